@@ -1,0 +1,1 @@
+//! Rumormill: the gossip room.

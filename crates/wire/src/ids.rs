@@ -1,0 +1,147 @@
+//! The names of things that travel: node, network, origin, number, clock, digest, signature.
+//!
+//! These are plain bytes with a meaning, not a promise: a [`NodeId`] read from the wire may be no valid
+//! key at all until the gossip room has admitted it (docs/protocol.md, "Words").
+
+use core::fmt;
+
+/// Why a text is not an identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected} hexadecimal digits, found {found} characters or another sign among them")]
+pub struct ParseIdError {
+    /// How many hexadecimal digits the identifier has.
+    pub expected: usize,
+    /// How many characters were given.
+    pub found: usize,
+}
+
+fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    bytes.iter().try_for_each(|b| write!(f, "{b:02x}"))
+}
+
+fn nibble(c: u8) -> Option<u8> {
+    char::from(c).to_digit(16).and_then(|d| u8::try_from(d).ok())
+}
+
+fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], ParseIdError> {
+    let err = ParseIdError { expected: N.saturating_mul(2), found: text.chars().count() };
+    if text.len() != err.expected {
+        return Err(err);
+    }
+    let mut out = [0u8; N];
+    for (slot, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        let [hi, lo] = pair else { return Err(err) };
+        let (hi, lo) = (nibble(*hi).ok_or(err)?, nibble(*lo).ok_or(err)?);
+        *slot = (hi << 4) | lo;
+    }
+    Ok(out)
+}
+
+macro_rules! bytes_id {
+    ($(#[$doc:meta])* $name:ident, $n:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; $n]);
+        impl $name {
+            /// How many bytes it has.
+            pub const LEN: usize = $n;
+            /// All bytes zero.
+            pub const ZERO: Self = Self([0; $n]);
+            /// The bytes.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; $n] { &self.0 }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { write_hex(&self.0, f) }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}(", stringify!($name))?;
+                write_hex(self.0.get(..4).unwrap_or(&self.0), f)?;
+                write!(f, "..)")
+            }
+        }
+        impl core::str::FromStr for $name {
+            type Err = ParseIdError;
+            fn from_str(s: &str) -> Result<Self, ParseIdError> { parse_hex::<$n>(s).map(Self) }
+        }
+    };
+}
+
+bytes_id!(
+    /// A node: its Ed25519 public key.
+    NodeId, 32);
+bytes_id!(
+    /// A network: 32 random bytes that its CA certificate carries.
+    NetworkId, 32);
+bytes_id!(
+    /// A BLAKE3 digest.
+    Digest, 32);
+bytes_id!(
+    /// The first 16 bytes of the digest of a chain's head; zero for an empty chain.
+    HeadHash, 16);
+bytes_id!(
+    /// An Ed25519 signature, not yet checked.
+    Signature, 64);
+
+impl Digest {
+    /// The 16 bytes that a frontier shows of this digest.
+    #[must_use]
+    pub fn head(&self) -> HeadHash {
+        let mut out = [0; 16];
+        for (slot, byte) in out.iter_mut().zip(self.0.iter()) {
+            *slot = *byte;
+        }
+        HeadHash(out)
+    }
+}
+
+macro_rules! number_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        pub struct $name(pub u64);
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { fmt::Display::fmt(&self.0, f) }
+        }
+    };
+}
+
+number_id!(
+    /// One life of a node's store: its creation time in seconds since the Unix epoch, growing for each node.
+    Incarnation);
+number_id!(
+    /// The place of a message in its origin's chain, from 1.
+    Seq);
+number_id!(
+    /// A hybrid logical clock reading: microseconds since the Unix epoch, pushed up to stay above all that was seen.
+    Clock);
+
+impl Seq {
+    /// The number of the first message of a chain.
+    pub const FIRST: Self = Self(1);
+}
+
+/// The author of a chain: a node in one incarnation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    /// Whose key signs.
+    pub node: NodeId,
+    /// Which life of its store.
+    pub incarnation: Incarnation,
+}
+
+impl Origin {
+    /// How many bytes it takes on the wire.
+    pub const LEN: usize = 40;
+    /// The lowest origin there can be.
+    pub const MIN: Self = Self { node: NodeId::ZERO, incarnation: Incarnation(0) };
+    /// The highest origin there can be.
+    pub const MAX: Self = Self { node: NodeId([0xff; 32]), incarnation: Incarnation(u64::MAX) };
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.node, self.incarnation)
+    }
+}

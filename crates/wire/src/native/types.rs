@@ -1,0 +1,268 @@
+//! The values that frames carry (docs/protocol.md, F, B and S). Borrowed from the input, unchecked beyond their form.
+
+use crate::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
+
+/// One frame, decoded. What it borrows lives in the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Frame<'a> {
+    /// Versions and names; the first frame each way (P-F6).
+    Hello(Hello<'a>),
+    /// Are you there (P-F9).
+    Ping(u64),
+    /// Yes: the nonce of the PING.
+    Pong(u64),
+    /// The last frame, and why.
+    Bye(Bye<'a>),
+    /// An origin's certificate, sent before its first bundle.
+    Member(Member<'a>),
+    /// A bundle.
+    Rumor(Rumor<'a>),
+    /// What the sender has.
+    Status(Status<'a>),
+    /// 256 sums of entry hashes, by the first byte of the node id.
+    Buckets(Buckets<'a>),
+    /// Please send these numbers.
+    Range(RangeRequest),
+    /// Two signed headers that cannot both be honest.
+    Proof(Proof),
+    /// A revocation list, undecoded; see [`crate::native::RevocationList`].
+    Revoked(&'a [u8]),
+    /// A kind of 0x80 or more that this version does not know: to be skipped (P-F4).
+    Unknown(u8),
+}
+
+/// HELLO (P-F6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hello<'a> {
+    /// Lowest version the sender speaks.
+    pub min: u16,
+    /// Highest version the sender speaks.
+    pub max: u16,
+    /// The sender's network.
+    pub network: NetworkId,
+    /// The incarnation the sender writes under now.
+    pub incarnation: Incarnation,
+    /// Hints; see [`Hello::MONGERS`].
+    pub features: u32,
+    /// The sender's name.
+    pub name: &'a str,
+    /// The sender's program and version.
+    pub agent: &'a str,
+}
+
+impl Hello<'_> {
+    /// Feature bit: the sender spreads by mongering.
+    pub const MONGERS: u32 = 1;
+}
+
+/// BYE (P-F8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bye<'a> {
+    /// Why.
+    pub code: ByeCode,
+    /// Seconds to wait before the next try; 0 says nothing.
+    pub retry_after_s: u16,
+    /// For people.
+    pub reason: &'a str,
+}
+
+/// Why a link ends (P-F8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ByeCode(pub u16);
+
+impl ByeCode {
+    /// The sender shuts down.
+    pub const LEAVING: Self = Self(1);
+    /// No common version.
+    pub const VERSION: Self = Self(2);
+    /// Another network.
+    pub const NETWORK: Self = Self(3);
+    /// A frame that breaks the form.
+    pub const PROTOCOL: Self = Self(4);
+    /// A frame of good form that no honest node sends.
+    pub const MISBEHAVIOUR: Self = Self(5);
+    /// The receiver is revoked.
+    pub const REVOKED: Self = Self(6);
+    /// A node of this id or name is linked already.
+    pub const DUPLICATE: Self = Self(7);
+    /// No room now.
+    pub const OVERLOAD: Self = Self(8);
+    /// Nothing was heard for too long.
+    pub const IDLE: Self = Self(9);
+}
+
+/// MEMBER.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member<'a> {
+    /// Whose.
+    pub node: NodeId,
+    /// The certificate in DER, unchecked.
+    pub evidence: &'a [u8],
+}
+
+/// RUMOR (P-F7). Only the bundle's head is checked on decoding; the rest by [`crate::native::BundleView::parse`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rumor<'a> {
+    /// A STATUS is asked for in answer.
+    pub want_status: bool,
+    /// It answers a RANGE.
+    pub answers_range: bool,
+    /// The head of `bundle`.
+    pub header: BundleHeader,
+    /// The whole bundle: header, signature, messages.
+    pub bundle: &'a [u8],
+}
+
+/// The signed facts of a bundle besides its messages (82 bytes).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BundleHeader {
+    /// Whose chain.
+    pub origin: Origin,
+    /// Number of the first message.
+    pub first: Seq,
+    /// How many messages, 1 to 512.
+    pub count: u16,
+    /// Digest of the bundle before; zero for the first.
+    pub previous: Digest,
+}
+
+impl BundleHeader {
+    /// Bytes on the wire.
+    pub const LEN: usize = 82;
+
+    /// The number after its last message. Cannot overflow once decoded (P-B2); saturates otherwise.
+    #[must_use]
+    pub fn next(&self) -> Seq {
+        Seq(self.first.0.saturating_add(u64::from(self.count)))
+    }
+}
+
+/// A header, the digest of its messages and the signature (P-B7, 178 bytes).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignedHeader {
+    /// The header.
+    pub header: BundleHeader,
+    /// BLAKE3 of the messages.
+    pub body: Digest,
+    /// Over the bundle's digest; unchecked.
+    pub signature: Signature,
+}
+
+impl SignedHeader {
+    /// Bytes on the wire.
+    pub const LEN: usize = 178;
+}
+
+/// PROOF: two signed headers of one origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proof {
+    /// One.
+    pub a: SignedHeader,
+    /// The other.
+    pub b: SignedHeader,
+}
+
+/// One message of a bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageView<'a> {
+    /// Its number.
+    pub seq: Seq,
+    /// When, by its author's clock.
+    pub clock: Clock,
+    /// What; see [`MessageKind`].
+    pub kind: MessageKind,
+    /// Which room; empty is the common one.
+    pub room: &'a str,
+    /// Its body; UTF-8 for chat, notice and bridged (P-B5).
+    pub body: &'a [u8],
+}
+
+/// What a message is (P-B5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageKind(pub u8);
+
+impl MessageKind {
+    /// Text by its author.
+    pub const CHAT: Self = Self(1);
+    /// A file.
+    pub const FILE: Self = Self(2);
+    /// A notice by a node.
+    pub const NOTICE: Self = Self(3);
+    /// Text that came through a plain door.
+    pub const BRIDGED: Self = Self(4);
+
+    /// Whether the body has to be UTF-8.
+    #[must_use]
+    pub const fn is_text(self) -> bool {
+        matches!(self, Self::CHAT | Self::NOTICE | Self::BRIDGED)
+    }
+}
+
+/// STATUS (P-S1 to P-S6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status<'a> {
+    /// A STATUS is asked for in answer (P-S1).
+    pub want_status: bool,
+    /// RUMOR frames received and judged (P-S2).
+    pub heard: u64,
+    /// Of the whole frontier (P-S3).
+    pub fingerprint: [u8; 16],
+    /// How many origins the whole frontier has.
+    pub origins: u32,
+    /// What the absence of an origin means (P-S4).
+    pub coverage: Coverage,
+    /// The entries, in strictly rising order of origin.
+    pub entries: StatusEntries<'a>,
+}
+
+/// Which origins a STATUS speaks of (P-S4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coverage {
+    /// Those that it lists.
+    Listed,
+    /// All between, both ends included.
+    Range {
+        /// The lowest.
+        low: Origin,
+        /// The highest.
+        high: Origin,
+    },
+}
+
+/// One line of a frontier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusEntry {
+    /// Whose chain.
+    pub origin: Origin,
+    /// The number wanted next; the place of the fork in state `Forked`.
+    pub next: Seq,
+    /// Of the head's digest.
+    pub head: HeadHash,
+    /// The lowest number still kept.
+    pub kept: Seq,
+    /// Normal, forked or on hold.
+    pub state: EntryState,
+}
+
+/// State of a frontier's line (P-S6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntryState {
+    /// As it should be.
+    Normal,
+    /// An equivocation proof is held.
+    Forked,
+    /// Do not send this origin now.
+    Hold,
+}
+
+/// RANGE: bundles that hold the numbers from `from` up to but without `until`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RangeRequest {
+    /// Whose chain.
+    pub origin: Origin,
+    /// First number.
+    pub from: Seq,
+    /// First number not wanted.
+    pub until: Seq,
+}
