@@ -1,5 +1,6 @@
 //! The values that frames carry (docs/protocol.md, F, B and S). Borrowed from the input, unchecked beyond their form.
 
+use super::{Buckets, StatusEntries};
 use crate::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
 
 /// One frame, decoded. What it borrows lives in the input.

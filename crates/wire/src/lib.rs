@@ -1,0 +1,17 @@
+//! Every format that Rumormill speaks, as bytes: one module a format, parse and encode, zero-copy, no IO.
+//!
+//! A parser borrows from its input, allocates nothing, and names the offset and the rule in its error.
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss
+)]
+
+pub mod ids;
+pub mod native;
+
+pub use ids::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, ParseIdError, Seq, Signature};

@@ -1,0 +1,63 @@
+//! BUCKETS: 256 sums of entry hashes, by the first byte of the node id.
+
+use core::fmt;
+
+use super::error::WireFault;
+use super::prim::{Parse, fault};
+
+/// How many there are.
+pub const BUCKET_COUNT: usize = 256;
+const WIRE_LEN: usize = BUCKET_COUNT * 8;
+
+/// The sums of a BUCKETS frame: its bytes, or an array to be encoded.
+#[derive(Clone, Copy)]
+pub struct Buckets<'a>(Repr<'a>);
+
+#[derive(Clone, Copy)]
+enum Repr<'a> {
+    Wire(&'a [u8; WIRE_LEN]),
+    Array(&'a [u64; BUCKET_COUNT]),
+}
+
+impl<'a> Buckets<'a> {
+    /// All 256 in order.
+    pub fn iter(&self) -> impl Iterator<Item = u64> + Clone + use<'a> {
+        let (wire, array) = match self.0 {
+            Repr::Wire(bytes) => (&bytes[..], &[][..]),
+            Repr::Array(sums) => (&[][..], &sums[..]),
+        };
+        let (chunks, _) = wire.as_chunks::<8>();
+        chunks.iter().map(|chunk| u64::from_be_bytes(*chunk)).chain(array.iter().copied())
+    }
+}
+
+impl<'a> From<&'a [u64; BUCKET_COUNT]> for Buckets<'a> {
+    fn from(sums: &'a [u64; BUCKET_COUNT]) -> Self {
+        Self(Repr::Array(sums))
+    }
+}
+
+impl PartialEq for Buckets<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Buckets<'_> {}
+
+impl fmt::Debug for Buckets<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+pub(super) fn decode(input: &[u8]) -> Parse<'_, Buckets<'_>> {
+    match input.split_first_chunk::<WIRE_LEN>() {
+        Some((bytes, rest)) => Ok((rest, Buckets(Repr::Wire(bytes)))),
+        None => fault(input, WireFault::Truncated),
+    }
+}
+
+pub(super) fn encode(buckets: &Buckets<'_>, out: &mut Vec<u8>) {
+    buckets.iter().for_each(|sum| out.extend_from_slice(&sum.to_be_bytes()));
+}

@@ -1,0 +1,69 @@
+//! The native protocol between nodes (docs/protocol.md).
+//!
+//! A stream is cut with [`frame_len`] and each piece read with [`Frame::decode`]. What is read borrows from the input.
+//!
+//! ```
+//! use rumormill_wire::native::{Frame, LENGTH_LEN, frame_len};
+//!
+//! let mut stream = Vec::new();
+//! Frame::Ping(7).encode(&mut stream)?;
+//! assert_eq!(frame_len(&stream)?, Some(stream.len()));
+//! assert_eq!(Frame::decode(&stream[LENGTH_LEN..])?, Frame::Ping(7));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod buckets;
+mod builder;
+mod bundle;
+mod error;
+mod frame;
+mod hello;
+mod prim;
+mod revocation;
+mod status;
+mod types;
+
+pub use buckets::{BUCKET_COUNT, Buckets};
+pub use builder::{BundleBuilder, InvalidMessage, PushError, validate_message};
+pub use bundle::{BundleView, Messages};
+pub use error::{EncodeError, WireError, WireFault};
+pub use frame::{LENGTH_LEN, frame_len, kind, rumor_prefix};
+pub use revocation::{Cut, Lasts, RevocationEntry, RevocationList};
+pub use status::StatusEntries;
+pub use types::*;
+
+/// The version that this crate speaks (P-F6).
+pub const VERSION: u16 = 1;
+/// The TLS application protocol of a link.
+pub const ALPN: &[u8] = b"rumormill/1";
+/// What stands before network id and digest where a bundle is signed (P-B6).
+pub const SIGN_BUNDLE_CONTEXT: &[u8] = b"rumormill/1 bundle\0";
+/// What stands before network id and digest where a revocation list is signed (P-R1).
+pub const SIGN_REVOCATION_CONTEXT: &[u8] = b"rumormill/1 revocation\0";
+
+/// Kind and payload of a frame, in bytes (P-F2).
+pub const MAX_FRAME_LEN: usize = 73_728;
+/// A whole bundle, in bytes (P-B1).
+pub const MAX_BUNDLE_LEN: usize = 65_536;
+/// Messages of a bundle (P-B1).
+pub const MAX_BUNDLE_MESSAGES: usize = 512;
+/// Body of a message, in bytes (P-B1).
+pub const MAX_BODY_LEN: usize = 32_768;
+/// Name of a room, in bytes.
+pub const MAX_ROOM_LEN: usize = 64;
+/// Entries of a STATUS (P-S5).
+pub const MAX_STATUS_ENTRIES: usize = 800;
+/// Certificate in a MEMBER, in bytes.
+pub const MAX_EVIDENCE_LEN: usize = 4_096;
+/// Name of a node in HELLO, in bytes.
+pub const MAX_NAME_LEN: usize = 64;
+/// Agent in HELLO, in bytes.
+pub const MAX_AGENT_LEN: usize = 64;
+/// Reason in BYE, in bytes.
+pub const MAX_REASON_LEN: usize = 128;
+/// A whole revocation list, in bytes.
+pub const MAX_REVOCATION_LEN: usize = 65_536;
+/// Entries of a revocation list.
+pub const MAX_REVOCATION_ENTRIES: usize = 1_024;
+/// Incarnations that one entry of a revocation list cuts.
+pub const MAX_CUT_INCARNATIONS: usize = 1_024;

@@ -1,0 +1,122 @@
+//! The smallest values (docs/protocol.md, head): integers, varint, text8, identifiers. All others are made of these.
+
+use nom::{
+    IResult, Parser,
+    bytes::complete::take,
+    number::complete::{be_u64, u8 as byte},
+};
+
+use super::error::{Fault, WireError, WireFault};
+use crate::{Incarnation, NodeId, Origin};
+
+pub(super) type Parse<'a, T> = IResult<&'a [u8], T, Fault<'a>>;
+
+/// A fault that begins where `rest` does.
+pub(super) fn fault<T>(rest: &[u8], reason: WireFault) -> Parse<'_, T> {
+    Err(nom::Err::Failure(Fault { rest, reason }))
+}
+
+/// Goes on only when `holds`; the fault begins where `rest` does.
+pub(super) fn ensure(holds: bool, rest: &[u8], reason: WireFault) -> Result<(), nom::Err<Fault<'_>>> {
+    if holds { Ok(()) } else { Err(nom::Err::Failure(Fault { rest, reason })) }
+}
+
+/// Uses the whole input (P-F3) and turns a fault's place into an offset.
+pub(super) fn run<'a, T>(
+    input: &'a [u8],
+    mut parser: impl Parser<&'a [u8], Output = T, Error = Fault<'a>>,
+) -> Result<T, WireError> {
+    let fault = match parser.parse(input) {
+        Ok(([], value)) => return Ok(value),
+        Ok((rest, _)) => Fault { rest, reason: WireFault::Trailing },
+        Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => fault,
+        Err(nom::Err::Incomplete(_)) => Fault { rest: &[], reason: WireFault::Truncated },
+    };
+    Err(WireError { offset: input.len().saturating_sub(fault.rest.len()), reason: fault.reason })
+}
+
+pub(super) fn array<const N: usize>(input: &[u8]) -> Parse<'_, [u8; N]> {
+    match input.split_first_chunk::<N>() {
+        Some((chunk, rest)) => Ok((rest, *chunk)),
+        None => fault(input, WireFault::Truncated),
+    }
+}
+
+/// LEB128 of a u64 in its shortest form.
+pub(super) fn varint(input: &[u8]) -> Parse<'_, u64> {
+    let (mut rest, mut value) = (input, 0u64);
+    for shift in (0..64).step_by(7) {
+        let (after, b) = byte(rest)?;
+        rest = after;
+        let bits = u64::from(b & 0x7f);
+        // The tenth byte has room for one bit.
+        ensure(shift < 63 || b <= 1, input, WireFault::VarintRange)?;
+        value |= bits << shift;
+        if b < 0x80 {
+            ensure(b != 0 || shift == 0, input, WireFault::VarintForm)?;
+            return Ok((rest, value));
+        }
+    }
+    fault(input, WireFault::VarintRange)
+}
+
+/// Bytes as text; the fault points at the first byte that is none. `rest` begins where `bytes` does and goes on to the
+/// end of the input.
+pub(super) fn utf8<'a>(bytes: &'a [u8], rest: &'a [u8], reason: WireFault) -> Result<&'a str, nom::Err<Fault<'a>>> {
+    core::str::from_utf8(bytes)
+        .map_err(|e| nom::Err::Failure(Fault { rest: rest.get(e.valid_up_to()..).unwrap_or_default(), reason }))
+}
+
+/// A length byte from `min` to `max` and that much UTF-8.
+pub(super) fn text8<'a>(min: usize, max: usize, reason: WireFault) -> impl Fn(&'a [u8]) -> Parse<'a, &'a str> {
+    move |input| {
+        let (rest, len) = byte(input)?;
+        ensure((min..=max).contains(&usize::from(len)), input, reason)?;
+        let (after, bytes) = take(len)(rest)?;
+        Ok((after, utf8(bytes, rest, WireFault::Utf8)?))
+    }
+}
+
+pub(super) fn origin(input: &[u8]) -> Parse<'_, Origin> {
+    (array.map(NodeId), be_u64.map(Incarnation)).map(|(node, incarnation)| Origin { node, incarnation }).parse(input)
+}
+
+pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(low7(value) | 0x80);
+        value >>= 7;
+    }
+    out.push(low7(value));
+}
+
+fn low7(value: u64) -> u8 {
+    value.to_le_bytes().first().copied().unwrap_or_default() & 0x7f
+}
+
+/// Bytes that [`put_varint`] writes.
+pub(super) fn varint_len(value: u64) -> usize {
+    let bits = 64u32.saturating_sub(value.leading_zeros()).max(1);
+    usize::try_from(bits.div_ceil(7)).unwrap_or(10)
+}
+
+pub(super) fn put_text8(
+    out: &mut Vec<u8>,
+    text: &str,
+    min: usize,
+    max: usize,
+    reason: WireFault,
+) -> Result<(), super::EncodeError> {
+    match u8::try_from(text.len()) {
+        Ok(len) if (min..=max).contains(&text.len()) => {
+            out.push(len);
+            out.extend_from_slice(text.as_bytes());
+            Ok(())
+        }
+        _ => Err(super::EncodeError(reason)),
+    }
+}
+
+pub(super) fn put_origin(out: &mut Vec<u8>, origin: &Origin) {
+    out.extend_from_slice(origin.node.as_bytes());
+    out.extend_from_slice(&origin.incarnation.0.to_be_bytes());
+}
