@@ -130,9 +130,7 @@ fn frame(input: &[u8]) -> Parse<'_, Frame<'_>> {
         kind::STATUS => status::decode.map(Frame::Status).parse(payload),
         kind::BUCKETS => buckets::decode.map(Frame::Buckets).parse(payload),
         kind::RANGE => range.map(Frame::Range).parse(payload),
-        kind::PROOF => {
-            (signed_header, signed_header).map(|(a, b)| Frame::Proof(Proof { a, b })).parse(payload)
-        }
+        kind::PROOF => (signed_header, signed_header).map(|(a, b)| Frame::Proof(Proof { a, b })).parse(payload),
         kind::REVOKED => revoked.map(Frame::Revoked).parse(payload),
         kind::SKIPPED.. => Ok((&[], Frame::Unknown(kind))),
         _ => fault(input, WireFault::FrameKind),

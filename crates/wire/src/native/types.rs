@@ -6,6 +6,7 @@ use crate::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq
 /// One frame, decoded. What it borrows lives in the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "a frame lives on the stack; a box would make parsing allocate")]
 pub enum Frame<'a> {
     /// Versions and names; the first frame each way (P-F6).
     Hello(Hello<'a>),
