@@ -1,0 +1,214 @@
+//! Bundles on their way through the verifier (design: Spreading).
+//!
+//! They are keyed by place, and one copy of a place is checked at a time: another copy waits for the verdict, so a
+//! forgery cannot suppress the true one, and a copy with the same bytes costs nothing.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use rumormill_wire::{NodeId, Origin, Seq};
+
+use crate::bundle::{RawBundle, VerifiedBundle};
+use crate::io::{CheckId, LinkId};
+
+/// Different copies kept for one place.
+pub const MAX_COPIES: usize = 4;
+/// Links remembered for one copy.
+pub const MAX_SENDERS: usize = 16;
+
+/// Who sent a copy: the link, the number of the RUMOR frame on it, its length, whether a STATUS is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sender {
+    /// The link.
+    pub link: LinkId,
+    /// The frame's number among the link's RUMOR frames.
+    pub ordinal: u64,
+    /// The frame's bytes.
+    pub bytes: usize,
+    /// Whether the frame asked for a STATUS.
+    pub want_status: bool,
+}
+
+/// Why a bundle is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To join its chain.
+    Chain,
+    /// Because it overlaps what we have: evidence of a fork, if it holds.
+    Evidence,
+}
+
+/// How far a copy has come.
+#[derive(Debug, Clone)]
+pub enum Progress {
+    /// Waits for the author's certificate or for the verdict on another copy.
+    Waiting,
+    /// With the verifier.
+    Running,
+    /// It holds, and waits for its predecessor.
+    Done(Arc<VerifiedBundle>),
+}
+
+/// One copy.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// The bundle.
+    pub raw: RawBundle,
+    /// Who sent it.
+    pub senders: Vec<Sender>,
+    /// Why.
+    pub purpose: Purpose,
+    /// How far.
+    pub progress: Progress,
+}
+
+/// What became of a copy handed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entered {
+    /// The same bytes are here already; the sender was added.
+    Joined,
+    /// It waits behind another copy of this place.
+    Waits,
+    /// It is the first of its place: to be run.
+    First(CheckId),
+    /// There is no room.
+    Full,
+}
+
+/// All copies.
+#[derive(Debug, Default)]
+pub struct Checks {
+    limit: usize,
+    last_id: u64,
+    copies: BTreeMap<CheckId, Check>,
+    places: BTreeMap<(Origin, Seq), VecDeque<CheckId>>,
+}
+
+impl Checks {
+    /// Room for so many.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    /// Hands in a copy.
+    pub fn enter(&mut self, raw: RawBundle, sender: Sender, purpose: Purpose) -> Entered {
+        let place = (raw.header().origin, raw.header().first);
+        let ids = self.places.entry(place).or_default();
+        for id in ids.iter() {
+            if let Some(copy) = self.copies.get_mut(id)
+                && copy.raw.bytes() == raw.bytes()
+                && copy.senders.len() < MAX_SENDERS
+            {
+                copy.senders.push(sender);
+                return Entered::Joined;
+            }
+        }
+        if ids.len() >= MAX_COPIES || self.copies.len() >= self.limit {
+            if ids.is_empty() {
+                self.places.remove(&place);
+            }
+            return Entered::Full;
+        }
+        self.last_id = self.last_id.saturating_add(1);
+        let id = CheckId(self.last_id);
+        ids.push_back(id);
+        let first = ids.len() == 1;
+        self.copies.insert(id, Check { raw, senders: vec![sender], purpose, progress: Progress::Waiting });
+        if first { Entered::First(id) } else { Entered::Waits }
+    }
+
+    /// One copy.
+    #[must_use]
+    pub fn get(&self, id: CheckId) -> Option<&Check> {
+        self.copies.get(&id)
+    }
+
+    /// One copy, to change.
+    pub fn get_mut(&mut self, id: CheckId) -> Option<&mut Check> {
+        self.copies.get_mut(&id)
+    }
+
+    /// The number after the unbroken run of copies that starts at `from`.
+    #[must_use]
+    pub fn run_end(&self, origin: Origin, from: Seq) -> Seq {
+        let mut end = from;
+        while let Some(copy) = self.front(origin, end) {
+            end = copy.raw.header().next();
+        }
+        end
+    }
+
+    /// Whether a copy of this place is here.
+    #[must_use]
+    pub fn has_place(&self, origin: Origin, first: Seq) -> bool {
+        self.places.contains_key(&(origin, first))
+    }
+
+    fn front(&self, origin: Origin, first: Seq) -> Option<&Check> {
+        let id = self.places.get(&(origin, first))?.front()?;
+        self.copies.get(id)
+    }
+
+    /// The copy of this place that holds and whose turn it is, if its verdict is in.
+    #[must_use]
+    pub fn done_at(&self, origin: Origin, first: Seq) -> Option<(CheckId, Arc<VerifiedBundle>)> {
+        let id = *self.places.get(&(origin, first))?.front()?;
+        match &self.copies.get(&id)?.progress {
+            Progress::Done(bundle) => Some((id, Arc::clone(bundle))),
+            _ => None,
+        }
+    }
+
+    /// Takes a copy out. Its place's next copy, if there is one, is to be run.
+    pub fn remove(&mut self, id: CheckId) -> Option<(Check, Option<CheckId>)> {
+        let copy = self.copies.remove(&id)?;
+        let place = (copy.raw.header().origin, copy.raw.header().first);
+        let next = self.places.get_mut(&place).and_then(|ids| {
+            ids.retain(|other| *other != id);
+            ids.front().copied()
+        });
+        if next.is_none() {
+            self.places.remove(&place);
+        }
+        let next = next.filter(|id| self.copies.get(id).is_some_and(|c| matches!(c.progress, Progress::Waiting)));
+        Some((copy, next))
+    }
+
+    /// The copies of an origin that hold but whose place is no longer wanted: they start below `wanted`, or above it
+    /// with no run that leads there.
+    #[must_use]
+    pub fn stale(&self, origin: Origin, wanted: Seq) -> Vec<CheckId> {
+        let end = self.run_end(origin, wanted);
+        self.places
+            .range((origin, Seq(0))..=(origin, Seq(u64::MAX)))
+            .filter(|((_, first), _)| *first < wanted || *first >= end)
+            .flat_map(|(_, ids)| ids.iter().copied())
+            .filter(|id| self.copies.get(id).is_some_and(|c| matches!(c.progress, Progress::Done(_))))
+            .collect()
+    }
+
+    /// The copies that wait at the front of their places for this author's certificate.
+    #[must_use]
+    pub fn waiting_for(&self, node: &NodeId) -> Vec<CheckId> {
+        let low = Origin { node: *node, ..Origin::MIN };
+        let high = Origin { node: *node, ..Origin::MAX };
+        self.places
+            .range((low, Seq(0))..=(high, Seq(u64::MAX)))
+            .filter_map(|(_, ids)| ids.front().copied())
+            .filter(|id| self.copies.get(id).is_some_and(|c| matches!(c.progress, Progress::Waiting)))
+            .collect()
+    }
+
+    /// How many copies are here.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.copies.len()
+    }
+
+    /// Whether none is here.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.copies.is_empty()
+    }
+}

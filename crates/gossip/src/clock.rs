@@ -1,0 +1,55 @@
+//! The hybrid logical clock (Kulkarni et al. 2014, with both parts in one u64 of microseconds).
+//!
+//! Our clock is above everything we have seen, so a message sorts behind all that its author had read. Readings from
+//! more than [`MAX_AHEAD_US`] ahead of the wall do not pull it along.
+
+use rumormill_wire::Clock;
+
+/// How far ahead of our wall clock a message may be and still be shown, in microseconds.
+pub const MAX_AHEAD_US: u64 = 60_000_000;
+
+/// Our clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HybridClock {
+    last: u64,
+}
+
+impl HybridClock {
+    /// The next reading, above all before it. `None` at the end of time.
+    #[must_use]
+    pub fn tick(&mut self, wall_us: u64) -> Option<Clock> {
+        let next = wall_us.max(self.last.checked_add(1)?);
+        self.last = next;
+        Some(Clock(next))
+    }
+
+    /// Takes a reading of another node into account, unless it is from too far ahead. Says whether it did.
+    pub fn observe(&mut self, seen: Clock, wall_us: u64) -> bool {
+        let near = seen.0 <= wall_us.saturating_add(MAX_AHEAD_US);
+        if near {
+            self.last = self.last.max(seen.0);
+        }
+        near
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readings_rise_even_when_the_wall_stands_or_goes_back() {
+        let mut clock = HybridClock::default();
+        let readings: Vec<_> = [50, 50, 40, 60].iter().filter_map(|w| clock.tick(*w)).collect();
+        assert_eq!(readings, [Clock(50), Clock(51), Clock(52), Clock(60)]);
+    }
+
+    #[test]
+    fn a_reading_from_2200_does_not_pull_the_clock() {
+        let mut clock = HybridClock::default();
+        assert!(!clock.observe(Clock(7_258_118_400_000_000), 1_000_000));
+        assert_eq!(clock.tick(1_000_000), Some(Clock(1_000_000)));
+        assert!(clock.observe(Clock(1_000_000 + MAX_AHEAD_US), 1_000_000));
+        assert_eq!(clock.tick(1_000_001), Some(Clock(1_000_001 + MAX_AHEAD_US)));
+    }
+}

@@ -1,0 +1,111 @@
+//! What an engine is made with.
+
+use bytes::Bytes;
+use rumormill_wire::native::SignedHeader;
+use rumormill_wire::{Clock, NetworkId, Origin, Seq};
+
+use crate::proof::VerifiedProof;
+use crate::revocation::Revocations;
+
+/// How new messages spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dissemination {
+    /// To every neighbour that is not known to have it.
+    #[default]
+    Eager,
+    /// To one random neighbour, on by coin flip (rumor mongering).
+    Mongering,
+}
+
+/// Settings and bounds of an engine. Times in microseconds, sizes in bytes.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// The network whose bundles are valid here.
+    pub network: NetworkId,
+    /// How new messages spread.
+    pub dissemination: Dissemination,
+    /// Mean time between two comparisons with a random neighbour.
+    pub anti_entropy_us: u64,
+    /// How long to wait for neighbours' word on our own chain before writing.
+    pub recovery_us: u64,
+    /// How long a monger waits for a STATUS.
+    pub monger_timeout_us: u64,
+    /// How many bytes may be on their way to one neighbour.
+    pub link_window: usize,
+    /// Recent bundles kept in memory.
+    pub cache_bytes: usize,
+    /// Bundles accepted and not yet committed; above this, readers are not released.
+    pub backlog_bytes: usize,
+    /// Bundles being checked at once.
+    pub max_checks: usize,
+    /// Messages of our own that wait for a bundle.
+    pub max_pending: usize,
+    /// Bytes of those.
+    pub max_pending_bytes: usize,
+    /// Cursors a link; over this, the rest is found by comparison later.
+    pub max_cursors: usize,
+    /// Origins known; beyond this, new ones are not taken.
+    pub max_origins: usize,
+    /// Accepted bytes a node id may add in a day; 0 is without limit.
+    pub greedy_bytes_per_day: u64,
+    /// Incarnations a node id may add in a day; 0 is without limit.
+    pub greedy_incarnations_per_day: u64,
+}
+
+impl EngineConfig {
+    /// The defaults, for a network.
+    #[must_use]
+    pub const fn new(network: NetworkId) -> Self {
+        Self {
+            network,
+            dissemination: Dissemination::Eager,
+            anti_entropy_us: 10_000_000,
+            recovery_us: 1_000_000,
+            monger_timeout_us: 1_000_000,
+            link_window: 512 * 1024,
+            cache_bytes: 2 * 1024 * 1024,
+            backlog_bytes: 4 * 1024 * 1024,
+            max_checks: 256,
+            max_pending: 8_192,
+            max_pending_bytes: 8 * 1024 * 1024,
+            max_cursors: 4_096,
+            max_origins: 200_000,
+            greedy_bytes_per_day: 64 * 1024 * 1024,
+            greedy_incarnations_per_day: 32,
+        }
+    }
+}
+
+/// One chain as the store has it.
+#[derive(Debug, Clone)]
+pub struct RecoveredChain {
+    /// Its last bundle.
+    pub head: SignedHeader,
+    /// Clock of its last message.
+    pub last_clock: Clock,
+    /// The lowest number still kept.
+    pub kept: Seq,
+}
+
+/// What a node knows when it starts.
+#[derive(Debug, Clone)]
+pub struct Recovered {
+    /// Our node and the incarnation to write under.
+    pub me: Origin,
+    /// All chains of the store.
+    pub chains: Vec<RecoveredChain>,
+    /// All members: node and certificate.
+    pub members: Vec<(rumormill_wire::NodeId, Bytes)>,
+    /// All proofs.
+    pub proofs: Vec<VerifiedProof>,
+    /// The list in force and its bytes.
+    pub revocations: Option<(Revocations, Bytes)>,
+}
+
+impl Recovered {
+    /// An empty store.
+    #[must_use]
+    pub const fn empty(me: Origin) -> Self {
+        Self { me, chains: Vec::new(), members: Vec::new(), proofs: Vec::new(), revocations: None }
+    }
+}

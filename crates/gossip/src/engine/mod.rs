@@ -1,0 +1,382 @@
+//! The engine: the small machines joined.
+
+mod feed;
+mod forks;
+mod own;
+mod rumor;
+mod status;
+mod verdict;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use rand::{Rng, RngExt};
+use rumormill_wire::native::{ByeCode, Frame, InvalidMessage};
+use rumormill_wire::{NodeId, Origin, Seq};
+
+use crate::author::Author;
+use crate::bundle::Signer;
+use crate::cache::Cache;
+use crate::chain::Chains;
+use crate::checks::Checks;
+use crate::clock::HybridClock;
+use crate::config::{Dissemination, EngineConfig, Recovered};
+use crate::greed::Greed;
+use crate::io::{Event, Input, Keep, LinkId, Output, Timestamp};
+use crate::link::Link;
+use crate::mongering::{self, Mongering};
+use crate::revocation::Revocations;
+use crate::stats::{LinkStats, Stats, bump};
+
+/// A peer that sends what no honest node sends is not taken again for so long.
+const BAN_US: u64 = 60_000_000;
+/// A difference older than this means "not in sync" (design: Spreading).
+const SYNC_AGE_US: u64 = 2_000_000;
+/// Certificates being checked at once.
+const MAX_MEMBER_CHECKS: usize = 256;
+
+/// Why an input was not taken. Nothing changed then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Reject {
+    /// The driver's fault: it named a link that is not up.
+    #[error("no such link")]
+    UnknownLink,
+    /// The driver's fault: time went back.
+    #[error("time went back")]
+    TimeWentBack,
+    /// The caller's fault: this can be no message.
+    #[error("not a message: {0}")]
+    Invalid(InvalidMessage),
+    /// Nobody's fault: too many messages of ours wait; try again when some are durable.
+    #[error("too many messages wait to be written; try again")]
+    Busy,
+    /// The store takes no more.
+    #[error("the store is full; raise its bound or remove old data")]
+    StoreFull,
+}
+
+/// The protocol of one node.
+///
+/// The driver's contract: give [`Input::WallOffset`], [`Input::Admit`] for itself and [`Input::Start`] first. After every
+/// [`Engine::handle`], drain [`Engine::poll_output`] until `None` and do what it says. Give [`Input::Timeout`] when
+/// [`Engine::next_timeout`] has come. Time never goes back. The same inputs with the same generator give the same
+/// outputs.
+pub struct Engine {
+    config: EngineConfig,
+    signer: Box<dyn Signer>,
+    rng: Box<dyn Rng + Send>,
+    now: Timestamp,
+    wall_offset: i64,
+    clock: HybridClock,
+    chains: Chains,
+    members: BTreeMap<NodeId, Bytes>,
+    member_checks: BTreeSet<NodeId>,
+    revocations: Option<(Revocations, Bytes)>,
+    links: BTreeMap<LinkId, Link>,
+    checks: Checks,
+    cache: Cache,
+    greed: Greed,
+    author: Author,
+    appends: u64,
+    committed: u64,
+    store_full: bool,
+    recovery: own::Recovery,
+    suspects: BTreeMap<Origin, forks::Suspect>,
+    mongering: Option<Mongering>,
+    compare_at: Option<Timestamp>,
+    owed: Vec<(LinkId, usize)>,
+    output: VecDeque<Output>,
+    stats: Stats,
+}
+
+impl Engine {
+    /// A machine that knows what the store knows.
+    #[must_use]
+    pub fn new(config: EngineConfig, signer: Box<dyn Signer>, recovered: Recovered, rng: Box<dyn Rng + Send>) -> Self {
+        let mongering = (config.dissemination == Dissemination::Mongering).then(|| Mongering::new(config.monger_timeout_us));
+        let mut engine = Self {
+            now: Timestamp(0),
+            wall_offset: 0,
+            clock: HybridClock::default(),
+            chains: Chains::default(),
+            members: recovered.members.into_iter().collect(),
+            member_checks: BTreeSet::new(),
+            revocations: None,
+            links: BTreeMap::new(),
+            checks: Checks::new(config.max_checks),
+            cache: Cache::new(config.cache_bytes),
+            greed: Greed::new(config.greedy_bytes_per_day, config.greedy_incarnations_per_day),
+            author: Author::new(recovered.me, config.max_pending, config.max_pending_bytes),
+            appends: 0,
+            committed: 0,
+            store_full: false,
+            recovery: own::Recovery::default(),
+            suspects: BTreeMap::new(),
+            mongering,
+            compare_at: None,
+            owed: Vec::new(),
+            output: VecDeque::new(),
+            stats: Stats::default(),
+            config,
+            signer,
+            rng,
+        };
+        for chain in &recovered.chains {
+            engine.chains.restore(&chain.head, chain.last_clock, chain.kept);
+        }
+        for proof in recovered.proofs {
+            engine.chains.update(proof.origin(), |chain| chain.fork = Some(proof));
+        }
+        if let Some((list, bytes)) = recovered.revocations {
+            engine.apply_revocations(list, bytes);
+        }
+        engine
+    }
+
+    /// Takes one input. What is to be done then comes out of [`Engine::poll_output`].
+    ///
+    /// # Errors
+    /// [`Reject`]: the input was not taken, and nothing changed.
+    pub fn handle(&mut self, now: Timestamp, input: Input) -> Result<(), Reject> {
+        if now < self.now {
+            return Err(Reject::TimeWentBack);
+        }
+        self.now = now;
+        self.dispatch(input)?;
+        self.run_timers();
+        self.run_mongering();
+        self.close_own_bundle();
+        self.feed_all();
+        Ok(())
+    }
+
+    fn dispatch(&mut self, input: Input) -> Result<(), Reject> {
+        match input {
+            Input::WallOffset(offset) => self.set_wall_offset(offset),
+            Input::Start { neighbours } => self.start(neighbours),
+            Input::LinkUp { link, peer } => self.link_up(link, peer),
+            Input::LinkDown { link } => self.link_down(link),
+            Input::Frame { link, bytes } => return self.frame(link, &bytes),
+            Input::Writable { link, bytes } => self.writable(link, bytes),
+            Input::Verified { check, verdict } => self.verified(check, verdict),
+            Input::MemberVerdict { link, node, verdict } => self.member_verdict(link, node, verdict),
+            Input::ProofVerdict { link, verdict } => self.proof_verdict(link, verdict),
+            Input::Admit { node, evidence } => self.admit(node, evidence),
+            Input::Revoked { list, bytes } => self.revoked(list, bytes),
+            Input::Submit { ticket, kind, room, body } => return self.submit(ticket, kind, room, body),
+            Input::Committed { appends } => self.commit(appends),
+            Input::StoreFull => self.store_full = true,
+            Input::RangeSent { link, origin, next, bytes, frames } => self.range_sent(link, origin, next, bytes, frames),
+            Input::LookedUp { origin, at, bundle } => self.looked_up(origin, at, bundle.as_ref()),
+            Input::Timeout => {}
+        }
+        Ok(())
+    }
+
+    /// What is to be done; drain it until `None`.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.output.pop_front()
+    }
+
+    /// When the engine wants [`Input::Timeout`] at the latest.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        let dirty = self.links.values().filter_map(|link| link.dirty_at).min();
+        let monger = self.mongering.as_ref().and_then(Mongering::next_timeout);
+        [dirty, monger, self.compare_at, self.recovery.deadline()].into_iter().flatten().min()
+    }
+
+    fn run_timers(&mut self) {
+        self.end_recovery_on_time();
+        if self.compare_at.is_some_and(|at| at <= self.now) {
+            self.compare_with_somebody();
+        }
+        self.flush_status();
+        if let Some(mongering) = self.mongering.as_mut().filter(|m| m.next_timeout().is_some_and(|at| at <= self.now)) {
+            mongering.handle(self.now, self.rng.as_mut(), mongering::Input::Timeout);
+        }
+    }
+
+    fn set_wall_offset(&mut self, offset: i64) {
+        self.wall_offset = offset;
+        let wall = self.wall_us();
+        for (_, chain) in self.chains.range(Origin::MIN, Origin::MAX) {
+            self.clock.observe(chain.last_clock, wall);
+        }
+    }
+
+    /// Our wall clock in microseconds.
+    #[must_use]
+    pub fn wall_us(&self) -> u64 {
+        self.now.0.saturating_add_signed(self.wall_offset)
+    }
+
+    fn link_up(&mut self, id: LinkId, peer: NodeId) {
+        self.links.insert(id, Link::new(peer, self.config.link_window));
+        if self.revocations.as_ref().is_some_and(|(list, _)| list.revokes(&peer)) {
+            self.close(id, ByeCode::REVOKED, "its certificate is revoked", 0);
+            return;
+        }
+        if let Some(bytes) = self.revocations.as_ref().map(|(_, bytes)| bytes.clone()) {
+            self.send(id, &Frame::Revoked(&bytes));
+        }
+        self.ask_own(id);
+        self.send_summary(id, true);
+        self.monger_input(mongering::Input::LinkUp(id));
+    }
+
+    fn link_down(&mut self, id: LinkId) {
+        self.links.remove(&id);
+        self.owed.retain(|(link, _)| *link != id);
+        self.monger_input(mongering::Input::LinkDown(id));
+    }
+
+    fn frame(&mut self, id: LinkId, bytes: &Bytes) -> Result<(), Reject> {
+        let Some(link) = self.links.get(&id) else { return Err(Reject::UnknownLink) };
+        if link.closing {
+            return Ok(());
+        }
+        match Frame::decode(bytes) {
+            Ok(Frame::Rumor(rumor)) => self.rumor(id, &rumor, bytes),
+            Ok(Frame::Status(status)) => self.status(id, &status),
+            Ok(Frame::Buckets(buckets)) => self.buckets(id, &buckets),
+            Ok(Frame::Range(request)) => self.range_request(id, request),
+            Ok(Frame::Member(member)) => self.member(id, member.node, bytes.slice_ref(member.evidence)),
+            Ok(Frame::Proof(proof)) => self.proof(id, proof),
+            Ok(Frame::Revoked(list)) => self.output.push_back(Output::CheckRevocations { link: id, bytes: bytes.slice_ref(list) }),
+            Ok(Frame::Unknown(_)) => {}
+            Ok(_) => self.misbehaved(id, "a frame that has no place after HELLO"),
+            Err(_) => {
+                self.misbehaviour(id, "a frame that breaks the form");
+                self.close(id, ByeCode::PROTOCOL, "a frame that breaks the form", BAN_US);
+            }
+        }
+        Ok(())
+    }
+
+    fn misbehaved(&mut self, id: LinkId, reason: &'static str) {
+        self.misbehaviour(id, reason);
+        self.close(id, ByeCode::MISBEHAVIOUR, reason, BAN_US);
+    }
+
+    fn misbehaviour(&mut self, id: LinkId, reason: &'static str) {
+        if let Some(link) = self.links.get(&id).filter(|link| !link.closing) {
+            bump(&mut self.stats.misbehaviour, 1);
+            self.output.push_back(Output::Event(Event::Misbehaviour { peer: link.peer, reason }));
+        }
+    }
+
+    fn close(&mut self, id: LinkId, code: ByeCode, reason: &'static str, ban_us: u64) {
+        if let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) {
+            link.closing = true;
+            self.output.push_back(Output::Close { link: id, code, reason, ban_us });
+        }
+        self.monger_input(mongering::Input::LinkDown(id));
+    }
+
+    /// Sends a control frame. What we say in reply is bounded: a peer that does not read gets none.
+    fn send(&mut self, id: LinkId, frame: &Frame<'_>) -> bool {
+        let mut bytes = Vec::new();
+        let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) else { return false };
+        let room = isize::try_from(self.config.link_window).unwrap_or(isize::MAX).saturating_neg();
+        if link.window < room || frame.encode(&mut bytes).is_err() {
+            bump(&mut self.stats.replies_dropped, 1);
+            return false;
+        }
+        link.window = link.window.saturating_sub_unsigned(bytes.len());
+        self.output.push_back(Output::Send { link: id, frame: bytes.into() });
+        true
+    }
+
+    fn writable(&mut self, id: LinkId, bytes: usize) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.window = link.window.saturating_add_unsigned(bytes);
+        }
+    }
+
+    fn monger_input(&mut self, input: mongering::Input) {
+        if let Some(mongering) = self.mongering.as_mut() {
+            mongering.handle(self.now, self.rng.as_mut(), input);
+        }
+    }
+
+    /// A time at random around the period, so that nodes do not fall into step.
+    fn arm_comparison(&mut self) {
+        let period = self.config.anti_entropy_us.max(2);
+        let half = period.checked_div(2).unwrap_or(1);
+        let delay = self.rng.random_range(half..=period.saturating_add(half));
+        self.compare_at = Some(self.now.plus(delay));
+    }
+
+    fn keep(&mut self, keep: Keep) {
+        self.output.push_back(Output::Keep(keep));
+    }
+
+    fn event(&mut self, event: Event) {
+        self.output.push_back(Output::Event(event));
+    }
+
+    /// Under which origin we write now.
+    #[must_use]
+    pub const fn me(&self) -> Origin {
+        self.author.origin
+    }
+
+    /// Whether own messages are being written already, or still wait for neighbours' word.
+    #[must_use]
+    pub const fn recovered(&self) -> bool {
+        self.recovery.is_over()
+    }
+
+    /// Counters since the start.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.stats;
+        if let Some(mongering) = &self.mongering {
+            (stats.monger_rounds, stats.monger_timeouts) = (mongering.begun, mongering.timed_out);
+        }
+        stats
+    }
+
+    /// One link, for people. `None` if it is not up.
+    #[must_use]
+    pub fn link_stats(&self, id: LinkId) -> Option<LinkStats> {
+        let link = self.links.get(&id)?;
+        let mut stats = LinkStats { window: usize::try_from(link.window).unwrap_or(0), ..LinkStats::default() };
+        let mut young = !link.overflow;
+        for (origin, cursor) in &link.cursors {
+            let lacks = self.chains.wanted(origin).0.saturating_sub(cursor.next.0);
+            stats.lag = stats.lag.saturating_add(lacks);
+            young &= lacks == 0 || self.now.since(cursor.since) < SYNC_AGE_US;
+        }
+        for (origin, behind) in &link.behind {
+            let lacks = behind.next.0.saturating_sub(self.chains.wanted(origin).0);
+            stats.behind = stats.behind.saturating_add(lacks);
+            young &= lacks == 0 || self.now.since(behind.since) < SYNC_AGE_US;
+        }
+        stats.in_sync = link.compared && young;
+        Some(stats)
+    }
+
+    /// The origins whose messages from some number on do not count, with that number: forks and revocations.
+    pub fn limits(&self) -> impl Iterator<Item = (Origin, Seq)> {
+        self.chains.range(Origin::MIN, Origin::MAX).filter_map(|(origin, chain)| Some((*origin, chain.limit()?)))
+    }
+
+    /// What this node has: origin, next number, 16 bytes of the head (docs/protocol.md, "Words").
+    pub fn frontier(&self) -> impl Iterator<Item = rumormill_wire::native::StatusEntry> {
+        self.chains.entries(Origin::MIN, Origin::MAX)
+    }
+
+    /// The fingerprint of all that.
+    #[must_use]
+    pub const fn fingerprint(&self) -> [u8; 16] {
+        self.chains.fingerprint().whole()
+    }
+
+    /// Bundles being checked, origins known, members known: what the memory depends on.
+    #[must_use]
+    pub fn sizes(&self) -> (usize, usize, usize) {
+        (self.checks.len(), self.chains.len(), self.members.len())
+    }
+}

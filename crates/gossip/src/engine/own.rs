@@ -1,0 +1,147 @@
+//! Our own chain: when we may write, under which incarnation, and what follows a commit (design: Data).
+
+use bytes::Bytes;
+use rumormill_wire::native::{MessageKind, StatusEntry};
+use rumormill_wire::{Digest, Incarnation, Origin, Seq};
+
+use super::{Engine, Reject};
+use crate::author::NotTaken;
+use crate::io::{Event, LinkId, Ticket, Timestamp};
+use crate::stats::bump;
+
+/// A claimed incarnation later than this after our wall clock is not believed, in seconds.
+const MAX_INCARNATION_AHEAD_S: u64 = 86_400;
+
+/// Before its first append a node asks its neighbours what they have of its own chain.
+#[derive(Debug, Default)]
+pub(super) struct Recovery {
+    over: bool,
+    deadline: Option<Timestamp>,
+    neighbours: usize,
+    answered: usize,
+    ahead: bool,
+    highest: u64,
+}
+
+impl Recovery {
+    pub(super) const fn is_over(&self) -> bool {
+        self.over
+    }
+
+    pub(super) const fn deadline(&self) -> Option<Timestamp> {
+        if self.over { None } else { self.deadline }
+    }
+}
+
+impl Engine {
+    pub(super) fn start(&mut self, neighbours: usize) {
+        self.recovery.neighbours = neighbours;
+        self.recovery.deadline = Some(self.now.plus(self.config.recovery_us));
+        self.arm_comparison();
+        self.recovery_progress();
+    }
+
+    /// A neighbour said what it knows of our node's origins. Its word is not signed, so it counts once a start, and
+    /// makes us leave a chain, never write into one.
+    pub(super) fn own_known(&mut self, id: LinkId, entries: impl Iterator<Item = StatusEntry>) {
+        let me = self.author.origin;
+        let ours = self.chains.get(&me).and_then(|chain| chain.entry(me));
+        let (our_next, our_head) = ours.map_or((Seq::FIRST, None), |entry| (entry.next, Some(entry.head)));
+        let believed = (self.wall_us() / 1_000_000).saturating_add(MAX_INCARNATION_AHEAD_S);
+        for entry in entries.filter(|entry| entry.origin.node == me.node) {
+            let incarnation = entry.origin.incarnation.0;
+            if incarnation <= believed {
+                self.recovery.highest = self.recovery.highest.max(incarnation);
+            }
+            let same = entry.origin == me;
+            let forked = entry.next == our_next && our_head.is_some_and(|head| head != entry.head);
+            self.recovery.ahead |= (same && (entry.next > our_next || forked))
+                || (incarnation > me.incarnation.0 && incarnation <= believed);
+        }
+        if let Some(link) = self.links.get_mut(&id).filter(|link| !link.answered_own) {
+            link.answered_own = true;
+            self.recovery.answered = self.recovery.answered.saturating_add(1);
+            self.recovery_progress();
+        }
+    }
+
+    fn recovery_progress(&mut self) {
+        let started = self.recovery.deadline.is_some();
+        if started && !self.recovery.over && self.recovery.answered >= self.recovery.neighbours {
+            self.end_recovery();
+        }
+    }
+
+    pub(super) fn end_recovery_on_time(&mut self) {
+        if self.recovery.deadline().is_some_and(|at| at <= self.now) {
+            self.end_recovery();
+        }
+    }
+
+    fn end_recovery(&mut self) {
+        self.recovery.over = true;
+        if self.recovery.ahead {
+            self.new_incarnation("neighbours know more of our chain than our store");
+        }
+    }
+
+    /// Begins a new chain. What waits to be written goes there.
+    pub(super) fn new_incarnation(&mut self, reason: &'static str) {
+        let me = self.author.origin;
+        let node = me.node;
+        let known = self.chains.range(Origin { node, ..Origin::MIN }, Origin { node, ..Origin::MAX });
+        let highest = known.map(|(origin, _)| origin.incarnation.0).max().unwrap_or(0);
+        let highest = highest.max(me.incarnation.0).max(self.recovery.highest);
+        let incarnation = highest.saturating_add(1).max(self.wall_us() / 1_000_000);
+        self.author.origin = Origin { node, incarnation: Incarnation(incarnation) };
+        self.event(Event::NewIncarnation { origin: self.author.origin, reason });
+    }
+
+    pub(super) fn submit(&mut self, ticket: Ticket, kind: MessageKind, room: String, body: Bytes) -> Result<(), Reject> {
+        if self.store_full {
+            return Err(Reject::StoreFull);
+        }
+        self.author.submit(ticket, kind, room, body).map_err(|why| match why {
+            NotTaken::Invalid(reason) => Reject::Invalid(reason),
+            NotTaken::Busy => {
+                bump(&mut self.stats.submit_busy, 1);
+                Reject::Busy
+            }
+        })
+    }
+
+    /// Puts what waits into a bundle, unless one is being committed: idle, one message goes at once.
+    pub(super) fn close_own_bundle(&mut self) {
+        if !self.recovery.over || self.store_full || !self.author.ready() {
+            return;
+        }
+        let me = self.author.origin;
+        let (next, digest) = self.chains.get(&me).map_or((Seq::FIRST, Digest::ZERO), |chain| (chain.next, chain.digest));
+        if self.limit_of(&me).is_some_and(|limit| next >= limit) {
+            return;
+        }
+        let wall = self.wall_us();
+        let place = (next, digest, self.appends.saturating_add(1));
+        let by = (self.signer.as_ref(), &self.config.network);
+        if let Some(bundle) = self.author.close(place, &mut self.clock, wall, by) {
+            self.append(&bundle);
+        }
+    }
+
+    pub(super) fn commit(&mut self, appends: u64) {
+        self.committed = self.committed.max(appends);
+        self.cache.commit(appends);
+        self.release_owed();
+        let Some(own) = self.author.in_flight.take_if(|own| own.append <= appends) else { return };
+        let header = own.bundle.header();
+        self.chains.advance(own.bundle.signed_header(), own.bundle.digest(), own.bundle.last_clock());
+        self.cache.insert(own.bundle.clone(), own.append);
+        let mut seq = header.first;
+        for (ticket, clock) in &own.tickets {
+            self.event(Event::Durable { ticket: *ticket, origin: header.origin, seq, clock: *clock });
+            seq = Seq(seq.0.saturating_add(1));
+        }
+        bump(&mut self.stats.messages_own, u64::from(header.count));
+        self.spread(header.origin, header.first, &[]);
+    }
+}

@@ -1,0 +1,293 @@
+//! STATUS, BUCKETS and REVOKED: who has what (docs/protocol.md, S).
+//!
+//! A comparison begins with a summary: the fingerprint alone, 40 bytes with its frame. In sync, it is answered by one of
+//! the same size. Otherwise the answer lists the frontier, or 256 part sums when that is long, and each side then sends
+//! what the other lacks and names what it lacks itself.
+
+use bytes::Bytes;
+use rumormill_wire::native::{
+    Buckets, ByeCode, Coverage, EntryState, Frame, MAX_STATUS_ENTRIES, Status, StatusEntries, StatusEntry,
+};
+use rumormill_wire::{HeadHash, Incarnation, Origin, Seq};
+
+use super::Engine;
+use crate::chain::Chain;
+use crate::frontier::bucket_range;
+use crate::io::{Event, Keep, LinkId};
+use crate::link::Cursor;
+use crate::mongering;
+use crate::revocation::Revocations;
+use crate::stats::bump;
+
+impl Engine {
+    pub(super) fn status(&mut self, id: LinkId, status: &Status<'_>) {
+        bump(&mut self.stats.status_received, 1);
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if status.heard > link.sent {
+            return self.misbehaved(id, "a STATUS that heard more than was said");
+        }
+        link.note_heard(status.heard);
+        if status.entries.is_empty() && status.coverage == Coverage::Listed {
+            return self.summary(id, status);
+        }
+        let mut wants = Vec::new();
+        let mut in_sync = true;
+        for entry in status.entries.iter() {
+            in_sync &= entry.next >= self.chains.wanted(&entry.origin);
+            if self.compare_entry(id, &entry) {
+                wants.push(entry.origin);
+            }
+        }
+        if let Coverage::Range { low, high } = status.coverage {
+            self.unlisted_are_lacking(id, low, high, &status.entries);
+            let me = self.author.origin;
+            if low.node <= me.node && me.node <= high.node {
+                self.own_known(id, status.entries.iter());
+            }
+            if let Some(link) = self.links.get_mut(&id) {
+                link.compared = true;
+            }
+        }
+        match status.coverage {
+            Coverage::Range { low, high } if status.want_status => self.send_range_status(id, low, high),
+            Coverage::Listed if status.want_status => {
+                let origins: Vec<_> = status.entries.iter().map(|entry| entry.origin).collect();
+                self.send_listed_status(id, &origins);
+            }
+            _ => self.send_listed_status(id, &wants),
+        }
+        self.monger_input(mongering::Input::Status { link: id, in_sync });
+    }
+
+    /// Compares one line with ours. Says whether we lack something that the neighbour can give.
+    fn compare_entry(&mut self, id: LinkId, entry: &StatusEntry) -> bool {
+        let origin = entry.origin;
+        let ours = self.chains.get(&origin).and_then(|chain| chain.entry(origin));
+        let next = ours.as_ref().map_or(Seq::FIRST, |ours| ours.next);
+        let proof_wanted = self.offer_proof(id, entry);
+        let (now, limit) = (self.now, self.config.max_cursors);
+        let Some(link) = self.links.get_mut(&id) else { return false };
+        if entry.next < next {
+            // What is still on its way is not missing (P-S2).
+            let on_its_way = link.last_sent.get(&origin).is_some_and(|last| last.next > entry.next);
+            if entry.state == EntryState::Hold {
+                link.cursors.insert(origin, Cursor { next: entry.next, parked: true, since: now });
+            } else if !on_its_way && !link.note_lacks(origin, entry.next, now, limit) {
+                bump(&mut self.stats.cursor_overflow, 1);
+            }
+            return proof_wanted;
+        }
+        link.note_has(origin, entry.next, next);
+        if entry.next == next {
+            link.behind.remove(&origin);
+            let normal = |e: &StatusEntry| e.state != EntryState::Forked;
+            if ours.as_ref().is_some_and(|ours| normal(ours) && normal(entry) && ours.head != entry.head) {
+                self.heads_differ(id, origin, next);
+            }
+            return proof_wanted;
+        }
+        let ended = self.limit_of(&origin).is_some_and(|limit| next >= limit);
+        let fresh = ours.is_none();
+        let room = !fresh || self.chains.len() < self.config.max_origins;
+        let wanted = !ended && room && self.greed.allows(&origin.node, 1, fresh, self.now);
+        if let Some(link) = self.links.get_mut(&id).filter(|_| wanted) {
+            link.note_ahead(origin, entry.next, now);
+        }
+        wanted || proof_wanted
+    }
+
+    /// Sends our proof to a neighbour that has none or a higher one. Says whether it has a lower one than we.
+    fn offer_proof(&mut self, id: LinkId, entry: &StatusEntry) -> bool {
+        let fork = self.chains.get(&entry.origin).and_then(|chain| chain.fork);
+        let theirs = (entry.state == EntryState::Forked).then_some(entry.next);
+        match (fork, theirs) {
+            (Some(ours), theirs) if theirs.is_none_or(|place| ours.place() < place) => {
+                self.send(id, &Frame::Proof(*ours.proof()));
+                false
+            }
+            (Some(ours), Some(place)) => place < ours.place(),
+            (None, Some(place)) => self.limit_of(&entry.origin).is_none_or(|limit| place < limit),
+            _ => false,
+        }
+    }
+
+    fn unlisted_are_lacking(&mut self, id: LinkId, low: Origin, high: Origin, entries: &StatusEntries<'_>) {
+        let mut listed = entries.iter().map(|entry| entry.origin).peekable();
+        let now = self.now;
+        let Some(link) = self.links.get_mut(&id) else { return };
+        for (origin, chain) in self.chains.range(low, high) {
+            while listed.next_if(|other| other < origin).is_some() {}
+            if listed.peek() == Some(origin) || chain.wanted() == Seq::FIRST || link.last_sent.contains_key(origin) {
+                continue;
+            }
+            if !link.note_lacks(*origin, Seq::FIRST, now, self.config.max_cursors) {
+                bump(&mut self.stats.cursor_overflow, 1);
+            }
+        }
+    }
+
+    fn summary(&mut self, id: LinkId, status: &Status<'_>) {
+        let ours = self.chains.fingerprint();
+        if status.fingerprint == ours.whole() && status.origins == ours.entries() {
+            bump(&mut self.stats.syncs_equal, 1);
+            if let Some(link) = self.links.get_mut(&id) {
+                link.compared = true;
+                link.behind.clear();
+                link.cursors.clear();
+            }
+            if status.want_status {
+                self.send_summary(id, false);
+            }
+            return;
+        }
+        bump(&mut self.stats.syncs_differ, 1);
+        if usize::try_from(ours.entries()).is_ok_and(|entries| entries <= MAX_STATUS_ENTRIES) {
+            return self.send_range_status(id, Origin::MIN, Origin::MAX);
+        }
+        let parts = ours.parts();
+        self.send(id, &Frame::Buckets(Buckets::from(&parts)));
+    }
+
+    /// The neighbour's part sums: the parts that differ are listed.
+    pub(super) fn buckets(&mut self, id: LinkId, buckets: &Buckets<'_>) {
+        let ours = self.chains.fingerprint().parts();
+        let differ = (0..=u8::MAX).zip(ours.iter().zip(buckets.iter())).filter(|(_, (ours, theirs))| **ours != *theirs);
+        for (part, _) in differ.collect::<Vec<_>>() {
+            let (low, high) = bucket_range(part);
+            self.send_range_status(id, low, high);
+        }
+    }
+
+    /// What we have from `low` to `high`, in as many frames as it takes.
+    fn send_range_status(&mut self, id: LinkId, low: Origin, high: Origin) {
+        let entries: Vec<_> = self.chains.entries(low, high).collect();
+        let mut from = low;
+        let mut rest = entries.as_slice();
+        loop {
+            let (now, later) = rest.split_at(rest.len().min(MAX_STATUS_ENTRIES));
+            let to = if later.is_empty() { high } else { now.last().map_or(high, |entry| entry.origin) };
+            self.send_status(id, Coverage::Range { low: from, high: to }, now, false);
+            rest = later;
+            if rest.is_empty() {
+                return;
+            }
+            from = Origin { incarnation: Incarnation(to.incarnation.0.saturating_add(1)), ..to };
+        }
+    }
+
+    /// What we have of these origins; unknown ones are named as wanted from the start.
+    fn send_listed_status(&mut self, id: LinkId, origins: &[Origin]) {
+        let mut entries: Vec<_> = origins.iter().map(|origin| self.listed_entry(*origin)).collect();
+        entries.sort_unstable_by_key(|entry| entry.origin);
+        entries.dedup_by_key(|entry| entry.origin);
+        for some in entries.chunks(MAX_STATUS_ENTRIES) {
+            self.send_status(id, Coverage::Listed, some, false);
+        }
+    }
+
+    fn listed_entry(&self, origin: Origin) -> StatusEntry {
+        let chain = self.chains.get(&origin);
+        let mut entry = chain.and_then(|chain: &Chain| chain.entry(origin)).unwrap_or(StatusEntry {
+            origin,
+            next: Seq::FIRST,
+            head: HeadHash::ZERO,
+            kept: Seq::FIRST,
+            state: EntryState::Normal,
+        });
+        let held = self.store_full || !self.greed.allows(&origin.node, 1, chain.is_none(), self.now);
+        if held && entry.state == EntryState::Normal {
+            entry.state = EntryState::Hold;
+        }
+        entry
+    }
+
+    fn send_status(&mut self, id: LinkId, coverage: Coverage, entries: &[StatusEntry], want_status: bool) {
+        let heard = self.links.get(&id).map_or(0, crate::link::Link::heard);
+        let ours = self.chains.fingerprint();
+        let status = Status {
+            want_status,
+            heard,
+            fingerprint: ours.whole(),
+            origins: ours.entries(),
+            coverage,
+            entries: StatusEntries::from(entries),
+        };
+        if self.send(id, &Frame::Status(status)) {
+            bump(&mut self.stats.status_sent, 1);
+        }
+    }
+
+    /// The fingerprint alone.
+    pub(super) fn send_summary(&mut self, id: LinkId, want_status: bool) {
+        self.send_status(id, Coverage::Listed, &[], want_status);
+    }
+
+    /// Asks what the neighbour has of our own node, whatever the incarnation.
+    pub(super) fn ask_own(&mut self, id: LinkId) {
+        let node = self.author.origin.node;
+        let (low, high) = (Origin { node, ..Origin::MIN }, Origin { node, ..Origin::MAX });
+        let entries: Vec<_> = self.chains.entries(low, high).take(MAX_STATUS_ENTRIES).collect();
+        let high = if entries.len() < MAX_STATUS_ENTRIES { high } else { entries.last().map_or(high, |e| e.origin) };
+        self.send_status(id, Coverage::Range { low, high }, &entries, true);
+    }
+
+    /// Asks one neighbour where it stands on an origin.
+    pub(super) fn ask_status(&mut self, id: LinkId, origin: Origin) {
+        let entry = self.listed_entry(origin);
+        self.send_status(id, Coverage::Listed, &[entry], true);
+    }
+
+    pub(super) fn flush_status(&mut self) {
+        let due = |link: &crate::link::Link| {
+            !link.dirty.is_empty()
+                && ((link.status_wanted && link.open.is_empty()) || link.dirty_at.is_some_and(|at| at <= self.now))
+        };
+        let ready: Vec<_> = self.links.iter().filter(|(_, link)| due(link)).map(|(id, _)| *id).collect();
+        for id in ready {
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            let origins: Vec<_> = core::mem::take(&mut link.dirty).into_iter().collect();
+            link.dirty_at = None;
+            link.status_wanted = false;
+            self.send_listed_status(id, &origins);
+        }
+    }
+
+    /// The comparison by timer: one random neighbour.
+    pub(super) fn compare_with_somebody(&mut self) {
+        use rand::RngExt;
+        self.arm_comparison();
+        let open: Vec<_> = self.links.iter().filter(|(_, link)| !link.closing).map(|(id, _)| *id).collect();
+        if open.is_empty() {
+            return;
+        }
+        if let Some(id) = open.get(self.rng.random_range(0..open.len())).copied() {
+            self.send_summary(id, true);
+        }
+    }
+
+    pub(super) fn revoked(&mut self, list: Revocations, bytes: Bytes) {
+        if self.revocations.as_ref().is_some_and(|(ours, _)| ours.number >= list.number) {
+            return;
+        }
+        self.event(Event::Revocations { number: list.number });
+        self.keep(Keep::Revocations(bytes.clone()));
+        let revoked: Vec<_> =
+            self.links.iter().filter(|(_, link)| list.revokes(&link.peer)).map(|(id, _)| *id).collect();
+        self.apply_revocations(list, bytes.clone());
+        for id in revoked {
+            self.close(id, ByeCode::REVOKED, "its certificate is revoked", 0);
+        }
+        for id in self.links.keys().copied().collect::<Vec<_>>() {
+            self.send(id, &Frame::Revoked(&bytes));
+        }
+    }
+
+    pub(super) fn apply_revocations(&mut self, list: Revocations, bytes: Bytes) {
+        let listed: Vec<_> = self.chains.range(Origin::MIN, Origin::MAX).map(|(origin, _)| *origin).collect();
+        for origin in listed {
+            let cut = list.limit(&origin);
+            self.chains.update(origin, |chain| chain.cut = cut);
+        }
+        self.revocations = Some((list, bytes));
+    }
+}

@@ -1,0 +1,218 @@
+//! Verdicts: bundles join their chains and go on to those who lack them; certificates admit their authors.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rumormill_wire::{NodeId, Origin, Seq};
+
+use super::{Engine, MAX_MEMBER_CHECKS};
+use crate::bundle::{Invalid, VerifiedBundle};
+use crate::checks::{Progress, Purpose, Sender};
+use crate::config::Dissemination;
+use crate::io::{CheckId, Keep, LinkId, Output};
+use crate::key::check_node_id;
+use crate::mongering;
+use crate::stats::bump;
+
+impl Engine {
+    pub(super) fn verified(&mut self, id: CheckId, verdict: Result<Arc<VerifiedBundle>, Invalid>) {
+        let Some(check) = self.checks.get_mut(id) else { return };
+        let origin = check.raw.header().origin;
+        match (verdict, check.purpose) {
+            (Ok(bundle), Purpose::Chain) => check.progress = Progress::Done(bundle),
+            (Ok(bundle), Purpose::Evidence) => {
+                for sender in self.take_check(id) {
+                    self.judged(sender, origin);
+                    self.evidence(&bundle, sender.link);
+                }
+            }
+            // Everybody checks before passing on, so whoever sent these bytes is at fault, not only their author.
+            (Err(_), _) => {
+                bump(&mut self.stats.bundles_invalid, 1);
+                for sender in self.take_check(id) {
+                    self.judged(sender, origin);
+                    self.misbehaved(sender.link, "a bundle that does not hold");
+                }
+            }
+        }
+        self.advance(origin);
+    }
+
+    /// Takes a copy out and runs the next one of its place.
+    fn take_check(&mut self, id: CheckId) -> Vec<Sender> {
+        let Some((check, next)) = self.checks.remove(id) else { return Vec::new() };
+        if let Some(next) = next {
+            let ours = self.chains.get(&check.raw.header().origin).map_or(Seq::FIRST, |chain| chain.next);
+            if let Some(copy) = self.checks.get_mut(next).filter(|_| check.raw.header().first < ours) {
+                copy.purpose = Purpose::Evidence;
+            }
+            if self.members.contains_key(&check.raw.header().origin.node) {
+                self.run_check(next);
+            }
+        }
+        check.senders
+    }
+
+    /// Lets all that hold and whose turn it is join the chain.
+    pub(super) fn advance(&mut self, origin: Origin) {
+        loop {
+            let next = self.chains.get(&origin).map_or(Seq::FIRST, |chain| chain.next);
+            let Some((id, bundle)) = self.checks.done_at(origin, next) else { break };
+            // The chain moves first, so that another copy of this place is then seen as evidence.
+            let accepted = self.join(&bundle);
+            let senders = self.take_check(id);
+            match accepted {
+                Ok(()) => self.accepted(&bundle, &senders),
+                Err(refusal) => self.refused(&bundle, &senders, refusal),
+            }
+        }
+        let next = self.chains.get(&origin).map_or(Seq::FIRST, |chain| chain.next);
+        for id in self.checks.stale(origin, next) {
+            for sender in self.take_check(id) {
+                bump(&mut self.stats.bundles_gap, 1);
+                self.dropped(sender, origin);
+            }
+        }
+    }
+
+    fn join(&mut self, bundle: &Arc<VerifiedBundle>) -> Result<(), Refusal> {
+        let header = bundle.header();
+        let origin = header.origin;
+        if self.limit_of(&origin).is_some_and(|limit| header.first >= limit) {
+            return Err(Refusal::Withdrawn);
+        }
+        let (fresh, digest, last_clock) = self
+            .chains
+            .get(&origin)
+            .map_or((true, rumormill_wire::Digest::ZERO, None), |chain| (false, chain.digest, Some(chain.last_clock)));
+        if header.previous != digest {
+            return Err(Refusal::Fork);
+        }
+        if header.first > Seq::FIRST && last_clock.is_some_and(|last| bundle.first_clock() <= last) {
+            return Err(Refusal::Clock);
+        }
+        self.greed.charge(&origin.node, bundle.bytes().len(), fresh, self.now);
+        if origin == self.author.origin {
+            self.new_incarnation("a neighbour has more of our chain than our store");
+        }
+        self.chains.advance(bundle.signed_header(), bundle.digest(), bundle.last_clock());
+        if let Some(cut) = self.revocations.as_ref().and_then(|(list, _)| list.limit(&origin)) {
+            self.chains.update(origin, |chain| chain.cut = Some(cut));
+        }
+        Ok(())
+    }
+
+    fn accepted(&mut self, bundle: &Arc<VerifiedBundle>, senders: &[Sender]) {
+        let header = bundle.header();
+        let (origin, ours) = (header.origin, self.chains.wanted(&header.origin));
+        bump(&mut self.stats.bundles_accepted, 1);
+        bump(&mut self.stats.messages_accepted, u64::from(header.count));
+        let wall = self.wall_us();
+        if !self.clock.observe(bundle.last_clock(), wall) {
+            bump(&mut self.stats.clocks_ahead, 1);
+        }
+        self.append(bundle);
+        self.cache.insert(Arc::clone(bundle), self.appends);
+        for (n, sender) in senders.iter().enumerate() {
+            if n > 0 {
+                bump(&mut self.stats.messages_duplicate, u64::from(header.count));
+            }
+            if let Some(link) = self.links.get_mut(&sender.link) {
+                link.note_has(origin, header.next(), ours);
+            }
+            self.judged(*sender, origin);
+        }
+        for link in self.links.values_mut() {
+            if link.behind.get(&origin).is_some_and(|behind| behind.next <= ours) {
+                link.behind.remove(&origin);
+                link.note_has(origin, ours, ours);
+            }
+        }
+        let from: Vec<_> = senders.iter().map(|sender| sender.link).collect();
+        self.spread(origin, header.first, &from);
+    }
+
+    fn refused(&mut self, bundle: &Arc<VerifiedBundle>, senders: &[Sender], refusal: Refusal) {
+        let origin = bundle.header().origin;
+        for sender in senders {
+            self.judged(*sender, origin);
+            match refusal {
+                Refusal::Withdrawn => bump(&mut self.stats.bundles_withdrawn, 1),
+                Refusal::Fork => self.evidence(bundle, sender.link),
+                Refusal::Clock => {
+                    bump(&mut self.stats.bundles_invalid, 1);
+                    self.misbehaved(sender.link, "a bundle whose clock does not rise");
+                }
+            }
+        }
+    }
+
+    pub(super) fn append(&mut self, bundle: &Arc<VerifiedBundle>) {
+        self.appends = self.appends.saturating_add(1);
+        self.output.push_back(Output::Append { bundle: Arc::clone(bundle) });
+    }
+
+    /// A bundle is new here: those who lack it get it.
+    pub(super) fn spread(&mut self, origin: Origin, first: Seq, from: &[LinkId]) {
+        if self.config.dissemination == Dissemination::Mongering {
+            self.monger_input(mongering::Input::Fresh { origin, from: from.first().copied() });
+            return;
+        }
+        let ours = self.chains.wanted(&origin);
+        for (id, link) in &mut self.links {
+            let has = link.behind.get(&origin).is_some_and(|behind| behind.next >= ours);
+            if from.contains(id) || has || link.cursors.contains_key(&origin) {
+                continue;
+            }
+            if !link.note_lacks(origin, first, self.now, self.config.max_cursors) {
+                bump(&mut self.stats.cursor_overflow, 1);
+            }
+        }
+    }
+
+    pub(super) fn member(&mut self, id: LinkId, node: NodeId, evidence: Bytes) {
+        if self.members.contains_key(&node) || self.member_checks.contains(&node) {
+            return;
+        }
+        if check_node_id(&node).is_err() {
+            return self.misbehaved(id, "a certificate for a key that can be no node");
+        }
+        if self.member_checks.len() < MAX_MEMBER_CHECKS {
+            self.member_checks.insert(node);
+            self.output.push_back(Output::CheckMember { link: id, node, evidence });
+        }
+    }
+
+    pub(super) fn member_verdict(&mut self, id: LinkId, node: NodeId, verdict: Option<Bytes>) {
+        self.member_checks.remove(&node);
+        if let Some(evidence) = verdict {
+            return self.admit(node, evidence);
+        }
+        for check in self.checks.waiting_for(&node) {
+            for sender in self.take_check(check) {
+                bump(&mut self.stats.bundles_unadmitted, 1);
+                self.judged(sender, Origin { node, ..Origin::MIN });
+            }
+        }
+        self.misbehaved(id, "a certificate that does not belong to this network");
+    }
+
+    pub(super) fn admit(&mut self, node: NodeId, evidence: Bytes) {
+        if self.members.contains_key(&node) || check_node_id(&node).is_err() {
+            return;
+        }
+        self.members.insert(node, evidence.clone());
+        self.keep(Keep::Member { node, evidence });
+        for check in self.checks.waiting_for(&node) {
+            self.run_check(check);
+        }
+    }
+}
+
+/// Why a bundle that holds does not join its chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    Withdrawn,
+    Fork,
+    Clock,
+}

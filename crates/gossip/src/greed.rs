@@ -1,0 +1,135 @@
+//! A valid member can still be greedy: above a rate for each node id its chains stop advancing here, which others see
+//! as lag (design: Data). Nothing is refused for good.
+
+use std::collections::BTreeMap;
+
+use rumormill_wire::NodeId;
+
+use crate::io::Timestamp;
+
+const DAY_US: u128 = 86_400_000_000;
+
+/// A bucket that a day fills. Its level is in units of one 86,400,000,000th, so that no refill is rounded away.
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    per_day: u64,
+    level: u128,
+}
+
+impl Bucket {
+    fn full(per_day: u64) -> Self {
+        Self { per_day, level: u128::from(per_day).saturating_mul(DAY_US) }
+    }
+
+    fn refilled(self, elapsed_us: u64) -> Self {
+        let gained = u128::from(self.per_day).saturating_mul(u128::from(elapsed_us));
+        let top = Self::full(self.per_day).level;
+        Self { level: self.level.saturating_add(gained).min(top), ..self }
+    }
+
+    /// A per-day figure of 0 is without limit. More than a whole day's worth is held to a day's worth.
+    fn holds(self, amount: u64) -> bool {
+        self.per_day == 0 || self.level >= u128::from(amount.min(self.per_day)).saturating_mul(DAY_US)
+    }
+
+    fn take(self, amount: u64) -> Self {
+        Self { level: self.level.saturating_sub(u128::from(amount).saturating_mul(DAY_US)), ..self }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Account {
+    bytes: Bucket,
+    incarnations: Bucket,
+    at: Timestamp,
+}
+
+/// What each node id may still add. One account for each author that was admitted, so bounded by the members.
+#[derive(Debug)]
+pub struct Greed {
+    bytes_per_day: u64,
+    incarnations_per_day: u64,
+    accounts: BTreeMap<NodeId, Account>,
+}
+
+impl Greed {
+    /// Rates a day; 0 is without limit.
+    #[must_use]
+    pub const fn new(bytes_per_day: u64, incarnations_per_day: u64) -> Self {
+        Self { bytes_per_day, incarnations_per_day, accounts: BTreeMap::new() }
+    }
+
+    /// Whether a node may add so many bytes now, and a new incarnation if `fresh`. Charges nothing.
+    #[must_use]
+    pub fn allows(&self, node: &NodeId, bytes: usize, fresh: bool, now: Timestamp) -> bool {
+        let account = self.account(node, now);
+        account.bytes.holds(as_u64(bytes)) && (!fresh || account.incarnations.holds(1))
+    }
+
+    /// Charges what was accepted.
+    pub fn charge(&mut self, node: &NodeId, bytes: usize, fresh: bool, now: Timestamp) {
+        if self.bytes_per_day == 0 && self.incarnations_per_day == 0 {
+            return;
+        }
+        let mut account = self.account(node, now);
+        account.bytes = account.bytes.take(as_u64(bytes));
+        account.incarnations = account.incarnations.take(u64::from(fresh));
+        self.accounts.insert(*node, account);
+    }
+
+    fn account(&self, node: &NodeId, now: Timestamp) -> Account {
+        match self.accounts.get(node) {
+            Some(old) => {
+                let elapsed = now.since(old.at);
+                Account {
+                    bytes: old.bytes.refilled(elapsed),
+                    incarnations: old.incarnations.refilled(elapsed),
+                    at: now,
+                }
+            }
+            None => Account {
+                bytes: Bucket::full(self.bytes_per_day),
+                incarnations: Bucket::full(self.incarnations_per_day),
+                at: now,
+            },
+        }
+    }
+}
+
+fn as_u64(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: u64 = 3_600_000_000;
+
+    #[test]
+    fn a_day_of_bytes_is_refilled_by_the_hour() {
+        let node = NodeId([1; 32]);
+        let mut greed = Greed::new(2_400, 0);
+        assert!(greed.allows(&node, 2_400, false, Timestamp(0)));
+        greed.charge(&node, 2_400, false, Timestamp(0));
+        assert!(!greed.allows(&node, 1, false, Timestamp(0)));
+        assert!(!greed.allows(&node, 101, false, Timestamp(HOUR)));
+        assert!(greed.allows(&node, 100, false, Timestamp(HOUR)));
+        assert!(greed.allows(&NodeId([2; 32]), 2_400, false, Timestamp(0)), "another author has its own account");
+    }
+
+    #[test]
+    fn incarnations_are_counted_apart_and_small_steps_are_not_lost() {
+        let node = NodeId([1; 32]);
+        let mut greed = Greed::new(0, 24);
+        for _ in 0..24 {
+            assert!(greed.allows(&node, 1 << 40, true, Timestamp(0)));
+            greed.charge(&node, 1 << 40, true, Timestamp(0));
+        }
+        assert!(!greed.allows(&node, 1, true, Timestamp(0)));
+        for minute in 1..60 {
+            greed.charge(&node, 0, false, Timestamp(minute * HOUR / 60));
+        }
+        assert!(greed.allows(&node, 1, true, Timestamp(HOUR)));
+    }
+}

@@ -1,0 +1,333 @@
+//! What goes into the engine and what comes out of it.
+//!
+//! The driver's contract stands on [`crate::Engine`].
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rumormill_wire::native::{ByeCode, MessageKind};
+use rumormill_wire::{Clock, NodeId, Origin, Seq};
+
+use crate::bundle::{Invalid, RawBundle, VerifiedBundle};
+use crate::proof::{VerifiedProof, RawProof};
+use crate::revocation::Revocations;
+
+/// Monotone time in microseconds. Its zero is the driver's choice; it never goes back.
+///
+/// The wall clock is this plus the offset of [`Input::WallOffset`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// This time plus some microseconds; saturates.
+    #[must_use]
+    pub const fn plus(self, micros: u64) -> Self {
+        Self(self.0.saturating_add(micros))
+    }
+    /// Microseconds since `earlier`; 0 if that is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// A link to a neighbour, named by the driver. A name is used once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// Names a submitted message until it is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// Names one bundle on its way through the verifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CheckId(pub u64);
+
+/// What happened, told to the engine.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// The wall clock is the monotone time plus this many microseconds. Given once before all else, and when it steps.
+    WallOffset(i64),
+    /// The node starts; `neighbours` is how many it is configured to have. The engine holds back its own first
+    /// bundle until so many have said what they know of its origin, for up to a second.
+    Start {
+        /// Configured neighbours.
+        neighbours: usize,
+    },
+    /// A link is up: mutually authenticated, HELLO exchanged, the peer's membership checked.
+    LinkUp {
+        /// The link.
+        link: LinkId,
+        /// Who is at the other end, by its certificate.
+        peer: NodeId,
+    },
+    /// A link is gone. Nothing more comes from it.
+    LinkDown {
+        /// The link.
+        link: LinkId,
+    },
+    /// A frame (kind and payload, without its length) other than HELLO, PING, PONG and BYE.
+    Frame {
+        /// From where.
+        link: LinkId,
+        /// The bytes of exactly one frame. A bundle in it is kept without copying.
+        bytes: Bytes,
+    },
+    /// So many bytes given with [`Output::Send`], [`Output::SendBundle`] or announced by
+    /// [`Input::RangeSent`] have left for the peer.
+    Writable {
+        /// On which link.
+        link: LinkId,
+        /// How many bytes.
+        bytes: usize,
+    },
+    /// The answer to [`Output::Verify`].
+    Verified {
+        /// Which one.
+        check: CheckId,
+        /// The verdict.
+        verdict: Result<Arc<VerifiedBundle>, Invalid>,
+    },
+    /// The answer to [`Output::CheckMember`].
+    MemberVerdict {
+        /// The link that sent it.
+        link: LinkId,
+        /// Whose certificate.
+        node: NodeId,
+        /// The certificate, if it holds.
+        verdict: Option<Bytes>,
+    },
+    /// The answer to [`Output::CheckProof`].
+    ProofVerdict {
+        /// The link that sent it.
+        link: LinkId,
+        /// The proof, if it holds.
+        verdict: Option<Box<VerifiedProof>>,
+    },
+    /// A node belongs to the network (own certificate, pin file, peer of a link). `evidence` is what others need to
+    /// admit it: its certificate, or nothing where trust is pinned.
+    Admit {
+        /// Who.
+        node: NodeId,
+        /// Its certificate in DER; may be empty with pinned trust.
+        evidence: Bytes,
+    },
+    /// The CA's revocation list, checked by the driver (from a file, or the answer to [`Output::CheckRevocations`]).
+    Revoked {
+        /// The decoded list.
+        list: Revocations,
+        /// Its bytes, to pass on.
+        bytes: Bytes,
+    },
+    /// Write a message of our own. Refused with [`crate::Reject::Busy`] when too many wait.
+    Submit {
+        /// Named in [`Event::Durable`].
+        ticket: Ticket,
+        /// What it is.
+        kind: MessageKind,
+        /// Which room; empty for the common one.
+        room: String,
+        /// Its body.
+        body: Bytes,
+    },
+    /// All records given up to and including this append (counted from 1) are committed.
+    Committed {
+        /// How many [`Output::Append`] are durable.
+        appends: u64,
+    },
+    /// The store takes no more: own messages are refused from here on, others are not kept.
+    StoreFull,
+    /// The store read a range and gave it to the link's writer ([`Output::SendRange`]).
+    RangeSent {
+        /// On which link.
+        link: LinkId,
+        /// Of which origin.
+        origin: Origin,
+        /// The number after the last one sent; the `from` asked for if there was none.
+        next: Seq,
+        /// Bytes given to the writer.
+        bytes: usize,
+        /// RUMOR frames given to the writer.
+        frames: u64,
+    },
+    /// The answer to [`Output::LookUp`].
+    LookedUp {
+        /// Whose chain.
+        origin: Origin,
+        /// The number asked for.
+        at: Seq,
+        /// The bundle that holds it.
+        bundle: Option<RawBundle>,
+    },
+    /// Time has come to what [`crate::Engine::next_timeout`] said, or simply passed.
+    Timeout,
+}
+
+/// What the driver has to do.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// Send these bytes, a whole frame with its length.
+    Send {
+        /// On which link.
+        link: LinkId,
+        /// The frame.
+        frame: Bytes,
+    },
+    /// Send a bundle in a RUMOR frame.
+    SendBundle {
+        /// On which link.
+        link: LinkId,
+        /// The bundle.
+        bundle: Arc<VerifiedBundle>,
+        /// RUMOR flag: STATUS wanted.
+        want_status: bool,
+        /// RUMOR flag: it answers a RANGE.
+        answers_range: bool,
+    },
+    /// Read bundles from the store, from the one that holds `from` on, up to `until` or `max_bytes` (at least one if
+    /// there is one), send each in a RUMOR frame, and report [`Input::RangeSent`]. One at a time for a link.
+    SendRange {
+        /// On which link.
+        link: LinkId,
+        /// Whose chain.
+        origin: Origin,
+        /// First number.
+        from: Seq,
+        /// First number not wanted.
+        until: Seq,
+        /// Stop after so many bytes.
+        max_bytes: usize,
+        /// RUMOR flag on the last one: STATUS wanted.
+        want_status: bool,
+        /// RUMOR flag: it answers a RANGE.
+        answers_range: bool,
+    },
+    /// So many bytes of RUMOR frames of this link have been judged: its reader may take as many more. The reader
+    /// stops while more than its allowance is unjudged, and so a flood becomes lag at the sender.
+    Release {
+        /// The link.
+        link: LinkId,
+        /// Bytes of frames, as they were fed in.
+        bytes: usize,
+    },
+    /// Read one bundle of the store, the one that holds `at`; the answer is [`Input::LookedUp`].
+    LookUp {
+        /// Whose chain.
+        origin: Origin,
+        /// A number in it.
+        at: Seq,
+    },
+    /// Check a bundle with [`crate::verify`], away from the engine's task.
+    Verify {
+        /// To be named in [`Input::Verified`].
+        check: CheckId,
+        /// The bundle.
+        raw: RawBundle,
+    },
+    /// Check a member's certificate against the CA.
+    CheckMember {
+        /// The link that sent it.
+        link: LinkId,
+        /// Whose.
+        node: NodeId,
+        /// The certificate in DER.
+        evidence: Bytes,
+    },
+    /// Check a proof with [`crate::verify_proof`].
+    CheckProof {
+        /// The link that sent it.
+        link: LinkId,
+        /// The proof.
+        raw: Box<RawProof>,
+    },
+    /// Check a revocation list's signature; when it holds, feed [`Input::Revoked`].
+    CheckRevocations {
+        /// The link that sent it.
+        link: LinkId,
+        /// The list.
+        bytes: Bytes,
+    },
+    /// Commit a bundle; appends are counted from 1 and committed in order.
+    Append {
+        /// The bundle.
+        bundle: Arc<VerifiedBundle>,
+    },
+    /// Commit something else than a bundle. No answer is expected.
+    Keep(Keep),
+    /// Close the link with this BYE. The driver reports [`Input::LinkDown`] once it is closed.
+    Close {
+        /// The link.
+        link: LinkId,
+        /// The code of the BYE.
+        code: ByeCode,
+        /// For the log and the BYE.
+        reason: &'static str,
+        /// For how many microseconds no link with this peer is taken; 0 for none.
+        ban_us: u64,
+    },
+    /// Something worth knowing.
+    Event(Event),
+}
+
+/// Records besides bundles that have to survive a restart.
+#[derive(Debug, Clone)]
+pub enum Keep {
+    /// A member and its certificate.
+    Member {
+        /// Who.
+        node: NodeId,
+        /// Its certificate.
+        evidence: Bytes,
+    },
+    /// An equivocation proof.
+    Proof(Box<VerifiedProof>),
+    /// The revocation list in force.
+    Revocations(Bytes),
+}
+
+/// Facts for people, logs and counters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A message of ours is durable and on its way.
+    Durable {
+        /// As given on submission.
+        ticket: Ticket,
+        /// Our origin at the time.
+        origin: Origin,
+        /// Its number.
+        seq: Seq,
+        /// Its clock.
+        clock: Clock,
+    },
+    /// Our own origin is now this one, because of what neighbours or the store said.
+    NewIncarnation {
+        /// The new origin.
+        origin: Origin,
+        /// Why.
+        reason: &'static str,
+    },
+    /// An origin was proven to have equivocated; its messages from `place` on leave the view.
+    Equivocation {
+        /// Whose chain.
+        origin: Origin,
+        /// From which number on.
+        place: Seq,
+    },
+    /// A peer broke the protocol; what was done follows as [`Output::Close`].
+    Misbehaviour {
+        /// By whom.
+        peer: NodeId,
+        /// What.
+        reason: &'static str,
+    },
+    /// An origin goes over its rate: it is held back for now.
+    Greedy {
+        /// Whose.
+        node: NodeId,
+    },
+    /// A revocation list came into force.
+    Revocations {
+        /// Its number.
+        number: u64,
+    },
+}

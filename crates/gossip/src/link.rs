@@ -1,0 +1,196 @@
+//! One neighbour: cursors instead of a queue (design: Spreading).
+//!
+//! A cursor says from which number on the neighbour lacks an origin. There is one only where the two differ, so a
+//! neighbour in sync costs nothing, and one that reads slowly costs a cursor, not a queue.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use rumormill_wire::native::RangeRequest;
+use rumormill_wire::{NodeId, Origin, Seq};
+
+use crate::io::Timestamp;
+
+/// RANGE requests of one neighbour that wait to be served.
+pub const MAX_PULLS: usize = 16;
+/// Origins that wait to be named in one STATUS to a neighbour.
+pub const MAX_DIRTY: usize = 512;
+/// Origins remembered as better known by the neighbour.
+pub const MAX_BEHIND: usize = 4_096;
+
+/// From where on a neighbour lacks an origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// The next number to send.
+    pub next: Seq,
+    /// Not now: the neighbour asked to hold, or the store gave nothing. A STATUS sets it free.
+    pub parked: bool,
+    /// Since when there is a difference.
+    pub since: Timestamp,
+}
+
+/// What the neighbour has and we lack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Behind {
+    /// The number it wants next.
+    pub next: Seq,
+    /// Since when we know.
+    pub since: Timestamp,
+}
+
+/// The last bundle of an origin that was given to the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastSent {
+    /// The number after it.
+    pub next: Seq,
+    /// Its number among the link's RUMOR frames.
+    pub ordinal: u64,
+}
+
+/// State of a link.
+#[derive(Debug)]
+pub struct Link {
+    /// Who is there.
+    pub peer: NodeId,
+    /// Bytes that may be given to it now. Control frames may push it below zero, by a bounded amount.
+    pub window: isize,
+    /// Where it lacks something.
+    pub cursors: BTreeMap<Origin, Cursor>,
+    /// Its cursors were too many: compare again once these are served.
+    pub overflow: bool,
+    /// Where the last turn ended.
+    pub turn: Origin,
+    /// What it has and we lack.
+    pub behind: BTreeMap<Origin, Behind>,
+    /// RUMOR frames given to it.
+    pub sent: u64,
+    /// What of those may still be on the way.
+    pub last_sent: BTreeMap<Origin, LastSent>,
+    /// RUMOR frames received from it.
+    pub received: u64,
+    /// Those of them without a verdict.
+    pub open: BTreeSet<u64>,
+    /// A range read is under way for it.
+    pub reading: Option<RangeInFlight>,
+    /// What it asked for.
+    pub pulls: VecDeque<RangeRequest>,
+    /// Origins to name in the next STATUS to it.
+    pub dirty: BTreeSet<Origin>,
+    /// When that STATUS is due at the latest.
+    pub dirty_at: Option<Timestamp>,
+    /// That STATUS is due as soon as no verdict is open.
+    pub status_wanted: bool,
+    /// A comparison was finished once.
+    pub compared: bool,
+    /// It said what it knows of our own origin.
+    pub answered_own: bool,
+    /// To be closed: nothing more is sent to it or taken from it.
+    pub closing: bool,
+}
+
+/// A range read given to the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RangeInFlight {
+    /// Whose chain.
+    pub origin: Origin,
+    /// From which number.
+    pub from: Seq,
+    /// It answers a RANGE, and moves no cursor.
+    pub pull: bool,
+}
+
+impl Link {
+    /// A new link with so many bytes to give.
+    #[must_use]
+    pub fn new(peer: NodeId, window: usize) -> Self {
+        Self {
+            peer,
+            window: isize::try_from(window).unwrap_or(isize::MAX),
+            cursors: BTreeMap::new(),
+            overflow: false,
+            turn: Origin::MIN,
+            behind: BTreeMap::new(),
+            sent: 0,
+            last_sent: BTreeMap::new(),
+            received: 0,
+            open: BTreeSet::new(),
+            reading: None,
+            pulls: VecDeque::new(),
+            dirty: BTreeSet::new(),
+            dirty_at: None,
+            status_wanted: false,
+            compared: false,
+            answered_own: false,
+            closing: false,
+        }
+    }
+
+    /// How many RUMOR frames were judged with none open before them (P-S2).
+    #[must_use]
+    pub fn heard(&self) -> u64 {
+        self.open.first().map_or(self.received, |first| first.saturating_sub(1))
+    }
+
+    /// A bundle of this origin up to `next` was given to the link.
+    pub fn note_sent(&mut self, origin: Origin, next: Seq, frames: u64) {
+        self.sent = self.sent.saturating_add(frames);
+        self.last_sent.insert(origin, LastSent { next, ordinal: self.sent });
+    }
+
+    /// The neighbour has judged so many of our RUMOR frames: what is older needs no memory.
+    pub fn note_heard(&mut self, heard: u64) {
+        self.last_sent.retain(|_, last| last.ordinal > heard);
+    }
+
+    /// The neighbour has this origin up to `next`.
+    pub fn note_has(&mut self, origin: Origin, next: Seq, ours: Seq) {
+        if next >= ours {
+            self.cursors.remove(&origin);
+        } else if let Some(cursor) = self.cursors.get_mut(&origin) {
+            cursor.next = cursor.next.max(next);
+        }
+    }
+
+    /// The neighbour lacks this origin from `next` on. Says whether there was room to remember it.
+    pub fn note_lacks(&mut self, origin: Origin, next: Seq, now: Timestamp, limit: usize) -> bool {
+        if let Some(cursor) = self.cursors.get_mut(&origin) {
+            cursor.next = next;
+            cursor.parked = false;
+            return true;
+        }
+        if self.cursors.len() >= limit {
+            self.overflow = true;
+            return false;
+        }
+        self.cursors.insert(origin, Cursor { next, parked: false, since: now });
+        true
+    }
+
+    /// The neighbour has more of this origin than we.
+    pub fn note_ahead(&mut self, origin: Origin, next: Seq, now: Timestamp) {
+        let room = self.behind.len() < MAX_BEHIND;
+        match self.behind.get_mut(&origin) {
+            Some(behind) => behind.next = behind.next.max(next),
+            None if room => {
+                self.behind.insert(origin, Behind { next, since: now });
+            }
+            None => {}
+        }
+    }
+
+    /// The next origin with a cursor that is not parked, in turn.
+    #[must_use]
+    pub fn next_cursor(&self) -> Option<(Origin, Cursor)> {
+        use core::ops::Bound::{Excluded, Unbounded};
+        let after = self.cursors.range((Excluded(self.turn), Unbounded));
+        let all = after.chain(self.cursors.range(..=self.turn));
+        all.filter(|(_, cursor)| !cursor.parked).map(|(origin, cursor)| (*origin, *cursor)).next()
+    }
+
+    /// Puts an origin on the next STATUS, due at the latest at `at`.
+    pub fn say(&mut self, origin: Origin, at: Timestamp) {
+        if self.dirty.len() < MAX_DIRTY {
+            self.dirty.insert(origin);
+        }
+        self.dirty_at = Some(self.dirty_at.map_or(at, |old| old.min(at)));
+    }
+}

@@ -1,0 +1,88 @@
+//! Counters of an engine; every bound has one that says when it held.
+
+/// Counts since the start. Names are the metric names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Bundles of others accepted into their chains.
+    pub bundles_accepted: u64,
+    /// Messages in those.
+    pub messages_accepted: u64,
+    /// Messages of our own made durable.
+    pub messages_own: u64,
+    /// Messages received that were there already.
+    pub messages_duplicate: u64,
+    /// Bundles dropped because they start beyond what we want.
+    pub bundles_gap: u64,
+    /// Bundles dropped because their author's certificate has not come.
+    pub bundles_unadmitted: u64,
+    /// Bundles dropped because too many were being checked.
+    pub bundles_check_full: u64,
+    /// Bundles dropped because their author is over its rate.
+    pub bundles_greedy: u64,
+    /// Bundles dropped from or beyond a fork or a cut.
+    pub bundles_withdrawn: u64,
+    /// Bundles that did not hold.
+    pub bundles_invalid: u64,
+    /// Messages with clocks from too far ahead.
+    pub clocks_ahead: u64,
+    /// Equivocation proofs taken.
+    pub proofs: u64,
+    /// STATUS frames sent.
+    pub status_sent: u64,
+    /// STATUS frames received.
+    pub status_received: u64,
+    /// RUMOR frames given to links.
+    pub rumors_sent: u64,
+    /// Comparisons that found no difference.
+    pub syncs_equal: u64,
+    /// Comparisons that found one.
+    pub syncs_differ: u64,
+    /// Times a link's cursors were too many.
+    pub cursor_overflow: u64,
+    /// Times a new origin was not taken for want of room.
+    pub origins_full: u64,
+    /// Replies not sent because the peer does not read.
+    pub replies_dropped: u64,
+    /// Own submissions refused because too many wait.
+    pub submit_busy: u64,
+    /// Peers that broke the protocol.
+    pub misbehaviour: u64,
+    /// Times a reader was held back because commits lag.
+    pub backlog_held: u64,
+    /// Mongering rounds begun.
+    pub monger_rounds: u64,
+    /// Mongering rounds that ended by time-out.
+    pub monger_timeouts: u64,
+}
+
+impl Stats {
+    /// Every counter with its name, for metrics.
+    #[must_use]
+    pub fn named(&self) -> Vec<(&'static str, u64)> {
+        macro_rules! list { ($($f:ident),* $(,)?) => { vec![$((stringify!($f), self.$f)),*] } }
+        list![
+            bundles_accepted, messages_accepted, messages_own, messages_duplicate, bundles_gap, bundles_unadmitted,
+            bundles_check_full, bundles_greedy, bundles_withdrawn, bundles_invalid, clocks_ahead, proofs, status_sent,
+            status_received, rumors_sent, syncs_equal, syncs_differ, cursor_overflow, origins_full, replies_dropped,
+            submit_busy, misbehaviour, backlog_held, monger_rounds, monger_timeouts,
+        ]
+    }
+}
+
+/// One link, for people.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LinkStats {
+    /// Messages that we have and the neighbour, as far as we know, does not.
+    pub lag: u64,
+    /// Messages that the neighbour said it has and we do not.
+    pub behind: u64,
+    /// Nothing is missing on either side that was known two seconds ago.
+    pub in_sync: bool,
+    /// Bytes that may still be given to the link now.
+    pub window: usize,
+}
+
+/// Adds to a counter; it stops at the top rather than go round.
+pub(crate) const fn bump(counter: &mut u64, by: u64) {
+    *counter = counter.saturating_add(by);
+}
