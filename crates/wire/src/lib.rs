@@ -13,5 +13,7 @@
 
 pub mod ids;
 pub mod native;
+mod parse;
+pub mod push_pull;
 
 pub use ids::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, ParseIdError, Seq, Signature};

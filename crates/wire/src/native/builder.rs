@@ -98,7 +98,7 @@ impl BundleBuilder {
         };
         let header = BundleHeader { count: self.header.count.saturating_add(1), ..self.header };
         match header.check() {
-            // Numbers end before the count does: an older message of this bundle was still in range.
+            // The numbers end here; what this bundle holds is still in range.
             Err(WireFault::SeqRange) if !self.is_empty() => return Err(PushError::Full),
             Err(reason) => return Err(PushError::Start(reason)),
             Ok(()) => {}

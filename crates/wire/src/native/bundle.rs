@@ -7,7 +7,7 @@ use nom::{
 };
 
 use super::error::{WireError, WireFault};
-use super::prim::{Parse, array, ensure, origin, run, utf8, varint};
+use super::prim::{Parse, array, ensure, fault, origin, run, utf8, varint};
 use super::types::{BundleHeader, MessageKind, MessageView, SignedHeader};
 use super::{MAX_BODY_LEN, MAX_BUNDLE_LEN, MAX_BUNDLE_MESSAGES, MAX_ROOM_LEN};
 use crate::{Clock, Digest, Seq, Signature};
@@ -70,9 +70,9 @@ pub(super) fn header(input: &[u8]) -> Parse<'_, BundleHeader> {
     let header = BundleHeader { origin, first, count, previous };
     match header.check() {
         Ok(()) => Ok((rest, header)),
-        Err(reason @ WireFault::MessageCount) => super::prim::fault(at_count, reason),
-        Err(reason @ WireFault::Previous) => super::prim::fault(at_previous, reason),
-        Err(reason) => super::prim::fault(at_first, reason),
+        Err(reason @ WireFault::MessageCount) => fault(at_count, reason),
+        Err(reason @ WireFault::Previous) => fault(at_previous, reason),
+        Err(reason) => fault(at_first, reason),
     }
 }
 
@@ -106,7 +106,7 @@ impl<'a> BundleView<'a> {
             let mut rest = at_messages;
             let mut clocks: Option<(Clock, Clock)> = None;
             for _ in 0..header.count {
-                let (after, (clock, _)) = message(rest, clocks.map(|(_, last)| last))?;
+                let (after, clock) = message(rest, clocks.map(|(_, last)| last))?;
                 clocks = Some((clocks.map_or(clock, |(first, _)| first), clock));
                 rest = after;
             }
@@ -174,7 +174,7 @@ impl<'a> Iterator for Messages<'a> {
         self.left = self.left.checked_sub(1)?;
         // Checked before: neither the form nor the sums can fail here, and bodies need no second look.
         let (rest, raw) = raw_message(self.rest).ok()?;
-        let clock = self.clock.map_or(Some(raw.clock), |last| last.0.checked_add(raw.clock)).map(Clock)?;
+        let clock = self.clock.unwrap_or_default().0.checked_add(raw.clock).map(Clock)?;
         let (seq, next) = (self.seq, self.seq.0.checked_add(1)?);
         (self.rest, self.clock, self.seq) = (rest, Some(clock), Seq(next));
         Some(MessageView { seq, clock, kind: raw.kind, room: core::str::from_utf8(raw.room).ok()?, body: raw.body })
@@ -187,47 +187,43 @@ impl<'a> Iterator for Messages<'a> {
 
 impl ExactSizeIterator for Messages<'_> {}
 
-/// A message cut into its parts, lengths checked.
+/// A message cut into its parts, lengths checked. `at_*` is the input from there on, for the place of a fault.
 struct RawMessage<'a> {
     clock: u64,
     kind: MessageKind,
     room: &'a [u8],
     body: &'a [u8],
+    at_kind: &'a [u8],
+    at_room: &'a [u8],
+    at_body: &'a [u8],
 }
 
 fn raw_message(input: &[u8]) -> Parse<'_, RawMessage<'_>> {
     let (at_kind, clock) = varint(input)?;
-    let (at_room, kind) = byte(at_kind)?;
-    let (rest, len) = byte(at_room)?;
-    ensure(usize::from(len) <= MAX_ROOM_LEN, at_room, WireFault::RoomLength)?;
-    let (at_len, room) = take(len)(rest)?;
-    let (rest, len) = varint(at_len)?;
+    let (at_room_len, kind) = byte(at_kind)?;
+    let (at_room, len) = byte(at_room_len)?;
+    ensure(usize::from(len) <= MAX_ROOM_LEN, at_room_len, WireFault::RoomLength)?;
+    let (at_body_len, room) = take(len)(at_room)?;
+    let (at_body, len) = varint(at_body_len)?;
     let len = usize::try_from(len).unwrap_or(usize::MAX);
-    ensure(len <= MAX_BODY_LEN, at_len, WireFault::BodyLength)?;
-    let (rest, body) = take(len)(rest)?;
-    Ok((rest, RawMessage { clock, kind: MessageKind(kind), room, body }))
+    ensure(len <= MAX_BODY_LEN, at_body_len, WireFault::BodyLength)?;
+    let (rest, body) = take(len)(at_body)?;
+    Ok((rest, RawMessage { clock, kind: MessageKind(kind), room, body, at_kind, at_room, at_body }))
 }
 
-/// One message that keeps P-B4 and P-B5, and its clock.
-fn message(input: &[u8], last: Option<Clock>) -> Parse<'_, (Clock, RawMessage<'_>)> {
+/// The clock of one message that keeps P-B4 and P-B5.
+fn message(input: &[u8], last: Option<Clock>) -> Parse<'_, Clock> {
     let (rest, raw) = raw_message(input)?;
-    let clock = match last {
-        None => Some(raw.clock),
-        Some(last) => {
-            ensure(raw.clock != 0, input, WireFault::ClockZero)?;
-            last.0.checked_add(raw.clock)
-        }
+    ensure(last.is_none() || raw.clock != 0, input, WireFault::ClockZero)?;
+    let Some(clock) = last.unwrap_or_default().0.checked_add(raw.clock) else {
+        return fault(input, WireFault::ClockRange);
     };
-    let Some(clock) = clock.map(Clock) else { return super::prim::fault(input, WireFault::ClockRange) };
-    let (at_kind, _) = varint(input)?;
-    ensure(raw.kind.0 != 0, at_kind, WireFault::KindZero)?;
-    let (at_room_text, _) = take(2usize)(at_kind)?;
-    utf8(raw.room, at_room_text, WireFault::Utf8)?;
+    ensure(raw.kind.0 != 0, raw.at_kind, WireFault::KindZero)?;
+    utf8(raw.room, raw.at_room, WireFault::Utf8)?;
     if raw.kind.is_text() {
-        let (at_body, _) = (take(raw.room.len()), varint).parse(at_room_text)?;
-        utf8(raw.body, at_body, WireFault::BodyUtf8)?;
+        utf8(raw.body, raw.at_body, WireFault::BodyUtf8)?;
     }
-    Ok((rest, (clock, raw)))
+    Ok((rest, Clock(clock)))
 }
 
 impl SignedHeader {

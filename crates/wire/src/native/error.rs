@@ -1,6 +1,6 @@
 //! What can be wrong with bytes of the native protocol: where, what, and which rule of docs/protocol.md says so.
 
-use nom::error::{ErrorKind, ParseError};
+use crate::parse::Reason;
 
 /// Bytes that break a rule. Copies freely and carries nothing of what it refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -124,19 +124,6 @@ faults! {
     CutCount = "revocation list", "too many incarnations";
 }
 
-/// A fault and what was left of the input where it begins; becomes a [`WireError`] once the start is known.
-#[derive(Debug)]
-pub(super) struct Fault<'a> {
-    pub(super) rest: &'a [u8],
-    pub(super) reason: WireFault,
-}
-
-impl<'a> ParseError<&'a [u8]> for Fault<'a> {
-    // The parsers taken from nom fail only for want of bytes.
-    fn from_error_kind(rest: &'a [u8], _: ErrorKind) -> Self {
-        Self { rest, reason: WireFault::Truncated }
-    }
-    fn append(_: &'a [u8], _: ErrorKind, other: Self) -> Self {
-        other
-    }
+impl Reason for WireFault {
+    const TRUNCATED: Self = Self::Truncated;
 }

@@ -16,10 +16,12 @@ mod buckets;
 mod builder;
 mod bundle;
 mod error;
+mod evidence;
 mod frame;
 mod hello;
 mod prim;
 mod revocation;
+mod rumor;
 mod status;
 mod types;
 
@@ -27,8 +29,9 @@ pub use buckets::{BUCKET_COUNT, Buckets};
 pub use builder::{BundleBuilder, InvalidMessage, PushError, validate_message};
 pub use bundle::{BundleView, Messages};
 pub use error::{EncodeError, WireError, WireFault};
-pub use frame::{LENGTH_LEN, frame_len, kind, rumor_prefix};
+pub use frame::{LENGTH_LEN, frame_len, kind};
 pub use revocation::{Cut, Lasts, RevocationEntry, RevocationList};
+pub use rumor::rumor_prefix;
 pub use status::StatusEntries;
 pub use types::*;
 

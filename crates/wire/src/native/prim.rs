@@ -1,38 +1,24 @@
 //! The smallest values (docs/protocol.md, head): integers, varint, text8, identifiers. All others are made of these.
 
 use nom::{
-    IResult, Parser,
+    Parser,
     bytes::complete::take,
     number::complete::{be_u64, u8 as byte},
 };
 
-use super::error::{Fault, WireError, WireFault};
+use super::error::{EncodeError, WireError, WireFault};
+use crate::parse::{self, Fault};
+pub(super) use crate::parse::{before, ensure, fault, utf8};
 use crate::{Incarnation, NodeId, Origin};
 
-pub(super) type Parse<'a, T> = IResult<&'a [u8], T, Fault<'a>>;
-
-/// A fault that begins where `rest` does.
-pub(super) fn fault<T>(rest: &[u8], reason: WireFault) -> Parse<'_, T> {
-    Err(nom::Err::Failure(Fault { rest, reason }))
-}
-
-/// Goes on only when `holds`; the fault begins where `rest` does.
-pub(super) fn ensure(holds: bool, rest: &[u8], reason: WireFault) -> Result<(), nom::Err<Fault<'_>>> {
-    if holds { Ok(()) } else { Err(nom::Err::Failure(Fault { rest, reason })) }
-}
+pub(super) type Parse<'a, T> = parse::Parse<'a, T, WireFault>;
 
 /// Uses the whole input (P-F3) and turns a fault's place into an offset.
 pub(super) fn run<'a, T>(
     input: &'a [u8],
-    mut parser: impl Parser<&'a [u8], Output = T, Error = Fault<'a>>,
+    parser: impl Parser<&'a [u8], Output = T, Error = Fault<'a, WireFault>>,
 ) -> Result<T, WireError> {
-    let fault = match parser.parse(input) {
-        Ok(([], value)) => return Ok(value),
-        Ok((rest, _)) => Fault { rest, reason: WireFault::Trailing },
-        Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => fault,
-        Err(nom::Err::Incomplete(_)) => Fault { rest: &[], reason: WireFault::Truncated },
-    };
-    Err(WireError { offset: input.len().saturating_sub(fault.rest.len()), reason: fault.reason })
+    parse::run(input, WireFault::Trailing, parser).map_err(|(offset, reason)| WireError { offset, reason })
 }
 
 pub(super) fn array<const N: usize>(input: &[u8]) -> Parse<'_, [u8; N]> {
@@ -58,13 +44,6 @@ pub(super) fn varint(input: &[u8]) -> Parse<'_, u64> {
         }
     }
     fault(input, WireFault::VarintRange)
-}
-
-/// Bytes as text; the fault points at the first byte that is none. `rest` begins where `bytes` does and goes on to the
-/// end of the input.
-pub(super) fn utf8<'a>(bytes: &'a [u8], rest: &'a [u8], reason: WireFault) -> Result<&'a str, nom::Err<Fault<'a>>> {
-    core::str::from_utf8(bytes)
-        .map_err(|e| nom::Err::Failure(Fault { rest: rest.get(e.valid_up_to()..).unwrap_or_default(), reason }))
 }
 
 /// A length byte from `min` to `max` and that much UTF-8.
@@ -105,14 +84,14 @@ pub(super) fn put_text8(
     min: usize,
     max: usize,
     reason: WireFault,
-) -> Result<(), super::EncodeError> {
+) -> Result<(), EncodeError> {
     match u8::try_from(text.len()) {
         Ok(len) if (min..=max).contains(&text.len()) => {
             out.push(len);
             out.extend_from_slice(text.as_bytes());
             Ok(())
         }
-        _ => Err(super::EncodeError(reason)),
+        _ => Err(EncodeError(reason)),
     }
 }
 

@@ -8,7 +8,7 @@ use nom::{
 };
 
 use super::error::{EncodeError, WireError, WireFault};
-use super::prim::{Parse, array, ensure, fault, put_varint, run, varint};
+use super::prim::{Parse, array, before, ensure, fault, put_varint, run, varint};
 use super::{MAX_CUT_INCARNATIONS, MAX_REVOCATION_ENTRIES, MAX_REVOCATION_LEN};
 use crate::{Incarnation, NodeId, Seq, Signature};
 
@@ -122,12 +122,12 @@ impl<'a> RevocationList<'a> {
         let count = checked_count(entries.len(), MAX_REVOCATION_ENTRIES, WireFault::RevocationCount)?;
         let mut out = [number.to_be_bytes(), issued.to_be_bytes()].concat();
         out.extend_from_slice(&count);
-        let mut before = None;
+        let mut highest = None;
         for entry in entries {
-            if before >= Some(entry.node) {
+            if highest >= Some(entry.node) {
                 return Err(EncodeError(WireFault::NodeOrder));
             }
-            before = Some(entry.node);
+            highest = Some(entry.node);
             put_entry(&mut out, entry)?;
             if out.len().saturating_add(Signature::LEN) > MAX_REVOCATION_LEN {
                 return Err(EncodeError(WireFault::RevocationLength));
@@ -199,21 +199,16 @@ fn put_entry(out: &mut Vec<u8>, entry: &RevocationEntry<'_>) -> Result<(), Encod
     };
     out.push(1);
     out.extend_from_slice(&checked_count(lasts.len(), MAX_CUT_INCARNATIONS, WireFault::CutCount)?);
-    let mut before = None;
+    let mut highest = None;
     for (incarnation, last) in lasts.iter() {
-        if before >= Some(incarnation) {
+        if highest >= Some(incarnation) {
             return Err(EncodeError(WireFault::IncarnationOrder));
         }
-        before = Some(incarnation);
+        highest = Some(incarnation);
         out.extend_from_slice(&incarnation.0.to_be_bytes());
         put_varint(out, last.0);
     }
     Ok(())
-}
-
-/// What of `start` lies before `rest`.
-fn before<'a>(start: &'a [u8], rest: &[u8]) -> &'a [u8] {
-    start.get(..start.len().saturating_sub(rest.len())).unwrap_or_default()
 }
 
 fn last(input: &[u8]) -> Parse<'_, (Incarnation, Seq)> {

@@ -9,7 +9,7 @@ use nom::{
 
 use super::MAX_STATUS_ENTRIES;
 use super::error::{EncodeError, WireFault};
-use super::prim::{Parse, array, ensure, fault, origin, put_origin, put_varint, varint};
+use super::prim::{Parse, array, before, ensure, fault, origin, put_origin, put_varint, varint};
 use super::types::{Coverage, EntryState, Status, StatusEntry};
 use crate::{HeadHash, Seq};
 
@@ -137,9 +137,7 @@ fn entries<'a>(input: &'a [u8], coverage: &Coverage) -> Parse<'a, StatusEntries<
         ensure(coverage.holds(&entry), rest, WireFault::EntryOutside)?;
         (rest, last) = (after, Some(entry.origin));
     }
-    let used = start.len().saturating_sub(rest.len());
-    let bytes = start.get(..used).unwrap_or_default();
-    Ok((rest, StatusEntries(Repr::Wire { bytes, count })))
+    Ok((rest, StatusEntries(Repr::Wire { bytes: before(start, rest), count })))
 }
 
 pub(super) fn decode(input: &[u8]) -> Parse<'_, Status<'_>> {

@@ -1,0 +1,145 @@
+//! The plain frames between older nodes, TCP port 43110: `<length>|<code>|<payload>` in ASCII.
+//!
+//! `length` counts every byte after the first `|`. Frames arrive glued together and are cut by it ([`frame_len`]). The
+//! first text to an address may come without a frame ([`bare_len`]).
+
+use nom::{
+    Parser,
+    bytes::complete::{take, take_while_m_n},
+};
+
+use super::fault::{PushPullEncodeError, PushPullError, PushPullFault};
+use super::{MAX_CONTENTS_LEN, Parse, check, put, read};
+use crate::parse::{before, ensure, utf8};
+
+/// Bytes of a code.
+pub const CODE_LEN: usize = 4;
+/// What `length` may be at most: code, `|` and a whole message body.
+pub const MAX_LENGTH: usize = CODE_LEN + 1 + MAX_CONTENTS_LEN;
+/// Whoever dialled says so.
+pub const GREETING: &str = "0001";
+/// A message.
+pub const MESSAGE_CODE: &str = "0002";
+
+/// The least that `length` may be: code and `|`.
+const MIN_LENGTH: usize = CODE_LEN + 1;
+/// Digits of [`MAX_LENGTH`].
+const MAX_DIGITS: usize = 5;
+
+/// A frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelayFrame<'a> {
+    /// `0001`: the address that was dialled. Needs no answer.
+    Greeting(&'a str),
+    /// `0002`: a message.
+    Message(&'a str),
+    /// Any other code, four of `0` to `9` and `A` to `F`. `FFFE` and `FFFF` are reserved.
+    Other {
+        /// The code.
+        code: &'a str,
+        /// Its payload, of unknown form.
+        payload: &'a [u8],
+    },
+}
+
+/// Bytes of the frame that begins here, as soon as its length and `|` are there; `None` asks for more bytes.
+///
+/// # Errors
+/// No frame begins here, whatever follows.
+pub fn frame_len(bytes: &[u8]) -> Result<Option<usize>, PushPullError> {
+    match read(bytes, |input| length(input).map(|(rest, len)| (&[][..], before(input, rest).len().saturating_add(len))))
+    {
+        Ok(total) => Ok(Some(total)),
+        Err(PushPullError { reason: PushPullFault::Truncated, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Bytes before the first place where a frame begins with length and code, or all. For the start of a link only, where
+/// a text may stand without a frame.
+#[must_use]
+pub fn bare_len(bytes: &[u8]) -> usize {
+    let begins = |at: &usize| bytes.get(*at..).is_some_and(|rest| head(rest).is_ok());
+    (0..bytes.len()).find(begins).unwrap_or(bytes.len())
+}
+
+/// Whether the older program shows this text as it is: it loses all up to the first `|`.
+#[must_use]
+pub fn arrives_whole(text: &str) -> bool {
+    !text.contains('|')
+}
+
+impl<'a> RelayFrame<'a> {
+    /// Reads exactly one frame.
+    ///
+    /// # Errors
+    /// It is no frame, or more than one.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, PushPullError> {
+        read(bytes, frame)
+    }
+
+    /// Appends the frame.
+    ///
+    /// # Errors
+    /// It would not be read as the same; `out` is as before.
+    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), PushPullEncodeError> {
+        let (code, payload) = match self {
+            Self::Greeting(text) => (GREETING, text.as_bytes()),
+            Self::Message(text) => (MESSAGE_CODE, text.as_bytes()),
+            Self::Other { code, payload } => {
+                check(is_code(code.as_bytes()) && ![GREETING, MESSAGE_CODE].contains(code), PushPullFault::Code)?;
+                (*code, *payload)
+            }
+        };
+        check(payload.len() <= MAX_CONTENTS_LEN, PushPullFault::FrameLength)?;
+        let length = payload.len().saturating_add(MIN_LENGTH);
+        put(out, &[&length.to_string(), "|", code, "|"]);
+        out.extend_from_slice(payload);
+        Ok(())
+    }
+}
+
+/// `<length>|`.
+fn length(input: &[u8]) -> Parse<'_, usize> {
+    let (rest, digits) = take_while_m_n(0, MAX_DIGITS.saturating_add(1), |b: u8| b.is_ascii_digit()).parse(input)?;
+    let number = core::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<usize>().ok());
+    // More digits can make a number that is too low good, but none that is too high or begins with 0.
+    ensure(digits.is_empty() || number.is_some_and(|n| n <= MAX_LENGTH), input, PushPullFault::FrameLength)?;
+    ensure(!digits.starts_with(b"0"), input, PushPullFault::FrameLength)?;
+    ensure(!rest.is_empty(), rest, PushPullFault::Truncated)?;
+    let number = number.unwrap_or(0);
+    ensure(number >= MIN_LENGTH, input, PushPullFault::FrameLength)?;
+    bar(rest).map(|(rest, ())| (rest, number))
+}
+
+fn bar(input: &[u8]) -> Parse<'_, ()> {
+    let (rest, byte) = take(1usize)(input)?;
+    ensure(byte == b"|", input, PushPullFault::Bar)?;
+    Ok((rest, ()))
+}
+
+/// `<length>|<code>|`: the payload's length and the code.
+fn head(input: &[u8]) -> Parse<'_, (usize, &str)> {
+    let (at_code, length) = length(input)?;
+    let (rest, code) = take(CODE_LEN)(at_code)?;
+    ensure(is_code(code), at_code, PushPullFault::Code)?;
+    let code = utf8(code, at_code, PushPullFault::Code)?;
+    let (rest, ()) = bar(rest)?;
+    Ok((rest, (length.saturating_sub(MIN_LENGTH), code)))
+}
+
+fn frame(input: &[u8]) -> Parse<'_, RelayFrame<'_>> {
+    let (at_payload, (len, code)) = head(input)?;
+    let (rest, payload) = take(len)(at_payload)?;
+    let text = || utf8(payload, at_payload, PushPullFault::Utf8);
+    let frame = match code {
+        GREETING => RelayFrame::Greeting(text()?),
+        MESSAGE_CODE => RelayFrame::Message(text()?),
+        _ => RelayFrame::Other { code, payload },
+    };
+    Ok((rest, frame))
+}
+
+fn is_code(code: &[u8]) -> bool {
+    code.len() == CODE_LEN && code.iter().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F'))
+}
