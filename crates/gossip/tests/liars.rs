@@ -1,0 +1,357 @@
+//! A linked peer that lies harms nobody else (each guard named here fails its test when taken out).
+#![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, missing_docs)]
+mod world;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use rumormill_gossip::bundle::{seal, signed_bytes};
+use rumormill_gossip::{Dissemination, EngineConfig, Event, Input, LinkId, Revocations, Signer, VerifiedBundle};
+use rumormill_wire::native::{
+    BundleBuilder, Coverage, EntryState, Frame, Member, MessageKind, Rumor, Status, StatusEntries, StatusEntry,
+};
+use rumormill_wire::{Clock, Digest, HeadHash, Incarnation, NodeId, Origin, Seq};
+use std::sync::Arc;
+use world::{Key, NETWORK, WALL, World, config};
+
+const SECOND: u64 = 1_000_000;
+const NOW: u64 = WALL.unsigned_abs();
+
+fn origin(key: u8) -> Origin {
+    Origin { node: Key::new(key).id(), incarnation: Incarnation(1_700_000_000) }
+}
+
+fn bundle(key: u8, first: u64, previous: Digest, clock: u64, texts: &[&str]) -> Arc<VerifiedBundle> {
+    let mut builder = BundleBuilder::new(origin(key), Seq(first), previous);
+    for (n, text) in (0..).zip(texts) {
+        builder.push(Clock(clock + n), MessageKind::CHAT, "", text.as_bytes()).unwrap();
+    }
+    seal(builder, Clock(clock), &Key::new(key), &NETWORK)
+}
+
+fn frame(frame: &Frame<'_>) -> Bytes {
+    let mut out = Vec::new();
+    frame.encode(&mut out).unwrap();
+    Bytes::from(out).slice(4..)
+}
+
+fn rumor(bytes: &[u8]) -> Bytes {
+    let (header, _) = rumormill_wire::native::BundleHeader::peek(bytes).unwrap();
+    frame(&Frame::Rumor(Rumor { want_status: false, answers_range: false, header, bundle: bytes }))
+}
+
+fn member(key: u8) -> Bytes {
+    let node = Key::new(key).id();
+    frame(&Frame::Member(Member { node, evidence: format!("certificate of {node}").as_bytes() }))
+}
+
+fn give(world: &mut World, link: LinkId, bytes: Bytes) {
+    world.give(0, Input::Frame { link, bytes });
+}
+
+/// Two honest nodes, 0 and 1, linked, and a stranger of key 50 at node 0.
+fn with_stranger(config: EngineConfig) -> (World, LinkId) {
+    let mut world = World::new(1, 2, config);
+    world.link(0, 1);
+    let link = world.stranger(0, 50);
+    world.run_for(SECOND);
+    (world, link)
+}
+
+fn still_works(world: &mut World) {
+    world.say(1, "still here");
+    world.until(SECOND, "honest messages arrive", |w| {
+        w.texts(0).contains(&"still here".to_owned()) && w.log(0) == w.log(1)
+    });
+}
+
+#[test]
+fn a_forged_copy_is_found_and_does_not_suppress_the_true_one() {
+    let (mut world, liar) = with_stranger(config(Dissemination::Eager));
+    let honest = world.stranger(0, 51);
+    let good = bundle(60, 1, Digest::ZERO, NOW, &["true"]);
+    let mut forged = good.bytes().to_vec();
+    forged[100] ^= 1;
+    give(&mut world, liar, member(60));
+    give(&mut world, liar, rumor(&forged));
+    give(&mut world, honest, rumor(good.bytes()));
+    world.until(SECOND, "the true one is taken", |w| w.texts(1) == ["true"]);
+    assert_eq!(world.nodes[0].closed, [(liar, "a bundle that does not hold")]);
+    still_works(&mut world);
+}
+
+#[test]
+fn an_author_without_a_certificate_or_with_a_false_one_gets_nowhere() {
+    let (mut world, link) = with_stranger(config(Dissemination::Eager));
+    give(&mut world, link, rumor(bundle(60, 1, Digest::ZERO, NOW, &["unknown"]).bytes()));
+    world.run_for(SECOND);
+    assert_eq!(world.nodes[0].engine.stats().bundles_unadmitted, 1);
+    assert!(world.nodes[0].closed.is_empty(), "a neighbour may not know better");
+    let node = Key::new(60).id();
+    give(&mut world, link, frame(&Frame::Member(Member { node, evidence: b"made up" })));
+    give(&mut world, link, rumor(bundle(60, 1, Digest::ZERO, NOW, &["unknown"]).bytes()));
+    world.run_for(SECOND);
+    assert_eq!(world.nodes[0].closed, [(link, "a certificate that does not belong to this network")]);
+    assert!(world.log(0).is_empty());
+    still_works(&mut world);
+}
+
+#[test]
+fn numbers_near_the_end_and_gaps_are_dropped_and_bounded() {
+    let (mut world, link) = with_stranger(config(Dissemination::Eager));
+    give(&mut world, link, member(60));
+    for first in [u64::MAX - 1, u64::MAX - 600, 1 << 63, 2] {
+        give(&mut world, link, rumor(bundle(60, first, Digest([1; 32]), NOW, &["far"]).bytes()));
+    }
+    world.run_for(SECOND);
+    assert_eq!(world.nodes[0].engine.stats().bundles_gap, 4);
+    assert_eq!(world.nodes[0].engine.sizes().0, 0, "nothing is kept for later");
+    assert!(world.log(0).is_empty());
+    still_works(&mut world);
+}
+
+#[test]
+fn clocks_from_1970_and_2200_neither_pull_ours_nor_part_the_logs() {
+    let (mut world, link) = with_stranger(config(Dissemination::Eager));
+    let old = bundle(60, 1, Digest::ZERO, 1, &["from 1970"]);
+    let new = bundle(60, 2, old.digest(), 7_258_118_400_000_000, &["from 2200"]);
+    give(&mut world, link, member(60));
+    give(&mut world, link, rumor(old.bytes()));
+    give(&mut world, link, rumor(new.bytes()));
+    world.until(SECOND, "stored and passed on everywhere", |w| w.same_logs(2));
+    assert_eq!(world.nodes[0].engine.stats().clocks_ahead, 1);
+    world.say(0, "ours");
+    world.until(SECOND, "ours", |w| w.same_logs(3));
+    let ours = world.log(0).into_iter().find(|m| m.3 == "ours").unwrap();
+    assert!(ours.0.0 < NOW + 60 * SECOND, "our clock stayed near the wall");
+}
+
+#[test]
+fn a_clock_that_does_not_rise_is_invalid_for_everybody() {
+    let (mut world, link) = with_stranger(config(Dissemination::Eager));
+    let one = bundle(60, 1, Digest::ZERO, NOW, &["one"]);
+    give(&mut world, link, member(60));
+    give(&mut world, link, rumor(one.bytes()));
+    give(&mut world, link, rumor(bundle(60, 2, one.digest(), NOW, &["same time"]).bytes()));
+    world.until(SECOND, "closed", |w| w.nodes[0].closed == [(link, "a bundle whose clock does not rise")]);
+    world.until(SECOND, "the first stays", |w| w.texts(0) == ["one"]);
+    still_works(&mut world);
+}
+
+#[test]
+fn malformed_frames_end_the_link_and_only_that() {
+    let (mut world, _) = with_stranger(config(Dissemination::Eager));
+    for bytes in [&b"\x07garbage"[..], &[0x06], &[0x7f, 1, 2], &[0x01, 0, 1]] {
+        let link = world.stranger(0, 50);
+        give(&mut world, link, Bytes::copy_from_slice(bytes));
+        assert_eq!(world.nodes[0].closed.last().map(|c| c.0), Some(link), "{bytes:?}");
+    }
+    still_works(&mut world);
+}
+
+fn boast(origins: impl Iterator<Item = Origin>, next: u64) -> Vec<StatusEntry> {
+    origins
+        .map(|origin| StatusEntry {
+            origin,
+            next: Seq(next),
+            head: HeadHash([9; 16]),
+            kept: Seq(1),
+            state: EntryState::Normal,
+        })
+        .collect()
+}
+
+fn status(entries: &[StatusEntry], heard: u64) -> Bytes {
+    frame(&Frame::Status(Status {
+        want_status: true,
+        heard,
+        fingerprint: [1; 16],
+        origins: 5,
+        coverage: Coverage::Listed,
+        entries: StatusEntries::from(entries),
+    }))
+}
+
+#[test]
+fn boasting_statuses_cost_bounded_memory_and_answers() {
+    let (mut world, link) = with_stranger(config(Dissemination::Eager));
+    let sent = world.nodes[0].wire_bytes;
+    for round in 0..200_u64 {
+        let origins = (0..800_u64).map(|n| {
+            let mut node = [0; 32];
+            node[0] = u8::try_from(n / 256).unwrap();
+            node[1] = u8::try_from(n % 256).unwrap();
+            node[2..10].copy_from_slice(&round.to_be_bytes());
+            Origin { node: NodeId(node), incarnation: Incarnation(n) }
+        });
+        give(&mut world, link, status(&boast(origins, u64::MAX), 0));
+    }
+    let (_, chains, members) = world.nodes[0].engine.sizes();
+    assert!(chains <= 3 && members <= 4, "claims alone make no chains");
+    let stats = world.nodes[0].engine.link_stats(link).unwrap();
+    assert!(!stats.in_sync || stats.behind == 0);
+    let answers = world.nodes[0].wire_bytes - sent;
+    assert!(answers < 2 * 1024 * 1024, "what we say in reply is bounded: {answers}");
+    still_works(&mut world);
+    // One that claims to have heard more than was ever said is a liar for certain.
+    give(&mut world, link, status(&[], 1 << 40));
+    assert_eq!(world.nodes[0].closed.last().map(|c| c.0), Some(link));
+}
+
+#[test]
+fn a_neighbour_that_claims_our_own_future_moves_us_once_and_never_into_a_fork() {
+    let mut world = World::new(1, 1, config(Dissemination::Eager));
+    let me = world.nodes[0].engine.me();
+    for _ in 0..20 {
+        let link = world.stranger(0, 50);
+        give(&mut world, link, status(&boast([me].into_iter(), 1 << 40), 0));
+        world.run_for(SECOND / 10);
+    }
+    let moves = world.nodes[0].events.iter().filter(|e| matches!(e, Event::NewIncarnation { .. })).count();
+    assert!(moves <= 1, "{moves} incarnations by mere claims");
+}
+
+#[test]
+fn a_greedy_member_is_held_back_and_others_are_not() {
+    let limits = EngineConfig { greedy_bytes_per_day: 4_000, ..config(Dissemination::Eager) };
+    let (mut world, link) = with_stranger(limits);
+    let text = "x".repeat(900);
+    give(&mut world, link, member(60));
+    let mut previous = Digest::ZERO;
+    for n in 1..=10 {
+        let b = bundle(60, n, previous, NOW + n, &[&text]);
+        previous = b.digest();
+        give(&mut world, link, rumor(b.bytes()));
+        world.run_for(10_000);
+    }
+    let taken = world.log(0).len();
+    assert!((2..=4).contains(&taken), "{taken} taken");
+    assert!(world.nodes[0].engine.stats().bundles_greedy >= 1);
+    assert!(world.nodes[0].events.contains(&Event::Greedy { node: Key::new(60).id() }));
+    assert!(world.nodes[0].closed.is_empty(), "lag, never refusal");
+    still_works(&mut world);
+}
+
+#[test]
+fn incarnations_without_end_are_held_back() {
+    let limits = EngineConfig { greedy_incarnations_per_day: 32, ..config(Dissemination::Eager) };
+    let (mut world, link) = with_stranger(limits);
+    give(&mut world, link, member(60));
+    for n in 0..100 {
+        let origin = Origin { node: Key::new(60).id(), incarnation: Incarnation(1_700_000_000 + n) };
+        let mut builder = BundleBuilder::new(origin, Seq(1), Digest::ZERO);
+        builder.push(Clock(NOW + n), MessageKind::CHAT, "", b"again").unwrap();
+        let b = seal(builder, Clock(NOW + n), &Key::new(60), &NETWORK);
+        give(&mut world, link, rumor(b.bytes()));
+        world.run_for(1_000);
+    }
+    assert_eq!(world.log(0).len(), 32);
+    still_works(&mut world);
+}
+
+/// Two branches of one chain that part after `common` bundles, `a` and `b` bundles long.
+fn branches(common: u64, a: u64, b: u64) -> [Vec<Arc<VerifiedBundle>>; 2] {
+    [("A", a), ("B", b)].map(|(name, length)| {
+        let mut all = Vec::new();
+        let mut previous = Digest::ZERO;
+        for n in 1..=common + length {
+            let text = if n <= common { format!("common {n}") } else { format!("{name} {n}") };
+            let next = bundle(60, n, previous, NOW + n * 10, &[&text]);
+            previous = next.digest();
+            all.push(next);
+        }
+        all
+    })
+}
+
+#[test]
+fn an_equivocator_is_found_proved_and_contained_at_one_place_everywhere() {
+    for (common, a, b) in [(3, 1, 1), (0, 1, 1), (2, 5, 1), (4, 6, 9), (0, 3, 7), (1, 4, 4)] {
+        let mut world = World::new(common * 100 + a * 10 + b, 4, config(Dissemination::Eager));
+        // Each half hears another branch while they are apart.
+        world.link(0, 1);
+        world.link(2, 3);
+        let [branch_a, branch_b] = branches(common, a, b);
+        for (n, branch) in [(0, branch_a), (3, branch_b)] {
+            let link = world.stranger(n, 50);
+            world.give(n, Input::Frame { link, bytes: member(60) });
+            for next in branch {
+                world.give(n, Input::Frame { link, bytes: rumor(next.bytes()) });
+                world.run_for(5_000);
+            }
+        }
+        world.say(0, "honest");
+        world.run_for(SECOND);
+        world.link(1, 2);
+        world.until(60 * SECOND, "one fingerprint", World::same_fingerprints);
+        let place = Seq(common + 1);
+        for n in 0..4 {
+            let limits: BTreeMap<_, _> = world.nodes[n].engine.limits().collect();
+            assert_eq!(limits.get(&origin(60)), Some(&place), "node {n}, {common} common, {a} and {b}");
+            assert_eq!(world.disk_proofs(n), 1, "one proof is kept");
+        }
+        let kept = usize::try_from(common).unwrap() + 1;
+        world.until(SECOND, "one log", |w| w.same_logs(kept));
+        let late = world.add(70, world::Disk::default(), 1);
+        world.link(late, 2);
+        world.until(30 * SECOND, "a late one agrees", |w| w.log(late) == w.log(0) && w.same_fingerprints());
+    }
+}
+
+#[test]
+fn a_fork_with_bundles_cut_differently_is_found_too() {
+    let mut world = World::new(8, 2, config(Dissemination::Eager));
+    let long = bundle(60, 1, Digest::ZERO, NOW, &["1", "2", "3", "4"]);
+    let short = bundle(60, 1, Digest::ZERO, NOW, &["1", "2"]);
+    let behind = bundle(60, 3, short.digest(), NOW + 50, &["3", "4", "5"]);
+    for (n, list) in [(0, vec![long]), (1, vec![short, behind])] {
+        let link = world.stranger(n, 50);
+        world.give(n, Input::Frame { link, bytes: member(60) });
+        for b in list {
+            world.give(n, Input::Frame { link, bytes: rumor(b.bytes()) });
+            world.run_for(5_000);
+        }
+    }
+    world.link(0, 1);
+    world.until(30 * SECOND, "withdrawn from 1 on", |w| {
+        (0..2).all(|n| w.nodes[n].engine.limits().eq([(origin(60), Seq(1))])) && w.same_fingerprints()
+    });
+}
+
+#[test]
+fn a_signature_with_other_bytes_is_the_same_bundle_and_no_fork() {
+    let (mut world, link) = with_stranger(config(Dissemination::Eager));
+    let one = bundle(60, 1, Digest::ZERO, NOW, &["one"]);
+    let again = bundle(60, 1, Digest::ZERO, NOW, &["one"]);
+    assert_eq!(signed_bytes(&NETWORK, &one.digest()), signed_bytes(&NETWORK, &again.digest()));
+    give(&mut world, link, member(60));
+    give(&mut world, link, rumor(one.bytes()));
+    give(&mut world, link, rumor(again.bytes()));
+    world.run_for(SECOND);
+    assert_eq!(world.nodes[0].engine.limits().count(), 0);
+    assert_eq!(world.nodes[0].engine.stats().messages_duplicate, 1);
+}
+
+#[test]
+fn revocation_drops_the_link_and_cuts_the_chain_the_same_everywhere() {
+    let mut world = World::new(2, 3, config(Dissemination::Eager));
+    world.line();
+    for n in 1..=4 {
+        world.say(2, &format!("message {n}"));
+        world.run_for(20_000);
+    }
+    world.until(SECOND, "all have four", |w| w.same_logs(4));
+    let victim = world.nodes[2].engine.me();
+    let cut = BTreeMap::from([(victim.incarnation, Seq(2))]);
+    let list = Revocations { number: 1, nodes: BTreeMap::from([(victim.node, Some(cut))]) };
+    let key = world.nodes[2].engine.me().node;
+    for n in 0..2 {
+        world.give(n, Input::Revoked { list: list.clone(), bytes: Bytes::from_static(b"list") });
+    }
+    world.run_for(SECOND);
+    assert!(world.nodes[1].closed.iter().any(|(_, reason)| reason.contains("revoked")));
+    assert_eq!(world.texts(0), ["message 1", "message 2"]);
+    assert_eq!(world.log(0), world.log(1));
+    assert_eq!(world.nodes[0].engine.fingerprint(), world.nodes[1].engine.fingerprint());
+    assert_eq!(key, Key::new(3).node());
+}

@@ -1,0 +1,498 @@
+//! A small deterministic world of engines: a store that commits after a while, links that deliver in order after a while,
+//! a verifier that answers after a while. One seed, one run.
+#![allow(dead_code, clippy::arithmetic_side_effects, clippy::indexing_slicing, missing_docs)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use bytes::Bytes;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rumormill_gossip::{
+    Dissemination, Engine, EngineConfig, Event, Input, Keep, LinkId, Output, RawBundle, Recovered, RecoveredChain,
+    Signer, Ticket, Timestamp, VerifiedProof, verify, verify_proof,
+};
+use rumormill_wire::native::{BundleView, Frame, MessageKind, rumor_prefix};
+use rumormill_wire::{Clock, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
+
+pub const NETWORK: NetworkId = NetworkId([7; 32]);
+/// 2026-01-01 in microseconds.
+pub const WALL: i64 = 1_767_225_600_000_000;
+
+pub struct Key(Ed25519KeyPair);
+
+impl Key {
+    pub fn new(n: u8) -> Self {
+        Self(Ed25519KeyPair::from_seed_unchecked(&[n; 32]).unwrap())
+    }
+    pub fn id(&self) -> NodeId {
+        NodeId(self.0.public_key().as_ref().try_into().unwrap())
+    }
+}
+
+impl Signer for Key {
+    fn node(&self) -> NodeId {
+        self.id()
+    }
+    fn sign(&self, message: &[u8]) -> Signature {
+        Signature(self.0.sign(message).as_ref().try_into().unwrap())
+    }
+}
+
+/// What survives a crash.
+#[derive(Default, Clone)]
+pub struct Disk {
+    pub bundles: BTreeMap<Origin, Vec<Bytes>>,
+    pub members: Vec<(NodeId, Bytes)>,
+    pub proofs: Vec<VerifiedProof>,
+    pub arrived: BTreeMap<(Origin, Seq), u64>,
+}
+
+impl Disk {
+    fn holding(&self, origin: Origin, at: Seq) -> Option<(usize, RawBundle)> {
+        let bundles = self.bundles.get(&origin)?;
+        bundles.iter().enumerate().find_map(|(n, bytes)| {
+            let raw = RawBundle::peek(bytes.clone()).unwrap();
+            (raw.header().first <= at && at < raw.header().next()).then_some((n, raw))
+        })
+    }
+
+    pub fn chains(&self) -> Vec<RecoveredChain> {
+        let last = |bundles: &Vec<Bytes>| {
+            let bundle = verify(&RawBundle::peek(bundles.last().unwrap().clone()).unwrap(), &NETWORK).unwrap();
+            RecoveredChain { head: *bundle.signed_header(), last_clock: bundle.last_clock(), kept: Seq::FIRST }
+        };
+        self.bundles.values().map(last).collect()
+    }
+}
+
+pub struct Node {
+    pub engine: Engine,
+    pub key: u8,
+    pub disk: Disk,
+    pub queue: Vec<Bytes>,
+    pub appends: u64,
+    pub alive: bool,
+    pub events: Vec<Event>,
+    pub closed: Vec<(LinkId, &'static str)>,
+    pub unreleased: BTreeMap<LinkId, usize>,
+    pub wire_bytes: u64,
+    timer: Option<Timestamp>,
+    life: u64,
+    disk_free_at: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct End {
+    pub node: usize,
+    pub link: LinkId,
+}
+
+struct Wire {
+    to: End,
+    free_at: u64,
+}
+
+enum Happening {
+    Input { node: usize, life: u64, input: Input },
+    Timer { node: usize, life: u64, at: Timestamp },
+}
+
+pub struct World {
+    pub now: u64,
+    pub rng: StdRng,
+    pub nodes: Vec<Node>,
+    pub config: EngineConfig,
+    pub trace: blake3::Hasher,
+    /// How many appends a commit takes with it and how long it takes, in microseconds.
+    pub commit_us: u64,
+    queue: BTreeMap<(u64, u64), Happening>,
+    order: u64,
+    wires: BTreeMap<(usize, LinkId), Wire>,
+    next_link: u64,
+    next_ticket: u64,
+}
+
+pub fn config(dissemination: Dissemination) -> EngineConfig {
+    EngineConfig {
+        dissemination,
+        greedy_bytes_per_day: 0,
+        greedy_incarnations_per_day: 0,
+        ..EngineConfig::new(NETWORK)
+    }
+}
+
+impl World {
+    pub fn new(seed: u64, nodes: u8, config: EngineConfig) -> Self {
+        let mut world = Self {
+            now: 1,
+            rng: StdRng::seed_from_u64(seed),
+            nodes: Vec::new(),
+            config,
+            trace: blake3::Hasher::new(),
+            commit_us: 200,
+            queue: BTreeMap::new(),
+            order: 0,
+            wires: BTreeMap::new(),
+            next_link: 0,
+            next_ticket: 0,
+        };
+        for n in 0..nodes {
+            world.add(n + 1, Disk::default(), 0);
+        }
+        world
+    }
+
+    pub fn add(&mut self, key: u8, disk: Disk, neighbours: usize) -> usize {
+        let node = self.boot(key, disk);
+        self.nodes.push(node);
+        let n = self.nodes.len() - 1;
+        self.begin(n, neighbours);
+        n
+    }
+
+    fn wall_s(&self) -> u64 {
+        (u64::try_from(WALL).unwrap() + self.now) / 1_000_000
+    }
+
+    fn boot(&mut self, key: u8, disk: Disk) -> Node {
+        let signer = Key::new(key);
+        let id = signer.id();
+        let own = disk.bundles.keys().filter(|o| o.node == id).map(|o| o.incarnation).max();
+        let me = Origin { node: id, incarnation: own.unwrap_or(Incarnation(self.wall_s())) };
+        let recovered = Recovered {
+            me,
+            chains: disk.chains(),
+            members: disk.members.clone(),
+            proofs: disk.proofs.clone(),
+            revocations: None,
+        };
+        let rng = Box::new(StdRng::seed_from_u64(self.rng.random()));
+        Node {
+            engine: Engine::new(self.config.clone(), Box::new(signer), recovered, rng),
+            key,
+            disk,
+            queue: Vec::new(),
+            appends: 0,
+            alive: true,
+            events: Vec::new(),
+            closed: Vec::new(),
+            unreleased: BTreeMap::new(),
+            wire_bytes: 0,
+            timer: None,
+            life: self.now,
+            disk_free_at: 0,
+        }
+    }
+
+    fn begin(&mut self, n: usize, neighbours: usize) {
+        let id = Key::new(self.nodes[n].key).id();
+        self.give(n, Input::WallOffset(WALL));
+        self.give(n, Input::Admit { node: id, evidence: Bytes::from(format!("certificate of {id}")) });
+        self.give(n, Input::Start { neighbours });
+    }
+
+    /// The node dies: what was not committed is lost, links break.
+    pub fn crash(&mut self, n: usize) {
+        self.nodes[n].alive = false;
+        self.nodes[n].queue.clear();
+        let ends: Vec<_> = self.wires.keys().filter(|(node, _)| *node == n).copied().collect();
+        for (node, link) in ends {
+            self.cut(End { node, link });
+        }
+    }
+
+    pub fn restart(&mut self, n: usize, neighbours: usize) {
+        let (key, disk) = (self.nodes[n].key, self.nodes[n].disk.clone());
+        self.now += 1;
+        self.nodes[n] = self.boot(key, disk);
+        self.begin(n, neighbours);
+    }
+
+    pub fn link(&mut self, a: usize, b: usize) -> (End, End) {
+        self.next_link += 1;
+        let link = LinkId(self.next_link);
+        let (ea, eb) = (End { node: a, link }, End { node: b, link });
+        self.wires.insert((a, link), Wire { to: eb, free_at: self.now });
+        self.wires.insert((b, link), Wire { to: ea, free_at: self.now });
+        for (end, other) in [(ea, b), (eb, a)] {
+            let peer = Key::new(self.nodes[other].key).id();
+            self.give(end.node, Input::Admit { node: peer, evidence: Bytes::from(format!("certificate of {peer}")) });
+            self.give(end.node, Input::LinkUp { link, peer });
+        }
+        (ea, eb)
+    }
+
+    /// An end without an engine behind it: what `n` sends there is lost, and the test speaks for it.
+    pub fn stranger(&mut self, n: usize, key: u8) -> LinkId {
+        self.next_link += 1;
+        let link = LinkId(self.next_link);
+        let peer = Key::new(key).id();
+        self.give(n, Input::Admit { node: peer, evidence: Bytes::from(format!("certificate of {peer}")) });
+        self.give(n, Input::LinkUp { link, peer });
+        link
+    }
+
+    pub fn line(&mut self) {
+        for n in 1..self.nodes.len() {
+            self.link(n - 1, n);
+        }
+    }
+
+    pub fn cut(&mut self, end: End) {
+        let Some(wire) = self.wires.remove(&(end.node, end.link)) else { return };
+        self.wires.remove(&(wire.to.node, wire.to.link));
+        for e in [end, wire.to] {
+            self.nodes[e.node].unreleased.remove(&e.link);
+            self.give(e.node, Input::LinkDown { link: e.link });
+        }
+    }
+
+    pub fn say(&mut self, n: usize, text: &str) -> Ticket {
+        self.next_ticket += 1;
+        let ticket = Ticket(self.next_ticket);
+        let body = Bytes::from(text.to_owned());
+        self.give(n, Input::Submit { ticket, kind: MessageKind::CHAT, room: String::new(), body });
+        ticket
+    }
+
+    pub fn give(&mut self, n: usize, input: Input) {
+        if !self.nodes[n].alive {
+            return;
+        }
+        if let Input::Frame { link, bytes } = &input
+            && matches!(Frame::decode(bytes), Ok(Frame::Rumor(_)))
+        {
+            *self.nodes[n].unreleased.entry(*link).or_default() += bytes.len();
+        }
+        self.nodes[n].engine.handle(Timestamp(self.now), input).unwrap_or_else(|why| panic!("refused: {why}"));
+        while let Some(output) = self.nodes[n].engine.poll_output() {
+            self.trace.update(format!("{n} {output:?}\n").as_bytes());
+            self.perform(n, output);
+        }
+        if let Some(at) = self.nodes[n].engine.next_timeout()
+            && self.nodes[n].timer.is_none_or(|old| old > at)
+        {
+            self.nodes[n].timer = Some(at);
+            let life = self.nodes[n].life;
+            self.at(at.0.max(self.now), Happening::Timer { node: n, life, at });
+        }
+    }
+
+    fn at(&mut self, when: u64, what: Happening) {
+        self.order += 1;
+        self.queue.insert((when, self.order), what);
+    }
+
+    fn later(&mut self, n: usize, delay: u64, input: Input) {
+        let life = self.nodes[n].life;
+        self.at(self.now + delay, Happening::Input { node: n, life, input });
+    }
+
+    fn perform(&mut self, n: usize, output: Output) {
+        let delay = self.rng.random_range(20..200);
+        match output {
+            Output::Send { link, frame } => self.transmit(n, link, &frame),
+            Output::SendBundle { link, bundle, want_status, answers_range } => {
+                self.transmit_bundle(n, link, bundle.bytes(), want_status, answers_range);
+            }
+            Output::SendRange { link, origin, from, until, max_bytes, want_status, answers_range } => {
+                let mut next = from;
+                let (mut bytes, mut frames) = (0, 0);
+                let mut found = Vec::new();
+                while next < until && (bytes == 0 || bytes < max_bytes) {
+                    let Some((_, raw)) = self.nodes[n].disk.holding(origin, next) else { break };
+                    next = raw.header().next();
+                    bytes += raw.bytes().len() + 6;
+                    frames += 1;
+                    found.push(raw.bytes().clone());
+                }
+                let count = found.len();
+                for (i, b) in found.iter().enumerate() {
+                    self.transmit_bundle(n, link, b, want_status && i + 1 == count, answers_range);
+                }
+                self.later(n, delay, Input::RangeSent { link, origin, next, bytes, frames });
+            }
+            Output::Verify { check, raw } => {
+                let verdict = verify(&raw, &NETWORK).map(Arc::new);
+                self.later(n, delay, Input::Verified { check, verdict });
+            }
+            Output::CheckMember { link, node, evidence } => {
+                let good = evidence == format!("certificate of {node}").as_bytes();
+                self.later(n, delay, Input::MemberVerdict { link, node, verdict: good.then_some(evidence) });
+            }
+            Output::CheckProof { link, raw } => {
+                let verdict = verify_proof(&raw, &NETWORK).ok().map(Box::new);
+                self.later(n, delay, Input::ProofVerdict { link, verdict });
+            }
+            Output::CheckRevocations { .. } => {}
+            Output::LookUp { origin, at } => {
+                let bundle = self.nodes[n].disk.holding(origin, at).map(|(_, raw)| raw);
+                self.later(n, delay, Input::LookedUp { origin, at, bundle });
+            }
+            Output::Append { bundle } => {
+                let now = self.now;
+                let node = &mut self.nodes[n];
+                node.appends += 1;
+                let appends = node.appends;
+                node.queue.push(bundle.bytes().clone());
+                let done = node.disk_free_at.max(now) + self.commit_us;
+                node.disk_free_at = done;
+                self.later(n, done - now, Input::Committed { appends });
+            }
+            Output::Keep(Keep::Member { node, evidence }) => self.nodes[n].disk.members.push((node, evidence)),
+            Output::Keep(Keep::Proof(proof)) => {
+                let proofs = &mut self.nodes[n].disk.proofs;
+                proofs.retain(|old| old.origin() != proof.origin());
+                proofs.push(*proof);
+            }
+            Output::Keep(Keep::Revocations(_)) => {}
+            Output::Close { link, reason, .. } => {
+                self.nodes[n].closed.push((link, reason));
+                self.cut(End { node: n, link });
+            }
+            Output::Release { link, bytes } => {
+                if let Some(open) = self.nodes[n].unreleased.get_mut(&link) {
+                    *open = open.checked_sub(bytes).expect("released more than was received");
+                }
+            }
+            Output::Event(event) => self.nodes[n].events.push(event),
+        }
+    }
+
+    fn transmit_bundle(&mut self, n: usize, link: LinkId, bundle: &[u8], want_status: bool, answers_range: bool) {
+        let mut frame = rumor_prefix(want_status, answers_range, bundle.len()).unwrap().to_vec();
+        frame.extend_from_slice(bundle);
+        self.transmit(n, link, &frame);
+    }
+
+    fn transmit(&mut self, n: usize, link: LinkId, frame: &[u8]) {
+        let bytes = frame.len();
+        self.nodes[n].wire_bytes += u64::try_from(bytes).unwrap();
+        let delay = self.rng.random_range(50..500);
+        self.later(n, 30, Input::Writable { link, bytes });
+        let Some(wire) = self.wires.get_mut(&(n, link)) else { return };
+        wire.free_at = wire.free_at.max(self.now + delay) + 1;
+        let (to, when) = (wire.to, wire.free_at);
+        let life = self.nodes[to.node].life;
+        let input = Input::Frame { link: to.link, bytes: Bytes::copy_from_slice(&frame[4..]) };
+        self.at(when, Happening::Input { node: to.node, life, input });
+    }
+
+    pub fn step(&mut self) -> bool {
+        let Some(((when, _), happening)) = self.queue.pop_first() else { return false };
+        self.now = self.now.max(when);
+        match happening {
+            Happening::Timer { node, life, at } => {
+                if self.nodes[node].life == life && self.nodes[node].timer == Some(at) {
+                    self.nodes[node].timer = None;
+                    self.give(node, Input::Timeout);
+                }
+            }
+            Happening::Input { node, life, input } => {
+                if self.nodes[node].life != life || !self.nodes[node].alive {
+                    return true;
+                }
+                if let Input::Committed { appends } = input {
+                    self.flush(node, appends);
+                }
+                let gone = |link: &LinkId| !self.wires.contains_key(&(node, *link));
+                match &input {
+                    Input::Frame { link, .. } if gone(link) => return true,
+                    _ => self.give(node, input),
+                }
+            }
+        }
+        true
+    }
+
+    fn flush(&mut self, n: usize, appends: u64) {
+        let now = self.now;
+        let node = &mut self.nodes[n];
+        let kept = usize::try_from(node.appends - appends).unwrap();
+        let done: Vec<_> = node.queue.drain(..node.queue.len() - kept).collect();
+        for bytes in done {
+            let header = *RawBundle::peek(bytes.clone()).unwrap().header();
+            let chain = node.disk.bundles.entry(header.origin).or_default();
+            let next = chain.last().map_or(Seq::FIRST, |b| RawBundle::peek(b.clone()).unwrap().header().next());
+            assert_eq!(header.first, next, "the store takes only what is next");
+            node.disk.arrived.insert((header.origin, header.first), now);
+            chain.push(bytes);
+        }
+    }
+
+    /// Runs until it holds; panics after `for_us` of virtual time.
+    pub fn until(&mut self, for_us: u64, what: &str, mut holds: impl FnMut(&Self) -> bool) {
+        let deadline = self.now + for_us;
+        while !holds(self) {
+            assert!(self.now < deadline && self.step(), "not within {for_us} us: {what}\n{}", self.describe());
+        }
+    }
+
+    pub fn run_for(&mut self, us: u64) {
+        let end = self.now + us;
+        while self.queue.first_key_value().is_some_and(|((when, _), _)| *when <= end) {
+            self.step();
+        }
+        self.now = end;
+    }
+
+    pub fn describe(&self) -> String {
+        let mut out = String::new();
+        for (n, node) in self.nodes.iter().enumerate() {
+            let frontier: Vec<_> =
+                node.engine.frontier().map(|e| (e.origin.incarnation.0, e.next.0, e.state)).collect();
+            out += &format!(
+                "{n} alive {} {frontier:?}\n   {:?}\n   closed {:?}\n",
+                node.alive,
+                node.engine.stats(),
+                node.closed
+            );
+        }
+        out
+    }
+
+    /// What the node shows: committed, without what a limit withdraws, in the one order.
+    pub fn log(&self, n: usize) -> Vec<(Clock, Origin, Seq, String)> {
+        let node = &self.nodes[n];
+        let limits: BTreeMap<_, _> = node.engine.limits().collect();
+        let mut all = Vec::new();
+        for (origin, bundles) in &node.disk.bundles {
+            for bytes in bundles {
+                for m in BundleView::parse(bytes).unwrap().messages() {
+                    if limits.get(origin).is_none_or(|limit| m.seq < *limit) {
+                        all.push((m.clock, *origin, m.seq, String::from_utf8(m.body.to_vec()).unwrap()));
+                    }
+                }
+            }
+        }
+        all.sort();
+        all
+    }
+
+    pub fn texts(&self, n: usize) -> Vec<String> {
+        self.log(n).into_iter().map(|(_, _, _, text)| text).collect()
+    }
+
+    pub fn same_logs(&self, messages: usize) -> bool {
+        let alive: Vec<_> = (0..self.nodes.len()).filter(|n| self.nodes[*n].alive).collect();
+        let first = self.log(alive[0]);
+        first.len() == messages && alive.iter().all(|n| self.log(*n) == first)
+    }
+
+    pub fn same_fingerprints(&self) -> bool {
+        let alive = self.nodes.iter().filter(|node| node.alive);
+        alive.map(|node| node.engine.fingerprint()).collect::<BTreeSet<_>>().len() == 1
+    }
+
+    pub fn nothing_unreleased(&self) -> bool {
+        self.nodes.iter().filter(|node| node.alive).all(|node| node.unreleased.values().all(|open| *open == 0))
+    }
+}
+
+impl World {
+    pub fn disk_proofs(&self, n: usize) -> usize {
+        self.nodes[n].disk.proofs.len()
+    }
+}
