@@ -154,7 +154,12 @@ pub trait Signer: Send {
 
 /// Closes a bundle of our own.
 #[must_use]
-pub fn seal(builder: BundleBuilder, first_clock: Clock, signer: &dyn Signer, network: &NetworkId) -> Arc<VerifiedBundle> {
+pub fn seal(
+    builder: BundleBuilder,
+    first_clock: Clock,
+    signer: &dyn Signer,
+    network: &NetworkId,
+) -> Arc<VerifiedBundle> {
     let header = builder.header();
     let body = Digest(*blake3::hash(builder.message_bytes()).as_bytes());
     let digest = bundle_digest(&header, &body);

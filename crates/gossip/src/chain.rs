@@ -7,7 +7,7 @@ use rumormill_wire::{Clock, Digest, HeadHash, Origin, Seq};
 
 use crate::bundle::bundle_digest;
 use crate::frontier::{Fingerprint, entry_hash};
-use crate::proof::VerifiedProof;
+use crate::proof::{VerifiedProof, is_lowest};
 
 /// What the engine knows of one origin's bundles; the bundles themselves are in the store.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct Chain {
     pub kept: Seq,
     /// The proof of a fork, if one is known; the lowest place wins.
     pub fork: Option<VerifiedProof>,
+    /// The digest of our chain just before the place of the fork, once it is known.
+    pub before: Option<HeadHash>,
     /// The first number that a revocation leaves out.
     pub cut: Option<Seq>,
     hash: Option<u128>,
@@ -38,6 +40,7 @@ impl Chain {
             last_clock: Clock(0),
             kept: Seq::FIRST,
             fork: None,
+            before: None,
             cut: None,
             hash: None,
         }
@@ -59,17 +62,36 @@ impl Chain {
         self.limit().map_or(self.next, |limit| limit.min(self.next))
     }
 
+    /// The place of a fork that may part earlier than its proof shows.
+    #[must_use]
+    pub fn open_place(&self) -> Option<Seq> {
+        let open = self.fork.as_ref().filter(|fork| !is_lowest(&fork.proof().a, &fork.proof().b))?;
+        Some(open.place())
+    }
+
+    /// What an ended chain shows in place of its head (P-S7): our digest just before the place of an open fork, so that
+    /// nodes on two branches do not look alike and search on; zero otherwise.
+    fn ended_head(&self) -> HeadHash {
+        let decides = |place: &Seq| self.cut.is_none_or(|cut| *place < cut);
+        self.open_place().filter(decides).and(self.before).unwrap_or(HeadHash::ZERO)
+    }
+
     /// This chain's line in a STATUS. An empty one has a line only when a fork is known.
     #[must_use]
     pub fn entry(&self, origin: Origin) -> Option<StatusEntry> {
         let ended = self.limit().filter(|limit| self.next >= *limit);
         let forked = self.fork.is_some();
         let (next, head, state) = match ended {
-            Some(limit) => (limit, HeadHash::ZERO, EntryState::Forked),
+            Some(limit) => (limit, self.ended_head(), EntryState::Forked),
             None => (self.next, self.digest.head(), EntryState::Normal),
         };
-        (next > Seq::FIRST || (forked && ended.is_some()))
-            .then_some(StatusEntry { origin, next, head, kept: self.kept, state })
+        (next > Seq::FIRST || (forked && ended.is_some())).then_some(StatusEntry {
+            origin,
+            next,
+            head,
+            kept: self.kept,
+            state,
+        })
     }
 }
 
@@ -110,6 +132,9 @@ impl Chains {
             chain.head = Some(*signed);
             chain.digest = digest;
             chain.last_clock = last_clock;
+            if chain.open_place() == Some(chain.next) {
+                chain.before = Some(digest.head());
+            }
         });
     }
 

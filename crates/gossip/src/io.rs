@@ -9,7 +9,7 @@ use rumormill_wire::native::{ByeCode, MessageKind};
 use rumormill_wire::{Clock, NodeId, Origin, Seq};
 
 use crate::bundle::{Invalid, RawBundle, VerifiedBundle};
-use crate::proof::{VerifiedProof, RawProof};
+use crate::proof::{RawProof, VerifiedProof};
 use crate::revocation::Revocations;
 
 /// Monotone time in microseconds. Its zero is the driver's choice; it never goes back.

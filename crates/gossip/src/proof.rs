@@ -63,11 +63,12 @@ pub fn contradiction(a: &SignedHeader, b: &SignedHeader) -> Option<Seq> {
     ((overlap && differ) || broken).then_some(low.header.first)
 }
 
-/// Whether the place of a contradiction is where the branches part: the headers start together and name one
-/// predecessor. Otherwise they part earlier.
+/// Whether the place of a contradiction is certainly where the branches part: it is the first number, or the headers
+/// start together and name one predecessor. Otherwise they may part earlier.
 #[must_use]
 pub fn is_lowest(a: &SignedHeader, b: &SignedHeader) -> bool {
-    a.header.first == b.header.first && a.header.previous == b.header.previous
+    let place = a.header.first.min(b.header.first);
+    place == Seq::FIRST || (a.header.first == b.header.first && a.header.previous == b.header.previous)
 }
 
 /// Checks a proof.

@@ -61,10 +61,31 @@ impl Stats {
     pub fn named(&self) -> Vec<(&'static str, u64)> {
         macro_rules! list { ($($f:ident),* $(,)?) => { vec![$((stringify!($f), self.$f)),*] } }
         list![
-            bundles_accepted, messages_accepted, messages_own, messages_duplicate, bundles_gap, bundles_unadmitted,
-            bundles_check_full, bundles_greedy, bundles_withdrawn, bundles_invalid, clocks_ahead, proofs, status_sent,
-            status_received, rumors_sent, syncs_equal, syncs_differ, cursor_overflow, origins_full, replies_dropped,
-            submit_busy, misbehaviour, backlog_held, monger_rounds, monger_timeouts,
+            bundles_accepted,
+            messages_accepted,
+            messages_own,
+            messages_duplicate,
+            bundles_gap,
+            bundles_unadmitted,
+            bundles_check_full,
+            bundles_greedy,
+            bundles_withdrawn,
+            bundles_invalid,
+            clocks_ahead,
+            proofs,
+            status_sent,
+            status_received,
+            rumors_sent,
+            syncs_equal,
+            syncs_differ,
+            cursor_overflow,
+            origins_full,
+            replies_dropped,
+            submit_busy,
+            misbehaviour,
+            backlog_held,
+            monger_rounds,
+            monger_timeouts,
         ]
     }
 }

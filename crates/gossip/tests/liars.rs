@@ -283,11 +283,13 @@ fn an_equivocator_is_found_proved_and_contained_at_one_place_everywhere() {
         world.say(0, "honest");
         world.run_for(SECOND);
         world.link(1, 2);
-        world.until(60 * SECOND, "one fingerprint", World::same_fingerprints);
         let place = Seq(common + 1);
+        world.until(60 * SECOND, "one place", |w| {
+            w.same_fingerprints() && (0..4).all(|n| w.nodes[n].engine.limits().eq([(origin(60), place)]))
+        });
+        world.run_for(30 * SECOND);
         for n in 0..4 {
-            let limits: BTreeMap<_, _> = world.nodes[n].engine.limits().collect();
-            assert_eq!(limits.get(&origin(60)), Some(&place), "node {n}, {common} common, {a} and {b}");
+            assert!(world.nodes[n].engine.limits().eq([(origin(60), place)]), "the place stays");
             assert_eq!(world.disk_proofs(n), 1, "one proof is kept");
         }
         let kept = usize::try_from(common).unwrap() + 1;
@@ -296,6 +298,32 @@ fn an_equivocator_is_found_proved_and_contained_at_one_place_everywhere() {
         world.link(late, 2);
         world.until(30 * SECOND, "a late one agrees", |w| w.log(late) == w.log(0) && w.same_fingerprints());
     }
+}
+
+#[test]
+fn a_search_that_a_broken_link_ended_goes_on_with_the_next() {
+    let mut world = World::new(77, 2, config(Dissemination::Eager));
+    let [branch_a, branch_b] = branches(1, 30, 30);
+    for (n, branch) in [(0, branch_a), (1, branch_b)] {
+        let link = world.stranger(n, 50);
+        world.give(n, Input::Frame { link, bytes: member(60) });
+        for next in branch {
+            world.give(n, Input::Frame { link, bytes: rumor(next.bytes()) });
+            world.run_for(1_000);
+        }
+    }
+    let mut breaks = 0;
+    while !world.nodes[0].engine.limits().eq([(origin(60), Seq(2))]) {
+        let (end, _) = world.link(0, 1);
+        world.run_for(6_000);
+        world.cut(end);
+        breaks += 1;
+        assert!(breaks < 200, "{}", world.describe());
+    }
+    assert!(breaks > 1, "the search was broken off at least once");
+    world.link(0, 1);
+    world.until(30 * SECOND, "both agree", |w| w.same_fingerprints() && w.log(0) == w.log(1));
+    assert_eq!(world.texts(0), ["common 1"]);
 }
 
 #[test]

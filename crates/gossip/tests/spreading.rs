@@ -158,6 +158,7 @@ fn an_old_copy_of_a_store_goes_on_under_a_new_incarnation() {
 fn the_same_seed_gives_the_same_run() {
     let run = |seed| {
         let mut world = World::new(seed, 5, config(Dissemination::Mongering));
+        world.tracing = true;
         world.line();
         for round in 0..40 {
             world.say(round % 5, &format!("m{round}"));

@@ -75,7 +75,7 @@ impl Engine {
     }
 
     /// An author's certificate goes before its first bundle.
-    fn introduce(&mut self, id: LinkId, origin: Origin) {
+    pub(super) fn introduce(&mut self, id: LinkId, origin: Origin) {
         if let Some(evidence) = self.members.get(&origin.node).filter(|evidence| !evidence.is_empty()).cloned() {
             self.send(id, &Frame::Member(Member { node: origin.node, evidence: &evidence }));
         }

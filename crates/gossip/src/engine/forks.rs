@@ -100,8 +100,10 @@ impl Engine {
     }
 
     pub(super) fn looked_up(&mut self, origin: Origin, at: Seq, bundle: Option<&RawBundle>) {
+        let ours = bundle.and_then(signed_header_of);
+        self.look_before(origin, at, ours);
         let Some(suspect) = self.suspects.get_mut(&origin).filter(|s| s.at == at && s.ours.is_none()) else { return };
-        suspect.ours = bundle.and_then(signed_header_of);
+        suspect.ours = ours;
         if suspect.ours.is_none() {
             self.suspects.remove(&origin);
             return;
@@ -109,12 +111,58 @@ impl Engine {
         self.search(origin);
     }
 
+    /// Our own bundle at the place of an open fork: what it follows tells our branch, and if it begins earlier it
+    /// contradicts one of the two.
+    fn look_before(&mut self, origin: Origin, at: Seq, ours: Option<SignedHeader>) {
+        let open = self.chains.get(&origin).filter(|chain| chain.open_place() == Some(at));
+        let (Some(fork), Some(ours)) = (open.and_then(|chain| chain.fork), ours) else { return };
+        if ours.header.first == at {
+            self.chains.update(origin, |chain| chain.before = Some(ours.header.previous.head()));
+            return;
+        }
+        let Proof { a, b } = *fork.proof();
+        if let Some(proof) = from_checked(ours, a).or_else(|| from_checked(ours, b)) {
+            self.take_proof(proof, None);
+        }
+    }
+
+    /// Remembers a fork and asks for what we have at its place, if it may part earlier.
+    pub(super) fn set_fork(&mut self, proof: VerifiedProof) {
+        let origin = proof.origin();
+        let place = self.chains.update(origin, |chain| {
+            chain.fork = Some(proof);
+            chain.before = (chain.next == proof.place()).then(|| chain.digest.head());
+            chain.open_place().filter(|place| chain.next > *place)
+        });
+        if let Some(at) = place {
+            self.output.push_back(Output::LookUp { origin, at });
+        }
+    }
+
     pub(super) fn proof(&mut self, id: LinkId, proof: Proof) {
         let place = proof.a.header.first.min(proof.b.header.first);
-        let known = self.fork_place(&proof.a.header.origin).is_some_and(|ours| ours <= place);
-        if !known && self.members.contains_key(&proof.a.header.origin.node) {
-            self.output.push_back(Output::CheckProof { link: id, raw: Box::new(RawProof(proof)) });
+        let origin = proof.a.header.origin;
+        if self.fork_place(&origin).is_some_and(|ours| ours <= place) {
+            return;
         }
+        if self.members.contains_key(&origin.node) {
+            self.output.push_back(Output::CheckProof { link: id, raw: Box::new(RawProof(proof)) });
+        } else if self.member_checks.contains(&origin.node) && self.early_proofs.len() < MAX_SUSPECTS {
+            self.early_proofs.push((id, proof));
+        }
+    }
+
+    /// An author was admitted: proofs against it that came while its certificate was being checked go on.
+    pub(super) fn admit_proofs(&mut self) {
+        for (id, proof) in core::mem::take(&mut self.early_proofs) {
+            self.proof(id, proof);
+        }
+    }
+
+    /// Sends a proof, behind its author's certificate.
+    pub(super) fn send_proof(&mut self, id: LinkId, proof: &VerifiedProof) {
+        self.introduce(id, proof.origin());
+        self.send(id, &Frame::Proof(*proof.proof()));
     }
 
     pub(super) fn proof_verdict(&mut self, id: LinkId, verdict: Option<Box<VerifiedProof>>) {
@@ -135,7 +183,7 @@ impl Engine {
         if !room || self.fork_place(&origin).is_some_and(|ours| ours <= place) {
             return;
         }
-        self.chains.update(origin, |chain| chain.fork = Some(proof));
+        self.set_fork(proof);
         bump(&mut self.stats.proofs, 1);
         self.keep(Keep::Proof(Box::new(proof)));
         self.event(Event::Equivocation { origin, place });
@@ -144,7 +192,7 @@ impl Engine {
         }
         let links: Vec<_> = self.links.keys().copied().filter(|id| Some(*id) != from).collect();
         for id in links {
-            self.send(id, &Frame::Proof(*proof.proof()));
+            self.send_proof(id, &proof);
         }
     }
 }

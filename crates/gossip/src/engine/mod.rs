@@ -82,6 +82,7 @@ pub struct Engine {
     store_full: bool,
     recovery: own::Recovery,
     suspects: BTreeMap<Origin, forks::Suspect>,
+    early_proofs: Vec<(LinkId, rumormill_wire::native::Proof)>,
     mongering: Option<Mongering>,
     compare_at: Option<Timestamp>,
     owed: Vec<(LinkId, usize)>,
@@ -93,7 +94,8 @@ impl Engine {
     /// A machine that knows what the store knows.
     #[must_use]
     pub fn new(config: EngineConfig, signer: Box<dyn Signer>, recovered: Recovered, rng: Box<dyn Rng + Send>) -> Self {
-        let mongering = (config.dissemination == Dissemination::Mongering).then(|| Mongering::new(config.monger_timeout_us));
+        let mongering =
+            (config.dissemination == Dissemination::Mongering).then(|| Mongering::new(config.monger_timeout_us));
         let mut engine = Self {
             now: Timestamp(0),
             wall_offset: 0,
@@ -112,6 +114,7 @@ impl Engine {
             store_full: false,
             recovery: own::Recovery::default(),
             suspects: BTreeMap::new(),
+            early_proofs: Vec::new(),
             mongering,
             compare_at: None,
             owed: Vec::new(),
@@ -125,7 +128,7 @@ impl Engine {
             engine.chains.restore(&chain.head, chain.last_clock, chain.kept);
         }
         for proof in recovered.proofs {
-            engine.chains.update(proof.origin(), |chain| chain.fork = Some(proof));
+            engine.set_fork(proof);
         }
         if let Some((list, bytes)) = recovered.revocations {
             engine.apply_revocations(list, bytes);
@@ -166,7 +169,9 @@ impl Engine {
             Input::Submit { ticket, kind, room, body } => return self.submit(ticket, kind, room, body),
             Input::Committed { appends } => self.commit(appends),
             Input::StoreFull => self.store_full = true,
-            Input::RangeSent { link, origin, next, bytes, frames } => self.range_sent(link, origin, next, bytes, frames),
+            Input::RangeSent { link, origin, next, bytes, frames } => {
+                self.range_sent(link, origin, next, bytes, frames)
+            }
             Input::LookedUp { origin, at, bundle } => self.looked_up(origin, at, bundle.as_ref()),
             Input::Timeout => {}
         }
@@ -243,7 +248,9 @@ impl Engine {
             Ok(Frame::Range(request)) => self.range_request(id, request),
             Ok(Frame::Member(member)) => self.member(id, member.node, bytes.slice_ref(member.evidence)),
             Ok(Frame::Proof(proof)) => self.proof(id, proof),
-            Ok(Frame::Revoked(list)) => self.output.push_back(Output::CheckRevocations { link: id, bytes: bytes.slice_ref(list) }),
+            Ok(Frame::Revoked(list)) => {
+                self.output.push_back(Output::CheckRevocations { link: id, bytes: bytes.slice_ref(list) })
+            }
             Ok(Frame::Unknown(_)) => {}
             Ok(_) => self.misbehaved(id, "a frame that has no place after HELLO"),
             Err(_) => {

@@ -97,7 +97,13 @@ impl Engine {
         self.event(Event::NewIncarnation { origin: self.author.origin, reason });
     }
 
-    pub(super) fn submit(&mut self, ticket: Ticket, kind: MessageKind, room: String, body: Bytes) -> Result<(), Reject> {
+    pub(super) fn submit(
+        &mut self,
+        ticket: Ticket,
+        kind: MessageKind,
+        room: String,
+        body: Bytes,
+    ) -> Result<(), Reject> {
         if self.store_full {
             return Err(Reject::StoreFull);
         }
@@ -116,7 +122,8 @@ impl Engine {
             return;
         }
         let me = self.author.origin;
-        let (next, digest) = self.chains.get(&me).map_or((Seq::FIRST, Digest::ZERO), |chain| (chain.next, chain.digest));
+        let (next, digest) =
+            self.chains.get(&me).map_or((Seq::FIRST, Digest::ZERO), |chain| (chain.next, chain.digest));
         if self.limit_of(&me).is_some_and(|limit| next >= limit) {
             return;
         }

@@ -53,9 +53,10 @@ impl Engine {
             return ByNumber::Check(Purpose::Evidence);
         }
         if header.next() <= next {
-            let differs = self.cache.holding(origin, first).is_some_and(|ours| {
-                ours.header() != header || ours.bytes() != raw.bytes()
-            });
+            let differs = self
+                .cache
+                .holding(origin, first)
+                .is_some_and(|ours| ours.header() != header || ours.bytes() != raw.bytes());
             return if differs { ByNumber::Check(Purpose::Evidence) } else { ByNumber::Duplicate };
         }
         if first < next {

@@ -80,8 +80,12 @@ impl Engine {
         link.note_has(origin, entry.next, next);
         if entry.next == next {
             link.behind.remove(&origin);
-            let normal = |e: &StatusEntry| e.state != EntryState::Forked;
-            if ours.as_ref().is_some_and(|ours| normal(ours) && normal(entry) && ours.head != entry.head) {
+            let branches = |ours: &StatusEntry| {
+                let said = ours.head != HeadHash::ZERO && entry.head != HeadHash::ZERO;
+                let alike = (ours.state == EntryState::Forked) == (entry.state == EntryState::Forked);
+                said && alike && ours.head != entry.head
+            };
+            if ours.as_ref().is_some_and(branches) {
                 self.heads_differ(id, origin, next);
             }
             return proof_wanted;
@@ -102,7 +106,7 @@ impl Engine {
         let theirs = (entry.state == EntryState::Forked).then_some(entry.next);
         match (fork, theirs) {
             (Some(ours), theirs) if theirs.is_none_or(|place| ours.place() < place) => {
-                self.send(id, &Frame::Proof(*ours.proof()));
+                self.send_proof(id, &ours);
                 false
             }
             (Some(ours), Some(place)) => place < ours.place(),
@@ -114,15 +118,23 @@ impl Engine {
     fn unlisted_are_lacking(&mut self, id: LinkId, low: Origin, high: Origin, entries: &StatusEntries<'_>) {
         let mut listed = entries.iter().map(|entry| entry.origin).peekable();
         let now = self.now;
+        let mut proofs = Vec::new();
         let Some(link) = self.links.get_mut(&id) else { return };
         for (origin, chain) in self.chains.range(low, high) {
             while listed.next_if(|other| other < origin).is_some() {}
-            if listed.peek() == Some(origin) || chain.wanted() == Seq::FIRST || link.last_sent.contains_key(origin) {
+            if listed.peek() == Some(origin) {
+                continue;
+            }
+            proofs.extend(chain.fork);
+            if chain.wanted() == Seq::FIRST || link.last_sent.contains_key(origin) {
                 continue;
             }
             if !link.note_lacks(*origin, Seq::FIRST, now, self.config.max_cursors) {
                 bump(&mut self.stats.cursor_overflow, 1);
             }
+        }
+        for proof in proofs {
+            self.send_proof(id, &proof);
         }
     }
 

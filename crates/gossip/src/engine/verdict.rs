@@ -206,6 +206,7 @@ impl Engine {
         for check in self.checks.waiting_for(&node) {
             self.run_check(check);
         }
+        self.admit_proofs();
     }
 }
 

@@ -104,6 +104,8 @@ pub struct World {
     pub rng: StdRng,
     pub nodes: Vec<Node>,
     pub config: EngineConfig,
+    /// Whether every output is put into `trace`.
+    pub tracing: bool,
     pub trace: blake3::Hasher,
     /// How many appends a commit takes with it and how long it takes, in microseconds.
     pub commit_us: u64,
@@ -130,6 +132,7 @@ impl World {
             rng: StdRng::seed_from_u64(seed),
             nodes: Vec::new(),
             config,
+            tracing: false,
             trace: blake3::Hasher::new(),
             commit_us: 200,
             queue: BTreeMap::new(),
@@ -268,7 +271,9 @@ impl World {
         }
         self.nodes[n].engine.handle(Timestamp(self.now), input).unwrap_or_else(|why| panic!("refused: {why}"));
         while let Some(output) = self.nodes[n].engine.poll_output() {
-            self.trace.update(format!("{n} {output:?}\n").as_bytes());
+            if self.tracing {
+                self.trace.update(format!("{n} {output:?}\n").as_bytes());
+            }
             self.perform(n, output);
         }
         if let Some(at) = self.nodes[n].engine.next_timeout()
