@@ -11,6 +11,8 @@
     clippy::cast_sign_loss
 )]
 
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod ids;
 pub mod native;
 mod parse;

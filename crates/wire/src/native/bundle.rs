@@ -43,21 +43,13 @@ impl BundleHeader {
 
     /// The rules that a header can break by itself (P-B1 to P-B3).
     pub(super) fn check(&self) -> Result<(), WireFault> {
-        check_count(self.count)?;
-        check_first(self.first, self.count)?;
-        if (self.first == Seq::FIRST) == (self.previous == Digest::ZERO) { Ok(()) } else { Err(WireFault::Previous) }
-    }
-}
-
-fn check_count(count: u16) -> Result<(), WireFault> {
-    if (1..=MAX_BUNDLE_MESSAGES).contains(&usize::from(count)) { Ok(()) } else { Err(WireFault::MessageCount) }
-}
-
-fn check_first(first: Seq, count: u16) -> Result<(), WireFault> {
-    match first.0.checked_add(u64::from(count)) {
-        _ if first.0 == 0 => Err(WireFault::FirstZero),
-        Some(_) => Ok(()),
-        None => Err(WireFault::SeqRange),
+        match self.first.0.checked_add(u64::from(self.count)) {
+            _ if self.first.0 == 0 => Err(WireFault::FirstZero),
+            _ if !(1..=MAX_BUNDLE_MESSAGES).contains(&usize::from(self.count)) => Err(WireFault::MessageCount),
+            None => Err(WireFault::SeqRange),
+            Some(_) if (self.first == Seq::FIRST) != (self.previous == Digest::ZERO) => Err(WireFault::Previous),
+            Some(_) => Ok(()),
+        }
     }
 }
 

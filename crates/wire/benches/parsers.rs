@@ -1,0 +1,3 @@
+//! Parsers beside a straightforward baseline.
+
+fn main() {}

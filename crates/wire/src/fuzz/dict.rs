@@ -1,0 +1,106 @@
+//! Dictionaries of the fuzz targets, made from the constants of the formats. `fuzz/dict` holds them as files; a test
+//! sees that they are up to date.
+
+use core::fmt::Write as _;
+
+use crate::native::{self, kind};
+use crate::push_pull::{self as plain, relay as frames};
+
+/// One target's dictionary as libFuzzer reads it.
+#[must_use]
+pub fn file(tokens: &[(&'static str, Vec<u8>)]) -> String {
+    let mut out = String::from("# Made by `cargo run -p rumormill-wire --features fuzz --example make_seeds`.\n");
+    for (name, bytes) in tokens {
+        let escaped: String = bytes.iter().fold(String::new(), |mut text, b| {
+            let plain = b.is_ascii_graphic() && !matches!(b, b'"' | b'\\');
+            let done =
+                if plain || *b == b' ' { write!(text, "{}", char::from(*b)) } else { write!(text, "\\x{b:02x}") };
+            debug_assert!(done.is_ok(), "a String takes all");
+            text
+        });
+        out.push_str(&format!("{name}=\"{escaped}\"\n"));
+    }
+    out
+}
+
+fn be<const N: usize>(name: &'static str, bytes: [u8; N]) -> (&'static str, Vec<u8>) {
+    (name, bytes.to_vec())
+}
+
+fn limit(name: &'static str, value: usize) -> (&'static str, Vec<u8>) {
+    be(name, u16::try_from(value).unwrap_or(u16::MAX).to_be_bytes())
+}
+
+/// Words of the native protocol.
+#[must_use]
+pub fn native() -> Vec<(&'static str, Vec<u8>)> {
+    let kinds = [
+        ("hello", kind::HELLO),
+        ("ping", kind::PING),
+        ("pong", kind::PONG),
+        ("bye", kind::BYE),
+        ("member", kind::MEMBER),
+        ("rumor", kind::RUMOR),
+        ("status", kind::STATUS),
+        ("buckets", kind::BUCKETS),
+        ("range", kind::RANGE),
+        ("proof", kind::PROOF),
+        ("revoked", kind::REVOKED),
+        ("skipped", kind::SKIPPED),
+    ];
+    let varint_max = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+    let mut tokens: Vec<_> = kinds.into_iter().map(|(name, kind)| be(name, [kind])).collect();
+    tokens.extend([
+        ("version", native::VERSION.to_be_bytes().to_vec()),
+        ("max_frame", u32::try_from(native::MAX_FRAME_LEN).unwrap_or(u32::MAX).to_be_bytes().to_vec()),
+        limit("max_messages", native::MAX_BUNDLE_MESSAGES),
+        limit("max_entries", native::MAX_STATUS_ENTRIES),
+        limit("max_cut", native::MAX_CUT_INCARNATIONS),
+        be("first", 1u64.to_be_bytes()),
+        be("last", u64::MAX.to_be_bytes()),
+        be("zero_id", [0; 32]),
+        be("highest_id", [0xff; 32]),
+        be("varint_two_bytes", [0x80, 0x01]),
+        be("varint_not_shortest", [0x80, 0x00]),
+        be("varint_body", [0x80, 0x80, 0x02]),
+        be("varint_max", varint_max),
+        be("not_utf8", [0xc3, 0x28]),
+    ]);
+    tokens
+}
+
+fn words(list: &[(&'static str, &str)]) -> Vec<(&'static str, Vec<u8>)> {
+    list.iter().map(|(name, word)| (*name, word.as_bytes().to_vec())).collect()
+}
+
+/// Words of PUSH and PULL.
+#[must_use]
+pub fn push_pull() -> Vec<(&'static str, Vec<u8>)> {
+    words(&[
+        ("push", plain::PUSH),
+        ("pull", plain::PULL),
+        ("item", plain::ITEM),
+        ("message", plain::MESSAGE),
+        ("success", plain::SUCCESS),
+        ("fail", plain::FAIL),
+        ("count", "SUCCESS 4294967295"),
+        ("count_too_high", "SUCCESS 4294967296"),
+        ("line", "\n"),
+        ("line_cr", "\r\n"),
+    ])
+}
+
+/// Words of the plain frames.
+#[must_use]
+pub fn relay() -> Vec<(&'static str, Vec<u8>)> {
+    words(&[
+        ("greeting", frames::GREETING),
+        ("text", frames::MESSAGE_CODE),
+        ("reserved", "FFFE"),
+        ("bar", "|"),
+        ("least", "5|"),
+        ("most", "32773|"),
+        ("too_high", "32774|"),
+        ("frame", "8|0002|one"),
+    ])
+}

@@ -1,0 +1,203 @@
+//! The native protocol under test (docs/protocol.md): frames, streams of them, bundles, STATUS, revocation lists.
+
+use super::{Codec, Finding, Stream, canonical, claim, split_is_whole};
+use crate::native::{
+    BundleHeader, BundleView, Coverage, Cut, Frame, LENGTH_LEN, RevocationList, SignedHeader, Status, frame_len, kind,
+    rumor_prefix,
+};
+use crate::{Digest, Signature};
+
+/// Frames without their length; what is to be skipped counts as refused.
+pub struct Frames;
+
+impl Codec for Frames {
+    type Value<'a> = Frame<'a>;
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<Frame<'a>, usize> {
+        match Frame::decode(bytes).map_err(|e| e.offset)? {
+            Frame::Unknown(_) => Err(0),
+            frame => Ok(frame),
+        }
+    }
+
+    fn encode(&self, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+        let start = out.len();
+        frame.encode(out).map_err(|e| e.to_string())?;
+        let body = out.split_off(start).split_off(LENGTH_LEN);
+        out.extend_from_slice(&body);
+        Ok(())
+    }
+}
+
+impl Stream for Frames {
+    fn cut(&self, bytes: &[u8], _: bool) -> Result<Option<usize>, usize> {
+        frame_len(bytes).map_err(|e| e.offset)
+    }
+
+    fn prefix_len(&self) -> usize {
+        LENGTH_LEN
+    }
+}
+
+/// Whole bundles, made again from their messages.
+pub struct Bundles;
+
+impl Codec for Bundles {
+    type Value<'a> = BundleView<'a>;
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<BundleView<'a>, usize> {
+        BundleView::parse(bytes).map_err(|e| e.offset)
+    }
+
+    fn encode(&self, view: &BundleView<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+        let header = view.header();
+        let mut builder = crate::native::BundleBuilder::new(header.origin, header.first, header.previous);
+        for message in view.messages() {
+            builder.push(message.clock, message.kind, message.room, message.body).map_err(|e| e.to_string())?;
+        }
+        out.extend_from_slice(&builder.seal(*view.signature()));
+        Ok(())
+    }
+}
+
+/// Whole revocation lists, made again from their entries.
+pub struct Revocations;
+
+impl Codec for Revocations {
+    type Value<'a> = RevocationList<'a>;
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<RevocationList<'a>, usize> {
+        RevocationList::parse(bytes).map_err(|e| e.offset)
+    }
+
+    fn encode(&self, list: &RevocationList<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+        let entries: Vec<_> = list.entries().collect();
+        let signed = RevocationList::encode(list.number(), list.issued(), &entries).map_err(|e| e.to_string())?;
+        out.extend_from_slice(&RevocationList::seal(signed, list.signature()));
+        Ok(())
+    }
+}
+
+/// Target `native_frame`: kind and payload of one frame.
+///
+/// # Errors
+/// What does not hold.
+pub fn frame(bytes: &[u8]) -> Result<(), Finding> {
+    frame_with(&Frames, bytes)
+}
+
+/// The body of `native_frame` over any codec of frames.
+///
+/// # Errors
+/// What does not hold.
+pub fn frame_with<C: for<'a> Codec<Value<'a> = Frame<'a>>>(codec: &C, bytes: &[u8]) -> Result<(), Finding> {
+    canonical(codec, bytes)?;
+    let Ok(Frame::Rumor(rumor)) = codec.parse(bytes) else { return Ok(()) };
+    let prefix = rumor_prefix(rumor.want_status, rumor.answers_range, rumor.bundle.len());
+    let prefix = prefix.map_err(|e| Finding(e.to_string()))?;
+    claim([&prefix[LENGTH_LEN..], rumor.bundle].concat() == bytes, || "prefix and bundle are not the frame".to_owned())
+}
+
+/// Target `native_stream`: two bytes that draw the sizes of the pieces, then a stream.
+///
+/// # Errors
+/// What does not hold.
+pub fn stream(bytes: &[u8]) -> Result<(), Finding> {
+    stream_with(&Frames, bytes)
+}
+
+/// The body of `native_stream` and its like over any stream.
+///
+/// # Errors
+/// What does not hold.
+pub fn stream_with<S: Stream>(stream: &S, bytes: &[u8]) -> Result<(), Finding> {
+    let Some((seed, rest)) = bytes.split_first_chunk::<2>() else { return Ok(()) };
+    split_is_whole(stream, u16::from_be_bytes(*seed), rest)
+}
+
+/// Target `bundle`: one whole bundle.
+///
+/// # Errors
+/// What does not hold.
+pub fn bundle(bytes: &[u8]) -> Result<(), Finding> {
+    bundle_with(&Bundles, bytes)
+}
+
+/// The body of `bundle` over any codec of bundles.
+///
+/// # Errors
+/// What does not hold.
+pub fn bundle_with<C: for<'a> Codec<Value<'a> = BundleView<'a>>>(codec: &C, bytes: &[u8]) -> Result<(), Finding> {
+    canonical(codec, bytes)?;
+    let view = codec.parse(bytes);
+    let head = BundleHeader::peek(bytes);
+    let Ok(view) = view else { return Ok(()) };
+    claim(head == Ok((*view.header(), *view.signature())), || format!("the head reads as {head:?}"))?;
+    let parts = [view.header_bytes(), view.signature().as_bytes(), view.message_bytes()].concat();
+    claim(parts == bytes && view.bytes() == bytes, || "the parts are not the whole".to_owned())?;
+    let clocks: Vec<_> = view.messages().map(|m| m.clock).collect();
+    claim(clocks.is_sorted_by(|a, b| a < b), || "clocks do not rise".to_owned())?;
+    let ends = (clocks.first().copied(), clocks.last().copied());
+    claim(ends == (Some(view.first_clock()), Some(view.last_clock())), || "the ends differ".to_owned())?;
+    let next = view.messages().last().and_then(|m| m.seq.0.checked_add(1));
+    claim(next == Some(view.header().next().0), || "numbers do not reach the next bundle".to_owned())?;
+    let signed = SignedHeader { header: *view.header(), body: Digest::ZERO, signature: Signature::ZERO };
+    claim(SignedHeader::parse(&signed.to_bytes()) == Ok(signed), || "the signed header differs".to_owned())
+}
+
+/// Target `status`: the payload of a STATUS.
+///
+/// # Errors
+/// What does not hold.
+pub fn status(bytes: &[u8]) -> Result<(), Finding> {
+    status_with(&Frames, bytes)
+}
+
+/// The body of `status` over any codec of frames.
+///
+/// # Errors
+/// What does not hold.
+pub fn status_with<C: for<'a> Codec<Value<'a> = Frame<'a>>>(codec: &C, payload: &[u8]) -> Result<(), Finding> {
+    let frame = [&[kind::STATUS], payload].concat();
+    canonical(codec, &frame)?;
+    let Ok(Frame::Status(status)) = codec.parse(&frame) else { return Ok(()) };
+    let entries: Vec<_> = status.entries.iter().collect();
+    claim(entries.len() == status.entries.len(), || "the count is not the number of entries".to_owned())?;
+    claim(entries.is_sorted_by(|a, b| a.origin < b.origin), || "P-S5: origins do not rise".to_owned())?;
+    if let Coverage::Range { low, high } = status.coverage {
+        let inside = entries.iter().all(|e| (low..=high).contains(&e.origin));
+        claim(inside, || "P-S5: an origin outside the coverage".to_owned())?;
+    }
+    let owned = Status { entries: entries.as_slice().into(), ..status.clone() };
+    claim(owned == status, || "entries from a slice differ".to_owned())
+}
+
+/// Target `revocation`: one whole revocation list.
+///
+/// # Errors
+/// What does not hold.
+pub fn revocation(bytes: &[u8]) -> Result<(), Finding> {
+    revocation_with(&Revocations, bytes)
+}
+
+/// The body of `revocation` over any codec of lists.
+///
+/// # Errors
+/// What does not hold.
+pub fn revocation_with<C>(codec: &C, bytes: &[u8]) -> Result<(), Finding>
+where
+    C: for<'a> Codec<Value<'a> = RevocationList<'a>>,
+{
+    canonical(codec, bytes)?;
+    let Ok(list) = codec.parse(bytes) else { return Ok(()) };
+    let entries: Vec<_> = list.entries().collect();
+    claim(entries.len() == list.len(), || "the count is not the number of entries".to_owned())?;
+    claim(entries.is_sorted_by(|a, b| a.node < b.node), || "P-R2: nodes do not rise".to_owned())?;
+    for entry in &entries {
+        let Cut::Last(lasts) = entry.cut else { continue };
+        claim(lasts.iter().count() == lasts.len(), || "the count is not the number of incarnations".to_owned())?;
+        claim(lasts.iter().is_sorted_by(|a, b| a.0 < b.0), || "P-R2: incarnations do not rise".to_owned())?;
+    }
+    let whole = [list.signed_part(), list.signature().as_bytes()].concat();
+    claim(whole == bytes, || "the parts are not the whole".to_owned())
+}

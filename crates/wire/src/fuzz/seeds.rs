@@ -1,0 +1,222 @@
+//! Seeds of the fuzz targets, made by the encoders. `fuzz/seeds` holds them as files; a test sees that they are up to
+//! date.
+
+use crate::native::{
+    BundleBuilder, BundleHeader, BundleView, Bye, ByeCode, Coverage, Cut, EntryState, Frame, Hello, LENGTH_LEN, Member,
+    MessageKind, Proof, RangeRequest, RevocationEntry, RevocationList, Rumor, SignedHeader, Status, StatusEntries,
+    StatusEntry,
+};
+use crate::push_pull::{Item, Reply, Request, relay::RelayFrame};
+use crate::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
+
+type Seeds = Vec<(&'static str, Vec<u8>)>;
+
+const fn origin(node: u8, incarnation: u64) -> Origin {
+    Origin { node: NodeId([node; 32]), incarnation: Incarnation(incarnation) }
+}
+
+fn made(first: u64, messages: &[(u64, MessageKind, &str, &[u8])]) -> Vec<u8> {
+    let previous = if first == 1 { Digest::ZERO } else { Digest([8; 32]) };
+    let mut builder = BundleBuilder::new(origin(1, 1_700_000_000), Seq(first), previous);
+    for (clock, kind, room, body) in messages {
+        let pushed = builder.push(Clock(*clock), *kind, room, body);
+        debug_assert!(pushed.is_ok(), "{pushed:?}");
+    }
+    builder.seal(Signature([4; 64]))
+}
+
+/// Bundles: one message, one of each kind, many, a long body, the last numbers there are.
+#[must_use]
+pub fn bundles() -> Seeds {
+    let now = 1_763_700_000_000_000;
+    let kinds: [(u64, MessageKind, &str, &[u8]); 5] = [
+        (now, MessageKind::CHAT, "", "grüße".as_bytes()),
+        (now + 1, MessageKind::FILE, "room", &[0, 0xff, 0x80]),
+        (now + 200, MessageKind::NOTICE, "", b"joined"),
+        (now + 70_000, MessageKind::BRIDGED, "", b"udp|someone|hi"),
+        (now + 70_001, MessageKind(200), "later", b""),
+    ];
+    let many: Vec<_> =
+        (now..).step_by(90).take(40).map(|clock| (clock, MessageKind::CHAT, "", &b"again"[..])).collect();
+    let long = vec![b'x'; 700];
+    vec![
+        ("one", made(1, &[(now, MessageKind::CHAT, "", b"hello")])),
+        ("kinds", made(40, &kinds)),
+        ("many", made(2, &many)),
+        ("long", made(1, &[(0, MessageKind::CHAT, "", &long)])),
+        ("last", made(u64::MAX - 1, &[(u64::MAX, MessageKind::CHAT, "", b"")])),
+    ]
+}
+
+/// Runs of pushes for the builder: bytes without a form of their own.
+#[must_use]
+pub fn pushes() -> Seeds {
+    let run = |step: u8, len: u8| (0..len).map(|i| i.wrapping_mul(step)).collect::<Vec<u8>>();
+    vec![("zeros", vec![0; 64]), ("steps", run(1, 255)), ("leaps", run(37, 255)), ("high", vec![0xff; 200])]
+}
+
+const ENTRIES: [StatusEntry; 3] = [
+    StatusEntry {
+        origin: origin(1, 5),
+        next: Seq(1),
+        head: HeadHash([0; 16]),
+        kept: Seq(1),
+        state: EntryState::Normal,
+    },
+    StatusEntry {
+        origin: origin(1, 6),
+        next: Seq(300),
+        head: HeadHash([7; 16]),
+        kept: Seq(128),
+        state: EntryState::Forked,
+    },
+    StatusEntry {
+        origin: origin(3, 0),
+        next: Seq(u64::MAX),
+        head: HeadHash([9; 16]),
+        kept: Seq(2),
+        state: EntryState::Hold,
+    },
+];
+
+fn status(want_status: bool, coverage: Coverage, entries: StatusEntries<'_>) -> Status<'_> {
+    Status { want_status, heard: 130, fingerprint: [6; 16], origins: 3, coverage, entries }
+}
+
+/// Payloads of STATUS.
+#[must_use]
+pub fn statuses() -> Seeds {
+    let all = Coverage::Range { low: Origin::MIN, high: Origin::MAX };
+    let list = [
+        ("listed", status(false, Coverage::Listed, ENTRIES.as_slice().into())),
+        ("covered", status(true, all, ENTRIES.as_slice().into())),
+        ("none", status(true, Coverage::Listed, StatusEntries::default())),
+    ];
+    list.into_iter().map(|(name, status)| (name, encoded(&Frame::Status(status)).split_off(LENGTH_LEN + 1))).collect()
+}
+
+/// Revocation lists.
+#[must_use]
+pub fn revocations() -> Seeds {
+    let lasts = [(Incarnation(1), Seq(0)), (Incarnation(1_700_000_000), Seq(300))];
+    let entries = [
+        RevocationEntry { node: NodeId([1; 32]), cut: Cut::Links },
+        RevocationEntry { node: NodeId([2; 32]), cut: Cut::Last(lasts.as_slice().into()) },
+        RevocationEntry { node: NodeId([3; 32]), cut: Cut::Last([].as_slice().into()) },
+    ];
+    let sealed = |entries: &[_]| {
+        RevocationList::seal(RevocationList::encode(7, 1_763_700_000, entries).unwrap_or_default(), &Signature([5; 64]))
+    };
+    vec![("empty", sealed(&[])), ("three", sealed(&entries))]
+}
+
+fn encoded(frame: &Frame<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    let done = frame.encode(&mut out);
+    debug_assert!(done.is_ok(), "{done:?}");
+    out
+}
+
+/// One of each kind of frame, length and all.
+fn lengthy_frames() -> Seeds {
+    let hello = Hello {
+        min: 1,
+        max: 2,
+        network: NetworkId([2; 32]),
+        incarnation: Incarnation(1_700_000_000),
+        features: Hello::MONGERS,
+        name: "anna",
+        agent: "rumormill/0.1.0",
+    };
+    let bundles = bundles();
+    let bundle = bundles.first().map(|(_, bundle)| bundle.as_slice()).unwrap_or_default();
+    let header = BundleView::parse(bundle).map(|view| *view.header());
+    let header =
+        header.unwrap_or(BundleHeader { origin: origin(1, 1), first: Seq(1), count: 1, previous: Digest::ZERO });
+    let signed = |byte| SignedHeader { header, body: Digest([byte; 32]), signature: Signature([byte; 64]) };
+    let sums = core::array::from_fn(|i| u64::try_from(i).unwrap_or_default() << 40);
+    let range = RangeRequest { origin: origin(2, 3), from: Seq(1), until: Seq(129) };
+    let revocations = revocations();
+    let list = revocations.last().map(|(_, list)| list.as_slice()).unwrap_or_default();
+    let status = status(true, Coverage::Range { low: origin(1, 0), high: origin(3, 9) }, ENTRIES.as_slice().into());
+    let frames = [
+        ("hello", Frame::Hello(hello)),
+        ("ping", Frame::Ping(1)),
+        ("pong", Frame::Pong(u64::MAX)),
+        ("bye", Frame::Bye(Bye { code: ByeCode::OVERLOAD, retry_after_s: 30, reason: "full" })),
+        ("member", Frame::Member(Member { node: NodeId([3; 32]), evidence: &[0x30, 0x82, 0x01] })),
+        ("rumor", Frame::Rumor(Rumor { want_status: true, answers_range: true, header, bundle })),
+        ("status", Frame::Status(status)),
+        ("buckets", Frame::Buckets((&sums).into())),
+        ("range", Frame::Range(range)),
+        ("proof", Frame::Proof(Proof { a: signed(1), b: signed(2) })),
+        ("revoked", Frame::Revoked(list)),
+    ];
+    frames.into_iter().map(|(name, frame)| (name, encoded(&frame))).collect()
+}
+
+/// Kind and payload of one frame of each kind.
+#[must_use]
+pub fn frames() -> Seeds {
+    lengthy_frames().into_iter().map(|(name, mut frame)| (name, frame.split_off(LENGTH_LEN))).collect()
+}
+
+/// Streams: all frames in a row; a frame to skip between two others; one that is cut off.
+#[must_use]
+pub fn streams() -> Seeds {
+    let all: Vec<u8> = [1, 2].into_iter().chain(lengthy_frames().into_iter().flat_map(|(_, frame)| frame)).collect();
+    let ping = encoded(&Frame::Ping(5));
+    let skipped = [&[0, 7], ping.as_slice(), &[0, 0, 0, 3, 0x90, 1, 2], ping.as_slice()].concat();
+    let cut = [&[3, 0], ping.as_slice(), ping.get(..9).unwrap_or_default()].concat();
+    vec![("all", all), ("skipped", skipped), ("cut", cut)]
+}
+
+/// Requests, replies and items.
+#[must_use]
+pub fn push_pull() -> Seeds {
+    let request = |request: Request<'_>, end: &str| {
+        let mut out = Vec::new();
+        let done = request.encode(&mut out);
+        debug_assert!(done.is_ok(), "{done:?}");
+        out.extend_from_slice(end.as_bytes());
+        out
+    };
+    let push = Request::Push { destination: "127.0.0.5", contents: "hello MSG: there, grüße" };
+    let reply = |reply: Reply| {
+        let mut out = Vec::new();
+        reply.encode(&mut out);
+        out
+    };
+    let mut item = Vec::new();
+    let done = Item { source: "127.0.0.5", contents: "two\nlines" }.encode(&mut item);
+    debug_assert!(done.is_ok(), "{done:?}");
+    vec![
+        ("push", request(push, "")),
+        ("push_line", request(push, "\r\n")),
+        ("pull", request(Request::Pull, "")),
+        ("lines", [request(push, "\n"), request(Request::Pull, "\r\n"), request(Request::Pull, "")].concat()),
+        ("success", reply(Reply::Success)),
+        ("count", reply(Reply::Count(12))),
+        ("fail", reply(Reply::Fail)),
+        ("item", item),
+    ]
+}
+
+/// Streams of plain frames, and a text without one.
+#[must_use]
+pub fn relay() -> Seeds {
+    let glued = |start: &str, frames: &[RelayFrame<'_>]| {
+        let mut out = [b"ab", start.as_bytes()].concat();
+        for frame in frames {
+            let done = frame.encode(&mut out);
+            debug_assert!(done.is_ok(), "{done:?}");
+        }
+        out
+    };
+    let other = RelayFrame::Other { code: "FFFE", payload: &[0, 0xff] };
+    vec![
+        ("greeting", glued("", &[RelayFrame::Greeting("127.0.0.5")])),
+        ("glued", glued("", &[RelayFrame::Message("one"), RelayFrame::Message("a|b|c"), other])),
+        ("bare", glued("first", &[RelayFrame::Message("second")])),
+    ]
+}

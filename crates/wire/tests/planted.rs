@@ -1,0 +1,233 @@
+//! A fuzz body that finds no planted bug proves nothing: each bug here has to be found, in the way a fuzzer would find it,
+//! by seeds changed with words of the dictionary. The sound codec has to stand the same.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use rumormill_wire::fuzz::native::{
+    Bundles, Frames, Revocations, bundle_with, frame_with, revocation_with, status_with, stream_with,
+};
+use rumormill_wire::fuzz::push_pull::{RelayFrames, Requests, relay_with, request_with};
+use rumormill_wire::fuzz::{Codec, Finding, Stream, TARGETS};
+use rumormill_wire::native::{BundleView, Coverage, Frame, RevocationList, WireError};
+use rumormill_wire::push_pull::{Request, relay::RelayFrame};
+
+/// Every seed of a target, as it is and with every word put in, and put over, at every place.
+fn inputs(target: &str) -> impl Iterator<Item = Vec<u8>> {
+    let target = TARGETS.iter().find(|t| t.name == target).unwrap();
+    let mut tokens: Vec<_> = (target.tokens)().into_iter().map(|(_, token)| token).collect();
+    tokens.extend([vec![b'0'], vec![b' '], vec![0]]);
+    (target.seeds)().into_iter().flat_map(move |(_, seed)| {
+        let mut inputs = vec![seed.clone()];
+        for at in 0..=seed.len().min(60) {
+            let (before, after) = seed.split_at(at);
+            for token in &tokens {
+                let over = after.get(token.len()..).unwrap_or_default();
+                inputs.extend([[before, token, after].concat(), [before, token, over].concat()]);
+            }
+        }
+        inputs
+    })
+}
+
+fn found(target: &str, body: impl Fn(&[u8]) -> Result<(), Finding>) -> Option<Finding> {
+    inputs(target).find_map(|input| body(&input).err())
+}
+
+/// A frame codec with a bug in one of its two halves.
+struct BadFrames {
+    decode: for<'a> fn(&'a [u8]) -> Result<Frame<'a>, WireError>,
+    encode: fn(&Frame<'_>, &mut Vec<u8>) -> Result<(), String>,
+}
+
+const SOUND: BadFrames =
+    BadFrames { decode: |bytes| Frame::decode(bytes), encode: |frame, out| Frames.encode(frame, out) };
+
+impl Codec for BadFrames {
+    type Value<'a> = Frame<'a>;
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<Frame<'a>, usize> {
+        match (self.decode)(bytes).map_err(|e| e.offset)? {
+            Frame::Unknown(_) => Err(0),
+            frame => Ok(frame),
+        }
+    }
+
+    fn encode(&self, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+        (self.encode)(frame, out)
+    }
+}
+
+#[test]
+fn the_sound_codecs_stand() {
+    assert_eq!(found("native_frame", |input| frame_with(&SOUND, input)), None);
+    assert_eq!(found("status", |input| status_with(&SOUND, input)), None);
+    for target in TARGETS {
+        assert_eq!(found(target.name, target.body), None, "{}", target.name);
+    }
+}
+
+#[test]
+fn bytes_left_over_are_found() {
+    fn decode(bytes: &[u8]) -> Result<Frame<'_>, WireError> {
+        Frame::decode(bytes).or_else(|e| Frame::decode(&bytes[..e.offset]).map_err(|_| e))
+    }
+    assert!(found("native_frame", |input| frame_with(&BadFrames { decode, ..SOUND }, input)).is_some());
+}
+
+#[test]
+fn an_offset_outside_the_input_is_found() {
+    fn decode(bytes: &[u8]) -> Result<Frame<'_>, WireError> {
+        Frame::decode(bytes).map_err(|e| WireError { offset: e.offset + 1, ..e })
+    }
+    assert!(found("native_frame", |input| frame_with(&BadFrames { decode, ..SOUND }, input)).is_some());
+}
+
+#[test]
+fn a_flag_lost_by_the_encoder_is_found() {
+    let encode = |frame: &Frame<'_>, out: &mut Vec<u8>| match frame {
+        Frame::Status(status) => {
+            let mut status = status.clone();
+            status.want_status = false;
+            Frames.encode(&Frame::Status(status), out)
+        }
+        frame => Frames.encode(frame, out),
+    };
+    assert!(found("native_frame", |input| frame_with(&BadFrames { encode, ..SOUND }, input)).is_some());
+}
+
+#[test]
+fn a_decoder_that_forgets_the_coverage_is_found() {
+    fn decode(bytes: &[u8]) -> Result<Frame<'_>, WireError> {
+        Frame::decode(bytes).map(|frame| match frame {
+            Frame::Status(mut status) => {
+                status.coverage = Coverage::Listed;
+                Frame::Status(status)
+            }
+            frame => frame,
+        })
+    }
+    assert!(found("status", |input| status_with(&BadFrames { decode, ..SOUND }, input)).is_some());
+}
+
+/// Takes what is there for the whole frame.
+struct Hasty;
+
+impl Codec for Hasty {
+    type Value<'a> = Frame<'a>;
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<Frame<'a>, usize> {
+        Frames.parse(bytes)
+    }
+
+    fn encode(&self, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+        Frames.encode(frame, out)
+    }
+}
+
+impl Stream for Hasty {
+    fn cut(&self, bytes: &[u8], ended: bool) -> Result<Option<usize>, usize> {
+        Ok(Frames.cut(bytes, ended)?.map(|len| len.min(bytes.len())))
+    }
+
+    fn prefix_len(&self) -> usize {
+        Frames.prefix_len()
+    }
+}
+
+#[test]
+fn a_frame_taken_before_it_is_whole_is_found() {
+    assert!(found("native_stream", |input| stream_with(&Hasty, input)).is_some());
+}
+
+struct CutBody;
+
+impl Codec for CutBody {
+    type Value<'a> = BundleView<'a>;
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<BundleView<'a>, usize> {
+        Bundles.parse(bytes)
+    }
+
+    fn encode(&self, view: &BundleView<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+        Bundles.encode(view, out)?;
+        if view.messages().any(|m| m.body.len() > 127) {
+            out.pop();
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_bundle_that_loses_the_end_of_a_long_body_is_found() {
+    assert!(found("bundle", |input| bundle_with(&CutBody, input)).is_some());
+}
+
+struct ShortList;
+
+impl Codec for ShortList {
+    type Value<'a> = RevocationList<'a>;
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<RevocationList<'a>, usize> {
+        Revocations.parse(bytes)
+    }
+
+    fn encode(&self, list: &RevocationList<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+        let entries: Vec<_> = list.entries().take(2).collect();
+        let signed = RevocationList::encode(list.number(), list.issued(), &entries).map_err(|e| e.to_string())?;
+        out.extend_from_slice(&RevocationList::seal(signed, list.signature()));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_list_that_loses_its_third_entry_is_found() {
+    assert!(found("revocation", |input| revocation_with(&ShortList, input)).is_some());
+}
+
+/// Takes spaces around a destination for nothing.
+struct Trimming;
+
+impl Codec for Trimming {
+    type Value<'a> = Request<'a>;
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<Request<'a>, usize> {
+        Requests.parse(bytes).map(|request| match request {
+            Request::Push { destination, contents } => Request::Push { destination: destination.trim(), contents },
+            Request::Pull => Request::Pull,
+        })
+    }
+
+    fn encode(&self, request: &Request<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+        Requests.encode(request, out)
+    }
+}
+
+#[test]
+fn a_second_form_of_a_request_is_found() {
+    assert!(found("push_pull", |input| request_with(&Trimming, input)).is_some());
+}
+
+/// Takes a length with zeros before it.
+struct Padded;
+
+impl Codec for Padded {
+    type Value<'a> = RelayFrame<'a>;
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<RelayFrame<'a>, usize> {
+        RelayFrames.parse(bytes.strip_prefix(b"0").unwrap_or(bytes))
+    }
+
+    fn encode(&self, frame: &RelayFrame<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+        RelayFrames.encode(frame, out)
+    }
+}
+
+impl Stream for Padded {
+    fn cut(&self, bytes: &[u8], ended: bool) -> Result<Option<usize>, usize> {
+        RelayFrames.cut(bytes, ended)
+    }
+}
+
+#[test]
+fn a_second_form_of_a_length_is_found() {
+    assert!(found("relay_43110", |input| relay_with(&Padded, input)).is_some());
+}

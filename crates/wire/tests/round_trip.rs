@@ -1,0 +1,279 @@
+//! What is encoded decodes to the same, what decodes encodes to the same bytes, and nothing else decodes.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use proptest::{collection::btree_map, collection::vec, option, prelude::*};
+
+use rumormill_wire::fuzz::native::{Bundles, Frames, Revocations, bundle_with, frame_with, revocation_with};
+use rumormill_wire::fuzz::push_pull::{Items, RelayFrames, Replies, RequestLines, Requests, request_with};
+use rumormill_wire::fuzz::{Codec, canonical, split_is_whole};
+use rumormill_wire::native::*;
+use rumormill_wire::push_pull::{Item, MESSAGE, Reply, Request, relay, relay::RelayFrame};
+use rumormill_wire::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
+
+fn config() -> ProptestConfig {
+    ProptestConfig::with_cases(64)
+}
+
+/// Numbers at the edges of a varint's lengths as often as between them.
+fn number() -> impl Strategy<Value = u64> {
+    let edge = (0u32..64, -1i64..=1).prop_map(|(bit, off)| (1u64 << bit).saturating_add_signed(off));
+    prop_oneof![any::<u64>(), edge, 0u64..300]
+}
+
+fn seq() -> impl Strategy<Value = Seq> {
+    number().prop_map(|n| Seq(n.max(1)))
+}
+
+/// Few nodes, so that origins meet.
+fn origin() -> impl Strategy<Value = Origin> {
+    let node = prop_oneof![any::<[u8; 32]>(), (0u8..4).prop_map(|b| [b; 32])];
+    (node, number()).prop_map(|(node, i)| Origin { node: NodeId(node), incarnation: Incarnation(i) })
+}
+
+fn text(max: usize) -> impl Strategy<Value = String> {
+    vec(any::<char>(), 0..=max).prop_map(move |chars| {
+        chars.into_iter().fold(String::new(), |mut text, c| {
+            if text.len() + c.len_utf8() <= max {
+                text.push(c);
+            }
+            text
+        })
+    })
+}
+
+fn header() -> impl Strategy<Value = BundleHeader> {
+    (origin(), number(), 1u16..=512, any::<[u8; 32]>()).prop_map(|(origin, first, count, digest)| {
+        let first = first.clamp(1, u64::MAX - u64::from(count));
+        let previous = if first == 1 { Digest::ZERO } else { Digest(digest) };
+        BundleHeader { origin, first: Seq(first), count, previous }
+    })
+}
+
+fn signed_header() -> impl Strategy<Value = SignedHeader> {
+    (header(), any::<[u8; 32]>(), any::<u8>()).prop_map(|(header, body, s)| SignedHeader {
+        header,
+        body: Digest(body),
+        signature: Signature([s; 64]),
+    })
+}
+
+fn status_entries() -> impl Strategy<Value = Vec<StatusEntry>> {
+    let state = prop_oneof![Just(EntryState::Normal), Just(EntryState::Forked), Just(EntryState::Hold)];
+    btree_map(origin(), (seq(), any::<[u8; 16]>(), seq(), state), 0..20).prop_map(|entries| {
+        let entry =
+            |(origin, (next, head, kept, state))| StatusEntry { origin, next, head: HeadHash(head), kept, state };
+        entries.into_iter().map(entry).collect()
+    })
+}
+
+/// Clock step, kind, room, body.
+type Pushed = (u64, u8, String, Vec<u8>);
+
+fn messages() -> impl Strategy<Value = Vec<Pushed>> {
+    let text_body = (1u64.., prop_oneof![Just(1u8), Just(3), Just(4)], text(64), text(300))
+        .prop_map(|(step, kind, room, body)| (step, kind, room, body.into_bytes()));
+    let any_body = (1u64..1 << 40, prop_oneof![Just(2u8), 5u8..], text(8), vec(any::<u8>(), 0..300));
+    vec(prop_oneof![text_body.prop_map(|(step, k, r, b)| (step >> 12, k, r, b)), any_body], 1..20)
+}
+
+fn build(header: &BundleHeader, messages: &[Pushed]) -> (Vec<u8>, Vec<(Clock, Pushed)>) {
+    let first = Seq(header.first.0.min(u64::MAX - 32));
+    let previous = if first.0 == 1 { Digest::ZERO } else { header.previous };
+    let mut builder = BundleBuilder::new(header.origin, first, previous);
+    let (mut clock, mut taken) = (0, Vec::new());
+    for message in messages {
+        clock += message.0.max(1);
+        builder.push(Clock(clock), MessageKind(message.1), &message.2, &message.3).unwrap();
+        taken.push((Clock(clock), message.clone()));
+    }
+    (builder.seal(Signature([6; 64])), taken)
+}
+
+fn encode(frame: &Frame<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    frame.encode(&mut out).unwrap();
+    out
+}
+
+/// The frame comes back, whole and in pieces, with no byte more and none less.
+fn round(frame: &Frame<'_>) {
+    let bytes = encode(frame);
+    assert_eq!(frame_len(&bytes), Ok(Some(bytes.len())));
+    assert_eq!(frame_len(&bytes[..3]), Ok(None));
+    assert_eq!(Frame::decode(&bytes[LENGTH_LEN..]).as_ref(), Ok(frame));
+    frame_with(&Frames, &bytes[LENGTH_LEN..]).unwrap();
+    let stream = [&bytes[..], &bytes[..]].concat();
+    split_is_whole(&Frames, 7, &stream).unwrap();
+}
+
+/// Every strict beginning and every longer form is refused. Only for formats that say where they end.
+fn ends_where_it_says<C: Codec>(codec: &C, bytes: &[u8]) {
+    for len in 0..bytes.len() {
+        assert!(codec.parse(&bytes[..len]).is_err(), "{len} of {} bytes are taken", bytes.len());
+    }
+    let longer = [bytes, &[0]].concat();
+    assert_eq!(codec.parse(&longer).unwrap_err(), bytes.len(), "the byte left over is not where it is");
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn hello(min in 1u16.., more: u16, network: [u8; 32], incarnation: u64, features: u32, name in text(64), agent in text(64)) {
+        let name = if name.is_empty() { "n".to_owned() } else { name };
+        let hello = Hello {
+            min, max: min.saturating_add(more), network: NetworkId(network), incarnation: Incarnation(incarnation),
+            features, name: &name, agent: &agent,
+        };
+        round(&Frame::Hello(hello));
+        ends_where_it_says(&Frames, &encode(&Frame::Hello(hello))[LENGTH_LEN..]);
+    }
+
+    #[test]
+    fn small_frames(nonce: u64, code: u16, retry_after_s: u16, reason in text(128), origin in origin(), from in seq(), more in seq()) {
+        let until = Seq(from.0.saturating_add(more.0));
+        let from = Seq(from.0.min(until.0 - 1));
+        for frame in [
+            Frame::Ping(nonce),
+            Frame::Pong(nonce),
+            Frame::Bye(Bye { code: ByeCode(code), retry_after_s, reason: &reason }),
+            Frame::Range(RangeRequest { origin, from, until }),
+        ] {
+            round(&frame);
+            ends_where_it_says(&Frames, &encode(&frame)[LENGTH_LEN..]);
+        }
+    }
+
+    #[test]
+    fn evidence(node: [u8; 32], evidence in vec(any::<u8>(), 1..600), a in signed_header(), b in signed_header()) {
+        round(&Frame::Member(Member { node: NodeId(node), evidence: &evidence }));
+        round(&Frame::Revoked(&evidence));
+        let proof = Frame::Proof(Proof { a, b });
+        round(&proof);
+        ends_where_it_says(&Frames, &encode(&proof)[LENGTH_LEN..]);
+        prop_assert_eq!(SignedHeader::parse(&a.to_bytes()), Ok(a));
+        prop_assert!(SignedHeader::parse(&[&a.to_bytes()[..], &[0]].concat()).is_err());
+    }
+
+    #[test]
+    fn buckets(start: u64) {
+        let sums = core::array::from_fn(|i| start.wrapping_mul(i as u64 + 1));
+        let frame = Frame::Buckets((&sums).into());
+        round(&frame);
+        ends_where_it_says(&Frames, &encode(&frame)[LENGTH_LEN..]);
+    }
+
+    #[test]
+    fn status(flag: bool, heard in number(), fingerprint: [u8; 16], origins: u32, entries in status_entries(), all: bool) {
+        let ends = entries.first().zip(entries.last()).filter(|_| all);
+        let coverage = ends.map_or(Coverage::Listed, |(low, high)| Coverage::Range { low: low.origin, high: high.origin });
+        let listed = entries.as_slice().into();
+        let status = Status { want_status: flag, heard, fingerprint, origins, coverage, entries: listed };
+        let bytes = encode(&Frame::Status(status.clone()));
+        let Ok(Frame::Status(read)) = Frame::decode(&bytes[LENGTH_LEN..]) else { panic!("no STATUS") };
+        prop_assert!(read.entries.iter().eq(entries.iter().copied()));
+        ends_where_it_says(&Frames, &bytes[LENGTH_LEN..]);
+        round(&Frame::Status(status));
+    }
+
+    #[test]
+    fn bundles(header in header(), messages in messages(), flags: (bool, bool)) {
+        let (bytes, taken) = build(&header, &messages);
+        let view = BundleView::parse(&bytes).unwrap();
+        prop_assert_eq!(view.messages().len(), taken.len());
+        for (i, (read, (clock, (_, kind, room, body)))) in view.messages().zip(&taken).enumerate() {
+            prop_assert_eq!(read.seq.0, view.header().first.0 + i as u64);
+            prop_assert_eq!(read, MessageView { seq: read.seq, clock: *clock, kind: MessageKind(*kind), room, body });
+        }
+        ends_where_it_says(&Bundles, &bytes);
+        bundle_with(&Bundles, &bytes).unwrap();
+        let (want_status, answers_range) = flags;
+        let rumor = Frame::Rumor(Rumor { want_status, answers_range, header: *view.header(), bundle: &bytes });
+        let prefix = rumor_prefix(want_status, answers_range, bytes.len()).unwrap();
+        prop_assert_eq!(encode(&rumor), [&prefix[..], &bytes].concat());
+        round(&rumor);
+    }
+
+    #[test]
+    fn revocation_lists(number in seq(), issued: u64, cuts in btree_map(any::<[u8; 32]>(), option::of(btree_map(number(), number(), 0..5)), 0..10)) {
+        let cuts: Vec<_> = cuts.into_iter().map(|(node, cut)| {
+            (node, cut.map(|cut| cut.into_iter().map(|(i, n)| (Incarnation(i), Seq(n))).collect::<Vec<_>>()))
+        }).collect();
+        let entries: Vec<_> = cuts.iter().map(|(node, cut)| RevocationEntry {
+            node: NodeId(*node),
+            cut: cut.as_deref().map_or(Cut::Links, |lasts| Cut::Last(lasts.into())),
+        }).collect();
+        let signed = RevocationList::encode(number.0, issued, &entries).unwrap();
+        let bytes = RevocationList::seal(signed.clone(), &Signature([1; 64]));
+        let list = RevocationList::parse(&bytes).unwrap();
+        prop_assert_eq!((list.number(), list.issued(), list.len()), (number.0, issued, entries.len()));
+        prop_assert_eq!(list.entries().collect::<Vec<_>>(), entries);
+        prop_assert_eq!(list.signed_part(), signed);
+        prop_assert_eq!(list.signature(), &Signature([1; 64]));
+        ends_where_it_says(&Revocations, &bytes);
+        revocation_with(&Revocations, &bytes).unwrap();
+    }
+
+    #[test]
+    fn a_changed_byte_gives_another_value_or_none(header in header(), messages in messages(), at: prop::sample::Index, to: u8) {
+        let (bytes, _) = build(&header, &messages);
+        let mut changed = bytes.clone();
+        let at = at.index(bytes.len());
+        changed[at] = to;
+        bundle_with(&Bundles, &changed).unwrap();
+        prop_assert!(changed == bytes || BundleView::parse(&changed) != BundleView::parse(&bytes));
+    }
+
+    #[test]
+    fn noise(bytes in vec(any::<u8>(), 0..400), kind in 0u8..0x0e) {
+        frame_with(&Frames, &bytes).unwrap();
+        frame_with(&Frames, &[&[kind], &bytes[..]].concat()).unwrap();
+        bundle_with(&Bundles, &bytes).unwrap();
+        revocation_with(&Revocations, &bytes).unwrap();
+        split_is_whole(&Frames, 3, &[&[0, 0, 0, kind], &bytes[..]].concat()).unwrap();
+    }
+
+    #[test]
+    fn requests(destination in "[^\\p{C}]{1,60}", contents in text(300), end in prop_oneof![Just("\n"), Just("\r\n")], seed: u16) {
+        prop_assume!(!destination.contains(MESSAGE));
+        let contents = contents.replace(['\n', '\r'], "");
+        let request = Request::Push { destination: &destination, contents: &contents };
+        let mut bytes = Vec::new();
+        request.encode(&mut bytes).unwrap();
+        prop_assert_eq!(Request::parse(&bytes), Ok(request));
+        request_with(&Requests, &bytes).unwrap();
+        let lines = [&bytes[..], end.as_bytes(), b"PULL", end.as_bytes(), &bytes].concat();
+        split_is_whole(&RequestLines, seed, &lines).unwrap();
+    }
+
+    #[test]
+    fn replies_and_items(count: u32, source in "[^\\p{C}]{1,60}", contents in text(300)) {
+        prop_assume!(!source.contains(MESSAGE));
+        for reply in [Reply::Success, Reply::Fail, Reply::Count(count)] {
+            let mut bytes = Vec::new();
+            reply.encode(&mut bytes);
+            prop_assert_eq!(Reply::parse(&bytes), Ok(reply));
+            canonical(&Replies, &bytes).unwrap();
+        }
+        let item = Item { source: &source, contents: &contents };
+        let mut bytes = Vec::new();
+        item.encode(&mut bytes).unwrap();
+        prop_assert_eq!(Item::parse(&bytes), Ok(item));
+        canonical(&Items, &bytes).unwrap();
+    }
+
+    #[test]
+    fn relay_frames(text in text(300), code in "[3-9A-F][0-9A-F]{3}", payload in vec(any::<u8>(), 0..300), bare in "[^0-9]{0,20}", seed: u16) {
+        let frames = [RelayFrame::Greeting("127.0.0.5"), RelayFrame::Message(&text), RelayFrame::Other { code: &code, payload: &payload }];
+        let mut glued = Vec::new();
+        for frame in &frames {
+            let mut bytes = Vec::new();
+            frame.encode(&mut bytes).unwrap();
+            prop_assert_eq!(RelayFrame::decode(&bytes), Ok(*frame));
+            ends_where_it_says(&RelayFrames, &bytes);
+            glued.extend_from_slice(&bytes);
+        }
+        split_is_whole(&RelayFrames, seed, &glued).unwrap();
+        prop_assert_eq!(relay::bare_len(&[bare.as_bytes(), &glued].concat()), bare.len());
+    }
+}

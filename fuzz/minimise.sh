@@ -1,0 +1,11 @@
+#!/bin/sh
+# Keeps of each corpus what covers something the rest does not. Run after fuzz/run.sh, before committing a corpus.
+# Usage: fuzz/minimise.sh [targets, default all]
+set -eu
+cd "$(dirname "$0")"
+[ $# -gt 0 ] || set -- $(sed -n 's/^name = "\(.*\)"$/\1/p' Cargo.toml | grep -v '^rumormill-fuzz$')
+export RUSTC_BOOTSTRAP=1
+for target in "$@"; do
+    cargo fuzz cmin "$target" "corpus/$target"
+    echo "$target: $(ls "corpus/$target" | wc -l) files, $(du -sb "corpus/$target" | cut -f1) bytes"
+done
