@@ -145,3 +145,40 @@ impl fmt::Display for Origin {
         write!(f, "{}@{}", self.node, self.incarnation)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_is_written_and_read_in_hexadecimal() {
+        let mut bytes = [0xab; 32];
+        bytes[0] = 0x01;
+        let id = NodeId(bytes);
+        let text = id.to_string();
+        assert!(text.starts_with("01abab") && text.len() == 64);
+        assert_eq!(text.parse(), Ok(id));
+        assert_eq!(text.to_uppercase().parse(), Ok(id));
+        assert_eq!(format!("{id:?}"), "NodeId(01ababab..)");
+        let wrong = |text: &str| text.parse::<NodeId>().unwrap_err();
+        assert_eq!(wrong("01"), ParseIdError { expected: 64, found: 2 });
+        assert_eq!(wrong(&text.replace("01", "0g")), ParseIdError { expected: 64, found: 64 });
+        assert_eq!(wrong(&text.replace("01", "ü")), ParseIdError { expected: 64, found: 63 });
+        assert_eq!(wrong(&text.replace("01", "+1")), ParseIdError { expected: 64, found: 64 });
+    }
+
+    #[test]
+    fn origins_are_compared_as_their_bytes_are() {
+        let origin = |node: u8, incarnation| Origin { node: NodeId([node; 32]), incarnation: Incarnation(incarnation) };
+        let sorted = [Origin::MIN, origin(0, 256), origin(1, 2), origin(1, 0x0100), origin(0xff, 0), Origin::MAX];
+        let bytes = sorted.map(|o| [&o.node.0[..], &o.incarnation.0.to_be_bytes()].concat());
+        assert!(sorted.is_sorted() && bytes.is_sorted());
+        assert_eq!(origin(1, 7).to_string(), format!("{}@7", NodeId([1; 32])));
+    }
+
+    #[test]
+    fn a_head_is_the_first_half_of_a_digest() {
+        let digest = Digest(core::array::from_fn(|i| u8::try_from(i).unwrap()));
+        assert_eq!(digest.head().0[..], digest.0[..16]);
+    }
+}

@@ -253,3 +253,7 @@ fn check(holds: bool, reason: PushPullFault) -> Result<(), PushPullEncodeError> 
 fn check_address(text: &str) -> Result<(), PushPullEncodeError> {
     check(is_address(text), PushPullFault::Address)
 }
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests")]
+mod tests;

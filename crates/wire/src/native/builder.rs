@@ -158,3 +158,85 @@ impl BundleBuilder {
         self.bytes
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::native::BundleView;
+
+    fn builder() -> BundleBuilder {
+        BundleBuilder::new(Origin::MIN, Seq::FIRST, Digest::ZERO)
+    }
+
+    fn sealed_len(builder: &BundleBuilder) -> usize {
+        let bytes = builder.clone().seal(Signature::ZERO);
+        BundleView::parse(&bytes).unwrap().bytes().len()
+    }
+
+    #[test]
+    fn the_count_ends_at_512() {
+        let mut builder = builder();
+        for clock in 0..512 {
+            builder.push(Clock(clock), MessageKind::CHAT, "", b"").unwrap();
+        }
+        assert_eq!(builder.push(Clock(512), MessageKind::CHAT, "", b""), Err(PushError::Full));
+        assert_eq!((builder.len(), builder.last_clock()), (512, Some(Clock(511))));
+        assert_eq!(sealed_len(&builder), builder.encoded_len());
+    }
+
+    #[test]
+    fn the_last_byte_is_used_and_no_more() {
+        let mut builder = builder();
+        let largest = vec![b'x'; MAX_BODY_LEN];
+        builder.push(Clock(0), MessageKind::CHAT, "", &largest).unwrap();
+        // Clock, kind, room's length and the body's length take 6 bytes.
+        let left = MAX_BUNDLE_LEN - builder.encoded_len() - 6;
+        assert!((1 << 14..MAX_BODY_LEN).contains(&left));
+        assert_eq!(builder.push(Clock(1), MessageKind::CHAT, "", &largest[..=left]), Err(PushError::Full));
+        builder.push(Clock(1), MessageKind::CHAT, "", &largest[..left]).unwrap();
+        assert_eq!((builder.encoded_len(), sealed_len(&builder)), (MAX_BUNDLE_LEN, MAX_BUNDLE_LEN));
+    }
+
+    #[test]
+    fn every_valid_message_fits_in_an_empty_bundle() {
+        let largest = vec![b'x'; MAX_BODY_LEN];
+        builder().push(Clock(u64::MAX), MessageKind::CHAT, &"r".repeat(MAX_ROOM_LEN), &largest).unwrap();
+    }
+
+    #[test]
+    fn what_fits_in_no_bundle_is_told_from_what_fits_in_the_next() {
+        let largest = vec![b'x'; MAX_BODY_LEN + 1];
+        let room = "r".repeat(MAX_ROOM_LEN + 1);
+        let mut builder = builder();
+        builder.push(Clock(7), MessageKind::CHAT, "", b"").unwrap();
+        let mut refused = |clock, kind, room: &str, body: &[u8]| {
+            let before = builder.encoded_len();
+            let error = builder.push(Clock(clock), MessageKind(kind), room, body).unwrap_err();
+            assert_eq!((builder.encoded_len(), builder.len()), (before, 1), "nothing changes");
+            error
+        };
+        assert_eq!(refused(8, 0, "", b""), PushError::Invalid(InvalidMessage::KindZero));
+        assert_eq!(refused(8, 1, &room, b""), PushError::Invalid(InvalidMessage::RoomLength(65)));
+        assert_eq!(refused(8, 1, "", &largest), PushError::Invalid(InvalidMessage::BodyLength(32_769)));
+        assert_eq!(refused(8, 1, "", &[0xff]), PushError::Invalid(InvalidMessage::BodyUtf8));
+        assert_eq!(refused(7, 1, "", b""), PushError::ClockNotRising);
+        assert_eq!(refused(0, 1, "", b""), PushError::ClockNotRising);
+        assert_eq!(validate_message(MessageKind::FILE, "", &[0xff]), Ok(()));
+    }
+
+    #[test]
+    fn a_start_that_breaks_the_chain_is_told() {
+        let start = |first, previous| {
+            BundleBuilder::new(Origin::MIN, Seq(first), previous).push(Clock(0), MessageKind::CHAT, "", b"")
+        };
+        let some = Digest([1; 32]);
+        assert_eq!(start(0, Digest::ZERO), Err(PushError::Start(WireFault::FirstZero)));
+        assert_eq!(start(1, some), Err(PushError::Start(WireFault::Previous)));
+        assert_eq!(start(2, Digest::ZERO), Err(PushError::Start(WireFault::Previous)));
+        assert_eq!(start(u64::MAX, some), Err(PushError::Start(WireFault::SeqRange)));
+        let mut last = BundleBuilder::new(Origin::MIN, Seq(u64::MAX - 1), some);
+        last.push(Clock(0), MessageKind::CHAT, "", b"").unwrap();
+        assert_eq!(last.push(Clock(1), MessageKind::CHAT, "", b""), Err(PushError::Full));
+    }
+}

@@ -99,3 +99,37 @@ pub(super) fn put_origin(out: &mut Vec<u8>, origin: &Origin) {
     out.extend_from_slice(origin.node.as_bytes());
     out.extend_from_slice(&origin.incarnation.0.to_be_bytes());
 }
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8]) -> Result<u64, WireError> {
+        run(bytes, varint)
+    }
+
+    #[test]
+    fn a_varint_has_the_length_it_announces_and_comes_back() {
+        let edges = (0..64).flat_map(|bit| [(1u64 << bit).wrapping_sub(1), 1 << bit]);
+        for value in edges.chain([u64::MAX]) {
+            let mut out = Vec::new();
+            put_varint(&mut out, value);
+            assert_eq!(out.len(), varint_len(value), "{value}");
+            assert_eq!(read(&out), Ok(value));
+        }
+        assert_eq!((varint_len(0), varint_len(u64::MAX)), (1, 10));
+    }
+
+    #[test]
+    fn a_varint_has_one_form_and_64_bits() {
+        let at_0 = |reason| Err(WireError { offset: 0, reason });
+        assert_eq!(read(&[0x80, 0x00]), at_0(WireFault::VarintForm));
+        assert_eq!(read(&[0xff, 0x80, 0x00]), at_0(WireFault::VarintForm));
+        assert_eq!(read(&[0x80; 9]), Err(WireError { offset: 9, reason: WireFault::Truncated }));
+        assert_eq!(read(&[[0x80; 9].as_slice(), &[0x00]].concat()), at_0(WireFault::VarintForm));
+        assert_eq!(read(&[[0xff; 9].as_slice(), &[0x02]].concat()), at_0(WireFault::VarintRange));
+        assert_eq!(read(&[0xff; 11]), at_0(WireFault::VarintRange));
+        assert_eq!(read(&[[0x80; 10].as_slice(), &[0x01]].concat()), at_0(WireFault::VarintRange));
+    }
+}

@@ -143,3 +143,82 @@ fn frame(input: &[u8]) -> Parse<'_, RelayFrame<'_>> {
 fn is_code(code: &[u8]) -> bool {
     code.len() == CODE_LEN && code.iter().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F'))
 }
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests")]
+mod tests {
+    use super::PushPullFault as F;
+    use super::*;
+
+    fn refused<T>(offset: usize, reason: F) -> Result<T, PushPullError> {
+        Err(PushPullError { offset, reason })
+    }
+
+    #[test]
+    fn frames_of_older_nodes() {
+        assert_eq!(RelayFrame::decode(b"14|0001|127.0.0.5"), Ok(RelayFrame::Greeting("127.0.0.5")));
+        assert_eq!(RelayFrame::decode(b"13|0002|hi there"), Ok(RelayFrame::Message("hi there")));
+        assert_eq!(RelayFrame::decode(b"5|0002|"), Ok(RelayFrame::Message("")));
+        assert_eq!(RelayFrame::decode(b"10|0002|a|b|c"), Ok(RelayFrame::Message("a|b|c")));
+        assert_eq!(RelayFrame::decode(b"6|FFFE|\xff"), Ok(RelayFrame::Other { code: "FFFE", payload: b"\xff" }));
+    }
+
+    #[test]
+    fn glued_frames_are_cut_by_their_length() {
+        let mut rest: &[u8] = b"8|0002|one8|0002|two10|0002|three";
+        for text in ["one", "two", "three"] {
+            let len = frame_len(rest).unwrap().unwrap();
+            let (frame, after) = rest.split_at(len);
+            assert_eq!(RelayFrame::decode(frame), Ok(RelayFrame::Message(text)));
+            rest = after;
+        }
+        assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn a_length_is_judged_as_soon_as_it_can_be() {
+        for open in ["", "4", "3277", "32773"] {
+            assert_eq!(frame_len(open.as_bytes()), Ok(None), "{open}");
+        }
+        assert_eq!(frame_len(b"32773|"), Ok(Some(32_779)));
+        for wrong in ["0", "00", "4|", "32774", "99999", "100000", "99999999999999999999999", "x", "|", "-5|"] {
+            assert_eq!(frame_len(wrong.as_bytes()), refused(0, F::FrameLength), "{wrong}");
+        }
+        assert_eq!(frame_len(b"14x"), refused(2, F::Bar));
+    }
+
+    #[test]
+    fn frames_that_are_none() {
+        assert_eq!(RelayFrame::decode(b""), refused(0, F::Truncated));
+        assert_eq!(RelayFrame::decode(b"14|0001|127.0.0."), refused(8, F::Truncated));
+        assert_eq!(RelayFrame::decode(b"5|0002|x"), refused(7, F::Trailing));
+        assert_eq!(RelayFrame::decode(b"5|000x|"), refused(2, F::Code));
+        assert_eq!(RelayFrame::decode(b"5|fffe|"), refused(2, F::Code));
+        assert_eq!(RelayFrame::decode(b"5|0002x"), refused(6, F::Bar));
+        assert_eq!(RelayFrame::decode(b"7|0002|a\xff"), refused(8, F::Utf8));
+    }
+
+    #[test]
+    fn a_text_without_a_frame_ends_where_one_begins() {
+        assert_eq!(bare_len(b"first11|0002|second"), 5);
+        assert_eq!(bare_len(b"11|0002|second"), 0);
+        assert_eq!(bare_len(b"no frame at 11|all|of it"), 24);
+        assert_eq!(bare_len(b""), 0);
+        // Long runs of digits are looked at once, not once for each digit.
+        assert_eq!(bare_len(&[b'9'; 100_000]), 100_000);
+    }
+
+    #[test]
+    fn what_would_read_differently_is_not_made() {
+        let mut out = Vec::new();
+        let long = "x".repeat(MAX_CONTENTS_LEN + 1);
+        assert_eq!(RelayFrame::Message(&long).encode(&mut out), Err(PushPullEncodeError(F::FrameLength)));
+        for code in ["0001", "0002", "fffe", "FFF", "FFFFF", "é00"] {
+            let other = RelayFrame::Other { code, payload: b"" };
+            assert_eq!(other.encode(&mut out), Err(PushPullEncodeError(F::Code)), "{code}");
+        }
+        assert!(out.is_empty());
+        assert!(RelayFrame::Message(&long[1..]).encode(&mut out).is_ok());
+        assert!(arrives_whole("a b") && !arrives_whole("a|b"));
+    }
+}
