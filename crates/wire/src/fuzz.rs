@@ -84,6 +84,16 @@ fn canonical_once<C: Codec>(codec: &C, bytes: &[u8]) -> Result<bool, Finding> {
     Ok(true)
 }
 
+/// The encoder refuses a value, and leaves the output as it was.
+///
+/// # Errors
+/// It does not.
+pub fn refused<C: Codec>(codec: &C, value: &C::Value<'_>) -> Result<(), Finding> {
+    let mut out = vec![0xa5];
+    let done = codec.encode(value, &mut out);
+    claim(done.is_err() && out == [0xa5], || format!("{value:?} encodes to {out:02x?}"))
+}
+
 /// A fuzz target.
 pub struct Target {
     /// Its name, and that of its folders.

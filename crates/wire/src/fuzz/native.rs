@@ -1,11 +1,11 @@
 //! The native protocol under test (docs/protocol.md): frames, streams of them, bundles, STATUS, revocation lists.
 
-use super::{Codec, Finding, Stream, canonical, claim, split_is_whole};
+use super::{Codec, Finding, Stream, canonical, claim, refused, split_is_whole};
 use crate::native::{
-    BundleHeader, BundleView, Coverage, Cut, Frame, LENGTH_LEN, RevocationList, SignedHeader, Status, frame_len, kind,
-    rumor_prefix,
+    BUCKET_COUNT, Buckets, BundleHeader, BundleView, Coverage, Cut, Frame, Hello, LENGTH_LEN, Lasts, Member,
+    RangeRequest, RevocationEntry, RevocationList, Rumor, SignedHeader, Status, frame_len, kind, rumor_prefix,
 };
-use crate::{Digest, Signature};
+use crate::{Digest, NodeId, Signature};
 
 /// Frames without their length; what is to be skipped counts as refused.
 pub struct Frames;
@@ -92,10 +92,32 @@ pub fn frame(bytes: &[u8]) -> Result<(), Finding> {
 /// What does not hold.
 pub fn frame_with<C: for<'a> Codec<Value<'a> = Frame<'a>>>(codec: &C, bytes: &[u8]) -> Result<(), Finding> {
     canonical(codec, bytes)?;
-    let Ok(Frame::Rumor(rumor)) = codec.parse(bytes) else { return Ok(()) };
+    match codec.parse(bytes) {
+        Ok(Frame::Rumor(rumor)) => rumor_is_prefix_and_bundle(codec, bytes, &rumor),
+        Ok(Frame::Hello(hello)) => refused(codec, &Frame::Hello(Hello { min: 0, ..hello })),
+        Ok(Frame::Member(member)) => refused(codec, &Frame::Member(Member { evidence: &[], ..member })),
+        Ok(Frame::Range(range)) => {
+            refused(codec, &Frame::Range(RangeRequest { from: range.until, until: range.from, ..range }))
+        }
+        Ok(Frame::Buckets(sums)) => {
+            let mut array = [0; BUCKET_COUNT];
+            array.iter_mut().zip(sums.iter()).for_each(|(slot, sum)| *slot = sum);
+            claim(sums == Buckets::from(&array), || "sums from an array differ".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn rumor_is_prefix_and_bundle<C>(codec: &C, bytes: &[u8], rumor: &Rumor<'_>) -> Result<(), Finding>
+where
+    C: for<'a> Codec<Value<'a> = Frame<'a>>,
+{
     let prefix = rumor_prefix(rumor.want_status, rumor.answers_range, rumor.bundle.len());
     let prefix = prefix.map_err(|e| Finding(e.to_string()))?;
-    claim([&prefix[LENGTH_LEN..], rumor.bundle].concat() == bytes, || "prefix and bundle are not the frame".to_owned())
+    let whole = [prefix.get(LENGTH_LEN..).unwrap_or_default(), rumor.bundle].concat();
+    claim(whole == bytes, || "prefix and bundle are not the frame".to_owned())?;
+    let other = BundleHeader { count: rumor.header.count ^ 1, ..rumor.header };
+    refused(codec, &Frame::Rumor(Rumor { header: other, ..*rumor }))
 }
 
 /// Target `native_stream`: two bytes that draw the sizes of the pieces, then a stream.
@@ -169,7 +191,18 @@ pub fn status_with<C: for<'a> Codec<Value<'a> = Frame<'a>>>(codec: &C, payload: 
         claim(inside, || "P-S5: an origin outside the coverage".to_owned())?;
     }
     let owned = Status { entries: entries.as_slice().into(), ..status.clone() };
-    claim(owned == status, || "entries from a slice differ".to_owned())
+    claim(owned == status, || "entries from a slice differ".to_owned())?;
+    if entries.len() > 1 {
+        let backwards: Vec<_> = entries.into_iter().rev().collect();
+        refused(codec, &Frame::Status(Status { entries: backwards.as_slice().into(), ..status.clone() }))?;
+    }
+    match status.coverage {
+        Coverage::Range { low, high } if low < high => {
+            let coverage = Coverage::Range { low: high, high: low };
+            refused(codec, &Frame::Status(Status { coverage, ..status.clone() }))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Target `revocation`: one whole revocation list.
@@ -195,9 +228,24 @@ where
     claim(entries.is_sorted_by(|a, b| a.node < b.node), || "P-R2: nodes do not rise".to_owned())?;
     for entry in &entries {
         let Cut::Last(lasts) = entry.cut else { continue };
-        claim(lasts.iter().count() == lasts.len(), || "the count is not the number of incarnations".to_owned())?;
-        claim(lasts.iter().is_sorted_by(|a, b| a.0 < b.0), || "P-R2: incarnations do not rise".to_owned())?;
+        cut_comes_back(entry.node, lasts)?;
     }
+    let made = |number, entries: &[RevocationEntry<'_>]| RevocationList::encode(number, list.issued(), entries);
+    let backwards: Vec<_> = entries.iter().rev().copied().collect();
+    claim(made(0, &entries).is_err(), || "a list has number 0".to_owned())?;
+    claim(entries.len() < 2 || made(1, &backwards).is_err(), || "P-R2: nodes fall".to_owned())?;
     let whole = [list.signed_part(), list.signature().as_bytes()].concat();
-    claim(whole == bytes, || "the parts are not the whole".to_owned())
+    claim(whole == bytes && list.is_empty() == entries.is_empty(), || "the parts are not the whole".to_owned())
+}
+
+/// The same from a slice, and refused backwards.
+fn cut_comes_back(node: NodeId, lasts: Lasts<'_>) -> Result<(), Finding> {
+    let owned: Vec<_> = lasts.iter().collect();
+    claim(owned.len() == lasts.len(), || "the count is not the number of incarnations".to_owned())?;
+    claim(owned.is_sorted_by(|a, b| a.0 < b.0), || "P-R2: incarnations do not rise".to_owned())?;
+    let list = |lasts: &[_]| RevocationList::encode(1, 0, &[RevocationEntry { node, cut: Cut::Last(lasts.into()) }]);
+    let wire = RevocationList::encode(1, 0, &[RevocationEntry { node, cut: Cut::Last(lasts) }]);
+    claim(wire.is_ok() && list(&owned) == wire, || "incarnations from a slice differ".to_owned())?;
+    let backwards: Vec<_> = owned.iter().rev().copied().collect();
+    claim(owned.len() < 2 || list(&backwards).is_err(), || "P-R2: incarnations fall".to_owned())
 }

@@ -30,20 +30,18 @@ pub(super) fn array<const N: usize>(input: &[u8]) -> Parse<'_, [u8; N]> {
 
 /// LEB128 of a u64 in its shortest form.
 pub(super) fn varint(input: &[u8]) -> Parse<'_, u64> {
-    let (mut rest, mut value) = (input, 0u64);
-    for shift in (0..64).step_by(7) {
+    let (mut rest, mut value, mut shift) = (input, 0, 0u32);
+    loop {
         let (after, b) = byte(rest)?;
-        rest = after;
-        let bits = u64::from(b & 0x7f);
-        // The tenth byte has room for one bit.
+        // The tenth byte has room for one bit, so there is no eleventh.
         ensure(shift < 63 || b <= 1, input, WireFault::VarintRange)?;
-        value |= bits << shift;
+        value |= u64::from(b & 0x7f) << shift;
         if b < 0x80 {
             ensure(b != 0 || shift == 0, input, WireFault::VarintForm)?;
-            return Ok((rest, value));
+            return Ok((after, value));
         }
+        (rest, shift) = (after, shift.saturating_add(7));
     }
-    fault(input, WireFault::VarintRange)
 }
 
 /// A length byte from `min` to `max` and that much UTF-8.
