@@ -16,7 +16,7 @@ mod fault;
 pub mod relay;
 
 use nom::{
-    Parser,
+    FindSubstring, Parser,
     bytes::complete::{tag, take_until},
     character::complete::digit1,
 };
@@ -69,7 +69,7 @@ pub enum Request<'a> {
 /// # Errors
 /// It is longer than [`MAX_REQUEST_LEN`], however it may go on.
 pub fn request_len(bytes: &[u8], ended: bool) -> Result<Option<usize>, PushPullError> {
-    let line = bytes.iter().position(|b| *b == b'\n').map(|at| at.saturating_add(1));
+    let line = bytes.find_substring("\n").map(|at| at.saturating_add(1));
     let len = line.or(ended.then_some(bytes.len()));
     if len.unwrap_or(bytes.len()) > MAX_REQUEST_LEN {
         return Err(PushPullError { offset: MAX_REQUEST_LEN, reason: PushPullFault::RequestLength });
@@ -192,7 +192,7 @@ fn request(line: &[u8]) -> Parse<'_, Request<'_>> {
     let Some(start) = after(PUSH, line) else { return fault(line, PushPullFault::Verb) };
     let (at_contents, destination) = address(start)?;
     ensure(at_contents.len() <= MAX_CONTENTS_LEN, at_contents, PushPullFault::ContentsLength)?;
-    if let Some(newline) = at_contents.iter().position(|b| *b == b'\n') {
+    if let Some(newline) = at_contents.find_substring("\n") {
         return fault(at_contents.get(newline..).unwrap_or_default(), PushPullFault::Newline);
     }
     let contents = utf8(at_contents, at_contents, PushPullFault::Utf8)?;
@@ -215,9 +215,11 @@ fn address(input: &[u8]) -> Parse<'_, &str> {
     Ok((after(MESSAGE, rest).unwrap_or_default(), address))
 }
 
-/// Ends at the first ` MSG:`, so it can hold none, nor run into it.
+/// What stands before the first ` MSG:` may be an address.
 fn is_address(text: &str) -> bool {
-    (1..=MAX_ADDRESS_LEN).contains(&text.len()) && !text.contains(MESSAGE) && !text.chars().any(char::is_control)
+    let controls =
+        if text.is_ascii() { text.bytes().any(|b| b.is_ascii_control()) } else { text.chars().any(char::is_control) };
+    (1..=MAX_ADDRESS_LEN).contains(&text.len()) && !controls
 }
 
 fn reply(input: &[u8]) -> Parse<'_, Reply> {
@@ -251,7 +253,7 @@ fn check(holds: bool, reason: PushPullFault) -> Result<(), PushPullEncodeError> 
 }
 
 fn check_address(text: &str) -> Result<(), PushPullEncodeError> {
-    check(is_address(text), PushPullFault::Address)
+    check(is_address(text) && !text.contains(MESSAGE), PushPullFault::Address)
 }
 
 #[cfg(test)]
