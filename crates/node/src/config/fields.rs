@@ -1,0 +1,128 @@
+//! One setting at a time, from text; every error names the field, the value and what is allowed.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::{ConfigError, Neighbour};
+
+/// A name in the network: 1 to 63 of `a` to `z`, `0` to `9`, `_` and `-`.
+pub(super) fn name(field: &str, text: &str) -> Result<String, ConfigError> {
+    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+    if (1..=63).contains(&text.len()) && text.bytes().all(good) {
+        Ok(text.to_owned())
+    } else {
+        Err(ConfigError::value(field, text, "1 to 63 of a-z, 0-9, _ and -"))
+    }
+}
+
+pub(super) fn address(field: &str, text: &str) -> Result<SocketAddr, ConfigError> {
+    text.parse().map_err(|_| ConfigError::value(field, text, "address:port, like 127.0.0.1:20000"))
+}
+
+/// A plain text port is for this machine only.
+pub(super) fn loopback(field: &str, text: &str) -> Result<SocketAddr, ConfigError> {
+    let found = address(field, text)?;
+    let local = match found.ip() {
+        IpAddr::V4(ip) => ip.is_loopback(),
+        IpAddr::V6(ip) => ip.is_loopback(),
+    };
+    if local {
+        Ok(found)
+    } else {
+        Err(ConfigError::value(field, text, "an address of this machine, 127.0.0.0/8 or ::1"))
+    }
+}
+
+pub(super) fn neighbour(field: &str, text: &str) -> Result<Neighbour, ConfigError> {
+    match text.split_once('@') {
+        Some((who, at)) => {
+            let parsed =
+                name(field, who).and_then(|name| Ok(Neighbour { name: Some(name), addr: address(field, at)? }));
+            parsed.map_err(|_| ConfigError::value(field, text, "name@address:port, like bob@127.0.0.1:20001"))
+        }
+        None => Ok(Neighbour { name: None, addr: address(field, text)? }),
+    }
+}
+
+/// One of a few words.
+pub(super) fn choice<T: Copy>(field: &str, text: &str, words: &[(&str, T)]) -> Result<T, ConfigError> {
+    words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+        let all: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        ConfigError::value(field, text, &all.join(", "))
+    })
+}
+
+pub(super) fn number(field: &str, text: &str, range: RangeInclusive<u64>) -> Result<u64, ConfigError> {
+    let found = text.replace('_', "").parse::<u64>().ok().filter(|n| range.contains(n));
+    found.ok_or_else(|| ConfigError::value(field, text, &format!("{} to {}", range.start(), range.end())))
+}
+
+/// Bytes: `4096`, `64KiB`, `10 MiB`, `2GiB`.
+pub(super) fn bytes(field: &str, text: &str, range: RangeInclusive<u64>) -> Result<u64, ConfigError> {
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40), ("B", 1)];
+    let found = units.iter().find_map(|(unit, scale)| Some((text.strip_suffix(unit)?, *scale)));
+    let (digits, scale) = found.unwrap_or((text, 1_u64));
+    let value = digits.trim().parse::<u64>().ok().and_then(|n| n.checked_mul(scale)).filter(|n| range.contains(n));
+    value.ok_or_else(|| {
+        let allowed = format!("{} to {} bytes, like 4096, 64KiB or 2GiB", range.start(), range.end());
+        ConfigError::value(field, text, &allowed)
+    })
+}
+
+/// Time: `10s`, `500ms`, `2m`.
+pub(super) fn time(field: &str, text: &str, range: RangeInclusive<Duration>) -> Result<Duration, ConfigError> {
+    let units = [("ms", 1), ("s", 1_000), ("m", 60_000)];
+    let found = units.iter().find_map(|(unit, scale)| Some((text.strip_suffix(unit)?, *scale)));
+    let value = found
+        .and_then(|(digits, scale)| digits.trim().parse::<u64>().ok()?.checked_mul(scale))
+        .map(Duration::from_millis)
+        .filter(|value| range.contains(value));
+    value.ok_or_else(|| {
+        let allowed = format!("{:?} to {:?}, like 500ms, 10s or 2m", range.start(), range.end());
+        ConfigError::value(field, text, &allowed)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_neighbours() {
+        assert_eq!(name("name", "p-0_a").unwrap(), "p-0_a");
+        for bad in ["", "Alice", "a b", "é", &"a".repeat(64)] {
+            assert!(name("name", bad).is_err(), "{bad}");
+        }
+        let bob = neighbour("neighbour", "bob@127.0.0.1:20001").unwrap();
+        assert_eq!((bob.name.as_deref(), bob.addr.port()), (Some("bob"), 20_001));
+        assert_eq!(neighbour("neighbour", "127.0.0.1:1").unwrap().name, None);
+        for bad in ["bob", "bob@", "@127.0.0.1:1", "bob@localhost:1", "127.0.0.1"] {
+            let error = neighbour("neighbour", bad).unwrap_err().to_string();
+            assert!(error.contains("neighbour") && error.contains(bad), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_control_port_stays_on_this_machine() {
+        assert!(loopback("control", "127.0.0.9:1").is_ok() && loopback("control", "[::1]:1").is_ok());
+        assert!(loopback("control", "0.0.0.0:1").is_err() && loopback("control", "10.0.0.1:1").is_err());
+    }
+
+    #[test]
+    fn sizes_and_times_have_units_and_ranges() {
+        assert_eq!(bytes("x", "64KiB", 0..=1 << 20).unwrap(), 65_536);
+        assert_eq!(bytes("x", "10 MiB", 0..=1 << 30).unwrap(), 10 << 20);
+        assert_eq!(bytes("x", "17", 0..=17).unwrap(), 17);
+        for bad in ["18", "-1", "1XB", "", "99999999999999999999TiB"] {
+            assert!(bytes("x", bad, 0..=17).is_err(), "{bad}");
+        }
+        let range = Duration::from_millis(100)..=Duration::from_secs(60);
+        assert_eq!(time("x", "500ms", range.clone()).unwrap(), Duration::from_millis(500));
+        assert_eq!(time("x", "1m", range.clone()).unwrap(), Duration::from_secs(60));
+        for bad in ["5", "50ms", "61s", "s", "1h"] {
+            let error = time("x", bad, range.clone()).unwrap_err().to_string();
+            assert!(error.contains("100ms to 60s"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What was asked for, as text: the flags' names are the keys of the TOML file, and flags win over the file.
+
+use std::path::Path;
+
+use super::ConfigError;
+
+/// A configuration file may have so many bytes.
+pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
+/// Neighbours that may be configured.
+pub const MAX_NEIGHBOURS: usize = 64;
+
+macro_rules! options {
+    ($($(#[$doc:meta])* $field:ident = $key:literal,)*) => {
+        /// Settings as text, unchecked; `None` is not set. [`super::NodeConfig::build`] checks them.
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        pub struct NodeOptions {
+            $($(#[$doc])* pub $field: Option<String>,)*
+            /// `name@address:port`, or `address:port` for whoever is there; repeats.
+            pub neighbour: Vec<String>,
+        }
+
+        impl NodeOptions {
+            /// All keys of the TOML file, which are the flags' names.
+            pub const KEYS: &[&str] = &[$($key,)* "neighbour"];
+
+            fn slot(&mut self, key: &str) -> Option<&mut Option<String>> {
+                match key {
+                    $($key => Some(&mut self.$field),)*
+                    _ => None,
+                }
+            }
+
+            /// These settings, and what is not set here from `below`.
+            #[must_use]
+            pub fn over(self, below: Self) -> Self {
+                Self {
+                    $($field: self.$field.or(below.$field),)*
+                    neighbour: if self.neighbour.is_empty() { below.neighbour } else { self.neighbour },
+                }
+            }
+        }
+    };
+}
+
+options! {
+    /// Name in the network.
+    name = "name",
+    /// Address for neighbours.
+    listen = "listen",
+    /// Address of the classroom control port; none if not set.
+    control = "control",
+    /// Directory of the store and the local socket.
+    state = "state",
+    /// Path of the local socket, if not `node.sock` in the state directory.
+    socket = "socket",
+    /// `sqlite` or `memory`.
+    store = "store",
+    /// `full` or `normal`.
+    durability = "durability",
+    /// `tree` or `mongering`.
+    dissemination = "dissemination",
+    /// Directory of the local CA and its identities.
+    home = "home",
+    /// Certificate in PEM.
+    cert = "cert",
+    /// Its key in PEM.
+    key = "key",
+    /// The network's CA certificate in PEM.
+    ca = "ca",
+    /// Pin file: trust by node id instead of a CA.
+    pins = "pins",
+    /// Longest message taken from people, in bytes.
+    max_message = "max-message",
+    /// Most bytes in the store.
+    store_max = "store-max",
+    /// Bytes that one node id may add in a day; 0 is without limit.
+    greedy_bytes = "greedy-bytes-per-day",
+    /// Incarnations that one node id may add in a day; 0 is without limit.
+    greedy_incarnations = "greedy-incarnations-per-day",
+    /// Mean time between comparisons with a neighbour.
+    anti_entropy = "anti-entropy",
+    /// A neighbour not heard for so long is pinged.
+    ping = "ping",
+    /// Frames a second taken from one node id.
+    frames_per_s = "frames-per-second",
+    /// Bytes a second taken from one node id.
+    bytes_per_s = "bytes-per-second",
+    /// Links at once.
+    links = "max-links",
+    /// Handshakes in flight.
+    handshakes = "max-handshakes",
+    /// Handshakes in flight from one address prefix.
+    handshakes_per_prefix = "max-handshakes-per-prefix",
+    /// Time for one handshake.
+    handshake_deadline = "handshake-deadline",
+    /// `human` or `json`.
+    log_format = "log-format",
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    log_level = "log-level",
+}
+
+impl NodeOptions {
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no TOML, or has a key or value that means nothing here.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let fail = |reason: String| ConfigError::File { path: path.to_owned(), reason };
+        let size = std::fs::metadata(path).map_err(|e| fail(e.to_string()))?.len();
+        if size > MAX_FILE_BYTES {
+            return Err(fail(format!("it has {size} bytes, {MAX_FILE_BYTES} at most")));
+        }
+        let text = std::fs::read_to_string(path).map_err(|e| fail(e.to_string()))?;
+        Self::parse(&text).map_err(|e| match e {
+            ConfigError::Toml { reason } => fail(reason),
+            other => other,
+        })
+    }
+
+    /// Reads the text of a TOML file.
+    ///
+    /// # Errors
+    /// It is no TOML, or has a key or value that means nothing here.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let table: toml::Table =
+            text.parse().map_err(|e: toml::de::Error| ConfigError::Toml { reason: e.to_string() })?;
+        let mut options = Self::default();
+        for (key, value) in table {
+            if key == "neighbour" {
+                options.neighbour = list(&key, value)?;
+            } else if let Some(slot) = options.slot(&key) {
+                *slot = Some(scalar(&key, value)?);
+            } else {
+                return Err(ConfigError::UnknownKey { suggestion: nearest(&key), key });
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn scalar(key: &str, value: toml::Value) -> Result<String, ConfigError> {
+    match value {
+        toml::Value::String(text) => Ok(text),
+        toml::Value::Integer(number) => Ok(number.to_string()),
+        other => Err(ConfigError::value(key, other.type_str(), "a text or a whole number")),
+    }
+}
+
+fn list(key: &str, value: toml::Value) -> Result<Vec<String>, ConfigError> {
+    match value {
+        toml::Value::Array(items) => items.into_iter().map(|item| scalar(key, item)).collect(),
+        one => Ok(vec![scalar(key, one)?]),
+    }
+}
+
+/// The key that was probably meant.
+fn nearest(key: &str) -> Option<&'static str> {
+    let best = NodeOptions::KEYS.iter().map(|known| (distance(key, known), *known)).min()?;
+    (best.0 <= 3 && best.0 < key.len()).then_some(best.1)
+}
+
+/// How many letters have to be put in, left out or changed.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate().take(64) {
+        let mut next = vec![i.saturating_add(1)];
+        for (j, cb) in b.iter().enumerate() {
+            let at = |row: &[usize], k: usize| row.get(k).copied().unwrap_or(usize::MAX);
+            let change = at(&row, j).saturating_add(usize::from(ca != *cb));
+            let step = at(&row, j.saturating_add(1)).min(at(&next, j)).saturating_add(1);
+            next.push(change.min(step));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_read_and_flags_win() {
+        let file = NodeOptions::parse("name = \"alice\"\nmax-links = 7\nneighbour = [\"bob@127.0.0.1:1\"]").unwrap();
+        assert_eq!(file.name.as_deref(), Some("alice"));
+        assert_eq!(file.links.as_deref(), Some("7"));
+        let flags = NodeOptions { name: Some("carol".into()), ..NodeOptions::default() };
+        let merged = flags.over(file);
+        assert_eq!(merged.name.as_deref(), Some("carol"));
+        assert_eq!(merged.neighbour, ["bob@127.0.0.1:1"]);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_what_was_probably_meant() {
+        let refused = NodeOptions::parse("neigbour = []").unwrap_err().to_string();
+        assert!(refused.contains("neigbour") && refused.contains("did you mean `neighbour`"), "{refused}");
+        let refused = NodeOptions::parse("colour = \"red\"").unwrap_err().to_string();
+        assert!(refused.contains("colour") && !refused.contains("did you mean"), "{refused}");
+    }
+
+    #[test]
+    fn values_of_other_types_and_broken_files_are_refused() {
+        assert!(NodeOptions::parse("name = true").unwrap_err().to_string().contains("name"));
+        assert!(NodeOptions::parse("name = ").is_err());
+        assert!(
+            NodeOptions::read(Path::new("/nowhere/at/all.toml"))
+                .unwrap_err()
+                .to_string()
+                .contains("/nowhere/at/all.toml")
+        );
+    }
+}
