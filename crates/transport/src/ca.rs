@@ -1,0 +1,311 @@
+//! The local CA: made once in a directory, issues node certificates, keeps the revocation list (certs/README.md).
+//!
+//! ```text
+//! HOME/ca/ca.pem, ca.key, automatic      one unit, renamed into place
+//! HOME/nodes/NAME/cert.pem, key.pem      issued here
+//! HOME/revoked.bin                       the list in force
+//! HOME/lock                              taken while any of these is made
+//! ```
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PKCS_ED25519,
+};
+use rumormill_wire::NetworkId;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use crate::certificate::{CertificateInfo, NAME_SUFFIX, NETWORK_OID, is_name};
+use crate::files::{self, FileError};
+use crate::identity::{Identity, IdentityError};
+
+/// How long a node certificate holds unless told otherwise: 398 days.
+pub const NODE_VALIDITY: Duration = Duration::from_secs(398 * 86_400);
+const CA_VALIDITY: Duration = Duration::from_secs(20 * 366 * 86_400);
+/// Certificates hold from a little before now, for clocks that are not quite right.
+const CLOCK_SLACK: Duration = Duration::from_secs(300);
+
+/// Why the CA could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CaError {
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// An identity that is there does not load.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// A CA is there already.
+    #[error("{} holds a CA already; it is not overwritten", .0.display())]
+    Exists(PathBuf),
+    /// There is none.
+    #[error("no CA in {}; make one with `rumormill certs init`", .0.display())]
+    Missing(PathBuf),
+    /// A file of the CA is not what it should be.
+    #[error("{} is not {what}", path.display())]
+    Content {
+        /// Which.
+        path: PathBuf,
+        /// What it should be.
+        what: &'static str,
+    },
+    /// Not a name.
+    #[error("{0:?} is no node name: small letters, digits and '-', 1 to 63 of them, with a letter or digit at both ends")]
+    Name(String),
+    /// No such node was issued here.
+    #[error("no certificate for {0:?} was issued here; give the node id in full")]
+    Unknown(String),
+    /// The revocation list is full or its form broken.
+    #[error("revocation list: {0}")]
+    Revocations(String),
+    /// The key generator or signer failed.
+    #[error("cannot make a certificate: {0}")]
+    Make(#[from] rcgen::Error),
+    /// Neither of the variables that name a home is set.
+    #[error("no home directory: set RUMORMILL_HOME, XDG_STATE_HOME or HOME")]
+    NoHome,
+}
+
+/// Where the local CA lives when nothing names it: `$RUMORMILL_HOME`, `$XDG_STATE_HOME/rumormill`,
+/// `~/.local/state/rumormill`.
+///
+/// # Errors
+/// [`CaError::NoHome`] if none of the variables is set.
+pub fn default_home() -> Result<PathBuf, CaError> {
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("RUMORMILL_HOME")
+        .or_else(|| set("XDG_STATE_HOME").map(|dir| dir.join("rumormill")))
+        .or_else(|| set("HOME").map(|dir| dir.join(".local/state/rumormill")))
+        .ok_or(CaError::NoHome)
+}
+
+/// A CA in a directory.
+#[derive(Debug)]
+pub struct LocalCa {
+    home: PathBuf,
+    certificate: CertificateDer<'static>,
+    network: NetworkId,
+    automatic: bool,
+}
+
+/// Where an issued identity lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issued {
+    /// The certificate, PEM.
+    pub certificate: PathBuf,
+    /// The key, PEM, for its owner alone.
+    pub key: PathBuf,
+    /// A copy of the CA certificate, PEM.
+    pub ca: PathBuf,
+}
+
+impl LocalCa {
+    /// Opens the CA of this home, or makes one that serves loopback only. Racing callers end with the same one.
+    ///
+    /// # Errors
+    /// A file cannot be made or read.
+    pub fn open_or_create(home: &Path) -> Result<Self, CaError> {
+        match Self::open(home) {
+            Err(CaError::Missing(_)) => {}
+            other => return other,
+        }
+        files::private_dir(home)?;
+        let _lock = files::lock(&home.join("lock"))?;
+        match Self::open(home) {
+            Err(CaError::Missing(_)) => Self::make(home, true),
+            other => other,
+        }
+    }
+
+    /// Makes a CA on purpose.
+    ///
+    /// # Errors
+    /// [`CaError::Exists`] if there is one.
+    pub fn init(home: &Path) -> Result<Self, CaError> {
+        files::private_dir(home)?;
+        let _lock = files::lock(&home.join("lock"))?;
+        match Self::open(home) {
+            Err(CaError::Missing(_)) => Self::make(home, false),
+            Ok(_) => Err(CaError::Exists(home.join("ca"))),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Opens the CA of this home. Its key is not read.
+    ///
+    /// # Errors
+    /// [`CaError::Missing`] if there is none.
+    pub fn open(home: &Path) -> Result<Self, CaError> {
+        let path = home.join("ca/ca.pem");
+        let pem = match files::read(&path) {
+            Err(why) if why.is_missing() => return Err(CaError::Missing(home.to_owned())),
+            other => other?,
+        };
+        let bad = || CaError::Content { path: path.clone(), what: "a CA certificate with a network id" };
+        let certificate = CertificateDer::from_pem_slice(&pem).map_err(|_| bad())?;
+        let info = CertificateInfo::read(&certificate).map_err(|_| bad())?;
+        let network = info.network.filter(|_| info.is_ca).ok_or_else(bad)?;
+        let automatic = home.join("ca/automatic").exists();
+        Ok(Self { home: home.to_owned(), certificate, network, automatic })
+    }
+
+    fn make(home: &Path, automatic: bool) -> Result<Self, CaError> {
+        let mut network = NetworkId::ZERO;
+        aws_lc_rs::rand::fill(&mut network.0).map_err(|_| rcgen::Error::RingUnspecified)?;
+        let key = KeyPair::generate_for(&PKCS_ED25519)?;
+        let mut params = ca_params(&network);
+        (params.not_before, params.not_after) = validity(CA_VALIDITY);
+        let certificate = params.self_signed(&key)?;
+        let beside = home.join(format!("ca.new-{}", std::process::id()));
+        files::private_dir(&beside)?;
+        files::write_private(&beside.join("ca.key"), key.serialize_pem().as_bytes())?;
+        files::write_private(&beside.join("ca.pem"), certificate.pem().as_bytes())?;
+        if automatic {
+            files::write_private(&beside.join("automatic"), b"serves loopback only\n")?;
+        }
+        let place = home.join("ca");
+        fs::rename(&beside, &place).map_err(FileError::at("make", &place))?;
+        files::sync_dir(home).map_err(FileError::at("sync", home))?;
+        Self::open(home)
+    }
+
+    /// The network id.
+    #[must_use]
+    pub const fn network(&self) -> NetworkId {
+        self.network
+    }
+
+    /// Whether nobody asked for it: it then serves loopback only.
+    #[must_use]
+    pub const fn is_automatic(&self) -> bool {
+        self.automatic
+    }
+
+    /// The CA certificate, PEM.
+    #[must_use]
+    pub fn certificate_path(&self) -> PathBuf {
+        self.home.join("ca/ca.pem")
+    }
+
+    /// The CA certificate, DER.
+    #[must_use]
+    pub const fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    pub(crate) fn key(&self) -> Result<KeyPair, CaError> {
+        let path = self.home.join("ca/ca.key");
+        let pem = files::read_text(&path)?;
+        KeyPair::from_pem(&pem).map_err(|_| CaError::Content { path, what: "the key of the CA" })
+    }
+
+    /// Issues a certificate. A node that has one from here keeps its key, so its node id: that is how certificates are
+    /// renewed. Files go to `out`, or to this home's place for the name.
+    ///
+    /// # Errors
+    /// The name is none, or a file cannot be made.
+    pub fn issue(&self, name: &str, valid_for: Duration, out: Option<&Path>) -> Result<Issued, CaError> {
+        if !is_name(name) {
+            return Err(CaError::Name(name.to_owned()));
+        }
+        let _lock = files::lock(&self.home.join("lock"))?;
+        self.issue_locked(name, valid_for, out)
+    }
+
+    fn issue_locked(&self, name: &str, valid_for: Duration, out: Option<&Path>) -> Result<Issued, CaError> {
+        let place = self.home.join("nodes").join(name);
+        let dir = out.map_or_else(|| place.clone(), Path::to_owned);
+        let issued =
+            Issued { certificate: dir.join("cert.pem"), key: dir.join("key.pem"), ca: dir.join("ca.pem") };
+        files::private_dir(&dir)?;
+        files::private_dir(&place)?;
+        let key = match files::read_text(&issued.key) {
+            Ok(pem) => KeyPair::from_pem(&pem)
+                .map_err(|_| CaError::Content { path: issued.key.clone(), what: "a private key" })?,
+            Err(why) if why.is_missing() => KeyPair::generate_for(&PKCS_ED25519)?,
+            Err(why) => return Err(why.into()),
+        };
+        let mut params = CertificateParams::new([format!("{name}{NAME_SUFFIX}")])?;
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.custom_extensions = vec![network_extension(&self.network)];
+        (params.not_before, params.not_after) = validity(valid_for);
+        let issuer = Issuer::new(ca_params(&self.network), self.key()?);
+        let certificate = params.signed_by(&key, &issuer)?;
+        files::write_private(&issued.key, key.serialize_pem().as_bytes())?;
+        files::write_private(&issued.certificate, certificate.pem().as_bytes())?;
+        files::write_private(&issued.ca, &files::read(&self.certificate_path())?)?;
+        if dir != place {
+            // What was issued stays known here by its certificate, so that a name can be revoked and is given once.
+            files::write_private(&place.join("cert.pem"), certificate.pem().as_bytes())?;
+        }
+        Ok(issued)
+    }
+
+    /// The identity of this name, issued if it is not there yet.
+    ///
+    /// # Errors
+    /// As [`LocalCa::issue`]; or what is there does not load.
+    pub fn open_or_issue(&self, name: &str) -> Result<Identity, CaError> {
+        let dir = self.home.join("nodes").join(name);
+        let (certificate, key) = (dir.join("cert.pem"), dir.join("key.pem"));
+        if !(certificate.exists() && key.exists()) {
+            if !is_name(name) {
+                return Err(CaError::Name(name.to_owned()));
+            }
+            let _lock = files::lock(&self.home.join("lock"))?;
+            if !(certificate.exists() && key.exists()) {
+                self.issue_locked(name, NODE_VALIDITY, None)?;
+            }
+        }
+        Ok(Identity::load(&certificate, &key)?)
+    }
+
+    /// The certificate that was issued here for this name.
+    ///
+    /// # Errors
+    /// [`CaError::Unknown`] if there is none.
+    pub fn issued(&self, name: &str) -> Result<CertificateInfo, CaError> {
+        if !is_name(name) {
+            return Err(CaError::Unknown(name.to_owned()));
+        }
+        let path = self.home.join("nodes").join(name).join("cert.pem");
+        let pem = files::read(&path).map_err(|_| CaError::Unknown(name.to_owned()))?;
+        CertificateDer::from_pem_slice(&pem)
+            .ok()
+            .and_then(|der| CertificateInfo::read(&der).ok())
+            .ok_or(CaError::Content { path, what: "a node certificate" })
+    }
+}
+
+fn ca_params(network: &NetworkId) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    let id = network.to_string();
+    params.distinguished_name.push(DnType::CommonName, format!("Rumormill {}", id.get(..16).unwrap_or(&id)));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.custom_extensions = vec![network_extension(network)];
+    params
+}
+
+fn network_extension(network: &NetworkId) -> CustomExtension {
+    CustomExtension::from_oid_content(NETWORK_OID, network.0.to_vec())
+}
+
+fn validity(valid_for: Duration) -> (time::OffsetDateTime, time::OffsetDateTime) {
+    let now = SystemTime::now();
+    ((now - CLOCK_SLACK).into(), (now + valid_for).into())
+}

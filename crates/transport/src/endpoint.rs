@@ -1,0 +1,350 @@
+//! Dialling and accepting (design: Identity and links).
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use rumormill_wire::{NetworkId, NodeId};
+use rustls_pki_types::ServerName;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tracing::{debug, info};
+
+use crate::gate::{Gate, GateLimits};
+use crate::identity::Identity;
+use crate::link::{AuthenticatedPeer, LinkLimits, LinkReader, LinkWriter, Stream, open};
+use crate::metrics::Metrics;
+use crate::refusal::Refusal;
+use crate::revocation::RevocationSet;
+use crate::tls::{self, Verifier, is_revoked};
+use crate::trust::{Trust, provider};
+
+/// Authenticated links that wait to be taken by [`Listener::accept`].
+const ACCEPT_QUEUE: usize = 64;
+
+/// Whom a dialler expects. It gets exactly that one, or no link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expect {
+    /// Anybody of the network.
+    Any,
+    /// The node of this name.
+    Name(String),
+    /// The node of this id.
+    Node(NodeId),
+}
+
+/// What an endpoint is made with.
+#[derive(Debug)]
+pub struct EndpointConfig {
+    /// Who we are.
+    pub identity: Identity,
+    /// Who belongs.
+    pub trust: Trust,
+    /// The certificates come from a CA that nobody asked for: it serves loopback only.
+    pub loopback_only: bool,
+    /// Bounds before TLS.
+    pub gate: GateLimits,
+    /// Bounds on a link.
+    pub link: LinkLimits,
+}
+
+/// Why a dialled address gave no link.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// No TCP connection.
+    #[error("cannot connect to {addr}: {source}")]
+    Connect {
+        /// Where.
+        addr: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No TLS.
+    #[error("{addr}: {reason}")]
+    Refused {
+        /// Where.
+        addr: SocketAddr,
+        /// Why.
+        reason: Refusal,
+    },
+    /// An automatic CA is for one machine.
+    #[error("{0} is not on this machine, and the automatic CA serves loopback only; make one with `rumormill certs init`")]
+    LoopbackOnly(SocketAddr),
+}
+
+struct Credentials {
+    identity: Arc<Identity>,
+    acceptor: TlsAcceptor,
+}
+
+struct Shared {
+    trust: Trust,
+    loopback_only: bool,
+    credentials: RwLock<Arc<Credentials>>,
+    revoked: Arc<RwLock<Arc<RevocationSet>>>,
+    gate: Mutex<Gate>,
+    deadline: Duration,
+    limits: crate::link::Limits,
+    metrics: Arc<Metrics>,
+}
+
+/// Our end of all links. Clones share everything.
+#[derive(Clone)]
+pub struct Endpoint(Arc<Shared>);
+
+impl Endpoint {
+    /// An endpoint with these credentials.
+    ///
+    /// # Errors
+    /// rustls does not take the key or certificate.
+    pub fn new(config: EndpointConfig) -> Result<Self, rustls::Error> {
+        let revoked = Arc::new(RwLock::new(Arc::new(RevocationSet::default())));
+        let credentials = credentials(config.identity, &config.trust, &revoked)?;
+        let metrics = Arc::new(Metrics::default());
+        Ok(Self(Arc::new(Shared {
+            trust: config.trust,
+            loopback_only: config.loopback_only,
+            credentials: RwLock::new(Arc::new(credentials)),
+            revoked,
+            gate: Mutex::new(Gate::new(config.gate)),
+            deadline: config.gate.deadline,
+            limits: crate::link::Limits::new(config.link, Arc::clone(&metrics)),
+            metrics,
+        })))
+    }
+
+    fn current(&self) -> Arc<Credentials> {
+        Arc::clone(&self.0.credentials.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn gate<T>(&self, act: impl FnOnce(&mut Gate) -> T) -> T {
+        act(&mut self.0.gate.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Who we are now.
+    #[must_use]
+    pub fn identity(&self) -> Arc<Identity> {
+        Arc::clone(&self.current().identity)
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> NetworkId {
+        self.0.trust.network()
+    }
+
+    /// Who belongs.
+    #[must_use]
+    pub fn trust(&self) -> &Trust {
+        &self.0.trust
+    }
+
+    /// Counters.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Handshakes in flight.
+    #[must_use]
+    pub fn handshakes(&self) -> usize {
+        self.gate(|gate| gate.in_flight())
+    }
+
+    /// New handshakes use this certificate; open links live on.
+    ///
+    /// # Errors
+    /// rustls does not take it; the old one stays.
+    pub fn reload(&self, identity: Identity) -> Result<(), rustls::Error> {
+        let fresh = Arc::new(credentials(identity, &self.0.trust, &self.0.revoked)?);
+        *self.0.credentials.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(())
+    }
+
+    /// Handshakes refuse these nodes from now on. Dropping their open links is the caller's.
+    pub fn set_revoked(&self, set: RevocationSet) {
+        *self.0.revoked.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
+    }
+
+    /// The addresses of known members, which have handshake slots of their own.
+    pub fn set_known_members(&self, members: impl IntoIterator<Item = IpAddr>) {
+        let members: BTreeSet<_> = members.into_iter().map(|addr| addr.to_canonical()).collect();
+        self.gate(|gate| gate.set_members(members));
+    }
+
+    fn check_scope(&self, addr: SocketAddr) -> Result<(), DialError> {
+        let beyond = self.0.loopback_only && !addr.ip().to_canonical().is_loopback();
+        if beyond { Err(DialError::LoopbackOnly(addr)) } else { Ok(()) }
+    }
+
+    /// Listens.
+    ///
+    /// # Errors
+    /// The address is taken, or lies beyond this machine while the CA is the automatic one.
+    pub async fn bind(&self, addr: SocketAddr) -> io::Result<Listener> {
+        self.check_scope(addr).map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why.to_string()))?;
+        let socket = TcpListener::bind(addr).await?;
+        Ok(self.listen(socket))
+    }
+
+    /// Accepts from a socket that listens already.
+    #[must_use]
+    pub fn listen(&self, socket: TcpListener) -> Listener {
+        let addr = socket.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
+        let (ready, links) = mpsc::channel(ACCEPT_QUEUE);
+        let task = tokio::spawn(accept_all(self.clone(), socket, ready));
+        Listener { links, addr, task: task.abort_handle() }
+    }
+
+    /// Connects and authenticates, within the handshake deadline. The other side's own check of us ends a little later:
+    /// its refusal shows as the first read ending.
+    ///
+    /// # Errors
+    /// [`DialError`] with the reason.
+    pub async fn dial(&self, addr: SocketAddr, expect: Expect) -> Result<Opened, DialError> {
+        self.check_scope(addr)?;
+        let refused = |reason| DialError::Refused { addr, reason };
+        let connect = async {
+            let tcp = TcpStream::connect(addr).await.map_err(|source| DialError::Connect { addr, source })?;
+            let _ = tcp.set_nodelay(true);
+            let verifier = Arc::new(Verifier {
+                trust: self.0.trust.clone(),
+                revoked: Arc::clone(&self.0.revoked),
+                expect,
+                provider: provider(),
+            });
+            let config = tls::client(&self.current().identity, verifier).map_err(|why| refused(Refusal::of_tls(&why)))?;
+            let name = ServerName::IpAddress(addr.ip().into());
+            let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
+            stream.map_err(|why| refused(Refusal::of_io(&why)))
+        };
+        let stream = match timeout(self.0.deadline, connect).await {
+            Ok(result) => result,
+            Err(_) => Err(refused(Refusal::Timeout)),
+        };
+        let opened = stream.and_then(|stream| self.opened(Stream::Client(stream), addr).map_err(refused));
+        if let Err(DialError::Refused { reason, .. }) = &opened {
+            self.0.metrics.refuse(*reason);
+        }
+        opened
+    }
+
+    fn opened(&self, stream: Stream, addr: SocketAddr) -> Result<Opened, Refusal> {
+        let opened = open(stream, addr, &self.0.trust, &self.0.limits)?;
+        // The list may have changed while the handshake ran.
+        if is_revoked(&self.0.revoked, &opened.peer.node()) {
+            return Err(Refusal::Revoked);
+        }
+        Metrics::add(&self.0.metrics.links, 1);
+        Ok(opened)
+    }
+}
+
+fn credentials(
+    identity: Identity,
+    trust: &Trust,
+    revoked: &Arc<RwLock<Arc<RevocationSet>>>,
+) -> Result<Credentials, rustls::Error> {
+    let verifier = Verifier {
+        trust: trust.clone(),
+        revoked: Arc::clone(revoked),
+        expect: Expect::Any,
+        provider: provider(),
+    };
+    let config = tls::server(&identity, Arc::new(verifier))?;
+    Ok(Credentials { identity: Arc::new(identity), acceptor: TlsAcceptor::from(Arc::new(config)) })
+}
+
+/// A link, fresh from its handshake.
+#[derive(Debug)]
+pub struct Opened {
+    /// What comes in.
+    pub reader: LinkReader,
+    /// What goes out.
+    pub writer: LinkWriter,
+    /// Who is there.
+    pub peer: AuthenticatedPeer,
+}
+
+/// A listening socket. Dropping it closes it; links live on.
+#[derive(Debug)]
+pub struct Listener {
+    links: mpsc::Receiver<Opened>,
+    addr: SocketAddr,
+    task: tokio::task::AbortHandle,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Listener {
+    /// Where it listens.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The next authenticated link. Handshakes run beside each other; those that fail are logged and counted, not seen
+    /// here. `None` once the socket is closed.
+    pub async fn accept(&mut self) -> Option<Opened> {
+        self.links.recv().await
+    }
+}
+
+async fn accept_all(endpoint: Endpoint, socket: TcpListener, ready: mpsc::Sender<Opened>) {
+    loop {
+        let (tcp, addr) = match socket.accept().await {
+            Ok(accepted) => accepted,
+            Err(why) => {
+                // Out of file descriptors, most likely: go on when some are free.
+                debug!(%why, "accept");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+        };
+        Metrics::add(&endpoint.0.metrics.accepted, 1);
+        if !endpoint.gate(|gate| gate.within_rate(addr.ip(), Instant::now())) {
+            Metrics::add(&endpoint.0.metrics.over_rate, 1);
+            continue;
+        }
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let task = tokio::spawn({
+            let (endpoint, ready) = (endpoint.clone(), ready.clone());
+            async move {
+                let Ok(pass) = begun.await else { return };
+                let result = timeout(endpoint.0.deadline, handshake(&endpoint, tcp, addr)).await;
+                endpoint.gate(|gate| gate.leave(pass));
+                match result.unwrap_or(Err(Refusal::Timeout)) {
+                    Ok(opened) => drop(ready.send(opened).await),
+                    Err(reason) => {
+                        endpoint.0.metrics.refuse(reason);
+                        info!(target: "rumormill::transport", peer = %addr, %reason, "handshake refused");
+                    }
+                }
+            }
+        });
+        let (pass, ended) = endpoint.gate(|gate| gate.enter(addr.ip(), task.abort_handle()));
+        Metrics::add(&endpoint.0.metrics.evicted, ended);
+        let _ = begin.send(pass);
+    }
+}
+
+async fn handshake(endpoint: &Endpoint, tcp: TcpStream, addr: SocketAddr) -> Result<Opened, Refusal> {
+    const TLS_HANDSHAKE: u8 = 0x16;
+    let _ = tcp.set_nodelay(true);
+    let mut first = [0];
+    match tcp.peek(&mut first).await {
+        Ok(1) if first == [TLS_HANDSHAKE] => {}
+        Ok(0) | Err(_) => return Err(Refusal::Lost),
+        Ok(_) => return Err(Refusal::NotTls),
+    }
+    let stream = endpoint.current().acceptor.accept(tcp).await.map_err(|why| Refusal::of_io(&why))?;
+    endpoint.opened(Stream::Server(stream), addr)
+}

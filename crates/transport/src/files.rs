@@ -1,0 +1,80 @@
+//! Files that only their owner reads, written so that a crash leaves the old one or the new one.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A file that could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}: {source}", path.display())]
+pub struct FileError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl FileError {
+    /// Names what was being done where.
+    pub(crate) fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self { action, path, source }
+    }
+
+    /// Whether the file simply is not there.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.source.kind() == io::ErrorKind::NotFound
+    }
+}
+
+/// Makes a directory that only its owner enters, and those above it.
+pub(crate) fn private_dir(path: &Path) -> Result<(), FileError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(FileError::at("make the directory", path))
+}
+
+/// Reads a text file of at most 1 MiB.
+pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
+    String::from_utf8(read(path)?)
+        .map_err(|_| FileError::at("read", path)(io::Error::new(io::ErrorKind::InvalidData, "not UTF-8")))
+}
+
+/// Reads a file of at most 1 MiB.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    const MOST: u64 = 1 << 20;
+    let length = fs::metadata(path).map_err(FileError::at("read", path))?.len();
+    if length > MOST {
+        return Err(FileError::at("read", path)(io::Error::new(io::ErrorKind::InvalidData, "longer than 1 MiB")));
+    }
+    fs::read(path).map_err(FileError::at("read", path))
+}
+
+/// Writes beside, syncs and renames.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let beside = path.with_extension(format!("new-{}", std::process::id()));
+    let write = || -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        sync_dir(path.parent().unwrap_or(Path::new(".")))
+    };
+    write().map_err(FileError::at("write", path))
+}
+
+pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Takes a lock that ends with the returned file.
+pub(crate) fn lock(path: &Path) -> Result<File, FileError> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(FileError::at("open", path))?;
+    file.lock().map_err(FileError::at("lock", path))?;
+    Ok(file)
+}

@@ -1,0 +1,223 @@
+//! Before TLS: what connections from anywhere may cost (design: Identity and links).
+//!
+//! An address belongs to a prefix (/24, /48); the address of a known member is a class of its own. A class may have only so
+//! many handshakes in flight, and when it has, its oldest makes room: a handshake that goes on takes milliseconds, one that
+//! stalls is always the oldest. So a flood from one prefix costs that prefix, and never a known member. A prefix also has
+//! a rate; what is over it is closed without a byte.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use tokio::task::AbortHandle;
+
+/// Prefixes whose rate is remembered; the one unused for longest makes room.
+pub const MAX_PREFIXES: usize = 4_096;
+
+/// Bounds before TLS.
+#[derive(Debug, Clone, Copy)]
+pub struct GateLimits {
+    /// Handshakes in flight in all.
+    pub in_flight: usize,
+    /// Handshakes in flight from one prefix.
+    pub per_prefix: usize,
+    /// Handshakes in flight from one known member's address, apart from its prefix.
+    pub per_member: usize,
+    /// New connections a second from one prefix, and four times that at once.
+    pub rate: u32,
+    /// How long a handshake may take.
+    pub deadline: Duration,
+}
+
+impl Default for GateLimits {
+    fn default() -> Self {
+        Self { in_flight: 512, per_prefix: 64, per_member: 16, rate: 200, deadline: Duration::from_secs(5) }
+    }
+}
+
+/// Who shares a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// One address of a known member.
+    Member(IpAddr),
+    /// All others of a prefix.
+    Prefix(IpAddr),
+}
+
+/// The prefix of an address: its /24, or its /48.
+#[must_use]
+pub fn prefix(addr: IpAddr) -> IpAddr {
+    match addr.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            IpAddr::from([a, b, c, 0])
+        }
+        IpAddr::V6(v6) => {
+            let [a, b, c, ..] = v6.segments();
+            IpAddr::from([a, b, c, 0, 0, 0, 0, 0])
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Rate {
+    tokens: f64,
+    at: Instant,
+}
+
+/// The table of handshakes in flight.
+#[derive(Debug)]
+pub struct Gate {
+    limits: GateLimits,
+    members: BTreeSet<IpAddr>,
+    rates: BTreeMap<IpAddr, Rate>,
+    flying: BTreeMap<Class, VecDeque<(u64, AbortHandle)>>,
+    count: usize,
+    last: u64,
+}
+
+/// Names a handshake that was let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pass {
+    class: Class,
+    number: u64,
+}
+
+impl Gate {
+    /// An empty table.
+    #[must_use]
+    pub const fn new(limits: GateLimits) -> Self {
+        Self { limits, members: BTreeSet::new(), rates: BTreeMap::new(), flying: BTreeMap::new(), count: 0, last: 0 }
+    }
+
+    /// The addresses of known members, which have slots of their own.
+    pub fn set_members(&mut self, members: BTreeSet<IpAddr>) {
+        self.members = members;
+    }
+
+    /// Whether a connection from here is within its prefix's rate. Known members always are.
+    pub fn within_rate(&mut self, addr: IpAddr, now: Instant) -> bool {
+        if self.members.contains(&addr.to_canonical()) {
+            return true;
+        }
+        let rate = f64::from(self.limits.rate);
+        let key = prefix(addr);
+        if self.rates.len() >= MAX_PREFIXES
+            && !self.rates.contains_key(&key)
+            && let Some(oldest) = self.rates.iter().min_by_key(|(_, r)| r.at).map(|(key, _)| *key)
+        {
+            self.rates.remove(&oldest);
+        }
+        let bucket = self.rates.entry(key).or_insert(Rate { tokens: rate * 4.0, at: now });
+        let gained = now.saturating_duration_since(bucket.at).as_secs_f64() * rate;
+        bucket.tokens = (bucket.tokens + gained).min(rate * 4.0);
+        bucket.at = now;
+        let within = bucket.tokens >= 1.0;
+        if within {
+            bucket.tokens -= 1.0;
+        }
+        within
+    }
+
+    /// Lets a handshake in. Says how many older ones were ended to make room.
+    pub fn enter(&mut self, addr: IpAddr, task: AbortHandle) -> (Pass, usize) {
+        let addr = addr.to_canonical();
+        let member = self.members.contains(&addr);
+        let class = if member { Class::Member(addr) } else { Class::Prefix(prefix(addr)) };
+        let most = if member { self.limits.per_member } else { self.limits.per_prefix };
+        let mut ended = 0;
+        while self.flying.get(&class).is_some_and(|tasks| tasks.len() >= most) {
+            ended += usize::from(self.end_oldest(class));
+        }
+        if self.count >= self.limits.in_flight
+            && let Some(fullest) = self.flying.iter().max_by_key(|(_, tasks)| tasks.len()).map(|(class, _)| *class)
+        {
+            ended += usize::from(self.end_oldest(fullest));
+        }
+        self.last += 1;
+        self.count += 1;
+        self.flying.entry(class).or_default().push_back((self.last, task));
+        (Pass { class, number: self.last }, ended)
+    }
+
+    fn end_oldest(&mut self, class: Class) -> bool {
+        let Some(tasks) = self.flying.get_mut(&class) else { return false };
+        let oldest = tasks.pop_front();
+        if tasks.is_empty() {
+            self.flying.remove(&class);
+        }
+        if let Some((_, task)) = &oldest {
+            task.abort();
+            self.count = self.count.saturating_sub(1);
+        }
+        oldest.is_some()
+    }
+
+    /// A handshake has ended, one way or the other.
+    pub fn leave(&mut self, pass: Pass) {
+        let Some(tasks) = self.flying.get_mut(&pass.class) else { return };
+        let before = tasks.len();
+        tasks.retain(|(number, _)| *number != pass.number);
+        self.count = self.count.saturating_sub(before - tasks.len());
+        if tasks.is_empty() {
+            self.flying.remove(&pass.class);
+        }
+    }
+
+    /// Handshakes in flight.
+    #[must_use]
+    pub const fn in_flight(&self) -> usize {
+        self.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_oldest_of_a_full_prefix_makes_room_and_members_are_apart() {
+        let mut gate = Gate::new(GateLimits { per_prefix: 2, per_member: 1, in_flight: 4, ..GateLimits::default() });
+        gate.set_members(BTreeSet::from([ip("10.0.0.9")]));
+        let stall = || tokio::spawn(std::future::pending::<()>());
+        let tasks: Vec<_> = (0..3).map(|_| stall()).collect();
+        let member = stall();
+        gate.enter(ip("10.0.0.9"), member.abort_handle());
+        for (n, task) in tasks.iter().enumerate() {
+            let (_, ended) = gate.enter(ip("10.0.0.1"), task.abort_handle());
+            assert_eq!(ended, usize::from(n == 2));
+        }
+        assert_eq!(gate.in_flight(), 3);
+        for (n, task) in tasks.into_iter().enumerate() {
+            if n == 0 {
+                assert!(task.await.unwrap_err().is_cancelled(), "the oldest made room");
+            } else {
+                assert!(!task.is_finished());
+            }
+        }
+        assert!(!member.is_finished(), "a flood in its prefix does not cost a member its slot");
+    }
+
+    #[test]
+    fn a_prefix_has_a_rate_and_a_member_has_none() {
+        let mut gate = Gate::new(GateLimits { rate: 10, ..GateLimits::default() });
+        gate.set_members(BTreeSet::from([ip("10.0.0.9")]));
+        let now = Instant::now();
+        assert_eq!((0..100).filter(|_| gate.within_rate(ip("10.0.0.1"), now)).count(), 40);
+        assert!(!gate.within_rate(ip("10.0.0.77"), now), "the same /24");
+        assert!(gate.within_rate(ip("10.0.1.1"), now), "another /24");
+        assert!(gate.within_rate(ip("10.0.0.9"), now));
+        assert!(gate.within_rate(ip("10.0.0.1"), now + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn prefixes_are_24_and_48_bits_and_mapped_addresses_are_the_plain_ones() {
+        assert_eq!(prefix(ip("192.0.2.77")), ip("192.0.2.0"));
+        assert_eq!(prefix(ip("2001:db8:1:2:3::4")), ip("2001:db8:1::"));
+        assert_eq!(prefix(ip("::ffff:192.0.2.77")), ip("192.0.2.0"));
+    }
+}

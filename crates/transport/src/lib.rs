@@ -1,0 +1,32 @@
+//! Links between nodes: identity, trust, TLS 1.3 and nothing older, deadlines and limits.
+//!
+//! Before TLS a connection is nobody's: the [`gate`] bounds what it may cost. After it, a link has a
+//! [`link::AuthenticatedPeer`], which only this crate can make.
+#![forbid(unsafe_code)]
+
+pub mod backoff;
+pub mod bans;
+pub mod ca;
+pub mod certificate;
+pub mod endpoint;
+pub mod files;
+pub mod gate;
+pub mod identity;
+pub mod link;
+pub mod metrics;
+pub mod refusal;
+pub mod revocation;
+mod tls;
+pub mod trust;
+
+pub use backoff::Backoff;
+pub use bans::Bans;
+pub use ca::{CaError, LocalCa, default_home};
+pub use certificate::CertificateInfo;
+pub use endpoint::{DialError, Endpoint, EndpointConfig, Expect, Listener};
+pub use identity::{Identity, IdentityError};
+pub use link::{AuthenticatedPeer, LinkError, LinkReader, LinkWriter, TlsInfo};
+pub use metrics::Metrics;
+pub use refusal::Refusal;
+pub use revocation::RevocationSet;
+pub use trust::{Trust, TrustError};

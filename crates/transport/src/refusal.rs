@@ -1,0 +1,131 @@
+//! Why a connection became no link, in words that a log can be searched for.
+
+use rustls::{CertificateError, Error as TlsError};
+
+/// The reason. Its `Display` is what the log says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The peer sent no certificate.
+    #[error("no certificate")]
+    NoCertificate,
+    /// Its certificate does not chain to our CA.
+    #[error("certificate from another CA")]
+    UnknownCa,
+    /// Its certificate has expired.
+    #[error("certificate expired")]
+    Expired,
+    /// Its certificate is not valid yet.
+    #[error("certificate not valid yet")]
+    NotYetValid,
+    /// Its node id is on the revocation list.
+    #[error("certificate revoked")]
+    Revoked,
+    /// It is not whom the dialler expects.
+    #[error("wrong name: another node answers at this address")]
+    WrongName,
+    /// Its certificate carries another network id, or none.
+    #[error("certificate of another network")]
+    WrongNetwork,
+    /// Its node id is not in the pin file.
+    #[error("node id not in the pin file")]
+    NotPinned,
+    /// Its certificate is not of the form that this network issues.
+    #[error("certificate of another form")]
+    BadCertificate,
+    /// It offers only TLS 1.2 or older.
+    #[error("TLS version below 1.3")]
+    TlsVersion,
+    /// What it sent is not TLS.
+    #[error("not TLS: plain text")]
+    NotTls,
+    /// It does not offer the protocol `rumormill/1`.
+    #[error("no common application protocol")]
+    Alpn,
+    /// It was too slow.
+    #[error("handshake deadline passed")]
+    Timeout,
+    /// Too many handshakes from its addresses.
+    #[error("too many handshakes from these addresses")]
+    Overload,
+    /// The other side refused us; our own log cannot know more.
+    #[error("refused by the other side")]
+    ByPeer,
+    /// The connection broke.
+    #[error("connection lost during the handshake")]
+    Lost,
+    /// Another fault of the TLS stream.
+    #[error("TLS protocol error")]
+    Protocol,
+}
+
+impl Refusal {
+    /// A short name for counters.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoCertificate => "no_certificate",
+            Self::UnknownCa => "unknown_ca",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::Revoked => "revoked",
+            Self::WrongName => "wrong_name",
+            Self::WrongNetwork => "wrong_network",
+            Self::NotPinned => "not_pinned",
+            Self::BadCertificate => "bad_certificate",
+            Self::TlsVersion => "tls_version",
+            Self::NotTls => "not_tls",
+            Self::Alpn => "alpn",
+            Self::Timeout => "timeout",
+            Self::Overload => "overload",
+            Self::ByPeer => "by_peer",
+            Self::Lost => "lost",
+            Self::Protocol => "protocol",
+        }
+    }
+
+    /// As the certificate error that a rustls verifier returns.
+    pub(crate) fn into_tls(self) -> TlsError {
+        TlsError::InvalidCertificate(match self {
+            Self::Expired => CertificateError::Expired,
+            Self::NotYetValid => CertificateError::NotValidYet,
+            Self::UnknownCa => CertificateError::UnknownIssuer,
+            Self::Revoked => CertificateError::Revoked,
+            other => CertificateError::Other(rustls::OtherError(std::sync::Arc::new(other))),
+        })
+    }
+
+    /// Reads a TLS error.
+    #[must_use]
+    pub fn of_tls(error: &TlsError) -> Self {
+        match error {
+            TlsError::NoCertificatesPresented => Self::NoCertificate,
+            TlsError::InvalidCertificate(certificate) => Self::of_certificate(certificate),
+            TlsError::PeerIncompatible(_) => Self::TlsVersion,
+            TlsError::NoApplicationProtocol => Self::Alpn,
+            TlsError::AlertReceived(_) => Self::ByPeer,
+            TlsError::InvalidMessage(_) => Self::NotTls,
+            _ => Self::Protocol,
+        }
+    }
+
+    pub(crate) fn of_certificate(error: &CertificateError) -> Self {
+        match error {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
+            CertificateError::Revoked => Self::Revoked,
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownCa,
+            CertificateError::Other(other) => other.0.downcast_ref::<Self>().copied().unwrap_or(Self::BadCertificate),
+            _ => Self::BadCertificate,
+        }
+    }
+
+    /// Reads the error of a handshake.
+    #[must_use]
+    pub fn of_io(error: &std::io::Error) -> Self {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
+            Some(tls) => Self::of_tls(tls),
+            None => Self::Lost,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Who belongs to the network: those whose certificate chains to its CA, or those in a pin file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rumormill_wire::{NetworkId, NodeId};
+use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, UnixTime};
+
+use crate::certificate::CertificateInfo;
+use crate::files::{self, FileError};
+use crate::refusal::Refusal;
+
+/// Most lines of a pin file.
+pub const MAX_PINS: usize = 100_000;
+
+/// Why there is no trust to run with.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A CA certificate is not one.
+    #[error("{} is not a CA certificate with a network id", .0.display())]
+    NoCa(PathBuf),
+    /// A line of the pin file.
+    #[error("{}, line {line}: {what}", path.display())]
+    Pin {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+/// Who belongs.
+#[derive(Debug, Clone)]
+pub enum Trust {
+    /// Whose certificate chains to this CA.
+    Network(NetworkTrust),
+    /// Who is in this file.
+    Pinned(Pins),
+}
+
+/// A CA certificate and what checks against it.
+#[derive(Debug, Clone)]
+pub struct NetworkTrust {
+    network: NetworkId,
+    key: NodeId,
+    chain: Arc<dyn ClientCertVerifier>,
+}
+
+/// The pin file: the network id in the first line, then a node id and a name in each.
+#[derive(Debug, Clone)]
+pub struct Pins {
+    network: NetworkId,
+    nodes: Arc<BTreeMap<NodeId, String>>,
+}
+
+/// The one crypto provider, with post-quantum key exchange first.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    use rustls::crypto::aws_lc_rs as lc;
+    static PROVIDER: std::sync::OnceLock<Arc<CryptoProvider>> = std::sync::OnceLock::new();
+    let make = || {
+        let kx_groups = vec![lc::kx_group::X25519MLKEM768, lc::kx_group::X25519];
+        Arc::new(CryptoProvider { kx_groups, ..lc::default_provider() })
+    };
+    Arc::clone(PROVIDER.get_or_init(make))
+}
+
+impl Trust {
+    /// Trust in a CA certificate, PEM.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is none.
+    pub fn network_ca(path: &Path) -> Result<Self, TrustError> {
+        let der = CertificateDer::from_pem_slice(&files::read(path)?).map_err(|_| TrustError::NoCa(path.to_owned()))?;
+        Self::from_ca(&der).ok_or_else(|| TrustError::NoCa(path.to_owned()))
+    }
+
+    /// Trust in a CA certificate, DER. `None` if it is no CA certificate with a network id.
+    #[must_use]
+    pub fn from_ca(der: &CertificateDer<'static>) -> Option<Self> {
+        let info = CertificateInfo::read(der).ok().filter(|info| info.is_ca)?;
+        let mut roots = RootCertStore::empty();
+        roots.add(der.clone()).ok()?;
+        let chain = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build().ok()?;
+        Some(Self::Network(NetworkTrust { network: info.network?, key: info.node, chain }))
+    }
+
+    /// Trust in a pin file.
+    ///
+    /// # Errors
+    /// Names the line and what is wrong with it.
+    pub fn pinned(path: &Path) -> Result<Self, TrustError> {
+        let text = files::read_text(path)?;
+        let pin = |line, what| TrustError::Pin { path: path.to_owned(), line, what };
+        let mut network = None;
+        let mut nodes = BTreeMap::new();
+        for (n, line) in text.lines().enumerate() {
+            let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
+            let Some(first) = words.next() else { continue };
+            if network.is_none() {
+                let id = first.parse().map_err(|_| pin(n + 1, "expected the network id, 64 hexadecimal digits"))?;
+                network = Some(id);
+                continue;
+            }
+            let node = first.parse().map_err(|_| pin(n + 1, "expected a node id, 64 hexadecimal digits"))?;
+            let name = words.next().ok_or_else(|| pin(n + 1, "expected a name after the node id"))?;
+            if !crate::certificate::is_name(name) {
+                return Err(pin(n + 1, "the name is not of small letters, digits and '-'"));
+            }
+            if nodes.len() >= MAX_PINS || nodes.insert(node, name.to_owned()).is_some() {
+                return Err(pin(n + 1, "a node id stands here twice, or there are too many"));
+            }
+        }
+        let network = network.ok_or_else(|| pin(1, "expected the network id"))?;
+        Ok(Self::Pinned(Pins { network, nodes: Arc::new(nodes) }))
+    }
+
+    /// The network id.
+    #[must_use]
+    pub const fn network(&self) -> NetworkId {
+        match self {
+            Self::Network(trust) => trust.network,
+            Self::Pinned(pins) => pins.network,
+        }
+    }
+
+    /// Whose signature a revocation list needs; nobody's where trust is pinned (edit the file instead).
+    #[must_use]
+    pub const fn ca_key(&self) -> Option<NodeId> {
+        match self {
+            Self::Network(trust) => Some(trust.key),
+            Self::Pinned(_) => None,
+        }
+    }
+
+    /// The pinned nodes: members without evidence.
+    pub fn pins(&self) -> impl Iterator<Item = NodeId> {
+        let pins = match self {
+            Self::Network(_) => None,
+            Self::Pinned(pins) => Some(pins.nodes.keys().copied()),
+        };
+        pins.into_iter().flatten()
+    }
+
+    /// Checks a certificate for a link: who it is, and that it belongs and is valid now.
+    ///
+    /// # Errors
+    /// The [`Refusal`] says why not.
+    pub fn check_link(&self, der: &CertificateDer<'_>, now: UnixTime) -> Result<CertificateInfo, Refusal> {
+        let mut info = CertificateInfo::read(der)?;
+        match self {
+            Self::Network(trust) => {
+                trust.chain.verify_client_cert(der, &[], now).map_err(|why| Refusal::of_tls(&why))?;
+                if info.network != Some(trust.network) {
+                    return Err(Refusal::WrongNetwork);
+                }
+                if info.name.is_empty() {
+                    return Err(Refusal::BadCertificate);
+                }
+            }
+            Self::Pinned(pins) => {
+                info.name = pins.nodes.get(&info.node).ok_or(Refusal::NotPinned)?.clone();
+            }
+        }
+        Ok(info)
+    }
+
+    /// Checks a certificate for admitting an author: as for a link, but at the beginning of its own validity, for dates
+    /// judge links and never messages (P-B, "Origins are members").
+    ///
+    /// # Errors
+    /// The [`Refusal`] says why not.
+    pub fn check_member(&self, node: &NodeId, der: &[u8]) -> Result<CertificateInfo, Refusal> {
+        let info = CertificateInfo::read(der)?;
+        if info.node != *node {
+            return Err(Refusal::WrongName);
+        }
+        let start = info.not_before.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let begun = UnixTime::since_unix_epoch(start.saturating_add(Duration::from_secs(1)));
+        // The CA may be younger than the node's slack for slow clocks; its own slack is the same, so both had begun.
+        self.check_link(&CertificateDer::from(der), begun)
+    }
+}
