@@ -12,7 +12,7 @@ pub mod push_pull;
 pub mod seeds;
 mod stream;
 
-pub use stream::{Stream, split_is_whole};
+pub use stream::{Stream, any_split_is_whole, split_is_whole};
 
 /// What a body found wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]

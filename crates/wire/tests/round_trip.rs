@@ -5,7 +5,7 @@ use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use rumormill_wire::fuzz::native::{Bundles, Frames, Revocations, bundle_with, frame_with, revocation_with};
 use rumormill_wire::fuzz::push_pull::{Items, RelayFrames, Replies, RequestLines, Requests, request_with};
-use rumormill_wire::fuzz::{Codec, canonical, split_is_whole};
+use rumormill_wire::fuzz::{Codec, any_split_is_whole, canonical, seeds, split_is_whole};
 use rumormill_wire::native::*;
 use rumormill_wire::push_pull::{Item, MESSAGE, Reply, Request, relay, relay::RelayFrame};
 use rumormill_wire::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
@@ -113,6 +113,19 @@ fn ends_where_it_says<C: Codec>(codec: &C, bytes: &[u8]) {
     }
     let longer = [bytes, &[0]].concat();
     assert_eq!(codec.parse(&longer).unwrap_err(), bytes.len(), "the byte left over is not where it is");
+}
+
+#[test]
+fn a_stream_cut_at_any_place_gives_what_the_whole_gives() {
+    for (name, stream) in seeds::streams() {
+        any_split_is_whole(&Frames, &stream[2..]).unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+    for (name, stream) in seeds::relay() {
+        any_split_is_whole(&RelayFrames, &stream[2..]).unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+    for (name, lines) in seeds::push_pull() {
+        any_split_is_whole(&RequestLines, &lines).unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
 }
 
 proptest! {

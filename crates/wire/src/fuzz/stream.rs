@@ -34,7 +34,6 @@ enum Piece {
 /// # Errors
 /// The two differ.
 pub fn split_is_whole<S: Stream>(stream: &S, seed: u16, bytes: &[u8]) -> Result<(), Finding> {
-    let whole = read(stream, [bytes].into_iter())?;
     let mut state = u64::from(seed) | 1 << 32;
     let mut rest = bytes;
     let chunks = core::iter::from_fn(|| {
@@ -44,7 +43,21 @@ pub fn split_is_whole<S: Stream>(stream: &S, seed: u16, bytes: &[u8]) -> Result<
         rest = after;
         (!chunk.is_empty()).then_some(chunk)
     });
-    let split = read(stream, chunks)?;
+    same(stream, bytes, chunks)
+}
+
+/// Reads the same stream once as a whole and once in two pieces, for each place where it can be cut.
+///
+/// # Errors
+/// The two differ.
+pub fn any_split_is_whole<S: Stream>(stream: &S, bytes: &[u8]) -> Result<(), Finding> {
+    (0..=bytes.len())
+        .filter_map(|at| bytes.split_at_checked(at))
+        .try_for_each(|(a, b)| same(stream, bytes, [a, b].into_iter()))
+}
+
+fn same<'a, S: Stream>(stream: &S, bytes: &'a [u8], pieces: impl Iterator<Item = &'a [u8]>) -> Result<(), Finding> {
+    let (whole, split) = (read(stream, [bytes].into_iter())?, read(stream, pieces)?);
     claim(whole == split, || format!("as a whole {whole:02x?}, in pieces {split:02x?}"))
 }
 
