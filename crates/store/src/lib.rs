@@ -1,0 +1,34 @@
+//! The durable log on SQLite, and its in-memory twin behind the same trait (design: Store).
+//!
+//! One row holds one bundle. Commits come in groups through one [`Writer`] thread; readers have connections of their own.
+//! SQLite keeps no page checksums, so a bundle's digest is checked whenever it is read, and all of them on opening.
+#![forbid(unsafe_code)]
+
+mod error;
+mod memory;
+mod merge;
+mod row;
+mod salvage;
+mod sqlite;
+mod types;
+mod writer;
+
+pub use error::StoreError;
+pub use memory::MemoryStore;
+pub use sqlite::SqliteStore;
+pub use types::{
+    BundleRow, ChainHead, Damage, Durability, Entry, Kind, OpenConfig, OrderKey, Reader, Record, Recovered, Store,
+};
+pub use writer::{Job, QUEUE, TrySubmitError, Writer};
+
+/// Opens a store.
+///
+/// # Errors
+/// The file belongs to another node, cannot be made, or is of a newer version. Damage is no error: see
+/// [`Recovered::damage`].
+pub fn open(config: &OpenConfig) -> Result<Box<dyn Store>, StoreError> {
+    Ok(match &config.kind {
+        Kind::Memory => Box::new(MemoryStore::new(config.max_bytes)),
+        Kind::Sqlite { path } => Box::new(SqliteStore::open(path, config.durability, config.max_bytes)?),
+    })
+}

@@ -1,0 +1,129 @@
+//! The one order of all messages, out of bundles that overlap in time: a merge that opens a bundle only when its turn comes,
+//! so that memory follows how many overlap, not how much there is.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BinaryHeap, VecDeque};
+
+use bytes::Bytes;
+use rumormill_wire::Clock;
+use rumormill_wire::native::BundleView;
+
+use crate::error::StoreError;
+use crate::types::{Entry, OrderKey};
+
+/// A bundle's place in time: the clock of its first message, and its row.
+pub(crate) type Place = (Clock, u64);
+
+/// A bundle on its way into the merge.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub place: Place,
+    pub bytes: Bytes,
+    pub received_us: u64,
+}
+
+/// Where bundles come from.
+pub(crate) trait Source {
+    /// The next bundles by place, at least one if there is one.
+    fn after(&mut self, place: Option<Place>) -> Result<Vec<Opened>, StoreError>;
+    /// Bundles that begin at this clock or before, and end at it or after.
+    fn spanning(&mut self, clock: Clock) -> Result<Vec<Opened>, StoreError>;
+}
+
+struct Waiting(Entry);
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key == other.0.key
+    }
+}
+impl Eq for Waiting {}
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.key.cmp(&other.0.key)
+    }
+}
+
+/// The state between two pages.
+#[derive(Default)]
+pub(crate) struct Merge {
+    last: Option<OrderKey>,
+    place: Option<Place>,
+    ahead: VecDeque<Opened>,
+    open: BinaryHeap<Reverse<Waiting>>,
+}
+
+impl Merge {
+    /// A page behind `after`.
+    pub fn page(
+        &mut self,
+        source: &mut dyn Source,
+        after: Option<OrderKey>,
+        max: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        if after.is_none() || after != self.last {
+            *self = Self::start(source, after)?;
+        }
+        let mut page = Vec::new();
+        while page.len() < max {
+            self.open_due(source)?;
+            let Some(Reverse(Waiting(entry))) = self.open.pop() else { break };
+            if Some(entry.key) > self.last {
+                self.last = Some(entry.key);
+                page.push(entry);
+            }
+        }
+        Ok(page)
+    }
+
+    fn start(source: &mut dyn Source, after: Option<OrderKey>) -> Result<Self, StoreError> {
+        let mut merge = Self { last: after, ..Self::default() };
+        if let Some(key) = after {
+            for opened in source.spanning(key.clock)? {
+                merge.open(&opened)?;
+            }
+            merge.place = Some((key.clock, u64::MAX));
+        }
+        Ok(merge)
+    }
+
+    /// Opens every bundle that may hold the next message.
+    fn open_due(&mut self, source: &mut dyn Source) -> Result<(), StoreError> {
+        loop {
+            if self.ahead.is_empty() {
+                self.ahead = source.after(self.place)?.into();
+            }
+            let Some(next) = self.ahead.front() else { return Ok(()) };
+            if self.open.peek().is_some_and(|Reverse(Waiting(entry))| entry.key.clock < next.place.0) {
+                return Ok(());
+            }
+            self.place = Some(next.place);
+            if let Some(opened) = self.ahead.pop_front() {
+                self.open(&opened)?;
+            }
+        }
+    }
+
+    fn open(&mut self, opened: &Opened) -> Result<(), StoreError> {
+        let view = BundleView::parse(&opened.bytes).map_err(|_| StoreError::NotABundle)?;
+        let origin = view.header().origin;
+        for message in view.messages() {
+            let key = OrderKey { clock: message.clock, origin, seq: message.seq };
+            if Some(key) > self.last {
+                self.open.push(Reverse(Waiting(Entry {
+                    key,
+                    kind: message.kind,
+                    room: message.room.to_owned(),
+                    body: message.body.to_vec(),
+                    received_us: opened.received_us,
+                })));
+            }
+        }
+        Ok(())
+    }
+}

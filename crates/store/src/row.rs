@@ -1,0 +1,57 @@
+//! A bundle's facts, read and checked once.
+
+use rumormill_wire::native::{BundleView, SignedHeader};
+use rumormill_wire::{Clock, Digest, Origin, Seq};
+
+use crate::error::StoreError;
+use crate::types::ChainHead;
+
+/// What the tables need to know of a bundle.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts {
+    pub signed: SignedHeader,
+    pub digest: Digest,
+    pub first_clock: Clock,
+    pub last_clock: Clock,
+}
+
+impl Facts {
+    /// Reads a bundle. Its digest is computed from its bytes (P-B6).
+    pub fn read(bytes: &[u8]) -> Result<Self, StoreError> {
+        let view = BundleView::parse(bytes).map_err(|_| StoreError::NotABundle)?;
+        let body = Digest(*blake3::hash(view.message_bytes()).as_bytes());
+        let header = *view.header();
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&header.to_bytes());
+        hasher.update(body.as_bytes());
+        Ok(Self {
+            signed: SignedHeader { header, body, signature: *view.signature() },
+            digest: Digest(*hasher.finalize().as_bytes()),
+            first_clock: view.first_clock(),
+            last_clock: view.last_clock(),
+        })
+    }
+
+    pub const fn origin(&self) -> Origin {
+        self.signed.header.origin
+    }
+
+    pub const fn first(&self) -> Seq {
+        self.signed.header.first
+    }
+
+    pub fn next(&self) -> Seq {
+        self.signed.header.next()
+    }
+
+    pub fn head(&self) -> ChainHead {
+        ChainHead {
+            origin: self.origin(),
+            next: self.next(),
+            head: self.digest,
+            head_signed: self.signed,
+            last_clock: self.last_clock,
+            kept: Seq::FIRST,
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! What a store takes and gives.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use rumormill_wire::native::{MessageKind, SignedHeader};
+use rumormill_wire::{Clock, Digest, NodeId, Origin, Seq};
+
+use crate::error::StoreError;
+
+/// A bundle as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BundleRow {
+    /// The whole bundle: header, signature, messages.
+    pub bytes: Bytes,
+    /// When it came, in microseconds since the Unix epoch.
+    pub received_us: u64,
+}
+
+/// One thing to commit.
+#[derive(Debug, Clone)]
+pub enum Record {
+    /// A bundle; it must be the next of its chain.
+    Bundle(BundleRow),
+    /// A member's certificate.
+    Member {
+        /// Who.
+        node: NodeId,
+        /// The certificate.
+        evidence: Bytes,
+    },
+    /// An equivocation proof; replaces one of the same origin.
+    Proof {
+        /// Whose.
+        origin: Origin,
+        /// The two signed headers.
+        bytes: Bytes,
+    },
+    /// The revocation list in force.
+    Revocations(Bytes),
+    /// A named value of the node's.
+    Meta {
+        /// Its name.
+        key: String,
+        /// Its value.
+        value: Bytes,
+    },
+}
+
+/// The end of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainHead {
+    /// Whose.
+    pub origin: Origin,
+    /// The number after the last message.
+    pub next: Seq,
+    /// Digest of the last bundle.
+    pub head: Digest,
+    /// The last bundle's signed header.
+    pub head_signed: SignedHeader,
+    /// Clock of the last message.
+    pub last_clock: Clock,
+    /// The lowest number kept.
+    pub kept: Seq,
+}
+
+/// Something that was found broken, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// The file could not be used as it was; it was put aside and what could be read went to a new one.
+    #[error("{} was damaged ({reason}); it is kept as {}, and what could be read was saved", path.display(), aside.display())]
+    File {
+        /// The store.
+        path: PathBuf,
+        /// What SQLite or the check said.
+        reason: String,
+        /// Where the old file is now.
+        aside: PathBuf,
+    },
+    /// A chain was cut at its first bad bundle.
+    #[error("the chain of {origin} is kept up to {}; the rest is fetched from neighbours", kept.0.saturating_sub(1))]
+    Chain {
+        /// Whose.
+        origin: Origin,
+        /// The first number that is gone.
+        kept: Seq,
+    },
+}
+
+/// What a store knows when it is opened.
+#[derive(Debug, Clone, Default)]
+pub struct Recovered {
+    /// All chains, in order of origin.
+    pub chains: Vec<ChainHead>,
+    /// All members and their certificates.
+    pub members: Vec<(NodeId, Bytes)>,
+    /// All proofs.
+    pub proofs: Vec<(Origin, Bytes)>,
+    /// The revocation list in force.
+    pub revocations: Option<Bytes>,
+    /// Named values.
+    pub meta: Vec<(String, Bytes)>,
+    /// What was found broken.
+    pub damage: Vec<Damage>,
+    /// Whether it had been closed.
+    pub clean: bool,
+    /// Whether the machine was started anew since it was last open.
+    pub boot_changed: bool,
+    /// Bytes of all bundles.
+    pub bytes: u64,
+}
+
+impl Recovered {
+    /// A named value.
+    #[must_use]
+    pub fn meta(&self, key: &str) -> Option<&Bytes> {
+        self.meta.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+}
+
+/// The place of a message in the one order of all messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderKey {
+    /// Its clock first.
+    pub clock: Clock,
+    /// Then its author.
+    pub origin: Origin,
+    /// Then its number.
+    pub seq: Seq,
+}
+
+/// One message of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its place.
+    pub key: OrderKey,
+    /// What it is.
+    pub kind: MessageKind,
+    /// Its room.
+    pub room: String,
+    /// Its body.
+    pub body: Vec<u8>,
+    /// When its bundle came, in microseconds since the Unix epoch.
+    pub received_us: u64,
+}
+
+/// How sure a commit is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// On the disk before the commit returns.
+    #[default]
+    Full,
+    /// Survives the end of the process; a power failure may take the last seconds.
+    Normal,
+}
+
+/// Which store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// In memory: gone with the process.
+    Memory,
+    /// In a file.
+    Sqlite {
+        /// Which one.
+        path: PathBuf,
+    },
+}
+
+/// How to open a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenConfig {
+    /// Which.
+    pub kind: Kind,
+    /// How sure.
+    pub durability: Durability,
+    /// Most bytes of bundles; 0 is without bound.
+    pub max_bytes: u64,
+}
+
+/// The writing side.
+pub trait Store: Send {
+    /// What it holds. Called once, first.
+    ///
+    /// # Errors
+    /// The database cannot be read at all.
+    fn recover(&mut self) -> Result<Recovered, StoreError>;
+
+    /// Writes all or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing was written then.
+    fn commit(&mut self, batch: &[Record]) -> Result<(), StoreError>;
+
+    /// A reading side, for another thread.
+    ///
+    /// # Errors
+    /// The file cannot be opened once more.
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError>;
+
+    /// Closes it in order.
+    ///
+    /// # Errors
+    /// The last write failed; nothing that was committed is lost.
+    fn close(&mut self) -> Result<(), StoreError>;
+}
+
+/// The reading side. It sees what is committed.
+pub trait Reader: Send {
+    /// The bundle that holds `from`, and those after it that begin before `until`, up to about `max_bytes`, at least one if
+    /// there is one.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if one is no longer what was written.
+    fn range(&mut self, origin: Origin, from: Seq, until: Seq, max_bytes: usize) -> Result<Vec<BundleRow>, StoreError>;
+
+    /// At most `max` messages behind `after`, in the one order. Going on where the last call ended is cheap.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if a bundle is no longer what was written.
+    fn page(&mut self, after: Option<OrderKey>, max: usize) -> Result<Vec<Entry>, StoreError>;
+}

@@ -1,0 +1,137 @@
+//! Group commit: one thread, one transaction for all that waits (design: Store).
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use crate::error::StoreError;
+use crate::types::{Record, Store};
+
+/// Jobs that wait for the writer.
+pub const QUEUE: usize = 4_096;
+/// A transaction takes no more once it has so many bytes.
+const GROUP_BYTES: usize = 8 * 1024 * 1024;
+
+/// Records that are committed together, and whom to tell.
+pub struct Job {
+    /// What to write.
+    pub records: Vec<Record>,
+    /// Told on the writer's thread once it is durable, or why not; then nothing of it was written.
+    pub done: Box<dyn FnOnce(Result<(), Arc<StoreError>>) + Send>,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Job").field("records", &self.records.len()).finish_non_exhaustive()
+    }
+}
+
+/// Why a job was not queued. It is given back.
+#[derive(Debug)]
+pub enum TrySubmitError {
+    /// The queue is full.
+    Full(Job),
+    /// The writer has ended.
+    Closed(Job),
+}
+
+/// The writer's thread. Dropping it, or [`Writer::close`], commits what waits and closes the store.
+#[derive(Debug)]
+pub struct Writer {
+    jobs: Option<SyncSender<Job>>,
+    thread: Option<JoinHandle<Result<(), StoreError>>>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(store: Box<dyn Store>) -> std::io::Result<Self> {
+        let (jobs, queue) = sync_channel(QUEUE);
+        let thread = std::thread::Builder::new().name("store".into()).spawn(move || run(store, &queue))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// Queues a job without waiting.
+    ///
+    /// # Errors
+    /// It is given back if there is no room.
+    pub fn try_submit(&self, job: Job) -> Result<(), TrySubmitError> {
+        let Some(jobs) = &self.jobs else { return Err(TrySubmitError::Closed(job)) };
+        jobs.try_send(job).map_err(|why| match why {
+            TrySendError::Full(job) => TrySubmitError::Full(job),
+            TrySendError::Disconnected(job) => TrySubmitError::Closed(job),
+        })
+    }
+
+    /// Commits what waits and closes the store. Blocks until that is done.
+    ///
+    /// # Errors
+    /// The store could not be closed in order.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), StoreError> {
+        self.jobs = None;
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(StoreError::Closed),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}
+
+fn run(mut store: Box<dyn Store>, queue: &Receiver<Job>) -> Result<(), StoreError> {
+    let (mut records, mut waiting) = (Vec::new(), Vec::new());
+    while let Ok(first) = queue.recv() {
+        let mut bytes = 0;
+        let mut next = Some(first);
+        while let Some(job) = next {
+            bytes += job.records.iter().map(weight).sum::<usize>();
+            waiting.push((job.records.len(), job.done));
+            records.extend(job.records);
+            next = if bytes < GROUP_BYTES { queue.try_recv().ok() } else { None };
+        }
+        finish(store.as_mut(), &records, &mut waiting);
+        records.clear();
+        records.shrink_to(64);
+    }
+    store.close()
+}
+
+type Done = Box<dyn FnOnce(Result<(), Arc<StoreError>>) + Send>;
+
+/// Commits a group. If the group as a whole is refused, each job is tried by itself, so that one bad job harms no other.
+fn finish(store: &mut dyn Store, records: &[Record], waiting: &mut Vec<(usize, Done)>) {
+    let whole = store.commit(records);
+    let several = waiting.len() > 1;
+    let mut rest = records;
+    let mut whole = Some(whole);
+    for (count, done) in waiting.drain(..) {
+        let (mine, others) = rest.split_at(count.min(rest.len()));
+        rest = others;
+        let result = match &whole {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) if several => store.commit(mine),
+            _ => whole.take().unwrap_or(Err(StoreError::Closed)),
+        };
+        done(result.map_err(Arc::new));
+    }
+}
+
+fn weight(record: &Record) -> usize {
+    match record {
+        Record::Bundle(row) => row.bytes.len(),
+        Record::Member { evidence, .. } => evidence.len(),
+        Record::Proof { bytes, .. } | Record::Revocations(bytes) => bytes.len(),
+        Record::Meta { value, .. } => value.len(),
+    }
+}
