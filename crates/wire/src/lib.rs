@@ -11,6 +11,7 @@
     clippy::cast_sign_loss
 )]
 
+pub mod classroom;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 pub mod ids;

@@ -1,0 +1,487 @@
+//! The classroom proxy interface: what a person types to a proxy, what the proxy says to a process, what comes back.
+//!
+//! Every line ends with `\n` and nothing else. [`line_len`] cuts a stream; the parsers take a line without its end.
+//!
+//! | line | read by |
+//! |---|---|
+//! | `<id> start <n> <port>`, `<id> start`, `<id> msg <messageID> <message>`, `<id> get chatLog`, `<id> crash`, `exit` | [`ProxyLine`] |
+//! | `msg <messageID> <message>`, `get chatLog`, `crash` | [`ProcessLine`] |
+//! | `chatLog <message>,<message>,...` | [`ReplyLine`] |
+//!
+//! Numbers are decimal without leading zeros, so that a line has one form; a message id is any integer and is kept as it
+//! was typed. The message is the rest of its line, spaces and commas included.
+
+use core::fmt;
+
+use nom::{
+    Parser,
+    bytes::complete::{tag, take_while},
+    combinator::{opt, rest},
+};
+
+use crate::parse::{Reason, before, ensure, fault, run, utf8};
+
+/// The longest line, its end included, in bytes.
+pub const MAX_LINE_LEN: usize = 65_536;
+/// The longest message id, in bytes.
+pub const MAX_MESSAGE_ID_LEN: usize = 20;
+/// How a reply begins.
+pub const CHAT_LOG: &str = "chatLog ";
+/// The request for the log.
+pub const GET_CHAT_LOG: &str = "get chatLog";
+/// How a message begins.
+pub const MSG: &str = "msg ";
+/// How a crash begins; what follows is ignored.
+pub const CRASH: &str = "crash";
+/// How a start begins, behind its id.
+pub const START: &str = "start";
+/// The last line.
+pub const EXIT: &str = "exit";
+
+/// What is wrong with a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClassroomFault {
+    /// It ends too early.
+    Truncated,
+    /// It goes on where it should end.
+    Trailing,
+    /// It is longer than [`MAX_LINE_LEN`].
+    TooLong,
+    /// It is not UTF-8.
+    Utf8,
+    /// A line end inside a line.
+    LineEnd,
+    /// Not a number in its one form, or too large.
+    Number,
+    /// A message id is not an integer.
+    MessageId,
+    /// No command of this interface.
+    Command,
+    /// The id is not below n, or n is zero.
+    IdRange,
+    /// The message is empty.
+    NoMessage,
+}
+
+impl Reason for ClassroomFault {
+    const TRUNCATED: Self = Self::Truncated;
+}
+
+impl fmt::Display for ClassroomFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Truncated => "the line ends too early",
+            Self::Trailing => "the line goes on where it should end",
+            Self::TooLong => "the line is longer than 65,536 bytes",
+            Self::Utf8 => "the line is not UTF-8",
+            Self::LineEnd => "a line end inside the line",
+            Self::Number => "expected a decimal number without leading zeros",
+            Self::MessageId => "expected an integer as message id",
+            Self::Command => "expected start, msg, get chatLog, crash or exit",
+            Self::IdRange => "expected an id below n",
+            Self::NoMessage => "expected a message",
+        })
+    }
+}
+
+/// A line that does not parse, or a value that has no line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("at byte {offset}: {reason}")]
+pub struct ClassroomError {
+    /// Where the fault begins.
+    pub offset: usize,
+    /// What it is.
+    pub reason: ClassroomFault,
+}
+
+type Parse<'a, T> = crate::parse::Parse<'a, T, ClassroomFault>;
+
+/// Bytes of the line that begins here, its end included. `None` asks for more bytes.
+///
+/// # Errors
+/// It is longer than [`MAX_LINE_LEN`], however it may go on.
+pub fn line_len(bytes: &[u8]) -> Result<Option<usize>, ClassroomError> {
+    let end = bytes.iter().take(MAX_LINE_LEN).position(|byte| *byte == b'\n').map(|at| at.saturating_add(1));
+    match end {
+        None if bytes.len() >= MAX_LINE_LEN => {
+            Err(ClassroomError { offset: MAX_LINE_LEN, reason: ClassroomFault::TooLong })
+        }
+        end => Ok(end),
+    }
+}
+
+fn parse<'a, T>(line: &'a [u8], parser: impl FnMut(&'a [u8]) -> Parse<'a, T>) -> Result<T, ClassroomError> {
+    let error = |(offset, reason)| ClassroomError { offset, reason };
+    if line.len() >= MAX_LINE_LEN {
+        return Err(error((MAX_LINE_LEN, ClassroomFault::TooLong)));
+    }
+    if let Some(offset) = line.iter().position(|byte| *byte == b'\n') {
+        return Err(error((offset, ClassroomFault::LineEnd)));
+    }
+    run(line, ClassroomFault::Trailing, parser).map_err(error)
+}
+
+/// A decimal number in its one form.
+fn number<T: core::str::FromStr>(input: &[u8]) -> Parse<'_, T> {
+    let (rest, digits) = take_while(|byte: u8| byte.is_ascii_digit()).parse(input)?;
+    ensure(matches!(digits, [b'0'] | [b'1'..=b'9', ..]), input, ClassroomFault::Number)?;
+    let value = core::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+    match value {
+        Some(value) => Ok((rest, value)),
+        None => fault(input, ClassroomFault::Number),
+    }
+}
+
+/// An integer as it was typed.
+fn message_id(input: &[u8]) -> Parse<'_, &str> {
+    let (after_sign, _) = opt(tag("-")).parse(input)?;
+    let (rest, digits) = take_while(|byte: u8| byte.is_ascii_digit()).parse(after_sign)?;
+    let typed = before(input, rest);
+    let fits = !digits.is_empty() && typed.len() <= MAX_MESSAGE_ID_LEN;
+    ensure(fits, input, ClassroomFault::MessageId)?;
+    Ok((rest, utf8(typed, input, ClassroomFault::MessageId)?))
+}
+
+fn space(input: &[u8]) -> Parse<'_, ()> {
+    let (rest, _) = tag(" ").parse(input)?;
+    Ok((rest, ()))
+}
+
+fn text(input: &[u8]) -> Parse<'_, &str> {
+    let (end, bytes) = rest.parse(input)?;
+    Ok((end, utf8(bytes, input, ClassroomFault::Utf8)?))
+}
+
+/// `<messageID> <message>`.
+fn message(input: &[u8]) -> Parse<'_, (&str, &str)> {
+    let (input, id) = message_id(input)?;
+    let (input, ()) = space(input)?;
+    ensure(!input.is_empty(), input, ClassroomFault::NoMessage)?;
+    let (end, text) = text(input)?;
+    Ok((end, (id, text)))
+}
+
+/// What a process is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessLine<'a> {
+    /// Write a message.
+    Msg {
+        /// An integer, as typed.
+        id: &'a str,
+        /// The text, as typed.
+        text: &'a str,
+    },
+    /// Show the log.
+    GetChatLog,
+    /// End at once. What followed the word is kept.
+    Crash {
+        /// The rest of the line.
+        suffix: &'a str,
+    },
+}
+
+fn process_line(input: &[u8]) -> Parse<'_, ProcessLine<'_>> {
+    if let Some(input) = input.strip_prefix(MSG.as_bytes()) {
+        let (end, (id, text)) = message(input)?;
+        return Ok((end, ProcessLine::Msg { id, text }));
+    }
+    if let Some(end) = input.strip_prefix(GET_CHAT_LOG.as_bytes()) {
+        return Ok((end, ProcessLine::GetChatLog));
+    }
+    if let Some(input) = input.strip_prefix(CRASH.as_bytes()) {
+        let (end, suffix) = text(input)?;
+        return Ok((end, ProcessLine::Crash { suffix }));
+    }
+    fault(input, ClassroomFault::Command)
+}
+
+impl<'a> ProcessLine<'a> {
+    /// Reads a line without its end.
+    ///
+    /// # Errors
+    /// It is no command, or a malformed one: a process stores nothing and says nothing.
+    pub fn parse(line: &'a [u8]) -> Result<Self, ClassroomError> {
+        parse(line, process_line)
+    }
+
+    /// Appends the line with its end.
+    ///
+    /// # Errors
+    /// What the line would hold does not parse; `out` is then as before.
+    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), ClassroomError> {
+        append(out, |out| self.put(out), |line| ProcessLine::parse(line).map(drop))
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        let pieces: &[&str] = match self {
+            Self::Msg { id, text } => &[MSG, id, " ", text],
+            Self::GetChatLog => &[GET_CHAT_LOG],
+            Self::Crash { suffix } => &[CRASH, suffix],
+        };
+        pieces.iter().for_each(|piece| out.extend_from_slice(piece.as_bytes()));
+    }
+}
+
+/// What a proxy is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyLine<'a> {
+    /// Start a process.
+    Start {
+        /// Which.
+        id: u32,
+        /// Of how many, on which control port; chosen by the proxy if not given.
+        place: Option<StartPlace>,
+    },
+    /// Pass a line on to a process.
+    To {
+        /// To which.
+        id: u32,
+        /// The line.
+        line: ProcessLine<'a>,
+    },
+    /// End.
+    Exit,
+}
+
+/// The numbers of the long start form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StartPlace {
+    /// How many processes there are; the id is below it.
+    pub n: u32,
+    /// The control port.
+    pub port: u16,
+}
+
+/// What follows `<id> start`.
+fn place(id: u32, input: &[u8]) -> Parse<'_, Option<StartPlace>> {
+    if input.is_empty() {
+        return Ok((input, None));
+    }
+    let (at_n, ()) = space(input)?;
+    let (input, n) = number::<u32>(at_n)?;
+    ensure(id < n, at_n, ClassroomFault::IdRange)?;
+    let (input, ()) = space(input)?;
+    let (input, port) = number::<u16>(input)?;
+    Ok((input, Some(StartPlace { n, port })))
+}
+
+fn proxy_line(input: &[u8]) -> Parse<'_, ProxyLine<'_>> {
+    if let Some(end) = input.strip_prefix(EXIT.as_bytes()) {
+        return Ok((end, ProxyLine::Exit));
+    }
+    ensure(input.first().is_some_and(u8::is_ascii_digit), input, ClassroomFault::Command)?;
+    let (command, id) = number::<u32>(input)?;
+    let (command, ()) = space(command)?;
+    if let Some(rest) = command.strip_prefix(START.as_bytes()) {
+        let (end, place) = place(id, rest)?;
+        return Ok((end, ProxyLine::Start { id, place }));
+    }
+    let (end, line) = process_line(command)?;
+    Ok((end, ProxyLine::To { id, line }))
+}
+
+impl<'a> ProxyLine<'a> {
+    /// Reads a line without its end.
+    ///
+    /// # Errors
+    /// The place and the reason, for the person who typed it.
+    pub fn parse(line: &'a [u8]) -> Result<Self, ClassroomError> {
+        parse(line, proxy_line)
+    }
+
+    /// Appends the line with its end.
+    ///
+    /// # Errors
+    /// What the line would hold does not parse; `out` is then as before.
+    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), ClassroomError> {
+        append(out, |out| self.put(out), |line| ProxyLine::parse(line).map(drop))
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Exit => out.extend_from_slice(EXIT.as_bytes()),
+            Self::Start { id, place } => {
+                put_number(out, *id);
+                out.extend_from_slice(b" start");
+                if let Some(StartPlace { n, port }) = place {
+                    for number in [*n, u32::from(*port)] {
+                        out.push(b' ');
+                        put_number(out, number);
+                    }
+                }
+            }
+            Self::To { id, line } => {
+                put_number(out, *id);
+                out.push(b' ');
+                line.put(out);
+            }
+        }
+    }
+}
+
+fn put_number(out: &mut Vec<u8>, number: u32) {
+    out.extend_from_slice(number.to_string().as_bytes());
+}
+
+/// What a process answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplyLine<'a> {
+    /// The messages with commas between them, as they stand on the line. A comma inside a message cannot be told from one
+    /// between two.
+    pub payload: &'a str,
+}
+
+impl<'a> ReplyLine<'a> {
+    /// Reads a line without its end.
+    ///
+    /// # Errors
+    /// It is no reply.
+    pub fn parse(line: &'a [u8]) -> Result<Self, ClassroomError> {
+        parse(line, |input| {
+            let Some(payload) = input.strip_prefix(CHAT_LOG.as_bytes()) else {
+                return fault(input, ClassroomFault::Command);
+            };
+            let (end, payload) = text(payload)?;
+            Ok((end, ReplyLine { payload }))
+        })
+    }
+
+    /// Appends the line with its end. It may be longer than [`MAX_LINE_LEN`], which is for requests: a log is as long as
+    /// it is.
+    pub fn encode_log<'m>(messages: impl IntoIterator<Item = &'m str>, out: &mut Vec<u8>) {
+        out.extend_from_slice(CHAT_LOG.as_bytes());
+        for (n, message) in messages.into_iter().enumerate() {
+            if n > 0 {
+                out.push(b',');
+            }
+            // A line end or another control character from elsewhere must not break the one line of the reply.
+            for c in message.chars() {
+                let c = if c.is_control() { ' ' } else { c };
+                out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+        }
+        out.push(b'\n');
+    }
+
+    /// Appends the line with its end.
+    ///
+    /// # Errors
+    /// The payload holds a line end; `out` is then as before.
+    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), ClassroomError> {
+        let put = |out: &mut Vec<u8>| {
+            out.extend_from_slice(CHAT_LOG.as_bytes());
+            out.extend_from_slice(self.payload.as_bytes());
+        };
+        append(out, put, |line| ReplyLine::parse(line).map(drop))
+    }
+}
+
+/// Appends what `put` writes and a line end, if the line parses.
+fn append(
+    out: &mut Vec<u8>,
+    put: impl FnOnce(&mut Vec<u8>),
+    check: impl FnOnce(&[u8]) -> Result<(), ClassroomError>,
+) -> Result<(), ClassroomError> {
+    let start = out.len();
+    put(out);
+    match check(out.get(start..).unwrap_or_default()) {
+        Ok(()) => {
+            out.push(b'\n');
+            Ok(())
+        }
+        Err(why) => {
+            out.truncate(start);
+            Err(why)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_line_of_the_interface_reads() {
+        let msg = ProcessLine::Msg { id: "-7", text: " two  spaces, a comma" };
+        let cases: &[(&str, ProxyLine<'_>)] = &[
+            ("0 start 4 10004", ProxyLine::Start { id: 0, place: Some(StartPlace { n: 4, port: 10_004 }) }),
+            ("12 start", ProxyLine::Start { id: 12, place: None }),
+            ("3 msg -7  two  spaces, a comma", ProxyLine::To { id: 3, line: msg }),
+            ("1 get chatLog", ProxyLine::To { id: 1, line: ProcessLine::GetChatLog }),
+            ("1 crash", ProxyLine::To { id: 1, line: ProcessLine::Crash { suffix: "" } }),
+            ("1 crashAfterVote", ProxyLine::To { id: 1, line: ProcessLine::Crash { suffix: "AfterVote" } }),
+            ("exit", ProxyLine::Exit),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(ProxyLine::parse(line.as_bytes()).as_ref(), Ok(expected), "{line}");
+            let mut out = Vec::new();
+            expected.encode(&mut out).unwrap();
+            assert_eq!(out, format!("{line}\n").as_bytes());
+        }
+    }
+
+    #[test]
+    fn faults_name_the_place_and_the_reason() {
+        use ClassroomFault as F;
+        let cases: &[(&[u8], usize, F)] = &[
+            (b"", 0, F::Command),
+            (b"hello", 0, F::Command),
+            (b"01 start", 0, F::Number),
+            (b"0 start 4", 9, F::Truncated),
+            (b"0 start 4 99999", 10, F::Number),
+            (b"4 start 4 10000", 8, F::IdRange),
+            (b"0 msg x hi", 6, F::MessageId),
+            (b"0 msg 1", 7, F::Truncated),
+            (b"0 msg 1 ", 8, F::NoMessage),
+            (b"0 msg 1 \xff", 8, F::Utf8),
+            (b"0 get log", 2, F::Command),
+            (b"0 get chatLog now", 13, F::Trailing),
+            (b"exit now", 4, F::Trailing),
+            (b"0 get\nchatLog", 5, F::LineEnd),
+        ];
+        for (line, offset, reason) in cases {
+            let found = ProxyLine::parse(line);
+            assert_eq!(found, Err(ClassroomError { offset: *offset, reason: *reason }), "{:?}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn an_empty_log_is_the_word_and_a_space() {
+        let mut out = Vec::new();
+        ReplyLine::encode_log([], &mut out);
+        ReplyLine::encode_log(["a b", "c\nd,e"], &mut out);
+        assert_eq!(out, b"chatLog \nchatLog a b,c d,e\n");
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_refused_at_the_bound() {
+        assert_eq!(line_len(&vec![b'x'; MAX_LINE_LEN - 1]), Ok(None));
+        assert!(line_len(&vec![b'x'; MAX_LINE_LEN]).is_err());
+        assert_eq!(line_len(b"ab\ncd\n"), Ok(Some(3)));
+    }
+
+    proptest! {
+        #[test]
+        fn what_parses_encodes_to_the_same_line(line in "([0-9]{1,3} )?(msg|get|crash|start|exit|chatLog)?[ a-zA-Z0-9,é-]{0,20}") {
+            let bytes = line.as_bytes();
+            let expected = format!("{line}\n");
+            let mut out = Vec::new();
+            if let Ok(read) = ProxyLine::parse(bytes) {
+                read.encode(&mut out).unwrap();
+                prop_assert_eq!(&out, expected.as_bytes());
+            }
+            out.clear();
+            if let Ok(read) = ProcessLine::parse(bytes) {
+                read.encode(&mut out).unwrap();
+                prop_assert_eq!(&out, expected.as_bytes());
+            }
+            out.clear();
+            if let Ok(read) = ReplyLine::parse(bytes) {
+                read.encode(&mut out).unwrap();
+                prop_assert_eq!(&out, expected.as_bytes());
+            }
+        }
+    }
+}
