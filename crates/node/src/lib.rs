@@ -1,5 +1,34 @@
 //! The node: joins the gossip engine with sockets, a store, clocks and people.
+//!
+//! [`start`] makes a node of a [`NodeConfig`]; a [`NodeHandle`] is what doors and people use.
 #![forbid(unsafe_code)]
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+mod check;
 pub mod clock;
 pub mod config;
+mod counters;
+mod disk;
+mod files;
+pub mod handle;
+mod housekeeping;
+mod hub;
+mod incarnation;
+mod link;
+mod names;
+mod opened;
+pub mod start;
+pub mod view;
+mod watch;
+
+pub use config::{ConfigError, NodeConfig, NodeOptions};
+pub use handle::{LogError, NodeHandle, PeerInfo, Pending};
+pub use hub::{Committed, Receipt, SubmitError};
+pub use link::Direction;
+pub use start::{Credentials, StartError, start, start_with};
+
+/// Locks; what a thread that panicked has left is taken as it is.
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

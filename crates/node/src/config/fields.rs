@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use super::{ConfigError, Neighbour};
 
-/// A name in the network: 1 to 63 of `a` to `z`, `0` to `9`, `_` and `-`.
+/// A name in the network, as certificates carry it.
 pub(super) fn name(field: &str, text: &str) -> Result<String, ConfigError> {
-    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
-    if (1..=63).contains(&text.len()) && text.bytes().all(good) {
+    if rumormill_transport::certificate::is_name(text) {
         Ok(text.to_owned())
     } else {
-        Err(ConfigError::value(field, text, "1 to 63 of a-z, 0-9, _ and -"))
+        Err(ConfigError::value(field, text, "1 to 63 of a-z, 0-9 and -, with a letter or digit at both ends"))
     }
 }
 
@@ -90,8 +89,8 @@ mod tests {
 
     #[test]
     fn names_and_neighbours() {
-        assert_eq!(name("name", "p-0_a").unwrap(), "p-0_a");
-        for bad in ["", "Alice", "a b", "é", &"a".repeat(64)] {
+        assert_eq!(name("name", "p-0a").unwrap(), "p-0a");
+        for bad in ["", "Alice", "a b", "a_b", "é", &"a".repeat(64)] {
             assert!(name("name", bad).is_err(), "{bad}");
         }
         let bob = neighbour("neighbour", "bob@127.0.0.1:20001").unwrap();

@@ -1,0 +1,217 @@
+//! The control port: the classroom proxy interface as a process answers it (`rumormill_wire::classroom`).
+//!
+//! Messages are taken in the order in which they come, without waiting for the disk; a `get chatLog` waits for those before
+//! it on its connection, so it shows them. There is one reply to each `get`, and none to anything else.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rumormill_wire::classroom::{MAX_LINE_LEN, ProcessLine, ReplyLine, line_len};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+/// Connections to a control port at once.
+pub const MAX_CLIENTS: usize = 64;
+/// A client that takes no byte of a reply for so long is dropped.
+pub const REPLY_DEADLINE: Duration = Duration::from_secs(10);
+/// Messages of one connection that are not yet durable.
+const MAX_PENDING: usize = 1_024;
+
+/// Resolves when a message is durable, or never will be.
+pub type Durable = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What the control port drives.
+pub trait Chat: Clone + Send + Sync + 'static {
+    /// Takes a message; waits only while too many wait before it. What it gives resolves once the message is durable.
+    /// An error says why the message was not taken; nothing was stored then.
+    fn say(&self, text: String) -> impl Future<Output = Result<Durable, String>> + Send;
+
+    /// The texts of the log, in order.
+    fn chat_log(&self) -> impl Future<Output = Result<Vec<String>, String>> + Send;
+
+    /// Ends the process at once; does nothing where that is not offered.
+    fn crash(&self);
+}
+
+/// Serves until the task is dropped.
+pub async fn serve<C: Chat>(listener: TcpListener, chat: C) {
+    let room = Arc::new(Semaphore::new(MAX_CLIENTS));
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(why) => {
+                debug!(%why, "control port");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+        };
+        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
+            warn!("control port: {MAX_CLIENTS} clients already; one more is turned away");
+            continue;
+        };
+        let chat = chat.clone();
+        tokio::spawn(async move {
+            if let Err(why) = (Session { stream, chat, pending: Vec::new() }).run().await {
+                debug!(%why, "control connection ended");
+            }
+            drop(place);
+        });
+    }
+}
+
+struct Session<C> {
+    stream: TcpStream,
+    chat: C,
+    pending: Vec<Durable>,
+}
+
+/// Whether a first line comes from a web page: a browser lets one reach any port of this machine.
+fn is_http(line: &[u8]) -> bool {
+    let methods = [&b"GET /"[..], b"POST ", b"PUT ", b"HEAD ", b"OPTIONS ", b"DELETE ", b"PATCH ", b"CONNECT ", b"PRI *"];
+    methods.iter().any(|method| line.starts_with(method)) || line.windows(5).any(|part| part == b"HTTP/")
+}
+
+impl<C: Chat> Session<C> {
+    async fn run(mut self) -> std::io::Result<()> {
+        self.stream.set_nodelay(true)?;
+        let mut buffer = Vec::with_capacity(4_096);
+        let mut first = true;
+        loop {
+            let mut used = 0;
+            while let Some(rest) = buffer.get(used..) {
+                let Ok(length) = line_len(rest) else {
+                    warn!("control port: a line longer than {MAX_LINE_LEN} bytes; the connection is closed");
+                    return Ok(());
+                };
+                let Some(length) = length else { break };
+                let line = rest.get(..length.saturating_sub(1)).unwrap_or_default();
+                if std::mem::take(&mut first) && is_http(line) {
+                    warn!("control port: a first line of HTTP; the connection is closed");
+                    return Ok(());
+                }
+                let line = line.to_vec();
+                used += length;
+                self.line(&line).await?;
+            }
+            buffer.drain(..used);
+            if self.stream.read_buf(&mut buffer).await? == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn line(&mut self, line: &[u8]) -> std::io::Result<()> {
+        match ProcessLine::parse(line) {
+            Ok(ProcessLine::Msg { text, .. }) => {
+                if self.pending.len() >= MAX_PENDING {
+                    self.settle().await;
+                }
+                match self.chat.say(text.to_owned()).await {
+                    Ok(durable) => self.pending.push(durable),
+                    Err(why) => warn!("control port: a message was not taken: {why}"),
+                }
+            }
+            Ok(ProcessLine::GetChatLog) => {
+                self.settle().await;
+                self.reply().await?;
+            }
+            Ok(ProcessLine::Crash { .. }) => self.chat.crash(),
+            Err(why) => debug!(%why, "control port: a line that is no command"),
+        }
+        Ok(())
+    }
+
+    async fn settle(&mut self) {
+        for durable in self.pending.drain(..) {
+            durable.await;
+        }
+    }
+
+    async fn reply(&mut self) -> std::io::Result<()> {
+        let log = match self.chat.chat_log().await {
+            Ok(log) => log,
+            Err(why) => {
+                // The asker waits for a line: an empty log would be a lie, so the connection ends.
+                warn!("control port: the log cannot be read: {why}");
+                return Err(std::io::Error::other(why));
+            }
+        };
+        let mut out = Vec::new();
+        ReplyLine::encode_log(log.iter().map(String::as_str), &mut out);
+        for part in out.chunks(64 * 1_024) {
+            timeout(REPLY_DEADLINE, self.stream.write_all(part)).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Fake(Arc<Mutex<Vec<String>>>);
+
+    impl Chat for Fake {
+        async fn say(&self, text: String) -> Result<Durable, String> {
+            let log = Arc::clone(&self.0);
+            // It shows only once it is durable, and that takes a while.
+            Ok(Box::pin(async move {
+                tokio::task::yield_now().await;
+                log.lock().unwrap().push(text);
+            }))
+        }
+        async fn chat_log(&self) -> Result<Vec<String>, String> {
+            Ok(self.0.lock().unwrap().clone())
+        }
+        fn crash(&self) {
+            self.0.lock().unwrap().push("crashed".into());
+        }
+    }
+
+    async fn client() -> TcpStream {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        tokio::spawn(serve(listener, Fake::default()));
+        TcpStream::connect(addr).await.unwrap()
+    }
+
+    async fn read(stream: &mut TcpStream, bytes: usize) -> String {
+        let mut out = vec![0; bytes];
+        timeout(Duration::from_secs(5), stream.read_exact(&mut out)).await.unwrap().unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[tokio::test]
+    async fn coalesced_and_cut_commands_get_one_reply_for_each_get() {
+        let mut stream = client().await;
+        let commands = b"get chatLog\nmsg 1 one\nmsg x no\nwhat\nmsg 2 two,  three\nget chatLog\nget chatLog\n";
+        let expected = "chatLog \nchatLog one,two,  three\nchatLog one,two,  three\n";
+        for byte in commands {
+            stream.write_all(&[*byte]).await.unwrap();
+        }
+        assert_eq!(read(&mut stream, expected.len()).await, expected);
+        stream.write_all(b"msg 3 four\nget chatLog\n").await.unwrap();
+        let expected = "chatLog one,two,  three,four\n";
+        assert_eq!(read(&mut stream, expected.len()).await, expected);
+    }
+
+    #[tokio::test]
+    async fn a_first_line_of_http_and_an_endless_line_close_the_connection() {
+        let endless = vec![b'x'; MAX_LINE_LEN + 1];
+        for bytes in [&b"GET / HTTP/1.1\r\nHost: a\r\n\r\nmsg 1 evil\n"[..], b"POST /msg HTTP/1.1\r\n", &endless] {
+            let mut stream = client().await;
+            let _ = stream.write_all(bytes).await;
+            let mut rest = Vec::new();
+            let end = timeout(Duration::from_secs(5), stream.read_to_end(&mut rest)).await.expect("closed");
+            assert!(end.is_err() || rest.is_empty());
+        }
+    }
+}

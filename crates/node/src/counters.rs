@@ -1,0 +1,51 @@
+//! What the shell counts; the engine and the links count for themselves.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Counts since the start.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters { $($(#[$doc])* pub(crate) $name: AtomicU64,)* }
+
+        impl Counters {
+            /// Every counter with its name.
+            pub(crate) fn named(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name.load(Relaxed)),)*]
+            }
+        }
+    };
+}
+
+counters! {
+    /// Links that came up.
+    links_up,
+    /// Links that ended.
+    links_down,
+    /// Dials without a link.
+    dials_failed,
+    /// Accepted links that did not get past HELLO.
+    greetings_failed,
+    /// Groups that the store has committed.
+    commits,
+    /// Reads of the store that failed or found damage.
+    reads_failed,
+    /// Reads of the store for which there was no room.
+    reads_dropped,
+    /// Links closed because nothing was heard.
+    idle_closed,
+    /// Number of the revocation list in force.
+    revocation_list,
+    /// Requests at the local socket.
+    socket_requests,
+}
+
+impl Counters {
+    pub(crate) fn add(counter: &AtomicU64, by: u64) {
+        counter.fetch_add(by, Relaxed);
+    }
+
+    pub(crate) fn set(counter: &AtomicU64, to: u64) {
+        counter.store(to, Relaxed);
+    }
+}

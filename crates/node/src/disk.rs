@@ -1,0 +1,140 @@
+//! The store behind two threads: one commits in groups, one reads ranges for links that are behind.
+//!
+//! Nobody waits for either: commits report back by a callback, ranges go straight to the link's outbox.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, Weak};
+
+use rumormill_gossip::{Input, LinkId, RawBundle};
+use rumormill_store::{Job, Reader, Record, StoreError, TrySubmitError, Writer};
+use rumormill_wire::native::BundleHeader;
+use rumormill_wire::{Origin, Seq};
+
+use crate::hub::Hub;
+use crate::lock;
+
+/// Reads that may wait besides one a link.
+const MAX_LOOK_UPS: usize = 256;
+
+/// Told what became of a commit.
+pub(crate) type Done = Box<dyn FnOnce(Result<(), Arc<StoreError>>) + Send>;
+
+/// One read that the engine asked for.
+#[derive(Debug)]
+pub(crate) enum Read {
+    Range {
+        link: LinkId,
+        origin: Origin,
+        from: Seq,
+        until: Seq,
+        max_bytes: usize,
+        want_status: bool,
+        answers_range: bool,
+    },
+    LookUp {
+        origin: Origin,
+        at: Seq,
+    },
+}
+
+/// The store as the node uses it.
+pub(crate) struct Disk {
+    writer: Mutex<Option<Writer>>,
+    reads: Mutex<Option<SyncSender<Read>>>,
+    pages: Arc<Mutex<Box<dyn Reader>>>,
+}
+
+impl Disk {
+    /// Takes the two ends of a store. The reading thread begins with [`Disk::serve`].
+    pub(crate) fn new(writer: Writer, pages: Box<dyn Reader>, max_links: usize) -> (Self, Receiver<Read>) {
+        let (reads, waiting) = sync_channel(max_links.saturating_add(MAX_LOOK_UPS));
+        let pages = Arc::new(Mutex::new(pages));
+        (Self { writer: Mutex::new(Some(writer)), reads: Mutex::new(Some(reads)), pages }, waiting)
+    }
+
+    /// Commits records; `done` runs on the writer's thread. Gives the records back if too much waits.
+    pub(crate) fn commit(&self, records: Vec<Record>, done: Done) -> Result<(), Vec<Record>> {
+        let Some(writer) = &*lock(&self.writer) else { return Ok(()) };
+        match writer.try_submit(Job { records, done }) {
+            Ok(()) => Ok(()),
+            Err(TrySubmitError::Full(job) | TrySubmitError::Closed(job)) => Err(job.records),
+        }
+    }
+
+    /// Asks for a read; the answer comes to the engine. Says whether there was room.
+    pub(crate) fn read(&self, read: Read) -> bool {
+        lock(&self.reads).as_ref().is_some_and(|reads| reads.try_send(read).is_ok())
+    }
+
+    /// The connection for pages of the log. Locked by one caller at a time, on a thread that may wait.
+    pub(crate) fn pages(&self) -> Arc<Mutex<Box<dyn Reader>>> {
+        Arc::clone(&self.pages)
+    }
+
+    /// Commits what waits and closes the store as clean. Waits for the disk.
+    pub(crate) fn close(&self) -> Result<(), StoreError> {
+        drop(lock(&self.reads).take());
+        match lock(&self.writer).take() {
+            Some(writer) => writer.close(),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The reading thread: until the disk is closed or the node is gone.
+pub(crate) fn serve(hub: &Weak<Hub>, waiting: &Receiver<Read>, reader: &mut dyn Reader) {
+    while let Ok(read) = waiting.recv() {
+        let Some(hub) = hub.upgrade() else { return };
+        let answer = match read {
+            Read::Range { link, origin, from, until, max_bytes, want_status, answers_range } => {
+                let mut sent = Sent { next: from, bytes: 0, frames: 0 };
+                send_range(
+                    &hub,
+                    reader,
+                    (link, origin, from, until),
+                    max_bytes,
+                    (want_status, answers_range),
+                    &mut sent,
+                );
+                Input::RangeSent { link, origin, next: sent.next, bytes: sent.bytes, frames: sent.frames }
+            }
+            Read::LookUp { origin, at } => {
+                let bundle = match reader.range(origin, at, Seq(at.0.saturating_add(1)), 1) {
+                    Ok(rows) => rows.into_iter().next().and_then(|row| RawBundle::peek(row.bytes).ok()),
+                    Err(error) => hub.read_failed(&error),
+                };
+                Input::LookedUp { origin, at, bundle }
+            }
+        };
+        hub.spawn_drive(answer);
+    }
+}
+
+struct Sent {
+    next: Seq,
+    bytes: usize,
+    frames: u64,
+}
+
+fn send_range(
+    hub: &Hub,
+    reader: &mut dyn Reader,
+    (link, origin, from, until): (LinkId, Origin, Seq, Seq),
+    max_bytes: usize,
+    (want_status, answers_range): (bool, bool),
+    sent: &mut Sent,
+) {
+    let Some(link) = hub.link(link) else { return };
+    let bundles = match reader.range(origin, from, until, max_bytes) {
+        Ok(bundles) => bundles,
+        Err(error) => return hub.read_failed(&error).unwrap_or_default(),
+    };
+    let last = bundles.len().saturating_sub(1);
+    for (n, row) in bundles.iter().enumerate() {
+        let Ok((header, _)) = BundleHeader::peek(&row.bytes) else { return };
+        let bytes = link.send_rumor(&row.bytes, want_status && n == last, answers_range);
+        sent.next = header.next();
+        sent.bytes = sent.bytes.saturating_add(bytes);
+        sent.frames = sent.frames.saturating_add(1);
+    }
+}

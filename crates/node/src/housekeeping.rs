@@ -1,0 +1,73 @@
+//! Once in a while: ping neighbours that are silent, close those that stay so, see whether the wall clock was set.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rumormill_transport::Endpoint;
+use rumormill_wire::native::{ByeCode, Frame};
+
+use crate::clock::micros;
+use crate::counters::Counters;
+use crate::hub::Hub;
+
+/// Pings without an answer before a link is closed.
+const SILENT_PINGS: u64 = 3;
+/// The longest time between two rounds.
+const ROUND: Duration = Duration::from_secs(1);
+/// Addresses of members that keep handshake slots after their links have ended.
+const MAX_KNOWN: usize = 1_024;
+
+/// Runs until the node stops.
+pub(crate) async fn run(hub: Arc<Hub>, endpoint: Endpoint, ping: Duration, configured: Vec<IpAddr>) {
+    let mut stopping = hub.stopping();
+    let mut known: BTreeSet<IpAddr> = configured.into_iter().collect();
+    let mut rounds = tokio::time::interval(ping.min(ROUND));
+    let mut links = hub.links_changed();
+    loop {
+        tokio::select! {
+            _ = stopping.wait_for(|stop| *stop) => return,
+            _ = rounds.tick() => {}
+            changed = links.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                remember(&hub, &endpoint, &mut known);
+                continue;
+            }
+        }
+        hub.check_wall();
+        ping_silent(&hub, micros(ping));
+    }
+}
+
+fn ping_silent(hub: &Hub, ping_us: u64) {
+    let now = hub.clock.now();
+    for link in hub.links() {
+        let silent = now.since(link.heard_at());
+        if silent > ping_us.saturating_mul(SILENT_PINGS.saturating_add(1)) {
+            Counters::add(&hub.counters.idle_closed, 1);
+            tracing::info!(peer = %link.facts.name, silent_ms = silent / 1_000, "a neighbour does not answer");
+            link.bye(ByeCode::IDLE, "nothing was heard for too long");
+            // A peer that reads nothing takes no BYE either.
+            link.close_now();
+        } else if silent > ping_us {
+            link.send_own(&Frame::Ping(now.0));
+        }
+    }
+}
+
+/// Who was a member once gets in through a flood from its own prefix.
+fn remember(hub: &Hub, endpoint: &Endpoint, known: &mut BTreeSet<IpAddr>) {
+    let before = known.len();
+    let addrs = hub.links().into_iter().map(|link| link.facts.addr.ip());
+    for addr in addrs {
+        if known.len() < MAX_KNOWN {
+            known.insert(addr);
+        }
+    }
+    if known.len() != before {
+        endpoint.set_known_members(known.iter().copied());
+    }
+}

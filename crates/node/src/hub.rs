@@ -1,0 +1,618 @@
+//! The engine and everybody who feeds it.
+//!
+//! The engine stands behind a mutex that is held for microseconds and never across a wait. Whoever has an input (a
+//! link's reader, the timer, the store's callback, a person) feeds it and does at once what comes out: puts frames into
+//! outboxes, hands records to the store's thread. Checks of signatures come back to the feeder, who does them without
+//! the lock and feeds the verdict. So a message costs one task switch a hop, not four (docs/decisions).
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rumormill_gossip::{Engine, Event, Input, Keep, LinkId, Output, Reject, Stats, Ticket, Timestamp, VerifiedBundle};
+use rumormill_store::{BundleRow, Record, StoreError};
+use rumormill_transport::Bans;
+use rumormill_wire::native::{ByeCode, MessageKind};
+use rumormill_wire::{Clock, Incarnation, NodeId, Origin, Seq};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, broadcast, oneshot, watch};
+
+use crate::check::{Checker, Job};
+use crate::clock::{NodeClock, WALL_STEP_US, wall_us};
+use crate::counters::Counters;
+use crate::disk::{Disk, Read};
+use crate::incarnation::Incarnations;
+use crate::link::Link;
+use crate::link::greet::{self, Rival};
+use crate::lock;
+
+const DUPLICATE: &str = "another link with this peer is kept";
+/// Under which name the store keeps the incarnation that we write under.
+pub(crate) const INCARNATION_KEY: &str = "incarnation";
+/// Committed bundles that a follower may lag behind before it is told that it missed some.
+const FOLLOW_BUNDLES: usize = 1_024;
+
+/// What a submitted message became.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// Under which origin it was written.
+    pub origin: Origin,
+    /// Its number there.
+    pub seq: Seq,
+    /// Its clock.
+    pub clock: Clock,
+}
+
+/// A bundle that is durable here.
+#[derive(Debug)]
+pub struct Committed {
+    /// The bundle.
+    pub bundle: Arc<VerifiedBundle>,
+    /// When it came or was written, by our wall clock in microseconds.
+    pub received_us: u64,
+}
+
+/// Why a message was not written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// The caller's fault or the store's bound; see [`Reject`].
+    #[error("{0}")]
+    Rejected(Reject),
+    /// Longer than this node's `max-message`.
+    #[error("the message has {len} bytes; max-message allows {max}")]
+    TooLong {
+        /// Bytes of the message.
+        len: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
+    /// The node shuts down, or its store failed.
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+/// What the lock guards.
+struct State {
+    engine: Engine,
+    links: HashMap<LinkId, Arc<Link>>,
+    by_peer: HashMap<NodeId, LinkId>,
+    bans: Bans,
+    tickets: HashMap<u64, oneshot::Sender<Receipt>>,
+    last_ticket: u64,
+    last_link: u64,
+    appends: u64,
+    uncommitted: VecDeque<Committed>,
+    records: Vec<Record>,
+    armed: Option<Timestamp>,
+    wall_offset: i64,
+    incarnations: Option<Incarnations>,
+    store_full: bool,
+}
+
+/// The engine and everybody who feeds it.
+pub(crate) struct Hub {
+    me: Weak<Hub>,
+    pub(crate) clock: NodeClock,
+    pub(crate) checker: Checker,
+    pub(crate) disk: Disk,
+    pub(crate) counters: Counters,
+    pub(crate) runtime: Handle,
+    state: Mutex<State>,
+    timer: Notify,
+    space: Notify,
+    links_changed: watch::Sender<u64>,
+    followers: broadcast::Sender<Arc<Committed>>,
+    stopping: watch::Sender<bool>,
+    failed: AtomicBool,
+}
+
+/// What a hub is made of.
+pub(crate) struct Parts {
+    pub(crate) engine: Engine,
+    pub(crate) clock: NodeClock,
+    pub(crate) checker: Checker,
+    pub(crate) disk: Disk,
+    pub(crate) incarnations: Option<Incarnations>,
+    pub(crate) runtime: Handle,
+}
+
+/// Whether a link may come up.
+pub(crate) enum Admission {
+    /// It is up.
+    Up,
+    /// A link with this peer is there; if it does not answer a PING, this one may replace it.
+    Test(Arc<Link>),
+    /// It may not.
+    Refused(ByeCode, &'static str),
+}
+
+impl Hub {
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        let Parts { engine, clock, checker, disk, incarnations, runtime } = parts;
+        let state = State {
+            engine,
+            links: HashMap::new(),
+            by_peer: HashMap::new(),
+            bans: Bans::default(),
+            tickets: HashMap::new(),
+            last_ticket: 0,
+            last_link: 0,
+            appends: 0,
+            uncommitted: VecDeque::new(),
+            records: Vec::new(),
+            armed: None,
+            wall_offset: clock.wall_offset(),
+            incarnations,
+            store_full: false,
+        };
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            clock,
+            checker,
+            disk,
+            counters: Counters::default(),
+            runtime,
+            state: Mutex::new(state),
+            timer: Notify::new(),
+            space: Notify::new(),
+            links_changed: watch::Sender::new(0),
+            followers: broadcast::Sender::new(FOLLOW_BUNDLES),
+            stopping: watch::Sender::new(false),
+            failed: AtomicBool::new(false),
+        })
+    }
+
+    /// Feeds an input and does all that comes of it, checks included.
+    pub(crate) fn drive(&self, input: Input) -> Result<(), Reject> {
+        let (result, jobs) = self.feed(input);
+        self.finish(jobs);
+        result
+    }
+
+    /// Does work until none comes of it any more.
+    fn finish(&self, mut jobs: VecDeque<Job>) {
+        while let Some(job) = jobs.pop_front() {
+            if let Some(answer) = self.checker.run(job) {
+                jobs.extend(self.feed(answer).1);
+            }
+        }
+    }
+
+    /// The same for threads that must not be held up by checks: they go to the runtime.
+    pub(crate) fn spawn_drive(&self, input: Input) {
+        let (_, jobs) = self.feed(input);
+        if jobs.is_empty() {
+            return;
+        }
+        if let Some(hub) = self.me.upgrade() {
+            self.runtime.spawn(async move { hub.finish(jobs) });
+        }
+    }
+
+    fn feed(&self, input: Input) -> (Result<(), Reject>, VecDeque<Job>) {
+        let mut state = lock(&self.state);
+        self.feed_locked(&mut state, input)
+    }
+
+    fn feed_locked(&self, state: &mut State, input: Input) -> (Result<(), Reject>, VecDeque<Job>) {
+        let mut jobs = VecDeque::new();
+        let result = state.engine.handle(self.clock.now(), input);
+        while let Some(output) = state.engine.poll_output() {
+            self.perform(state, output, &mut jobs);
+        }
+        self.hand_over(state);
+        let next = state.engine.next_timeout();
+        if let Some(at) = next.filter(|at| state.armed.is_none_or(|armed| *at < armed)) {
+            state.armed = Some(at);
+            self.timer.notify_one();
+        }
+        (result, jobs)
+    }
+
+    fn perform(&self, state: &mut State, output: Output, jobs: &mut VecDeque<Job>) {
+        match output {
+            Output::Send { link, frame } => {
+                if let Some(link) = state.links.get(&link) {
+                    link.send(frame);
+                }
+            }
+            Output::SendBundle { link, bundle, want_status, answers_range } => {
+                if let Some(link) = state.links.get(&link) {
+                    link.send_bundle(&bundle, want_status, answers_range);
+                }
+            }
+            Output::Release { link, bytes } => {
+                if let Some(link) = state.links.get(&link) {
+                    link.release(bytes);
+                }
+            }
+            Output::Verify { check, raw } => jobs.push_back(Job::Bundle { check, raw }),
+            Output::Append { bundle } => {
+                state.appends = state.appends.saturating_add(1);
+                let received_us = self.clock.now().0.saturating_add_signed(state.wall_offset);
+                state.records.push(Record::Bundle(BundleRow { bytes: bundle.bytes().clone(), received_us }));
+                state.uncommitted.push_back(Committed { bundle, received_us });
+            }
+            Output::SendRange { link, origin, from, until, max_bytes, want_status, answers_range } => {
+                let read = Read::Range { link, origin, from, until, max_bytes, want_status, answers_range };
+                self.read(read);
+            }
+            Output::LookUp { origin, at } => self.read(Read::LookUp { origin, at }),
+            Output::CheckMember { link, node, evidence } => jobs.push_back(Job::Member { link, node, evidence }),
+            Output::CheckProof { link, raw } => jobs.push_back(Job::Proof { link, raw }),
+            Output::CheckRevocations { bytes, .. } => jobs.push_back(Job::Revocations { bytes }),
+            Output::Keep(keep) => state.records.push(record(keep)),
+            Output::Close { link, code, reason, ban_us } => self.close_link(state, link, code, reason, ban_us),
+            Output::Event(event) => self.event(state, event),
+        }
+    }
+
+    /// The queue has room for one read a link and the engine asks for no more; a read that finds none is dropped, and
+    /// the next comparison asks again.
+    fn read(&self, read: Read) {
+        if !self.disk.read(read) {
+            Counters::add(&self.counters.reads_dropped, 1);
+        }
+    }
+
+    fn close_link(&self, state: &mut State, id: LinkId, code: ByeCode, reason: &'static str, ban_us: u64) {
+        let Some(link) = state.links.get(&id) else { return };
+        tracing::info!(peer = %link.facts.name, addr = %link.facts.addr, reason, "closing a link");
+        link.bye(code, reason);
+        if ban_us > 0 {
+            state.bans.ban(link.facts.peer, Duration::from_micros(ban_us), Instant::now());
+        }
+    }
+
+    fn event(&self, state: &mut State, event: Event) {
+        match event {
+            Event::Durable { ticket, origin, seq, clock } => {
+                if let Some(waiting) = state.tickets.remove(&ticket.0) {
+                    // Whoever asked may have gone away; the message is durable all the same.
+                    let _ = waiting.send(Receipt { origin, seq, clock });
+                }
+                self.space.notify_waiters();
+            }
+            Event::NewIncarnation { origin, reason } => {
+                tracing::warn!(
+                    incarnation = origin.incarnation.0,
+                    reason,
+                    "our messages go on under a new incarnation"
+                );
+                if let Some(incarnations) = &mut state.incarnations {
+                    incarnations.note(origin.incarnation);
+                }
+                state.records.push(incarnation_record(origin.incarnation));
+            }
+            Event::Equivocation { origin, place } => {
+                let name = self.checker.names.of(&origin.node).unwrap_or_default();
+                tracing::warn!(%origin, name, place = place.0, "an author has signed two histories; the rest is withdrawn");
+            }
+            Event::Misbehaviour { peer, reason } => {
+                let name = self.checker.names.of(&peer).unwrap_or_default();
+                tracing::warn!(%peer, name, reason, "a neighbour broke the protocol");
+            }
+            Event::Greedy { node } => tracing::warn!(%node, "an author is over its rate and held back"),
+            Event::Revocations { number } => {
+                Counters::set(&self.counters.revocation_list, number);
+                tracing::info!(number, "a revocation list came into force");
+                self.links_changed.send_modify(|version| *version = version.wrapping_add(1));
+            }
+        }
+    }
+
+    /// Gives the store records of the shell's own.
+    pub(crate) fn keep(&self, records: Vec<Record>) {
+        let mut state = lock(&self.state);
+        state.records.extend(records);
+        self.hand_over(&mut state);
+    }
+
+    /// Gives the store what has come together. If too much waits there, it goes with the next.
+    fn hand_over(&self, state: &mut State) {
+        if state.records.is_empty() || state.store_full {
+            state.records.clear();
+            return;
+        }
+        let (appends, me) = (state.appends, self.me.clone());
+        let done = Box::new(move |result: Result<(), Arc<StoreError>>| {
+            if let Some(hub) = me.upgrade() {
+                hub.stored(appends, result);
+            }
+        });
+        if let Err(records) = self.disk.commit(core::mem::take(&mut state.records), done) {
+            state.records = records;
+        }
+    }
+
+    /// The store's thread says what became of all appends up to this one.
+    fn stored(&self, appends: u64, result: Result<(), Arc<StoreError>>) {
+        let Err(error) = result else { return self.committed(appends) };
+        let mut state = lock(&self.state);
+        if state.store_full {
+            // What was queued behind the one that found no room.
+            return;
+        }
+        state.tickets.clear();
+        if matches!(*error, StoreError::Full { .. }) {
+            tracing::error!(%error, "this node takes no more messages");
+            state.store_full = true;
+            drop(state);
+            self.spawn_drive(Input::StoreFull);
+        } else {
+            tracing::error!(%error, "the store failed: this node stops");
+            self.failed.store(true, Relaxed);
+            self.stop();
+        }
+    }
+
+    fn committed(&self, appends: u64) {
+        let news: Vec<_> = {
+            let mut state = lock(&self.state);
+            let open = usize::try_from(state.appends.saturating_sub(appends)).unwrap_or(usize::MAX);
+            let done = state.uncommitted.len().saturating_sub(open);
+            state.uncommitted.drain(..done).collect()
+        };
+        Counters::add(&self.counters.commits, 1);
+        if self.followers.receiver_count() > 0 {
+            for committed in news {
+                let _ = self.followers.send(Arc::new(committed));
+            }
+        }
+        self.spawn_drive(Input::Committed { appends });
+    }
+
+    /// A read found damage or failed; whoever asked gets nothing, and other neighbours have it.
+    pub(crate) fn read_failed<T>(&self, error: &StoreError) -> Option<T> {
+        Counters::add(&self.counters.reads_failed, 1);
+        tracing::error!(%error, "the store could not be read");
+        None
+    }
+
+    /// Sleeps until the engine wants to be woken, and wakes it.
+    pub(crate) async fn run_timer(&self) {
+        let mut stopping = self.stopping();
+        loop {
+            let armed = lock(&self.state).armed;
+            let sleep = async {
+                match armed {
+                    Some(at) => tokio::time::sleep_until(self.clock.instant(at).into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = sleep => {
+                    lock(&self.state).armed = None;
+                    let _ = self.drive(Input::Timeout);
+                }
+                () = self.timer.notified() => {}
+                _ = stopping.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    /// Tells the engine when the wall clock has been set.
+    pub(crate) fn check_wall(&self) {
+        let offset = self.clock.wall_offset();
+        let moved = {
+            let mut state = lock(&self.state);
+            let moved = offset.abs_diff(state.wall_offset) > WALL_STEP_US;
+            if moved {
+                state.wall_offset = offset;
+            }
+            moved
+        };
+        if moved {
+            let _ = self.drive(Input::WallOffset(offset));
+        }
+    }
+
+    // ---- links ----
+
+    /// A name for a new link.
+    pub(crate) fn next_link(&self) -> LinkId {
+        let mut state = lock(&self.state);
+        state.last_link = state.last_link.saturating_add(1);
+        LinkId(state.last_link)
+    }
+
+    pub(crate) fn link(&self, id: LinkId) -> Option<Arc<Link>> {
+        lock(&self.state).links.get(&id).cloned()
+    }
+
+    pub(crate) fn links(&self) -> Vec<Arc<Link>> {
+        lock(&self.state).links.values().cloned().collect()
+    }
+
+    /// Decides under one lock whether a link comes up, and brings it up. `older` names a link that did not answer a PING.
+    pub(crate) fn admit(&self, link: &Arc<Link>, older: Option<LinkId>, max_links: usize) -> Admission {
+        let mut state = lock(&self.state);
+        let (now, mut jobs) = (self.clock.now(), VecDeque::new());
+        if state.bans.remaining(&link.facts.peer, Instant::now()).is_some() {
+            return Admission::Refused(ByeCode::MISBEHAVIOUR, "banned for a while");
+        }
+        let existing = state.links.values().find(|other| {
+            let same = other.facts.peer == link.facts.peer || other.facts.name == link.facts.name;
+            same && !other.is_closed()
+        });
+        if let Some(other) = existing.cloned() {
+            let gone = older == Some(other.id);
+            match greet::rival(self.checker.me, &other, link, now) {
+                Rival::OldWins if !gone => return Admission::Refused(ByeCode::DUPLICATE, DUPLICATE),
+                Rival::Test if !gone => return Admission::Test(other),
+                _ => {}
+            }
+            other.bye(ByeCode::DUPLICATE, DUPLICATE);
+            jobs = self.take_down(&mut state, &other);
+        } else if state.links.len() >= max_links {
+            return Admission::Refused(ByeCode::OVERLOAD, "no room for another link");
+        }
+        state.links.insert(link.id, Arc::clone(link));
+        state.by_peer.insert(link.facts.peer, link.id);
+        jobs.extend(self.bring_up(&mut state, link));
+        drop(state);
+        self.links_changed.send_modify(|version| *version = version.wrapping_add(1));
+        self.finish(jobs);
+        Admission::Up
+    }
+
+    fn bring_up(&self, state: &mut State, link: &Link) -> VecDeque<Job> {
+        let (node, evidence) = (link.facts.peer, link.facts.certificate.clone());
+        let (_, mut jobs) = self.feed_locked(state, Input::Admit { node, evidence });
+        jobs.extend(self.feed_locked(state, Input::LinkUp { link: link.id, peer: node }).1);
+        jobs
+    }
+
+    fn take_down(&self, state: &mut State, link: &Link) -> VecDeque<Job> {
+        if state.links.remove(&link.id).is_none() {
+            return VecDeque::new();
+        }
+        if state.by_peer.get(&link.facts.peer) == Some(&link.id) {
+            state.by_peer.remove(&link.facts.peer);
+        }
+        self.feed_locked(state, Input::LinkDown { link: link.id }).1
+    }
+
+    /// A link has ended.
+    pub(crate) fn link_down(&self, link: &Link) {
+        link.close_now();
+        let jobs = self.take_down(&mut lock(&self.state), link);
+        self.links_changed.send_modify(|version| *version = version.wrapping_add(1));
+        self.finish(jobs);
+    }
+
+    /// Whether a link with this name or node is up.
+    pub(crate) fn linked(&self, name: Option<&str>, node: Option<NodeId>) -> bool {
+        let state = lock(&self.state);
+        state.links.values().any(|link| name == Some(link.facts.name.as_str()) || node == Some(link.facts.peer))
+    }
+
+    /// Changes whenever a link comes or goes, or a revocation list comes into force.
+    pub(crate) fn links_changed(&self) -> watch::Receiver<u64> {
+        self.links_changed.subscribe()
+    }
+
+    // ---- people ----
+
+    /// Hands a message to the engine; waits while too many wait before it.
+    pub(crate) async fn submit(
+        &self,
+        kind: MessageKind,
+        room: &str,
+        body: Bytes,
+    ) -> Result<oneshot::Receiver<Receipt>, SubmitError> {
+        loop {
+            let space = self.space.notified();
+            tokio::pin!(space);
+            space.as_mut().enable();
+            match self.try_submit(kind, room, body.clone()) {
+                Err(SubmitError::Rejected(Reject::Busy)) => {}
+                other => return other,
+            }
+            let mut stopping = self.stopping();
+            tokio::select! {
+                () = space => {}
+                _ = stopping.wait_for(|stop| *stop) => return Err(SubmitError::Stopping),
+            }
+        }
+    }
+
+    /// The same without waiting: [`Reject::Busy`] if too many wait.
+    pub(crate) fn try_submit(
+        &self,
+        kind: MessageKind,
+        room: &str,
+        body: Bytes,
+    ) -> Result<oneshot::Receiver<Receipt>, SubmitError> {
+        if *self.stopping.borrow() {
+            return Err(SubmitError::Stopping);
+        }
+        let (sender, receipt) = oneshot::channel();
+        let mut state = lock(&self.state);
+        state.last_ticket = state.last_ticket.saturating_add(1);
+        let ticket = Ticket(state.last_ticket);
+        state.tickets.insert(ticket.0, sender);
+        let input = Input::Submit { ticket, kind, room: room.to_owned(), body };
+        let (result, jobs) = self.feed_locked(&mut state, input);
+        if let Err(reject) = result {
+            state.tickets.remove(&ticket.0);
+            return Err(SubmitError::Rejected(reject));
+        }
+        drop(state);
+        self.finish(jobs);
+        Ok(receipt)
+    }
+
+    /// Messages of ours that are not durable yet.
+    pub(crate) fn outstanding(&self) -> usize {
+        lock(&self.state).tickets.len()
+    }
+
+    /// Bundles as they become durable.
+    pub(crate) fn follow(&self) -> broadcast::Receiver<Arc<Committed>> {
+        self.followers.subscribe()
+    }
+
+    /// Looks at the engine.
+    pub(crate) fn with_engine<T>(&self, look: impl FnOnce(&Engine) -> T) -> T {
+        look(&lock(&self.state).engine)
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.with_engine(Engine::stats)
+    }
+
+    /// Our wall clock in microseconds.
+    pub(crate) fn wall_us(&self) -> u64 {
+        wall_us()
+    }
+
+    // ---- the end ----
+
+    /// Everybody is to stop.
+    pub(crate) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Relaxed)
+    }
+
+    /// Waits until our messages are durable and all links have said goodbye, or the deadline.
+    pub(crate) async fn drain(&self, within: Duration) {
+        let deadline = Instant::now() + within;
+        let pause = Duration::from_millis(2);
+        while self.outstanding() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(pause).await;
+        }
+        for link in self.links() {
+            link.bye(ByeCode::LEAVING, "the node shuts down");
+        }
+        while !self.links().is_empty() && Instant::now() < deadline {
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+/// Stands in the store before the first bundle under this incarnation.
+pub(crate) fn incarnation_record(incarnation: Incarnation) -> Record {
+    let value = Bytes::copy_from_slice(&incarnation.0.to_be_bytes());
+    Record::Meta { key: INCARNATION_KEY.to_owned(), value }
+}
+
+fn record(keep: Keep) -> Record {
+    match keep {
+        Keep::Member { node, evidence } => Record::Member { node, evidence },
+        Keep::Proof(proof) => {
+            let [a, b] = [proof.proof().a.to_bytes(), proof.proof().b.to_bytes()];
+            Record::Proof { origin: proof.origin(), bytes: Bytes::from([a, b].concat()) }
+        }
+        Keep::Revocations(bytes) => Record::Revocations(bytes),
+    }
+}

@@ -1,0 +1,102 @@
+//! Which incarnation an identity writes under (design: Data). A number that was used is never used again, even by a node
+//! in memory that is started twice within a second: the highest one is kept in a file of its own.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rumormill_wire::Incarnation;
+
+use crate::clock::wall_s;
+
+/// A number further ahead of the wall clock than this is taken for damage, in seconds: others would not believe it.
+const MAX_AHEAD_S: u64 = 86_400;
+
+/// The high-water file of one identity.
+#[derive(Debug)]
+pub(crate) struct Incarnations {
+    path: PathBuf,
+    highest: u64,
+}
+
+impl Incarnations {
+    /// Opens the file of an identity in a directory, which is made if it is not there.
+    pub(crate) fn open(dir: &Path, name: &str) -> io::Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        let path = dir.join(format!("{name}.incarnation"));
+        let mut text = String::new();
+        match File::open(&path) {
+            Ok(file) => file.take(64).read_to_string(&mut text).map(drop).or_else(|e| match e.kind() {
+                io::ErrorKind::InvalidData => Ok(()),
+                _ => Err(e),
+            })?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let highest = text.trim().parse().unwrap_or(0);
+        let highest = if highest > wall_s().saturating_add(MAX_AHEAD_S) { 0 } else { highest };
+        Ok(Self { path, highest })
+    }
+
+    /// A fresh one: the time in seconds, or the one after the highest used. Durable before it is given out.
+    pub(crate) fn fresh(&mut self) -> io::Result<Incarnation> {
+        let next = wall_s().max(self.highest.saturating_add(1));
+        self.store(next)?;
+        Ok(Incarnation(next))
+    }
+
+    /// The engine has moved to this one. Waits for the disk; it happens a few times in a node's life.
+    pub(crate) fn note(&mut self, used: Incarnation) {
+        if used.0 > self.highest
+            && let Err(error) = self.store(used.0)
+        {
+            tracing::error!(%error, path = %self.path.display(), "cannot keep the incarnation; do not restart within a second");
+        }
+    }
+
+    fn store(&mut self, value: u64) -> io::Result<()> {
+        let beside = self.path.with_extension("incarnation.new");
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        writeln!(file, "{value}")?;
+        file.sync_all()?;
+        fs::rename(&beside, &self.path)?;
+        if let Some(dir) = self.path.parent() {
+            File::open(dir)?.sync_all()?;
+        }
+        self.highest = value;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_grow_even_within_a_second_and_across_openings() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut last = 0;
+        for _ in 0..5 {
+            let mut file = Incarnations::open(dir.path(), "p0").unwrap();
+            let fresh = file.fresh().unwrap().0;
+            assert!(fresh > last && fresh + 60 > wall_s());
+            last = fresh;
+        }
+        let mut file = Incarnations::open(dir.path(), "p0").unwrap();
+        file.note(Incarnation(last + 100));
+        file.note(Incarnation(3));
+        assert_eq!(Incarnations::open(dir.path(), "p0").unwrap().fresh().unwrap().0, last + 101);
+        assert!(Incarnations::open(dir.path(), "p1").unwrap().fresh().unwrap().0 <= wall_s());
+    }
+
+    #[test]
+    fn a_damaged_file_is_as_good_as_none() {
+        let dir = tempfile::tempdir().unwrap();
+        for text in [&b"\xff\xfe"[..], b"", b"x", b"18446744073709551615"] {
+            fs::write(dir.path().join("p.incarnation"), text).unwrap();
+            let fresh = Incarnations::open(dir.path(), "p").unwrap().fresh().unwrap().0;
+            assert!(fresh.abs_diff(wall_s()) <= 1);
+        }
+    }
+}

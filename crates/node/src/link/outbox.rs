@@ -1,0 +1,151 @@
+//! What waits to be written to one peer, in order.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+/// Bytes in an outbox above which the link is given up: far above the engine's window, so never in good order.
+pub(crate) const MAX_OUTBOX_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes in an outbox above which PING and PONG are left out.
+const MAX_OWN_AT_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes written at once.
+pub(crate) const MAX_BATCH_BYTES: usize = 256 * 1024;
+
+/// One run of bytes to write.
+#[derive(Debug, Clone)]
+pub(crate) enum Piece {
+    /// Length, kind and flags before a bundle.
+    Prefix([u8; 6]),
+    /// A frame or a bundle, where it is.
+    Shared(Bytes),
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Prefix(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+/// What goes out in one write.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) pieces: Vec<Piece>,
+    /// Bytes in all.
+    pub(crate) bytes: usize,
+    /// Bytes of those that the engine counts.
+    pub(crate) credit: usize,
+}
+
+/// What [`Outbox::take`] found.
+pub(crate) enum Taken {
+    Batch(Batch),
+    Empty,
+    /// Nothing waits and nothing will.
+    Done,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    items: VecDeque<(Piece, usize)>,
+    bytes: usize,
+    closing: bool,
+}
+
+impl Outbox {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    fn add(&mut self, piece: Piece, credit: usize) {
+        self.bytes = self.bytes.saturating_add(piece.as_ref().len());
+        self.items.push_back((piece, credit));
+    }
+
+    /// Whether there was room; what comes after the end is dropped.
+    pub(crate) fn push(&mut self, frame: Bytes, credit: usize) -> bool {
+        if self.closing {
+            return true;
+        }
+        self.add(Piece::Shared(frame), credit);
+        self.bytes <= MAX_OUTBOX_BYTES
+    }
+
+    pub(crate) fn push_bundle(&mut self, prefix: [u8; 6], bundle: Bytes, credit: usize) -> bool {
+        if self.closing {
+            return true;
+        }
+        self.add(Piece::Prefix(prefix), 0);
+        self.add(Piece::Shared(bundle), credit);
+        self.bytes <= MAX_OUTBOX_BYTES
+    }
+
+    pub(crate) fn push_own(&mut self, frame: Bytes) -> bool {
+        if !self.closing && self.bytes < MAX_OWN_AT_BYTES {
+            self.add(Piece::Shared(frame), 0);
+        }
+        true
+    }
+
+    /// The last frame.
+    pub(crate) fn close_with(&mut self, frame: Bytes) {
+        if !self.closing {
+            self.add(Piece::Shared(frame), 0);
+            self.closing = true;
+        }
+    }
+
+    pub(crate) fn take(&mut self) -> Taken {
+        let mut batch = Batch::default();
+        // A prefix is never left at the end of a batch: its bundle follows at once.
+        while batch.bytes < MAX_BATCH_BYTES || matches!(batch.pieces.last(), Some(Piece::Prefix(_))) {
+            let Some((piece, credit)) = self.items.pop_front() else { break };
+            let len = piece.as_ref().len();
+            self.bytes = self.bytes.saturating_sub(len);
+            batch.bytes = batch.bytes.saturating_add(len);
+            batch.credit = batch.credit.saturating_add(credit);
+            batch.pieces.push(piece);
+        }
+        match batch.pieces.is_empty() {
+            false => Taken::Batch(batch),
+            true if self.closing => Taken::Done,
+            true => Taken::Empty,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_bounded_and_ends_with_a_whole_frame() {
+        let mut outbox = Outbox::default();
+        let bundle = Bytes::from(vec![7; 65_536]);
+        for _ in 0..10 {
+            assert!(outbox.push_bundle([0; 6], bundle.clone(), 65_542));
+        }
+        let (mut credit, mut batches) = (0, 0);
+        while let Taken::Batch(batch) = outbox.take() {
+            assert!(batch.bytes <= MAX_BATCH_BYTES + 65_542);
+            assert_eq!(batch.bytes, batch.credit);
+            credit += batch.credit;
+            batches += 1;
+        }
+        assert_eq!((credit, batches), (655_420, 3));
+        assert_eq!(outbox.bytes, 0);
+    }
+
+    #[test]
+    fn an_outbox_says_when_it_is_over_its_bound() {
+        let mut outbox = Outbox::default();
+        let frame = Bytes::from(vec![0; MAX_OUTBOX_BYTES]);
+        assert!(outbox.push(frame.clone(), 0));
+        assert!(!outbox.push(frame, 0));
+        let before = outbox.items.len();
+        assert!(outbox.push_own(Bytes::from_static(b"ping")), "a PING too many is no reason to close");
+        assert_eq!(outbox.items.len(), before);
+    }
+}

@@ -1,0 +1,177 @@
+//! A link at work: one task reads and feeds the engine, one writes what the engine puts into the outbox.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rumormill_gossip::Input;
+use rumormill_transport::endpoint::Opened;
+use rumormill_transport::{LinkError, LinkReader, LinkWriter};
+use rumormill_wire::native::{ByeCode, Frame, kind};
+
+use super::greet::{self, GreetError, Greeting};
+use super::{Direction, Facts, Link, Piece};
+use crate::counters::Counters;
+use crate::hub::{Admission, Hub};
+
+/// How long the link that is there already has to answer a PING when another with the same peer comes.
+const RIVAL_PING: Duration = Duration::from_secs(1);
+/// How long a reader goes on after our BYE was written, for the peer to close first.
+const LINGER: Duration = Duration::from_millis(200);
+
+/// Greets, joins and serves a link until it ends.
+///
+/// # Errors
+/// Why the link never came up. One that was up and ended is no error.
+pub(crate) async fn run(
+    hub: &Arc<Hub>,
+    opened: Opened,
+    direction: Direction,
+    greeting: &Greeting,
+    max_links: usize,
+) -> Result<(), GreetError> {
+    let Opened { mut reader, mut writer, peer } = opened;
+    let greeted = match greet::exchange(greeting, &mut reader, &mut writer).await {
+        _ if peer.node() == hub.checker.me => Err(GreetError::Ourselves),
+        other => other,
+    };
+    if let Err(error) = greeted {
+        if let Some((code, reason)) = error.bye() {
+            greet::refuse(writer, code, reason).await;
+        }
+        return Err(error);
+    }
+    hub.checker.names.learn(peer.node(), peer.name());
+    let facts = Facts {
+        peer: peer.node(),
+        name: peer.name().to_owned(),
+        addr: peer.addr(),
+        direction,
+        tls_version: peer.tls().version.to_owned(),
+        tls_group: peer.tls().group.clone(),
+        certificate: peer.certificate().clone(),
+    };
+    let link = Arc::new(Link::new(hub.next_link(), facts, hub.clock.now()));
+    let mut older = None;
+    loop {
+        match hub.admit(&link, older, max_links) {
+            Admission::Up => break,
+            Admission::Refused(code, reason) => {
+                greet::refuse(writer, code, reason).await;
+                return Err(GreetError::Refused(reason));
+            }
+            Admission::Test(other) => {
+                if answers_ping(hub, &other).await {
+                    greet::refuse(writer, ByeCode::DUPLICATE, "another link with this peer is kept").await;
+                    return Err(GreetError::Refused("another link with this peer is kept"));
+                }
+                older = Some(other.id);
+            }
+        }
+    }
+    serve(hub, &link, reader, writer).await;
+    Ok(())
+}
+
+async fn answers_ping(hub: &Hub, link: &Link) -> bool {
+    let asked = hub.clock.now();
+    link.send_own(&Frame::Ping(asked.0));
+    let deadline = tokio::time::Instant::now() + RIVAL_PING;
+    while tokio::time::Instant::now() < deadline && !link.is_closed() {
+        if link.heard_at() > asked {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    false
+}
+
+async fn serve(hub: &Arc<Hub>, link: &Arc<Link>, reader: LinkReader, writer: LinkWriter) {
+    let Facts { name, addr, direction, .. } = &link.facts;
+    tracing::info!(peer = %name, %addr, ?direction, group = %link.facts.tls_group, "link up");
+    Counters::add(&hub.counters.links_up, 1);
+    let writing = tokio::spawn(write(Arc::clone(hub), Arc::clone(link), writer));
+    let why = read(hub, link, reader).await;
+    hub.link_down(link);
+    let _ = writing.await;
+    Counters::add(&hub.counters.links_down, 1);
+    tracing::info!(peer = %name, %addr, why, "link down");
+}
+
+/// Reads until the end; says why it came.
+async fn read(hub: &Hub, link: &Link, mut reader: LinkReader) -> String {
+    let mut closing = link.closing();
+    let closed = async move {
+        let _ = closing.wait_for(|closed| *closed).await;
+    };
+    tokio::pin!(closed);
+    loop {
+        link.allowance().await;
+        let frame = tokio::select! {
+            biased;
+            () = &mut closed => return "closed here".to_owned(),
+            frame = reader.next_frame() => frame,
+        };
+        match frame {
+            Ok(Some(frame)) => {
+                if let Some(why) = take(hub, link, frame) {
+                    return why;
+                }
+            }
+            Ok(None) => return "closed by the peer".to_owned(),
+            Err(error) => {
+                if matches!(error, LinkError::Frame(_)) {
+                    link.bye(ByeCode::PROTOCOL, "a frame of a length that no frame has");
+                    tracing::warn!(peer = %link.facts.name, %error, "a neighbour broke the protocol");
+                    let _ = tokio::time::timeout(LINGER, closed).await;
+                }
+                return error.to_string();
+            }
+        }
+    }
+}
+
+/// One frame: to the engine, or for the shell itself. Gives a reason if the link ends with it.
+fn take(hub: &Hub, link: &Link, frame: Bytes) -> Option<String> {
+    link.hear(hub.clock.now(), frame.len());
+    match frame.first().copied() {
+        Some(kind::PING) => match Frame::decode(&frame) {
+            Ok(Frame::Ping(nonce)) => link.send_own(&Frame::Pong(nonce)),
+            _ => drop(hub.drive(Input::Frame { link: link.id, bytes: frame })),
+        },
+        Some(kind::PONG) if Frame::decode(&frame).is_ok() => {}
+        Some(kind::BYE) => {
+            if let Ok(Frame::Bye(bye)) = Frame::decode(&frame) {
+                return Some(format!("the peer said goodbye: {} (code {})", bye.reason.escape_debug(), bye.code.0));
+            }
+            let _ = hub.drive(Input::Frame { link: link.id, bytes: frame });
+        }
+        first => {
+            if first == Some(kind::RUMOR) {
+                link.take_allowance(frame.len());
+            }
+            let _ = hub.drive(Input::Frame { link: link.id, bytes: frame });
+        }
+    }
+    None
+}
+
+async fn write(hub: Arc<Hub>, link: Arc<Link>, mut writer: LinkWriter) {
+    while let Some(batch) = link.next_batch().await {
+        match writer.send(batch.pieces.iter().map(Piece::as_ref)).await {
+            Ok(bytes) => {
+                link.bytes_out.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Relaxed);
+            }
+            Err(error) => {
+                tracing::info!(peer = %link.facts.name, %error, "cannot write to a neighbour");
+                break;
+            }
+        }
+        if batch.credit > 0 {
+            let _ = hub.drive(Input::Writable { link: link.id, bytes: batch.credit });
+        }
+    }
+    writer.close().await;
+    link.close_now();
+}

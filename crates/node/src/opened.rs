@@ -1,0 +1,180 @@
+//! The store, opened: what it knows goes to the engine, and it is decided under which incarnation the node writes.
+
+use std::path::Path;
+use std::sync::mpsc::Receiver;
+
+use bytes::Bytes;
+use rumormill_gossip::{RawProof, Recovered, RecoveredChain, Revocations, VerifiedProof, verify_proof};
+use rumormill_store::{Damage, Kind, OpenConfig, Reader, Record, Recovered as Stored, Writer};
+use rumormill_wire::native::{Cut, Frame, RevocationList, kind};
+use rumormill_wire::{Incarnation, NetworkId, Origin};
+
+use crate::config::{Durability, NodeConfig, StoreKind};
+use crate::disk::{Disk, Read};
+use crate::hub::{INCARNATION_KEY, incarnation_record};
+use crate::incarnation::Incarnations;
+use crate::start::StartError;
+
+/// The store's file in the state directory.
+const STORE_FILE: &str = "log.db";
+
+/// A store and what came out of it.
+pub(crate) struct Opened {
+    pub(crate) disk: Disk,
+    pub(crate) reads: Receiver<Read>,
+    pub(crate) reader: Box<dyn Reader>,
+    pub(crate) recovered: Recovered,
+    pub(crate) incarnations: Option<Incarnations>,
+    /// To be committed before anything else.
+    pub(crate) meta: Vec<Record>,
+}
+
+impl Opened {
+    /// Opens the store. Waits for the disk.
+    pub(crate) fn open(
+        config: &NodeConfig,
+        home: Option<&Path>,
+        node: Origin,
+        network: NetworkId,
+    ) -> Result<Self, StartError> {
+        let kind = match (config.store, &config.state) {
+            (StoreKind::Sqlite, Some(state)) => Kind::Sqlite { path: state.join(STORE_FILE) },
+            _ => Kind::Memory,
+        };
+        let durability = match config.durability {
+            Durability::Full => rumormill_store::Durability::Full,
+            Durability::Normal => rumormill_store::Durability::Normal,
+        };
+        if let Some(state) = &config.state {
+            crate::files::private_dir(state).map_err(StartError::io("make", state.display()))?;
+        }
+        let mut store = rumormill_store::open(&OpenConfig { kind, durability, max_bytes: config.store_max })?;
+        let stored = store.recover()?;
+        for damage in &stored.damage {
+            tracing::warn!("{damage}");
+        }
+        let place = config.state.as_deref().or(home).map(|dir| dir.join("incarnations"));
+        let place = home.map(|home| home.join("incarnations")).or(place);
+        let mut incarnations = place
+            .map(|dir| {
+                Incarnations::open(&dir, &config.name).map_err(StartError::io("keep the incarnation in", dir.display()))
+            })
+            .transpose()?;
+        let kept = incarnation(&stored, node, config.durability);
+        let incarnation = match (kept, &mut incarnations) {
+            (Some(kept), _) => kept,
+            (None, Some(file)) => fresh(&stored, node, file)?,
+            (None, None) => Incarnation(crate::clock::wall_s()),
+        };
+        let meta = if kept.is_some() { Vec::new() } else { vec![incarnation_record(incarnation)] };
+        let recovered = recovered(stored, Origin { incarnation, ..node }, network);
+        let (reader, pages) = (store.reader()?, store.reader()?);
+        let writer = Writer::start(store).map_err(StartError::io("start", "the store's thread"))?;
+        let (disk, reads) = Disk::new(writer, pages, config.limits.links);
+        Ok(Self { disk, reads, reader, recovered, incarnations, meta })
+    }
+}
+
+/// The highest incarnation of ours that the store knows.
+fn highest(stored: &Stored, node: Origin) -> Option<Incarnation> {
+    let own = stored.chains.iter().filter(|chain| chain.origin.node == node.node).map(|chain| chain.origin.incarnation);
+    let named = stored.meta(INCARNATION_KEY).and_then(|value| value.as_ref().try_into().ok());
+    own.chain(named.map(|bytes| Incarnation(u64::from_be_bytes(bytes)))).max()
+}
+
+/// The incarnation to go on under, or `None` for a new one: the store is new, it was damaged, or a power failure may
+/// have taken what others have seen already (design: Data).
+fn incarnation(stored: &Stored, node: Origin, durability: Durability) -> Option<Incarnation> {
+    let lost_power = durability == Durability::Normal && !stored.clean && stored.boot_changed;
+    let cut = stored.damage.iter().any(|damage| match damage {
+        // Of what was in the damaged part of a file nothing is known, so it may have been ours.
+        Damage::File { .. } => true,
+        Damage::Chain { origin, .. } => origin.node == node.node,
+    });
+    if lost_power || cut { None } else { highest(stored, node) }
+}
+
+fn fresh(stored: &Stored, node: Origin, file: &mut Incarnations) -> Result<Incarnation, StartError> {
+    if let Some(highest) = highest(stored, node) {
+        file.note(highest);
+    }
+    file.fresh().map_err(StartError::io("keep", "the incarnation"))
+}
+
+fn recovered(stored: Stored, me: Origin, network: NetworkId) -> Recovered {
+    let chains = stored.chains.iter().map(|chain| RecoveredChain {
+        head: chain.head_signed,
+        last_clock: chain.last_clock,
+        kept: chain.kept,
+    });
+    Recovered {
+        me,
+        chains: chains.collect(),
+        proofs: stored.proofs.iter().filter_map(|(_, bytes)| proof(bytes, network)).collect(),
+        revocations: stored.revocations.and_then(|bytes| Some((list(&bytes)?, bytes))),
+        members: stored.members,
+    }
+}
+
+/// A proof is checked again: the store is only a file.
+fn proof(bytes: &Bytes, network: NetworkId) -> Option<VerifiedProof> {
+    let frame = [&[kind::PROOF][..], bytes].concat();
+    let Ok(Frame::Proof(proof)) = Frame::decode(&frame) else { return None };
+    verify_proof(&RawProof(proof), &network).ok()
+}
+
+/// Its signature was checked before it was kept; the watch on the CA's home brings it again if it was damaged.
+fn list(bytes: &Bytes) -> Option<Revocations> {
+    let list = RevocationList::parse(bytes).ok()?;
+    let nodes = list.entries().map(|entry| match entry.cut {
+        Cut::Links => (entry.node, None),
+        Cut::Last(lasts) => (entry.node, Some(lasts.iter().collect())),
+    });
+    Some(Revocations { number: list.number(), nodes: nodes.collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use rumormill_wire::{NodeId, Seq};
+
+    use super::*;
+
+    fn stored(clean: bool, boot_changed: bool, damage: Vec<Damage>) -> Stored {
+        let value = Bytes::copy_from_slice(&77_u64.to_be_bytes());
+        Stored { clean, boot_changed, damage, meta: vec![(INCARNATION_KEY.to_owned(), value)], ..Stored::default() }
+    }
+
+    const ME: Origin = Origin { node: NodeId([1; 32]), incarnation: Incarnation(0) };
+
+    #[test]
+    fn a_store_in_good_order_goes_on_under_its_incarnation() {
+        for (clean, boot) in [(true, false), (true, true), (false, false)] {
+            let kept = incarnation(&stored(clean, boot, Vec::new()), ME, Durability::Normal);
+            assert_eq!(kept, Some(Incarnation(77)), "clean {clean}, boot changed {boot}");
+        }
+        let full = incarnation(&stored(false, true, Vec::new()), ME, Durability::Full);
+        assert_eq!(full, Some(Incarnation(77)), "with durability full a commit outlives the power");
+    }
+
+    #[test]
+    fn lost_power_and_damage_begin_a_new_one() {
+        assert_eq!(incarnation(&stored(false, true, Vec::new()), ME, Durability::Normal), None);
+        let cut = |node| vec![Damage::Chain { origin: Origin { node, ..ME }, kept: Seq(3) }];
+        assert_eq!(incarnation(&stored(true, false, cut(ME.node)), ME, Durability::Full), None);
+        let other = incarnation(&stored(true, false, cut(NodeId([2; 32]))), ME, Durability::Full);
+        assert_eq!(other, Some(Incarnation(77)), "another's chain is fetched again and harms not ours");
+        let file = Damage::File { path: "a".into(), reason: "b".into(), aside: "c".into() };
+        assert_eq!(incarnation(&stored(true, false, vec![file]), ME, Durability::Full), None);
+        assert_eq!(incarnation(&Stored::default(), ME, Durability::Full), None, "a new store");
+    }
+
+    #[test]
+    fn a_new_incarnation_is_above_all_that_the_store_knows() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = Incarnations::open(dir.path(), "a").unwrap();
+        let far = crate::clock::wall_s() + 1_000;
+        let value = Bytes::copy_from_slice(&far.to_be_bytes());
+        let stored = Stored { meta: vec![(INCARNATION_KEY.to_owned(), value)], ..Stored::default() };
+        assert_eq!(fresh(&stored, ME, &mut file).unwrap(), Incarnation(far + 1));
+    }
+}

@@ -1,0 +1,290 @@
+//! From a configuration to a running node.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rand::SeedableRng;
+use rand::rngs::{StdRng, SysRng};
+use rumormill_gossip::{Dissemination, Engine, EngineConfig, Input, Signer};
+use rumormill_store::StoreError;
+use rumormill_transport::endpoint::EndpointConfig;
+use rumormill_transport::gate::GateLimits;
+use rumormill_transport::link::LinkLimits;
+use rumormill_transport::{
+    CaError, Endpoint, Identity, IdentityError, Listener, LocalCa, RevocationSet, Trust, TrustError, default_home,
+};
+use rumormill_wire::native::Hello;
+use rumormill_wire::{Incarnation, NetworkId, NodeId, Origin, Signature};
+
+use crate::check::Checker;
+use crate::clock::{NodeClock, micros};
+use crate::config::{ConfigError, IdentitySource, NodeConfig};
+use crate::disk;
+use crate::handle::{Inner, NodeHandle};
+use crate::hub::{Hub, Parts};
+use crate::link::dial::{self, Linker};
+use crate::link::greet::Greeting;
+use crate::names::Names;
+use crate::opened::Opened;
+use crate::{housekeeping, watch};
+
+/// How long an address in use is tried for.
+const BIND_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// The local CA.
+    #[error("{0}")]
+    Ca(#[from] CaError),
+    /// The identity's files.
+    #[error("{0}")]
+    Identity(#[from] IdentityError),
+    /// The CA certificate or the pin file.
+    #[error("{0}")]
+    Trust(#[from] TrustError),
+    /// The certificate is another's.
+    #[error("name: the certificate is for `{found}`, not `{wanted}`")]
+    Name {
+        /// In the certificate.
+        found: String,
+        /// In the configuration.
+        wanted: String,
+    },
+    /// rustls does not take the credentials.
+    #[error("cannot use this certificate and key: {0}")]
+    Tls(String),
+    /// The store.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// A file or a socket.
+    #[error("cannot {action} {what}: {source}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl StartError {
+    pub(crate) fn io(action: &'static str, what: impl ToString) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.to_string();
+        move |source| Self::Io { action, what, source }
+    }
+}
+
+/// Who a node is and whom it trusts.
+#[derive(Debug)]
+pub struct Credentials {
+    /// Who we are.
+    pub identity: Identity,
+    /// Who belongs.
+    pub trust: Trust,
+    /// The CA was made without being asked for: loopback only.
+    pub loopback_only: bool,
+    /// The CA's home, where the revocation list lies.
+    pub home: Option<PathBuf>,
+    /// Certificate and key files, watched for renewal.
+    pub files: Option<(PathBuf, PathBuf)>,
+}
+
+impl Credentials {
+    /// Loads, or with the local CA makes, what the configuration names. Blocks for some milliseconds.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it.
+    pub fn load(config: &NodeConfig) -> Result<Self, StartError> {
+        let credentials = match &config.identity {
+            IdentitySource::LocalCa { home } => Self::local(home.as_deref(), &config.name)?,
+            IdentitySource::Files { cert, key, ca } => Self {
+                identity: Identity::load(cert, key)?,
+                trust: Trust::network_ca(ca)?,
+                loopback_only: false,
+                home: ca.parent().map(Path::to_owned),
+                files: Some((cert.clone(), key.clone())),
+            },
+            IdentitySource::Pinned { pins, cert, key } => Self {
+                identity: Identity::load(cert, key)?,
+                trust: Trust::pinned(pins)?,
+                loopback_only: false,
+                home: None,
+                files: Some((cert.clone(), key.clone())),
+            },
+        };
+        let pinned = matches!(credentials.trust, Trust::Pinned(_));
+        if !pinned && credentials.identity.name() != config.name {
+            let found = credentials.identity.name().to_owned();
+            return Err(StartError::Name { found, wanted: config.name.clone() });
+        }
+        Ok(credentials)
+    }
+
+    fn local(home: Option<&Path>, name: &str) -> Result<Self, StartError> {
+        let home = home.map_or_else(default_home, |home| Ok(home.to_owned()))?;
+        let ca = LocalCa::open_or_create(&home)?;
+        let identity = ca.open_or_issue(name)?;
+        let bad = || TrustError::NoCa(ca.certificate_path());
+        let trust = Trust::from_ca(ca.certificate()).ok_or_else(bad)?;
+        let dir = home.join("nodes").join(name);
+        let files = Some((dir.join("cert.pem"), dir.join("key.pem")));
+        Ok(Self { identity, trust, loopback_only: ca.is_automatic(), home: Some(home), files })
+    }
+}
+
+struct IdentitySigner(Arc<Identity>);
+
+impl Signer for IdentitySigner {
+    fn node(&self) -> NodeId {
+        self.0.node()
+    }
+    fn sign(&self, message: &[u8]) -> Signature {
+        self.0.sign(message)
+    }
+}
+
+/// Starts a node. Its tasks run on the caller's runtime until [`NodeHandle::shutdown`].
+///
+/// # Errors
+/// Names the setting, file or address and what is wrong with it.
+pub async fn start(config: NodeConfig) -> Result<NodeHandle, StartError> {
+    let (config, credentials) = blocking(move || Credentials::load(&config).map(|loaded| (config, loaded))).await?;
+    start_with(config, credentials).await
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
+) -> Result<T, StartError> {
+    let failed = |why: tokio::task::JoinError| StartError::io("run", "a task")(std::io::Error::other(why));
+    tokio::task::spawn_blocking(work).await.map_err(failed)?
+}
+
+/// Starts a node with credentials at hand.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<NodeHandle, StartError> {
+    let clock = NodeClock::start();
+    let Credentials { identity, trust, loopback_only, home, files } = credentials;
+    let (node, network) = (identity.node(), trust.network());
+    let evidence = match &trust {
+        Trust::Network(_) => Bytes::copy_from_slice(identity.certificate_der()),
+        Trust::Pinned(_) => Bytes::new(),
+    };
+    let gate = gate_limits(&config);
+    let link = link_limits(&config);
+    let endpoint = Endpoint::new(EndpointConfig { identity, trust: trust.clone(), loopback_only, gate, link })
+        .map_err(|why| StartError::Tls(why.to_string()))?;
+    // The address is taken first: if another node has it, nothing else is touched.
+    let listener = bind(&endpoint, &config).await?;
+    let local_addr = listener.local_addr();
+    let opened = blocking({
+        let (config, home) = (config.clone(), home.clone());
+        move || Opened::open(&config, home.as_deref(), Origin { node, incarnation: Incarnation(0) }, network)
+    })
+    .await?;
+    let Opened { disk, reads, mut reader, recovered, incarnations, meta } = opened;
+    let incarnation = recovered.me.incarnation;
+    let names = Names::default();
+    names.learn(node, &config.name);
+    let members: Vec<_> = recovered.members.clone();
+    let list = recovered.revocations.as_ref().map(|(_, bytes)| bytes.clone());
+    let signer = Box::new(IdentitySigner(endpoint.identity()));
+    let seed = StdRng::try_from_rng(&mut SysRng)
+        .map_err(|why| StartError::io("get", "random numbers")(std::io::Error::other(why)))?;
+    let rng = Box::new(seed);
+    let engine = Engine::new(engine_config(&config, network), signer, recovered, rng);
+    let checker = Checker { me: node, network, trust: trust.clone(), names, revoked: Mutex::default() };
+    let runtime = tokio::runtime::Handle::current();
+    let hub = Hub::new(Parts { engine, clock, checker, disk, incarnations, runtime });
+    let serving = Arc::downgrade(&hub);
+    std::thread::Builder::new()
+        .name("ranges".to_owned())
+        .spawn(move || disk::serve(&serving, &reads, reader.as_mut()))
+        .map_err(StartError::io("start", "the reading thread"))?;
+    hub.keep(meta);
+    let _ = hub.drive(Input::WallOffset(clock.wall_offset()));
+    let _ = hub.drive(Input::Admit { node, evidence });
+    for pinned in trust.pins() {
+        let _ = hub.drive(Input::Admit { node: pinned, evidence: Bytes::new() });
+    }
+    for (member, evidence) in members {
+        if let Ok(info) = hub.checker.trust.check_member(&member, &evidence) {
+            hub.checker.names.learn(member, &info.name);
+        }
+    }
+    if let Some(set) = list.and_then(|bytes| RevocationSet::check(&bytes, &trust).ok()) {
+        hub.checker.learn(&set);
+        endpoint.set_revoked(set);
+    }
+    let _ = hub.drive(Input::Start { neighbours: config.neighbours.len() });
+    let features = if config.dissemination == Dissemination::Mongering { Hello::MONGERS } else { 0 };
+    let greeting = Greeting { network, incarnation, features, name: config.name.clone() };
+    let linker = Linker { hub: Arc::clone(&hub), endpoint: endpoint.clone(), greeting, max_links: config.limits.links };
+    let known: Vec<_> = config.neighbours.iter().map(|neighbour| neighbour.addr.ip()).collect();
+    endpoint.set_known_members(known.iter().copied());
+    tokio::spawn(dial::accept(linker.clone(), listener));
+    for neighbour in config.neighbours.clone() {
+        tokio::spawn(dial::keep_linked(linker.clone(), neighbour));
+    }
+    tokio::spawn({
+        let hub = Arc::clone(&hub);
+        async move { hub.run_timer().await }
+    });
+    tokio::spawn(housekeeping::run(Arc::clone(&hub), endpoint.clone(), config.ping, known));
+    tokio::spawn(watch::run(Arc::clone(&hub), endpoint.clone(), home, files));
+    tracing::info!(name = %config.name, node = %node, addr = %local_addr, incarnation = incarnation.0, "listening");
+    let inner = Inner { hub, endpoint, local_addr, name: config.name, max_message: config.max_message };
+    Ok(NodeHandle(Arc::new(inner)))
+}
+
+fn gate_limits(config: &NodeConfig) -> GateLimits {
+    GateLimits {
+        in_flight: config.limits.handshakes,
+        per_prefix: config.limits.handshakes_per_prefix,
+        deadline: config.limits.handshake_deadline,
+        ..GateLimits::default()
+    }
+}
+
+fn link_limits(config: &NodeConfig) -> LinkLimits {
+    let some = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+    LinkLimits {
+        frames_per_s: some(config.limits.frames_per_s),
+        bytes_per_s: some(config.limits.bytes_per_s),
+        // A neighbour that answers no PING is closed with a word before this.
+        idle: config.ping.saturating_mul(6),
+        ..LinkLimits::default()
+    }
+}
+
+fn engine_config(config: &NodeConfig, network: NetworkId) -> EngineConfig {
+    EngineConfig {
+        dissemination: config.dissemination,
+        anti_entropy_us: micros(config.anti_entropy),
+        greedy_bytes_per_day: config.limits.greedy_bytes_per_day,
+        greedy_incarnations_per_day: config.limits.greedy_incarnations_per_day,
+        ..EngineConfig::new(network)
+    }
+}
+
+/// Another life of this node may be just about to end: its address is tried for again for a while.
+async fn bind(endpoint: &Endpoint, config: &NodeConfig) -> Result<Listener, StartError> {
+    let deadline = Instant::now() + BIND_PATIENCE;
+    loop {
+        match endpoint.bind(config.listen).await {
+            Err(why) if why.kind() == std::io::ErrorKind::AddrInUse && Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            other => return other.map_err(StartError::io("listen on", config.listen)),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! What people see of the log: what is durable, in the one order, less what the rules withdraw (design: Data).
+//!
+//! Withdrawn are messages from a fork's place on, those that a revocation cuts, and kinds that are not shown. A clock more
+//! than a minute ahead of ours hides a message until ours comes near. One that came more than a minute after its
+//! stamp is shown as late.
+
+use std::collections::BTreeMap;
+
+use rumormill_store::{Entry, OrderKey};
+use rumormill_wire::native::{BundleView, MessageKind};
+use rumormill_wire::{Clock, Origin, Seq};
+use serde::{Deserialize, Serialize};
+
+use crate::hub::Committed;
+
+/// A clock so far ahead of ours hides its message, and one so far behind marks it as late, in microseconds.
+pub const AHEAD_US: u64 = 60_000_000;
+
+/// Where a message stands in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// When, by its author's clock.
+    pub clock: Clock,
+    /// By whom.
+    pub origin: Origin,
+    /// Its number there.
+    pub seq: Seq,
+}
+
+/// A message as people see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Where it stands.
+    pub place: Place,
+    /// What it is.
+    pub kind: MessageKind,
+    /// Which room; empty for the common one.
+    pub room: String,
+    /// Its text; of a file, how long it is.
+    pub text: String,
+    /// It came more than a minute after its stamp.
+    pub late: bool,
+}
+
+/// A message as one line of JSON. The names of the keys are what others script against.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// Node id, in hexadecimal.
+    pub origin: String,
+    /// Which life of its store.
+    pub incarnation: u64,
+    /// Its number there.
+    pub seq: u64,
+    /// Its author's clock: UTC, with microseconds.
+    pub time: String,
+    /// `chat`, `file`, `notice` or `bridged`.
+    pub kind: String,
+    /// Which room; empty for the common one.
+    pub room: String,
+    /// The text.
+    pub text: String,
+    /// Its author signed it; false for what came through a plain door.
+    pub verified: bool,
+    /// It came more than a minute after its stamp.
+    pub late: bool,
+    /// The author's name, if known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub from: Option<String>,
+}
+
+impl Message {
+    /// The line of it.
+    #[must_use]
+    pub fn line(&self, from: Option<String>) -> LogLine {
+        LogLine {
+            origin: self.place.origin.node.to_string(),
+            incarnation: self.place.origin.incarnation.0,
+            seq: self.place.seq.0,
+            time: utc(self.place.clock.0),
+            kind: kind_name(self.kind).unwrap_or("other").to_owned(),
+            room: self.room.clone(),
+            text: self.text.clone(),
+            verified: self.kind != MessageKind::BRIDGED,
+            late: self.late,
+            from,
+        }
+    }
+}
+
+/// The name of a kind that is shown.
+#[must_use]
+pub const fn kind_name(kind: MessageKind) -> Option<&'static str> {
+    match kind {
+        MessageKind::CHAT => Some("chat"),
+        MessageKind::FILE => Some("file"),
+        MessageKind::NOTICE => Some("notice"),
+        MessageKind::BRIDGED => Some("bridged"),
+        _ => None,
+    }
+}
+
+/// The rules at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    /// Per origin, the first number that does not count.
+    pub limits: BTreeMap<Origin, Seq>,
+    /// Our wall clock in microseconds.
+    pub wall_us: u64,
+}
+
+impl Rules {
+    fn shows(&self, place: &Place, kind: MessageKind) -> bool {
+        kind_name(kind).is_some()
+            && place.clock.0 <= self.wall_us.saturating_add(AHEAD_US)
+            && self.limits.get(&place.origin).is_none_or(|limit| place.seq < *limit)
+    }
+
+    /// One message of the store, if it is shown.
+    #[must_use]
+    pub fn entry(&self, entry: Entry) -> Option<Message> {
+        let OrderKey { clock, origin, seq } = entry.key;
+        let place = Place { clock, origin, seq };
+        self.message(place, entry.kind, entry.room, entry.body, entry.received_us)
+    }
+
+    fn message(&self, place: Place, kind: MessageKind, room: String, body: Vec<u8>, received: u64) -> Option<Message> {
+        let late = received.saturating_sub(place.clock.0) > AHEAD_US;
+        self.shows(&place, kind).then(|| Message { place, kind, room, text: text(kind, body), late })
+    }
+
+    /// The messages of a bundle that are shown.
+    #[must_use]
+    pub fn bundle(&self, committed: &Committed) -> Vec<Message> {
+        let header = *committed.bundle.header();
+        let Ok(view) = BundleView::parse(committed.bundle.bytes()) else { return Vec::new() };
+        let shown = view.messages().filter_map(|message| {
+            let place = Place { clock: message.clock, origin: header.origin, seq: message.seq };
+            let (room, body) = (message.room.to_owned(), message.body.to_vec());
+            self.message(place, message.kind, room, body, committed.received_us)
+        });
+        shown.collect()
+    }
+}
+
+fn text(kind: MessageKind, body: Vec<u8>) -> String {
+    if kind == MessageKind::FILE {
+        return format!("(a file of {} bytes)", body.len());
+    }
+    String::from_utf8(body).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}
+
+/// Microseconds since the Unix epoch as `2026-11-21T05:22:09.000001Z`. Days by Howard Hinnant's civil-from-days.
+#[must_use]
+pub fn utc(us: u64) -> String {
+    let (seconds, micros) = (us / 1_000_000, us % 1_000_000);
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let shifted = days.saturating_add(719_468);
+    let (era, day) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march = (5 * day_of_year + 2) / 153;
+    let day_of_month = day_of_year - (153 * march + 2) / 5 + 1;
+    let month = if march < 10 { march + 3 } else { march - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3_600, rest % 3_600 / 60, rest % 60);
+    format!("{year:04}-{month:02}-{day_of_month:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use rumormill_wire::{Incarnation, NodeId};
+
+    use super::*;
+
+    fn entry(node: u8, seq: u64, clock: u64, kind: MessageKind) -> Entry {
+        let origin = Origin { node: NodeId([node; 32]), incarnation: Incarnation(1) };
+        let key = OrderKey { clock: Clock(clock), origin, seq: Seq(seq) };
+        Entry { key, kind, room: String::new(), body: b"hi".to_vec(), received_us: clock }
+    }
+
+    #[test]
+    fn withdrawn_and_unknown_and_future_messages_are_not_shown() {
+        let origin = Origin { node: NodeId([1; 32]), incarnation: Incarnation(1) };
+        let rules = Rules { limits: [(origin, Seq(3))].into(), wall_us: 1_000 };
+        let chat = MessageKind::CHAT;
+        assert!(rules.entry(entry(1, 2, 1, chat)).is_some());
+        assert!(rules.entry(entry(1, 3, 1, chat)).is_none(), "from the fork's place on");
+        assert!(rules.entry(entry(2, 3, 1, chat)).is_some(), "another author is not touched");
+        assert!(rules.entry(entry(2, 1, 1, MessageKind(77))).is_none());
+        assert!(rules.entry(entry(2, 1, 1_000 + AHEAD_US, chat)).is_some());
+        assert!(rules.entry(entry(2, 1, 1_001 + AHEAD_US, chat)).is_none(), "hidden until our clock comes near");
+    }
+
+    #[test]
+    fn what_comes_after_a_minute_is_late_and_a_bridged_sender_is_not_verified() {
+        let rules = Rules { wall_us: u64::MAX / 2, ..Rules::default() };
+        let mut old = entry(1, 1, 5, MessageKind::BRIDGED);
+        old.received_us = 5 + AHEAD_US;
+        assert!(!rules.entry(old.clone()).unwrap().late);
+        old.received_us += 1;
+        let message = rules.entry(old).unwrap();
+        let line = message.line(Some("bob".into()));
+        assert!(message.late && line.late && !line.verified);
+        let json = serde_json::to_value(&line).unwrap();
+        let keys: Vec<_> = json.as_object().unwrap().keys().cloned().collect();
+        let mut expected = ["origin", "incarnation", "seq", "time", "kind", "room", "text", "verified", "late", "from"]
+            .map(String::from);
+        expected.sort();
+        let mut found = keys;
+        found.sort();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn times_are_written_as_people_read_them() {
+        assert_eq!(utc(0), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(utc(951_782_400_000_001), "2000-02-29T00:00:00.000001Z");
+        assert_eq!(utc(1_795_238_529_123_456), "2026-11-21T05:22:09.123456Z");
+        assert!(utc(u64::MAX).ends_with('Z'));
+    }
+}

@@ -1,0 +1,54 @@
+//! Nodes of one test, with a CA of their own.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use rumormill_node::config::{IdentitySource, Neighbour};
+use rumormill_node::{NodeConfig, NodeHandle, start};
+use rumormill_wire::native::MessageKind;
+use tempfile::TempDir;
+
+/// Long enough for a machine whose two cores are busy.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub struct Net {
+    pub dir: TempDir,
+}
+
+impl Net {
+    pub fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn config(&self, name: &str, neighbours: &[(&str, SocketAddr)]) -> NodeConfig {
+        let mut config = NodeConfig::new(name);
+        config.identity = IdentitySource::LocalCa { home: Some(self.dir.path().join("home")) };
+        config.neighbours =
+            neighbours.iter().map(|(name, addr)| Neighbour { name: Some((*name).to_owned()), addr: *addr }).collect();
+        config
+    }
+
+    pub async fn start(&self, name: &str, neighbours: &[(&str, SocketAddr)]) -> NodeHandle {
+        start(self.config(name, neighbours)).await.unwrap()
+    }
+}
+
+pub async fn say(node: &NodeHandle, text: &str) {
+    node.submit(MessageKind::CHAT, "", text.to_owned()).await.unwrap().await.unwrap();
+}
+
+/// Waits until it holds; fails after a deadline.
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+pub async fn until_log(node: &NodeHandle, count: usize) -> Vec<String> {
+    until(&format!("{count} messages at {}", node.name()), async || node.chat_log().await.unwrap().len() >= count)
+        .await;
+    node.chat_log().await.unwrap()
+}
