@@ -72,7 +72,8 @@ struct Session<C> {
 
 /// Whether a first line comes from a web page: a browser lets one reach any port of this machine.
 fn is_http(line: &[u8]) -> bool {
-    let methods = [&b"GET /"[..], b"POST ", b"PUT ", b"HEAD ", b"OPTIONS ", b"DELETE ", b"PATCH ", b"CONNECT ", b"PRI *"];
+    let methods =
+        [&b"GET /"[..], b"POST ", b"PUT ", b"HEAD ", b"OPTIONS ", b"DELETE ", b"PATCH ", b"CONNECT ", b"PRI *"];
     methods.iter().any(|method| line.starts_with(method)) || line.windows(5).any(|part| part == b"HTTP/")
 }
 

@@ -5,9 +5,12 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub mod certs;
 mod check;
+pub mod classroom;
 pub mod clock;
 pub mod config;
+mod control;
 mod counters;
 mod disk;
 mod files;
@@ -16,8 +19,13 @@ mod housekeeping;
 mod hub;
 mod incarnation;
 mod link;
+pub mod logging;
 mod names;
 mod opened;
+pub mod process;
+pub mod records;
+pub mod run;
+pub mod socket;
 pub mod start;
 pub mod view;
 mod watch;
@@ -26,6 +34,8 @@ pub use config::{ConfigError, NodeConfig, NodeOptions};
 pub use handle::{LogError, NodeHandle, PeerInfo, Pending};
 pub use hub::{Committed, Receipt, SubmitError};
 pub use link::Direction;
+pub use process::{ProcessArgs, run_process};
+pub use run::{configure, run_node};
 pub use start::{Credentials, StartError, start, start_with};
 
 /// Locks; what a thread that panicked has left is taken as it is.

@@ -27,6 +27,8 @@ pub(crate) struct Opened {
     pub(crate) incarnations: Option<Incarnations>,
     /// To be committed before anything else.
     pub(crate) meta: Vec<Record>,
+    /// The incarnation is certain to be new, so neighbours need not be asked about it.
+    pub(crate) fresh: bool,
 }
 
 impl Opened {
@@ -66,12 +68,13 @@ impl Opened {
             (None, Some(file)) => fresh(&stored, node, file)?,
             (None, None) => Incarnation(crate::clock::wall_s()),
         };
+        let certain = kept.is_none() && incarnations.is_some();
         let meta = if kept.is_some() { Vec::new() } else { vec![incarnation_record(incarnation)] };
         let recovered = recovered(stored, Origin { incarnation, ..node }, network);
         let (reader, pages) = (store.reader()?, store.reader()?);
         let writer = Writer::start(store).map_err(StartError::io("start", "the store's thread"))?;
         let (disk, reads) = Disk::new(writer, pages, config.limits.links);
-        Ok(Self { disk, reads, reader, recovered, incarnations, meta })
+        Ok(Self { disk, reads, reader, recovered, incarnations, meta, fresh: certain })
     }
 }
 

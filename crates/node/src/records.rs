@@ -92,9 +92,11 @@ fn probe(dir: &Path) -> io::Result<()> {
 
 /// A name for a working directory: the FNV-1a hash of its path (it needs to differ, not to be secret).
 fn key_of(path: &Path) -> String {
-    let hash = path.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = path
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     format!("{hash:016x}")
 }
 
@@ -214,7 +216,8 @@ mod tests {
         let child = Command::new("sh").args(["-c", script]).spawn().unwrap();
         let pid = child.id();
         make_private(&dir.join(PROCESSES)).unwrap();
-        fs::write(dir.join(PROCESSES).join(pid.to_string()), format!("{pid} {} 0\n", start_time(pid).unwrap())).unwrap();
+        fs::write(dir.join(PROCESSES).join(pid.to_string()), format!("{pid} {} 0\n", start_time(pid).unwrap()))
+            .unwrap();
         child
     }
 

@@ -63,6 +63,9 @@ pub enum StartError {
     /// The store.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// The local socket.
+    #[error("{0}")]
+    Socket(#[from] crate::socket::SocketError),
     /// A file or a socket.
     #[error("cannot {action} {what}: {source}")]
     Io {
@@ -191,7 +194,7 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
         move || Opened::open(&config, home.as_deref(), Origin { node, incarnation: Incarnation(0) }, network)
     })
     .await?;
-    let Opened { disk, reads, mut reader, recovered, incarnations, meta } = opened;
+    let Opened { disk, reads, mut reader, recovered, incarnations, meta, fresh } = opened;
     let incarnation = recovered.me.incarnation;
     let names = Names::default();
     names.learn(node, &config.name);
@@ -225,7 +228,9 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
         hub.checker.learn(&set);
         endpoint.set_revoked(set);
     }
-    let _ = hub.drive(Input::Start { neighbours: config.neighbours.len() });
+    // Of an incarnation that was never used nobody knows anything.
+    let asked = if fresh { 0 } else { config.neighbours.len() };
+    let _ = hub.drive(Input::Start { neighbours: asked });
     let features = if config.dissemination == Dissemination::Mongering { Hello::MONGERS } else { 0 };
     let greeting = Greeting { network, incarnation, features, name: config.name.clone() };
     let linker = Linker { hub: Arc::clone(&hub), endpoint: endpoint.clone(), greeting, max_links: config.limits.links };

@@ -100,6 +100,15 @@ options! {
 }
 
 impl NodeOptions {
+    /// Sets a key by its name; `neighbour` adds one. Says whether there is such a key.
+    pub fn set(&mut self, key: &str, value: String) -> bool {
+        if key == "neighbour" {
+            self.neighbour.push(value);
+            return true;
+        }
+        self.slot(key).map(|slot| *slot = Some(value)).is_some()
+    }
+
     /// Reads a TOML file.
     ///
     /// # Errors

@@ -1,0 +1,65 @@
+//! The classroom control port over a node ([`crate::classroom`]).
+
+use rumormill_gossip::Reject;
+use rumormill_wire::native::MessageKind;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::classroom::{self, Chat, Durable};
+use crate::handle::NodeHandle;
+use crate::hub::SubmitError;
+
+/// Whether a client may end the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Crash {
+    /// At once, with no farewell and nothing flushed: only `process` offers it.
+    Offered,
+    /// The command does nothing.
+    Refused,
+}
+
+/// The node may still be starting: a port that listens from the first moment is what old proxies ask for.
+#[derive(Clone)]
+struct Door {
+    node: watch::Receiver<Option<NodeHandle>>,
+    crash: Crash,
+}
+
+impl Door {
+    async fn node(&self) -> Result<NodeHandle, String> {
+        let mut node = self.node.clone();
+        let started = node.wait_for(Option::is_some).await.map_err(|_| "the node did not start".to_owned())?;
+        started.clone().ok_or_else(|| "the node did not start".to_owned())
+    }
+}
+
+impl Chat for Door {
+    async fn say(&self, text: String) -> Result<Durable, String> {
+        let pending = self.node().await?.submit(MessageKind::CHAT, "", text).await;
+        let pending = pending.map_err(|error| match error {
+            SubmitError::Rejected(Reject::Invalid(reason)) => reason.to_string(),
+            other => other.to_string(),
+        })?;
+        Ok(Box::pin(async move {
+            if let Err(error) = pending.await {
+                tracing::warn!(%error, "a message was taken and is not durable");
+            }
+        }))
+    }
+
+    async fn chat_log(&self) -> Result<Vec<String>, String> {
+        self.node().await?.chat_log().await.map_err(|error| error.to_string())
+    }
+
+    fn crash(&self) {
+        if self.crash == Crash::Offered {
+            crate::process::die();
+        }
+        tracing::info!("control port: crash is not offered here");
+    }
+}
+
+/// Serves until the runtime ends.
+pub(crate) async fn serve(listener: TcpListener, node: watch::Receiver<Option<NodeHandle>>, crash: Crash) {
+    classroom::serve(listener, Door { node, crash }).await;
+}

@@ -1,0 +1,174 @@
+//! `process`: a node for the classroom (interop/classroom-proxy). It knows only its id, and its neighbours are the ids
+//! beside its own.
+//!
+//! It listens on its control port before anything else, never reads standard input, and goes on when standard output
+//! and error cannot be written to.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tokio::sync::watch;
+
+use crate::clock::wall_s;
+use crate::config::{Durability, IdentitySource, LogFormat, Neighbour, NodeConfig, StoreKind};
+use crate::control::{self, Crash};
+use crate::logging;
+use crate::records;
+use crate::run::{fail, leave, runtime, wait};
+use crate::start::start;
+
+/// Names a directory for stores that live as long as a session; without it, logs are in memory.
+pub const SESSION_STORE: &str = "RUMORMILL_SESSION_STORE";
+/// The first port of neighbours' links, if no other root is named.
+pub const DEFAULT_ROOT: u16 = 20_000;
+/// Roots that are allowed.
+pub const ROOTS: std::ops::RangeInclusive<u16> = 20_000..=29_999;
+
+/// What `process` is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProcessArgs {
+    /// Which process it is, from 0.
+    pub id: u16,
+    /// How many there are.
+    pub n: u16,
+    /// Its control port.
+    pub port: u16,
+    /// Its port for neighbours is this plus its id.
+    pub root: u16,
+}
+
+impl ProcessArgs {
+    /// Checks what was given.
+    ///
+    /// # Errors
+    /// Names the argument, its value and what is allowed.
+    pub fn check(self) -> Result<Self, String> {
+        let Self { id, n, root, .. } = self;
+        if id >= n {
+            return Err(format!("id: {id} is not allowed with n {n}; give 0 to {}", n.saturating_sub(1)));
+        }
+        if !ROOTS.contains(&root) {
+            return Err(format!("root: {root} is not allowed; give {} to {}", ROOTS.start(), ROOTS.end()));
+        }
+        if root.checked_add(n).is_none() {
+            return Err(format!("n: {n} is not allowed; ports end at 65535"));
+        }
+        Ok(self)
+    }
+
+    fn addr(self, id: u16) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.root.saturating_add(id)))
+    }
+
+    fn config(self, home: PathBuf, session_store: Option<PathBuf>) -> NodeConfig {
+        let mut config = NodeConfig::new(&name(self.id));
+        config.listen = self.addr(self.id);
+        let beside = [self.id.checked_sub(1), self.id.checked_add(1).filter(|id| *id < self.n)];
+        config.neighbours =
+            beside.into_iter().flatten().map(|id| Neighbour { name: Some(name(id)), addr: self.addr(id) }).collect();
+        config.identity = IdentitySource::LocalCa { home: Some(home) };
+        if let Some(dir) = session_store {
+            config.store = StoreKind::Sqlite;
+            config.durability = Durability::Normal;
+            config.state = Some(dir.join(self.id.to_string()));
+        }
+        config
+    }
+}
+
+/// The name of a process in its session's network.
+fn name(id: u16) -> String {
+    format!("p{id}")
+}
+
+/// Runs a process until SIGTERM or `crash`.
+#[must_use]
+pub fn run_process(args: ProcessArgs) -> ExitCode {
+    // First of all: whoever started us gives us one second to listen.
+    let control = match TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)) {
+        Ok(control) => control,
+        Err(error) => return fail(&format!("port: cannot listen on 127.0.0.1:{}: {error}", args.port)),
+    };
+    let args = match args.check() {
+        Ok(args) => args,
+        Err(reason) => return fail(&reason),
+    };
+    logging::init(LogFormat::Human, "warn");
+    let session = match records::session_dir() {
+        Ok(session) => session,
+        Err(error) => return fail(&error.to_string()),
+    };
+    if let Err(error) = records::record(&session, u32::from(args.id)) {
+        return fail(&format!("cannot record this process in {}: {error}", session.display()));
+    }
+    let store = std::env::var_os(SESSION_STORE).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    match runtime() {
+        Ok(runtime) => {
+            let code = runtime.block_on(serve(args.config(session, store), control));
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => fail(&format!("cannot start threads: {error}")),
+    }
+}
+
+async fn serve(config: NodeConfig, control: TcpListener) -> ExitCode {
+    let control = control.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(control));
+    let control = match control {
+        Ok(control) => control,
+        Err(error) => return fail(&format!("port: {error}")),
+    };
+    let (started, node) = watch::channel(None);
+    tokio::spawn(control::serve(control, node, Crash::Offered));
+    match start(config).await {
+        Ok(node) => {
+            started.send_replace(Some(node.clone()));
+            tracing::info!(at = wall_s(), "started");
+            wait(&node).await;
+            leave(node).await
+        }
+        Err(error) => fail(&error.to_string()),
+    }
+}
+
+/// Ends the process here and now.
+pub(crate) fn die() {
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    std::process::abort();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARGS: ProcessArgs = ProcessArgs { id: 1, n: 3, port: 1, root: DEFAULT_ROOT };
+
+    #[test]
+    fn neighbours_are_the_ids_beside() {
+        let names = |id, n| -> Vec<_> {
+            let config = ProcessArgs { id, n, ..ARGS }.config("home".into(), None);
+            config.neighbours.iter().map(|n| (n.name.clone().unwrap(), n.addr.port())).collect()
+        };
+        assert_eq!(names(0, 1), []);
+        assert_eq!(names(0, 3), [("p1".into(), 20_001)]);
+        assert_eq!(names(1, 3), [("p0".into(), 20_000), ("p2".into(), 20_002)]);
+        assert_eq!(names(2, 3), [("p1".into(), 20_001)]);
+    }
+
+    #[test]
+    fn a_session_store_is_on_disk_and_else_all_is_in_memory() {
+        assert_eq!(ARGS.config("home".into(), None).store, StoreKind::Memory);
+        let config = ARGS.config("home".into(), Some("/tmp/s".into()));
+        assert_eq!((config.store, config.durability), (StoreKind::Sqlite, Durability::Normal));
+        assert_eq!(config.state, Some("/tmp/s/1".into()));
+    }
+
+    #[test]
+    fn arguments_out_of_range_are_named() {
+        assert!(ProcessArgs { id: 3, ..ARGS }.check().unwrap_err().contains("id: 3"));
+        assert!(ProcessArgs { root: 30_000, ..ARGS }.check().unwrap_err().contains("20000 to 29999"));
+        assert!(ProcessArgs { n: u16::MAX, ..ARGS }.check().unwrap_err().contains("n: 65535"));
+        assert_eq!(ARGS.check(), Ok(ARGS));
+    }
+}

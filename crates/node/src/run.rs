@@ -1,0 +1,101 @@
+//! `rumormill-node`: from flags and a file to a running daemon, until a signal.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::config::{NodeConfig, NodeOptions};
+use crate::logging::{self, tell};
+use crate::socket::Server;
+use crate::start::{StartError, start};
+use crate::{ConfigError, NodeHandle, control};
+
+/// Reads the file, if one is named, puts the flags over it and checks the whole.
+///
+/// # Errors
+/// Names the setting, the value and what is allowed.
+pub fn configure(flags: NodeOptions, file: Option<&Path>) -> Result<NodeConfig, ConfigError> {
+    let below = file.map(NodeOptions::read).transpose()?.unwrap_or_default();
+    NodeConfig::build(&flags.over(below))
+}
+
+/// Runs a node until SIGTERM, SIGINT or a request at its socket; then it drains and leaves. A second signal ends it at
+/// once. What goes wrong is said on standard error.
+#[must_use]
+pub fn run_node(config: NodeConfig) -> ExitCode {
+    logging::init(config.log_format, &config.log_level);
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("cannot start threads: {error}")),
+    };
+    let code = runtime.block_on(async {
+        match serve(config).await {
+            Ok(code) => code,
+            Err(error) => fail(&error.to_string()),
+        }
+    });
+    // What is still blocked in the file system is not waited for.
+    runtime.shutdown_background();
+    code
+}
+
+pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("rumormill").build()
+}
+
+pub(crate) fn fail(why: &str) -> ExitCode {
+    tell(&format!("rumormill: {why}"));
+    ExitCode::FAILURE
+}
+
+async fn serve(config: NodeConfig) -> Result<ExitCode, StartError> {
+    let control = match config.control {
+        Some(addr) => {
+            let bound = tokio::net::TcpListener::bind(addr).await;
+            Some(bound.map_err(StartError::io("listen for control on", addr))?)
+        }
+        None => None,
+    };
+    let socket = config.socket_path().map(|path| Server::bind(&path)).transpose().map_err(StartError::Socket)?;
+    let node = start(config).await?;
+    if let Some(socket) = socket {
+        tokio::spawn(socket.serve(node.clone()));
+    }
+    if let Some(listener) = control {
+        let (_, started) = watch::channel(Some(node.clone()));
+        tokio::spawn(control::serve(listener, started, control::Crash::Refused));
+    }
+    wait(&node).await;
+    Ok(leave(node).await)
+}
+
+/// Until a signal or until the node stops by itself.
+pub(crate) async fn wait(node: &NodeHandle) {
+    let (mut term, mut int) = match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(term), Ok(int)) => (term, int),
+        _ => return node.stopped().await,
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+        () = node.stopped() => {}
+    }
+    tracing::info!("draining; a second signal ends at once");
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        std::process::exit(1);
+    });
+}
+
+pub(crate) async fn leave(node: NodeHandle) -> ExitCode {
+    match node.shutdown().await {
+        Ok(()) if !node.has_failed() => ExitCode::SUCCESS,
+        Ok(()) => fail("the store failed; see the log"),
+        Err(error) => fail(&error.to_string()),
+    }
+}

@@ -1,0 +1,145 @@
+//! The local socket: one JSON object a line each way, for the owner of the node alone.
+//!
+//! A request is answered by one line, or by many of [`Reply::Line`] and one [`Reply::End`]. An unknown request is an
+//! error reply, and the connection goes on.
+
+pub mod client;
+pub mod server;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::handle::PeerInfo;
+use crate::view::LogLine;
+
+pub use client::{Client, ClientError, LogEvent};
+pub use server::{Server, SocketError};
+
+/// Longest line: a message of 32 KiB, each byte of it written as `\u00xx`, and some room.
+pub const MAX_LINE: usize = 256 * 1024;
+/// Clients at once.
+pub const MAX_CLIENTS: usize = 32;
+/// Bytes of a Unix socket's path, with the zero that ends it.
+pub const MAX_PATH: usize = 108;
+
+/// What a client asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do", deny_unknown_fields)]
+pub enum Request {
+    /// Write a message; answered when it is durable.
+    Send {
+        /// Its text.
+        text: String,
+        /// Which room; empty for the common one.
+        #[serde(default)]
+        room: String,
+        /// `chat`, the default, or `notice`.
+        #[serde(default)]
+        kind: Option<String>,
+    },
+    /// The log, all of it or one room; then, with `follow`, what comes.
+    Log {
+        /// Go on with what comes.
+        #[serde(default)]
+        follow: bool,
+        /// This room alone.
+        #[serde(default)]
+        room: Option<String>,
+        /// Only the last so many.
+        #[serde(default)]
+        last: Option<usize>,
+    },
+    /// All links.
+    Peers,
+    /// All counters.
+    Metrics,
+    /// Who the node is.
+    Info,
+    /// What it has of a node's chains: what a revocation would cut at.
+    Frontier {
+        /// Node id, in hexadecimal.
+        node: String,
+    },
+    /// Drain and leave.
+    Shutdown,
+}
+
+/// What the node answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// A message is durable.
+    Sent(Sent),
+    /// A message of the log.
+    Line(LogLine),
+    /// The follower was too slow and missed some; asking for the log again shows them.
+    Missed {
+        /// How many bundles.
+        bundles: u64,
+    },
+    /// The log ends here.
+    End {},
+    /// All links.
+    Peers(Vec<PeerInfo>),
+    /// All counters.
+    Metrics(BTreeMap<String, u64>),
+    /// Who the node is.
+    Info(Info),
+    /// Incarnation and last number of each chain.
+    Frontier(Vec<(u64, u64)>),
+    /// The node goes.
+    Stopping {},
+    /// It did not work.
+    Error(String),
+}
+
+/// Where a message was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// Node id, in hexadecimal.
+    pub origin: String,
+    /// Which life of its store.
+    pub incarnation: u64,
+    /// Its number there.
+    pub seq: u64,
+    /// Its clock: UTC, with microseconds.
+    pub time: String,
+}
+
+/// Who a node is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Info {
+    /// Name in the network.
+    pub name: String,
+    /// Node id, in hexadecimal.
+    pub node: String,
+    /// Under which incarnation it writes.
+    pub incarnation: u64,
+    /// Where it listens for neighbours.
+    pub listen: String,
+    /// Fingerprint of all that it has: equal ones are equal logs.
+    pub fingerprint: String,
+}
+
+/// Where a node with this state directory has its socket.
+#[must_use]
+pub fn default_path(state: &Path) -> PathBuf {
+    state.join("node.sock")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_what_a_script_would_write() {
+        let request: Request = serde_json::from_str(r#"{"do":"send","text":"hi"}"#).unwrap();
+        assert_eq!(request, Request::Send { text: "hi".into(), room: String::new(), kind: None });
+        let request: Request = serde_json::from_str(r#"{"do":"log","follow":true}"#).unwrap();
+        assert_eq!(request, Request::Log { follow: true, room: None, last: None });
+        assert!(serde_json::from_str::<Request>(r#"{"do":"log","folow":true}"#).is_err());
+        assert_eq!(serde_json::to_string(&Reply::End {}).unwrap(), r#"{"end":{}}"#);
+    }
+}
