@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rumormill_wire::classroom::{ProcessLine, ProxyLine};
 use rumormill_wire::native::{
     BundleBuilder, BundleView, Coverage, Cut, EntryState, Frame, Hello, LENGTH_LEN, MessageKind, RevocationEntry,
     RevocationList, Status, StatusEntry,
@@ -260,6 +261,27 @@ fn relay() -> Outcome<Case> {
     })
 }
 
+fn proxy_line() -> Outcome<Case> {
+    let line = format!("3 msg 17 {}", "hello there ".repeat(12)).into_bytes();
+    Ok(Case {
+        name: "classroom msg line",
+        items: 1,
+        ours: side(line.clone(), |line| match ProxyLine::parse(line) {
+            Ok(ProxyLine::To { id, line: ProcessLine::Msg { text, .. } }) => {
+                Some(usize::try_from(id).ok()? + text.len())
+            }
+            _ => None,
+        }),
+        baseline: side(line, |line| {
+            let line = String::from_utf8(line.to_vec()).ok()?;
+            let words: Vec<&str> = line.splitn(4, ' ').collect();
+            let &[id, "msg", message_id, text] = words.as_slice() else { return None };
+            message_id.parse::<i64>().ok()?;
+            Some(id.parse::<usize>().ok()? + text.to_owned().len())
+        }),
+    })
+}
+
 /// Seconds of one call, from as many calls as a round takes.
 fn time(side: &Side, calls: u32) -> f64 {
     let start = Instant::now();
@@ -298,6 +320,7 @@ fn main() -> Outcome<()> {
         revocation()?,
         push()?,
         relay()?,
+        proxy_line()?,
     ];
     let measured = std::env::args().any(|arg| arg == "--bench");
     let mut out = io::stdout().lock();

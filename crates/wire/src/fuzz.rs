@@ -6,6 +6,7 @@
 use core::fmt;
 
 pub mod builder;
+pub mod classroom;
 pub mod dict;
 pub mod native;
 pub mod push_pull;
@@ -116,4 +117,12 @@ pub const TARGETS: &[Target] = &[
     Target { name: "revocation", body: native::revocation, seeds: seeds::revocations, tokens: dict::native },
     Target { name: "push_pull", body: push_pull::push_pull, seeds: seeds::push_pull, tokens: dict::push_pull },
     Target { name: "relay_43110", body: push_pull::relay, seeds: seeds::relay, tokens: dict::relay },
+    Target { name: "classroom_proxy", body: classroom::proxy, seeds: seeds::proxy_lines, tokens: dict::classroom },
+    Target {
+        name: "classroom_process",
+        body: classroom::process,
+        seeds: seeds::process_lines,
+        tokens: dict::classroom,
+    },
+    Target { name: "classroom_reply", body: classroom::reply, seeds: seeds::reply_lines, tokens: dict::classroom },
 ];

@@ -3,6 +3,7 @@
 
 use std::{fs, path::Path};
 
+use rumormill_wire::classroom;
 use rumormill_wire::native::{
     BundleBuilder, BundleView, Coverage, EntryState, Frame, LENGTH_LEN, MAX_STATUS_ENTRIES, MessageKind, PushError,
     RevocationList, Status, StatusEntry, frame_len, kind,
@@ -37,6 +38,12 @@ fn parse_all(input: &[u8]) -> usize {
     count(relay::frame_len(input).is_ok());
     count(relay::RelayFrame::decode(input).is_ok());
     count(relay::bare_len(input) > 0);
+    count(classroom::line_len(input).is_ok());
+    for line in [input, input.strip_suffix(b"\n").unwrap_or(input)] {
+        count(classroom::ProxyLine::parse(line).is_ok());
+        count(classroom::ProcessLine::parse(line).is_ok());
+        count(classroom::ReplyLine::parse(line).is_ok());
+    }
     parsed
 }
 

@@ -2,6 +2,8 @@
 //! by seeds changed with words of the dictionary. The sound codec has to stand the same.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+use rumormill_wire::classroom::ProxyLine;
+use rumormill_wire::fuzz::classroom::{ProxyLines, lines_with};
 use rumormill_wire::fuzz::native::{
     Bundles, Frames, Revocations, bundle_with, frame_with, revocation_with, status_with, stream_with,
 };
@@ -14,7 +16,7 @@ use rumormill_wire::push_pull::{Request, relay::RelayFrame};
 fn inputs(target: &str) -> impl Iterator<Item = Vec<u8>> {
     let target = TARGETS.iter().find(|t| t.name == target).unwrap();
     let mut tokens: Vec<_> = (target.tokens)().into_iter().map(|(_, token)| token).collect();
-    tokens.extend([vec![b'0'], vec![b' '], vec![0]]);
+    tokens.extend([vec![b'0'], vec![b' '], vec![b'\r'], vec![0]]);
     (target.seeds)().into_iter().flat_map(move |(_, seed)| {
         let mut inputs = vec![seed.clone()];
         for at in 0..=seed.len().min(60) {
@@ -230,4 +232,31 @@ impl Stream for Padded {
 #[test]
 fn a_second_form_of_a_length_is_found() {
     assert!(found("relay_43110", |input| relay_with(&Padded, input)).is_some());
+}
+
+/// Takes a carriage return for a part of the line's end.
+struct WindowsLines;
+
+impl Codec for WindowsLines {
+    type Value<'a> = ProxyLine<'a>;
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<ProxyLine<'a>, usize> {
+        let line = bytes.strip_suffix(b"\n").ok_or(bytes.len())?;
+        ProxyLine::parse(line.strip_suffix(b"\r").unwrap_or(line)).map_err(|e| e.offset)
+    }
+
+    fn encode(&self, line: &ProxyLine<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+        ProxyLines.encode(line, out)
+    }
+}
+
+impl Stream for WindowsLines {
+    fn cut(&self, bytes: &[u8], ended: bool) -> Result<Option<usize>, usize> {
+        ProxyLines.cut(bytes, ended)
+    }
+}
+
+#[test]
+fn a_second_line_end_is_found() {
+    assert!(found("classroom_proxy", |input| lines_with(&WindowsLines, input)).is_some());
 }

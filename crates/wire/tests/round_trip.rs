@@ -3,6 +3,7 @@
 
 use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
+use rumormill_wire::fuzz::classroom::ProxyLines;
 use rumormill_wire::fuzz::native::{Bundles, Frames, Revocations, bundle_with, frame_with, revocation_with};
 use rumormill_wire::fuzz::push_pull::{Items, RelayFrames, Replies, RequestLines, Requests, request_with};
 use rumormill_wire::fuzz::{Codec, any_split_is_whole, canonical, seeds, split_is_whole};
@@ -122,6 +123,9 @@ fn a_stream_cut_at_any_place_gives_what_the_whole_gives() {
     }
     for (name, stream) in seeds::relay() {
         any_split_is_whole(&RelayFrames, &stream[2..]).unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+    for (name, lines) in seeds::proxy_lines() {
+        any_split_is_whole(&ProxyLines, &lines).unwrap_or_else(|e| panic!("{name}: {e}"));
     }
     for (name, lines) in seeds::push_pull() {
         any_split_is_whole(&RequestLines, &lines).unwrap_or_else(|e| panic!("{name}: {e}"));

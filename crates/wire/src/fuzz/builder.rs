@@ -54,7 +54,9 @@ pub fn builder(bytes: &[u8]) -> Result<(), Finding> {
     }
     let (len, count) = (builder.encoded_len(), builder.len());
     claim(count == taken.len(), || format!("{count} messages, {} taken", taken.len()))?;
+    let messages = builder.message_bytes().to_vec();
     let sealed = builder.seal(Signature([3; 64]));
+    claim(sealed.ends_with(&messages), || "not the messages that were to be signed".to_owned())?;
     claim(sealed.len() == len, || format!("{} bytes, {len} announced", sealed.len()))?;
     if taken.is_empty() {
         return claim(BundleView::parse(&sealed).is_err(), || "an empty bundle is read".to_owned());

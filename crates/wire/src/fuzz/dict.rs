@@ -3,6 +3,7 @@
 
 use core::fmt::Write as _;
 
+use crate::classroom;
 use crate::native::{self, kind};
 use crate::push_pull::{self as plain, relay as frames};
 
@@ -102,5 +103,25 @@ pub fn relay() -> Vec<(&'static str, Vec<u8>)> {
         ("most", "32773|"),
         ("too_high", "32774|"),
         ("frame", "8|0002|one"),
+    ])
+}
+
+/// Words of the classroom proxy interface.
+#[must_use]
+pub fn classroom() -> Vec<(&'static str, Vec<u8>)> {
+    words(&[
+        ("start", classroom::START),
+        ("msg", classroom::MSG),
+        ("get", classroom::GET_CHAT_LOG),
+        ("crash", classroom::CRASH),
+        ("exit", classroom::EXIT),
+        ("reply", classroom::CHAT_LOG),
+        ("id", "0 "),
+        ("place", " 4 10004"),
+        ("highest_id", "4294967295 "),
+        ("negative", "-7 "),
+        ("comma", ","),
+        ("line", "\n"),
+        ("line_cr", "\r\n"),
     ])
 }

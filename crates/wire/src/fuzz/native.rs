@@ -184,7 +184,8 @@ pub fn status_with<C: for<'a> Codec<Value<'a> = Frame<'a>>>(codec: &C, payload: 
     canonical(codec, &frame)?;
     let Ok(Frame::Status(status)) = codec.parse(&frame) else { return Ok(()) };
     let entries: Vec<_> = status.entries.iter().collect();
-    claim(entries.len() == status.entries.len(), || "the count is not the number of entries".to_owned())?;
+    let same_len = entries.len() == status.entries.len() && entries.is_empty() == status.entries.is_empty();
+    claim(same_len, || "the count is not the number of entries".to_owned())?;
     claim(entries.is_sorted_by(|a, b| a.origin < b.origin), || "P-S5: origins do not rise".to_owned())?;
     if let Coverage::Range { low, high } = status.coverage {
         let inside = entries.iter().all(|e| (low..=high).contains(&e.origin));
@@ -241,11 +242,12 @@ where
 /// The same from a slice, and refused backwards.
 fn cut_comes_back(node: NodeId, lasts: Lasts<'_>) -> Result<(), Finding> {
     let owned: Vec<_> = lasts.iter().collect();
-    claim(owned.len() == lasts.len(), || "the count is not the number of incarnations".to_owned())?;
+    claim(owned.len() == lasts.len() && owned.is_empty() == lasts.is_empty(), || "the count is not the number of incarnations".to_owned())?;
     claim(owned.is_sorted_by(|a, b| a.0 < b.0), || "P-R2: incarnations do not rise".to_owned())?;
     let list = |lasts: &[_]| RevocationList::encode(1, 0, &[RevocationEntry { node, cut: Cut::Last(lasts.into()) }]);
     let wire = RevocationList::encode(1, 0, &[RevocationEntry { node, cut: Cut::Last(lasts) }]);
-    claim(wire.is_ok() && list(&owned) == wire, || "incarnations from a slice differ".to_owned())?;
+    let same = lasts == Lasts::from(owned.as_slice());
+    claim(same && wire.is_ok() && list(&owned) == wire, || "incarnations from a slice differ".to_owned())?;
     let backwards: Vec<_> = owned.iter().rev().copied().collect();
     claim(owned.len() < 2 || list(&backwards).is_err(), || "P-R2: incarnations fall".to_owned())
 }

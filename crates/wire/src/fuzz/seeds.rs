@@ -1,6 +1,7 @@
 //! Seeds of the fuzz targets, made by the encoders. `fuzz/seeds` holds them as files; a test sees that they are up to
 //! date.
 
+use crate::classroom::{ProcessLine, ProxyLine, ReplyLine, StartPlace};
 use crate::native::{
     BundleBuilder, BundleHeader, BundleView, Bye, ByeCode, Coverage, Cut, EntryState, Frame, Hello, LENGTH_LEN, Member,
     MessageKind, Proof, RangeRequest, RevocationEntry, RevocationList, Rumor, SignedHeader, Status, StatusEntries,
@@ -219,4 +220,52 @@ pub fn relay() -> Seeds {
         ("glued", glued("", &[RelayFrame::Message("one"), RelayFrame::Message("a|b|c"), other])),
         ("bare", glued("first", &[RelayFrame::Message("second")])),
     ]
+}
+
+const PROCESS_LINES: [(&str, ProcessLine<'_>); 3] = [
+    ("msg", ProcessLine::Msg { id: "-7", text: " grüße,  and spaces" }),
+    ("get", ProcessLine::GetChatLog),
+    ("crash", ProcessLine::Crash { suffix: "AfterVote" }),
+];
+
+/// Lines without their end, each by itself, and all of them as a stream.
+fn lines<L, E: core::fmt::Debug>(list: &[(&'static str, L)], encode: fn(&L, &mut Vec<u8>) -> Result<(), E>) -> Seeds {
+    let mut all = Vec::new();
+    let mut seeds: Seeds = Vec::new();
+    for (name, line) in list {
+        let mut out = Vec::new();
+        let done = encode(line, &mut out);
+        debug_assert!(done.is_ok(), "{done:?}");
+        all.extend_from_slice(&out);
+        out.pop();
+        seeds.push((name, out));
+    }
+    seeds.push(("all", all));
+    seeds
+}
+
+/// What a process is told.
+#[must_use]
+pub fn process_lines() -> Seeds {
+    lines(&PROCESS_LINES, ProcessLine::encode)
+}
+
+/// What a proxy is told.
+#[must_use]
+pub fn proxy_lines() -> Seeds {
+    let place = StartPlace { n: 4, port: 10_003 };
+    let mut list = vec![
+        ("start", ProxyLine::Start { id: 3, place: Some(place) }),
+        ("start_short", ProxyLine::Start { id: 12, place: None }),
+        ("exit", ProxyLine::Exit),
+    ];
+    list.extend(PROCESS_LINES.map(|(name, line)| (name, ProxyLine::To { id: 0, line })));
+    lines(&list, ProxyLine::encode)
+}
+
+/// What a process answers.
+#[must_use]
+pub fn reply_lines() -> Seeds {
+    let list = [("two", ReplyLine { payload: "hello,grüße, and a comma" }), ("none", ReplyLine { payload: "" })];
+    lines(&list, ReplyLine::encode)
 }
