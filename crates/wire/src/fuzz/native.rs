@@ -242,7 +242,9 @@ where
 /// The same from a slice, and refused backwards.
 fn cut_comes_back(node: NodeId, lasts: Lasts<'_>) -> Result<(), Finding> {
     let owned: Vec<_> = lasts.iter().collect();
-    claim(owned.len() == lasts.len() && owned.is_empty() == lasts.is_empty(), || "the count is not the number of incarnations".to_owned())?;
+    claim(owned.len() == lasts.len() && owned.is_empty() == lasts.is_empty(), || {
+        "the count is not the number of incarnations".to_owned()
+    })?;
     claim(owned.is_sorted_by(|a, b| a.0 < b.0), || "P-R2: incarnations do not rise".to_owned())?;
     let list = |lasts: &[_]| RevocationList::encode(1, 0, &[RevocationEntry { node, cut: Cut::Last(lasts.into()) }]);
     let wire = RevocationList::encode(1, 0, &[RevocationEntry { node, cut: Cut::Last(lasts) }]);
