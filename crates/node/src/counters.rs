@@ -28,6 +28,8 @@ counters! {
     greetings_failed,
     /// Groups that the store has committed.
     commits,
+    /// Messages made durable, our own among them.
+    messages_committed,
     /// Reads of the store that failed or found damage.
     reads_failed,
     /// Reads of the store for which there was no room.

@@ -279,6 +279,12 @@ impl NodeHandle {
         self.0.endpoint.metrics().bytes_out.load(std::sync::atomic::Ordering::Relaxed)
     }
 
+    /// Messages made durable since the start, our own among them.
+    #[must_use]
+    pub fn committed(&self) -> u64 {
+        self.0.hub.counters.messages_committed.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     /// Whether the store failed, so that the node stopped by itself.
     #[must_use]
     pub fn has_failed(&self) -> bool {

@@ -349,13 +349,15 @@ impl Hub {
     }
 
     fn committed(&self, appends: u64) {
-        let news: Vec<_> = {
+        let news: Vec<Committed> = {
             let mut state = lock(&self.state);
             let open = usize::try_from(state.appends.saturating_sub(appends)).unwrap_or(usize::MAX);
             let done = state.uncommitted.len().saturating_sub(open);
             state.uncommitted.drain(..done).collect()
         };
         Counters::add(&self.counters.commits, 1);
+        let messages = news.iter().map(|news| u64::from(news.bundle.header().count)).sum();
+        Counters::add(&self.counters.messages_committed, messages);
         if self.followers.receiver_count() > 0 {
             for committed in news {
                 let _ = self.followers.send(Arc::new(committed));

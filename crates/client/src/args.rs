@@ -1,0 +1,190 @@
+//! The command line.
+
+use clap::{Arg, ArgAction, Command, value_parser};
+use rumormill_node::NodeOptions;
+
+/// Help of each setting of a node; the names are the keys of the TOML file too.
+fn help(key: &str) -> &'static str {
+    match key {
+        "name" => "Name in the network: small letters, digits, '-'",
+        "listen" => "Address for neighbours [default: 127.0.0.1:20000]",
+        "control" => "Classroom control port, on loopback [default: none]",
+        "neighbour" => "NAME@ADDRESS:PORT of a neighbour; repeats",
+        "state" => "Directory of the store and the local socket",
+        "socket" => "Path of the local socket [default: STATE/node.sock]",
+        "store" => "sqlite or memory [default: sqlite]",
+        "durability" => "full survives a loss of power, normal the end of the process [default: full]",
+        "dissemination" => "tree or mongering [default: tree]",
+        "home" => "Directory of the local CA [default: $RUMORMILL_HOME, $XDG_STATE_HOME/rumormill, ~/.local/state/rumormill]",
+        "cert" => "This node's certificate, PEM",
+        "key" => "Its key, PEM",
+        "ca" => "The network's CA certificate, PEM",
+        "pins" => "Pin file: the network id, then node ids and names",
+        "max-message" => "Longest message taken from people, in bytes",
+        "store-max" => "Most bytes in the store",
+        "greedy-bytes-per-day" => "Bytes that one member may add in a day; 0 is without limit",
+        "greedy-incarnations-per-day" => "Incarnations that one member may add in a day; 0 is without limit",
+        "anti-entropy" => "Mean time between comparisons with a neighbour, such as 10s",
+        "ping" => "A neighbour not heard for so long is pinged, such as 5s",
+        "frames-per-second" => "Frames a second taken from one member",
+        "bytes-per-second" => "Bytes a second taken from one member",
+        "max-links" => "Links at once",
+        "max-handshakes" => "Handshakes in flight",
+        "max-handshakes-per-prefix" => "Handshakes in flight from one address prefix",
+        "handshake-deadline" => "Time for one handshake, such as 5s",
+        "log-format" => "human or json [default: human]",
+        "log-level" => "error, warn, info, debug or trace [default: info]",
+        _ => "",
+    }
+}
+
+fn value(name: &'static str, text: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name("VALUE").help(text)
+}
+
+fn flag(name: &'static str, text: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ActionOf::SetTrue).help(text)
+}
+
+use ArgAction as ActionOf;
+
+fn node() -> Command {
+    let keys = NodeOptions::KEYS.iter().map(|key| {
+        let arg = value(key, help(key));
+        if *key == "neighbour" { arg.action(ActionOf::Append) } else { arg }
+    });
+    Command::new("node")
+        .about("Run a node until it is told to stop (SIGTERM or Ctrl-C)")
+        .args(keys)
+        .arg(value("config", "TOML file whose keys are the flags' names; flags win").value_name("FILE"))
+        .after_help(
+            "Examples:\n  \
+             rumormill node --name alice --state alice.d\n  \
+             rumormill node --name bob --listen 127.0.0.1:20001 --neighbour alice@127.0.0.1:20000 --state bob.d\n  \
+             rumormill node --config /etc/rumormill/node.toml\n\n\
+             Exit codes: 0 stopped as asked, 1 failed, 2 asked for wrongly.",
+        )
+}
+
+fn socket() -> [Arg; 2] {
+    [
+        value("socket", "Socket of the running node [default: STATE/node.sock]").value_name("PATH"),
+        value("state", "State directory of the running node [default: the working directory]").value_name("DIR"),
+    ]
+}
+
+fn certs() -> Command {
+    let home = || value("home", help("home")).value_name("DIR");
+    Command::new("certs")
+        .about("Make and look at certificates")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(Command::new("init").about("Make the CA of a new network").arg(home()))
+        .subcommand(
+            Command::new("issue")
+                .about("Issue or renew the certificate of a node; a renewed one keeps its key")
+                .arg(Arg::new("name").required(true).value_name("NAME"))
+                .arg(value("out", "Directory for cert.pem, key.pem and ca.pem [default: in the home]").value_name("DIR"))
+                .arg(value("days", "Days until it expires").value_parser(value_parser!(u32).range(1..=3_650)).default_value("398"))
+                .arg(home()),
+        )
+        .subcommand(
+            Command::new("show")
+                .about("Show a certificate, the CA, or the revocation list")
+                .arg(Arg::new("what").value_name("NAME|FILE").help("A name issued here or a file; nothing shows the CA"))
+                .arg(flag("json", "One JSON object"))
+                .arg(home()),
+        )
+        .subcommand(
+            Command::new("revoke")
+                .about("Put a node on the revocation list: its links end and no new one is taken")
+                .arg(Arg::new("who").required(true).value_name("NAME|NODE-ID"))
+                .arg(value("socket", "A running node that says what to keep: later messages of the revoked one will not count").value_name("PATH"))
+                .arg(home()),
+        )
+        .after_help(
+            "Examples:\n  \
+             rumormill certs init\n  \
+             rumormill certs issue alice --out alice.d\n  \
+             rumormill certs show alice\n  \
+             rumormill certs revoke alice --socket bob.d/node.sock",
+        )
+}
+
+fn process() -> Command {
+    Command::new("process")
+        .about("Run a classroom process: listens on the control port and links with its neighbours id-1 and id+1")
+        .arg(Arg::new("id").required(true).value_name("ID").value_parser(value_parser!(u16)))
+        .arg(Arg::new("n").required(true).value_name("N").value_parser(value_parser!(u16)))
+        .arg(Arg::new("port").required(true).value_name("PORT").value_parser(value_parser!(u16)))
+        .arg(
+            value("root", "Port of process 0 for its neighbours, 20000 to 29999")
+                .value_parser(value_parser!(u16).range(20_000..=29_999))
+                .default_value("20000"),
+        )
+        .after_help("Example: process 0 4 10004")
+}
+
+fn proxy() -> Command {
+    Command::new("proxy")
+        .about("Run the classroom proxy: reads commands, starts processes, prints what they answer")
+        .arg(Arg::new("n").short('n').value_name("N").value_parser(value_parser!(u32)).help("Processes that the short start assumes"))
+        .arg(value("process", "Program that `start` runs [default: ./process, else this one]").value_name("PATH"))
+        .arg(value("stopall", "Program that `exit` runs [default: ./stopall, else this one]").value_name("PATH"))
+        .after_help("Example:\n  printf '0 start 1 10004\\n0 msg 1 hello\\n0 get chatLog\\nexit\\n' | rumormill-proxy")
+}
+
+/// The whole command line. A binary that stands for one sub-command shows only that.
+pub fn command(chosen: Option<&'static str>) -> Command {
+    let root = Command::new("rumormill")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Secure chat without a centre: signed messages, gossiped over mutual TLS 1.3")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(node())
+        .subcommand(
+            Command::new("send")
+                .about("Send a message through a running node; answers when it is durable")
+                .arg(Arg::new("text").required(true).value_name("TEXT").allow_hyphen_values(true))
+                .arg(value("room", "Which room [default: the common one]").default_value(""))
+                .arg(flag("json", "One JSON object"))
+                .args(socket()),
+        )
+        .subcommand(
+            Command::new("log")
+                .about("Show the log of a running node")
+                .arg(flag("follow", "Go on with new messages as they come"))
+                .arg(flag("json", "One JSON object a message"))
+                .args(socket()),
+        )
+        .subcommand(
+            Command::new("peers")
+                .about("Show the links of a running node: lag, in sync, TLS version and group")
+                .arg(flag("json", "One JSON array"))
+                .args(socket()),
+        )
+        .subcommand(Command::new("metrics").about("Show all counters of a running node as JSON").args(socket()))
+        .subcommand(certs())
+        .subcommand(
+            Command::new("demo")
+                .about("Watch five nodes on this machine: links, messages, a crash, a return, one log everywhere")
+                .arg(flag("json", "One JSON object at the end, no progress"))
+                .after_help("Needs nothing: certificates and logs are made in a temporary directory."),
+        )
+        .subcommand(proxy())
+        .subcommand(process())
+        .subcommand(Command::new("stopall").about("End the processes that were started in this directory"))
+        .after_help(
+            "Examples:\n  rumormill demo\n  rumormill node --name alice --state alice.d\n  \
+             rumormill send --state alice.d 'hello'\n  rumormill log --state alice.d --follow\n\n\
+             Exit codes: 0 done, 1 failed, 2 asked for wrongly.",
+        );
+    match chosen {
+        None => root,
+        // Usage lines then begin with the binary's own name.
+        Some(name) => root.mut_subcommand(name, move |sub| {
+            let bin = if matches!(name, "process" | "stopall") { name.to_owned() } else { format!("rumormill-{name}") };
+            sub.bin_name(bin.clone()).display_name(bin).version(env!("CARGO_PKG_VERSION"))
+        }),
+    }
+}

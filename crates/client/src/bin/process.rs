@@ -1,0 +1,5 @@
+//! The `process` program.
+
+fn main() -> std::process::ExitCode {
+    rumormill_client::main(Some("process"))
+}

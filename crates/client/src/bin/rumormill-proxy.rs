@@ -1,0 +1,5 @@
+//! The `rumormill-proxy` program.
+
+fn main() -> std::process::ExitCode {
+    rumormill_client::main(Some("proxy"))
+}

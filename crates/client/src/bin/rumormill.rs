@@ -1,0 +1,5 @@
+//! The `rumormill` program.
+
+fn main() -> std::process::ExitCode {
+    rumormill_client::main(None)
+}

@@ -1,0 +1,5 @@
+//! The `stopall` program.
+
+fn main() -> std::process::ExitCode {
+    rumormill_client::main(Some("stopall"))
+}

@@ -1,0 +1,33 @@
+//! `rumormill demo`: five nodes, each a process of its own, over mutual TLS 1.3; messages, a crash, a return, one log.
+//!
+//! It runs this very program for each node and talks to them by their sockets, so what it shows is what people get.
+
+mod cast;
+mod story;
+
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+
+use crate::output::{Failure, line};
+
+pub fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    let quiet = matches.get_flag("json");
+    let runtime = crate::runtime(2)?;
+    let result = runtime.block_on(async {
+        let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+            .map_err(|why| Failure::failed(why, ""))?;
+        // Dropping the story ends its processes and removes its directory, whichever way it ends.
+        tokio::select! {
+            told = story::tell(quiet) => told,
+            _ = tokio::signal::ctrl_c() => Err(Failure::failed("interrupted", "the five nodes were ended")),
+            _ = term.recv() => Err(Failure::failed("terminated", "the five nodes were ended")),
+        }
+    });
+    runtime.shutdown_background();
+    let summary = result?;
+    if quiet {
+        line(serde_json::to_string(&summary).map_err(|why| Failure::failed(why, ""))?);
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,192 @@
+//! The five nodes of the demo: their processes, ports and sockets.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rumormill_node::socket::{Client, ClientError, Info, LogEvent};
+use rumormill_node::view::LogLine;
+
+use crate::output::Failure;
+
+/// Who plays.
+pub const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
+/// Nothing in the demo takes longer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One node.
+pub struct Player {
+    pub name: &'static str,
+    port: u16,
+    child: Option<Child>,
+}
+
+/// All of them, and the directory that they live in.
+pub struct Cast {
+    pub players: Vec<Player>,
+    dir: tempfile::TempDir,
+}
+
+impl Drop for Cast {
+    fn drop(&mut self) {
+        for player in &mut self.players {
+            player.end();
+        }
+    }
+}
+
+impl Player {
+    fn end(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Ports that are free now: all are held until the last is found.
+fn free_ports() -> std::io::Result<Vec<u16>> {
+    let held: Vec<_> =
+        NAMES.iter().map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<std::io::Result<_>>()?;
+    held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
+}
+
+impl Cast {
+    /// Finds a place and ports; starts nobody.
+    pub fn gather() -> Result<Self, Failure> {
+        let failed = |why: std::io::Error| Failure::failed(format!("cannot prepare the demo: {why}"), "free some room in the temporary directory");
+        let dir = tempfile::Builder::new().prefix("rumormill-demo-").tempdir().map_err(failed)?;
+        let ports = free_ports().map_err(failed)?;
+        let players = NAMES.iter().zip(ports).map(|(name, port)| Player { name, port, child: None }).collect();
+        Ok(Self { players, dir })
+    }
+
+    fn state(&self, n: usize) -> PathBuf {
+        self.dir.path().join(NAMES.get(n).copied().unwrap_or("nobody"))
+    }
+
+    /// Starts a node: the ring's next and the one before it are its neighbours.
+    pub fn start(&mut self, n: usize) -> Result<(), Failure> {
+        let state = self.state(n);
+        let count = self.players.len();
+        let neighbours = [(n + 1) % count, (n + count - 1) % count];
+        let mut command = Command::new(me()?);
+        command.arg("node").arg("--home").arg(self.dir.path().join("home")).arg("--state").arg(&state);
+        command.args(["--store", "sqlite", "--durability", "full"]);
+        for neighbour in neighbours.iter().filter_map(|m| self.players.get(*m)) {
+            command.arg("--neighbour").arg(format!("{}@127.0.0.1:{}", neighbour.name, neighbour.port));
+        }
+        let Some(player) = self.players.get_mut(n) else { return Ok(()) };
+        command.args(["--name", player.name, "--listen"]).arg(format!("127.0.0.1:{}", player.port));
+        let log = self.dir.path().join(format!("{}.log", player.name));
+        let log = File::options().append(true).create(true).open(log).map_err(|why| Failure::failed(why, ""))?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        player.child = Some(command.spawn().map_err(|why| Failure::failed(format!("cannot run a node: {why}"), ""))?);
+        Ok(())
+    }
+
+    /// Ends a node at once, as a crash does.
+    pub fn crash(&mut self, n: usize) {
+        if let Some(player) = self.players.get_mut(n) {
+            player.end();
+        }
+    }
+
+    /// A node's process id.
+    pub fn pid(&self, n: usize) -> u32 {
+        self.players.get(n).and_then(|player| player.child.as_ref()).map_or(0, Child::id)
+    }
+
+    async fn client(&self, n: usize) -> Result<Client, ClientError> {
+        Client::connect(&rumormill_node::socket::default_path(&self.state(n))).await
+    }
+
+    /// Sends a message through a node.
+    pub async fn send(&self, n: usize, text: &str) -> Result<(), Failure> {
+        let sent = async { self.client(n).await?.send(text, "").await };
+        sent.await.map(drop).map_err(|why| self.failure(n, &why.to_string()))
+    }
+
+    /// A node's log.
+    pub async fn log(&self, n: usize) -> Result<Vec<LogLine>, ClientError> {
+        let mut lines = Vec::new();
+        let take = |event| {
+            if let LogEvent::Line(line) = event {
+                lines.push(line);
+            }
+            true
+        };
+        self.client(n).await?.log(false, None, None, take).await?;
+        Ok(lines)
+    }
+
+    /// Who a node is, and what it has in 16 bytes.
+    pub async fn info(&self, n: usize) -> Result<Info, ClientError> {
+        self.client(n).await?.info().await
+    }
+
+    /// Waits until these nodes have so many links each; gives TLS version and group of one.
+    pub async fn linked(&self, links: usize) -> Result<String, Failure> {
+        let mut tls = String::new();
+        for n in 0..self.players.len() {
+            self.until(n, "link up with its neighbours", async || {
+                let peers = self.client(n).await?.peers().await?;
+                if let Some(peer) = peers.first() {
+                    tls = format!("{}, {}", peer.tls_version, peer.tls_group);
+                }
+                Ok(peers.len() >= links)
+            })
+            .await?;
+        }
+        Ok(tls)
+    }
+
+    /// Waits until these nodes have so many messages.
+    pub async fn have(&self, who: &[usize], messages: usize) -> Result<(), Failure> {
+        for n in who {
+            let what = format!("have {messages} messages");
+            self.until(*n, &what, async || Ok(self.log(*n).await?.len() >= messages)).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until it holds; a node that does not answer yet is asked again.
+    async fn until(
+        &self,
+        n: usize,
+        what: &str,
+        mut holds: impl AsyncFnMut() -> Result<bool, ClientError>,
+    ) -> Result<(), Failure> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let why = match holds().await {
+                Ok(true) => return Ok(()),
+                Ok(false) => format!("did not {what} in {} s", PATIENCE.as_secs()),
+                Err(why) => why.to_string(),
+            };
+            if Instant::now() >= deadline {
+                return Err(self.failure(n, &why));
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// What went wrong at a node, with the end of its log.
+    pub fn failure(&self, n: usize, why: &str) -> Failure {
+        let name = NAMES.get(n).copied().unwrap_or("nobody");
+        let log = tail(&self.dir.path().join(format!("{name}.log")));
+        Failure::failed(format!("{name}: {why}"), format!("the end of its log says:\n{log}"))
+    }
+}
+
+fn tail(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<_> = text.lines().collect();
+    lines.get(lines.len().saturating_sub(10)..).unwrap_or_default().join("\n")
+}
+
+fn me() -> Result<PathBuf, Failure> {
+    std::env::current_exe().map_err(|why| Failure::failed(format!("cannot find this program: {why}"), ""))
+}

@@ -1,0 +1,68 @@
+//! What people type and look at. One program carries all sub-commands; the others are the same with one chosen.
+#![forbid(unsafe_code)]
+
+mod args;
+mod certs;
+mod demo;
+mod node;
+mod output;
+mod proxy;
+mod talk;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+
+use crate::output::Failure;
+
+/// Runs the program. `chosen` is the sub-command that this binary stands for; `None` is the one with all.
+///
+/// Exit codes: 0 done, 1 failed, 2 asked for wrongly.
+#[must_use]
+pub fn main(chosen: Option<&'static str>) -> ExitCode {
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    if let Some(name) = chosen {
+        words.insert(words.len().min(1), name.into());
+    }
+    let matches = match args::command(chosen).try_get_matches_from(words) {
+        Ok(matches) => matches,
+        Err(why) => {
+            // A failed write of help or of an error has nobody to be told to.
+            let _ = why.print();
+            return ExitCode::from(u8::try_from(why.exit_code()).unwrap_or(2));
+        }
+    };
+    match run(&matches) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    match matches.subcommand() {
+        Some(("node", m)) => node::run(m),
+        Some(("process", m)) => node::process(m),
+        Some(("stopall", _)) => node::stopall(),
+        Some(("proxy", m)) => proxy::run(m),
+        Some(("demo", m)) => demo::run(m),
+        Some(("certs", m)) => certs::run(m),
+        Some(("send", m)) => talk::send(m),
+        Some(("log", m)) => talk::log(m),
+        Some(("peers", m)) => talk::peers(m),
+        Some(("metrics", m)) => talk::metrics(m),
+        _ => Err(Failure::usage("no such command", "run `rumormill --help`")),
+    }
+}
+
+/// A runtime for a sub-command that waits for few things at once.
+fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = match threads {
+        0 | 1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    if threads > 1 {
+        builder.worker_threads(threads);
+    }
+    builder.enable_all().build().map_err(|why| Failure::failed(format!("cannot start: {why}"), "free some memory"))
+}

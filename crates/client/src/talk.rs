@@ -1,0 +1,111 @@
+//! `rumormill send`, `log`, `peers` and `metrics`: a running node, by its local socket.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+use rumormill_node::socket::{Client, ClientError, LogEvent, default_path};
+use rumormill_node::view::LogLine;
+
+use crate::output::{Failure, colour, line};
+
+fn socket(matches: &ArgMatches) -> PathBuf {
+    match (matches.get_one::<String>("socket"), matches.get_one::<String>("state")) {
+        (Some(socket), _) => PathBuf::from(socket),
+        (None, Some(state)) => default_path(Path::new(state)),
+        (None, None) => default_path(Path::new(".")),
+    }
+}
+
+fn failure(why: ClientError) -> Failure {
+    let next = match &why {
+        ClientError::Connect { .. } => "start it with `rumormill node --name NAME --state DIR`, and give --state DIR here",
+        _ => "",
+    };
+    Failure::failed(why, next)
+}
+
+/// Connects and asks.
+fn ask<T>(matches: &ArgMatches, act: impl AsyncFnOnce(&mut Client) -> Result<T, ClientError>) -> Result<T, Failure> {
+    crate::runtime(1)?.block_on(async {
+        let mut client = Client::connect(&socket(matches)).await.map_err(failure)?;
+        act(&mut client).await.map_err(failure)
+    })
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    serde_json::to_string(value).map_err(|why| Failure::failed(why, ""))
+}
+
+pub fn send(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    let text = matches.get_one::<String>("text").map_or("", String::as_str);
+    let room = matches.get_one::<String>("room").map_or("", String::as_str);
+    let sent = ask(matches, async |client| client.send(text, room).await)?;
+    if matches.get_flag("json") {
+        line(json(&sent)?);
+    } else {
+        line(format_args!("durable: origin {} incarnation {} number {}", sent.origin, sent.incarnation, sent.seq));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn log(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    let as_json = matches.get_flag("json");
+    let colours = colour(&std::io::stdout());
+    ask(matches, async |client| {
+        let show = |event| match event {
+            LogEvent::Line(message) if as_json => serde_json::to_string(&message).is_ok_and(line),
+            LogEvent::Line(message) => line(for_people(&message, colours)),
+            LogEvent::Missed(bundles) => {
+                eprint(&format!("missed {bundles} bundles; run `rumormill log` again to see them"));
+                true
+            }
+        };
+        client.log(matches.get_flag("follow"), None, None, show).await
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn eprint(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// One message on one line: time, who, text, and what is to be doubted about it.
+fn for_people(message: &LogLine, colours: bool) -> String {
+    let (dim, bold, plain) = if colours { ("\x1b[2m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
+    let who = message.from.clone().unwrap_or_else(|| message.origin.chars().take(8).collect());
+    // A message may hold anything; a terminal must not obey it.
+    let text: String = message.text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let room = if message.room.is_empty() { String::new() } else { format!(" #{}", message.room) };
+    let late = if message.late { " (late)" } else { "" };
+    let doubt = if message.verified { "" } else { " (unverified)" };
+    format!("{dim}{}{plain} {bold}{who}{plain}{room} {text}{dim}{late}{doubt}{plain}", message.time)
+}
+
+pub fn peers(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    let peers = ask(matches, async |client| client.peers().await)?;
+    if matches.get_flag("json") {
+        line(json(&peers)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if peers.is_empty() {
+        line("no links");
+        return Ok(ExitCode::SUCCESS);
+    }
+    line(format_args!("{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} TLS", "NAME", "ADDRESS", "DIRECTION", "LAG", "BEHIND", "IN SYNC"));
+    for peer in peers {
+        let sync = if peer.in_sync { "yes" } else { "no" };
+        line(format_args!(
+            "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {} {}",
+            peer.name, peer.addr, peer.direction, peer.lag, peer.behind, sync, peer.tls_version, peer.tls_group
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn metrics(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    let metrics = ask(matches, async |client| client.metrics().await)?;
+    line(json(&metrics)?);
+    Ok(ExitCode::SUCCESS)
+}
