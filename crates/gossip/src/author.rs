@@ -16,6 +16,7 @@ use crate::io::Ticket;
 #[derive(Debug)]
 struct Pending {
     ticket: Ticket,
+    clock: Clock,
     kind: MessageKind,
     room: String,
     body: Bytes,
@@ -61,18 +62,25 @@ impl Author {
         Self { origin, pending: VecDeque::new(), pending_bytes: 0, max_pending, max_pending_bytes, in_flight: None }
     }
 
-    /// Queues a message.
+    /// Queues a message. It is dated now: what is read between now and its commit is not what it answers.
     ///
     /// # Errors
     /// [`NotTaken`]; nothing changed then.
-    pub fn submit(&mut self, ticket: Ticket, kind: MessageKind, room: String, body: Bytes) -> Result<(), NotTaken> {
+    pub fn submit(
+        &mut self,
+        ticket: Ticket,
+        (kind, room, body): (MessageKind, String, Bytes),
+        clock: &mut HybridClock,
+        wall_us: u64,
+    ) -> Result<(), NotTaken> {
         validate_message(kind, &room, &body).map_err(NotTaken::Invalid)?;
         let bytes = self.pending_bytes.saturating_add(body.len()).saturating_add(room.len());
         if self.pending.len() >= self.max_pending || (bytes > self.max_pending_bytes && !self.pending.is_empty()) {
             return Err(NotTaken::Busy);
         }
+        let clock = clock.tick(wall_us).ok_or(NotTaken::Busy)?;
         self.pending_bytes = bytes;
-        self.pending.push_back(Pending { ticket, kind, room, body });
+        self.pending.push_back(Pending { ticket, clock, kind, room, body });
         Ok(())
     }
 
@@ -80,6 +88,12 @@ impl Author {
     #[must_use]
     pub fn ready(&self) -> bool {
         self.in_flight.is_none() && !self.pending.is_empty()
+    }
+
+    /// When the first message that waits was dated.
+    #[must_use]
+    pub fn first_clock(&self) -> Option<Clock> {
+        self.pending.front().map(|message| message.clock)
     }
 
     /// Messages that wait.
@@ -92,20 +106,15 @@ impl Author {
     pub fn close(
         &mut self,
         (next, previous, append): (Seq, Digest, u64),
-        clock: &mut HybridClock,
-        wall_us: u64,
         (signer, network): (&dyn Signer, &NetworkId),
     ) -> Option<Arc<VerifiedBundle>> {
         let mut builder = BundleBuilder::new(self.origin, next, previous);
         let mut tickets = Vec::new();
         while let Some(message) = self.pending.front() {
-            let mut ahead = *clock;
-            let reading = ahead.tick(wall_us)?;
-            if builder.push(reading, message.kind, &message.room, &message.body).is_err() {
+            if builder.push(message.clock, message.kind, &message.room, &message.body).is_err() {
                 break;
             }
-            *clock = ahead;
-            tickets.push((message.ticket, reading));
+            tickets.push((message.ticket, message.clock));
             let bytes = message.body.len().saturating_add(message.room.len());
             self.pending_bytes = self.pending_bytes.saturating_sub(bytes);
             self.pending.pop_front();

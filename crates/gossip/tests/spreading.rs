@@ -1,8 +1,14 @@
 //! Messages reach everybody, once, in one order: eager, mongering, after cuts and crashes.
-#![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    missing_docs
+)]
 mod world;
 
-use rumormill_gossip::{Dissemination, EngineConfig, Event};
+use rumormill_gossip::{Dissemination, EngineConfig, Event, Input};
 use world::{World, config};
 
 const BOTH: [Dissemination; 2] = [Dissemination::Eager, Dissemination::Mongering];
@@ -112,7 +118,7 @@ fn a_crashed_node_keeps_what_was_durable_and_never_uses_a_number_twice() {
                     world.say(n, &format!("{n}.{round}"));
                 }
             }
-            world.run_for(300 + u64::from(round) * 7 + seed * 31);
+            world.run_for(300 + round * 7 + seed * 31);
             if round % 10 == 5 {
                 shown = world.log(1);
                 world.crash(1);
@@ -152,6 +158,21 @@ fn an_old_copy_of_a_store_goes_on_under_a_new_incarnation() {
     assert_eq!(world.texts(0), ["one", "two", "three"]);
     assert!(world.nodes[0].events.iter().any(|e| matches!(e, Event::NewIncarnation { .. })));
     assert!(world.nodes.iter().all(|n| n.engine.limits().count() == 0), "no fork: {}", world.describe());
+}
+
+#[test]
+fn a_wall_clock_set_far_back_begins_a_new_chain_and_breaks_none() {
+    let mut world = World::new(6, 2, config(Dissemination::Eager));
+    world.link(0, 1);
+    world.give(0, Input::WallOffset(world::WALL + 3_600_000_000));
+    world.say(0, "an hour ahead");
+    world.until(SECOND, "stored everywhere", |w| w.same_logs(1));
+    world.crash(0);
+    world.restart(0, 1);
+    world.link(0, 1);
+    world.say(0, "the clock is right again");
+    world.until(3 * SECOND, "both are everywhere", |w| w.same_logs(2));
+    assert!(world.nodes.iter().all(|n| n.closed.is_empty()), "nobody is thought a liar: {}", world.describe());
 }
 
 #[test]

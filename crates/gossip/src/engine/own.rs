@@ -6,6 +6,7 @@ use rumormill_wire::{Digest, Incarnation, Origin, Seq};
 
 use super::{Engine, Reject};
 use crate::author::NotTaken;
+use crate::chain::Chain;
 use crate::io::{Event, LinkId, Ticket, Timestamp};
 use crate::stats::bump;
 
@@ -107,7 +108,8 @@ impl Engine {
         if self.store_full {
             return Err(Reject::StoreFull);
         }
-        self.author.submit(ticket, kind, room, body).map_err(|why| match why {
+        let wall = self.wall_us();
+        self.author.submit(ticket, (kind, room, body), &mut self.clock, wall).map_err(|why| match why {
             NotTaken::Invalid(reason) => Reject::Invalid(reason),
             NotTaken::Busy => {
                 bump(&mut self.stats.submit_busy, 1);
@@ -121,16 +123,19 @@ impl Engine {
         if !self.recovery.over || self.store_full || !self.author.ready() {
             return;
         }
+        let ends_later = |chain: &Chain| self.author.first_clock().is_some_and(|first| first <= chain.last_clock);
+        if self.chains.get(&self.author.origin).is_some_and(ends_later) {
+            self.new_incarnation("our chain ends later than our clock, which must have been set back");
+        }
         let me = self.author.origin;
         let (next, digest) =
             self.chains.get(&me).map_or((Seq::FIRST, Digest::ZERO), |chain| (chain.next, chain.digest));
         if self.limit_of(&me).is_some_and(|limit| next >= limit) {
             return;
         }
-        let wall = self.wall_us();
         let place = (next, digest, self.appends.saturating_add(1));
         let by = (self.signer.as_ref(), &self.config.network);
-        if let Some(bundle) = self.author.close(place, &mut self.clock, wall, by) {
+        if let Some(bundle) = self.author.close(place, by) {
             self.append(&bundle);
         }
     }

@@ -1,6 +1,13 @@
 //! A small deterministic world of engines: a store that commits after a while, links that deliver in order after a while,
 //! a verifier that answers after a while. One seed, one run.
-#![allow(dead_code, clippy::arithmetic_side_effects, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    dead_code,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    missing_docs
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
