@@ -26,7 +26,9 @@ impl Launch {
         }
     }
 
-    pub(crate) fn command(&self, arguments: &[String], dir: &Path) -> Command {
+    /// A command that runs in the working directory. It gets none of our standard input, which holds the commands to come,
+    /// nor standard output, which is for payloads; what it says on standard error is for the person who typed.
+    pub(crate) fn command(&self, arguments: &[String]) -> Command {
         let mut command = match self {
             Self::Program(path) => Command::new(path),
             Self::Own(name) => {
@@ -37,8 +39,7 @@ impl Launch {
                 command
             }
         };
-        // Standard output is for the payloads of this program.
-        command.args(arguments).current_dir(dir).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
         command
     }
 }

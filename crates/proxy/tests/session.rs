@@ -1,0 +1,206 @@
+//! Whole sessions of a proxy with processes that are this test program itself, started again.
+//!
+//! The working directory of a session holds two scripts, `process` and `stopall`; what they leave there shows what was run.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rumormill_proxy::{Config, Launch, QUIET, SESSION_STORE, run};
+use tempfile::TempDir;
+
+/// How this program is told to be a process, and how to behave.
+const FAKE: &str = "RUMORMILL_FAKE_PROCESS";
+
+struct Place(TempDir);
+
+impl Place {
+    /// `behaviour` is for [`fake_process`]; `stopall` is a shell line.
+    fn new(behaviour: &str, stopall: &str) -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        let (me, dir) = (std::env::current_exe().unwrap(), place.0.path());
+        let start = format!(
+            "cd {}; echo $* >> started; echo $$ >> pids\n\
+             {FAKE}=\"{behaviour} $*\" exec {} --exact fake_process --ignored --nocapture",
+            dir.display(),
+            me.display()
+        );
+        place.script("process", &start);
+        place.script("stopall", stopall);
+        place
+    }
+
+    fn script(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// Exit code, standard output, standard error.
+    fn session(&self, n: Option<u32>, input: &str) -> (u8, String, String) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let config = Config {
+            n,
+            process: Launch::Program(self.path("process")),
+            stopall: Launch::Program(self.path("stopall")),
+        };
+        let code = runtime.block_on(run(config, input.as_bytes(), &mut out, &mut err));
+        self.assert_nobody_left();
+        (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    /// Neither alive nor a zombie.
+    fn assert_nobody_left(&self) {
+        for pid in self.read("pids").lines() {
+            assert!(!Path::new("/proc").join(pid).exists(), "process {pid} is left");
+        }
+    }
+}
+
+fn two_ports() -> [u16; 2] {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+/// Not a test: what the script `process` becomes. Behaviours: `plain`; `late` listens only after 1.2 s; `ends` instead.
+#[test]
+#[ignore = "run by the other tests as a process"]
+fn fake_process() {
+    let Ok(told) = std::env::var(FAKE) else { return };
+    let words: Vec<_> = told.split(' ').collect();
+    let [behaviour, _id, _n, port] = words[..] else { panic!("{told}") };
+    match behaviour {
+        "late" => std::thread::sleep(Duration::from_millis(1_200)),
+        "ends" => std::process::exit(7),
+        _ => {}
+    }
+    let mut input = Vec::new();
+    std::io::stdin().read_to_end(&mut input).unwrap();
+    assert_eq!(input, b"", "standard input is empty");
+    let store = std::env::var_os(SESSION_STORE).map(PathBuf::from).filter(|dir| dir.is_dir());
+    let mut log = vec![if store.is_some() { "stored" } else { "lost" }.to_owned()];
+    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).unwrap();
+    for stream in listener.incoming() {
+        let mut stream = BufReader::new(stream.unwrap());
+        let mut line = String::new();
+        while stream.read_line(&mut line).unwrap_or(0) > 0 {
+            match line.trim_end_matches('\n') {
+                "get chatLog" => stream.get_mut().write_all(format!("chatLog {}\n", log.join(",")).as_bytes()).unwrap(),
+                "crash" => std::process::exit(1),
+                other => log.push(other.strip_prefix("msg ").unwrap_or("?").to_owned()),
+            }
+            line.clear();
+        }
+    }
+}
+
+#[test]
+fn payloads_come_in_the_order_of_the_requests_and_all_else_on_standard_error() {
+    let place = Place::new("plain", "touch $(dirname $0)/stopped");
+    let [a, b] = two_ports();
+    let input = format!(
+        "0 start 2 {a}\n1 start 2 {b}\n\n0 msg 1 one,  two\n1 msg -2 three\n0 msg x no\n1 get chatLog\n0 get chatLog\n\
+         2 get chatLog\n0 start 2 {a}\nhello\nexit\n1 get chatLog\n"
+    );
+    let (code, out, err) = place.session(None, &input);
+    assert_eq!(out, "stored,-2 three\nstored,1 one,  two\n");
+    let lines: Vec<_> = err.lines().collect();
+    assert_eq!(lines.len(), 4, "{err}");
+    assert!(lines[0].starts_with("error: line 6: at byte 6: expected an integer"), "{err}");
+    assert!(lines[1].starts_with("error: line 9: process 2 is not running; start it with"), "{err}");
+    assert!(lines[2].starts_with("error: line 10: process 0 runs already"), "{err}");
+    assert!(lines[3].starts_with("error: line 11: at byte 0: "), "{err}");
+    assert_eq!(code, 0);
+    assert!(place.path("stopped").exists(), "stopall was run");
+}
+
+#[test]
+fn a_crash_is_gone_over_and_the_process_started_again_on_another_port() {
+    let place = Place::new("plain", "true");
+    let [a, b] = two_ports();
+    let input = format!(
+        "1 start 3 {a}\n1 msg 1 one\n1 crash\n1 get chatLog\n1 msg 2 two\n1 start 4 {b}\n1 msg 3 three\n1 get chatLog"
+    );
+    let (code, out, err) = place.session(None, &input);
+    assert_eq!(out, "stored,3 three\n");
+    let lines: Vec<_> = err.lines().collect();
+    assert_eq!(lines.len(), 2, "{err}");
+    assert!(lines[0].starts_with("error: line 4: process 1 is not running"), "{err}");
+    assert!(lines[1].starts_with("error: line 5: process 1 is not running"), "{err}");
+    assert_eq!(code, 0);
+    assert_eq!(place.read("started"), format!("1 3 {a}\n1 4 {b}\n"));
+}
+
+#[test]
+fn the_short_start_takes_n_or_one_more_than_the_highest_id() {
+    let started = |n, input: &str| {
+        let place = Place::new("plain", "true");
+        let (code, _, err) = place.session(n, input);
+        assert_eq!((code, err.as_str()), (0, ""));
+        let lines = place.read("started");
+        lines.lines().map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(started(None, "0 start\n2 start\n1 start\n"), ["0 1", "2 3", "1 3"]);
+    assert_eq!(started(Some(4), "0 start\n5 start\n"), ["0 4", "5 6"]);
+}
+
+#[test]
+fn a_process_may_be_late_but_not_end() {
+    let [a, b] = two_ports();
+    let (code, out, err) = Place::new("late", "true").session(None, &format!("0 start 1 {a}\n0 get chatLog\n"));
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "stored\n", ""));
+    let (code, out, err) = Place::new("ends", "true").session(None, &format!("0 start 1 {b}\n0 get chatLog\n"));
+    assert_eq!((code, out.as_str()), (0, ""));
+    let lines: Vec<_> = err.lines().collect();
+    assert!(lines[0].starts_with("error: line 1: process 0: ended with exit status: 7 before it listened"), "{err}");
+    assert!(lines[1].starts_with("error: line 2: process 0 is not running"), "{err}");
+}
+
+#[test]
+fn a_stopall_that_fails_is_said_and_leaves_nobody() {
+    let place = Place::new("plain", "exit 5");
+    let (code, _, err) = place.session(None, "0 start\nexit\n");
+    assert_eq!(code, 1);
+    assert!(err.starts_with("error: stopall ended with exit status: 5"), "{err}");
+    fs::remove_file(place.path("stopall")).unwrap();
+    let (code, _, err) = place.session(None, "0 start\nexit\n");
+    assert_eq!(code, 1);
+    assert!(err.starts_with("error: stopall cannot be run") && err.contains("--stopall"), "{err}");
+}
+
+#[test]
+fn a_log_is_asked_for_only_when_all_is_quiet() {
+    let place = Place::new("plain", "true");
+    let begun = Instant::now();
+    let (_, out, _) = place.session(None, "0 start\n0 msg 1 one\n0 get chatLog\n0 get chatLog\n");
+    assert_eq!(out, "stored,1 one\nstored,1 one\n");
+    assert!(begun.elapsed() >= QUIET, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn the_store_of_a_session_goes_with_it() {
+    let place = Place::new("plain", "true");
+    place.script("process", &format!("echo ${SESSION_STORE} >> {}; exit 1", place.path("stores").display()));
+    for _ in 0..2 {
+        place.session(None, "0 start\n");
+    }
+    let stores = place.read("stores");
+    let stores: Vec<_> = stores.lines().map(Path::new).collect();
+    assert_eq!(stores.len(), 2);
+    assert_ne!(stores[0], stores[1]);
+    assert!(stores.iter().all(|store| store.is_absolute() && !store.exists()), "{stores:?}");
+}
