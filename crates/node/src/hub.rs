@@ -27,6 +27,7 @@ use crate::incarnation::Incarnations;
 use crate::link::Link;
 use crate::link::greet::{self, Rival};
 use crate::lock;
+use crate::pace::Pace;
 
 const DUPLICATE: &str = "another link with this peer is kept";
 /// Under which name the store keeps the incarnation that we write under.
@@ -83,6 +84,7 @@ struct State {
     last_ticket: u64,
     last_link: u64,
     appends: u64,
+    pace: Pace,
     uncommitted: VecDeque<Committed>,
     records: Vec<Record>,
     armed: Option<Timestamp>,
@@ -140,6 +142,7 @@ impl Hub {
             last_ticket: 0,
             last_link: 0,
             appends: 0,
+            pace: Pace::default(),
             uncommitted: VecDeque::new(),
             records: Vec::new(),
             armed: None,
@@ -183,6 +186,10 @@ impl Hub {
     /// The same for threads that must not be held up by checks: they go to the runtime.
     pub(crate) fn spawn_drive(&self, input: Input) {
         let (_, jobs) = self.feed(input);
+        self.spawn_finish(jobs);
+    }
+
+    fn spawn_finish(&self, jobs: VecDeque<Job>) {
         if jobs.is_empty() {
             return;
         }
@@ -198,17 +205,27 @@ impl Hub {
 
     fn feed_locked(&self, state: &mut State, input: Input) -> (Result<(), Reject>, VecDeque<Job>) {
         let mut jobs = VecDeque::new();
-        let result = state.engine.handle(self.clock.now(), input);
-        while let Some(output) = state.engine.poll_output() {
-            self.perform(state, output, &mut jobs);
+        let now = self.clock.now();
+        let result = state.engine.handle(now, input);
+        self.perform_all(state, &mut jobs);
+        if let Some(appends) = state.pace.due(now) {
+            let _ = state.engine.handle(now, Input::Committed { appends });
+            self.perform_all(state, &mut jobs);
+            state.pace.sent(state.links.values());
         }
         self.hand_over(state);
-        let next = state.engine.next_timeout();
+        let next = [state.engine.next_timeout(), state.pace.deadline()].into_iter().flatten().min();
         if let Some(at) = next.filter(|at| state.armed.is_none_or(|armed| *at < armed)) {
             state.armed = Some(at);
             self.timer.notify_one();
         }
         (result, jobs)
+    }
+
+    fn perform_all(&self, state: &mut State, jobs: &mut VecDeque<Job>) {
+        while let Some(output) = state.engine.poll_output() {
+            self.perform(state, output, jobs);
+        }
     }
 
     fn perform(&self, state: &mut State, output: Output, jobs: &mut VecDeque<Job>) {
@@ -231,6 +248,9 @@ impl Hub {
             Output::Verify { check, raw } => jobs.push_back(Job::Bundle { check, raw }),
             Output::Append { bundle } => {
                 state.appends = state.appends.saturating_add(1);
+                if bundle.header().origin.node == self.checker.me {
+                    state.pace.appended(state.appends);
+                }
                 let received_us = self.clock.now().0.saturating_add_signed(state.wall_offset);
                 state.records.push(Record::Bundle(BundleRow { bytes: bundle.bytes().clone(), received_us }));
                 state.uncommitted.push_back(Committed { bundle, received_us });
@@ -349,12 +369,13 @@ impl Hub {
     }
 
     fn committed(&self, appends: u64) {
-        let news: Vec<Committed> = {
-            let mut state = lock(&self.state);
-            let open = usize::try_from(state.appends.saturating_sub(appends)).unwrap_or(usize::MAX);
-            let done = state.uncommitted.len().saturating_sub(open);
-            state.uncommitted.drain(..done).collect()
-        };
+        let mut state = lock(&self.state);
+        let open = usize::try_from(state.appends.saturating_sub(appends)).unwrap_or(usize::MAX);
+        let done = state.uncommitted.len().saturating_sub(open);
+        let news: Vec<Committed> = state.uncommitted.drain(..done).collect();
+        let heard = state.pace.committed(appends, self.clock.now());
+        let (_, jobs) = self.feed_locked(&mut state, Input::Committed { appends: heard });
+        drop(state);
         Counters::add(&self.counters.commits, 1);
         let messages = news.iter().map(|news| u64::from(news.bundle.header().count)).sum();
         Counters::add(&self.counters.messages_committed, messages);
@@ -363,7 +384,7 @@ impl Hub {
                 let _ = self.followers.send(Arc::new(committed));
             }
         }
-        self.spawn_drive(Input::Committed { appends });
+        self.spawn_finish(jobs);
     }
 
     /// A read found damage or failed; whoever asked gets nothing, and other neighbours have it.

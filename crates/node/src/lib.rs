@@ -22,6 +22,7 @@ mod link;
 pub mod logging;
 mod names;
 mod opened;
+mod pace;
 pub mod process;
 pub mod records;
 pub mod run;

@@ -59,6 +59,7 @@ pub(crate) struct Link {
     heard_at: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
     pub(crate) bytes_out: AtomicU64,
+    slow_until: AtomicU64,
 }
 
 impl Link {
@@ -75,6 +76,7 @@ impl Link {
             heard_at: AtomicU64::new(now.0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
+            slow_until: AtomicU64::new(0),
         }
     }
 
@@ -178,6 +180,30 @@ impl Link {
         while self.unjudged.load(Relaxed) >= MAX_UNJUDGED_BYTES && !self.is_closed() {
             self.released.notified().await;
         }
+    }
+
+    /// Bytes put into the outbox since the link is up.
+    pub(crate) fn put_in(&self) -> u64 {
+        lock(&self.outbox).put_in()
+    }
+
+    /// Bytes written since the link is up.
+    pub(crate) fn written(&self) -> u64 {
+        self.bytes_out.load(Relaxed)
+    }
+
+    pub(crate) fn wrote(&self, bytes: usize) {
+        self.bytes_out.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Whether its writing holds nobody up (see [`crate::pace`]).
+    pub(crate) fn is_slow(&self) -> bool {
+        self.written() < self.slow_until.load(Relaxed)
+    }
+
+    /// It is slow until all is written that waits now.
+    pub(crate) fn set_slow(&self) {
+        self.slow_until.store(self.put_in(), Relaxed);
     }
 
     pub(crate) fn hear(&self, now: Timestamp, bytes: usize) {

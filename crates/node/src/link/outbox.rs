@@ -51,6 +51,7 @@ pub(crate) enum Taken {
 pub(crate) struct Outbox {
     items: VecDeque<(Piece, usize)>,
     bytes: usize,
+    put_in: u64,
     closing: bool,
 }
 
@@ -59,8 +60,15 @@ impl Outbox {
         self.items.is_empty()
     }
 
+    /// Bytes that were ever put in.
+    pub(crate) fn put_in(&self) -> u64 {
+        self.put_in
+    }
+
     fn add(&mut self, piece: Piece, credit: usize) {
-        self.bytes = self.bytes.saturating_add(piece.as_ref().len());
+        let len = piece.as_ref().len();
+        self.bytes = self.bytes.saturating_add(len);
+        self.put_in = self.put_in.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
         self.items.push_back((piece, credit));
     }
 

@@ -1,7 +1,6 @@
 //! A link at work: one task reads and feeds the engine, one writes what the engine puts into the outbox.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -160,9 +159,7 @@ fn take(hub: &Hub, link: &Link, frame: Bytes) -> Option<String> {
 async fn write(hub: Arc<Hub>, link: Arc<Link>, mut writer: LinkWriter) {
     while let Some(batch) = link.next_batch().await {
         match writer.send(batch.pieces.iter().map(Piece::as_ref)).await {
-            Ok(bytes) => {
-                link.bytes_out.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Relaxed);
-            }
+            Ok(bytes) => link.wrote(bytes),
             Err(error) => {
                 tracing::info!(peer = %link.facts.name, %error, "cannot write to a neighbour");
                 break;
