@@ -2,6 +2,9 @@
 //!
 //! Messages are taken in the order in which they come, without waiting for the disk; a `get chatLog` waits for those before
 //! it on its connection, so it shows them. There is one reply to each `get`, and none to anything else.
+//!
+//! A proxy may die without its `stopall`. Whoever comes next in the same directory must find empty logs, so a process whose
+//! starter ends while a client is connected is [`deserted`](Chat::deserted).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rumormill_wire::classroom::{MAX_LINE_LEN, ProcessLine, ReplyLine, line_len};
+use rustix::process::{Pid, getppid};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -21,6 +25,8 @@ pub const MAX_CLIENTS: usize = 64;
 pub const REPLY_DEADLINE: Duration = Duration::from_secs(10);
 /// Messages of one connection that are not yet durable.
 const MAX_PENDING: usize = 1_024;
+/// A process that ends closes its connections first: so long after a client has gone, its starter is looked for.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Resolves when a message is durable, or never will be.
 pub type Durable = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -36,6 +42,9 @@ pub trait Chat: Clone + Send + Sync + 'static {
 
     /// Ends the process at once; does nothing where that is not offered.
     fn crash(&self);
+
+    /// A client has gone, and with it the process that had started this one.
+    fn deserted(&self) {}
 }
 
 /// Serves until the task is dropped.
@@ -55,13 +64,31 @@ pub async fn serve<C: Chat>(listener: TcpListener, chat: C) {
             continue;
         };
         let chat = chat.clone();
+        let starter = getppid();
         tokio::spawn(async move {
-            if let Err(why) = (Session { stream, chat, pending: Vec::new() }).run().await {
+            if let Err(why) = (Session { stream, chat: chat.clone(), pending: Vec::new() }).run().await {
                 debug!(%why, "control connection ended");
             }
             drop(place);
+            if has_gone(starter).await {
+                chat.deserted();
+            }
         });
     }
+}
+
+/// Whether our starter, which is our parent as long as it lives, ends about now. One that had left us to ourselves before is
+/// not waited for.
+async fn has_gone(starter: Option<Pid>) -> bool {
+    let mut pause = Duration::from_millis(1);
+    while pause < LINGER {
+        if getppid() != starter {
+            return true;
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    false
 }
 
 struct Session<C> {
@@ -70,11 +97,13 @@ struct Session<C> {
     pending: Vec<Durable>,
 }
 
-/// Whether a first line comes from a web page: a browser lets one reach any port of this machine.
+/// Whether a first line comes from a web page: a browser lets one reach any port of this machine. A message may well speak
+/// of HTTP, but no request looks like a message: where that has its number, a request has a path.
 fn is_http(line: &[u8]) -> bool {
     let methods =
         [&b"GET /"[..], b"POST ", b"PUT ", b"HEAD ", b"OPTIONS ", b"DELETE ", b"PATCH ", b"CONNECT ", b"PRI *"];
-    methods.iter().any(|method| line.starts_with(method)) || line.windows(5).any(|part| part == b"HTTP/")
+    let is_message = matches!(ProcessLine::parse(line), Ok(ProcessLine::Msg { .. }));
+    methods.iter().any(|method| line.starts_with(method)) || !is_message && line.windows(5).any(|part| part == b"HTTP/")
 }
 
 impl<C: Chat> Session<C> {
@@ -144,6 +173,7 @@ impl<C: Chat> Session<C> {
         };
         let mut out = Vec::new();
         ReplyLine::encode_log(log.iter().map(String::as_str), &mut out);
+        drop(log);
         for part in out.chunks(64 * 1_024) {
             timeout(REPLY_DEADLINE, self.stream.write_all(part)).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
         }
@@ -205,9 +235,77 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_thousand_messages_in_one_go_are_all_there_and_in_order() {
+        let mut stream = client().await;
+        let texts: Vec<_> = (0..3 * MAX_PENDING).map(|n| format!("m{n}")).collect();
+        let mut input: String = texts.iter().map(|text| format!("msg 1 {text}\n")).collect();
+        input.push_str("get chatLog\n");
+        stream.write_all(input.as_bytes()).await.unwrap();
+        let expected = format!("chatLog {}\n", texts.join(","));
+        assert_eq!(read(&mut stream, expected.len()).await, expected);
+    }
+
+    #[tokio::test]
+    async fn messages_of_one_connection_show_on_another_and_a_crash_has_no_reply() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        tokio::spawn(serve(listener, Fake::default()));
+        let mut first = TcpStream::connect(addr).await.unwrap();
+        let mut second = TcpStream::connect(addr).await.unwrap();
+        first.write_all(b"msg 1 HTTP/1.1 is old\nget chatLog\ncrashNow\nget chatLog\n").await.unwrap();
+        let expected = "chatLog HTTP/1.1 is old\n";
+        assert_eq!(read(&mut first, expected.len()).await, expected);
+        let expected = "chatLog HTTP/1.1 is old,crashed\n";
+        assert_eq!(read(&mut first, expected.len()).await, expected);
+        second.write_all(b"get chatLog\n").await.unwrap();
+        assert_eq!(read(&mut second, expected.len()).await, expected);
+    }
+
+    #[tokio::test]
+    async fn one_client_too_many_is_turned_away_and_a_place_comes_back() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        tokio::spawn(serve(listener, Fake::default()));
+        let mut clients = Vec::new();
+        for _ in 0..MAX_CLIENTS {
+            let mut stream = TcpStream::connect(addr).await.unwrap();
+            stream.write_all(b"get chatLog\n").await.unwrap();
+            assert_eq!(read(&mut stream, 9).await, "chatLog \n");
+            clients.push(stream);
+        }
+        let mut more = TcpStream::connect(addr).await.unwrap();
+        let end = timeout(Duration::from_secs(5), more.read(&mut [0; 16])).await.expect("closed");
+        assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+        clients.pop();
+        timeout(Duration::from_secs(5), async {
+            loop {
+                let mut stream = TcpStream::connect(addr).await.unwrap();
+                let _ = stream.write_all(b"get chatLog\n").await;
+                if matches!(stream.read(&mut [0; 16]).await, Ok(9)) {
+                    break;
+                }
+            }
+        })
+        .await
+        .expect("a place came back");
+    }
+
+    #[tokio::test]
+    async fn a_starter_that_lives_is_no_reason_to_go() {
+        assert!(!has_gone(getppid()).await);
+        assert!(has_gone(Pid::from_raw(i32::MAX)).await, "somebody else is our parent now");
+    }
+
+    #[tokio::test]
     async fn a_first_line_of_http_and_an_endless_line_close_the_connection() {
         let endless = vec![b'x'; MAX_LINE_LEN + 1];
-        for bytes in [&b"GET / HTTP/1.1\r\nHost: a\r\n\r\nmsg 1 evil\n"[..], b"POST /msg HTTP/1.1\r\n", &endless] {
+        for bytes in [
+            &b"GET / HTTP/1.1\r\nHost: a\r\n\r\nmsg 1 evil\n"[..],
+            b"POST /msg HTTP/1.1\r\n",
+            b"crash / HTTP/1.1\r\n",
+            b"msg /1 HTTP/1.1\r\n",
+            &endless,
+        ] {
             let mut stream = client().await;
             let _ = stream.write_all(bytes).await;
             let mut rest = Vec::new();

@@ -57,6 +57,13 @@ impl Chat for Door {
         }
         tracing::info!("control port: crash is not offered here");
     }
+
+    fn deserted(&self) {
+        // At once: a farewell would hand this log to the next session.
+        if self.crash == Crash::Offered {
+            crate::process::die();
+        }
+    }
 }
 
 /// Serves until the runtime ends.

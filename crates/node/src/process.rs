@@ -4,9 +4,11 @@
 //! It listens on its control port before anything else, never reads standard input, and goes on when standard output
 //! and error cannot be written to.
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -24,6 +26,9 @@ pub const SESSION_STORE: &str = "RUMORMILL_SESSION_STORE";
 pub const DEFAULT_ROOT: u16 = 20_000;
 /// Roots that are allowed.
 pub const ROOTS: std::ops::RangeInclusive<u16> = 20_000..=29_999;
+
+/// How long a control port in use is tried for.
+const BIND_PATIENCE: Duration = Duration::from_millis(900);
 
 /// What `process` is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,11 +87,24 @@ fn name(id: u16) -> String {
     format!("p{id}")
 }
 
-/// Runs a process until SIGTERM or `crash`.
+/// A process of the session before may be just about to end.
+fn bind(port: u16) -> std::io::Result<TcpListener> {
+    let deadline = Instant::now() + BIND_PATIENCE;
+    loop {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Err(why) if why.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Runs a process until SIGTERM, `crash` or the end of the proxy that started it.
 #[must_use]
 pub fn run_process(args: ProcessArgs) -> ExitCode {
     // First of all: whoever started us gives us one second to listen.
-    let control = match TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)) {
+    let control = match bind(args.port) {
         Ok(control) => control,
         Err(error) => return fail(&format!("port: cannot listen on 127.0.0.1:{}: {error}", args.port)),
     };

@@ -16,6 +16,8 @@ use rustix::process::{Pid, Signal, kill_process};
 pub const LEAVE_DEADLINE: Duration = Duration::from_secs(3);
 /// Records read at most.
 const MAX_RECORDS: usize = 10_000;
+/// With so many records, those of processes that have gone are removed.
+const MANY_RECORDS: usize = 256;
 const PROCESSES: &str = "processes";
 
 /// Why there is no session directory.
@@ -122,10 +124,26 @@ pub fn record(session: &Path, id: u32) -> io::Result<()> {
     let start = start_time(pid).ok_or_else(|| io::Error::other("/proc does not show this process"))?;
     let dir = session.join(PROCESSES);
     make_private(&dir)?;
+    prune(&dir);
     let beside = dir.join(format!(".new-{pid}"));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     writeln!(file, "{pid} {start} {id}")?;
     fs::rename(beside, dir.join(pid.to_string()))
+}
+
+/// Where `stopall` is never run, records must not gather. What cannot be removed now is left for another time.
+fn prune(dir: &Path) {
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    let paths: Vec<_> = entries.take(MAX_RECORDS).flatten().map(|entry| entry.path()).collect();
+    if paths.len() < MANY_RECORDS {
+        return;
+    }
+    for path in paths {
+        // One without a process may be on its way to get one.
+        if Running::read(&path).is_some_and(|process| !process.is_alive()) {
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 /// What [`stop_all`] did.
@@ -145,6 +163,13 @@ struct Running {
 }
 
 impl Running {
+    /// What a record names, if it is one.
+    fn read(path: &Path) -> Option<Self> {
+        let text = fs::read_to_string(path).ok()?;
+        let mut words = text.split_whitespace();
+        Some(Self { pid: words.next()?.parse().ok()?, start: words.next()?.parse().ok()? })
+    }
+
     fn is_alive(&self) -> bool {
         start_time(self.pid) == Some(self.start)
     }
@@ -172,10 +197,7 @@ pub fn stop_all(session: &Path) -> io::Result<Stopped> {
     let mut files = Vec::new();
     for entry in entries.take(MAX_RECORDS) {
         let path = entry?.path();
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        let mut words = text.split_whitespace();
-        let pair = words.next().and_then(|pid| pid.parse().ok()).zip(words.next().and_then(|start| start.parse().ok()));
-        match pair.map(|(pid, start)| Running { pid, start }).filter(Running::is_alive) {
+        match Running::read(&path).filter(Running::is_alive) {
             Some(process) => running.push(process),
             None => stopped.gone += 1,
         }
@@ -213,7 +235,7 @@ mod tests {
     use super::*;
 
     fn child(dir: &Path, script: &str) -> std::process::Child {
-        let child = Command::new("sh").args(["-c", script]).spawn().unwrap();
+        let child = Command::new("sh").args(["-c", script]).arg(dir.join("deaf")).spawn().unwrap();
         let pid = child.id();
         make_private(&dir.join(PROCESSES)).unwrap();
         fs::write(dir.join(PROCESSES).join(pid.to_string()), format!("{pid} {} 0\n", start_time(pid).unwrap()))
@@ -236,6 +258,33 @@ mod tests {
         other.kill().unwrap();
         other.wait().unwrap();
         assert_eq!(stop_all(dir.path()).unwrap(), Stopped::default(), "the records are gone");
+    }
+
+    #[test]
+    fn one_that_does_not_leave_is_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut deaf = child(dir.path(), "trap '' TERM; echo deaf > $0; while :; do sleep 0.1; done");
+        let deadline = Instant::now() + LEAVE_DEADLINE;
+        while !dir.path().join("deaf").exists() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(stop_all(dir.path()).unwrap(), Stopped { left: 0, killed: 1, gone: 0 });
+        assert!(!deaf.wait().unwrap().success());
+    }
+
+    #[test]
+    fn records_of_processes_that_have_gone_do_not_gather() {
+        let dir = tempfile::tempdir().unwrap();
+        let records = dir.path().join(PROCESSES);
+        make_private(&records).unwrap();
+        for n in 0..MANY_RECORDS {
+            fs::write(records.join(format!("old-{n}")), format!("{} 1 5\n", std::process::id())).unwrap();
+        }
+        record(dir.path(), 3).unwrap();
+        let left: Vec<_> = fs::read_dir(&records).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, [std::process::id().to_string().as_str()]);
+        let process = Running::read(&records.join(&left[0])).unwrap();
+        assert!(process.is_alive(), "this one");
     }
 
     #[test]
