@@ -15,7 +15,9 @@ fn help(key: &str) -> &'static str {
         "store" => "sqlite or memory [default: sqlite]",
         "durability" => "full survives a loss of power, normal the end of the process [default: full]",
         "dissemination" => "tree or mongering [default: tree]",
-        "home" => "Directory of the local CA [default: $RUMORMILL_HOME, $XDG_STATE_HOME/rumormill, ~/.local/state/rumormill]",
+        "home" => {
+            "Directory of the local CA [default: $RUMORMILL_HOME, $XDG_STATE_HOME/rumormill, ~/.local/state/rumormill]"
+        }
         "cert" => "This node's certificate, PEM",
         "key" => "Its key, PEM",
         "ca" => "The network's CA certificate, PEM",
@@ -84,14 +86,22 @@ fn certs() -> Command {
             Command::new("issue")
                 .about("Issue or renew the certificate of a node; a renewed one keeps its key")
                 .arg(Arg::new("name").required(true).value_name("NAME"))
-                .arg(value("out", "Directory for cert.pem, key.pem and ca.pem [default: in the home]").value_name("DIR"))
-                .arg(value("days", "Days until it expires").value_parser(value_parser!(u32).range(1..=3_650)).default_value("398"))
+                .arg(
+                    value("out", "Directory for cert.pem, key.pem and ca.pem [default: in the home]").value_name("DIR"),
+                )
+                .arg(
+                    value("days", "Days until it expires")
+                        .value_parser(value_parser!(u32).range(1..=3_650))
+                        .default_value("398"),
+                )
                 .arg(home()),
         )
         .subcommand(
             Command::new("show")
                 .about("Show a certificate, the CA, or the revocation list")
-                .arg(Arg::new("what").value_name("NAME|FILE").help("A name issued here or a file; nothing shows the CA"))
+                .arg(
+                    Arg::new("what").value_name("NAME|FILE").help("A name issued here or a file; nothing shows the CA"),
+                )
                 .arg(flag("json", "One JSON object"))
                 .arg(home()),
         )
@@ -99,7 +109,13 @@ fn certs() -> Command {
             Command::new("revoke")
                 .about("Put a node on the revocation list: its links end and no new one is taken")
                 .arg(Arg::new("who").required(true).value_name("NAME|NODE-ID"))
-                .arg(value("socket", "A running node that says what to keep: later messages of the revoked one will not count").value_name("PATH"))
+                .arg(
+                    value(
+                        "socket",
+                        "A running node that says what to keep: later messages of the revoked one will not count",
+                    )
+                    .value_name("PATH"),
+                )
                 .arg(home()),
         )
         .after_help(
@@ -128,7 +144,13 @@ fn process() -> Command {
 fn proxy() -> Command {
     Command::new("proxy")
         .about("Run the classroom proxy: reads commands, starts processes, prints what they answer")
-        .arg(Arg::new("n").short('n').value_name("N").value_parser(value_parser!(u32)).help("Processes that the short start assumes"))
+        .arg(
+            Arg::new("n")
+                .short('n')
+                .value_name("N")
+                .value_parser(value_parser!(u32))
+                .help("Processes that the short start assumes"),
+        )
         .arg(value("process", "Program that `start` runs [default: ./process, else this one]").value_name("PATH"))
         .arg(value("stopall", "Program that `exit` runs [default: ./stopall, else this one]").value_name("PATH"))
         .after_help("Example:\n  printf '0 start 1 10004\\n0 msg 1 hello\\n0 get chatLog\\nexit\\n' | rumormill-proxy")

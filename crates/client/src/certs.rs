@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::ArgMatches;
-use rumormill_node::certs::{CertificateInfo, Incarnation, LocalCa, NodeId, Seq, default_home, read_certificate, read_revocations};
+use rumormill_node::certs::{
+    CertificateInfo, Incarnation, LocalCa, NodeId, Seq, default_home, read_certificate, read_revocations,
+};
 use rumormill_node::socket::Client;
 use serde_json::json;
 
@@ -33,7 +35,8 @@ fn home(matches: &ArgMatches) -> Result<PathBuf, Failure> {
 
 fn init(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let home = home(matches)?;
-    let ca = LocalCa::init(&home).map_err(|why| Failure::failed(why, "give another --home DIR, or move the old CA away"))?;
+    let ca =
+        LocalCa::init(&home).map_err(|why| Failure::failed(why, "give another --home DIR, or move the old CA away"))?;
     line(format_args!("made a CA in {}", home.join("ca").display()));
     line(format_args!("network {}", ca.network()));
     line("next: `rumormill certs issue NAME --out DIR` for each node; keep ca.key to yourself");
@@ -46,7 +49,8 @@ fn issue(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let days = matches.get_one::<u32>("days").copied().unwrap_or(398);
     let out = matches.get_one::<String>("out").map(Path::new);
     let lasts = Duration::from_secs(u64::from(days).saturating_mul(DAY_S));
-    let issued = ca.issue(name, lasts, out).map_err(|why| Failure::failed(why, "see `rumormill certs issue --help`"))?;
+    let issued =
+        ca.issue(name, lasts, out).map_err(|why| Failure::failed(why, "see `rumormill certs issue --help`"))?;
     line(format_args!("certificate {}", issued.certificate.display()));
     line(format_args!("key         {} (for this node alone)", issued.key.display()));
     line(format_args!("CA          {}", issued.ca.display()));
@@ -84,7 +88,8 @@ fn show(matches: &ArgMatches) -> Result<ExitCode, Failure> {
 
 fn show_ca(matches: &ArgMatches, json: bool) -> Result<ExitCode, Failure> {
     let ca = open(matches)?;
-    let revoked = read_revocations(&ca).map_err(|why| Failure::failed(why, "the list is not this CA's: move it away"))?;
+    let revoked =
+        read_revocations(&ca).map_err(|why| Failure::failed(why, "the list is not this CA's: move it away"))?;
     let nodes: Vec<_> = revoked.nodes.keys().map(NodeId::to_string).collect();
     if json {
         line(json!({
@@ -129,7 +134,9 @@ fn revoke(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let ca = open(matches)?;
     let node = match who.parse::<NodeId>() {
         Ok(node) => node,
-        Err(_) => ca.issued(who).map_err(|why| Failure::failed(why, "`rumormill certs show NAME|FILE` shows node ids"))?.node,
+        Err(_) => {
+            ca.issued(who).map_err(|why| Failure::failed(why, "`rumormill certs show NAME|FILE` shows node ids"))?.node
+        }
     };
     let cut = match matches.get_one::<String>("socket") {
         Some(socket) => Some(ask_cut(Path::new(socket), &node)?),

@@ -23,7 +23,8 @@ use crate::output::Failure;
 pub fn main(chosen: Option<&'static str>) -> ExitCode {
     let mut words: Vec<OsString> = std::env::args_os().collect();
     // Where there is no program for these, the proxy runs itself.
-    let runs_itself = chosen == Some("proxy") && words.get(1).is_some_and(|word| word == "process" || word == "stopall");
+    let runs_itself =
+        chosen == Some("proxy") && words.get(1).is_some_and(|word| word == "process" || word == "stopall");
     let chosen = chosen.filter(|_| !runs_itself);
     if let Some(name) = chosen {
         words.insert(words.len().min(1), name.into());

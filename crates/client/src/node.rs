@@ -18,8 +18,8 @@ pub fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         }
     }
     let file = matches.get_one::<String>("config").map(Path::new);
-    let config = run::configure(flags, file)
-        .map_err(|why| Failure::usage(why, "`rumormill node --help` lists the settings"))?;
+    let config =
+        run::configure(flags, file).map_err(|why| Failure::usage(why, "`rumormill node --help` lists the settings"))?;
     Ok(run::run_node(config))
 }
 
@@ -31,9 +31,13 @@ pub fn process(matches: &ArgMatches) -> Result<ExitCode, Failure> {
 }
 
 pub fn stopall() -> Result<ExitCode, Failure> {
-    let session = records::session_dir().map_err(|why| Failure::failed(why, "run it where the processes were started"))?;
+    let session =
+        records::session_dir().map_err(|why| Failure::failed(why, "run it where the processes were started"))?;
     let stopped = records::stop_all(&session)
         .map_err(|why| Failure::failed(why, format!("look at the records in {}", session.display())))?;
-    line(format_args!("{} left when asked, {} were killed, {} had gone before", stopped.left, stopped.killed, stopped.gone));
+    line(format_args!(
+        "{} left when asked, {} were killed, {} had gone before",
+        stopped.left, stopped.killed, stopped.gone
+    ));
     Ok(ExitCode::SUCCESS)
 }

@@ -19,7 +19,9 @@ fn socket(matches: &ArgMatches) -> PathBuf {
 
 fn failure(why: ClientError) -> Failure {
     let next = match &why {
-        ClientError::Connect { .. } => "start it with `rumormill node --name NAME --state DIR`, and give --state DIR here",
+        ClientError::Connect { .. } => {
+            "start it with `rumormill node --name NAME --state DIR`, and give --state DIR here"
+        }
         _ => "",
     };
     Failure::failed(why, next)
@@ -93,7 +95,10 @@ pub fn peers(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         line("no links");
         return Ok(ExitCode::SUCCESS);
     }
-    line(format_args!("{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} TLS", "NAME", "ADDRESS", "DIRECTION", "LAG", "BEHIND", "IN SYNC"));
+    line(format_args!(
+        "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} TLS",
+        "NAME", "ADDRESS", "DIRECTION", "LAG", "BEHIND", "IN SYNC"
+    ));
     for peer in peers {
         let sync = if peer.in_sync { "yes" } else { "no" };
         line(format_args!(

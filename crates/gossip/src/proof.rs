@@ -56,6 +56,7 @@ pub fn contradiction(a: &SignedHeader, b: &SignedHeader) -> Option<Seq> {
     if low.header.origin != high.header.origin {
         return None;
     }
+    // Digests, not signatures: two copies of one digest are one bundle (P-B8).
     let digest = bundle_digest(&low.header, &low.body);
     let overlap = low.header.next() > high.header.first;
     let differ = digest != bundle_digest(&high.header, &high.body);

@@ -1,5 +1,4 @@
 //! The engine's seeds and corpus, replayed.
-#![cfg(feature = "fuzz")]
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::fs;

@@ -56,7 +56,9 @@ fn free_ports() -> std::io::Result<Vec<u16>> {
 impl Cast {
     /// Finds a place and ports; starts nobody.
     pub fn gather() -> Result<Self, Failure> {
-        let failed = |why: std::io::Error| Failure::failed(format!("cannot prepare the demo: {why}"), "free some room in the temporary directory");
+        let failed = |why: std::io::Error| {
+            Failure::failed(format!("cannot prepare the demo: {why}"), "free some room in the temporary directory")
+        };
         let dir = tempfile::Builder::new().prefix("rumormill-demo-").tempdir().map_err(failed)?;
         let ports = free_ports().map_err(failed)?;
         let players = NAMES.iter().zip(ports).map(|(name, port)| Player { name, port, child: None }).collect();
