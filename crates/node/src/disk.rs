@@ -1,4 +1,4 @@
-//! The store behind two threads: one commits in groups, one reads ranges for links that are behind.
+//! The store: one thread commits in groups (in memory none is needed), one reads ranges for links that are behind.
 //!
 //! Nobody waits for either: commits report back by a callback, ranges go straight to the link's outbox.
 
@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, Weak};
 
 use rumormill_gossip::{Input, LinkId, RawBundle};
-use rumormill_store::{Job, Reader, Record, StoreError, TrySubmitError, Writer};
+use rumormill_store::{Job, Reader, Record, Store, StoreError, TrySubmitError, Writer};
 use rumormill_wire::native::BundleHeader;
 use rumormill_wire::{Origin, Seq};
 
@@ -16,8 +16,23 @@ use crate::lock;
 /// Reads that may wait besides one a link.
 const MAX_LOOK_UPS: usize = 256;
 
-/// Told what became of a commit.
-pub(crate) type Done = Box<dyn FnOnce(Result<(), Arc<StoreError>>) + Send>;
+/// Who commits.
+pub(crate) enum Writing {
+    /// A thread, for a store that waits for the disk.
+    Thread(Writer),
+    /// Whoever has records, for a store in memory: it takes less time than waking a thread.
+    Here(Box<dyn Store>),
+}
+
+/// What became of records.
+pub(crate) enum Handed {
+    /// They are committed, or could not be.
+    Done(Result<(), StoreError>),
+    /// The thread has them.
+    Queued,
+    /// Too much waits there.
+    Back(Vec<Record>),
+}
 
 /// One read that the engine asked for.
 #[derive(Debug)]
@@ -39,25 +54,32 @@ pub(crate) enum Read {
 
 /// The store as the node uses it.
 pub(crate) struct Disk {
-    writer: Mutex<Option<Writer>>,
+    writing: Mutex<Option<Writing>>,
     reads: Mutex<Option<SyncSender<Read>>>,
     pages: Arc<Mutex<Box<dyn Reader>>>,
 }
 
 impl Disk {
     /// Takes the two ends of a store. The reading thread begins with [`Disk::serve`].
-    pub(crate) fn new(writer: Writer, pages: Box<dyn Reader>, max_links: usize) -> (Self, Receiver<Read>) {
+    pub(crate) fn new(writing: Writing, pages: Box<dyn Reader>, max_links: usize) -> (Self, Receiver<Read>) {
         let (reads, waiting) = sync_channel(max_links.saturating_add(MAX_LOOK_UPS));
         let pages = Arc::new(Mutex::new(pages));
-        (Self { writer: Mutex::new(Some(writer)), reads: Mutex::new(Some(reads)), pages }, waiting)
+        (Self { writing: Mutex::new(Some(writing)), reads: Mutex::new(Some(reads)), pages }, waiting)
     }
 
-    /// Commits records; `done` runs on the writer's thread. Gives the records back if too much waits.
-    pub(crate) fn commit(&self, records: Vec<Record>, done: Done) -> Result<(), Vec<Record>> {
-        let Some(writer) = &*lock(&self.writer) else { return Ok(()) };
-        match writer.try_submit(Job { records, done }) {
-            Ok(()) => Ok(()),
-            Err(TrySubmitError::Full(job) | TrySubmitError::Closed(job)) => Err(job.records),
+    /// Commits records: at once in memory, otherwise on the writer's thread, which then runs `done`.
+    pub(crate) fn commit(
+        &self,
+        records: Vec<Record>,
+        done: impl FnOnce(Result<(), Arc<StoreError>>) + Send + 'static,
+    ) -> Handed {
+        match &mut *lock(&self.writing) {
+            Some(Writing::Here(store)) => Handed::Done(store.commit(&records)),
+            Some(Writing::Thread(writer)) => match writer.try_submit(Job { records, done: Box::new(done) }) {
+                Ok(()) => Handed::Queued,
+                Err(TrySubmitError::Full(job) | TrySubmitError::Closed(job)) => Handed::Back(job.records),
+            },
+            None => Handed::Queued,
         }
     }
 
@@ -74,8 +96,9 @@ impl Disk {
     /// Commits what waits and closes the store as clean. Waits for the disk.
     pub(crate) fn close(&self) -> Result<(), StoreError> {
         drop(lock(&self.reads).take());
-        match lock(&self.writer).take() {
-            Some(writer) => writer.close(),
+        match lock(&self.writing).take() {
+            Some(Writing::Thread(writer)) => writer.close(),
+            Some(Writing::Here(mut store)) => store.close(),
             None => Ok(()),
         }
     }

@@ -5,35 +5,38 @@
 //! outboxes, hands records to the store's thread. Checks of signatures come back to the feeder, who does them without
 //! the lock and feeds the verdict. So a message costs one task switch a hop, not four (docs/decisions).
 
+mod commits;
+mod links;
+mod people;
+
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use rumormill_gossip::{Engine, Event, Input, Keep, LinkId, Output, Reject, Stats, Ticket, Timestamp, VerifiedBundle};
+use rumormill_gossip::{Engine, Event, Input, LinkId, Output, Reject, Timestamp, VerifiedBundle};
 use rumormill_store::{BundleRow, Record, StoreError};
 use rumormill_transport::Bans;
-use rumormill_wire::native::{ByeCode, MessageKind};
-use rumormill_wire::{Clock, Incarnation, NodeId, Origin, Seq};
+use rumormill_wire::native::ByeCode;
+use rumormill_wire::{Clock, NodeId, Origin, Seq};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 
 use crate::check::{Checker, Job};
-use crate::clock::{NodeClock, WALL_STEP_US, wall_us};
+use crate::clock::{NodeClock, WALL_STEP_US};
 use crate::counters::Counters;
 use crate::disk::{Disk, Read};
 use crate::incarnation::Incarnations;
 use crate::link::Link;
-use crate::link::greet::{self, Rival};
 use crate::lock;
 use crate::pace::Pace;
 
-const DUPLICATE: &str = "another link with this peer is kept";
-/// Under which name the store keeps the incarnation that we write under.
-pub(crate) const INCARNATION_KEY: &str = "incarnation";
 /// Committed bundles that a follower may lag behind before it is told that it missed some.
 const FOLLOW_BUNDLES: usize = 1_024;
+
+use commits::record;
+pub(crate) use commits::{INCARNATION_KEY, incarnation_record};
+pub(crate) use links::Admission;
 
 /// What a submitted message became.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,16 +123,6 @@ pub(crate) struct Parts {
     pub(crate) runtime: Handle,
 }
 
-/// Whether a link may come up.
-pub(crate) enum Admission {
-    /// It is up.
-    Up,
-    /// A link with this peer is there; if it does not answer a PING, this one may replace it.
-    Test(Arc<Link>),
-    /// It may not.
-    Refused(ByeCode, &'static str),
-}
-
 impl Hub {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
         let Parts { engine, clock, checker, disk, incarnations, runtime } = parts;
@@ -207,13 +200,16 @@ impl Hub {
         let mut jobs = VecDeque::new();
         let now = self.clock.now();
         let result = state.engine.handle(now, input);
-        self.perform_all(state, &mut jobs);
-        if let Some(appends) = state.pace.due(now) {
-            let _ = state.engine.handle(now, Input::Committed { appends });
+        loop {
             self.perform_all(state, &mut jobs);
-            state.pace.sent(state.links.values());
+            if let Some(appends) = state.pace.due(now) {
+                let _ = state.engine.handle(now, Input::Committed { appends });
+                self.perform_all(state, &mut jobs);
+                state.pace.sent(state.links.values());
+            }
+            let Some(input) = self.hand_over(state) else { break };
+            let _ = state.engine.handle(now, input);
         }
-        self.hand_over(state);
         let next = [state.engine.next_timeout(), state.pace.deadline()].into_iter().flatten().min();
         if let Some(at) = next.filter(|at| state.armed.is_none_or(|armed| *at < armed)) {
             state.armed = Some(at);
@@ -249,7 +245,7 @@ impl Hub {
             Output::Append { bundle } => {
                 state.appends = state.appends.saturating_add(1);
                 if bundle.header().origin.node == self.checker.me {
-                    state.pace.appended(state.appends);
+                    state.pace.appended(state.appends, bundle.bytes().len());
                 }
                 let received_us = self.clock.now().0.saturating_add_signed(state.wall_offset);
                 state.records.push(Record::Bundle(BundleRow { bytes: bundle.bytes().clone(), received_us }));
@@ -323,70 +319,6 @@ impl Hub {
         }
     }
 
-    /// Gives the store records of the shell's own.
-    pub(crate) fn keep(&self, records: Vec<Record>) {
-        let mut state = lock(&self.state);
-        state.records.extend(records);
-        self.hand_over(&mut state);
-    }
-
-    /// Gives the store what has come together. If too much waits there, it goes with the next.
-    fn hand_over(&self, state: &mut State) {
-        if state.records.is_empty() || state.store_full {
-            state.records.clear();
-            return;
-        }
-        let (appends, me) = (state.appends, self.me.clone());
-        let done = Box::new(move |result: Result<(), Arc<StoreError>>| {
-            if let Some(hub) = me.upgrade() {
-                hub.stored(appends, result);
-            }
-        });
-        if let Err(records) = self.disk.commit(core::mem::take(&mut state.records), done) {
-            state.records = records;
-        }
-    }
-
-    /// The store's thread says what became of all appends up to this one.
-    fn stored(&self, appends: u64, result: Result<(), Arc<StoreError>>) {
-        let Err(error) = result else { return self.committed(appends) };
-        let mut state = lock(&self.state);
-        if state.store_full {
-            // What was queued behind the one that found no room.
-            return;
-        }
-        state.tickets.clear();
-        if matches!(*error, StoreError::Full { .. }) {
-            tracing::error!(%error, "this node takes no more messages");
-            state.store_full = true;
-            drop(state);
-            self.spawn_drive(Input::StoreFull);
-        } else {
-            tracing::error!(%error, "the store failed: this node stops");
-            self.failed.store(true, Relaxed);
-            self.stop();
-        }
-    }
-
-    fn committed(&self, appends: u64) {
-        let mut state = lock(&self.state);
-        let open = usize::try_from(state.appends.saturating_sub(appends)).unwrap_or(usize::MAX);
-        let done = state.uncommitted.len().saturating_sub(open);
-        let news: Vec<Committed> = state.uncommitted.drain(..done).collect();
-        let heard = state.pace.committed(appends, self.clock.now());
-        let (_, jobs) = self.feed_locked(&mut state, Input::Committed { appends: heard });
-        drop(state);
-        Counters::add(&self.counters.commits, 1);
-        let messages = news.iter().map(|news| u64::from(news.bundle.header().count)).sum();
-        Counters::add(&self.counters.messages_committed, messages);
-        if self.followers.receiver_count() > 0 {
-            for committed in news {
-                let _ = self.followers.send(Arc::new(committed));
-            }
-        }
-        self.spawn_finish(jobs);
-    }
-
     /// A read found damage or failed; whoever asked gets nothing, and other neighbours have it.
     pub(crate) fn read_failed<T>(&self, error: &StoreError) -> Option<T> {
         Counters::add(&self.counters.reads_failed, 1);
@@ -430,212 +362,5 @@ impl Hub {
         if moved {
             let _ = self.drive(Input::WallOffset(offset));
         }
-    }
-
-    // ---- links ----
-
-    /// A name for a new link.
-    pub(crate) fn next_link(&self) -> LinkId {
-        let mut state = lock(&self.state);
-        state.last_link = state.last_link.saturating_add(1);
-        LinkId(state.last_link)
-    }
-
-    pub(crate) fn link(&self, id: LinkId) -> Option<Arc<Link>> {
-        lock(&self.state).links.get(&id).cloned()
-    }
-
-    pub(crate) fn links(&self) -> Vec<Arc<Link>> {
-        lock(&self.state).links.values().cloned().collect()
-    }
-
-    /// Decides under one lock whether a link comes up, and brings it up. `older` names a link that did not answer a PING.
-    pub(crate) fn admit(&self, link: &Arc<Link>, older: Option<LinkId>, max_links: usize) -> Admission {
-        let mut state = lock(&self.state);
-        let (now, mut jobs) = (self.clock.now(), VecDeque::new());
-        if state.bans.remaining(&link.facts.peer, Instant::now()).is_some() {
-            return Admission::Refused(ByeCode::MISBEHAVIOUR, "banned for a while");
-        }
-        let existing = state.links.values().find(|other| {
-            let same = other.facts.peer == link.facts.peer || other.facts.name == link.facts.name;
-            same && !other.is_closed()
-        });
-        if let Some(other) = existing.cloned() {
-            let gone = older == Some(other.id);
-            match greet::rival(self.checker.me, &other, link, now) {
-                Rival::OldWins if !gone => return Admission::Refused(ByeCode::DUPLICATE, DUPLICATE),
-                Rival::Test if !gone => return Admission::Test(other),
-                _ => {}
-            }
-            other.bye(ByeCode::DUPLICATE, DUPLICATE);
-            jobs = self.take_down(&mut state, &other);
-        } else if state.links.len() >= max_links {
-            return Admission::Refused(ByeCode::OVERLOAD, "no room for another link");
-        }
-        state.links.insert(link.id, Arc::clone(link));
-        state.by_peer.insert(link.facts.peer, link.id);
-        jobs.extend(self.bring_up(&mut state, link));
-        drop(state);
-        self.links_changed.send_modify(|version| *version = version.wrapping_add(1));
-        self.finish(jobs);
-        Admission::Up
-    }
-
-    fn bring_up(&self, state: &mut State, link: &Link) -> VecDeque<Job> {
-        let (node, evidence) = (link.facts.peer, link.facts.certificate.clone());
-        let (_, mut jobs) = self.feed_locked(state, Input::Admit { node, evidence });
-        jobs.extend(self.feed_locked(state, Input::LinkUp { link: link.id, peer: node }).1);
-        jobs
-    }
-
-    fn take_down(&self, state: &mut State, link: &Link) -> VecDeque<Job> {
-        if state.links.remove(&link.id).is_none() {
-            return VecDeque::new();
-        }
-        if state.by_peer.get(&link.facts.peer) == Some(&link.id) {
-            state.by_peer.remove(&link.facts.peer);
-        }
-        self.feed_locked(state, Input::LinkDown { link: link.id }).1
-    }
-
-    /// A link has ended.
-    pub(crate) fn link_down(&self, link: &Link) {
-        link.close_now();
-        let jobs = self.take_down(&mut lock(&self.state), link);
-        self.links_changed.send_modify(|version| *version = version.wrapping_add(1));
-        self.finish(jobs);
-    }
-
-    /// Whether a link with this name or node is up.
-    pub(crate) fn linked(&self, name: Option<&str>, node: Option<NodeId>) -> bool {
-        let state = lock(&self.state);
-        state.links.values().any(|link| name == Some(link.facts.name.as_str()) || node == Some(link.facts.peer))
-    }
-
-    /// Changes whenever a link comes or goes, or a revocation list comes into force.
-    pub(crate) fn links_changed(&self) -> watch::Receiver<u64> {
-        self.links_changed.subscribe()
-    }
-
-    // ---- people ----
-
-    /// Hands a message to the engine; waits while too many wait before it.
-    pub(crate) async fn submit(
-        &self,
-        kind: MessageKind,
-        room: &str,
-        body: Bytes,
-    ) -> Result<oneshot::Receiver<Receipt>, SubmitError> {
-        loop {
-            let space = self.space.notified();
-            tokio::pin!(space);
-            space.as_mut().enable();
-            match self.try_submit(kind, room, body.clone()) {
-                Err(SubmitError::Rejected(Reject::Busy)) => {}
-                other => return other,
-            }
-            let mut stopping = self.stopping();
-            tokio::select! {
-                () = space => {}
-                _ = stopping.wait_for(|stop| *stop) => return Err(SubmitError::Stopping),
-            }
-        }
-    }
-
-    /// The same without waiting: [`Reject::Busy`] if too many wait.
-    pub(crate) fn try_submit(
-        &self,
-        kind: MessageKind,
-        room: &str,
-        body: Bytes,
-    ) -> Result<oneshot::Receiver<Receipt>, SubmitError> {
-        if *self.stopping.borrow() {
-            return Err(SubmitError::Stopping);
-        }
-        let (sender, receipt) = oneshot::channel();
-        let mut state = lock(&self.state);
-        state.last_ticket = state.last_ticket.saturating_add(1);
-        let ticket = Ticket(state.last_ticket);
-        state.tickets.insert(ticket.0, sender);
-        let input = Input::Submit { ticket, kind, room: room.to_owned(), body };
-        let (result, jobs) = self.feed_locked(&mut state, input);
-        if let Err(reject) = result {
-            state.tickets.remove(&ticket.0);
-            return Err(SubmitError::Rejected(reject));
-        }
-        drop(state);
-        self.finish(jobs);
-        Ok(receipt)
-    }
-
-    /// Messages of ours that are not durable yet.
-    pub(crate) fn outstanding(&self) -> usize {
-        lock(&self.state).tickets.len()
-    }
-
-    /// Bundles as they become durable.
-    pub(crate) fn follow(&self) -> broadcast::Receiver<Arc<Committed>> {
-        self.followers.subscribe()
-    }
-
-    /// Looks at the engine.
-    pub(crate) fn with_engine<T>(&self, look: impl FnOnce(&Engine) -> T) -> T {
-        look(&lock(&self.state).engine)
-    }
-
-    pub(crate) fn stats(&self) -> Stats {
-        self.with_engine(Engine::stats)
-    }
-
-    /// Our wall clock in microseconds.
-    pub(crate) fn wall_us(&self) -> u64 {
-        wall_us()
-    }
-
-    // ---- the end ----
-
-    /// Everybody is to stop.
-    pub(crate) fn stop(&self) {
-        self.stopping.send_replace(true);
-    }
-
-    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
-        self.stopping.subscribe()
-    }
-
-    pub(crate) fn has_failed(&self) -> bool {
-        self.failed.load(Relaxed)
-    }
-
-    /// Waits until our messages are durable and all links have said goodbye, or the deadline.
-    pub(crate) async fn drain(&self, within: Duration) {
-        let deadline = Instant::now() + within;
-        let pause = Duration::from_millis(2);
-        while self.outstanding() > 0 && Instant::now() < deadline {
-            tokio::time::sleep(pause).await;
-        }
-        for link in self.links() {
-            link.bye(ByeCode::LEAVING, "the node shuts down");
-        }
-        while !self.links().is_empty() && Instant::now() < deadline {
-            tokio::time::sleep(pause).await;
-        }
-    }
-}
-
-/// Stands in the store before the first bundle under this incarnation.
-pub(crate) fn incarnation_record(incarnation: Incarnation) -> Record {
-    let value = Bytes::copy_from_slice(&incarnation.0.to_be_bytes());
-    Record::Meta { key: INCARNATION_KEY.to_owned(), value }
-}
-
-fn record(keep: Keep) -> Record {
-    match keep {
-        Keep::Member { node, evidence } => Record::Member { node, evidence },
-        Keep::Proof(proof) => {
-            let [a, b] = [proof.proof().a.to_bytes(), proof.proof().b.to_bytes()];
-            Record::Proof { origin: proof.origin(), bytes: Bytes::from([a, b].concat()) }
-        }
-        Keep::Revocations(bytes) => Record::Revocations(bytes),
     }
 }

@@ -10,7 +10,7 @@ use rumormill_wire::native::{Cut, Frame, RevocationList, kind};
 use rumormill_wire::{Incarnation, NetworkId, Origin};
 
 use crate::config::{Durability, NodeConfig, StoreKind};
-use crate::disk::{Disk, Read};
+use crate::disk::{Disk, Read, Writing};
 use crate::hub::{INCARNATION_KEY, incarnation_record};
 use crate::incarnation::Incarnations;
 use crate::start::StartError;
@@ -43,6 +43,7 @@ impl Opened {
             (StoreKind::Sqlite, Some(state)) => Kind::Sqlite { path: state.join(STORE_FILE) },
             _ => Kind::Memory,
         };
+        let in_memory = kind == Kind::Memory;
         let durability = match config.durability {
             Durability::Full => rumormill_store::Durability::Full,
             Durability::Normal => rumormill_store::Durability::Normal,
@@ -72,8 +73,12 @@ impl Opened {
         let meta = if kept.is_some() { Vec::new() } else { vec![incarnation_record(incarnation)] };
         let recovered = recovered(stored, Origin { incarnation, ..node }, network);
         let (reader, pages) = (store.reader()?, store.reader()?);
-        let writer = Writer::start(store).map_err(StartError::io("start", "the store's thread"))?;
-        let (disk, reads) = Disk::new(writer, pages, config.limits.links);
+        let writing = if in_memory {
+            Writing::Here(store)
+        } else {
+            Writing::Thread(Writer::start(store).map_err(StartError::io("start", "the store's thread"))?)
+        };
+        let (disk, reads) = Disk::new(writing, pages, config.limits.links);
         Ok(Self { disk, reads, reader, recovered, incarnations, meta, fresh: certain })
     }
 }

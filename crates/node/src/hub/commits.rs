@@ -1,0 +1,109 @@
+//! Records go to the store, and what became of them comes back.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use bytes::Bytes;
+use rumormill_gossip::{Input, Keep};
+use rumormill_store::{Record, StoreError};
+use rumormill_wire::Incarnation;
+
+use super::{Committed, Hub, State};
+use crate::counters::Counters;
+use crate::disk::Handed;
+use crate::lock;
+
+/// Under which name the store keeps the incarnation that we write under.
+pub(crate) const INCARNATION_KEY: &str = "incarnation";
+
+impl Hub {
+    /// Gives the store records of the shell's own.
+    pub(crate) fn keep(&self, records: Vec<Record>) {
+        let mut state = lock(&self.state);
+        state.records.extend(records);
+        let _ = self.hand_over(&mut state);
+    }
+
+    /// Gives the store what has come together. If too much waits there, it goes with the next. What a store in memory has
+    /// taken at once is for the engine to hear.
+    pub(super) fn hand_over(&self, state: &mut State) -> Option<Input> {
+        if state.records.is_empty() || state.store_full {
+            state.records.clear();
+            return None;
+        }
+        let (appends, me) = (state.appends, self.me.clone());
+        let done = move |result: Result<(), Arc<StoreError>>| {
+            if let Some(hub) = me.upgrade() {
+                hub.stored(appends, result);
+            }
+        };
+        match self.disk.commit(core::mem::take(&mut state.records), done) {
+            Handed::Done(result) => self.settle(state, appends, result.map_err(Arc::new)),
+            Handed::Queued => None,
+            Handed::Back(records) => {
+                state.records = records;
+                None
+            }
+        }
+    }
+
+    /// The store's thread says what became of all appends up to this one.
+    fn stored(&self, appends: u64, result: Result<(), Arc<StoreError>>) {
+        let mut state = lock(&self.state);
+        let Some(input) = self.settle(&mut state, appends, result) else { return };
+        let (_, jobs) = self.feed_locked(&mut state, input);
+        drop(state);
+        self.spawn_finish(jobs);
+    }
+
+    fn settle(&self, state: &mut State, appends: u64, result: Result<(), Arc<StoreError>>) -> Option<Input> {
+        let Err(error) = result else { return Some(self.committed(state, appends)) };
+        if state.store_full {
+            // What was queued behind the one that found no room.
+            return None;
+        }
+        state.tickets.clear();
+        if matches!(*error, StoreError::Full { .. }) {
+            tracing::error!(%error, "this node takes no more messages");
+            state.store_full = true;
+            return Some(Input::StoreFull);
+        }
+        tracing::error!(%error, "the store failed: this node stops");
+        self.failed.store(true, Relaxed);
+        self.stop();
+        None
+    }
+
+    fn committed(&self, state: &mut State, appends: u64) -> Input {
+        let open = usize::try_from(state.appends.saturating_sub(appends)).unwrap_or(usize::MAX);
+        let done = state.uncommitted.len().saturating_sub(open);
+        let followed = self.followers.receiver_count() > 0;
+        let mut messages = 0_u64;
+        for news in state.uncommitted.drain(..done) {
+            messages = messages.saturating_add(u64::from(news.bundle.header().count));
+            if followed {
+                let _ = self.followers.send(Arc::<Committed>::new(news));
+            }
+        }
+        Counters::add(&self.counters.commits, 1);
+        Counters::add(&self.counters.messages_committed, messages);
+        Input::Committed { appends: state.pace.committed(appends, self.clock.now()) }
+    }
+}
+
+/// Stands in the store before the first bundle under this incarnation.
+pub(crate) fn incarnation_record(incarnation: Incarnation) -> Record {
+    let value = Bytes::copy_from_slice(&incarnation.0.to_be_bytes());
+    Record::Meta { key: INCARNATION_KEY.to_owned(), value }
+}
+
+pub(super) fn record(keep: Keep) -> Record {
+    match keep {
+        Keep::Member { node, evidence } => Record::Member { node, evidence },
+        Keep::Proof(proof) => {
+            let [a, b] = [proof.proof().a.to_bytes(), proof.proof().b.to_bytes()];
+            Record::Proof { origin: proof.origin(), bytes: Bytes::from([a, b].concat()) }
+        }
+        Keep::Revocations(bytes) => Record::Revocations(bytes),
+    }
+}

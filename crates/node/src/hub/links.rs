@@ -1,0 +1,113 @@
+//! Links come and go.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rumormill_gossip::{Input, LinkId};
+use rumormill_wire::NodeId;
+use rumormill_wire::native::ByeCode;
+use tokio::sync::watch;
+
+use super::{Hub, State};
+use crate::check::Job;
+use crate::link::Link;
+use crate::link::greet::{self, Rival};
+use crate::lock;
+
+const DUPLICATE: &str = "another link with this peer is kept";
+
+/// Whether a link may come up.
+pub(crate) enum Admission {
+    /// It is up.
+    Up,
+    /// A link with this peer is there; if it does not answer a PING, this one may replace it.
+    Test(Arc<Link>),
+    /// It may not.
+    Refused(ByeCode, &'static str),
+}
+
+impl Hub {
+    /// A name for a new link.
+    pub(crate) fn next_link(&self) -> LinkId {
+        let mut state = lock(&self.state);
+        state.last_link = state.last_link.saturating_add(1);
+        LinkId(state.last_link)
+    }
+
+    pub(crate) fn link(&self, id: LinkId) -> Option<Arc<Link>> {
+        lock(&self.state).links.get(&id).cloned()
+    }
+
+    pub(crate) fn links(&self) -> Vec<Arc<Link>> {
+        lock(&self.state).links.values().cloned().collect()
+    }
+
+    /// Decides under one lock whether a link comes up, and brings it up. `older` names a link that did not answer a PING.
+    pub(crate) fn admit(&self, link: &Arc<Link>, older: Option<LinkId>, max_links: usize) -> Admission {
+        let mut state = lock(&self.state);
+        let (now, mut jobs) = (self.clock.now(), VecDeque::new());
+        if state.bans.remaining(&link.facts.peer, Instant::now()).is_some() {
+            return Admission::Refused(ByeCode::MISBEHAVIOUR, "banned for a while");
+        }
+        let existing = state.links.values().find(|other| {
+            let same = other.facts.peer == link.facts.peer || other.facts.name == link.facts.name;
+            same && !other.is_closed()
+        });
+        if let Some(other) = existing.cloned() {
+            let gone = older == Some(other.id);
+            match greet::rival(self.checker.me, &other, link, now) {
+                Rival::OldWins if !gone => return Admission::Refused(ByeCode::DUPLICATE, DUPLICATE),
+                Rival::Test if !gone => return Admission::Test(other),
+                _ => {}
+            }
+            other.bye(ByeCode::DUPLICATE, DUPLICATE);
+            jobs = self.take_down(&mut state, &other);
+        } else if state.links.len() >= max_links {
+            return Admission::Refused(ByeCode::OVERLOAD, "no room for another link");
+        }
+        state.links.insert(link.id, Arc::clone(link));
+        state.by_peer.insert(link.facts.peer, link.id);
+        jobs.extend(self.bring_up(&mut state, link));
+        drop(state);
+        self.links_changed.send_modify(|version| *version = version.wrapping_add(1));
+        self.finish(jobs);
+        Admission::Up
+    }
+
+    fn bring_up(&self, state: &mut State, link: &Link) -> VecDeque<Job> {
+        let (node, evidence) = (link.facts.peer, link.facts.certificate.clone());
+        let (_, mut jobs) = self.feed_locked(state, Input::Admit { node, evidence });
+        jobs.extend(self.feed_locked(state, Input::LinkUp { link: link.id, peer: node }).1);
+        jobs
+    }
+
+    fn take_down(&self, state: &mut State, link: &Link) -> VecDeque<Job> {
+        if state.links.remove(&link.id).is_none() {
+            return VecDeque::new();
+        }
+        if state.by_peer.get(&link.facts.peer) == Some(&link.id) {
+            state.by_peer.remove(&link.facts.peer);
+        }
+        self.feed_locked(state, Input::LinkDown { link: link.id }).1
+    }
+
+    /// A link has ended.
+    pub(crate) fn link_down(&self, link: &Link) {
+        link.close_now();
+        let jobs = self.take_down(&mut lock(&self.state), link);
+        self.links_changed.send_modify(|version| *version = version.wrapping_add(1));
+        self.finish(jobs);
+    }
+
+    /// Whether a link with this name or node is up.
+    pub(crate) fn linked(&self, name: Option<&str>, node: Option<NodeId>) -> bool {
+        let state = lock(&self.state);
+        state.links.values().any(|link| name == Some(link.facts.name.as_str()) || node == Some(link.facts.peer))
+    }
+
+    /// Changes whenever a link comes or goes, or a revocation list comes into force.
+    pub(crate) fn links_changed(&self) -> watch::Receiver<u64> {
+        self.links_changed.subscribe()
+    }
+}

@@ -1,0 +1,119 @@
+//! What people ask of the engine, and the end.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rumormill_gossip::{Engine, Input, Reject, Stats, Ticket};
+use rumormill_wire::native::{ByeCode, MessageKind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use tokio::sync::{broadcast, oneshot, watch};
+
+use super::{Committed, Hub, Receipt, SubmitError};
+use crate::clock::wall_us;
+use crate::lock;
+
+impl Hub {
+    /// Hands a message to the engine; waits while too many wait before it.
+    pub(crate) async fn submit(
+        &self,
+        kind: MessageKind,
+        room: &str,
+        body: Bytes,
+    ) -> Result<oneshot::Receiver<Receipt>, SubmitError> {
+        loop {
+            let space = self.space.notified();
+            tokio::pin!(space);
+            space.as_mut().enable();
+            match self.try_submit(kind, room, body.clone()) {
+                Err(SubmitError::Rejected(Reject::Busy)) => {}
+                other => return other,
+            }
+            let mut stopping = self.stopping();
+            tokio::select! {
+                () = space => {}
+                _ = stopping.wait_for(|stop| *stop) => return Err(SubmitError::Stopping),
+            }
+        }
+    }
+
+    /// The same without waiting: [`Reject::Busy`] if too many wait.
+    pub(crate) fn try_submit(
+        &self,
+        kind: MessageKind,
+        room: &str,
+        body: Bytes,
+    ) -> Result<oneshot::Receiver<Receipt>, SubmitError> {
+        if *self.stopping.borrow() {
+            return Err(SubmitError::Stopping);
+        }
+        let (sender, receipt) = oneshot::channel();
+        let mut state = lock(&self.state);
+        state.last_ticket = state.last_ticket.saturating_add(1);
+        let ticket = Ticket(state.last_ticket);
+        state.tickets.insert(ticket.0, sender);
+        let bytes = body.len().saturating_add(room.len());
+        let input = Input::Submit { ticket, kind, room: room.to_owned(), body };
+        let (result, jobs) = self.feed_locked(&mut state, input);
+        if let Err(reject) = result {
+            state.tickets.remove(&ticket.0);
+            return Err(SubmitError::Rejected(reject));
+        }
+        state.pace.submitted(bytes);
+        drop(state);
+        self.finish(jobs);
+        Ok(receipt)
+    }
+
+    /// Messages of ours that are not durable yet.
+    pub(crate) fn outstanding(&self) -> usize {
+        lock(&self.state).tickets.len()
+    }
+
+    /// Bundles as they become durable.
+    pub(crate) fn follow(&self) -> broadcast::Receiver<Arc<Committed>> {
+        self.followers.subscribe()
+    }
+
+    /// Looks at the engine.
+    pub(crate) fn with_engine<T>(&self, look: impl FnOnce(&Engine) -> T) -> T {
+        look(&lock(&self.state).engine)
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.with_engine(Engine::stats)
+    }
+
+    /// Our wall clock in microseconds.
+    pub(crate) fn wall_us(&self) -> u64 {
+        wall_us()
+    }
+
+    /// Everybody is to stop.
+    pub(crate) fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Relaxed)
+    }
+
+    /// Waits until our messages are durable and all links have said goodbye, or the deadline.
+    pub(crate) async fn drain(&self, within: Duration) {
+        let deadline = Instant::now() + within;
+        let pause = Duration::from_millis(2);
+        while self.outstanding() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(pause).await;
+        }
+        for link in self.links() {
+            link.bye(ByeCode::LEAVING, "the node shuts down");
+        }
+        while !self.links().is_empty() && Instant::now() < deadline {
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
