@@ -58,6 +58,8 @@ pub enum ClassroomFault {
     MessageId,
     /// No command of this interface.
     Command,
+    /// Not a port.
+    Port,
     /// The id is not below n, or n is zero.
     IdRange,
     /// The message is empty.
@@ -79,6 +81,7 @@ impl fmt::Display for ClassroomFault {
             Self::Number => "expected a decimal number without leading zeros",
             Self::MessageId => "expected an integer as message id",
             Self::Command => "expected start, msg, get chatLog, crash or exit",
+            Self::Port => "expected a port, 1 to 65535",
             Self::IdRange => "expected an id below n",
             Self::NoMessage => "expected a message",
         })
@@ -262,8 +265,11 @@ fn place(id: u32, input: &[u8]) -> Parse<'_, Option<StartPlace>> {
     let (input, n) = number::<u32>(at_n)?;
     ensure(id < n, at_n, ClassroomFault::IdRange)?;
     let (input, ()) = space(input)?;
-    let (input, port) = number::<u16>(input)?;
-    Ok((input, Some(StartPlace { n, port })))
+    let Ok((end, port @ 1..)) = number::<u16>(input) else {
+        let wants = if input.is_empty() { ClassroomFault::Truncated } else { ClassroomFault::Port };
+        return fault(input, wants);
+    };
+    Ok((end, Some(StartPlace { n, port })))
 }
 
 fn proxy_line(input: &[u8]) -> Parse<'_, ProxyLine<'_>> {
@@ -355,9 +361,10 @@ impl<'a> ReplyLine<'a> {
             if n > 0 {
                 out.push(b',');
             }
-            // A line end or another control character from elsewhere must not break the one line of the reply.
+            // A text stays as it was typed; but one from elsewhere may hold what breaks the one line of the reply or
+            // moves the cursor of whoever looks at it.
             for c in message.chars() {
-                let c = if c.is_control() { ' ' } else { c };
+                let c = if c.is_control() && c != '\t' { ' ' } else { c };
                 out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
             }
         }
@@ -430,7 +437,10 @@ mod tests {
             (b"hello", 0, F::Command),
             (b"01 start", 0, F::Number),
             (b"0 start 4", 9, F::Truncated),
-            (b"0 start 4 99999", 10, F::Number),
+            (b"0 start 4 ", 10, F::Truncated),
+            (b"0 start 4 99999", 10, F::Port),
+            (b"0 start 4 0", 10, F::Port),
+            (b"0 start 4 09", 10, F::Port),
             (b"4 start 4 10000", 8, F::IdRange),
             (b"0 msg x hi", 6, F::MessageId),
             (b"0 msg 1", 7, F::Truncated),
@@ -451,8 +461,8 @@ mod tests {
     fn an_empty_log_is_the_word_and_a_space() {
         let mut out = Vec::new();
         ReplyLine::encode_log([], &mut out);
-        ReplyLine::encode_log(["a b", "c\nd,e"], &mut out);
-        assert_eq!(out, b"chatLog \nchatLog a b,c d,e\n");
+        ReplyLine::encode_log(["a b", "c\r\nd,\te\x1b"], &mut out);
+        assert_eq!(out, b"chatLog \nchatLog a b,c  d,\te \n");
     }
 
     #[test]
@@ -463,6 +473,28 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn a_log_of_any_texts_is_one_line(texts in prop::collection::vec("\\PC{0,12}|[\n\r\t\u{1b},a ]{0,6}", 0..6)) {
+            let mut out = b"before".to_vec();
+            ReplyLine::encode_log(texts.iter().map(String::as_str), &mut out);
+            let line = out.strip_prefix(b"before").unwrap().strip_suffix(b"\n").unwrap();
+            let read = ReplyLine::parse(line).unwrap();
+            prop_assert_eq!(read.payload.chars().count(), texts.join(",").chars().count());
+            prop_assert!(read.payload.chars().all(|c| c == '\t' || !c.is_control()));
+        }
+
+        #[test]
+        fn lines_are_the_same_however_the_stream_is_cut(text in "[ab\n]{0,40}", at in 0_usize..41) {
+            let bytes = text.as_bytes();
+            let (start, _) = bytes.split_at(at.min(bytes.len()));
+            match line_len(start) {
+                Ok(Some(length)) => prop_assert_eq!(line_len(bytes), Ok(Some(length)), "more bytes change nothing"),
+                early => prop_assert!(early == Ok(None) && !start.contains(&b'\n')),
+            }
+        }
+
         #[test]
         fn what_parses_encodes_to_the_same_line(line in "([0-9]{1,3} )?(msg|get|crash|start|exit|chatLog)?[ a-zA-Z0-9,é-]{0,20}") {
             let bytes = line.as_bytes();

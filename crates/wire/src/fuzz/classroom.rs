@@ -104,6 +104,6 @@ pub fn reply(bytes: &[u8]) -> Result<(), Finding> {
     let mut out = Vec::new();
     ReplyLine::encode_log(text.split(','), &mut out);
     let read = ReplyLines.parse(&out).map_err(|at| Finding(format!("its own reply is refused at byte {at}")))?;
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let clean: String = text.chars().map(|c| if c.is_control() && c != '\t' { ' ' } else { c }).collect();
     claim(read.payload == clean, || format!("{clean:?} came back as {:?}", read.payload))
 }
