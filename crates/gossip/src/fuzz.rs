@@ -4,7 +4,11 @@
 //! whatever order, the engine may append only what an author signed, in order and once, may not send on a link that is
 //! down, and may not release more than it was given.
 
-#![allow(clippy::missing_panics_doc, reason = "a failed assertion is the finding")]
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::arithmetic_side_effects,
+    reason = "a failed assertion or a panic is the finding"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};

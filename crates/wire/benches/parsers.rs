@@ -2,6 +2,7 @@
 //! formats, `str::split` for the plain ones. Rounds of the two alternate, so that a busy moment hits both; medians count.
 //!
 //! `cargo bench -p rumormill-wire --bench parsers`; without `--bench` every case runs once, to see that it still works.
+#![allow(clippy::disallowed_types, reason = "a test and a bench are outside the walls")]
 
 use std::{
     hint::black_box,

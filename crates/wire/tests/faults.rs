@@ -1,5 +1,6 @@
 //! Each way to break a frame, a bundle or a list is refused at its place and by its rule. Every fault that a reader or
 //! an encoder can name stands here.
+#![allow(clippy::disallowed_types, reason = "a test and a bench are outside the walls")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::HashSet;
