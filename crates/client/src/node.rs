@@ -8,7 +8,7 @@ use rumormill_node::NodeOptions;
 use rumormill_node::process::{ProcessArgs, run_process};
 use rumormill_node::{records, run};
 
-use crate::output::{Failure, line};
+use crate::output::Failure;
 
 pub fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let mut flags = NodeOptions::default();
@@ -33,11 +33,8 @@ pub fn process(matches: &ArgMatches) -> Result<ExitCode, Failure> {
 pub fn stopall() -> Result<ExitCode, Failure> {
     let session =
         records::session_dir().map_err(|why| Failure::failed(why, "run it where the processes were started"))?;
-    let stopped = records::stop_all(&session)
+    // Silent: a proxy hands its standard output down, and that is for logs.
+    records::stop_all(&session)
         .map_err(|why| Failure::failed(why, format!("look at the records in {}", session.display())))?;
-    line(format_args!(
-        "{} left when asked, {} were killed, {} had gone before",
-        stopped.left, stopped.killed, stopped.gone
-    ));
     Ok(ExitCode::SUCCESS)
 }

@@ -101,29 +101,35 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Runs `command` and connects to `port` as soon as it listens.
-    pub async fn start(mut command: Command, port: u16, patience: Patience) -> Result<Self, ProcessError> {
+    /// Runs `command`, which is to listen on `port`.
+    pub fn spawn(mut command: Command, port: u16, patience: Patience) -> Result<Self, ProcessError> {
         // Else the other program would be taken for the process.
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+        match std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
             Err(why) if why.kind() == io::ErrorKind::AddrInUse => return Err(ProcessError::Taken(port)),
             _ => {}
         }
-        let mut child = command.spawn().map_err(ProcessError::Run)?;
-        let deadline = Instant::now() + patience.start;
+        let child = command.spawn().map_err(ProcessError::Run)?;
+        Ok(Self { child, port, patience, connection: None })
+    }
+
+    /// Connects as soon as it listens.
+    pub async fn listens(&mut self) -> Result<(), ProcessError> {
+        let deadline = Instant::now() + self.patience.start;
         while Instant::now() < deadline {
-            if let Ok(Ok(connection)) = timeout_at(deadline, connect(port)).await {
-                return Ok(Self { child, port, patience, connection: Some(connection) });
+            if let Ok(Ok(connection)) = timeout_at(deadline, connect(self.port)).await {
+                self.connection = Some(connection);
+                return Ok(());
             }
             // One that ended well may have left the work to a child of its own.
-            if let Ok(Some(status)) = child.try_wait()
+            if let Ok(Some(status)) = self.child.try_wait()
                 && !status.success()
             {
-                return Err(ProcessError::Ended(status, port));
+                return Err(ProcessError::Ended(status, self.port));
             }
             sleep(RETRY).await;
         }
-        let _ = child.kill().await;
-        Err(ProcessError::Deaf(port, patience.start))
+        self.kill().await;
+        Err(ProcessError::Deaf(self.port, self.patience.start))
     }
 
     pub fn is_running(&mut self) -> bool {
@@ -242,22 +248,29 @@ mod tests {
         assert_eq!(process.chat_log().await.unwrap(), "");
     }
 
+    async fn start(command: Command, port: u16, patience: Patience) -> Option<ProcessError> {
+        match Process::spawn(command, port, patience) {
+            Ok(mut process) => process.listens().await.err(),
+            Err(why) => Some(why),
+        }
+    }
+
     #[tokio::test]
     async fn a_port_of_another_program_is_not_taken_for_a_process() {
         let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = other.local_addr().unwrap().port();
-        let started = Process::start(shell("exec sleep 60"), port, SHORT).await;
-        assert!(matches!(started.err(), Some(ProcessError::Taken(taken)) if taken == port));
+        let started = start(shell("exec sleep 60"), port, SHORT).await;
+        assert!(matches!(started, Some(ProcessError::Taken(taken)) if taken == port));
     }
 
     #[tokio::test]
     async fn a_process_that_does_not_listen_is_named() {
         let port = free_port().await.unwrap();
-        let ended = Process::start(shell("exit 3"), port, Patience::default()).await.err();
+        let ended = start(shell("exit 3"), port, Patience::default()).await;
         assert!(matches!(ended, Some(ProcessError::Ended(status, _)) if status.code() == Some(3)), "{ended:?}");
-        let deaf = Process::start(shell("exec sleep 60"), port, SHORT).await.err();
+        let deaf = start(shell("exec sleep 60"), port, SHORT).await;
         assert!(matches!(deaf, Some(ProcessError::Deaf(..))), "{deaf:?}");
-        let missing = Process::start(Command::new("./no-such-program"), port, SHORT).await.err();
+        let missing = start(Command::new("./no-such-program"), port, SHORT).await;
         assert!(matches!(missing, Some(ProcessError::Run(_))), "{missing:?}");
     }
 

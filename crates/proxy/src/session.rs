@@ -91,25 +91,28 @@ impl Session {
         if let Some(store) = &self.store {
             command.env(SESSION_STORE, store);
         }
-        let process = Process::start(command, place.port, Patience::default()).await.map_err(failed)?;
+        // Known before it listens: should a signal end this session meanwhile, the process is ended too.
+        let process = Process::spawn(command, place.port, Patience::default()).map_err(failed)?;
         self.processes.insert(id, process);
+        let listens = self.process(id)?.listens().await;
+        if listens.is_err() {
+            self.processes.remove(&id);
+        }
         self.changed = Instant::now();
-        Ok(())
+        listens.map_err(failed)
     }
 
     async fn pass_on(&mut self, id: u32, line: ProcessLine<'_>) -> Result<(), LineError> {
         let mut bytes = Vec::new();
         line.encode(&mut bytes)?;
+        let process = self.process(id)?;
+        let mut done = process.send(&bytes).await;
+        if matches!(line, ProcessLine::Crash { .. }) {
+            done = done.and(process.ended_by_itself().await);
+            self.processes.remove(&id);
+        }
         self.changed = Instant::now();
-        let sent = self.process(id)?.send(&bytes).await;
-        let ended = match line {
-            ProcessLine::Crash { .. } => match self.processes.remove(&id) {
-                Some(mut process) => process.ended_by_itself().await,
-                None => Ok(()),
-            },
-            _ => Ok(()),
-        };
-        sent.and(ended).map_err(|why| LineError::Process { id, why })
+        done.map_err(|why| LineError::Process { id, why })
     }
 
     async fn chat_log(&mut self, id: u32) -> Result<String, LineError> {

@@ -1,0 +1,143 @@
+//! Whole sessions, with our own proxy and with one that behaves like those in use.
+//!
+//! `RUMORMILL_RUNS=20` repeats the main session; the default is one run with each proxy.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+#[path = "support/classroom_place.rs"]
+mod place;
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use place::{Place, Whose, ports, until};
+
+fn runs() -> usize {
+    std::env::var("RUMORMILL_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(1)
+}
+
+/// Four processes, a message to each, the log of each; then one crashes and comes back with another n and port.
+fn session(whose: Whose, run: usize) {
+    let place = Place::linked();
+    let mut proxy = place.proxy(whose);
+    for id in 0..4 {
+        proxy.say(&format!("{id} start 4 {}", 10_004 + id));
+    }
+    for id in 0..4 {
+        proxy.say(&format!("{id} msg {} message-of-{id}", id * 7));
+    }
+    for id in 0..4 {
+        proxy.say(&format!("{id} get chatLog"));
+    }
+    proxy.say("1 crash\n1 start 5 10011\n1 get chatLog\n1 msg 9 back\n3 get chatLog");
+    let (code, out, err) = proxy.exit();
+    let shown: Vec<_> = out.lines().collect();
+    assert_eq!(shown.len(), 6, "run {run}, {whose:?}: {out}{err}");
+    let mut texts: Vec<_> = shown[0].split(',').collect();
+    texts.sort_unstable();
+    assert_eq!(texts, ["message-of-0", "message-of-1", "message-of-2", "message-of-3"], "run {run}, {whose:?}: {err}");
+    assert!(shown[1..5].iter().all(|line| line == &shown[0]), "run {run}, {whose:?}: {out}{err}");
+    assert_eq!(shown[5], format!("{},back", shown[0]), "run {run}, {whose:?}: {err}");
+    assert_eq!(code, Some(0), "run {run}, {whose:?}: {err}");
+    assert_eq!(place.running(), [], "run {run}, {whose:?}: nobody is left");
+}
+
+#[test]
+fn our_proxy_shows_one_log_everywhere_and_after_a_crash() {
+    for run in 0..runs() {
+        session(Whose::Ours, run);
+    }
+}
+
+#[test]
+fn a_proxy_as_they_are_in_use_shows_one_log_everywhere_and_after_a_crash() {
+    for run in 0..runs() {
+        session(Whose::Old, run);
+    }
+}
+
+#[test]
+fn one_session_after_another_in_one_directory_begins_with_an_empty_log() {
+    let place = Place::with_own_ports();
+    let [a, b] = ports();
+    for text in ["first", "second"] {
+        for whose in [Whose::Ours, Whose::Old] {
+            let mut proxy = place.proxy(whose);
+            proxy.say(&format!("0 start 2 {a}\n1 start 2 {b}\n0 msg 1 {text}\n1 get chatLog"));
+            assert_eq!(proxy.exit(), (Some(0), format!("{text}\n"), String::new()), "{whose:?}");
+            assert_eq!(place.running(), []);
+        }
+    }
+}
+
+#[test]
+fn a_proxy_that_is_killed_leaves_nobody_and_no_log_to_the_next() {
+    let place = Place::with_own_ports();
+    let [a, b] = ports();
+    for whose in [Whose::Ours, Whose::Old] {
+        let mut proxy = place.proxy(whose);
+        proxy.say(&format!("0 start 2 {a}\n1 start 2 {b}\n0 msg 1 old\n1 get chatLog"));
+        assert_eq!(proxy.shown(), "old\n");
+        proxy.kill();
+        let mut proxy = place.proxy(Whose::Ours);
+        proxy.say(&format!("1 start 2 {b}\n0 start 2 {a}\n0 msg 1 new\n1 get chatLog"));
+        assert_eq!(proxy.exit(), (Some(0), "new\n".into(), String::new()), "after {whose:?}");
+        assert_eq!(place.running(), []);
+    }
+}
+
+#[test]
+fn a_signal_ends_our_proxy_as_exit_does() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let place = Place::with_own_ports();
+        let mut proxy = place.proxy(Whose::Ours);
+        let [a] = ports();
+        proxy.say(&format!("0 start 1 {a}"));
+        until("the process", || place.running().len() == 1);
+        let kill = Command::new("kill").args([&format!("-{signal}"), &proxy.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+        assert_eq!(proxy.end().0, Some(0), "SIG{signal}");
+        assert_eq!(place.running(), [], "SIG{signal}");
+    }
+}
+
+#[test]
+fn our_proxy_says_what_the_old_one_hangs_on() {
+    let place = Place::with_own_ports();
+    let [a, b] = ports();
+    let mut proxy = place.proxy(Whose::Ours);
+    // An empty log, an id that is no integer, a crashed process.
+    proxy.say(&format!("0 start 2 {a}\n1 start 2 {b}\n0 get chatLog\n0 msg one hello\n1 crash\n1 get chatLog"));
+    proxy.say("0 msg 1 two,  spaces and\ta tab\n0 get chatLog");
+    let (code, out, err) = proxy.exit();
+    assert_eq!(out, "\ntwo,  spaces and\ta tab\n");
+    let lines: Vec<_> = err.lines().collect();
+    assert_eq!(lines.len(), 2, "{err}");
+    assert!(lines[0].starts_with("error: line 4: at byte 6: expected an integer as message id"), "{err}");
+    assert!(lines[1].starts_with("error: line 6: process 1 is not running"), "{err}");
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn a_process_alone_keeps_its_log_over_a_crash_with_our_proxy() {
+    let place = Place::with_own_ports();
+    let [a, b] = ports();
+    let mut proxy = place.proxy(Whose::Ours);
+    proxy.say(&format!("0 start 1 {a}\n0 msg 1 kept\n0 get chatLog\n0 crash\n0 start 1 {b}\n0 msg 2 more\n0 get chatLog"));
+    assert_eq!(proxy.exit(), (Some(0), "kept\nkept,more\n".into(), String::new()));
+}
+
+#[test]
+fn stopall_ends_what_was_started_in_its_directory_and_nothing_else() {
+    let (here, there) = (Place::with_own_ports(), Place::with_own_ports());
+    let [a, b, c] = ports();
+    let (mut mine, mut too, mut other) = (here.process(0, 2, a), here.process(1, 2, b), there.process(0, 1, c));
+    // All are up: they answer.
+    assert!(mine.log().is_empty() && too.log().is_empty());
+    assert_eq!(here.running().len(), 2);
+    let begun = Instant::now();
+    here.stop_all();
+    assert!(begun.elapsed() < Duration::from_secs(3), "they leave when asked: {:?}", begun.elapsed());
+    assert!(mine.child.wait().unwrap().success() && too.child.wait().unwrap().success());
+    other.say("msg 1 alive\n");
+    assert_eq!(other.log(), ["alive"]);
+}

@@ -1,0 +1,229 @@
+//! A directory in which a classroom session runs, and the programs that run there.
+#![allow(clippy::unwrap_used, dead_code, reason = "helpers of tests, each of which uses its part")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Long enough for a machine whose two cores are busy.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Holds what `process` and `stopall` are; ends what was started there when it goes.
+pub struct Place {
+    dir: TempDir,
+    _lock: Option<fs::File>,
+}
+
+impl Place {
+    /// Links to the built programs, as people have them: neighbours then talk on 20000 and up, so one at a time.
+    pub fn linked() -> Self {
+        let lock = fs::File::create(std::env::temp_dir().join("rumormill-test-20000.lock")).unwrap();
+        lock.lock().unwrap();
+        let place = Self { dir: tempfile::tempdir().unwrap(), _lock: Some(lock) };
+        symlink(env!("CARGO_BIN_EXE_process"), place.path("process")).unwrap();
+        symlink(env!("CARGO_BIN_EXE_stopall"), place.path("stopall")).unwrap();
+        place
+    }
+
+    /// Scripts that run the built programs with ports of their own for neighbours.
+    pub fn with_own_ports() -> Self {
+        let place = Self { dir: tempfile::tempdir().unwrap(), _lock: None };
+        let process = format!("exec {} \"$@\" --root {}", env!("CARGO_BIN_EXE_process"), own_root());
+        place.script("process", &process);
+        place.script("stopall", &format!("exec {}", env!("CARGO_BIN_EXE_stopall")));
+        place
+    }
+
+    fn script(&self, name: &str, line: &str) {
+        fs::write(self.path(name), format!("#!/bin/sh\n{line}\n")).unwrap();
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Process ids of the processes that run here.
+    pub fn running(&self) -> Vec<u32> {
+        let here = fs::canonicalize(self.dir.path()).unwrap();
+        let process = fs::canonicalize(env!("CARGO_BIN_EXE_process")).unwrap();
+        let is_ours = |proc: &Path| {
+            fs::read_link(proc.join("cwd")).is_ok_and(|cwd| cwd == here)
+                && fs::read_link(proc.join("exe")).is_ok_and(|exe| exe == process)
+        };
+        let entries = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+        entries.filter(|proc| is_ours(proc)).filter_map(|proc| proc.file_name()?.to_str()?.parse().ok()).collect()
+    }
+
+    /// `./process id n port`, with nothing to say and nobody to say it to.
+    pub fn process(&self, id: u32, n: u32, port: u16) -> Control {
+        let child = self.command(&self.path("process")).args([id, n, port.into()].map(|word| word.to_string())).spawn();
+        Control::connect(child.unwrap(), port)
+    }
+
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.dir.path()).stdin(Stdio::null()).stdout(Stdio::null()).env_remove("RUMORMILL_HOME");
+        command
+    }
+
+    pub fn stop_all(&self) {
+        assert!(self.command(&self.path("stopall")).status().unwrap().success());
+    }
+
+    pub fn proxy(&self, whose: Whose) -> Proxy {
+        let mut command = match whose {
+            Whose::Ours => self.command(Path::new(env!("CARGO_BIN_EXE_rumormill-proxy"))),
+            Whose::Old => {
+                let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/support/classroom_old_proxy.py");
+                let mut command = self.command(Path::new("python3"));
+                command.arg(script);
+                command
+            }
+        };
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Proxy { input: child.stdin.take(), out: BufReader::new(child.stdout.take().unwrap()), child }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = self.command(&self.path("stopall")).status();
+    }
+}
+
+/// Which proxy.
+#[derive(Debug, Clone, Copy)]
+pub enum Whose {
+    Ours,
+    Old,
+}
+
+pub struct Proxy {
+    child: Child,
+    input: Option<ChildStdin>,
+    out: BufReader<ChildStdout>,
+}
+
+impl Proxy {
+    pub fn say(&mut self, lines: &str) {
+        self.input.as_mut().unwrap().write_all(format!("{lines}\n").as_bytes()).unwrap();
+    }
+
+    /// The next line that it shows.
+    pub fn shown(&mut self) -> String {
+        let mut line = String::new();
+        self.out.read_line(&mut line).unwrap();
+        line
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Says `exit`; exit code, standard output, standard error.
+    pub fn exit(mut self) -> (Option<i32>, String, String) {
+        self.say("exit");
+        self.end()
+    }
+
+    /// Waits for the end; exit code, standard output, standard error.
+    pub fn end(mut self) -> (Option<i32>, String, String) {
+        let deadline = Instant::now() + 2 * PATIENCE;
+        while self.child.try_wait().unwrap().is_none() {
+            if Instant::now() > deadline {
+                self.child.kill().unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        drop(self.input.take());
+        let (mut out, mut err) = (String::new(), String::new());
+        self.out.read_to_string(&mut out).unwrap();
+        self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        (self.child.wait().unwrap().code(), out, err)
+    }
+
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// A process and a connection to its control port.
+pub struct Control {
+    pub child: Child,
+    stream: BufReader<TcpStream>,
+}
+
+impl Control {
+    fn connect(child: Child, port: u16) -> Self {
+        let mut stream = None;
+        until("the control port", || {
+            stream = TcpStream::connect(("127.0.0.1", port)).ok();
+            stream.is_some()
+        });
+        let stream = stream.unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { child, stream: BufReader::new(stream) }
+    }
+
+    pub fn say(&mut self, lines: &str) {
+        self.stream.get_mut().write_all(lines.as_bytes()).unwrap();
+    }
+
+    pub fn reply(&mut self) -> String {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).unwrap();
+        line
+    }
+
+    /// The messages; those in these tests have no commas.
+    pub fn log(&mut self) -> Vec<String> {
+        self.say("get chatLog\n");
+        let line = self.reply();
+        let payload = line.strip_prefix("chatLog ").unwrap().strip_suffix('\n').unwrap();
+        payload.split(',').filter(|text| !text.is_empty()).map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until it holds; fails after a deadline.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Ports that nobody has now.
+pub fn ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+/// The first of eight ports from 20000 to 29999 that nobody has now.
+fn own_root() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let mine = u16::try_from(std::process::id() % 500).unwrap() * 16;
+    loop {
+        let root = 20_100 + (mine + NEXT.fetch_add(16, Ordering::Relaxed)) % 9_600;
+        if (root..root + 8).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+            return root;
+        }
+    }
+}
