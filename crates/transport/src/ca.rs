@@ -9,12 +9,13 @@
 
 use std::env;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, PKCS_ED25519,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519,
 };
 use rumormill_wire::NetworkId;
 use rustls_pki_types::CertificateDer;
@@ -54,7 +55,9 @@ pub enum CaError {
         what: &'static str,
     },
     /// Not a name.
-    #[error("{0:?} is no node name: small letters, digits and '-', 1 to 63 of them, with a letter or digit at both ends")]
+    #[error(
+        "{0:?} is no node name: small letters, digits and '-', 1 to 63 of them, with a letter or digit at both ends"
+    )]
     Name(String),
     /// No such node was issued here.
     #[error("no certificate for {0:?} was issued here; give the node id in full")]
@@ -161,6 +164,10 @@ impl LocalCa {
         (params.not_before, params.not_after) = validity(CA_VALIDITY);
         let certificate = params.self_signed(&key)?;
         let beside = home.join(format!("ca.new-{}", std::process::id()));
+        match fs::remove_dir_all(&beside) {
+            Err(why) if why.kind() != ErrorKind::NotFound => return Err(FileError::at("clear", &beside)(why).into()),
+            _ => {}
+        }
         files::private_dir(&beside)?;
         files::write_private(&beside.join("ca.key"), key.serialize_pem().as_bytes())?;
         files::write_private(&beside.join("ca.pem"), certificate.pem().as_bytes())?;
@@ -225,8 +232,7 @@ impl LocalCa {
     fn issue_locked(&self, name: &str, valid_for: Duration, out: Option<&Path>) -> Result<Issued, CaError> {
         let place = self.home.join("nodes").join(name);
         let dir = out.map_or_else(|| place.clone(), Path::to_owned);
-        let issued =
-            Issued { certificate: dir.join("cert.pem"), key: dir.join("key.pem"), ca: dir.join("ca.pem") };
+        let issued = Issued { certificate: dir.join("cert.pem"), key: dir.join("key.pem"), ca: dir.join("ca.pem") };
         files::private_dir(&dir)?;
         files::private_dir(&place)?;
         let key = match files::read_text(&issued.key) {

@@ -9,9 +9,10 @@ use x509_cert::ext::pkix::{SubjectAltName, name::GeneralName};
 
 use crate::refusal::Refusal;
 
-/// The extension that carries the network id: 32 bytes, not critical. In the arc for UUIDs, which anybody may use.
-pub const NETWORK_OID: &[u64] = &[2, 25, 7_598_824_130_119_681_901];
-const NETWORK_OID_TEXT: &str = "2.25.7598824130119681901";
+/// The extension that carries the network id: 32 bytes, not critical. Below the arc for UUIDs, which needs no registry; a
+/// small number, for the parser takes none above 2^28. It means this in certificates of our CAs alone.
+pub const NETWORK_OID: &[u64] = &[2, 25, 119_681_901];
+const NETWORK: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.25.119681901");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// What a node's name ends with in its certificate.
 pub const NAME_SUFFIX: &str = ".rumormill.internal";
@@ -72,7 +73,7 @@ impl CertificateInfo {
             is_ca: false,
         };
         for extension in body.extensions.iter().flatten() {
-            if extension.extn_id.to_string() == NETWORK_OID_TEXT {
+            if extension.extn_id == NETWORK {
                 info.network = octets(extension.extn_value.as_bytes()).map(NetworkId);
             }
         }
@@ -86,8 +87,7 @@ impl CertificateInfo {
         Ok(info)
     }
 
-    /// BLAKE3 is not what others print; the node id is the fingerprint of the key. This is the digest of the whole
-    /// certificate, by the function given.
+    /// SHA-256 of the whole certificate, as other tools print it.
     #[must_use]
     pub fn fingerprint(der: &[u8]) -> Digest {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rumormill_wire::{NetworkId, NodeId};
 use rustls_pki_types::ServerName;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -72,7 +72,9 @@ pub enum DialError {
         reason: Refusal,
     },
     /// An automatic CA is for one machine.
-    #[error("{0} is not on this machine, and the automatic CA serves loopback only; make one with `rumormill certs init`")]
+    #[error(
+        "{0} is not on this machine, and the automatic CA serves loopback only; make one with `rumormill certs init`"
+    )]
     LoopbackOnly(SocketAddr),
 }
 
@@ -166,8 +168,12 @@ impl Endpoint {
     }
 
     /// Handshakes refuse these nodes from now on. Dropping their open links is the caller's.
+    /// A list with a lower number than the one in force changes nothing.
     pub fn set_revoked(&self, set: RevocationSet) {
-        *self.0.revoked.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
+        let mut held = self.0.revoked.write().unwrap_or_else(PoisonError::into_inner);
+        if set.number >= held.number {
+            *held = Arc::new(set);
+        }
     }
 
     /// The addresses of known members, which have handshake slots of their own.
@@ -206,10 +212,23 @@ impl Endpoint {
     /// # Errors
     /// [`DialError`] with the reason.
     pub async fn dial(&self, addr: SocketAddr, expect: Expect) -> Result<Opened, DialError> {
+        self.dial_from(None, addr, expect).await
+    }
+
+    /// [`Endpoint::dial`] from an address of ours: for machines with several, of which the other side knows one.
+    ///
+    /// # Errors
+    /// [`DialError`] with the reason.
+    pub async fn dial_from(
+        &self,
+        source: Option<IpAddr>,
+        addr: SocketAddr,
+        expect: Expect,
+    ) -> Result<Opened, DialError> {
         self.check_scope(addr)?;
         let refused = |reason| DialError::Refused { addr, reason };
         let connect = async {
-            let tcp = TcpStream::connect(addr).await.map_err(|source| DialError::Connect { addr, source })?;
+            let tcp = connect(source, addr).await.map_err(|source| DialError::Connect { addr, source })?;
             let _ = tcp.set_nodelay(true);
             let verifier = Arc::new(Verifier {
                 trust: self.0.trust.clone(),
@@ -217,7 +236,8 @@ impl Endpoint {
                 expect,
                 provider: provider(),
             });
-            let config = tls::client(&self.current().identity, verifier).map_err(|why| refused(Refusal::of_tls(&why)))?;
+            let config =
+                tls::client(&self.current().identity, verifier).map_err(|why| refused(Refusal::of_tls(&why)))?;
             let name = ServerName::IpAddress(addr.ip().into());
             let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
             stream.map_err(|why| refused(Refusal::of_io(&why)))
@@ -244,17 +264,20 @@ impl Endpoint {
     }
 }
 
+async fn connect(source: Option<IpAddr>, addr: SocketAddr) -> io::Result<TcpStream> {
+    let Some(source) = source else { return TcpStream::connect(addr).await };
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.bind(SocketAddr::new(source, 0))?;
+    socket.connect(addr).await
+}
+
 fn credentials(
     identity: Identity,
     trust: &Trust,
     revoked: &Arc<RwLock<Arc<RevocationSet>>>,
 ) -> Result<Credentials, rustls::Error> {
-    let verifier = Verifier {
-        trust: trust.clone(),
-        revoked: Arc::clone(revoked),
-        expect: Expect::Any,
-        provider: provider(),
-    };
+    let verifier =
+        Verifier { trust: trust.clone(), revoked: Arc::clone(revoked), expect: Expect::Any, provider: provider() };
     let config = tls::server(&identity, Arc::new(verifier))?;
     Ok(Credentials { identity: Arc::new(identity), acceptor: TlsAcceptor::from(Arc::new(config)) })
 }
@@ -310,6 +333,12 @@ async fn accept_all(endpoint: Endpoint, socket: TcpListener, ready: mpsc::Sender
             }
         };
         Metrics::add(&endpoint.0.metrics.accepted, 1);
+        if endpoint.check_scope(addr).is_err() {
+            // A socket that was bound elsewhere: `bind` would have refused it.
+            endpoint.0.metrics.refuse(Refusal::Scope);
+            info!(target: "rumormill::transport", peer = %addr, reason = %Refusal::Scope, "handshake refused");
+            continue;
+        }
         if !endpoint.gate(|gate| gate.within_rate(addr.ip(), Instant::now())) {
             Metrics::add(&endpoint.0.metrics.over_rate, 1);
             continue;
@@ -319,14 +348,17 @@ async fn accept_all(endpoint: Endpoint, socket: TcpListener, ready: mpsc::Sender
             let (endpoint, ready) = (endpoint.clone(), ready.clone());
             async move {
                 let Ok(pass) = begun.await else { return };
-                let result = timeout(endpoint.0.deadline, handshake(&endpoint, tcp, addr)).await;
+                let deadline = endpoint.0.deadline;
+                let result = match timeout(deadline, handshake(&endpoint, tcp, addr)).await {
+                    // It keeps its slot until it is taken, so that links which wait are bounded too.
+                    Ok(Ok(opened)) => ready.send_timeout(opened, deadline).await.map_err(|_| Refusal::Overload),
+                    Ok(Err(reason)) => Err(reason),
+                    Err(_) => Err(Refusal::Timeout),
+                };
                 endpoint.gate(|gate| gate.leave(pass));
-                match result.unwrap_or(Err(Refusal::Timeout)) {
-                    Ok(opened) => drop(ready.send(opened).await),
-                    Err(reason) => {
-                        endpoint.0.metrics.refuse(reason);
-                        info!(target: "rumormill::transport", peer = %addr, %reason, "handshake refused");
-                    }
+                if let Err(reason) = result {
+                    endpoint.0.metrics.refuse(reason);
+                    info!(target: "rumormill::transport", peer = %addr, %reason, "handshake refused");
                 }
             }
         });

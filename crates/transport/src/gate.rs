@@ -5,6 +5,7 @@
 //! stalls is always the oldest. So a flood from one prefix costs that prefix, and never a known member. A prefix also has
 //! a rate; what is over it is closed without a byte.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ pub const MAX_PREFIXES: usize = 4_096;
 /// Bounds before TLS.
 #[derive(Debug, Clone, Copy)]
 pub struct GateLimits {
-    /// Handshakes in flight in all.
+    /// Handshakes in flight from all prefixes together.
     pub in_flight: usize,
     /// Handshakes in flight from one prefix.
     pub per_prefix: usize,
@@ -129,8 +130,11 @@ impl Gate {
         while self.flying.get(&class).is_some_and(|tasks| tasks.len() >= most) {
             ended += usize::from(self.end_oldest(class));
         }
-        if self.count >= self.limits.in_flight
-            && let Some(fullest) = self.flying.iter().max_by_key(|(_, tasks)| tasks.len()).map(|(class, _)| *class)
+        // Members' handshakes are bounded by their number and do not count here: a flood from many prefixes must not cost
+        // them anything.
+        if !member
+            && self.strangers() >= self.limits.in_flight
+            && let Some(fullest) = self.fullest_prefix()
         {
             ended += usize::from(self.end_oldest(fullest));
         }
@@ -138,6 +142,20 @@ impl Gate {
         self.count += 1;
         self.flying.entry(class).or_default().push_back((self.last, task));
         (Pass { class, number: self.last }, ended)
+    }
+
+    fn strangers(&self) -> usize {
+        let members = self.flying.iter().filter(|(class, _)| matches!(class, Class::Member(_)));
+        self.count.saturating_sub(members.map(|(_, tasks)| tasks.len()).sum())
+    }
+
+    /// Among equally full ones, that whose oldest handshake is the oldest.
+    fn fullest_prefix(&self) -> Option<Class> {
+        self.flying
+            .iter()
+            .filter(|(class, _)| matches!(class, Class::Prefix(_)))
+            .max_by_key(|(_, tasks)| (tasks.len(), Reverse(tasks.front().map(|(number, _)| *number))))
+            .map(|(class, _)| *class)
     }
 
     fn end_oldest(&mut self, class: Class) -> bool {

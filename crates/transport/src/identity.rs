@@ -60,14 +60,14 @@ impl Identity {
         let der = CertificateDer::from_pem_slice(&files::read(certificate)?)
             .map_err(|_| content(certificate, "a PEM certificate"))?;
         let info = CertificateInfo::read(&der).map_err(|_| content(certificate, "an Ed25519 certificate"))?;
-        let PrivateKeyDer::Pkcs8(pkcs8) = PrivateKeyDer::from_pem_slice(&files::read(key)?)
-            .map_err(|_| content(key, "a PEM private key"))?
+        let PrivateKeyDer::Pkcs8(pkcs8) =
+            PrivateKeyDer::from_pem_slice(&files::read(key)?).map_err(|_| content(key, "a PEM private key"))?
         else {
             return Err(content(key, "a PKCS#8 private key"));
         };
         let pkcs8 = pkcs8.secret_pkcs8_der().to_vec();
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&pkcs8)
-            .map_err(|_| content(key, "an Ed25519 private key"))?;
+        let pair =
+            Ed25519KeyPair::from_pkcs8_maybe_unchecked(&pkcs8).map_err(|_| content(key, "an Ed25519 private key"))?;
         if pair.public_key().as_ref() != info.node.as_bytes() {
             return Err(IdentityError::Mismatch { key: key.to_owned(), certificate: certificate.to_owned() });
         }

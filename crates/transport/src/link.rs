@@ -230,6 +230,7 @@ pub(crate) fn open(mut stream: Stream, addr: SocketAddr, trust: &Trust, limits: 
         stream: read,
         buffer: BytesMut::with_capacity(READ_AHEAD),
         rates: limits.rates(info.node),
+        owed: Owed::default(),
         idle: limits.limits.idle,
         metrics: Arc::clone(&limits.metrics),
     };
@@ -252,8 +253,16 @@ pub struct LinkReader {
     stream: ReadHalf<Stream>,
     buffer: BytesMut,
     rates: Arc<NodeRates>,
+    owed: Owed,
     idle: Duration,
     metrics: Arc<Metrics>,
+}
+
+/// What the last frame cost and is not paid yet.
+#[derive(Debug, Default)]
+struct Owed {
+    frame: bool,
+    bytes: Option<NonZeroU32>,
 }
 
 impl std::fmt::Debug for Stream {
@@ -263,17 +272,19 @@ impl std::fmt::Debug for Stream {
 }
 
 impl LinkReader {
-    /// The next frame: kind and payload, without the length. `None` at a clean end. Over the node's rate, it waits.
+    /// The next frame: kind and payload, without the length. `None` at a clean end. A node over its rate gets its frame,
+    /// and then waits before the next is read. Dropping the future loses nothing.
     ///
     /// # Errors
     /// [`LinkError`]; the link is then over.
     pub async fn next_frame(&mut self) -> Result<Option<Bytes>, LinkError> {
+        self.pay().await;
         let frame = match timeout(self.idle, self.read_frame()).await {
             Ok(frame) => frame?,
             Err(_) => return Err(LinkError::Idle(self.idle)),
         };
         if let Some(frame) = &frame {
-            self.pay(frame.len()).await;
+            self.owed = Owed { frame: true, bytes: u32::try_from(frame.len()).ok().and_then(NonZeroU32::new) };
             Metrics::add(&self.metrics.bytes_in, frame.len().saturating_add(LENGTH_LEN));
         }
         Ok(frame)
@@ -298,16 +309,20 @@ impl LinkReader {
         }
     }
 
-    async fn pay(&self, bytes: usize) {
-        let bytes = u32::try_from(bytes).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-        let paid = self.rates.frames.check().is_ok();
-        if !paid {
-            Metrics::add(&self.metrics.slowed, 1);
-            self.rates.frames.until_ready().await;
+    async fn pay(&mut self) {
+        if self.owed.frame {
+            if self.rates.frames.check().is_err() {
+                Metrics::add(&self.metrics.slowed, 1);
+                self.rates.frames.until_ready().await;
+            }
+            self.owed.frame = false;
         }
-        if !matches!(self.rates.bytes.check_n(bytes), Ok(Ok(()))) {
-            Metrics::add(&self.metrics.slowed, 1);
-            let _ = self.rates.bytes.until_n_ready(bytes).await;
+        if let Some(bytes) = self.owed.bytes {
+            if !matches!(self.rates.bytes.check_n(bytes), Ok(Ok(()))) {
+                Metrics::add(&self.metrics.slowed, 1);
+                let _ = self.rates.bytes.until_n_ready(bytes).await;
+            }
+            self.owed.bytes = None;
         }
     }
 }

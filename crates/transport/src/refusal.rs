@@ -1,6 +1,6 @@
 //! Why a connection became no link, in words that a log can be searched for.
 
-use rustls::{CertificateError, Error as TlsError};
+use rustls::{AlertDescription, CertificateError, Error as TlsError, PeerIncompatible as Incompatible};
 
 /// The reason. Its `Display` is what the log says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
@@ -33,6 +33,9 @@ pub enum Refusal {
     /// Its certificate is not of the form that this network issues.
     #[error("certificate of another form")]
     BadCertificate,
+    /// It shows a certificate whose key it does not have.
+    #[error("handshake not signed with the key of the certificate")]
+    NoKey,
     /// It offers only TLS 1.2 or older.
     #[error("TLS version below 1.3")]
     TlsVersion,
@@ -45,9 +48,12 @@ pub enum Refusal {
     /// It was too slow.
     #[error("handshake deadline passed")]
     Timeout,
-    /// Too many handshakes from its addresses.
-    #[error("too many handshakes from these addresses")]
+    /// Its link was not taken in time.
+    #[error("too many links wait to be taken")]
     Overload,
+    /// It is not on this machine, and the CA is the automatic one.
+    #[error("the automatic CA serves loopback only")]
+    Scope,
     /// The other side refused us; our own log cannot know more.
     #[error("refused by the other side")]
     ByPeer,
@@ -73,11 +79,13 @@ impl Refusal {
             Self::WrongNetwork => "wrong_network",
             Self::NotPinned => "not_pinned",
             Self::BadCertificate => "bad_certificate",
+            Self::NoKey => "no_key",
             Self::TlsVersion => "tls_version",
             Self::NotTls => "not_tls",
             Self::Alpn => "alpn",
             Self::Timeout => "timeout",
             Self::Overload => "overload",
+            Self::Scope => "scope",
             Self::ByPeer => "by_peer",
             Self::Lost => "lost",
             Self::Protocol => "protocol",
@@ -101,8 +109,17 @@ impl Refusal {
         match error {
             TlsError::NoCertificatesPresented => Self::NoCertificate,
             TlsError::InvalidCertificate(certificate) => Self::of_certificate(certificate),
-            TlsError::PeerIncompatible(_) => Self::TlsVersion,
-            TlsError::NoApplicationProtocol => Self::Alpn,
+            TlsError::PeerIncompatible(
+                Incompatible::SupportedVersionsExtensionRequired
+                | Incompatible::ServerDoesNotSupportTls12Or13
+                | Incompatible::ServerTlsVersionIsDisabledByOurConfig
+                | Incompatible::Tls12NotOffered
+                | Incompatible::Tls12NotOfferedOrEnabled,
+            )
+            | TlsError::AlertReceived(AlertDescription::ProtocolVersion) => Self::TlsVersion,
+            TlsError::NoApplicationProtocol | TlsError::AlertReceived(AlertDescription::NoApplicationProtocol) => {
+                Self::Alpn
+            }
             TlsError::AlertReceived(_) => Self::ByPeer,
             TlsError::InvalidMessage(_) => Self::NotTls,
             _ => Self::Protocol,

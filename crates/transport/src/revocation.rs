@@ -86,9 +86,7 @@ impl LocalCa {
         let trust = Trust::from_ca(self.certificate())
             .ok_or_else(|| CaError::Content { path: self.certificate_path(), what: "a CA certificate" })?;
         let mut set = match files::read(&path) {
-            Ok(bytes) => {
-                RevocationSet::check(&bytes, &trust).map_err(|why| CaError::Revocations(why.to_string()))?
-            }
+            Ok(bytes) => RevocationSet::check(&bytes, &trust).map_err(|why| CaError::Revocations(why.to_string()))?,
             Err(why) if why.is_missing() => RevocationSet::default(),
             Err(why) => return Err(why.into()),
         };

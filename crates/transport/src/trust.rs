@@ -55,6 +55,7 @@ pub enum Trust {
 pub struct NetworkTrust {
     network: NetworkId,
     key: NodeId,
+    begins: SystemTime,
     chain: Arc<dyn ClientCertVerifier>,
 }
 
@@ -93,7 +94,7 @@ impl Trust {
         let mut roots = RootCertStore::empty();
         roots.add(der.clone()).ok()?;
         let chain = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build().ok()?;
-        Some(Self::Network(NetworkTrust { network: info.network?, key: info.node, chain }))
+        Some(Self::Network(NetworkTrust { network: info.network?, key: info.node, begins: info.not_before, chain }))
     }
 
     /// Trust in a pin file.
@@ -186,9 +187,13 @@ impl Trust {
         if info.node != *node {
             return Err(Refusal::WrongName);
         }
-        let start = info.not_before.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        // A CA certificate that was renewed may be younger than the node's: the first moment when both held.
+        let start = match self {
+            Self::Network(trust) => info.not_before.max(trust.begins),
+            Self::Pinned(_) => info.not_before,
+        };
+        let start = start.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let begun = UnixTime::since_unix_epoch(start.saturating_add(Duration::from_secs(1)));
-        // The CA may be younger than the node's slack for slow clocks; its own slack is the same, so both had begun.
         self.check_link(&CertificateDer::from(der), begun)
     }
 }
