@@ -73,3 +73,20 @@ async fn two_that_dial_each_other_keep_one_link() {
         node.shutdown().await.unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_stops_while_it_links_up_leaves_no_link_behind() {
+    let net = Net::new();
+    let b = net.start("b", &[]).await;
+    for _ in 0..20 {
+        let a = net.start("a", &[("b", b.local_addr())]).await;
+        a.shutdown().await.unwrap();
+    }
+    // Were an earlier one still linked, this one would be refused as a duplicate.
+    let a = net.start("a", &[("b", b.local_addr())]).await;
+    say(&a, "hello").await;
+    assert_eq!(until_log(&b, 1).await, ["hello"]);
+    for node in [a, b] {
+        node.shutdown().await.unwrap();
+    }
+}

@@ -9,6 +9,8 @@
 //! The last line is one JSON object. A delivery is a message of another node made durable, so shown. Wire bytes are those
 //! of frames given to TLS.
 
+#![allow(clippy::expect_used, reason = "a run that cannot begin has nothing to report")]
+
 mod measure;
 mod net;
 

@@ -1,5 +1,6 @@
 //! Nodes of one test, with a CA of their own.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is not as it should be")]
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -1,0 +1,148 @@
+//! What a node has shown, a restart shows again; what it may have lost, it does not write over.
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use rumormill_node::config::{Durability, StoreKind};
+use rumormill_node::{NodeConfig, start};
+use support::{Net, say, until, until_log};
+
+fn on_disk(net: &Net, name: &str) -> NodeConfig {
+    let mut config = net.config(name, &[]);
+    config.store = StoreKind::Sqlite;
+    config.durability = Durability::Normal;
+    config.state = Some(net.dir.path().join(format!("state-{name}")));
+    config
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_goes_on_where_it_ended() {
+    let net = Net::new();
+    let node = start(on_disk(&net, "a")).await.unwrap();
+    for n in 0..10 {
+        say(&node, &format!("{n}")).await;
+    }
+    let (log, me) = (node.chat_log().await.unwrap(), node.me());
+    node.shutdown().await.unwrap();
+    drop(node);
+    let node = start(on_disk(&net, "a")).await.unwrap();
+    assert_eq!(node.chat_log().await.unwrap(), log);
+    assert_eq!(node.me(), me);
+    say(&node, "more").await;
+    assert_eq!(node.chat_log().await.unwrap().len(), 11);
+    assert_eq!(node.frontier_of(&node.node_id()), [(me.incarnation, rumormill_wire::Seq(11))], "one chain");
+    node.shutdown().await.unwrap();
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_copy_of_a_store_put_back_is_filled_from_neighbours_and_never_written_over() {
+    let net = Net::new();
+    let b = net.start("b", &[]).await;
+    let config = || {
+        let mut config = on_disk(&net, "a");
+        config.neighbours = net.config("a", &[("b", b.local_addr())]).neighbours;
+        config
+    };
+    let state = config().state.unwrap();
+    let a = start(config()).await.unwrap();
+    say(&a, "one").await;
+    a.shutdown().await.unwrap();
+    drop(a);
+    let old = net.dir.path().join("old");
+    copy(&state, &old);
+    let a = start(config()).await.unwrap();
+    say(&a, "two").await;
+    let first_life = a.me();
+    until_log(&b, 2).await;
+    a.shutdown().await.unwrap();
+    drop(a);
+    fs::remove_dir_all(&state).unwrap();
+    copy(&old, &state);
+    let a = start(config()).await.unwrap();
+    say(&a, "three").await;
+    assert_eq!(until_log(&a, 3).await, until_log(&b, 3).await);
+    assert_ne!(a.me(), first_life, "our own messages go on under a new incarnation");
+    assert_eq!(until_log(&b, 3).await, ["one", "two", "three"]);
+    for node in [a, b] {
+        assert_eq!(node.stats().proofs, 0, "nobody has signed two histories");
+        node.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_store_is_salvaged_and_filled_again() {
+    let net = Net::new();
+    let b = net.start("b", &[]).await;
+    let config = || {
+        let mut config = on_disk(&net, "a");
+        config.neighbours = net.config("a", &[("b", b.local_addr())]).neighbours;
+        config
+    };
+    let a = start(config()).await.unwrap();
+    for n in 0..200 {
+        say(&a, &format!("{n} {}", "x".repeat(1_000))).await;
+    }
+    let log = until_log(&b, 200).await;
+    let before = a.me();
+    a.shutdown().await.unwrap();
+    drop(a);
+    let file = config().state.unwrap().join("log.db");
+    let mut bytes = fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    for byte in &mut bytes[middle..middle + 4_096] {
+        *byte ^= 0xa5;
+    }
+    fs::write(&file, bytes).unwrap();
+    let a = start(config()).await.unwrap();
+    assert_ne!(a.me(), before);
+    say(&a, "after").await;
+    until("the log is whole again", async || a.chat_log().await.unwrap().len() == 201).await;
+    assert_eq!(a.chat_log().await.unwrap()[..200], log);
+    assert_eq!(until_log(&b, 201).await, a.chat_log().await.unwrap());
+    for node in [a, b] {
+        assert_eq!(node.stats().proofs, 0);
+        node.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_store_says_so_and_shows_what_it_has() {
+    let net = Net::new();
+    let mut config = on_disk(&net, "a");
+    config.store_max = 20_000;
+    let node = start(config).await.unwrap();
+    let mut durable = 0;
+    for _ in 0..100 {
+        let Ok(pending) = node.submit(rumormill_wire::native::MessageKind::CHAT, "", "x".repeat(1_000)).await else {
+            break;
+        };
+        if pending.await.is_err() {
+            break;
+        }
+        durable += 1;
+    }
+    assert!((10..20).contains(&durable), "{durable}");
+    assert_eq!(node.chat_log().await.unwrap().len(), durable);
+    assert!(!node.has_failed(), "a full store is no failure");
+    node.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_in_use_is_left_alone() {
+    let net = Net::new();
+    let node = start(on_disk(&net, "a")).await.unwrap();
+    let Err(error) = start(on_disk(&net, "a")).await else { panic!("two nodes have one store") };
+    assert!(error.to_string().contains("in use"), "{error}");
+    node.shutdown().await.unwrap();
+}
