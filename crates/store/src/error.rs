@@ -1,8 +1,9 @@
 //! What can go wrong with a store, and whether anything was written.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rumormill_wire::{Origin, Seq};
+use rusqlite::ErrorCode;
 
 /// An error of the store. A failed commit has written nothing.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +34,18 @@ pub enum StoreError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// SQLite: the disk is full, a page cannot be read, and the like.
+    /// The database refuses: the disk is full, a page cannot be read, and the like.
+    #[error("database {}: {source}; {advice}", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// What SQLite said, before the file is named.
+    #[doc(hidden)]
     #[error("database: {0}")]
     Sqlite(#[from] rusqlite::Error),
     /// The store has reached its bound.
@@ -45,7 +57,7 @@ pub enum StoreError {
         most: u64,
     },
     /// The caller's fault: a bundle that does not follow its chain.
-    #[error("bundle {first} of {origin} does not follow what is stored, which ends before {next}")]
+    #[error("bundle {first} of {origin} does not follow what is stored, where {next} is next")]
     NotNext {
         /// Whose chain.
         origin: Origin,
@@ -68,4 +80,30 @@ pub enum StoreError {
     /// The writer thread has ended.
     #[error("the store is closed")]
     Closed,
+}
+
+impl StoreError {
+    /// Names the file, and what can be done about it.
+    pub(crate) fn at(self, path: &Path) -> Self {
+        match self {
+            Self::Sqlite(source) => {
+                let advice = advice(source.sqlite_error_code());
+                Self::Database { path: path.to_owned(), source, advice }
+            }
+            other => other,
+        }
+    }
+}
+
+const fn advice(code: Option<ErrorCode>) -> &'static str {
+    match code {
+        Some(ErrorCode::DiskFull) => "make room on its disk and start the node again",
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            "see that it and its directory belong to the node and can be written"
+        }
+        Some(ErrorCode::SystemIoFailure) => "see what the system's log says of its disk",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program has it open",
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "start the node again: it saves what can be read",
+        _ => "start the node again",
+    }
 }

@@ -1,14 +1,26 @@
 //! The durable log on SQLite, and its in-memory twin behind the same trait (design: Store).
 //!
 //! One row holds one bundle. Commits come in groups through one [`Writer`] thread; readers have connections of their own.
-//! SQLite keeps no page checksums, so a bundle's digest is checked whenever it is read, and all of them on opening.
+//! SQLite keeps no page checksums, so every row carries a seal that is checked whenever it is read, and all of them are
+//! checked on opening unless the file is as an orderly close left it.
+//!
+//! ```
+//! use rumormill_store::{Durability, Kind, OpenConfig, Record};
+//!
+//! let config = OpenConfig { kind: Kind::Memory, durability: Durability::Normal, max_bytes: 0 };
+//! let mut store = rumormill_store::open(&config)?;
+//! assert!(store.recover()?.chains.is_empty());
+//! store.commit(&[Record::Meta { key: "colour".into(), value: "green".into() }])?;
+//! assert_eq!(store.recover()?.meta("colour").map(|value| &value[..]), Some(&b"green"[..]));
+//! store.close()?;
+//! # Ok::<(), rumormill_store::StoreError>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod error;
 mod memory;
 mod merge;
 mod row;
-mod salvage;
 mod sqlite;
 mod types;
 mod writer;
@@ -19,7 +31,7 @@ pub use sqlite::SqliteStore;
 pub use types::{
     BundleRow, ChainHead, Damage, Durability, Entry, Kind, OpenConfig, OrderKey, Reader, Record, Recovered, Store,
 };
-pub use writer::{Job, QUEUE, TrySubmitError, Writer};
+pub use writer::{Job, QUEUE, QUEUE_BYTES, TrySubmitError, Writer};
 
 /// Opens a store.
 ///

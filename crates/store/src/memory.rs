@@ -4,15 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use rumormill_wire::{Clock, NodeId, Origin, Seq};
+use rumormill_wire::{Clock, Digest, NodeId, Origin, Seq};
 
 use crate::error::StoreError;
-use crate::merge::{Merge, Opened, Place, Source};
+use crate::merge::{AHEAD, Merge, Opened, Place, Source};
 use crate::row::Facts;
 use crate::types::{BundleRow, ChainHead, Entry, OrderKey, Reader, Record, Recovered, Store};
-
-/// Bundles handed to the merge at a time.
-const AHEAD: usize = 16;
 
 #[derive(Debug, Clone)]
 struct Row {
@@ -26,12 +23,13 @@ struct Inner {
     rows: BTreeMap<(Origin, Seq), Row>,
     heads: BTreeMap<Origin, ChainHead>,
     places: BTreeMap<Place, (Origin, Seq)>,
+    /// Bundles as they came; the first is row 1.
+    arrivals: Vec<Place>,
     members: BTreeMap<NodeId, Bytes>,
     proofs: BTreeMap<Origin, Bytes>,
     revocations: Option<Bytes>,
     meta: BTreeMap<String, Bytes>,
     bytes: u64,
-    last_row: u64,
 }
 
 /// A store in memory.
@@ -39,13 +37,14 @@ struct Inner {
 pub struct MemoryStore {
     inner: Arc<RwLock<Inner>>,
     max_bytes: u64,
+    closed: bool,
 }
 
 impl MemoryStore {
     /// An empty one of at most so many bytes of bundles; 0 is without bound.
     #[must_use]
     pub fn new(max_bytes: u64) -> Self {
-        Self { inner: Arc::default(), max_bytes }
+        Self { inner: Arc::default(), max_bytes, closed: false }
     }
 }
 
@@ -65,23 +64,23 @@ impl Store for MemoryStore {
     }
 
     fn commit(&mut self, batch: &[Record]) -> Result<(), StoreError> {
-        // All is read and checked before anything is changed.
-        let mut facts = Vec::with_capacity(batch.len());
-        let mut added = 0_u64;
+        if self.closed {
+            return Err(StoreError::Closed);
+        }
+        // All is read and checked before anything is changed, and read before readers have to wait.
+        let bundles =
+            || batch.iter().filter_map(|record| if let Record::Bundle(row) = record { Some(row) } else { None });
+        let facts: Vec<Facts> = bundles().map(|row| Facts::read(&row.bytes)).collect::<Result<_, _>>()?;
+        let added = bundles().fold(0_u64, |sum, row| sum.saturating_add(row.len()));
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        let mut nexts = BTreeMap::new();
-        for record in batch {
-            let Record::Bundle(row) = record else { continue };
-            let read = Facts::read(&row.bytes)?;
-            let (origin, first) = (read.origin(), read.first());
-            let next =
-                nexts.entry(origin).or_insert_with(|| inner.heads.get(&origin).map_or(Seq::FIRST, |head| head.next));
-            if *next != first {
-                return Err(StoreError::NotNext { origin, first, next: *next });
-            }
-            *next = read.next();
-            added = added.saturating_add(u64::try_from(row.bytes.len()).unwrap_or(u64::MAX));
-            facts.push(read);
+        let mut ends = BTreeMap::new();
+        for facts in &facts {
+            let origin = facts.origin();
+            let known =
+                ends.get(&origin).copied().or_else(|| inner.heads.get(&origin).map(|head| (head.next, head.head)));
+            let (next, digest) = known.unwrap_or((Seq::FIRST, Digest::ZERO));
+            facts.follows(next, &digest)?;
+            ends.insert(origin, (facts.next(), facts.digest));
         }
         let used = inner.bytes.saturating_add(added);
         if self.max_bytes != 0 && added > 0 && used > self.max_bytes {
@@ -100,6 +99,7 @@ impl Store for MemoryStore {
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
+        self.closed = true;
         Ok(())
     }
 }
@@ -109,8 +109,8 @@ impl Inner {
         match record {
             Record::Bundle(row) => {
                 let Some(read) = facts.next() else { return };
-                self.last_row += 1;
-                let place = (read.first_clock, self.last_row);
+                let place = (read.first_clock, self.newest() + 1);
+                self.arrivals.push(place);
                 let row = Row { bundle: row.clone(), next: read.next(), last_clock: read.last_clock };
                 self.places.insert(place, (read.origin(), read.first()));
                 self.rows.insert((read.origin(), read.first()), row);
@@ -121,6 +121,10 @@ impl Inner {
             Record::Revocations(bytes) => self.revocations = Some(bytes.clone()),
             Record::Meta { key, value } => drop(self.meta.insert(key.clone(), value.clone())),
         }
+    }
+
+    fn newest(&self) -> u64 {
+        u64::try_from(self.arrivals.len()).unwrap_or(u64::MAX)
     }
 
     fn opened(&self, place: Place, at: (Origin, Seq)) -> Option<Opened> {
@@ -134,19 +138,35 @@ struct MemoryReader {
     merge: Merge,
 }
 
-struct View<'a>(&'a RwLock<Inner>);
+/// One moment of it.
+struct View<'a>(&'a Inner);
 
 impl Source for View<'_> {
+    fn newest(&mut self) -> Result<u64, StoreError> {
+        Ok(self.0.newest())
+    }
+
+    fn late(&mut self, behind: u64, until: Place, clock: Clock) -> Result<Vec<Opened>, StoreError> {
+        let inner = self.0;
+        let late = inner.arrivals.iter().skip(usize::try_from(behind).unwrap_or(usize::MAX)).filter(|at| **at <= until);
+        let opened = |place: &Place| {
+            let at = inner.places.get(place)?;
+            inner.rows.get(at).filter(|row| row.last_clock >= clock)?;
+            inner.opened(*place, *at)
+        };
+        Ok(late.filter_map(opened).collect())
+    }
+
     fn after(&mut self, place: Option<Place>) -> Result<Vec<Opened>, StoreError> {
         use std::ops::Bound::{Excluded, Unbounded};
-        let inner = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let inner = self.0;
         let from = place.map_or(Unbounded, Excluded);
         let some = inner.places.range((from, Unbounded)).take(AHEAD);
         Ok(some.filter_map(|(place, at)| inner.opened(*place, *at)).collect())
     }
 
     fn spanning(&mut self, clock: Clock) -> Result<Vec<Opened>, StoreError> {
-        let inner = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let inner = self.0;
         let before = inner.places.range(..=(clock, u64::MAX));
         let ends_later = |at: &(Origin, Seq)| inner.rows.get(at).is_some_and(|row| row.last_clock >= clock);
         Ok(before.filter(|(_, at)| ends_later(at)).filter_map(|(place, at)| inner.opened(*place, *at)).collect())
@@ -175,6 +195,7 @@ impl Reader for MemoryReader {
     }
 
     fn page(&mut self, after: Option<OrderKey>, max: usize) -> Result<Vec<Entry>, StoreError> {
-        self.merge.page(&mut View(&self.inner), after, max)
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        self.merge.page(&mut View(&inner), after, max)
     }
 }

@@ -11,7 +11,10 @@ use rumormill_wire::native::BundleView;
 use crate::error::StoreError;
 use crate::types::{Entry, OrderKey};
 
-/// A bundle's place in time: the clock of its first message, and its row.
+/// Bundles asked for at a time.
+pub(crate) const AHEAD: usize = 16;
+
+/// A bundle's place in time: the clock of its first message, and its row. Rows are numbered as they come.
 pub(crate) type Place = (Clock, u64);
 
 /// A bundle on its way into the merge.
@@ -24,10 +27,14 @@ pub(crate) struct Opened {
 
 /// Where bundles come from.
 pub(crate) trait Source {
+    /// The row that came last; 0 if there is none.
+    fn newest(&mut self) -> Result<u64, StoreError>;
     /// The next bundles by place, at least one if there is one.
     fn after(&mut self, place: Option<Place>) -> Result<Vec<Opened>, StoreError>;
     /// Bundles that begin at this clock or before, and end at it or after.
     fn spanning(&mut self, clock: Clock) -> Result<Vec<Opened>, StoreError>;
+    /// Bundles that came after row `behind`, whose place is `until` or before it, and that end at `clock` or after.
+    fn late(&mut self, behind: u64, until: Place, clock: Clock) -> Result<Vec<Opened>, StoreError>;
 }
 
 struct Waiting(Entry);
@@ -53,21 +60,35 @@ impl Ord for Waiting {
 #[derive(Default)]
 pub(crate) struct Merge {
     last: Option<OrderKey>,
-    place: Option<Place>,
+    /// How far bundles were fetched. What comes later and belongs before it is opened at once.
+    fetched: Option<Place>,
+    /// The newest row when it was last looked.
+    newest: u64,
     ahead: VecDeque<Opened>,
     open: BinaryHeap<Reverse<Waiting>>,
 }
 
 impl Merge {
-    /// A page behind `after`.
+    /// A page behind `after`, of all that is there now.
     pub fn page(
         &mut self,
         source: &mut dyn Source,
         after: Option<OrderKey>,
         max: usize,
     ) -> Result<Vec<Entry>, StoreError> {
+        let page = self.fill(source, after, max);
+        if page.is_err() {
+            // Some of it is gone already: the next call begins anew.
+            *self = Self::default();
+        }
+        page
+    }
+
+    fn fill(&mut self, source: &mut dyn Source, after: Option<OrderKey>, max: usize) -> Result<Vec<Entry>, StoreError> {
         if after.is_none() || after != self.last {
             *self = Self::start(source, after)?;
+        } else {
+            self.open_late(source)?;
         }
         let mut page = Vec::new();
         while page.len() < max {
@@ -82,27 +103,39 @@ impl Merge {
     }
 
     fn start(source: &mut dyn Source, after: Option<OrderKey>) -> Result<Self, StoreError> {
-        let mut merge = Self { last: after, ..Self::default() };
+        let mut merge = Self { last: after, newest: source.newest()?, ..Self::default() };
         if let Some(key) = after {
             for opened in source.spanning(key.clock)? {
                 merge.open(&opened)?;
             }
-            merge.place = Some((key.clock, u64::MAX));
+            merge.fetched = Some((key.clock, u64::MAX));
         }
         Ok(merge)
+    }
+
+    /// Opens what came since the last page and belongs before what was fetched by then.
+    fn open_late(&mut self, source: &mut dyn Source) -> Result<(), StoreError> {
+        let newest = source.newest()?;
+        if let (true, Some(fetched), Some(last)) = (newest > self.newest, self.fetched, self.last) {
+            for opened in source.late(self.newest, fetched, last.clock)? {
+                self.open(&opened)?;
+            }
+        }
+        self.newest = newest;
+        Ok(())
     }
 
     /// Opens every bundle that may hold the next message.
     fn open_due(&mut self, source: &mut dyn Source) -> Result<(), StoreError> {
         loop {
             if self.ahead.is_empty() {
-                self.ahead = source.after(self.place)?.into();
+                self.ahead = source.after(self.fetched)?.into();
+                self.fetched = self.ahead.back().map(|last| last.place).or(self.fetched);
             }
             let Some(next) = self.ahead.front() else { return Ok(()) };
             if self.open.peek().is_some_and(|Reverse(Waiting(entry))| entry.key.clock < next.place.0) {
                 return Ok(());
             }
-            self.place = Some(next.place);
             if let Some(opened) = self.ahead.pop_front() {
                 self.open(&opened)?;
             }

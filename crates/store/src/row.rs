@@ -32,6 +32,21 @@ impl Facts {
         })
     }
 
+    /// What a stored row is checked by: like the digest, but it covers the signature and the time of arrival too, which
+    /// neighbours and people are shown as well.
+    pub fn seal(&self, received_us: u64) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.digest.as_bytes());
+        hasher.update(self.signed.signature.as_bytes());
+        hasher.update(&received_us.to_be_bytes());
+        *hasher.finalize().as_bytes()
+    }
+
+    /// Reads a stored row, if it is what was written.
+    pub fn sealed(data: &[u8], received_us: u64, seal: &[u8]) -> Option<Self> {
+        Self::read(data).ok().filter(|facts| facts.seal(received_us) == seal)
+    }
+
     pub const fn origin(&self) -> Origin {
         self.signed.header.origin
     }
@@ -42,6 +57,14 @@ impl Facts {
 
     pub fn next(&self) -> Seq {
         self.signed.header.next()
+    }
+
+    /// Refuses a bundle that is not the next of its chain.
+    pub fn follows(&self, next: Seq, previous: &Digest) -> Result<(), StoreError> {
+        if self.first() == next && self.signed.header.previous == *previous {
+            return Ok(());
+        }
+        Err(StoreError::NotNext { origin: self.origin(), first: self.first(), next })
     }
 
     pub fn head(&self) -> ChainHead {

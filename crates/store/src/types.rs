@@ -110,6 +110,12 @@ pub struct Recovered {
     pub bytes: u64,
 }
 
+impl BundleRow {
+    pub(crate) fn len(&self) -> u64 {
+        u64::try_from(self.bytes.len()).unwrap_or(u64::MAX)
+    }
+}
+
 impl Recovered {
     /// A named value.
     #[must_use]
@@ -179,7 +185,7 @@ pub struct OpenConfig {
 
 /// The writing side.
 pub trait Store: Send {
-    /// What it holds. Called once, first.
+    /// What it holds. Called first; what was found broken on opening is told once.
     ///
     /// # Errors
     /// The database cannot be read at all.
@@ -197,7 +203,7 @@ pub trait Store: Send {
     /// The file cannot be opened once more.
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError>;
 
-    /// Closes it in order.
+    /// Closes it in order, so that it opens quickly the next time. Nothing can be committed afterwards.
     ///
     /// # Errors
     /// The last write failed; nothing that was committed is lost.
@@ -213,7 +219,8 @@ pub trait Reader: Send {
     /// [`StoreError::Damaged`] if one is no longer what was written.
     fn range(&mut self, origin: Origin, from: Seq, until: Seq, max_bytes: usize) -> Result<Vec<BundleRow>, StoreError>;
 
-    /// At most `max` messages behind `after`, in the one order. Going on where the last call ended is cheap.
+    /// At most `max` messages behind `after`, in the one order, of all that is committed by now; fewer only at the end.
+    /// Going on where the last call ended is cheap. Memory follows how many bundles overlap in time, not how many there are.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] if a bundle is no longer what was written.

@@ -1,6 +1,7 @@
 //! Group commit: one thread, one transaction for all that waits (design: Store).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
@@ -9,6 +10,8 @@ use crate::types::{Record, Store};
 
 /// Jobs that wait for the writer.
 pub const QUEUE: usize = 4_096;
+/// Bytes that wait for the writer: beyond it no job is taken, unless nothing waits.
+pub const QUEUE_BYTES: usize = 16 * 1024 * 1024;
 /// A transaction takes no more once it has so many bytes.
 const GROUP_BYTES: usize = 8 * 1024 * 1024;
 
@@ -39,6 +42,8 @@ pub enum TrySubmitError {
 #[derive(Debug)]
 pub struct Writer {
     jobs: Option<SyncSender<Job>>,
+    /// Bytes in the queue.
+    waiting: Arc<AtomicUsize>,
     thread: Option<JoinHandle<Result<(), StoreError>>>,
 }
 
@@ -49,8 +54,12 @@ impl Writer {
     /// The system gives no thread.
     pub fn start(store: Box<dyn Store>) -> std::io::Result<Self> {
         let (jobs, queue) = sync_channel(QUEUE);
-        let thread = std::thread::Builder::new().name("store".into()).spawn(move || run(store, &queue))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let thread = std::thread::Builder::new().name("store".into()).spawn({
+            let waiting = Arc::clone(&waiting);
+            move || run(store, &queue, &waiting)
+        })?;
+        Ok(Self { jobs: Some(jobs), waiting, thread: Some(thread) })
     }
 
     /// Queues a job without waiting.
@@ -59,9 +68,19 @@ impl Writer {
     /// It is given back if there is no room.
     pub fn try_submit(&self, job: Job) -> Result<(), TrySubmitError> {
         let Some(jobs) = &self.jobs else { return Err(TrySubmitError::Closed(job)) };
-        jobs.try_send(job).map_err(|why| match why {
-            TrySendError::Full(job) => TrySubmitError::Full(job),
-            TrySendError::Disconnected(job) => TrySubmitError::Closed(job),
+        let bytes = weigh(&job.records);
+        let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
+        let sent = if before > 0 && before.saturating_add(bytes) > QUEUE_BYTES {
+            Err(TrySendError::Full(job))
+        } else {
+            jobs.try_send(job)
+        };
+        sent.map_err(|why| {
+            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+            match why {
+                TrySendError::Full(job) => TrySubmitError::Full(job),
+                TrySendError::Disconnected(job) => TrySubmitError::Closed(job),
+            }
         })
     }
 
@@ -89,13 +108,15 @@ impl Drop for Writer {
     }
 }
 
-fn run(mut store: Box<dyn Store>, queue: &Receiver<Job>) -> Result<(), StoreError> {
+fn run(mut store: Box<dyn Store>, queue: &Receiver<Job>, queued: &AtomicUsize) -> Result<(), StoreError> {
     let (mut records, mut waiting) = (Vec::new(), Vec::new());
     while let Ok(first) = queue.recv() {
         let mut bytes = 0;
         let mut next = Some(first);
         while let Some(job) = next {
-            bytes += job.records.iter().map(weight).sum::<usize>();
+            let weight = weigh(&job.records);
+            queued.fetch_sub(weight, Ordering::Relaxed);
+            bytes = weight.saturating_add(bytes);
             waiting.push((job.records.len(), job.done));
             records.extend(job.records);
             next = if bytes < GROUP_BYTES { queue.try_recv().ok() } else { None };
@@ -127,11 +148,18 @@ fn finish(store: &mut dyn Store, records: &[Record], waiting: &mut Vec<(usize, D
     }
 }
 
+fn weigh(records: &[Record]) -> usize {
+    records.iter().map(weight).fold(0, usize::saturating_add)
+}
+
+/// Bytes that a record holds, and a little for itself.
 fn weight(record: &Record) -> usize {
-    match record {
-        Record::Bundle(row) => row.bytes.len(),
-        Record::Member { evidence, .. } => evidence.len(),
-        Record::Proof { bytes, .. } | Record::Revocations(bytes) => bytes.len(),
-        Record::Meta { value, .. } => value.len(),
-    }
+    const ITSELF: usize = 64;
+    ITSELF
+        + match record {
+            Record::Bundle(row) => row.bytes.len(),
+            Record::Member { evidence, .. } => evidence.len(),
+            Record::Proof { bytes, .. } | Record::Revocations(bytes) => bytes.len(),
+            Record::Meta { value, .. } => value.len(),
+        }
 }

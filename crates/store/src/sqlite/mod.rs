@@ -1,0 +1,174 @@
+//! The store in a SQLite file: WAL, one row a bundle (design: Store).
+
+mod aside;
+mod check;
+mod kept;
+mod lock;
+mod open;
+mod read;
+mod salvage;
+mod tables;
+mod wal;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rumormill_wire::{Digest, Origin, Seq};
+use rusqlite::{Connection, Transaction};
+
+use crate::error::StoreError;
+use crate::merge::Merge;
+use crate::row::Facts;
+use crate::types::{Durability, Reader, Record, Recovered, Store};
+use lock::Lock;
+use open::Opened;
+use tables::{INSERT, insert_row, new_origin};
+
+/// A name beside the store's.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Where a chain goes on: its number in the file, the next number, the digest of its last bundle.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    id: i64,
+    next: Seq,
+    digest: Digest,
+}
+
+/// A store in a file, locked for this process.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    // Above the lock, so that it is closed before the lock is given back.
+    db: Connection,
+    lock: Lock,
+    max_bytes: u64,
+    bytes: u64,
+    heads: BTreeMap<Origin, Head>,
+    /// What was found on opening, until it is told or something is committed: it may be large, and it grows old.
+    recovered: Option<Recovered>,
+    clean: bool,
+    boot_changed: bool,
+    /// Somebody read what was not written: the next to open it looks at everything.
+    suspect: Arc<AtomicBool>,
+    closed: bool,
+}
+
+impl SqliteStore {
+    /// Opens or makes a store. A damaged file is put aside and what it still holds goes to a new one.
+    ///
+    /// # Errors
+    /// It is in use, not ours, too new, or cannot be made.
+    pub fn open(path: &Path, durability: Durability, max_bytes: u64) -> Result<Self, StoreError> {
+        let Opened { db, lock, recovered, heads } = open::open(path, durability).map_err(|why| why.at(path))?;
+        for damage in &recovered.damage {
+            tracing::warn!(target: "rumormill::store", "{damage}");
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            db,
+            lock,
+            max_bytes,
+            bytes: recovered.bytes,
+            heads,
+            clean: recovered.clean,
+            boot_changed: recovered.boot_changed,
+            recovered: Some(recovered),
+            suspect: Arc::default(),
+            closed: false,
+        })
+    }
+
+    fn write(&mut self, batch: &[Record]) -> Result<(), StoreError> {
+        if self.closed {
+            return Err(StoreError::Closed);
+        }
+        let mut heads = BTreeMap::new();
+        let change = self.db.transaction()?;
+        let added = fill(&change, batch, &self.heads, &mut heads)?;
+        let used = self.bytes.saturating_add(added);
+        if self.max_bytes != 0 && added > 0 && used > self.max_bytes {
+            return Err(StoreError::Full { used: self.bytes, most: self.max_bytes });
+        }
+        change.commit()?;
+        self.recovered = None;
+        self.bytes = used;
+        self.heads.extend(heads);
+        Ok(())
+    }
+}
+
+/// Writes a batch into a change; gives the bytes of its bundles. `heads` says where the chains in it go on.
+fn fill(
+    change: &Transaction<'_>,
+    batch: &[Record],
+    before: &BTreeMap<Origin, Head>,
+    heads: &mut BTreeMap<Origin, Head>,
+) -> Result<u64, StoreError> {
+    let mut insert = change.prepare_cached(INSERT)?;
+    let mut added = 0_u64;
+    for record in batch {
+        let Record::Bundle(row) = record else {
+            kept::keep(change, record)?;
+            continue;
+        };
+        let facts = Facts::read(&row.bytes)?;
+        let origin = facts.origin();
+        let head = match heads.get(&origin).or_else(|| before.get(&origin)) {
+            Some(head) => *head,
+            None => Head { id: 0, next: Seq::FIRST, digest: Digest::ZERO },
+        };
+        facts.follows(head.next, &head.digest)?;
+        let id = if head.id == 0 { new_origin(change, &origin)? } else { head.id };
+        insert_row(&mut insert, id, &facts, row)?;
+        heads.insert(origin, Head { id, next: facts.next(), digest: facts.digest });
+        added = added.saturating_add(row.len());
+    }
+    Ok(added)
+}
+
+impl Store for SqliteStore {
+    fn recover(&mut self) -> Result<Recovered, StoreError> {
+        if self.closed {
+            return Err(StoreError::Closed);
+        }
+        if let Some(found) = self.recovered.take() {
+            return Ok(found);
+        }
+        let state = check::heads(&self.db).map_err(|why| why.at(&self.path))?;
+        Ok(Recovered { clean: self.clean, boot_changed: self.boot_changed, ..state.recovered })
+    }
+
+    fn commit(&mut self, batch: &[Record]) -> Result<(), StoreError> {
+        let written = self.write(batch).map_err(|why| why.at(&self.path));
+        if written.as_ref().is_err_and(aside::is_damage) {
+            self.suspect.store(true, Ordering::Relaxed);
+        }
+        written
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        let db = open::connect_reader(&self.path).map_err(|why| why.at(&self.path))?;
+        let suspect = Arc::clone(&self.suspect);
+        Ok(Box::new(read::SqliteReader { db, path: self.path.clone(), merge: Merge::default(), suspect }))
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        if core::mem::replace(&mut self.closed, true) {
+            return Ok(());
+        }
+        let db = core::mem::replace(&mut self.db, Connection::open_in_memory()?);
+        open::checkpoint(&db).map_err(|why| why.at(&self.path))?;
+        db.close().map_err(|(_, why)| StoreError::Sqlite(why).at(&self.path))?;
+        if self.suspect.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.lock.closed(&self.path)
+    }
+}
