@@ -1,7 +1,7 @@
 //! `process`: a node for the classroom (interop/classroom-proxy). It knows only its id, and its neighbours are the ids
 //! beside its own.
 //!
-//! It listens on its control port before anything else, never reads standard input, and goes on when standard output
+//! It listens on its control port before keys and links, never reads standard input, and goes on when standard output
 //! and error cannot be written to.
 
 use std::io::ErrorKind;
@@ -103,16 +103,12 @@ fn bind(port: u16) -> std::io::Result<TcpListener> {
 /// Runs a process until SIGTERM, `crash` or the end of the proxy that started it.
 #[must_use]
 pub fn run_process(args: ProcessArgs) -> ExitCode {
-    // First of all: whoever started us gives us one second to listen.
-    let control = match bind(args.port) {
-        Ok(control) => control,
-        Err(error) => return fail(&format!("port: cannot listen on 127.0.0.1:{}: {error}", args.port)),
-    };
     let args = match args.check() {
         Ok(args) => args,
         Err(reason) => return fail(&reason),
     };
     logging::init(LogFormat::Human, "warn");
+    // Recorded before it listens: whoever could connect can be sure that `stopall` knows it.
     let session = match records::session_dir() {
         Ok(session) => session,
         Err(error) => return fail(&error.to_string()),
@@ -120,6 +116,11 @@ pub fn run_process(args: ProcessArgs) -> ExitCode {
     if let Err(error) = records::record(&session, u32::from(args.id)) {
         return fail(&format!("cannot record this process in {}: {error}", session.display()));
     }
+    // Before all that takes long: whoever started us gives us one second to listen.
+    let control = match bind(args.port) {
+        Ok(control) => control,
+        Err(error) => return fail(&format!("port: cannot listen on 127.0.0.1:{}: {error}", args.port)),
+    };
     let store = std::env::var_os(SESSION_STORE).filter(|dir| !dir.is_empty()).map(PathBuf::from);
     match runtime() {
         Ok(runtime) => {
