@@ -122,7 +122,9 @@ fn a_process_alone_keeps_its_log_over_a_crash_with_our_proxy() {
     let place = Place::with_own_ports();
     let [a, b] = ports();
     let mut proxy = place.proxy(Whose::Ours);
-    proxy.say(&format!("0 start 1 {a}\n0 msg 1 kept\n0 get chatLog\n0 crash\n0 start 1 {b}\n0 msg 2 more\n0 get chatLog"));
+    proxy.say(&format!(
+        "0 start 1 {a}\n0 msg 1 kept\n0 get chatLog\n0 crash\n0 start 1 {b}\n0 msg 2 more\n0 get chatLog"
+    ));
     assert_eq!(proxy.exit(), (Some(0), "kept\nkept,more\n".into(), String::new()));
 }
 

@@ -163,7 +163,7 @@ pub struct Control {
 }
 
 impl Control {
-    fn connect(child: Child, port: u16) -> Self {
+    pub fn connect(child: Child, port: u16) -> Self {
         let mut stream = None;
         until("the control port", || {
             stream = TcpStream::connect(("127.0.0.1", port)).ok();
