@@ -1,0 +1,257 @@
+//! The local CA: made once by whoever comes first, private, and strict about names, revocations and where it serves.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::sync::{Arc, Barrier};
+use std::time::{Duration, SystemTime};
+
+use common::{DAY, Net, anywhere};
+use rumormill_transport::ca::NODE_VALIDITY;
+use rumormill_transport::gate::GateLimits;
+use rumormill_transport::link::LinkLimits;
+use rumormill_transport::revocation::BadList;
+use rumormill_transport::{
+    CaError, DialError, Endpoint, EndpointConfig, Expect, Identity, LocalCa, Refusal, RevocationSet, Trust,
+};
+use rumormill_wire::{Incarnation, NodeId, Seq};
+
+/// Every file and directory below, and their modes.
+fn modes(dir: &Path) -> Vec<(String, bool, u32)> {
+    let mut out = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        let meta = entry.metadata().unwrap();
+        out.push((entry.file_name().into_string().unwrap(), meta.is_dir(), meta.permissions().mode() & 0o777));
+        if meta.is_dir() {
+            out.extend(modes(&entry.path()));
+        }
+    }
+    out
+}
+
+#[test]
+fn racing_threads_end_with_one_ca_and_identities_that_load() {
+    const THREADS: usize = 8;
+    let dir = tempfile::tempdir().unwrap();
+    let home = Arc::new(dir.path().join("a/b"));
+    let start = Arc::new(Barrier::new(THREADS));
+    let threads: Vec<_> = (0..THREADS)
+        .map(|n| {
+            let (home, start) = (Arc::clone(&home), Arc::clone(&start));
+            std::thread::spawn(move || {
+                start.wait();
+                let ca = LocalCa::open_or_create(&home).unwrap();
+                let own = ca.open_or_issue(&format!("node-{n}")).unwrap();
+                let shared = ca.open_or_issue("shared").unwrap();
+                (ca.network(), ca.certificate().clone(), own, shared.node())
+            })
+        })
+        .collect();
+    let made: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let (network, certificate, _, shared) = &made[0];
+    let trust = Trust::from_ca(certificate).unwrap();
+    for (n, (its_network, its_certificate, own, its_shared)) in made.iter().enumerate() {
+        assert_eq!((its_network, its_certificate, its_shared), (network, certificate, shared));
+        assert_eq!(own.name(), format!("node-{n}"));
+        trust.check_member(&own.node(), own.certificate_der()).unwrap();
+    }
+    let modes = modes(dir.path());
+    assert!(modes.iter().any(|(name, _, _)| name == "ca.key"));
+    for (name, is_dir, mode) in modes {
+        assert_eq!(mode, if is_dir { 0o700 } else { 0o600 }, "{name}");
+        assert!(!name.contains("new"), "{name} was left over");
+    }
+}
+
+#[test]
+fn what_a_crash_left_or_others_put_there_is_not_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("home");
+    // A process with our number died in the middle of making an automatic CA.
+    let half = home.join(format!("ca.new-{}", std::process::id()));
+    fs::create_dir_all(&half).unwrap();
+    fs::write(half.join("automatic"), b"").unwrap();
+    let ca = LocalCa::init(&home).unwrap();
+    assert!(!ca.is_automatic(), "the CA that was asked for is not the half one");
+    // A link in the place of the file that is to be renamed: the key must not go where it points.
+    let node = home.join("nodes/n");
+    fs::create_dir_all(&node).unwrap();
+    let elsewhere = dir.path().join("elsewhere");
+    fs::write(&elsewhere, b"kept").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, node.join(format!("key.new-{}", std::process::id()))).unwrap();
+    ca.open_or_issue("n").unwrap();
+    assert_eq!(fs::read(&elsewhere).unwrap(), b"kept");
+    assert_eq!(fs::symlink_metadata(node.join("key.pem")).unwrap().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_ca_is_not_made_twice_on_purpose_and_names_are_checked() {
+    let net = Net::new();
+    let home = net.ca.home();
+    assert!(matches!(LocalCa::init(home), Err(CaError::Exists(_))));
+    assert_eq!(LocalCa::open_or_create(home).unwrap().certificate(), net.ca.certificate());
+    assert!(!LocalCa::open_or_create(home).unwrap().is_automatic());
+    assert!(matches!(LocalCa::open(&home.join("no")), Err(CaError::Missing(_))));
+    for name in ["", "..", "a/b", "A", "-a", "a-", "ä", &"a".repeat(64)] {
+        assert!(matches!(net.ca.issue(name, DAY, None), Err(CaError::Name(_))), "{name:?}");
+        assert!(matches!(net.ca.open_or_issue(name), Err(CaError::Name(_))), "{name:?}");
+        assert!(matches!(net.ca.issued(name), Err(CaError::Unknown(_))), "{name:?}");
+    }
+}
+
+#[test]
+fn a_renewed_certificate_keeps_the_key_and_a_foreign_key_is_refused() {
+    let net = Net::new();
+    let first = net.identity("n");
+    let issued = net.ca.issue("n", 7 * DAY, None).unwrap();
+    let second = Identity::load(&issued.certificate, &issued.key).unwrap();
+    assert_eq!(first.node(), second.node());
+    assert_ne!(first.certificate_der(), second.certificate_der());
+    let until = net.ca.issued("n").unwrap().not_after;
+    assert!(until > SystemTime::now() + 6 * DAY && until < SystemTime::now() + NODE_VALIDITY - DAY);
+    let other = net.ca.issue("other", DAY, Some(&net.dir.path().join("out"))).unwrap();
+    assert!(Identity::load(&issued.certificate, &other.key).is_err());
+    assert_eq!(net.ca.issued("other").unwrap().name, "other", "it can be revoked by name");
+    assert!(!net.ca.home().join("nodes/other/key.pem").exists(), "a key that went elsewhere is not kept");
+    let secret = format!("{:?}", first);
+    assert!(!secret.contains("pair") && !secret.contains("pkcs8"), "{secret}");
+}
+
+#[test]
+fn a_network_certificate_is_no_ca() {
+    let net = Net::new();
+    let identity = net.identity("n");
+    assert!(Trust::from_ca(&identity.certificate_der().to_vec().into()).is_none());
+    assert!(Trust::network_ca(&net.ca.home().join("nodes/n/cert.pem")).is_err());
+    assert!(Trust::network_ca(&net.ca.home().join("ca/ca.key")).is_err());
+    assert_eq!(Trust::network_ca(&net.ca.certificate_path()).unwrap().network(), net.ca.network());
+}
+
+#[tokio::test]
+async fn an_automatic_ca_serves_loopback_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = LocalCa::open_or_create(dir.path()).unwrap();
+    assert!(ca.is_automatic() && LocalCa::open(dir.path()).unwrap().is_automatic());
+    let endpoint = Endpoint::new(EndpointConfig {
+        identity: ca.open_or_issue("n").unwrap(),
+        trust: Trust::from_ca(ca.certificate()).unwrap(),
+        loopback_only: ca.is_automatic(),
+        gate: GateLimits::default(),
+        link: LinkLimits::default(),
+    })
+    .unwrap();
+    for beyond in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[::ffff:0.0.0.0]:0"] {
+        let why = endpoint.bind(beyond.parse().unwrap()).await.unwrap_err();
+        assert_eq!(why.kind(), std::io::ErrorKind::InvalidInput, "{beyond}: {why}");
+        assert!(why.to_string().contains("rumormill certs init"), "{why}");
+    }
+    for beyond in ["192.0.2.1:9", "[2001:db8::1]:9", "[::ffff:192.0.2.1]:9"] {
+        let dialled = endpoint.dial(beyond.parse().unwrap(), Expect::Any).await;
+        assert!(matches!(dialled, Err(DialError::LoopbackOnly(_))), "{beyond}");
+    }
+    let listener = endpoint.bind(anywhere()).await.unwrap();
+    assert!(endpoint.dial(listener.local_addr(), Expect::Any).await.is_ok());
+}
+
+#[test]
+fn a_revocation_list_is_the_cas_and_goes_round() {
+    let net = Net::new();
+    let (bob, carol) = (NodeId([1; 32]), NodeId([2; 32]));
+    let path = LocalCa::revocations_path(net.ca.home());
+    let first = net.ca.revoke(bob, None).unwrap();
+    let old = fs::read(&path).unwrap();
+    assert_eq!(RevocationSet::check(&old, &net.trust()), Ok(first.clone()));
+    let cut = BTreeMap::from([(Incarnation(3), Seq(17)), (Incarnation(9), Seq(1))]);
+    let second = net.ca.revoke(carol, Some(cut.clone())).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    assert_eq!(RevocationSet::check(&bytes, &net.trust()), Ok(second.clone()));
+    assert_eq!((first.number, second.number), (1, 2));
+    assert_eq!(second.nodes, BTreeMap::from([(bob, None), (carol, Some(cut))]));
+    assert!(second.contains(&bob) && second.contains(&carol) && !first.contains(&carol));
+    assert!(!second.contains(&NodeId([3; 32])));
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_changed_list_or_one_of_another_ca_counts_for_nothing() {
+    let (net, other) = (Net::new(), Net::new());
+    net.ca.revoke(NodeId([1; 32]), Some(BTreeMap::from([(Incarnation(3), Seq(17))]))).unwrap();
+    let path = LocalCa::revocations_path(net.ca.home());
+    let bytes = fs::read(&path).unwrap();
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        assert!(RevocationSet::check(&changed, &net.trust()).is_err(), "byte {at}");
+        assert!(RevocationSet::check(&bytes[..at], &net.trust()).is_err(), "cut at {at}");
+    }
+    assert!(RevocationSet::check(&[&bytes[..], &[0]].concat(), &net.trust()).is_err(), "one byte more");
+    assert_eq!(RevocationSet::check(&bytes, &other.trust()), Err(BadList::Signature));
+    let pins = net.dir.path().join("pins");
+    fs::write(&pins, net.ca.network().to_string()).unwrap();
+    assert_eq!(RevocationSet::check(&bytes, &Trust::pinned(&pins).unwrap()), Err(BadList::NoCa));
+    // The CA does not sign on top of what it did not sign.
+    let mut changed = bytes;
+    *changed.last_mut().unwrap() ^= 1;
+    fs::write(&path, &changed).unwrap();
+    assert!(matches!(net.ca.revoke(NodeId([2; 32]), None), Err(CaError::Revocations(_))));
+    assert_eq!(fs::read(&path).unwrap(), changed);
+}
+
+#[test]
+fn an_author_is_judged_by_its_ca_and_key_and_not_by_dates() {
+    let (net, other) = (Net::new(), Net::new());
+    // Not valid yet; and begun long before the CA's own certificate, as after a renewal of that.
+    for (from, link) in
+        [(SystemTime::now() + 2 * DAY, Err(Refusal::NotYetValid)), (SystemTime::now() - 900 * DAY, Ok(()))]
+    {
+        let mut params = net.params("n");
+        (params.not_before, params.not_after) = (from.into(), (SystemTime::now() + 9 * DAY).into());
+        let forged = net.sign(&params);
+        let node = forged.identity().node();
+        let now = rustls_pki_types::UnixTime::now();
+        assert_eq!(net.trust().check_link(&forged.der, now).map(drop), link);
+        assert_eq!(net.trust().check_member(&node, &forged.der).map(|info| info.node), Ok(node));
+        assert_eq!(other.trust().check_member(&node, &forged.der), Err(Refusal::UnknownCa));
+        assert_eq!(net.trust().check_member(&NodeId([1; 32]), &forged.der), Err(Refusal::WrongName));
+    }
+}
+
+#[test]
+fn a_member_whose_certificate_has_run_out_stays_an_author() {
+    let net = Net::new();
+    let issued = net.ca.issue("brief", Duration::ZERO, None).unwrap();
+    let identity = Identity::load(&issued.certificate, &issued.key).unwrap();
+    let der = identity.certificate_der().to_vec().into();
+    let later = SystemTime::now() + DAY;
+    let later = rustls_pki_types::UnixTime::since_unix_epoch(later.duration_since(SystemTime::UNIX_EPOCH).unwrap());
+    assert_eq!(net.trust().check_link(&der, later), Err(Refusal::Expired));
+    net.trust().check_member(&identity.node(), &der).unwrap();
+}
+
+#[test]
+fn broken_pin_files_are_refused_with_their_line() {
+    let net = Net::new();
+    let file = net.dir.path().join("pins");
+    let (network, node) = (net.ca.network(), NodeId([7; 32]));
+    let cases = [
+        (String::new(), 1),
+        ("# only this\n".to_owned(), 1),
+        ("xyz\n".to_owned(), 1),
+        (format!("{network}\n\nabc bob\n"), 3),
+        (format!("{network}\n{node}\n"), 2),
+        (format!("{network}\n{node} Bob\n"), 2),
+        (format!("{network}\n{node} bob\n{node} carol\n"), 3),
+    ];
+    for (text, line) in cases {
+        fs::write(&file, &text).unwrap();
+        let why = Trust::pinned(&file).unwrap_err();
+        assert!(why.to_string().contains(&format!("pins, line {line}: ")), "{text:?}: {why}");
+    }
+    fs::write(&file, format!("{network} # net\n{node} bob # him\n")).unwrap();
+    assert_eq!(Trust::pinned(&file).unwrap().pins().collect::<Vec<_>>(), [node]);
+}
