@@ -16,15 +16,21 @@ use tracing::{debug, info};
 
 use crate::gate::{Gate, GateLimits};
 use crate::identity::Identity;
-use crate::link::{AuthenticatedPeer, LinkLimits, LinkReader, LinkWriter, Stream, open};
+use crate::link::{AuthenticatedPeer, LinkLimits, LinkReader, LinkWriter, open};
 use crate::metrics::Metrics;
+use crate::rates::Limits;
 use crate::refusal::Refusal;
 use crate::revocation::RevocationSet;
+use crate::stream::{Counted, Stream};
 use crate::tls::{self, Verifier, is_revoked};
 use crate::trust::{Trust, provider};
 
 /// Authenticated links that wait to be taken by [`Listener::accept`].
 const ACCEPT_QUEUE: usize = 64;
+
+/// Connections that the system may hold for us. When it holds no more, a newcomer tries again only after a second, so this is
+/// many; the system's own bound (`net.core.somaxconn`) is below it where that is lower.
+const BACKLOG: u32 = 4_096;
 
 /// Whom a dialler expects. It gets exactly that one, or no link.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +96,7 @@ struct Shared {
     revoked: Arc<RwLock<Arc<RevocationSet>>>,
     gate: Mutex<Gate>,
     deadline: Duration,
-    limits: crate::link::Limits,
+    limits: Limits,
     metrics: Arc<Metrics>,
 }
 
@@ -114,7 +120,7 @@ impl Endpoint {
             revoked,
             gate: Mutex::new(Gate::new(config.gate)),
             deadline: config.gate.deadline,
-            limits: crate::link::Limits::new(config.link, Arc::clone(&metrics)),
+            limits: Limits::new(config.link, Arc::clone(&metrics)),
             metrics,
         })))
     }
@@ -193,8 +199,11 @@ impl Endpoint {
     /// The address is taken, or lies beyond this machine while the CA is the automatic one.
     pub async fn bind(&self, addr: SocketAddr) -> io::Result<Listener> {
         self.check_scope(addr).map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why.to_string()))?;
-        let socket = TcpListener::bind(addr).await?;
-        Ok(self.listen(socket))
+        let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A node that restarts takes its address again at once.
+        socket.set_reuseaddr(true)?;
+        socket.bind(addr)?;
+        Ok(self.listen(socket.listen(BACKLOG)?))
     }
 
     /// Accepts from a socket that listens already.
@@ -239,7 +248,7 @@ impl Endpoint {
             let config =
                 tls::client(&self.current().identity, verifier).map_err(|why| refused(Refusal::of_tls(&why)))?;
             let name = ServerName::IpAddress(addr.ip().into());
-            let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
+            let stream = TlsConnector::from(Arc::new(config)).connect(name, Counted::new(tcp)).await;
             stream.map_err(|why| refused(Refusal::of_io(&why)))
         };
         let stream = match timeout(self.0.deadline, connect).await {
@@ -377,6 +386,6 @@ async fn handshake(endpoint: &Endpoint, tcp: TcpStream, addr: SocketAddr) -> Res
         Ok(0) | Err(_) => return Err(Refusal::Lost),
         Ok(_) => return Err(Refusal::NotTls),
     }
-    let stream = endpoint.current().acceptor.accept(tcp).await.map_err(|why| Refusal::of_io(&why))?;
+    let stream = endpoint.current().acceptor.accept(Counted::new(tcp)).await.map_err(|why| Refusal::of_io(&why))?;
     endpoint.opened(Stream::Server(stream), addr)
 }

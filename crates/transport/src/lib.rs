@@ -14,8 +14,10 @@ pub mod gate;
 pub mod identity;
 pub mod link;
 pub mod metrics;
+mod rates;
 pub mod refusal;
 pub mod revocation;
+mod stream;
 mod tls;
 pub mod trust;
 

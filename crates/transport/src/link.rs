@@ -1,96 +1,33 @@
 //! A link: frames in, frames out, with bounds and deadlines on both (docs/protocol.md, F).
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::{Buf, Bytes, BytesMut};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use rumormill_wire::NodeId;
-use rumormill_wire::native::{ALPN, LENGTH_LEN, MAX_FRAME_LEN, WireError, frame_len};
+use rumormill_wire::native::{ALPN, LENGTH_LEN, WireError, frame_len};
 use rustls::{NamedGroup, ProtocolVersion};
 use rustls_pki_types::UnixTime;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::time::timeout;
 
 use crate::endpoint::Opened;
 use crate::metrics::Metrics;
+use crate::rates::{Limits, Payer};
 use crate::refusal::Refusal;
+use crate::stream::Stream;
 use crate::trust::Trust;
 
-/// Bytes read ahead of the frame in hand.
-const READ_AHEAD: usize = 32 * 1024;
+pub use crate::rates::LinkLimits;
+
+/// Bytes read ahead for short frames; a long one is read into its own buffer. An idle link keeps this much.
+const READ_AHEAD: usize = 4 * 1024;
 /// Bytes put together before they are given to TLS; what is longer goes by itself.
 const COALESCE: usize = 64 * 1024;
 /// Plain bytes that TLS may hold before the socket takes them.
 const TLS_BUFFER: usize = 256 * 1024;
-
-/// Bounds on a link. Rates are for a node id, over all its links.
-#[derive(Debug, Clone, Copy)]
-pub struct LinkLimits {
-    /// Frames a second, and as many at once.
-    pub frames_per_s: NonZeroU32,
-    /// Bytes a second, and as many at once; at least the longest frame.
-    pub bytes_per_s: NonZeroU32,
-    /// Without a frame for so long, the link ends.
-    pub idle: Duration,
-    /// A peer that takes nothing for so long loses the link.
-    pub write: Duration,
-}
-
-impl Default for LinkLimits {
-    fn default() -> Self {
-        Self {
-            frames_per_s: NonZeroU32::MIN.saturating_add(49_999),
-            bytes_per_s: NonZeroU32::MIN.saturating_add(256 * 1024 * 1024 - 1),
-            idle: Duration::from_secs(30),
-            write: Duration::from_secs(10),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct NodeRates {
-    frames: DefaultDirectRateLimiter,
-    bytes: DefaultDirectRateLimiter,
-}
-
-/// The rates of all nodes that have links.
-#[derive(Debug)]
-pub(crate) struct Limits {
-    limits: LinkLimits,
-    nodes: Mutex<BTreeMap<NodeId, Weak<NodeRates>>>,
-    metrics: Arc<Metrics>,
-}
-
-impl Limits {
-    pub(crate) fn new(limits: LinkLimits, metrics: Arc<Metrics>) -> Self {
-        let least = NonZeroU32::MIN.saturating_add(u32::try_from(MAX_FRAME_LEN).unwrap_or(u32::MAX));
-        let limits = LinkLimits { bytes_per_s: limits.bytes_per_s.max(least), ..limits };
-        Self { limits, nodes: Mutex::new(BTreeMap::new()), metrics }
-    }
-
-    /// Bounded by the links that are open: a node without one is forgotten here.
-    fn rates(&self, node: NodeId) -> Arc<NodeRates> {
-        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        nodes.retain(|_, rates| rates.strong_count() > 0);
-        if let Some(rates) = nodes.get(&node).and_then(Weak::upgrade) {
-            return rates;
-        }
-        let rates = Arc::new(NodeRates {
-            frames: RateLimiter::direct(Quota::per_second(self.limits.frames_per_s)),
-            bytes: RateLimiter::direct(Quota::per_second(self.limits.bytes_per_s)),
-        });
-        nodes.insert(node, Arc::downgrade(&rates));
-        rates
-    }
-}
 
 /// Why a link ended.
 #[derive(Debug, thiserror::Error)]
@@ -159,54 +96,9 @@ impl AuthenticatedPeer {
     }
 }
 
-/// Either end's TLS stream.
-pub(crate) enum Stream {
-    Client(tokio_rustls::client::TlsStream<TcpStream>),
-    Server(tokio_rustls::server::TlsStream<TcpStream>),
-}
-
-impl Stream {
-    fn session(&self) -> &rustls::CommonState {
-        match self {
-            Self::Client(stream) => stream.get_ref().1,
-            Self::Server(stream) => stream.get_ref().1,
-        }
-    }
-}
-
-macro_rules! either {
-    ($self:ident, $stream:ident => $call:expr) => {
-        match $self.get_mut() {
-            Stream::Client($stream) => $call,
-            Stream::Server($stream) => $call,
-        }
-    };
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => Pin::new(stream).poll_read(cx, buf))
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        either!(self, stream => Pin::new(stream).poll_write(cx, buf))
-    }
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => Pin::new(stream).poll_flush(cx))
-    }
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => Pin::new(stream).poll_shutdown(cx))
-    }
-}
-
 /// Makes a link of a finished handshake.
 pub(crate) fn open(mut stream: Stream, addr: SocketAddr, trust: &Trust, limits: &Limits) -> Result<Opened, Refusal> {
-    match &mut stream {
-        Stream::Client(s) => s.get_mut().1.set_buffer_limit(Some(TLS_BUFFER)),
-        Stream::Server(s) => s.get_mut().1.set_buffer_limit(Some(TLS_BUFFER)),
-    }
+    stream.handshake_done(TLS_BUFFER);
     let session = stream.session();
     if session.alpn_protocol() != Some(ALPN) {
         return Err(Refusal::Alpn);
@@ -228,9 +120,9 @@ pub(crate) fn open(mut stream: Stream, addr: SocketAddr, trust: &Trust, limits: 
     let (read, write) = tokio::io::split(stream);
     let reader = LinkReader {
         stream: read,
-        buffer: BytesMut::with_capacity(READ_AHEAD),
-        rates: limits.rates(info.node),
-        owed: Owed::default(),
+        ahead: BytesMut::with_capacity(READ_AHEAD),
+        partial: None,
+        payer: Payer::new(limits.rates(info.node)),
         idle: limits.limits.idle,
         metrics: Arc::clone(&limits.metrics),
     };
@@ -251,24 +143,18 @@ fn group_name(group: NamedGroup) -> String {
 #[derive(Debug)]
 pub struct LinkReader {
     stream: ReadHalf<Stream>,
-    buffer: BytesMut,
-    rates: Arc<NodeRates>,
-    owed: Owed,
+    ahead: BytesMut,
+    partial: Option<Partial>,
+    payer: Payer,
     idle: Duration,
     metrics: Arc<Metrics>,
 }
 
-/// What the last frame cost and is not paid yet.
-#[derive(Debug, Default)]
-struct Owed {
-    frame: bool,
-    bytes: Option<NonZeroU32>,
-}
-
-impl std::fmt::Debug for Stream {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Stream")
-    }
+/// A frame that has begun to arrive: one allocation of its exact length.
+#[derive(Debug)]
+struct Partial {
+    bytes: BytesMut,
+    missing: usize,
 }
 
 impl LinkReader {
@@ -278,13 +164,13 @@ impl LinkReader {
     /// # Errors
     /// [`LinkError`]; the link is then over.
     pub async fn next_frame(&mut self) -> Result<Option<Bytes>, LinkError> {
-        self.pay().await;
+        self.payer.pay(&self.metrics).await;
         let frame = match timeout(self.idle, self.read_frame()).await {
             Ok(frame) => frame?,
             Err(_) => return Err(LinkError::Idle(self.idle)),
         };
         if let Some(frame) = &frame {
-            self.owed = Owed { frame: true, bytes: u32::try_from(frame.len()).ok().and_then(NonZeroU32::new) };
+            self.payer.owe(frame.len());
             Metrics::add(&self.metrics.bytes_in, frame.len().saturating_add(LENGTH_LEN));
         }
         Ok(frame)
@@ -292,38 +178,38 @@ impl LinkReader {
 
     async fn read_frame(&mut self) -> Result<Option<Bytes>, LinkError> {
         loop {
-            let length = frame_len(&self.buffer).map_err(LinkError::Frame)?;
-            match length {
-                Some(total) if self.buffer.len() >= total => {
-                    // A buffer of its own: a frame that is kept must not keep its neighbours.
-                    let frame = self.buffer.get(LENGTH_LEN..total).map(Bytes::copy_from_slice);
-                    self.buffer.advance(total);
-                    return Ok(frame);
-                }
-                Some(total) => self.buffer.reserve(total.saturating_sub(self.buffer.len())),
-                None => self.buffer.reserve(READ_AHEAD),
+            if self.partial.is_none() {
+                self.partial = self.begin()?;
             }
-            if self.stream.read_buf(&mut self.buffer).await? == 0 {
-                return if self.buffer.is_empty() { Ok(None) } else { Err(LinkError::Truncated) };
+            let read = match &mut self.partial {
+                Some(frame) if frame.missing == 0 => return Ok(self.partial.take().map(|frame| frame.bytes.freeze())),
+                Some(frame) => {
+                    let read = self.stream.read_buf(&mut (&mut frame.bytes).limit(frame.missing)).await?;
+                    frame.missing = frame.missing.saturating_sub(read);
+                    read
+                }
+                None => {
+                    self.ahead.reserve(READ_AHEAD.saturating_sub(self.ahead.len()));
+                    self.stream.read_buf(&mut self.ahead).await?
+                }
+            };
+            if read == 0 {
+                let clean = self.ahead.is_empty() && self.partial.is_none();
+                return if clean { Ok(None) } else { Err(LinkError::Truncated) };
             }
         }
     }
 
-    async fn pay(&mut self) {
-        if self.owed.frame {
-            if self.rates.frames.check().is_err() {
-                Metrics::add(&self.metrics.slowed, 1);
-                self.rates.frames.until_ready().await;
-            }
-            self.owed.frame = false;
-        }
-        if let Some(bytes) = self.owed.bytes {
-            if !matches!(self.rates.bytes.check_n(bytes), Ok(Ok(()))) {
-                Metrics::add(&self.metrics.slowed, 1);
-                let _ = self.rates.bytes.until_n_ready(bytes).await;
-            }
-            self.owed.bytes = None;
-        }
+    /// Takes a length off what was read ahead, and what is there of its frame.
+    fn begin(&mut self) -> Result<Option<Partial>, LinkError> {
+        let Some(total) = frame_len(&self.ahead).map_err(LinkError::Frame)? else { return Ok(None) };
+        self.ahead.advance(LENGTH_LEN);
+        let length = total.saturating_sub(LENGTH_LEN);
+        // A buffer of its own: a frame that is kept must not keep its neighbours.
+        let mut bytes = BytesMut::with_capacity(length);
+        let here = self.ahead.split_to(length.min(self.ahead.len()));
+        bytes.extend_from_slice(&here);
+        Ok(Some(Partial { missing: length.saturating_sub(here.len()), bytes }))
     }
 }
 

@@ -48,6 +48,9 @@ pub enum Refusal {
     /// It was too slow.
     #[error("handshake deadline passed")]
     Timeout,
+    /// It sent more before its handshake was done than one takes.
+    #[error("handshake too long")]
+    TooLong,
     /// Its link was not taken in time.
     #[error("too many links wait to be taken")]
     Overload,
@@ -84,6 +87,7 @@ impl Refusal {
             Self::NotTls => "not_tls",
             Self::Alpn => "alpn",
             Self::Timeout => "timeout",
+            Self::TooLong => "too_long",
             Self::Overload => "overload",
             Self::Scope => "scope",
             Self::ByPeer => "by_peer",
@@ -140,9 +144,8 @@ impl Refusal {
     /// Reads the error of a handshake.
     #[must_use]
     pub fn of_io(error: &std::io::Error) -> Self {
-        match error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
-            Some(tls) => Self::of_tls(tls),
-            None => Self::Lost,
-        }
+        let Some(inner) = error.get_ref() else { return Self::Lost };
+        let ours = || inner.downcast_ref::<Self>().copied();
+        inner.downcast_ref::<TlsError>().map(Self::of_tls).or_else(ours).unwrap_or(Self::Lost)
     }
 }

@@ -1,0 +1,135 @@
+//! The TLS stream of either end, and the count of what comes in before the other end is known.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::refusal::Refusal;
+
+/// Most bytes that a peer may send before its handshake is done. Ours takes some 2.5 KiB: a hello with a post-quantum key
+/// share, and a certificate of less than 1 KiB.
+pub(crate) const MAX_HANDSHAKE_BYTES: usize = 8 * 1024;
+
+/// A connection that takes only so many bytes until it is told otherwise: TLS buffers what it is sent.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    tcp: TcpStream,
+    left: Option<usize>,
+}
+
+impl Counted {
+    pub(crate) const fn new(tcp: TcpStream) -> Self {
+        Self { tcp, left: Some(MAX_HANDSHAKE_BYTES) }
+    }
+
+    /// The other end is known; from here on frames are bounded instead.
+    pub(crate) const fn stop_counting(&mut self) {
+        self.left = None;
+    }
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let Some(left) = this.left else { return Pin::new(&mut this.tcp).poll_read(cx, buf) };
+        if left == 0 {
+            return Poll::Ready(Err(io::Error::other(Refusal::TooLong)));
+        }
+        let most = left.min(buf.remaining());
+        let mut part = ReadBuf::new(buf.initialize_unfilled_to(most));
+        ready!(Pin::new(&mut this.tcp).poll_read(cx, &mut part))?;
+        let read = part.filled().len();
+        buf.advance(read);
+        this.left = Some(left.saturating_sub(read));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().tcp).poll_write(cx, buf)
+    }
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().tcp).poll_write_vectored(cx, bufs)
+    }
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().tcp).poll_flush(cx)
+    }
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().tcp).poll_shutdown(cx)
+    }
+}
+
+/// Either end's TLS stream.
+pub(crate) enum Stream {
+    Client(tokio_rustls::client::TlsStream<Counted>),
+    Server(tokio_rustls::server::TlsStream<Counted>),
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Stream")
+    }
+}
+
+impl Stream {
+    pub(crate) fn session(&self) -> &rustls::CommonState {
+        match self {
+            Self::Client(stream) => stream.get_ref().1,
+            Self::Server(stream) => stream.get_ref().1,
+        }
+    }
+
+    /// From here on it is a link: no count, and room for a bundle between TLS and the socket.
+    pub(crate) fn handshake_done(&mut self, buffer: usize) {
+        match self {
+            Self::Client(stream) => {
+                let (io, session) = stream.get_mut();
+                io.stop_counting();
+                session.set_buffer_limit(Some(buffer));
+            }
+            Self::Server(stream) => {
+                let (io, session) = stream.get_mut();
+                io.stop_counting();
+                session.set_buffer_limit(Some(buffer));
+            }
+        }
+    }
+}
+
+macro_rules! either {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            Stream::Client($stream) => $call,
+            Stream::Server($stream) => $call,
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        either!(self, stream => Pin::new(stream).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        either!(self, stream => Pin::new(stream).poll_write(cx, buf))
+    }
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, stream => Pin::new(stream).poll_flush(cx))
+    }
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, stream => Pin::new(stream).poll_shutdown(cx))
+    }
+}
