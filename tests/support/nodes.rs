@@ -1,0 +1,292 @@
+//! Nodes that are the real program, in a network with a CA of its own, and what people ask them by the command line.
+#![allow(clippy::unwrap_used, dead_code, reason = "helpers of tests, each of which uses its part")]
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Long enough for a machine whose two cores are busy.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The program that carries all sub-commands.
+pub fn rumormill() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rumormill"));
+    command.stdin(Stdio::null()).env_remove("RUMORMILL_HOME");
+    command
+}
+
+/// A directory with a CA.
+pub struct Net {
+    pub dir: TempDir,
+}
+
+impl Net {
+    pub fn new() -> Self {
+        let net = Self { dir: tempfile::tempdir().unwrap() };
+        net.certs(&["init"]);
+        net
+    }
+
+    pub fn home(&self) -> PathBuf {
+        self.dir.path().join("home")
+    }
+
+    /// `rumormill certs ...` of this network's CA; it has to succeed. Gives what it says.
+    pub fn certs(&self, words: &[&str]) -> String {
+        let done = rumormill().arg("certs").args(words).arg("--home").arg(self.home()).output().unwrap();
+        assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap()
+    }
+
+    /// A node of this network that does not run yet.
+    pub fn node(&self, name: &str, neighbours: &[&Node]) -> Node {
+        let mut node = Node {
+            name: name.to_owned(),
+            addr: own_address(),
+            state: self.dir.path().join(name),
+            log: self.dir.path().join(format!("{name}.log")),
+            words: vec!["--home".into(), self.home().display().to_string()],
+            child: None,
+        };
+        for neighbour in neighbours {
+            node.words.push("--neighbour".into());
+            node.words.push(format!("{}@{}", neighbour.name, neighbour.addr));
+        }
+        node
+    }
+
+    /// A node of this network that runs, with a durable store.
+    pub fn start(&self, name: &str, neighbours: &[&Node]) -> Node {
+        let mut node = self.node(name, neighbours);
+        node.start();
+        node
+    }
+}
+
+/// An address of the loopback network that no other test has, so that a port is never in use.
+fn own_address() -> SocketAddr {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let [high, low] = u16::try_from(std::process::id() % 0x4000).unwrap().to_be_bytes();
+    SocketAddr::from((Ipv4Addr::new(127, 0x40 | high, low, NEXT.fetch_add(1, Ordering::Relaxed)), 20_000))
+}
+
+/// A node: a process of its own, or one that was ended.
+pub struct Node {
+    pub name: String,
+    pub addr: SocketAddr,
+    pub state: PathBuf,
+    pub log: PathBuf,
+    /// Further words of the command line.
+    pub words: Vec<String>,
+    pub child: Option<Child>,
+}
+
+impl Node {
+    /// Starts it and waits until it answers at its socket.
+    pub fn start(&mut self) {
+        self.spawn();
+        until(&format!("{} answers", self.name), || {
+            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none(), "{} ended: {}", self.name, self.said());
+            UnixStream::connect(self.socket()).is_ok()
+        });
+    }
+
+    pub fn spawn(&mut self) {
+        let log = File::options().append(true).create(true).open(&self.log).unwrap();
+        let mut command = rumormill();
+        command.args(["node", "--name", &self.name, "--listen", &self.addr.to_string(), "--state"]).arg(&self.state);
+        self.child = Some(command.args(&self.words).stdout(Stdio::null()).stderr(log).spawn().unwrap());
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.state.join("node.sock")
+    }
+
+    /// Ends it as a loss of power would, as far as a test can.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Asks it to leave; its exit code.
+    pub fn term(&mut self) -> Option<i32> {
+        let mut child = self.child.take().unwrap();
+        let id = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        until("it leaves", || child.try_wait().unwrap().is_some());
+        child.wait().unwrap().code()
+    }
+
+    /// What it has said on standard error.
+    pub fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// `rumormill WORDS --socket ...`.
+    pub fn ask(&self, words: &[&str]) -> Output {
+        rumormill().args(words).arg("--socket").arg(self.socket()).output().unwrap()
+    }
+
+    /// The same, each line of standard output one JSON value; it has to succeed.
+    pub fn asked(&self, words: &[&str]) -> Vec<Value> {
+        let done = self.ask(words);
+        assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    pub fn send(&self, text: &str) -> Value {
+        self.asked(&["send", text, "--json"]).remove(0)
+    }
+
+    pub fn peers(&self) -> Vec<Value> {
+        self.asked(&["peers", "--json"]).remove(0).as_array().unwrap().clone()
+    }
+
+    /// A connection to its socket, without a program between.
+    pub fn talk(&self) -> std::io::Result<Talk> {
+        let stream = UnixStream::connect(self.socket())?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Talk(BufReader::new(stream)))
+    }
+
+    /// A connection that is told the log and then what comes.
+    pub fn follow(&self) -> std::io::Result<Talk> {
+        let mut talk = self.talk()?;
+        talk.put(&json!({"do": "log", "follow": true}))?;
+        Ok(talk)
+    }
+
+    /// The whole log, as it shows it.
+    pub fn shown(&self) -> Vec<Value> {
+        self.talk().unwrap().log().unwrap()
+    }
+
+    pub fn texts(&self) -> Vec<String> {
+        self.shown().iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub fn metric(&self, name: &str) -> u64 {
+        self.asked(&["metrics"])[0][name].as_u64().unwrap_or(0)
+    }
+
+    /// Waits for words on its standard error.
+    pub fn says(&self, words: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.said().contains(words) {
+            assert!(Instant::now() < deadline, "{} never says {words:?}, but:\n{}", self.name, self.said());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+            if std::thread::panicking() {
+                let said = self.said();
+                let from = said.len().saturating_sub(4_000);
+                eprintln!("-- {} said:\n{}", self.name, said.get(from..).unwrap_or(&said));
+            }
+        }
+    }
+}
+
+/// A connection to a node's socket: one JSON object a line each way.
+pub struct Talk(BufReader<UnixStream>);
+
+impl Talk {
+    fn put(&mut self, request: &Value) -> std::io::Result<()> {
+        writeln!(self.0.get_mut(), "{request}")
+    }
+
+    fn next(&mut self) -> std::io::Result<Value> {
+        let mut line = String::new();
+        self.0.read_line(&mut line)?;
+        Ok(serde_json::from_str(&line)?)
+    }
+
+    /// Sends a message; gives where it was written once it is durable.
+    pub fn send(&mut self, text: &str) -> std::io::Result<Value> {
+        self.put(&json!({"do": "send", "text": text}))?;
+        let mut reply = self.next()?;
+        if reply["sent"].is_null() {
+            return Err(std::io::Error::other(reply.to_string()));
+        }
+        Ok(reply["sent"].take())
+    }
+
+    /// The next message that it is told.
+    pub fn line(&mut self) -> std::io::Result<Value> {
+        Ok(self.next()?["line"].take())
+    }
+
+    pub fn log(&mut self) -> std::io::Result<Vec<Value>> {
+        self.put(&json!({"do": "log"}))?;
+        let mut lines = Vec::new();
+        loop {
+            let mut reply = self.next()?;
+            match &mut reply["line"] {
+                Value::Null if reply["end"].is_null() => return Err(std::io::Error::other(reply.to_string())),
+                Value::Null => return Ok(lines),
+                line => lines.push(line.take()),
+            }
+        }
+    }
+}
+
+/// Everything that was ever shown, by its place: a place never holds two texts.
+#[derive(Default)]
+pub struct Seen(BTreeMap<(String, u64, u64), String>);
+
+impl Seen {
+    pub fn take(&mut self, lines: &[Value]) {
+        for line in lines {
+            let text = line["text"].as_str().unwrap().to_owned();
+            let was = self.0.entry(place(line)).or_insert_with(|| text.clone());
+            assert_eq!(*was, text, "one place, two messages: {line}");
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Origin, incarnation and number of a shown or sent message.
+pub fn place(line: &Value) -> (String, u64, u64) {
+    (
+        line["origin"].as_str().unwrap().to_owned(),
+        line["incarnation"].as_u64().unwrap(),
+        line["seq"].as_u64().unwrap(),
+    )
+}
+
+/// Waits until it holds; fails after a deadline.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Copies the files of a directory; sockets are left.
+pub fn copy_files(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap).filter(|entry| entry.file_type().unwrap().is_file()) {
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
