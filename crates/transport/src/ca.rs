@@ -1,4 +1,5 @@
-//! The local CA: made once in a directory, issues node certificates, keeps the revocation list (certs/README.md).
+//! The local CA: made once in a directory (certs/README.md). What it issues is in `issue`, whom it revokes in
+//! `revocation`.
 //!
 //! ```text
 //! HOME/ca/ca.pem, ca.key, automatic      one unit, renamed into place
@@ -14,19 +15,19 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    PKCS_ED25519,
 };
-use rumormill_wire::NetworkId;
+use rumormill_wire::{NetworkId, NodeId};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use crate::certificate::{CertificateInfo, NAME_SUFFIX, NETWORK_OID, is_name};
+use crate::certificate::{CertificateInfo, NETWORK_OID};
 use crate::files::{self, FileError};
-use crate::identity::{Identity, IdentityError};
+use crate::identity::IdentityError;
 
-/// How long a node certificate holds unless told otherwise: 398 days.
-pub const NODE_VALIDITY: Duration = Duration::from_secs(398 * 86_400);
+pub use crate::issue::{Issued, NODE_VALIDITY};
+
 const CA_VALIDITY: Duration = Duration::from_secs(20 * 366 * 86_400);
 /// Certificates hold from a little before now, for clocks that are not quite right.
 const CLOCK_SLACK: Duration = Duration::from_secs(300);
@@ -59,6 +60,16 @@ pub enum CaError {
         "{0:?} is no node name: small letters, digits and '-', 1 to 63 of them, with a letter or digit at both ends"
     )]
     Name(String),
+    /// Another node has this name.
+    #[error(
+        "the name {name:?} is taken by node {node}; give the directory that has its key, or revoke that node first"
+    )]
+    Taken {
+        /// The name.
+        name: String,
+        /// Who has it.
+        node: NodeId,
+    },
     /// No such node was issued here.
     #[error("no certificate for {0:?} was issued here; give the node id in full")]
     Unknown(String),
@@ -93,17 +104,6 @@ pub struct LocalCa {
     certificate: CertificateDer<'static>,
     network: NetworkId,
     automatic: bool,
-}
-
-/// Where an issued identity lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issued {
-    /// The certificate, PEM.
-    pub certificate: PathBuf,
-    /// The key, PEM, for its owner alone.
-    pub key: PathBuf,
-    /// A copy of the CA certificate, PEM.
-    pub ca: PathBuf,
 }
 
 impl LocalCa {
@@ -215,88 +215,9 @@ impl LocalCa {
         let pem = files::read_text(&path)?;
         KeyPair::from_pem(&pem).map_err(|_| CaError::Content { path, what: "the key of the CA" })
     }
-
-    /// Issues a certificate. A node that has one from here keeps its key, so its node id: that is how certificates are
-    /// renewed. Files go to `out`, or to this home's place for the name.
-    ///
-    /// # Errors
-    /// The name is none, or a file cannot be made.
-    pub fn issue(&self, name: &str, valid_for: Duration, out: Option<&Path>) -> Result<Issued, CaError> {
-        if !is_name(name) {
-            return Err(CaError::Name(name.to_owned()));
-        }
-        let _lock = files::lock(&self.home.join("lock"))?;
-        self.issue_locked(name, valid_for, out)
-    }
-
-    fn issue_locked(&self, name: &str, valid_for: Duration, out: Option<&Path>) -> Result<Issued, CaError> {
-        let place = self.home.join("nodes").join(name);
-        let dir = out.map_or_else(|| place.clone(), Path::to_owned);
-        let issued = Issued { certificate: dir.join("cert.pem"), key: dir.join("key.pem"), ca: dir.join("ca.pem") };
-        files::private_dir(&dir)?;
-        files::private_dir(&place)?;
-        let key = match files::read_text(&issued.key) {
-            Ok(pem) => KeyPair::from_pem(&pem)
-                .map_err(|_| CaError::Content { path: issued.key.clone(), what: "a private key" })?,
-            Err(why) if why.is_missing() => KeyPair::generate_for(&PKCS_ED25519)?,
-            Err(why) => return Err(why.into()),
-        };
-        let mut params = CertificateParams::new([format!("{name}{NAME_SUFFIX}")])?;
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        params.custom_extensions = vec![network_extension(&self.network)];
-        (params.not_before, params.not_after) = validity(valid_for);
-        let issuer = Issuer::new(ca_params(&self.network), self.key()?);
-        let certificate = params.signed_by(&key, &issuer)?;
-        files::write_private(&issued.key, key.serialize_pem().as_bytes())?;
-        files::write_private(&issued.certificate, certificate.pem().as_bytes())?;
-        files::write_private(&issued.ca, &files::read(&self.certificate_path())?)?;
-        if dir != place {
-            // What was issued stays known here by its certificate, so that a name can be revoked and is given once.
-            files::write_private(&place.join("cert.pem"), certificate.pem().as_bytes())?;
-        }
-        Ok(issued)
-    }
-
-    /// The identity of this name, issued if it is not there yet.
-    ///
-    /// # Errors
-    /// As [`LocalCa::issue`]; or what is there does not load.
-    pub fn open_or_issue(&self, name: &str) -> Result<Identity, CaError> {
-        let dir = self.home.join("nodes").join(name);
-        let (certificate, key) = (dir.join("cert.pem"), dir.join("key.pem"));
-        if !(certificate.exists() && key.exists()) {
-            if !is_name(name) {
-                return Err(CaError::Name(name.to_owned()));
-            }
-            let _lock = files::lock(&self.home.join("lock"))?;
-            if !(certificate.exists() && key.exists()) {
-                self.issue_locked(name, NODE_VALIDITY, None)?;
-            }
-        }
-        Ok(Identity::load(&certificate, &key)?)
-    }
-
-    /// The certificate that was issued here for this name.
-    ///
-    /// # Errors
-    /// [`CaError::Unknown`] if there is none.
-    pub fn issued(&self, name: &str) -> Result<CertificateInfo, CaError> {
-        if !is_name(name) {
-            return Err(CaError::Unknown(name.to_owned()));
-        }
-        let path = self.home.join("nodes").join(name).join("cert.pem");
-        let pem = files::read(&path).map_err(|_| CaError::Unknown(name.to_owned()))?;
-        CertificateDer::from_pem_slice(&pem)
-            .ok()
-            .and_then(|der| CertificateInfo::read(&der).ok())
-            .ok_or(CaError::Content { path, what: "a node certificate" })
-    }
 }
 
-fn ca_params(network: &NetworkId) -> CertificateParams {
+pub(crate) fn ca_params(network: &NetworkId) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     let id = network.to_string();
@@ -307,11 +228,11 @@ fn ca_params(network: &NetworkId) -> CertificateParams {
     params
 }
 
-fn network_extension(network: &NetworkId) -> CustomExtension {
+pub(crate) fn network_extension(network: &NetworkId) -> CustomExtension {
     CustomExtension::from_oid_content(NETWORK_OID, network.0.to_vec())
 }
 
-fn validity(valid_for: Duration) -> (time::OffsetDateTime, time::OffsetDateTime) {
+pub(crate) fn validity(valid_for: Duration) -> (time::OffsetDateTime, time::OffsetDateTime) {
     let now = SystemTime::now();
     ((now - CLOCK_SLACK).into(), (now + valid_for).into())
 }

@@ -220,6 +220,36 @@ mod tests {
         assert!(!member.is_finished(), "a flood in its prefix does not cost a member its slot");
     }
 
+    #[tokio::test]
+    async fn a_flood_from_many_prefixes_costs_the_fullest_and_never_a_member() {
+        let limits = GateLimits { per_prefix: 8, per_member: 8, in_flight: 10, ..GateLimits::default() };
+        let mut gate = Gate::new(limits);
+        gate.set_members(BTreeSet::from([ip("10.0.0.9")]));
+        let stall = || tokio::spawn(std::future::pending::<()>());
+        // The member has the fullest class of all, and the healthy stranger came last among equals.
+        let members: Vec<_> = (0..5).map(|_| stall()).collect();
+        for task in &members {
+            assert_eq!(gate.enter(ip("10.0.0.9"), task.abort_handle()).1, 0);
+        }
+        let flood: Vec<_> = (0..10).map(|_| stall()).collect();
+        for (n, task) in (0_u8..).zip(&flood) {
+            assert_eq!(gate.enter(IpAddr::from([10, 1, n, 1]), task.abort_handle()).1, 0, "members are not counted");
+        }
+        let healthy = stall();
+        assert_eq!(gate.enter(ip("10.2.0.1"), healthy.abort_handle()).1, 1);
+        let next = stall();
+        assert_eq!(gate.enter(ip("10.3.0.1"), next.abort_handle()).1, 1);
+        for (n, task) in flood.into_iter().enumerate() {
+            if n < 2 {
+                assert!(task.await.unwrap_err().is_cancelled(), "the oldest of equals makes room");
+            } else {
+                assert!(!task.is_finished());
+            }
+        }
+        assert!(!healthy.is_finished() && !next.is_finished() && members.iter().all(|task| !task.is_finished()));
+        assert_eq!(gate.in_flight(), 15);
+    }
+
     #[test]
     fn a_prefix_has_a_rate_and_a_member_has_none() {
         let mut gate = Gate::new(GateLimits { rate: 10, ..GateLimits::default() });

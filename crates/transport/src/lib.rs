@@ -12,6 +12,7 @@ pub mod endpoint;
 pub mod files;
 pub mod gate;
 pub mod identity;
+mod issue;
 pub mod link;
 pub mod metrics;
 mod rates;

@@ -76,24 +76,34 @@ impl LocalCa {
         home.join("revoked.bin")
     }
 
-    /// Puts a node on the list. With `cut`, its messages count only up to these numbers, and none of another incarnation.
+    /// The list in force; an empty one if nobody was ever revoked.
+    ///
+    /// # Errors
+    /// The list there is not this CA's.
+    pub fn revocations(&self) -> Result<RevocationSet, CaError> {
+        let trust = Trust::from_ca(self.certificate())
+            .ok_or_else(|| CaError::Content { path: self.certificate_path(), what: "a CA certificate" })?;
+        match files::read(&Self::revocations_path(self.home())) {
+            Ok(bytes) => RevocationSet::check(&bytes, &trust).map_err(|why| CaError::Revocations(why.to_string())),
+            Err(why) if why.is_missing() => Ok(RevocationSet::default()),
+            Err(why) => Err(why.into()),
+        }
+    }
+
+    /// Puts a node on the list. Without `cut`, a cut that it has already stays. With `cut`, its messages count only up to these numbers, and none of another incarnation.
     ///
     /// # Errors
     /// The list there does not hold, or a file cannot be written.
     pub fn revoke(&self, node: NodeId, cut: Option<BTreeMap<Incarnation, Seq>>) -> Result<RevocationSet, CaError> {
         let _lock = files::lock(&self.home().join("lock"))?;
-        let path = Self::revocations_path(self.home());
-        let trust = Trust::from_ca(self.certificate())
-            .ok_or_else(|| CaError::Content { path: self.certificate_path(), what: "a CA certificate" })?;
-        let mut set = match files::read(&path) {
-            Ok(bytes) => RevocationSet::check(&bytes, &trust).map_err(|why| CaError::Revocations(why.to_string()))?,
-            Err(why) if why.is_missing() => RevocationSet::default(),
-            Err(why) => return Err(why.into()),
-        };
-        set.number = set.number.saturating_add(1);
-        set.nodes.insert(node, cut);
+        let mut set = self.revocations()?;
+        set.number = set.number.checked_add(1).ok_or_else(|| CaError::Revocations("no number is left".to_owned()))?;
+        let held = set.nodes.entry(node).or_default();
+        if cut.is_some() {
+            *held = cut;
+        }
         let bytes = self.sign_list(&set)?;
-        files::write_private(&path, &bytes)?;
+        files::write_private(&Self::revocations_path(self.home()), &bytes)?;
         Ok(set)
     }
 

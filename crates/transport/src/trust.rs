@@ -1,6 +1,6 @@
 //! Who belongs to the network: those whose certificate chains to its CA, or those in a pin file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -55,7 +55,6 @@ pub enum Trust {
 pub struct NetworkTrust {
     network: NetworkId,
     key: NodeId,
-    begins: SystemTime,
     chain: Arc<dyn ClientCertVerifier>,
 }
 
@@ -94,7 +93,7 @@ impl Trust {
         let mut roots = RootCertStore::empty();
         roots.add(der.clone()).ok()?;
         let chain = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build().ok()?;
-        Some(Self::Network(NetworkTrust { network: info.network?, key: info.node, begins: info.not_before, chain }))
+        Some(Self::Network(NetworkTrust { network: info.network?, key: info.node, chain }))
     }
 
     /// Trust in a pin file.
@@ -106,6 +105,7 @@ impl Trust {
         let pin = |line, what| TrustError::Pin { path: path.to_owned(), line, what };
         let mut network = None;
         let mut nodes = BTreeMap::new();
+        let mut names = BTreeSet::new();
         for (n, line) in text.lines().enumerate() {
             let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
             let Some(first) = words.next() else { continue };
@@ -118,6 +118,9 @@ impl Trust {
             let name = words.next().ok_or_else(|| pin(n + 1, "expected a name after the node id"))?;
             if !crate::certificate::is_name(name) {
                 return Err(pin(n + 1, "the name is not of small letters, digits and '-'"));
+            }
+            if !names.insert(name) {
+                return Err(pin(n + 1, "the name stands here twice"));
             }
             if nodes.len() >= MAX_PINS || nodes.insert(node, name.to_owned()).is_some() {
                 return Err(pin(n + 1, "a node id stands here twice, or there are too many"));
@@ -172,6 +175,13 @@ impl Trust {
             }
             Self::Pinned(pins) => {
                 info.name = pins.nodes.get(&info.node).ok_or(Refusal::NotPinned)?.clone();
+                let seconds = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+                if now.as_secs() < seconds(info.not_before) {
+                    return Err(Refusal::NotYetValid);
+                }
+                if now.as_secs() > seconds(info.not_after) {
+                    return Err(Refusal::Expired);
+                }
             }
         }
         Ok(info)
@@ -187,12 +197,8 @@ impl Trust {
         if info.node != *node {
             return Err(Refusal::WrongName);
         }
-        // A CA certificate that was renewed may be younger than the node's: the first moment when both held.
-        let start = match self {
-            Self::Network(trust) => info.not_before.max(trust.begins),
-            Self::Pinned(_) => info.not_before,
-        };
-        let start = start.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        // The CA's own dates do not count: it is trusted as a key. So a renewed CA certificate changes no verdict.
+        let start = info.not_before.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let begun = UnixTime::since_unix_epoch(start.saturating_add(Duration::from_secs(1)));
         self.check_link(&CertificateDer::from(der), begun)
     }

@@ -166,7 +166,14 @@ async fn who_is_not_in_the_pin_file_is_refused() {
     let peer = net.endpoint("peer");
     acceptor_refuses(&pinned(&[(good, "good"), (bob, "bob")]), &peer, Refusal::NotPinned).await;
     dialler_refuses(&pinned(&[(good, "good"), (bob, "bob")]), &peer, Expect::Any, Refusal::NotPinned).await;
-    // Who is in it is known by its name there.
+    // Who is in it is known by its name there, for its key alone: a CA and dates are not looked at.
+    let mut params = Net::new().params("any");
+    params.not_before = (SystemTime::now() - 3 * DAY).into();
+    params.not_after = (SystemTime::now() - DAY).into();
+    let forged = Net::new().sign(&params);
+    let stranger = net.intruder(forged.identity());
+    let (_, here, _listener) = common::link(&stranger, &pinned(&[(forged.identity().node(), "foreign")])).await;
+    assert_eq!(here.peer.name(), "foreign");
     let (_, here, _listener) = common::link(&net.endpoint("bob"), &pinned(&[(bob, "robert")])).await;
     assert_eq!(here.peer.name(), "robert");
 }
@@ -335,4 +342,36 @@ async fn silence_ends_at_the_deadline_on_both_sides() {
     let good = net.limited("good", gate, LinkLimits::default());
     is_refused(soon("the dial", good.dial(deaf.local_addr().unwrap(), Expect::Any)).await, Refusal::Timeout);
     refused_once(&good, "timeout").await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_never_ends_is_cut_long_before_its_deadline() {
+    let net = Net::new();
+    // One record of 15,000 bytes that announces a hello as long, and never comes to its end.
+    let mut hello = vec![0x16, 0x03, 0x01, 0x3a, 0x9c, 0x01, 0x00, 0x3a, 0x98, 0x03, 0x03];
+    hello.resize(12 * 1024, 0x5a);
+    let gate = GateLimits { deadline: 2 * PATIENCE, ..GateLimits::default() };
+    let good = net.limited("good", gate, LinkLimits::default());
+    let listener = good.bind(anywhere()).await.unwrap();
+    let mut tcp = TcpStream::connect(listener.local_addr()).await.unwrap();
+    let _ = tcp.write_all(&hello).await;
+    refused_once(&good, "too_long").await;
+    // A hello of the usual length from the same place is heard.
+    let (_there, _here, _listener) = common::link(&net.endpoint("peer"), &good).await;
+}
+
+#[tokio::test]
+async fn links_that_nobody_takes_are_bounded() {
+    let net = Net::new();
+    let gate = GateLimits { per_prefix: 4, ..GateLimits::default() };
+    let good = net.limited("good", gate, LinkLimits::default());
+    let listener = good.bind(anywhere()).await.unwrap();
+    let peer = net.endpoint("peer");
+    let mut held = Vec::new();
+    for _ in 0..100 {
+        // The dialler is done before the acceptor has looked at it, so its word is not asked for.
+        held.push(soon("the dial", peer.dial(listener.local_addr(), Expect::Any)).await);
+        assert!(good.handshakes() <= 4);
+    }
+    common::until("evictions", || common::count(&good, "handshakes_evicted") >= 20).await;
 }

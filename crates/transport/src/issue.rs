@@ -1,0 +1,138 @@
+//! What the local CA issues: a key and a certificate for a name (certs/README.md).
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose,
+    PKCS_ED25519,
+};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use crate::ca::{CaError, LocalCa, ca_params, network_extension, validity};
+use crate::certificate::{CertificateInfo, NAME_SUFFIX, is_name};
+use crate::files;
+use crate::identity::Identity;
+
+/// How long a node certificate holds unless told otherwise: 398 days.
+pub const NODE_VALIDITY: Duration = Duration::from_secs(398 * 86_400);
+
+/// Where an issued identity lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issued {
+    /// The certificate, PEM.
+    pub certificate: PathBuf,
+    /// The key, PEM, for its owner alone.
+    pub key: PathBuf,
+    /// A copy of the CA certificate, PEM.
+    pub ca: PathBuf,
+}
+
+fn read_key(path: &Path) -> Result<Option<KeyPair>, CaError> {
+    match files::read_text(path) {
+        Ok(pem) => match KeyPair::from_pem(&pem) {
+            Ok(key) if key.is_compatible(&PKCS_ED25519) => Ok(Some(key)),
+            _ => Err(CaError::Content { path: path.to_owned(), what: "an Ed25519 private key" }),
+        },
+        Err(why) if why.is_missing() => Ok(None),
+        Err(why) => Err(why.into()),
+    }
+}
+
+impl LocalCa {
+    /// Issues a certificate. A node that has one from here keeps its key, so its node id: that is how certificates are
+    /// renewed. Files go to `out`, or to this home's place for the name.
+    ///
+    /// # Errors
+    /// The name is none, another node that is not revoked has it, or a file cannot be made.
+    pub fn issue(&self, name: &str, valid_for: Duration, out: Option<&Path>) -> Result<Issued, CaError> {
+        if !is_name(name) {
+            return Err(CaError::Name(name.to_owned()));
+        }
+        let _lock = files::lock(&self.home().join("lock"))?;
+        self.issue_locked(name, valid_for, out)
+    }
+
+    fn issue_locked(&self, name: &str, valid_for: Duration, out: Option<&Path>) -> Result<Issued, CaError> {
+        let place = self.home().join("nodes").join(name);
+        let dir = out.map_or_else(|| place.clone(), Path::to_owned);
+        let issued = Issued { certificate: dir.join("cert.pem"), key: dir.join("key.pem"), ca: dir.join("ca.pem") };
+        files::private_dir(&dir)?;
+        files::private_dir(&place)?;
+        let key = match read_key(&issued.key)? {
+            Some(key) => key,
+            // One that lies here already is the name's, wherever it goes now.
+            None => match read_key(&place.join("key.pem"))? {
+                Some(key) => key,
+                None => KeyPair::generate_for(&PKCS_ED25519)?,
+            },
+        };
+        self.check_free(name, key.public_key_raw())?;
+        let mut params = CertificateParams::new([format!("{name}{NAME_SUFFIX}")])?;
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.custom_extensions = vec![network_extension(&self.network())];
+        (params.not_before, params.not_after) = validity(valid_for);
+        let issuer = Issuer::new(ca_params(&self.network()), self.key()?);
+        let certificate = params.signed_by(&key, &issuer)?;
+        files::write_private(&issued.key, key.serialize_pem().as_bytes())?;
+        files::write_private(&issued.certificate, certificate.pem().as_bytes())?;
+        files::write_private(&issued.ca, &files::read(&self.certificate_path())?)?;
+        if dir != place {
+            // What was issued stays known here by its certificate, so that a name can be revoked and is given once.
+            files::write_private(&place.join("cert.pem"), certificate.pem().as_bytes())?;
+        }
+        Ok(issued)
+    }
+
+    /// Names are unique by issue: one that was given to another key is free again only when that node is revoked.
+    fn check_free(&self, name: &str, key: &[u8]) -> Result<(), CaError> {
+        let before = match self.issued(name) {
+            Ok(info) => info.node,
+            Err(CaError::Unknown(_)) => return Ok(()),
+            Err(other) => return Err(other),
+        };
+        if before.as_bytes() == key || self.revocations()?.contains(&before) {
+            return Ok(());
+        }
+        Err(CaError::Taken { name: name.to_owned(), node: before })
+    }
+
+    /// The identity of this name, issued if it is not there yet.
+    ///
+    /// # Errors
+    /// As [`LocalCa::issue`]; or what is there does not load.
+    pub fn open_or_issue(&self, name: &str) -> Result<Identity, CaError> {
+        let dir = self.home().join("nodes").join(name);
+        let (certificate, key) = (dir.join("cert.pem"), dir.join("key.pem"));
+        if !(certificate.exists() && key.exists()) {
+            if !is_name(name) {
+                return Err(CaError::Name(name.to_owned()));
+            }
+            let _lock = files::lock(&self.home().join("lock"))?;
+            if !(certificate.exists() && key.exists()) {
+                self.issue_locked(name, NODE_VALIDITY, None)?;
+            }
+        }
+        Ok(Identity::load(&certificate, &key)?)
+    }
+
+    /// The certificate that was issued here for this name.
+    ///
+    /// # Errors
+    /// [`CaError::Unknown`] if there is none.
+    pub fn issued(&self, name: &str) -> Result<CertificateInfo, CaError> {
+        if !is_name(name) {
+            return Err(CaError::Unknown(name.to_owned()));
+        }
+        let path = self.home().join("nodes").join(name).join("cert.pem");
+        let pem = files::read(&path).map_err(|_| CaError::Unknown(name.to_owned()))?;
+        CertificateDer::from_pem_slice(&pem)
+            .ok()
+            .and_then(|der| CertificateInfo::read(&der).ok())
+            .ok_or(CaError::Content { path, what: "a node certificate" })
+    }
+}
