@@ -238,10 +238,10 @@ impl Talk {
         let mut lines = Vec::new();
         loop {
             let mut reply = self.next()?;
-            match &mut reply["line"] {
+            match reply["line"].take() {
                 Value::Null if reply["end"].is_null() => return Err(std::io::Error::other(reply.to_string())),
                 Value::Null => return Ok(lines),
-                line => lines.push(line.take()),
+                line => lines.push(line),
             }
         }
     }
@@ -267,11 +267,7 @@ impl Seen {
 
 /// Origin, incarnation and number of a shown or sent message.
 pub fn place(line: &Value) -> (String, u64, u64) {
-    (
-        line["origin"].as_str().unwrap().to_owned(),
-        line["incarnation"].as_u64().unwrap(),
-        line["seq"].as_u64().unwrap(),
-    )
+    (line["origin"].as_str().unwrap().to_owned(), line["incarnation"].as_u64().unwrap(), line["seq"].as_u64().unwrap())
 }
 
 /// Waits until it holds; fails after a deadline.
