@@ -123,6 +123,35 @@ fn a_renewed_certificate_keeps_the_key_and_a_foreign_key_is_refused() {
 }
 
 #[test]
+fn a_name_is_given_to_one_node_until_that_is_revoked() {
+    let net = Net::new();
+    let (here, there) = (net.dir.path().join("here"), net.dir.path().join("there"));
+    let first = net.ca.issue("n", DAY, Some(&here)).unwrap();
+    let node = net.ca.issued("n").unwrap().node;
+    for out in [Some(there.as_path()), None] {
+        let again = net.ca.issue("n", DAY, out);
+        assert!(matches!(&again, Err(CaError::Taken { node: taken, .. }) if *taken == node), "{again:?}");
+    }
+    assert!(matches!(net.ca.open_or_issue("n"), Err(CaError::Taken { .. })));
+    // To where its key lies it is issued again.
+    assert_eq!(net.ca.issue("n", 2 * DAY, Some(&here)).unwrap(), first);
+    assert_eq!(net.ca.issued("n").unwrap().node, node);
+    net.ca.revoke(node, None).unwrap();
+    let second = net.ca.issue("n", DAY, Some(&there)).unwrap();
+    let second = Identity::load(&second.certificate, &second.key).unwrap();
+    assert_ne!(second.node(), node);
+    assert_eq!(net.ca.issued("n").unwrap().node, second.node());
+}
+
+#[test]
+fn a_later_revocation_without_a_cut_keeps_the_cut() {
+    let net = Net::new();
+    let (node, cut) = (NodeId([1; 32]), BTreeMap::from([(Incarnation(3), Seq(17))]));
+    net.ca.revoke(node, Some(cut.clone())).unwrap();
+    assert_eq!(net.ca.revoke(node, None).unwrap().nodes, BTreeMap::from([(node, Some(cut))]));
+}
+
+#[test]
 fn a_network_certificate_is_no_ca() {
     let net = Net::new();
     let identity = net.identity("n");
@@ -246,6 +275,7 @@ fn broken_pin_files_are_refused_with_their_line() {
         (format!("{network}\n{node}\n"), 2),
         (format!("{network}\n{node} Bob\n"), 2),
         (format!("{network}\n{node} bob\n{node} carol\n"), 3),
+        (format!("{network}\n{node} bob\n{} bob\n", NodeId([8; 32])), 3),
     ];
     for (text, line) in cases {
         fs::write(&file, &text).unwrap();

@@ -166,14 +166,23 @@ async fn who_is_not_in_the_pin_file_is_refused() {
     let peer = net.endpoint("peer");
     acceptor_refuses(&pinned(&[(good, "good"), (bob, "bob")]), &peer, Refusal::NotPinned).await;
     dialler_refuses(&pinned(&[(good, "good"), (bob, "bob")]), &peer, Expect::Any, Refusal::NotPinned).await;
-    // Who is in it is known by its name there, for its key alone: a CA and dates are not looked at.
-    let mut params = Net::new().params("any");
-    params.not_before = (SystemTime::now() - 3 * DAY).into();
-    params.not_after = (SystemTime::now() - DAY).into();
-    let forged = Net::new().sign(&params);
-    let stranger = net.intruder(forged.identity());
-    let (_, here, _listener) = common::link(&stranger, &pinned(&[(forged.identity().node(), "foreign")])).await;
+    // Who is in it is known by its name there: the CA of its certificate and the name in it do not count, its dates do.
+    let other = Net::new();
+    let foreign = other.sign(&other.params("any"));
+    let trust = pinned(&[(foreign.identity().node(), "foreign")]);
+    let (_, here, _listener) = common::link(&net.intruder(foreign.identity()), &trust).await;
     assert_eq!(here.peer.name(), "foreign");
+    for (from, to, reason) in [(-3, -1, Refusal::Expired), (1, 3, Refusal::NotYetValid)] {
+        let at = |days: i32| {
+            let by = DAY * days.unsigned_abs();
+            if days < 0 { SystemTime::now() - by } else { SystemTime::now() + by }
+        };
+        let mut params = other.params("any");
+        (params.not_before, params.not_after) = (at(from).into(), at(to).into());
+        let forged = other.sign(&params);
+        let good = pinned(&[(forged.identity().node(), "foreign")]);
+        acceptor_refuses(&good, &net.intruder(forged.identity()), reason).await;
+    }
     let (_, here, _listener) = common::link(&net.endpoint("bob"), &pinned(&[(bob, "robert")])).await;
     assert_eq!(here.peer.name(), "robert");
 }
