@@ -56,7 +56,8 @@ fn mongering_reaches_everybody_too() {
     let mut names: Vec<Node> = Vec::new();
     for name in ["a", "b", "c", "d"] {
         let mut node = net.node(name, &names.iter().rev().take(1).collect::<Vec<_>>());
-        node.words.extend(["--dissemination", "mongering", "--anti-entropy", "1s", "--store", "memory"].map(Into::into));
+        node.words
+            .extend(["--dissemination", "mongering", "--anti-entropy", "1s", "--store", "memory"].map(Into::into));
         node.start();
         names.push(node);
     }
@@ -144,4 +145,63 @@ fn latency_along_an_idle_line_of_four() {
     }
     took.sort();
     println!("one end to the other, 50 messages: median {:?}, worst {:?}", took[25], took[49]);
+}
+
+#[test]
+fn a_file_configures_a_node_and_its_log_outlives_it() {
+    let net = Net::new();
+    let alice = net.start("alice", &[]);
+    let mut bob = net.node("bob", &[]);
+    let file = net.dir.path().join("bob.toml");
+    let text = format!(
+        "neighbour = [\"alice@{}\"]\nhome = \"{}\"\nstore = \"sqlite\"\nanti-entropy = \"2s\"\nmax-links = 8\n",
+        alice.addr,
+        net.home().display()
+    );
+    std::fs::write(&file, text).unwrap();
+    bob.words = vec!["--config".into(), file.display().to_string()];
+    bob.start();
+    alice.send("by flags");
+    until("bob has it", || bob.texts() == ["by flags"]);
+    assert_eq!(place(&bob.send("by a file")).2, 1);
+    assert_eq!(bob.term(), Some(0), "{}", bob.said());
+    drop(alice);
+    bob.start();
+    assert_eq!(bob.texts(), ["by flags", "by a file"], "with nobody to fetch it from");
+    assert_eq!(place(&bob.send("again")).2, 2);
+}
+
+#[test]
+fn what_is_asked_for_wrongly_is_named_with_its_range() {
+    let net = Net::new();
+    let state = net.dir.path().join("alice");
+    let refused = |words: &[&str]| {
+        let mut command = rumormill();
+        command.args(["node", "--name", "alice", "--state"]).arg(&state).arg("--home").arg(net.home());
+        let done = command.args(words).output().unwrap();
+        let err = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(done.status.code(), Some(2), "{words:?}: {err}");
+        err
+    };
+    for (field, value, range) in [
+        ("max-links", "0", "1 to 4096"),
+        ("anti-entropy", "1h", "100ms to 3600s"),
+        ("store", "paper", "sqlite, memory"),
+        ("durability", "some", "full, normal"),
+        ("dissemination", "post", "tree, mongering"),
+        ("control", "0.0.0.0:10000", "127.0.0.0/8 or ::1"),
+        ("neighbour", "bob@localhost:1", "name@address:port"),
+    ] {
+        let err = refused(&[&format!("--{field}"), value]);
+        assert!(err.contains(&format!("{field}: `{value}`")) && err.contains(range), "{err}");
+    }
+    let file = net.dir.path().join("wrong.toml");
+    let path = file.display().to_string();
+    let wrong = [("max-link = 3\n", "max-links"), ("max-links = 5000\n", "1 to 4096"), ("store = [\n", &path)];
+    for (text, named) in wrong {
+        std::fs::write(&file, text).unwrap();
+        let err = refused(&["--config", &path]);
+        assert!(err.contains(named), "{text}: {err}");
+    }
+    assert!(!state.exists(), "nothing was made");
 }
