@@ -81,7 +81,12 @@ fn certs() -> Command {
         .about("Make and look at certificates")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(Command::new("init").about("Make the CA of a new network").arg(home()))
+        .subcommand(
+            Command::new("init")
+                .about("Make the CA of a new network; one that is there is left alone")
+                .arg(home())
+                .after_help("Example: rumormill certs init --home ca"),
+        )
         .subcommand(
             Command::new("issue")
                 .about("Issue or renew the certificate of a node; a renewed one keeps its key")
@@ -94,7 +99,8 @@ fn certs() -> Command {
                         .value_parser(value_parser!(u32).range(1..=3_650))
                         .default_value("398"),
                 )
-                .arg(home()),
+                .arg(home())
+                .after_help("Example: rumormill certs issue alice --home ca --out alice"),
         )
         .subcommand(
             Command::new("show")
@@ -103,7 +109,8 @@ fn certs() -> Command {
                     Arg::new("what").value_name("NAME|FILE").help("A name issued here or a file; nothing shows the CA"),
                 )
                 .arg(flag("json", "One JSON object"))
-                .arg(home()),
+                .arg(home())
+                .after_help("Examples:\n  rumormill certs show alice\n  rumormill certs show alice.d/cert.pem --json"),
         )
         .subcommand(
             Command::new("revoke")
@@ -116,7 +123,10 @@ fn certs() -> Command {
                     )
                     .value_name("PATH"),
                 )
-                .arg(home()),
+                .arg(home())
+                .after_help(
+                    "Examples:\n  rumormill certs revoke alice\n  rumormill certs revoke alice --socket bob.d/node.sock",
+                ),
         )
         .after_help(
             "Examples:\n  \
@@ -170,37 +180,61 @@ pub fn command(chosen: Option<&'static str>) -> Command {
                 .arg(Arg::new("text").required(true).value_name("TEXT").allow_hyphen_values(true))
                 .arg(value("room", "Which room [default: the common one]").default_value(""))
                 .arg(flag("json", "One JSON object"))
-                .args(socket()),
+                .args(socket())
+                .after_help(
+                    "Examples:\n  rumormill send --state alice.d 'Has anybody heard?'\n  \
+                     rumormill send --socket alice.d/node.sock --room news 'It is a rumor.'",
+                ),
         )
         .subcommand(
             Command::new("log")
                 .about("Show the log of a running node")
                 .arg(flag("follow", "Go on with new messages as they come"))
                 .arg(flag("json", "One JSON object a message"))
-                .args(socket()),
+                .args(socket())
+                .after_help(
+                    "Examples:\n  rumormill log --state alice.d --follow\n  rumormill log --state alice.d --json",
+                ),
         )
         .subcommand(
             Command::new("peers")
                 .about("Show the links of a running node: lag, in sync, TLS version and group")
                 .arg(flag("json", "One JSON array"))
-                .args(socket()),
+                .args(socket())
+                .after_help("Example: rumormill peers --state alice.d"),
         )
-        .subcommand(Command::new("metrics").about("Show all counters of a running node as JSON").args(socket()))
+        .subcommand(
+            Command::new("metrics")
+                .about("Show all counters of a running node as JSON")
+                .args(socket())
+                .after_help("Example: rumormill metrics --state alice.d"),
+        )
         .subcommand(certs())
         .subcommand(
             Command::new("demo")
                 .about("Watch five nodes on this machine: links, messages, a crash, a return, one log everywhere")
                 .arg(flag("json", "One JSON object at the end, no progress"))
-                .after_help("Needs nothing: certificates and logs are made in a temporary directory."),
+                .after_help(
+                    "Needs nothing: certificates and logs are made in a temporary directory.\n\n\
+                     Examples:\n  rumormill demo\n  rumormill demo --json",
+                ),
         )
         .subcommand(proxy())
         .subcommand(process())
-        .subcommand(Command::new("stopall").about("End the processes that were started in this directory"))
+        .subcommand(
+            Command::new("stopall")
+                .about("End the processes that were started in this directory")
+                .after_help("Example: stopall, where `process` was run"),
+        )
         .after_help(
             "Examples:\n  rumormill demo\n  rumormill node --name alice --state alice.d\n  \
              rumormill send --state alice.d 'hello'\n  rumormill log --state alice.d --follow\n\n\
              Exit codes: 0 done, 1 failed, 2 asked for wrongly.",
         );
+    choose(root, chosen)
+}
+
+fn choose(root: Command, chosen: Option<&'static str>) -> Command {
     match chosen {
         None => root,
         // Usage lines then begin with the binary's own name.
@@ -208,5 +242,71 @@ pub fn command(chosen: Option<&'static str>) -> Command {
             let bin = if matches!(name, "process" | "stopall") { name.to_owned() } else { format!("rumormill-{name}") };
             sub.bin_name(bin.clone()).display_name(bin).version(env!("CARGO_PKG_VERSION"))
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every command that does something, with those above it.
+    fn leaves(command: &Command) -> Vec<Command> {
+        if command.get_subcommands().next().is_none() {
+            return vec![command.clone()];
+        }
+        command.get_subcommands().flat_map(leaves).collect()
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        for chosen in [None, Some("node"), Some("proxy"), Some("process"), Some("stopall")] {
+            command(chosen).debug_assert();
+        }
+    }
+
+    #[test]
+    fn every_help_has_an_example_that_parses() {
+        let all = leaves(&command(None));
+        assert!(all.len() > 12, "{}", all.len());
+        for one in &all {
+            let help = one.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "{}", one.get_name());
+        }
+        let mut tried = 0;
+        for one in all {
+            let help = one.get_after_help().unwrap().to_string();
+            for line in
+                help.lines().filter_map(|line| line.split_once("rumormill ").filter(|(_, rest)| !rest.contains('|')))
+            {
+                let words = line.1.replace('\'', "\"");
+                let words: Vec<_> = words.split('"').enumerate().flat_map(quoted).collect();
+                let parsed = command(None).try_get_matches_from([vec!["rumormill".to_owned()], words.clone()].concat());
+                assert!(parsed.is_ok(), "{words:?}: {parsed:?}");
+                tried += 1;
+            }
+        }
+        assert!(tried > 12, "{tried}");
+    }
+
+    /// A piece of a line between quotation marks is one word, one outside as many as it has.
+    fn quoted((n, piece): (usize, &str)) -> Vec<String> {
+        if n % 2 == 1 { vec![piece.to_owned()] } else { piece.split_whitespace().map(str::to_owned).collect() }
+    }
+
+    #[test]
+    fn every_setting_of_a_node_has_a_help() {
+        for key in NodeOptions::KEYS {
+            assert!(!help(key).is_empty(), "{key}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_wrongly_is_refused() {
+        for words in
+            ["process 1 2", "process 1 2 3 --root 30000", "process x 2 3", "send", "certs", "certs issue a --days 0"]
+        {
+            let all = std::iter::once("rumormill").chain(words.split(' '));
+            assert!(command(None).try_get_matches_from(all).is_err(), "{words}");
+        }
     }
 }
