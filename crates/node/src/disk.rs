@@ -2,7 +2,7 @@
 //!
 //! Nobody waits for either: commits report back by a callback, ranges go straight to the link's outbox.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, Weak};
 
 use rumormill_gossip::{Input, LinkId, RawBundle};
@@ -15,6 +15,17 @@ use crate::lock;
 
 /// Reads that may wait besides one a link.
 const MAX_LOOK_UPS: usize = 256;
+
+impl Read {
+    fn nothing(self) -> Input {
+        match self {
+            Self::Range { link, origin, from, .. } => {
+                Input::RangeSent { link, origin, next: from, bytes: 0, frames: 0 }
+            }
+            Self::LookUp { origin, at } => Input::LookedUp { origin, at, bundle: None },
+        }
+    }
+}
 
 /// Who commits.
 pub(crate) enum Writing {
@@ -83,9 +94,14 @@ impl Disk {
         }
     }
 
-    /// Asks for a read; the answer comes to the engine. Says whether there was room.
-    pub(crate) fn read(&self, read: Read) -> bool {
-        lock(&self.reads).as_ref().is_some_and(|reads| reads.try_send(read).is_ok())
+    /// Asks for a read; the answer comes to the engine. If there is no room, an answer of nothing is given back.
+    pub(crate) fn read(&self, read: Read) -> Result<(), Input> {
+        match &*lock(&self.reads) {
+            Some(reads) => reads.try_send(read).map_err(|refused| match refused {
+                TrySendError::Full(read) | TrySendError::Disconnected(read) => read.nothing(),
+            }),
+            None => Err(read.nothing()),
+        }
     }
 
     /// The connection for pages of the log. Locked by one caller at a time, on a thread that may wait.

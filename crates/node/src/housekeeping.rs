@@ -46,12 +46,14 @@ fn ping_silent(hub: &Hub, ping_us: u64) {
     let now = hub.clock.now();
     for link in hub.links() {
         let silent = now.since(link.heard_at());
-        if silent > ping_us.saturating_mul(SILENT_PINGS.saturating_add(1)) {
-            Counters::add(&hub.counters.idle_closed, 1);
-            tracing::info!(peer = %link.facts.name, silent_ms = silent / 1_000, "a neighbour does not answer");
-            link.bye(ByeCode::IDLE, "nothing was heard for too long");
+        if silent > ping_us.saturating_mul(SILENT_PINGS.saturating_add(2)) {
             // A peer that reads nothing takes no BYE either.
             link.close_now();
+        } else if silent > ping_us.saturating_mul(SILENT_PINGS.saturating_add(1)) {
+            if link.bye(ByeCode::IDLE, "nothing was heard for too long") {
+                Counters::add(&hub.counters.idle_closed, 1);
+                tracing::info!(peer = %link.facts.name, silent_ms = silent / 1_000, "a neighbour does not answer");
+            }
         } else if silent > ping_us {
             link.send_own(&Frame::Ping(now.0));
         }

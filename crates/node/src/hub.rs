@@ -18,7 +18,7 @@ use rumormill_gossip::{Engine, Event, Input, LinkId, Output, Reject, Timestamp, 
 use rumormill_store::{BundleRow, Record, StoreError};
 use rumormill_transport::Bans;
 use rumormill_wire::native::ByeCode;
-use rumormill_wire::{Clock, NodeId, Origin, Seq};
+use rumormill_wire::{Clock, Origin, Seq};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 
@@ -81,7 +81,6 @@ pub enum SubmitError {
 struct State {
     engine: Engine,
     links: HashMap<LinkId, Arc<Link>>,
-    by_peer: HashMap<NodeId, LinkId>,
     bans: Bans,
     tickets: HashMap<u64, oneshot::Sender<Receipt>>,
     last_ticket: u64,
@@ -90,6 +89,8 @@ struct State {
     pace: Pace,
     uncommitted: VecDeque<Committed>,
     records: Vec<Record>,
+    /// Answers that the engine gets before the lock is given back.
+    answers: VecDeque<Input>,
     armed: Option<Timestamp>,
     wall_offset: i64,
     incarnations: Option<Incarnations>,
@@ -129,7 +130,6 @@ impl Hub {
         let state = State {
             engine,
             links: HashMap::new(),
-            by_peer: HashMap::new(),
             bans: Bans::default(),
             tickets: HashMap::new(),
             last_ticket: 0,
@@ -138,6 +138,7 @@ impl Hub {
             pace: Pace::default(),
             uncommitted: VecDeque::new(),
             records: Vec::new(),
+            answers: VecDeque::new(),
             armed: None,
             wall_offset: clock.wall_offset(),
             incarnations,
@@ -207,7 +208,7 @@ impl Hub {
                 self.perform_all(state, &mut jobs);
                 state.pace.sent(state.links.values());
             }
-            let Some(input) = self.hand_over(state) else { break };
+            let Some(input) = state.answers.pop_front().or_else(|| self.hand_over(state)) else { break };
             let _ = state.engine.handle(now, input);
         }
         let next = [state.engine.next_timeout(), state.pace.deadline()].into_iter().flatten().min();
@@ -253,9 +254,9 @@ impl Hub {
             }
             Output::SendRange { link, origin, from, until, max_bytes, want_status, answers_range } => {
                 let read = Read::Range { link, origin, from, until, max_bytes, want_status, answers_range };
-                self.read(read);
+                self.read(state, read);
             }
-            Output::LookUp { origin, at } => self.read(Read::LookUp { origin, at }),
+            Output::LookUp { origin, at } => self.read(state, Read::LookUp { origin, at }),
             Output::CheckMember { link, node, evidence } => jobs.push_back(Job::Member { link, node, evidence }),
             Output::CheckProof { link, raw } => jobs.push_back(Job::Proof { link, raw }),
             Output::CheckRevocations { bytes, .. } => jobs.push_back(Job::Revocations { bytes }),
@@ -265,11 +266,12 @@ impl Hub {
         }
     }
 
-    /// The queue has room for one read a link and the engine asks for no more; a read that finds none is dropped, and
-    /// the next comparison asks again.
-    fn read(&self, read: Read) {
-        if !self.disk.read(read) {
+    /// The queue has room for one read a link and some look-ups. A read that finds none is answered with nothing, so
+    /// that the engine does not wait for it; the next comparison asks again.
+    fn read(&self, state: &mut State, read: Read) {
+        if let Err(nothing) = self.disk.read(read) {
             Counters::add(&self.counters.reads_dropped, 1);
+            state.answers.push_back(nothing);
         }
     }
 

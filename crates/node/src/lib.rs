@@ -1,6 +1,6 @@
 //! The node: joins the gossip engine with sockets, a store, clocks and people.
 //!
-//! [`start`] makes a node of a [`NodeConfig`]; a [`NodeHandle`] is what doors and people use.
+//! [`start()`] makes a node of a [`NodeConfig`]; a [`NodeHandle`] is what doors and people use.
 #![forbid(unsafe_code)]
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -124,7 +124,7 @@ pub fn run_process(args: ProcessArgs) -> ExitCode {
     let store = std::env::var_os(SESSION_STORE).filter(|dir| !dir.is_empty()).map(PathBuf::from);
     match runtime() {
         Ok(runtime) => {
-            let code = runtime.block_on(serve(args.config(session, store), control));
+            let code = runtime.block_on(serve(args.config(session.clone(), store), session, control));
             runtime.shutdown_background();
             code
         }
@@ -132,7 +132,7 @@ pub fn run_process(args: ProcessArgs) -> ExitCode {
     }
 }
 
-async fn serve(config: NodeConfig, control: TcpListener) -> ExitCode {
+async fn serve(config: NodeConfig, session: PathBuf, control: TcpListener) -> ExitCode {
     let control = control.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(control));
     let control = match control {
         Ok(control) => control,
@@ -140,6 +140,7 @@ async fn serve(config: NodeConfig, control: TcpListener) -> ExitCode {
     };
     let (started, node) = watch::channel(None);
     tokio::spawn(control::serve(control, node, Crash::Offered));
+    let _ = tokio::task::spawn_blocking(move || records::outlast_deserted(&session)).await;
     match start(config).await {
         Ok(node) => {
             started.send_replace(Some(node.clone()));

@@ -10,10 +10,12 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getppid, kill_process};
 
 /// How long a process has to leave before it is ended.
 pub const LEAVE_DEADLINE: Duration = Duration::from_secs(3);
+/// How long a process waits for those that a dead proxy left behind.
+const DESERTED_DEADLINE: Duration = Duration::from_millis(400);
 /// Records read at most.
 const MAX_RECORDS: usize = 10_000;
 /// With so many records, those of processes that have gone are removed.
@@ -115,7 +117,13 @@ fn start_time(pid: u32) -> Option<u64> {
     fields.nth(18)?.parse().ok()
 }
 
-/// Records this process as process `id` of the session.
+/// The process that started this one, while it lives.
+fn starter() -> Option<Running> {
+    let pid = u32::try_from(getppid()?.as_raw_nonzero().get()).ok()?;
+    Some(Running { pid, start: start_time(pid)? })
+}
+
+/// Records this process as process `id` of the session, with who started it.
 ///
 /// # Errors
 /// The record cannot be written.
@@ -127,8 +135,30 @@ pub fn record(session: &Path, id: u32) -> io::Result<()> {
     prune(&dir);
     let beside = dir.join(format!(".new-{pid}"));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    writeln!(file, "{pid} {start} {id}")?;
+    let Running { pid: starter, start: since } = starter().unwrap_or(Running { pid: 0, start: 0 });
+    writeln!(file, "{pid} {start} {id} {starter} {since}")?;
     fs::rename(beside, dir.join(pid.to_string()))
+}
+
+/// Waits until the processes of a proxy that died without `stopall` have gone; at most for a while, since one whose starter
+/// ended may be meant to stay. They would hand the log of that session to this one.
+pub fn outlast_deserted(session: &Path) {
+    let deadline = Instant::now() + DESERTED_DEADLINE;
+    while Instant::now() < deadline {
+        let Ok(entries) = fs::read_dir(session.join(PROCESSES)) else { return };
+        let mut paths = entries.take(MAX_RECORDS).flatten().map(|entry| entry.path());
+        if !paths.any(|path| is_deserted(&path)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn is_deserted(record: &Path) -> bool {
+    let Some(text) = read_record(record) else { return false };
+    let [pid, start, _, starter, since] = text;
+    let alive = |pid, start| u32::try_from(pid).is_ok_and(|pid| Running { pid, start }.is_alive());
+    starter != 0 && alive(pid, start) && !alive(starter, since)
 }
 
 /// Where `stopall` is never run, records must not gather. What cannot be removed now is left for another time.
@@ -157,6 +187,13 @@ pub struct Stopped {
     pub gone: usize,
 }
 
+/// The numbers of a record: process id, start time, process of the session, starter's process id, its start time.
+fn read_record(path: &Path) -> Option<[u64; 5]> {
+    let text = fs::read_to_string(path).ok()?;
+    let numbers: Vec<u64> = text.split_whitespace().map(str::parse).collect::<Result<_, _>>().ok()?;
+    numbers.try_into().ok()
+}
+
 struct Running {
     pid: u32,
     start: u64,
@@ -165,9 +202,8 @@ struct Running {
 impl Running {
     /// What a record names, if it is one.
     fn read(path: &Path) -> Option<Self> {
-        let text = fs::read_to_string(path).ok()?;
-        let mut words = text.split_whitespace();
-        Some(Self { pid: words.next()?.parse().ok()?, start: words.next()?.parse().ok()? })
+        let [pid, start, ..] = read_record(path)?;
+        Some(Self { pid: u32::try_from(pid).ok()?, start })
     }
 
     fn is_alive(&self) -> bool {
@@ -238,8 +274,8 @@ mod tests {
         let child = Command::new("sh").args(["-c", script]).arg(dir.join("deaf")).spawn().unwrap();
         let pid = child.id();
         make_private(&dir.join(PROCESSES)).unwrap();
-        fs::write(dir.join(PROCESSES).join(pid.to_string()), format!("{pid} {} 0\n", start_time(pid).unwrap()))
-            .unwrap();
+        let record = format!("{pid} {} 0 0 0\n", start_time(pid).unwrap());
+        fs::write(dir.join(PROCESSES).join(pid.to_string()), record).unwrap();
         child
     }
 
@@ -249,7 +285,7 @@ mod tests {
         let mut mine = child(dir.path(), "exec sleep 60");
         let mut other = Command::new("sleep").arg("60").spawn().unwrap();
         // A record whose process id went to somebody else since.
-        let record = format!("{} 1 5\n", other.id());
+        let record = format!("{} 1 5 0 0\n", other.id());
         fs::write(dir.path().join(PROCESSES).join("reused"), record).unwrap();
         let stopped = stop_all(dir.path()).unwrap();
         assert_eq!(stopped, Stopped { left: 1, killed: 0, gone: 1 });
@@ -273,12 +309,34 @@ mod tests {
     }
 
     #[test]
+    fn those_whose_starter_died_are_waited_for_a_while() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut left = child(dir.path(), "exec sleep 60");
+        record(dir.path(), 1).unwrap();
+        let path = dir.path().join(PROCESSES).join(left.id().to_string());
+        let start = start_time(left.id()).unwrap();
+        let waits = |starter: u32, since: u64| {
+            fs::write(&path, format!("{} {start} 0 {starter} {since}\n", left.id())).unwrap();
+            let begun = Instant::now();
+            outlast_deserted(dir.path());
+            begun.elapsed() >= DESERTED_DEADLINE
+        };
+        let me = std::process::id();
+        assert!(!waits(me, start_time(me).unwrap()), "its starter lives");
+        assert!(!waits(0, 0), "nobody knows its starter");
+        assert!(waits(me, 1), "its starter's process id is another's now");
+        left.kill().unwrap();
+        assert!(!waits(me, 1), "it has gone, though nobody waited for it");
+        left.wait().unwrap();
+    }
+
+    #[test]
     fn records_of_processes_that_have_gone_do_not_gather() {
         let dir = tempfile::tempdir().unwrap();
         let records = dir.path().join(PROCESSES);
         make_private(&records).unwrap();
         for n in 0..MANY_RECORDS {
-            fs::write(records.join(format!("old-{n}")), format!("{} 1 5\n", std::process::id())).unwrap();
+            fs::write(records.join(format!("old-{n}")), format!("{} 1 5 0 0\n", std::process::id())).unwrap();
         }
         record(dir.path(), 3).unwrap();
         let left: Vec<_> = fs::read_dir(&records).unwrap().map(|entry| entry.unwrap().file_name()).collect();

@@ -173,66 +173,30 @@ async fn blocking<T: Send + 'static>(
 /// Starts a node with credentials at hand.
 ///
 /// # Errors
-/// As [`start`].
+/// As [`start()`].
 pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<NodeHandle, StartError> {
-    let clock = NodeClock::start();
     let Credentials { identity, trust, loopback_only, home, files } = credentials;
-    let (node, network) = (identity.node(), trust.network());
-    let evidence = match &trust {
-        Trust::Network(_) => Bytes::copy_from_slice(identity.certificate_der()),
-        Trust::Pinned(_) => Bytes::new(),
-    };
-    let gate = gate_limits(&config);
-    let link = link_limits(&config);
-    let endpoint = Endpoint::new(EndpointConfig { identity, trust: trust.clone(), loopback_only, gate, link })
+    let me = Origin { node: identity.node(), incarnation: Incarnation(0) };
+    let (gate, link) = (gate_limits(&config), link_limits(&config));
+    let endpoint = Endpoint::new(EndpointConfig { identity, trust, loopback_only, gate, link })
         .map_err(|why| StartError::Tls(why.to_string()))?;
     // The address is taken first: if another node has it, nothing else is touched.
     let listener = bind(&endpoint, &config).await?;
     let local_addr = listener.local_addr();
     let opened = blocking({
-        let (config, home) = (config.clone(), home.clone());
-        move || Opened::open(&config, home.as_deref(), Origin { node, incarnation: Incarnation(0) }, network)
+        let (config, home, network) = (config.clone(), home.clone(), endpoint.network());
+        move || Opened::open(&config, home.as_deref(), me, network)
     })
     .await?;
-    let Opened { disk, reads, mut reader, recovered, incarnations, meta, fresh } = opened;
-    let incarnation = recovered.me.incarnation;
-    let names = Names::default();
-    names.learn(node, &config.name);
-    let members: Vec<_> = recovered.members.clone();
-    let list = recovered.revocations.as_ref().map(|(_, bytes)| bytes.clone());
-    let signer = Box::new(IdentitySigner(endpoint.identity()));
-    let seed = StdRng::try_from_rng(&mut SysRng)
-        .map_err(|why| StartError::io("get", "random numbers")(std::io::Error::other(why)))?;
-    let rng = Box::new(seed);
-    let engine = Engine::new(engine_config(&config, network), signer, recovered, rng);
-    let checker = Checker { me: node, network, trust: trust.clone(), names, revoked: Mutex::default() };
-    let runtime = tokio::runtime::Handle::current();
-    let hub = Hub::new(Parts { engine, clock, checker, disk, incarnations, runtime });
-    let serving = Arc::downgrade(&hub);
-    std::thread::Builder::new()
-        .name("ranges".to_owned())
-        .spawn(move || disk::serve(&serving, &reads, reader.as_mut()))
-        .map_err(StartError::io("start", "the reading thread"))?;
-    hub.keep(meta);
-    let _ = hub.drive(Input::WallOffset(clock.wall_offset()));
-    let _ = hub.drive(Input::Admit { node, evidence });
-    for pinned in trust.pins() {
-        let _ = hub.drive(Input::Admit { node: pinned, evidence: Bytes::new() });
-    }
-    for (member, evidence) in members {
-        if let Ok(info) = hub.checker.trust.check_member(&member, &evidence) {
-            hub.checker.names.learn(member, &info.name);
-        }
-    }
-    if let Some(set) = list.and_then(|bytes| RevocationSet::check(&bytes, &trust).ok()) {
-        hub.checker.learn(&set);
-        endpoint.set_revoked(set);
-    }
-    // Of an incarnation that was never used nobody knows anything.
-    let asked = if fresh { 0 } else { config.neighbours.len() };
-    let _ = hub.drive(Input::Start { neighbours: asked });
-    let features = if config.dissemination == Dissemination::Mongering { Hello::MONGERS } else { 0 };
-    let greeting = Greeting { network, incarnation, features, name: config.name.clone() };
+    let incarnation = opened.recovered.me.incarnation;
+    let hub = make_hub(&config, &endpoint, opened)?;
+    let greeting = Greeting {
+        network: endpoint.network(),
+        incarnation,
+        features: if config.dissemination == Dissemination::Mongering { Hello::MONGERS } else { 0 },
+        name: config.name.clone(),
+        deadline: config.limits.handshake_deadline,
+    };
     let linker = Linker { hub: Arc::clone(&hub), endpoint: endpoint.clone(), greeting, max_links: config.limits.links };
     let known: Vec<_> = config.neighbours.iter().map(|neighbour| neighbour.addr.ip()).collect();
     endpoint.set_known_members(known.iter().copied());
@@ -246,9 +210,66 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
     });
     tokio::spawn(housekeeping::run(Arc::clone(&hub), endpoint.clone(), config.ping, known));
     tokio::spawn(watch::run(Arc::clone(&hub), endpoint.clone(), home, files));
-    tracing::info!(name = %config.name, node = %node, addr = %local_addr, incarnation = incarnation.0, "listening");
+    tracing::info!(name = %config.name, node = %me.node, addr = %local_addr, incarnation = incarnation.0, "listening");
     let inner = Inner { hub, endpoint, local_addr, name: config.name, max_message: config.max_message };
     Ok(NodeHandle(Arc::new(inner)))
+}
+
+/// The engine with all that it has to know before the first link comes up.
+fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<Arc<Hub>, StartError> {
+    let Opened { disk, reads, mut reader, mut recovered, incarnations, meta, fresh } = opened;
+    let (trust, network, me) = (endpoint.trust().clone(), endpoint.network(), endpoint.identity());
+    let evidence = match &trust {
+        Trust::Network(_) => Bytes::copy_from_slice(me.certificate_der()),
+        Trust::Pinned(_) => Bytes::new(),
+    };
+    if matches!(trust, Trust::Pinned(_)) {
+        // The pin file says who belongs now; who stood in it once does not.
+        recovered.members.clear();
+    }
+    let members = recovered.members.clone();
+    let list = recovered.revocations.as_ref().map(|(_, bytes)| bytes.clone());
+    let rng = StdRng::try_from_rng(&mut SysRng)
+        .map_err(|why| StartError::io("get", "random numbers")(std::io::Error::other(why)))?;
+    let signer = Box::new(IdentitySigner(Arc::clone(&me)));
+    let engine = Engine::new(engine_config(config, network), signer, recovered, Box::new(rng));
+    let names = Names::default();
+    names.learn(me.node(), &config.name);
+    let checker = Checker { me: me.node(), network, trust, names, revoked: Mutex::default() };
+    let (clock, runtime) = (NodeClock::start(), tokio::runtime::Handle::current());
+    let hub = Hub::new(Parts { engine, clock, checker, disk, incarnations, runtime });
+    let serving = Arc::downgrade(&hub);
+    std::thread::Builder::new()
+        .name("ranges".to_owned())
+        .spawn(move || disk::serve(&serving, &reads, reader.as_mut()))
+        .map_err(StartError::io("start", "the reading thread"))?;
+    if let Some(set) = list.and_then(|bytes| RevocationSet::check(&bytes, &hub.checker.trust).ok()) {
+        hub.checker.learn(&set);
+        endpoint.set_revoked(set);
+    }
+    hub.keep(meta);
+    let _ = hub.drive(Input::WallOffset(clock.wall_offset()));
+    let _ = hub.drive(Input::Admit { node: me.node(), evidence });
+    for pinned in hub.checker.trust.pins() {
+        let _ = hub.drive(Input::Admit { node: pinned, evidence: Bytes::new() });
+    }
+    // Of an incarnation that was never used nobody knows anything.
+    let asked = if fresh { 0 } else { config.neighbours.len() };
+    let _ = hub.drive(Input::Start { neighbours: asked });
+    learn_names(&hub, members);
+    Ok(hub)
+}
+
+/// Names are for people, who can wait until many certificates are read.
+fn learn_names(hub: &Arc<Hub>, members: Vec<(NodeId, Bytes)>) {
+    let hub = Arc::clone(hub);
+    drop(tokio::task::spawn_blocking(move || {
+        for (member, evidence) in members {
+            if let Ok(info) = hub.checker.trust.check_member(&member, &evidence) {
+                hub.checker.names.learn(member, &info.name);
+            }
+        }
+    }));
 }
 
 fn gate_limits(config: &NodeConfig) -> GateLimits {

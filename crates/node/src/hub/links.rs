@@ -70,7 +70,6 @@ impl Hub {
             return Admission::Refused(ByeCode::OVERLOAD, "no room for another link");
         }
         state.links.insert(link.id, Arc::clone(link));
-        state.by_peer.insert(link.facts.peer, link.id);
         jobs.extend(self.bring_up(&mut state, link));
         drop(state);
         self.links_changed.send_modify(|version| *version = version.wrapping_add(1));
@@ -88,9 +87,6 @@ impl Hub {
     fn take_down(&self, state: &mut State, link: &Link) -> VecDeque<Job> {
         if state.links.remove(&link.id).is_none() {
             return VecDeque::new();
-        }
-        if state.by_peer.get(&link.facts.peer) == Some(&link.id) {
-            state.by_peer.remove(&link.facts.peer);
         }
         self.feed_locked(state, Input::LinkDown { link: link.id }).1
     }

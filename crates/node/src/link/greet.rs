@@ -10,8 +10,6 @@ use rumormill_wire::{Incarnation, NetworkId, NodeId};
 
 use super::{Direction, Link};
 
-/// How long a peer may take to say HELLO.
-pub(crate) const HELLO_DEADLINE: Duration = Duration::from_secs(5);
 /// Two links with one peer that are both younger than this came of both sides dialling at once.
 const YOUNG_US: u64 = 2_000_000;
 const AGENT: &str = concat!("rumormill/", env!("CARGO_PKG_VERSION"));
@@ -60,6 +58,8 @@ pub(crate) struct Greeting {
     pub(crate) incarnation: Incarnation,
     pub(crate) features: u32,
     pub(crate) name: String,
+    /// How long a peer may take to say HELLO.
+    pub(crate) deadline: Duration,
 }
 
 /// Says HELLO and takes the peer's.
@@ -80,8 +80,8 @@ pub(crate) async fn exchange(
     let mut bytes = Vec::new();
     let _ = Frame::Hello(hello).encode(&mut bytes);
     writer.send([bytes.as_slice()]).await?;
-    let first = tokio::time::timeout(HELLO_DEADLINE, reader.next_frame()).await;
-    let first = first.map_err(|_| GreetError::Deadline(HELLO_DEADLINE))??.ok_or(GreetError::Ended)?;
+    let first = tokio::time::timeout(greeting.deadline, reader.next_frame()).await;
+    let first = first.map_err(|_| GreetError::Deadline(greeting.deadline))??.ok_or(GreetError::Ended)?;
     judge(&first, greeting)
 }
 
@@ -162,7 +162,8 @@ mod tests {
     #[test]
     fn a_hello_is_judged_by_network_and_version() {
         let network = NetworkId([7; 32]);
-        let ours = Greeting { network, incarnation: Incarnation(1), features: 0, name: "a".into() };
+        let (incarnation, deadline) = (Incarnation(1), Duration::ZERO);
+        let ours = Greeting { network, incarnation, features: 0, name: "a".into(), deadline };
         let hello = |min, max, network| {
             let hello =
                 Hello { min, max, network, incarnation: Incarnation(1), features: 0xffff_fffe, name: "b", agent: "" };

@@ -123,12 +123,13 @@ impl Link {
         }
     }
 
-    /// Says BYE after what waits, then closes.
-    pub(crate) fn bye(&self, code: ByeCode, reason: &str) {
+    /// Says BYE after what waits, then closes. Says whether it was the first to do so.
+    pub(crate) fn bye(&self, code: ByeCode, reason: &str) -> bool {
         let mut bytes = Vec::new();
         let _ = Frame::Bye(Bye { code, retry_after_s: 0, reason }).encode(&mut bytes);
-        lock(&self.outbox).close_with(bytes.into());
+        let first = lock(&self.outbox).close_with(bytes.into());
         self.wake.notify_one();
+        first
     }
 
     /// Closes without a word.

@@ -97,12 +97,13 @@ impl Outbox {
         true
     }
 
-    /// The last frame.
-    pub(crate) fn close_with(&mut self, frame: Bytes) {
-        if !self.closing {
+    /// The last frame, unless there is one already.
+    pub(crate) fn close_with(&mut self, frame: Bytes) -> bool {
+        let first = !core::mem::replace(&mut self.closing, true);
+        if first {
             self.add(Piece::Shared(frame), 0);
-            self.closing = true;
         }
+        first
     }
 
     pub(crate) fn take(&mut self) -> Taken {

@@ -1,0 +1,223 @@
+//! A member with a valid certificate that misbehaves on its link harms nobody else. What it does to the engine's state is
+//! tested in the gossip room; this is about links, memory and time.
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use rumormill_node::NodeHandle;
+use rumormill_transport::endpoint::{EndpointConfig, Opened};
+use rumormill_transport::gate::GateLimits;
+use rumormill_transport::link::LinkLimits;
+use rumormill_transport::{Endpoint, Expect, LocalCa, Trust};
+use rumormill_wire::native::{
+    BundleBuilder, Bye, ByeCode, Frame, Hello, LENGTH_LEN, MAX_FRAME_LEN, Member, MessageKind, rumor_prefix,
+};
+use rumormill_wire::{Clock, Digest, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
+use support::{Net, PATIENCE, say, until, until_log};
+
+struct Attacker {
+    endpoint: Endpoint,
+    opened: Opened,
+}
+
+fn encoded(frame: &Frame<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame.encode(&mut bytes).unwrap();
+    bytes
+}
+
+impl Attacker {
+    async fn connect(net: &Net, victim: &NodeHandle) -> Self {
+        let ca = LocalCa::open_or_create(&net.dir.path().join("home")).unwrap();
+        let identity = ca.open_or_issue("mallory").unwrap();
+        let endpoint = Endpoint::new(EndpointConfig {
+            identity,
+            trust: Trust::from_ca(ca.certificate()).unwrap(),
+            loopback_only: true,
+            gate: GateLimits::default(),
+            link: LinkLimits::default(),
+        })
+        .unwrap();
+        let opened = endpoint.dial(victim.local_addr(), Expect::Any).await.unwrap();
+        Self { endpoint, opened }
+    }
+
+    fn hello(&self, network: NetworkId, min: u16, max: u16) -> Vec<u8> {
+        let incarnation = Incarnation(1);
+        encoded(&Frame::Hello(Hello { min, max, network, incarnation, features: 0, name: "mallory", agent: "" }))
+    }
+
+    /// Past HELLO, as far as the victim can see an honest neighbour.
+    async fn linked(net: &Net, victim: &NodeHandle) -> Self {
+        let mut attacker = Self::connect(net, victim).await;
+        let hello = attacker.hello(attacker.endpoint.network(), 1, 1);
+        attacker.send(&hello).await;
+        until("the attacker is linked", async || has(victim, "mallory")).await;
+        attacker
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> bool {
+        self.opened.writer.send([bytes]).await.is_ok()
+    }
+
+    /// Reads until the link ends; gives the BYE, if there was one.
+    async fn end(&mut self) -> Option<ByeCode> {
+        let read = async {
+            let mut code = None;
+            while let Ok(Some(frame)) = self.opened.reader.next_frame().await {
+                if let Ok(Frame::Bye(Bye { code: found, .. })) = Frame::decode(&frame) {
+                    code = Some(found);
+                }
+            }
+            code
+        };
+        tokio::time::timeout(PATIENCE, read).await.unwrap()
+    }
+
+    fn origin(&self) -> Origin {
+        Origin { node: self.endpoint.identity().node(), incarnation: Incarnation(7) }
+    }
+
+    fn bundle(&self, origin: Origin, first: u64, previous: Digest, signature: Signature) -> Vec<u8> {
+        let mut builder = BundleBuilder::new(origin, Seq(first), previous);
+        builder.push(Clock(1), MessageKind::CHAT, "", b"evil").unwrap();
+        let bundle = builder.seal(signature);
+        [&rumor_prefix(false, false, bundle.len()).unwrap()[..], &bundle].concat()
+    }
+}
+
+fn has(node: &NodeHandle, name: &str) -> bool {
+    node.peers().iter().any(|peer| peer.name == name)
+}
+
+/// Two honest nodes, linked; the first is the victim.
+async fn pair(net: &Net) -> [NodeHandle; 2] {
+    let mut config = net.config("a", &[]);
+    config.limits.handshake_deadline = Duration::from_millis(500);
+    config.ping = Duration::from_millis(200);
+    let a = rumormill_node::start(config).await.unwrap();
+    let b = net.start("b", &[("a", a.local_addr())]).await;
+    until("linked", async || has(&a, "b")).await;
+    [a, b]
+}
+
+async fn unharmed([a, b]: [NodeHandle; 2]) {
+    let before = a.chat_log().await.unwrap().len();
+    let begun = Instant::now();
+    say(&a, "from the victim").await;
+    say(&b, "from its neighbour").await;
+    let logs = (until_log(&a, before + 2).await, until_log(&b, before + 2).await);
+    assert_eq!(logs.0, logs.1);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(logs.0.iter().all(|text| text != "evil"));
+    for node in [a, b] {
+        node.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_says_nothing_is_let_go_before_and_after_hello() {
+    let net = Net::new();
+    let nodes = pair(&net).await;
+    let mut mute = Attacker::connect(&net, &nodes[0]).await;
+    assert_eq!(mute.end().await, Some(ByeCode::IDLE));
+    let mut silent = Attacker::linked(&net, &nodes[0]).await;
+    assert_eq!(silent.end().await, Some(ByeCode::IDLE), "it answers no PING");
+    until("it is gone", async || !has(&nodes[0], "mallory")).await;
+    unharmed(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_hello_is_answered_with_the_reason() {
+    let net = Net::new();
+    let nodes = pair(&net).await;
+    let network = Attacker::connect(&net, &nodes[0]).await.endpoint.network();
+    let cases = [(NetworkId([9; 32]), 1, 1, ByeCode::NETWORK), (network, 2, 3, ByeCode::VERSION)];
+    for (network, min, max, code) in cases {
+        let mut attacker = Attacker::connect(&net, &nodes[0]).await;
+        let hello = attacker.hello(network, min, max);
+        attacker.send(&hello).await;
+        assert_eq!(attacker.end().await, Some(code));
+    }
+    let mut attacker = Attacker::connect(&net, &nodes[0]).await;
+    attacker.send(&encoded(&Frame::Ping(1))).await;
+    assert_eq!(attacker.end().await, Some(ByeCode::PROTOCOL), "the first frame is HELLO");
+    unharmed(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn broken_frames_end_the_link_with_a_ban() {
+    let net = Net::new();
+    let nodes = pair(&net).await;
+    let mut attacker = Attacker::linked(&net, &nodes[0]).await;
+    let hello = attacker.hello(attacker.endpoint.network(), 1, 1);
+    attacker.send(&hello).await;
+    assert_eq!(attacker.end().await, Some(ByeCode::MISBEHAVIOUR), "there is one HELLO");
+    let mut again = Attacker::connect(&net, &nodes[0]).await;
+    let hello = again.hello(again.endpoint.network(), 1, 1);
+    again.send(&hello).await;
+    assert_eq!(again.end().await, Some(ByeCode::MISBEHAVIOUR), "banned for a while");
+    assert!(!has(&nodes[0], "mallory"));
+    unharmed(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frame_over_the_limit_ends_the_link_before_its_bytes_are_waited_for() {
+    let net = Net::new();
+    let nodes = pair(&net).await;
+    let mut attacker = Attacker::linked(&net, &nodes[0]).await;
+    let length = u32::try_from(MAX_FRAME_LEN + 1).unwrap().to_be_bytes();
+    assert_eq!(length.len(), LENGTH_LEN);
+    attacker.send(&length).await;
+    assert_eq!(attacker.end().await, Some(ByeCode::PROTOCOL));
+    unharmed(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_signature_ends_the_link_and_nothing_is_kept() {
+    let net = Net::new();
+    let nodes = pair(&net).await;
+    let mut attacker = Attacker::linked(&net, &nodes[0]).await;
+    let bundle = attacker.bundle(attacker.origin(), 1, Digest::ZERO, Signature([1; 64]));
+    attacker.send(&bundle).await;
+    assert_eq!(attacker.end().await, Some(ByeCode::MISBEHAVIOUR));
+    assert_eq!(nodes[0].stats().bundles_invalid, 1);
+    unharmed(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_of_nobody_ends_the_link() {
+    let net = Net::new();
+    let nodes = pair(&net).await;
+    let mut attacker = Attacker::linked(&net, &nodes[0]).await;
+    let evidence = attacker.endpoint.identity().certificate_der().to_vec();
+    attacker.send(&encoded(&Frame::Member(Member { node: NodeId([5; 32]), evidence: &evidence }))).await;
+    assert_eq!(attacker.end().await, Some(ByeCode::MISBEHAVIOUR));
+    unharmed(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_gaps_and_pings_that_reads_nothing_slows_itself_only() {
+    let net = Net::new();
+    let nodes = pair(&net).await;
+    let mut attacker = Attacker::linked(&net, &nodes[0]).await;
+    let mut flood = Vec::new();
+    for n in 2..200_u64 {
+        flood.extend(attacker.bundle(attacker.origin(), u64::MAX / 2 + n, Digest([1; 32]), Signature([1; 64])));
+        flood.extend(encoded(&Frame::Ping(n)));
+    }
+    let flooding = tokio::spawn(async move { while attacker.send(&flood).await {} });
+    until("the flood is on", async || nodes[0].stats().bundles_gap > 1_000).await;
+    for n in 0..20 {
+        let begun = Instant::now();
+        let [a, b] = &nodes;
+        let before = b.chat_log().await.unwrap().len();
+        say(a, &format!("through the flood {n}")).await;
+        until_log(b, before + 1).await;
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    }
+    flooding.abort();
+    unharmed(nodes).await;
+}
