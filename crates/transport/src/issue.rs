@@ -42,7 +42,7 @@ fn read_key(path: &Path) -> Result<Option<KeyPair>, CaError> {
 
 impl LocalCa {
     /// Issues a certificate. A node that has one from here keeps its key, so its node id: that is how certificates are
-    /// renewed. Files go to `out`, or to this home's place for the name.
+    /// renewed. A revoked key is replaced by a new one: that is how a name comes back as another node. Files go to `out`, or to this home's place for the name.
     ///
     /// # Errors
     /// The name is none, another node that is not revoked has it, or a file cannot be made.
@@ -60,10 +60,12 @@ impl LocalCa {
         let issued = Issued { certificate: dir.join("cert.pem"), key: dir.join("key.pem"), ca: dir.join("ca.pem") };
         files::private_dir(&dir)?;
         files::private_dir(&place)?;
-        let key = match read_key(&issued.key)? {
+        let revoked = self.revocations()?;
+        let lives = |key: &KeyPair| revoked.nodes.keys().all(|node| node.as_bytes() != key.public_key_raw());
+        let key = match read_key(&issued.key)?.filter(lives) {
             Some(key) => key,
             // One that lies here already is the name's, wherever it goes now.
-            None => match read_key(&place.join("key.pem"))? {
+            None => match read_key(&place.join("key.pem"))?.filter(lives) {
                 Some(key) => key,
                 None => KeyPair::generate_for(&PKCS_ED25519)?,
             },

@@ -141,6 +141,18 @@ fn a_name_is_given_to_one_node_until_that_is_revoked() {
     let second = Identity::load(&second.certificate, &second.key).unwrap();
     assert_ne!(second.node(), node);
     assert_eq!(net.ca.issued("n").unwrap().node, second.node());
+    // A revoked key that lies where the certificate goes, in the home or elsewhere, is not certified again.
+    for out in [Some(there.as_path()), None] {
+        let revoked = net.ca.issued("n").unwrap().node;
+        net.ca.revoke(revoked, None).unwrap();
+        let next = net.ca.issue("n", DAY, out).unwrap();
+        let next = Identity::load(&next.certificate, &next.key).unwrap();
+        assert!(![node, revoked].contains(&next.node()));
+    }
+    let home = net.identity("n").node();
+    net.ca.revoke(home, None).unwrap();
+    let elsewhere = net.ca.issue("n", DAY, Some(&net.dir.path().join("third"))).unwrap();
+    assert_ne!(Identity::load(&elsewhere.certificate, &elsewhere.key).unwrap().node(), home);
 }
 
 #[test]
