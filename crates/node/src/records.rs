@@ -314,9 +314,9 @@ mod tests {
         let mut left = child(dir.path(), "exec sleep 60");
         record(dir.path(), 1).unwrap();
         let path = dir.path().join(PROCESSES).join(left.id().to_string());
-        let start = start_time(left.id()).unwrap();
+        let (pid, start) = (left.id(), start_time(left.id()).unwrap());
         let waits = |starter: u32, since: u64| {
-            fs::write(&path, format!("{} {start} 0 {starter} {since}\n", left.id())).unwrap();
+            fs::write(&path, format!("{pid} {start} 0 {starter} {since}\n")).unwrap();
             let begun = Instant::now();
             outlast_deserted(dir.path());
             begun.elapsed() >= DESERTED_DEADLINE

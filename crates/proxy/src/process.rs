@@ -14,6 +14,8 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 /// How long is waited for a process.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
+    /// Until its port is free: those of a session that just ended may not yet have gone.
+    pub taken: Duration,
     /// Until it listens.
     pub start: Duration,
     /// Until it takes a line, until it answers, and until it ends when told to crash.
@@ -22,7 +24,7 @@ pub(crate) struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { start: Duration::from_secs(5), reply: Duration::from_secs(10) }
+        Self { taken: Duration::from_secs(1), start: Duration::from_secs(5), reply: Duration::from_secs(10) }
     }
 }
 
@@ -81,6 +83,11 @@ pub(crate) async fn free_port() -> Result<u16, ProcessError> {
     Ok(listener.local_addr().map_err(ProcessError::NoPort)?.port())
 }
 
+async fn is_taken(port: u16) -> bool {
+    let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    bound.is_err_and(|why| why.kind() == io::ErrorKind::AddrInUse)
+}
+
 async fn connect(port: u16) -> io::Result<BufReader<TcpStream>> {
     let stream = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
     // With nobody listening, a port of the range that the system gives to diallers can get connected to itself.
@@ -101,12 +108,14 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Runs `command`, which is to listen on `port`.
-    pub fn spawn(mut command: Command, port: u16, patience: Patience) -> Result<Self, ProcessError> {
-        // Else the other program would be taken for the process.
-        match std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            Err(why) if why.kind() == io::ErrorKind::AddrInUse => return Err(ProcessError::Taken(port)),
-            _ => {}
+    /// Runs `command`, which is to listen on `port`, once nobody else does: else the other would be taken for the process.
+    pub async fn spawn(mut command: Command, port: u16, patience: Patience) -> Result<Self, ProcessError> {
+        let deadline = Instant::now() + patience.taken;
+        while is_taken(port).await {
+            if Instant::now() >= deadline {
+                return Err(ProcessError::Taken(port));
+            }
+            sleep(RETRY).await;
         }
         let child = command.spawn().map_err(ProcessError::Run)?;
         Ok(Self { child, port, patience, connection: None })
@@ -197,7 +206,8 @@ mod tests {
 
     use super::*;
 
-    const SHORT: Patience = Patience { start: Duration::from_millis(150), reply: Duration::from_millis(150) };
+    const TICK: Duration = Duration::from_millis(150);
+    const SHORT: Patience = Patience { taken: TICK, start: TICK, reply: TICK };
 
     fn shell(script: &str) -> Command {
         let mut command = Command::new("sh");
@@ -249,7 +259,7 @@ mod tests {
     }
 
     async fn start(command: Command, port: u16, patience: Patience) -> Option<ProcessError> {
-        match Process::spawn(command, port, patience) {
+        match Process::spawn(command, port, patience).await {
             Ok(mut process) => process.listens().await.err(),
             Err(why) => Some(why),
         }
@@ -261,6 +271,12 @@ mod tests {
         let port = other.local_addr().unwrap().port();
         let started = start(shell("exec sleep 60"), port, SHORT).await;
         assert!(matches!(started, Some(ProcessError::Taken(taken)) if taken == port));
+        tokio::spawn(async move {
+            sleep(TICK).await;
+            drop(other);
+        });
+        let started = start(shell("exit 3"), port, Patience::default()).await;
+        assert!(matches!(started, Some(ProcessError::Ended(..))), "one that is about to go is waited for");
     }
 
     #[tokio::test]

@@ -92,7 +92,7 @@ impl Session {
             command.env(SESSION_STORE, store);
         }
         // Known before it listens: should a signal end this session meanwhile, the process is ended too.
-        let process = Process::spawn(command, place.port, Patience::default()).map_err(failed)?;
+        let process = Process::spawn(command, place.port, Patience::default()).await.map_err(failed)?;
         self.processes.insert(id, process);
         let listens = self.process(id)?.listens().await;
         if listens.is_err() {
