@@ -1,6 +1,5 @@
 //! Dialling and accepting (design: Identity and links).
 
-use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -184,7 +183,6 @@ impl Endpoint {
 
     /// The addresses of known members, which have handshake slots of their own.
     pub fn set_known_members(&self, members: impl IntoIterator<Item = IpAddr>) {
-        let members: BTreeSet<_> = members.into_iter().map(|addr| addr.to_canonical()).collect();
         self.gate(|gate| gate.set_members(members));
     }
 

@@ -2,8 +2,8 @@
 //!
 //! An address belongs to a prefix (/24, /48); the address of a known member is a class of its own. A class may have only so
 //! many handshakes in flight, and when it has, its oldest makes room: a handshake that goes on takes milliseconds, one that
-//! stalls is always the oldest. So a flood from one prefix costs that prefix, and never a known member. A prefix also has
-//! a rate; what is over it is closed without a byte.
+//! stalls is always the oldest. So a flood from one prefix costs that prefix, and never a known member. A class also has
+//! a rate; what is over it is closed without a byte. SECURITY.md ("The boundary before TLS") says what that leaves.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -12,8 +12,10 @@ use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
 
-/// Prefixes whose rate is remembered; the one unused for longest makes room.
-pub const MAX_PREFIXES: usize = 4_096;
+/// Prefixes and members whose rate is remembered; the one unused for longest makes room.
+pub const MAX_RATES: usize = 4_096;
+/// Addresses of known members that have slots of their own.
+pub const MAX_MEMBERS: usize = 1_024;
 
 /// Bounds before TLS.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +26,7 @@ pub struct GateLimits {
     pub per_prefix: usize,
     /// Handshakes in flight from one known member's address, apart from its prefix.
     pub per_member: usize,
-    /// New connections a second from one prefix, and four times that at once.
+    /// New connections a second from one prefix or one known member's address, and four times that at once.
     pub rate: u32,
     /// How long a handshake may take.
     pub deadline: Duration,
@@ -71,7 +73,7 @@ struct Rate {
 pub struct Gate {
     limits: GateLimits,
     members: BTreeSet<IpAddr>,
-    rates: BTreeMap<IpAddr, Rate>,
+    rates: BTreeMap<Class, Rate>,
     flying: BTreeMap<Class, VecDeque<(u64, AbortHandle)>>,
     count: usize,
     last: u64,
@@ -91,19 +93,21 @@ impl Gate {
         Self { limits, members: BTreeSet::new(), rates: BTreeMap::new(), flying: BTreeMap::new(), count: 0, last: 0 }
     }
 
-    /// The addresses of known members, which have slots of their own.
-    pub fn set_members(&mut self, members: BTreeSet<IpAddr>) {
-        self.members = members;
+    /// The addresses of known members, which have slots of their own: the first [`MAX_MEMBERS`] of them.
+    pub fn set_members(&mut self, members: impl IntoIterator<Item = IpAddr>) {
+        self.members = members.into_iter().map(|addr| addr.to_canonical()).take(MAX_MEMBERS).collect();
     }
 
-    /// Whether a connection from here is within its prefix's rate. Known members always are.
+    fn class(&self, addr: IpAddr) -> Class {
+        let addr = addr.to_canonical();
+        if self.members.contains(&addr) { Class::Member(addr) } else { Class::Prefix(prefix(addr)) }
+    }
+
+    /// Whether a connection from here is within the rate of its class.
     pub fn within_rate(&mut self, addr: IpAddr, now: Instant) -> bool {
-        if self.members.contains(&addr.to_canonical()) {
-            return true;
-        }
         let rate = f64::from(self.limits.rate);
-        let key = prefix(addr);
-        if self.rates.len() >= MAX_PREFIXES
+        let key = self.class(addr);
+        if self.rates.len() >= MAX_RATES
             && !self.rates.contains_key(&key)
             && let Some(oldest) = self.rates.iter().min_by_key(|(_, r)| r.at).map(|(key, _)| *key)
         {
@@ -122,9 +126,8 @@ impl Gate {
 
     /// Lets a handshake in. Says how many older ones were ended to make room.
     pub fn enter(&mut self, addr: IpAddr, task: AbortHandle) -> (Pass, usize) {
-        let addr = addr.to_canonical();
-        let member = self.members.contains(&addr);
-        let class = if member { Class::Member(addr) } else { Class::Prefix(prefix(addr)) };
+        let class = self.class(addr);
+        let member = matches!(class, Class::Member(_));
         let most = if member { self.limits.per_member } else { self.limits.per_prefix };
         let mut ended = 0;
         while self.flying.get(&class).is_some_and(|tasks| tasks.len() >= most) {
@@ -191,6 +194,10 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+    use proptest::test_runner::Config;
+
     use super::*;
 
     fn ip(text: &str) -> IpAddr {
@@ -200,7 +207,7 @@ mod tests {
     #[tokio::test]
     async fn the_oldest_of_a_full_prefix_makes_room_and_members_are_apart() {
         let mut gate = Gate::new(GateLimits { per_prefix: 2, per_member: 1, in_flight: 4, ..GateLimits::default() });
-        gate.set_members(BTreeSet::from([ip("10.0.0.9")]));
+        gate.set_members([ip("10.0.0.9")]);
         let stall = || tokio::spawn(std::future::pending::<()>());
         let tasks: Vec<_> = (0..3).map(|_| stall()).collect();
         let member = stall();
@@ -224,7 +231,7 @@ mod tests {
     async fn a_flood_from_many_prefixes_costs_the_fullest_and_never_a_member() {
         let limits = GateLimits { per_prefix: 8, per_member: 8, in_flight: 10, ..GateLimits::default() };
         let mut gate = Gate::new(limits);
-        gate.set_members(BTreeSet::from([ip("10.0.0.9")]));
+        gate.set_members([ip("10.0.0.9")]);
         let stall = || tokio::spawn(std::future::pending::<()>());
         // The member has the fullest class of all, and the healthy stranger came last among equals.
         let members: Vec<_> = (0..5).map(|_| stall()).collect();
@@ -251,15 +258,70 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_has_a_rate_and_a_member_has_none() {
+    fn a_prefix_has_a_rate_and_a_member_in_it_one_of_its_own() {
         let mut gate = Gate::new(GateLimits { rate: 10, ..GateLimits::default() });
-        gate.set_members(BTreeSet::from([ip("10.0.0.9")]));
+        gate.set_members([ip("10.0.0.9")]);
         let now = Instant::now();
         assert_eq!((0..100).filter(|_| gate.within_rate(ip("10.0.0.1"), now)).count(), 40);
         assert!(!gate.within_rate(ip("10.0.0.77"), now), "the same /24");
         assert!(gate.within_rate(ip("10.0.1.1"), now), "another /24");
-        assert!(gate.within_rate(ip("10.0.0.9"), now));
+        assert_eq!((0..100).filter(|_| gate.within_rate(ip("10.0.0.9"), now)).count(), 40);
         assert!(gate.within_rate(ip("10.0.0.1"), now + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn rates_and_members_are_bounded() {
+        let mut gate = Gate::new(GateLimits::default());
+        let now = Instant::now();
+        let addr = |n: usize| IpAddr::from(u32::try_from(n << 8).unwrap().to_be_bytes());
+        for n in 0..2 * MAX_RATES {
+            assert!(gate.within_rate(addr(n), now + Duration::from_millis(u64::try_from(n).unwrap())));
+        }
+        assert_eq!(gate.rates.len(), MAX_RATES);
+        assert!(gate.rates.contains_key(&Class::Prefix(addr(2 * MAX_RATES - 1))), "the newest is there");
+        gate.set_members((0..2 * MAX_MEMBERS).map(addr));
+        assert_eq!(gate.members.len(), MAX_MEMBERS);
+    }
+
+    proptest! {
+        #![proptest_config(Config::with_cases(64))]
+
+        /// Whatever comes and goes, no bound is passed, the newest is in, and an eviction takes the oldest of its class.
+        #[test]
+        fn every_bound_holds_and_the_newest_is_always_in(steps in vec((any::<bool>(), 0_u8..6, 0_u8..4), 1..200)) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let _inside = runtime.enter();
+            let limits = GateLimits { in_flight: 6, per_prefix: 3, per_member: 2, ..GateLimits::default() };
+            let mut gate = Gate::new(limits);
+            gate.set_members([ip("10.0.0.9"), ip("10.0.1.9")]);
+            let mut passes = Vec::new();
+            for (enters, net, host) in steps {
+                if enters || passes.is_empty() {
+                    let host = if host == 0 { 9 } else { host };
+                    let addr = IpAddr::from([10, 0, net, host]);
+                    let oldest = gate.flying.get(&gate.class(addr)).and_then(|tasks| tasks.front()).map(|(n, _)| *n);
+                    let full = gate.flying.get(&gate.class(addr)).map_or(0, VecDeque::len)
+                        >= if matches!(gate.class(addr), Class::Member(_)) { 2 } else { 3 };
+                    let (pass, ended) = gate.enter(addr, runtime.spawn(std::future::pending::<()>()).abort_handle());
+                    let mine = gate.flying.get(&pass.class).unwrap();
+                    prop_assert_eq!(mine.back().map(|(n, _)| *n), Some(pass.number));
+                    prop_assert!(ended <= 2);
+                    if full {
+                        prop_assert!(ended >= 1 && mine.iter().all(|(n, _)| Some(*n) != oldest));
+                    }
+                    passes.push(pass);
+                } else {
+                    let pass: Pass = passes.swap_remove(usize::from(host) % passes.len());
+                    gate.leave(pass);
+                }
+                for (class, tasks) in &gate.flying {
+                    let most = if matches!(class, Class::Member(_)) { 2 } else { 3 };
+                    prop_assert!(!tasks.is_empty() && tasks.len() <= most, "{:?}", class);
+                }
+                prop_assert_eq!(gate.count, gate.flying.values().map(VecDeque::len).sum::<usize>());
+                prop_assert!(gate.strangers() <= limits.in_flight);
+            }
+        }
     }
 
     #[test]

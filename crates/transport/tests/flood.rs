@@ -50,7 +50,7 @@ async fn stall(n: usize, to: SocketAddr) -> Option<TcpStream> {
     let mut stream = socket.connect(to).await.ok()?;
     if n % 2 == 1 {
         // It may have been closed already.
-        let _ = stream.write_all(&truncated_hello(n * 4 % (12 * 1024))).await;
+        let _ = stream.write_all(&truncated_hello(n * 7_919 % (12 * 1024))).await;
     }
     Some(stream)
 }
@@ -94,7 +94,8 @@ async fn flood(rate: u32) {
     let held = soon("the flood", flooding).await.unwrap();
     assert!(held.len() > connections * 9 / 10, "{} of {connections} connected", held.len());
     println!("rate {rate}: {during} healthy dials while {} connections came; the slowest took {worst:?}", held.len());
-    until("a full prefix", || bob.handshakes() > PER_PREFIX / 2).await;
+    // Of the last ones some have sent too much by now, so it may not be full; most stand still.
+    until("many stalled handshakes", || bob.handshakes() > PER_PREFIX / 4).await;
     for (who, source) in [("another prefix", STRANGER), ("a member in the flood's prefix", MEMBER)] {
         let took = healthy(&alice, source, &mut listener).await;
         println!("rate {rate}: {who}, with {} stalled in flight: {took:?}", bob.handshakes());
