@@ -94,13 +94,14 @@ impl Disk {
         }
     }
 
-    /// Asks for a read; the answer comes to the engine. If there is no room, an answer of nothing is given back.
-    pub(crate) fn read(&self, read: Read) -> Result<(), Input> {
+    /// Asks for a read; the answer comes to the engine. If there is no room, an answer of nothing is given at once.
+    pub(crate) fn read(&self, read: Read) -> Option<Input> {
         match &*lock(&self.reads) {
-            Some(reads) => reads.try_send(read).map_err(|refused| match refused {
-                TrySendError::Full(read) | TrySendError::Disconnected(read) => read.nothing(),
-            }),
-            None => Err(read.nothing()),
+            Some(reads) => match reads.try_send(read) {
+                Ok(()) => None,
+                Err(TrySendError::Full(read) | TrySendError::Disconnected(read)) => Some(read.nothing()),
+            },
+            None => Some(read.nothing()),
         }
     }
 

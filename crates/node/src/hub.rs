@@ -269,7 +269,7 @@ impl Hub {
     /// The queue has room for one read a link and some look-ups. A read that finds none is answered with nothing, so
     /// that the engine does not wait for it; the next comparison asks again.
     fn read(&self, state: &mut State, read: Read) {
-        if let Err(nothing) = self.disk.read(read) {
+        if let Some(nothing) = self.disk.read(read) {
             Counters::add(&self.counters.reads_dropped, 1);
             state.answers.push_back(nothing);
         }
