@@ -160,3 +160,78 @@ impl Merge {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rumormill_wire::native::{BundleBuilder, MessageKind};
+    use rumormill_wire::{Digest, Incarnation, NodeId, Origin, Seq, Signature};
+
+    use super::*;
+
+    /// Bundle `n` of `all` has one message at `n`; each is of another origin.
+    struct Long {
+        all: u64,
+        given: u64,
+    }
+
+    fn bundle(n: u64) -> Opened {
+        let origin = Origin { node: NodeId([1; 32]), incarnation: Incarnation(n) };
+        let mut builder = BundleBuilder::new(origin, Seq::FIRST, Digest::ZERO);
+        builder.push(Clock(n), MessageKind::CHAT, "", b"").unwrap();
+        Opened { place: (Clock(n), n), bytes: builder.seal(Signature([0; 64])).into(), received_us: 0 }
+    }
+
+    impl Source for Long {
+        fn newest(&mut self) -> Result<u64, StoreError> {
+            Ok(self.all)
+        }
+        fn after(&mut self, place: Option<Place>) -> Result<Vec<Opened>, StoreError> {
+            let from = place.map_or(0, |(clock, _)| clock.0) + 1;
+            let some: Vec<_> = (from..=self.all).take(AHEAD).map(bundle).collect();
+            self.given += u64::try_from(some.len()).unwrap();
+            Ok(some)
+        }
+        fn spanning(&mut self, clock: Clock) -> Result<Vec<Opened>, StoreError> {
+            self.given += 1;
+            Ok(vec![bundle(clock.0)])
+        }
+        fn late(&mut self, _: u64, _: Place, _: Clock) -> Result<Vec<Opened>, StoreError> {
+            Err(StoreError::Closed)
+        }
+    }
+
+    #[test]
+    fn a_page_of_a_long_log_opens_only_what_is_on_it() {
+        let mut source = Long { all: 1_000_000, given: 0 };
+        let mut merge = Merge::default();
+        let mut after = None;
+        for n in 0..5 {
+            let page = merge.page(&mut source, after, 100).unwrap();
+            assert_eq!(page.len(), 100);
+            after = page.last().map(|entry| entry.key);
+            assert!(merge.open.len() <= 1 && merge.ahead.len() <= AHEAD);
+            assert!(source.given <= (n + 1) * 100 + 2 * 16, "{} opened for {n} pages", source.given);
+        }
+        let jump = bundle(900_000);
+        let key = OrderKey {
+            clock: Clock(900_000),
+            seq: Seq(1),
+            origin: BundleView::parse(&jump.bytes).unwrap().header().origin,
+        };
+        let before = source.given;
+        assert_eq!(merge.page(&mut source, Some(key), 3).unwrap()[0].key.clock, Clock(900_001));
+        assert!(source.given - before <= 1 + 16);
+    }
+
+    #[test]
+    fn after_an_error_nothing_is_left_out() {
+        let mut source = Long { all: 50, given: 0 };
+        let mut merge = Merge::default();
+        let first = merge.page(&mut source, None, 10).unwrap();
+        source.all = 60;
+        let after = first.last().map(|entry| entry.key);
+        assert!(merge.page(&mut source, after, 10).is_err());
+        let again = merge.page(&mut source, after, 10).unwrap();
+        assert_eq!(again.iter().map(|entry| entry.key.clock.0).collect::<Vec<_>>(), (11..=20).collect::<Vec<_>>());
+    }
+}

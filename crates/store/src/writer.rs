@@ -11,9 +11,9 @@ use crate::types::{Record, Store};
 /// Jobs that wait for the writer.
 pub const QUEUE: usize = 4_096;
 /// Bytes that wait for the writer: beyond it no job is taken, unless nothing waits.
-pub const QUEUE_BYTES: usize = 16 * 1024 * 1024;
-/// A transaction takes no more once it has so many bytes.
-const GROUP_BYTES: usize = 8 * 1024 * 1024;
+pub const QUEUE_BYTES: usize = 8 * 1024 * 1024;
+/// A transaction takes no more once it has so many bytes. Larger ones outgrow the page cache and are no faster.
+const GROUP_BYTES: usize = 1024 * 1024;
 
 /// Records that are committed together, and whom to tell.
 pub struct Job {

@@ -85,7 +85,7 @@ fn a_group_is_bounded() {
     let (told, _heard) = channel();
     let (writer, sizes, go) = busy(&told);
     for n in 1..=12 {
-        writer.try_submit(job(n, meta(1 << 20), &told)).unwrap();
+        writer.try_submit(job(n, meta(1 << 17), &told)).unwrap();
     }
     for _ in 0..3 {
         go.send(()).unwrap();

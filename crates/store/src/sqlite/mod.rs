@@ -172,3 +172,35 @@ impl Store for SqliteStore {
         self.lock.closed(&self.path)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_said_and_costs_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.db");
+        let mut store = SqliteStore::open(&path, Durability::Full, 0).unwrap();
+        let record = |key: &str, len| Record::Meta { key: key.into(), value: Bytes::from(vec![1; len]) };
+        store.commit(&[record("a", 10)]).unwrap();
+        let pages: i64 = store.db.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        let limit = |store: &SqliteStore, most: i64| {
+            store.db.query_row(&format!("PRAGMA max_page_count = {most}"), [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        assert_eq!(limit(&store, pages), pages);
+        let why = store.commit(&[record("b", 10), record("c", 100_000)]).unwrap_err();
+        let text = why.to_string();
+        assert!(text.contains("make room") && text.contains(path.to_str().unwrap()), "{text}");
+        assert_eq!(store.recover().unwrap().meta, [("a".to_owned(), Bytes::from(vec![1; 10]))]);
+        limit(&store, 1_000_000);
+        store.commit(&[record("c", 100_000)]).unwrap();
+        store.close().unwrap();
+        drop(store);
+        let mut again = SqliteStore::open(&path, Durability::Full, 0).unwrap();
+        let found = again.recover().unwrap();
+        assert!(found.clean && found.meta.len() == 2);
+    }
+}
