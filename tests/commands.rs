@@ -1,0 +1,189 @@
+//! What people type: the demo from start to end, certificates, exit codes, and outputs that fail.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
+
+#[path = "support/nodes.rs"]
+mod nodes;
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use nodes::{Net, Node, rumormill, until};
+use serde_json::Value;
+
+fn run(words: &[&str]) -> Output {
+    rumormill().args(words).output().unwrap()
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap()
+}
+
+/// Node processes that live below a directory.
+fn living_below(dir: &Path) -> usize {
+    let mark = dir.display().to_string();
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter(|p| fs::read(p.path().join("cmdline")).is_ok_and(|c| String::from_utf8_lossy(&c).contains(&mark)))
+        .count()
+}
+
+#[test]
+fn the_demo_ends_with_one_log_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let done = rumormill().args(["demo", "--json"]).env("TMPDIR", dir.path()).output().unwrap();
+    assert_eq!(done.status.code(), Some(0), "{}", text(done.stderr));
+    let summary: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!((&summary["nodes"], &summary["messages"]), (&5.into(), &8.into()));
+    assert_eq!(summary["same_log_everywhere"], true);
+    assert_eq!(summary["tls"], "TLSv1.3, X25519MLKEM768");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "its directory is gone");
+    assert_eq!(living_below(dir.path()), 0);
+}
+
+#[test]
+fn the_demo_for_people_tells_the_story_without_colour_where_no_terminal_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let done = rumormill().arg("demo").env("TMPDIR", dir.path()).output().unwrap();
+    let (told, code) = (text(done.stdout), done.status.code());
+    assert_eq!(code, Some(0), "{told}");
+    let mut rest = told.as_str();
+    for words in ["started five nodes", "linked up", "carol crashed", "carol is back", "all five logs are the same"] {
+        rest = rest.split_once(words).unwrap_or_else(|| panic!("{words:?} in its turn: {told}")).1;
+    }
+    assert_eq!(rest.matches("Has anybody heard?").count(), 1, "the log is shown: {told}");
+    assert!(!told.contains('\x1b'), "{told}");
+}
+
+#[test]
+fn an_interrupted_demo_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    for signal in [rustix::process::Signal::INT, rustix::process::Signal::TERM] {
+        let mut demo = rumormill();
+        demo.arg("demo").env("TMPDIR", dir.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut demo = demo.spawn().unwrap();
+        // Five nodes run once it has said so.
+        let mut told = BufReader::new(demo.stdout.take().unwrap());
+        told.read_line(&mut String::new()).unwrap();
+        assert_eq!(living_below(dir.path()), 5);
+        rustix::process::kill_process(rustix::process::Pid::from_child(&demo), signal).unwrap();
+        let done = demo.wait_with_output().unwrap();
+        assert_eq!(done.status.code(), Some(1));
+        assert!(text(done.stderr).starts_with("error: "));
+        assert_eq!(living_below(dir.path()), 0, "no node is left");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "no directory is left");
+    }
+}
+
+#[test]
+fn exit_codes_and_errors_say_what_is_wrong_and_what_next() {
+    for words in [&["frob"][..], &["send"], &["node", "--listen", "nowhere"], &["process", "4", "4", "x"]] {
+        let done = run(words);
+        assert_eq!(done.status.code(), Some(2), "{words:?}");
+        let said = text(done.stderr);
+        assert!(said.starts_with("error: ") && said.lines().count() > 1, "{words:?}: {said}");
+        assert!(done.stdout.is_empty() && !said.contains('\x1b'), "{words:?}");
+    }
+    for words in [&["send", "x", "--state", "/nowhere"][..], &["certs", "show", "--home", "/nowhere"]] {
+        let done = run(words);
+        assert_eq!(done.status.code(), Some(1), "{words:?}");
+        let said = text(done.stderr);
+        assert!(said.contains("/nowhere") && said.contains("\n  next: "), "{words:?}: {said}");
+    }
+    assert_eq!(run(&["--help"]).status.code(), Some(0));
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_no_panic() {
+    let net = Net::new();
+    let alice = net.start("alice", &[]);
+    alice.send("hello");
+    let socket = alice.socket();
+    let socket = socket.to_str().unwrap();
+    for words in [
+        &["--help"][..],
+        &["log", "--socket", socket],
+        &["peers", "--socket", socket],
+        &["send", "x", "--socket", socket],
+    ] {
+        for out in [File::options().write(true).open("/dev/full").unwrap(), File::open("/dev/null").unwrap()] {
+            let mut command = rumormill();
+            let done = command.args(words).stdout(out).stderr(Stdio::piped()).output().unwrap();
+            let said = text(done.stderr);
+            assert!(
+                done.status.code().is_some_and(|code| code <= 1) && !said.contains("panicked"),
+                "{words:?}: {said}"
+            );
+        }
+    }
+}
+
+#[test]
+fn certificates_are_made_shown_renewed_and_never_overwritten() {
+    let net = Net::new();
+    let home = net.home();
+    let home = home.to_str().unwrap();
+    let before = fs::read(net.home().join("ca/ca.key")).unwrap();
+    let again = run(&["certs", "init", "--home", home]);
+    assert_eq!(again.status.code(), Some(1), "a CA is not overwritten");
+    assert_eq!(fs::read(net.home().join("ca/ca.key")).unwrap(), before);
+
+    let out = net.dir.path().join("alice");
+    let out = out.to_str().unwrap();
+    let said = net.certs(&["issue", "alice", "--out", out, "--days", "10"]);
+    assert!(said.contains("expires in 10 days"), "{said}");
+    let show = |what: &str| -> Value { serde_json::from_str(&net.certs(&["show", what, "--json"])).unwrap() };
+    let first = show("alice");
+    assert_eq!((&first["name"], &first["ca"]), (&"alice".into(), &false.into()));
+    assert_eq!(first["not_after"], show(&format!("{out}/cert.pem"))["not_after"], "by name and by file");
+    net.certs(&["issue", "alice", "--out", out, "--days", "20"]);
+    let second = show("alice");
+    assert_eq!(first["node"], second["node"], "a renewed certificate is of the same node");
+    assert!(second["not_after"].as_u64() > first["not_after"].as_u64());
+    assert_ne!(first["sha256"], second["sha256"]);
+    assert_eq!(first["network"], serde_json::from_str::<Value>(&net.certs(&["show", "--json"])).unwrap()["network"]);
+}
+
+fn chain(net: &Net) -> [Node; 3] {
+    let alice = net.start("alice", &[]);
+    let bob = net.start("bob", &[&alice]);
+    let carol = net.start("carol", &[&bob]);
+    for text in ["one", "two", "three"] {
+        carol.send(text);
+    }
+    until("alice has them", || alice.texts().len() == 3);
+    [alice, bob, carol]
+}
+
+#[test]
+fn a_plain_revocation_ends_links_and_keeps_what_was_said() {
+    let net = Net::new();
+    let [alice, bob, carol] = chain(&net);
+    let said = net.certs(&["revoke", "carol"]);
+    assert!(said.contains("its messages stay"), "{said}");
+    until("bob has one link left", || bob.peers().len() == 1);
+    carol.send("does anybody hear me?");
+    alice.send("no");
+    until("bob has alice's", || bob.texts() == ["one", "two", "three", "no"]);
+    assert_eq!(carol.texts().len(), 4, "she has her own alone");
+    let shown: Value = serde_json::from_str(&net.certs(&["show", "--json"])).unwrap();
+    assert_eq!((&shown["revocations"], shown["revoked"].as_array().unwrap().len()), (&1.into(), 1));
+}
+
+#[test]
+fn a_revocation_with_a_nodes_word_cuts_later_messages_everywhere() {
+    let net = Net::new();
+    let [mut alice, bob, carol] = chain(&net);
+    // What alice does not have when the list is made does not count, though bob has it.
+    alice.term();
+    carol.send("four");
+    until("bob has it", || bob.texts().len() == 4);
+    // At another address she is nobody's neighbour: nobody tells her the fourth.
+    alice.addr.set_port(20_001);
+    alice.start();
+    assert_eq!(alice.texts().len(), 3);
+    let said = net.certs(&["revoke", "carol", "--socket", alice.socket().to_str().unwrap()]);
+    assert!(said.contains("its first 3 messages count"), "{said}");
+    until("bob's view is cut", || bob.texts() == ["one", "two", "three"]);
+}
