@@ -31,7 +31,7 @@ const IMPURE_WORDS: &[&str] = &[
     "SystemTime",
     "Instant::now",
     "thread_rng",
-    "rand::rng",
+    "rand::rng()",
 ];
 
 type Graph = BTreeMap<String, BTreeSet<String>>;
