@@ -4,8 +4,9 @@
 //! ```text
 //! HOME/ca/ca.pem, ca.key, automatic      one unit, renamed into place
 //! HOME/nodes/NAME/cert.pem, key.pem      issued here
+//! HOME/nodes/NAME/lock                   taken while these are made
 //! HOME/revoked.bin                       the list in force
-//! HOME/lock                              taken while any of these is made
+//! HOME/lock                              taken while the CA or the list is made
 //! ```
 
 use std::env;
@@ -169,11 +170,12 @@ impl LocalCa {
             _ => {}
         }
         files::private_dir(&beside)?;
-        files::write_private(&beside.join("ca.key"), key.serialize_pem().as_bytes())?;
-        files::write_private(&beside.join("ca.pem"), certificate.pem().as_bytes())?;
+        let (key, pem) = (key.serialize_pem(), certificate.pem());
+        let mut parts = vec![(Path::new("ca.key"), key.as_bytes()), (Path::new("ca.pem"), pem.as_bytes())];
         if automatic {
-            files::write_private(&beside.join("automatic"), b"serves loopback only\n")?;
+            parts.push((Path::new("automatic"), b"serves loopback only\n"));
         }
+        files::write_private_all(&beside, &parts)?;
         let place = home.join("ca");
         fs::rename(&beside, &place).map_err(FileError::at("make", &place))?;
         files::sync_dir(home).map_err(FileError::at("sync", home))?;

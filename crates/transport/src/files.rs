@@ -51,20 +51,36 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 
 /// Writes beside, syncs and renames.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let beside = path.with_extension(format!("new-{}", std::process::id()));
-    let write = || -> io::Result<()> {
-        // A fresh file: one left from a crash, or put there by others, may be a link or readable by them.
-        match fs::remove_file(&beside) {
-            Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        sync_dir(path.parent().unwrap_or(Path::new(".")))
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let name = path.file_name().map(Path::new).unwrap_or(path);
+    write_private_all(dir, &[(name, bytes)])
+}
+
+/// Writes several files of one directory, each as by itself and in this order; the directory is synced once.
+pub(crate) fn write_private_all(dir: &Path, files: &[(&Path, &[u8])]) -> Result<(), FileError> {
+    let beside = |name: &Path| {
+        let mut name = name.as_os_str().to_owned();
+        name.push(format!(".new-{}", std::process::id()));
+        dir.join(name)
     };
-    write().map_err(FileError::at("write", path))
+    for (name, bytes) in files {
+        write_new(&beside(name), bytes).map_err(FileError::at("write", &dir.join(name)))?;
+    }
+    for (name, _) in files {
+        fs::rename(beside(name), dir.join(name)).map_err(FileError::at("write", &dir.join(name)))?;
+    }
+    sync_dir(dir).map_err(FileError::at("sync", dir))
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // A fresh file: one left from a crash, or put there by others, may be a link or readable by them.
+    match fs::remove_file(path) {
+        Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! What the local CA issues: a key and a certificate for a name (certs/README.md).
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub struct Issued {
     pub certificate: PathBuf,
     /// The key, PEM, for its owner alone.
     pub key: PathBuf,
-    /// A copy of the CA certificate, PEM.
+    /// The CA certificate, PEM.
     pub ca: PathBuf,
 }
 
@@ -42,7 +43,8 @@ fn read_key(path: &Path) -> Result<Option<KeyPair>, CaError> {
 
 impl LocalCa {
     /// Issues a certificate. A node that has one from here keeps its key, so its node id: that is how certificates are
-    /// renewed. A revoked key is replaced by a new one: that is how a name comes back as another node. Files go to `out`, or to this home's place for the name.
+    /// renewed. A revoked key is replaced by a new one: that is how a name comes back as another node. Files go to `out`,
+    /// or to this home's place for the name.
     ///
     /// # Errors
     /// The name is none, another node that is not revoked has it, or a file cannot be made.
@@ -50,16 +52,23 @@ impl LocalCa {
         if !is_name(name) {
             return Err(CaError::Name(name.to_owned()));
         }
-        let _lock = files::lock(&self.home().join("lock"))?;
+        let _lock = self.lock_name(name)?;
         self.issue_locked(name, valid_for, out)
+    }
+
+    /// A lock of the name's own: processes that start together need not wait for each other's disk.
+    fn lock_name(&self, name: &str) -> Result<File, CaError> {
+        let place = self.home().join("nodes").join(name);
+        files::private_dir(&place)?;
+        Ok(files::lock(&place.join("lock"))?)
     }
 
     fn issue_locked(&self, name: &str, valid_for: Duration, out: Option<&Path>) -> Result<Issued, CaError> {
         let place = self.home().join("nodes").join(name);
         let dir = out.map_or_else(|| place.clone(), Path::to_owned);
-        let issued = Issued { certificate: dir.join("cert.pem"), key: dir.join("key.pem"), ca: dir.join("ca.pem") };
+        let ca = out.map_or_else(|| self.certificate_path(), |dir| dir.join("ca.pem"));
+        let issued = Issued { certificate: dir.join("cert.pem"), key: dir.join("key.pem"), ca };
         files::private_dir(&dir)?;
-        files::private_dir(&place)?;
         let revoked = self.revocations()?;
         let lives = |key: &KeyPair| revoked.nodes.keys().all(|node| node.as_bytes() != key.public_key_raw());
         let key = match read_key(&issued.key)?.filter(lives) {
@@ -80,12 +89,17 @@ impl LocalCa {
         (params.not_before, params.not_after) = validity(valid_for);
         let issuer = Issuer::new(ca_params(&self.network()), self.key()?);
         let certificate = params.signed_by(&key, &issuer)?;
-        files::write_private(&issued.key, key.serialize_pem().as_bytes())?;
-        files::write_private(&issued.certificate, certificate.pem().as_bytes())?;
-        files::write_private(&issued.ca, &files::read(&self.certificate_path())?)?;
-        if dir != place {
+        let (key, pem) = (key.serialize_pem(), certificate.pem());
+        let parts = [(Path::new("key.pem"), key.as_bytes()), (Path::new("cert.pem"), pem.as_bytes())];
+        if out.is_none() {
+            // The key first: a crash in between leaves one that is used the next time.
+            files::write_private_all(&place, &parts)?;
+        } else {
+            let ca = files::read(&self.certificate_path())?;
+            let [key, certificate] = parts;
+            files::write_private_all(&dir, &[key, certificate, (Path::new("ca.pem"), &ca)])?;
             // What was issued stays known here by its certificate, so that a name can be revoked and is given once.
-            files::write_private(&place.join("cert.pem"), certificate.pem().as_bytes())?;
+            files::write_private(&place.join("cert.pem"), pem.as_bytes())?;
         }
         Ok(issued)
     }
@@ -114,7 +128,7 @@ impl LocalCa {
             if !is_name(name) {
                 return Err(CaError::Name(name.to_owned()));
             }
-            let _lock = files::lock(&self.home().join("lock"))?;
+            let _lock = self.lock_name(name)?;
             if !(certificate.exists() && key.exists()) {
                 self.issue_locked(name, NODE_VALIDITY, None)?;
             }
