@@ -1,7 +1,7 @@
 //! Nodes that are killed under load, and stores that are damaged or put back while their node is stopped.
 //!
 //! `RUMORMILL_TEST_LONG=1` kills 50 times instead of 6.
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a test")]
 
 #[path = "support/nodes.rs"]
 mod nodes;

@@ -1,7 +1,14 @@
 //! Three hosts from nothing, by the steps of docs/operations.md: three network namespaces on a bridge of this test's own.
 //!
 //! Needs root and the `ip` command, so it runs only with `RUMORMILL_TEST_NETNS=1` (as `.ci/run` does when it can).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::needless_range_loop, clippy::print_stderr, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::needless_range_loop,
+    clippy::print_stderr,
+    missing_docs
+)]
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,10 @@
 //! Nodes that are the real program, in a network with a CA of its own, and what people ask them by the command line.
-#![allow(clippy::unwrap_used, dead_code, reason = "helpers of tests, each of which uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    dead_code,
+    reason = "helpers of tests, each of which uses its part"
+)]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
