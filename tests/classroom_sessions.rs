@@ -62,7 +62,7 @@ fn one_session_after_another_in_one_directory_begins_with_an_empty_log() {
     for text in ["first", "second"] {
         for whose in [Whose::Ours, Whose::Old] {
             let mut proxy = place.proxy(whose);
-            proxy.say(&format!("0 start 2 {a}\n1 start 2 {b}\n0 msg 1 {text}\n1 get chatLog"));
+            proxy.say(&format!("0 start 2 {a}\n1 start 2 {b}\n0 msg 1 {text}\n0 get chatLog"));
             assert_eq!(proxy.exit(), (Some(0), format!("{text}\n"), String::new()), "{whose:?}");
             assert_eq!(place.running(), []);
         }
@@ -75,12 +75,19 @@ fn a_proxy_that_is_killed_leaves_nobody_and_no_log_to_the_next() {
     let [a, b] = ports();
     for whose in [Whose::Ours, Whose::Old] {
         let mut proxy = place.proxy(whose);
-        proxy.say(&format!("0 start 2 {a}\n1 start 2 {b}\n0 msg 1 old\n1 get chatLog"));
+        proxy.say(&format!("0 start 2 {a}\n1 start 2 {b}\n0 msg 1 old\n0 get chatLog"));
         assert_eq!(proxy.shown(), "old\n");
         proxy.kill();
         let mut proxy = place.proxy(Whose::Ours);
-        proxy.say(&format!("1 start 2 {b}\n0 start 2 {a}\n0 msg 1 new\n1 get chatLog"));
-        assert_eq!(proxy.exit(), (Some(0), "new\n".into(), String::new()), "after {whose:?}");
+        proxy.say(&format!("1 start 2 {b}\n0 start 2 {a}\n0 msg 1 new"));
+        let mut shown = String::new();
+        until("the message", || {
+            proxy.say("1 get chatLog");
+            shown = proxy.shown();
+            shown != "\n"
+        });
+        assert_eq!(shown, "new\n", "after {whose:?}");
+        assert_eq!(proxy.exit(), (Some(0), String::new(), String::new()), "after {whose:?}");
         assert_eq!(place.running(), []);
     }
 }
