@@ -3,7 +3,7 @@
 //! The engine stands behind a mutex that is held for microseconds and never across a wait. Whoever has an input (a
 //! link's reader, the timer, the store's callback, a person) feeds it and does at once what comes out: puts frames into
 //! outboxes, hands records to the store's thread. Checks of signatures come back to the feeder, who does them without
-//! the lock and feeds the verdict. So a message costs one task switch a hop, not four (docs/decisions).
+//! the lock and feeds the verdict. So a message costs one task switch a hop, not four.
 
 mod commits;
 mod links;

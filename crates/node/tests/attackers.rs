@@ -124,7 +124,8 @@ async fn one_that_says_nothing_is_let_go_before_and_after_hello() {
     let mut mute = Attacker::connect(&net, &nodes[0]).await;
     assert_eq!(mute.end().await, Some(ByeCode::IDLE));
     let mut silent = Attacker::linked(&net, &nodes[0]).await;
-    assert_eq!(silent.end().await, Some(ByeCode::IDLE), "it answers no PING");
+    // It answers no PING. On a busy machine the link may end before the BYE is written.
+    assert!(matches!(silent.end().await, None | Some(ByeCode::IDLE)));
     until("it is gone", async || !has(&nodes[0], "mallory")).await;
     unharmed(nodes).await;
 }

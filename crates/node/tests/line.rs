@@ -47,6 +47,16 @@ async fn a_thousand_each_arrive_everywhere_in_one_order() {
     for node in &nodes[1..] {
         assert_eq!(until_log(node, 4_000).await, first);
     }
+    // Read piece by piece, it is the same log.
+    let (mut pieces, mut after) = (Vec::new(), None);
+    loop {
+        let page = nodes[3].page(after, 333).await.unwrap();
+        assert!(page.len() <= 333);
+        let Some(last) = page.last() else { break };
+        after = Some(last.place);
+        pieces.extend(page.into_iter().map(|message| message.text));
+    }
+    assert_eq!(pieces, first);
     for node in &nodes {
         node.shutdown().await.unwrap();
     }

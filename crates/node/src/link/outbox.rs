@@ -157,4 +157,36 @@ mod tests {
         assert!(outbox.push_own(Bytes::from_static(b"ping")), "a PING too many is no reason to close");
         assert_eq!(outbox.items.len(), before);
     }
+
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn all_comes_out_once_in_order_whatever_the_sizes(sizes in prop::collection::vec((1_usize..70_000, any::<bool>()), 0..40)) {
+            let (mut outbox, mut expected, mut credit) = (Outbox::default(), Vec::new(), 0);
+            for (n, (size, bundle)) in sizes.iter().enumerate() {
+                let bytes = Bytes::from(vec![u8::try_from(n).unwrap(); *size]);
+                if *bundle {
+                    expected.extend([9; 6]);
+                    outbox.push_bundle([9; 6], bytes.clone(), size + 6);
+                    credit += 6;
+                } else {
+                    outbox.push(bytes.clone(), *size);
+                }
+                credit += size;
+                expected.extend(bytes);
+            }
+            prop_assert_eq!(outbox.put_in(), u64::try_from(expected.len()).unwrap());
+            let (mut found, mut paid) = (Vec::new(), 0);
+            while let Taken::Batch(batch) = outbox.take() {
+                let all: Vec<u8> = batch.pieces.iter().flat_map(|piece| piece.as_ref().to_vec()).collect();
+                prop_assert_eq!(all.len(), batch.bytes);
+                paid += batch.credit;
+                found.extend(all);
+            }
+            prop_assert!(found == expected);
+            prop_assert_eq!(paid, credit);
+        }
+    }
 }
