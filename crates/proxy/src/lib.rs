@@ -11,6 +11,7 @@ mod launch;
 mod process;
 mod session;
 mod signals;
+mod store;
 
 use std::io::Write;
 
@@ -24,6 +25,7 @@ pub use session::{MAX_PROCESSES, QUIET, SESSION_STORE, STOP_DEADLINE};
 use input::Lines;
 use session::Session;
 use signals::Signals;
+use store::SessionStore;
 
 /// How a proxy runs.
 #[derive(Debug, Clone)]
@@ -71,11 +73,11 @@ where
     W: Write,
     E: Write,
 {
-    let store = tempfile::Builder::new().prefix("rumormill-session-").tempdir();
+    let store = SessionStore::create_in(&std::env::temp_dir());
     if let Err(why) = &store {
         tell(err, format_args!("warning: no directory for this session's logs: {why}; a process alone loses its log"));
     }
-    let mut session = Session::new(config, store.as_ref().ok().map(|dir| dir.path().to_owned()));
+    let mut session = Session::new(config, store.as_ref().ok().map(SessionStore::path));
     let mut lines = Lines::new(input);
     let mut signals = Signals::listen();
     loop {
