@@ -9,11 +9,12 @@ use tokio::net::TcpStream;
 
 use crate::refusal::Refusal;
 
-/// Most bytes that a peer may send before its handshake is done. Ours takes some 2.5 KiB: a hello with a post-quantum key
-/// share, and a certificate of less than 1 KiB.
-pub(crate) const MAX_HANDSHAKE_BYTES: usize = 8 * 1024;
+/// Most bytes that a peer may send before we answer: a hello with a post-quantum key share takes 1.5 KiB, a certificate of
+/// ours less than 1 KiB. TLS doubles its buffer beyond this, and a stalled handshake is to hold at most 12 KiB.
+const MAX_FLIGHT_BYTES: usize = 4 * 1024;
 
-/// A connection that takes only so many bytes until it is told otherwise: TLS buffers what it is sent.
+/// A connection that takes only so many bytes before we answer, until it is told otherwise: TLS buffers what it is sent. We
+/// answer twice at most, and only to what was whole.
 #[derive(Debug)]
 pub(crate) struct Counted {
     tcp: TcpStream,
@@ -22,7 +23,7 @@ pub(crate) struct Counted {
 
 impl Counted {
     pub(crate) const fn new(tcp: TcpStream) -> Self {
-        Self { tcp, left: Some(MAX_HANDSHAKE_BYTES) }
+        Self { tcp, left: Some(MAX_FLIGHT_BYTES) }
     }
 
     /// The other end is known; from here on frames are bounded instead.
@@ -50,14 +51,18 @@ impl AsyncRead for Counted {
 
 impl AsyncWrite for Counted {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().tcp).poll_write(cx, buf)
+        let this = self.get_mut();
+        this.left = this.left.map(|_| MAX_FLIGHT_BYTES);
+        Pin::new(&mut this.tcp).poll_write(cx, buf)
     }
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().tcp).poll_write_vectored(cx, bufs)
+        let this = self.get_mut();
+        this.left = this.left.map(|_| MAX_FLIGHT_BYTES);
+        Pin::new(&mut this.tcp).poll_write_vectored(cx, bufs)
     }
     fn is_write_vectored(&self) -> bool {
         self.tcp.is_write_vectored()
