@@ -1,18 +1,17 @@
-//! Dialling and accepting (design: Identity and links).
+//! Our end of all links, and dialling (design: Identity and links). Accepting is in `accept`.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rumormill_wire::{NetworkId, NodeId};
 use rustls_pki_types::ServerName;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
-use tracing::{debug, info};
 
+use crate::accept::Listener;
 use crate::gate::{Gate, GateLimits};
 use crate::identity::Identity;
 use crate::link::{AuthenticatedPeer, LinkLimits, LinkReader, LinkWriter, open};
@@ -23,9 +22,6 @@ use crate::revocation::RevocationSet;
 use crate::stream::{Counted, Stream};
 use crate::tls::{self, Verifier, is_revoked};
 use crate::trust::{Trust, provider};
-
-/// Authenticated links that wait to be taken by [`Listener::accept`].
-const ACCEPT_QUEUE: usize = 64;
 
 /// Connections that the system may hold for us. When it holds no more, a newcomer tries again only after a second, so this is
 /// many; the system's own bound (`net.core.somaxconn`) is below it where that is lower.
@@ -83,25 +79,25 @@ pub enum DialError {
     LoopbackOnly(SocketAddr),
 }
 
-struct Credentials {
+pub(crate) struct Credentials {
     identity: Arc<Identity>,
-    acceptor: TlsAcceptor,
+    pub(crate) acceptor: TlsAcceptor,
 }
 
-struct Shared {
+pub(crate) struct Shared {
     trust: Trust,
     loopback_only: bool,
     credentials: RwLock<Arc<Credentials>>,
     revoked: Arc<RwLock<Arc<RevocationSet>>>,
     gate: Mutex<Gate>,
-    deadline: Duration,
+    pub(crate) deadline: Duration,
     limits: Limits,
-    metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// Our end of all links. Clones share everything.
 #[derive(Clone)]
-pub struct Endpoint(Arc<Shared>);
+pub struct Endpoint(pub(crate) Arc<Shared>);
 
 impl Endpoint {
     /// An endpoint with these credentials.
@@ -124,11 +120,11 @@ impl Endpoint {
         })))
     }
 
-    fn current(&self) -> Arc<Credentials> {
+    pub(crate) fn current(&self) -> Arc<Credentials> {
         Arc::clone(&self.0.credentials.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn gate<T>(&self, act: impl FnOnce(&mut Gate) -> T) -> T {
+    pub(crate) fn gate<T>(&self, act: impl FnOnce(&mut Gate) -> T) -> T {
         act(&mut self.0.gate.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -186,7 +182,7 @@ impl Endpoint {
         self.gate(|gate| gate.set_members(members));
     }
 
-    fn check_scope(&self, addr: SocketAddr) -> Result<(), DialError> {
+    pub(crate) fn check_scope(&self, addr: SocketAddr) -> Result<(), DialError> {
         let beyond = self.0.loopback_only && !addr.ip().to_canonical().is_loopback();
         if beyond { Err(DialError::LoopbackOnly(addr)) } else { Ok(()) }
     }
@@ -207,10 +203,7 @@ impl Endpoint {
     /// Accepts from a socket that listens already.
     #[must_use]
     pub fn listen(&self, socket: TcpListener) -> Listener {
-        let addr = socket.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
-        let (ready, links) = mpsc::channel(ACCEPT_QUEUE);
-        let task = tokio::spawn(accept_all(self.clone(), socket, ready));
-        Listener { links, addr, task: task.abort_handle() }
+        Listener::start(self.clone(), socket)
     }
 
     /// Connects and authenticates, within the handshake deadline. The other side's own check of us ends a little later:
@@ -260,7 +253,7 @@ impl Endpoint {
         opened
     }
 
-    fn opened(&self, stream: Stream, addr: SocketAddr) -> Result<Opened, Refusal> {
+    pub(crate) fn opened(&self, stream: Stream, addr: SocketAddr) -> Result<Opened, Refusal> {
         let opened = open(stream, addr, &self.0.trust, &self.0.limits)?;
         // The list may have changed while the handshake ran.
         if is_revoked(&self.0.revoked, &opened.peer.node()) {
@@ -298,92 +291,4 @@ pub struct Opened {
     pub writer: LinkWriter,
     /// Who is there.
     pub peer: AuthenticatedPeer,
-}
-
-/// A listening socket. Dropping it closes it; links live on.
-#[derive(Debug)]
-pub struct Listener {
-    links: mpsc::Receiver<Opened>,
-    addr: SocketAddr,
-    task: tokio::task::AbortHandle,
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Listener {
-    /// Where it listens.
-    #[must_use]
-    pub const fn local_addr(&self) -> SocketAddr {
-        self.addr
-    }
-
-    /// The next authenticated link. Handshakes run beside each other; those that fail are logged and counted, not seen
-    /// here. `None` once the socket is closed.
-    pub async fn accept(&mut self) -> Option<Opened> {
-        self.links.recv().await
-    }
-}
-
-async fn accept_all(endpoint: Endpoint, socket: TcpListener, ready: mpsc::Sender<Opened>) {
-    loop {
-        let (tcp, addr) = match socket.accept().await {
-            Ok(accepted) => accepted,
-            Err(why) => {
-                // Out of file descriptors, most likely: go on when some are free.
-                debug!(%why, "accept");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            }
-        };
-        Metrics::add(&endpoint.0.metrics.accepted, 1);
-        if endpoint.check_scope(addr).is_err() {
-            // A socket that was bound elsewhere: `bind` would have refused it.
-            endpoint.0.metrics.refuse(Refusal::Scope);
-            info!(target: "rumormill::transport", peer = %addr, reason = %Refusal::Scope, "handshake refused");
-            continue;
-        }
-        if !endpoint.gate(|gate| gate.within_rate(addr.ip(), Instant::now())) {
-            Metrics::add(&endpoint.0.metrics.over_rate, 1);
-            continue;
-        }
-        let (begin, begun) = tokio::sync::oneshot::channel();
-        let task = tokio::spawn({
-            let (endpoint, ready) = (endpoint.clone(), ready.clone());
-            async move {
-                let Ok(pass) = begun.await else { return };
-                let deadline = endpoint.0.deadline;
-                let result = match timeout(deadline, handshake(&endpoint, tcp, addr)).await {
-                    // It keeps its slot until it is taken, so that links which wait are bounded too.
-                    Ok(Ok(opened)) => ready.send_timeout(opened, deadline).await.map_err(|_| Refusal::Overload),
-                    Ok(Err(reason)) => Err(reason),
-                    Err(_) => Err(Refusal::Timeout),
-                };
-                endpoint.gate(|gate| gate.leave(pass));
-                if let Err(reason) = result {
-                    endpoint.0.metrics.refuse(reason);
-                    info!(target: "rumormill::transport", peer = %addr, %reason, "handshake refused");
-                }
-            }
-        });
-        let (pass, ended) = endpoint.gate(|gate| gate.enter(addr.ip(), task.abort_handle()));
-        Metrics::add(&endpoint.0.metrics.evicted, ended);
-        let _ = begin.send(pass);
-    }
-}
-
-async fn handshake(endpoint: &Endpoint, tcp: TcpStream, addr: SocketAddr) -> Result<Opened, Refusal> {
-    const TLS_HANDSHAKE: u8 = 0x16;
-    let _ = tcp.set_nodelay(true);
-    let mut first = [0];
-    match tcp.peek(&mut first).await {
-        Ok(1) if first == [TLS_HANDSHAKE] => {}
-        Ok(0) | Err(_) => return Err(Refusal::Lost),
-        Ok(_) => return Err(Refusal::NotTls),
-    }
-    let stream = endpoint.current().acceptor.accept(Counted::new(tcp)).await.map_err(|why| Refusal::of_io(&why))?;
-    endpoint.opened(Stream::Server(stream), addr)
 }

@@ -14,6 +14,8 @@ use tokio::task::AbortHandle;
 
 /// Prefixes and members whose rate is remembered; the one unused for longest makes room.
 pub const MAX_RATES: usize = 4_096;
+/// The rate of a known member's address, in rates of a prefix: whoever shares it must not keep the member out too easily.
+pub const MEMBER_RATES: u32 = 10;
 /// Addresses of known members that have slots of their own.
 pub const MAX_MEMBERS: usize = 1_024;
 
@@ -26,7 +28,8 @@ pub struct GateLimits {
     pub per_prefix: usize,
     /// Handshakes in flight from one known member's address, apart from its prefix.
     pub per_member: usize,
-    /// New connections a second from one prefix or one known member's address, and four times that at once.
+    /// New connections a second from one prefix, and four times that at once; [`MEMBER_RATES`] times as many from one known
+    /// member's address.
     pub rate: u32,
     /// How long a handshake may take.
     pub deadline: Duration,
@@ -105,8 +108,9 @@ impl Gate {
 
     /// Whether a connection from here is within the rate of its class.
     pub fn within_rate(&mut self, addr: IpAddr, now: Instant) -> bool {
-        let rate = f64::from(self.limits.rate);
         let key = self.class(addr);
+        let times = if matches!(key, Class::Member(_)) { MEMBER_RATES } else { 1 };
+        let rate = f64::from(self.limits.rate) * f64::from(times);
         if self.rates.len() >= MAX_RATES
             && !self.rates.contains_key(&key)
             && let Some(oldest) = self.rates.iter().min_by_key(|(_, r)| r.at).map(|(key, _)| *key)
@@ -265,7 +269,7 @@ mod tests {
         assert_eq!((0..100).filter(|_| gate.within_rate(ip("10.0.0.1"), now)).count(), 40);
         assert!(!gate.within_rate(ip("10.0.0.77"), now), "the same /24");
         assert!(gate.within_rate(ip("10.0.1.1"), now), "another /24");
-        assert_eq!((0..100).filter(|_| gate.within_rate(ip("10.0.0.9"), now)).count(), 40);
+        assert_eq!((0..1_000).filter(|_| gate.within_rate(ip("10.0.0.9"), now)).count(), 400);
         assert!(gate.within_rate(ip("10.0.0.1"), now + Duration::from_secs(1)));
     }
 

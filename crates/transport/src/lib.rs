@@ -4,6 +4,7 @@
 //! [`link::AuthenticatedPeer`], which only this crate can make.
 #![forbid(unsafe_code)]
 
+mod accept;
 pub mod backoff;
 pub mod bans;
 pub mod ca;
@@ -22,11 +23,12 @@ mod stream;
 mod tls;
 pub mod trust;
 
+pub use accept::Listener;
 pub use backoff::Backoff;
 pub use bans::Bans;
 pub use ca::{CaError, LocalCa, default_home};
 pub use certificate::CertificateInfo;
-pub use endpoint::{DialError, Endpoint, EndpointConfig, Expect, Listener};
+pub use endpoint::{DialError, Endpoint, EndpointConfig, Expect};
 pub use identity::{Identity, IdentityError};
 pub use link::{AuthenticatedPeer, LinkError, LinkReader, LinkWriter, TlsInfo};
 pub use metrics::Metrics;

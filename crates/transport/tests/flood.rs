@@ -23,6 +23,9 @@ const PROMPT: Duration = Duration::from_millis(900);
 const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 8, 1));
 const MEMBER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 9, 200));
 
+/// The open files of a process are for one flood at a time.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// How many connections fit: each has a descriptor at both ends, in this one process.
 fn affordable() -> usize {
     let limit = getrlimit(Resource::Nofile);
@@ -42,11 +45,15 @@ fn truncated_hello(bytes: usize) -> Vec<u8> {
     hello
 }
 
+/// An address of the flood's prefix.
+fn somewhere(n: usize) -> IpAddr {
+    IpAddr::from([127, 0, 9, u8::try_from(n % 150 + 1).unwrap()])
+}
+
 /// One that stalls: silent, or after up to 12 KiB.
-async fn stall(n: usize, to: SocketAddr) -> Option<TcpStream> {
-    let host = u8::try_from(n % 150 + 1).unwrap();
+async fn stall(n: usize, from: IpAddr, to: SocketAddr) -> Option<TcpStream> {
     let socket = TcpSocket::new_v4().ok()?;
-    socket.bind(SocketAddr::from(([127, 0, 9, host], 0))).ok()?;
+    socket.bind(SocketAddr::new(from, 0)).ok()?;
     let mut stream = socket.connect(to).await.ok()?;
     if n % 2 == 1 {
         // It may have been closed already.
@@ -77,7 +84,7 @@ async fn flood(rate: u32) {
     let flooding = tokio::spawn(async move {
         let mut held = Vec::with_capacity(connections);
         for n in 0..connections {
-            held.extend(stall(n, addr).await);
+            held.extend(stall(n, somewhere(n), addr).await);
         }
         held
     });
@@ -116,7 +123,30 @@ async fn flood(rate: u32) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_that_never_finishes_keeps_nobody_else_waiting() {
+    let _alone = ALONE.lock().await;
     // With the usual rate most of it is closed unheard; without one, all of it goes through the table.
     flood(GateLimits::default().rate).await;
     flood(1_000_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_from_a_members_own_address_leaves_it_a_way_in() {
+    let _alone = ALONE.lock().await;
+    let connections = affordable();
+    let net = Net::new();
+    let bob = net.endpoint("bob");
+    bob.set_known_members([MEMBER]);
+    let mut listener = bob.bind(anywhere()).await.unwrap();
+    let mut held = Vec::with_capacity(connections);
+    for n in 0..connections {
+        held.extend(stall(n, MEMBER, listener.local_addr()).await);
+    }
+    assert!(held.len() > connections * 9 / 10, "{} of {connections} connected", held.len());
+    assert!(bob.handshakes() <= GateLimits::default().per_member, "{}", bob.handshakes());
+    let alice = net.endpoint("alice");
+    for source in [MEMBER, somewhere(0), STRANGER] {
+        let took = healthy(&alice, source, &mut listener).await;
+        println!("{source}, with {} stalled in flight: {took:?}", bob.handshakes());
+    }
+    drop(held);
 }
