@@ -185,7 +185,8 @@ pub struct OpenConfig {
 
 /// The writing side.
 pub trait Store: Send {
-    /// What it holds. Called first; what was found broken on opening is told once.
+    /// What it holds. What was found broken on opening is told until something is committed, even by those who open it
+    /// later.
     ///
     /// # Errors
     /// The database cannot be read at all.

@@ -5,7 +5,7 @@
 mod common;
 
 use bytes::Bytes;
-use common::{Chain, chain_of, commit, log, mingled, open, origin, sorted};
+use common::{Chain, chain_of, commit, log, mingled, new_dir, open, origin, sorted};
 use proptest::prelude::*;
 use rumormill_store::{BundleRow, MemoryStore, OrderKey, Record, Store, StoreError};
 use rumormill_wire::native::BundleView;
@@ -19,7 +19,7 @@ fn with_memory(test: impl Fn(Make<'_>)) {
 }
 
 fn with_sqlite(test: impl Fn(Make<'_>)) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = new_dir();
     let count = std::cell::Cell::new(0);
     test(&|max_bytes| {
         count.set(count.get() + 1);
@@ -288,7 +288,7 @@ fn late_bundles_are_not_passed_over(make: Make<'_>) {
 
 #[test]
 fn the_two_kinds_give_the_same_answers() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = new_dir();
     let rows = mingled(60);
     let (mut file, mut memory) = (open(&dir.path().join("a.db")), MemoryStore::new(0));
     commit(file.as_mut(), &rows);

@@ -29,7 +29,11 @@ pub(super) fn is_damage(why: &StoreError) -> bool {
             matches!(
                 failure.code,
                 ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown | ErrorCode::TypeMismatch
-            ) || failure.extended_code == rusqlite::ffi::SQLITE_IOERR_SHORT_READ
+            ) || matches!(
+                // The file was opened for writing by then, so it is its header that forbids it.
+                failure.extended_code,
+                rusqlite::ffi::SQLITE_IOERR_SHORT_READ | rusqlite::ffi::SQLITE_READONLY
+            )
         }
         // A table is missing or a column holds another type: somebody wrote over it.
         rusqlite::Error::FromSqlConversionFailure(..)
@@ -43,20 +47,18 @@ pub(super) fn is_damage(why: &StoreError) -> bool {
 }
 
 /// A free name for a damaged file.
-fn name(path: &Path) -> PathBuf {
+pub(super) fn name(path: &Path) -> PathBuf {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
     let mut tries = (now..).map(|stamp| beside(path, &format!("{MARKER}{stamp}")));
     tries.find(|name| !name.exists()).unwrap_or_else(|| beside(path, MARKER))
 }
 
 /// Moves a store out of the way, with what is beside it.
-pub(super) fn put(path: &Path) -> Result<PathBuf, StoreError> {
-    let aside = name(path);
+pub(super) fn put(path: &Path, aside: &Path) -> Result<(), StoreError> {
     let io = |source| StoreError::Io { action: "put aside", path: path.to_owned(), source };
-    std::fs::rename(path, &aside).map_err(io)?;
-    put_extras(path, &aside).map_err(io)?;
-    forget_oldest(path).map_err(io)?;
-    Ok(aside)
+    std::fs::rename(path, aside).map_err(io)?;
+    put_extras(path, aside).map_err(io)?;
+    forget_oldest(path).map_err(io)
 }
 
 /// Moves away what is beside a store: it must never meet another file under the same name.

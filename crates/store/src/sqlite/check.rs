@@ -19,8 +19,6 @@ const REPORT_BYTES: u64 = 1 << 30;
 pub(super) struct State {
     pub(super) recovered: Recovered,
     pub(super) heads: BTreeMap<Origin, Head>,
-    /// Rows beside the bundles that are not what was written.
-    pub(super) broken: usize,
 }
 
 impl State {
@@ -49,7 +47,7 @@ pub(super) fn heads(db: &Connection) -> Result<State, StoreError> {
     }
     let bytes: i64 = db.query_row("SELECT coalesce(sum(length(data)), 0) FROM bundles", [], |row| row.get(0))?;
     state.recovered.bytes = bytes.cast_unsigned();
-    state.broken = kept::load(db, &mut state.recovered)?;
+    kept::load(db, &mut state.recovered)?;
     Ok(state)
 }
 
@@ -86,7 +84,7 @@ pub(super) fn everything(db: &Connection) -> Result<State, StoreError> {
         }
     }
     state.recovered.chains = chains.into_values().collect();
-    state.broken = kept::load(db, &mut state.recovered)?;
+    kept::load(db, &mut state.recovered)?;
     Ok(state)
 }
 

@@ -5,11 +5,12 @@ use bytes::Bytes;
 use rumormill_wire::NodeId;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::aside;
 use super::tables::{origin_of_sql, origin_to_sql};
 use crate::error::StoreError;
 use crate::types::{Record, Recovered};
 
-/// The store's own: [`BOOT`], [`FORMAT_KEY`].
+/// The store's own: [`BOOT`], [`DAMAGE`], [`FORMAT_KEY`].
 const OWN: i64 = 0;
 const MEMBER: i64 = 1;
 const PROOF: i64 = 2;
@@ -18,6 +19,8 @@ const META: i64 = 4;
 
 /// The boot id of the machine when the store was last opened.
 pub(super) const BOOT: &str = "boot";
+/// What was found broken and not yet acted on; see the module `told`.
+pub(super) const DAMAGE: &str = "damage";
 /// The format once more, where a stray bit does not make a newer version of it.
 pub(super) const FORMAT_KEY: &str = "format";
 
@@ -54,6 +57,12 @@ pub(super) fn keep_own(db: &Connection, key: &str, value: &[u8]) -> Result<(), S
     put(db, OWN, key.as_bytes(), value)
 }
 
+/// Forgets a value of the store's own.
+pub(super) fn forget_own(db: &Connection, key: &str) -> Result<(), StoreError> {
+    db.execute("DELETE FROM kept WHERE kind = ?1 AND key = ?2", params![OWN, key.as_bytes()])?;
+    Ok(())
+}
+
 /// A value of the store's own, if it is what was written.
 pub(super) fn own(db: &Connection, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
     let row: Option<(Vec<u8>, Vec<u8>)> = db
@@ -64,19 +73,21 @@ pub(super) fn own(db: &Connection, key: &str) -> Result<Option<Vec<u8>>, StoreEr
     Ok(row.filter(|(value, found)| seal(OWN, key.as_bytes(), value)[..] == found[..]).map(|(value, _)| value))
 }
 
-/// All rows but the store's own, into `out`. Gives how many are not what was written; those are left out.
-pub(super) fn load(db: &Connection, out: &mut Recovered) -> Result<usize, StoreError> {
-    let mut broken = 0;
+/// All rows but the store's own, into `out`.
+///
+/// # Errors
+/// One of them is not what was written.
+pub(super) fn load(db: &Connection, out: &mut Recovered) -> Result<(), StoreError> {
     let mut statement = db.prepare("SELECT kind, key, value, seal FROM kept ORDER BY kind, key")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         match sealed(row) {
             Ok((OWN, ..)) => {}
             Ok((kind, key, value)) if take(out, kind, &key, &value).is_some() => {}
-            _ => broken += 1,
+            _ => return Err(aside::damaged("a certificate, a proof or a value is not what was written")),
         }
     }
-    Ok(broken)
+    Ok(())
 }
 
 fn sealed(row: &rusqlite::Row<'_>) -> rusqlite::Result<(i64, Vec<u8>, Bytes)> {

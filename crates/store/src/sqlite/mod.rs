@@ -8,6 +8,7 @@ mod open;
 mod read;
 mod salvage;
 mod tables;
+mod told;
 mod wal;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ use rusqlite::{Connection, Transaction};
 use crate::error::StoreError;
 use crate::merge::Merge;
 use crate::row::Facts;
-use crate::types::{Durability, Reader, Record, Recovered, Store};
+use crate::types::{Damage, Durability, Reader, Record, Recovered, Store};
 use lock::Lock;
 use open::Opened;
 use tables::{INSERT, insert_row, new_origin};
@@ -53,6 +54,8 @@ pub struct SqliteStore {
     heads: BTreeMap<Origin, Head>,
     /// What was found on opening, until it is told or something is committed: it may be large, and it grows old.
     recovered: Option<Recovered>,
+    /// Of what was found broken.
+    damage: Vec<Damage>,
     clean: bool,
     boot_changed: bool,
     /// Somebody read what was not written: the next to open it looks at everything.
@@ -77,6 +80,7 @@ impl SqliteStore {
             max_bytes,
             bytes: recovered.bytes,
             heads,
+            damage: recovered.damage.clone(),
             clean: recovered.clean,
             boot_changed: recovered.boot_changed,
             recovered: Some(recovered),
@@ -92,12 +96,16 @@ impl SqliteStore {
         let mut heads = BTreeMap::new();
         let change = self.db.transaction()?;
         let added = fill(&change, batch, &self.heads, &mut heads)?;
+        if !self.damage.is_empty() {
+            told::forget(&change)?;
+        }
         let used = self.bytes.saturating_add(added);
         if self.max_bytes != 0 && added > 0 && used > self.max_bytes {
             return Err(StoreError::Full { used: self.bytes, most: self.max_bytes });
         }
         change.commit()?;
         self.recovered = None;
+        self.damage.clear();
         self.bytes = used;
         self.heads.extend(heads);
         Ok(())
@@ -142,7 +150,8 @@ impl Store for SqliteStore {
             return Ok(found);
         }
         let state = check::heads(&self.db).map_err(|why| why.at(&self.path))?;
-        Ok(Recovered { clean: self.clean, boot_changed: self.boot_changed, ..state.recovered })
+        let (damage, clean, boot_changed) = (self.damage.clone(), self.clean, self.boot_changed);
+        Ok(Recovered { damage, clean, boot_changed, ..state.recovered })
     }
 
     fn commit(&mut self, batch: &[Record]) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::lock::{Left, Lock};
 use super::tables::{APPLICATION_ID, FORMAT, PAGE, TABLES};
-use super::{Head, aside, beside, check, kept, salvage, wal};
+use super::{Head, aside, beside, check, kept, salvage, told, wal};
 use crate::error::StoreError;
 use crate::types::{Damage, Durability, Recovered};
 
@@ -39,27 +39,21 @@ pub(super) fn open(path: &Path, durability: Durability) -> Result<Opened, StoreE
     let mut lock = Lock::take(path)?;
     salvage::finish(path)?;
     let left = lock.left(path)?;
-    let mut damage = Vec::new();
-    if left == Left::Open {
-        damage.extend(look_at_files(path)?);
-    }
+    let seen = if left == Left::Open { look_at_files(path)? } else { None };
     lock.opened()?;
-    let (state, db) = match check(path, durability, left) {
+    let Checked { db, state, boot_changed } = match check(path, durability, left) {
         Err(why) if aside::is_damage(&why) => {
-            damage.extend(salvage::salvage(path, &why.to_string())?);
+            salvage::salvage(path, &why.to_string())?;
             check(path, durability, Left::Open)?
         }
         other => other?,
     };
-    if !damage.is_empty() {
+    let mut damage = told::read(&db)?;
+    if let Some(seen) = seen {
+        damage.push(seen);
+        told::keep(&db, &damage)?;
         // The log is begun anew, so that its damage is not found again.
         checkpoint(&db)?;
-    }
-    let boot = std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let boot_changed = kept::own(&db, kept::BOOT)?.is_some_and(|old| old != boot);
-    kept::keep_own(&db, kept::BOOT, &boot)?;
-    if state.broken > 0 {
-        tracing::warn!(target: "rumormill::store", rows = state.broken, "certificates, proofs or values were damaged");
     }
     let clean = left != Left::Open && damage.is_empty();
     let recovered = Recovered { damage, clean, boot_changed, ..state.recovered };
@@ -71,7 +65,9 @@ fn look_at_files(path: &Path) -> Result<Option<Damage>, StoreError> {
     let damage =
         |path: &Path, reason: &str, aside| Damage::File { path: path.to_owned(), reason: reason.into(), aside };
     if std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
-        return Ok(Some(damage(path, "it is empty", aside::put(path)?)));
+        let aside = aside::name(path);
+        aside::put(path, &aside)?;
+        return Ok(Some(damage(path, "it is empty", aside)));
     }
     let log = beside(path, "-wal");
     let fault = wal::fault(&log).map_err(|source| StoreError::Io { action: "read", path: log.clone(), source })?;
@@ -81,11 +77,21 @@ fn look_at_files(path: &Path) -> Result<Option<Damage>, StoreError> {
     }
 }
 
-/// Connects and checks: everything, or the ends of the chains if the file is as a close left it.
-fn check(path: &Path, durability: Durability, left: Left) -> Result<(check::State, Connection), StoreError> {
+struct Checked {
+    db: Connection,
+    state: check::State,
+    boot_changed: bool,
+}
+
+/// Connects and checks: everything, or the ends of the chains if the file is as a close left it. Writes, too: a header
+/// that forbids it is found here.
+fn check(path: &Path, durability: Durability, left: Left) -> Result<Checked, StoreError> {
     let db = connect(path, durability)?;
     let state = if left == Left::Open { check::everything(&db)? } else { check::heads(&db)? };
-    Ok((state, db))
+    let boot = std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let boot_changed = kept::own(&db, kept::BOOT)?.is_some_and(|old| old != boot);
+    kept::keep_own(&db, kept::BOOT, &boot)?;
+    Ok(Checked { db, state, boot_changed })
 }
 
 /// Opens the file and sets it up, making the tables if it is new.

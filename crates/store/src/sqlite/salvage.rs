@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use rumormill_wire::{Digest, Origin, Seq};
@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::check::blob;
 use super::tables::{INSERT, PAGE, insert_row, new_origin};
-use super::{aside, beside, kept, open};
+use super::{aside, beside, kept, open, told};
 use crate::error::StoreError;
 use crate::row::Facts;
 use crate::types::{BundleRow, Damage, Durability};
@@ -26,33 +26,41 @@ const MIN_ROW: u64 = 256;
 /// The new file while it is being made.
 const SUFFIX: &str = ".salvage";
 /// Where SQLite's header keeps the count of changes, by which it decides whether to believe its count of pages.
-const CHANGES_AT: u64 = 24;
+const CHANGES_AT: usize = 24;
 
-/// Makes a new file of what the damaged one holds, puts that one aside and the new one in its place. Killed at any moment,
-/// it begins again or is ended by [`finish`].
-pub(super) fn salvage(path: &Path, reason: &str) -> Result<Vec<Damage>, StoreError> {
+/// Makes a new file of what the damaged one holds and of what is to be told of it, puts that one aside and the new one in
+/// its place. Killed at any moment, it begins again or is ended by [`finish`].
+pub(super) fn salvage(path: &Path, reason: &str) -> Result<(), StoreError> {
     tracing::warn!(target: "rumormill::store", path = %path.display(), reason, "the store is damaged; saving what can be read");
+    let io = |source| StoreError::Io { action: "save", path: path.to_owned(), source };
     let beside_it = beside(path, SUFFIX);
     for extra in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(beside(&beside_it, extra));
     }
+    let aside = aside::name(path);
     let mut new = open::connect(&beside_it, Durability::Normal)?;
     open::checkpoint(&new)?;
+    let (old, first_page) = open_old(path, &new, &beside_it);
+    let change = new.transaction()?;
     let mut cut = Vec::new();
-    if let Some(old) = open_old(path, &new, &beside_it) {
-        let change = new.transaction()?;
-        kept::salvage(&old, &change)?;
-        cut = copy_chains(&old, &change, most_rows(path))?;
-        change.commit()?;
+    if let Some(old) = &old {
+        kept::salvage(old, &change)?;
+        cut = copy_chains(old, &change, most_rows(path))?;
+    }
+    let mut damage = told::read(&change)?;
+    damage.push(Damage::File { path: path.to_owned(), reason: reason.to_owned(), aside: aside.clone() });
+    damage.append(&mut cut);
+    told::keep(&change, &damage)?;
+    change.commit()?;
+    drop(old);
+    if let Some(page) = first_page {
+        write_first_page(path, &page).map_err(io)?;
     }
     open::checkpoint(&new)?;
     new.close().map_err(|(_, why)| why)?;
-    let io = |source| StoreError::Io { action: "save", path: path.to_owned(), source };
     OpenOptions::new().write(true).open(&beside_it).and_then(|file| file.sync_all()).map_err(io)?;
-    let aside = aside::put(path)?;
-    finish(path)?;
-    let file = Damage::File { path: path.to_owned(), reason: reason.to_owned(), aside };
-    Ok(std::iter::once(file).chain(cut).collect())
+    aside::put(path, &aside)?;
+    finish(path)
 }
 
 /// Puts a finished new file in the place of one that was put aside already.
@@ -66,8 +74,9 @@ pub(super) fn finish(path: &Path) -> Result<(), StoreError> {
     std::fs::rename(&new, path).and_then(|()| aside::sync_dir(path)).map_err(io)
 }
 
-/// Opens the damaged file so that what is left of it can be read.
-fn open_old(path: &Path, new: &Connection, new_path: &Path) -> Option<Connection> {
+/// Opens the damaged file so that what is left of it can be read. Gives its first page too if another had to be put in
+/// its place: it is to be kept as it was found.
+fn open_old(path: &Path, new: &Connection, new_path: &Path) -> (Option<Connection>, Option<Vec<u8>>) {
     let open = || -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let old = Connection::open_with_flags(path, flags)?;
@@ -76,14 +85,14 @@ fn open_old(path: &Path, new: &Connection, new_path: &Path) -> Option<Connection
         old.pragma_update(None, "cell_size_check", true)?;
         Ok(old)
     };
-    let wanted = tables(new).ok()?;
+    let wanted = tables(new);
     match open() {
-        Ok(old) if tables(&old).is_ok_and(|found| found == wanted) => return Some(old),
+        Ok(old) if tables(&old).is_ok_and(|found| wanted.as_ref() == Ok(&found)) => return (Some(old), None),
         _ => {}
     }
     // The first page holds SQLite's header and the list of tables, which are the same in every store: another's serves.
-    replace_first_page(path, new_path).ok()?;
-    open().ok()
+    let first_page = replace_first_page(path, new_path).ok();
+    (open().ok(), first_page)
 }
 
 fn tables(db: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
@@ -93,14 +102,28 @@ fn tables(db: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
     rows.collect()
 }
 
-fn replace_first_page(path: &Path, from: &Path) -> std::io::Result<()> {
-    let mut page = vec![0; usize::try_from(PAGE).unwrap_or_default()];
-    std::fs::File::open(from)?.read_exact(&mut page)?;
-    let mut file = OpenOptions::new().write(true).open(path)?;
-    file.write_all(&page)?;
+/// Puts the first page of a good store in the place of a bad one, which is given.
+fn replace_first_page(path: &Path, from: &Path) -> std::io::Result<Vec<u8>> {
+    let mut page = first_page(from)?;
     // Counts of changes that differ from one another make SQLite go by the length of the file.
-    file.seek(SeekFrom::Start(CHANGES_AT))?;
-    file.write_all(&[0xff; 4])?;
+    page.iter_mut().skip(CHANGES_AT).take(4).for_each(|byte| *byte = 0xff);
+    let old = first_page(path)?;
+    // A file of less than a page has nothing to save.
+    if old.len() == page.len() {
+        write_first_page(path, &page)?;
+    }
+    Ok(old)
+}
+
+fn first_page(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut page = Vec::new();
+    std::fs::File::open(path)?.take(u64::from(PAGE)).read_to_end(&mut page)?;
+    Ok(page)
+}
+
+fn write_first_page(path: &Path, page: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    file.write_all(page)?;
     file.sync_all()
 }
 

@@ -23,7 +23,7 @@ pub(super) const TABLES: &str = "
         first_clock INTEGER NOT NULL, last_clock INTEGER NOT NULL, received INTEGER NOT NULL, seal BLOB NOT NULL,
         data BLOB NOT NULL);
     CREATE UNIQUE INDEX by_number ON bundles(origin, first);
-    CREATE INDEX by_clock ON bundles(first_clock, last_clock);
+    CREATE INDEX by_clock ON bundles(first_clock, id, last_clock);
 ";
 
 pub(super) const INSERT: &str = "

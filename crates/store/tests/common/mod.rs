@@ -88,6 +88,11 @@ pub fn log(reader: &mut dyn Reader, page: usize) -> Vec<Entry> {
     }
 }
 
+/// A directory in memory where there is one: what these tests do is slow on a disk, and a disk adds nothing to them.
+pub fn new_dir() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
 pub fn config(path: &Path) -> OpenConfig {
     OpenConfig { kind: Kind::Sqlite { path: path.to_owned() }, durability: Durability::Normal, max_bytes: 0 }
 }
