@@ -150,3 +150,22 @@ async fn a_flood_from_a_members_own_address_leaves_it_a_way_in() {
     }
     drop(held);
 }
+
+#[test]
+fn the_system_holds_a_flood_until_we_come_to_it() {
+    let connections = affordable();
+    let system = std::fs::read_to_string("/proc/sys/net/core/somaxconn").map_or(0, |n| n.trim().parse().unwrap_or(0));
+    if system < CONNECTIONS {
+        println!("skipped: the system holds {system} connections (net.core.somaxconn)");
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _alone = runtime.block_on(ALONE.lock());
+    let net = Net::new();
+    let listener = runtime.block_on(net.endpoint("bob").bind(anywhere())).unwrap();
+    // Nothing of ours runs meanwhile. One whose first packet is dropped waits for a second.
+    let connect =
+        |_| std::net::TcpStream::connect_timeout(&listener.local_addr(), PROMPT).expect("a place in the queue");
+    let held: Vec<_> = (0..connections).map(connect).collect();
+    assert_eq!(held.len(), connections);
+}
