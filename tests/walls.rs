@@ -12,8 +12,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("gossip", &["wire"]),
     ("transport", &["wire"]),
     ("store", &["wire"]),
+    ("doors", &["wire"]),
     ("proxy", &["wire"]),
-    ("node", &["wire", "gossip", "transport", "store"]),
+    ("node", &["wire", "gossip", "transport", "store", "doors"]),
     ("client", &["node", "proxy"]),
 ];
 /// Rooms without IO, clocks and ambient randomness.

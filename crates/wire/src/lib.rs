@@ -17,6 +17,9 @@ pub mod fuzz;
 pub mod ids;
 pub mod native;
 mod parse;
+pub mod peer_line;
+pub mod protobuf_peer;
 pub mod push_pull;
+pub mod udp_mesh;
 
 pub use ids::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, ParseIdError, Seq, Signature};

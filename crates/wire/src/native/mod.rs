@@ -12,6 +12,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bridged;
 mod buckets;
 mod builder;
 mod bundle;
@@ -25,6 +26,7 @@ mod rumor;
 mod status;
 mod types;
 
+pub use bridged::{Bridged, MAX_CLAIMED_LEN, MAX_DOOR_LEN};
 pub use buckets::{BUCKET_COUNT, Buckets};
 pub use builder::{BundleBuilder, InvalidMessage, PushError, validate_message};
 pub use bundle::{BundleView, Messages};

@@ -1,0 +1,71 @@
+//! What a door counts. All doors count the same things under the same names.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident,)*) => {
+        /// Counters and gauges of one door.
+        #[derive(Debug, Default)]
+        pub struct Counters {
+            $($(#[doc = $doc])+ pub $name: AtomicU64,)*
+        }
+
+        impl Counters {
+            /// All of them with their names, in a fixed order.
+            #[must_use]
+            pub fn named(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name.load(Ordering::Relaxed)),)*]
+            }
+        }
+    };
+}
+
+counters! {
+    /// Gauge: connections, or for datagrams members, right now.
+    open,
+    /// Connections taken or made, or for datagrams members registered.
+    opened,
+    /// Connections or registrations turned away because there was no place.
+    refused_full,
+    /// Connections, datagrams or requests turned away because too many came from one address.
+    refused_rate,
+    /// Connections, names or ids turned away for another reason the page of the protocol gives: duplicates, port 0.
+    refused_other,
+    /// Messages from outside that the room took.
+    messages_in,
+    /// Messages given to someone outside, once for each receiver.
+    messages_out,
+    /// Bytes received.
+    bytes_in,
+    /// Bytes sent.
+    bytes_out,
+    /// Frames, lines or datagrams that are none.
+    malformed,
+    /// Messages from outside that were dropped: no place in the queue, or the room did not take them.
+    dropped_in,
+    /// Messages to the outside that were dropped: too slow a reader, nobody there, or no place in a queue.
+    dropped_out,
+    /// Messages to the outside that were cut to what the other side can take.
+    cut,
+    /// Messages from outside that this network had sent out: not taken again.
+    echoes,
+    /// Gauge: messages that wait to go out.
+    waiting_out,
+}
+
+impl Counters {
+    /// Adds one.
+    pub fn one(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Adds `n`.
+    pub fn add(counter: &AtomicU64, n: usize) {
+        counter.fetch_add(u64::try_from(n).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Sets a gauge.
+    pub fn set(gauge: &AtomicU64, n: usize) {
+        gauge.store(u64::try_from(n).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,160 @@
+//! Where a door and the node meet: a bounded queue each way, counters, and a word when to close.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::Counters;
+
+/// Messages from outside that wait for the room. TCP doors read no more while it is full; datagrams are dropped.
+pub const MAX_INCOMING: usize = 256;
+/// Messages that wait to go out by a door. Beyond that they are dropped and counted.
+pub const MAX_OUTGOING: usize = 1_024;
+
+/// A message that came in. Nobody has proved who sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incoming {
+    /// The name that the other side claims, as that protocol has names; the node cuts it to
+    /// [`rumormill_wire::native::MAX_CLAIMED_LEN`] bytes.
+    pub claimed: String,
+    /// What it says.
+    pub text: String,
+    /// The address it came from, where the protocol tells senders apart by address.
+    pub from: Option<IpAddr>,
+}
+
+/// A message that goes out.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// Who wrote it, as it is shown outside: a member's name, or `name/door?` for one who came in by another door.
+    pub sender: String,
+    /// What it says; may hold line ends.
+    pub text: String,
+    /// `sender@network: text`. By this mark a node of this network knows its own messages when they come back.
+    pub line: String,
+    /// To one address only, and bare (`text`, not `line`), where the protocol has that; `None` is to everyone.
+    pub to: Option<IpAddr>,
+    /// Told once the message was written to the other side, or why it never will be.
+    pub done: Option<oneshot::Sender<Result<(), String>>>,
+}
+
+/// A door's end.
+#[derive(Debug)]
+pub struct Porch {
+    /// The name of our node.
+    pub name: String,
+    /// What the door counts.
+    pub counters: Arc<Counters>,
+    /// Into the room.
+    pub into_room: IntoRoom,
+    /// Out of the room; `None` when the node stops.
+    pub from_room: mpsc::Receiver<Outgoing>,
+    /// True once the door is to say goodbye and close.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// The way into the room; cloned for each connection.
+#[derive(Debug, Clone)]
+pub struct IntoRoom {
+    queue: mpsc::Sender<Incoming>,
+    counters: Arc<Counters>,
+}
+
+impl IntoRoom {
+    /// Waits for a place. False if the node stops.
+    pub async fn send(&self, incoming: Incoming) -> bool {
+        self.queue.send(incoming).await.is_ok()
+    }
+
+    /// Does not wait: with no place the message is dropped and counted, and false comes back.
+    pub fn try_send(&self, incoming: Incoming) -> bool {
+        let taken = self.queue.try_send(incoming).is_ok();
+        if !taken {
+            Counters::one(&self.counters.dropped_in);
+        }
+        taken
+    }
+}
+
+/// The room's end.
+#[derive(Debug)]
+pub struct RoomEnd {
+    /// What comes in.
+    pub incoming: mpsc::Receiver<Incoming>,
+    outgoing: mpsc::Sender<Outgoing>,
+    /// What the door counts.
+    pub counters: Arc<Counters>,
+}
+
+impl RoomEnd {
+    /// Gives a message to the door without waiting; with no place it is dropped, counted, and comes back.
+    ///
+    /// # Errors
+    /// There is no place, or the door has closed.
+    pub fn give(&self, outgoing: Outgoing) -> Result<(), Outgoing> {
+        let given = self.outgoing.try_send(outgoing).map_err(|why| {
+            Counters::one(&self.counters.dropped_out);
+            match why {
+                mpsc::error::TrySendError::Full(outgoing) | mpsc::error::TrySendError::Closed(outgoing) => outgoing,
+            }
+        });
+        let waiting = self.outgoing.max_capacity() - self.outgoing.capacity();
+        Counters::set(&self.counters.waiting_out, waiting);
+        given
+    }
+
+    /// Counts a message that the room took.
+    pub fn took(&self) {
+        self.counters.messages_in.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The way out alone, for those who only send.
+    #[must_use]
+    pub fn sender(&self) -> mpsc::Sender<Outgoing> {
+        self.outgoing.clone()
+    }
+}
+
+/// Both ends for a door of the node `name`.
+#[must_use]
+pub fn porch(name: &str, stop: watch::Receiver<bool>) -> (Porch, RoomEnd) {
+    let (into, incoming) = mpsc::channel(MAX_INCOMING);
+    let (outgoing, from_room) = mpsc::channel(MAX_OUTGOING);
+    let counters = Arc::new(Counters::default());
+    let into_room = IntoRoom { queue: into, counters: Arc::clone(&counters) };
+    let door = Porch { name: name.to_owned(), counters: Arc::clone(&counters), into_room, from_room, stop };
+    (door, RoomEnd { incoming, outgoing, counters })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outgoing(text: &str) -> Outgoing {
+        let line = format!("a@0000: {text}");
+        Outgoing { sender: "a".into(), text: text.into(), line, to: None, done: None }
+    }
+
+    #[tokio::test]
+    async fn a_door_that_reads_nothing_costs_the_room_nothing() {
+        let (_stop, stopped) = watch::channel(false);
+        let (mut door, room) = porch("alice", stopped);
+        let given = (0..MAX_OUTGOING + 10).filter(|n| room.give(outgoing(&n.to_string())).is_ok()).count();
+        assert_eq!(given, MAX_OUTGOING);
+        assert_eq!(room.counters.dropped_out.load(Ordering::Relaxed), 10);
+        assert_eq!(door.from_room.recv().await.unwrap().text, "0");
+    }
+
+    #[tokio::test]
+    async fn a_full_room_drops_datagrams_and_counts_them() {
+        let (_stop, stopped) = watch::channel(false);
+        let (door, mut room) = porch("alice", stopped);
+        let message = Incoming { claimed: "Z".into(), text: "hi".into(), from: None };
+        let taken = (0..MAX_INCOMING + 5).filter(|_| door.into_room.try_send(message.clone())).count();
+        assert_eq!(taken, MAX_INCOMING);
+        assert_eq!(door.counters.dropped_in.load(Ordering::Relaxed), 5);
+        assert_eq!(room.incoming.recv().await, Some(message));
+    }
+}

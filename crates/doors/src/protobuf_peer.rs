@@ -1,0 +1,1 @@
+//! The length-prefixed protobuf peer.

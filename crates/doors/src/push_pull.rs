@@ -1,0 +1,1 @@
+//! PUSH and PULL.

@@ -1,0 +1,1 @@
+//! The plain frames between older nodes on TCP port 43110.

@@ -1,0 +1,334 @@
+//! How a door is asked for: `KIND,key=value,...`, or the same keys in a table.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Keys of one door, with those that repeat.
+pub const MAX_KEYS: usize = 64;
+
+/// Which older world a door leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DoorKind {
+    /// The single-letter UDP mesh with its directory.
+    UdpMesh,
+    /// The menu chat.
+    PeerLine,
+    /// The length-prefixed protobuf peer.
+    ProtobufPeer,
+    /// The plain frames between older nodes on TCP port 43110.
+    Relay43110,
+    /// PUSH and PULL.
+    PushPull,
+    /// The classroom proxy interface.
+    Classroom,
+}
+
+impl DoorKind {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::UdpMesh, Self::PeerLine, Self::ProtobufPeer, Self::Relay43110, Self::PushPull, Self::Classroom];
+
+    /// Its name, as people write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UdpMesh => "udp-mesh",
+            Self::PeerLine => "peer-line",
+            Self::ProtobufPeer => "protobuf-peer",
+            Self::Relay43110 => "relay-43110",
+            Self::PushPull => "push-pull",
+            Self::Classroom => "classroom",
+        }
+    }
+}
+
+impl fmt::Display for DoorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a door cannot be asked for so. Always the user's to mend.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("door `{door}`: {reason}")]
+pub struct SpecError {
+    /// The kind, as given.
+    pub door: String,
+    /// What is wrong and what is allowed.
+    pub reason: String,
+}
+
+/// Why a door does not open or ends.
+#[derive(Debug, thiserror::Error)]
+pub enum DoorError {
+    /// Its settings.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// A socket or a file.
+    #[error("door {door}: cannot {action} {what}: {source}")]
+    Io {
+        /// Which door.
+        door: DoorKind,
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The other side said no.
+    #[error("door {door}: {reason}")]
+    Refused {
+        /// Which door.
+        door: DoorKind,
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl DoorError {
+    /// For `map_err`.
+    pub fn io(door: DoorKind, action: &'static str, what: impl ToString) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.to_string();
+        move |source| Self::Io { door, action, what, source }
+    }
+}
+
+/// What was asked for, not yet checked by the door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spec {
+    /// Which door.
+    pub kind: DoorKind,
+    keys: BTreeMap<String, Vec<String>>,
+    insecure: bool,
+}
+
+impl FromStr for Spec {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        let mut parts = text.split(',');
+        let mut spec = Self::new(parts.next().unwrap_or_default())?;
+        for part in parts {
+            let Some((key, value)) = part.split_once('=') else {
+                return Err(spec.error(format!("`{}` is no key=value", shown(part))));
+            };
+            spec.set(key, value)?;
+        }
+        Ok(spec)
+    }
+}
+
+/// A pasted novel helps nobody.
+fn shown(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+impl Spec {
+    /// A door without keys.
+    ///
+    /// # Errors
+    /// There is no such kind.
+    pub fn new(kind: &str) -> Result<Self, SpecError> {
+        let found = DoorKind::ALL.into_iter().find(|known| known.name() == kind);
+        let kind = found.ok_or_else(|| {
+            let all: Vec<_> = DoorKind::ALL.iter().map(|kind| kind.name()).collect();
+            SpecError { door: shown(kind), reason: format!("there is no such door; give one of {}", all.join(", ")) }
+        })?;
+        Ok(Self { kind, keys: BTreeMap::new(), insecure: false })
+    }
+
+    /// Adds a value; keys that may be given several times add up.
+    ///
+    /// # Errors
+    /// Too many.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), SpecError> {
+        if self.keys.values().map(Vec::len).sum::<usize>() >= MAX_KEYS {
+            return Err(self.error(format!("more than {MAX_KEYS} keys")));
+        }
+        self.keys.entry(key.trim().to_owned()).or_default().push(value.trim().to_owned());
+        Ok(())
+    }
+
+    /// The same, free to bind beyond loopback.
+    #[must_use]
+    pub fn insecure_bind(mut self, allowed: bool) -> Self {
+        self.insecure = allowed;
+        self
+    }
+
+    /// An error about this door.
+    #[must_use]
+    pub fn error(&self, reason: impl Into<String>) -> SpecError {
+        SpecError { door: self.kind.name().to_owned(), reason: reason.into() }
+    }
+
+    fn bad(&self, key: &str, value: &str, allowed: impl fmt::Display) -> SpecError {
+        self.error(format!("{key}: `{}` is not allowed; give {allowed}", shown(value)))
+    }
+
+    /// Refuses keys that the door does not have, and those given twice that may stand once.
+    ///
+    /// # Errors
+    /// Names the key.
+    pub fn only(&self, known: &[&str], repeat: &[&str]) -> Result<(), SpecError> {
+        for (key, values) in &self.keys {
+            if !known.contains(&key.as_str()) && !repeat.contains(&key.as_str()) {
+                let all: Vec<_> = known.iter().chain(repeat).copied().collect();
+                return Err(self.error(format!("unknown key `{}`; it has {}", shown(key), all.join(", "))));
+            }
+            if values.len() > 1 && !repeat.contains(&key.as_str()) {
+                return Err(self.error(format!("{key} is given {} times", values.len())));
+            }
+        }
+        Ok(())
+    }
+
+    /// The text of a key.
+    #[must_use]
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.keys.get(key)?.first().map(String::as_str)
+    }
+
+    /// All texts of a key that repeats.
+    #[must_use]
+    pub fn texts(&self, key: &str) -> &[String] {
+        self.keys.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where to listen; `default` if the key is not given.
+    ///
+    /// # Errors
+    /// It is no address, or one beyond loopback without leave to bind there.
+    pub fn listen(&self, default: Option<SocketAddr>) -> Result<SocketAddr, SpecError> {
+        let addr = match (self.text("listen"), default) {
+            (Some(_), _) => self.addr("listen")?,
+            (None, Some(default)) => Some(default),
+            (None, None) => None,
+        };
+        let addr = addr.ok_or_else(|| self.error("listen is needed: address:port"))?;
+        if !addr.ip().to_canonical().is_loopback() && !self.insecure {
+            return Err(self.error(format!(
+                "listen: {addr} can be reached from other machines, and this protocol is neither encrypted nor \
+                 authenticated; listen on 127.0.0.1, or say --insecure-bind if that is what you want"
+            )));
+        }
+        Ok(addr)
+    }
+
+    /// An address with its port, if given.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn addr(&self, key: &str) -> Result<Option<SocketAddr>, SpecError> {
+        let parse = |text: &str| text.parse().map_err(|_| self.bad(key, text, "address:port, like 127.0.0.1:3000"));
+        self.text(key).map(parse).transpose()
+    }
+
+    /// All addresses of a key that repeats.
+    ///
+    /// # Errors
+    /// One is none.
+    pub fn addrs(&self, key: &str) -> Result<Vec<SocketAddr>, SpecError> {
+        let parse = |text: &String| text.parse().map_err(|_| self.bad(key, text, "address:port, like 127.0.0.1:3000"));
+        self.texts(key).iter().map(parse).collect()
+    }
+
+    /// All addresses without port of a key that repeats.
+    ///
+    /// # Errors
+    /// One is none.
+    pub fn ips(&self, key: &str) -> Result<Vec<IpAddr>, SpecError> {
+        let parse = |text: &String| text.parse().map_err(|_| self.bad(key, text, "an address, like 127.0.0.2"));
+        self.texts(key).iter().map(parse).collect()
+    }
+
+    /// A whole number.
+    ///
+    /// # Errors
+    /// It is none, or out of range.
+    pub fn number(&self, key: &str, default: u64, range: RangeInclusive<u64>) -> Result<u64, SpecError> {
+        let Some(text) = self.text(key) else { return Ok(default) };
+        let found = text.parse().ok().filter(|n| range.contains(n));
+        found.ok_or_else(|| self.bad(key, text, format!("{} to {}", range.start(), range.end())))
+    }
+
+    /// A time: `500ms`, `10s`, `2m`.
+    ///
+    /// # Errors
+    /// It is none, or out of range.
+    pub fn time(&self, key: &str, default: Duration, range: RangeInclusive<Duration>) -> Result<Duration, SpecError> {
+        let Some(text) = self.text(key) else { return Ok(default) };
+        let units = [("ms", 1), ("s", 1_000), ("m", 60_000)];
+        let found = units.iter().find_map(|(unit, scale)| Some((text.strip_suffix(unit)?, *scale)));
+        let value = found.and_then(|(digits, scale)| digits.parse::<u64>().ok()?.checked_mul(scale));
+        value.map(Duration::from_millis).filter(|value| range.contains(value)).ok_or_else(|| {
+            self.bad(key, text, format!("{:?} to {:?}, like 500ms, 10s or 2m", range.start(), range.end()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        let spec: Spec = match text.parse() {
+            Ok(spec) => spec,
+            Err(why) => return SpecError::to_string(&why),
+        };
+        let checks = [
+            spec.only(&["listen", "name", "beat", "n"], &["contact"]).err(),
+            spec.listen(None).err(),
+            spec.addrs("contact").err(),
+            spec.time("beat", Duration::ZERO, Duration::from_millis(1)..=Duration::from_secs(9)).err(),
+            spec.number("n", 1, 1..=9).err(),
+        ];
+        checks.into_iter().flatten().next().expect("an error").to_string()
+    }
+
+    #[test]
+    fn a_door_is_asked_for_in_one_line() {
+        let spec: Spec =
+            "peer-line,listen=127.0.0.1:8080,name=team,contact=127.0.0.1:1,contact=127.0.0.1:2".parse().unwrap();
+        assert_eq!((spec.kind, spec.text("name")), (DoorKind::PeerLine, Some("team")));
+        assert_eq!(spec.listen(None).unwrap().port(), 8_080);
+        assert_eq!(spec.addrs("contact").unwrap().len(), 2);
+        spec.only(&["listen", "name"], &["contact"]).unwrap();
+        let none: Spec = "push-pull".parse().unwrap();
+        assert_eq!(none.listen(Some(([127, 0, 0, 1], 60_085).into())).unwrap().port(), 60_085);
+    }
+
+    #[test]
+    fn errors_name_the_door_the_key_and_what_is_allowed() {
+        let at = "peer-line,listen=127.0.0.1:1";
+        for (text, words) in [
+            ("gate".to_owned(), "door `gate`: there is no such door; give one of udp-mesh"),
+            ("peer-line".into(), "listen is needed"),
+            ("peer-line,listen".into(), "`listen` is no key=value"),
+            ("peer-line,listen=x".into(), "listen: `x`"),
+            (format!("{at},colour=red"), "unknown key `colour`; it has listen, name"),
+            (format!("{at},name=a,name=b"), "name is given 2 times"),
+            (format!("{at},contact=localhost"), "contact: `localhost`"),
+            (format!("{at},beat=10"), "beat: `10` is not allowed; give 1ms to 9s"),
+            (format!("{at},n=10"), "n: `10` is not allowed; give 1 to 9"),
+        ] {
+            let found = refused(&text);
+            assert!(found.contains(words), "{text}: {found}");
+        }
+    }
+
+    #[test]
+    fn beyond_loopback_only_if_told_so_in_so_many_words() {
+        let spec: Spec = "udp-mesh,listen=0.0.0.0:3000".parse().unwrap();
+        let refused = spec.listen(None).unwrap_err().to_string();
+        assert!(refused.contains("--insecure-bind") && refused.contains("neither encrypted"), "{refused}");
+        assert!(spec.insecure_bind(true).listen(None).is_ok());
+        let mapped: Spec = "udp-mesh,listen=[::ffff:127.0.0.1]:3000".parse().unwrap();
+        assert!(mapped.listen(None).is_ok());
+    }
+}

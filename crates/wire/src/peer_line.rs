@@ -1,0 +1,1 @@
+//! The menu chat: lines of text between peers.
