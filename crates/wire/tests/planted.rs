@@ -7,9 +7,11 @@ use rumormill_wire::fuzz::classroom::{ProxyLines, lines_with};
 use rumormill_wire::fuzz::native::{
     Bundles, Frames, Revocations, bundle_with, frame_with, revocation_with, status_with, stream_with,
 };
+use rumormill_wire::fuzz::peer_line::{Lines, line_with};
 use rumormill_wire::fuzz::push_pull::{RelayFrames, Requests, relay_with, request_with};
 use rumormill_wire::fuzz::{Codec, Finding, Stream, TARGETS};
 use rumormill_wire::native::{BundleView, Coverage, Frame, RevocationList, WireError};
+use rumormill_wire::peer_line::Line;
 use rumormill_wire::push_pull::{Request, relay::RelayFrame};
 
 /// Every seed of a target, as it is and with every word put in, and put over, at every place.
@@ -259,4 +261,29 @@ impl Stream for WindowsLines {
 #[test]
 fn a_second_line_end_is_found() {
     assert!(found("classroom_proxy", |input| lines_with(&WindowsLines, input)).is_some());
+}
+
+/// Takes an address with zeros before its port.
+struct PaddedPort;
+
+impl Codec for PaddedPort {
+    type Value<'a> = Line<'a>;
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<Line<'a>, usize> {
+        Lines.parse(bytes).or_else(|at| {
+            let text = std::str::from_utf8(bytes).map_err(|_| at)?;
+            let (ip, rest) = text.split_once(":0").ok_or(at)?;
+            let line = Lines.parse(format!("{ip}:{rest}").leak().as_bytes()).map_err(|_| at)?;
+            Ok(Line { sender: line.sender, team: line.team, text: line.text })
+        })
+    }
+
+    fn encode(&self, line: &Line<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+        Lines.encode(line, out)
+    }
+}
+
+#[test]
+fn a_second_form_of_a_port_is_found() {
+    assert!(found("peer_line", |input| line_with(&PaddedPort, input)).is_some());
 }

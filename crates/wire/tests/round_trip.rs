@@ -5,9 +5,11 @@ use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use rumormill_wire::fuzz::classroom::ProxyLines;
 use rumormill_wire::fuzz::native::{Bundles, Frames, Revocations, bundle_with, frame_with, revocation_with};
+use rumormill_wire::fuzz::peer_line::{Answers, LineStream, Lines};
 use rumormill_wire::fuzz::push_pull::{Items, RelayFrames, Replies, RequestLines, Requests, request_with};
 use rumormill_wire::fuzz::{Codec, any_split_is_whole, canonical, seeds, split_is_whole};
 use rumormill_wire::native::*;
+use rumormill_wire::peer_line::{Line, Online, Sender};
 use rumormill_wire::push_pull::{Item, MESSAGE, Reply, Request, relay, relay::RelayFrame};
 use rumormill_wire::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
 
@@ -292,5 +294,29 @@ proptest! {
         }
         split_is_whole(&RelayFrames, seed, &glued).unwrap();
         prop_assert_eq!(relay::bare_len(&[bare.as_bytes(), &glued].concat()), bare.len());
+    }
+
+    #[test]
+    fn peer_lines(ip: std::net::IpAddr, port in 1u16.., bracketed: bool, team in option::of("[^ \n]{0,20}"), text in text(300), end in "[\r\t\0 ]{0,3}\n", seed: u16) {
+        let addr = std::net::SocketAddr::new(ip, port);
+        let text = text.replace('\n', "");
+        let text = if team.is_some() { text } else { text.replace(' ', "") };
+        let sender = if bracketed { Sender::Bracketed(addr) } else { Sender::Plain(addr) };
+        let line = Line { sender, team: team.as_deref(), text: &text };
+        let mut bytes = Vec::new();
+        line.encode(&mut bytes).unwrap();
+        prop_assert_eq!(Line::parse(&bytes), Ok(line));
+        canonical(&Lines, &bytes).unwrap();
+        split_is_whole(&LineStream, seed, &[&bytes[..], end.as_bytes(), b"8080\n", &bytes].concat()).unwrap();
+    }
+
+    #[test]
+    fn answers(all in vec((any::<std::net::IpAddr>(), 1u16..), 0..60), most in 0usize..1_300) {
+        let mut bytes = Vec::new();
+        let fitted = Online::encode(all.iter().map(|addr| (*addr).into()), most, &mut bytes).unwrap();
+        prop_assert!(bytes.len() <= most);
+        let read: Vec<_> = Online::parse(&bytes).unwrap().addresses().collect();
+        prop_assert!(read.iter().copied().eq(all.iter().take(fitted).map(|addr| std::net::SocketAddr::from(*addr))));
+        canonical(&Answers, &bytes).unwrap();
     }
 }

@@ -5,6 +5,7 @@ use core::fmt::Write as _;
 
 use crate::classroom;
 use crate::native::{self, kind};
+use crate::peer_line as menu;
 use crate::push_pull::{self as plain, relay as frames};
 
 /// One target's dictionary as libFuzzer reads it.
@@ -86,6 +87,28 @@ pub fn push_pull() -> Vec<(&'static str, Vec<u8>)> {
         ("fail", plain::FAIL),
         ("count", "SUCCESS 4294967295"),
         ("count_too_high", "SUCCESS 4294967296"),
+        ("line", "\n"),
+        ("line_cr", "\r\n"),
+    ])
+}
+
+/// Words of the menu chat.
+#[must_use]
+pub fn peer_line() -> Vec<(&'static str, Vec<u8>)> {
+    words(&[
+        ("plain", "127.0.0.1:8080 "),
+        ("bracketed", "<127.0.0.5:8103> "),
+        ("v6", "[::1]:1 "),
+        ("mapped", "[::ffff:127.0.0.1]:1"),
+        ("scope", "[fe80::1%2]:1"),
+        ("port_zero", ":0"),
+        ("port_highest", ":65535"),
+        ("port_too_high", ":65536"),
+        ("next", "\n127.0.0.1:1"),
+        ("exit", menu::EXIT),
+        ("quit", menu::QUIT),
+        ("connect", menu::CONNECT),
+        ("who", menu::WHO_IS_ONLINE),
         ("line", "\n"),
         ("line_cr", "\r\n"),
     ])

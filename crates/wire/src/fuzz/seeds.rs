@@ -7,6 +7,7 @@ use crate::native::{
     MessageKind, Proof, RangeRequest, RevocationEntry, RevocationList, Rumor, SignedHeader, Status, StatusEntries,
     StatusEntry,
 };
+use crate::peer_line::{Line, Online, Sender};
 use crate::push_pull::{Item, Reply, Request, relay::RelayFrame};
 use crate::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
 
@@ -200,6 +201,33 @@ pub fn push_pull() -> Seeds {
         ("count", reply(Reply::Count(12))),
         ("fail", reply(Reply::Fail)),
         ("item", item),
+    ]
+}
+
+/// Messages of the menu chat, a stream of them, and an answer.
+#[must_use]
+pub fn peer_line() -> Seeds {
+    let addr = |last: u8, port: u16| core::net::SocketAddr::from(([127, 0, 0, last], port));
+    let made = |sender, team, text| {
+        let mut out = Vec::new();
+        let done = Line { sender, team, text }.encode(&mut out);
+        debug_assert!(done.is_ok(), "{done:?}");
+        out
+    };
+    let plain = made(Sender::Plain(addr(1, 8_080)), Some("blockchain"), "hello, grüße");
+    let bracketed = made(Sender::Bracketed(addr(5, 8_103)), Some("miners"), "quit");
+    let exit = made(Sender::Plain(core::net::SocketAddr::from(([0u16; 8], 9))), None, "exit");
+    let mut answer = Vec::new();
+    let done = Online::encode([addr(1, 8_080), addr(2, 9_090)].into_iter(), 100, &mut answer);
+    debug_assert!(done.is_ok(), "{done:?}");
+    vec![
+        ("lines", [b"8080\nCONNECT\n".as_slice(), &plain, b"\r\n", &bracketed, b"\n\n", &exit, b"\0\0"].concat()),
+        ("plain", plain),
+        ("bracketed", bracketed),
+        ("exit", exit),
+        ("unknown", b"10.103.45.601:8080 P1 hi".to_vec()),
+        ("port", b"8080".to_vec()),
+        ("answer", answer),
     ]
 }
 
