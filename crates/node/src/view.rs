@@ -243,12 +243,16 @@ mod tests {
         assert!(message.late && line.late && !line.verified);
         let json = serde_json::to_value(&line).unwrap();
         let keys: Vec<_> = json.as_object().unwrap().keys().cloned().collect();
-        let mut expected = ["origin", "incarnation", "seq", "time", "kind", "room", "text", "verified", "late", "from"]
-            .map(String::from);
-        expected.sort();
-        let mut found = keys;
-        found.sort();
-        assert_eq!(found, expected);
+        let expected =
+            ["claimed", "door", "from", "incarnation", "kind", "late", "origin", "room", "seq", "text", "time"];
+        assert_eq!(keys, [&expected[..], &["verified"]].concat());
+        assert_eq!((line.door.as_deref(), line.claimed.as_deref()), (Some("?"), Some("")), "of unknown form");
+        let mut known = entry(1, 2, 5, MessageKind::BRIDGED);
+        known.body = b"udp-mesh\nA\nhi\nthere".to_vec();
+        let known = rules.entry(known).unwrap();
+        assert_eq!((known.text.as_str(), known.sender("bob").as_str()), ("hi\nthere", "A/udp-mesh?"));
+        let plain = rules.entry(entry(1, 3, 5, MessageKind::CHAT)).unwrap();
+        assert_eq!((plain.through.as_ref(), plain.sender("bob").as_str()), (None, "bob"));
     }
 
     #[test]

@@ -145,8 +145,10 @@ impl NodeOptions {
         for (key, value) in table {
             if key == "neighbour" {
                 options.neighbour = list(&key, value)?;
+            } else if key == "door" {
+                options.door.extend(list(&key, value)?);
             } else if key == "doors" {
-                options.door = doors(value)?;
+                options.door.extend(doors(value)?);
             } else if let ("insecure-bind", toml::Value::Boolean(yes)) = (key.as_str(), &value) {
                 options.insecure_bind = Some(yes.to_string());
             } else if let Some(slot) = options.slot(&key) {
@@ -202,7 +204,7 @@ fn door(value: toml::Value) -> Result<String, ConfigError> {
 /// The key that was probably meant.
 fn nearest(key: &str) -> Option<&'static str> {
     let best = NodeOptions::KEYS.iter().map(|known| (distance(key, known), *known)).min()?;
-    (best.0 <= 3 && best.0 < key.len()).then_some(best.1)
+    (best.0 <= 3 && best.0 * 2 < key.len()).then_some(best.1)
 }
 
 /// How many letters have to be put in, left out or changed.
