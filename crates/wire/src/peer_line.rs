@@ -10,7 +10,7 @@ mod fault;
 mod online;
 
 use core::fmt::{self, Write as _};
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 
 use nom::{
     FindSubstring, Parser,

@@ -70,7 +70,14 @@ impl Session {
     /// Whether the other side waits for an answer to each message.
     #[must_use]
     pub fn wants_answers(&self) -> bool {
-        matches!(self.opening, Opening::Port(_) | Opening::Known(_))
+        matches!(self.opening, Opening::Known(_))
+    }
+
+    /// Whether it has said a port and nothing else. Answered too early, it would glue its next message to its `CONNECT`; it
+    /// is answered after a pause, in case it waits already.
+    #[must_use]
+    pub fn is_opening(&self) -> bool {
+        matches!(self.opening, Opening::Port(_))
     }
 
     /// Whether the connection may bring in another address.
@@ -178,8 +185,9 @@ mod tests {
     #[test]
     fn one_program_opens_with_a_port() {
         let mut session = session();
-        assert!(session.message(b"8103\n").is_empty() && session.wants_answers());
+        assert!(session.message(b"8103\n").is_empty() && session.is_opening() && !session.wants_answers());
         assert_eq!(one(&mut session, b"CONNECT"), said("127.0.0.5:8103", Form::Plain, "", "CONNECT"));
+        assert!(session.wants_answers() && !session.is_opening());
         assert_eq!(one(&mut session, b"hello"), said("127.0.0.5:8103", Form::Plain, "", "hello"));
         assert!(one(&mut session, b"exit").exit && session.wants_answers());
     }

@@ -45,13 +45,15 @@ pub struct Talk<S> {
     hall: Hall<S>,
     useful: Arc<Useful>,
     first: bool,
+    /// A port alone was answered.
+    answered: bool,
     due: Instant,
 }
 
 impl<S: Sink> Talk<S> {
     /// A connection that was taken.
     pub fn new(stream: TcpStream, from: IpAddr, hall: Hall<S>, useful: Arc<Useful>) -> Self {
-        Self { stream, session: Session::new(from), hall, useful, first: true, due: Instant::now() }
+        Self { stream, session: Session::new(from), hall, useful, first: true, answered: false, due: Instant::now() }
     }
 
     /// Until its end.
@@ -65,14 +67,21 @@ impl<S: Sink> Talk<S> {
             if buffer.is_empty() {
                 begun = Instant::now();
             }
+            let opening = self.session.is_opening() && !self.answered;
             let wait = match (buffer.is_empty(), self.first) {
                 (true, true) => FIRST,
+                (true, false) if opening => PAUSE,
                 (true, false) => IDLE,
                 (false, _) => PAUSE.min(MESSAGE.saturating_sub(begun.elapsed())),
             };
             buffer.reserve(CHUNK);
             let read = timeout(wait, self.stream.read_buf(&mut buffer)).await;
             let (ended, closed) = match read {
+                Err(_) if buffer.is_empty() && opening => {
+                    self.answered = true;
+                    self.answer().await?;
+                    continue;
+                }
                 Err(_) if buffer.is_empty() => (true, true),
                 Err(_) => (true, false),
                 Ok(Ok(0)) => (true, true),
@@ -118,11 +127,13 @@ impl<S: Sink> Talk<S> {
         for heard in self.session.message(message) {
             self.hear(heard).await?;
         }
-        if self.session.wants_answers() {
-            let answer = RECEIVED.as_bytes();
-            timeout(ANSWER, self.stream.write_all(answer)).await.map_err(|_| io::ErrorKind::TimedOut)??;
-            Counters::add(&self.hall.counters.bytes_out, answer.len());
-        }
+        if self.session.wants_answers() { self.answer().await } else { Ok(()) }
+    }
+
+    async fn answer(&mut self) -> io::Result<()> {
+        let answer = RECEIVED.as_bytes();
+        timeout(ANSWER, self.stream.write_all(answer)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        Counters::add(&self.hall.counters.bytes_out, answer.len());
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! The answer to the question who is online: addresses, one a line.
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 
 use super::{AddressText, Parse, PeerLineEncodeError, PeerLineError, PeerLineFault, address, after, check};
 use crate::parse::{fault, run};
