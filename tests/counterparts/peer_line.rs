@@ -124,8 +124,8 @@ impl Program {
 fn main() -> std::io::Result<()> {
     let mut args = std::env::args().skip(1);
     let (Some(own), Some(team)) = (args.next(), args.next()) else {
-        eprintln!("usage: peer_line_counterpart IP:PORT TEAM [plain|bracket|opener] [once|end|line]");
-        std::process::exit(2);
+        let usage = "usage: peer_line_counterpart IP:PORT TEAM [plain|bracket|opener] [once|end|line]";
+        return Err(std::io::Error::other(usage));
     };
     let style = args.next().unwrap_or_else(|| "plain".into());
     let how = args.next().unwrap_or_else(|| "once".into());

@@ -10,7 +10,7 @@ use rumormill_wire::peer_line::{MAX_ANSWER_LEN, Online, is_question, trim};
 use tokio::net::UdpSocket;
 use tracing::debug;
 
-use super::server::{Hall, Sink};
+use super::hall::{Hall, Sink};
 use crate::Counters;
 use crate::limits::ByAddress;
 

@@ -10,7 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::server::{Hall, Sink, Useful};
+use super::hall::{Hall, Sink};
+use super::server::Useful;
 use super::session::{RECEIVED, Session};
 use crate::Counters;
 

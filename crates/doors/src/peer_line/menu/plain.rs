@@ -12,10 +12,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::{Arrived, MAX_ARRIVED, Open, Sent, Transport};
-use crate::peer_line::GOODBYE;
 use crate::peer_line::dial::Dialler;
+use crate::peer_line::hall::{Hall, Sink};
+use crate::peer_line::listener::Listener;
 use crate::peer_line::outbox::MAX_DIALS;
-use crate::peer_line::server::{self, Hall, Listener, Sink};
+use crate::peer_line::outgoing::GOODBYE;
+use crate::peer_line::server;
 use crate::peer_line::session::Heard;
 use crate::peer_line::table::{Form, Table};
 use crate::{Counters, DoorError, Spec, cut};
