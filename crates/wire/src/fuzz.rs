@@ -9,6 +9,7 @@ pub mod builder;
 pub mod classroom;
 pub mod dict;
 pub mod native;
+pub mod protobuf_peer;
 pub mod push_pull;
 pub mod seeds;
 mod stream;
@@ -117,6 +118,12 @@ pub const TARGETS: &[Target] = &[
     Target { name: "revocation", body: native::revocation, seeds: seeds::revocations, tokens: dict::native },
     Target { name: "push_pull", body: push_pull::push_pull, seeds: seeds::push_pull, tokens: dict::push_pull },
     Target { name: "relay_43110", body: push_pull::relay, seeds: seeds::relay, tokens: dict::relay },
+    Target {
+        name: "protobuf_peer",
+        body: protobuf_peer::frames,
+        seeds: seeds::protobuf_peer,
+        tokens: dict::protobuf_peer,
+    },
     Target { name: "classroom_proxy", body: classroom::proxy, seeds: seeds::proxy_lines, tokens: dict::classroom },
     Target {
         name: "classroom_process",

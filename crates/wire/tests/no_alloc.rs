@@ -8,6 +8,7 @@ use rumormill_wire::native::{
     BundleBuilder, BundleView, Coverage, EntryState, Frame, LENGTH_LEN, MAX_STATUS_ENTRIES, MessageKind, PushError,
     RevocationList, Status, StatusEntry, frame_len, kind,
 };
+use rumormill_wire::protobuf_peer as peer;
 use rumormill_wire::push_pull::{Item, Reply, Request, relay, request_len};
 use rumormill_wire::{Clock, Digest, HeadHash, Incarnation, NodeId, Origin, Seq, Signature};
 
@@ -38,6 +39,9 @@ fn parse_all(input: &[u8]) -> usize {
     count(relay::frame_len(input).is_ok());
     count(relay::RelayFrame::decode(input).is_ok());
     count(relay::bare_len(input) > 0);
+    count(peer::frame_len(input).is_ok());
+    count(peer::body(input).is_ok());
+    count(peer::check_body(input).is_ok());
     count(classroom::line_len(input).is_ok());
     for line in [input, input.strip_suffix(b"\n").unwrap_or(input)] {
         count(classroom::ProxyLine::parse(line).is_ok());
@@ -112,4 +116,7 @@ fn the_largest_of_each_format_makes_no_parser_allocate() {
     out.clear();
     relay::RelayFrame::Message(&contents).encode(&mut out).unwrap();
     assert!(assert_no_allocation("relay", &out) >= 2);
+    let peer = [b"\x12\xf0\xff\x07\x08\x0c\x10\x0b\x1a\xe8\xff\x07", "x".repeat(131_048).as_bytes()].concat();
+    assert_eq!(peer::check_body(&peer), Ok(()));
+    assert!(assert_no_allocation("protobuf", &peer) >= 2);
 }
