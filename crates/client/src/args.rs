@@ -10,6 +10,11 @@ fn help(key: &str) -> &'static str {
         "listen" => "Address for neighbours [default: 127.0.0.1:20000]",
         "control" => "Classroom control port, on loopback [default: none]",
         "neighbour" => "NAME@ADDRESS:PORT of a neighbour; repeats",
+        "door" => {
+            "KIND,key=value,... for programs that speak an older protocol: udp-mesh, peer-line, protobuf-peer, \
+             relay-43110, push-pull or classroom; repeats [default: none]"
+        }
+        "insecure-bind" => "Let doors listen beyond loopback, where anybody can read and forge what they carry",
         "state" => "Directory of the store and the local socket",
         "socket" => "Path of the local socket [default: STATE/node.sock]",
         "store" => "sqlite or memory [default: sqlite]",
@@ -53,7 +58,11 @@ use ArgAction as ActionOf;
 fn node() -> Command {
     let keys = NodeOptions::KEYS.iter().map(|key| {
         let arg = value(key, help(key));
-        if *key == "neighbour" { arg.action(ActionOf::Append) } else { arg }
+        match *key {
+            "neighbour" | "door" => arg.action(ActionOf::Append),
+            "insecure-bind" => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+            _ => arg,
+        }
     });
     Command::new("node")
         .about("Run a node until it is told to stop (SIGTERM or Ctrl-C)")
@@ -63,6 +72,7 @@ fn node() -> Command {
             "Examples:\n  \
              rumormill node --name alice --state alice.d\n  \
              rumormill node --name bob --listen 127.0.0.1:20001 --neighbour alice@127.0.0.1:20000 --state bob.d\n  \
+             rumormill node --name carol --state carol.d --door udp-mesh,listen=127.0.0.1:3000\n  \
              rumormill node --config /etc/rumormill/node.toml\n\n\
              Exit codes: 0 stopped as asked, 1 failed, 2 asked for wrongly.",
         )
@@ -202,6 +212,13 @@ pub fn command(chosen: Option<&'static str>) -> Command {
                 .arg(flag("json", "One JSON array"))
                 .args(socket())
                 .after_help("Example: rumormill peers --state alice.d"),
+        )
+        .subcommand(
+            Command::new("doors")
+                .about("Show the open doors of a running node with their counters")
+                .arg(flag("json", "One JSON array"))
+                .args(socket())
+                .after_help("Example: rumormill doors --state alice.d"),
         )
         .subcommand(
             Command::new("metrics")

@@ -54,6 +54,7 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         Some(("send", m)) => talk::send(m),
         Some(("log", m)) => talk::log(m),
         Some(("peers", m)) => talk::peers(m),
+        Some(("doors", m)) => talk::doors(m),
         Some(("metrics", m)) => talk::metrics(m),
         _ => Err(Failure::usage("no such command", "run `rumormill --help`")),
     }

@@ -7,12 +7,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub mod certs;
 mod check;
-pub mod classroom;
 pub mod clock;
 pub mod config;
 mod control;
 mod counters;
 mod disk;
+mod doors;
 mod files;
 pub mod handle;
 mod housekeeping;
@@ -32,6 +32,7 @@ pub mod view;
 mod watch;
 
 pub use config::{ConfigError, NodeConfig, NodeOptions};
+pub use doors::DoorInfo;
 pub use handle::{LogError, NodeHandle, PeerInfo, Pending};
 pub use hub::{Committed, Receipt, SubmitError};
 pub use link::Direction;
