@@ -9,6 +9,7 @@ use rumormill_wire::native::{
     RevocationList, Status, StatusEntry, frame_len, kind,
 };
 use rumormill_wire::peer_line;
+use rumormill_wire::protobuf_peer as peer;
 use rumormill_wire::push_pull::{Item, Reply, Request, relay, request_len};
 use rumormill_wire::{Clock, Digest, HeadHash, Incarnation, NodeId, Origin, Seq, Signature};
 
@@ -48,6 +49,9 @@ fn parse_all(input: &[u8]) -> usize {
             online.addresses().for_each(|_| count(true));
         }
     }
+    count(peer::frame_len(input).is_ok());
+    count(peer::body(input).is_ok());
+    count(peer::check_body(input).is_ok());
     count(classroom::line_len(input).is_ok());
     for line in [input, input.strip_suffix(b"\n").unwrap_or(input)] {
         count(classroom::ProxyLine::parse(line).is_ok());
@@ -131,4 +135,7 @@ fn the_largest_of_each_format_makes_no_parser_allocate() {
     let all = (1..u16::MAX).map(|port| ([10, 0, 0, 1], port).into());
     let fitted = peer_line::Online::encode(all, usize::MAX, &mut out).unwrap();
     assert!(assert_no_allocation("answer", &out) >= fitted);
+    let peer = [b"\x12\xf0\xff\x07\x08\x0c\x10\x0b\x1a\xe8\xff\x07", "x".repeat(131_048).as_bytes()].concat();
+    assert_eq!(peer::check_body(&peer), Ok(()));
+    assert!(assert_no_allocation("protobuf", &peer) >= 2);
 }

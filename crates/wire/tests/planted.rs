@@ -8,10 +8,12 @@ use rumormill_wire::fuzz::native::{
     Bundles, Frames, Revocations, bundle_with, frame_with, revocation_with, status_with, stream_with,
 };
 use rumormill_wire::fuzz::peer_line::{Lines, line_with};
+use rumormill_wire::fuzz::protobuf_peer::{Bodies, frames_with};
 use rumormill_wire::fuzz::push_pull::{RelayFrames, Requests, relay_with, request_with};
 use rumormill_wire::fuzz::{Codec, Finding, Stream, TARGETS};
 use rumormill_wire::native::{BundleView, Coverage, Frame, RevocationList, WireError};
 use rumormill_wire::peer_line::Line;
+use rumormill_wire::protobuf_peer::check_body;
 use rumormill_wire::push_pull::{Request, relay::RelayFrame};
 
 /// Every seed of a target, as it is and with every word put in, and put over, at every place.
@@ -283,7 +285,38 @@ impl Codec for PaddedPort {
     }
 }
 
+/// Takes the fields before a fault for the body.
+struct WholeFields;
+
+impl Codec for WholeFields {
+    type Value<'a> = &'a [u8];
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], usize> {
+        let taken = check_body(bytes).map_or_else(|e| &bytes[..e.offset], |()| bytes);
+        Bodies.parse(taken)
+    }
+
+    fn encode(&self, body: &&[u8], out: &mut Vec<u8>) -> Result<(), String> {
+        Bodies.encode(body, out)
+    }
+}
+
+impl Stream for WholeFields {
+    fn cut(&self, bytes: &[u8], ended: bool) -> Result<Option<usize>, usize> {
+        Bodies.cut(bytes, ended)
+    }
+
+    fn prefix_len(&self) -> usize {
+        Bodies.prefix_len()
+    }
+}
+
 #[test]
 fn a_second_form_of_a_port_is_found() {
     assert!(found("peer_line", |input| line_with(&PaddedPort, input)).is_some());
+}
+
+#[test]
+fn a_body_that_is_taken_up_to_its_fault_is_found() {
+    assert!(found("protobuf_peer", |input| frames_with(&WholeFields, input)).is_some());
 }

@@ -6,10 +6,12 @@ use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 use rumormill_wire::fuzz::classroom::ProxyLines;
 use rumormill_wire::fuzz::native::{Bundles, Frames, Revocations, bundle_with, frame_with, revocation_with};
 use rumormill_wire::fuzz::peer_line::{Answers, LineStream, Lines};
+use rumormill_wire::fuzz::protobuf_peer::{Bodies, frames};
 use rumormill_wire::fuzz::push_pull::{Items, RelayFrames, Replies, RequestLines, Requests, request_with};
 use rumormill_wire::fuzz::{Codec, any_split_is_whole, canonical, seeds, split_is_whole};
 use rumormill_wire::native::*;
 use rumormill_wire::peer_line::{Line, Online, Sender};
+use rumormill_wire::protobuf_peer::put_frame;
 use rumormill_wire::push_pull::{Item, MESSAGE, Reply, Request, relay, relay::RelayFrame};
 use rumormill_wire::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
 
@@ -125,6 +127,10 @@ fn a_stream_cut_at_any_place_gives_what_the_whole_gives() {
     }
     for (name, stream) in seeds::relay() {
         any_split_is_whole(&RelayFrames, &stream[2..]).unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+    for (name, stream) in seeds::protobuf_peer() {
+        any_split_is_whole(&Bodies, stream.strip_prefix(b"ab").unwrap_or(&stream))
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
     }
     for (name, lines) in seeds::proxy_lines() {
         any_split_is_whole(&ProxyLines, &lines).unwrap_or_else(|e| panic!("{name}: {e}"));
@@ -318,5 +324,15 @@ proptest! {
         let read: Vec<_> = Online::parse(&bytes).unwrap().addresses().collect();
         prop_assert!(read.iter().copied().eq(all.iter().take(fitted).map(|addr| std::net::SocketAddr::from(*addr))));
         canonical(&Answers, &bytes).unwrap();
+    }
+
+    #[test]
+    fn protobuf_frames(bodies in vec(vec(any::<u8>(), 1..60), 1..6), seed: u16) {
+        let mut stream = Vec::new();
+        for body in &bodies {
+            frames(body).unwrap();
+            put_frame(body, &mut stream).unwrap();
+        }
+        split_is_whole(&Bodies, seed, &stream).unwrap();
     }
 }

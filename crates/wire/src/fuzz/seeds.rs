@@ -8,6 +8,7 @@ use crate::native::{
     StatusEntry,
 };
 use crate::peer_line::{Line, Online, Sender};
+use crate::protobuf_peer::put_frame;
 use crate::push_pull::{Item, Reply, Request, relay::RelayFrame};
 use crate::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
 
@@ -248,6 +249,28 @@ pub fn relay() -> Seeds {
         ("glued", glued("", &[RelayFrame::Message("one"), RelayFrame::Message("a|b|c"), other])),
         ("bare", glued("first", &[RelayFrame::Message("second")])),
     ]
+}
+
+/// Streams of protobuf frames: those that the older program sends, in a row and each by itself, and one cut off.
+#[must_use]
+pub fn protobuf_peer() -> Seeds {
+    let bodies: [(&str, &[u8]); 7] = [
+        ("start", b"\x08\x03\x22\x02\x08\x0c"),
+        ("response", b"\x08\x04\x2a\x02\x08\x0a"),
+        ("refused", b"\x08\x04\x2a\x02\x10\x01"),
+        ("join", b"\x08\x02\x1a\x06\x12\x04\x08\x0b\x10\x0a"),
+        ("message", b"\x08\x01\x12\x0b\x08\x0c\x10\x0b\x1a\x05via A"),
+        ("leave", b"\x08\x02\x1a\x06\x08\x01\x1a\x02\x08\x63"),
+        ("unknown", b"\x30\x07\x39abcdefgh\x45abcd\x4a\x02\xff\xff"),
+    ];
+    let mut all = b"ab".to_vec();
+    for (_, body) in bodies {
+        let done = put_frame(body, &mut all);
+        debug_assert!(done.is_ok(), "{done:?}");
+    }
+    let cut = all.split_last_chunk::<5>().map(|(cut, _)| cut.to_vec()).unwrap_or_default();
+    let each = bodies.into_iter().map(|(name, body)| (name, body.to_vec()));
+    each.chain([("all", all), ("cut", cut)]).collect()
 }
 
 const PROCESS_LINES: [(&str, ProcessLine<'_>); 3] = [
