@@ -12,6 +12,7 @@ pub mod native;
 pub mod push_pull;
 pub mod seeds;
 mod stream;
+pub mod udp_mesh;
 
 pub use stream::{Stream, any_split_is_whole, split_is_whole};
 
@@ -117,6 +118,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "revocation", body: native::revocation, seeds: seeds::revocations, tokens: dict::native },
     Target { name: "push_pull", body: push_pull::push_pull, seeds: seeds::push_pull, tokens: dict::push_pull },
     Target { name: "relay_43110", body: push_pull::relay, seeds: seeds::relay, tokens: dict::relay },
+    Target { name: "udp_mesh", body: udp_mesh::udp_mesh, seeds: seeds::udp_mesh, tokens: dict::udp_mesh },
     Target { name: "classroom_proxy", body: classroom::proxy, seeds: seeds::proxy_lines, tokens: dict::classroom },
     Target {
         name: "classroom_process",
