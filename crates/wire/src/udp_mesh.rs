@@ -65,6 +65,9 @@ impl Letter {
         self.0 as char
     }
 
+    /// The one that cannot be seen.
+    pub const BLANK: Self = Self(b' ');
+
     const fn bit(self) -> u128 {
         1 << self.0
     }

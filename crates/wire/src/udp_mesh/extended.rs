@@ -104,10 +104,13 @@ pub enum Refusal {
     /// Whoever sent this is not registered.
     #[error("not registered")]
     Unknown,
+    /// Its address is not the one it sent from.
+    #[error("the address is not the sender's")]
+    Address,
 }
 
 impl Refusal {
-    const ALL: [Self; 5] = [Self::Name, Self::Port, Self::Full, Self::Signature, Self::Unknown];
+    const ALL: [Self; 6] = [Self::Name, Self::Port, Self::Full, Self::Signature, Self::Unknown, Self::Address];
 
     const fn code(self) -> u8 {
         match self {
@@ -116,6 +119,7 @@ impl Refusal {
             Self::Full => 3,
             Self::Signature => 4,
             Self::Unknown => 5,
+            Self::Address => 6,
         }
     }
 }

@@ -116,7 +116,8 @@ fn extended_datagrams_come_back() {
     assert_eq!(bytes(text).len(), MAX_DATAGRAM_LEN);
     bytes(Datagram::Extended(Extended::KeepAlive { version: u64::MAX }));
     bytes(Datagram::Extended(Extended::Leave { time: 1, signature: SIGNATURE }));
-    for refusal in [Refusal::Name, Refusal::Port, Refusal::Full, Refusal::Signature, Refusal::Unknown] {
+    for refusal in [Refusal::Name, Refusal::Port, Refusal::Full, Refusal::Signature, Refusal::Unknown, Refusal::Address]
+    {
         bytes(Datagram::Extended(Extended::Refused(refusal)));
     }
     let old = Entry { letter: Some(letter('A')), addr: addr("127.0.0.1:3001"), identity: None };
@@ -150,7 +151,7 @@ fn extended_datagrams_that_are_none() {
     assert_eq!(Datagram::parse(&fine[..fine.len() - 1]).map(drop), refused(fine.len() - 64, F::Truncated));
     let mapped = [&fine[..42], &[6], &[0; 10], &[0xff, 0xff, 127, 0, 0, 1], &fine[47..]].concat();
     assert_eq!(Datagram::parse(&mapped).map(drop), refused(43, F::Address));
-    assert_eq!(Datagram::parse(b"\xe5\x52\x06").map(drop), refused(2, F::Form));
+    assert_eq!(Datagram::parse(b"\xe5\x52\x07").map(drop), refused(2, F::Form));
     assert_eq!(Datagram::parse(b"\xe7\x52").map(drop), refused(0, F::Kind));
     let part = |entry: &[u8]| [&b"\xe1\x52"[..], &[0; 8], &[2, 0, 0, 0], &[1, 0, 0, 0], &[1, 0], entry].concat();
     let read = |entry: &[u8]| Datagram::parse(&part(entry)).map(drop);
