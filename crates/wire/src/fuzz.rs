@@ -14,6 +14,7 @@ pub mod protobuf_peer;
 pub mod push_pull;
 pub mod seeds;
 mod stream;
+pub mod udp_mesh;
 
 pub use stream::{Stream, any_split_is_whole, split_is_whole};
 
@@ -126,6 +127,7 @@ pub const TARGETS: &[Target] = &[
         seeds: seeds::protobuf_peer,
         tokens: dict::protobuf_peer,
     },
+    Target { name: "udp_mesh", body: udp_mesh::udp_mesh, seeds: seeds::udp_mesh, tokens: dict::udp_mesh },
     Target { name: "classroom_proxy", body: classroom::proxy, seeds: seeds::proxy_lines, tokens: dict::classroom },
     Target {
         name: "classroom_process",

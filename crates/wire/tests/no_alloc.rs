@@ -11,6 +11,7 @@ use rumormill_wire::native::{
 use rumormill_wire::peer_line;
 use rumormill_wire::protobuf_peer as peer;
 use rumormill_wire::push_pull::{Item, Reply, Request, relay, request_len};
+use rumormill_wire::udp_mesh::{Datagram, encode_directory, extended};
 use rumormill_wire::{Clock, Digest, HeadHash, Incarnation, NodeId, Origin, Seq, Signature};
 
 /// Every parser over one input, whatever it is meant for.
@@ -57,6 +58,12 @@ fn parse_all(input: &[u8]) -> usize {
         count(classroom::ProxyLine::parse(line).is_ok());
         count(classroom::ProcessLine::parse(line).is_ok());
         count(classroom::ReplyLine::parse(line).is_ok());
+    }
+    match Datagram::parse(input) {
+        Ok(Datagram::Directory(entries)) => entries.iter().for_each(|_| count(true)),
+        Ok(Datagram::Extended(extended::Extended::Part(part))) => part.iter().for_each(|_| count(true)),
+        Ok(Datagram::Extended(extended::Extended::Changes(changes))) => changes.iter().for_each(|_| count(true)),
+        other => count(other.is_ok()),
     }
     parsed
 }
@@ -138,4 +145,14 @@ fn the_largest_of_each_format_makes_no_parser_allocate() {
     let peer = [b"\x12\xf0\xff\x07\x08\x0c\x10\x0b\x1a\xe8\xff\x07", "x".repeat(131_048).as_bytes()].concat();
     assert_eq!(peer::check_body(&peer), Ok(()));
     assert!(assert_no_allocation("protobuf", &peer) >= 2);
+    let letters = rumormill_wire::udp_mesh::Letter::all().zip(1..);
+    out.clear();
+    encode_directory(letters, &mut out).unwrap();
+    assert!(assert_no_allocation("directory", &out) >= 95);
+    let addr = ([127, 0, 0, 1], 1).into();
+    let identity = Some(extended::Identity { key: [1; 32], name: "anna" });
+    let entry = extended::Entry { letter: None, addr, identity };
+    out.clear();
+    extended::encode_part(1, 1_000, 0, std::iter::repeat_n(entry, 1_000), &mut out).unwrap();
+    assert!(assert_no_allocation("part", &out) >= 1_000);
 }

@@ -10,11 +10,13 @@ use rumormill_wire::fuzz::native::{
 use rumormill_wire::fuzz::peer_line::{Lines, line_with};
 use rumormill_wire::fuzz::protobuf_peer::{Bodies, frames_with};
 use rumormill_wire::fuzz::push_pull::{RelayFrames, Requests, relay_with, request_with};
+use rumormill_wire::fuzz::udp_mesh::{Datagrams, datagram_with};
 use rumormill_wire::fuzz::{Codec, Finding, Stream, TARGETS};
 use rumormill_wire::native::{BundleView, Coverage, Frame, RevocationList, WireError};
 use rumormill_wire::peer_line::Line;
 use rumormill_wire::protobuf_peer::check_body;
 use rumormill_wire::push_pull::{Request, relay::RelayFrame};
+use rumormill_wire::udp_mesh::Datagram;
 
 /// Every seed of a target, as it is and with every word put in, and put over, at every place.
 fn inputs(target: &str) -> impl Iterator<Item = Vec<u8>> {
@@ -311,6 +313,26 @@ impl Stream for WholeFields {
     }
 }
 
+/// Takes any last byte for the NUL behind a text.
+struct NoNul;
+
+impl Codec for NoNul {
+    type Value<'a> = Datagram<'a>;
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<Datagram<'a>, usize> {
+        match bytes {
+            [0xc2, 0, low, high, text @ .., _] if text.len() == usize::from(u16::from_le_bytes([*low, *high])) => {
+                std::str::from_utf8(text).map(Datagram::Vanilla).map_err(|_| 4)
+            }
+            _ => Datagrams.parse(bytes),
+        }
+    }
+
+    fn encode(&self, datagram: &Datagram<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+        Datagrams.encode(datagram, out)
+    }
+}
+
 #[test]
 fn a_second_form_of_a_port_is_found() {
     assert!(found("peer_line", |input| line_with(&PaddedPort, input)).is_some());
@@ -319,4 +341,30 @@ fn a_second_form_of_a_port_is_found() {
 #[test]
 fn a_body_that_is_taken_up_to_its_fault_is_found() {
     assert!(found("protobuf_peer", |input| frames_with(&WholeFields, input)).is_some());
+}
+
+#[test]
+fn a_text_without_its_nul_is_found() {
+    assert!(found("udp_mesh", |input| datagram_with(&NoNul, input)).is_some());
+}
+
+/// Takes a KEEPALIVE for what it begins with.
+struct Generous;
+
+impl Codec for Generous {
+    type Value<'a> = Datagram<'a>;
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<Datagram<'a>, usize> {
+        let bytes = if bytes.starts_with(&[0xc3]) { bytes.get(..4).unwrap_or(bytes) } else { bytes };
+        Datagrams.parse(bytes)
+    }
+
+    fn encode(&self, datagram: &Datagram<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+        Datagrams.encode(datagram, out)
+    }
+}
+
+#[test]
+fn a_datagram_that_goes_on_is_found() {
+    assert!(found("udp_mesh", |input| datagram_with(&Generous, input)).is_some());
 }

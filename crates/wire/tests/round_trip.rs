@@ -8,11 +8,14 @@ use rumormill_wire::fuzz::native::{Bundles, Frames, Revocations, bundle_with, fr
 use rumormill_wire::fuzz::peer_line::{Answers, LineStream, Lines};
 use rumormill_wire::fuzz::protobuf_peer::{Bodies, frames};
 use rumormill_wire::fuzz::push_pull::{Items, RelayFrames, Replies, RequestLines, Requests, request_with};
+use rumormill_wire::fuzz::udp_mesh::{Datagrams, datagram_with};
 use rumormill_wire::fuzz::{Codec, any_split_is_whole, canonical, seeds, split_is_whole};
 use rumormill_wire::native::*;
 use rumormill_wire::peer_line::{Line, Online, Sender};
 use rumormill_wire::protobuf_peer::put_frame;
 use rumormill_wire::push_pull::{Item, MESSAGE, Reply, Request, relay, relay::RelayFrame};
+use rumormill_wire::udp_mesh::extended::{Change, Entry, Extended, Identity, encode_changes, encode_part};
+use rumormill_wire::udp_mesh::{Datagram, Letter, encode_directory};
 use rumormill_wire::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
 
 fn config() -> ProptestConfig {
@@ -334,5 +337,50 @@ proptest! {
             put_frame(body, &mut stream).unwrap();
         }
         split_is_whole(&Bodies, seed, &stream).unwrap();
+    }
+
+    #[test]
+    fn udp_datagrams(name in " |[!-~]", port in 1u16.., text in text(300), listed in btree_map(0u8..95, 1u16.., 0..95)) {
+        let letter = Letter::new(name.chars().next().unwrap()).unwrap();
+        let text = text.replace('\0', "");
+        for datagram in [Datagram::Birth { name: letter, port }, Datagram::KeepAlive(letter), Datagram::Vanilla(&text)] {
+            let mut bytes = Vec::new();
+            datagram.encode(&mut bytes).unwrap();
+            prop_assert_eq!(Datagram::parse(&bytes), Ok(datagram));
+            ends_where_it_says(&Datagrams, &bytes);
+        }
+        let letters: Vec<_> = Letter::all().collect();
+        let entries: Vec<_> = listed.into_iter().map(|(at, port)| (letters[usize::from(at)], port)).collect();
+        let mut bytes = Vec::new();
+        encode_directory(entries.clone(), &mut bytes).unwrap();
+        let Ok(Datagram::Directory(read)) = Datagram::parse(&bytes) else { panic!("no directory") };
+        prop_assert!(read.iter().eq(entries));
+        ends_where_it_says(&Datagrams, &bytes);
+    }
+
+    #[test]
+    fn extended_udp_datagrams(time: u64, key: [u8; 32], v6: bool, ip: u32, port in 1u16.., name in "[^\\p{C}]{1,16}", text in text(300), version in 0..u64::MAX) {
+        let v4 = std::net::SocketAddr::from((std::net::Ipv4Addr::from(ip), port));
+        let addr = if v6 { (std::net::Ipv6Addr::from(u128::from(ip) << 96), port).into() } else { v4 };
+        let (text, signature) = (text.replace('\0', ""), [5; 64]);
+        for extended in [
+            Extended::Birth { time, key, addr, name: &name, signature },
+            Extended::Text { time, text: &text, signature },
+            Extended::KeepAlive { version },
+            Extended::Leave { time, signature },
+        ] {
+            let mut bytes = Vec::new();
+            Datagram::Extended(extended).encode(&mut bytes).unwrap();
+            prop_assert_eq!(Datagram::parse(&bytes), Ok(Datagram::Extended(extended)));
+            ends_where_it_says(&Datagrams, &bytes);
+        }
+        let entry = Entry { letter: Letter::new('Q').filter(|_| v6), addr, identity: Some(Identity { key, name: &name }) };
+        let (mut part, mut changes) = (Vec::new(), Vec::new());
+        encode_part(version, 3, 1, [entry, entry], &mut part).unwrap();
+        encode_changes(version, [Change::Came(entry)], &mut changes).unwrap();
+        for bytes in [part, changes] {
+            ends_where_it_says(&Datagrams, &bytes);
+            datagram_with(&Datagrams, &bytes).unwrap();
+        }
     }
 }

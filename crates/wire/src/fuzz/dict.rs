@@ -8,6 +8,7 @@ use crate::native::{self, kind};
 use crate::peer_line as menu;
 use crate::protobuf_peer as peer;
 use crate::push_pull::{self as plain, relay as frames};
+use crate::udp_mesh::{self as udp, extended};
 
 /// One target's dictionary as libFuzzer reads it.
 #[must_use]
@@ -178,4 +179,34 @@ pub fn classroom() -> Vec<(&'static str, Vec<u8>)> {
         ("line", "\n"),
         ("line_cr", "\r\n"),
     ])
+}
+
+/// Words of the UDP mesh.
+#[must_use]
+pub fn udp_mesh() -> Vec<(&'static str, Vec<u8>)> {
+    let le = |name: &'static str, word: u16| be(name, word.to_le_bytes());
+    vec![
+        le("birth", udp::BIRTH),
+        le("directory", udp::DIRECTORY),
+        le("vanilla", udp::VANILLA),
+        le("keepalive", udp::KEEPALIVE),
+        le("extended_birth", extended::BIRTH),
+        le("part", extended::PART),
+        le("text", extended::TEXT),
+        le("extended_keepalive", extended::KEEPALIVE),
+        le("leave", extended::LEAVE),
+        le("refused", extended::REFUSED),
+        le("changes", extended::CHANGES),
+        le("name", u16::from(b'A')),
+        le("last_name", u16::from(b'~')),
+        le("no_name", u16::from(b'A') | 0x100),
+        le("port_zero", 0),
+        le("port", 3_001),
+        le("one", 1),
+        be("entry", *b"A\0\xb9\x0b"),
+        be("v4", [4, 127, 0, 0, 1, 0xb9, 0x0b]),
+        be("v6", [6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xb9, 0x0b]),
+        be("mapped", [6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1, 1, 0]),
+        be("not_utf8", [0xc3, 0x28]),
+    ]
 }

@@ -10,6 +10,8 @@ use crate::native::{
 use crate::peer_line::{Line, Online, Sender};
 use crate::protobuf_peer::put_frame;
 use crate::push_pull::{Item, Reply, Request, relay::RelayFrame};
+use crate::udp_mesh::extended::{Change, Entry, Extended, Identity, Refusal, encode_changes, encode_part};
+use crate::udp_mesh::{Datagram, Letter, encode_directory};
 use crate::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
 
 type Seeds = Vec<(&'static str, Vec<u8>)>;
@@ -319,4 +321,56 @@ pub fn proxy_lines() -> Seeds {
 pub fn reply_lines() -> Seeds {
     let list = [("two", ReplyLine { payload: "hello,grüße, and a comma" }), ("none", ReplyLine { payload: "" })];
     lines(&list, ReplyLine::encode)
+}
+
+fn udp_lists() -> Seeds {
+    let letter = Letter::new('A');
+    let addr = |port: u16| core::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let v6 = core::net::SocketAddr::from((core::net::Ipv6Addr::LOCALHOST, 3_003));
+    let identity = Some(Identity { key: [7; 32], name: "grüße" });
+    let entries = [
+        Entry { letter, addr: addr(3_001), identity: None },
+        Entry { letter: Letter::new('b'), addr: addr(3_002), identity },
+        Entry { letter: None, addr: v6, identity },
+    ];
+    let [old, ours, far] = entries;
+    let (mut directory, mut none, mut part, mut changes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let old_entries = ['B', 'A', '~', ' '].into_iter().filter_map(Letter::new).zip(3_001..);
+    let done = encode_directory(old_entries, &mut directory).and(encode_directory([], &mut none));
+    debug_assert!(done.is_ok(), "{done:?}");
+    let steps = [Change::Came(old), Change::Went(addr(3_002)), Change::Came(far), Change::Went(v6), Change::Came(ours)];
+    let done = encode_part(9, 5, 2, entries, &mut part).and(encode_changes(9, steps, &mut changes));
+    debug_assert!(done.is_ok(), "{done:?}");
+    vec![("directory", directory), ("directory_empty", none), ("part", part), ("changes", changes)]
+}
+
+/// Datagrams of the UDP mesh, old and extended.
+#[must_use]
+pub fn udp_mesh() -> Seeds {
+    let (time, signature) = (1_763_700_000_000_000, [4; 64]);
+    let birth = |addr, name| Datagram::Extended(Extended::Birth { time, key: [7; 32], addr, name, signature });
+    let v4 = core::net::SocketAddr::from(([127, 0, 0, 1], 3_001));
+    let v6 = core::net::SocketAddr::from((core::net::Ipv6Addr::LOCALHOST, 3_001));
+    let mut list = vec![
+        ("vanilla", Datagram::Vanilla("peerA_broadcast_0")),
+        ("vanilla_empty", Datagram::Vanilla("")),
+        ("extended_birth", birth(v4, "anna")),
+        ("extended_birth_v6", birth(v6, "grüße")),
+        ("text", Datagram::Extended(Extended::Text { time, text: "hello, grüße", signature })),
+        ("extended_keepalive", Datagram::Extended(Extended::KeepAlive { version: 9 })),
+        ("leave", Datagram::Extended(Extended::Leave { time, signature })),
+        ("refused", Datagram::Extended(Extended::Refused(Refusal::Name))),
+        ("refused_last", Datagram::Extended(Extended::Refused(Refusal::Unknown))),
+    ];
+    if let Some(name) = Letter::new('Z') {
+        list.extend([("birth", Datagram::Birth { name, port: 3_005 }), ("keepalive", Datagram::KeepAlive(name))]);
+    }
+    let mut seeds = udp_lists();
+    for (name, datagram) in list {
+        let mut out = Vec::new();
+        let done = datagram.encode(&mut out);
+        debug_assert!(done.is_ok(), "{done:?}");
+        seeds.push((name, out));
+    }
+    seeds
 }
