@@ -38,6 +38,7 @@ fn parse_all(input: &[u8]) -> usize {
     count(relay::frame_len(input).is_ok());
     count(relay::RelayFrame::decode(input).is_ok());
     count(relay::bare_len(input) > 0);
+    count(matches!(relay::piece(input, false), Ok(Some(_))));
     count(classroom::line_len(input).is_ok());
     for line in [input, input.strip_suffix(b"\n").unwrap_or(input)] {
         count(classroom::ProxyLine::parse(line).is_ok());
