@@ -53,6 +53,7 @@ fn parse_all(input: &[u8]) -> usize {
     count(peer::frame_len(input).is_ok());
     count(peer::body(input).is_ok());
     count(peer::check_body(input).is_ok());
+    count(matches!(relay::piece(input, false), Ok(Some(_))));
     count(classroom::line_len(input).is_ok());
     for line in [input, input.strip_suffix(b"\n").unwrap_or(input)] {
         count(classroom::ProxyLine::parse(line).is_ok());

@@ -250,6 +250,7 @@ pub fn relay() -> Seeds {
         ("greeting", glued("", &[RelayFrame::Greeting("127.0.0.5")])),
         ("glued", glued("", &[RelayFrame::Message("one"), RelayFrame::Message("a|b|c"), other])),
         ("bare", glued("first", &[RelayFrame::Message("second")])),
+        ("digits", glued("room 1", &[RelayFrame::Message("second")])),
     ]
 }
 
