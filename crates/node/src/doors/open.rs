@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use rumormill_doors::{DoorError, DoorKind, Porch, RoomEnd, Spec, SpecError, classroom, porch};
+use rumormill_doors::{DoorError, DoorKind, Porch, RoomEnd, Spec, SpecError, classroom, porch, protobuf_peer};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -15,12 +15,14 @@ use crate::handle::NodeHandle;
 /// Checked settings of one door.
 enum Settings {
     Classroom(classroom::Config),
+    ProtobufPeer(protobuf_peer::Config),
 }
 
 impl Settings {
     fn of(spec: &Spec) -> Result<Self, SpecError> {
         Ok(match spec.kind {
             DoorKind::Classroom => Self::Classroom(classroom::Config::from_spec(spec)?),
+            DoorKind::ProtobufPeer => Self::ProtobufPeer(protobuf_peer::Config::from_spec(spec)?),
             _ => return Err(spec.error("not yet")),
         })
     }
@@ -37,6 +39,7 @@ pub(crate) fn check(specs: &[Spec]) -> Result<(), SpecError> {
 /// A door that is bound and not yet served.
 enum Door {
     Classroom(classroom::Door),
+    ProtobufPeer(protobuf_peer::Door),
 }
 
 /// All doors of a node, bound before it starts: an address that is taken stops the start and nothing else.
@@ -54,6 +57,7 @@ impl Bound {
             let name = if others == 0 { kind.to_owned() } else { format!("{kind}#{}", others + 1) };
             let door = match Settings::of(spec)? {
                 Settings::Classroom(config) => Door::Classroom(classroom::Door::bind(config).await?),
+                Settings::ProtobufPeer(config) => Door::ProtobufPeer(protobuf_peer::Door::bind(config).await?),
             };
             doors.push((name, door));
         }
@@ -93,6 +97,7 @@ impl Door {
     fn local_addr(&self) -> SocketAddr {
         match self {
             Self::Classroom(door) => door.local_addr(),
+            Self::ProtobufPeer(door) => door.local_addr(),
         }
     }
 
@@ -103,6 +108,10 @@ impl Door {
                 let (_, started) = watch::channel(Some(node.clone()));
                 tasks.spawn(door.run(porch, Desk::new(started, Crash::Refused)));
                 false
+            }
+            Self::ProtobufPeer(door) => {
+                tasks.spawn(door.run(porch));
+                true
             }
         };
         Way { name, end, gets_room, also }
