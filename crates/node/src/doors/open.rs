@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use rumormill_doors::{DoorError, DoorKind, Porch, RoomEnd, Spec, SpecError, classroom, peer_line, porch};
+use rumormill_doors::{DoorError, DoorKind, Porch, RoomEnd, Spec, SpecError};
+use rumormill_doors::{classroom, peer_line, porch, protobuf_peer, udp_mesh};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -16,6 +17,8 @@ use crate::handle::NodeHandle;
 enum Settings {
     Classroom(classroom::Config),
     PeerLine(peer_line::Config),
+    ProtobufPeer(protobuf_peer::Config),
+    UdpMesh(udp_mesh::Config),
 }
 
 impl Settings {
@@ -23,6 +26,8 @@ impl Settings {
         Ok(match spec.kind {
             DoorKind::Classroom => Self::Classroom(classroom::Config::from_spec(spec)?),
             DoorKind::PeerLine => Self::PeerLine(peer_line::Config::from_spec(spec)?),
+            DoorKind::ProtobufPeer => Self::ProtobufPeer(protobuf_peer::Config::from_spec(spec)?),
+            DoorKind::UdpMesh => Self::UdpMesh(udp_mesh::Config::from_spec(spec)?),
             _ => return Err(spec.error("not yet")),
         })
     }
@@ -40,6 +45,8 @@ pub(crate) fn check(specs: &[Spec]) -> Result<(), SpecError> {
 enum Door {
     Classroom(classroom::Door),
     PeerLine(peer_line::Door),
+    ProtobufPeer(protobuf_peer::Door),
+    UdpMesh(udp_mesh::Door),
 }
 
 /// All doors of a node, bound before it starts: an address that is taken stops the start and nothing else.
@@ -49,7 +56,7 @@ pub(crate) struct Bound {
 
 impl Bound {
     /// Binds all of them.
-    pub(crate) async fn bind(specs: &[Spec], _state: Option<&Path>) -> Result<Self, DoorError> {
+    pub(crate) async fn bind(specs: &[Spec], state: Option<&Path>) -> Result<Self, DoorError> {
         let mut doors: Vec<(String, Door)> = Vec::new();
         for spec in specs {
             let kind = spec.kind.name();
@@ -58,6 +65,11 @@ impl Bound {
             let door = match Settings::of(spec)? {
                 Settings::Classroom(config) => Door::Classroom(classroom::Door::bind(config).await?),
                 Settings::PeerLine(config) => Door::PeerLine(peer_line::Door::bind(config).await?),
+                Settings::ProtobufPeer(config) => Door::ProtobufPeer(protobuf_peer::Door::bind(config).await?),
+                Settings::UdpMesh(mut config) => {
+                    config.state = state.map(|dir| dir.join(format!("{}.members", name.replace('#', "-"))));
+                    Door::UdpMesh(udp_mesh::Door::bind(config).await?)
+                }
             };
             doors.push((name, door));
         }
@@ -98,6 +110,8 @@ impl Door {
         match self {
             Self::Classroom(door) => door.local_addr(),
             Self::PeerLine(door) => door.local_addr(),
+            Self::ProtobufPeer(door) => door.local_addr(),
+            Self::UdpMesh(door) => door.local_addr(),
         }
     }
 
@@ -110,6 +124,14 @@ impl Door {
                 false
             }
             Self::PeerLine(door) => {
+                tasks.spawn(door.run(porch));
+                true
+            }
+            Self::ProtobufPeer(door) => {
+                tasks.spawn(door.run(porch));
+                true
+            }
+            Self::UdpMesh(door) => {
                 tasks.spawn(door.run(porch));
                 true
             }
