@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use rumormill_doors::{DoorError, DoorKind, Porch, RoomEnd, Spec, SpecError};
-use rumormill_doors::{classroom, peer_line, porch, protobuf_peer, udp_mesh};
+use rumormill_doors::{classroom, peer_line, porch, protobuf_peer, relay_43110, udp_mesh};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -19,6 +19,7 @@ enum Settings {
     PeerLine(peer_line::Config),
     ProtobufPeer(protobuf_peer::Config),
     UdpMesh(udp_mesh::Config),
+    Relay(relay_43110::Config),
 }
 
 impl Settings {
@@ -27,6 +28,7 @@ impl Settings {
             DoorKind::Classroom => Self::Classroom(classroom::Config::from_spec(spec)?),
             DoorKind::PeerLine => Self::PeerLine(peer_line::Config::from_spec(spec)?),
             DoorKind::ProtobufPeer => Self::ProtobufPeer(protobuf_peer::Config::from_spec(spec)?),
+            DoorKind::Relay43110 => Self::Relay(relay_43110::Config::from_spec(spec)?),
             DoorKind::UdpMesh => Self::UdpMesh(udp_mesh::Config::from_spec(spec)?),
             _ => return Err(spec.error("not yet")),
         })
@@ -47,6 +49,7 @@ enum Door {
     PeerLine(peer_line::Door),
     ProtobufPeer(protobuf_peer::Door),
     UdpMesh(udp_mesh::Door),
+    Relay(relay_43110::Door),
 }
 
 /// All doors of a node, bound before it starts: an address that is taken stops the start and nothing else.
@@ -66,6 +69,7 @@ impl Bound {
                 Settings::Classroom(config) => Door::Classroom(classroom::Door::bind(config).await?),
                 Settings::PeerLine(config) => Door::PeerLine(peer_line::Door::bind(config).await?),
                 Settings::ProtobufPeer(config) => Door::ProtobufPeer(protobuf_peer::Door::bind(config).await?),
+                Settings::Relay(config) => Door::Relay(relay_43110::Door::bind(config).await?),
                 Settings::UdpMesh(mut config) => {
                     config.state = state.map(|dir| dir.join(format!("{}.members", name.replace('#', "-"))));
                     Door::UdpMesh(udp_mesh::Door::bind(config).await?)
@@ -112,6 +116,7 @@ impl Door {
             Self::PeerLine(door) => door.local_addr(),
             Self::ProtobufPeer(door) => door.local_addr(),
             Self::UdpMesh(door) => door.local_addr(),
+            Self::Relay(door) => door.local_addr(),
         }
     }
 
@@ -128,6 +133,10 @@ impl Door {
                 true
             }
             Self::ProtobufPeer(door) => {
+                tasks.spawn(door.run(porch));
+                true
+            }
+            Self::Relay(door) => {
                 tasks.spawn(door.run(porch));
                 true
             }
