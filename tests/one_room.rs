@@ -157,7 +157,7 @@ fn classroom(ip: IpAddr) -> Old {
         let mut stream = BufReader::new(TcpStream::connect(addr).unwrap());
         let mut line = String::new();
         while stream.get_mut().write_all(b"get chatLog\n").is_ok() && stream.read_line(&mut line).is_ok() {
-            let Some(log) = line.trim_end().strip_prefix("chatLog ") else { return };
+            let Some(log) = line.strip_suffix('\n').and_then(|line| line.strip_prefix("chatLog ")) else { return };
             *texts.lock().unwrap() = log.split(',').map(str::to_owned).collect();
             line.clear();
             thread::sleep(Duration::from_millis(20));
