@@ -76,13 +76,22 @@ fn eprint(text: &str) {
 /// One message on one line: time, who, text, and what is to be doubted about it.
 fn for_people(message: &LogLine, colours: bool) -> String {
     let (dim, bold, plain) = if colours { ("\x1b[2m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
-    let who = message.from.clone().unwrap_or_else(|| message.origin.chars().take(8).collect());
+    let author = message.from.clone().unwrap_or_else(|| message.origin.chars().take(8).collect());
+    // Whoever came through a door has only said who it is; the node that let it in has signed that.
+    let who = match (&message.claimed, &message.door) {
+        (Some(claimed), Some(door)) => format!("{}/{door}? by {author}", plain_text(claimed)),
+        _ => author,
+    };
     // A message may hold anything; a terminal must not obey it.
-    let text: String = message.text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text = plain_text(&message.text);
     let room = if message.room.is_empty() { String::new() } else { format!(" #{}", message.room) };
     let late = if message.late { " (late)" } else { "" };
     let doubt = if message.verified { "" } else { " (unverified)" };
     format!("{dim}{}{plain} {bold}{who}{plain}{room} {text}{dim}{late}{doubt}{plain}", message.time)
+}
+
+fn plain_text(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 pub fn peers(matches: &ArgMatches) -> Result<ExitCode, Failure> {
@@ -105,6 +114,29 @@ pub fn peers(matches: &ArgMatches) -> Result<ExitCode, Failure> {
             "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {} {}",
             peer.name, peer.addr, peer.direction, peer.lag, peer.behind, sync, peer.tls_version, peer.tls_group
         ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn doors(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    let doors = ask(matches, async |client| client.doors().await)?;
+    if matches.get_flag("json") {
+        line(json(&doors)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if doors.is_empty() {
+        line("no doors");
+        return Ok(ExitCode::SUCCESS);
+    }
+    line(format_args!("{:<16} {:<22} {:>5} {:>8} {:>8}  ALSO", "DOOR", "ADDRESS", "OPEN", "IN", "OUT"));
+    for door in doors {
+        let count = |name: &str| door.counters.get(name).copied().unwrap_or(0);
+        // What everybody has is in the columns; what went wrong is named.
+        let usual = ["open", "opened", "messages_in", "messages_out", "bytes_in", "bytes_out", "waiting_out"];
+        let also = door.counters.iter().filter(|(name, n)| **n > 0 && !usual.contains(&name.as_str()));
+        let also: Vec<_> = also.map(|(name, n)| format!("{name} {n}")).collect();
+        let (open, came, went) = (count("open"), count("messages_in"), count("messages_out"));
+        line(format_args!("{:<16} {:<22} {open:>5} {came:>8} {went:>8}  {}", door.door, door.listen, also.join(", ")));
     }
     Ok(ExitCode::SUCCESS)
 }

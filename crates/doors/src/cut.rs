@@ -24,6 +24,20 @@ fn head(text: &str, max: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
+/// The text in pieces of at most `max` bytes (no fewer than a character has), none cut inside a character; an empty text
+/// is one empty piece.
+#[must_use]
+pub fn pieces(text: &str, max: usize) -> Vec<&str> {
+    let (mut found, mut rest) = (Vec::new(), text);
+    while rest.len() > max.max(4) {
+        let first = head(rest, max.max(4));
+        found.push(first);
+        rest = rest.get(first.len()..).unwrap_or_default();
+    }
+    found.push(rest);
+    found
+}
+
 /// Control characters as spaces: a message is one line in most of the old worlds.
 #[must_use]
 pub fn one_line(text: &str) -> Cow<'_, str> {
@@ -49,6 +63,14 @@ mod tests {
         for max in 0..20 {
             assert!(cut("aé\u{1f600}bcd\u{1f600}é", max).0.len() <= max);
         }
+    }
+
+    #[test]
+    fn pieces_are_the_whole() {
+        assert_eq!(pieces("", 10), [""]);
+        assert_eq!(pieces("abcdefghij", 5), ["abcde", "fghij"]);
+        assert_eq!(pieces("éééa", 5), ["éé", "éa"]);
+        assert_eq!(pieces("\u{1f600}\u{1f600}", 1), ["\u{1f600}", "\u{1f600}"]);
     }
 
     #[test]

@@ -112,6 +112,7 @@ fn numbers_near_the_end_and_gaps_are_dropped_and_bounded() {
     world.run_for(SECOND);
     assert_eq!(world.nodes[0].engine.stats().bundles_gap, 4);
     assert_eq!(world.nodes[0].engine.sizes().0, 0, "nothing is kept for later");
+    assert_eq!(world.nodes[0].verifies, 0, "no signature is checked for it");
     assert!(world.log(0).is_empty());
     still_works(&mut world);
 }

@@ -1,11 +1,14 @@
-//! The classroom control port over a node ([`crate::classroom`]).
+//! The classroom control port over a node ([`rumormill_doors::classroom`]).
 
+use std::sync::Arc;
+
+use rumormill_doors::Counters;
+use rumormill_doors::classroom::{self, Chat, Durable};
 use rumormill_gossip::Reject;
 use rumormill_wire::native::MessageKind;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::classroom::{self, Chat, Durable};
 use crate::handle::NodeHandle;
 use crate::hub::SubmitError;
 
@@ -20,12 +23,16 @@ pub(crate) enum Crash {
 
 /// The node may still be starting: a port that listens from the first moment is what old proxies ask for.
 #[derive(Clone)]
-struct Door {
+pub(crate) struct Desk {
     node: watch::Receiver<Option<NodeHandle>>,
     crash: Crash,
 }
 
-impl Door {
+impl Desk {
+    pub(crate) fn new(node: watch::Receiver<Option<NodeHandle>>, crash: Crash) -> Self {
+        Self { node, crash }
+    }
+
     async fn node(&self) -> Result<NodeHandle, String> {
         let mut node = self.node.clone();
         let started = node.wait_for(Option::is_some).await.map_err(|_| "the node did not start".to_owned())?;
@@ -33,7 +40,7 @@ impl Door {
     }
 }
 
-impl Chat for Door {
+impl Chat for Desk {
     async fn say(&self, text: String) -> Result<Durable, String> {
         let pending = self.node().await?.submit(MessageKind::CHAT, "", text).await;
         let pending = pending.map_err(|error| match error {
@@ -68,5 +75,5 @@ impl Chat for Door {
 
 /// Serves until the runtime ends.
 pub(crate) async fn serve(listener: TcpListener, node: watch::Receiver<Option<NodeHandle>>, crash: Crash) {
-    classroom::serve(listener, Door { node, crash }).await;
+    classroom::serve(listener, Desk::new(node, crash), Arc::new(Counters::default())).await;
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use rumormill_wire::{Incarnation, NodeId, Origin, Seq};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, oneshot};
 
+use crate::doors::{DoorInfo, Mark, OpenDoor};
 use crate::hub::{Committed, Hub, Receipt, SubmitError};
 use crate::link::Direction;
 use crate::lock;
@@ -87,6 +88,7 @@ pub(crate) struct Inner {
     pub(crate) local_addr: SocketAddr,
     pub(crate) name: String,
     pub(crate) max_message: usize,
+    pub(crate) doors: OnceLock<Vec<OpenDoor>>,
 }
 
 impl NodeHandle {
@@ -171,18 +173,23 @@ impl NodeHandle {
         tokio::task::spawn_blocking(task).await.map_err(|_| LogError::Stopping)?
     }
 
-    /// The texts of the whole chat log, in order: what the classroom interface shows.
+    /// The texts of the whole chat log, in order: what the classroom interface shows. What came through a door of an older
+    /// protocol bears the network's mark and the claimed sender.
     ///
     /// # Errors
     /// The store cannot be read.
     pub async fn chat_log(&self) -> Result<Vec<String>, LogError> {
+        let mark = Mark::of(&self.0.endpoint.network());
         let mut log = Vec::new();
         let mut after = None;
         loop {
             let page = self.page(after, MAX_PAGE).await?;
             let more = page.len() == MAX_PAGE;
             after = page.last().map(|message| message.place);
-            log.extend(page.into_iter().filter(|m| m.kind.is_text()).map(|message| message.text));
+            log.extend(page.into_iter().filter(|m| m.kind.is_text()).map(|message| match message.through {
+                Some(_) => mark.line(&message.sender(""), &message.text),
+                None => message.text,
+            }));
             if !more {
                 return Ok(log);
             }
@@ -232,6 +239,12 @@ impl NodeHandle {
         peers
     }
 
+    /// The open doors with their counters.
+    #[must_use]
+    pub fn doors(&self) -> Vec<DoorInfo> {
+        self.0.doors.get().into_iter().flatten().map(OpenDoor::info).collect()
+    }
+
     /// For each incarnation of a node, the last number that we have: what `certs revoke` cuts at.
     #[must_use]
     pub fn frontier_of(&self, node: &NodeId) -> Vec<(Incarnation, Seq)> {
@@ -269,6 +282,11 @@ impl NodeHandle {
             ("handshakes_in_flight".to_owned(), as_u64(self.0.endpoint.handshakes())),
         ]);
         all.extend(hub.counters.named().into_iter().map(|(name, n)| (format!("node_{name}"), n)));
+        for door in self.doors() {
+            let name = door.door.replace(['-', '#'], "_");
+            all.extend(door.counters.into_iter().map(|(counter, n)| (format!("door_{name}_{counter}"), n)));
+        }
+        all.push(("threads".to_owned(), as_u64(threads())));
         all.extend(self.0.endpoint.metrics().named().into_iter().map(|(name, n)| (format!("transport_{name}"), n)));
         all
     }
@@ -313,4 +331,11 @@ impl NodeHandle {
         let closed = tokio::task::spawn_blocking(move || hub.disk.close()).await;
         Ok(closed.map_err(|_| LogError::Stopping)??)
     }
+}
+
+/// Threads of this process, by what the system says; 0 where it does not.
+fn threads() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("Threads:"));
+    line.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
 }

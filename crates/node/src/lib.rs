@@ -7,12 +7,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub mod certs;
 mod check;
-pub mod classroom;
 pub mod clock;
 pub mod config;
 mod control;
 mod counters;
 mod disk;
+mod doors;
 mod files;
 pub mod handle;
 mod housekeeping;
@@ -32,12 +32,21 @@ pub mod view;
 mod watch;
 
 pub use config::{ConfigError, NodeConfig, NodeOptions};
+pub use doors::DoorInfo;
 pub use handle::{LogError, NodeHandle, PeerInfo, Pending};
 pub use hub::{Committed, Receipt, SubmitError};
 pub use link::Direction;
 pub use process::{ProcessArgs, run_process};
 pub use run::{configure, run_node};
 pub use start::{Credentials, StartError, start, start_with};
+
+/// Programs of the older worlds that people run by themselves, and that need no node.
+pub mod older {
+    pub use rumormill_doors::DoorError;
+    pub use rumormill_doors::peer_line::menu;
+    pub use rumormill_doors::protobuf_peer::console as peer;
+    pub use rumormill_doors::udp_mesh::console as udp_peer;
+}
 
 /// Locks; what a thread that panicked has left is taken as it is.
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,12 +2,13 @@
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
+use rumormill_doors::DoorError;
 use rumormill_gossip::{Dissemination, Engine, EngineConfig, Input, Signer};
 use rumormill_store::StoreError;
 use rumormill_transport::endpoint::EndpointConfig;
@@ -20,8 +21,8 @@ use rumormill_wire::native::Hello;
 use rumormill_wire::{Incarnation, NetworkId, NodeId, Origin, Signature};
 
 use crate::check::Checker;
-use crate::clock::{NodeClock, micros};
-use crate::config::{ConfigError, IdentitySource, NodeConfig};
+use crate::clock::{NodeClock, micros, wall_us};
+use crate::config::{ConfigError, IdentitySource, NodeConfig, StoreKind};
 use crate::disk;
 use crate::handle::{Inner, NodeHandle};
 use crate::hub::{Hub, Parts};
@@ -29,7 +30,7 @@ use crate::link::dial::{self, Linker};
 use crate::link::greet::Greeting;
 use crate::names::Names;
 use crate::opened::Opened;
-use crate::{housekeeping, watch};
+use crate::{doors, housekeeping, watch};
 
 /// How long an address in use is tried for.
 const BIND_PATIENCE: Duration = Duration::from_secs(2);
@@ -66,6 +67,9 @@ pub enum StartError {
     /// The local socket.
     #[error("{0}")]
     Socket(#[from] crate::socket::SocketError),
+    /// A door.
+    #[error("{0}")]
+    Door(#[from] DoorError),
     /// A file or a socket.
     #[error("cannot {action} {what}: {source}")]
     Io {
@@ -183,6 +187,7 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
     // The address is taken first: if another node has it, nothing else is touched.
     let listener = bind(&endpoint, &config).await?;
     let local_addr = listener.local_addr();
+    let doors = doors::Bound::bind(&config.doors, config.state.as_deref()).await?;
     let opened = blocking({
         let (config, home, network) = (config.clone(), home.clone(), endpoint.network());
         move || Opened::open(&config, home.as_deref(), me, network)
@@ -211,8 +216,13 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
     tokio::spawn(housekeeping::run(Arc::clone(&hub), endpoint.clone(), config.ping, known));
     tokio::spawn(watch::run(Arc::clone(&hub), endpoint.clone(), home, files));
     tracing::info!(name = %config.name, node = %me.node, addr = %local_addr, incarnation = incarnation.0, "listening");
-    let inner = Inner { hub, endpoint, local_addr, name: config.name, max_message: config.max_message };
-    Ok(NodeHandle(Arc::new(inner)))
+    // What is in a file was there before and is not seen as new; a log in memory comes back from the neighbours.
+    let since_us = if config.store == StoreKind::Memory { wall_us() } else { 0 };
+    let (name, max_message) = (config.name, config.max_message);
+    let inner = Inner { hub, endpoint, local_addr, name, max_message, doors: OnceLock::new() };
+    let node = NodeHandle(Arc::new(inner));
+    doors.serve(&node, since_us);
+    Ok(node)
 }
 
 /// The engine with all that it has to know before the first link comes up.

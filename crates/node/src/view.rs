@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use rumormill_store::{Entry, OrderKey};
-use rumormill_wire::native::{BundleView, MessageKind};
+use rumormill_wire::native::{Bridged, BundleView, MessageKind};
 use rumormill_wire::{Clock, Origin, Seq};
 use serde::{Deserialize, Serialize};
 
@@ -38,8 +38,19 @@ pub struct Message {
     pub room: String,
     /// Its text; of a file, how long it is.
     pub text: String,
+    /// The door it came through, if it did.
+    pub through: Option<Through>,
     /// It came more than a minute after its stamp.
     pub late: bool,
+}
+
+/// How a message came in that nobody has signed who is said to have written it (P-B9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Through {
+    /// The kind of the door, with `#2` behind it where a node has several; `?` if it does not say.
+    pub door: String,
+    /// The name that the sender claimed.
+    pub claimed: String,
 }
 
 /// A message as one line of JSON. The names of the keys are what others script against.
@@ -61,6 +72,12 @@ pub struct LogLine {
     pub text: String,
     /// Its author signed it; false for what came through a plain door.
     pub verified: bool,
+    /// The door that it came through.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub door: Option<String>,
+    /// The name that its sender claimed at that door.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub claimed: Option<String>,
     /// It came more than a minute after its stamp.
     pub late: bool,
     /// The author's name, if known.
@@ -81,8 +98,19 @@ impl Message {
             room: self.room.clone(),
             text: self.text.clone(),
             verified: self.kind != MessageKind::BRIDGED,
+            door: self.through.as_ref().map(|through| through.door.clone()),
+            claimed: self.through.as_ref().map(|through| through.claimed.clone()),
             late: self.late,
             from,
+        }
+    }
+
+    /// Who is shown as its sender where only a word is shown: its author, or `claimed/door?` of what came through a door.
+    #[must_use]
+    pub fn sender(&self, author: &str) -> String {
+        match &self.through {
+            Some(Through { door, claimed }) => format!("{claimed}/{door}?"),
+            None => author.to_owned(),
         }
     }
 }
@@ -125,7 +153,10 @@ impl Rules {
 
     fn message(&self, place: Place, kind: MessageKind, room: String, body: Vec<u8>, received: u64) -> Option<Message> {
         let late = received.saturating_sub(place.clock.0) > AHEAD_US;
-        self.shows(&place, kind).then(|| Message { place, kind, room, text: text(kind, body), late })
+        self.shows(&place, kind).then(|| {
+            let (text, through) = text(kind, body);
+            Message { place, kind, room, text, through, late }
+        })
     }
 
     /// The messages of a bundle that are shown.
@@ -142,11 +173,20 @@ impl Rules {
     }
 }
 
-fn text(kind: MessageKind, body: Vec<u8>) -> String {
+fn text(kind: MessageKind, body: Vec<u8>) -> (String, Option<Through>) {
     if kind == MessageKind::FILE {
-        return format!("(a file of {} bytes)", body.len());
+        return (format!("(a file of {} bytes)", body.len()), None);
     }
-    String::from_utf8(body).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+    let text = String::from_utf8(body).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
+    if kind != MessageKind::BRIDGED {
+        return (text, None);
+    }
+    match Bridged::parse(&text) {
+        Some(Bridged { door, claimed, text }) => {
+            (text.to_owned(), Some(Through { door: door.to_owned(), claimed: claimed.to_owned() }))
+        }
+        None => (text, Some(Through { door: "?".to_owned(), claimed: String::new() })),
+    }
 }
 
 /// Microseconds since the Unix epoch as `2026-11-21T05:22:09.000001Z`. Days by Howard Hinnant's civil-from-days.
@@ -203,12 +243,16 @@ mod tests {
         assert!(message.late && line.late && !line.verified);
         let json = serde_json::to_value(&line).unwrap();
         let keys: Vec<_> = json.as_object().unwrap().keys().cloned().collect();
-        let mut expected = ["origin", "incarnation", "seq", "time", "kind", "room", "text", "verified", "late", "from"]
-            .map(String::from);
-        expected.sort();
-        let mut found = keys;
-        found.sort();
-        assert_eq!(found, expected);
+        let expected =
+            ["claimed", "door", "from", "incarnation", "kind", "late", "origin", "room", "seq", "text", "time"];
+        assert_eq!(keys, [&expected[..], &["verified"]].concat());
+        assert_eq!((line.door.as_deref(), line.claimed.as_deref()), (Some("?"), Some("")), "of unknown form");
+        let mut known = entry(1, 2, 5, MessageKind::BRIDGED);
+        known.body = b"udp-mesh\nA\nhi\nthere".to_vec();
+        let known = rules.entry(known).unwrap();
+        assert_eq!((known.text.as_str(), known.sender("bob").as_str()), ("hi\nthere", "A/udp-mesh?"));
+        let plain = rules.entry(entry(1, 3, 5, MessageKind::CHAT)).unwrap();
+        assert_eq!((plain.through.as_ref(), plain.sender("bob").as_str()), (None, "bob"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use rumormill_node::NodeHandle;
+use rumormill_node::{NodeConfig, NodeHandle};
 use rumormill_transport::endpoint::{EndpointConfig, Opened};
 use rumormill_transport::gate::GateLimits;
 use rumormill_transport::link::LinkLimits;
@@ -94,7 +94,12 @@ fn has(node: &NodeHandle, name: &str) -> bool {
 
 /// Two honest nodes, linked; the first is the victim.
 async fn pair(net: &Net) -> [NodeHandle; 2] {
+    pair_with(net, NodeConfig::new("a").limits.frames_per_s).await
+}
+
+async fn pair_with(net: &Net, frames_per_s: u32) -> [NodeHandle; 2] {
     let mut config = net.config("a", &[]);
+    config.limits.frames_per_s = frames_per_s;
     config.limits.handshake_deadline = Duration::from_millis(500);
     config.ping = Duration::from_millis(200);
     let a = rumormill_node::start(config).await.unwrap();
@@ -201,8 +206,9 @@ async fn a_certificate_of_nobody_ends_the_link() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_gaps_and_pings_that_reads_nothing_slows_itself_only() {
+    const FRAMES_PER_S: u32 = 2_000;
     let net = Net::new();
-    let nodes = pair(&net).await;
+    let nodes = pair_with(&net, FRAMES_PER_S).await;
     let mut attacker = Attacker::linked(&net, &nodes[0]).await;
     let mut flood = Vec::new();
     for n in 2..200_u64 {
@@ -210,7 +216,8 @@ async fn a_flood_of_gaps_and_pings_that_reads_nothing_slows_itself_only() {
         flood.extend(encoded(&Frame::Ping(n)));
     }
     let flooding = tokio::spawn(async move { while attacker.send(&flood).await {} });
-    until("the flood is on", async || nodes[0].stats().bundles_gap > 1_000).await;
+    until("the flood is on", async || nodes[0].stats().bundles_gap > u64::from(FRAMES_PER_S)).await;
+    let (began, at_first) = (Instant::now(), nodes[0].stats().bundles_gap);
     for n in 0..20 {
         let begun = Instant::now();
         let [a, b] = &nodes;
@@ -219,6 +226,11 @@ async fn a_flood_of_gaps_and_pings_that_reads_nothing_slows_itself_only() {
         until_log(b, before + 1).await;
         assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     }
+    // Half of what it sends are pings; what is read is held to the rate, whatever it sends.
+    until("it is slowed", async || nodes[0].stats().bundles_gap > at_first + u64::from(FRAMES_PER_S)).await;
+    let read = u32::try_from(nodes[0].stats().bundles_gap - at_first).unwrap();
+    let allowed = f64::from(FRAMES_PER_S) * (began.elapsed().as_secs_f64() + 0.1);
+    assert!(f64::from(read) <= allowed, "{read} bundles of the flood were read, {allowed} may be");
     flooding.abort();
     unharmed(nodes).await;
 }

@@ -24,7 +24,7 @@ async fn lines(client: &mut Client, room: Option<&str>, last: Option<usize>) -> 
     let mut lines = Vec::new();
     let each = |event| match event {
         LogEvent::Line(line) => {
-            lines.push(line);
+            lines.push(*line);
             true
         }
         LogEvent::Missed(_) => panic!("nothing was missed"),

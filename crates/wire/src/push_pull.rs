@@ -13,6 +13,7 @@
 //! in [`relay`].
 
 mod fault;
+mod glued;
 pub mod relay;
 
 use nom::{

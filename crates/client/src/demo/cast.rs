@@ -116,7 +116,7 @@ impl Cast {
         let mut lines = Vec::new();
         let take = |event| {
             if let LogEvent::Line(line) = event {
-                lines.push(line);
+                lines.push(*line);
             }
             true
         };

@@ -85,6 +85,8 @@ pub struct Node {
     pub closed: Vec<(LinkId, &'static str)>,
     pub unreleased: BTreeMap<LinkId, usize>,
     pub wire_bytes: u64,
+    /// Signatures that had to be checked.
+    pub verifies: u64,
     timer: Option<Timestamp>,
     life: u64,
     disk_free_at: u64,
@@ -190,6 +192,7 @@ impl World {
             closed: Vec::new(),
             unreleased: BTreeMap::new(),
             wire_bytes: 0,
+            verifies: 0,
             timer: None,
             life: self.now,
             disk_free_at: 0,
@@ -327,6 +330,7 @@ impl World {
                 self.later(n, delay, Input::RangeSent { link, origin, next, bytes, frames });
             }
             Output::Verify { check, raw } => {
+                self.nodes[n].verifies += 1;
                 let verdict = verify(&raw, &NETWORK).map(Arc::new);
                 self.later(n, delay, Input::Verified { check, verdict });
             }

@@ -7,10 +7,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rumormill_doors::{Spec, SpecError};
 use rumormill_gossip::Dissemination;
 use rumormill_wire::native::MAX_BODY_LEN;
 
-pub use options::{MAX_FILE_BYTES, MAX_NEIGHBOURS, NodeOptions};
+pub use options::{MAX_DOORS, MAX_FILE_BYTES, MAX_NEIGHBOURS, NodeOptions};
 
 /// Why a node cannot be configured so. Always the user's to mend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +34,9 @@ pub enum ConfigError {
         /// When.
         why: &'static str,
     },
+    /// A door.
+    #[error("{0}")]
+    Door(#[from] SpecError),
     /// A key of the file means nothing.
     #[error("unknown key `{key}`{}", suggestion.map(|s| format!("; did you mean `{s}`?")).unwrap_or_default())]
     UnknownKey {
@@ -176,6 +180,8 @@ pub struct NodeConfig {
     pub control: Option<SocketAddr>,
     /// Neighbours to keep links with.
     pub neighbours: Vec<Neighbour>,
+    /// Doors for programs that speak older protocols.
+    pub doors: Vec<Spec>,
     /// Directory of the store, the socket and small files; none: nothing is kept.
     pub state: Option<PathBuf>,
     /// Path of the local socket.
@@ -213,6 +219,7 @@ impl NodeConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             control: None,
             neighbours: Vec::new(),
+            doors: Vec::new(),
             state: None,
             socket: None,
             store: StoreKind::Memory,
@@ -241,6 +248,7 @@ impl NodeConfig {
         config.listen = fields::address("listen", &text(&options.listen, "127.0.0.1:20000"))?;
         config.control = options.control.as_deref().map(|at| fields::loopback("control", at)).transpose()?;
         config.neighbours = neighbours(&options.neighbour)?;
+        config.doors = doors(options)?;
         config.state = options.state.as_ref().map(PathBuf::from);
         config.socket = options.socket.as_ref().map(PathBuf::from);
         let stores = [("sqlite", StoreKind::Sqlite), ("memory", StoreKind::Memory)];
@@ -300,6 +308,20 @@ fn neighbours(all: &[String]) -> Result<Vec<Neighbour>, ConfigError> {
         }
     }
     Ok(found)
+}
+
+fn doors(options: &NodeOptions) -> Result<Vec<Spec>, ConfigError> {
+    let words = [("true", true), ("false", false)];
+    let insecure = options.insecure_bind.as_deref().unwrap_or("false");
+    let insecure = fields::choice("insecure-bind", insecure, &words)?;
+    if options.door.len() > MAX_DOORS {
+        let allowed = format!("at most {MAX_DOORS} doors");
+        return Err(ConfigError::value("door", &format!("{} of them", options.door.len()), &allowed));
+    }
+    let specs = options.door.iter().map(|text| Ok(text.parse::<Spec>()?.insecure_bind(insecure)));
+    let specs = specs.collect::<Result<Vec<_>, SpecError>>()?;
+    crate::doors::check(&specs)?;
+    Ok(specs)
 }
 
 fn identity(options: &NodeOptions) -> Result<IdentitySource, ConfigError> {

@@ -8,6 +8,8 @@ use super::ConfigError;
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// Neighbours that may be configured.
 pub const MAX_NEIGHBOURS: usize = 64;
+/// Doors that may be configured.
+pub const MAX_DOORS: usize = 32;
 
 macro_rules! options {
     ($($(#[$doc:meta])* $field:ident = $key:literal,)*) => {
@@ -17,11 +19,13 @@ macro_rules! options {
             $($(#[$doc])* pub $field: Option<String>,)*
             /// `name@address:port`, or `address:port` for whoever is there; repeats.
             pub neighbour: Vec<String>,
+            /// `KIND,key=value,...`; repeats. In the file: tables `[[doors]]` with the key `kind` and the others.
+            pub door: Vec<String>,
         }
 
         impl NodeOptions {
             /// All keys of the TOML file, which are the flags' names.
-            pub const KEYS: &[&str] = &[$($key,)* "neighbour"];
+            pub const KEYS: &[&str] = &[$($key,)* "neighbour", "door"];
 
             fn slot(&mut self, key: &str) -> Option<&mut Option<String>> {
                 match key {
@@ -36,6 +40,7 @@ macro_rules! options {
                 Self {
                     $($field: self.$field.or(below.$field),)*
                     neighbour: if self.neighbour.is_empty() { below.neighbour } else { self.neighbour },
+                    door: if self.door.is_empty() { below.door } else { self.door },
                 }
             }
         }
@@ -49,6 +54,8 @@ options! {
     listen = "listen",
     /// Address of the classroom control port; none if not set.
     control = "control",
+    /// `true` lets doors listen beyond loopback.
+    insecure_bind = "insecure-bind",
     /// Directory of the store and the local socket.
     state = "state",
     /// Path of the local socket, if not `node.sock` in the state directory.
@@ -100,13 +107,14 @@ options! {
 }
 
 impl NodeOptions {
-    /// Sets a key by its name; `neighbour` adds one. Says whether there is such a key.
+    /// Sets a key by its name; `neighbour` and `door` add one. Says whether there is such a key.
     pub fn set(&mut self, key: &str, value: String) -> bool {
-        if key == "neighbour" {
-            self.neighbour.push(value);
-            return true;
+        match key {
+            "neighbour" => self.neighbour.push(value),
+            "door" => self.door.push(value),
+            _ => return self.slot(key).map(|slot| *slot = Some(value)).is_some(),
         }
-        self.slot(key).map(|slot| *slot = Some(value)).is_some()
+        true
     }
 
     /// Reads a TOML file.
@@ -137,6 +145,12 @@ impl NodeOptions {
         for (key, value) in table {
             if key == "neighbour" {
                 options.neighbour = list(&key, value)?;
+            } else if key == "door" {
+                options.door.extend(list(&key, value)?);
+            } else if key == "doors" {
+                options.door.extend(doors(value)?);
+            } else if let ("insecure-bind", toml::Value::Boolean(yes)) = (key.as_str(), &value) {
+                options.insecure_bind = Some(yes.to_string());
             } else if let Some(slot) = options.slot(&key) {
                 *slot = Some(scalar(&key, value)?);
             } else {
@@ -162,10 +176,35 @@ fn list(key: &str, value: toml::Value) -> Result<Vec<String>, ConfigError> {
     }
 }
 
+/// Each table as the flag would have it.
+fn doors(value: toml::Value) -> Result<Vec<String>, ConfigError> {
+    let toml::Value::Array(tables) = value else {
+        return Err(ConfigError::value("doors", value.type_str(), "tables: [[doors]], each with its kind"));
+    };
+    tables.into_iter().map(door).collect()
+}
+
+fn door(value: toml::Value) -> Result<String, ConfigError> {
+    let toml::Value::Table(mut table) = value else {
+        return Err(ConfigError::value("doors", value.type_str(), "tables: [[doors]], each with its kind"));
+    };
+    let kind = table.remove("kind").ok_or(ConfigError::Missing { field: "kind", why: " in each of [[doors]]" })?;
+    let mut text = scalar("doors.kind", kind)?;
+    for (key, value) in table {
+        for one in list(&format!("doors.{key}"), value)? {
+            if one.contains(',') {
+                return Err(ConfigError::value(&format!("doors.{key}"), &one, "a text without commas"));
+            }
+            text.push_str(&format!(",{key}={one}"));
+        }
+    }
+    Ok(text)
+}
+
 /// The key that was probably meant.
 fn nearest(key: &str) -> Option<&'static str> {
     let best = NodeOptions::KEYS.iter().map(|known| (distance(key, known), *known)).min()?;
-    (best.0 <= 3 && best.0 < key.len()).then_some(best.1)
+    (best.0 <= 3 && best.0 * 2 < key.len()).then_some(best.1)
 }
 
 /// How many letters have to be put in, left out or changed.
@@ -198,6 +237,25 @@ mod tests {
         let merged = flags.over(file);
         assert_eq!(merged.name.as_deref(), Some("carol"));
         assert_eq!(merged.neighbour, ["bob@127.0.0.1:1"]);
+    }
+
+    #[test]
+    fn doors_are_tables_with_the_keys_of_the_flag() {
+        let file = "insecure-bind = true\n[[doors]]\nkind = \"udp-mesh\"\nlisten = \"127.0.0.1:3000\"\n\
+            [[doors]]\nkind = \"peer-line\"\ncontact = [\"127.0.0.1:1\", \"127.0.0.1:2\"]\nname = \"x\"";
+        let options = NodeOptions::parse(file).unwrap();
+        assert_eq!(options.insecure_bind.as_deref(), Some("true"));
+        let doors = ["udp-mesh,listen=127.0.0.1:3000", "peer-line,contact=127.0.0.1:1,contact=127.0.0.1:2,name=x"];
+        assert_eq!(options.door, doors);
+        for (bad, word) in [
+            ("doors = 1", "[[doors]]"),
+            ("doors = [1]", "[[doors]]"),
+            ("[[doors]]\nlisten = \"127.0.0.1:1\"", "kind is needed"),
+            ("[[doors]]\nkind = \"udp-mesh\"\nname = \"a,b\"", "without commas"),
+        ] {
+            let refused = NodeOptions::parse(bad).unwrap_err().to_string();
+            assert!(refused.contains(word), "{bad}: {refused}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
 use super::{Info, MAX_LINE, Reply, Request, Sent};
+use crate::doors::DoorInfo;
 use crate::handle::PeerInfo;
 use crate::view::LogLine;
 
@@ -38,7 +39,7 @@ pub enum ClientError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogEvent {
     /// A message.
-    Line(LogLine),
+    Line(Box<LogLine>),
     /// Some were missed because this client was too slow.
     Missed(u64),
 }
@@ -111,7 +112,7 @@ impl Client {
         self.put(&Request::Log { follow, room: room.map(str::to_owned), last }).await?;
         loop {
             let event = match self.next().await? {
-                Reply::Line(line) => LogEvent::Line(line),
+                Reply::Line(line) => LogEvent::Line(Box::new(line)),
                 Reply::Missed { bundles } => LogEvent::Missed(bundles),
                 Reply::End {} => return Ok(()),
                 _ => return Err(ClientError::Answer),
@@ -129,6 +130,17 @@ impl Client {
     pub async fn peers(&mut self) -> Result<Vec<PeerInfo>, ClientError> {
         match self.ask(&Request::Peers).await? {
             Reply::Peers(peers) => Ok(peers),
+            _ => Err(ClientError::Answer),
+        }
+    }
+
+    /// All open doors.
+    ///
+    /// # Errors
+    /// The node went away.
+    pub async fn doors(&mut self) -> Result<Vec<DoorInfo>, ClientError> {
+        match self.ask(&Request::Doors).await? {
+            Reply::Doors(doors) => Ok(doors),
             _ => Err(ClientError::Answer),
         }
     }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::doors::DoorInfo;
 use crate::handle::PeerInfo;
 use crate::view::LogLine;
 
@@ -53,6 +54,8 @@ pub enum Request {
     },
     /// All links.
     Peers,
+    /// All open doors.
+    Doors,
     /// All counters.
     Metrics,
     /// Who the node is.
@@ -83,6 +86,8 @@ pub enum Reply {
     End {},
     /// All links.
     Peers(Vec<PeerInfo>),
+    /// All open doors.
+    Doors(Vec<DoorInfo>),
     /// All counters.
     Metrics(BTreeMap<String, u64>),
     /// Who the node is.

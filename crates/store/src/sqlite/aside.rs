@@ -28,7 +28,11 @@ pub(super) fn is_damage(why: &StoreError) -> bool {
         rusqlite::Error::SqliteFailure(failure, _) => {
             matches!(
                 failure.code,
-                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown | ErrorCode::TypeMismatch
+                ErrorCode::DatabaseCorrupt
+                    | ErrorCode::NotADatabase
+                    | ErrorCode::Unknown
+                    | ErrorCode::TypeMismatch
+                    | ErrorCode::TooBig
             ) || matches!(
                 // The file was opened for writing by then, so it is its header that forbids it.
                 failure.extended_code,

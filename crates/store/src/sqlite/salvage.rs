@@ -41,6 +41,9 @@ pub(super) fn salvage(path: &Path, reason: &str) -> Result<(), StoreError> {
     let mut new = open::connect(&beside_it, Durability::Normal)?;
     open::checkpoint(&new)?;
     let (old, first_page) = open_old(path, &new, &beside_it);
+    // Until it is ready it is nobody's store, so nothing goes through a log, which would need its room a third time.
+    let _: String = new.query_row("PRAGMA journal_mode = MEMORY", [], |row| row.get(0))?;
+    new.pragma_update(None, "synchronous", "OFF")?;
     let change = new.transaction()?;
     let mut cut = Vec::new();
     if let Some(old) = &old {
@@ -56,7 +59,6 @@ pub(super) fn salvage(path: &Path, reason: &str) -> Result<(), StoreError> {
     if let Some(page) = first_page {
         write_first_page(path, &page).map_err(io)?;
     }
-    open::checkpoint(&new)?;
     new.close().map_err(|(_, why)| why)?;
     OpenOptions::new().write(true).open(&beside_it).and_then(|file| file.sync_all()).map_err(io)?;
     aside::put(path, &aside)?;

@@ -5,6 +5,8 @@ use core::fmt::Write as _;
 
 use crate::classroom;
 use crate::native::{self, kind};
+use crate::peer_line as menu;
+use crate::protobuf_peer as peer;
 use crate::push_pull::{self as plain, relay as frames};
 use crate::udp_mesh::{self as udp, extended};
 
@@ -92,6 +94,28 @@ pub fn push_pull() -> Vec<(&'static str, Vec<u8>)> {
     ])
 }
 
+/// Words of the menu chat.
+#[must_use]
+pub fn peer_line() -> Vec<(&'static str, Vec<u8>)> {
+    words(&[
+        ("plain", "127.0.0.1:8080 "),
+        ("bracketed", "<127.0.0.5:8103> "),
+        ("v6", "[::1]:1 "),
+        ("mapped", "[::ffff:127.0.0.1]:1"),
+        ("scope", "[fe80::1%2]:1"),
+        ("port_zero", ":0"),
+        ("port_highest", ":65535"),
+        ("port_too_high", ":65536"),
+        ("next", "\n127.0.0.1:1"),
+        ("exit", menu::EXIT),
+        ("quit", menu::QUIT),
+        ("connect", menu::CONNECT),
+        ("who", menu::WHO_IS_ONLINE),
+        ("line", "\n"),
+        ("line_cr", "\r\n"),
+    ])
+}
+
 /// Words of the plain frames.
 #[must_use]
 pub fn relay() -> Vec<(&'static str, Vec<u8>)> {
@@ -105,6 +129,36 @@ pub fn relay() -> Vec<(&'static str, Vec<u8>)> {
         ("too_high", "32774|"),
         ("frame", "8|0002|one"),
     ])
+}
+
+/// Words of the protobuf peer.
+#[must_use]
+pub fn protobuf_peer() -> Vec<(&'static str, Vec<u8>)> {
+    let length = |len: usize| u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes();
+    vec![
+        be("longest", length(peer::MAX_BODY_LEN)),
+        be("too_long", length(peer::MAX_BODY_LEN.saturating_add(1))),
+        be("of_six", length(6)),
+        be("type_message", [0x08, 1]),
+        be("type_announcement", [0x08, 2]),
+        be("type_start", [0x08, 3]),
+        be("type_response", [0x08, 4]),
+        be("message", [0x12, 0x07, 0x08, 1, 0x10, 2, 0x1a, 1, b'a']),
+        be("announcement", [0x1a]),
+        be("start", [0x22, 0x02, 0x08, 1]),
+        be("response", [0x2a, 0x02, 0x08, 1]),
+        be("refused", [0x2a, 0x02, 0x10, 1]),
+        be("join", [0x12, 0x04, 0x08, 1, 0x10, 2]),
+        be("leave", [0x1a, 0x02, 0x08, 1]),
+        be("unknown_number", [0x30, 1]),
+        be("unknown_eight", [0x39]),
+        be("unknown_bytes", [0x4a, 1]),
+        be("unknown_four", [0x45]),
+        be("group", [0x33, 0x34]),
+        be("highest_id", [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]),
+        be("negative_id", [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]),
+        be("not_utf8", [0xc3, 0x28]),
+    ]
 }
 
 /// Words of the classroom proxy interface.

@@ -1,7 +1,7 @@
 //! The plain forms of older clients and nodes under test.
 
 use super::{Codec, Finding, Stream, canonical, claim, native::stream_with, split_is_whole};
-use crate::push_pull::relay::{RelayFrame, bare_len, frame_len};
+use crate::push_pull::relay::{MAX_BARE_LEN, Piece, RelayFrame, bare_len, frame_len, piece};
 use crate::push_pull::{Item, Reply, Request, request_len};
 
 /// Requests; one with a line end counts as refused, since it is not how they are encoded.
@@ -143,5 +143,32 @@ pub fn relay_with<C: Stream + for<'a> Codec<Value<'a> = RelayFrame<'a>>>(
     let bare = bare_len(frames);
     claim(bare <= frames.len(), || "a bare text longer than the input".to_owned())?;
     let rest = frames.get(bare..).unwrap_or_default();
-    claim(rest.is_empty() || matches!(codec.cut(rest, false), Ok(Some(_))), || "no frame after a bare text".to_owned())
+    claim(rest.is_empty() || matches!(codec.cut(rest, false), Ok(Some(_))), || {
+        "no frame after a bare text".to_owned()
+    })?;
+    glued(bytes)
+}
+
+/// Pieces of a link: whatever came first is the same piece when more has come, and a pause ends each text.
+fn glued(bytes: &[u8]) -> Result<(), Finding> {
+    let (drawn, mut rest) = bytes.split_at_checked(2).unwrap_or((&[], bytes));
+    let step = usize::from(drawn.first().copied().unwrap_or(0)).saturating_add(1);
+    while let Ok(Some(first)) = piece(rest, true) {
+        let (Piece::Frame(len) | Piece::Bare(len)) = first;
+        claim((1..=rest.len()).contains(&len), || format!("a piece of {len} of {} bytes", rest.len()))?;
+        let (head, after) = rest.split_at_checked(len).unwrap_or((rest, &[]));
+        match first {
+            Piece::Frame(_) => claim(frame_len(head) == Ok(Some(len)), || "a frame of another length".to_owned())?,
+            Piece::Bare(_) => claim(len <= MAX_BARE_LEN, || format!("a text of {len} bytes"))?,
+        }
+        let soon = (0..rest.len()).step_by(step).filter_map(|end| rest.get(..end));
+        for part in soon.take(64) {
+            if let Ok(Some(early)) = piece(part, false) {
+                let whole = piece(rest, false);
+                claim(whole == Ok(Some(early)), || format!("{early:?} of {} bytes is {whole:?}", part.len()))?;
+            }
+        }
+        rest = after;
+    }
+    Ok(())
 }

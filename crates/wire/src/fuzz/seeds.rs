@@ -7,6 +7,8 @@ use crate::native::{
     MessageKind, Proof, RangeRequest, RevocationEntry, RevocationList, Rumor, SignedHeader, Status, StatusEntries,
     StatusEntry,
 };
+use crate::peer_line::{Line, Online, Sender};
+use crate::protobuf_peer::put_frame;
 use crate::push_pull::{Item, Reply, Request, relay::RelayFrame};
 use crate::udp_mesh::extended::{Change, Entry, Extended, Identity, Refusal, encode_changes, encode_part};
 use crate::udp_mesh::{Datagram, Letter, encode_directory};
@@ -205,6 +207,33 @@ pub fn push_pull() -> Seeds {
     ]
 }
 
+/// Messages of the menu chat, a stream of them, and an answer.
+#[must_use]
+pub fn peer_line() -> Seeds {
+    let addr = |last: u8, port: u16| core::net::SocketAddr::from(([127, 0, 0, last], port));
+    let made = |sender, team, text| {
+        let mut out = Vec::new();
+        let done = Line { sender, team, text }.encode(&mut out);
+        debug_assert!(done.is_ok(), "{done:?}");
+        out
+    };
+    let plain = made(Sender::Plain(addr(1, 8_080)), Some("blockchain"), "hello, grüße");
+    let bracketed = made(Sender::Bracketed(addr(5, 8_103)), Some("miners"), "quit");
+    let exit = made(Sender::Plain(core::net::SocketAddr::from(([0u16; 8], 9))), None, "exit");
+    let mut answer = Vec::new();
+    let done = Online::encode([addr(1, 8_080), addr(2, 9_090)].into_iter(), 100, &mut answer);
+    debug_assert!(done.is_ok(), "{done:?}");
+    vec![
+        ("lines", [b"8080\nCONNECT\n".as_slice(), &plain, b"\r\n", &bracketed, b"\n\n", &exit, b"\0\0"].concat()),
+        ("plain", plain),
+        ("bracketed", bracketed),
+        ("exit", exit),
+        ("unknown", b"10.103.45.601:8080 P1 hi".to_vec()),
+        ("port", b"8080".to_vec()),
+        ("answer", answer),
+    ]
+}
+
 /// Streams of plain frames, and a text without one.
 #[must_use]
 pub fn relay() -> Seeds {
@@ -221,7 +250,30 @@ pub fn relay() -> Seeds {
         ("greeting", glued("", &[RelayFrame::Greeting("127.0.0.5")])),
         ("glued", glued("", &[RelayFrame::Message("one"), RelayFrame::Message("a|b|c"), other])),
         ("bare", glued("first", &[RelayFrame::Message("second")])),
+        ("digits", glued("room 1", &[RelayFrame::Message("second")])),
     ]
+}
+
+/// Streams of protobuf frames: those that the older program sends, in a row and each by itself, and one cut off.
+#[must_use]
+pub fn protobuf_peer() -> Seeds {
+    let bodies: [(&str, &[u8]); 7] = [
+        ("start", b"\x08\x03\x22\x02\x08\x0c"),
+        ("response", b"\x08\x04\x2a\x02\x08\x0a"),
+        ("refused", b"\x08\x04\x2a\x02\x10\x01"),
+        ("join", b"\x08\x02\x1a\x06\x12\x04\x08\x0b\x10\x0a"),
+        ("message", b"\x08\x01\x12\x0b\x08\x0c\x10\x0b\x1a\x05via A"),
+        ("leave", b"\x08\x02\x1a\x06\x08\x01\x1a\x02\x08\x63"),
+        ("unknown", b"\x30\x07\x39abcdefgh\x45abcd\x4a\x02\xff\xff"),
+    ];
+    let mut all = b"ab".to_vec();
+    for (_, body) in bodies {
+        let done = put_frame(body, &mut all);
+        debug_assert!(done.is_ok(), "{done:?}");
+    }
+    let cut = all.split_last_chunk::<5>().map(|(cut, _)| cut.to_vec()).unwrap_or_default();
+    let each = bodies.into_iter().map(|(name, body)| (name, body.to_vec()));
+    each.chain([("all", all), ("cut", cut)]).collect()
 }
 
 const PROCESS_LINES: [(&str, ProcessLine<'_>); 3] = [

@@ -8,6 +8,8 @@ use nom::{
     bytes::complete::{take, take_while_m_n},
 };
 
+pub use super::glued::{MAX_BARE_LEN, Piece, piece};
+
 use super::fault::{PushPullEncodeError, PushPullError, PushPullFault};
 use super::{MAX_CONTENTS_LEN, Parse, check, put, read};
 use crate::parse::{before, ensure, utf8};
@@ -121,8 +123,9 @@ fn bar(input: &[u8]) -> Parse<'_, ()> {
 /// `<length>|<code>|`: the payload's length and the code.
 fn head(input: &[u8]) -> Parse<'_, (usize, &str)> {
     let (at_code, length) = length(input)?;
+    // As soon as it can be none.
+    ensure(is_code_so_far(at_code.get(..CODE_LEN).unwrap_or(at_code)), at_code, PushPullFault::Code)?;
     let (rest, code) = take(CODE_LEN)(at_code)?;
-    ensure(is_code(code), at_code, PushPullFault::Code)?;
     let code = utf8(code, at_code, PushPullFault::Code)?;
     let (rest, ()) = bar(rest)?;
     Ok((rest, (length.saturating_sub(MIN_LENGTH), code)))
@@ -141,7 +144,32 @@ fn frame(input: &[u8]) -> Parse<'_, RelayFrame<'_>> {
 }
 
 fn is_code(code: &[u8]) -> bool {
-    code.len() == CODE_LEN && code.iter().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F'))
+    code.len() == CODE_LEN && is_code_so_far(code)
+}
+
+fn is_code_so_far(code: &[u8]) -> bool {
+    code.iter().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F'))
+}
+
+/// Whether length and code stand here, or still may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Head {
+    /// They do, and the whole frame has so many bytes.
+    There(usize),
+    /// What is here is the beginning of some.
+    Open,
+    /// Something else.
+    Other,
+}
+
+pub(super) fn look(bytes: &[u8]) -> Head {
+    match head(bytes) {
+        Ok((rest, (payload, _))) => Head::There(before(bytes, rest).len().saturating_add(payload)),
+        Err(_) => match read(bytes, |input| head(input).map(|(_, head)| (&[][..], head))) {
+            Err(PushPullError { reason: PushPullFault::Truncated, .. }) => Head::Open,
+            _ => Head::Other,
+        },
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! starter ends while a client is connected is [`deserted`](Chat::deserted).
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{debug, warn};
+
+use crate::{Counters, DoorError, DoorKind, Porch, Spec, SpecError};
 
 /// Connections to a control port at once.
 pub const MAX_CLIENTS: usize = 64;
@@ -47,8 +50,62 @@ pub trait Chat: Clone + Send + Sync + 'static {
     fn deserted(&self) {}
 }
 
+/// Checked settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+}
+
+impl Config {
+    /// Checks what was asked for: `classroom,listen=127.0.0.1:10000`.
+    ///
+    /// # Errors
+    /// Names the key and what is allowed.
+    pub fn from_spec(spec: &Spec) -> Result<Self, SpecError> {
+        spec.only(&["listen"], &[])?;
+        Ok(Self { listen: spec.listen(None)? })
+    }
+}
+
+/// A control port that is bound and not yet served.
+#[derive(Debug)]
+pub struct Door {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+}
+
+impl Door {
+    /// Listens.
+    ///
+    /// # Errors
+    /// The address cannot be had.
+    pub async fn bind(config: Config) -> Result<Self, DoorError> {
+        let failed = |why| DoorError::io(DoorKind::Classroom, "listen on", config.listen)(why);
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let local_addr = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, local_addr })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Serves until the node stops. The room's messages are asked for, never pushed, so those of the porch go nowhere.
+    pub async fn run<C: Chat>(self, mut porch: Porch, chat: C) {
+        let counters = Arc::clone(&porch.counters);
+        tokio::select! {
+            () = serve(self.listener, chat, counters) => {}
+            _ = porch.stop.wait_for(|stop| *stop) => {}
+            () = async { while porch.from_room.recv().await.is_some() {} } => {}
+        }
+    }
+}
+
 /// Serves until the task is dropped.
-pub async fn serve<C: Chat>(listener: TcpListener, chat: C) {
+pub async fn serve<C: Chat>(listener: TcpListener, chat: C, counters: Arc<Counters>) {
     let room = Arc::new(Semaphore::new(MAX_CLIENTS));
     loop {
         let stream = match listener.accept().await {
@@ -60,16 +117,21 @@ pub async fn serve<C: Chat>(listener: TcpListener, chat: C) {
             }
         };
         let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
+            Counters::one(&counters.refused_full);
             warn!("control port: {MAX_CLIENTS} clients already; one more is turned away");
             continue;
         };
-        let chat = chat.clone();
+        let (chat, counters, room) = (chat.clone(), Arc::clone(&counters), Arc::clone(&room));
         let starter = getppid();
+        Counters::one(&counters.opened);
         tokio::spawn(async move {
-            if let Err(why) = (Session { stream, chat: chat.clone(), pending: Vec::new() }).run().await {
+            Counters::set(&counters.open, MAX_CLIENTS - room.available_permits());
+            let session = Session { stream, chat: chat.clone(), pending: Vec::new(), counters: Arc::clone(&counters) };
+            if let Err(why) = session.run().await {
                 debug!(%why, "control connection ended");
             }
             drop(place);
+            Counters::set(&counters.open, MAX_CLIENTS - room.available_permits());
             if has_gone(starter).await {
                 chat.deserted();
             }
@@ -95,6 +157,7 @@ struct Session<C> {
     stream: TcpStream,
     chat: C,
     pending: Vec<Durable>,
+    counters: Arc<Counters>,
 }
 
 /// Whether a first line comes from a web page: a browser lets one reach any port of this machine. A message may well speak
@@ -129,7 +192,9 @@ impl<C: Chat> Session<C> {
                 self.line(&line).await?;
             }
             buffer.drain(..used);
-            if self.stream.read_buf(&mut buffer).await? == 0 {
+            let read = self.stream.read_buf(&mut buffer).await?;
+            Counters::add(&self.counters.bytes_in, read);
+            if read == 0 {
                 return Ok(());
             }
         }
@@ -142,8 +207,14 @@ impl<C: Chat> Session<C> {
                     self.settle().await;
                 }
                 match self.chat.say(text.to_owned()).await {
-                    Ok(durable) => self.pending.push(durable),
-                    Err(why) => warn!("control port: a message was not taken: {why}"),
+                    Ok(durable) => {
+                        Counters::one(&self.counters.messages_in);
+                        self.pending.push(durable);
+                    }
+                    Err(why) => {
+                        Counters::one(&self.counters.dropped_in);
+                        warn!("control port: a message was not taken: {why}");
+                    }
                 }
             }
             Ok(ProcessLine::GetChatLog) => {
@@ -151,7 +222,10 @@ impl<C: Chat> Session<C> {
                 self.reply().await?;
             }
             Ok(ProcessLine::Crash { .. }) => self.chat.crash(),
-            Err(why) => debug!(%why, "control port: a line that is no command"),
+            Err(why) => {
+                Counters::one(&self.counters.malformed);
+                debug!(%why, "control port: a line that is no command");
+            }
         }
         Ok(())
     }
@@ -176,6 +250,7 @@ impl<C: Chat> Session<C> {
         drop(log);
         for part in out.chunks(64 * 1_024) {
             timeout(REPLY_DEADLINE, self.stream.write_all(part)).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
+            Counters::add(&self.counters.bytes_out, part.len());
         }
         Ok(())
     }
@@ -210,7 +285,7 @@ mod tests {
     async fn client() -> TcpStream {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        tokio::spawn(serve(listener, Fake::default()));
+        tokio::spawn(serve(listener, Fake::default(), Arc::default()));
         TcpStream::connect(addr).await.unwrap()
     }
 
@@ -249,7 +324,7 @@ mod tests {
     async fn messages_of_one_connection_show_on_another_and_a_crash_has_no_reply() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        tokio::spawn(serve(listener, Fake::default()));
+        tokio::spawn(serve(listener, Fake::default(), Arc::default()));
         let mut first = TcpStream::connect(addr).await.unwrap();
         let mut second = TcpStream::connect(addr).await.unwrap();
         first.write_all(b"msg 1 HTTP/1.1 is old\nget chatLog\ncrashNow\nget chatLog\n").await.unwrap();
@@ -265,7 +340,7 @@ mod tests {
     async fn one_client_too_many_is_turned_away_and_a_place_comes_back() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        tokio::spawn(serve(listener, Fake::default()));
+        tokio::spawn(serve(listener, Fake::default(), Arc::default()));
         let mut clients = Vec::new();
         for _ in 0..MAX_CLIENTS {
             let mut stream = TcpStream::connect(addr).await.unwrap();

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""Takes each guard against hostile peers out, one at a time, in a copy of the sources, and sees that a test fails.
+
+Usage: .ci/guards.py [--check] [word ...]
+  --check   only see that every guard still stands where this list says
+  word      only guards whose name holds one of the words
+Takes some ten minutes. Exits with 1 if a guard can go without a test failing.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LIARS = ["-p", "rumormill-gossip", "--test", "liars"]
+ATTACKERS = ["-p", "rumormill-node", "--test", "attackers"]
+
+# Name, file, what stands there, what takes its place, test command, test that has to fail.
+GUARDS = [
+    ("flood: frames a second for a node id", "crates/transport/src/rates.rs",
+     "if self.rates.frames.check().is_err() {", "if false {",
+     ATTACKERS, "a_flood_of_gaps_and_pings_that_reads_nothing_slows_itself_only"),
+    ("frame over the limit", "crates/wire/src/native/frame.rs",
+     "Ok(len @ 1..=MAX_FRAME_LEN) => Ok(Some", "Ok(len @ 1..=99_999_999) => Ok(Some",
+     ATTACKERS, "a_frame_over_the_limit_ends_the_link_before_its_bytes_are_waited_for"),
+    ("bad signature", "crates/gossip/src/bundle.rs",
+     ".map_err(|_| Invalid::Signature)?;", ".map_err(|_| Invalid::Signature).unwrap_or_default();",
+     ATTACKERS, "a_bad_signature_ends_the_link_and_nothing_is_kept"),
+    ("bad signature: the link ends", "crates/gossip/src/engine/verdict.rs",
+     'self.misbehaved(sender.link, "a bundle that does not hold");', "",
+     ATTACKERS, "a_bad_signature_ends_the_link_and_nothing_is_kept"),
+    ("forged copy: the next one of its place is run", "crates/gossip/src/engine/verdict.rs",
+     "self.run_check(next);", "let _ = next;",
+     LIARS, "a_forged_copy_is_found_and_does_not_suppress_the_true_one"),
+    ("numbers near the end: no bundle beyond the frontier", "crates/gossip/src/engine/rumor.rs",
+     "if known { ByNumber::Check(Purpose::Chain) } else { ByNumber::Gap }",
+     "let _ = known; ByNumber::Check(Purpose::Chain)",
+     LIARS, "numbers_near_the_end_and_gaps_are_dropped_and_bounded"),
+    ("clock from 2200: ours is not pulled along", "crates/gossip/src/clock.rs",
+     "if near {", "if true {",
+     LIARS, "clocks_from_1970_and_2200_neither_pull_ours_nor_part_the_logs"),
+    ("clock from 2200: it is not shown", "crates/node/src/view.rs",
+     "&& place.clock.0 <= self.wall_us.saturating_add(AHEAD_US)", "",
+     ["-p", "rumormill-node", "--lib", "view"], "view::tests"),
+    ("clock from 1970: it is shown as late", "crates/node/src/view.rs",
+     "let late = received.saturating_sub(place.clock.0) > AHEAD_US;", "let late = received == u64::MAX;",
+     ["-p", "rumormill-node", "--lib", "view"], "view::tests"),
+    ("clock that does not rise", "crates/gossip/src/engine/verdict.rs",
+     "bundle.first_clock() <= last)", "bundle.first_clock() < last)",
+     LIARS, "a_clock_that_does_not_rise_is_invalid_for_everybody"),
+    ("nothing at all: no HELLO", "crates/node/src/link/greet.rs",
+     "tokio::time::timeout(greeting.deadline, reader.next_frame())",
+     "tokio::time::timeout(greeting.deadline.saturating_mul(1_000), reader.next_frame())",
+     ATTACKERS, "one_that_says_nothing_is_let_go_before_and_after_hello"),
+    ("nothing at all: no PONG, nor any frame", ["crates/node/src/housekeeping.rs", "crates/node/src/start.rs"],
+     ["ping_silent(&hub, micros(ping));", "idle: config.ping.saturating_mul(6),"],
+     ["let _ = (ping_silent, micros(ping));", "idle: config.ping.saturating_mul(6_000),"],
+     ATTACKERS, "one_that_says_nothing_is_let_go_before_and_after_hello"),
+    ("another network", "crates/node/src/link/greet.rs",
+     "Ok(Frame::Hello(hello)) if hello.network != ours.network => Err(GreetError::Network),", "",
+     ATTACKERS, "a_wrong_hello_is_answered_with_the_reason"),
+    ("another version", "crates/node/src/link/greet.rs",
+     "Ok(Frame::Hello(Hello { min, max, .. })) if min > VERSION || max < VERSION => {",
+     "Ok(Frame::Hello(Hello { min, max, .. })) if min > max => {",
+     ATTACKERS, "a_wrong_hello_is_answered_with_the_reason"),
+    ("a ban", "crates/node/src/hub/links.rs",
+     "if state.bans.remaining(&link.facts.peer, Instant::now()).is_some() {", "if false {",
+     ATTACKERS, "broken_frames_end_the_link_with_a_ban"),
+    ("a second HELLO", "crates/gossip/src/engine/mod.rs",
+     'Ok(_) => self.misbehaved(id, "a frame that has no place after HELLO"),', "Ok(_) => {}",
+     ATTACKERS, "broken_frames_end_the_link_with_a_ban"),
+    ("frame that breaks the form", "crates/gossip/src/engine/mod.rs",
+     'self.misbehaviour(id, "a frame that breaks the form");', "return Ok(());",
+     LIARS, "malformed_frames_end_the_link_and_only_that"),
+    ("certificate of nobody", "crates/gossip/src/engine/verdict.rs",
+     'self.misbehaved(id, "a certificate that does not belong to this network");', "",
+     ATTACKERS, "a_certificate_of_nobody_ends_the_link"),
+    ("author without a certificate", "crates/gossip/src/engine/rumor.rs",
+     "} else if !admitted && !self.member_checks.contains(&origin.node) {", "} else if false {",
+     LIARS, "an_author_without_a_certificate_or_with_a_false_one_gets_nowhere"),
+    ("STATUS that heard more than was said", "crates/gossip/src/engine/status.rs",
+     "if status.heard > link.sent {", "if false {",
+     LIARS, "boasting_statuses_cost_bounded_memory_and_answers"),
+    ("our own future claimed from far ahead", "crates/gossip/src/engine/own.rs",
+     "if self.recovery.ahead {\n", "if false {\n",
+     ["-p", "rumormill-gossip"], "test"),
+    ("greed: bytes a day", "crates/gossip/src/greed.rs",
+     "account.bytes.holds(as_u64(bytes)) &&", "",
+     LIARS, "a_greedy_member_is_held_back_and_others_are_not"),
+    ("greed: incarnations a day", "crates/gossip/src/greed.rs",
+     "&& (!fresh || account.incarnations.holds(1))", "",
+     LIARS, "incarnations_without_end_are_held_back"),
+    ("two histories", "crates/gossip/src/engine/verdict.rs",
+     "Refusal::Fork => self.evidence(bundle, sender.link),", "Refusal::Fork => {}",
+     LIARS, "an_equivocator_is_found_proved_and_contained_at_one_place_everywhere"),
+    ("two histories, of one length", "crates/gossip/src/engine/status.rs",
+     "self.heads_differ(id, origin, next);", "",
+     LIARS, "an_equivocator_is_found_proved_and_contained_at_one_place_everywhere"),
+    ("revocation cuts what comes and what is there", ["crates/gossip/src/engine/rumor.rs", "crates/gossip/src/engine/status.rs"],
+     ["let cut = self.revocations.as_ref().and_then(|(list, _)| list.limit(origin));", "|chain| chain.cut = cut);"],
+     ["let cut = None;", "|chain| { let _ = (chain, cut); });"],
+     LIARS, "revocation_drops_the_link_and_cuts_the_chain_the_same_everywhere"),
+]
+
+
+def main():
+    words = [word for word in sys.argv[1:] if word != "--check"]
+    missing = [name for name, file, old, *_ in GUARDS
+               if any(text not in (ROOT / path).read_text() for path, text in zip(listed(file), listed(old)))]
+    for name in missing:
+        print(f"{name}: the guard no longer stands where this list says")
+    if missing or "--check" in sys.argv:
+        print(f"{len(GUARDS) - len(missing)} of {len(GUARDS)} guards stand")
+        return 1 if missing else 0
+    survived = 0
+    with tempfile.TemporaryDirectory(prefix="guards-") as copy:
+        copy = Path(copy) / "src"
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns("target", ".git", "corpus"))
+        for name, file, old, new, command, test in GUARDS:
+            if words and not any(word in name for word in words):
+                continue
+            survived += not fails_without(copy, file, old, new, command, test, name)
+    return 1 if survived else 0
+
+
+def listed(one_or_more):
+    """What stands behind two guards goes only when both do."""
+    return one_or_more if isinstance(one_or_more, list) else [one_or_more]
+
+
+def fails_without(copy, file, old, new, command, test, name):
+    sound = {}
+    for path, before, after in zip(listed(file), listed(old), listed(new)):
+        sound[path] = (copy / path).read_text()
+        (copy / path).write_text(sound[path].replace(before, after, 1))
+    run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
+    if command in (LIARS, ATTACKERS):
+        run.append(test)
+    try:
+        done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)
+        text, code = done.stdout + done.stderr, done.returncode
+    except subprocess.TimeoutExpired:
+        text, code = "timed out", 1
+    for path, text in sound.items():
+        (copy / path).write_text(text)
+    if "error: could not compile" in text:
+        print(f"{name}: DOES NOT COMPILE without it\n{text[-1500:]}", flush=True)
+        return False
+    print(f"{name}: {'a test fails' if code else 'NO TEST FAILS'} ({test})", flush=True)
+    return code != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+//! Handing over.
+
+use std::time::Duration;
+
+use rumormill_wire::push_pull::Reply;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
+
+use super::items::{Items, MAX_ITEMS};
+use super::places::Place;
+use super::session::{Desk, end};
+use super::{Letters, within};
+use crate::Counters;
+
+/// A PULL waits so long for the one before it.
+const TURN_DEADLINE: Duration = Duration::from_secs(60);
+/// The node finds or strikes off letters within this.
+const ASK_DEADLINE: Duration = Duration::from_secs(10);
+
+impl<L: Letters> Desk<L> {
+    pub(super) async fn pull(&self, mut stream: TcpStream, place: &Place) -> std::io::Result<()> {
+        let Ok(_in_line) = self.pulls.try_acquire() else {
+            Counters::one(&self.counters.refused_rate);
+            return self.fail(stream, place, "too many PULLs at once").await;
+        };
+        let Ok(turn) = timeout(TURN_DEADLINE, self.turn.lock()).await else {
+            return self.fail(stream, place, "another PULL takes too long").await;
+        };
+        let letters = within(ASK_DEADLINE, "too slow", self.letters.waiting(MAX_ITEMS)).await;
+        let items = match letters {
+            Ok(letters) => Items::of(letters),
+            Err(why) => return self.fail(stream, place, &why).await,
+        };
+        let handed = self.hand_over(&mut stream, &items).await;
+        if let Err(why) = &handed {
+            debug!(%why, items = items.writes.len(), "push-pull: a client died in the middle of a PULL");
+            return handed;
+        }
+        Counters::add(&self.counters.messages_out, items.ids.len());
+        if !items.ids.is_empty() {
+            let struck = within(ASK_DEADLINE, "too slow", self.letters.handed_over(items.ids)).await;
+            if let Err(why) = struck {
+                warn!(why, "push-pull: what was handed over will be shown again");
+            }
+        }
+        drop(turn);
+        Ok(())
+    }
+
+    async fn fail(&self, mut stream: TcpStream, place: &Place, why: &str) -> std::io::Result<()> {
+        debug!(why, "push-pull: a PULL failed");
+        self.reply(&mut stream, Reply::Fail).await?;
+        place.served(false);
+        end(&mut stream).await
+    }
+
+    /// An error if the client ended in one before it had the last.
+    async fn hand_over(&self, stream: &mut TcpStream, items: &Items) -> std::io::Result<()> {
+        let work = async {
+            self.reply(stream, Reply::Count(items.count())).await?;
+            for item in &items.writes {
+                sleep(self.config.gap).await;
+                alive(stream)?;
+                self.write(stream, item).await?;
+            }
+            if !items.writes.is_empty() {
+                // A client that had closed its sending half can only be seen to die before we close ours.
+                sleep(self.config.gap).await;
+                alive(stream)?;
+            }
+            end(stream).await
+        };
+        // One that takes each item at the last moment does not keep the others waiting for ever.
+        let most = self.config.gap * items.count() + ASK_DEADLINE;
+        timeout(most, work).await.map_err(|_| std::io::ErrorKind::TimedOut)?
+    }
+}
+
+/// An error if there is one. The end of its stream is none: a client may close its sending half after its request.
+fn alive(stream: &TcpStream) -> std::io::Result<()> {
+    if let Some(why) = stream.take_error()? {
+        return Err(why);
+    }
+    match stream.try_read(&mut [0; 256]) {
+        Err(why) if why.kind() != std::io::ErrorKind::WouldBlock => Err(why),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,88 @@
+//! Reading one request, which nothing ends but a line end, the end of the stream or a pause.
+
+use std::time::Duration;
+
+use rumormill_wire::push_pull::{PULL, Request, request_len};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::Counters;
+
+/// A whole request takes no longer.
+pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
+/// What is no request yet may become one for so many pauses.
+const MORE_PATIENCE: u32 = 4;
+/// Nothing but a line end can follow PULL.
+const PULL_PAUSE: Duration = Duration::from_millis(30);
+
+/// What came.
+pub(super) enum Read {
+    /// A request, or what is none.
+    Request(Vec<u8>),
+    /// Nothing at all.
+    Nothing,
+}
+
+pub(super) async fn read(stream: &mut TcpStream, idle: Duration, counters: &Counters) -> std::io::Result<Read> {
+    let end = Instant::now() + REQUEST_DEADLINE;
+    let mut bytes = Vec::with_capacity(256);
+    loop {
+        let pause = if bytes.is_empty() { REQUEST_DEADLINE } else { pause(&bytes, idle) };
+        let read = timeout_at(end, timeout(pause, stream.read_buf(&mut bytes))).await;
+        let ended = match read {
+            Ok(Ok(read)) => {
+                let read = read?;
+                Counters::add(&counters.bytes_in, read);
+                read == 0
+            }
+            Ok(Err(_)) | Err(_) => true,
+        };
+        match request_len(&bytes, ended) {
+            Ok(Some(len)) => bytes.truncate(len),
+            // Too long: it is refused as a whole.
+            Err(_) => {}
+            Ok(None) if ended => return Ok(Read::Nothing),
+            Ok(None) => continue,
+        }
+        return Ok(Read::Request(bytes));
+    }
+}
+
+/// How long to wait for more.
+fn pause(bytes: &[u8], idle: Duration) -> Duration {
+    match Request::parse(bytes) {
+        Ok(Request::Pull) => idle.min(PULL_PAUSE),
+        Ok(Request::Push { .. }) => idle,
+        Err(_) if PULL.as_bytes().starts_with(bytes) || bytes.starts_with(b"PUSH") => idle * MORE_PATIENCE,
+        Err(_) => idle,
+    }
+}
+
+/// Whether it comes from a web page: a browser lets one reach any port of this machine.
+pub(super) fn is_http(bytes: &[u8]) -> bool {
+    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+    !line.starts_with(b"PUSH IP:") && line.windows(5).any(|part| part == b"HTTP/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_become_a_request_gets_more_time() {
+        let idle = Duration::from_millis(100);
+        assert_eq!(pause(b"PULL", idle), PULL_PAUSE);
+        assert_eq!(pause(b"PUL", idle), 4 * idle);
+        assert_eq!(pause(b"PUSH IP:a M", idle), 4 * idle);
+        assert_eq!(pause(b"PUSH IP:a MSG:x", idle), idle);
+        assert_eq!(pause(b"what", idle), idle);
+    }
+
+    #[test]
+    fn web_pages_are_known() {
+        assert!(is_http(b"GET / HTTP/1.1\r\nHost: x\r\n"));
+        assert!(is_http(b"PULL / HTTP/1.1\r\n"));
+        assert!(!is_http(b"PUSH IP:a MSG:HTTP/1.1 is old"));
+    }
+}

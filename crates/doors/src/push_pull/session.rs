@@ -1,0 +1,128 @@
+//! One connection: a request, its reply, and a close that the client sees as an end and not as an error.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use rumormill_wire::push_pull::{Reply, Request};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use super::places::Place;
+use super::request::{Read, is_http, read};
+use super::{Config, Letters, count_bytes_out, within};
+use crate::Counters;
+
+/// A client that takes no byte for so long is dropped.
+const WRITE_DEADLINE: Duration = Duration::from_secs(5);
+/// The node stores a letter within this, or the client hears FAIL.
+const PUSH_DEADLINE: Duration = Duration::from_secs(10);
+/// After the reply the client's end is waited for so long.
+const LINGER: Duration = Duration::from_secs(1);
+/// PUSHes a second; what is over waits in line.
+const PUSHES_PER_S: NonZeroU32 = NonZeroU32::new(500).unwrap();
+/// So many at once.
+const PUSH_BURST: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
+/// PULLs that wait for the one before them.
+pub(super) const MAX_PULLS: usize = 16;
+
+/// What all connections share.
+pub(super) struct Desk<L> {
+    pub(super) config: Config,
+    pub(super) letters: L,
+    pub(super) counters: Arc<Counters>,
+    /// One PULL at a time, so that no two get the same letter.
+    pub(super) turn: Mutex<()>,
+    pub(super) pulls: Semaphore,
+    /// First come, first served, which the limiter alone is not.
+    line: Mutex<()>,
+    pushes: DefaultDirectRateLimiter,
+}
+
+impl<L: Letters> Desk<L> {
+    pub(super) fn new(config: Config, letters: L, counters: Arc<Counters>) -> Self {
+        Self {
+            config,
+            letters,
+            counters,
+            turn: Mutex::new(()),
+            pulls: Semaphore::new(MAX_PULLS),
+            line: Mutex::new(()),
+            pushes: RateLimiter::direct(Quota::per_second(PUSHES_PER_S).allow_burst(PUSH_BURST)),
+        }
+    }
+
+    pub(super) async fn serve(&self, mut stream: TcpStream, place: &Place) -> std::io::Result<()> {
+        stream.set_nodelay(true)?;
+        let Read::Request(bytes) = read(&mut stream, self.config.idle, &self.counters).await? else { return Ok(()) };
+        place.served(true);
+        if is_http(&bytes) {
+            warn!("push-pull: a first line of HTTP; the connection is closed");
+            Counters::one(&self.counters.malformed);
+            return Ok(());
+        }
+        match Request::parse(&bytes) {
+            Ok(Request::Pull) => return self.pull(stream, place).await,
+            Ok(Request::Push { destination, contents }) => {
+                let reply = self.push(destination, contents).await;
+                self.reply(&mut stream, reply).await?;
+            }
+            Err(why) => {
+                debug!(%why, "push-pull: no request");
+                Counters::one(&self.counters.malformed);
+                self.reply(&mut stream, Reply::Fail).await?;
+            }
+        }
+        place.served(false);
+        // What is left unread would make the system send a reset, which takes the reply back.
+        end(&mut stream).await
+    }
+
+    async fn push(&self, destination: &str, contents: &str) -> Reply {
+        let line = self.line.lock().await;
+        self.pushes.until_ready().await;
+        drop(line);
+        match within(PUSH_DEADLINE, "too slow", self.letters.push(destination, contents)).await {
+            Ok(()) => {
+                Counters::one(&self.counters.messages_in);
+                Reply::Success
+            }
+            Err(why) => {
+                Counters::one(&self.counters.dropped_in);
+                debug!(why, "push-pull: a PUSH failed");
+                Reply::Fail
+            }
+        }
+    }
+
+    pub(super) async fn reply(&self, stream: &mut TcpStream, reply: Reply) -> std::io::Result<()> {
+        let mut bytes = Vec::new();
+        reply.encode(&mut bytes);
+        self.write(stream, &bytes).await
+    }
+
+    /// One write, which the client takes with one read.
+    pub(super) async fn write(&self, stream: &mut TcpStream, bytes: &[u8]) -> std::io::Result<()> {
+        timeout(WRITE_DEADLINE, stream.write_all(bytes)).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
+        count_bytes_out(&self.counters, bytes.len());
+        Ok(())
+    }
+}
+
+/// Says that nothing more comes and waits for the client's end, but not long: one that stays is well. An error is the
+/// client's: it died with something unread.
+pub(super) async fn end(stream: &mut TcpStream) -> std::io::Result<()> {
+    stream.shutdown().await?;
+    let mut scrap = [0; 4_096];
+    let until_end = async {
+        while stream.read(&mut scrap).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    timeout(LINGER, until_end).await.unwrap_or(Ok(()))?;
+    // A client that had closed its sending half before it died shows its end first and the reset behind it.
+    stream.take_error()?.map_or(Ok(()), Err)
+}

@@ -1,0 +1,217 @@
+//! Between the doors and the room. What comes in is marked as bridged with the door and the claimed name; what goes out
+//! bears the network's mark. A message goes out of each door at most once, and never of the one it came by.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use rumormill_doors::cut::{cut, one_line};
+use rumormill_doors::{Counters, Incoming, Outgoing, RoomEnd};
+use rumormill_wire::native::{Bridged, MAX_CLAIMED_LEN, MessageKind};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::Mark;
+use crate::handle::NodeHandle;
+use crate::hub::Committed;
+use crate::view::Message;
+
+/// Messages a second that one door may bring; what is over waits, and datagrams are dropped at the door.
+const MESSAGES_PER_S: NonZeroU32 = NonZeroU32::new(200).unwrap();
+/// So many at once.
+const BURST: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
+/// Bytes a day that one door may bring. Others hold a node back that adds more than it should: strangers at a door must
+/// not use up what the node's own people may say.
+const BYTES_PER_DAY: NonZeroU32 = NonZeroU32::new(16 << 20).unwrap();
+const BYTES_PER_S: NonZeroU32 = NonZeroU32::new((16 << 20) / 86_400).unwrap();
+
+/// One door as the bridge sees it.
+pub(crate) struct Way {
+    pub(crate) name: String,
+    pub(crate) end: RoomEnd,
+    /// Whether the room's messages go out here; PUSH/PULL and the classroom ask for what they want.
+    pub(crate) gets_room: bool,
+    /// Who else hears what comes in here.
+    pub(crate) also: Option<mpsc::Sender<Incoming>>,
+}
+
+/// A door's way out.
+struct Exit {
+    name: String,
+    give: mpsc::Sender<Outgoing>,
+    counters: Arc<Counters>,
+}
+
+/// What one door may bring.
+struct Share {
+    messages: DefaultDirectRateLimiter,
+    bytes: DefaultDirectRateLimiter,
+}
+
+impl Share {
+    fn new() -> Self {
+        let messages = RateLimiter::direct(Quota::per_second(MESSAGES_PER_S).allow_burst(BURST));
+        let bytes = RateLimiter::direct(Quota::per_second(BYTES_PER_S).allow_burst(BYTES_PER_DAY));
+        Self { messages, bytes }
+    }
+
+    /// Waits for the rate; false if the day's bytes are used up.
+    async fn take(&self, bytes: usize) -> bool {
+        self.messages.until_ready().await;
+        let bytes = u32::try_from(bytes).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+        matches!(self.bytes.check_n(bytes), Ok(Ok(())))
+    }
+}
+
+/// All ways between one node's doors and its room.
+pub(crate) struct Bridge {
+    node: NodeHandle,
+    mark: Mark,
+    /// What was written before is not sent out: a node that keeps its log in memory gets it all again after a restart.
+    since_us: u64,
+}
+
+impl Bridge {
+    pub(crate) fn new(node: NodeHandle, since_us: u64) -> Self {
+        let mark = Mark::of(&node.0.endpoint.network());
+        Self { node, mark, since_us }
+    }
+
+    /// Until the node stops.
+    pub(crate) async fn run(self, ways: Vec<Way>) {
+        let mut coming = self.node.subscribe();
+        let this = Arc::new(self);
+        let (mut tasks, mut exits) = (JoinSet::new(), Vec::new());
+        for Way { name, end, gets_room, also } in ways {
+            let (give, counters) = (end.sender(), Arc::clone(&end.counters));
+            tasks.spawn(Arc::clone(&this).bring(name.clone(), end, also));
+            if gets_room {
+                exits.push(Exit { name, give, counters });
+            }
+        }
+        loop {
+            let committed = tokio::select! {
+                () = this.node.stopped() => return,
+                committed = coming.recv() => committed,
+            };
+            match committed {
+                Ok(committed) => this.send_out(&committed, &exits),
+                Err(RecvError::Lagged(bundles)) => {
+                    tracing::warn!(bundles, "the doors are slower than the room; what they missed does not go out");
+                    let bundles = usize::try_from(bundles).unwrap_or(usize::MAX);
+                    exits.iter().for_each(|exit| Counters::add(&exit.counters.dropped_out, bundles));
+                }
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// What comes in by one door.
+    async fn bring(self: Arc<Self>, name: String, mut end: RoomEnd, also: Option<mpsc::Sender<Incoming>>) {
+        let (share, mut told) = (Share::new(), false);
+        while let Some(message) = end.incoming.recv().await {
+            if self.mark.is_on(&message.text) {
+                Counters::one(&end.counters.echoes);
+                continue;
+            }
+            let body = body(&name, &message, self.node.0.max_message, &end.counters.cut);
+            if !share.take(body.len()).await {
+                Counters::one(&end.counters.dropped_in);
+                if !std::mem::replace(&mut told, true) {
+                    tracing::warn!(
+                        door = name,
+                        "it has brought its share of {BYTES_PER_DAY} bytes a day; the rest is dropped"
+                    );
+                }
+                continue;
+            }
+            told = false;
+            if let Some(also) = &also {
+                let _ = also.try_send(message);
+            }
+            match self.node.submit(MessageKind::BRIDGED, "", body).await {
+                Ok(_) => end.took(),
+                Err(why) => {
+                    Counters::one(&end.counters.dropped_in);
+                    tracing::warn!(door = name, %why, "a message from outside was not taken");
+                }
+            }
+        }
+    }
+
+    fn send_out(&self, committed: &Committed, exits: &[Exit]) {
+        if exits.is_empty() {
+            return;
+        }
+        for message in self.node.rules().bundle(committed) {
+            let old = message.late || message.place.clock.0 < self.since_us;
+            if old || !message.kind.is_text() || !message.room.is_empty() {
+                continue;
+            }
+            for exit in exits.iter().filter(|exit| !self.came_by(&message, &exit.name)) {
+                self.offer(&message, exit);
+            }
+        }
+    }
+
+    fn came_by(&self, message: &Message, door: &str) -> bool {
+        let ours = message.place.origin.node == self.node.node_id();
+        ours && message.through.as_ref().is_some_and(|through| through.door == door)
+    }
+
+    fn offer(&self, message: &Message, exit: &Exit) {
+        let author = message.place.origin.node;
+        let author = self.node.name_of(&author).unwrap_or_else(|| author.to_string().chars().take(8).collect());
+        let sender = message.sender(&author);
+        let line = self.mark.line(&sender, &message.text);
+        let outgoing = Outgoing { sender, text: message.text.clone(), line, to: None, done: None };
+        if exit.give.try_send(outgoing).is_err() {
+            Counters::one(&exit.counters.dropped_out);
+        }
+        Counters::set(&exit.counters.waiting_out, exit.give.max_capacity() - exit.give.capacity());
+    }
+}
+
+/// The body of what came in, within `max` bytes.
+fn body(door: &str, message: &Incoming, max: usize, cuts: &AtomicU64) -> String {
+    let claimed = one_line(&message.claimed);
+    let (claimed, _) = cut(&claimed, MAX_CLAIMED_LEN);
+    let room = max.saturating_sub(door.len() + claimed.len() + 2);
+    let (text, was_cut) = cut(&message.text, room);
+    if was_cut {
+        Counters::one(cuts);
+    }
+    let mut body = String::new();
+    Bridged { door, claimed: &claimed, text: &text }.encode(&mut body);
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_within_the_bound_and_read_as_what_came() {
+        let cuts = AtomicU64::new(0);
+        let message = Incoming { claimed: "a\nb".repeat(40), text: "é".repeat(300), from: None };
+        let whole = body("udp-mesh#2", &message, 400, &cuts);
+        assert!(whole.len() <= 400, "{}", whole.len());
+        let bridged = Bridged::parse(&whole).unwrap();
+        assert_eq!(bridged.door, "udp-mesh#2");
+        assert!(bridged.claimed.len() <= MAX_CLAIMED_LEN && bridged.claimed.starts_with("a b"));
+        assert!(bridged.text.starts_with("éé") && bridged.text.ends_with('\u{2026}'));
+        assert_eq!(cuts.into_inner(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_door_brings_no_more_than_its_share() {
+        let share = Share::new();
+        let mut taken = 0;
+        while share.take(1 << 20).await {
+            taken += 1;
+        }
+        assert_eq!(taken, 16);
+    }
+}

@@ -1,0 +1,96 @@
+//! The mark on what goes out: `sender@c0de: text`, where `c0de` is of the network's id. A node of this network that sees
+//! it come in by a door knows that the network has sent it, and does not take it again: so nothing goes in circles, whatever
+//! way it took outside, through other networks too, which put their own mark before ours.
+
+use rumormill_wire::NetworkId;
+use rumormill_wire::native::{MAX_CLAIMED_LEN, MAX_DOOR_LEN};
+
+/// Marks that are looked through. A text that has been through so many networks goes nowhere any more.
+const MAX_MARKS: usize = 8;
+/// The longest sender in a mark: `claimed/door?`.
+const MAX_SENDER_LEN: usize = MAX_CLAIMED_LEN + MAX_DOOR_LEN + 2;
+
+/// What a network writes on what it sends out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mark(String);
+
+impl Mark {
+    pub(crate) fn of(network: &NetworkId) -> Self {
+        Self(network.as_bytes().iter().take(2).map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The line that goes out.
+    pub(crate) fn line(&self, sender: &str, text: &str) -> String {
+        format!("{}@{}: {text}", sender_word(sender), self.0)
+    }
+
+    /// Whether this network sent it, or so many others that it has to end.
+    pub(crate) fn is_on(&self, text: &str) -> bool {
+        let mut rest = text.trim_start();
+        for _ in 0..MAX_MARKS {
+            match split(rest) {
+                Some((tag, _)) if tag == self.0 => return true,
+                Some((_, after)) => rest = after.trim_start(),
+                None => return false,
+            }
+        }
+        true
+    }
+}
+
+/// A sender as one word: what would end the mark early is replaced.
+fn sender_word(sender: &str) -> String {
+    let plain = |c: char| if c.is_whitespace() || c.is_control() || c == '@' { '_' } else { c };
+    let mut word: String = sender.chars().map(plain).collect();
+    while word.len() > MAX_SENDER_LEN {
+        word.pop();
+    }
+    word
+}
+
+/// The tag of the mark that a text begins with, and what follows it.
+fn split(text: &str) -> Option<(&str, &str)> {
+    let (mark, rest) = text.split_once(": ").or_else(|| text.split_once(':'))?;
+    let (sender, tag) = mark.split_once('@')?;
+    let good = (1..=MAX_SENDER_LEN).contains(&sender.len())
+        && !sender.contains(char::is_whitespace)
+        && tag.len() == 4
+        && tag.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase());
+    good.then_some((tag, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn mark() -> Mark {
+        Mark::of(&NetworkId([
+            0xc0, 0xde, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,
+            27, 28, 29, 30,
+        ]))
+    }
+
+    #[test]
+    fn what_went_out_is_known_when_it_comes_back() {
+        let line = mark().line("alice", "hello: you@home: x");
+        assert_eq!(line, "alice@c0de: hello: you@home: x");
+        assert!(mark().is_on(&line));
+        assert!(mark().is_on("bob@0001: alice@c0de: hello"), "through another network");
+        assert!(mark().is_on("A/udp-mesh?@c0de:"), "cut to nothing");
+        assert!(mark().is_on(&"x@0001: ".repeat(MAX_MARKS)), "too often passed on");
+        for text in
+            ["", "hello", "bob@0001: hello", "alice@C0DE: x", "me @c0de: x", "@c0de: x", "he said alice@c0de: x"]
+        {
+            assert!(!mark().is_on(text), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_sender_and_text_bear_the_mark(sender in ".{1,200}", text in ".{0,40}") {
+            prop_assert!(mark().is_on(&mark().line(&sender, &text)));
+        }
+    }
+}
