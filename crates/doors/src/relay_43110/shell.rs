@@ -64,11 +64,9 @@ pub(super) async fn run(listener: TcpListener, config: &Config, porch: Porch) {
         shell.act();
         let wake = shell.machine.next_tick().map_or(shell.start, |wake| shell.start + wake);
         tokio::select! {
+            // What a peer has said counts before the answer to it goes out. Newcomers come last: they make the events.
+            biased;
             () = async { drop(stop.wait_for(|stop| *stop).await) } => break,
-            outgoing = shell.porch.from_room.recv() => match outgoing {
-                Some(outgoing) => shell.send(outgoing),
-                None => break,
-            },
             Some(event) = coming.recv() => shell.event(event),
             Some(dialled) = shell.dials.join_next() => if let Ok((ip, stream)) = dialled { shell.dialled(ip, stream) },
             Some(_) = shell.tasks.join_next() => {}
@@ -76,6 +74,10 @@ pub(super) async fn run(listener: TcpListener, config: &Config, porch: Porch) {
                 let now = shell.now();
                 shell.machine.tick(now);
             }
+            outgoing = shell.porch.from_room.recv() => match outgoing {
+                Some(outgoing) => shell.send(outgoing),
+                None => break,
+            },
             accepted = listener.accept() => match accepted {
                 Ok((stream, from)) => shell.accepted(stream, from).await,
                 Err(why) => {
@@ -85,8 +87,7 @@ pub(super) async fn run(listener: TcpListener, config: &Config, porch: Porch) {
             },
         }
     }
-    shell.machine.close();
-    shell.act();
+    shell.close();
 }
 
 impl Shell {
@@ -142,6 +143,15 @@ impl Shell {
             return;
         };
         self.machine.tell(ip, letter(text), outgoing.done, now);
+    }
+
+    /// Says of all that waits that it will not go out.
+    fn close(&mut self) {
+        self.machine.close();
+        self.act();
+        while let Ok(outgoing) = self.porch.from_room.try_recv() {
+            drop(outgoing.done.map(|done| done.send(Err("the door closes".into()))));
+        }
     }
 
     fn event(&mut self, event: Event) {
