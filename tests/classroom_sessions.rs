@@ -1,7 +1,7 @@
 //! Whole sessions, with our own proxy and with one that behaves like those in use.
 //!
 //! `RUMORMILL_RUNS=20` repeats the main session; the default is one run with each proxy.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test")]
 
 #[path = "support/classroom_place.rs"]
 mod place;
