@@ -241,3 +241,57 @@ fn five_older_worlds_meet_in_one_room() {
         assert_eq!(node.term(), Some(0));
     }
 }
+
+/// From `send` at one node until the other shows it, and from a protobuf peer until then; the 99th of a hundred each.
+fn p99(from: &Node, to: &Node, peer: &mut Old, round: &str) -> [Duration; 2] {
+    let (mut talk, mut follow) = (from.talk().unwrap(), to.follow().unwrap());
+    let mut seen = |text: &str| while follow.line().unwrap()["text"] != text {};
+    let mut times = [Vec::new(), Vec::new()];
+    for n in 0..100 {
+        let (own, outside) = (format!("own {round} {n}"), format!("outside {round} {n}"));
+        let began = Instant::now();
+        talk.send(&own).unwrap();
+        seen(&own);
+        times[0].push(began.elapsed());
+        let began = Instant::now();
+        (peer.say)(&outside);
+        seen(&outside);
+        times[1].push(began.elapsed());
+    }
+    times.map(|mut times| {
+        times.sort();
+        times[98]
+    })
+}
+
+#[test]
+#[ignore = "a measurement: prints how much a thousand connections at one door slow the mesh and another door"]
+fn a_thousand_connections_at_one_door() {
+    let net = Net::new();
+    let mut a = net.node("a", &[]);
+    let ip = a.addr.ip();
+    for door in ["peer-line,listen=IP:8080", "protobuf-peer,listen=IP:5000,id=10"] {
+        a.words.extend(["--door".into(), door.replace("IP", &ip.to_string())]);
+    }
+    a.start();
+    until("both doors are open", || a.said().matches("a door is open").count() == 2);
+    let b = net.start("b", &[&a]);
+    until("linked", || b.peers().len() == 1);
+    let mut peer = protobuf(ip);
+    for round in 0..3 {
+        let quiet = p99(&a, &b, &mut peer, &format!("quiet {round}"));
+        let crowd: Vec<_> = (0..1_000).map(|_| TcpStream::connect((ip, 8_080)).unwrap()).collect();
+        let crowded = p99(&a, &b, &mut peer, &format!("crowded {round}"));
+        let ratio = |n: usize| crowded[n].as_secs_f64() / quiet[n].as_secs_f64();
+        println!(
+            "p99 of {} connections: mesh {:?} to {:?}, {:.2} times; another door {:?} to {:?}, {:.2} times",
+            crowd.len(),
+            quiet[0],
+            crowded[0],
+            ratio(0),
+            quiet[1],
+            crowded[1],
+            ratio(1)
+        );
+    }
+}
