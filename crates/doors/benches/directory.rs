@@ -1,1 +1,2 @@
+//! Measures the directory.
 fn main() {}

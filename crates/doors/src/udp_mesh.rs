@@ -9,6 +9,7 @@
 //! it is not taken. Everything else between our own is the extended form (docs/protocol.md, U).
 
 mod bucket;
+mod checks;
 mod config;
 pub mod console;
 pub mod directory;
@@ -20,6 +21,7 @@ pub mod peer;
 mod socket;
 mod state;
 mod station;
+mod texts;
 
 use std::net::SocketAddr;
 

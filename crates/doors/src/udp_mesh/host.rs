@@ -17,18 +17,17 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::bucket::Bucket;
+use super::checks::Checks;
 use super::config::{Config, Role};
 use super::directory::{Claim, Directory, Limits, Own, Verdict};
-use super::keys::{Keys, holds, unix_micros};
-use super::socket::{BUFFER_LEN, Mouth, addr_of, bind, bind_low, drain, shown};
+use super::keys::{Keys, unix_micros};
+use super::socket::{BUFFER_LEN, Mouth, addr_of, bind, bind_low, breathe, drain, ready, shown};
 use super::state::{self, Kept};
-use super::station::{Done, Encoded, Heard, Sender, count_fault, tell_done};
+use super::texts::{Done, Encoded, Guard, Heard, Sender, count_fault, tell_done};
 use crate::cut::{cut, one_line};
 use crate::porch::IntoRoom;
 use crate::{Counters, DoorError, DoorKind, Incoming, Outgoing, Porch};
 
-/// Signatures checked, a second. More are dropped: whoever is honest asks again.
-const CHECKS: NonZeroU32 = NonZeroU32::new(5_000).unwrap();
 /// Refusals sent, a second.
 const REFUSALS: NonZeroU32 = NonZeroU32::new(500).unwrap();
 /// Between two writes of the members.
@@ -50,7 +49,7 @@ pub(super) struct Host {
     buffer: Vec<u8>,
     /// A datagram that the socket had no room for.
     held: Option<(SocketAddr, Arc<[u8]>)>,
-    checks: Bucket,
+    checks: Checks,
     refusals: Bucket,
     strangers: Bucket,
     state: Option<PathBuf>,
@@ -68,6 +67,8 @@ impl Host {
         let listen = addr_of(&socket)?;
         let texts = bind_low(peer, listen.port())?;
         let peer = shown(addr_of(&texts)?);
+        ready(&socket).await?;
+        ready(&texts).await?;
         let limits = Limits {
             members: config.members,
             by_address: config.by_address,
@@ -99,7 +100,7 @@ impl Host {
             letter,
             buffer: vec![0; BUFFER_LEN],
             held: None,
-            checks: Bucket::default(),
+            checks: Checks::default(),
             refusals: Bucket::default(),
             strangers: Bucket::default(),
             state: config.state,
@@ -143,10 +144,13 @@ impl Host {
             let room = self.turn(now, &porch.counters);
             let due = self.mouth.pacer.wake().filter(|_| room.1);
             let due = due.into_iter().chain(room.0.then(|| self.directory.wake())).min();
+            let mut empty = true;
             let due = due.unwrap_or(now + SAVE_GAP).min(self.save_due(now));
             tokio::select! {
-                ready = self.socket.readable() => if ready.is_ok() { self.hear_members(&porch.counters) },
-                ready = self.mouth.socket.readable() => if ready.is_ok() { self.hear_peers(&porch.into_room, &porch.counters) },
+                ready = self.socket.readable() => if ready.is_ok() { empty = self.hear_members(&porch.counters) },
+                ready = self.mouth.socket.readable() => if ready.is_ok() {
+                    empty = self.hear_peers(&porch.into_room, &porch.counters);
+                },
                 _ = self.socket.writable(), if self.held.is_some() => {}
                 _ = self.mouth.socket.writable(), if self.mouth.is_held() => {}
                 outgoing = porch.from_room.recv() => match outgoing {
@@ -156,6 +160,7 @@ impl Host {
                 _ = porch.stop.wait_for(|stop| *stop) => break,
                 () = tokio::time::sleep_until(self.start + due) => {}
             }
+            breathe(empty).await;
         }
         self.save_last().await;
     }
@@ -193,10 +198,10 @@ impl Host {
         true
     }
 
-    fn hear_members(&mut self, counters: &Counters) {
+    fn hear_members(&mut self, counters: &Counters) -> bool {
         let now = self.start.elapsed();
         let Self { socket, buffer, directory, checks, refusals, .. } = self;
-        let _ = drain(socket, buffer, |from, bytes| {
+        let empty = drain(socket, buffer, |from, bytes| {
             directory.heard();
             Counters::add(&counters.bytes_in, bytes.len());
             let refusal = hear_member(now, from, bytes, directory, checks, counters);
@@ -208,12 +213,13 @@ impl Host {
                 let _ = socket.try_send_to(&out, from);
             }
         });
+        empty.unwrap_or(true)
     }
 
-    fn hear_peers(&mut self, into_room: &IntoRoom, counters: &Counters) {
+    fn hear_peers(&mut self, into_room: &IntoRoom, counters: &Counters) -> bool {
         let now = self.start.elapsed();
-        let Self { mouth, buffer, directory, strangers, .. } = self;
-        let _ = drain(&mouth.socket, buffer, |from, bytes| {
+        let Self { mouth, buffer, directory, strangers, checks, .. } = self;
+        let empty = drain(&mouth.socket, buffer, |from, bytes| {
             Counters::add(&counters.bytes_in, bytes.len());
             let heard = match Datagram::parse(bytes) {
                 Ok(Datagram::Vanilla(text)) => Heard { text, signed: None },
@@ -229,10 +235,11 @@ impl Host {
                 said: &mut member.said,
                 time: &mut member.time,
             });
-            if let Some(claimed) = heard.claimed(now, from, sender, strangers, counters) {
+            if let Some(claimed) = heard.claimed(now, from, sender, &mut Guard { strangers, checks, counters }) {
                 into_room.try_send(Incoming { claimed, text: heard.text.to_owned(), from: Some(from.ip()) });
             }
         });
+        empty.unwrap_or(true)
     }
 
     fn give(&mut self, outgoing: Outgoing, counters: &Counters) {
@@ -287,16 +294,9 @@ fn hear_member(
     from: SocketAddr,
     bytes: &[u8],
     directory: &mut Directory,
-    checks: &mut Bucket,
+    checks: &mut Checks,
     counters: &Counters,
 ) -> Option<Refusal> {
-    let mut check = |key: &[u8; 32], at: &[u8]| {
-        let free = checks.take(now, CHECKS);
-        if !free {
-            Counters::one(&counters.refused_rate);
-        }
-        free && holds(key, at)
-    };
     let datagram = match Datagram::parse(bytes) {
         Ok(datagram) => datagram,
         Err(why) => {
@@ -307,7 +307,8 @@ fn hear_member(
     let verdict = match datagram {
         Datagram::Birth { name, port } => directory.birth(now, from, name, port),
         Datagram::Extended(Extended::Birth { time, key, addr, name, .. }) => {
-            directory.claim(now, from, Claim { time, key, addr, name }, || check(&key, bytes))
+            directory
+                .claim(now, from, Claim { time, key, addr, name }, || checks.holds(now, from, &key, bytes, counters))
         }
         Datagram::KeepAlive(name) => {
             if !directory.keepalive(now, from, name) {
@@ -319,7 +320,7 @@ fn hear_member(
             return (!directory.keepalive_extended(now, from, version)).then_some(Refusal::Unknown);
         }
         Datagram::Extended(Extended::Leave { time, .. }) => {
-            if !directory.leave(now, from, time, |key| check(key, bytes)) {
+            if !directory.leave(now, from, time, |key| checks.holds(now, from, key, bytes, counters)) {
                 Counters::one(&counters.refused_other);
             }
             return None;

@@ -59,6 +59,11 @@ pub(super) fn addr_of(socket: &UdpSocket) -> Result<SocketAddr, DoorError> {
     socket.local_addr().map_err(DoorError::io(DoorKind::UdpMesh, "look up", "a socket"))
 }
 
+/// Waits until the runtime knows that there is room to write: until then nothing can be written without waiting.
+pub(super) async fn ready(socket: &UdpSocket) -> Result<(), DoorError> {
+    socket.writable().await.map_err(DoorError::io(DoorKind::UdpMesh, "write to", "a socket"))
+}
+
 /// The address as old peers know it: an IPv4 address in IPv6 clothes is an IPv4 address.
 pub(super) fn plain(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
@@ -72,20 +77,28 @@ pub(super) fn shown(addr: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Reads what is there, but not for ever. `Err` is what the system says of a directory that is not there.
+/// Reads what is there, but not for ever: false if there may be more. `Err` is what the system says of a directory that is
+/// not there.
 pub(super) fn drain(
     socket: &UdpSocket,
     buffer: &mut [u8],
     mut each: impl FnMut(SocketAddr, &[u8]),
-) -> Result<(), io::Error> {
+) -> Result<bool, io::Error> {
     for _ in 0..MAX_BATCH {
         match socket.try_recv_from(buffer) {
             Ok((len, from)) => each(plain(from), buffer.get(..len).unwrap_or_default()),
-            Err(why) if why.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(why) if why.kind() == io::ErrorKind::WouldBlock => return Ok(true),
             Err(why) => return Err(why),
         }
     }
-    Ok(())
+    Ok(false)
+}
+
+/// A socket with all these to read would keep the thread from everything else.
+pub(super) async fn breathe(is_empty: bool) {
+    if !is_empty {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// A socket that is written to without waiting, at the pace of the receivers.

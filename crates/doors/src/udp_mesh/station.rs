@@ -3,33 +3,25 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumormill_wire::udp_mesh::extended::{Extended, MAX_TEXT_LEN};
-use rumormill_wire::udp_mesh::{Datagram, UdpMeshFault};
+use rumormill_wire::udp_mesh::Datagram;
+use rumormill_wire::udp_mesh::extended::Extended;
 use tokio::net::UdpSocket;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::bucket::Bucket;
+use super::checks::Checks;
 use super::config::{Config, Role};
-use super::keys::{Keys, UNSIGNED, holds};
+use super::keys::{Keys, UNSIGNED};
 use super::peer::{Act, Peer, Settings, Tell};
-use super::socket::{BUFFER_LEN, Mouth, addr_of, bind, drain};
-use crate::cut::{cut, one_line};
+use super::socket::{BUFFER_LEN, Mouth, addr_of, bind, breathe, drain, ready};
+use super::texts::{Done, Encoded, Guard, Heard, Sender, count_fault, tell_done};
 use crate::{Counters, DoorError, DoorKind};
 
-/// Texts from one peer, a second: what old peers can take of each other.
-pub(super) const TEXTS: NonZeroU32 = NonZeroU32::new(100).unwrap();
-/// Texts from all who are in no directory together, a second.
-pub(super) const STRANGERS: NonZeroU32 = NonZeroU32::new(20).unwrap();
 /// Happenings that nobody has asked for yet.
 const MAX_EVENTS: usize = 1_024;
-
-/// Told once a message went out.
-pub(super) type Done = Option<oneshot::Sender<Result<(), String>>>;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,54 +42,11 @@ pub(super) struct Station {
     speak: UdpSocket,
     start: Instant,
     strangers: Bucket,
+    checks: Checks,
     events: VecDeque<Event>,
     buffer: Vec<u8>,
     own: SocketAddr,
     pub(super) counters: Arc<Counters>,
-}
-
-/// One text in both forms.
-pub(super) struct Encoded {
-    old: Arc<[u8]>,
-    extended: Arc<[u8]>,
-}
-
-impl Encoded {
-    /// As one line, cut to what a datagram can hold.
-    pub(super) fn new(text: &str, keys: &mut Keys, counters: &Counters) -> Self {
-        let line = one_line(text);
-        let (text, is_cut) = cut(&line, MAX_TEXT_LEN);
-        if is_cut {
-            Counters::one(&counters.cut);
-            tracing::info!(bytes = line.len(), "udp-mesh: a text was cut to what a datagram holds");
-        }
-        let mut old = Vec::new();
-        let encoded = Datagram::Vanilla(&text).encode(&mut old);
-        debug_assert!(encoded.is_ok(), "{encoded:?}");
-        let time = keys.time();
-        let extended = keys.signed(Extended::Text { time, text: &text, signature: UNSIGNED });
-        Self { old: old.into(), extended: extended.into() }
-    }
-
-    /// For an old peer or one of ours.
-    pub(super) fn for_peer(&self, extended: bool) -> Arc<[u8]> {
-        Arc::clone(if extended { &self.extended } else { &self.old })
-    }
-}
-
-/// Counts a datagram that is none.
-pub(super) fn count_fault(counters: &Counters, reason: UdpMeshFault) {
-    Counters::one(if reason == UdpMeshFault::Port { &counters.refused_other } else { &counters.malformed });
-}
-
-/// Tells those who wait for messages that are through.
-pub(super) fn tell_done(finished: impl Iterator<Item = (Done, usize)>) {
-    for (done, sent) in finished {
-        if let Some(done) = done {
-            let nobody = || "nobody there took it".to_owned();
-            let _ = done.send(if sent > 0 { Ok(()) } else { Err(nobody()) });
-        }
-    }
 }
 
 impl Station {
@@ -110,6 +59,8 @@ impl Station {
         let own = addr_of(&socket)?;
         let speak = bind(SocketAddr::new(own.ip(), 0))?;
         speak.connect(*join).await.map_err(DoorError::io(DoorKind::UdpMesh, "reach", join))?;
+        ready(&socket).await?;
+        ready(&speak).await?;
         let keys = Keys::generate().map_err(DoorError::io(DoorKind::UdpMesh, "make", "a key"))?;
         let settings = Settings {
             name: name.clone(),
@@ -126,6 +77,7 @@ impl Station {
             speak,
             start: Instant::now(),
             strangers: Bucket::default(),
+            checks: Checks::default(),
             events: VecDeque::new(),
             buffer: vec![0; BUFFER_LEN],
             own,
@@ -178,12 +130,14 @@ impl Station {
             tell_done(self.mouth.pacer.finished());
             let due = [self.peer.wake(), self.mouth.pacer.wake().filter(|_| room)].into_iter().flatten().min();
             let wait = self.start + due.unwrap_or(now + Duration::from_secs(60));
+            let mut empty = true;
             tokio::select! {
-                ready = self.mouth.socket.readable() => if ready.is_ok() { self.hear_peers(); },
+                ready = self.mouth.socket.readable() => if ready.is_ok() { empty = self.hear_peers() },
                 ready = self.speak.readable() => if ready.is_ok() { self.hear_directory(); },
                 _ = self.mouth.socket.writable(), if self.mouth.is_held() => {}
                 () = tokio::time::sleep_until(wait) => {}
             }
+            breathe(empty).await;
         }
     }
 
@@ -259,10 +213,10 @@ impl Station {
         }
     }
 
-    fn hear_peers(&mut self) {
+    fn hear_peers(&mut self) -> bool {
         let now = self.start.elapsed();
-        let Self { peer, mouth, strangers, events, buffer, counters, .. } = self;
-        let _ = drain(&mouth.socket, buffer, |from, bytes| {
+        let Self { peer, mouth, strangers, checks, events, buffer, counters, .. } = self;
+        let empty = drain(&mouth.socket, buffer, |from, bytes| {
             Counters::add(&counters.bytes_in, bytes.len());
             let text = match Datagram::parse(bytes) {
                 Ok(Datagram::Directory(entries)) => return peer.directory(now, from, entries),
@@ -282,13 +236,16 @@ impl Station {
                 said: &mut peer.said,
                 time: &mut peer.time,
             });
-            let Some(claimed) = text.claimed(now, from, sender, strangers, counters) else { return };
+            let Some(claimed) = text.claimed(now, from, sender, &mut Guard { strangers, checks, counters }) else {
+                return;
+            };
             if events.len() < MAX_EVENTS {
                 events.push_back(Event::Text { claimed, text: text.text.to_owned(), from });
             } else {
                 Counters::one(&counters.dropped_in);
             }
         });
+        empty.unwrap_or(true)
     }
 }
 
@@ -297,58 +254,4 @@ fn plain(datagram: Datagram<'_>) -> Vec<u8> {
     let encoded = datagram.encode(&mut out);
     debug_assert!(encoded.is_ok(), "{encoded:?}");
     out
-}
-
-/// A text that came.
-pub(super) struct Heard<'a> {
-    pub(super) text: &'a str,
-    /// The time it was signed and the whole datagram.
-    pub(super) signed: Option<(u64, &'a [u8])>,
-}
-
-/// What is known of whom it came from.
-pub(super) struct Sender<'a> {
-    pub(super) name: String,
-    pub(super) key: Option<[u8; 32]>,
-    pub(super) said: &'a mut Bucket,
-    pub(super) time: &'a mut u64,
-}
-
-impl Heard<'_> {
-    /// Under which name the text may go on; `None`, and it is counted, if it may not.
-    pub(super) fn claimed(
-        &self,
-        now: Duration,
-        from: SocketAddr,
-        sender: Option<Sender<'_>>,
-        strangers: &mut Bucket,
-        counters: &Counters,
-    ) -> Option<String> {
-        let Some(sender) = sender else {
-            let allowed = strangers.take(now, STRANGERS);
-            // Only who is known has a key; nobody vouches for the rest, and an empty text says nothing.
-            let fine = allowed && self.signed.is_none() && !self.text.is_empty();
-            if !fine {
-                Counters::one(if allowed { &counters.refused_other } else { &counters.refused_rate });
-            }
-            return fine.then(|| format!("?:{}", from.port()));
-        };
-        if !sender.said.take(now, TEXTS) {
-            Counters::one(&counters.refused_rate);
-            return None;
-        }
-        let vouched = match (self.signed, sender.key) {
-            (None, _) => true,
-            (Some((time, bytes)), Some(key)) => time > *sender.time && holds(&key, bytes),
-            (Some(_), None) => false,
-        };
-        if !vouched || self.text.is_empty() {
-            Counters::one(&counters.refused_other);
-            return None;
-        }
-        if let Some((time, _)) = self.signed {
-            *sender.time = time;
-        }
-        Some(sender.name)
-    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rumormill_doors::porch::MAX_INCOMING;
 use rumormill_doors::{DoorError, DoorKind, Porch, RoomEnd, Spec, SpecError};
-use rumormill_doors::{classroom, peer_line, porch, protobuf_peer, push_pull, udp_mesh};
+use rumormill_doors::{classroom, peer_line, porch, protobuf_peer, push_pull, relay_43110, udp_mesh};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -22,6 +22,7 @@ enum Settings {
     ProtobufPeer(protobuf_peer::Config),
     PushPull(push_pull::Config),
     UdpMesh(udp_mesh::Config),
+    Relay(relay_43110::Config),
 }
 
 impl Settings {
@@ -31,8 +32,8 @@ impl Settings {
             DoorKind::PeerLine => Self::PeerLine(peer_line::Config::from_spec(spec)?),
             DoorKind::ProtobufPeer => Self::ProtobufPeer(protobuf_peer::Config::from_spec(spec)?),
             DoorKind::PushPull => Self::PushPull(push_pull::Config::from_spec(spec)?),
+            DoorKind::Relay43110 => Self::Relay(relay_43110::Config::from_spec(spec)?),
             DoorKind::UdpMesh => Self::UdpMesh(udp_mesh::Config::from_spec(spec)?),
-            _ => return Err(spec.error("not yet")),
         })
     }
 }
@@ -52,6 +53,7 @@ enum Door {
     ProtobufPeer(protobuf_peer::Door),
     PushPull(push_pull::Door),
     UdpMesh(udp_mesh::Door),
+    Relay(relay_43110::Door),
 }
 
 /// All doors of a node, bound before it starts: an address that is taken stops the start and nothing else.
@@ -72,6 +74,7 @@ impl Bound {
                 Settings::PeerLine(config) => Door::PeerLine(peer_line::Door::bind(config).await?),
                 Settings::ProtobufPeer(config) => Door::ProtobufPeer(protobuf_peer::Door::bind(config).await?),
                 Settings::PushPull(config) => Door::PushPull(push_pull::Door::bind(config).await?),
+                Settings::Relay(config) => Door::Relay(relay_43110::Door::bind(config).await?),
                 Settings::UdpMesh(mut config) => {
                     config.state = state.map(|dir| dir.join(format!("{}.members", name.replace('#', "-"))));
                     Door::UdpMesh(udp_mesh::Door::bind(config).await?)
@@ -128,6 +131,7 @@ impl Door {
             Self::ProtobufPeer(door) => door.local_addr(),
             Self::PushPull(door) => door.local_addr(),
             Self::UdpMesh(door) => door.local_addr(),
+            Self::Relay(door) => door.local_addr(),
         }
     }
 
@@ -163,6 +167,10 @@ impl Door {
                     tasks.spawn(door.run(porch, desk.clone()));
                 }
                 false
+            }
+            Self::Relay(door) => {
+                tasks.spawn(door.run(porch));
+                true
             }
             Self::UdpMesh(door) => {
                 tasks.spawn(door.run(porch));

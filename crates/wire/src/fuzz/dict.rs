@@ -77,6 +77,12 @@ fn words(list: &[(&'static str, &str)]) -> Vec<(&'static str, Vec<u8>)> {
     list.iter().map(|(name, word)| (*name, word.as_bytes().to_vec())).collect()
 }
 
+/// Words of what came through doors.
+#[must_use]
+pub fn bridged() -> Vec<(&'static str, Vec<u8>)> {
+    words(&[("udp", "udp-mesh\n"), ("line", "peer-line\n"), ("relay", "relay-43110#2\n"), ("end", "\n"), ("tab", "\t")])
+}
+
 /// Words of PUSH and PULL.
 #[must_use]
 pub fn push_pull() -> Vec<(&'static str, Vec<u8>)> {

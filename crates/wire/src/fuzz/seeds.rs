@@ -176,6 +176,20 @@ pub fn streams() -> Seeds {
     vec![("all", all), ("skipped", skipped), ("cut", cut)]
 }
 
+/// Bodies of what came through doors.
+#[must_use]
+pub fn bridged() -> Seeds {
+    let body = |text: &str| text.as_bytes().to_vec();
+    let long = format!("{}\n{}\nhi", "d".repeat(32), "c".repeat(64));
+    vec![
+        ("udp", body("udp-mesh\nA\npeerA_broadcast_0")),
+        ("lines", body("peer-line#2\n127.0.0.1:8080 team\ntwo\nlines")),
+        ("nobody", body("relay-43110\n\n")),
+        ("longest", body(&long)),
+        ("other", body("no form at all")),
+    ]
+}
+
 /// Requests, replies and items.
 #[must_use]
 pub fn push_pull() -> Seeds {
