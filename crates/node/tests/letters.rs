@@ -10,7 +10,7 @@ use rumormill_node::config::{Durability, StoreKind};
 use rumormill_node::{NodeConfig, NodeHandle, start};
 use support::{Net, say, until, until_log};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 fn state(net: &Net, name: &str) -> PathBuf {
     net.dir.path().join(format!("state-{name}"))
@@ -123,4 +123,44 @@ async fn letters_go_to_oneself_to_neighbours_by_address_and_to_one_who_was_away(
     for node in [b, c] {
         node.shutdown().await.unwrap();
     }
+}
+
+/// Reads until the text is there.
+async fn until_heard(stream: &mut TcpStream, text: &str) {
+    let (mut heard, mut piece) = (Vec::new(), [0; 512]);
+    while !String::from_utf8_lossy(&heard).contains(text) {
+        let n = tokio::time::timeout(support::PATIENCE, stream.read(&mut piece)).await.unwrap().unwrap();
+        assert_ne!(n, 0, "{text}");
+        heard.extend_from_slice(&piece[..n]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn letters_go_to_older_nodes_and_come_from_them() {
+    let net = Net::new();
+    // The older node; its address is of this test alone.
+    let old = TcpListener::bind("127.0.67.2:0").await.unwrap();
+    let relay = |dial: SocketAddr| format!("relay-43110,listen=127.0.67.1:0,dial={dial},period=100ms").parse().unwrap();
+    let gone = { TcpListener::bind("127.0.67.2:0").await.unwrap().local_addr().unwrap() };
+    let mut config = on_disk(&net, "a", &[]);
+    config.doors.push(relay(gone));
+    let a = start(config.clone()).await.unwrap();
+    assert_eq!(ask(&a, "PUSH IP:127.0.67.2 MSG:kept over a restart").await, "SUCCESS");
+    a.shutdown().await.unwrap();
+    drop(a);
+    config.doors.pop();
+    config.doors.push(relay(old.local_addr().unwrap()));
+    let a = start(config.clone()).await.unwrap();
+    let (mut stream, _) = tokio::time::timeout(support::PATIENCE, old.accept()).await.unwrap().unwrap();
+    until_heard(&mut stream, "24|0002|kept over a restart").await;
+    assert_eq!(ask(&a, "PUSH IP:127.0.67.2 MSG:and now").await, "SUCCESS");
+    until_heard(&mut stream, "12|0002|and now").await;
+    stream.write_all(b"13|0002|hi there").await.unwrap();
+    assert_eq!(until_pulled(&a, 1).await, "IP: 127.0.67.2 MSG:hi there");
+    until("in the room too", async || a.chat_log().await.unwrap().iter().any(|text| text.ends_with("hi there"))).await;
+    until("noted as sent", async || {
+        std::fs::read_to_string(state(&net, "a").join("letters.jsonl")).unwrap().matches("gone").count() >= 3
+    })
+    .await;
+    a.shutdown().await.unwrap();
 }
