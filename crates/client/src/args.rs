@@ -2,6 +2,7 @@
 
 use clap::{Arg, ArgAction, Command, value_parser};
 use rumormill_node::NodeOptions;
+use rumormill_node::older::peer::LogLevel;
 
 /// Help of each setting of a node; the names are the keys of the TOML file too.
 fn help(key: &str) -> &'static str {
@@ -176,6 +177,62 @@ fn proxy() -> Command {
         .after_help("Example:\n  printf '0 start 1 10004\\n0 msg 1 hello\\n0 get chatLog\\nexit\\n' | rumormill-proxy")
 }
 
+fn insecure_bind() -> Arg {
+    flag("insecure-bind", "Listen beyond loopback, where anybody can read and forge what is sent")
+}
+
+fn listen_ip() -> Arg {
+    value("listen", "Address to listen on [default: 127.0.0.1]")
+        .value_name("ADDRESS")
+        .value_parser(value_parser!(std::net::IpAddr))
+}
+
+/// Programs of the older worlds; none needs a node.
+fn older() -> [Command; 3] {
+    let addr = || value_parser!(std::net::SocketAddr);
+    let udp_peer = Command::new("udp-peer")
+        .about("Be a peer of a UDP mesh: its directory, heartbeats and texts")
+        .arg(
+            value("directory", "The directory [default: 127.0.0.1:3000]")
+                .value_name("ADDRESS:PORT")
+                .value_parser(addr()),
+        )
+        .arg(value("name", "One character, or up to 64 bytes among peers of ours [default: Z]").value_name("NAME"))
+        .arg(value("port", "Port of this peer [default: 3005]").value_name("PORT").value_parser(value_parser!(u16)))
+        .arg(value("broadcast", "on or off: a text every four seconds [default: off]").value_parser(["on", "off"]))
+        .arg(listen_ip())
+        .arg(insecure_bind())
+        .after_help(
+            "Standard input: connect, disconnect, broadcast on|off, send TEXT, send NAME TEXT, peers, help, quit.\n\n\
+             Example: rumormill udp-peer --name Q --port 3007",
+        );
+    let menu = Command::new("menu")
+        .about("The menu chat: asks for a name and a port, then shows its menu")
+        .arg(listen_ip())
+        .arg(insecure_bind())
+        .after_help("Example: rumormill menu");
+    let peer = Command::new("peer")
+        .about("Be a peer of the protobuf protocol: alone at LOCAL, or joined to the one at PEER")
+        .arg(Arg::new("local").required(true).value_name("LOCAL").value_parser(addr()).help("Where to listen"))
+        .arg(Arg::new("peer").value_name("PEER").value_parser(addr()).help("The host to join"))
+        .arg(
+            value("desired-id", "Id to ask for [default: a random one]")
+                .value_name("N")
+                .value_parser(value_parser!(i64).range(1..)),
+        )
+        .arg(
+            value("log-level", "DEBUG, INFO, WARNING, ERROR or CRITICAL [default: INFO]")
+                .value_parser(|text: &str| text.parse::<LogLevel>()),
+        )
+        .arg(insecure_bind())
+        .after_help(
+            "Standard input: ID TEXT sends, `table` shows the peers, `buffer` what waits for them, `end` leaves.\n\n\
+             Examples:\n  rumormill peer 127.0.0.1:5000 --desired-id 10\n  \
+             rumormill peer 127.0.0.1:5001 127.0.0.1:5000 --desired-id 11",
+        );
+    [udp_peer, menu, peer]
+}
+
 /// The whole command line. A binary that stands for one sub-command shows only that.
 pub fn command(chosen: Option<&'static str>) -> Command {
     let root = Command::new("rumormill")
@@ -236,6 +293,7 @@ pub fn command(chosen: Option<&'static str>) -> Command {
                      Examples:\n  rumormill demo\n  rumormill demo --json",
                 ),
         )
+        .subcommands(older())
         .subcommand(proxy())
         .subcommand(process())
         .subcommand(

@@ -5,6 +5,7 @@ mod args;
 mod certs;
 mod demo;
 mod node;
+mod older;
 mod output;
 mod proxy;
 mod talk;
@@ -55,6 +56,9 @@ fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         Some(("log", m)) => talk::log(m),
         Some(("peers", m)) => talk::peers(m),
         Some(("doors", m)) => talk::doors(m),
+        Some(("udp-peer", m)) => older::udp_peer(m),
+        Some(("menu", m)) => older::menu(m),
+        Some(("peer", m)) => older::peer(m),
         Some(("metrics", m)) => talk::metrics(m),
         _ => Err(Failure::usage("no such command", "run `rumormill --help`")),
     }

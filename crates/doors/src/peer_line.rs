@@ -1,1 +1,118 @@
-//! The menu chat.
+//! The menu chat: `IP:PORT team message`, one connection a message (`rumormill_wire::peer_line` has the lines).
+//!
+//! Everyone who writes to us is in the table ([`table`]) and gets what the room says, each over a connection of its own
+//! ([`outbox`], [`dial`]). What comes in is cut into messages ([`server`], [`session`]) and goes into the room. A datagram
+//! asks who is online. [`menu`] is the same chat for a person.
+
+mod config;
+pub mod dial;
+pub mod hall;
+pub mod listener;
+pub mod menu;
+pub mod online;
+pub mod outbox;
+mod outgoing;
+pub mod server;
+pub mod session;
+pub mod table;
+mod talk;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use rumormill_wire::native::MAX_CLAIMED_LEN;
+use rumormill_wire::peer_line::CONNECT;
+use tokio::task::JoinSet;
+
+use crate::porch::IntoRoom;
+use crate::{DoorError, Incoming, Porch, cut};
+pub use config::{Config, MAX_CONTACTS, MAX_TEAM_LEN, one_word};
+use dial::Dialler;
+use hall::{Hall, Sink};
+use listener::Listener;
+use outbox::Outbox;
+use outgoing::Sender;
+use session::{Heard, Who};
+use table::Table;
+
+/// Bound, not yet serving.
+#[derive(Debug)]
+pub struct Door {
+    config: Config,
+    listener: Listener,
+}
+
+impl Door {
+    /// Takes the port, for connections and datagrams.
+    ///
+    /// # Errors
+    /// It is taken, or not ours to take.
+    pub async fn bind(config: Config) -> Result<Self, DoorError> {
+        let share = config.source_port == Some(config.listen.port());
+        let listener = Listener::bind(config.listen, share, true).await?;
+        Ok(Self { config, listener })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.listener.local
+    }
+
+    /// Serves until it is told to stop, and then says goodbye.
+    pub async fn run(self, porch: Porch) {
+        let Listener { tcp, udp, local } = self.listener;
+        let fallback = cut::cut(&one_word(&porch.name), MAX_TEAM_LEN).0.into_owned();
+        let team = self.config.team.unwrap_or(fallback);
+        let table = Arc::new(Mutex::new(Table::new(local)));
+        let hall = Hall::new(table, Arc::clone(&porch.counters), Room(porch.into_room.clone()));
+        let mut serving = JoinSet::new();
+        serving.spawn(server::serve(tcp, hall.clone()));
+        if let Some(udp) = udp {
+            let hall = hall.clone();
+            serving.spawn(async move { online::serve(&udp, hall).await });
+        }
+        let dialler = Arc::new(Dialler { own: local, team, source_port: self.config.source_port });
+        let outbox = Outbox::new(&self.config.contacts, CONNECT, self.config.retry);
+        Sender::new(hall, dialler, outbox).run(porch).await;
+        // The port is free again afterwards.
+        serving.shutdown().await;
+    }
+}
+
+/// The way into the room.
+#[derive(Debug, Clone)]
+struct Room(IntoRoom);
+
+impl Sink for Room {
+    async fn take(&self, heard: Heard, left: bool, from: IpAddr) -> bool {
+        let claimed = heard.who.as_ref().map_or_else(|| from.to_string(), claimed);
+        let text = if left { "has left".to_owned() } else { heard.text };
+        self.0.send(Incoming { claimed, text, from: Some(from) }).await
+    }
+}
+
+/// `team ip:port`, the team cut so that all of it fits.
+fn claimed(who: &Who) -> String {
+    let addr = who.addr.to_string();
+    let (team, _) = cut::cut(&who.team, MAX_CLAIMED_LEN.saturating_sub(addr.len() + 1));
+    if team.is_empty() { addr } else { format!("{team} {addr}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claimed_name_keeps_its_address() {
+        let who = |team: &str| Who {
+            addr: "127.0.0.1:8080".parse().unwrap(),
+            form: table::Form::Plain,
+            team: team.to_owned(),
+        };
+        assert_eq!(claimed(&who("team")), "team 127.0.0.1:8080");
+        assert_eq!(claimed(&who("")), "127.0.0.1:8080");
+        let long = claimed(&who(&"x".repeat(100)));
+        assert!(long.len() <= MAX_CLAIMED_LEN && long.ends_with("\u{2026} 127.0.0.1:8080"), "{long}");
+    }
+}

@@ -1,1 +1,77 @@
-//! The single-letter UDP mesh.
+//! The single-letter UDP mesh: a directory server, or a peer of somebody else's directory.
+//!
+//! The rules stand in machines that know neither sockets nor clocks: [`directory`], [`peer`], [`pace`]. Around them is one task
+//! that owns the sockets. No thread and no task is started for a member, a datagram or a message.
+//!
+//! What old programs do not survive is not sent to them: empty datagrams, directories with one name twice, more than eighty
+//! datagrams a second. They send BIRTH once only, so a directory remembers its members in a file; a peer of ours that is in no
+//! directory within two seconds says so and asks again. An old peer never asks twice: who does is one of ours and is told why
+//! it is not taken. Everything else between our own is the extended form (docs/protocol.md, U).
+
+mod bucket;
+mod config;
+pub mod console;
+pub mod directory;
+mod guest;
+mod host;
+mod keys;
+pub mod pace;
+pub mod peer;
+mod socket;
+mod state;
+mod station;
+
+use std::net::SocketAddr;
+
+pub use config::{Config, Role};
+
+use crate::{DoorError, Porch};
+
+/// Bound, not yet serving.
+#[derive(Debug)]
+pub struct Door(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Host(Box<host::Host>),
+    Guest(Box<station::Station>),
+}
+
+impl Door {
+    /// Binds the sockets, and reads the members of the last run.
+    ///
+    /// # Errors
+    /// A socket cannot be bound.
+    pub async fn bind(config: Config) -> Result<Self, DoorError> {
+        Ok(Self(match config.role {
+            Role::Directory { .. } => Kind::Host(Box::new(host::Host::bind(config).await?)),
+            Role::Peer { .. } => Kind::Guest(Box::new(station::Station::bind(&config).await?)),
+        }))
+    }
+
+    /// Where the directory listens, or the peer.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        match &self.0 {
+            Kind::Host(host) => host.local_addr(),
+            Kind::Guest(station) => station.local_addr(),
+        }
+    }
+
+    /// Where texts arrive: a port of its own for a directory, which takes part as a peer.
+    #[must_use]
+    pub fn peer_addr(&self) -> SocketAddr {
+        match &self.0 {
+            Kind::Host(host) => host.peer_addr(),
+            Kind::Guest(station) => station.local_addr(),
+        }
+    }
+
+    /// Serves until the porch says stop or the node drops its end.
+    pub async fn run(self, porch: Porch) {
+        match self.0 {
+            Kind::Host(host) => host.run(porch).await,
+            Kind::Guest(station) => guest::run(*station, porch).await,
+        }
+    }
+}

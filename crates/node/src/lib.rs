@@ -40,6 +40,14 @@ pub use process::{ProcessArgs, run_process};
 pub use run::{configure, run_node};
 pub use start::{Credentials, StartError, start, start_with};
 
+/// Programs of the older worlds that people run by themselves, and that need no node.
+pub mod older {
+    pub use rumormill_doors::DoorError;
+    pub use rumormill_doors::peer_line::menu;
+    pub use rumormill_doors::protobuf_peer::console as peer;
+    pub use rumormill_doors::udp_mesh::console as udp_peer;
+}
+
 /// Locks; what a thread that panicked has left is taken as it is.
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

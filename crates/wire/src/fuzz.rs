@@ -5,13 +5,17 @@
 
 use core::fmt;
 
+pub mod bridged;
 pub mod builder;
 pub mod classroom;
 pub mod dict;
 pub mod native;
+pub mod peer_line;
+pub mod protobuf_peer;
 pub mod push_pull;
 pub mod seeds;
 mod stream;
+pub mod udp_mesh;
 
 pub use stream::{Stream, any_split_is_whole, split_is_whole};
 
@@ -113,10 +117,19 @@ pub const TARGETS: &[Target] = &[
     Target { name: "native_stream", body: native::stream, seeds: seeds::streams, tokens: dict::native },
     Target { name: "bundle", body: native::bundle, seeds: seeds::bundles, tokens: dict::native },
     Target { name: "builder", body: builder::builder, seeds: seeds::pushes, tokens: dict::native },
+    Target { name: "bridged", body: bridged::bridged, seeds: seeds::bridged, tokens: dict::bridged },
     Target { name: "status", body: native::status, seeds: seeds::statuses, tokens: dict::native },
     Target { name: "revocation", body: native::revocation, seeds: seeds::revocations, tokens: dict::native },
     Target { name: "push_pull", body: push_pull::push_pull, seeds: seeds::push_pull, tokens: dict::push_pull },
+    Target { name: "peer_line", body: peer_line::peer_line, seeds: seeds::peer_line, tokens: dict::peer_line },
     Target { name: "relay_43110", body: push_pull::relay, seeds: seeds::relay, tokens: dict::relay },
+    Target {
+        name: "protobuf_peer",
+        body: protobuf_peer::frames,
+        seeds: seeds::protobuf_peer,
+        tokens: dict::protobuf_peer,
+    },
+    Target { name: "udp_mesh", body: udp_mesh::udp_mesh, seeds: seeds::udp_mesh, tokens: dict::udp_mesh },
     Target { name: "classroom_proxy", body: classroom::proxy, seeds: seeds::proxy_lines, tokens: dict::classroom },
     Target {
         name: "classroom_process",

@@ -8,7 +8,10 @@ use rumormill_wire::native::{
     BundleBuilder, BundleView, Coverage, EntryState, Frame, LENGTH_LEN, MAX_STATUS_ENTRIES, MessageKind, PushError,
     RevocationList, Status, StatusEntry, frame_len, kind,
 };
+use rumormill_wire::peer_line;
+use rumormill_wire::protobuf_peer as peer;
 use rumormill_wire::push_pull::{Item, Reply, Request, relay, request_len};
+use rumormill_wire::udp_mesh::{Datagram, encode_directory, extended};
 use rumormill_wire::{Clock, Digest, HeadHash, Incarnation, NodeId, Origin, Seq, Signature};
 
 /// Every parser over one input, whatever it is meant for.
@@ -38,12 +41,30 @@ fn parse_all(input: &[u8]) -> usize {
     count(relay::frame_len(input).is_ok());
     count(relay::RelayFrame::decode(input).is_ok());
     count(relay::bare_len(input) > 0);
+    count(peer_line::message_len(input, true).is_ok());
+    for message in [input, peer_line::trim(input)] {
+        count(peer_line::Line::parse(message).is_ok_and(|line| !line.is_exit()));
+        count(peer_line::bare_port(message).is_some());
+        count(peer_line::is_question(message));
+        if let Ok(online) = peer_line::Online::parse(message) {
+            online.addresses().for_each(|_| count(true));
+        }
+    }
+    count(peer::frame_len(input).is_ok());
+    count(peer::body(input).is_ok());
+    count(peer::check_body(input).is_ok());
     count(matches!(relay::piece(input, false), Ok(Some(_))));
     count(classroom::line_len(input).is_ok());
     for line in [input, input.strip_suffix(b"\n").unwrap_or(input)] {
         count(classroom::ProxyLine::parse(line).is_ok());
         count(classroom::ProcessLine::parse(line).is_ok());
         count(classroom::ReplyLine::parse(line).is_ok());
+    }
+    match Datagram::parse(input) {
+        Ok(Datagram::Directory(entries)) => entries.iter().for_each(|_| count(true)),
+        Ok(Datagram::Extended(extended::Extended::Part(part))) => part.iter().for_each(|_| count(true)),
+        Ok(Datagram::Extended(extended::Extended::Changes(changes))) => changes.iter().for_each(|_| count(true)),
+        other => count(other.is_ok()),
     }
     parsed
 }
@@ -113,4 +134,26 @@ fn the_largest_of_each_format_makes_no_parser_allocate() {
     out.clear();
     relay::RelayFrame::Message(&contents).encode(&mut out).unwrap();
     assert!(assert_no_allocation("relay", &out) >= 2);
+
+    let sender = peer_line::Sender::Plain(([127, 0, 0, 1], 8_080).into());
+    out.clear();
+    peer_line::Line { sender, team: Some("team"), text: &contents }.encode(&mut out).unwrap();
+    assert!(assert_no_allocation("line", &out) >= 2);
+    out.clear();
+    let all = (1..u16::MAX).map(|port| ([10, 0, 0, 1], port).into());
+    let fitted = peer_line::Online::encode(all, usize::MAX, &mut out).unwrap();
+    assert!(assert_no_allocation("answer", &out) >= fitted);
+    let peer = [b"\x12\xf0\xff\x07\x08\x0c\x10\x0b\x1a\xe8\xff\x07", "x".repeat(131_048).as_bytes()].concat();
+    assert_eq!(peer::check_body(&peer), Ok(()));
+    assert!(assert_no_allocation("protobuf", &peer) >= 2);
+    let letters = rumormill_wire::udp_mesh::Letter::all().zip(1..);
+    out.clear();
+    encode_directory(letters, &mut out).unwrap();
+    assert!(assert_no_allocation("directory", &out) >= 95);
+    let addr = ([127, 0, 0, 1], 1).into();
+    let identity = Some(extended::Identity { key: [1; 32], name: "anna" });
+    let entry = extended::Entry { letter: None, addr, identity };
+    out.clear();
+    extended::encode_part(1, 1_000, 0, std::iter::repeat_n(entry, 1_000), &mut out).unwrap();
+    assert!(assert_no_allocation("part", &out) >= 1_000);
 }

@@ -7,10 +7,16 @@ use rumormill_wire::fuzz::classroom::{ProxyLines, lines_with};
 use rumormill_wire::fuzz::native::{
     Bundles, Frames, Revocations, bundle_with, frame_with, revocation_with, status_with, stream_with,
 };
+use rumormill_wire::fuzz::peer_line::{Lines, line_with};
+use rumormill_wire::fuzz::protobuf_peer::{Bodies, frames_with};
 use rumormill_wire::fuzz::push_pull::{RelayFrames, Requests, relay_with, request_with};
+use rumormill_wire::fuzz::udp_mesh::{Datagrams, datagram_with};
 use rumormill_wire::fuzz::{Codec, Finding, Stream, TARGETS};
 use rumormill_wire::native::{BundleView, Coverage, Frame, RevocationList, WireError};
+use rumormill_wire::peer_line::Line;
+use rumormill_wire::protobuf_peer::check_body;
 use rumormill_wire::push_pull::{Request, relay::RelayFrame};
+use rumormill_wire::udp_mesh::Datagram;
 
 /// Every seed of a target, as it is and with every word put in, and put over, at every place.
 fn inputs(target: &str) -> impl Iterator<Item = Vec<u8>> {
@@ -259,4 +265,106 @@ impl Stream for WindowsLines {
 #[test]
 fn a_second_line_end_is_found() {
     assert!(found("classroom_proxy", |input| lines_with(&WindowsLines, input)).is_some());
+}
+
+/// Takes an address with zeros before its port.
+struct PaddedPort;
+
+impl Codec for PaddedPort {
+    type Value<'a> = Line<'a>;
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<Line<'a>, usize> {
+        Lines.parse(bytes).or_else(|at| {
+            let text = std::str::from_utf8(bytes).map_err(|_| at)?;
+            let (ip, rest) = text.split_once(":0").ok_or(at)?;
+            let line = Lines.parse(format!("{ip}:{rest}").leak().as_bytes()).map_err(|_| at)?;
+            Ok(Line { sender: line.sender, team: line.team, text: line.text })
+        })
+    }
+
+    fn encode(&self, line: &Line<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+        Lines.encode(line, out)
+    }
+}
+
+/// Takes the fields before a fault for the body.
+struct WholeFields;
+
+impl Codec for WholeFields {
+    type Value<'a> = &'a [u8];
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], usize> {
+        let taken = check_body(bytes).map_or_else(|e| &bytes[..e.offset], |()| bytes);
+        Bodies.parse(taken)
+    }
+
+    fn encode(&self, body: &&[u8], out: &mut Vec<u8>) -> Result<(), String> {
+        Bodies.encode(body, out)
+    }
+}
+
+impl Stream for WholeFields {
+    fn cut(&self, bytes: &[u8], ended: bool) -> Result<Option<usize>, usize> {
+        Bodies.cut(bytes, ended)
+    }
+
+    fn prefix_len(&self) -> usize {
+        Bodies.prefix_len()
+    }
+}
+
+/// Takes any last byte for the NUL behind a text.
+struct NoNul;
+
+impl Codec for NoNul {
+    type Value<'a> = Datagram<'a>;
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<Datagram<'a>, usize> {
+        match bytes {
+            [0xc2, 0, low, high, text @ .., _] if text.len() == usize::from(u16::from_le_bytes([*low, *high])) => {
+                std::str::from_utf8(text).map(Datagram::Vanilla).map_err(|_| 4)
+            }
+            _ => Datagrams.parse(bytes),
+        }
+    }
+
+    fn encode(&self, datagram: &Datagram<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+        Datagrams.encode(datagram, out)
+    }
+}
+
+#[test]
+fn a_second_form_of_a_port_is_found() {
+    assert!(found("peer_line", |input| line_with(&PaddedPort, input)).is_some());
+}
+
+#[test]
+fn a_body_that_is_taken_up_to_its_fault_is_found() {
+    assert!(found("protobuf_peer", |input| frames_with(&WholeFields, input)).is_some());
+}
+
+#[test]
+fn a_text_without_its_nul_is_found() {
+    assert!(found("udp_mesh", |input| datagram_with(&NoNul, input)).is_some());
+}
+
+/// Takes a KEEPALIVE for what it begins with.
+struct Generous;
+
+impl Codec for Generous {
+    type Value<'a> = Datagram<'a>;
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<Datagram<'a>, usize> {
+        let bytes = if bytes.starts_with(&[0xc3]) { bytes.get(..4).unwrap_or(bytes) } else { bytes };
+        Datagrams.parse(bytes)
+    }
+
+    fn encode(&self, datagram: &Datagram<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+        Datagrams.encode(datagram, out)
+    }
+}
+
+#[test]
+fn a_datagram_that_goes_on_is_found() {
+    assert!(found("udp_mesh", |input| datagram_with(&Generous, input)).is_some());
 }

@@ -5,10 +5,17 @@ use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use rumormill_wire::fuzz::classroom::ProxyLines;
 use rumormill_wire::fuzz::native::{Bundles, Frames, Revocations, bundle_with, frame_with, revocation_with};
+use rumormill_wire::fuzz::peer_line::{Answers, LineStream, Lines};
+use rumormill_wire::fuzz::protobuf_peer::{Bodies, frames};
 use rumormill_wire::fuzz::push_pull::{Items, RelayFrames, Replies, RequestLines, Requests, request_with};
+use rumormill_wire::fuzz::udp_mesh::{Datagrams, datagram_with};
 use rumormill_wire::fuzz::{Codec, any_split_is_whole, canonical, seeds, split_is_whole};
 use rumormill_wire::native::*;
+use rumormill_wire::peer_line::{Line, Online, Sender};
+use rumormill_wire::protobuf_peer::put_frame;
 use rumormill_wire::push_pull::{Item, MESSAGE, Reply, Request, relay, relay::RelayFrame};
+use rumormill_wire::udp_mesh::extended::{Change, Entry, Extended, Identity, encode_changes, encode_part};
+use rumormill_wire::udp_mesh::{Datagram, Letter, encode_directory};
 use rumormill_wire::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
 
 fn config() -> ProptestConfig {
@@ -123,6 +130,10 @@ fn a_stream_cut_at_any_place_gives_what_the_whole_gives() {
     }
     for (name, stream) in seeds::relay() {
         any_split_is_whole(&RelayFrames, &stream[2..]).unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+    for (name, stream) in seeds::protobuf_peer() {
+        any_split_is_whole(&Bodies, stream.strip_prefix(b"ab").unwrap_or(&stream))
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
     }
     for (name, lines) in seeds::proxy_lines() {
         any_split_is_whole(&ProxyLines, &lines).unwrap_or_else(|e| panic!("{name}: {e}"));
@@ -292,5 +303,84 @@ proptest! {
         }
         split_is_whole(&RelayFrames, seed, &glued).unwrap();
         prop_assert_eq!(relay::bare_len(&[bare.as_bytes(), &glued].concat()), bare.len());
+    }
+
+    #[test]
+    fn peer_lines(ip: std::net::IpAddr, port in 1u16.., bracketed: bool, team in option::of("[^ \n]{0,20}"), text in text(300), end in "[\r\t\0 ]{0,3}\n", seed: u16) {
+        let addr = std::net::SocketAddr::new(ip, port);
+        let text = text.replace('\n', "");
+        let text = if team.is_some() { text } else { text.replace(' ', "") };
+        let sender = if bracketed { Sender::Bracketed(addr) } else { Sender::Plain(addr) };
+        let line = Line { sender, team: team.as_deref(), text: &text };
+        let mut bytes = Vec::new();
+        line.encode(&mut bytes).unwrap();
+        prop_assert_eq!(Line::parse(&bytes), Ok(line));
+        canonical(&Lines, &bytes).unwrap();
+        split_is_whole(&LineStream, seed, &[&bytes[..], end.as_bytes(), b"8080\n", &bytes].concat()).unwrap();
+    }
+
+    #[test]
+    fn answers(all in vec((any::<std::net::IpAddr>(), 1u16..), 0..60), most in 0usize..1_300) {
+        let mut bytes = Vec::new();
+        let fitted = Online::encode(all.iter().map(|addr| (*addr).into()), most, &mut bytes).unwrap();
+        prop_assert!(bytes.len() <= most);
+        let read: Vec<_> = Online::parse(&bytes).unwrap().addresses().collect();
+        prop_assert!(read.iter().copied().eq(all.iter().take(fitted).map(|addr| std::net::SocketAddr::from(*addr))));
+        canonical(&Answers, &bytes).unwrap();
+    }
+
+    #[test]
+    fn protobuf_frames(bodies in vec(vec(any::<u8>(), 1..60), 1..6), seed: u16) {
+        let mut stream = Vec::new();
+        for body in &bodies {
+            frames(body).unwrap();
+            put_frame(body, &mut stream).unwrap();
+        }
+        split_is_whole(&Bodies, seed, &stream).unwrap();
+    }
+
+    #[test]
+    fn udp_datagrams(name in " |[!-~]", port in 1u16.., text in text(300), listed in btree_map(0u8..95, 1u16.., 0..95)) {
+        let letter = Letter::new(name.chars().next().unwrap()).unwrap();
+        let text = text.replace('\0', "");
+        for datagram in [Datagram::Birth { name: letter, port }, Datagram::KeepAlive(letter), Datagram::Vanilla(&text)] {
+            let mut bytes = Vec::new();
+            datagram.encode(&mut bytes).unwrap();
+            prop_assert_eq!(Datagram::parse(&bytes), Ok(datagram));
+            ends_where_it_says(&Datagrams, &bytes);
+        }
+        let letters: Vec<_> = Letter::all().collect();
+        let entries: Vec<_> = listed.into_iter().map(|(at, port)| (letters[usize::from(at)], port)).collect();
+        let mut bytes = Vec::new();
+        encode_directory(entries.clone(), &mut bytes).unwrap();
+        let Ok(Datagram::Directory(read)) = Datagram::parse(&bytes) else { panic!("no directory") };
+        prop_assert!(read.iter().eq(entries));
+        ends_where_it_says(&Datagrams, &bytes);
+    }
+
+    #[test]
+    fn extended_udp_datagrams(time: u64, key: [u8; 32], v6: bool, ip: u32, port in 1u16.., name in "[^\\p{C}]{1,16}", text in text(300), version in 0..u64::MAX) {
+        let v4 = std::net::SocketAddr::from((std::net::Ipv4Addr::from(ip), port));
+        let addr = if v6 { (std::net::Ipv6Addr::from(u128::from(ip) << 96), port).into() } else { v4 };
+        let (text, signature) = (text.replace('\0', ""), [5; 64]);
+        for extended in [
+            Extended::Birth { time, key, addr, name: &name, signature },
+            Extended::Text { time, text: &text, signature },
+            Extended::KeepAlive { version },
+            Extended::Leave { time, signature },
+        ] {
+            let mut bytes = Vec::new();
+            Datagram::Extended(extended).encode(&mut bytes).unwrap();
+            prop_assert_eq!(Datagram::parse(&bytes), Ok(Datagram::Extended(extended)));
+            ends_where_it_says(&Datagrams, &bytes);
+        }
+        let entry = Entry { letter: Letter::new('Q').filter(|_| v6), addr, identity: Some(Identity { key, name: &name }) };
+        let (mut part, mut changes) = (Vec::new(), Vec::new());
+        encode_part(version, 3, 1, [entry, entry], &mut part).unwrap();
+        encode_changes(version, [Change::Came(entry)], &mut changes).unwrap();
+        for bytes in [part, changes] {
+            ends_where_it_says(&Datagrams, &bytes);
+            datagram_with(&Datagrams, &bytes).unwrap();
+        }
     }
 }

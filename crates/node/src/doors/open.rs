@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use rumormill_doors::{DoorError, DoorKind, Porch, RoomEnd, Spec, SpecError, classroom, porch};
+use rumormill_doors::{DoorError, DoorKind, Porch, RoomEnd, Spec, SpecError};
+use rumormill_doors::{classroom, peer_line, porch, protobuf_peer, relay_43110, udp_mesh};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -15,12 +16,20 @@ use crate::handle::NodeHandle;
 /// Checked settings of one door.
 enum Settings {
     Classroom(classroom::Config),
+    PeerLine(peer_line::Config),
+    ProtobufPeer(protobuf_peer::Config),
+    Relay43110(relay_43110::Config),
+    UdpMesh(udp_mesh::Config),
 }
 
 impl Settings {
     fn of(spec: &Spec) -> Result<Self, SpecError> {
         Ok(match spec.kind {
             DoorKind::Classroom => Self::Classroom(classroom::Config::from_spec(spec)?),
+            DoorKind::PeerLine => Self::PeerLine(peer_line::Config::from_spec(spec)?),
+            DoorKind::ProtobufPeer => Self::ProtobufPeer(protobuf_peer::Config::from_spec(spec)?),
+            DoorKind::Relay43110 => Self::Relay43110(relay_43110::Config::from_spec(spec)?),
+            DoorKind::UdpMesh => Self::UdpMesh(udp_mesh::Config::from_spec(spec)?),
             _ => return Err(spec.error("not yet")),
         })
     }
@@ -37,6 +46,10 @@ pub(crate) fn check(specs: &[Spec]) -> Result<(), SpecError> {
 /// A door that is bound and not yet served.
 enum Door {
     Classroom(classroom::Door),
+    PeerLine(peer_line::Door),
+    ProtobufPeer(protobuf_peer::Door),
+    Relay43110(relay_43110::Door),
+    UdpMesh(udp_mesh::Door),
 }
 
 /// All doors of a node, bound before it starts: an address that is taken stops the start and nothing else.
@@ -46,7 +59,7 @@ pub(crate) struct Bound {
 
 impl Bound {
     /// Binds all of them.
-    pub(crate) async fn bind(specs: &[Spec], _state: Option<&Path>) -> Result<Self, DoorError> {
+    pub(crate) async fn bind(specs: &[Spec], state: Option<&Path>) -> Result<Self, DoorError> {
         let mut doors: Vec<(String, Door)> = Vec::new();
         for spec in specs {
             let kind = spec.kind.name();
@@ -54,6 +67,13 @@ impl Bound {
             let name = if others == 0 { kind.to_owned() } else { format!("{kind}#{}", others + 1) };
             let door = match Settings::of(spec)? {
                 Settings::Classroom(config) => Door::Classroom(classroom::Door::bind(config).await?),
+                Settings::PeerLine(config) => Door::PeerLine(peer_line::Door::bind(config).await?),
+                Settings::ProtobufPeer(config) => Door::ProtobufPeer(protobuf_peer::Door::bind(config).await?),
+                Settings::Relay43110(config) => Door::Relay43110(relay_43110::Door::bind(config).await?),
+                Settings::UdpMesh(mut config) => {
+                    config.state = state.map(|dir| dir.join(format!("{}.members", name.replace('#', "-"))));
+                    Door::UdpMesh(udp_mesh::Door::bind(config).await?)
+                }
             };
             doors.push((name, door));
         }
@@ -93,6 +113,10 @@ impl Door {
     fn local_addr(&self) -> SocketAddr {
         match self {
             Self::Classroom(door) => door.local_addr(),
+            Self::PeerLine(door) => door.local_addr(),
+            Self::ProtobufPeer(door) => door.local_addr(),
+            Self::Relay43110(door) => door.local_addr(),
+            Self::UdpMesh(door) => door.local_addr(),
         }
     }
 
@@ -103,6 +127,22 @@ impl Door {
                 let (_, started) = watch::channel(Some(node.clone()));
                 tasks.spawn(door.run(porch, Desk::new(started, Crash::Refused)));
                 false
+            }
+            Self::PeerLine(door) => {
+                tasks.spawn(door.run(porch));
+                true
+            }
+            Self::ProtobufPeer(door) => {
+                tasks.spawn(door.run(porch));
+                true
+            }
+            Self::Relay43110(door) => {
+                tasks.spawn(door.run(porch));
+                true
+            }
+            Self::UdpMesh(door) => {
+                tasks.spawn(door.run(porch));
+                true
             }
         };
         Way { name, end, gets_room, also }

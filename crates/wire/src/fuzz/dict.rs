@@ -5,7 +5,10 @@ use core::fmt::Write as _;
 
 use crate::classroom;
 use crate::native::{self, kind};
+use crate::peer_line as menu;
+use crate::protobuf_peer as peer;
 use crate::push_pull::{self as plain, relay as frames};
+use crate::udp_mesh::{self as udp, extended};
 
 /// One target's dictionary as libFuzzer reads it.
 #[must_use]
@@ -74,6 +77,12 @@ fn words(list: &[(&'static str, &str)]) -> Vec<(&'static str, Vec<u8>)> {
     list.iter().map(|(name, word)| (*name, word.as_bytes().to_vec())).collect()
 }
 
+/// Words of what came through doors.
+#[must_use]
+pub fn bridged() -> Vec<(&'static str, Vec<u8>)> {
+    words(&[("udp", "udp-mesh\n"), ("line", "peer-line\n"), ("relay", "relay-43110#2\n"), ("end", "\n"), ("tab", "\t")])
+}
+
 /// Words of PUSH and PULL.
 #[must_use]
 pub fn push_pull() -> Vec<(&'static str, Vec<u8>)> {
@@ -86,6 +95,28 @@ pub fn push_pull() -> Vec<(&'static str, Vec<u8>)> {
         ("fail", plain::FAIL),
         ("count", "SUCCESS 4294967295"),
         ("count_too_high", "SUCCESS 4294967296"),
+        ("line", "\n"),
+        ("line_cr", "\r\n"),
+    ])
+}
+
+/// Words of the menu chat.
+#[must_use]
+pub fn peer_line() -> Vec<(&'static str, Vec<u8>)> {
+    words(&[
+        ("plain", "127.0.0.1:8080 "),
+        ("bracketed", "<127.0.0.5:8103> "),
+        ("v6", "[::1]:1 "),
+        ("mapped", "[::ffff:127.0.0.1]:1"),
+        ("scope", "[fe80::1%2]:1"),
+        ("port_zero", ":0"),
+        ("port_highest", ":65535"),
+        ("port_too_high", ":65536"),
+        ("next", "\n127.0.0.1:1"),
+        ("exit", menu::EXIT),
+        ("quit", menu::QUIT),
+        ("connect", menu::CONNECT),
+        ("who", menu::WHO_IS_ONLINE),
         ("line", "\n"),
         ("line_cr", "\r\n"),
     ])
@@ -106,6 +137,36 @@ pub fn relay() -> Vec<(&'static str, Vec<u8>)> {
     ])
 }
 
+/// Words of the protobuf peer.
+#[must_use]
+pub fn protobuf_peer() -> Vec<(&'static str, Vec<u8>)> {
+    let length = |len: usize| u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes();
+    vec![
+        be("longest", length(peer::MAX_BODY_LEN)),
+        be("too_long", length(peer::MAX_BODY_LEN.saturating_add(1))),
+        be("of_six", length(6)),
+        be("type_message", [0x08, 1]),
+        be("type_announcement", [0x08, 2]),
+        be("type_start", [0x08, 3]),
+        be("type_response", [0x08, 4]),
+        be("message", [0x12, 0x07, 0x08, 1, 0x10, 2, 0x1a, 1, b'a']),
+        be("announcement", [0x1a]),
+        be("start", [0x22, 0x02, 0x08, 1]),
+        be("response", [0x2a, 0x02, 0x08, 1]),
+        be("refused", [0x2a, 0x02, 0x10, 1]),
+        be("join", [0x12, 0x04, 0x08, 1, 0x10, 2]),
+        be("leave", [0x1a, 0x02, 0x08, 1]),
+        be("unknown_number", [0x30, 1]),
+        be("unknown_eight", [0x39]),
+        be("unknown_bytes", [0x4a, 1]),
+        be("unknown_four", [0x45]),
+        be("group", [0x33, 0x34]),
+        be("highest_id", [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]),
+        be("negative_id", [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]),
+        be("not_utf8", [0xc3, 0x28]),
+    ]
+}
+
 /// Words of the classroom proxy interface.
 #[must_use]
 pub fn classroom() -> Vec<(&'static str, Vec<u8>)> {
@@ -124,4 +185,34 @@ pub fn classroom() -> Vec<(&'static str, Vec<u8>)> {
         ("line", "\n"),
         ("line_cr", "\r\n"),
     ])
+}
+
+/// Words of the UDP mesh.
+#[must_use]
+pub fn udp_mesh() -> Vec<(&'static str, Vec<u8>)> {
+    let le = |name: &'static str, word: u16| be(name, word.to_le_bytes());
+    vec![
+        le("birth", udp::BIRTH),
+        le("directory", udp::DIRECTORY),
+        le("vanilla", udp::VANILLA),
+        le("keepalive", udp::KEEPALIVE),
+        le("extended_birth", extended::BIRTH),
+        le("part", extended::PART),
+        le("text", extended::TEXT),
+        le("extended_keepalive", extended::KEEPALIVE),
+        le("leave", extended::LEAVE),
+        le("refused", extended::REFUSED),
+        le("changes", extended::CHANGES),
+        le("name", u16::from(b'A')),
+        le("last_name", u16::from(b'~')),
+        le("no_name", u16::from(b'A') | 0x100),
+        le("port_zero", 0),
+        le("port", 3_001),
+        le("one", 1),
+        be("entry", *b"A\0\xb9\x0b"),
+        be("v4", [4, 127, 0, 0, 1, 0xb9, 0x0b]),
+        be("v6", [6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xb9, 0x0b]),
+        be("mapped", [6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1, 1, 0]),
+        be("not_utf8", [0xc3, 0x28]),
+    ]
 }

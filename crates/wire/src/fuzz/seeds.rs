@@ -7,7 +7,11 @@ use crate::native::{
     MessageKind, Proof, RangeRequest, RevocationEntry, RevocationList, Rumor, SignedHeader, Status, StatusEntries,
     StatusEntry,
 };
+use crate::peer_line::{Line, Online, Sender};
+use crate::protobuf_peer::put_frame;
 use crate::push_pull::{Item, Reply, Request, relay::RelayFrame};
+use crate::udp_mesh::extended::{Change, Entry, Extended, Identity, Refusal, encode_changes, encode_part};
+use crate::udp_mesh::{Datagram, Letter, encode_directory};
 use crate::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
 
 type Seeds = Vec<(&'static str, Vec<u8>)>;
@@ -172,6 +176,20 @@ pub fn streams() -> Seeds {
     vec![("all", all), ("skipped", skipped), ("cut", cut)]
 }
 
+/// Bodies of what came through doors.
+#[must_use]
+pub fn bridged() -> Seeds {
+    let body = |text: &str| text.as_bytes().to_vec();
+    let long = format!("{}\n{}\nhi", "d".repeat(32), "c".repeat(64));
+    vec![
+        ("udp", body("udp-mesh\nA\npeerA_broadcast_0")),
+        ("lines", body("peer-line#2\n127.0.0.1:8080 team\ntwo\nlines")),
+        ("nobody", body("relay-43110\n\n")),
+        ("longest", body(&long)),
+        ("other", body("no form at all")),
+    ]
+}
+
 /// Requests, replies and items.
 #[must_use]
 pub fn push_pull() -> Seeds {
@@ -203,6 +221,33 @@ pub fn push_pull() -> Seeds {
     ]
 }
 
+/// Messages of the menu chat, a stream of them, and an answer.
+#[must_use]
+pub fn peer_line() -> Seeds {
+    let addr = |last: u8, port: u16| core::net::SocketAddr::from(([127, 0, 0, last], port));
+    let made = |sender, team, text| {
+        let mut out = Vec::new();
+        let done = Line { sender, team, text }.encode(&mut out);
+        debug_assert!(done.is_ok(), "{done:?}");
+        out
+    };
+    let plain = made(Sender::Plain(addr(1, 8_080)), Some("blockchain"), "hello, grüße");
+    let bracketed = made(Sender::Bracketed(addr(5, 8_103)), Some("miners"), "quit");
+    let exit = made(Sender::Plain(core::net::SocketAddr::from(([0u16; 8], 9))), None, "exit");
+    let mut answer = Vec::new();
+    let done = Online::encode([addr(1, 8_080), addr(2, 9_090)].into_iter(), 100, &mut answer);
+    debug_assert!(done.is_ok(), "{done:?}");
+    vec![
+        ("lines", [b"8080\nCONNECT\n".as_slice(), &plain, b"\r\n", &bracketed, b"\n\n", &exit, b"\0\0"].concat()),
+        ("plain", plain),
+        ("bracketed", bracketed),
+        ("exit", exit),
+        ("unknown", b"10.103.45.601:8080 P1 hi".to_vec()),
+        ("port", b"8080".to_vec()),
+        ("answer", answer),
+    ]
+}
+
 /// Streams of plain frames, and a text without one.
 #[must_use]
 pub fn relay() -> Seeds {
@@ -221,6 +266,28 @@ pub fn relay() -> Seeds {
         ("bare", glued("first", &[RelayFrame::Message("second")])),
         ("digits", glued("room 1", &[RelayFrame::Message("second")])),
     ]
+}
+
+/// Streams of protobuf frames: those that the older program sends, in a row and each by itself, and one cut off.
+#[must_use]
+pub fn protobuf_peer() -> Seeds {
+    let bodies: [(&str, &[u8]); 7] = [
+        ("start", b"\x08\x03\x22\x02\x08\x0c"),
+        ("response", b"\x08\x04\x2a\x02\x08\x0a"),
+        ("refused", b"\x08\x04\x2a\x02\x10\x01"),
+        ("join", b"\x08\x02\x1a\x06\x12\x04\x08\x0b\x10\x0a"),
+        ("message", b"\x08\x01\x12\x0b\x08\x0c\x10\x0b\x1a\x05via A"),
+        ("leave", b"\x08\x02\x1a\x06\x08\x01\x1a\x02\x08\x63"),
+        ("unknown", b"\x30\x07\x39abcdefgh\x45abcd\x4a\x02\xff\xff"),
+    ];
+    let mut all = b"ab".to_vec();
+    for (_, body) in bodies {
+        let done = put_frame(body, &mut all);
+        debug_assert!(done.is_ok(), "{done:?}");
+    }
+    let cut = all.split_last_chunk::<5>().map(|(cut, _)| cut.to_vec()).unwrap_or_default();
+    let each = bodies.into_iter().map(|(name, body)| (name, body.to_vec()));
+    each.chain([("all", all), ("cut", cut)]).collect()
 }
 
 const PROCESS_LINES: [(&str, ProcessLine<'_>); 3] = [
@@ -269,4 +336,56 @@ pub fn proxy_lines() -> Seeds {
 pub fn reply_lines() -> Seeds {
     let list = [("two", ReplyLine { payload: "hello,grüße, and a comma" }), ("none", ReplyLine { payload: "" })];
     lines(&list, ReplyLine::encode)
+}
+
+fn udp_lists() -> Seeds {
+    let letter = Letter::new('A');
+    let addr = |port: u16| core::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let v6 = core::net::SocketAddr::from((core::net::Ipv6Addr::LOCALHOST, 3_003));
+    let identity = Some(Identity { key: [7; 32], name: "grüße" });
+    let entries = [
+        Entry { letter, addr: addr(3_001), identity: None },
+        Entry { letter: Letter::new('b'), addr: addr(3_002), identity },
+        Entry { letter: None, addr: v6, identity },
+    ];
+    let [old, ours, far] = entries;
+    let (mut directory, mut none, mut part, mut changes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let old_entries = ['B', 'A', '~', ' '].into_iter().filter_map(Letter::new).zip(3_001..);
+    let done = encode_directory(old_entries, &mut directory).and(encode_directory([], &mut none));
+    debug_assert!(done.is_ok(), "{done:?}");
+    let steps = [Change::Came(old), Change::Went(addr(3_002)), Change::Came(far), Change::Went(v6), Change::Came(ours)];
+    let done = encode_part(9, 5, 2, entries, &mut part).and(encode_changes(9, steps, &mut changes));
+    debug_assert!(done.is_ok(), "{done:?}");
+    vec![("directory", directory), ("directory_empty", none), ("part", part), ("changes", changes)]
+}
+
+/// Datagrams of the UDP mesh, old and extended.
+#[must_use]
+pub fn udp_mesh() -> Seeds {
+    let (time, signature) = (1_763_700_000_000_000, [4; 64]);
+    let birth = |addr, name| Datagram::Extended(Extended::Birth { time, key: [7; 32], addr, name, signature });
+    let v4 = core::net::SocketAddr::from(([127, 0, 0, 1], 3_001));
+    let v6 = core::net::SocketAddr::from((core::net::Ipv6Addr::LOCALHOST, 3_001));
+    let mut list = vec![
+        ("vanilla", Datagram::Vanilla("peerA_broadcast_0")),
+        ("vanilla_empty", Datagram::Vanilla("")),
+        ("extended_birth", birth(v4, "anna")),
+        ("extended_birth_v6", birth(v6, "grüße")),
+        ("text", Datagram::Extended(Extended::Text { time, text: "hello, grüße", signature })),
+        ("extended_keepalive", Datagram::Extended(Extended::KeepAlive { version: 9 })),
+        ("leave", Datagram::Extended(Extended::Leave { time, signature })),
+        ("refused", Datagram::Extended(Extended::Refused(Refusal::Name))),
+        ("refused_last", Datagram::Extended(Extended::Refused(Refusal::Unknown))),
+    ];
+    if let Some(name) = Letter::new('Z') {
+        list.extend([("birth", Datagram::Birth { name, port: 3_005 }), ("keepalive", Datagram::KeepAlive(name))]);
+    }
+    let mut seeds = udp_lists();
+    for (name, datagram) in list {
+        let mut out = Vec::new();
+        let done = datagram.encode(&mut out);
+        debug_assert!(done.is_ok(), "{done:?}");
+        seeds.push((name, out));
+    }
+    seeds
 }

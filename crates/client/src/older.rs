@@ -1,0 +1,66 @@
+//! `rumormill udp-peer`, `menu` and `peer`: programs of the older worlds, each useful alone.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+use rumormill_node::config::LogFormat;
+use rumormill_node::older::{DoorError, menu, peer, udp_peer};
+use tokio::io::{BufReader, stdin, stdout};
+
+use crate::output::Failure;
+
+/// Runs one of them on standard input and output. A line that is being read when it ends is not waited for.
+fn talk(program: impl Future<Output = Result<(), DoorError>>) -> Result<ExitCode, Failure> {
+    let runtime = crate::runtime(2)?;
+    let ended = runtime.block_on(program);
+    runtime.shutdown_background();
+    ended.map_err(|why| Failure::failed(why, "")).map(|()| ExitCode::SUCCESS)
+}
+
+pub fn udp_peer(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    let ip = matches.get_one::<IpAddr>("listen").copied().unwrap_or(Ipv4Addr::LOCALHOST.into());
+    let mut options = udp_peer::Options::default();
+    if let Some(directory) = matches.get_one::<SocketAddr>("directory") {
+        options.directory = *directory;
+    }
+    if let Some(name) = matches.get_one::<String>("name") {
+        options.name.clone_from(name);
+    }
+    let port = matches.get_one::<u16>("port").copied().unwrap_or(options.listen.port());
+    options.listen = SocketAddr::new(ip, port);
+    guard(ip, matches)?;
+    options.broadcast = matches.get_one::<String>("broadcast").is_some_and(|word| word == "on");
+    talk(udp_peer::console(options, BufReader::new(stdin()), stdout()))
+}
+
+pub fn menu(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    let mut options = menu::Plain { insecure_bind: matches.get_flag("insecure-bind"), ..menu::Plain::default() };
+    if let Some(ip) = matches.get_one::<IpAddr>("listen") {
+        options.listen = *ip;
+    }
+    talk(menu::menu(options, BufReader::new(stdin()), stdout()))
+}
+
+pub fn peer(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    let level = matches.get_one::<peer::LogLevel>("log-level").copied().unwrap_or_default();
+    rumormill_node::logging::init(LogFormat::Human, &level.filter().to_string());
+    let local = matches.get_one::<SocketAddr>("local").copied();
+    let local = local.ok_or_else(|| Failure::usage("LOCAL is needed", "`rumormill peer --help` says what it takes"))?;
+    let options = peer::Options {
+        local,
+        peer: matches.get_one::<SocketAddr>("peer").copied(),
+        desired_id: matches.get_one::<i64>("desired-id").copied(),
+        insecure_bind: matches.get_flag("insecure-bind"),
+    };
+    talk(peer::console(options, BufReader::new(stdin()), stdout()))
+}
+
+/// None of these formats is encrypted or authenticated: other machines are let in only if that is asked for.
+fn guard(ip: IpAddr, matches: &ArgMatches) -> Result<(), Failure> {
+    if ip.to_canonical().is_loopback() || matches.get_flag("insecure-bind") {
+        return Ok(());
+    }
+    let why = format!("--listen {ip} can be reached from other machines, and this protocol is not encrypted");
+    Err(Failure::usage(why, "listen on 127.0.0.1, or say --insecure-bind if that is what you want"))
+}

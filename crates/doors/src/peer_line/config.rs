@@ -1,0 +1,101 @@
+//! Settings of the door.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::{Spec, SpecError};
+
+/// Contacts in the settings.
+pub const MAX_CONTACTS: usize = 16;
+/// A name, in bytes.
+pub const MAX_TEAM_LEN: usize = 32;
+/// The pause after the first try to reach a contact; it doubles.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Checked settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// What we are called; the name of the node if not given.
+    pub team: Option<String>,
+    /// The port that our connections come from.
+    pub source_port: Option<u16>,
+    /// Those who get a message at launch.
+    pub contacts: Vec<SocketAddr>,
+    /// The pause after the first try to reach a contact.
+    pub retry: Duration,
+}
+
+impl Config {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// Names the key and what is allowed.
+    pub fn from_spec(spec: &Spec) -> Result<Self, SpecError> {
+        spec.only(&["listen", "name", "source-port"], &["contact"])?;
+        let listen = spec.listen(None)?;
+        let team = spec.text("name").map(ToOwned::to_owned);
+        if team.as_ref().is_some_and(|team| team.is_empty() || team.len() > MAX_TEAM_LEN || one_word(team) != *team) {
+            return Err(spec.error(format!("name: give one word of at most {MAX_TEAM_LEN} bytes")));
+        }
+        let source_port = match spec.number("source-port", 0, 1..=65_535)? {
+            0 => None,
+            port => u16::try_from(port).ok(),
+        };
+        let mut contacts = Vec::new();
+        for contact in spec.addrs("contact")? {
+            if contact.port() == 0 || contact.ip().is_unspecified() || contact == listen {
+                return Err(spec.error(format!("contact: nobody can be reached at {contact}")));
+            }
+            if !contacts.contains(&contact) {
+                contacts.push(contact);
+            }
+        }
+        if contacts.len() > MAX_CONTACTS {
+            return Err(spec.error(format!("contact: at most {MAX_CONTACTS}")));
+        }
+        Ok(Self { listen, team, source_port, contacts, retry: RETRY })
+    }
+}
+
+/// A name as one word without control characters: the programs of this chat split at spaces.
+#[must_use]
+pub fn one_word(name: &str) -> String {
+    name.trim().chars().map(|c| if c.is_whitespace() || c.is_control() { '_' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Result<Config, String> {
+        let spec: Spec = text.parse().map_err(|why: SpecError| why.to_string())?;
+        Config::from_spec(&spec).map_err(|why| why.to_string())
+    }
+
+    #[test]
+    fn settings() {
+        let at = "peer-line,listen=127.0.0.1:8080";
+        let full = config(&format!("{at},name=team,source-port=9000,contact=10.0.0.1:1,contact=10.0.0.1:1")).unwrap();
+        assert_eq!((full.source_port, full.contacts.len()), (Some(9_000), 1));
+        assert_eq!(config(at).unwrap().team, None);
+        for (more, words) in [
+            ("name=two words", "name: give one word"),
+            ("name=", "name: give one word"),
+            ("source-port=0", "source-port: `0`"),
+            ("source-port=70000", "source-port: `70000`"),
+            ("contact=127.0.0.1:8080", "nobody can be reached at 127.0.0.1:8080"),
+            ("contact=0.0.0.0:1", "nobody can be reached"),
+            ("contact=x", "contact: `x`"),
+            ("room=a", "unknown key `room`"),
+        ] {
+            let found = config(&format!("{at},{more}")).unwrap_err();
+            assert!(found.contains(words), "{more}: {found}");
+        }
+        let many: String = (1..=17).map(|n| format!(",contact=10.0.0.1:{n}")).collect();
+        assert!(config(&format!("{at}{many}")).unwrap_err().contains("at most 16"));
+        assert!(config("peer-line,listen=0.0.0.0:1").unwrap_err().contains("--insecure-bind"));
+        assert_eq!(one_word(" a b\t"), "a_b");
+    }
+}

@@ -1,0 +1,69 @@
+//! The port, for connections and datagrams.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::net::{TcpListener, TcpSocket, UdpSocket};
+use tracing::debug;
+
+use super::dial::share_port;
+use crate::{DoorError, DoorKind};
+
+/// Connections that the system keeps for us.
+const BACKLOG: u32 = 1_024;
+/// What the system keeps of datagrams.
+const DATAGRAM_BUFFER: usize = 1 << 20;
+/// How often a free port is looked for that both TCP and UDP have.
+const PORT_TRIES: usize = 16;
+
+/// Sockets that are bound.
+#[derive(Debug)]
+pub struct Listener {
+    /// Where messages come in.
+    pub tcp: TcpListener,
+    /// Where the question comes in; may be missing where another program has that port.
+    pub udp: Option<UdpSocket>,
+    /// Where both are.
+    pub local: SocketAddr,
+}
+
+impl Listener {
+    /// Binds both. `share`: connections are also made from this port. `both`: without the datagrams there is nothing.
+    ///
+    /// # Errors
+    /// The port is taken, or not ours to take.
+    pub async fn bind(addr: SocketAddr, share: bool, both: bool) -> Result<Self, DoorError> {
+        let failed = |why| DoorError::io(DoorKind::PeerLine, "listen on", addr)(why);
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let tcp = listen(addr, share).map_err(failed)?;
+            let local = tcp.local_addr().map_err(failed)?;
+            match datagrams(local).await {
+                Ok(udp) => return Ok(Self { tcp, udp: Some(udp), local }),
+                Err(_) if addr.port() == 0 && tries < PORT_TRIES => {}
+                Err(why) if both => return Err(DoorError::io(DoorKind::PeerLine, "take datagrams on", local)(why)),
+                Err(why) => {
+                    debug!(%local, %why, "peer-line: nobody can ask who is online");
+                    return Ok(Self { tcp, udp: None, local });
+                }
+            }
+        }
+    }
+}
+
+fn listen(addr: SocketAddr, share: bool) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    if share {
+        share_port(&socket)?;
+    }
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
+
+async fn datagrams(addr: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(addr).await?;
+    let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(DATAGRAM_BUFFER);
+    Ok(socket)
+}

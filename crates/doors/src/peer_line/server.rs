@@ -1,0 +1,135 @@
+//! Takes connections and hands over what they say.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{AbortHandle, Id, JoinSet};
+use tokio::time::{Instant, sleep, timeout};
+use tracing::debug;
+
+use super::hall::{Hall, Sink};
+use super::talk::Talk;
+use crate::Counters;
+use crate::limits::ByAddress;
+
+/// Connections at once.
+pub const MAX_CONNECTIONS: usize = 256;
+/// Connections at once from one address, loopback aside.
+pub const MAX_BY_ADDRESS: usize = 32;
+/// So long a new connection has its place for sure. With all places taken by such, the next one waits unaccepted.
+const GRACE: Duration = Duration::from_millis(200);
+/// New connections of one address in a second, loopback aside; and at once.
+const PER_S: NonZeroU32 = NonZeroU32::new(50).unwrap();
+const BURST: NonZeroU32 = NonZeroU32::new(200).unwrap();
+
+struct Place {
+    ip: IpAddr,
+    useful: Arc<Useful>,
+    task: AbortHandle,
+}
+
+/// When a connection last said something useful.
+#[derive(Debug)]
+pub struct Useful {
+    born: Instant,
+    /// Milliseconds after it began, plus one; 0 for never.
+    at: AtomicU64,
+}
+
+impl Useful {
+    fn new() -> Self {
+        Self { born: Instant::now(), at: AtomicU64::new(0) }
+    }
+
+    /// Now.
+    pub fn now(&self) {
+        let ms = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.at.store(ms.saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// Whether it ever did, and when it last did or began.
+    fn rank(&self) -> (bool, Instant) {
+        match self.at.load(Ordering::Relaxed) {
+            0 => (false, self.born),
+            ms => (true, self.born + Duration::from_millis(ms)),
+        }
+    }
+}
+
+/// The connections.
+struct Places<S> {
+    hall: Hall<S>,
+    tasks: JoinSet<()>,
+    places: HashMap<Id, Place>,
+    by_address: ByAddress,
+}
+
+/// Takes connections until the task is dropped.
+pub async fn serve<S: Sink>(listener: TcpListener, hall: Hall<S>) {
+    let by_address = ByAddress::new(PER_S, BURST);
+    let mut places = Places { hall, tasks: JoinSet::new(), places: HashMap::new(), by_address };
+    loop {
+        tokio::select! {
+            Some(ended) = places.tasks.join_next_with_id() => places.ended(ended),
+            accepted = listener.accept() => match accepted {
+                Ok((stream, from)) => places.admit(stream, from.ip().to_canonical()).await,
+                Err(why) => {
+                    debug!(%why, "peer-line: cannot take a connection");
+                    sleep(Duration::from_millis(20)).await;
+                }
+            },
+        }
+    }
+}
+
+impl<S: Sink> Places<S> {
+    async fn admit(&mut self, stream: TcpStream, ip: IpAddr) {
+        let counters = Arc::clone(&self.hall.counters);
+        if !ip.is_loopback() {
+            let here = self.places.values().filter(|place| place.ip == ip).count();
+            if here >= MAX_BY_ADDRESS || !self.by_address.allows(ip) {
+                return Counters::one(&counters.refused_rate);
+            }
+        }
+        while self.places.len() >= MAX_CONNECTIONS {
+            self.make_place().await;
+        }
+        let useful = Arc::new(Useful::new());
+        let talk = Talk::new(stream, ip, self.hall.clone(), Arc::clone(&useful));
+        let task = self.tasks.spawn(async move {
+            if let Err(why) = talk.run().await {
+                debug!(%ip, %why, "peer-line: a connection ended");
+            }
+        });
+        self.places.insert(task.id(), Place { ip, useful, task });
+        Counters::one(&counters.opened);
+        Counters::set(&counters.open, self.places.len());
+        // Whoever was taken first speaks first, however many more there are.
+        tokio::task::yield_now().await;
+    }
+
+    /// Closes the connection that has said nothing useful for longest, unless it is too new for that: then waits.
+    async fn make_place(&mut self) {
+        let least = self.places.iter().min_by_key(|(_, place)| place.useful.rank()).map(|(id, place)| (*id, place));
+        let Some((id, place)) = least else { return };
+        let age = place.useful.rank().1.elapsed();
+        if age >= GRACE {
+            place.task.abort();
+            self.places.remove(&id);
+            Counters::one(&self.hall.counters.refused_full);
+        } else if let Ok(Some(ended)) = timeout(GRACE - age, self.tasks.join_next_with_id()).await {
+            self.ended(ended);
+        }
+    }
+
+    fn ended(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
+        let id = ended.map_or_else(|why| why.id(), |(id, ())| id);
+        self.places.remove(&id);
+        Counters::set(&self.hall.counters.open, self.places.len());
+    }
+}

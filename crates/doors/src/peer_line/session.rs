@@ -1,0 +1,207 @@
+//! What one connection says, message by message; pure.
+
+use std::net::{IpAddr, SocketAddr};
+
+use rumormill_wire::peer_line::{Line, Sender, bare_port, is_exit, is_greeting, trim};
+
+use super::table::Form;
+
+/// New addresses that one connection may bring into the table.
+pub const MAX_NAMES: usize = 16;
+/// What a program gets that waits for an answer to each of its messages.
+pub const RECEIVED: &str = "OK";
+
+/// A message that was heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// Who says it, if it says.
+    pub who: Option<Who>,
+    /// What it says; without a sender, all of it as it came.
+    pub text: String,
+    /// Whether the sender leaves by it.
+    pub exit: bool,
+}
+
+/// Who sent a message, as it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// How it writes that.
+    pub form: Form,
+    /// Its name; may be empty.
+    pub team: String,
+}
+
+/// The state of a connection.
+#[derive(Debug)]
+pub struct Session {
+    from: IpAddr,
+    opening: Opening,
+    names: usize,
+}
+
+/// One program opens with a line that is a port, and `CONNECT`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    /// Nothing was said yet.
+    Silent,
+    /// A port.
+    Port(u16),
+    /// A port and `CONNECT`: what has no sender comes from there.
+    Known(u16),
+    /// Something else.
+    Usual,
+}
+
+impl Session {
+    /// A connection from an address.
+    #[must_use]
+    pub fn new(from: IpAddr) -> Self {
+        Self { from: from.to_canonical(), opening: Opening::Silent, names: 0 }
+    }
+
+    /// Where the connection comes from.
+    #[must_use]
+    pub fn from(&self) -> IpAddr {
+        self.from
+    }
+
+    /// Whether the other side waits for an answer to each message.
+    #[must_use]
+    pub fn wants_answers(&self) -> bool {
+        matches!(self.opening, Opening::Known(_))
+    }
+
+    /// Whether it has said a port and nothing else. Answered too early, it would glue its next message to its `CONNECT`; it
+    /// is answered after a pause, in case it waits already.
+    #[must_use]
+    pub fn is_opening(&self) -> bool {
+        matches!(self.opening, Opening::Port(_))
+    }
+
+    /// Whether the connection may bring in another address.
+    #[must_use]
+    pub fn may_name(&self) -> bool {
+        self.names < MAX_NAMES
+    }
+
+    /// It did.
+    pub fn named(&mut self) {
+        self.names += 1;
+    }
+
+    /// Takes a message with what stands around it; gives what is to be shown.
+    pub fn message(&mut self, bytes: &[u8]) -> Vec<Heard> {
+        let message = trim(bytes);
+        if message.is_empty() {
+            return Vec::new();
+        }
+        // Characters may have been cut where the sender's buffer ended.
+        let text = String::from_utf8_lossy(message);
+        match self.opening {
+            Opening::Silent => {
+                if let Some(port) = bare_port(message) {
+                    self.opening = Opening::Port(port);
+                    return Vec::new();
+                }
+                self.opening = Opening::Usual;
+            }
+            Opening::Port(port) if is_greeting(&text) || Line::parse(text.as_bytes()).is_ok() => {
+                self.opening = Opening::Known(port);
+            }
+            Opening::Port(_) => {
+                let number = self.end();
+                return number.into_iter().chain([self.heard(&text)]).collect();
+            }
+            Opening::Known(_) | Opening::Usual => {}
+        }
+        vec![self.heard(&text)]
+    }
+
+    /// Nothing more comes: a number alone was a message after all.
+    pub fn end(&mut self) -> Option<Heard> {
+        let Opening::Port(port) = self.opening else { return None };
+        self.opening = Opening::Usual;
+        Some(Heard { who: None, text: port.to_string(), exit: false })
+    }
+
+    fn heard(&self, text: &str) -> Heard {
+        match Line::parse(text.as_bytes()) {
+            Ok(line) => {
+                let (addr, form) = match line.sender {
+                    Sender::Plain(addr) => (SocketAddr::new(addr.ip().to_canonical(), addr.port()), Form::Plain),
+                    Sender::Bracketed(addr) => (SocketAddr::new(self.from, addr.port()), Form::Bracketed),
+                };
+                let who = Who { addr, form, team: line.team.unwrap_or_default().to_owned() };
+                Heard { who: Some(who), text: line.text.to_owned(), exit: line.is_exit() }
+            }
+            Err(_) => {
+                let Opening::Known(port) = self.opening else {
+                    return Heard { who: None, text: text.to_owned(), exit: false };
+                };
+                let addr = SocketAddr::new(self.from, port);
+                let who = Who { addr, form: Form::Plain, team: String::new() };
+                Heard { who: Some(who), text: text.to_owned(), exit: is_exit(text) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> Session {
+        Session::new([127, 0, 0, 5].into())
+    }
+
+    fn one(session: &mut Session, message: &[u8]) -> Heard {
+        let mut heard = session.message(message);
+        assert_eq!(heard.len(), 1, "{heard:?}");
+        heard.remove(0)
+    }
+
+    fn said(addr: &str, form: Form, team: &str, text: &str) -> Heard {
+        let who = Who { addr: addr.parse().unwrap(), form, team: team.into() };
+        Heard { who: Some(who), text: text.into(), exit: false }
+    }
+
+    #[test]
+    fn lines_with_and_without_a_sender() {
+        let mut session = session();
+        let plain = said("127.0.0.9:8080", Form::Plain, "t", "hi  there");
+        assert_eq!(one(&mut session, b" 127.0.0.9:8080 t hi  there\r\n\0\0"), plain);
+        // The address in brackets is ours; the port is theirs.
+        assert_eq!(one(&mut session, b"<127.0.0.1:8103> m hi"), said("127.0.0.5:8103", Form::Bracketed, "m", "hi"));
+        assert!(one(&mut session, b"<127.0.0.1:8103> m QUIT").exit && one(&mut session, b"127.0.0.1:1 m exit").exit);
+        let unknown = Heard { who: None, text: "10.103.45.601:8080 P1 hi".into(), exit: false };
+        assert_eq!(one(&mut session, b"10.103.45.601:8080 P1 hi\n"), unknown);
+        assert!(session.message(b" \r\n\0").is_empty());
+        assert_eq!(one(&mut session, b"127.0.0.9:8080 t gr\xc3").text, "gr\u{fffd}", "a character that was cut");
+        assert!(!session.wants_answers());
+    }
+
+    #[test]
+    fn one_program_opens_with_a_port() {
+        let mut session = session();
+        assert!(session.message(b"8103\n").is_empty() && session.is_opening() && !session.wants_answers());
+        assert_eq!(one(&mut session, b"CONNECT"), said("127.0.0.5:8103", Form::Plain, "", "CONNECT"));
+        assert!(session.wants_answers() && !session.is_opening());
+        assert_eq!(one(&mut session, b"hello"), said("127.0.0.5:8103", Form::Plain, "", "hello"));
+        assert!(one(&mut session, b"exit").exit && session.wants_answers());
+    }
+
+    #[test]
+    fn a_number_is_not_always_a_port() {
+        let mut first = session();
+        assert!(first.message(b"42").is_empty());
+        assert_eq!(first.end().unwrap().text, "42");
+        assert_eq!(first.end(), None);
+        let mut second = session();
+        second.message(b"42");
+        let texts: Vec<_> = second.message(b"is the answer").into_iter().map(|heard| heard.text).collect();
+        assert_eq!(texts, ["42", "is the answer"]);
+        assert_eq!(one(&mut second, b"43").text, "43", "only the first");
+    }
+}

@@ -1,0 +1,224 @@
+//! Who is there: addresses from messages, each once, with a bound; pure.
+//!
+//! Anybody may put any address into a message. So that nobody uses us against a third party, an address is only dialled if
+//! the message that named it came from that same address (or both are this machine's loopback), if it was given by our own
+//! user, or if it was in our settings. The others are listed and never dialled.
+//!
+//! A full table makes room: who never answered a dial goes before who did, who spoke less before who spoke more.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+/// Addresses in the table.
+pub const MAX_PEERS: usize = 1_024;
+/// Addresses of one network (an IPv4 address, an IPv6 /64), loopback aside.
+pub const MAX_BY_NETWORK: usize = 64;
+/// Dials that fail one after the other before an address is taken out.
+pub const MAX_FAILURES: u8 = 3;
+
+/// How a peer writes the address in its messages, and wants it written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// `ip:port`, the sender's.
+    Plain,
+    /// `<ip:port>`, the receiver's address with the sender's port.
+    Bracketed,
+}
+
+/// What is known of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    number: u64,
+    /// How it wants its messages.
+    pub form: Form,
+    /// Whether it may be dialled.
+    pub dial: bool,
+    /// Whether it is among the connected peers, or only somebody whom we have written to.
+    pub listed: bool,
+    /// Whether it ever took a connection.
+    pub answered: bool,
+    /// Dials that have failed since.
+    pub failures: u8,
+    heard: u16,
+    named_by: Option<IpAddr>,
+}
+
+/// What became of an address that a message named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    /// It was there.
+    Known,
+    /// It is there now.
+    Added,
+    /// It is our own.
+    Own,
+    /// There is no place for it.
+    Full,
+}
+
+/// The table.
+#[derive(Debug)]
+pub struct Table {
+    own: SocketAddr,
+    peers: BTreeMap<SocketAddr, Peer>,
+    numbers: u64,
+    version: u64,
+}
+
+/// Whether somebody at `from` may speak for an address.
+fn speaks_for(from: IpAddr, addr: SocketAddr) -> bool {
+    let ip = addr.ip().to_canonical();
+    from == ip || from.is_loopback() && ip.is_loopback()
+}
+
+fn network(addr: SocketAddr) -> IpAddr {
+    match addr.ip().to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+impl Table {
+    /// Nobody yet. `own` is where we listen.
+    #[must_use]
+    pub fn new(own: SocketAddr) -> Self {
+        Self { own, peers: BTreeMap::new(), numbers: 0, version: 0 }
+    }
+
+    /// A message from `from`, received at our address `at`, names an address. `more` says whether its connection may add
+    /// another one.
+    pub fn name(&mut self, addr: SocketAddr, form: Form, from: IpAddr, at: IpAddr, more: bool) -> Named {
+        let own_ip = if self.own.ip().is_unspecified() { at } else { self.own.ip() };
+        if addr.port() == self.own.port() && addr.ip().to_canonical() == own_ip.to_canonical() {
+            return Named::Own;
+        }
+        let dial = speaks_for(from, addr) && !addr.ip().is_unspecified();
+        if let Some(peer) = self.peers.get_mut(&addr) {
+            if dial {
+                peer.form = form;
+                peer.named_by = Some(from);
+            }
+            peer.dial |= dial;
+            peer.heard = peer.heard.saturating_add(1);
+            self.list(addr);
+            return Named::Known;
+        }
+        if !more || !self.make_room(addr) {
+            return Named::Full;
+        }
+        self.add(addr, Peer { form, dial, heard: 1, named_by: Some(from), ..self.blank() });
+        Named::Added
+    }
+
+    /// Puts a peer among the connected, at their end.
+    fn list(&mut self, addr: SocketAddr) {
+        if let Some(peer) = self.peers.get_mut(&addr).filter(|peer| !peer.listed) {
+            (peer.listed, peer.number) = (true, self.numbers);
+            self.numbers += 1;
+            self.version += 1;
+        }
+    }
+
+    fn blank(&self) -> Peer {
+        let number = self.numbers;
+        let form = Form::Plain;
+        Peer { number, form, dial: true, listed: true, answered: false, failures: 0, heard: 0, named_by: None }
+    }
+
+    fn add(&mut self, addr: SocketAddr, peer: Peer) {
+        self.peers.insert(addr, peer);
+        self.numbers += 1;
+        self.version += 1;
+    }
+
+    /// Takes somebody out if there is no place for one more; false if everybody who would have to go has a better right.
+    fn make_room(&mut self, addr: SocketAddr) -> bool {
+        let network_of = network(addr);
+        let crowded = !network_of.is_loopback()
+            && self.peers.keys().filter(|other| network(**other) == network_of).count() >= MAX_BY_NETWORK;
+        if !crowded && self.peers.len() < MAX_PEERS {
+            return true;
+        }
+        let rivals = self.peers.iter().filter(|(other, peer)| {
+            (!crowded || network(**other) == network_of) && !(peer.answered && peer.failures == 0)
+        });
+        let least = rivals.min_by_key(|(_, peer)| (peer.answered, peer.heard, peer.number)).map(|(addr, _)| *addr);
+        least.is_some_and(|least| self.remove(least))
+    }
+
+    fn remove(&mut self, addr: SocketAddr) -> bool {
+        self.version += 1;
+        self.peers.remove(&addr).is_some()
+    }
+
+    /// Somebody at `from` says that the peer leaves; whether it did.
+    pub fn exit(&mut self, addr: SocketAddr, from: IpAddr) -> bool {
+        let may = self.peers.get(&addr).is_some_and(|peer| speaks_for(from, addr) || peer.named_by == Some(from));
+        may && self.remove(addr)
+    }
+
+    /// A dial that we had reason for went through. Whom our own user or settings named comes in by this; `listed` puts it
+    /// among the connected.
+    pub fn reached(&mut self, addr: SocketAddr, listed: bool) {
+        if let Some(peer) = self.peers.get_mut(&addr) {
+            (peer.answered, peer.failures, peer.dial) = (true, 0, true);
+            if listed {
+                self.list(addr);
+            }
+        } else if self.make_room(addr) {
+            self.add(addr, Peer { listed, answered: true, ..self.blank() });
+        }
+    }
+
+    /// A dial failed; whether the peer was taken out for it.
+    pub fn failed(&mut self, addr: SocketAddr) -> bool {
+        let Some(peer) = self.peers.get_mut(&addr) else { return false };
+        peer.failures = peer.failures.saturating_add(1);
+        peer.failures >= MAX_FAILURES && self.remove(addr)
+    }
+
+    /// A peer.
+    #[must_use]
+    pub fn get(&self, addr: SocketAddr) -> Option<&Peer> {
+        self.peers.get(&addr)
+    }
+
+    /// Those who may be dialled, in the order in which they came.
+    #[must_use]
+    pub fn to_dial(&self) -> Vec<(SocketAddr, Form)> {
+        self.ordered(|peer| peer.dial).map(|(addr, peer)| (addr, peer.form)).collect()
+    }
+
+    /// The connected peers, in the order in which they came.
+    #[must_use]
+    pub fn listed(&self) -> Vec<SocketAddr> {
+        self.ordered(|peer| peer.listed).map(|(addr, _)| addr).collect()
+    }
+
+    fn ordered(&self, keep: impl Fn(&Peer) -> bool) -> impl Iterator<Item = (SocketAddr, Peer)> {
+        let mut all: Vec<_> = self.peers.iter().filter(|(_, peer)| keep(peer)).map(|(a, peer)| (*a, *peer)).collect();
+        all.sort_by_key(|(_, peer)| peer.number);
+        all.into_iter()
+    }
+
+    /// Changes with the list of connected peers.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// Whether nobody is there.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.peers.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+use super::*;
+use proptest::prelude::*;
+
+const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+fn addr(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn table() -> Table {
+    Table::new(addr("127.0.0.1:8080"))
+}
+
+fn name(table: &mut Table, text: &str, from: &str) -> Named {
+    table.name(addr(text), Form::Plain, ip(from), LOCAL, true)
+}
+
+#[test]
+fn each_once_in_the_order_they_came() {
+    let mut table = table();
+    assert_eq!(name(&mut table, "127.0.0.1:9", "127.0.0.1"), Named::Added);
+    assert_eq!(name(&mut table, "127.0.0.1:7", "127.0.0.1"), Named::Added);
+    assert_eq!(name(&mut table, "127.0.0.1:9", "127.0.0.1"), Named::Known);
+    assert_eq!(name(&mut table, "127.0.0.1:8080", "127.0.0.1"), Named::Own);
+    assert_eq!(table.listed(), [addr("127.0.0.1:9"), addr("127.0.0.1:7")]);
+    assert!(table.exit(addr("127.0.0.1:9"), LOCAL));
+    assert!(!table.exit(addr("127.0.0.1:9"), LOCAL));
+    assert_eq!(table.listed(), [addr("127.0.0.1:7")]);
+}
+
+#[test]
+fn a_third_party_is_listed_and_never_dialled() {
+    let mut table = table();
+    name(&mut table, "10.0.0.9:80", "10.0.0.5");
+    name(&mut table, "127.0.0.1:22", "10.0.0.5");
+    name(&mut table, "127.0.0.7:22", "127.0.0.1");
+    name(&mut table, "10.0.0.5:22", "10.0.0.5");
+    name(&mut table, "0.0.0.0:22", "127.0.0.1");
+    assert_eq!(table.listed().len(), 5);
+    let dialled: Vec<_> = table.to_dial().into_iter().map(|(addr, _)| addr).collect();
+    assert_eq!(dialled, [addr("127.0.0.7:22"), addr("10.0.0.5:22")]);
+    assert!(!table.exit(addr("10.0.0.5:22"), ip("10.0.0.6")), "nobody else speaks for it");
+    assert!(table.exit(addr("10.0.0.9:80"), ip("10.0.0.5")), "who named it takes it back");
+    name(&mut table, "127.0.0.1:22", "127.0.0.1");
+    assert_eq!(table.to_dial().len(), 3, "it spoke for itself");
+}
+
+#[test]
+fn who_never_answers_is_taken_out_and_who_answers_starts_anew() {
+    let mut table = table();
+    let peer = addr("127.0.0.1:9");
+    name(&mut table, "127.0.0.1:9", "127.0.0.1");
+    assert!(!table.failed(peer) && !table.failed(peer));
+    table.reached(peer, true);
+    assert!(!table.failed(peer) && !table.failed(peer) && table.failed(peer));
+    assert!(table.is_empty() && !table.failed(peer));
+    table.reached(peer, false);
+    assert!(table.listed().is_empty() && table.to_dial().len() == 1);
+    table.reached(peer, true);
+    assert_eq!(table.listed(), [peer]);
+}
+
+#[test]
+fn a_flood_of_names_displaces_nobody_who_answers() {
+    let mut table = table();
+    let (honest, chatty) = (addr("127.0.0.1:9"), addr("127.0.0.1:10"));
+    name(&mut table, "127.0.0.1:9", "127.0.0.1");
+    table.reached(honest, true);
+    for _ in 0..2 {
+        table.name(chatty, Form::Plain, LOCAL, LOCAL, true);
+    }
+    for n in 0..3 * u16::try_from(MAX_PEERS).unwrap() {
+        table.name(SocketAddr::new(LOCAL, 10_000 + n), Form::Plain, LOCAL, LOCAL, true);
+    }
+    assert_eq!(table.len(), MAX_PEERS);
+    assert!(table.get(honest).is_some() && table.get(chatty).is_some());
+    assert_eq!(table.name(addr("127.0.0.1:11"), Form::Plain, LOCAL, LOCAL, false), Named::Full);
+}
+
+#[test]
+fn one_network_does_not_fill_it() {
+    let mut table = table();
+    let from = ip("10.0.0.5");
+    for port in 1..500 {
+        table.name(SocketAddr::new(from, port), Form::Plain, from, LOCAL, true);
+    }
+    assert_eq!(table.len(), MAX_BY_NETWORK);
+    for port in 1..500 {
+        table.reached(SocketAddr::new(from, port), true);
+    }
+    assert_eq!(table.name(SocketAddr::new(from, 999), Form::Plain, from, LOCAL, true), Named::Full);
+    assert_eq!(name(&mut table, "10.0.0.6:1", "10.0.0.6"), Named::Added);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn it_keeps_its_bounds(steps in proptest::collection::vec((0u8..5, 0u8..4, 1u16..2_000, 0u8..4), 0..3_000)) {
+        let mut table = table();
+        for (what, host, port, from) in steps {
+            let ip = |n: u8| IpAddr::from(if n == 0 { [127, 0, 0, 1] } else { [10, 0, 0, n] });
+            let peer = SocketAddr::new(ip(host), port);
+            match what {
+                0 => table.reached(peer, from == 0),
+                1 => drop(table.failed(peer)),
+                2 => drop(table.exit(peer, ip(from))),
+                _ => drop(table.name(peer, Form::Plain, ip(from), LOCAL, true)),
+            }
+            prop_assert!(table.len() <= MAX_PEERS);
+        }
+        for (addr, _) in table.to_dial() {
+            prop_assert!(table.get(addr).unwrap().dial);
+        }
+        for n in 1u8..4 {
+            let network = table.peers.keys().filter(|a| a.ip() == IpAddr::from([10, 0, 0, n])).count();
+            prop_assert!(network <= MAX_BY_NETWORK);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! One connection that came in: cut into messages by newlines, pauses and its end.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rumormill_wire::peer_line::{Line, message_len, trim};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::hall::{Hall, Sink};
+use super::server::Useful;
+use super::session::{RECEIVED, Session};
+use crate::Counters;
+
+/// A pause that ends a message.
+pub const PAUSE: Duration = Duration::from_millis(300);
+/// However it trickles, a message ends after so long.
+const MESSAGE: Duration = Duration::from_secs(10);
+/// The first byte comes within this time.
+pub const FIRST: Duration = Duration::from_secs(10);
+/// The next message comes within this time.
+const IDLE: Duration = Duration::from_secs(900);
+/// An answer is taken within this time.
+const ANSWER: Duration = Duration::from_secs(2);
+/// One message in this time, and as many at once as come to [`LEAD`] together: the others wait in the sender's system.
+const PACE: Duration = Duration::from_millis(5);
+const LEAD: Duration = Duration::from_secs(1);
+/// Bytes read at once.
+const CHUNK: usize = 4_096;
+
+/// Whether a first message comes from a web page: a browser lets one reach any port of this machine.
+fn is_http(message: &[u8]) -> bool {
+    let methods =
+        [&b"GET /"[..], b"POST ", b"PUT ", b"HEAD ", b"OPTIONS ", b"DELETE ", b"PATCH ", b"CONNECT ", b"PRI *"];
+    Line::parse(message).is_err()
+        && (methods.iter().any(|method| message.starts_with(method)) || message.windows(5).any(|part| part == b"HTTP/"))
+}
+
+/// A connection.
+pub struct Talk<S> {
+    stream: TcpStream,
+    session: Session,
+    hall: Hall<S>,
+    useful: Arc<Useful>,
+    first: bool,
+    /// A port alone was answered.
+    answered: bool,
+    due: Instant,
+}
+
+impl<S: Sink> Talk<S> {
+    /// A connection that was taken.
+    pub fn new(stream: TcpStream, from: IpAddr, hall: Hall<S>, useful: Arc<Useful>) -> Self {
+        Self { stream, session: Session::new(from), hall, useful, first: true, answered: false, due: Instant::now() }
+    }
+
+    /// Until its end.
+    ///
+    /// # Errors
+    /// It broke, or is not from a program of this chat.
+    pub async fn run(mut self) -> io::Result<()> {
+        let mut buffer = Vec::with_capacity(CHUNK);
+        let mut begun = Instant::now();
+        loop {
+            if buffer.is_empty() {
+                begun = Instant::now();
+            }
+            let opening = self.session.is_opening() && !self.answered;
+            let wait = match (buffer.is_empty(), self.first) {
+                (true, true) => FIRST,
+                (true, false) if opening => PAUSE,
+                (true, false) => IDLE,
+                (false, _) => PAUSE.min(MESSAGE.saturating_sub(begun.elapsed())),
+            };
+            buffer.reserve(CHUNK);
+            let read = timeout(wait, self.stream.read_buf(&mut buffer)).await;
+            let (ended, closed) = match read {
+                Err(_) if buffer.is_empty() && opening => {
+                    self.answered = true;
+                    self.answer().await?;
+                    continue;
+                }
+                Err(_) if buffer.is_empty() => (true, true),
+                Err(_) => (true, false),
+                Ok(Ok(0)) => (true, true),
+                Ok(Ok(bytes)) => {
+                    Counters::add(&self.hall.counters.bytes_in, bytes);
+                    (false, false)
+                }
+                // What came before the reset is still a message.
+                Ok(Err(_)) => (true, true),
+            };
+            self.messages(&mut buffer, ended).await?;
+            if closed {
+                return self.last().await;
+            }
+        }
+    }
+
+    /// Takes all messages that are complete.
+    async fn messages(&mut self, buffer: &mut Vec<u8>, ended: bool) -> io::Result<()> {
+        let mut used = 0;
+        while let Some(rest) = buffer.get(used..).filter(|rest| !rest.is_empty()) {
+            let len = message_len(rest, ended).map_err(|why| {
+                Counters::one(&self.hall.counters.malformed);
+                io::Error::new(io::ErrorKind::InvalidData, why)
+            })?;
+            let Some(message) = len.and_then(|len| rest.get(..len)) else { break };
+            used += message.len();
+            self.message(message).await?;
+        }
+        buffer.drain(..used);
+        Ok(())
+    }
+
+    async fn message(&mut self, message: &[u8]) -> io::Result<()> {
+        if trim(message).is_empty() {
+            return Ok(());
+        }
+        if std::mem::take(&mut self.first) && is_http(trim(message)) {
+            Counters::one(&self.hall.counters.malformed);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a first line of HTTP"));
+        }
+        self.pace().await;
+        for heard in self.session.message(message) {
+            self.hear(heard).await?;
+        }
+        if self.session.wants_answers() { self.answer().await } else { Ok(()) }
+    }
+
+    async fn answer(&mut self) -> io::Result<()> {
+        let answer = RECEIVED.as_bytes();
+        timeout(ANSWER, self.stream.write_all(answer)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        Counters::add(&self.hall.counters.bytes_out, answer.len());
+        Ok(())
+    }
+
+    async fn hear(&mut self, heard: super::session::Heard) -> io::Result<()> {
+        self.useful.now();
+        let at = self.stream.local_addr().map_or(IpAddr::from([0, 0, 0, 0]), |addr| addr.ip());
+        let taken = self.hall.hear(&mut self.session, heard, at).await;
+        if taken { Ok(()) } else { Err(io::ErrorKind::ConnectionAborted.into()) }
+    }
+
+    async fn last(mut self) -> io::Result<()> {
+        match self.session.end() {
+            Some(heard) => self.hear(heard).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn pace(&mut self) {
+        let now = Instant::now();
+        self.due = self.due.max(now) + PACE;
+        let ahead = self.due.saturating_duration_since(now);
+        if ahead > LEAD {
+            sleep(ahead - LEAD).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_web_page_is_known_by_its_first_line() {
+        for line in ["GET / HTTP/1.1", "POST /x", "CONNECT a:1 HTTP/1.1", "x / HTTP/1.1"] {
+            assert!(is_http(line.as_bytes()), "{line}");
+        }
+        for line in ["127.0.0.1:8080 t HTTP/1.1 is old", "CONNECT", "8080", "getting there"] {
+            assert!(!is_http(line.as_bytes()), "{line}");
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The machine alone: what follows what, to the frame, and what holds whatever comes.
+
+use proptest::prelude::*;
+
+use super::super::kept::{KEPT_FOR, MAX_KEPT, MAX_KEPT_BYTES};
+use super::super::link::{MAX_WAITING, MAX_WAITING_BYTES};
+use super::*;
+
+const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+struct Bench {
+    hub: Hub,
+    now: Duration,
+}
+
+/// What was done, with frames read back.
+#[derive(Debug, PartialEq)]
+enum Did {
+    Sent(LinkId, Said),
+    Closed(LinkId, Why),
+    Joined(i64),
+    Delivered(i64, String),
+}
+
+impl Bench {
+    fn new(id: i64) -> Self {
+        Self { hub: Hub::new(id, Arc::default()), now: Duration::ZERO }
+    }
+
+    fn act<R>(&mut self, event: impl FnOnce(&mut Hub, Duration, &mut Vec<Action>) -> R) -> (R, Vec<Did>) {
+        let mut out = Vec::new();
+        let result = event(&mut self.hub, self.now, &mut out);
+        let did = out.into_iter().map(|action| match action {
+            Action::Send { link, frame, .. } => {
+                self.hub.wrote(link, frame.len());
+                Gave(link, Said::decode(&frame[4..]).unwrap())
+            }
+            Action::Close { link, why, .. } => Closed(link, why),
+            Action::Joined(id) => Joined(id),
+            Action::Deliver { from, text } => Delivered(from, text),
+        });
+        (result, did.collect())
+    }
+
+    fn hear(&mut self, link: LinkId, said: Said) -> Vec<Did> {
+        self.act(|hub, now, out| hub.heard(link, said, now, out)).1
+    }
+
+    /// A peer dials in and says who it is.
+    fn peer(&mut self, id: i64) -> (LinkId, Vec<Did>) {
+        let (link, _) = self.act(|hub, now, out| hub.opened(LOCAL, false, now, out));
+        let did = self.hear(link, Said::Start { id });
+        (link, did)
+    }
+
+    fn end(&mut self, link: LinkId) -> Vec<Did> {
+        self.act(|hub, _, out| hub.closed(link, out)).1
+    }
+}
+
+fn text(from: i64, to: i64, text: &str) -> Said {
+    Said::Text { from, to, text: text.into() }
+}
+
+fn join(id: i64, via: i64) -> Said {
+    Said::Join { id, via }
+}
+
+use Did::{Closed, Delivered, Joined, Sent as Gave};
+
+#[test]
+fn a_newcomer_gets_the_answer_then_what_was_kept_then_who_is_there_and_the_others_hear_of_it() {
+    let mut bench = Bench::new(10);
+    let (a, _) = bench.peer(11);
+    assert_eq!(bench.hear(a, text(11, 12, "one")), []);
+    assert_eq!(bench.hear(a, text(11, 12, "two")), []);
+    let (b, did) = bench.peer(12);
+    let expected = [
+        Gave(b, Said::Welcome { id: 10 }),
+        Gave(b, text(11, 12, "one")),
+        Gave(b, text(11, 12, "two")),
+        Gave(b, join(11, 10)),
+        Gave(a, join(12, 10)),
+    ];
+    assert_eq!(did, expected);
+    assert_eq!(bench.hub.table(), [(11, 11), (12, 12)]);
+    assert_eq!(bench.hub.buffer().count(), 0);
+    assert_eq!(bench.end(b), [Gave(a, Said::Leave { id: 12 })]);
+    assert_eq!(bench.hub.table(), [(11, 11)]);
+}
+
+#[test]
+fn an_id_that_is_taken_or_none_is_refused_and_its_link_closed() {
+    let mut bench = Bench::new(10);
+    let (a, _) = bench.peer(11);
+    bench.hear(a, join(21, 11));
+    for id in [11, 10, 21, 0, -1, i64::MIN] {
+        let (link, did) = bench.peer(id);
+        assert_eq!(did, [Gave(link, Said::Refused), Closed(link, Why::Taken(id))]);
+        assert!(!bench.hub.is_open(link));
+        assert_eq!(bench.end(link), [], "nobody was told of it");
+    }
+    assert_eq!(bench.hub.table(), [(11, 11), (21, 11)]);
+}
+
+#[test]
+fn a_joiner_says_who_it_is_and_nothing_when_its_host_goes() {
+    let mut bench = Bench::new(10);
+    let (a, _) = bench.peer(11);
+    let (host, did) = bench.act(|hub, now, out| hub.opened(LOCAL, true, now, out));
+    assert_eq!(did, [Gave(host, Said::Start { id: 10 })]);
+    assert_eq!(bench.hear(host, Said::Welcome { id: 1 }), [Joined(1)]);
+    assert_eq!(bench.hear(host, join(2, 1)), []);
+    assert_eq!(bench.hub.table(), [(1, 1), (2, 1), (11, 11)]);
+    // What is behind the host is not announced to it, and it hears of who dials us.
+    let (b, did) = bench.peer(12);
+    let expected = [
+        Gave(b, Said::Welcome { id: 10 }),
+        Gave(b, join(1, 10)),
+        Gave(b, join(2, 10)),
+        Gave(b, join(11, 10)),
+        Gave(host, join(12, 10)),
+        Gave(a, join(12, 10)),
+    ];
+    assert_eq!(did.len(), expected.len());
+    assert!(expected.iter().all(|one| did.contains(one)), "{did:?}");
+    assert_eq!(did[..4], expected[..4]);
+    assert_eq!(bench.end(host), []);
+    assert_eq!(bench.hub.table(), [(11, 11), (12, 12)]);
+}
+
+#[test]
+fn a_host_that_refuses_or_answers_nonsense_is_left() {
+    for (said, why) in [
+        (Said::Refused, Why::Refused),
+        (Said::Welcome { id: 0 }, Why::Taken(0)),
+        (Said::Welcome { id: -5 }, Why::Taken(-5)),
+        (Said::Welcome { id: 10 }, Why::Taken(10)),
+        (Said::Welcome { id: 11 }, Why::Taken(11)),
+        (Said::Start { id: 4 }, Why::OutOfTurn),
+        (join(2, 1), Why::OutOfTurn),
+    ] {
+        let mut bench = Bench::new(10);
+        bench.peer(11);
+        let (host, _) = bench.act(|hub, now, out| hub.opened(LOCAL, true, now, out));
+        assert_eq!(bench.hear(host, said), [Closed(host, why)]);
+        assert_eq!(bench.hub.table(), [(11, 11)]);
+    }
+}
+
+#[test]
+fn frames_out_of_turn_close_the_link() {
+    for said in [Said::Welcome { id: 4 }, Said::Refused, text(1, 2, "x"), join(1, 2), Said::Leave { id: 1 }] {
+        let mut bench = Bench::new(10);
+        let (link, _) = bench.act(|hub, now, out| hub.opened(LOCAL, false, now, out));
+        assert_eq!(bench.hear(link, said), [Closed(link, Why::OutOfTurn)]);
+    }
+    let mut bench = Bench::new(10);
+    let (a, _) = bench.peer(11);
+    let (b, _) = bench.peer(12);
+    assert_eq!(bench.hear(b, Said::Start { id: 13 }), [Gave(a, Said::Leave { id: 12 }), Closed(b, Why::OutOfTurn)]);
+}
+
+#[test]
+fn nobody_hears_that_one_left_of_whom_he_was_not_told() {
+    let mut bench = Bench::new(10);
+    let (a, _) = bench.peer(11);
+    let (b, _) = bench.peer(12);
+    assert_eq!(bench.end(a), [Gave(b, Said::Leave { id: 11 })]);
+    let (c, _) = bench.peer(13);
+    assert_eq!(bench.end(b), [Gave(c, Said::Leave { id: 12 })]);
+    let (host, _) = bench.act(|hub, now, out| hub.opened(LOCAL, true, now, out));
+    bench.hear(host, Said::Welcome { id: 1 });
+    assert_eq!(bench.end(c), [], "the host came later and was never told of 13");
+}
+
+#[test]
+fn messages_go_by_the_table_and_never_back() {
+    let mut bench = Bench::new(10);
+    let (a, _) = bench.peer(11);
+    let (b, _) = bench.peer(12);
+    assert_eq!(bench.hear(a, text(11, 10, "to you")), [Delivered(11, "to you".into())]);
+    assert_eq!(bench.hear(a, text(11, 12, "past you")), [Gave(b, text(11, 12, "past you"))]);
+    bench.hear(b, join(21, 12));
+    assert_eq!(bench.hear(a, text(11, 21, "far")), [Gave(b, text(11, 21, "far"))]);
+    assert_eq!(bench.hear(b, text(5, 21, "back")), [], "kept, and not sent back to where it came from");
+    assert_eq!(bench.hub.buffer().count(), 1);
+    for wrong in [text(0, 10, "x"), text(-1, 10, "x"), text(10, 10, "x"), text(11, 0, "x"), text(10, 12, "x")] {
+        assert_eq!(bench.hear(a, wrong), [], "nobody writes in our name, and 0 is nobody");
+    }
+    assert_eq!(bench.hub.buffer().count(), 1);
+}
+
+#[test]
+fn announcements_change_the_table_and_are_not_passed_on() {
+    let mut bench = Bench::new(10);
+    let (a, _) = bench.peer(11);
+    let (b, _) = bench.peer(12);
+    bench.hear(a, text(11, 21, "kept"));
+    assert_eq!(bench.hear(b, join(21, 12)), [Gave(b, text(11, 21, "kept"))]);
+    assert_eq!(bench.hear(a, join(21, 11)), [], "the later one has the route");
+    assert_eq!(bench.hub.table(), [(11, 11), (12, 12), (21, 11)]);
+    assert_eq!(bench.hear(b, Said::Leave { id: 21 }), [], "it is no longer behind 12");
+    for id in [0, -1, 10, 11, 12] {
+        assert_eq!(bench.hear(a, join(id, 11)), []);
+        assert_eq!(bench.hear(a, Said::Leave { id }), []);
+    }
+    assert_eq!(bench.hub.table(), [(11, 11), (12, 12), (21, 11)], "a direct peer stays one");
+    assert_eq!(bench.hear(a, Said::Leave { id: 21 }), []);
+    assert_eq!(bench.hub.table(), [(11, 11), (12, 12)]);
+}
+
+#[test]
+fn the_room_speaks_to_every_known_id_in_our_name() {
+    let mut bench = Bench::new(10);
+    let (a, _) = bench.peer(11);
+    bench.hear(a, join(21, 11));
+    let (count, did) = bench.act(|hub, _, out| hub.say_all("alice@c0de: hi", out));
+    assert_eq!(count, 2);
+    assert_eq!(did, [Gave(a, text(10, 11, "alice@c0de: hi")), Gave(a, text(10, 21, "alice@c0de: hi"))]);
+    assert_eq!(bench.act(|hub, now, out| hub.say(99, "later".into(), now, out)), (Sent::Kept, vec![]));
+    let (_, did) = bench.peer(99);
+    assert!(did.contains(&Gave(1, text(10, 99, "later"))), "{did:?}");
+}
+
+#[test]
+fn what_waits_too_long_is_dropped_and_who_says_nothing_is_closed() {
+    let mut bench = Bench::new(10);
+    bench.act(|hub, now, out| hub.say(99, "later".into(), now, out));
+    let (new, _) = bench.act(|hub, now, out| hub.opened(LOCAL, false, now, out));
+    let (calling, _) = bench.act(|hub, now, out| hub.opened(LOCAL, true, now, out));
+    let (quiet, _) = bench.peer(11);
+    bench.now = HANDSHAKE;
+    let (_, did) = bench.act(|hub, now, out| hub.tick(now, out));
+    assert_eq!(did, [Closed(new, Why::Silent), Closed(calling, Why::Silent)]);
+    assert!(bench.hub.is_open(quiet));
+    bench.now = KEPT_FOR;
+    bench.act(|hub, now, out| hub.tick(now, out));
+    assert_eq!(bench.hub.buffer().count(), 0);
+}
+
+#[test]
+fn a_thousand_who_only_connect_leave_room_for_one_who_talks() {
+    let mut bench = Bench::new(10);
+    let (talker, _) = bench.peer(11);
+    bench.hear(talker, text(11, 10, "hello"));
+    for n in 0..1_000 {
+        bench.now += Duration::from_millis(1);
+        bench.act(|hub, now, out| hub.opened(LOCAL, false, now, out));
+        bench.peer(1_000 + n);
+    }
+    assert!(bench.hub.is_open(talker));
+    assert!(bench.hub.links() <= MAX_NEW + MAX_PEERS, "{}", bench.hub.links());
+    let (late, did) = bench.peer(12);
+    assert!(did.contains(&Gave(late, Said::Welcome { id: 10 })));
+}
+
+#[test]
+fn one_who_reads_nothing_costs_a_bounded_queue() {
+    let mut bench = Bench::new(10);
+    let (a, _) = bench.peer(11);
+    let mut out = Vec::new();
+    for _ in 0..2_000 {
+        bench.hub.say(11, "x".repeat(2_000), Duration::ZERO, &mut out);
+    }
+    let bytes: usize =
+        out.iter().map(|action| if let Action::Send { frame, .. } = action { frame.len() } else { 0 }).sum();
+    assert!(out.len() <= MAX_WAITING && bytes <= MAX_WAITING_BYTES, "{} frames of {bytes} bytes", out.len());
+    assert!(bench.hub.is_open(a));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever a few links say, in any order: nothing is unbounded, nobody is told that one left of whom he was not told,
+    /// every route leads over a link that is there, and no frame has an id below 1.
+    #[test]
+    fn invariants(events in prop::collection::vec((0u8..12, 0u64..12, -1i64..24, 0i64..24), 0..300)) {
+        let mut bench = Bench::new(10);
+        let mut told = std::collections::BTreeSet::new();
+        for (kind, link, id, other) in events {
+            bench.now += Duration::from_millis(300);
+            let did = match kind {
+                0 => bench.act(|hub, now, out| hub.opened(LOCAL, link == 0, now, out)).1,
+                1 | 2 => bench.hear(link, Said::Start { id }),
+                3 => bench.hear(link, Said::Welcome { id }),
+                4 | 5 => bench.hear(link, Said::Join { id, via: other }),
+                6 => bench.hear(link, Said::Leave { id }),
+                7 | 8 => bench.hear(link, text(id, other, "t")),
+                9 => bench.end(link),
+                10 => bench.act(|hub, now, out| hub.tick(now, out)).1,
+                _ => bench.act(|hub, now, out| hub.say(other + 1, "s".into(), now, out)).1,
+            };
+            for one in did {
+                if let Gave(link, said) = one {
+                    match said {
+                        Said::Join { id, via } => {
+                            prop_assert!(id > 0 && via == 10 && id != 10);
+                            told.insert((link, id));
+                        }
+                        Said::Leave { id } => prop_assert!(told.remove(&(link, id))),
+                        Said::Text { from, to, .. } => prop_assert!(from > 0 && to > 0 && to != 10),
+                        _ => {}
+                    }
+                }
+            }
+            prop_assert_eq!(bench.hub.table().len(), bench.hub.routes.len());
+            for (id, state) in &bench.hub.links {
+                let learned = bench.hub.routes.values().filter(|route| route.link == *id && !route.direct).count();
+                prop_assert_eq!(learned, state.learned);
+            }
+            prop_assert!(bench.hub.buffer().count() <= MAX_KEPT);
+            prop_assert!(bench.hub.kept.bytes() <= MAX_KEPT_BYTES);
+            prop_assert!(bench.hub.buffer().all(|kept| kept.to > 0 && kept.to != 10));
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! How fast frames of one connection are read. Who sends faster waits: TCP tells him so, and the others go on.
+
+use std::time::Duration;
+
+/// Frames read a second.
+pub const FRAMES_PER_S: u32 = 500;
+/// Frames read at once: a host hands over all it kept.
+pub const BURST: u32 = 1_500;
+
+/// One connection's share.
+#[derive(Debug)]
+pub struct Pace {
+    /// The time at which all that was read would have come at the full rate; never long ago.
+    due: Duration,
+}
+
+impl Pace {
+    const EACH: Duration = Duration::from_micros(1_000_000 / FRAMES_PER_S as u64);
+
+    /// A connection that begins now.
+    #[must_use]
+    pub fn new(now: Duration) -> Self {
+        Self { due: now }
+    }
+
+    /// Counts one frame; how long to wait before it, if at all.
+    pub fn frame(&mut self, now: Duration) -> Option<Duration> {
+        self.due = self.due.max(now) + Self::EACH;
+        self.due.checked_sub(now + Self::EACH * BURST).filter(|wait| !wait.is_zero())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_free_and_the_rest_comes_at_the_rate() {
+        let start = Duration::from_secs(7);
+        let mut pace = Pace::new(start);
+        let waits = (0..BURST).filter_map(|_| pace.frame(start)).count();
+        assert_eq!(waits, 0);
+        let mut now = start;
+        for _ in 0..FRAMES_PER_S {
+            now += pace.frame(now).unwrap();
+        }
+        assert_eq!(now - start, Duration::from_secs(1));
+        let later = now + Duration::from_secs(60);
+        assert_eq!(pace.frame(later), None);
+    }
+}

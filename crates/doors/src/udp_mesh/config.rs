@@ -1,0 +1,182 @@
+//! What can be set.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rumormill_wire::udp_mesh::{Letter, extended};
+
+use crate::{Spec, SpecError};
+
+/// Where old peers look for the directory.
+pub const DIRECTORY_PORT: u16 = 3_000;
+/// Members at most, in all.
+pub const MAX_MEMBERS: usize = 16_384;
+/// Members at most from one address, unless set.
+const BY_ADDRESS: u64 = 1_024;
+
+/// Checked settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the directory listens, or the peer.
+    pub listen: SocketAddr,
+    /// Directory or peer.
+    pub role: Role,
+    /// Between two heartbeats, and between two looks for silent members.
+    pub heartbeat: Duration,
+    /// How long a member may be silent.
+    pub reap: Duration,
+    /// Between two broadcasts of a peer; none unless given, since each is a message to everyone.
+    pub broadcast: Option<Duration>,
+    /// Where a directory keeps its members across a restart.
+    pub state: Option<PathBuf>,
+    /// Members at most.
+    pub members: usize,
+    /// Members at most from one address.
+    pub by_address: usize,
+}
+
+/// Directory or peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Role {
+    /// A directory that takes part.
+    Directory {
+        /// The character under which it takes part; a free one if none.
+        letter: Option<Letter>,
+        /// Where it takes texts; port 0 for a free one.
+        peer: SocketAddr,
+    },
+    /// A peer of somebody else's directory.
+    Peer {
+        /// The directory.
+        join: SocketAddr,
+        /// One character, or up to 64 bytes: then it speaks the extended form.
+        name: String,
+    },
+}
+
+impl Config {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// A key is unknown, missing or out of range.
+    pub fn from_spec(spec: &Spec) -> Result<Self, SpecError> {
+        let join = spec.addr("join")?;
+        let listen = match join {
+            Some(_) => {
+                spec.only(&["listen", "join", "name", "heartbeat", "broadcast"], &[])?;
+                spec.listen(None)?
+            }
+            None => {
+                spec.only(&["listen", "name", "peer", "heartbeat", "reap", "state", "members", "per_address"], &[])?;
+                spec.listen(Some(([127, 0, 0, 1], DIRECTORY_PORT).into()))?
+            }
+        };
+        let role = match join {
+            Some(join) => Role::Peer { join, name: name(spec)? },
+            None => Role::Directory { letter: letter(spec)?, peer: peer(spec, listen)? },
+        };
+        let heartbeat = ms(10)..=ms(60_000);
+        let reap = spec.time("reap", Duration::from_millis(1_500), ms(10)..=ms(600_000))?;
+        let count = |key, default| {
+            let most = u64::try_from(MAX_MEMBERS).unwrap_or(u64::MAX);
+            Ok(usize::try_from(spec.number(key, default, 1..=most)?).unwrap_or(MAX_MEMBERS))
+        };
+        Ok(Self {
+            listen,
+            role,
+            heartbeat: spec.time("heartbeat", Duration::from_millis(500), heartbeat)?,
+            reap,
+            broadcast: broadcast(spec)?,
+            state: spec.text("state").map(PathBuf::from),
+            members: count("members", u64::try_from(MAX_MEMBERS).unwrap_or(u64::MAX))?,
+            by_address: count("per_address", BY_ADDRESS)?,
+        })
+    }
+}
+
+const fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+fn broadcast(spec: &Spec) -> Result<Option<Duration>, SpecError> {
+    match spec.text("broadcast") {
+        None | Some("off") => Ok(None),
+        Some(_) => spec.time("broadcast", Duration::ZERO, ms(100)..=ms(3_600_000)).map(Some),
+    }
+}
+
+fn name(spec: &Spec) -> Result<String, SpecError> {
+    let name =
+        spec.text("name").ok_or_else(|| spec.error("name is needed with join: one character, or up to 64 bytes"))?;
+    let fits = extended::is_name(name) && (name.chars().count() > 1 || name.chars().all(|c| Letter::new(c).is_some()));
+    if fits {
+        Ok(name.to_owned())
+    } else {
+        Err(bad(spec, "name", name, "one printable ASCII character, or 2 to 64 bytes"))
+    }
+}
+
+fn letter(spec: &Spec) -> Result<Option<Letter>, SpecError> {
+    let Some(name) = spec.text("name") else { return Ok(None) };
+    let mut chars = name.chars();
+    match (chars.next().and_then(Letter::new), chars.next()) {
+        (Some(letter), None) => Ok(Some(letter)),
+        _ => Err(bad(spec, "name", name, "one printable ASCII character")),
+    }
+}
+
+fn peer(spec: &Spec, listen: SocketAddr) -> Result<SocketAddr, SpecError> {
+    let peer = spec.addr("peer")?.unwrap_or(SocketAddr::new(listen.ip(), 0));
+    if peer.ip() == listen.ip() {
+        Ok(peer)
+    } else {
+        Err(bad(spec, "peer", &peer.to_string(), &format!("an address on {}, like listen", listen.ip())))
+    }
+}
+
+fn bad(spec: &Spec, key: &str, value: &str, allowed: &str) -> SpecError {
+    spec.error(format!("{key}: `{value}` is not allowed; give {allowed}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Result<Config, String> {
+        Config::from_spec(&text.parse().map_err(|e: SpecError| e.to_string())?).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_directory_and_a_peer_are_asked_for() {
+        let directory = config("udp-mesh").unwrap();
+        assert_eq!(directory.listen, "127.0.0.1:3000".parse().unwrap());
+        assert_eq!((directory.heartbeat.as_millis(), directory.reap.as_millis()), (500, 1_500));
+        assert_eq!(directory.role, Role::Directory { letter: None, peer: "127.0.0.1:0".parse().unwrap() });
+        let peer = config("udp-mesh,listen=127.0.0.1:3005,join=127.0.0.1:3000,name=Z,broadcast=4s").unwrap();
+        assert_eq!(peer.role, Role::Peer { join: "127.0.0.1:3000".parse().unwrap(), name: "Z".into() });
+        assert_eq!(peer.broadcast, Some(Duration::from_secs(4)));
+        assert_eq!(
+            config("udp-mesh,listen=127.0.0.1:1,join=127.0.0.1:2,name=long,broadcast=off").unwrap().broadcast,
+            None
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_is_said() {
+        for (text, words) in [
+            ("udp-mesh,name=AB", "one printable ASCII character"),
+            ("udp-mesh,name=é", "one printable ASCII character"),
+            ("udp-mesh,listen=127.0.0.1:1,join=127.0.0.1:2", "name is needed"),
+            ("udp-mesh,listen=127.0.0.1:1,join=127.0.0.1:2,name=é", "one printable"),
+            ("udp-mesh,join=127.0.0.1:2,name=A", "listen is needed"),
+            ("udp-mesh,broadcast=4s", "unknown key `broadcast`"),
+            ("udp-mesh,peer=127.0.0.2:1", "like listen"),
+            ("udp-mesh,listen=0.0.0.0:3000", "--insecure-bind"),
+            ("udp-mesh,members=0", "1 to 16384"),
+        ] {
+            let found = config(text).unwrap_err();
+            assert!(found.contains(words), "{text}: {found}");
+        }
+    }
+}

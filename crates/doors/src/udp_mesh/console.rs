@@ -1,0 +1,203 @@
+//! A peer on a terminal: it joins a directory, shows what comes and sends what is typed.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rumormill_wire::udp_mesh::{Letter, extended::is_name};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::config::{Config, DIRECTORY_PORT, Role};
+use super::peer::Tell;
+use super::station::{Event, Station};
+use crate::cut::one_line;
+use crate::{DoorError, DoorKind};
+
+/// A typed line, in bytes. What is longer is cut.
+const MAX_LINE_LEN: usize = 65_536;
+/// What was typed last goes out for so long after the end.
+const LINGER: Duration = Duration::from_secs(1);
+/// What old peers do.
+const BROADCAST: Duration = Duration::from_secs(4);
+
+const HELP: &str = "connect | disconnect | broadcast on|off | send TEXT | send NAME TEXT | peers | help | quit";
+
+/// Who to be, and where.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The directory.
+    pub directory: SocketAddr,
+    /// One character, or up to 64 bytes: then the extended form is spoken, which only our own directories know.
+    pub name: String,
+    /// The peer's own address.
+    pub listen: SocketAddr,
+    /// Whether to broadcast every four seconds from the start, as old peers do.
+    pub broadcast: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Self { directory: local(DIRECTORY_PORT), name: "Z".to_owned(), listen: local(3_005), broadcast: false }
+    }
+}
+
+impl Options {
+    fn config(self) -> Result<Config, DoorError> {
+        let one = self.name.chars().count() == 1;
+        if !is_name(&self.name) || one && !self.name.chars().all(|c| Letter::new(c).is_some()) {
+            let reason =
+                format!("`{}` is no name: one printable ASCII character, or 2 to 64 bytes", one_line(&self.name));
+            return Err(DoorError::Refused { door: DoorKind::UdpMesh, reason });
+        }
+        Ok(Config {
+            listen: self.listen,
+            role: Role::Peer { join: self.directory, name: self.name },
+            heartbeat: Duration::from_millis(500),
+            reap: Duration::from_millis(1_500),
+            broadcast: self.broadcast.then_some(BROADCAST),
+            state: None,
+            members: 0,
+            by_address: 0,
+        })
+    }
+}
+
+/// Runs until `quit` or the end of the input.
+///
+/// # Errors
+/// The name is none, the port cannot be bound, or the terminal is gone.
+pub async fn console(
+    options: Options,
+    input: impl AsyncBufRead + Unpin,
+    mut output: impl AsyncWrite + Unpin,
+) -> Result<(), DoorError> {
+    let mut station = Station::bind(&options.config()?).await?;
+    let mut lines = Lines { input, line: Vec::new() };
+    let terminal = |why| DoorError::io(DoorKind::UdpMesh, "write to", "the terminal")(why);
+    let hello = format!("{} on {}, directory {}", name(&station), station.local_addr(), directory(&station));
+    say(&mut output, &hello).await.map_err(terminal)?;
+    loop {
+        let answer = tokio::select! {
+            event = station.event() => shown(&station, &event),
+            line = lines.next() => {
+                let line = line.map_err(DoorError::io(DoorKind::UdpMesh, "read", "the terminal"))?;
+                match line.as_deref().map(str::trim) {
+                    None | Some("quit") => break,
+                    Some("") => continue,
+                    Some(line) => obey(&mut station, line),
+                }
+            }
+        };
+        say(&mut output, &answer).await.map_err(terminal)?;
+    }
+    let _ = tokio::time::timeout(LINGER, async {
+        while station.is_busy() {
+            station.event().await;
+        }
+    })
+    .await;
+    station.leave().await;
+    Ok(())
+}
+
+async fn say(output: &mut (impl AsyncWrite + Unpin), text: &str) -> io::Result<()> {
+    output.write_all(format!("{text}\n").as_bytes()).await?;
+    output.flush().await
+}
+
+fn name(station: &Station) -> &str {
+    &station.peer().settings().name
+}
+
+fn directory(station: &Station) -> SocketAddr {
+    station.peer().settings().directory
+}
+
+/// What an event looks like. Nothing from outside moves the cursor.
+fn shown(station: &Station, event: &Event) -> String {
+    match event {
+        Event::Text { claimed, text, .. } => format!("{claimed}: {}", one_line(text)),
+        Event::Tell(Tell::Registered) => {
+            format!("registered as {}; {} others are listed", name(station), station.peer().peers().len())
+        }
+        Event::Tell(Tell::LeftOut) => {
+            format!(
+                "{} is in no directory: {} is taken there, or nobody listens on {}; BIRTH is sent again",
+                name(station),
+                name(station),
+                directory(station)
+            )
+        }
+        Event::Tell(Tell::Refused(why)) => format!("not taken: {why}"),
+        Event::Tell(Tell::Lost) => "no longer in the directory; BIRTH is sent again".to_owned(),
+    }
+}
+
+fn obey(station: &mut Station, line: &str) -> String {
+    let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
+    match (command, rest.trim()) {
+        ("connect", "") => {
+            let (peer, now) = station.peer_mut();
+            peer.connect(now);
+            "connecting".to_owned()
+        }
+        ("disconnect", "") => {
+            station.peer_mut().0.disconnect();
+            "disconnected: the directory drops a peer that is silent".to_owned()
+        }
+        ("broadcast", state @ ("on" | "off")) => {
+            let (peer, now) = station.peer_mut();
+            peer.broadcast(now, (state == "on").then_some(BROADCAST));
+            format!("broadcast {state}")
+        }
+        ("send", text) if !text.is_empty() => send(station, text),
+        ("peers", "") => {
+            let listed = station.peer().peers().iter().map(|(addr, peer)| format!("{} {addr}", peer.name));
+            let listed: Vec<_> = listed.collect();
+            if listed.is_empty() { "no peers".to_owned() } else { listed.join("\n") }
+        }
+        ("help", "") => HELP.to_owned(),
+        _ => format!("no such command: {}; {HELP}", one_line(line)),
+    }
+}
+
+/// To one, if the first word is the name of a peer; else to all.
+fn send(station: &mut Station, text: &str) -> String {
+    let one = text.split_once(' ').filter(|(name, _)| station.peer().peers().values().any(|peer| peer.name == *name));
+    match one {
+        Some((name, text)) => {
+            station.send(text.trim(), |_, peer| peer == name, None);
+            format!("sent to {name}")
+        }
+        None => match station.send(text, |_, _| true, None) {
+            0 => "nobody is there".to_owned(),
+            count => format!("sent to all, {count}"),
+        },
+    }
+}
+
+/// Lines of bounded length, read so that nothing is lost when the reading is interrupted.
+struct Lines<R> {
+    input: R,
+    line: Vec<u8>,
+}
+
+impl<R: AsyncBufRead + Unpin> Lines<R> {
+    async fn next(&mut self) -> io::Result<Option<String>> {
+        loop {
+            let bytes = self.input.fill_buf().await?;
+            let end = bytes.iter().position(|byte| *byte == b'\n');
+            let (part, used) = (bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default(), end.map(|at| at + 1));
+            let (room, ended, len) = (MAX_LINE_LEN - self.line.len(), bytes.is_empty(), bytes.len());
+            self.line.extend_from_slice(part.get(..room).unwrap_or(part));
+            self.input.consume(used.unwrap_or(len));
+            if used.is_some() || ended && !self.line.is_empty() {
+                return Ok(Some(String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned()));
+            }
+            if ended {
+                return Ok(None);
+            }
+        }
+    }
+}

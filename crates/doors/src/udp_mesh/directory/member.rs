@@ -1,0 +1,109 @@
+//! A member of the directory.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rumormill_wire::udp_mesh::Letter;
+use rumormill_wire::udp_mesh::extended::{Entry, Identity, KEY_LEN};
+
+use crate::udp_mesh::bucket::Bucket;
+
+/// What a member of the extended form has more than an old peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    /// It signs with this.
+    pub key: [u8; KEY_LEN],
+    /// Its name.
+    pub name: String,
+}
+
+/// A member.
+#[derive(Debug)]
+pub struct Member {
+    /// The character that old peers know it by.
+    pub letter: Option<Letter>,
+    /// Where it takes datagrams.
+    pub addr: SocketAddr,
+    /// Old peers have none.
+    pub own: Option<Own>,
+    pub(super) birth: Option<SocketAddr>,
+    pub(super) heard: Duration,
+    pub(super) ours: bool,
+    /// The last time that was signed with its key, in a BIRTH; or in a text, which the owner of the directory keeps.
+    pub(in crate::udp_mesh) time: u64,
+    pub(in crate::udp_mesh) said: Bucket,
+    pub(super) told: Told,
+    pub(super) queued: bool,
+    pub(super) ready: Duration,
+}
+
+/// What a member knows of the directory.
+#[derive(Debug, Clone)]
+pub(super) enum Told {
+    /// Nothing, or too little to add to.
+    Nothing,
+    /// All of a version. Old peers have no versions: all of the last broadcast.
+    Version(u64),
+    /// The parts of a version up to one.
+    Parts { version: u64, parts: Arc<[Arc<[u8]>]>, next: usize },
+}
+
+/// What is known of a member after a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    /// Its character.
+    pub letter: Option<Letter>,
+    /// Its address.
+    pub addr: SocketAddr,
+    /// Its key and name.
+    pub own: Option<Own>,
+    /// Where its BIRTH came from.
+    pub birth: Option<SocketAddr>,
+    /// The last time it signed.
+    pub time: u64,
+}
+
+impl Member {
+    pub(super) fn new(
+        letter: Option<Letter>,
+        addr: SocketAddr,
+        own: Option<Own>,
+        birth: Option<SocketAddr>,
+        now: Duration,
+    ) -> Self {
+        Self {
+            letter,
+            addr,
+            own,
+            birth,
+            heard: now,
+            ours: false,
+            time: 0,
+            said: Bucket::default(),
+            told: Told::Nothing,
+            queued: false,
+            ready: Duration::ZERO,
+        }
+    }
+
+    /// Its name, as it is shown.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match (&self.own, self.letter) {
+            (Some(own), _) => own.name.clone(),
+            (None, Some(letter)) => letter.to_string(),
+            (None, None) => String::new(),
+        }
+    }
+
+    pub(super) fn saved(&self) -> Saved {
+        let (letter, addr, birth, time) = (self.letter, self.addr, self.birth, self.time);
+        Saved { letter, addr, own: self.own.clone(), birth, time }
+    }
+}
+
+/// An entry of the extended form.
+pub(super) fn entry(letter: Option<Letter>, addr: SocketAddr, own: Option<&Own>) -> Entry<'_> {
+    Entry { letter, addr, identity: own.map(|own| Identity { key: own.key, name: &own.name }) }
+}

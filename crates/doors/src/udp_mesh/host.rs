@@ -1,0 +1,341 @@
+//! The door as a directory that takes part: one task with two sockets.
+//!
+//! The directory's socket takes BIRTH and KEEPALIVE and sends the directory; texts come and go by a socket of their own, whose
+//! port is listed like that of any peer.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rumormill_wire::udp_mesh::extended::{Extended, MAX_NAME_LEN, Refusal};
+use rumormill_wire::udp_mesh::{Datagram, Letter};
+use tokio::net::UdpSocket;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::bucket::Bucket;
+use super::config::{Config, Role};
+use super::directory::{Claim, Directory, Limits, Own, Verdict};
+use super::keys::{Keys, holds, unix_micros};
+use super::socket::{BUFFER_LEN, Mouth, addr_of, bind, bind_low, drain, shown};
+use super::state::{self, Kept};
+use super::station::{Done, Encoded, Heard, Sender, count_fault, tell_done};
+use crate::cut::{cut, one_line};
+use crate::porch::IntoRoom;
+use crate::{Counters, DoorError, DoorKind, Incoming, Outgoing, Porch};
+
+/// Signatures checked, a second. More are dropped: whoever is honest asks again.
+const CHECKS: NonZeroU32 = NonZeroU32::new(5_000).unwrap();
+/// Refusals sent, a second.
+const REFUSALS: NonZeroU32 = NonZeroU32::new(500).unwrap();
+/// Between two writes of the members.
+const SAVE_GAP: Duration = Duration::from_millis(500);
+/// Directories written before others have their turn.
+const MAX_SENDS: usize = 512;
+
+/// A directory and its sockets.
+#[derive(Debug)]
+pub(super) struct Host {
+    socket: UdpSocket,
+    mouth: Mouth<Done>,
+    directory: Directory,
+    keys: Keys,
+    start: Instant,
+    listen: SocketAddr,
+    peer: SocketAddr,
+    letter: Option<Letter>,
+    buffer: Vec<u8>,
+    /// A datagram that the socket had no room for.
+    held: Option<(SocketAddr, Arc<[u8]>)>,
+    checks: Bucket,
+    refusals: Bucket,
+    strangers: Bucket,
+    state: Option<PathBuf>,
+    saved: (u64, Duration),
+    saving: Option<JoinHandle<std::io::Result<()>>>,
+}
+
+impl Host {
+    pub(super) async fn bind(config: Config) -> Result<Self, DoorError> {
+        let Role::Directory { letter, peer } = config.role else {
+            let reason = "a peer is no directory".to_owned();
+            return Err(DoorError::Refused { door: DoorKind::UdpMesh, reason });
+        };
+        let socket = bind(config.listen)?;
+        let listen = addr_of(&socket)?;
+        let texts = bind_low(peer, listen.port())?;
+        let peer = shown(addr_of(&texts)?);
+        let limits = Limits {
+            members: config.members,
+            by_address: config.by_address,
+            look: config.heartbeat,
+            silence: config.reap,
+            home: peer.ip(),
+        };
+        let kept = config.state.as_deref().map(state::load).transpose().unwrap_or_else(|why| {
+            warn!(%why, "udp-mesh: the members of the last run cannot be read; the directory begins without them");
+            None
+        });
+        let kept = kept.unwrap_or_default();
+        let mut directory = Directory::new(limits, kept.version.saturating_add(1).max(unix_micros()));
+        let restored = kept.members.into_iter().map(|saved| directory.restore(Duration::ZERO, saved));
+        let count = restored.filter(|taken| *taken).count();
+        if count > 0 {
+            info!(members = count, "udp-mesh: members of the last run are listed until they fall silent");
+        }
+        let saved = (directory.version(), Duration::ZERO);
+        let keys = Keys::generate().map_err(DoorError::io(DoorKind::UdpMesh, "make", "a key"))?;
+        Ok(Self {
+            socket,
+            mouth: Mouth::new(texts),
+            directory,
+            keys,
+            start: Instant::now(),
+            listen,
+            peer,
+            letter,
+            buffer: vec![0; BUFFER_LEN],
+            held: None,
+            checks: Bucket::default(),
+            refusals: Bucket::default(),
+            strangers: Bucket::default(),
+            state: config.state,
+            saved,
+            saving: None,
+        })
+    }
+
+    pub(super) const fn local_addr(&self) -> SocketAddr {
+        self.listen
+    }
+
+    pub(super) const fn peer_addr(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Lists ourselves, under the letter asked for or a free one.
+    fn settle(&mut self, name: &str) {
+        let line = one_line(name);
+        let (name, _) = cut(&line, MAX_NAME_LEN);
+        // A name of one character would have to be that letter.
+        let name = if name.chars().count() > 1 { name.into_owned() } else { format!("node {name}") };
+        let own = || Own { key: self.keys.public(), name: name.clone() };
+        let wished = self.letter.into_iter().chain(self.directory.free_letter());
+        let mut tried = wished.filter(|letter| self.directory.settle(Duration::ZERO, *letter, self.peer, own()));
+        match tried.next() {
+            Some(letter) if self.letter.is_none_or(|wished| wished == letter) => {
+                info!(%letter, peer = %self.peer, "udp-mesh: the directory takes part");
+            }
+            Some(letter) => warn!(%letter, "udp-mesh: the name asked for is held by a member of the last run"),
+            None => warn!("udp-mesh: no name is free; the directory does not take part"),
+        }
+    }
+
+    /// Serves until the porch says stop or the node drops its end.
+    pub(super) async fn run(mut self, mut porch: Porch) {
+        self.start = Instant::now();
+        self.settle(&porch.name);
+        loop {
+            let now = self.start.elapsed();
+            let room = self.turn(now, &porch.counters);
+            let due = self.mouth.pacer.wake().filter(|_| room.1);
+            let due = due.into_iter().chain(room.0.then(|| self.directory.wake())).min();
+            let due = due.unwrap_or(now + SAVE_GAP).min(self.save_due(now));
+            tokio::select! {
+                ready = self.socket.readable() => if ready.is_ok() { self.hear_members(&porch.counters) },
+                ready = self.mouth.socket.readable() => if ready.is_ok() { self.hear_peers(&porch.into_room, &porch.counters) },
+                _ = self.socket.writable(), if self.held.is_some() => {}
+                _ = self.mouth.socket.writable(), if self.mouth.is_held() => {}
+                outgoing = porch.from_room.recv() => match outgoing {
+                    Some(outgoing) => self.give(outgoing, &porch.counters),
+                    None => break,
+                },
+                _ = porch.stop.wait_for(|stop| *stop) => break,
+                () = tokio::time::sleep_until(self.start + due) => {}
+            }
+        }
+        self.save_last().await;
+    }
+
+    /// All that is due; whether the two sockets have room for more.
+    fn turn(&mut self, now: Duration, counters: &Counters) -> (bool, bool) {
+        self.directory.look(now);
+        for addr in self.directory.gone() {
+            self.mouth.pacer.forget(addr);
+        }
+        let directories = self.send_directories(now, counters);
+        let texts = self.mouth.flush(now, counters);
+        self.mouth.count_dropped(counters);
+        tell_done(self.mouth.pacer.finished());
+        Counters::set(&counters.open, self.directory.len());
+        self.save(now);
+        (directories, texts)
+    }
+
+    fn send_directories(&mut self, now: Duration, counters: &Counters) -> bool {
+        for _ in 0..MAX_SENDS {
+            let next = self.held.take().or_else(|| self.directory.next_datagram(now));
+            let Some((to, bytes)) = next else { return true };
+            match self.socket.try_send_to(&bytes, to) {
+                Ok(len) => Counters::add(&counters.bytes_out, len),
+                Err(why) if why.kind() == std::io::ErrorKind::WouldBlock => {
+                    self.held = Some((to, bytes));
+                    return false;
+                }
+                Err(why) => debug!(%to, %why, "udp-mesh: a directory was not sent"),
+            }
+            // A text right behind it would be a burst.
+            self.mouth.pacer.note(now, to);
+        }
+        true
+    }
+
+    fn hear_members(&mut self, counters: &Counters) {
+        let now = self.start.elapsed();
+        let Self { socket, buffer, directory, checks, refusals, .. } = self;
+        let _ = drain(socket, buffer, |from, bytes| {
+            directory.heard();
+            Counters::add(&counters.bytes_in, bytes.len());
+            let refusal = hear_member(now, from, bytes, directory, checks, counters);
+            if let Some(why) = refusal.filter(|_| refusals.take(now, REFUSALS)) {
+                let mut out = Vec::new();
+                let encoded = Datagram::Extended(Extended::Refused(why)).encode(&mut out);
+                debug_assert!(encoded.is_ok(), "{encoded:?}");
+                // Whoever does not hear it asks again.
+                let _ = socket.try_send_to(&out, from);
+            }
+        });
+    }
+
+    fn hear_peers(&mut self, into_room: &IntoRoom, counters: &Counters) {
+        let now = self.start.elapsed();
+        let Self { mouth, buffer, directory, strangers, .. } = self;
+        let _ = drain(&mouth.socket, buffer, |from, bytes| {
+            Counters::add(&counters.bytes_in, bytes.len());
+            let heard = match Datagram::parse(bytes) {
+                Ok(Datagram::Vanilla(text)) => Heard { text, signed: None },
+                Ok(Datagram::Extended(Extended::Text { time, text, .. })) => {
+                    Heard { text, signed: Some((time, bytes)) }
+                }
+                Ok(_) => return Counters::one(&counters.refused_other),
+                Err(why) => return count_fault(counters, why.reason),
+            };
+            let sender = directory.member_at(from).map(|member| Sender {
+                name: member.name(),
+                key: member.own.as_ref().map(|own| own.key),
+                said: &mut member.said,
+                time: &mut member.time,
+            });
+            if let Some(claimed) = heard.claimed(now, from, sender, strangers, counters) {
+                into_room.try_send(Incoming { claimed, text: heard.text.to_owned(), from: Some(from.ip()) });
+            }
+        });
+    }
+
+    fn give(&mut self, outgoing: Outgoing, counters: &Counters) {
+        let Outgoing { text, line, to, done, .. } = outgoing;
+        let encoded = Encoded::new(if to.is_some() { &text } else { &line }, &mut self.keys, counters);
+        let wanted = self.directory.others().filter(|member| to.is_none_or(|ip| member.addr.ip() == ip));
+        let parcels: Vec<_> = wanted.map(|m| (m.addr, encoded.for_peer(m.own.is_some()))).collect();
+        if parcels.is_empty() {
+            Counters::one(&counters.dropped_out);
+        }
+        self.mouth.pacer.push(self.start.elapsed(), parcels, done);
+    }
+
+    /// When the members are to be written again.
+    fn save_due(&self, now: Duration) -> Duration {
+        let wanted = self.state.is_some() && self.saved.0 != self.directory.version();
+        if wanted { (self.saved.1 + SAVE_GAP).max(now + SAVE_GAP / 10) } else { now + Duration::from_secs(60) }
+    }
+
+    /// Writes the members if they changed: one write at a time, off this thread, since a disk may take its time.
+    fn save(&mut self, now: Duration) {
+        let Some(path) = &self.state else { return };
+        if self.saving.as_ref().is_some_and(|saving| !saving.is_finished()) {
+            return;
+        }
+        let version = self.directory.version();
+        if self.saved.0 == version || now < self.saved.1 + SAVE_GAP && self.saved.1 > Duration::ZERO {
+            return;
+        }
+        self.saved = (version, now);
+        let (path, kept) = (path.clone(), Kept { version, members: self.directory.saved() });
+        self.saving = Some(tokio::task::spawn_blocking(move || {
+            state::store(&path, &kept).inspect_err(|why| warn!(%why, "udp-mesh: the members are not kept"))
+        }));
+    }
+
+    async fn save_last(mut self) {
+        if let Some(saving) = self.saving.take() {
+            let _ = saving.await;
+        }
+        self.saved.1 = Duration::ZERO;
+        self.save(self.start.elapsed());
+        if let Some(saving) = self.saving.take() {
+            let _ = saving.await;
+        }
+    }
+}
+
+/// What a datagram to the directory does; the refusal that goes back, if any.
+fn hear_member(
+    now: Duration,
+    from: SocketAddr,
+    bytes: &[u8],
+    directory: &mut Directory,
+    checks: &mut Bucket,
+    counters: &Counters,
+) -> Option<Refusal> {
+    let mut check = |key: &[u8; 32], at: &[u8]| {
+        let free = checks.take(now, CHECKS);
+        if !free {
+            Counters::one(&counters.refused_rate);
+        }
+        free && holds(key, at)
+    };
+    let datagram = match Datagram::parse(bytes) {
+        Ok(datagram) => datagram,
+        Err(why) => {
+            count_fault(counters, why.reason);
+            return None;
+        }
+    };
+    let verdict = match datagram {
+        Datagram::Birth { name, port } => directory.birth(now, from, name, port),
+        Datagram::Extended(Extended::Birth { time, key, addr, name, .. }) => {
+            directory.claim(now, from, Claim { time, key, addr, name }, || check(&key, bytes))
+        }
+        Datagram::KeepAlive(name) => {
+            if !directory.keepalive(now, from, name) {
+                Counters::one(&counters.refused_other);
+            }
+            return None;
+        }
+        Datagram::Extended(Extended::KeepAlive { version }) => {
+            return (!directory.keepalive_extended(now, from, version)).then_some(Refusal::Unknown);
+        }
+        Datagram::Extended(Extended::Leave { time, .. }) => {
+            if !directory.leave(now, from, time, |key| check(key, bytes)) {
+                Counters::one(&counters.refused_other);
+            }
+            return None;
+        }
+        _ => {
+            Counters::one(&counters.refused_other);
+            return None;
+        }
+    };
+    match verdict {
+        Verdict::Taken => Counters::one(&counters.opened),
+        Verdict::Known => {}
+        Verdict::Refused { why, tell } => {
+            Counters::one(if why == Refusal::Full { &counters.refused_full } else { &counters.refused_other });
+            return tell.then_some(why);
+        }
+    }
+    None
+}

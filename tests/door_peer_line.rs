@@ -1,0 +1,183 @@
+//! The menu chat through a real node: two nodes of which one has the door, and a program of that chat as a process of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test")]
+
+#[path = "support/nodes.rs"]
+mod nodes;
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{LazyLock, Mutex};
+use std::thread;
+
+use nodes::{Net, Node, PATIENCE, until};
+
+/// The other program, built as an example so that it shares nothing with ours.
+static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+    let name = "peer_line_counterpart";
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--quiet", "--locked", "-p", "rumormill-client", "--example", name]);
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
+    PathBuf::from(env!("CARGO_BIN_EXE_rumormill")).with_file_name("examples").join(name)
+});
+
+/// The other program while it runs.
+struct Program {
+    child: Child,
+    input: ChildStdin,
+    lines: Mutex<Receiver<String>>,
+    at: SocketAddr,
+}
+
+impl Program {
+    fn start(words: &[&str]) -> Self {
+        let mut command = Command::new(&*PROGRAM);
+        let mut child = command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let (give, lines) = channel();
+        thread::spawn(move || {
+            BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| give.send(line))
+        });
+        let mut program = Self { child, input, lines: Mutex::new(lines), at: SocketAddr::from(([0; 4], 0)) };
+        program.at = program.next().strip_prefix("LISTENING ").unwrap().parse().unwrap();
+        program
+    }
+
+    fn next(&self) -> String {
+        self.lines.lock().unwrap().recv_timeout(PATIENCE).expect("it prints a line")
+    }
+
+    /// Waits for a line; what is printed before it is not looked at.
+    fn prints(&self, wanted: &str) {
+        while self.next() != wanted {}
+    }
+
+    fn does(&mut self, command: &str) {
+        writeln!(self.input, "{command}").unwrap();
+        self.prints(&format!("DONE {}", command.split(' ').next().unwrap()));
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Alice has the door, bob is her neighbour; where the door is.
+fn two_nodes(net: &Net, more: &str) -> (Node, Node, SocketAddr) {
+    let mut alice = net.node("alice", &[]);
+    let door = SocketAddr::new(alice.addr.ip(), 8_080);
+    alice.words.extend(["--door".into(), format!("peer-line,listen={door},name=team{more}")]);
+    alice.start();
+    let bob = net.start("bob", &[&alice]);
+    (alice, bob, door)
+}
+
+/// Waits until a node shows a text that came through the door; who claimed to send it.
+fn shows(node: &Node, text: &str) -> String {
+    let find = || node.shown().into_iter().find(|line| line["text"] == text && line["door"] == "peer-line");
+    until(text, || find().is_some());
+    find().unwrap()["claimed"].as_str().unwrap().to_owned()
+}
+
+/// `bob@c0de: text` as it stands in a line to the program.
+fn mark(program: &Program, start: &str, end: &str) {
+    let line = program.next();
+    assert!(line.starts_with(start) && line.ends_with(end), "{line}");
+    let mark = &line[start.len()..line.len() - end.len()];
+    assert!(mark.len() == 6 && mark.starts_with('@') && mark.ends_with(':'), "{mark} in {line}");
+}
+
+#[test]
+fn both_ways_in_each_style() {
+    let net = Net::new();
+    let (alice, bob, door) = two_nodes(&net, "");
+    for (style, reads, team, first) in [
+        ("plain", "once", "blockchain ", format!("GOT {door} team bob")),
+        ("plain", "end", "miners ", format!("GOT {door} team bob")),
+        ("plain", "line", "late ", format!("GOT {door} team bob")),
+        ("bracket", "once", "brackets ", "GOT <127.0.0.1:8080> team bob".to_owned()),
+        ("opener", "once", "", format!("GOT {door} team bob")),
+    ] {
+        let mut program = Program::start(&["127.0.0.1:0", team.trim(), style, reads]);
+        let hello = format!("hello from {style} {reads}, grüße");
+        program.does(&format!("send {door} {hello}"));
+        assert_eq!(shows(&bob, &hello), format!("{team}{}", program.at));
+        bob.send(&format!("hello {style}"));
+        mark(&program, &first, &format!(" hello {style}"));
+        program.does(&format!("exit {door}"));
+        let who = format!("{team}{}", program.at);
+        let left = || bob.shown().iter().any(|line| line["text"] == "has left" && line["claimed"] == who.as_str());
+        until("it has left", left);
+    }
+    let doors = alice.asked(&["doors", "--json"]).remove(0);
+    assert_eq!((&doors[0]["door"], &doors[0]["counters"]["echoes"]), (&"peer-line".into(), &0.into()));
+    // What this network sent does not come in again.
+    let mut parrot = Program::start(&["127.0.0.1:0", "parrot"]);
+    parrot.does(&format!("send {door} hi"));
+    shows(&bob, "hi");
+    bob.send("polly");
+    let said = parrot.next();
+    let said = said.strip_prefix(&format!("GOT {door} team ")).unwrap();
+    parrot.does(&format!("send {door} {said}"));
+    until("the echo is counted", || alice.asked(&["doors", "--json"])[0][0]["counters"]["echoes"] == 1);
+}
+
+#[test]
+fn a_contact_who_is_online_and_a_goodbye() {
+    let net = Net::new();
+    let mut contact = Program::start(&["127.0.0.1:0", "contact"]);
+    let (mut alice, bob, door) = two_nodes(&net, &format!(",contact={}", contact.at));
+    contact.prints(&format!("GOT {door} team connect"));
+    bob.send("good morning");
+    mark(&contact, &format!("GOT {door} team bob"), " good morning");
+    contact.does(&format!("raw {door} {} contact one\\n10.103.45.601:8080 P1 hi\\n\\0\\0", contact.at));
+    shows(&bob, "one");
+    shows(&bob, "10.103.45.601:8080 P1 hi");
+    writeln!(contact.input, "who {door}").unwrap();
+    contact.prints(&format!("ONLINE {}", contact.at));
+    assert_eq!(alice.term(), Some(0));
+    contact.prints(&format!("GOT {door} team exit"));
+}
+
+#[test]
+fn each_side_is_killed_and_comes_back() {
+    let net = Net::new();
+    let program = Program::start(&["127.0.0.1:0", "contact"]);
+    let at = program.at.to_string();
+    let (mut alice, bob, door) = two_nodes(&net, &format!(",contact={at}"));
+    program.prints(&format!("GOT {door} team connect"));
+    program.kill();
+    // Messages to nobody, until it is taken out of the table.
+    for n in 0..3 {
+        bob.send(&format!("is anybody there? {n}"));
+    }
+    alice.says("it is taken out");
+    let mut program = Program::start(&[&at, "contact"]);
+    program.does(&format!("send {door} here again"));
+    shows(&bob, "here again");
+    bob.send("welcome");
+    mark(&program, &format!("GOT {door} team bob"), " welcome");
+
+    alice.kill();
+    alice.start();
+    program.prints(&format!("GOT {door} team connect"));
+    program.does(&format!("send {door} you too"));
+    shows(&bob, "you too");
+    // What was said before is not said again.
+    bob.send("and now");
+    mark(&program, &format!("GOT {door} team bob"), " and now");
+}
