@@ -73,7 +73,7 @@ impl Reader {
 
     /// Only the first text may come without a frame; what stands between frames later is skipped.
     fn bare(&mut self, bytes: &[u8]) -> Result<Option<Heard>, Garbage> {
-        let text = std::str::from_utf8(bytes).ok().map(|text| text.trim_end_matches(['\r', '\n', '\0']));
+        let text = std::str::from_utf8(bytes).ok().map(|text| text.trim_end_matches(['\r', '\n']));
         let text = text.filter(|text| !text.contains(|c: char| c.is_control() && !c.is_whitespace()));
         match text {
             Some(text) if !self.framed && !is_http(text) => {
