@@ -11,6 +11,7 @@
 //! broadcasts every 4 s. It reads from standard input: `send PORT TEXT`, `all TEXT`, `raw PORT HEX`, `stop` (no heartbeats
 //! any more), `birth`, `quit`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::cast_possible_truncation, reason = "as the old programs do")]
 
 use std::collections::BTreeMap;
 use std::io::BufRead;

@@ -21,7 +21,7 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two BIRTHs at most, while nobody takes it.
 pub const MAX_BACKOFF: Duration = Duration::from_secs(30);
 /// So long after the last word of an old directory a peer makes sure that it is still listed.
-pub const PROBE: Duration = Duration::from_secs(30);
+pub const PROBE: Duration = Duration::from_secs(10);
 
 /// Who the peer is, and its times.
 #[derive(Debug, Clone)]

@@ -3,9 +3,9 @@
 
 use crate::classroom::{ProcessLine, ProxyLine, ReplyLine, StartPlace};
 use crate::native::{
-    BundleBuilder, BundleHeader, BundleView, Bye, ByeCode, Coverage, Cut, EntryState, Frame, Hello, LENGTH_LEN, Member,
-    MessageKind, Proof, RangeRequest, RevocationEntry, RevocationList, Rumor, SignedHeader, Status, StatusEntries,
-    StatusEntry,
+    BundleBuilder, BundleHeader, BundleView, Bye, ByeCode, Coverage, Cut, EntryState, Frame, Hello, LENGTH_LEN,
+    LetterKey, MAX_LETTER_KEY_LEN, Member, MessageKind, Proof, RangeRequest, RevocationEntry, RevocationList, Rumor,
+    SealedLetter, SignedHeader, Status, StatusEntries, StatusEntry,
 };
 use crate::peer_line::{Line, Online, Sender};
 use crate::protobuf_peer::put_frame;
@@ -187,6 +187,30 @@ pub fn bridged() -> Seeds {
         ("nobody", body("relay-43110\n\n")),
         ("longest", body(&long)),
         ("other", body("no form at all")),
+    ]
+}
+
+/// Bodies of letters and keys.
+#[must_use]
+pub fn letters() -> Seeds {
+    let key = |len: usize| {
+        let (bytes, mut out) = (vec![7; len], Vec::new());
+        let done = LetterKey { suite: 1, key: &bytes }.encode(&mut out);
+        debug_assert!(done.is_ok(), "{done:?}");
+        out
+    };
+    let sealed = |enc: &[u8], ciphertext: &[u8]| {
+        let mut out = Vec::new();
+        let done = SealedLetter { key_id: *b"abcdefgh", enc, ciphertext }.encode(&mut out);
+        debug_assert!(done.is_ok(), "{done:?}");
+        out
+    };
+    vec![
+        ("key", key(32)),
+        ("longest_key", key(MAX_LETTER_KEY_LEN)),
+        ("letter", sealed(&[9; 32], &[3; 272])),
+        ("empty", sealed(&[], &[])),
+        ("longest_enc", sealed(&[9; 255], &[3])),
     ]
 }
 

@@ -64,10 +64,10 @@ fn a_listed_peer_beats_and_leaves_itself_out_by_its_port() {
     assert_eq!(acts[0].1, Act::Tell(Tell::Registered));
     assert_eq!(acts.iter().filter(|(_, act)| matches!(act, Act::KeepAlive(_))).count(), 10 - 1);
     assert!(acts.iter().all(|(_, act)| *act != Act::Birth));
-    // Silence of the directory means nothing for half a minute; then it is asked.
-    let acts = run(&mut peer, 5_100, 31_000);
-    assert_eq!(acts.iter().filter(|(_, act)| *act == Act::Birth).map(|(at, _)| *at).collect::<Vec<_>>(), [30_100]);
-    hear(&mut peer, 31_000, at(3_000), &[('Z', 3_005)]);
+    // Silence of the directory means nothing for a while; then it is asked.
+    let acts = run(&mut peer, 5_100, 11_000);
+    assert_eq!(acts.iter().filter(|(_, act)| *act == Act::Birth).map(|(at, _)| *at).collect::<Vec<_>>(), [10_100]);
+    hear(&mut peer, 11_000, at(3_000), &[('Z', 3_005)]);
     assert!(peer.is_listed() && peer.peers().is_empty());
 }
 
@@ -86,14 +86,14 @@ fn a_directory_that_has_forgotten_us_is_asked_again() {
     }
     run(&mut peer, 2_500, 2_600);
     // One that was restarted says nothing at all: it does not know us.
-    let acts = run(&mut peer, 2_600, 36_000);
+    let acts = run(&mut peer, 2_600, 16_000);
     let births: Vec<_> = acts.iter().filter(|(_, act)| *act == Act::Birth).map(|(at, _)| *at).collect();
-    assert_eq!(births, [32_500, 34_500], "{acts:?}");
-    assert!(acts.contains(&(34_500, Act::Tell(Tell::Lost))));
-    hear(&mut peer, 36_000, at(3_000), &[('Z', 3_005)]);
-    peer.unreachable(ms(36_100));
+    assert_eq!(births, [12_500, 14_500], "{acts:?}");
+    assert!(acts.contains(&(14_500, Act::Tell(Tell::Lost))));
+    hear(&mut peer, 16_000, at(3_000), &[('Z', 3_005)]);
+    peer.unreachable(ms(16_100));
     assert!(!peer.is_listed());
-    assert_eq!(run(&mut peer, 36_100, 38_200).last(), Some(&(38_100, Act::Birth)));
+    assert_eq!(run(&mut peer, 16_100, 18_200).last(), Some(&(18_100, Act::Birth)));
 }
 
 #[test]

@@ -1,0 +1,213 @@
+//! A real node with a UDP door beside separate programs that play the old peers and the old server, with ends by SIGKILL on
+//! either side.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
+
+#[path = "support/nodes.rs"]
+mod nodes;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::UdpSocket;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
+
+use nodes::{Net, Node, rumormill, until};
+
+/// A program and what it has printed.
+struct Program {
+    child: Child,
+    printed: Arc<Mutex<Vec<String>>>,
+}
+
+impl Program {
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let printed = Arc::new(Mutex::new(Vec::new()));
+        let (lines, shared) = (BufReader::new(child.stdout.take().unwrap()).lines(), Arc::clone(&printed));
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| shared.lock().unwrap().push(line)));
+        Self { child, printed }
+    }
+
+    fn old(words: &[&str]) -> Self {
+        let program = Path::new(env!("CARGO_BIN_EXE_rumormill")).with_file_name("examples/udp_mesh_counterpart");
+        let old = Self::spawn(Command::new(program).args(words));
+        old.prints(|line| line.starts_with("listening "));
+        old
+    }
+
+    /// An old peer that says only what it is told to.
+    fn peer(name: &str, server: u16) -> Self {
+        Self::old(&["peer", name, "0", &server.to_string(), "quiet"])
+    }
+
+    fn types(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Waits for such a line; it and those before it are forgotten.
+    fn prints(&self, holds: impl Fn(&str) -> bool) -> String {
+        let mut found = String::new();
+        let what = || format!("printed so far: {:?}", self.printed.lock().unwrap());
+        until(&what(), || {
+            let mut printed = self.printed.lock().unwrap();
+            let Some(at) = printed.iter().position(|line| holds(line)) else { return false };
+            found = printed.drain(..=at).next_back().unwrap();
+            true
+        });
+        found
+    }
+
+    /// Waits for a directory of exactly these names.
+    fn sees(&self, names: &str) {
+        let listed = |line: &str| {
+            let entries = line.strip_prefix("directory ")?;
+            Some(entries.split(' ').filter_map(|entry| entry.chars().next()).collect::<String>())
+        };
+        self.prints(|line| listed(line).is_some_and(|found| found == names));
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that nobody has now and that old programs take.
+fn port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 20_000).unwrap();
+    let mut ports = (0..).map(|_| 10_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000);
+    ports.find(|port| UdpSocket::bind(("127.0.0.1", *port)).is_ok()).unwrap()
+}
+
+fn with_door(net: &Net, keys: &str) -> Node {
+    let mut node = net.node("alice", &[]);
+    node.words.extend(["--door".into(), format!("udp-mesh,{keys}")]);
+    start(&mut node);
+    node
+}
+
+/// Starts it and waits until its door is open: old peers send BIRTH once.
+fn start(node: &mut Node) {
+    let open = |node: &Node| node.said().matches("a door is open").count();
+    let before = open(node);
+    node.start();
+    until("the door is open", || open(node) > before);
+}
+
+fn room_has(node: &Node, claimed: &str, text: &str) {
+    until(&format!("the room has {text:?}"), || {
+        let is_it = |line: &serde_json::Value| line["claimed"] == claimed && line["text"] == text;
+        node.shown().iter().any(|line| is_it(line) && line["door"] == "udp-mesh")
+    });
+}
+
+#[test]
+fn a_node_is_the_directory_of_old_peers() {
+    let net = Net::new();
+    let server = port();
+    let mut node = with_door(&net, &format!("listen=127.0.0.1:{server},name=R"));
+    let mut a = Program::peer("A", server);
+    a.sees("AR");
+    let b = Program::peer("B", server);
+    a.sees("ABR");
+    a.types("all hello, room");
+    room_has(&node, "A", "hello, room");
+    b.prints(|line| line.starts_with("vanilla ") && line.ends_with(" hello, room"));
+    node.send("to all of you");
+    for old in [&a, &b] {
+        old.prints(|line| line.contains(" alice@") && line.ends_with(": to all of you"));
+    }
+    // A name that is taken, and one that broadcasts by itself.
+    let second = Program::peer("A", server);
+    a.sees("ABR");
+    assert!(second.printed.lock().unwrap().is_empty(), "it is left out without a word");
+    second.kill();
+    let c = Program::old(&["peer", "C", "0", &server.to_string()]);
+    room_has(&node, "C", "peerC_broadcast_0");
+    c.kill();
+    a.sees("ABR");
+    b.kill();
+    a.sees("AR");
+    // Old peers send BIRTH once in their life: the directory has to remember them.
+    let members = node.state.join("udp-mesh.members");
+    until("the members are written", || fs::read_to_string(&members).is_ok_and(|text| text.lines().count() == 3));
+    node.kill();
+    start(&mut node);
+    a.sees("AR");
+    a.types("all after the restart");
+    room_has(&node, "A", "after the restart");
+    node.send("still with you");
+    a.prints(|line| line.ends_with(": still with you"));
+    assert_eq!(node.term(), Some(0));
+}
+
+#[test]
+fn a_node_joins_an_old_server() {
+    let net = Net::new();
+    let (at, own) = (port(), port());
+    let server = Program::old(&["server", &at.to_string()]);
+    let mut a = Program::peer("A", at);
+    server.prints(|line| line.starts_with("joined A"));
+    let mut node = with_door(&net, &format!("listen=127.0.0.1:{own},join=127.0.0.1:{at},name=Z"));
+    server.prints(|line| line == format!("joined Z {own}"));
+    a.sees("AZ");
+    a.types("all hello, room");
+    room_has(&node, "A", "hello, room");
+    node.send("to all of you");
+    a.prints(|line| line.starts_with(&format!("vanilla {own} alice@")) && line.ends_with(": to all of you"));
+    node.kill();
+    server.prints(|line| line == "dropped Z");
+    node.start();
+    server.prints(|line| line == format!("joined Z {own}"));
+    // One that comes back knows nobody. The old peer never asks again; ours does.
+    server.kill();
+    let server = Program::old(&["server", &at.to_string()]);
+    server.prints(|line| line == format!("joined Z {own}"));
+    let mut b = Program::peer("B", at);
+    b.sees("BZ");
+    b.types("all back again");
+    room_has(&node, "B", "back again");
+    assert_eq!(node.term(), Some(0));
+    server.prints(|line| line == "dropped Z");
+}
+
+#[test]
+fn our_own_peer_joins_an_old_server_and_is_told_by_ours_why_it_is_not_taken() {
+    let net = Net::new();
+    let (at, own) = (port(), port());
+    let server = Program::old(&["server", &at.to_string()]);
+    let ours = |directory: u16, port: u16| {
+        let words = ["--directory", &format!("127.0.0.1:{directory}"), "--name", "Q", "--port", &port.to_string()];
+        Program::spawn(rumormill().arg("udp-peer").args(words))
+    };
+    let mut q = ours(at, own);
+    q.prints(|line| line.starts_with("registered as Q"));
+    let mut a = Program::peer("A", at);
+    a.sees("AQ");
+    until("it knows the other", || {
+        q.types("peers");
+        q.printed.lock().unwrap().iter().any(|line| line.starts_with("A 127.0.0.1:"))
+    });
+    q.types("send hello");
+    a.prints(|line| line == format!("vanilla {own} hello"));
+    a.types("all hello yourself");
+    q.prints(|line| line == "A: hello yourself");
+    q.types("quit");
+    server.prints(|line| line == "dropped Q");
+    let at = port();
+    let node = with_door(&net, &format!("listen=127.0.0.1:{at},name=Q"));
+    q = ours(at, own);
+    q.prints(|line| line.starts_with("Q is in no directory"));
+    q.prints(|line| line == "not taken: the name is taken");
+    drop(node);
+}
