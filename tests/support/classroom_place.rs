@@ -100,7 +100,7 @@ impl Drop for Place {
 }
 
 /// Which proxy.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
     Ours,
     Old,

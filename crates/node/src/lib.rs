@@ -18,6 +18,7 @@ pub mod handle;
 mod housekeeping;
 mod hub;
 mod incarnation;
+mod letters;
 mod link;
 pub mod logging;
 mod names;

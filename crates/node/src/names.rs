@@ -27,4 +27,10 @@ impl Names {
     pub(crate) fn of(&self, node: &NodeId) -> Option<String> {
         self.0.read().unwrap_or_else(|e| e.into_inner()).get(node).cloned()
     }
+
+    /// Who is named so. A name is given to one node at a time, but a node may have had another id before.
+    pub(crate) fn with_name(&self, name: &str) -> Vec<NodeId> {
+        let names = self.0.read().unwrap_or_else(|e| e.into_inner());
+        names.iter().filter(|(_, known)| *known == name).map(|(node, _)| *node).collect()
+    }
 }

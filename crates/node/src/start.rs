@@ -26,6 +26,7 @@ use crate::config::{ConfigError, IdentitySource, NodeConfig, StoreKind};
 use crate::disk;
 use crate::handle::{Inner, NodeHandle};
 use crate::hub::{Hub, Parts};
+use crate::letters::Kept;
 use crate::link::dial::{self, Linker};
 use crate::link::greet::Greeting;
 use crate::names::Names;
@@ -193,6 +194,17 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
         move || Opened::open(&config, home.as_deref(), me, network)
     })
     .await?;
+    // The store's lock on the directory is ours by now.
+    let letters = match doors.need_letters() {
+        true => Some(
+            blocking({
+                let (state, network) = (config.state.clone(), endpoint.network());
+                move || Kept::open(state.as_deref(), &network, me.node)
+            })
+            .await?,
+        ),
+        false => None,
+    };
     let incarnation = opened.recovered.me.incarnation;
     let hub = make_hub(&config, &endpoint, opened)?;
     let greeting = Greeting {
@@ -221,7 +233,7 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
     let (name, max_message) = (config.name, config.max_message);
     let inner = Inner { hub, endpoint, local_addr, name, max_message, doors: OnceLock::new() };
     let node = NodeHandle(Arc::new(inner));
-    doors.serve(&node, since_us);
+    doors.serve(&node, since_us, letters);
     Ok(node)
 }
 

@@ -11,7 +11,7 @@
 //! Numbers are decimal without leading zeros, so that a line has one form; a message id is any integer and is kept as it
 //! was typed. The message is the rest of its line, spaces and commas included.
 
-use core::fmt;
+mod fault;
 
 use nom::{
     Parser,
@@ -19,7 +19,9 @@ use nom::{
     combinator::{opt, rest},
 };
 
-use crate::parse::{Reason, before, ensure, fault, run, utf8};
+pub use fault::{ClassroomError, ClassroomFault};
+
+use crate::parse::{before, ensure, fault, run, utf8};
 
 /// The longest line, its end included, in bytes.
 pub const MAX_LINE_LEN: usize = 65_536;
@@ -37,66 +39,6 @@ pub const CRASH: &str = "crash";
 pub const START: &str = "start";
 /// The last line.
 pub const EXIT: &str = "exit";
-
-/// What is wrong with a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ClassroomFault {
-    /// It ends too early.
-    Truncated,
-    /// It goes on where it should end.
-    Trailing,
-    /// It is longer than [`MAX_LINE_LEN`].
-    TooLong,
-    /// It is not UTF-8.
-    Utf8,
-    /// A line end inside a line.
-    LineEnd,
-    /// Not a number in its one form, or too large.
-    Number,
-    /// A message id is not an integer.
-    MessageId,
-    /// No command of this interface.
-    Command,
-    /// Not a port.
-    Port,
-    /// The id is not below n, or n is zero.
-    IdRange,
-    /// The message is empty.
-    NoMessage,
-}
-
-impl Reason for ClassroomFault {
-    const TRUNCATED: Self = Self::Truncated;
-}
-
-impl fmt::Display for ClassroomFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Truncated => "the line ends too early",
-            Self::Trailing => "the line goes on where it should end",
-            Self::TooLong => "the line is longer than 65,536 bytes",
-            Self::Utf8 => "the line is not UTF-8",
-            Self::LineEnd => "a line end inside the line",
-            Self::Number => "expected a decimal number without leading zeros",
-            Self::MessageId => "expected an integer as message id",
-            Self::Command => "expected start, msg, get chatLog, crash or exit",
-            Self::Port => "expected a port, 1 to 65535",
-            Self::IdRange => "expected an id below n",
-            Self::NoMessage => "expected a message",
-        })
-    }
-}
-
-/// A line that does not parse, or a value that has no line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("at byte {offset}: {reason}")]
-pub struct ClassroomError {
-    /// Where the fault begins.
-    pub offset: usize,
-    /// What it is.
-    pub reason: ClassroomFault,
-}
 
 type Parse<'a, T> = crate::parse::Parse<'a, T, ClassroomFault>;
 
@@ -405,115 +347,4 @@ fn append(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn every_line_of_the_interface_reads() {
-        let msg = ProcessLine::Msg { id: "-7", text: " two  spaces, a comma" };
-        let cases: &[(&str, ProxyLine<'_>)] = &[
-            ("0 start 4 10004", ProxyLine::Start { id: 0, place: Some(StartPlace { n: 4, port: 10_004 }) }),
-            ("12 start", ProxyLine::Start { id: 12, place: None }),
-            ("3 msg -7  two  spaces, a comma", ProxyLine::To { id: 3, line: msg }),
-            ("1 get chatLog", ProxyLine::To { id: 1, line: ProcessLine::GetChatLog }),
-            ("1 crash", ProxyLine::To { id: 1, line: ProcessLine::Crash { suffix: "" } }),
-            ("1 crashAfterVote", ProxyLine::To { id: 1, line: ProcessLine::Crash { suffix: "AfterVote" } }),
-            ("exit", ProxyLine::Exit),
-        ];
-        for (line, expected) in cases {
-            assert_eq!(ProxyLine::parse(line.as_bytes()).as_ref(), Ok(expected), "{line}");
-            let mut out = Vec::new();
-            expected.encode(&mut out).unwrap();
-            assert_eq!(out, format!("{line}\n").as_bytes());
-        }
-    }
-
-    #[test]
-    fn faults_name_the_place_and_the_reason() {
-        use ClassroomFault as F;
-        let cases: &[(&[u8], usize, F)] = &[
-            (b"", 0, F::Command),
-            (b"hello", 0, F::Command),
-            (b"01 start", 0, F::Number),
-            (b"0 start 4", 9, F::Truncated),
-            (b"0 start 4 ", 10, F::Truncated),
-            (b"0 start 4 99999", 10, F::Port),
-            (b"0 start 4 0", 10, F::Port),
-            (b"0 start 4 09", 10, F::Port),
-            (b"4 start 4 10000", 8, F::IdRange),
-            (b"0 msg x hi", 6, F::MessageId),
-            (b"0 msg 1", 7, F::Truncated),
-            (b"0 msg 1 ", 8, F::NoMessage),
-            (b"0 msg 1 \xff", 8, F::Utf8),
-            (b"0 get log", 2, F::Command),
-            (b"0 get chatLog now", 13, F::Trailing),
-            (b"exit now", 4, F::Trailing),
-            (b"0 get\nchatLog", 5, F::LineEnd),
-        ];
-        for (line, offset, reason) in cases {
-            let found = ProxyLine::parse(line);
-            assert_eq!(found, Err(ClassroomError { offset: *offset, reason: *reason }), "{:?}", line.escape_ascii());
-        }
-    }
-
-    #[test]
-    fn an_empty_log_is_the_word_and_a_space() {
-        let mut out = Vec::new();
-        ReplyLine::encode_log([], &mut out);
-        ReplyLine::encode_log(["a b", "c\r\nd,\te\x1b"], &mut out);
-        assert_eq!(out, b"chatLog \nchatLog a b,c  d,\te \n");
-    }
-
-    #[test]
-    fn a_line_without_an_end_is_refused_at_the_bound() {
-        assert_eq!(line_len(&vec![b'x'; MAX_LINE_LEN - 1]), Ok(None));
-        assert!(line_len(&vec![b'x'; MAX_LINE_LEN]).is_err());
-        assert_eq!(line_len(b"ab\ncd\n"), Ok(Some(3)));
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(256))]
-
-        #[test]
-        fn a_log_of_any_texts_is_one_line(texts in prop::collection::vec("\\PC{0,12}|[\n\r\t\u{1b},a ]{0,6}", 0..6)) {
-            let mut out = b"before".to_vec();
-            ReplyLine::encode_log(texts.iter().map(String::as_str), &mut out);
-            let line = out.strip_prefix(b"before").unwrap().strip_suffix(b"\n").unwrap();
-            let read = ReplyLine::parse(line).unwrap();
-            prop_assert_eq!(read.payload.chars().count(), texts.join(",").chars().count());
-            prop_assert!(read.payload.chars().all(|c| c == '\t' || !c.is_control()));
-        }
-
-        #[test]
-        fn lines_are_the_same_however_the_stream_is_cut(text in "[ab\n]{0,40}", at in 0_usize..41) {
-            let bytes = text.as_bytes();
-            let (start, _) = bytes.split_at(at.min(bytes.len()));
-            match line_len(start) {
-                Ok(Some(length)) => prop_assert_eq!(line_len(bytes), Ok(Some(length)), "more bytes change nothing"),
-                early => prop_assert!(early == Ok(None) && !start.contains(&b'\n')),
-            }
-        }
-
-        #[test]
-        fn what_parses_encodes_to_the_same_line(line in "([0-9]{1,3} )?(msg|get|crash|start|exit|chatLog)?[ a-zA-Z0-9,é-]{0,20}") {
-            let bytes = line.as_bytes();
-            let expected = format!("{line}\n");
-            let mut out = Vec::new();
-            if let Ok(read) = ProxyLine::parse(bytes) {
-                read.encode(&mut out).unwrap();
-                prop_assert_eq!(&out, expected.as_bytes());
-            }
-            out.clear();
-            if let Ok(read) = ProcessLine::parse(bytes) {
-                read.encode(&mut out).unwrap();
-                prop_assert_eq!(&out, expected.as_bytes());
-            }
-            out.clear();
-            if let Ok(read) = ReplyLine::parse(bytes) {
-                read.encode(&mut out).unwrap();
-                prop_assert_eq!(&out, expected.as_bytes());
-            }
-        }
-    }
-}
+mod tests;

@@ -5,9 +5,11 @@
 
 use core::fmt;
 
+pub mod bridged;
 pub mod builder;
 pub mod classroom;
 pub mod dict;
+pub mod letter;
 pub mod native;
 pub mod peer_line;
 pub mod protobuf_peer;
@@ -116,6 +118,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "native_stream", body: native::stream, seeds: seeds::streams, tokens: dict::native },
     Target { name: "bundle", body: native::bundle, seeds: seeds::bundles, tokens: dict::native },
     Target { name: "builder", body: builder::builder, seeds: seeds::pushes, tokens: dict::native },
+    Target { name: "bridged", body: bridged::bridged, seeds: seeds::bridged, tokens: dict::bridged },
+    Target { name: "letter", body: letter::letter, seeds: seeds::letters, tokens: dict::letter },
     Target { name: "status", body: native::status, seeds: seeds::statuses, tokens: dict::native },
     Target { name: "revocation", body: native::revocation, seeds: seeds::revocations, tokens: dict::native },
     Target { name: "push_pull", body: push_pull::push_pull, seeds: seeds::push_pull, tokens: dict::push_pull },

@@ -37,11 +37,11 @@ impl<L: Letters> Desk<L> {
             debug!(%why, items = items.writes.len(), "push-pull: a client died in the middle of a PULL");
             return handed;
         }
-        Counters::add(&self.counters.messages_out, items.ids.len());
-        if !items.ids.is_empty() {
-            let struck = within(ASK_DEADLINE, "too slow", self.letters.handed_over(items.ids)).await;
-            if let Err(why) = struck {
-                warn!(why, "push-pull: what was handed over will be shown again");
+        let count = items.ids.len();
+        if count > 0 {
+            match within(ASK_DEADLINE, "too slow", self.letters.handed_over(items.ids)).await {
+                Ok(()) => Counters::add(&self.counters.messages_out, count),
+                Err(why) => warn!(why, "push-pull: what was handed over will be shown again"),
             }
         }
         drop(turn);
@@ -59,13 +59,14 @@ impl<L: Letters> Desk<L> {
     async fn hand_over(&self, stream: &mut TcpStream, items: &Items) -> std::io::Result<()> {
         let work = async {
             self.reply(stream, Reply::Count(items.count())).await?;
+            let mut half_closed = false;
             for item in &items.writes {
                 sleep(self.config.gap).await;
-                alive(stream)?;
+                half_closed |= alive(stream)?;
                 self.write(stream, item).await?;
             }
-            if !items.writes.is_empty() {
-                // A client that had closed its sending half can only be seen to die before we close ours.
+            if half_closed {
+                // It may have died, which shows only before we close our half too. Of the others `end` waits for the end.
                 sleep(self.config.gap).await;
                 alive(stream)?;
             }
@@ -77,13 +78,14 @@ impl<L: Letters> Desk<L> {
     }
 }
 
-/// An error if there is one. The end of its stream is none: a client may close its sending half after its request.
-fn alive(stream: &TcpStream) -> std::io::Result<()> {
+/// An error if there is one. The end of its stream is none, which the answer tells: a client may close its sending half
+/// after its request.
+fn alive(stream: &TcpStream) -> std::io::Result<bool> {
     if let Some(why) = stream.take_error()? {
         return Err(why);
     }
     match stream.try_read(&mut [0; 256]) {
-        Err(why) if why.kind() != std::io::ErrorKind::WouldBlock => Err(why),
-        _ => Ok(()),
+        Err(why) if why.kind() == std::io::ErrorKind::WouldBlock => Ok(false),
+        read => read.map(|read| read == 0),
     }
 }

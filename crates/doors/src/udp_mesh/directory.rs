@@ -1,4 +1,4 @@
-//! The directory: who is a member, who is turned away, who fell silent, and who is to be told (in [`feed`]).
+//! The directory: who is a member, who is turned away, who fell silent, and who is to be told (in `feed`).
 //!
 //! A machine: datagrams and times go in, verdicts and datagrams come out.
 

@@ -129,7 +129,8 @@ impl Bridge {
             }
             told = false;
             if let Some(also) = &also {
-                let _ = also.try_send(message);
+                // Waits for the disk there, and so does the door.
+                let _ = also.send(message).await;
             }
             match self.node.submit(MessageKind::BRIDGED, "", body).await {
                 Ok(_) => end.took(),

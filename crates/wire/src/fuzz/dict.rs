@@ -77,6 +77,24 @@ fn words(list: &[(&'static str, &str)]) -> Vec<(&'static str, Vec<u8>)> {
     list.iter().map(|(name, word)| (*name, word.as_bytes().to_vec())).collect()
 }
 
+/// Words of what came through doors.
+#[must_use]
+pub fn bridged() -> Vec<(&'static str, Vec<u8>)> {
+    words(&[("udp", "udp-mesh\n"), ("line", "peer-line\n"), ("relay", "relay-43110#2\n"), ("end", "\n"), ("tab", "\t")])
+}
+
+/// Words of letters.
+#[must_use]
+pub fn letter() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        be("key", [native::LETTER_VERSION, 0, 1]),
+        be("letter", [native::LETTER_VERSION, 1, 2, 3, 4, 5, 6, 7, 8, 32]),
+        be("another_version", [2]),
+        be("longest_enc", [0xff]),
+        be("key_bytes", [7; 32]),
+    ]
+}
+
 /// Words of PUSH and PULL.
 #[must_use]
 pub fn push_pull() -> Vec<(&'static str, Vec<u8>)> {

@@ -3,9 +3,9 @@
 
 use crate::classroom::{ProcessLine, ProxyLine, ReplyLine, StartPlace};
 use crate::native::{
-    BundleBuilder, BundleHeader, BundleView, Bye, ByeCode, Coverage, Cut, EntryState, Frame, Hello, LENGTH_LEN, Member,
-    MessageKind, Proof, RangeRequest, RevocationEntry, RevocationList, Rumor, SignedHeader, Status, StatusEntries,
-    StatusEntry,
+    BundleBuilder, BundleHeader, BundleView, Bye, ByeCode, Coverage, Cut, EntryState, Frame, Hello, LENGTH_LEN,
+    LetterKey, MAX_LETTER_KEY_LEN, Member, MessageKind, Proof, RangeRequest, RevocationEntry, RevocationList, Rumor,
+    SealedLetter, SignedHeader, Status, StatusEntries, StatusEntry,
 };
 use crate::peer_line::{Line, Online, Sender};
 use crate::protobuf_peer::put_frame;
@@ -174,6 +174,44 @@ pub fn streams() -> Seeds {
     let skipped = [&[0, 7], ping.as_slice(), &[0, 0, 0, 3, 0x90, 1, 2], ping.as_slice()].concat();
     let cut = [&[3, 0], ping.as_slice(), ping.get(..9).unwrap_or_default()].concat();
     vec![("all", all), ("skipped", skipped), ("cut", cut)]
+}
+
+/// Bodies of what came through doors.
+#[must_use]
+pub fn bridged() -> Seeds {
+    let body = |text: &str| text.as_bytes().to_vec();
+    let long = format!("{}\n{}\nhi", "d".repeat(32), "c".repeat(64));
+    vec![
+        ("udp", body("udp-mesh\nA\npeerA_broadcast_0")),
+        ("lines", body("peer-line#2\n127.0.0.1:8080 team\ntwo\nlines")),
+        ("nobody", body("relay-43110\n\n")),
+        ("longest", body(&long)),
+        ("other", body("no form at all")),
+    ]
+}
+
+/// Bodies of letters and keys.
+#[must_use]
+pub fn letters() -> Seeds {
+    let key = |len: usize| {
+        let (bytes, mut out) = (vec![7; len], Vec::new());
+        let done = LetterKey { suite: 1, key: &bytes }.encode(&mut out);
+        debug_assert!(done.is_ok(), "{done:?}");
+        out
+    };
+    let sealed = |enc: &[u8], ciphertext: &[u8]| {
+        let mut out = Vec::new();
+        let done = SealedLetter { key_id: *b"abcdefgh", enc, ciphertext }.encode(&mut out);
+        debug_assert!(done.is_ok(), "{done:?}");
+        out
+    };
+    vec![
+        ("key", key(32)),
+        ("longest_key", key(MAX_LETTER_KEY_LEN)),
+        ("letter", sealed(&[9; 32], &[3; 272])),
+        ("empty", sealed(&[], &[])),
+        ("longest_enc", sealed(&[9; 255], &[3])),
+    ]
 }
 
 /// Requests, replies and items.

@@ -1,7 +1,5 @@
 //! BUCKETS: 256 sums of entry hashes, by the first byte of the node id.
 
-use core::fmt;
-
 use super::error::WireFault;
 use super::prim::{Parse, fault};
 
@@ -10,10 +8,10 @@ pub const BUCKET_COUNT: usize = 256;
 const WIRE_LEN: usize = BUCKET_COUNT * 8;
 
 /// The sums of a BUCKETS frame: its bytes, or an array to be encoded.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Buckets<'a>(Repr<'a>);
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Repr<'a> {
     Wire(&'a [u8; WIRE_LEN]),
     Array(&'a [u64; BUCKET_COUNT]),
@@ -44,12 +42,6 @@ impl PartialEq for Buckets<'_> {
 }
 
 impl Eq for Buckets<'_> {}
-
-impl fmt::Debug for Buckets<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
-    }
-}
 
 pub(super) fn decode(input: &[u8]) -> Parse<'_, Buckets<'_>> {
     match input.split_first_chunk::<WIRE_LEN>() {

@@ -106,6 +106,12 @@ faults! {
     RoomLength = "message", "room length out of bounds";
     /// The body of a text is not UTF-8.
     BodyUtf8 = "P-B5", "body is not UTF-8";
+    /// A letter or a key of a version that is not known.
+    LetterVersion = "P-L1", "unknown version of a letter";
+    /// The key of a KEY is empty or too long.
+    LetterKeyLength = "P-L2", "key length out of bounds";
+    /// What goes with a letter is too long.
+    LetterEncLength = "P-L3", "enc too long";
     /// A header that is not the head of its bundle.
     HeadMismatch = "RUMOR", "header is not the head of the bundle";
     /// A revocation list is too long.

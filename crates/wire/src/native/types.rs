@@ -193,6 +193,10 @@ impl MessageKind {
     pub const NOTICE: Self = Self(3);
     /// Text that came through a plain door.
     pub const BRIDGED: Self = Self(4);
+    /// A letter that only its receiver opens ([`super::SealedLetter`]).
+    pub const SEALED: Self = Self(5);
+    /// The key that letters to its author are sealed to ([`super::LetterKey`]).
+    pub const KEY: Self = Self(6);
 
     /// Whether the body has to be UTF-8.
     #[must_use]

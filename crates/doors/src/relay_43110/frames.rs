@@ -1,0 +1,67 @@
+//! Texts as frames that the older program can take.
+
+use std::net::IpAddr;
+
+use rumormill_wire::push_pull::relay::RelayFrame;
+
+use crate::cut::{cut, pieces};
+
+/// A text in one frame, in bytes: what its PULL makes of it, with code and source, has to stay within 2,048.
+pub(super) const MAX_TEXT_LEN: usize = 2_000;
+
+fn frame(frame: RelayFrame<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    if let Err(why) = frame.encode(&mut out) {
+        tracing::error!(%why, "a frame that cannot be made");
+    }
+    out
+}
+
+/// What we say to whom we dialled.
+pub(super) fn greeting(dialled: IpAddr) -> Vec<u8> {
+    frame(RelayFrame::Greeting(&dialled.to_string()))
+}
+
+/// The room's line in one frame; the second says whether it was cut. In several frames, all but the first would lack the
+/// mark by which it is known when it comes back.
+pub(super) fn line(text: &str) -> (Vec<u8>, bool) {
+    let (text, was_cut) = cut(text, MAX_TEXT_LEN);
+    (frame(RelayFrame::Message(&text)), was_cut)
+}
+
+/// A letter in as many frames as it takes.
+pub(super) fn letter(text: &str) -> Vec<Vec<u8>> {
+    pieces(text, MAX_TEXT_LEN).into_iter().map(|text| frame(RelayFrame::Message(text))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_of_the_page() {
+        assert_eq!(greeting([127, 0, 0, 5].into()), b"14|0001|127.0.0.5");
+        assert_eq!(line("hi there"), (b"13|0002|hi there".to_vec(), false));
+    }
+
+    #[test]
+    fn an_item_made_of_a_frame_is_within_its_bound() {
+        let (bytes, was_cut) = line(&"é".repeat(1_001));
+        let shown = format!("IP: {} MSG:0002|", IpAddr::from([255, 255, 255, 255]));
+        assert!(was_cut && bytes.len() <= 2_048 && shown.len() + MAX_TEXT_LEN <= 2_048);
+    }
+
+    #[test]
+    fn a_letter_loses_nothing() {
+        let text = "grüße ".repeat(2_000);
+        let whole: String = letter(&text)
+            .iter()
+            .map(|bytes| match RelayFrame::decode(bytes).unwrap() {
+                RelayFrame::Message(text) => text.to_owned(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(whole, text);
+        assert_eq!(letter("").len(), 1);
+    }
+}

@@ -1,0 +1,137 @@
+//! One link's task: reads texts into the room, writes what it is given, a frame in one write.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use super::links::LinkId;
+use super::reader::{Heard, Reader};
+use crate::porch::IntoRoom;
+use crate::{Counters, Incoming};
+
+/// A peer that takes no byte for so long has gone.
+const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+/// Only a pause ends a text without a frame.
+const BARE_PAUSE: Duration = Duration::from_millis(300);
+/// Messages a second by one link; then it is read more slowly.
+const MESSAGES_PER_S: NonZeroU32 = NonZeroU32::new(100).unwrap();
+/// So many at once.
+const BURST: NonZeroU32 = NonZeroU32::new(500).unwrap();
+/// Bytes read at once.
+const READ_LEN: usize = 4_096;
+/// That a link is useful is told no more often.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+
+/// What a link tells.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// Something of this protocol came.
+    Heard(LinkId),
+    /// The write is done.
+    Written(LinkId),
+    /// It is closed, by them or by us. Always the last.
+    Ended(LinkId, bool),
+}
+
+/// What a link works with.
+pub(super) struct Link {
+    pub(super) id: LinkId,
+    pub(super) ip: IpAddr,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) into_room: IntoRoom,
+    pub(super) counters: Arc<Counters>,
+}
+
+impl Link {
+    pub(super) async fn run(self, stream: TcpStream, writes: mpsc::Receiver<Vec<u8>>) {
+        let (reading, writing) = stream.into_split();
+        let by_them = tokio::select! {
+            by_them = self.read(reading) => by_them,
+            by_them = self.write(writing, writes) => by_them,
+        };
+        let _ = self.events.send(Event::Ended(self.id, by_them)).await;
+    }
+
+    /// Until they close, or speak something else.
+    async fn read(&self, mut stream: OwnedReadHalf) -> bool {
+        let share = RateLimiter::direct(Quota::per_second(MESSAGES_PER_S).allow_burst(BURST));
+        let (mut reader, mut told, mut faults) = (Reader::default(), None, 0);
+        let mut paused = false;
+        loop {
+            while let Some(heard) = match reader.next(paused) {
+                Ok(heard) => heard,
+                Err(_) => {
+                    Counters::one(&self.counters.malformed);
+                    warn!(peer = %self.ip, "43110: it speaks another protocol; the link is closed");
+                    return false;
+                }
+            } {
+                if !self.take(heard, &mut told, &share).await {
+                    return false;
+                }
+            }
+            Counters::add(&self.counters.malformed, usize::try_from(reader.faults - faults).unwrap_or(usize::MAX));
+            faults = reader.faults;
+            // Once paused, always paused, until there is more.
+            let pause = if reader.is_within() && !paused { BARE_PAUSE } else { Duration::MAX };
+            let most = READ_LEN as u64;
+            match timeout(pause, (&mut stream).take(most).read_buf(reader.buffer())).await {
+                Err(_) => paused = true,
+                Ok(Ok(0) | Err(_)) if paused || !reader.is_within() => return true,
+                Ok(Ok(0) | Err(_)) => paused = true,
+                Ok(Ok(read)) => {
+                    Counters::add(&self.counters.bytes_in, read);
+                    paused = false;
+                }
+            }
+        }
+    }
+
+    /// False if the node stops.
+    async fn take(&self, heard: Heard, told: &mut Option<Instant>, share: &DefaultDirectRateLimiter) -> bool {
+        if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+            *told = Some(Instant::now());
+            if self.events.send(Event::Heard(self.id)).await.is_err() {
+                return false;
+            }
+        }
+        match heard {
+            // Theirs shows it as a message; it is none.
+            Heard::Greeting => true,
+            Heard::Text(text) => {
+                share.until_ready().await;
+                let incoming = Incoming { claimed: self.ip.to_string(), text, from: Some(self.ip) };
+                self.into_room.send(incoming).await
+            }
+        }
+    }
+
+    async fn write(&self, mut stream: OwnedWriteHalf, mut writes: mpsc::Receiver<Vec<u8>>) -> bool {
+        while let Some(bytes) = writes.recv().await {
+            match timeout(WRITE_DEADLINE, stream.write_all(&bytes)).await {
+                Ok(Ok(())) => Counters::add(&self.counters.bytes_out, bytes.len()),
+                Ok(Err(why)) => {
+                    debug!(peer = %self.ip, %why, "43110: a write failed");
+                    return true;
+                }
+                Err(_) => {
+                    warn!(peer = %self.ip, "43110: it has taken nothing for {WRITE_DEADLINE:?}; the link is closed");
+                    return false;
+                }
+            }
+            if self.events.send(Event::Written(self.id)).await.is_err() {
+                return false;
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,132 @@
+//! What waits for one address, and whether it may be dialled.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::links::Frame;
+
+/// Connections that the older program takes in its whole life.
+pub const PLACES: u32 = 3;
+/// Dials in vain before what waits is given up.
+pub(super) const MAX_TRIES: u32 = 5;
+/// The longest wait between two dials, in periods.
+const MAX_BACKOFF: u32 = 12;
+
+#[derive(Debug)]
+pub(super) struct Peer<T> {
+    pub(super) port: u16,
+    /// Named in the settings: it gets the room's lines, and is dialled for them.
+    pub(super) known: bool,
+    pub(super) queue: VecDeque<Frame<T>>,
+    /// Since when something waits.
+    pub(super) since: Duration,
+    /// A dial is under way.
+    pub(super) dialling: bool,
+    /// Places at the other program that we have not used up.
+    pub(super) places: u32,
+    /// Dials in vain for what waits now.
+    pub(super) tries: u32,
+    /// Dials in vain, or links that did not last, one after the other.
+    failures: u32,
+    pub(super) retry_at: Duration,
+    /// When to look again.
+    pub(super) wake: Option<Duration>,
+}
+
+impl<T> Peer<T> {
+    pub(super) fn new(port: u16, known: bool) -> Self {
+        Self {
+            port,
+            known,
+            queue: VecDeque::new(),
+            since: Duration::ZERO,
+            dialling: false,
+            places: PLACES,
+            tries: 0,
+            failures: 0,
+            retry_at: Duration::ZERO,
+            wake: None,
+        }
+    }
+
+    /// Whether something waits or is under way.
+    pub(super) fn is_at_work(&self) -> bool {
+        !self.queue.is_empty() || self.dialling
+    }
+
+    /// Whether nothing is lost if this is forgotten.
+    pub(super) fn is_plain(&self) -> bool {
+        !self.known && !self.is_at_work() && self.places == PLACES && self.failures == 0
+    }
+
+    fn back_off(&mut self, period: Duration, now: Duration) {
+        let factor = 1_u32.checked_shl(self.failures).unwrap_or(MAX_BACKOFF).min(MAX_BACKOFF);
+        self.failures = self.failures.saturating_add(1).min(16);
+        self.retry_at = now + period * factor;
+    }
+
+    /// A dial came to nothing. If nobody listens, who does so next has all its places.
+    pub(super) fn dial_failed(&mut self, nobody_listens: bool, period: Duration, now: Duration) {
+        self.dialling = false;
+        if nobody_listens {
+            self.places = PLACES;
+        }
+        self.tries = if self.queue.is_empty() { 0 } else { self.tries + 1 };
+        self.back_off(period, now);
+    }
+
+    /// It took us.
+    pub(super) fn dial_succeeded(&mut self) {
+        self.dialling = false;
+        self.places = self.places.saturating_sub(1);
+    }
+
+    /// A link that we had dialled has ended. The older program never closes one while it lives: if they did, and not at
+    /// once, that was its end, and the next has that place again.
+    pub(super) fn link_ended(&mut self, lasted: Duration, by_them: bool, period: Duration, now: Duration) {
+        if lasted < period {
+            self.back_off(period, now);
+            return;
+        }
+        self.failures = 0;
+        if by_them {
+            self.places = (self.places + 1).min(PLACES);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PERIOD: Duration = Duration::from_secs(5);
+
+    #[test]
+    fn each_dial_in_vain_is_followed_by_a_longer_wait() {
+        let mut peer = Peer::<()>::new(1, true);
+        let waits: Vec<_> = (0..6)
+            .map(|_| {
+                peer.dial_failed(true, PERIOD, Duration::ZERO);
+                peer.retry_at.as_secs()
+            })
+            .collect();
+        assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
+        (0..100).for_each(|_| peer.dial_failed(false, PERIOD, Duration::ZERO));
+        assert_eq!(peer.retry_at.as_secs(), 60);
+    }
+
+    #[test]
+    fn places_come_back_only_with_a_new_program() {
+        let mut peer = Peer::<()>::new(1, true);
+        (0..3).for_each(|_| peer.dial_succeeded());
+        assert_eq!(peer.places, 0);
+        peer.link_ended(PERIOD / 2, true, PERIOD, PERIOD);
+        assert_eq!((peer.places, peer.retry_at), (0, 2 * PERIOD));
+        peer.link_ended(PERIOD, false, PERIOD, PERIOD);
+        assert_eq!(peer.places, 0);
+        peer.link_ended(PERIOD, true, PERIOD, PERIOD);
+        assert_eq!(peer.places, 1);
+        peer.dial_failed(true, PERIOD, PERIOD);
+        assert_eq!(peer.places, PLACES);
+    }
+}

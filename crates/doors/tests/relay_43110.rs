@@ -1,0 +1,479 @@
+//! The plain frames of TCP port 43110, against a node as it was and against sockets that do as they like.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs, reason = "helpers of tests")]
+
+#[path = "../../../tests/counterparts/relay_43110.rs"]
+#[allow(missing_docs)]
+mod old;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use old::frame;
+use rumormill_doors::relay_43110::{Config, Door, MAX_ACCEPTED};
+use rumormill_doors::{Counters, Incoming, Outgoing, RoomEnd, porch};
+use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::sync::{oneshot, watch};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Addresses of the loopback network that no other test of this file has.
+fn net() -> [IpAddr; 3] {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let third = NEXT.fetch_add(1, Ordering::Relaxed);
+    let second = u8::try_from(std::process::id() % 200).unwrap() + 20;
+    [5, 2, 3].map(|last| IpAddr::V4(Ipv4Addr::new(127, second, third, last)))
+}
+
+struct House {
+    addr: SocketAddr,
+    counters: Arc<Counters>,
+    room: RoomEnd,
+    stop: watch::Sender<bool>,
+    runtime: tokio::runtime::Runtime,
+    running: tokio::task::JoinHandle<()>,
+}
+
+fn house(spec: &str) -> House {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let config = Config::from_spec(&format!("relay-43110,{spec}").parse().unwrap()).unwrap();
+    let door = runtime.block_on(Door::bind(config)).unwrap();
+    let addr = door.local_addr();
+    let (stop, stopped) = watch::channel(false);
+    let (porch, room) = porch("alice", stopped);
+    let counters = Arc::clone(&room.counters);
+    let running = runtime.spawn(door.run(porch));
+    House { addr, counters, room, stop, runtime, running }
+}
+
+fn talk(text: &str) -> Outgoing {
+    let line = format!("alice@c0de: {text}");
+    Outgoing { sender: "alice".into(), text: text.into(), line, to: None, done: None }
+}
+
+impl House {
+    fn say(&self, text: &str) {
+        self.room.give(talk(text)).unwrap();
+    }
+
+    /// To one; the answer comes later.
+    fn send(&self, to: IpAddr, text: &str) -> oneshot::Receiver<Result<(), String>> {
+        let (done, told) = oneshot::channel();
+        self.room.give(Outgoing { to: Some(to), done: Some(done), ..talk(text) }).unwrap();
+        told
+    }
+
+    fn told(&self, told: oneshot::Receiver<Result<(), String>>) -> Result<(), String> {
+        self.runtime.block_on(async { tokio::time::timeout(PATIENCE, told).await.unwrap().unwrap() })
+    }
+
+    fn incoming(&mut self) -> Incoming {
+        let next = async { tokio::time::timeout(PATIENCE, self.room.incoming.recv()).await };
+        self.runtime.block_on(next).expect("a message in time").expect("the door runs")
+    }
+
+    fn text_from(&mut self, from: IpAddr) -> String {
+        let incoming = self.incoming();
+        assert_eq!((incoming.claimed, incoming.from), (from.to_string(), Some(from)));
+        incoming.text
+    }
+
+    fn until(&self, what: &str, holds: impl Fn(&Counters) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !holds(&self.counters) {
+            assert!(Instant::now() < end, "{what}: {:?}", self.counters);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+fn count(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+/// An old node whose queues move every `ms`.
+fn old_node(at: IpAddr, ms: u64, peers_port: u16) -> (old::Node, Receiver<String>, u16) {
+    let listener = TcpListener::bind((at, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (node, shown) = old::Node::start(listener, Duration::from_millis(ms), peers_port);
+    (node, shown, port)
+}
+
+fn next(shown: &Receiver<String>) -> String {
+    shown.recv_timeout(PATIENCE).expect("a line in time")
+}
+
+/// A socket from one address of this machine.
+fn connect(from: IpAddr, to: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SockAddr::from(SocketAddr::new(from, 0))).unwrap();
+    socket.connect(&SockAddr::from(to)).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+fn send(stream: &mut TcpStream, text: &str) {
+    stream.write_all(text.as_bytes()).unwrap();
+}
+
+fn one_read(stream: &mut TcpStream) -> String {
+    let mut buffer = [0; 2_048];
+    let read = stream.read(&mut buffer).unwrap();
+    String::from_utf8(buffer[..read].to_vec()).unwrap()
+}
+
+#[test]
+fn an_old_node_is_dialled_once_greeted_and_reads_each_frame_by_itself() {
+    let [own, peer, _] = net();
+    let (node, shown, port) = old_node(peer, 10, 0);
+    let house = house(&format!("listen={own}:0,dial={peer}:{port}"));
+    assert_eq!(next(&shown), format!("LINK {own}"), "by the address that we listen on");
+    assert_eq!(next(&shown), format!("IP: {own} MSG:0001|{peer}"));
+    let begun = Instant::now();
+    (0..30).for_each(|n| house.say(&format!("message {n}")));
+    for n in 0..30 {
+        assert_eq!(next(&shown), format!("IP: {own} MSG:0002|alice@c0de: message {n}"));
+    }
+    assert!(begun.elapsed() >= 29 * Duration::from_millis(20), "with pauses");
+    house.until("counted", |counters| count(&counters.messages_out) == 30);
+    assert_eq!((node.taken(), count(&house.counters.opened)), (1, 1));
+}
+
+#[test]
+fn an_old_node_that_dials_us_is_heard_and_answered_by_the_same_link() {
+    let [own, ..] = net();
+    // The old program does not choose its address, so the system does.
+    let from = IpAddr::from([127, 0, 0, 1]);
+    let mut house = house(&format!("listen={own}:0"));
+    let (node, shown, _) = old_node(own, 10, house.addr.port());
+    node.dial(own);
+    assert_eq!(next(&shown), format!("LINK {own}"));
+    node.push(own, "hello");
+    node.push(own, "a|b|c");
+    assert_eq!(house.text_from(from), "hello");
+    assert_eq!(house.text_from(from), "a|b|c");
+    house.say("to all");
+    assert_eq!(next(&shown), format!("IP: {own} MSG:0002|alice@c0de: to all"));
+    let told = house.send(from, "bare");
+    assert_eq!(next(&shown), format!("IP: {own} MSG:0002|bare"));
+    assert_eq!(house.told(told), Ok(()));
+    assert_eq!(node.taken(), 1);
+}
+
+#[test]
+fn the_first_text_without_a_frame_and_those_glued_behind_it() {
+    let [own, ..] = net();
+    let from = IpAddr::from([127, 0, 0, 1]);
+    let mut house = house(&format!("listen={own}:0"));
+    let (node, ..) = old_node(own, 50, house.addr.port());
+    ["first", "second", "third"].iter().for_each(|text| node.push(own, text));
+    for expected in ["first", "second", "third"] {
+        assert_eq!(house.text_from(from), expected);
+    }
+    let (alone, ..) = old_node(own, 50, house.addr.port());
+    alone.push(own, "alone in room 10");
+    assert_eq!(house.text_from(from), "alone in room 10");
+}
+
+#[test]
+fn glued_and_split_frames_are_cut_by_their_length() {
+    let [own, peer, other] = net();
+    let mut house = house(&format!("listen={own}:0"));
+    let mut stream = connect(peer, house.addr);
+    send(&mut stream, &frame("0001", &own.to_string()));
+    send(&mut stream, "8|0002|one8|0002|two10|0002|three");
+    for expected in ["one", "two", "three"] {
+        assert_eq!(house.text_from(peer), expected);
+    }
+    for byte in "14|0002|by pieces9|FFFE|what9|0002|last".bytes() {
+        stream.write_all(&[byte]).unwrap();
+    }
+    assert_eq!(house.text_from(peer), "by pieces");
+    assert_eq!(house.text_from(peer), "last");
+    // Twice the same is two messages, and other peers are other peers.
+    let mut second = connect(other, house.addr);
+    send(&mut second, "8|0002|one8|0002|one");
+    assert_eq!((house.text_from(other), house.text_from(other)), ("one".into(), "one".into()));
+    assert!(count(&house.counters.malformed) >= 1);
+}
+
+#[test]
+fn to_one_is_bare_and_says_how_it_went() {
+    let [own, peer, nobody] = net();
+    let (_node, shown, port) = old_node(peer, 10, 0);
+    let house = house(&format!("listen={own}:0,dial={peer}:{port},period=100ms"));
+    let told = house.send(peer, "for you");
+    assert_eq!(house.told(told), Ok(()));
+    let long = "grüße ".repeat(800);
+    let told = house.send(peer, &long);
+    assert_eq!(house.told(told), Ok(()));
+    next(&shown);
+    next(&shown);
+    assert_eq!(next(&shown), format!("IP: {own} MSG:0002|for you"));
+    let mut whole = String::new();
+    while whole.len() < long.len() {
+        whole += next(&shown).strip_prefix(&format!("IP: {own} MSG:0002|")).unwrap();
+    }
+    assert!(whole == long, "in several frames, and whole");
+    let told = house.send(nobody, "anyone?");
+    assert!(house.told(told).unwrap_err().contains("refused"));
+    let told = house.send(own, "me?");
+    assert!(house.told(told).unwrap_err().contains("itself"));
+}
+
+#[test]
+fn what_the_old_node_cannot_take_is_cut_and_counted() {
+    let [own, peer, _] = net();
+    let (_node, shown, port) = old_node(peer, 10, 0);
+    let house = house(&format!("listen={own}:0,dial={peer}:{port}"));
+    house.say(&"é".repeat(3_000));
+    house.say("a|b|c");
+    next(&shown);
+    next(&shown);
+    let line = next(&shown);
+    assert!(line.len() <= 2_048 && line.ends_with('\u{2026}'), "{} bytes", line.len());
+    assert_eq!(next(&shown), format!("IP: {own} MSG:b|c"), "its own quirk, which we count");
+    assert_eq!(count(&house.counters.cut), 2);
+}
+
+#[test]
+fn a_peer_that_was_killed_and_started_again_is_dialled_when_there_is_something_to_say() {
+    let [own, peer, _] = net();
+    let listener = TcpListener::bind((peer, 0)).unwrap();
+    let at = listener.local_addr().unwrap();
+    let house = house(&format!("listen={own}:0,dial={at},period=100ms"));
+    let (mut first, from) = listener.accept().unwrap();
+    assert_eq!(from.ip(), own);
+    assert_eq!(one_read(&mut first), frame("0001", &peer.to_string()));
+    // An abrupt end: a reset.
+    house.say("before");
+    first.read_exact(&mut [0; 5]).unwrap();
+    socket2::SockRef::from(&first).set_linger(Some(Duration::ZERO)).unwrap();
+    drop((first, listener));
+    house.until("the link is gone", |counters| count(&counters.open) == 0);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(count(&house.counters.opened), 1, "nothing to say, nobody dialled");
+    house.say("in between");
+    let listener = TcpListener::bind(at).unwrap();
+    let (mut second, _) = listener.accept().unwrap();
+    assert_eq!(one_read(&mut second), frame("0001", &peer.to_string()));
+    assert_eq!(one_read(&mut second), frame("0002", "alice@c0de: in between"));
+    house.say("after");
+    assert_eq!(one_read(&mut second), frame("0002", "alice@c0de: after"));
+}
+
+#[test]
+fn a_peer_that_closes_at_once_loses_no_more_than_three_places() {
+    let [own, peer, _] = net();
+    let listener = TcpListener::bind((peer, 0)).unwrap();
+    let at = listener.local_addr().unwrap();
+    let house = house(&format!("listen={own}:0,dial={at},period=1s"));
+    let closer = std::thread::spawn(move || {
+        for _ in 0..3 {
+            drop(listener.accept().unwrap());
+        }
+        listener.set_nonblocking(true).unwrap();
+        std::thread::sleep(Duration::from_secs(1));
+        listener.accept().is_err()
+    });
+    let told = house.send(peer, "never arrives or is lost");
+    let _ = house.told(told);
+    while !closer.is_finished() {
+        drop(house.send(peer, "again"));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(closer.join().unwrap(), "a fourth connection");
+    let told = house.send(peer, "and again");
+    assert!(house.told(told).unwrap_err().contains("no more connections"));
+}
+
+#[test]
+fn a_restarted_door_is_taken_again_and_an_idle_link_stays() {
+    let [own, peer, _] = net();
+    let (node, shown, port) = old_node(peer, 10, 0);
+    let spec = format!("dial={peer}:{port},period=100ms");
+    let first = house(&format!("listen={own}:0,{spec}"));
+    let at = first.addr;
+    next(&shown);
+    next(&shown);
+    std::thread::sleep(Duration::from_millis(600));
+    assert_eq!((node.taken(), count(&first.counters.open)), (1, 1), "idle for six periods");
+    let asked = Instant::now();
+    first.stop.send(true).unwrap();
+    first.runtime.block_on(first.running).unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(1));
+    assert_eq!(next(&shown), format!("GONE {own}"));
+    let second = house(&format!("listen={at},{spec}"));
+    assert_eq!(next(&shown), format!("LINK {own}"));
+    assert_eq!(next(&shown), format!("IP: {own} MSG:0001|{peer}"));
+    second.say("back");
+    assert_eq!(next(&shown), format!("IP: {own} MSG:0002|alice@c0de: back"));
+}
+
+#[test]
+fn a_door_beside_an_old_program_on_all_addresses_of_the_machine() {
+    let [own, peer, _] = net();
+    // As the old program binds.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_reuse_port(true).unwrap();
+    socket.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))).unwrap();
+    socket.listen(8).unwrap();
+    let listener = TcpListener::from(socket);
+    let port = listener.local_addr().unwrap().port();
+    let mut house = house(&format!("listen={own}:{port},dial={peer}:{port}"));
+    let (mut link, from) = listener.accept().unwrap();
+    assert_eq!((from.ip(), link.local_addr().unwrap().ip()), (own, peer));
+    assert_eq!(one_read(&mut link), frame("0001", &peer.to_string()));
+    send(&mut link, &frame("0002", "by your link"));
+    assert_eq!(house.text_from(peer), "by your link");
+    // And whoever dials our address finds us.
+    send(&mut connect(peer, house.addr), &frame("0002", "by mine"));
+    assert_eq!(house.text_from(peer), "by mine");
+}
+
+#[test]
+fn other_protocols_are_closed_and_a_stuck_or_silent_peer_holds_nobody_up() {
+    let [own, peer, other] = net();
+    let mut house = house(&format!("listen={own}:0,pause=1ms"));
+    for bytes in [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], b"\x16\x03\x01\x02\x00", &[b'9'; 5_000], &[0; 400]] {
+        let mut stream = connect(peer, house.addr);
+        let _ = stream.write_all(bytes);
+        let mut rest = Vec::new();
+        let end = stream.read_to_end(&mut rest).map_err(|why| why.kind());
+        assert!(matches!(end, Ok(0) | Err(ErrorKind::ConnectionReset)), "{end:?} after {bytes:?}");
+    }
+    // One reads nothing, the other everything.
+    let mut stuck = connect(peer, house.addr);
+    let mut well = connect(other, house.addr);
+    send(&mut stuck, &frame("0001", &own.to_string()));
+    send(&mut well, &frame("0001", &own.to_string()));
+    send(&mut stuck, &frame("0002", "in"));
+    send(&mut well, &frame("0002", "in"));
+    house.incoming();
+    house.incoming();
+    let text = "x".repeat(1_900);
+    for n in 0..400 {
+        house.say(&format!("{n} {text}"));
+        assert!(one_read(&mut well).contains(&format!("c0de: {n} x")));
+    }
+}
+
+#[test]
+fn a_door_that_closes_says_so_of_what_waits() {
+    let [own, peer, _] = net();
+    let listener = TcpListener::bind((peer, 0)).unwrap();
+    let house = house(&format!("listen={own}:0,dial={},pause=5s", listener.local_addr().unwrap()));
+    let (mut link, _) = listener.accept().unwrap();
+    assert_eq!(one_read(&mut link), frame("0001", &peer.to_string()));
+    let told = house.send(peer, "waits for the pause");
+    house.until("it waits", |counters| count(&counters.waiting_out) == 1);
+    house.stop.send(true).unwrap();
+    assert!(house.told(told).is_err());
+    assert_eq!(one_read(&mut link), "");
+}
+
+#[test]
+fn a_thousand_idle_connections_keep_nobody_out() {
+    let [own, ..] = net();
+    let here = IpAddr::from([127, 0, 0, 1]);
+    let mut house = house(&format!("listen={own}:0"));
+    let mut idle = Vec::new();
+    for n in 0..1_000_usize {
+        let mut stream = connect(here, house.addr);
+        let _ = stream.write_all(if n.is_multiple_of(2) { b"14|00" } else { b"" });
+        idle.push(stream);
+    }
+    let start = Instant::now();
+    let mut honest = connect(here, house.addr);
+    send(&mut honest, &frame("0001", &own.to_string()));
+    send(&mut honest, &frame("0002", "still here"));
+    assert_eq!(house.text_from(here), "still here");
+    house.say("you too");
+    assert_eq!(one_read(&mut honest), frame("0002", "alice@c0de: you too"));
+    eprintln!("served beside 1,000 idle connections in {:?}", start.elapsed());
+    assert!(count(&house.counters.open) <= u64::try_from(MAX_ACCEPTED).unwrap());
+    assert!(count(&house.counters.refused_full) > 800);
+}
+
+fn long() -> Duration {
+    if std::env::var_os("RUMORMILL_TEST_LONG").is_some() { Duration::from_secs(60) } else { Duration::from_secs(2) }
+}
+
+/// The same numbers for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap() % sides
+    }
+}
+
+/// A stranger for one connection.
+fn torment(from: IpAddr, to: SocketAddr, dice: &mut Dice) {
+    let mut stream = connect(from, to);
+    let mut bytes = Vec::new();
+    for _ in 0..dice.roll(20) {
+        let text = "rubbish ".repeat(dice.roll(40));
+        bytes.extend_from_slice(frame(["0001", "0002", "FFFE", "zzzz"][dice.roll(4)], &text).as_bytes());
+    }
+    for _ in 0..dice.roll(4) {
+        let at = dice.roll(bytes.len() + 1);
+        bytes.insert(at, u8::try_from(dice.roll(256)).unwrap());
+    }
+    for part in bytes.chunks(1 + dice.roll(3_000)) {
+        if stream.write_all(part).is_err() {
+            return;
+        }
+    }
+    if dice.roll(3) == 0 {
+        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+}
+
+#[test]
+fn an_honest_peer_is_served_while_others_send_rubbish_at_full_speed() {
+    let [own, honest, other] = net();
+    let mut house = house(&format!("listen={own}:0,pause=1ms"));
+    let (stop, attacks) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    // From the honest peer's own address too.
+    let attackers: Vec<_> = [(1_u64, honest), (2, honest), (3, other)]
+        .map(|(seed, from)| {
+            let (stop, attacks, addr) = (Arc::clone(&stop), Arc::clone(&attacks), house.addr);
+            std::thread::spawn(move || {
+                let mut dice = Dice(seed << 33 | 0x9e37_79b9);
+                while !stop.load(Ordering::Relaxed) {
+                    torment(from, addr, &mut dice);
+                    attacks.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .into();
+    let mut link = connect(honest, house.addr);
+    send(&mut link, &frame("0001", &own.to_string()));
+    let (start, mut rounds, mut slowest) = (Instant::now(), 0, Duration::ZERO);
+    while start.elapsed() < long() {
+        let (asked, text) = (Instant::now(), format!("round {rounds}"));
+        send(&mut link, &frame("0002", &text));
+        while house.incoming().text != text {
+            assert!(asked.elapsed() < PATIENCE, "round {rounds}");
+        }
+        slowest = slowest.max(asked.elapsed());
+        rounds += 1;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let drained = std::thread::spawn(move || attackers.into_iter().for_each(|attacker| attacker.join().unwrap()));
+    while !drained.is_finished() {
+        let _ = house.room.incoming.try_recv();
+    }
+    drained.join().unwrap();
+    eprintln!("{rounds} rounds, the slowest {slowest:?}, beside {} attacks", attacks.load(Ordering::Relaxed));
+    assert!(rounds >= 3 && count(&house.counters.open) <= u64::try_from(MAX_ACCEPTED).unwrap());
+}

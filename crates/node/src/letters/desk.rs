@@ -1,0 +1,88 @@
+//! What PUSH and PULL ask for.
+
+use std::sync::Arc;
+
+use rumormill_doors::push_pull::{Letter, Letters};
+use rumormill_wire::NodeId;
+use rumormill_wire::native::MessageKind;
+
+use super::LettersDesk;
+use super::address::{Destination, resolve};
+use super::inbox::{Inbox, Sender};
+use crate::handle::NodeHandle;
+
+impl Letters for LettersDesk {
+    async fn push(&self, destination: &str, contents: &str) -> Result<(), String> {
+        let post = &self.0;
+        let (len, max) = (contents.len(), post.node.0.max_message);
+        if len > max {
+            return Err(format!("the letter has {len} bytes; max-message allows {max}"));
+        }
+        let nodes = match resolve(&post.node, post.relay.is_some(), destination)? {
+            Destination::Relay(to) => {
+                let contents = contents.to_owned();
+                self.with_inbox(move |inbox| inbox.relay(to, contents)).await?;
+                post.to_relay.notify_one();
+                return Ok(());
+            }
+            Destination::Nodes(nodes) => nodes,
+        };
+        let (to, key) = self.key_of(nodes, destination).await?;
+        let body = post.seal.seal(&to, &key, contents)?;
+        // Past the bound on what people say: a sealed letter is longer than what it says.
+        let pending = post.node.0.hub.submit(MessageKind::SEALED, "", body.into()).await;
+        let receipt = pending.map_err(|why| why.to_string())?.await;
+        receipt.map(drop).map_err(|_| "the node is stopping".to_owned())
+    }
+
+    async fn waiting(&self, max: usize) -> Result<Vec<Letter>, String> {
+        let node = self.0.node.clone();
+        let oldest = move |inbox: &mut Inbox| {
+            let letters = inbox.waiting.iter().take(max);
+            let shown = letters.map(|(id, letter)| {
+                let source = source(&node, &letter.sender);
+                Letter { id: *id, source, contents: letter.contents.clone() }
+            });
+            Ok(shown.collect())
+        };
+        self.with_inbox(oldest).await
+    }
+
+    async fn handed_over(&self, ids: Vec<u64>) -> Result<(), String> {
+        let post = Arc::clone(&self.0);
+        let gone = move |inbox: &mut Inbox| {
+            let gone = inbox.gone(ids);
+            post.room.notify_one();
+            gone
+        };
+        self.with_inbox(gone).await
+    }
+}
+
+impl LettersDesk {
+    /// The one of these nodes that takes letters, and its key.
+    async fn key_of(&self, nodes: Vec<NodeId>, destination: &str) -> Result<(NodeId, Vec<u8>), String> {
+        let me = self.0.node.node_id();
+        if nodes.contains(&me) && nodes.len() == 1 {
+            return Ok((me, self.0.seal.public().to_vec()));
+        }
+        let known = move |inbox: &mut Inbox| {
+            let keys = nodes.into_iter().filter_map(|node| Some((node, inbox.keys.get(&node)?.key.clone())));
+            Ok(keys.collect::<Vec<_>>())
+        };
+        let mut known = self.with_inbox(known).await?;
+        match (known.pop(), known.len()) {
+            (Some(one), 0) => Ok(one),
+            (Some(_), more) => Err(format!("{} nodes are named {destination}: give a node id", more.saturating_add(1))),
+            (None, _) => Err(format!("{destination} has no open push-pull door that this node knows of")),
+        }
+    }
+}
+
+/// A letter's sender, as it is shown.
+fn source(node: &NodeHandle, sender: &Sender) -> String {
+    match sender {
+        Sender::Node(id) => node.name_of(id).unwrap_or_else(|| id.to_string()),
+        Sender::Address(ip) => ip.to_string(),
+    }
+}

@@ -1,0 +1,105 @@
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+
+use rumormill_wire::{Clock, Incarnation};
+
+use super::*;
+
+fn origin(node: u8) -> Origin {
+    Origin { node: NodeId([node; 32]), incarnation: Incarnation(7) }
+}
+
+fn letter(seq: u64, contents: &str) -> Found {
+    Found::Letter(Seq(seq), contents.to_owned())
+}
+
+fn key(node: u8, seq: u64, clock: u64) -> Key {
+    Key { clock: Clock(clock), origin: origin(node), seq: Seq(seq), key: vec![u8::try_from(seq).unwrap(); 32] }
+}
+
+fn texts(inbox: &Inbox) -> Vec<&str> {
+    inbox.waiting.values().map(|letter| letter.contents.as_str()).collect()
+}
+
+#[test]
+fn what_was_taken_outlives_a_crash_and_is_taken_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("letters.jsonl");
+    let mut inbox = Inbox::open(&path).unwrap();
+    assert!(inbox.take(origin(1), vec![letter(3, "one"), letter(5, "t\nwo")], Seq(9)).unwrap());
+    assert!(inbox.take(origin(2), vec![letter(1, "three"), Found::Key(key(2, 2, 50))], Seq(3)).unwrap());
+    inbox.take_from("127.0.0.9".parse().unwrap(), "four".into()).unwrap();
+    inbox.relay("127.0.0.8".parse().unwrap(), "out".into()).unwrap();
+    inbox.gone(vec![0, 77]).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    for cut in ["", "{\"letter\":{\"id\":9,\"at\":nu"] {
+        // A crash: nothing was said to the file, and its last line may be half there.
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(cut.as_bytes()).unwrap();
+        inbox = Inbox::open(&path).unwrap();
+        assert_eq!(texts(&inbox), ["t\nwo", "three", "four"]);
+        assert_eq!(inbox.waiting[&1].sender, Sender::Node(NodeId([1; 32])));
+        assert_eq!(inbox.waiting[&3].sender, Sender::Address("127.0.0.9".parse().unwrap()));
+        assert_eq!(inbox.relayed.len(), 1);
+        assert_eq!(inbox.keys[&NodeId([2; 32])], key(2, 2, 50));
+        // The log is read again from the last letter on.
+        assert_eq!(inbox.next_of(&origin(1)), Some(Seq(6)));
+        assert!(inbox.take(origin(1), vec![letter(3, "one"), letter(5, "t\nwo")], Seq(6)).unwrap());
+        assert_eq!(inbox.waiting.len(), 3);
+    }
+    assert!(!path.with_extension("jsonl.bad").exists());
+    inbox.take(origin(1), Vec::new(), Seq(1_000)).unwrap();
+    inbox.save().unwrap();
+    inbox.gone((0..10).collect()).unwrap();
+    inbox = Inbox::open(&path).unwrap();
+    assert!(inbox.waiting.is_empty() && inbox.relayed.is_empty() && inbox.bytes == 0);
+    assert_eq!(inbox.next_of(&origin(1)), Some(Seq(1_000)));
+    assert!(inbox.take(origin(1), vec![letter(5, "t\nwo"), letter(1_000, "new")], Seq(1_001)).unwrap());
+    assert_eq!(inbox.waiting.iter().map(|(id, l)| (*id, l.contents.as_str())).collect::<Vec<_>>(), [(5, "new")]);
+}
+
+#[test]
+fn lines_that_cannot_be_read_are_kept_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("letters.jsonl");
+    let mut inbox = Inbox::open(&path).unwrap();
+    inbox.take(origin(1), vec![letter(1, "one")], Seq(2)).unwrap();
+    let good = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("not json\n{good}{{\"later\":1}}\n")).unwrap();
+    assert_eq!(texts(&Inbox::open(&path).unwrap()), ["one"]);
+    assert_eq!(fs::read_to_string(path.with_extension("jsonl.bad")).unwrap(), "not json\n{\"later\":1}\n");
+}
+
+#[test]
+fn what_is_too_much_waits_in_the_log() {
+    let mut inbox = Inbox::default();
+    let big = "x".repeat(1 << 20);
+    let found = (1..=20).map(|seq| letter(seq, &big)).collect();
+    assert!(!inbox.take(origin(1), found, Seq(21)).unwrap());
+    assert_eq!((inbox.waiting.len(), inbox.next_of(&origin(1))), (16, Some(Seq(17))));
+    assert!(inbox.take_from("127.0.0.1".parse().unwrap(), "x".into()).is_err());
+    assert!(inbox.relay("127.0.0.1".parse().unwrap(), "x".into()).is_err());
+    inbox.gone(vec![0, 1, 2, 3]).unwrap();
+    assert!(inbox.take(origin(1), (17..=20).map(|seq| letter(seq, &big)).collect(), Seq(21)).unwrap());
+    inbox.gone((0..100).collect()).unwrap();
+    let many = u64::try_from(MAX_WAITING).unwrap();
+    assert!(!inbox.take(origin(2), (1..=many + 5).map(|seq| letter(seq, "")).collect(), Seq(many + 6)).unwrap());
+    assert_eq!((inbox.waiting.len(), inbox.next_of(&origin(2))), (MAX_WAITING, Some(Seq(many + 1))));
+}
+
+#[test]
+fn the_last_key_of_a_member_counts_and_there_are_not_too_many() {
+    let mut inbox = Inbox::default();
+    inbox.take(origin(1), vec![Found::Key(key(1, 1, 10)), Found::Key(key(1, 2, 20))], Seq(3)).unwrap();
+    inbox.take(origin(1), vec![Found::Key(key(1, 3, 15))], Seq(4)).unwrap();
+    assert_eq!(inbox.keys[&NodeId([1; 32])].seq, Seq(2));
+    for n in 0..u32::try_from(MAX_KEYS).unwrap() + 10 {
+        let mut node = [9; 32];
+        node[..4].copy_from_slice(&n.to_be_bytes());
+        let mut key = key(1, 1, 1);
+        key.origin.node = NodeId(node);
+        inbox.take(origin(1), vec![Found::Key(key)], Seq(5)).unwrap();
+    }
+    assert_eq!(inbox.keys.len(), MAX_KEYS);
+    assert_eq!(inbox.keys[&NodeId([1; 32])].seq, Seq(2));
+}

@@ -1,0 +1,214 @@
+//! Reading the log for letters and keys: of each origin in the order of its numbers, each number once, from where the last
+//! life of the node ended. What is missed, or finds no room, is read from the store later.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rumormill_wire::native::{BundleView, LetterKey, MessageKind};
+use rumormill_wire::{Origin, Seq};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+
+use super::inbox::Found;
+use super::record::Key;
+use super::seal::SUITE;
+use super::{LettersDesk, Post};
+use crate::hub::Committed;
+use crate::lock;
+use crate::view::Rules;
+
+/// How often it is made durable how far the log was read.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+/// After an error of the disk or the store, so long nothing is tried.
+const RETRY: Duration = Duration::from_secs(5);
+/// Read from the store at once, in bytes.
+const PIECE: usize = 1 << 20;
+/// Bundles looked at together.
+const MAX_TOGETHER: usize = 256;
+
+/// Why reading did not come to the end of what there is.
+enum Stuck {
+    /// There is no room.
+    Full,
+    /// The disk or the store.
+    Failed(String),
+}
+
+impl From<io::Error> for Stuck {
+    fn from(why: io::Error) -> Self {
+        Self::Failed(why.to_string())
+    }
+}
+
+/// Until the node stops.
+pub(crate) async fn run(desk: LettersDesk, coming: Receiver<Arc<Committed>>) {
+    let node = desk.0.node.clone();
+    tokio::select! {
+        () = node.stopped() => {}
+        () = follow(&desk, coming) => {}
+    }
+    save(&desk).await;
+}
+
+async fn save(desk: &LettersDesk) {
+    if let Err(why) = desk.with_inbox(super::inbox::Inbox::save).await {
+        tracing::warn!(why, "how far letters were read cannot be kept; they are read again after a restart");
+    }
+}
+
+async fn follow(desk: &LettersDesk, mut coming: Receiver<Arc<Committed>>) {
+    let mut saving = interval(SAVE_EVERY);
+    saving.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reading = Reading { desk, again: None };
+    reading.run(Post::read_all).await;
+    tokio::spawn(publish(desk.clone()));
+    loop {
+        let (behind, again) = (reading.again.is_some(), reading.again.unwrap_or_else(Instant::now));
+        tokio::select! {
+            _ = saving.tick() => save(desk).await,
+            () = desk.0.room.notified(), if behind => reading.run(Post::read_all).await,
+            () = sleep_until(again), if behind => reading.run(Post::read_all).await,
+            first = coming.recv() => {
+                let (mut bundles, mut lagged) = (Vec::new(), false);
+                match first {
+                    Ok(first) => bundles.push(first),
+                    Err(RecvError::Lagged(_)) => lagged = true,
+                    Err(RecvError::Closed) => return,
+                }
+                while bundles.len() < MAX_TOGETHER {
+                    match coming.try_recv() {
+                        Ok(next) => bundles.push(next),
+                        Err(TryRecvError::Lagged(_)) => lagged = true,
+                        Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+                    }
+                }
+                // While it is behind, all of it is read from the store later.
+                match reading.again {
+                    None if lagged => reading.run(Post::read_all).await,
+                    None => reading.run(move |post| post.read_these(&bundles)).await,
+                    Some(_) => {}
+                }
+            }
+        }
+    }
+}
+
+/// Whether reading goes on with what comes, or is behind and is to be tried again then.
+struct Reading<'a> {
+    desk: &'a LettersDesk,
+    again: Option<Instant>,
+}
+
+impl Reading<'_> {
+    /// Works on a thread that may wait.
+    async fn run(&mut self, work: impl FnOnce(&Post) -> Result<(), Stuck> + Send + 'static) {
+        let post = Arc::clone(&self.desk.0);
+        let done = tokio::task::spawn_blocking(move || work(&post)).await;
+        let was_behind = self.again.is_some();
+        self.again = None;
+        let why = match done {
+            Ok(Ok(())) => return,
+            Ok(Err(Stuck::Full)) => "too many wait to be pulled; the next ones wait in the log".to_owned(),
+            Ok(Err(Stuck::Failed(why))) => why,
+            Err(why) => why.to_string(),
+        };
+        self.again = Some(Instant::now() + RETRY);
+        if !was_behind {
+            tracing::warn!(why, "letters are not taken from the log for now");
+        }
+    }
+}
+
+/// Says which key letters to us are to be sealed to, unless the log says it already.
+async fn publish(desk: LettersDesk) {
+    let post = &desk.0;
+    while !lock(&post.inbox).keys.get(&post.node.node_id()).is_some_and(|key| post.stands(key)) {
+        let said = post.node.0.hub.submit(MessageKind::KEY, "", post.seal.key_body().into()).await;
+        match said {
+            Ok(receipt) => {
+                // The only other outcome is that the node stops.
+                let _ = receipt.await;
+                return;
+            }
+            Err(why) => tracing::warn!(%why, "the key for letters could not be made known; trying again"),
+        }
+        tokio::select! {
+            () = post.node.stopped() => return,
+            () = sleep(RETRY) => {}
+        }
+    }
+}
+
+impl Post {
+    /// Whether this key of ours is the one we use, and in the log: one in memory forgets.
+    fn stands(&self, key: &Key) -> bool {
+        let in_log = |e: &rumormill_wire::native::StatusEntry| e.origin == key.origin && e.next > key.seq;
+        key.key == self.seal.public() && self.node.0.hub.with_engine(|engine| engine.frontier().any(|e| in_log(&e)))
+    }
+
+    /// All that the store has and was not read.
+    fn read_all(&self) -> Result<(), Stuck> {
+        let ends: Vec<_> =
+            self.node.0.hub.with_engine(|engine| engine.frontier().map(|e| (e.origin, e.next)).collect());
+        let (rules, mut stuck) = (self.node.rules(), Ok(()));
+        for (origin, end) in ends {
+            // One that finds no room does not keep others back, which may have keys.
+            stuck = self.read_origin(&rules, origin, end).and(stuck);
+        }
+        stuck
+    }
+
+    fn read_origin(&self, rules: &Rules, origin: Origin, end: Seq) -> Result<(), Stuck> {
+        let pages = self.node.0.hub.disk.pages();
+        loop {
+            let Some(from) = lock(&self.inbox).next_of(&origin).filter(|from| *from < end) else { return Ok(()) };
+            let rows = lock(&pages).range(origin, from, end, PIECE).map_err(|why| Stuck::Failed(why.to_string()))?;
+            if rows.is_empty() {
+                // What is not durable yet comes when it is.
+                return Ok(());
+            }
+            for row in rows {
+                self.read_bundle(rules, &row.bytes)?;
+            }
+            if lock(&self.inbox).next_of(&origin) <= Some(from) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Bundles that have just become durable.
+    fn read_these(&self, bundles: &[Arc<Committed>]) -> Result<(), Stuck> {
+        let (rules, mut stuck) = (self.node.rules(), Ok(()));
+        for committed in bundles {
+            let header = committed.bundle.header();
+            let next = lock(&self.inbox).next_of(&header.origin);
+            let done = match next {
+                Some(next) if header.first > next => self.read_origin(&rules, header.origin, header.next()),
+                Some(next) if header.next() > next => self.read_bundle(&rules, committed.bundle.bytes()),
+                _ => Ok(()),
+            };
+            stuck = done.and(stuck);
+        }
+        stuck
+    }
+
+    fn read_bundle(&self, rules: &Rules, bytes: &[u8]) -> Result<(), Stuck> {
+        let view = BundleView::parse(bytes).map_err(|why| Stuck::Failed(why.to_string()))?;
+        let header = *view.header();
+        let (origin, limit) = (header.origin, rules.limits.get(&header.origin));
+        let counts = |seq: &Seq| limit.is_none_or(|limit| seq < limit);
+        let found = view.messages().filter(|message| counts(&message.seq)).filter_map(|message| match message.kind {
+            MessageKind::SEALED => Some(Found::Letter(message.seq, self.seal.open(&origin.node, message.body)?)),
+            MessageKind::KEY => {
+                let known = LetterKey::parse(message.body).ok().filter(|key| key.suite == SUITE)?;
+                Some(Found::Key(Key { clock: message.clock, origin, seq: message.seq, key: known.key.to_vec() }))
+            }
+            _ => None,
+        });
+        let found = found.collect();
+        let all = lock(&self.inbox).take(origin, found, header.next())?;
+        if all { Ok(()) } else { Err(Stuck::Full) }
+    }
+}

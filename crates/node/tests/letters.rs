@@ -1,0 +1,166 @@
+//! PUSH at one node and PULL at another: the letter waits as long as it has to, comes once, and nobody else reads it.
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+
+mod support;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use rumormill_node::config::{Durability, StoreKind};
+use rumormill_node::{NodeConfig, NodeHandle, start};
+use support::{Net, say, until, until_log};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+fn state(net: &Net, name: &str) -> PathBuf {
+    net.dir.path().join(format!("state-{name}"))
+}
+
+fn on_disk(net: &Net, name: &str, neighbours: &[(&str, SocketAddr)]) -> NodeConfig {
+    let mut config = net.config(name, neighbours);
+    config.store = StoreKind::Sqlite;
+    config.durability = Durability::Full;
+    config.state = Some(state(net, name));
+    config.doors = vec!["push-pull,listen=127.0.0.1:0,gap=1ms,idle=20ms".parse().unwrap()];
+    config
+}
+
+/// One request, as the clients do it, and the whole answer.
+async fn ask(node: &NodeHandle, request: &str) -> String {
+    let doors = node.doors();
+    let door = doors.iter().find(|door| door.door == "push-pull").unwrap();
+    let mut stream = TcpStream::connect(door.listen).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// A key has to be known before something can be sealed to it.
+async fn until_pushed(node: &NodeHandle, request: &str) {
+    until(request, async || ask(node, request).await == "SUCCESS").await;
+}
+
+/// Pulls until so many letters have come; those that came.
+async fn until_pulled(node: &NodeHandle, count: usize) -> String {
+    let mut all = String::new();
+    until("letters", async || {
+        let answer = ask(node, "PULL").await;
+        let items = answer.strip_prefix("SUCCESS ").unwrap().trim_start_matches(|c: char| c.is_ascii_digit());
+        all.push_str(items);
+        all.matches("IP: ").count() >= count
+    })
+    .await;
+    all
+}
+
+fn holds(dir: &Path, needle: &[u8]) -> bool {
+    std::fs::read_dir(dir).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        let bytes = if path.is_file() { std::fs::read(path).unwrap() } else { Vec::new() };
+        bytes.windows(needle.len()).any(|window| window == needle)
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_letter_goes_through_a_node_that_cannot_read_it_and_waits_over_a_restart() {
+    let net = Net::new();
+    let b = start(on_disk(&net, "b", &[])).await.unwrap();
+    let a = start(on_disk(&net, "a", &[("b", b.local_addr())])).await.unwrap();
+    let c = start(on_disk(&net, "c", &[("b", b.local_addr())])).await.unwrap();
+    assert_eq!(ask(&a, "PUSH IP:nobody MSG:hello").await, "FAIL");
+    until_pushed(&a, "PUSH IP:c MSG:first plaintext-that-is-found MSG: é").await;
+    assert_eq!(ask(&a, &format!("PUSH IP:{} MSG:second", c.node_id())).await, "SUCCESS");
+    // What everybody may read comes after, so it is all there.
+    say(&a, "sentinel-in-the-log").await;
+    until_log(&c, 1).await;
+    assert_eq!(until_log(&b, 1).await, ["sentinel-in-the-log"], "letters are not shown");
+    assert_eq!(ask(&b, "PULL").await, "SUCCESS 0");
+    c.shutdown().await.unwrap();
+    drop(c);
+    let c = start(on_disk(&net, "c", &[("b", b.local_addr())])).await.unwrap();
+    let letters = until_pulled(&c, 2).await;
+    assert_eq!(letters, "IP: a MSG:first plaintext-that-is-found MSG: éIP: a MSG:second");
+    assert_eq!(ask(&c, "PULL").await, "SUCCESS 0");
+    c.shutdown().await.unwrap();
+    drop(c);
+    let c = start(on_disk(&net, "c", &[("b", b.local_addr())])).await.unwrap();
+    say(&c, "once more").await;
+    assert_eq!(ask(&c, "PULL").await, "SUCCESS 0", "handed over is handed over");
+    until_log(&b, 2).await;
+    for node in [a, b, c] {
+        node.shutdown().await.unwrap();
+    }
+    assert!(holds(&state(&net, "b"), b"sentinel-in-the-log"), "this is where it would be");
+    assert!(!holds(&state(&net, "b"), b"plaintext-that-is-found"));
+    assert!(!holds(&state(&net, "a"), b"plaintext-that-is-found"), "nor does its author keep it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn letters_go_to_oneself_to_neighbours_by_address_and_to_one_who_was_away() {
+    let net = Net::new();
+    let b = start(on_disk(&net, "b", &[])).await.unwrap();
+    let a = start(on_disk(&net, "a", &[("b", b.local_addr())])).await.unwrap();
+    assert_eq!(ask(&a, "PUSH IP:a MSG:note").await, "SUCCESS");
+    assert_eq!(until_pulled(&a, 1).await, "IP: a MSG:note");
+    until_pushed(&a, &format!("PUSH IP:{} MSG:by address and port", b.local_addr())).await;
+    assert_eq!(until_pulled(&b, 1).await, "IP: a MSG:by address and port");
+    until_pushed(&b, "PUSH IP:127.0.0.1 MSG:by address").await;
+    assert_eq!(until_pulled(&a, 1).await, "IP: b MSG:by address");
+    assert_eq!(ask(&a, "PUSH IP:127.0.0.77 MSG:x").await, "FAIL");
+    assert_eq!(ask(&a, "PUSH IP:127.0.0.1:9 MSG:x").await, "FAIL");
+    // B is away when the letter is written, and A when B comes back; C, who has no such door, carries it.
+    let c = start(net.config("c", &[("a", a.local_addr())])).await.unwrap();
+    b.shutdown().await.unwrap();
+    drop(b);
+    until("c linked", async || a.peers().iter().any(|peer| peer.name == "c")).await;
+    assert_eq!(ask(&a, "PUSH IP:b MSG:for later").await, "SUCCESS");
+    assert_eq!(ask(&a, "PUSH IP:c MSG:x").await, "FAIL", "it has no such door");
+    until("carried", async || c.frontier_of(&a.node_id()) == a.frontier_of(&a.node_id())).await;
+    a.shutdown().await.unwrap();
+    let b = start(on_disk(&net, "b", &[("c", c.local_addr())])).await.unwrap();
+    assert_eq!(until_pulled(&b, 1).await, "IP: a MSG:for later");
+    for node in [b, c] {
+        node.shutdown().await.unwrap();
+    }
+}
+
+/// Reads until the text is there.
+async fn until_heard(stream: &mut TcpStream, text: &str) {
+    let (mut heard, mut piece) = (Vec::new(), [0; 512]);
+    while !String::from_utf8_lossy(&heard).contains(text) {
+        let n = tokio::time::timeout(support::PATIENCE, stream.read(&mut piece)).await.unwrap().unwrap();
+        assert_ne!(n, 0, "{text}");
+        heard.extend_from_slice(&piece[..n]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn letters_go_to_older_nodes_and_come_from_them() {
+    let net = Net::new();
+    // The older node; its address is of this test alone.
+    let old = TcpListener::bind("127.0.67.2:0").await.unwrap();
+    let relay = |dial: SocketAddr| format!("relay-43110,listen=127.0.67.1:0,dial={dial},period=100ms").parse().unwrap();
+    let gone = { TcpListener::bind("127.0.67.2:0").await.unwrap().local_addr().unwrap() };
+    let mut config = on_disk(&net, "a", &[]);
+    config.doors.push(relay(gone));
+    let a = start(config.clone()).await.unwrap();
+    assert_eq!(ask(&a, "PUSH IP:127.0.67.2 MSG:kept over a restart").await, "SUCCESS");
+    a.shutdown().await.unwrap();
+    drop(a);
+    config.doors.pop();
+    config.doors.push(relay(old.local_addr().unwrap()));
+    let a = start(config.clone()).await.unwrap();
+    let (mut stream, _) = tokio::time::timeout(support::PATIENCE, old.accept()).await.unwrap().unwrap();
+    until_heard(&mut stream, "24|0002|kept over a restart").await;
+    assert_eq!(ask(&a, "PUSH IP:127.0.67.2 MSG:and now").await, "SUCCESS");
+    until_heard(&mut stream, "12|0002|and now").await;
+    stream.write_all(b"13|0002|hi there").await.unwrap();
+    assert_eq!(until_pulled(&a, 1).await, "IP: 127.0.67.2 MSG:hi there");
+    until("in the room too", async || a.chat_log().await.unwrap().iter().any(|text| text.ends_with("hi there"))).await;
+    until("noted as sent", async || {
+        std::fs::read_to_string(state(&net, "a").join("letters.jsonl")).unwrap().matches("gone").count() >= 3
+    })
+    .await;
+    a.shutdown().await.unwrap();
+}
