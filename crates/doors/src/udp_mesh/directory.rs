@@ -13,7 +13,7 @@ use std::time::Duration;
 use rumormill_wire::udp_mesh::Letter;
 use rumormill_wire::udp_mesh::extended::{KEY_LEN, Refusal};
 
-pub use feed::GAP_LEAST;
+pub use feed::GAP_BUSY;
 pub use member::{Member, Own, Saved};
 
 use feed::Feed;

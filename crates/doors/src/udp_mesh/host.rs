@@ -32,8 +32,8 @@ use crate::{Counters, DoorError, DoorKind, Incoming, Outgoing, Porch};
 const REFUSALS: NonZeroU32 = NonZeroU32::new(500).unwrap();
 /// Between two writes of the members.
 const SAVE_GAP: Duration = Duration::from_millis(500);
-/// Directories written before others have their turn.
-const MAX_SENDS: usize = 512;
+/// Directories written before others have their turn: they may be long, and who wants to be taken waits meanwhile.
+const MAX_SENDS: usize = 64;
 
 /// A directory and its sockets.
 #[derive(Debug)]

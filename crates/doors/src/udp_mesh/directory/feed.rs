@@ -1,6 +1,7 @@
 //! Who is to be told of what, and when.
 //!
-//! Changes are gathered: the first goes out at once, the next after a gap that grows with the number of members. Old peers
+//! Changes are gathered: the first goes out at once, the next after a gap that grows with the number of members and while
+//! changes go on, so that whoever makes them cannot use up what old peers can take. Old peers
 //! get the whole DIRECTORY, which is small; members of the extended form the whole in parts once, then what changed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,8 +16,10 @@ use super::member::{Member, Own, Told, entry};
 use super::{Directory, Id};
 use crate::udp_mesh::pace::GAP;
 
-/// Between two broadcasts, at least.
-pub const GAP_LEAST: Duration = Duration::from_millis(100);
+/// Between two broadcasts while changes go on. After a pause the first gaps are shorter: each doubles the next.
+pub const GAP_BUSY: Duration = Duration::from_millis(100);
+/// After a pause so long a broadcast counts as the first.
+const PAUSE: Duration = Duration::from_secs(1);
 /// And for each member: a broadcast costs a datagram for each.
 const GAP_EACH: Duration = Duration::from_micros(25);
 /// Steps that are kept. Who is further behind gets the whole.
@@ -64,6 +67,8 @@ pub(super) struct Feed {
     old: bool,
     due: Option<Duration>,
     last: Option<Duration>,
+    /// From the last broadcast to the next.
+    gap: Duration,
     agenda: BTreeSet<(Duration, Id)>,
     directory: Option<Bytes>,
     parts: Option<(u64, Arc<[Bytes]>)>,
@@ -79,6 +84,7 @@ impl Feed {
             old: false,
             due: None,
             last: None,
+            gap: GAP,
             agenda: BTreeSet::new(),
             directory: None,
             parts: None,
@@ -113,7 +119,7 @@ impl Feed {
 
     /// A broadcast is wanted: now if the last is long past.
     pub(super) fn mark(&mut self, now: Duration, members: usize) {
-        let gap = GAP_LEAST.max(GAP_EACH.saturating_mul(u32::try_from(members).unwrap_or(u32::MAX)));
+        let gap = self.gap.max(GAP_EACH.saturating_mul(u32::try_from(members).unwrap_or(u32::MAX)));
         let due = self.last.map_or(now, |last| now.max(last + gap));
         self.due = self.due.or(Some(due));
     }
@@ -196,6 +202,8 @@ impl Directory {
 
     fn begin_broadcast(&mut self, now: Duration) {
         let feed = &mut self.feed;
+        let paused = feed.last.is_none_or(|last| now.saturating_sub(last) > PAUSE);
+        feed.gap = if paused { GAP } else { GAP_BUSY.min(feed.gap.saturating_mul(2)) };
         (feed.due, feed.last) = (None, Some(now));
         let old = std::mem::take(&mut feed.old);
         for (id, member) in self.members.iter_mut().filter(|(_, member)| !member.ours) {

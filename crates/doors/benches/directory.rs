@@ -1,2 +1,0 @@
-//! Measures the directory.
-fn main() {}
