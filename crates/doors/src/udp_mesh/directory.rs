@@ -356,7 +356,7 @@ impl Directory {
         if free { Ok(()) } else { Err(Refusal::Full) }
     }
 
-    /// The character by which old peers see a member of the extended form, where they can reach it and there is one.
+    /// The character by which old peers see a member of the extended form, where they can reach it and there is one (P-U9).
     fn lend(&self, name: &str, addr: SocketAddr) -> Option<Letter> {
         if self.lent >= MAX_LENT_LETTERS || addr.ip() != self.limits.home || self.ports.contains_key(&addr.port()) {
             return None;
