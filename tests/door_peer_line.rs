@@ -3,6 +3,8 @@
 
 #[path = "support/nodes.rs"]
 mod nodes;
+#[path = "support/ports.rs"]
+mod ports;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -13,6 +15,7 @@ use std::sync::{LazyLock, Mutex};
 use std::thread;
 
 use nodes::{Net, Node, PATIENCE, until};
+use ports::port;
 
 /// The other program, built as an example so that it shares nothing with ours.
 static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -139,7 +142,7 @@ fn both_ways_in_each_style() {
 #[test]
 fn a_contact_who_is_online_and_a_goodbye() {
     let net = Net::new();
-    let mut contact = Program::start(&["127.0.0.1:0", "contact"]);
+    let mut contact = Program::start(&[&format!("127.0.0.1:{}", port()), "contact"]);
     let (mut alice, bob, door) = two_nodes(&net, &format!(",contact={}", contact.at));
     contact.prints(&format!("GOT {door} team connect"));
     bob.send("good morning");
@@ -156,7 +159,7 @@ fn a_contact_who_is_online_and_a_goodbye() {
 #[test]
 fn each_side_is_killed_and_comes_back() {
     let net = Net::new();
-    let program = Program::start(&["127.0.0.1:0", "contact"]);
+    let program = Program::start(&[&format!("127.0.0.1:{}", port()), "contact"]);
     let at = program.at.to_string();
     let (mut alice, bob, door) = two_nodes(&net, &format!(",contact={at}"));
     program.prints(&format!("GOT {door} team connect"));

@@ -3,6 +3,8 @@
 
 #[path = "support/nodes.rs"]
 mod nodes;
+#[path = "support/ports.rs"]
+mod ports;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +15,7 @@ use std::sync::{LazyLock, Mutex};
 use std::thread;
 
 use nodes::{Net, Node, PATIENCE, until};
+use ports::port;
 
 /// The other program, built as an example so that it shares nothing with ours.
 static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -107,7 +110,7 @@ fn counter(node: &Node, name: &str) -> u64 {
 #[test]
 fn dialled_by_us_and_talking_both_ways() {
     let net = Net::new();
-    let mut dialled = Program::start("127.0.0.1:0");
+    let mut dialled = Program::start(&format!("127.0.0.1:{}", port()));
     let (alice, bob, own) = two_nodes(&net, &format!(",dial={}", dialled.at));
     assert_eq!(dialled.next(), format!("LINK {own}"));
     assert_eq!(dialled.next(), format!("IP: {own} MSG:0001|{ITS_ADDRESS}"));
@@ -126,7 +129,7 @@ fn dialled_by_us_and_talking_both_ways() {
 fn dialling_us_with_a_first_text_without_a_frame() {
     let net = Net::new();
     let (_alice, bob, own) = two_nodes(&net, "");
-    let mut dialling = Program::start("127.0.0.1:0");
+    let mut dialling = Program::start(&format!("127.0.0.1:{}", port()));
     dialling.does(&format!("push {own} first"));
     dialling.does(&format!("push {own} second"));
     arrives(&bob, "first");
@@ -139,7 +142,7 @@ fn dialling_us_with_a_first_text_without_a_frame() {
 #[test]
 fn what_this_network_sent_does_not_come_in_again() {
     let net = Net::new();
-    let mut parrot = Program::start("127.0.0.1:0");
+    let mut parrot = Program::start(&format!("127.0.0.1:{}", port()));
     let (alice, bob, own) = two_nodes(&net, "");
     parrot.does(&format!("dial {own}"));
     parrot.does(&format!("push {own} hi"));
@@ -155,7 +158,7 @@ fn what_this_network_sent_does_not_come_in_again() {
 #[test]
 fn each_side_is_killed_and_comes_back() {
     let net = Net::new();
-    let program = Program::start("127.0.0.1:0");
+    let program = Program::start(&format!("127.0.0.1:{}", port()));
     let at = program.at.to_string();
     let (mut alice, bob, own) = two_nodes(&net, &format!(",dial={at}"));
     assert_eq!(program.next(), format!("LINK {own}"));

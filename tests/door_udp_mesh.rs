@@ -4,16 +4,17 @@
 
 #[path = "support/nodes.rs"]
 mod nodes;
+#[path = "support/ports.rs"]
+mod ports;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
 use nodes::{Net, Node, rumormill, until};
+use ports::port;
 
 /// A program and what it has printed.
 struct Program {
@@ -79,14 +80,6 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A port that nobody has now and that old programs take.
-fn port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % 20_000).unwrap();
-    let mut ports = (0..).map(|_| 10_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000);
-    ports.find(|port| UdpSocket::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 fn with_door(net: &Net, keys: &str) -> Node {

@@ -3,14 +3,18 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+#[path = "ports.rs"]
+mod ports;
+
+pub use ports::ports;
 
 /// Long enough for a machine whose two cores are busy.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,7 +39,7 @@ impl Place {
     /// Scripts that run the built programs with ports of their own for neighbours.
     pub fn with_own_ports() -> Self {
         let place = Self { dir: tempfile::tempdir().unwrap(), _lock: None };
-        let process = format!("exec {} \"$@\" --root {}", env!("CARGO_BIN_EXE_process"), own_root());
+        let process = format!("exec {} \"$@\" --root {}", env!("CARGO_BIN_EXE_process"), ports::block());
         place.script("process", &process);
         place.script("stopall", &format!("exec {}", env!("CARGO_BIN_EXE_stopall")));
         place
@@ -207,23 +211,5 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     while !holds() {
         assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
         std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// Ports that nobody has now.
-pub fn ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
-/// The first of eight ports from 20000 to 29999 that nobody has now.
-fn own_root() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let mine = u16::try_from(std::process::id() % 500).unwrap() * 16;
-    loop {
-        let root = 20_100 + (mine + NEXT.fetch_add(16, Ordering::Relaxed)) % 9_600;
-        if (root..root + 8).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
-            return root;
-        }
     }
 }

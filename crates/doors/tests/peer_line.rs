@@ -14,6 +14,11 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
+#[path = "../../../tests/support/ports.rs"]
+mod ports;
+
+use ports::port;
+
 const SOON: Duration = Duration::from_secs(10);
 
 /// A door that serves, and the room behind it.
@@ -401,13 +406,9 @@ async fn who_is_online_is_answered_within_bounds() {
     assert!(timeout(Duration::from_millis(100), socket.recv(&mut [0; 16])).await.is_err());
 }
 
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 #[tokio::test]
 async fn a_fixed_source_port() {
-    let port = free_port();
+    let port = port();
     let (mut yard, a, b) = (Yard::new(&format!(",source-port={port}")).await, Old::new().await, Old::new().await);
     for old in [&a, &b] {
         say(yard.at, format!("{} t hi", old.1)).await;
@@ -420,7 +421,7 @@ async fn a_fixed_source_port() {
     assert!(a.takes().await.0.ends_with("two"));
 
     // Dialling from the port it listens on.
-    let listen = free_port();
+    let listen = ports::port();
     let spec = format!("peer-line,listen=127.0.0.1:{listen},name=team,source-port={listen}");
     let mut yard = Yard::with(Config::from_spec(&spec.parse().unwrap()).unwrap()).await;
     say(yard.at, format!("{} t hi", a.1)).await;

@@ -10,6 +10,8 @@ use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+#[path = "../../../tests/support/ports.rs"]
+mod ports;
 mod udp_mesh_parts;
 
 use udp_mesh_parts::{LONG, Old, Running, birth, keepalive, listed, next, until, vanilla};
@@ -139,18 +141,17 @@ async fn what_is_no_datagram_is_counted_and_harms_nobody() {
 async fn a_directory_that_restarts_keeps_its_members_until_they_fall_silent() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("members");
-    let spec = format!("udp-mesh,listen=127.0.0.1:0,heartbeat=50ms,reap=1s,name=R,state={}", state.display());
+    let listen = format!("127.0.0.1:{}", ports::port());
+    let spec = format!("udp-mesh,listen={listen},heartbeat=50ms,reap=1s,name=R,state={}", state.display());
     let door = Running::start(&spec).await;
     let mut a = Old::join('A', door.addr).await;
     let b = Old::join('B', door.addr).await;
     a.listing(|names| names.len() == 3).await;
-    let addr = door.addr;
     // It is there before the directory goes: a directory that is killed writes nothing any more.
     until("written", || std::fs::read_to_string(&state).is_ok_and(|text| text.lines().count() == 4)).await;
     b.quiet();
     door.task.abort();
     let _ = door.task.await;
-    let spec = spec.replace("127.0.0.1:0", &addr.to_string());
     let mut door = Running::start(&spec).await;
     // Neither sends BIRTH again; who beats stays, who does not goes.
     let port = door.peer.port();
@@ -160,7 +161,7 @@ async fn a_directory_that_restarts_keeps_its_members_until_they_fall_silent() {
     assert_eq!(door.heard().await, ("A".into(), "after".into()));
     door.stop().await;
     std::fs::write(&state, "not a list").unwrap();
-    let door = Running::start(&spec.replace(&addr.to_string(), "127.0.0.1:0")).await;
+    let door = Running::start(&spec).await;
     until("begins without", || door.count(|c| &c.open) == 1).await;
     door.stop().await;
 }

@@ -14,6 +14,11 @@ use std::time::{Duration, Instant};
 use rumormill_proxy::{Config, Launch, QUIET, SESSION_STORE, run};
 use tempfile::TempDir;
 
+#[path = "../../../tests/support/ports.rs"]
+mod ports;
+
+use ports::ports;
+
 /// How this program is told to be a process, and how to behave.
 const FAKE: &str = "RUMORMILL_FAKE_PROCESS";
 
@@ -71,11 +76,6 @@ impl Place {
     }
 }
 
-fn two_ports() -> [u16; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
 /// Not a test: what the script `process` becomes. Behaviours: `plain`; `late` listens only after 1.2 s; `ends` instead.
 #[test]
 #[ignore = "run by the other tests as a process"]
@@ -111,7 +111,7 @@ fn fake_process() {
 #[test]
 fn payloads_come_in_the_order_of_the_requests_and_all_else_on_standard_error() {
     let place = Place::new("plain", "touch $(dirname $0)/stopped");
-    let [a, b] = two_ports();
+    let [a, b] = ports();
     let input = format!(
         "0 start 2 {a}\n1 start 2 {b}\n\n0 msg 1 one,  two\n1 msg -2 three\n0 msg x no\n1 get chatLog\n0 get chatLog\n\
          2 get chatLog\n0 start 2 {a}\nhello\nexit\n1 get chatLog\n"
@@ -131,7 +131,7 @@ fn payloads_come_in_the_order_of_the_requests_and_all_else_on_standard_error() {
 #[test]
 fn a_crash_is_gone_over_and_the_process_started_again_on_another_port() {
     let place = Place::new("plain", "true");
-    let [a, b] = two_ports();
+    let [a, b] = ports();
     let input = format!(
         "1 start 3 {a}\n1 msg 1 one\n1 crash\n1 get chatLog\n1 msg 2 two\n1 start 4 {b}\n1 msg 3 three\n1 get chatLog"
     );
@@ -160,7 +160,7 @@ fn the_short_start_takes_n_or_one_more_than_the_highest_id() {
 
 #[test]
 fn a_process_may_be_late_but_not_end() {
-    let [a, b] = two_ports();
+    let [a, b] = ports();
     let (code, out, err) = Place::new("late", "true").session(None, &format!("0 start 1 {a}\n0 get chatLog\n"));
     assert_eq!((code, out.as_str(), err.as_str()), (0, "stored\n", ""));
     let (code, out, err) = Place::new("ends", "true").session(None, &format!("0 start 1 {b}\n0 get chatLog\n"));

@@ -46,11 +46,16 @@ impl Player {
     }
 }
 
-/// Ports that are free now: all are held until the last is found.
+/// Ports that are free now, below those that the system gives to connections: who comes back after a crash finds its own free.
 fn free_ports() -> std::io::Result<Vec<u16>> {
-    let held: Vec<_> =
-        NAMES.iter().map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<std::io::Result<_>>()?;
-    held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
+    const FIRST: u32 = 20_100;
+    const COUNT: u32 = 10_000;
+    let start = std::process::id().wrapping_mul(8);
+    let candidates =
+        (0..COUNT).map(|n| FIRST + start.wrapping_add(n) % COUNT).filter_map(|port| u16::try_from(port).ok());
+    let free = candidates.filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
+    let ports: Vec<_> = free.take(NAMES.len()).collect();
+    if ports.len() == NAMES.len() { Ok(ports) } else { Err(std::io::ErrorKind::AddrInUse.into()) }
 }
 
 impl Cast {
