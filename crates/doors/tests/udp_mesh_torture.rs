@@ -116,9 +116,11 @@ async fn honest_peers_are_served_while_others_send_all_there_is() {
     let flood = sent.load(Ordering::Relaxed);
     let bad = door.count(|c| &c.malformed) + door.count(|c| &c.refused_other) + door.count(|c| &c.refused_rate);
     assert!(flood > 10_000 && bad > flood / 20, "{flood} sent, {bad} refused");
-    // Both sockets are full all the time, and what does not fit the system drops, whoever sent it.
+    // An unoptimised build reads more slowly than two threads write: then both sockets are full all the time, and what does
+    // not fit the system drops, whoever sent it.
     println!("{flood} datagrams of others; {came} of {said} came in, {got} of {} went out", given * 2);
-    assert!(came > 0, "none of {said} came in");
+    let share = if cfg!(debug_assertions) { 50 } else { 2 };
+    assert!(came * share > said, "{came} of {said} came in");
     assert!(got * 2 > given, "{got} of {given}, two receivers, went out");
     assert!(!door.task.is_finished());
     // What is left of the flood is soon read; then all is as before.
