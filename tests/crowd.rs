@@ -21,6 +21,8 @@ const CROWD: usize = 1_000;
 /// How many times as long it may take.
 const BOUND: f64 = 2.0;
 const ROUNDS: usize = 8;
+/// A connection for which there is no room is tried again by the system after so long.
+const TRIED_AGAIN: Duration = Duration::from_secs(1);
 
 fn is_long() -> bool {
     std::env::var_os("RUMORMILL_TEST_LONG").is_some()
@@ -52,8 +54,11 @@ fn nearly_all(from: &Node, to: &Node, other: &mut Old, round: &str) -> [Duration
     })
 }
 
-fn crowd(ip: IpAddr, port: u16) -> Vec<TcpStream> {
-    (0..CROWD).map(|_| TcpStream::connect((ip, port)).unwrap()).collect()
+/// The crowd, and how long its last had to wait to be connected.
+fn crowd(ip: IpAddr, port: u16) -> (Vec<TcpStream>, Duration) {
+    let began = Instant::now();
+    let crowd = (0..CROWD).map(|_| TcpStream::connect((ip, port)).unwrap()).collect();
+    (crowd, began.elapsed())
 }
 
 /// A crowd at this door; `other` is who speaks at another.
@@ -70,27 +75,30 @@ fn within_the_bound(door: &str, port: u16, other: (&str, fn(IpAddr) -> Old)) {
     let b = net.start("b", &[&a]);
     until("linked", || b.peers().len() == 1);
     let mut other = other.1(ip);
-    let mut best = [[f64::MAX; 2]; 2];
+    let (mut best, mut soonest) = ([[f64::MAX; 2]; 2], Duration::MAX);
+    let mut kept = false;
     for round in 0..ROUNDS {
         let quiet = nearly_all(&a, &b, &mut other, &format!("quiet {round}"));
         let coming = thread::spawn(move || crowd(ip, port));
         let arriving = nearly_all(&a, &b, &mut other, &format!("arriving {round}"));
-        let crowd = coming.join().unwrap();
+        let (crowd, took) = coming.join().unwrap();
+        soonest = soonest.min(took);
         let standing = nearly_all(&a, &b, &mut other, &format!("standing {round}"));
         drop(crowd);
         let ratios =
             [arriving, standing].map(|crowded| [0, 1].map(|n| crowded[n].as_secs_f64() / quiet[n].as_secs_f64()));
         println!(
-            "{door}: quiet {quiet:?}; arriving {arriving:?}, standing {standing:?}: times {ratios:.2?} (mesh, other door)"
+            "{door}: quiet {quiet:?}; arriving in {took:?} {arriving:?}, standing {standing:?}: times {ratios:.2?} (mesh, other door)"
         );
         for (best, ratio) in best.iter_mut().flatten().zip(ratios.into_iter().flatten()) {
             *best = best.min(ratio);
         }
-        if best.iter().flatten().all(|best| *best <= BOUND) && !is_long() {
-            return;
+        kept = best.iter().flatten().all(|best| *best <= BOUND) && soonest < TRIED_AGAIN;
+        if kept && !is_long() {
+            break;
         }
     }
-    assert!(best.iter().flatten().all(|best| *best <= BOUND), "{door}: {best:.2?}");
+    assert!(kept, "{door}: {best:.2?}, all connected in {soonest:?}");
 }
 
 #[test]

@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
+use crate::listen::{Share, listen};
 use crate::{Counters, DoorError, DoorKind, Porch, Spec, SpecError};
 
 /// Connections to a control port at once.
@@ -82,7 +83,7 @@ impl Door {
     /// The address cannot be had.
     pub async fn bind(config: Config) -> Result<Self, DoorError> {
         let failed = |why| DoorError::io(DoorKind::Classroom, "listen on", config.listen)(why);
-        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let listener = listen(config.listen, Share::No).map_err(failed)?;
         let local_addr = listener.local_addr().map_err(failed)?;
         Ok(Self { listener, local_addr })
     }

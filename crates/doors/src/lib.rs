@@ -9,6 +9,7 @@ pub mod classroom;
 pub mod counters;
 pub mod cut;
 pub mod limits;
+pub mod listen;
 pub mod peer_line;
 pub mod porch;
 pub mod protobuf_peer;

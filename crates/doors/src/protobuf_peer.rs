@@ -33,6 +33,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::{debug, info, warn};
 
 use self::net::{Calling, FLUSH, Net};
+use crate::listen::{Share, listen};
 use crate::{DoorError, DoorKind, Porch, Spec, SpecError};
 
 const KIND: DoorKind = DoorKind::ProtobufPeer;
@@ -97,8 +98,7 @@ impl Door {
     /// # Errors
     /// The system says no.
     pub async fn bind(config: Config) -> Result<Self, DoorError> {
-        let listener =
-            TcpListener::bind(config.listen).await.map_err(DoorError::io(KIND, "listen on", config.listen))?;
+        let listener = listen(config.listen, Share::No).map_err(DoorError::io(KIND, "listen on", config.listen))?;
         let local = listener.local_addr().map_err(DoorError::io(KIND, "listen on", config.listen))?;
         Ok(Self { listener, local, config })
     }

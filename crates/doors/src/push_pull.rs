@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::debug;
 
+use crate::listen::{Share, listen};
 use crate::{Counters, DoorError, DoorKind, Porch, Spec, SpecError};
 use places::Places;
 use session::Desk;
@@ -105,7 +106,7 @@ impl Door {
     /// The address cannot be had.
     pub async fn bind(config: Config) -> Result<Self, DoorError> {
         let failed = |why| DoorError::io(DoorKind::PushPull, "listen on", config.listen)(why);
-        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let listener = listen(config.listen, Share::No).map_err(failed)?;
         let local_addr = listener.local_addr().map_err(failed)?;
         Ok(Self { listener, local_addr, config })
     }

@@ -21,14 +21,12 @@ use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, TcpSocket};
 
+use crate::listen::{Share, listen};
 use crate::{DoorError, DoorKind, Porch};
 
 pub use config::{Config, DEFAULT_PORT, Peer};
 pub use links::{MAX_ACCEPTED, MAX_BY_ADDRESS};
 pub use peer::PLACES;
-
-/// Connections that wait to be accepted: a flood holds back those that come after it, but does not turn them away.
-const BACKLOG: u32 = 1_024;
 
 /// A door that is bound and not yet served.
 #[derive(Debug)]
@@ -45,7 +43,7 @@ impl Door {
     /// The address cannot be had.
     pub async fn bind(config: Config) -> Result<Self, DoorError> {
         let failed = |why| DoorError::io(DoorKind::Relay43110, "listen on", config.listen)(why);
-        let listener = listen(config.listen).map_err(failed)?;
+        let listener = listen(config.listen, Share::Port).map_err(failed)?;
         let local_addr = listener.local_addr().map_err(failed)?;
         Ok(Self { listener, local_addr, config })
     }
@@ -64,12 +62,4 @@ impl Door {
 
 fn socket(addr: SocketAddr) -> std::io::Result<TcpSocket> {
     if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
-}
-
-fn listen(addr: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = socket(addr)?;
-    socket.set_reuseaddr(true)?;
-    socket.set_reuseport(true)?;
-    socket.bind(addr)?;
-    socket.listen(BACKLOG)
 }

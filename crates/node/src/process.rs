@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use rumormill_doors::listen::BACKLOG;
 use tokio::sync::watch;
 
 use crate::clock::wall_s;
@@ -95,7 +96,12 @@ fn bind(port: u16) -> std::io::Result<TcpListener> {
             Err(why) if why.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(5));
             }
-            other => return other,
+            Err(why) => return Err(why),
+            Ok(listener) => {
+                // More may wait than the library asks for.
+                rustix::net::listen(&listener, i32::try_from(BACKLOG).unwrap_or(i32::MAX))?;
+                return Ok(listener);
+            }
         }
     }
 }

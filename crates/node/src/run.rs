@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use rumormill_doors::listen::{Share, listen};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -53,7 +54,7 @@ pub(crate) fn fail(why: &str) -> ExitCode {
 async fn serve(config: NodeConfig) -> Result<ExitCode, StartError> {
     let control = match config.control {
         Some(addr) => {
-            let bound = tokio::net::TcpListener::bind(addr).await;
+            let bound = listen(addr, Share::No);
             Some(bound.map_err(StartError::io("listen for control on", addr))?)
         }
         None => None,

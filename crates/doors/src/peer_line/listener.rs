@@ -3,14 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 
-use tokio::net::{TcpListener, TcpSocket, UdpSocket};
+use tokio::net::{TcpListener, UdpSocket};
 use tracing::debug;
 
-use super::dial::share_port;
+use crate::listen::{Share, listen};
 use crate::{DoorError, DoorKind};
 
-/// Connections that the system keeps for us.
-const BACKLOG: u32 = 1_024;
 /// What the system keeps of datagrams.
 const DATAGRAM_BUFFER: usize = 1 << 20;
 /// How often a free port is looked for that both TCP and UDP have.
@@ -37,7 +35,7 @@ impl Listener {
         let mut tries = 0;
         loop {
             tries += 1;
-            let tcp = listen(addr, share).map_err(failed)?;
+            let tcp = listen(addr, if share { Share::Port } else { Share::No }).map_err(failed)?;
             let local = tcp.local_addr().map_err(failed)?;
             match datagrams(local).await {
                 Ok(udp) => return Ok(Self { tcp, udp: Some(udp), local }),
@@ -50,16 +48,6 @@ impl Listener {
             }
         }
     }
-}
-
-fn listen(addr: SocketAddr, share: bool) -> io::Result<TcpListener> {
-    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    if share {
-        share_port(&socket)?;
-    }
-    socket.bind(addr)?;
-    socket.listen(BACKLOG)
 }
 
 async fn datagrams(addr: SocketAddr) -> io::Result<UdpSocket> {

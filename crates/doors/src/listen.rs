@@ -1,0 +1,35 @@
+//! Listening: with room for many who come at once, so that a crowd delays those behind it but turns nobody away.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::net::{TcpListener, TcpSocket};
+
+/// Connections that the system keeps until they are taken, where it allows as many. One for which there is no room is
+/// tried again by its own system, after a second and more.
+pub const BACKLOG: u32 = 4_096;
+
+/// Who else may have the port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// Nobody.
+    No,
+    /// Other sockets of the same user that ask for the same.
+    Port,
+}
+
+/// Listens at an address.
+///
+/// # Errors
+/// The address is taken, or not ours to take.
+pub fn listen(addr: SocketAddr, share: Share) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Connections that have ended keep nobody from coming back.
+    socket.set_reuseaddr(true)?;
+    #[cfg(unix)]
+    if share == Share::Port {
+        socket.set_reuseport(true)?;
+    }
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
