@@ -110,12 +110,17 @@ impl<I: AsyncBufRead + Unpin, O: AsyncWrite + Unpin> Screen<I, O> {
     /// Shows what arrives while something is done.
     async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Result<T, DoorError> {
         tokio::pin!(work);
-        loop {
+        let done = loop {
             tokio::select! {
                 Some(line) = self.arrived.recv() => self.show(line).await?,
-                done = &mut work => return Ok(done),
+                done = &mut work => break done,
             }
+        };
+        for _ in 0..MAX_ARRIVED {
+            let Ok(line) = self.arrived.try_recv() else { break };
+            self.show(line).await?;
         }
+        Ok(done)
     }
 
     async fn name(&mut self) -> Result<Option<String>, DoorError> {
