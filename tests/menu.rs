@@ -123,8 +123,7 @@ async fn an_address_is_of_one_menu() {
     until("they are there", || alice.texts().contains(&claims[2]));
     let hi = format!("beta\n{}\n1\n{ip}\n{port}\nhi\n0\n", other.port());
     refused(&run(&["--state", &bobs, "--listen", &ip], &hi), 0, &[]);
-    person.hears(&format!("{other} beta hi")).await;
-    person.hears(&left(other, "beta")).await;
+    person.prints(&format!("\n{other} beta hi\n{MENU}\n{}\n{MENU}", left(other, "beta"))).await;
     person.types("0\n").await;
     person.ends().await;
     // It is free, for the other node too.
@@ -147,6 +146,7 @@ async fn one_that_is_killed_comes_back_to_its_port() {
     a.goes().await;
     // Nobody has said that it left: what is sent is in the log, and not shown when it is back.
     b.sends(at_a, "are you there?").await;
+    until("it is in the log", || alice.texts().iter().any(|text| text.ends_with(" are you there?")));
     let (mut a, _) = comes(&alice, "alpha", port, &all).await;
     a.lists(&[]).await;
     b.sends(at_a, "welcome back").await;
