@@ -48,6 +48,7 @@ async fn what_is_sent_is_in_the_log_with_its_place() {
     assert_eq!((all[0].kind.as_str(), all[0].verified, all[0].late), ("chat", true, false));
     assert_eq!(all[0].from.as_deref(), Some("alice"));
     assert_eq!(lines(&mut client, Some("tea"), None).await.len(), 1);
+    assert_eq!(node.chat_log().await.unwrap(), ["hello, \"world\"\n\u{1}"], "the classroom interface has one room");
     assert_eq!(lines(&mut client, None, Some(1)).await[0].seq, 2);
     assert_eq!(client.info().await.unwrap().name, "alice");
     assert_eq!(client.frontier(&node.node_id()).await.unwrap(), [(first.incarnation, 2)]);
