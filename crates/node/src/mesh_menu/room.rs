@@ -91,7 +91,7 @@ impl Room {
         }
     }
 
-    /// Brings the sender of a message to us into the table, or takes it out; whether it left.
+    /// Brings the sender of a message to us into the table, or takes it out (P-M5); whether it left.
     fn hear(&mut self, line: &MeshLine<'_>) -> bool {
         if is_exit(line.text) {
             return self.table.exit(line.from, line.from.ip());
