@@ -1,7 +1,7 @@
 //! The menu chat carried by the mesh (docs/protocol.md, M): a menu at a running node, by its local socket.
 //!
 //! A menu opens no port. What it says are chat messages of a room of their own, and its address is that of its node with the
-//! port that its user gave. [`room`] is what it makes of the room's log, [`follow`] reads that, [`transport`] writes to it.
+//! port that its user gave. `room` is what it makes of the room's log, `follow` reads that, `transport` writes to it.
 
 mod follow;
 mod held;
@@ -98,7 +98,7 @@ fn who(holder: &Holder) -> String {
 }
 
 fn taken(own: SocketAddr, by: &str) -> DoorError {
-    let next = "choose another port, or end that menu".to_owned();
+    let next = "choose another port, or another address with --listen, or end that menu".to_owned();
     DoorError::Carrier { reason: format!("{own} is taken by {by}"), next }
 }
 
