@@ -187,7 +187,7 @@ fn listen_ip() -> Arg {
         .value_parser(value_parser!(std::net::IpAddr))
 }
 
-/// Programs of the older worlds; none needs a node.
+/// Programs of the older worlds; none needs a node, the menu can use one.
 fn older() -> [Command; 3] {
     let addr = || value_parser!(std::net::SocketAddr);
     let udp_peer = Command::new("udp-peer")
@@ -208,9 +208,19 @@ fn older() -> [Command; 3] {
         );
     let menu = Command::new("menu")
         .about("The menu chat: asks for a name and a port, then shows its menu")
-        .arg(listen_ip())
-        .arg(insecure_bind())
-        .after_help("Example: rumormill menu");
+        .long_about(
+            "The menu chat: asks for a name and a port, then shows its menu.\n\n\
+             Alone it speaks the plain format: it listens on that port, and neither proves nor hides anything. With --state or \
+             --socket its messages go through that running node and its network, signed and over TLS; no port is opened, and \
+             every member of the network can read them.",
+        )
+        .arg(listen_ip().help(
+            "Address to listen on [default: 127.0.0.1]; at a node, the address that others know it by [default: the node's]",
+        ))
+        .arg(insecure_bind().conflicts_with_all(["state", "socket"]))
+        .arg(value("state", "State directory of a running node that carries the messages").value_name("DIR"))
+        .arg(value("socket", "Socket of that node [default: STATE/node.sock]").value_name("PATH"))
+        .after_help("Examples:\n  rumormill menu\n  rumormill menu --state alice.d");
     let peer = Command::new("peer")
         .about("Be a peer of the protobuf protocol: alone at LOCAL, or joined to the one at PEER")
         .arg(Arg::new("local").required(true).value_name("LOCAL").value_parser(addr()).help("Where to listen"))

@@ -5,17 +5,19 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 use rumormill_node::config::LogFormat;
+use rumormill_node::mesh_menu::MeshMenu;
 use rumormill_node::older::{DoorError, menu, peer, udp_peer};
 use tokio::io::{BufReader, stdin, stdout};
 
 use crate::output::Failure;
+use crate::talk;
 
 /// Runs one of them on standard input and output. A line that is being read when it ends is not waited for.
-fn talk(program: impl Future<Output = Result<(), DoorError>>) -> Result<ExitCode, Failure> {
+fn run(program: impl Future<Output = Result<(), DoorError>>) -> Result<ExitCode, Failure> {
     let runtime = crate::runtime(2)?;
     let ended = runtime.block_on(program);
     runtime.shutdown_background();
-    ended.map_err(|why| Failure::failed(why, "")).map(|()| ExitCode::SUCCESS)
+    ended.map_err(|why| Failure::failed(&why, why.next())).map(|()| ExitCode::SUCCESS)
 }
 
 pub fn udp_peer(matches: &ArgMatches) -> Result<ExitCode, Failure> {
@@ -31,15 +33,22 @@ pub fn udp_peer(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     options.listen = SocketAddr::new(ip, port);
     guard(ip, matches)?;
     options.broadcast = matches.get_one::<String>("broadcast").is_some_and(|word| word == "on");
-    talk(udp_peer::console(options, BufReader::new(stdin()), stdout()))
+    run(udp_peer::console(options, BufReader::new(stdin()), stdout()))
 }
 
 pub fn menu(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    if matches.contains_id("socket") || matches.contains_id("state") {
+        let (socket, ip) = (talk::socket(matches), matches.get_one::<IpAddr>("listen").copied());
+        return run(async {
+            let menu = MeshMenu::find(socket, ip).await?;
+            menu::menu_over(menu, BufReader::new(stdin()), stdout()).await
+        });
+    }
     let mut options = menu::Plain { insecure_bind: matches.get_flag("insecure-bind"), ..menu::Plain::default() };
     if let Some(ip) = matches.get_one::<IpAddr>("listen") {
         options.listen = *ip;
     }
-    talk(menu::menu(options, BufReader::new(stdin()), stdout()))
+    run(menu::menu(options, BufReader::new(stdin()), stdout()))
 }
 
 pub fn peer(matches: &ArgMatches) -> Result<ExitCode, Failure> {
@@ -53,7 +62,7 @@ pub fn peer(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         desired_id: matches.get_one::<i64>("desired-id").copied(),
         insecure_bind: matches.get_flag("insecure-bind"),
     };
-    talk(peer::console(options, BufReader::new(stdin()), stdout()))
+    run(peer::console(options, BufReader::new(stdin()), stdout()))
 }
 
 /// None of these formats is encrypted or authenticated: other machines are let in only if that is asked for.

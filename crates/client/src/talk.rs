@@ -9,7 +9,8 @@ use rumormill_node::view::LogLine;
 
 use crate::output::{Failure, colour, line};
 
-fn socket(matches: &ArgMatches) -> PathBuf {
+/// Which socket is meant.
+pub fn socket(matches: &ArgMatches) -> PathBuf {
     match (matches.get_one::<String>("socket"), matches.get_one::<String>("state")) {
         (Some(socket), _) => PathBuf::from(socket),
         (None, Some(state)) => default_path(Path::new(state)),

@@ -88,9 +88,26 @@ pub enum DoorError {
         /// What it said.
         reason: String,
     },
+    /// What carries the messages of a program.
+    #[error("{reason}")]
+    Carrier {
+        /// What is wrong with it.
+        reason: String,
+        /// What to do next.
+        next: String,
+    },
 }
 
 impl DoorError {
+    /// What to do next, where the error does not say it itself.
+    #[must_use]
+    pub fn next(&self) -> &str {
+        match self {
+            Self::Carrier { next, .. } => next,
+            _ => "",
+        }
+    }
+
     /// For `map_err`.
     pub fn io(door: DoorKind, action: &'static str, what: impl ToString) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.to_string();

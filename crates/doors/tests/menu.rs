@@ -1,20 +1,17 @@
 //! The menu by pipe: four of them in one process, and everything that each prints, byte for byte.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
+#[path = "../../../tests/support/menu_person.rs"]
+mod menu_person;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use menu_person::{MENU, Person, SEND, SOON, left, work_plan};
 use rumormill_doors::DoorError;
 use rumormill_doors::peer_line::menu::{Plain, menu};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex};
+use tokio::io::{AsyncWriteExt, BufReader, duplex};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
-
-const SOON: Duration = Duration::from_secs(10);
-const MENU: &str =
-    "***** Menu *****\n1. Send message\n2. Query active peers\n3. Connect to active peers\n0. Quit\nEnter choice: ";
-const SEND: &str = "Enter the recipient's IP address: Enter the recipient's port number: Enter your message: ";
 
 /// A loopback address that no other process of this test has, so that its ports are free.
 fn host(n: u8) -> IpAddr {
@@ -22,151 +19,29 @@ fn host(n: u8) -> IpAddr {
     Ipv4Addr::new(127, 64 + n, high, low.max(1)).into()
 }
 
-/// A menu, its pipes, and what it is to have printed.
-struct Person {
-    input: DuplexStream,
-    output: DuplexStream,
-    seen: String,
-    expected: String,
-    addr: SocketAddr,
-    task: JoinHandle<Result<(), DoorError>>,
+/// A menu in this process.
+fn start(addr: SocketAddr) -> Person {
+    let (input, their_input) = duplex(64 * 1_024);
+    let (their_output, output) = duplex(64 * 1_024);
+    let options = Plain { listen: addr.ip(), insecure_bind: false };
+    let task = tokio::spawn(menu(options, BufReader::new(their_input), their_output));
+    Person::new(addr, input, output, async { task.await.unwrap().is_ok() })
 }
 
-impl Person {
-    fn start(host: IpAddr) -> Self {
-        let (input, their_input) = duplex(64 * 1_024);
-        let (their_output, output) = duplex(64 * 1_024);
-        let options = Plain { listen: host, insecure_bind: false };
-        let task = tokio::spawn(menu(options, BufReader::new(their_input), their_output));
-        Self { input, output, seen: String::new(), expected: String::new(), addr: SocketAddr::new(host, 0), task }
-    }
-
-    async fn new(host: IpAddr, name: &str, port: u16) -> Self {
-        let mut person = Self::start(host);
-        person.addr.set_port(port);
-        let hello = format!("Enter your name: Enter your port number: Server listening on port {port}\n{MENU}");
-        person.types(&format!("{name}\n{port}\n")).await;
-        person.prints(&hello).await;
-        person
-    }
-
-    async fn types(&mut self, text: &str) {
-        self.input.write_all(text.as_bytes()).await.unwrap();
-    }
-
-    /// Waits until that much is printed; compares all of it.
-    async fn prints(&mut self, text: &str) {
-        self.expected.push_str(text);
-        let read = async {
-            while self.seen.len() < self.expected.len() {
-                let mut buffer = [0; 1_024];
-                let bytes = self.output.read(&mut buffer).await.unwrap();
-                assert!(bytes > 0, "it ended: {}", self.seen);
-                self.seen.push_str(std::str::from_utf8(&buffer[..bytes]).unwrap());
-            }
-        };
-        let done = timeout(SOON, read).await;
-        assert_eq!(self.seen, self.expected, "{done:?}");
-    }
-
-    async fn sends(&mut self, to: SocketAddr, text: &str) {
-        self.types(&format!("1\n{}\n{}\n{text}\n", to.ip(), to.port())).await;
-        self.prints(&format!("{SEND}{MENU}")).await;
-    }
-
-    /// A line that arrives while the menu stands there.
-    async fn hears(&mut self, line: &str) {
-        self.prints(&format!("\n{line}\n{MENU}")).await;
-    }
-
-    async fn lists(&mut self, peers: &[SocketAddr]) {
-        self.types("2\n").await;
-        let list = match peers {
-            [] => "No connected Peers\n".to_owned(),
-            peers => {
-                (1..).zip(peers).fold("Connected Peers:\n".to_owned(), |text, (n, p)| text + &format!("{n}. {p}\n"))
-            }
-        };
-        self.prints(&format!("{list}{MENU}")).await;
-    }
-
-    /// Nothing more is printed than what was expected.
-    async fn ends(mut self) {
-        self.expected.push_str("Exiting\n");
-        timeout(SOON, self.output.read_to_string(&mut self.seen)).await.unwrap().unwrap();
-        assert_eq!(self.seen, self.expected);
-        self.task.await.unwrap().unwrap();
-    }
+async fn person(host: IpAddr, name: &str, port: u16) -> Person {
+    start(SocketAddr::new(host, port)).comes(name).await
 }
 
 #[tokio::test]
 async fn the_work_plan_of_four_peers() {
     let host = host(0);
-    let mut a = Person::new(host, "alpha", 8_101).await;
-    let mut b = Person::new(host, "beta", 8_102).await;
-    let mut c = Person::new(host, "gamma", 8_103).await;
-    let mut d = Person::new(host, "delta", 8_104).await;
-    let (at_a, at_b, at_c, at_d) = (a.addr, b.addr, c.addr, d.addr);
-    a.lists(&[]).await;
-
-    a.sends(at_b, "hello").await;
-    b.hears(&format!("{at_a} alpha hello")).await;
-    b.sends(at_c, "good morning, grüße").await;
-    c.hears(&format!("{at_b} beta good morning, grüße")).await;
-    c.sends(at_d, "two  spaces").await;
-    d.hears(&format!("{at_c} gamma two  spaces")).await;
-    d.sends(at_a, "hi").await;
-    a.hears(&format!("{at_d} delta hi")).await;
-    a.sends(at_c, "hello again").await;
-    c.hears(&format!("{at_a} alpha hello again")).await;
-    a.sends(at_c, "once more").await;
-    c.hears(&format!("{at_a} alpha once more")).await;
-
-    a.lists(&[at_d]).await;
-    b.lists(&[at_a]).await;
-    c.lists(&[at_b, at_a]).await;
-    d.lists(&[at_c]).await;
-
-    // It knows whom it heard and whom it wrote to; each is a connected peer afterwards, on both sides.
-    d.types("3\n").await;
-    d.prints(&format!("Connected to {at_c}\nConnected to {at_a}\n{MENU}")).await;
-    c.hears(&format!("{at_d} delta connect")).await;
-    a.hears(&format!("{at_d} delta connect")).await;
-    d.lists(&[at_c, at_a]).await;
-    c.lists(&[at_b, at_a, at_d]).await;
-
-    // An exit by hand is the same as leaving, for that one peer.
-    b.sends(at_c, "EXIT").await;
-    c.hears(&format!("{at_b} beta EXIT\n{at_b} beta left")).await;
-    c.lists(&[at_a, at_d]).await;
-
-    a.types("0\n").await;
-    a.ends().await;
-    // `b` and `c` never wrote to `a`; it wrote to them, so they are told as well.
-    for person in [&mut b, &mut c, &mut d] {
-        person.hears(&left(at_a, "alpha")).await;
-    }
-    b.lists(&[]).await;
-    d.lists(&[at_c]).await;
-
-    b.types("3\n").await;
-    b.prints(&format!("Connected to {at_c}\n{MENU}")).await;
-    c.hears(&format!("{at_b} beta connect")).await;
-    // The end of the input is an exit too.
-    d.input.shutdown().await.unwrap();
-    d.ends().await;
-    c.hears(&left(at_d, "delta")).await;
-    c.lists(&[at_b]).await;
-    c.types("0\n").await;
-    c.ends().await;
-    b.hears(&left(at_c, "gamma")).await;
-    b.types("0\n").await;
-    b.ends().await;
-}
-
-/// An exit, and that its sender left.
-fn left(peer: SocketAddr, name: &str) -> String {
-    format!("{peer} {name} exit\n{peer} {name} left")
+    work_plan([
+        person(host, "alpha", 8_101).await,
+        person(host, "beta", 8_102).await,
+        person(host, "gamma", 8_103).await,
+        person(host, "delta", 8_104).await,
+    ])
+    .await;
 }
 
 async fn run(host: IpAddr, input: &str) -> (String, Result<(), DoorError>) {
@@ -232,7 +107,7 @@ async fn a_port_that_is_taken_and_one_beyond_loopback_are_refused() {
 #[tokio::test]
 async fn what_arrives_is_printed_at_once_also_between_two_questions() {
     let host = host(4);
-    let mut a = Person::new(host, "alpha", 8_101).await;
+    let mut a = person(host, "alpha", 8_101).await;
     let say = async |text: &'static [u8]| {
         let mut stream = TcpStream::connect((host, 8_101)).await.unwrap();
         stream.write_all(text).await.unwrap();
@@ -255,15 +130,15 @@ async fn what_arrives_is_printed_at_once_also_between_two_questions() {
     say(b"<127.0.0.1:8103> miners hi").await;
     let source = if host == IpAddr::from([127, 0, 0, 1]) { host } else { "127.0.0.1".parse().unwrap() };
     a.hears(&format!("{source}:8103 miners hi")).await;
-    a.input.shutdown().await.unwrap();
+    a.falls_silent().await;
     a.ends().await;
 }
 
 #[tokio::test]
 async fn it_asks_who_is_online_and_believes_only_whom_it_asked() {
     let host = host(5);
-    let mut a = Person::new(host, "alpha", 8_101).await;
-    let mut b = Person::new(host, "beta", 8_102).await;
+    let mut a = person(host, "alpha", 8_101).await;
+    let mut b = person(host, "beta", 8_102).await;
     let (at_a, at_b) = (a.addr, b.addr);
     a.sends(at_b, "hi").await;
     b.hears(&format!("{at_a} alpha hi")).await;

@@ -173,7 +173,7 @@ impl NodeHandle {
         tokio::task::spawn_blocking(task).await.map_err(|_| LogError::Stopping)?
     }
 
-    /// The texts of the whole chat log, in order: what the classroom interface shows. What came through a door of an older
+    /// The texts of the common room, in order: what the classroom interface shows. What came through a door of an older
     /// protocol bears the network's mark and the claimed sender.
     ///
     /// # Errors
@@ -186,7 +186,8 @@ impl NodeHandle {
             let page = self.page(after, MAX_PAGE).await?;
             let more = page.len() == MAX_PAGE;
             after = page.last().map(|message| message.place);
-            log.extend(page.into_iter().filter(|m| m.kind.is_text()).map(|message| match message.through {
+            let shown = page.into_iter().filter(|m| m.kind.is_text() && m.room.is_empty());
+            log.extend(shown.map(|message| match message.through {
                 Some(_) => mark.line(&message.sender(""), &message.text),
                 None => message.text,
             }));

@@ -21,6 +21,7 @@ mod incarnation;
 mod letters;
 mod link;
 pub mod logging;
+pub mod mesh_menu;
 mod names;
 mod opened;
 mod pace;
@@ -41,7 +42,7 @@ pub use process::{ProcessArgs, run_process};
 pub use run::{configure, run_node};
 pub use start::{Credentials, StartError, start, start_with};
 
-/// Programs of the older worlds that people run by themselves, and that need no node.
+/// Programs of the older worlds that people run by themselves, and that need no node; the menu can use one ([`mesh_menu`]).
 pub mod older {
     pub use rumormill_doors::DoorError;
     pub use rumormill_doors::peer_line::menu;

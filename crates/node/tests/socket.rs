@@ -6,7 +6,7 @@ mod support;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use rumormill_node::socket::{Client, ClientError, LogEvent, MAX_LINE, Server, SocketError};
+use rumormill_node::socket::{Client, ClientError, LogEvent, MAX_LINE, Server, SocketError, Step};
 use rumormill_node::{NodeHandle, view::LogLine};
 use rumormill_wire::native::MessageKind;
 use support::{Net, say, until};
@@ -48,6 +48,7 @@ async fn what_is_sent_is_in_the_log_with_its_place() {
     assert_eq!((all[0].kind.as_str(), all[0].verified, all[0].late), ("chat", true, false));
     assert_eq!(all[0].from.as_deref(), Some("alice"));
     assert_eq!(lines(&mut client, Some("tea"), None).await.len(), 1);
+    assert_eq!(node.chat_log().await.unwrap(), ["hello, \"world\"\n\u{1}"], "the classroom interface has one room");
     assert_eq!(lines(&mut client, None, Some(1)).await[0].seq, 2);
     assert_eq!(client.info().await.unwrap().name, "alice");
     assert_eq!(client.frontier(&node.node_id()).await.unwrap(), [(first.incarnation, 2)]);
@@ -88,6 +89,27 @@ async fn a_follower_gets_all_once_and_then_what_comes() {
     // The end is said, not cut off.
     follower.await.unwrap().unwrap();
     assert!(arrived.recv().await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_may_be_told_where_the_log_so_far_ends() {
+    let net = Net::new();
+    let (node, path) = served(&net, "alice").await;
+    let mut client = Client::connect(&path).await.unwrap();
+    client.send("elsewhere", "").await.unwrap();
+    client.send("one", "tea").await.unwrap();
+    let mut follower = Client::connect(&path).await.unwrap().follow(Some("tea")).await.unwrap();
+    let text = |step| match step {
+        Step::Line(line) => line.text,
+        other => format!("{other:?}"),
+    };
+    assert_eq!(text(follower.next().await.unwrap()), "one");
+    assert_eq!(follower.next().await.unwrap(), Step::Current);
+    client.send("elsewhere", "").await.unwrap();
+    client.send("two", "tea").await.unwrap();
+    assert_eq!(text(follower.next().await.unwrap()), "two");
+    node.shutdown().await.unwrap();
+    assert_eq!(follower.next().await.unwrap(), Step::End);
 }
 
 #[tokio::test]

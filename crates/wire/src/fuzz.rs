@@ -10,6 +10,7 @@ pub mod builder;
 pub mod classroom;
 pub mod dict;
 pub mod letter;
+pub mod menu_mesh;
 pub mod native;
 pub mod peer_line;
 pub mod protobuf_peer;
@@ -124,6 +125,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "revocation", body: native::revocation, seeds: seeds::revocations, tokens: dict::native },
     Target { name: "push_pull", body: push_pull::push_pull, seeds: seeds::push_pull, tokens: dict::push_pull },
     Target { name: "peer_line", body: peer_line::peer_line, seeds: seeds::peer_line, tokens: dict::peer_line },
+    Target { name: "menu_mesh", body: menu_mesh::menu_mesh, seeds: seeds::menu_mesh, tokens: dict::menu_mesh },
     Target { name: "relay_43110", body: push_pull::relay, seeds: seeds::relay, tokens: dict::relay },
     Target {
         name: "protobuf_peer",

@@ -4,9 +4,11 @@
 //! A message has no mark at its end that all programs use: [`message_len`] says which bytes are one, [`trim`] takes away
 //! what is not part of it, [`Line::parse`] reads it. What does not parse is a text of an unknown sender.
 //!
-//! The datagram [`WHO_IS_ONLINE`] is answered with addresses, one a line: [`Online`].
+//! The datagram [`WHO_IS_ONLINE`] is answered with addresses, one a line: [`Online`]. Over the mesh the same chat has lines of
+//! another form: [`mesh`].
 
 mod fault;
+pub mod mesh;
 mod online;
 
 use core::fmt::{self, Write as _};

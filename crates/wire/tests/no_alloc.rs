@@ -45,6 +45,7 @@ fn parse_all(input: &[u8]) -> usize {
     for message in [input, peer_line::trim(input)] {
         count(peer_line::Line::parse(message).is_ok_and(|line| !line.is_exit()));
         count(peer_line::bare_port(message).is_some());
+        count(peer_line::mesh::MeshLine::parse(message).is_ok_and(|line| !line.is_farewell()));
         count(peer_line::is_question(message));
         if let Ok(online) = peer_line::Online::parse(message) {
             online.addresses().for_each(|_| count(true));

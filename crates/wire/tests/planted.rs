@@ -4,6 +4,7 @@
 
 use rumormill_wire::classroom::ProxyLine;
 use rumormill_wire::fuzz::classroom::{ProxyLines, lines_with};
+use rumormill_wire::fuzz::menu_mesh::{MeshLines, mesh_with};
 use rumormill_wire::fuzz::native::{
     Bundles, Frames, Revocations, bundle_with, frame_with, revocation_with, status_with, stream_with,
 };
@@ -13,7 +14,7 @@ use rumormill_wire::fuzz::push_pull::{RelayFrames, Requests, relay_with, request
 use rumormill_wire::fuzz::udp_mesh::{Datagrams, datagram_with};
 use rumormill_wire::fuzz::{Codec, Finding, Stream, TARGETS};
 use rumormill_wire::native::{BundleView, Coverage, Frame, RevocationList, WireError};
-use rumormill_wire::peer_line::Line;
+use rumormill_wire::peer_line::{Line, mesh::MeshLine};
 use rumormill_wire::protobuf_peer::check_body;
 use rumormill_wire::push_pull::{Request, relay::RelayFrame};
 use rumormill_wire::udp_mesh::Datagram;
@@ -285,6 +286,43 @@ impl Codec for PaddedPort {
     fn encode(&self, line: &Line<'_>, out: &mut Vec<u8>) -> Result<(), String> {
         Lines.encode(line, out)
     }
+}
+
+/// Takes a line end behind a line of the mesh.
+struct EndedMeshLines;
+
+impl Codec for EndedMeshLines {
+    type Value<'a> = MeshLine<'a>;
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<MeshLine<'a>, usize> {
+        MeshLines.parse(bytes.strip_suffix(b"\n").unwrap_or(bytes))
+    }
+
+    fn encode(&self, line: &MeshLine<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+        MeshLines.encode(line, out)
+    }
+}
+
+/// Makes a line of the mesh of any text.
+struct AnyText;
+
+impl Codec for AnyText {
+    type Value<'a> = MeshLine<'a>;
+
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<MeshLine<'a>, usize> {
+        MeshLines.parse(bytes)
+    }
+
+    fn encode(&self, line: &MeshLine<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+        let text: String = line.text.chars().filter(|c| !c.is_control()).collect();
+        MeshLines.encode(&MeshLine { text: &text, ..*line }, out)
+    }
+}
+
+#[test]
+fn what_is_taken_and_made_beside_a_line_of_the_mesh_is_found() {
+    assert!(found("menu_mesh", |input| mesh_with(&EndedMeshLines, input)).is_some());
+    assert!(found("menu_mesh", |input| mesh_with(&AnyText, input)).is_some());
 }
 
 /// Takes the fields before a fault for the body.

@@ -4,6 +4,7 @@
 use proptest::{collection::btree_map, collection::vec, option, prelude::*};
 
 use rumormill_wire::fuzz::classroom::ProxyLines;
+use rumormill_wire::fuzz::menu_mesh::MeshLines;
 use rumormill_wire::fuzz::native::{Bundles, Frames, Revocations, bundle_with, frame_with, revocation_with};
 use rumormill_wire::fuzz::peer_line::{Answers, LineStream, Lines};
 use rumormill_wire::fuzz::protobuf_peer::{Bodies, frames};
@@ -11,6 +12,7 @@ use rumormill_wire::fuzz::push_pull::{Items, RelayFrames, Replies, RequestLines,
 use rumormill_wire::fuzz::udp_mesh::{Datagrams, datagram_with};
 use rumormill_wire::fuzz::{Codec, any_split_is_whole, canonical, seeds, split_is_whole};
 use rumormill_wire::native::*;
+use rumormill_wire::peer_line::mesh::{MAX_TEXT_LEN, MeshLine, To, is_menu};
 use rumormill_wire::peer_line::{Line, Online, Sender};
 use rumormill_wire::protobuf_peer::put_frame;
 use rumormill_wire::push_pull::{Item, MESSAGE, Reply, Request, relay, relay::RelayFrame};
@@ -317,6 +319,21 @@ proptest! {
         prop_assert_eq!(Line::parse(&bytes), Ok(line));
         canonical(&Lines, &bytes).unwrap();
         split_is_whole(&LineStream, seed, &[&bytes[..], end.as_bytes(), b"8080\n", &bytes].concat()).unwrap();
+    }
+
+    #[test]
+    fn mesh_lines(to in option::of(any::<(std::net::IpAddr, u16)>()), from: (std::net::IpAddr, u16), team in "[^ \\pC]{1,8}", text in "\\PC{1,300}") {
+        let (to, from) = (to.map(std::net::SocketAddr::from), std::net::SocketAddr::from(from));
+        let line = MeshLine { to: to.map_or(To::All, To::One), from, team: &team, text: &text };
+        let good = is_menu(from) && to.is_none_or(is_menu) && text.len() <= MAX_TEXT_LEN;
+        let mut bytes = Vec::new();
+        prop_assert_eq!(line.encode(&mut bytes).is_ok(), good);
+        if good {
+            prop_assert_eq!(MeshLine::parse(&bytes), Ok(line));
+            canonical(&MeshLines, &bytes).unwrap();
+        } else {
+            prop_assert!(bytes.is_empty());
+        }
     }
 
     #[test]

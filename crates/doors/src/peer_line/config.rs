@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use rumormill_wire::peer_line::mesh::MAX_TEAM_LEN;
+
 use crate::{Spec, SpecError};
 
 /// Contacts in the settings.
 pub const MAX_CONTACTS: usize = 16;
-/// A name, in bytes.
-pub const MAX_TEAM_LEN: usize = 32;
 /// The pause after the first try to reach a contact; it doubles.
 const RETRY: Duration = Duration::from_secs(1);
 

@@ -44,7 +44,7 @@ pub async fn menu(
 /// The menu over any transport.
 ///
 /// # Errors
-/// The transport does not open, or the output is gone.
+/// The transport does not open or breaks, or the output is gone.
 pub async fn menu_over(
     open: impl Open,
     input: impl AsyncBufRead + Unpin,
@@ -88,7 +88,7 @@ impl<I: AsyncBufRead + Unpin, O: AsyncWrite + Unpin> Screen<I, O> {
         (self.block, self.prompt) = (block, prompt);
         let line = loop {
             tokio::select! {
-                Some(line) = self.arrived.recv() => self.show(&line).await?,
+                Some(line) = self.arrived.recv() => self.show(line).await?,
                 line = self.input.next() => break line,
             }
         };
@@ -97,21 +97,30 @@ impl<I: AsyncBufRead + Unpin, O: AsyncWrite + Unpin> Screen<I, O> {
     }
 
     /// A line of its own; then what waits for an answer once more.
-    async fn show(&mut self, line: &str) -> Result<(), DoorError> {
+    async fn show(&mut self, line: Result<String, DoorError>) -> Result<(), DoorError> {
         let end = if self.prompt.is_empty() { "" } else { "\n" };
-        let text = format!("{end}{line}\n{}{}", self.block, self.prompt);
-        self.say(&text).await
+        let text = match &line {
+            Ok(line) => format!("{end}{line}\n{}{}", self.block, self.prompt),
+            Err(_) => end.to_owned(),
+        };
+        self.say(&text).await?;
+        line.map(drop)
     }
 
     /// Shows what arrives while something is done.
     async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Result<T, DoorError> {
         tokio::pin!(work);
-        loop {
+        let done = loop {
             tokio::select! {
-                Some(line) = self.arrived.recv() => self.show(&line).await?,
-                done = &mut work => return Ok(done),
+                Some(line) = self.arrived.recv() => self.show(line).await?,
+                done = &mut work => break done,
             }
+        };
+        for _ in 0..MAX_ARRIVED {
+            let Ok(line) = self.arrived.try_recv() else { break };
+            self.show(line).await?;
         }
+        Ok(done)
     }
 
     async fn name(&mut self) -> Result<Option<String>, DoorError> {

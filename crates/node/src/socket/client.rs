@@ -61,13 +61,13 @@ impl Client {
         Ok(Self { stream: BufReader::new(stream) })
     }
 
-    async fn put(&mut self, request: &Request) -> Result<(), ClientError> {
+    pub(super) async fn put(&mut self, request: &Request) -> Result<(), ClientError> {
         let mut line = serde_json::to_vec(request).map_err(io::Error::other)?;
         line.push(b'\n');
         Ok(self.stream.get_mut().write_all(&line).await?)
     }
 
-    async fn next(&mut self) -> Result<Reply, ClientError> {
+    pub(super) async fn next(&mut self) -> Result<Reply, ClientError> {
         let mut line = Vec::new();
         // A reply to `peers` or `metrics` is longer than a message.
         let most = u64::try_from(MAX_LINE.saturating_mul(64)).unwrap_or(u64::MAX);
@@ -109,7 +109,7 @@ impl Client {
         last: Option<usize>,
         mut each: impl FnMut(LogEvent) -> bool,
     ) -> Result<(), ClientError> {
-        self.put(&Request::Log { follow, room: room.map(str::to_owned), last }).await?;
+        self.put(&Request::Log { follow, room: room.map(str::to_owned), last, mark: false }).await?;
         loop {
             let event = match self.next().await? {
                 Reply::Line(line) => LogEvent::Line(Box::new(line)),

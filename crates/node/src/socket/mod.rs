@@ -4,6 +4,7 @@
 //! error reply, and the connection goes on.
 
 pub mod client;
+pub mod follow;
 pub mod server;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use crate::handle::PeerInfo;
 use crate::view::LogLine;
 
 pub use client::{Client, ClientError, LogEvent};
+pub use follow::{Follower, Step};
 pub use server::{Server, SocketError};
 
 /// Longest line: a message of 32 KiB, each byte of it written as `\u00xx`, and some room.
@@ -51,6 +53,9 @@ pub enum Request {
         /// Only the last so many.
         #[serde(default)]
         last: Option<usize>,
+        /// With `follow`: say `current` where the log so far ends and what comes begins.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        mark: bool,
     },
     /// All links.
     Peers,
@@ -82,6 +87,8 @@ pub enum Reply {
         /// How many bundles.
         bundles: u64,
     },
+    /// What follows came after the request; only if a mark was asked for.
+    Current {},
     /// The log ends here.
     End {},
     /// All links.
@@ -143,7 +150,7 @@ mod tests {
         let request: Request = serde_json::from_str(r#"{"do":"send","text":"hi"}"#).unwrap();
         assert_eq!(request, Request::Send { text: "hi".into(), room: String::new(), kind: None });
         let request: Request = serde_json::from_str(r#"{"do":"log","follow":true}"#).unwrap();
-        assert_eq!(request, Request::Log { follow: true, room: None, last: None });
+        assert_eq!(request, Request::Log { follow: true, room: None, last: None, mark: false });
         assert!(serde_json::from_str::<Request>(r#"{"do":"log","folow":true}"#).is_err());
         assert_eq!(serde_json::to_string(&Reply::End {}).unwrap(), r#"{"end":{}}"#);
     }

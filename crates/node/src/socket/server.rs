@@ -179,9 +179,10 @@ async fn serve_client(node: &NodeHandle, stream: UnixStream) -> io::Result<()> {
     while let Some(line) = next_line(&mut lines).await? {
         Counters::add(&node.0.hub.counters.socket_requests, 1);
         match serde_json::from_slice(&line) {
-            Ok(Request::Log { follow, room, last }) => {
+            Ok(Request::Log { follow, room, last, mark }) => {
+                let wanted = Wanted { follow, room, last: last.map(|n| n.min(MAX_LAST)), mark };
                 tokio::select! {
-                    done = log(node, &mut out, follow, room, last.map(|n| n.min(MAX_LAST))) => done?,
+                    done = log(node, &mut out, wanted) => done?,
                     // A follower that has gone is noticed by its closing, not by the next message.
                     _ = gone(&mut lines), if follow => return Ok(()),
                 }
@@ -262,13 +263,16 @@ async fn send(node: &NodeHandle, text: String, room: &str, kind: Option<&str>) -
     }
 }
 
-async fn log(
-    node: &NodeHandle,
-    out: &mut Out,
+/// What of the log is asked for.
+struct Wanted {
     follow: bool,
     room: Option<String>,
     last: Option<usize>,
-) -> io::Result<()> {
+    mark: bool,
+}
+
+async fn log(node: &NodeHandle, out: &mut Out, asked: Wanted) -> io::Result<()> {
+    let Wanted { follow, room, last, mark } = asked;
     // Following begins before the log is read, so that nothing falls between; what is in both is shown once.
     let mut coming = follow.then(|| node.subscribe());
     let wanted = |message: &Message| room.as_ref().is_none_or(|room| *room == message.room);
@@ -302,6 +306,9 @@ async fn log(
     }
     for message in tail {
         out.put(&line(node, &message)).await?;
+    }
+    if follow && mark {
+        out.put(&Reply::Current {}).await?;
     }
     out.flush().await?;
     while let Some(coming) = &mut coming {

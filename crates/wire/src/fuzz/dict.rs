@@ -134,6 +134,27 @@ pub fn peer_line() -> Vec<(&'static str, Vec<u8>)> {
     ])
 }
 
+/// Words of the menu chat over the mesh.
+#[must_use]
+pub fn menu_mesh() -> Vec<(&'static str, Vec<u8>)> {
+    words(&[
+        ("everybody", menu::mesh::EVERYBODY),
+        ("online", menu::mesh::ONLINE),
+        ("exit", menu::EXIT),
+        ("connect", menu::CONNECT),
+        ("address", "127.0.0.1:8080 "),
+        ("v6", "[::1]:1 "),
+        ("mapped", "[::ffff:127.0.0.1]:1 "),
+        ("scope", "[fe80::1%2]:1 "),
+        ("unspecified", "0.0.0.0:1 "),
+        ("port_zero", ":0 "),
+        ("port_highest", ":65535 "),
+        ("line", "\n"),
+        ("escape", "\u{1b}"),
+        ("c1_control", "\u{9b}"),
+    ])
+}
+
 /// Words of the plain frames.
 #[must_use]
 pub fn relay() -> Vec<(&'static str, Vec<u8>)> {

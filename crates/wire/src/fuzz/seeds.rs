@@ -7,7 +7,8 @@ use crate::native::{
     LetterKey, MAX_LETTER_KEY_LEN, Member, MessageKind, Proof, RangeRequest, RevocationEntry, RevocationList, Rumor,
     SealedLetter, SignedHeader, Status, StatusEntries, StatusEntry,
 };
-use crate::peer_line::{Line, Online, Sender};
+use crate::peer_line::mesh::{MAX_TEAM_LEN, MAX_TEXT_LEN, MeshLine, ONLINE, To};
+use crate::peer_line::{EXIT, Line, Online, Sender};
 use crate::protobuf_peer::put_frame;
 use crate::push_pull::{Item, Reply, Request, relay::RelayFrame};
 use crate::udp_mesh::extended::{Change, Entry, Extended, Identity, Refusal, encode_changes, encode_part};
@@ -270,6 +271,27 @@ pub fn peer_line() -> Seeds {
         ("port", b"8080".to_vec()),
         ("answer", answer),
     ]
+}
+
+/// Lines of the menu chat over the mesh.
+#[must_use]
+pub fn menu_mesh() -> Seeds {
+    let from = core::net::SocketAddr::from(([127, 0, 0, 1], 8_080));
+    let v6 = core::net::SocketAddr::from((core::net::Ipv6Addr::LOCALHOST, u16::MAX));
+    let (team, text) = ("t".repeat(MAX_TEAM_LEN), "x".repeat(MAX_TEXT_LEN));
+    let list = [
+        ("online", MeshLine { to: To::All, from, team: "blockchain", text: ONLINE }),
+        ("exit", MeshLine { to: To::All, from: v6, team: "blockchain", text: EXIT }),
+        ("message", MeshLine { to: To::One(v6), from, team: "miners", text: "hello,  grüße " }),
+        ("longest", MeshLine { to: To::One(from), from: v6, team: &team, text: &text }),
+    ];
+    let made = list.map(|(name, line)| {
+        let mut out = Vec::new();
+        let done = line.encode(&mut out);
+        debug_assert!(done.is_ok(), "{done:?}");
+        (name, out)
+    });
+    made.into_iter().chain([("other", b"no form at all".to_vec())]).collect()
 }
 
 /// Streams of plain frames, and a text without one.

@@ -45,6 +45,9 @@ pub enum PeerLineFault {
     /// A newline inside a message.
     #[error("a newline inside the message")]
     Newline,
+    /// A control character in a text of the mesh.
+    #[error("a control character in the text")]
+    Control,
     /// Not UTF-8.
     #[error("not UTF-8")]
     Utf8,

@@ -68,7 +68,7 @@ impl Open for Plain {
 /// Prints what arrives.
 #[derive(Debug, Clone)]
 struct Show {
-    show: mpsc::Sender<String>,
+    show: mpsc::Sender<Result<String, DoorError>>,
     asked: Arc<Mutex<BTreeMap<SocketAddr, Instant>>>,
 }
 
@@ -85,7 +85,7 @@ impl Sink for Show {
             shown.push('\n');
             shown.push_str(&cut::one_line(&format!("{start}left")));
         }
-        self.show.send(shown).await.is_ok()
+        self.show.send(Ok(shown)).await.is_ok()
     }
 
     fn answer(&self, from: SocketAddr, online: Online<'_>) {
@@ -95,7 +95,7 @@ impl Sink for Show {
         }
         let all: Vec<_> = online.addresses().map(|addr| addr.to_string()).collect();
         let all = if all.is_empty() { "nobody".to_owned() } else { all.join(" ") };
-        let _ = self.show.try_send(format!("Online at {from}: {all}"));
+        let _ = self.show.try_send(Ok(format!("Online at {from}: {all}")));
     }
 }
 

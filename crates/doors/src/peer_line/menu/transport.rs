@@ -31,8 +31,9 @@ pub trait Transport: Send {
     fn leave(&mut self) -> impl Future<Output = ()> + Send;
 }
 
-/// What arrives, to be shown as it is: `<ip>:<port> <team> <message>`; of one who leaves, a second line that says so.
-pub type Arrived = mpsc::Receiver<String>;
+/// What arrives, to be shown as it is: `<ip>:<port> <team> <message>`; of one who leaves, a second line that says so. An
+/// error says that nothing more can come or go, and ends the menu.
+pub type Arrived = mpsc::Receiver<Result<String, DoorError>>;
 
 /// How a menu gets its transport, once it knows a name and a port.
 pub trait Open {

@@ -1,0 +1,49 @@
+//! A log that is followed step by step, by those who must know where what was ends and what comes begins.
+
+use super::{Client, ClientError, Reply, Request};
+use crate::view::LogLine;
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// A message.
+    Line(Box<LogLine>),
+    /// All that was in the log has been given.
+    Current,
+    /// Some were missed because this client was too slow: following again gives them, with all others.
+    Missed(u64),
+    /// The node stops.
+    End,
+}
+
+/// A log that is followed.
+#[derive(Debug)]
+pub struct Follower(Client);
+
+impl Client {
+    /// Follows one room, or all, from the first message on.
+    ///
+    /// # Errors
+    /// The node went away.
+    pub async fn follow(mut self, room: Option<&str>) -> Result<Follower, ClientError> {
+        let room = room.map(str::to_owned);
+        self.put(&Request::Log { follow: true, room, last: None, mark: true }).await?;
+        Ok(Follower(self))
+    }
+}
+
+impl Follower {
+    /// Waits for the next step. Must not be dropped before it is done.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the node went away.
+    pub async fn next(&mut self) -> Result<Step, ClientError> {
+        match self.0.next().await? {
+            Reply::Line(line) => Ok(Step::Line(Box::new(line))),
+            Reply::Current {} => Ok(Step::Current),
+            Reply::Missed { bundles } => Ok(Step::Missed(bundles)),
+            Reply::End {} => Ok(Step::End),
+            _ => Err(ClientError::Answer),
+        }
+    }
+}
