@@ -8,6 +8,7 @@ mod story;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::output::{Failure, line};
 
@@ -15,12 +16,13 @@ pub fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let quiet = matches.get_flag("json");
     let runtime = crate::runtime(2)?;
     let result = runtime.block_on(async {
-        let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-            .map_err(|why| Failure::failed(why, ""))?;
+        // Before the first node: from then on a signal must not end this program without a word to them.
+        let on = |kind| signal(kind).map_err(|why| Failure::failed(why, ""));
+        let (mut interrupt, mut term) = (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
         // Dropping the story ends its processes and removes its directory, whichever way it ends.
         tokio::select! {
             told = story::tell(quiet) => told,
-            _ = tokio::signal::ctrl_c() => Err(Failure::failed("interrupted", "the five nodes were ended")),
+            _ = interrupt.recv() => Err(Failure::failed("interrupted", "the five nodes were ended")),
             _ = term.recv() => Err(Failure::failed("terminated", "the five nodes were ended")),
         }
     });

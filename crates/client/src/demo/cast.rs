@@ -48,8 +48,8 @@ impl Player {
 
 /// Ports that are free now, below those that the system gives to connections: who comes back after a crash finds its own free.
 fn free_ports() -> std::io::Result<Vec<u16>> {
-    const FIRST: u32 = 20_100;
-    const COUNT: u32 = 10_000;
+    const FIRST: u32 = 31_000;
+    const COUNT: u32 = 1_700;
     let start = std::process::id().wrapping_mul(8);
     let candidates =
         (0..COUNT).map(|n| FIRST + start.wrapping_add(n) % COUNT).filter_map(|port| u16::try_from(port).ok());
