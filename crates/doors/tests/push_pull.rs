@@ -183,7 +183,7 @@ fn each_read_of_the_old_client_is_one_message_and_what_was_pulled_is_gone() {
 
 #[test]
 fn a_client_that_dies_in_the_middle_loses_nothing() {
-    let house = house(",gap=20ms");
+    let house = house(",gap=150ms");
     (0..5).for_each(|n| house.letters.put("a", &n.to_string()));
     for reads in 0..4 {
         assert_eq!(old::pull_and_die(house.addr, reads).unwrap(), 5, "after {reads} reads");
@@ -282,7 +282,7 @@ fn the_rooms_talk_does_not_go_this_way() {
 
 #[test]
 fn a_thousand_idle_connections_keep_nobody_out() {
-    let house = house(",gap=2ms");
+    let house = house(",gap=150ms");
     let mut idle: Vec<TcpStream> = Vec::new();
     for n in 0..1_000_usize {
         let mut stream = TcpStream::connect(house.addr).unwrap();

@@ -165,7 +165,7 @@ async fn broken_frames_end_the_link_with_a_ban() {
     let hello = again.hello(again.endpoint.network(), 1, 1);
     again.send(&hello).await;
     assert_eq!(again.end().await, Some(ByeCode::MISBEHAVIOUR), "banned for a while");
-    assert!(!has(&nodes[0], "mallory"));
+    until("it is gone", async || !has(&nodes[0], "mallory")).await;
     unharmed(nodes).await;
 }
 
