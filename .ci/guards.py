@@ -54,7 +54,7 @@ GUARDS = [
      "tokio::time::timeout(greeting.deadline, reader.next_frame())",
      "tokio::time::timeout(greeting.deadline.saturating_mul(1_000), reader.next_frame())",
      ATTACKERS, "one_that_says_nothing_is_let_go_before_and_after_hello"),
-    ("nothing at all: no PONG, nor any frame", ["crates/node/src/housekeeping.rs", "crates/node/src/start.rs"],
+    ("nothing at all: no PONG, nor any frame", ["crates/node/src/housekeeping.rs", "crates/node/src/start/limits.rs"],
      ["ping_silent(&hub, micros(ping));", "idle: config.ping.saturating_mul(6),"],
      ["let _ = (ping_silent, micros(ping));", "idle: config.ping.saturating_mul(6_000),"],
      ATTACKERS, "one_that_says_nothing_is_let_go_before_and_after_hello"),

@@ -6,18 +6,19 @@
 //! the lock and feeds the verdict. So a message costs one task switch a hop, not four.
 
 mod commits;
+mod perform;
+
 mod links;
+
 mod people;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, Instant};
 
-use rumormill_gossip::{Engine, Event, Input, LinkId, Output, Reject, Timestamp, VerifiedBundle};
-use rumormill_store::{BundleRow, Record, StoreError};
+use rumormill_gossip::{Engine, Input, LinkId, Reject, Timestamp, VerifiedBundle};
+use rumormill_store::Record;
 use rumormill_transport::Bans;
-use rumormill_wire::native::ByeCode;
 use rumormill_wire::{Clock, Origin, Seq};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, broadcast, oneshot, watch};
@@ -25,7 +26,7 @@ use tokio::sync::{Notify, broadcast, oneshot, watch};
 use crate::check::{Checker, Job};
 use crate::clock::{NodeClock, WALL_STEP_US};
 use crate::counters::Counters;
-use crate::disk::{Disk, Read};
+use crate::disk::Disk;
 use crate::incarnation::Incarnations;
 use crate::link::Link;
 use crate::lock;
@@ -34,8 +35,8 @@ use crate::pace::Pace;
 /// Committed bundles that a follower may lag behind before it is told that it missed some.
 const FOLLOW_BUNDLES: usize = 1_024;
 
-use commits::record;
 pub(crate) use commits::{INCARNATION_KEY, incarnation_record};
+
 pub(crate) use links::Admission;
 
 /// What a submitted message became.
@@ -217,115 +218,6 @@ impl Hub {
             self.timer.notify_one();
         }
         (result, jobs)
-    }
-
-    fn perform_all(&self, state: &mut State, jobs: &mut VecDeque<Job>) {
-        while let Some(output) = state.engine.poll_output() {
-            self.perform(state, output, jobs);
-        }
-    }
-
-    fn perform(&self, state: &mut State, output: Output, jobs: &mut VecDeque<Job>) {
-        match output {
-            Output::Send { link, frame } => {
-                if let Some(link) = state.links.get(&link) {
-                    link.send(frame);
-                }
-            }
-            Output::SendBundle { link, bundle, want_status, answers_range } => {
-                if let Some(link) = state.links.get(&link) {
-                    link.send_bundle(&bundle, want_status, answers_range);
-                }
-            }
-            Output::Release { link, bytes } => {
-                if let Some(link) = state.links.get(&link) {
-                    link.release(bytes);
-                }
-            }
-            Output::Verify { check, raw } => jobs.push_back(Job::Bundle { check, raw }),
-            Output::Append { bundle } => {
-                state.appends = state.appends.saturating_add(1);
-                if bundle.header().origin.node == self.checker.me {
-                    state.pace.appended(state.appends, bundle.bytes().len());
-                }
-                let received_us = self.clock.now().0.saturating_add_signed(state.wall_offset);
-                state.records.push(Record::Bundle(BundleRow { bytes: bundle.bytes().clone(), received_us }));
-                state.uncommitted.push_back(Committed { bundle, received_us });
-            }
-            Output::SendRange { link, origin, from, until, max_bytes, want_status, answers_range } => {
-                let read = Read::Range { link, origin, from, until, max_bytes, want_status, answers_range };
-                self.read(state, read);
-            }
-            Output::LookUp { origin, at } => self.read(state, Read::LookUp { origin, at }),
-            Output::CheckMember { link, node, evidence } => jobs.push_back(Job::Member { link, node, evidence }),
-            Output::CheckProof { link, raw } => jobs.push_back(Job::Proof { link, raw }),
-            Output::CheckRevocations { bytes, .. } => jobs.push_back(Job::Revocations { bytes }),
-            Output::Keep(keep) => state.records.push(record(keep)),
-            Output::Close { link, code, reason, ban_us } => self.close_link(state, link, code, reason, ban_us),
-            Output::Event(event) => self.event(state, event),
-        }
-    }
-
-    /// The queue has room for one read a link and some look-ups. A read that finds none is answered with nothing, so
-    /// that the engine does not wait for it; the next comparison asks again.
-    fn read(&self, state: &mut State, read: Read) {
-        if let Some(nothing) = self.disk.read(read) {
-            Counters::add(&self.counters.reads_dropped, 1);
-            state.answers.push_back(nothing);
-        }
-    }
-
-    fn close_link(&self, state: &mut State, id: LinkId, code: ByeCode, reason: &'static str, ban_us: u64) {
-        let Some(link) = state.links.get(&id) else { return };
-        tracing::info!(peer = %link.facts.name, addr = %link.facts.addr, reason, "closing a link");
-        link.bye(code, reason);
-        if ban_us > 0 {
-            state.bans.ban(link.facts.peer, Duration::from_micros(ban_us), Instant::now());
-        }
-    }
-
-    fn event(&self, state: &mut State, event: Event) {
-        match event {
-            Event::Durable { ticket, origin, seq, clock } => {
-                if let Some(waiting) = state.tickets.remove(&ticket.0) {
-                    // Whoever asked may have gone away; the message is durable all the same.
-                    let _ = waiting.send(Receipt { origin, seq, clock });
-                }
-                self.space.notify_waiters();
-            }
-            Event::NewIncarnation { origin, reason } => {
-                tracing::warn!(
-                    incarnation = origin.incarnation.0,
-                    reason,
-                    "our messages go on under a new incarnation"
-                );
-                if let Some(incarnations) = &mut state.incarnations {
-                    incarnations.note(origin.incarnation);
-                }
-                state.records.push(incarnation_record(origin.incarnation));
-            }
-            Event::Equivocation { origin, place } => {
-                let name = self.checker.names.of(&origin.node).unwrap_or_default();
-                tracing::warn!(%origin, name, place = place.0, "an author has signed two histories; the rest is withdrawn");
-            }
-            Event::Misbehaviour { peer, reason } => {
-                let name = self.checker.names.of(&peer).unwrap_or_default();
-                tracing::warn!(%peer, name, reason, "a neighbour broke the protocol");
-            }
-            Event::Greedy { node } => tracing::warn!(%node, "an author is over its rate and held back"),
-            Event::Revocations { number } => {
-                Counters::set(&self.counters.revocation_list, number);
-                tracing::info!(number, "a revocation list came into force");
-                self.links_changed.send_modify(|version| *version = version.wrapping_add(1));
-            }
-        }
-    }
-
-    /// A read found damage or failed; whoever asked gets nothing, and other neighbours have it.
-    pub(crate) fn read_failed<T>(&self, error: &StoreError) -> Option<T> {
-        Counters::add(&self.counters.reads_failed, 1);
-        tracing::error!(%error, "the store could not be read");
-        None
     }
 
     /// Sleeps until the engine wants to be woken, and wakes it.

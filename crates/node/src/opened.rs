@@ -13,7 +13,7 @@ use crate::config::{Durability, NodeConfig, StoreKind};
 use crate::disk::{Disk, Read, Writing};
 use crate::hub::{INCARNATION_KEY, incarnation_record};
 use crate::incarnation::Incarnations;
-use crate::start::StartError;
+use crate::start::error::StartError;
 
 /// The store's file in the state directory.
 const STORE_FILE: &str = "log.db";

@@ -4,22 +4,29 @@
 //! directory, under a name made of the working directory's path. Processes record their process id with its start time,
 //! since ids are reused.
 
+mod stop;
+
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, getppid, kill_process};
+use rustix::process::getppid;
 
-/// How long a process has to leave before it is ended.
-pub const LEAVE_DEADLINE: Duration = Duration::from_secs(3);
+use stop::{Running, read_record};
+
+pub use stop::{LEAVE_DEADLINE, Stopped, stop_all};
+
 /// How long a process waits for those that a dead proxy left behind.
 const DESERTED_DEADLINE: Duration = Duration::from_millis(400);
+
 /// Records read at most.
 const MAX_RECORDS: usize = 10_000;
+
 /// With so many records, those of processes that have gone are removed.
 const MANY_RECORDS: usize = 256;
+
 const PROCESSES: &str = "processes";
 
 /// Why there is no session directory.
@@ -176,187 +183,5 @@ fn prune(dir: &Path) {
     }
 }
 
-/// What [`stop_all`] did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stopped {
-    /// Processes that left when asked.
-    pub left: usize,
-    /// Processes that had to be ended.
-    pub killed: usize,
-    /// Records of processes that had gone before.
-    pub gone: usize,
-}
-
-/// The numbers of a record: process id, start time, process of the session, starter's process id, its start time.
-fn read_record(path: &Path) -> Option<[u64; 5]> {
-    let text = fs::read_to_string(path).ok()?;
-    let numbers: Vec<u64> = text.split_whitespace().map(str::parse).collect::<Result<_, _>>().ok()?;
-    numbers.try_into().ok()
-}
-
-struct Running {
-    pid: u32,
-    start: u64,
-}
-
-impl Running {
-    /// What a record names, if it is one.
-    fn read(path: &Path) -> Option<Self> {
-        let [pid, start, ..] = read_record(path)?;
-        Some(Self { pid: u32::try_from(pid).ok()?, start })
-    }
-
-    fn is_alive(&self) -> bool {
-        start_time(self.pid) == Some(self.start)
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw).filter(|_| self.is_alive()) {
-            let _ = kill_process(pid, signal);
-        }
-    }
-}
-
-/// Ends the processes recorded in a session, waits until they are gone, and removes the records. A new session in the same
-/// directory then starts with empty logs; certificates stay.
-///
-/// # Errors
-/// The records cannot be read.
-pub fn stop_all(session: &Path) -> io::Result<Stopped> {
-    let dir = session.join(PROCESSES);
-    let entries = match fs::read_dir(&dir) {
-        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Stopped::default()),
-        other => other?,
-    };
-    let mut stopped = Stopped::default();
-    let mut running = Vec::new();
-    let mut files = Vec::new();
-    for entry in entries.take(MAX_RECORDS) {
-        let path = entry?.path();
-        match Running::read(&path).filter(Running::is_alive) {
-            Some(process) => running.push(process),
-            None => stopped.gone += 1,
-        }
-        files.push(path);
-    }
-    running.iter().for_each(|process| process.signal(Signal::TERM));
-    stopped.left = running.len() - wait_gone(&mut running, LEAVE_DEADLINE);
-    stopped.killed = running.len();
-    running.iter().for_each(|process| process.signal(Signal::KILL));
-    if wait_gone(&mut running, LEAVE_DEADLINE) > 0 {
-        return Err(io::Error::other("a process did not end even when killed"));
-    }
-    for path in files {
-        let _ = fs::remove_file(path);
-    }
-    Ok(stopped)
-}
-
-/// Waits for processes to be gone; says how many are not.
-fn wait_gone(running: &mut Vec<Running>, at_most: Duration) -> usize {
-    let deadline = Instant::now() + at_most;
-    loop {
-        running.retain(Running::is_alive);
-        if running.is_empty() || Instant::now() >= deadline {
-            return running.len();
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::process::Command;
-
-    use super::*;
-
-    fn child(dir: &Path, script: &str) -> std::process::Child {
-        let child = Command::new("sh").args(["-c", script]).arg(dir.join("deaf")).spawn().unwrap();
-        let pid = child.id();
-        make_private(&dir.join(PROCESSES)).unwrap();
-        let record = format!("{pid} {} 0 0 0\n", start_time(pid).unwrap());
-        fs::write(dir.join(PROCESSES).join(pid.to_string()), record).unwrap();
-        child
-    }
-
-    #[test]
-    fn recorded_processes_end_and_no_others() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut mine = child(dir.path(), "exec sleep 60");
-        let mut other = Command::new("sleep").arg("60").spawn().unwrap();
-        // A record whose process id went to somebody else since.
-        let record = format!("{} 1 5 0 0\n", other.id());
-        fs::write(dir.path().join(PROCESSES).join("reused"), record).unwrap();
-        let stopped = stop_all(dir.path()).unwrap();
-        assert_eq!(stopped, Stopped { left: 1, killed: 0, gone: 1 });
-        assert!(!mine.wait().unwrap().success());
-        assert!(other.try_wait().unwrap().is_none(), "the other one lives");
-        other.kill().unwrap();
-        other.wait().unwrap();
-        assert_eq!(stop_all(dir.path()).unwrap(), Stopped::default(), "the records are gone");
-    }
-
-    #[test]
-    fn one_that_does_not_leave_is_ended() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut deaf = child(dir.path(), "trap '' TERM; echo deaf > $0; while :; do sleep 0.1; done");
-        let deadline = Instant::now() + LEAVE_DEADLINE;
-        while !dir.path().join("deaf").exists() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        assert_eq!(stop_all(dir.path()).unwrap(), Stopped { left: 0, killed: 1, gone: 0 });
-        assert!(!deaf.wait().unwrap().success());
-    }
-
-    #[test]
-    fn those_whose_starter_died_are_waited_for_a_while() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut left = child(dir.path(), "exec sleep 60");
-        record(dir.path(), 1).unwrap();
-        let path = dir.path().join(PROCESSES).join(left.id().to_string());
-        let (pid, start) = (left.id(), start_time(left.id()).unwrap());
-        let waits = |starter: u32, since: u64| {
-            fs::write(&path, format!("{pid} {start} 0 {starter} {since}\n")).unwrap();
-            let begun = Instant::now();
-            outlast_deserted(dir.path());
-            begun.elapsed() >= DESERTED_DEADLINE
-        };
-        let me = std::process::id();
-        assert!(!waits(me, start_time(me).unwrap()), "its starter lives");
-        assert!(!waits(0, 0), "nobody knows its starter");
-        assert!(waits(me, 1), "its starter's process id is another's now");
-        left.kill().unwrap();
-        assert!(!waits(me, 1), "it has gone, though nobody waited for it");
-        left.wait().unwrap();
-    }
-
-    #[test]
-    fn records_of_processes_that_have_gone_do_not_gather() {
-        let dir = tempfile::tempdir().unwrap();
-        let records = dir.path().join(PROCESSES);
-        make_private(&records).unwrap();
-        for n in 0..MANY_RECORDS {
-            fs::write(records.join(format!("old-{n}")), format!("{} 1 5 0 0\n", std::process::id())).unwrap();
-        }
-        record(dir.path(), 3).unwrap();
-        let left: Vec<_> = fs::read_dir(&records).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(left, [std::process::id().to_string().as_str()]);
-        let process = Running::read(&records.join(&left[0])).unwrap();
-        assert!(process.is_alive(), "this one");
-    }
-
-    #[test]
-    fn a_directory_that_others_can_write_is_refused() {
-        use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("d");
-        fs::create_dir(&path).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o770)).unwrap();
-        assert!(check_ours(&path).unwrap_err().contains("written by others"));
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
-        assert!(check_ours(&path).is_ok());
-        let link = dir.path().join("link");
-        std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert!(check_ours(&link).unwrap_err().contains("not a directory"));
-    }
-}
+mod tests;

@@ -1,28 +1,24 @@
 //! From a configuration to a running node.
 
-use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+mod credentials;
+pub(crate) mod error;
+mod limits;
+
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
-use rumormill_doors::DoorError;
-use rumormill_gossip::{Dissemination, Engine, EngineConfig, Input, Signer};
-use rumormill_store::StoreError;
+use rumormill_gossip::{Dissemination, Engine, Input};
 use rumormill_transport::endpoint::EndpointConfig;
-use rumormill_transport::gate::GateLimits;
-use rumormill_transport::link::LinkLimits;
-use rumormill_transport::{
-    CaError, Endpoint, Identity, IdentityError, Listener, LocalCa, RevocationSet, Trust, TrustError, default_home,
-};
+use rumormill_transport::{Endpoint, Listener, RevocationSet, Trust};
 use rumormill_wire::native::Hello;
-use rumormill_wire::{Incarnation, NetworkId, NodeId, Origin, Signature};
+use rumormill_wire::{Incarnation, NodeId, Origin};
 
 use crate::check::Checker;
-use crate::clock::{NodeClock, micros, wall_us};
-use crate::config::{ConfigError, IdentitySource, NodeConfig, StoreKind};
+use crate::clock::{NodeClock, wall_us};
+use crate::config::{NodeConfig, StoreKind};
 use crate::disk;
 use crate::handle::{Inner, NodeHandle};
 use crate::hub::{Hub, Parts};
@@ -32,132 +28,14 @@ use crate::link::greet::Greeting;
 use crate::names::Names;
 use crate::opened::Opened;
 use crate::{doors, housekeeping, watch};
+use credentials::IdentitySigner;
+use limits::{engine_config, gate_limits, link_limits};
+
+pub use credentials::Credentials;
+pub use error::StartError;
 
 /// How long an address in use is tried for.
 const BIND_PATIENCE: Duration = Duration::from_secs(2);
-
-/// Why a node does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The settings.
-    #[error("{0}")]
-    Config(#[from] ConfigError),
-    /// The local CA.
-    #[error("{0}")]
-    Ca(#[from] CaError),
-    /// The identity's files.
-    #[error("{0}")]
-    Identity(#[from] IdentityError),
-    /// The CA certificate or the pin file.
-    #[error("{0}")]
-    Trust(#[from] TrustError),
-    /// The certificate is another's.
-    #[error("name: the certificate is for `{found}`, not `{wanted}`")]
-    Name {
-        /// In the certificate.
-        found: String,
-        /// In the configuration.
-        wanted: String,
-    },
-    /// rustls does not take the credentials.
-    #[error("cannot use this certificate and key: {0}")]
-    Tls(String),
-    /// The store.
-    #[error("{0}")]
-    Store(#[from] StoreError),
-    /// The local socket.
-    #[error("{0}")]
-    Socket(#[from] crate::socket::SocketError),
-    /// A door.
-    #[error("{0}")]
-    Door(#[from] DoorError),
-    /// A file or a socket.
-    #[error("cannot {action} {what}: {source}")]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On what.
-        what: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-}
-
-impl StartError {
-    pub(crate) fn io(action: &'static str, what: impl ToString) -> impl FnOnce(std::io::Error) -> Self {
-        let what = what.to_string();
-        move |source| Self::Io { action, what, source }
-    }
-}
-
-/// Who a node is and whom it trusts.
-#[derive(Debug)]
-pub struct Credentials {
-    /// Who we are.
-    pub identity: Identity,
-    /// Who belongs.
-    pub trust: Trust,
-    /// The CA was made without being asked for: loopback only.
-    pub loopback_only: bool,
-    /// The CA's home, where the revocation list lies.
-    pub home: Option<PathBuf>,
-    /// Certificate and key files, watched for renewal.
-    pub files: Option<(PathBuf, PathBuf)>,
-}
-
-impl Credentials {
-    /// Loads, or with the local CA makes, what the configuration names. Blocks for some milliseconds.
-    ///
-    /// # Errors
-    /// Names the file and what is wrong with it.
-    pub fn load(config: &NodeConfig) -> Result<Self, StartError> {
-        let credentials = match &config.identity {
-            IdentitySource::LocalCa { home } => Self::local(home.as_deref(), &config.name)?,
-            IdentitySource::Files { cert, key, ca } => Self {
-                identity: Identity::load(cert, key)?,
-                trust: Trust::network_ca(ca)?,
-                loopback_only: false,
-                home: ca.parent().map(Path::to_owned),
-                files: Some((cert.clone(), key.clone())),
-            },
-            IdentitySource::Pinned { pins, cert, key } => Self {
-                identity: Identity::load(cert, key)?,
-                trust: Trust::pinned(pins)?,
-                loopback_only: false,
-                home: None,
-                files: Some((cert.clone(), key.clone())),
-            },
-        };
-        let pinned = matches!(credentials.trust, Trust::Pinned(_));
-        if !pinned && credentials.identity.name() != config.name {
-            let found = credentials.identity.name().to_owned();
-            return Err(StartError::Name { found, wanted: config.name.clone() });
-        }
-        Ok(credentials)
-    }
-
-    fn local(home: Option<&Path>, name: &str) -> Result<Self, StartError> {
-        let home = home.map_or_else(default_home, |home| Ok(home.to_owned()))?;
-        let ca = LocalCa::open_or_create(&home)?;
-        let identity = ca.open_or_issue(name)?;
-        let bad = || TrustError::NoCa(ca.certificate_path());
-        let trust = Trust::from_ca(ca.certificate()).ok_or_else(bad)?;
-        let dir = home.join("nodes").join(name);
-        let files = Some((dir.join("cert.pem"), dir.join("key.pem")));
-        Ok(Self { identity, trust, loopback_only: ca.is_automatic(), home: Some(home), files })
-    }
-}
-
-struct IdentitySigner(Arc<Identity>);
-
-impl Signer for IdentitySigner {
-    fn node(&self) -> NodeId {
-        self.0.node()
-    }
-    fn sign(&self, message: &[u8]) -> Signature {
-        self.0.sign(message)
-    }
-}
 
 /// Starts a node. Its tasks run on the caller's runtime until [`NodeHandle::shutdown`].
 ///
@@ -292,36 +170,6 @@ fn learn_names(hub: &Arc<Hub>, members: Vec<(NodeId, Bytes)>) {
             }
         }
     }));
-}
-
-fn gate_limits(config: &NodeConfig) -> GateLimits {
-    GateLimits {
-        in_flight: config.limits.handshakes,
-        per_prefix: config.limits.handshakes_per_prefix,
-        deadline: config.limits.handshake_deadline,
-        ..GateLimits::default()
-    }
-}
-
-fn link_limits(config: &NodeConfig) -> LinkLimits {
-    let some = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-    LinkLimits {
-        frames_per_s: some(config.limits.frames_per_s),
-        bytes_per_s: some(config.limits.bytes_per_s),
-        // A neighbour that answers no PING is closed with a word before this.
-        idle: config.ping.saturating_mul(6),
-        ..LinkLimits::default()
-    }
-}
-
-fn engine_config(config: &NodeConfig, network: NetworkId) -> EngineConfig {
-    EngineConfig {
-        dissemination: config.dissemination,
-        anti_entropy_us: micros(config.anti_entropy),
-        greedy_bytes_per_day: config.limits.greedy_bytes_per_day,
-        greedy_incarnations_per_day: config.limits.greedy_incarnations_per_day,
-        ..EngineConfig::new(network)
-    }
 }
 
 /// Another life of this node may be just about to end: its address is tried for again for a while.

@@ -1,18 +1,26 @@
 //! The engine: the small machines joined.
 
 mod feed;
+mod told;
+
+mod links;
+
 mod forks;
+
 mod own;
+
 mod rumor;
+
 mod status;
+
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use rand::{Rng, RngExt};
-use rumormill_wire::native::{ByeCode, Frame, InvalidMessage};
-use rumormill_wire::{NodeId, Origin, Seq};
+use rumormill_wire::native::InvalidMessage;
+use rumormill_wire::{NodeId, Origin};
 
 use crate::author::Author;
 use crate::bundle::Signer;
@@ -26,12 +34,14 @@ use crate::io::{Event, Input, Keep, LinkId, Output, Timestamp};
 use crate::link::Link;
 use crate::mongering::{self, Mongering};
 use crate::revocation::Revocations;
-use crate::stats::{LinkStats, Stats, bump};
+use crate::stats::Stats;
 
 /// A peer that sends what no honest node sends is not taken again for so long.
 const BAN_US: u64 = 60_000_000;
+
 /// A difference older than this means "not in sync" (design: Spreading).
 const SYNC_AGE_US: u64 = 2_000_000;
+
 /// Certificates being checked at once.
 const MAX_MEMBER_CHECKS: usize = 256;
 
@@ -216,91 +226,6 @@ impl Engine {
         self.now.0.saturating_add_signed(self.wall_offset)
     }
 
-    fn link_up(&mut self, id: LinkId, peer: NodeId) {
-        self.links.insert(id, Link::new(peer, self.config.link_window));
-        if self.revocations.as_ref().is_some_and(|(list, _)| list.revokes(&peer)) {
-            self.close(id, ByeCode::REVOKED, "its certificate is revoked", 0);
-            return;
-        }
-        if let Some(bytes) = self.revocations.as_ref().map(|(_, bytes)| bytes.clone()) {
-            self.send(id, &Frame::Revoked(&bytes));
-        }
-        self.ask_own(id);
-        self.send_summary(id, true);
-        self.monger_input(mongering::Input::LinkUp(id));
-    }
-
-    fn link_down(&mut self, id: LinkId) {
-        self.links.remove(&id);
-        self.owed.retain(|(link, _)| *link != id);
-        self.monger_input(mongering::Input::LinkDown(id));
-    }
-
-    fn frame(&mut self, id: LinkId, bytes: &Bytes) -> Result<(), Reject> {
-        let Some(link) = self.links.get(&id) else { return Err(Reject::UnknownLink) };
-        if link.closing {
-            return Ok(());
-        }
-        match Frame::decode(bytes) {
-            Ok(Frame::Rumor(rumor)) => self.rumor(id, &rumor, bytes),
-            Ok(Frame::Status(status)) => self.status(id, &status),
-            Ok(Frame::Buckets(buckets)) => self.buckets(id, &buckets),
-            Ok(Frame::Range(request)) => self.range_request(id, request),
-            Ok(Frame::Member(member)) => self.member(id, member.node, bytes.slice_ref(member.evidence)),
-            Ok(Frame::Proof(proof)) => self.proof(id, proof),
-            Ok(Frame::Revoked(list)) => {
-                self.output.push_back(Output::CheckRevocations { link: id, bytes: bytes.slice_ref(list) })
-            }
-            Ok(Frame::Unknown(_)) => {}
-            Ok(_) => self.misbehaved(id, "a frame that has no place after HELLO"),
-            Err(_) => {
-                self.misbehaviour(id, "a frame that breaks the form");
-                self.close(id, ByeCode::PROTOCOL, "a frame that breaks the form", BAN_US);
-            }
-        }
-        Ok(())
-    }
-
-    fn misbehaved(&mut self, id: LinkId, reason: &'static str) {
-        self.misbehaviour(id, reason);
-        self.close(id, ByeCode::MISBEHAVIOUR, reason, BAN_US);
-    }
-
-    fn misbehaviour(&mut self, id: LinkId, reason: &'static str) {
-        if let Some(link) = self.links.get(&id).filter(|link| !link.closing) {
-            bump(&mut self.stats.misbehaviour, 1);
-            self.output.push_back(Output::Event(Event::Misbehaviour { peer: link.peer, reason }));
-        }
-    }
-
-    fn close(&mut self, id: LinkId, code: ByeCode, reason: &'static str, ban_us: u64) {
-        if let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) {
-            link.closing = true;
-            self.output.push_back(Output::Close { link: id, code, reason, ban_us });
-        }
-        self.monger_input(mongering::Input::LinkDown(id));
-    }
-
-    /// Sends a control frame. What we say in reply is bounded: a peer that does not read gets none.
-    fn send(&mut self, id: LinkId, frame: &Frame<'_>) -> bool {
-        let mut bytes = Vec::new();
-        let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) else { return false };
-        let room = isize::try_from(self.config.link_window).unwrap_or(isize::MAX).saturating_neg();
-        if link.window < room || frame.encode(&mut bytes).is_err() {
-            bump(&mut self.stats.replies_dropped, 1);
-            return false;
-        }
-        link.window = link.window.saturating_sub_unsigned(bytes.len());
-        self.output.push_back(Output::Send { link: id, frame: bytes.into() });
-        true
-    }
-
-    fn writable(&mut self, id: LinkId, bytes: usize) {
-        if let Some(link) = self.links.get_mut(&id) {
-            link.window = link.window.saturating_add_unsigned(bytes);
-        }
-    }
-
     fn monger_input(&mut self, input: mongering::Input) {
         if let Some(mongering) = self.mongering.as_mut() {
             mongering.handle(self.now, self.rng.as_mut(), input);
@@ -321,69 +246,5 @@ impl Engine {
 
     fn event(&mut self, event: Event) {
         self.output.push_back(Output::Event(event));
-    }
-
-    /// Under which origin we write now.
-    #[must_use]
-    pub const fn me(&self) -> Origin {
-        self.author.origin
-    }
-
-    /// Whether own messages are being written already, or still wait for neighbours' word.
-    #[must_use]
-    pub const fn recovered(&self) -> bool {
-        self.recovery.is_over()
-    }
-
-    /// Counters since the start.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        let mut stats = self.stats;
-        if let Some(mongering) = &self.mongering {
-            (stats.monger_rounds, stats.monger_timeouts) = (mongering.begun, mongering.timed_out);
-        }
-        stats
-    }
-
-    /// One link, for people. `None` if it is not up.
-    #[must_use]
-    pub fn link_stats(&self, id: LinkId) -> Option<LinkStats> {
-        let link = self.links.get(&id)?;
-        let mut stats = LinkStats { window: usize::try_from(link.window).unwrap_or(0), ..LinkStats::default() };
-        let mut young = !link.overflow;
-        for (origin, cursor) in &link.cursors {
-            let lacks = self.chains.wanted(origin).0.saturating_sub(cursor.next.0);
-            stats.lag = stats.lag.saturating_add(lacks);
-            young &= lacks == 0 || self.now.since(cursor.since) < SYNC_AGE_US;
-        }
-        for (origin, behind) in &link.behind {
-            let lacks = behind.next.0.saturating_sub(self.chains.wanted(origin).0);
-            stats.behind = stats.behind.saturating_add(lacks);
-            young &= lacks == 0 || self.now.since(behind.since) < SYNC_AGE_US;
-        }
-        stats.in_sync = link.compared && young;
-        Some(stats)
-    }
-
-    /// The origins whose messages from some number on do not count, with that number: forks and revocations.
-    pub fn limits(&self) -> impl Iterator<Item = (Origin, Seq)> {
-        self.chains.range(Origin::MIN, Origin::MAX).filter_map(|(origin, chain)| Some((*origin, chain.limit()?)))
-    }
-
-    /// What this node has: origin, next number, 16 bytes of the head (docs/protocol.md, "Words").
-    pub fn frontier(&self) -> impl Iterator<Item = rumormill_wire::native::StatusEntry> {
-        self.chains.entries(Origin::MIN, Origin::MAX)
-    }
-
-    /// The fingerprint of all that.
-    #[must_use]
-    pub const fn fingerprint(&self) -> [u8; 16] {
-        self.chains.fingerprint().whole()
-    }
-
-    /// Bundles being checked, origins known, members known: what the memory depends on.
-    #[must_use]
-    pub fn sizes(&self) -> (usize, usize, usize) {
-        (self.checks.len(), self.chains.len(), self.members.len())
     }
 }

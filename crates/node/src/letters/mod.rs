@@ -22,7 +22,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::handle::NodeHandle;
 use crate::lock;
-use crate::start::StartError;
+use crate::start::error::StartError;
 use inbox::Inbox;
 use seal::Seal;
 

@@ -1,6 +1,9 @@
 //! The node's end of the local socket.
 
-use std::collections::{HashMap, VecDeque};
+mod error;
+mod lines;
+mod log;
+
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -9,55 +12,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rumormill_wire::NodeId;
 use rumormill_wire::native::MessageKind;
-use rumormill_wire::{NodeId, Origin};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{BufReader, BufWriter};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::time::timeout;
 
-use super::{Info, MAX_CLIENTS, MAX_LINE, MAX_PATH, Reply, Request, Sent};
+use super::{Info, MAX_CLIENTS, MAX_PATH, Reply, Request, Sent};
 use crate::counters::Counters;
 use crate::files;
-use crate::handle::{MAX_PAGE, NodeHandle};
-use crate::view::{Message, utc};
+use crate::handle::NodeHandle;
+use crate::view::utc;
+use lines::{Out, gone, next_line};
+use log::{MAX_LAST, Wanted, log};
 
-/// A client that reads nothing for so long is let go.
-const WRITE_DEADLINE: Duration = Duration::from_secs(30);
-/// Messages that `log` can be asked for by `last`.
-const MAX_LAST: usize = 100_000;
-
-/// Why there is no socket.
-#[derive(Debug, thiserror::Error)]
-pub enum SocketError {
-    /// The path does not fit in a socket's address.
-    #[error("socket: {} has {len} bytes; {} is the most a socket's path can have; name a shorter one with --socket",
-        path.display(), MAX_PATH - 1)]
-    TooLong {
-        /// The path.
-        path: PathBuf,
-        /// Its bytes.
-        len: usize,
-    },
-    /// Another node answers there.
-    #[error("socket: another node answers at {}", .0.display())]
-    InUse(PathBuf),
-    /// Something else lies there.
-    #[error("socket: {} is there and is no socket", .0.display())]
-    NoSocket(PathBuf),
-    /// The file system.
-    #[error("socket: cannot {action} {}: {source}", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// Where.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
+pub use error::SocketError;
 
 /// The listening socket; its file goes when this does.
 #[derive(Debug)]
@@ -153,26 +122,6 @@ fn clear(path: &Path) -> Result<(), SocketError> {
     }
 }
 
-/// What goes to a client.
-struct Out(BufWriter<OwnedWriteHalf>);
-
-impl Out {
-    async fn put(&mut self, reply: &Reply) -> io::Result<()> {
-        let mut line = serde_json::to_vec(reply).map_err(io::Error::other)?;
-        line.push(b'\n');
-        timeout(WRITE_DEADLINE, self.0.write_all(&line)).await?
-    }
-
-    async fn flush(&mut self) -> io::Result<()> {
-        timeout(WRITE_DEADLINE, self.0.flush()).await?
-    }
-
-    async fn say(&mut self, reply: &Reply) -> io::Result<()> {
-        self.put(reply).await?;
-        self.flush().await
-    }
-}
-
 async fn serve_client(node: &NodeHandle, stream: UnixStream) -> io::Result<()> {
     let (read, write) = stream.into_split();
     let (mut lines, mut out) = (BufReader::new(read), Out(BufWriter::new(write)));
@@ -195,26 +144,6 @@ async fn serve_client(node: &NodeHandle, stream: UnixStream) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// A line without its end; `None` at the end of the stream.
-async fn next_line(lines: &mut BufReader<OwnedReadHalf>) -> io::Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
-    let most = u64::try_from(MAX_LINE).unwrap_or(u64::MAX);
-    let read = (&mut *lines).take(most).read_until(b'\n', &mut line).await?;
-    match line.last() {
-        Some(b'\n') => Ok(Some(line)),
-        _ if read == MAX_LINE => Err(io::Error::new(io::ErrorKind::InvalidData, "a line too long")),
-        _ if read == 0 => Ok(None),
-        _ => Ok(Some(line)),
-    }
-}
-
-async fn gone(lines: &mut BufReader<OwnedReadHalf>) {
-    while lines.fill_buf().await.is_ok_and(|bytes| !bytes.is_empty()) {
-        let all = lines.buffer().len();
-        lines.consume(all);
-    }
 }
 
 async fn answer(node: &NodeHandle, request: Request) -> Reply {
@@ -261,78 +190,4 @@ async fn send(node: &NodeHandle, text: String, room: &str, kind: Option<&str>) -
         }),
         Err(error) => Reply::Error(error.to_string()),
     }
-}
-
-/// What of the log is asked for.
-struct Wanted {
-    follow: bool,
-    room: Option<String>,
-    last: Option<usize>,
-    mark: bool,
-}
-
-async fn log(node: &NodeHandle, out: &mut Out, asked: Wanted) -> io::Result<()> {
-    let Wanted { follow, room, last, mark } = asked;
-    // Following begins before the log is read, so that nothing falls between; what is in both is shown once.
-    let mut coming = follow.then(|| node.subscribe());
-    let wanted = |message: &Message| room.as_ref().is_none_or(|room| *room == message.room);
-    let mut shown: HashMap<Origin, u64> = HashMap::new();
-    let mut tail = VecDeque::new();
-    let mut after = None;
-    loop {
-        let page = match node.page(after, MAX_PAGE).await {
-            Ok(page) => page,
-            Err(error) => return out.say(&Reply::Error(error.to_string())).await,
-        };
-        after = page.last().map(|message| message.place).or(after);
-        let more = page.len() == MAX_PAGE;
-        for message in page {
-            let seq = shown.entry(message.place.origin).or_default();
-            *seq = (*seq).max(message.place.seq.0);
-            if !wanted(&message) {
-                continue;
-            }
-            match last {
-                None => out.put(&line(node, &message)).await?,
-                Some(last) => {
-                    tail.push_back(message);
-                    tail.drain(..tail.len().saturating_sub(last));
-                }
-            }
-        }
-        if !more {
-            break;
-        }
-    }
-    for message in tail {
-        out.put(&line(node, &message)).await?;
-    }
-    if follow && mark {
-        out.put(&Reply::Current {}).await?;
-    }
-    out.flush().await?;
-    while let Some(coming) = &mut coming {
-        let committed = tokio::select! {
-            () = node.stopped() => break,
-            committed = coming.recv() => committed,
-        };
-        match committed {
-            Ok(committed) => {
-                for message in node.rules().bundle(&committed) {
-                    let seen = shown.get(&message.place.origin).is_some_and(|seq| message.place.seq.0 <= *seq);
-                    if !seen && wanted(&message) {
-                        out.put(&line(node, &message)).await?;
-                    }
-                }
-                out.flush().await?;
-            }
-            Err(RecvError::Lagged(bundles)) => out.say(&Reply::Missed { bundles }).await?,
-            Err(RecvError::Closed) => break,
-        }
-    }
-    out.say(&Reply::End {}).await
-}
-
-fn line(node: &NodeHandle, message: &Message) -> Reply {
-    Reply::Line(message.line(node.name_of(&message.place.origin.node)))
 }

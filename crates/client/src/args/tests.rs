@@ -1,0 +1,62 @@
+use super::*;
+
+/// Every command that does something, with those above it.
+fn leaves(command: &Command) -> Vec<Command> {
+    if command.get_subcommands().next().is_none() {
+        return vec![command.clone()];
+    }
+    command.get_subcommands().flat_map(leaves).collect()
+}
+
+#[test]
+fn the_command_line_is_sound() {
+    for chosen in [None, Some("node"), Some("proxy"), Some("process"), Some("stopall")] {
+        command(chosen).debug_assert();
+    }
+}
+
+#[test]
+fn every_help_has_an_example_that_parses() {
+    let all = leaves(&command(None));
+    assert!(all.len() > 12, "{}", all.len());
+    for one in &all {
+        let help = one.get_after_help().map(ToString::to_string).unwrap_or_default();
+        assert!(help.contains("Example"), "{}", one.get_name());
+    }
+    let mut tried = 0;
+    for one in all {
+        let help = one.get_after_help().unwrap().to_string();
+        for line in
+            help.lines().filter_map(|line| line.split_once("rumormill ").filter(|(_, rest)| !rest.contains('|')))
+        {
+            let words = line.1.replace('\'', "\"");
+            let words: Vec<_> = words.split('"').enumerate().flat_map(quoted).collect();
+            let parsed = command(None).try_get_matches_from([vec!["rumormill".to_owned()], words.clone()].concat());
+            assert!(parsed.is_ok(), "{words:?}: {parsed:?}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 12, "{tried}");
+}
+
+/// A piece of a line between quotation marks is one word, one outside as many as it has.
+fn quoted((n, piece): (usize, &str)) -> Vec<String> {
+    if n % 2 == 1 { vec![piece.to_owned()] } else { piece.split_whitespace().map(str::to_owned).collect() }
+}
+
+#[test]
+fn every_setting_of_a_node_has_a_help() {
+    for key in NodeOptions::KEYS {
+        assert!(!help(key).is_empty(), "{key}");
+    }
+}
+
+#[test]
+fn what_is_asked_for_wrongly_is_refused() {
+    for words in
+        ["process 1 2", "process 1 2 3 --root 30000", "process x 2 3", "send", "certs", "certs issue a --days 0"]
+    {
+        let all = std::iter::once("rumormill").chain(words.split(' '));
+        assert!(command(None).try_get_matches_from(all).is_err(), "{words}");
+    }
+}

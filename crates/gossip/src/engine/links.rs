@@ -1,0 +1,98 @@
+//! Links: their frames in and out, and their ends.
+
+use bytes::Bytes;
+use rumormill_wire::NodeId;
+use rumormill_wire::native::{ByeCode, Frame};
+
+use super::{BAN_US, Engine, Reject};
+use crate::io::{Event, LinkId, Output};
+use crate::link::Link;
+use crate::mongering::{self};
+use crate::stats::bump;
+
+impl Engine {
+    pub(super) fn link_up(&mut self, id: LinkId, peer: NodeId) {
+        self.links.insert(id, Link::new(peer, self.config.link_window));
+        if self.revocations.as_ref().is_some_and(|(list, _)| list.revokes(&peer)) {
+            self.close(id, ByeCode::REVOKED, "its certificate is revoked", 0);
+            return;
+        }
+        if let Some(bytes) = self.revocations.as_ref().map(|(_, bytes)| bytes.clone()) {
+            self.send(id, &Frame::Revoked(&bytes));
+        }
+        self.ask_own(id);
+        self.send_summary(id, true);
+        self.monger_input(mongering::Input::LinkUp(id));
+    }
+
+    pub(super) fn link_down(&mut self, id: LinkId) {
+        self.links.remove(&id);
+        self.owed.retain(|(link, _)| *link != id);
+        self.monger_input(mongering::Input::LinkDown(id));
+    }
+
+    pub(super) fn frame(&mut self, id: LinkId, bytes: &Bytes) -> Result<(), Reject> {
+        let Some(link) = self.links.get(&id) else { return Err(Reject::UnknownLink) };
+        if link.closing {
+            return Ok(());
+        }
+        match Frame::decode(bytes) {
+            Ok(Frame::Rumor(rumor)) => self.rumor(id, &rumor, bytes),
+            Ok(Frame::Status(status)) => self.status(id, &status),
+            Ok(Frame::Buckets(buckets)) => self.buckets(id, &buckets),
+            Ok(Frame::Range(request)) => self.range_request(id, request),
+            Ok(Frame::Member(member)) => self.member(id, member.node, bytes.slice_ref(member.evidence)),
+            Ok(Frame::Proof(proof)) => self.proof(id, proof),
+            Ok(Frame::Revoked(list)) => {
+                self.output.push_back(Output::CheckRevocations { link: id, bytes: bytes.slice_ref(list) })
+            }
+            Ok(Frame::Unknown(_)) => {}
+            Ok(_) => self.misbehaved(id, "a frame that has no place after HELLO"),
+            Err(_) => {
+                self.misbehaviour(id, "a frame that breaks the form");
+                self.close(id, ByeCode::PROTOCOL, "a frame that breaks the form", BAN_US);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn misbehaved(&mut self, id: LinkId, reason: &'static str) {
+        self.misbehaviour(id, reason);
+        self.close(id, ByeCode::MISBEHAVIOUR, reason, BAN_US);
+    }
+
+    pub(super) fn misbehaviour(&mut self, id: LinkId, reason: &'static str) {
+        if let Some(link) = self.links.get(&id).filter(|link| !link.closing) {
+            bump(&mut self.stats.misbehaviour, 1);
+            self.output.push_back(Output::Event(Event::Misbehaviour { peer: link.peer, reason }));
+        }
+    }
+
+    pub(super) fn close(&mut self, id: LinkId, code: ByeCode, reason: &'static str, ban_us: u64) {
+        if let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) {
+            link.closing = true;
+            self.output.push_back(Output::Close { link: id, code, reason, ban_us });
+        }
+        self.monger_input(mongering::Input::LinkDown(id));
+    }
+
+    /// Sends a control frame. What we say in reply is bounded: a peer that does not read gets none.
+    pub(super) fn send(&mut self, id: LinkId, frame: &Frame<'_>) -> bool {
+        let mut bytes = Vec::new();
+        let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) else { return false };
+        let room = isize::try_from(self.config.link_window).unwrap_or(isize::MAX).saturating_neg();
+        if link.window < room || frame.encode(&mut bytes).is_err() {
+            bump(&mut self.stats.replies_dropped, 1);
+            return false;
+        }
+        link.window = link.window.saturating_sub_unsigned(bytes.len());
+        self.output.push_back(Output::Send { link: id, frame: bytes.into() });
+        true
+    }
+
+    pub(super) fn writable(&mut self, id: LinkId, bytes: usize) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.window = link.window.saturating_add_unsigned(bytes);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Reading the log of a node.
+
+use std::sync::Arc;
+
+use rumormill_store::{OrderKey, StoreError};
+use tokio::sync::broadcast;
+
+use super::NodeHandle;
+use crate::doors::Mark;
+use crate::hub::Committed;
+use crate::lock;
+use crate::view::{Message, Place, Rules};
+
+/// Messages read from the store at once.
+pub const MAX_PAGE: usize = 4_096;
+
+/// Why the log could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The store.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The node is stopping.
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+impl NodeHandle {
+    /// What hides messages right now.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let hub = &self.0.hub;
+        Rules { limits: hub.with_engine(|engine| engine.limits().collect()), wall_us: hub.wall_us() }
+    }
+
+    /// The next messages of the log after a place, at most `max` of them; fewer only at the end of the log.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn page(&self, after: Option<Place>, max: usize) -> Result<Vec<Message>, LogError> {
+        let (pages, rules) = (self.0.hub.disk.pages(), self.rules());
+        let task = move || {
+            let mut reader = lock(&pages);
+            let mut after = after.map(|at| OrderKey { clock: at.clock, origin: at.origin, seq: at.seq });
+            let mut shown = Vec::new();
+            while shown.len() < max {
+                let wanted = max.saturating_sub(shown.len()).min(MAX_PAGE);
+                let entries = reader.page(after, wanted)?;
+                let more = entries.len() == wanted;
+                after = entries.last().map(|entry| entry.key).or(after);
+                shown.extend(entries.into_iter().filter_map(|entry| rules.entry(entry)));
+                if !more {
+                    break;
+                }
+            }
+            Ok(shown)
+        };
+        tokio::task::spawn_blocking(task).await.map_err(|_| LogError::Stopping)?
+    }
+
+    /// The texts of the common room, in order: what the classroom interface shows. What came through a door of an older
+    /// protocol bears the network's mark and the claimed sender.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn chat_log(&self) -> Result<Vec<String>, LogError> {
+        let mark = Mark::of(&self.0.endpoint.network());
+        let mut log = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.page(after, MAX_PAGE).await?;
+            let more = page.len() == MAX_PAGE;
+            after = page.last().map(|message| message.place);
+            let shown = page.into_iter().filter(|m| m.kind.is_text() && m.room.is_empty());
+            log.extend(shown.map(|message| match message.through {
+                Some(_) => mark.line(&message.sender(""), &message.text),
+                None => message.text,
+            }));
+            if !more {
+                return Ok(log);
+            }
+        }
+    }
+
+    /// Bundles as they become durable, in the order in which they came. A receiver that lags is told so.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Committed>> {
+        self.0.hub.follow()
+    }
+}

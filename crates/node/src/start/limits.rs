@@ -1,0 +1,41 @@
+//! From the configuration to what the rooms below are held to.
+
+use std::num::NonZeroU32;
+
+use rumormill_gossip::EngineConfig;
+use rumormill_transport::gate::GateLimits;
+use rumormill_transport::link::LinkLimits;
+use rumormill_wire::NetworkId;
+
+use crate::clock::micros;
+use crate::config::NodeConfig;
+
+pub(super) fn gate_limits(config: &NodeConfig) -> GateLimits {
+    GateLimits {
+        in_flight: config.limits.handshakes,
+        per_prefix: config.limits.handshakes_per_prefix,
+        deadline: config.limits.handshake_deadline,
+        ..GateLimits::default()
+    }
+}
+
+pub(super) fn link_limits(config: &NodeConfig) -> LinkLimits {
+    let some = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+    LinkLimits {
+        frames_per_s: some(config.limits.frames_per_s),
+        bytes_per_s: some(config.limits.bytes_per_s),
+        // A neighbour that answers no PING is closed with a word before this.
+        idle: config.ping.saturating_mul(6),
+        ..LinkLimits::default()
+    }
+}
+
+pub(super) fn engine_config(config: &NodeConfig, network: NetworkId) -> EngineConfig {
+    EngineConfig {
+        dissemination: config.dissemination,
+        anti_entropy_us: micros(config.anti_entropy),
+        greedy_bytes_per_day: config.limits.greedy_bytes_per_day,
+        greedy_incarnations_per_day: config.limits.greedy_incarnations_per_day,
+        ..EngineConfig::new(network)
+    }
+}
