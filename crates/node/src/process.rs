@@ -158,12 +158,6 @@ async fn serve(config: NodeConfig, session: PathBuf, control: TcpListener) -> Ex
     }
 }
 
-/// Ends the process here and now.
-pub(crate) fn die() {
-    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-    std::process::abort();
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, Id, JoinSet};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use super::hall::{Hall, Sink};
 use super::talk::Talk;
+use super::useful::Useful;
 use crate::Counters;
 use crate::limits::ByAddress;
 
@@ -31,34 +31,6 @@ struct Place {
     ip: IpAddr,
     useful: Arc<Useful>,
     task: AbortHandle,
-}
-
-/// When a connection last said something useful.
-#[derive(Debug)]
-pub struct Useful {
-    born: Instant,
-    /// Milliseconds after it began, plus one; 0 for never.
-    at: AtomicU64,
-}
-
-impl Useful {
-    fn new() -> Self {
-        Self { born: Instant::now(), at: AtomicU64::new(0) }
-    }
-
-    /// Now.
-    pub fn now(&self) {
-        let ms = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.at.store(ms.saturating_add(1), Ordering::Relaxed);
-    }
-
-    /// Whether it ever did, and when it last did or began.
-    fn rank(&self) -> (bool, Instant) {
-        match self.at.load(Ordering::Relaxed) {
-            0 => (false, self.born),
-            ms => (true, self.born + Duration::from_millis(ms)),
-        }
-    }
 }
 
 /// The connections.

@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::hall::{Hall, Sink};
-use super::server::Useful;
 use super::session::{RECEIVED, Session};
+use super::useful::Useful;
 use crate::Counters;
 
 /// A pause that ends a message.

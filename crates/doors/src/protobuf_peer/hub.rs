@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::kept::{Kept, Waiting};
-use super::link::{Link, Stage, Why, victim};
+use super::link::{Link, LinkId, Stage, Why, victim};
 use super::message::Said;
 use crate::Counters;
 
@@ -28,9 +28,6 @@ pub const HANDSHAKE: Duration = Duration::from_secs(10);
 /// newcomers beyond that is known to us alone.
 const MAX_NEWS: u32 = 256;
 const NEWS_EVERY: Duration = Duration::from_millis(30);
-
-/// A link's number. None is used twice.
-pub type LinkId = u64;
 
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]

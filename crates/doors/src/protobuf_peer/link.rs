@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::hub::LinkId;
-
 /// Frames that wait to be written to one peer.
 pub const MAX_WAITING: usize = 1_024;
 /// Bytes of them.
 pub const MAX_WAITING_BYTES: usize = 512 * 1_024;
+
+/// A link's number. None is used twice.
+pub type LinkId = u64;
 
 /// How far a connection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

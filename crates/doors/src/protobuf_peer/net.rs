@@ -12,8 +12,9 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info};
 
-use super::hub::{Action, Hub, LinkId, Sent};
+use super::hub::{Action, Hub, Sent};
 use super::kept::Waiting;
+use super::link::LinkId;
 use super::link::Why;
 use super::message::MAX_TEXT_LEN;
 use crate::porch::{Incoming, IntoRoom, Outgoing};

@@ -3,14 +3,17 @@
 //! The directory's socket takes BIRTH and KEEPALIVE and sends the directory; texts come and go by a socket of their own, whose
 //! port is listed like that of any peer.
 
+mod save;
+
+mod hear;
+
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumormill_wire::udp_mesh::extended::{Extended, MAX_NAME_LEN, Refusal};
-use rumormill_wire::udp_mesh::{Datagram, Letter};
+use rumormill_wire::udp_mesh::Letter;
+use rumormill_wire::udp_mesh::extended::MAX_NAME_LEN;
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -19,19 +22,17 @@ use tracing::{debug, info, warn};
 use super::bucket::Bucket;
 use super::checks::Checks;
 use super::config::{Config, Role};
-use super::directory::{Claim, Directory, Limits, Own, Verdict};
+use super::directory::{Directory, Limits, Own};
 use super::keys::{Keys, unix_micros};
-use super::socket::{BUFFER_LEN, Mouth, addr_of, bind, bind_low, breathe, drain, ready, shown};
-use super::state::{self, Kept};
-use super::texts::{Done, Encoded, Guard, Heard, Sender, count_fault, tell_done};
+use super::socket::{BUFFER_LEN, Mouth, addr_of, bind, bind_low, breathe, ready, shown};
+use super::state::{self};
+use super::texts::{Done, Encoded, tell_done};
 use crate::cut::{cut, one_line};
-use crate::porch::IntoRoom;
-use crate::{Counters, DoorError, DoorKind, Incoming, Outgoing, Porch};
+use crate::{Counters, DoorError, DoorKind, Outgoing, Porch};
 
-/// Refusals sent, a second.
-const REFUSALS: NonZeroU32 = NonZeroU32::new(500).unwrap();
 /// Between two writes of the members.
 const SAVE_GAP: Duration = Duration::from_millis(500);
+
 /// Directories written before others have their turn: they may be long, and who wants to be taken waits meanwhile.
 const MAX_SENDS: usize = 64;
 
@@ -198,50 +199,6 @@ impl Host {
         true
     }
 
-    fn hear_members(&mut self, counters: &Counters) -> bool {
-        let now = self.start.elapsed();
-        let Self { socket, buffer, directory, checks, refusals, .. } = self;
-        let empty = drain(socket, buffer, |from, bytes| {
-            directory.heard();
-            Counters::add(&counters.bytes_in, bytes.len());
-            let refusal = hear_member(now, from, bytes, directory, checks, counters);
-            if let Some(why) = refusal.filter(|_| refusals.take(now, REFUSALS)) {
-                let mut out = Vec::new();
-                let encoded = Datagram::Extended(Extended::Refused(why)).encode(&mut out);
-                debug_assert!(encoded.is_ok(), "{encoded:?}");
-                // Whoever does not hear it asks again.
-                let _ = socket.try_send_to(&out, from);
-            }
-        });
-        empty.unwrap_or(true)
-    }
-
-    fn hear_peers(&mut self, into_room: &IntoRoom, counters: &Counters) -> bool {
-        let now = self.start.elapsed();
-        let Self { mouth, buffer, directory, strangers, checks, .. } = self;
-        let empty = drain(&mouth.socket, buffer, |from, bytes| {
-            Counters::add(&counters.bytes_in, bytes.len());
-            let heard = match Datagram::parse(bytes) {
-                Ok(Datagram::Vanilla(text)) => Heard { text, signed: None },
-                Ok(Datagram::Extended(Extended::Text { time, text, .. })) => {
-                    Heard { text, signed: Some((time, bytes)) }
-                }
-                Ok(_) => return Counters::one(&counters.refused_other),
-                Err(why) => return count_fault(counters, why.reason),
-            };
-            let sender = directory.member_at(from).map(|member| Sender {
-                name: member.name(),
-                key: member.own.as_ref().map(|own| own.key),
-                said: &mut member.said,
-                time: &mut member.time,
-            });
-            if let Some(claimed) = heard.claimed(now, from, sender, &mut Guard { strangers, checks, counters }) {
-                into_room.try_send(Incoming { claimed, text: heard.text.to_owned(), from: Some(from.ip()) });
-            }
-        });
-        empty.unwrap_or(true)
-    }
-
     fn give(&mut self, outgoing: Outgoing, counters: &Counters) {
         let Outgoing { text, line, to, done, .. } = outgoing;
         let encoded = Encoded::new(if to.is_some() { &text } else { &line }, &mut self.keys, counters);
@@ -252,91 +209,4 @@ impl Host {
         }
         self.mouth.pacer.push(self.start.elapsed(), parcels, done);
     }
-
-    /// When the members are to be written again.
-    fn save_due(&self, now: Duration) -> Duration {
-        let wanted = self.state.is_some() && self.saved.0 != self.directory.version();
-        if wanted { (self.saved.1 + SAVE_GAP).max(now + SAVE_GAP / 10) } else { now + Duration::from_secs(60) }
-    }
-
-    /// Writes the members if they changed: one write at a time, off this thread, since a disk may take its time.
-    fn save(&mut self, now: Duration) {
-        let Some(path) = &self.state else { return };
-        if self.saving.as_ref().is_some_and(|saving| !saving.is_finished()) {
-            return;
-        }
-        let version = self.directory.version();
-        if self.saved.0 == version || now < self.saved.1 + SAVE_GAP && self.saved.1 > Duration::ZERO {
-            return;
-        }
-        self.saved = (version, now);
-        let (path, kept) = (path.clone(), Kept { version, members: self.directory.saved() });
-        self.saving = Some(tokio::task::spawn_blocking(move || {
-            state::store(&path, &kept).inspect_err(|why| warn!(%why, "udp-mesh: the members are not kept"))
-        }));
-    }
-
-    async fn save_last(mut self) {
-        if let Some(saving) = self.saving.take() {
-            let _ = saving.await;
-        }
-        self.saved.1 = Duration::ZERO;
-        self.save(self.start.elapsed());
-        if let Some(saving) = self.saving.take() {
-            let _ = saving.await;
-        }
-    }
-}
-
-/// What a datagram to the directory does; the refusal that goes back, if any.
-fn hear_member(
-    now: Duration,
-    from: SocketAddr,
-    bytes: &[u8],
-    directory: &mut Directory,
-    checks: &mut Checks,
-    counters: &Counters,
-) -> Option<Refusal> {
-    let datagram = match Datagram::parse(bytes) {
-        Ok(datagram) => datagram,
-        Err(why) => {
-            count_fault(counters, why.reason);
-            return None;
-        }
-    };
-    let verdict = match datagram {
-        Datagram::Birth { name, port } => directory.birth(now, from, name, port),
-        Datagram::Extended(Extended::Birth { time, key, addr, name, .. }) => {
-            directory
-                .claim(now, from, Claim { time, key, addr, name }, || checks.holds(now, from, &key, bytes, counters))
-        }
-        Datagram::KeepAlive(name) => {
-            if !directory.keepalive(now, from, name) {
-                Counters::one(&counters.refused_other);
-            }
-            return None;
-        }
-        Datagram::Extended(Extended::KeepAlive { version }) => {
-            return (!directory.keepalive_extended(now, from, version)).then_some(Refusal::Unknown);
-        }
-        Datagram::Extended(Extended::Leave { time, .. }) => {
-            if !directory.leave(now, from, time, |key| checks.holds(now, from, key, bytes, counters)) {
-                Counters::one(&counters.refused_other);
-            }
-            return None;
-        }
-        _ => {
-            Counters::one(&counters.refused_other);
-            return None;
-        }
-    };
-    match verdict {
-        Verdict::Taken => Counters::one(&counters.opened),
-        Verdict::Known => {}
-        Verdict::Refused { why, tell } => {
-            Counters::one(if why == Refusal::Full { &counters.refused_full } else { &counters.refused_other });
-            return tell.then_some(why);
-        }
-    }
-    None
 }

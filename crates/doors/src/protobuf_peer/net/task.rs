@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout, timeout_at};
 use tracing::{debug, info};
 
-use super::super::hub::LinkId;
+use super::super::link::LinkId;
 use super::super::message::Said;
 use super::super::pace::Pace;
 use super::{FLUSH, Net, Outbound, Outlet};
