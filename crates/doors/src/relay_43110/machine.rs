@@ -138,7 +138,13 @@ impl<T> Machine<T> {
     pub(super) fn ended(&mut self, id: LinkId, by_them: bool, now: Duration) {
         let Some(link) = self.links.0.remove(&id) else { return };
         self.dials -= usize::from(link.dialled);
-        let Some(peer) = self.peers.get_mut(&link.ip) else { return };
+        // One of which nothing more was known may have been forgotten while its last frame was being written.
+        let Some(peer) = (match link.writing {
+            Some(_) => Some(self.peers.entry(link.ip).or_insert_with(|| Peer::new(config::DEFAULT_PORT, false))),
+            None => self.peers.get_mut(&link.ip),
+        }) else {
+            return;
+        };
         if link.dialled {
             peer.link_ended(now.saturating_sub(link.opened), by_them, self.period, now);
         }

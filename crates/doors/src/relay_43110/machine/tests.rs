@@ -194,6 +194,19 @@ fn many_addresses_are_forgotten_again() {
     assert!(m.peers.len() <= MAX_PEERS);
 }
 
+#[test]
+fn what_was_being_written_when_its_link_ended_is_sent_by_another() {
+    let mut m = machine(&[]);
+    m.accepted(1, ip(5), at(0));
+    m.heard(1, at(0));
+    m.tell(ip(5), text("one"), Some(7), at(0));
+    assert_eq!(actions(&mut m), [write(1, "one")]);
+    m.ended(1, true, at(10));
+    assert_eq!((m.waiting(), actions(&mut m)), (1, vec![Action::Dial(ip(5), 43_110)]));
+    m.close();
+    assert_eq!(actions(&mut m), [Action::Done(7, Err("the door closes".into()))]);
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Wait(u64),
