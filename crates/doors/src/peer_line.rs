@@ -16,6 +16,7 @@ pub mod server;
 pub mod session;
 pub mod table;
 mod talk;
+mod turn;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};

@@ -144,6 +144,24 @@ async fn first_contact_and_both_ways() {
     assert_eq!(old.takes().await.0, format!("{} team two lines", yard.at));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn messages_on_a_connection_each_stay_in_order() {
+    let mut yard = Yard::new("").await;
+    // One that says nothing keeps nobody waiting for long.
+    let _silent = TcpStream::connect(yard.at).await.unwrap();
+    let mut open = Vec::new();
+    for n in 0..300 {
+        let mut stream = TcpStream::connect(yard.at).await.unwrap();
+        stream.write_all(format!("127.0.0.1:9 t {n}\n").as_bytes()).await.unwrap();
+        if n % 50 == 0 {
+            open.push(stream);
+        }
+    }
+    for n in 0..300 {
+        yard.hears("t 127.0.0.1:9", &n.to_string()).await;
+    }
+}
+
 #[tokio::test]
 async fn a_message_ends_with_the_stream_a_newline_or_a_pause() {
     let mut yard = Yard::new("").await;
