@@ -16,6 +16,7 @@ pub mod server;
 pub mod session;
 pub mod table;
 mod talk;
+mod turn;
 mod useful;
 
 use std::net::{IpAddr, SocketAddr};

@@ -144,6 +144,24 @@ async fn first_contact_and_both_ways() {
     assert_eq!(old.takes().await.0, format!("{} team two lines", yard.at));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn messages_on_a_connection_each_stay_in_order() {
+    let mut yard = Yard::new("").await;
+    // One that says nothing keeps nobody waiting for long.
+    let _silent = TcpStream::connect(yard.at).await.unwrap();
+    let mut open = Vec::new();
+    for n in 0..300 {
+        let mut stream = TcpStream::connect(yard.at).await.unwrap();
+        stream.write_all(format!("127.0.0.1:9 t {n}\n").as_bytes()).await.unwrap();
+        if n % 50 == 0 {
+            open.push(stream);
+        }
+    }
+    for n in 0..300 {
+        yard.hears("t 127.0.0.1:9", &n.to_string()).await;
+    }
+}
+
 #[tokio::test]
 async fn a_message_ends_with_the_stream_a_newline_or_a_pause() {
     let mut yard = Yard::new("").await;
@@ -329,22 +347,18 @@ async fn a_contact_gets_one_message_and_one_connection_at_a_time() {
     let mut line = String::new();
     first.read_to_string(&mut line).await.unwrap();
     assert_eq!(line, format!("{} team connect", yard.at));
-    // It keeps its end open: nothing else is opened, whatever the room says.
-    drop(yard.says("one"));
+    // It keeps its end open: nothing else is opened, whatever the room says; that waits.
+    while who(&yard, b"Who is online?").await != contact.1.to_string() {}
+    let done = yard.says("one");
     let another = timeout(Duration::from_millis(700), contact.0.accept()).await;
     assert!(another.is_err(), "a second connection while the first is up");
     drop(first);
-    // Until the end of the first was seen, the contact is not in the table, and gets nothing.
-    let mut second = loop {
-        let mut settled = yard.says("two");
-        tokio::select! {
-            stream = accepted(&contact.0) => break stream,
-            settled = &mut settled => assert!(settled.unwrap().is_err(), "delivered without a connection"),
-        }
-    };
+    let mut second = accepted(&contact.0).await;
     line.clear();
     second.read_to_string(&mut line).await.unwrap();
-    assert!(line.ends_with("alice@c0de: two"), "{line}");
+    assert!(line.ends_with("alice@c0de: one"), "{line}");
+    drop(second);
+    done.await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -553,6 +553,23 @@ async fn two_consoles_talk() {
 }
 
 #[tokio::test]
+async fn what_is_piped_in_waits_for_the_host() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let mut piped = Terminal::open(Some(12), Some(addr));
+    piped.types("10 hello\nend").await;
+    piped.addr().await;
+    let start = b"\x00\x00\x00\x06\x08\x03\x22\x02\x08\x0c";
+    let mut host = host(&listener, start, b"").await;
+    sleep(Duration::from_millis(50)).await;
+    host.says(Said::Welcome { id: 10 }).await;
+    assert_eq!(piped.shows().await, format!("joined 10 at {addr}"));
+    assert_eq!(host.hears().await, text(12, 10, "hello"));
+    host.ends().await;
+    assert_eq!(timeout(SOON, piped.task).await.unwrap().unwrap(), Ok(()));
+}
+
+#[tokio::test]
 async fn a_console_that_cannot_join_says_so_and_ends() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();

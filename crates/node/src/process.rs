@@ -51,6 +51,9 @@ impl ProcessArgs {
     /// Names the argument, its value and what is allowed.
     pub fn check(self) -> Result<Self, String> {
         let Self { id, n, root, .. } = self;
+        if n == 0 {
+            return Err("n: 0 is not allowed; give how many processes there are".to_owned());
+        }
         if id >= n {
             return Err(format!("id: {id} is not allowed with n {n}; give 0 to {}", n.saturating_sub(1)));
         }
@@ -186,6 +189,7 @@ mod tests {
 
     #[test]
     fn arguments_out_of_range_are_named() {
+        assert!(ProcessArgs { n: 0, ..ARGS }.check().unwrap_err().starts_with("n: 0"));
         assert!(ProcessArgs { id: 3, ..ARGS }.check().unwrap_err().contains("id: 3"));
         assert!(ProcessArgs { root: 30_000, ..ARGS }.check().unwrap_err().contains("20000 to 29999"));
         assert!(ProcessArgs { n: u16::MAX, ..ARGS }.check().unwrap_err().contains("n: 65535"));

@@ -29,6 +29,8 @@ pub struct Dial {
     pub text: Arc<str>,
     /// Whether it is in our settings.
     pub contact: bool,
+    /// Whether it is the message at launch: whoever takes it is in the table from then on.
+    pub greeting: bool,
 }
 
 /// What became of a message to all: whether anybody got it.
@@ -168,7 +170,7 @@ impl Outbox {
             let Some((id, text)) = self.queues.get_mut(&addr).and_then(VecDeque::pop_front) else { continue };
             self.waiting -= 1;
             self.busy.insert(addr, Busy { letter: Some(id), doubtful });
-            return Some(Dial { addr, form: found.form, text, contact: self.is_contact(addr) });
+            return Some(Dial { addr, form: found.form, text, contact: self.is_contact(addr), greeting: false });
         }
         None
     }
@@ -185,7 +187,7 @@ impl Outbox {
         // What waits for it in its queue comes after this.
         self.turn.retain(|other| *other != addr);
         let form = peer.map_or(Form::Plain, |peer| peer.form);
-        Some(Dial { addr, form, text: Arc::clone(&self.greeting), contact: true })
+        Some(Dial { addr, form, text: Arc::clone(&self.greeting), contact: true, greeting: true })
     }
 
     fn is_contact(&self, addr: SocketAddr) -> bool {
@@ -201,8 +203,8 @@ impl Outbox {
         }
         let mut after = After::Nothing;
         if delivered {
-            // A peer that left meanwhile stays away; a contact that took our greeting comes in.
-            if greeted || table.get(addr).is_some() {
+            // A peer that left meanwhile stays away.
+            if table.get(addr).is_some() {
                 table.reached(addr, true);
             }
         } else {

@@ -82,8 +82,8 @@ impl<S: Sink> Sender<S> {
         loop {
             let dial = self.outbox.dial(&self.hall.table(), self.begun.elapsed());
             let Some(dial) = dial else { break };
-            let (dialler, counters) = (Arc::clone(&self.dialler), Arc::clone(&self.hall.counters));
-            self.dials.spawn(async move { (dial.addr, deliver(&dialler, &counters, &dial).await) });
+            let (dialler, hall) = (Arc::clone(&self.dialler), self.hall.clone());
+            self.dials.spawn(async move { (dial.addr, deliver(&dialler, &hall, &dial).await) });
         }
         for Settled { id, reached } in self.outbox.settled() {
             if let Some(done) = self.waiting.remove(&id) {
@@ -107,7 +107,8 @@ impl<S: Sink> Sender<S> {
 }
 
 /// One message on one connection; whether it was written.
-async fn deliver(dialler: &Dialler, counters: &Counters, dial: &Dial) -> bool {
+async fn deliver<S: Sink>(dialler: &Dialler, hall: &Hall<S>, dial: &Dial) -> bool {
+    let counters = &hall.counters;
     match dialler.deliver(dial.addr, dial.form, &dial.text).await {
         Ok(delivered) => {
             Counters::one(&counters.messages_out);
@@ -115,6 +116,10 @@ async fn deliver(dialler: &Dialler, counters: &Counters, dial: &Dial) -> bool {
             if delivered.cut {
                 Counters::one(&counters.cut);
                 info!(addr = %dial.addr, "peer-line: a message was cut to what the programs of this chat read");
+            }
+            if dial.greeting {
+                // Now: it may keep the connection open for long, and what the room says meanwhile waits for it.
+                hall.table().reached(dial.addr, true);
             }
             delivered.closed(dial.contact).await;
             true

@@ -13,6 +13,7 @@ use tracing::debug;
 
 use super::hall::{Hall, Sink};
 use super::talk::Talk;
+use super::turn::Turns;
 use super::useful::Useful;
 use crate::Counters;
 use crate::limits::ByAddress;
@@ -38,13 +39,15 @@ struct Places<S> {
     hall: Hall<S>,
     tasks: JoinSet<()>,
     places: HashMap<Id, Place>,
+    turns: Turns,
     by_address: ByAddress,
 }
 
 /// Takes connections until the task is dropped.
 pub async fn serve<S: Sink>(listener: TcpListener, hall: Hall<S>) {
     let by_address = ByAddress::new(PER_S, BURST);
-    let mut places = Places { hall, tasks: JoinSet::new(), places: HashMap::new(), by_address };
+    let (tasks, turns) = (JoinSet::new(), Turns::default());
+    let mut places = Places { hall, tasks, places: HashMap::new(), turns, by_address };
     loop {
         tokio::select! {
             Some(ended) = places.tasks.join_next_with_id() => places.ended(ended),
@@ -72,7 +75,7 @@ impl<S: Sink> Places<S> {
             self.make_place().await;
         }
         let useful = Arc::new(Useful::new());
-        let talk = Talk::new(stream, ip, self.hall.clone(), Arc::clone(&useful));
+        let talk = Talk::new(stream, ip, self.hall.clone(), Arc::clone(&useful), self.turns.next());
         let task = self.tasks.spawn(async move {
             if let Err(why) = talk.run().await {
                 debug!(%ip, %why, "peer-line: a connection ended");
@@ -81,7 +84,7 @@ impl<S: Sink> Places<S> {
         self.places.insert(task.id(), Place { ip, useful, task });
         Counters::one(&counters.opened);
         Counters::set(&counters.open, self.places.len());
-        // Whoever was taken first speaks first, however many more there are.
+        // Whoever was taken speaks, however many more there are.
         tokio::task::yield_now().await;
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use rumormill_wire::peer_line::{Line, Sender, bare_port, is_exit, is_greeting, trim};
+use rumormill_wire::peer_line::{Line, QUIT, Sender, bare_port, is_exit, is_greeting, trim};
 
 use super::table::Form;
 
@@ -39,6 +39,8 @@ pub struct Session {
     from: IpAddr,
     opening: Opening,
     names: usize,
+    /// Who spoke last here; who leaves, if the whole message is `exit`.
+    last: Option<Who>,
 }
 
 /// One program opens with a line that is a port, and `CONNECT`.
@@ -58,7 +60,7 @@ impl Session {
     /// A connection from an address.
     #[must_use]
     pub fn new(from: IpAddr) -> Self {
-        Self { from: from.to_canonical(), opening: Opening::Silent, names: 0 }
+        Self { from: from.to_canonical(), opening: Opening::Silent, names: 0, last: None }
     }
 
     /// Where the connection comes from.
@@ -126,7 +128,7 @@ impl Session {
         Some(Heard { who: None, text: port.to_string(), exit: false })
     }
 
-    fn heard(&self, text: &str) -> Heard {
+    fn heard(&mut self, text: &str) -> Heard {
         match Line::parse(text.as_bytes()) {
             Ok(line) => {
                 let (addr, form) = match line.sender {
@@ -134,11 +136,13 @@ impl Session {
                     Sender::Bracketed(addr) => (SocketAddr::new(self.from, addr.port()), Form::Bracketed),
                 };
                 let who = Who { addr, form, team: line.team.unwrap_or_default().to_owned() };
+                self.last = Some(who.clone());
                 Heard { who: Some(who), text: line.text.to_owned(), exit: line.is_exit() }
             }
             Err(_) => {
                 let Opening::Known(port) = self.opening else {
-                    return Heard { who: None, text: text.to_owned(), exit: false };
+                    let who = self.last.clone().filter(|last| leaves(text, last.form));
+                    return Heard { exit: who.is_some(), who, text: text.to_owned() };
                 };
                 let addr = SocketAddr::new(self.from, port);
                 let who = Who { addr, form: Form::Plain, team: String::new() };
@@ -146,6 +150,11 @@ impl Session {
             }
         }
     }
+}
+
+/// Whether somebody who writes in this form leaves by a text.
+fn leaves(text: &str, form: Form) -> bool {
+    is_exit(text) || form == Form::Bracketed && text.eq_ignore_ascii_case(QUIT)
 }
 
 #[cfg(test)]
@@ -180,6 +189,20 @@ mod tests {
         assert!(session.message(b" \r\n\0").is_empty());
         assert_eq!(one(&mut session, b"127.0.0.9:8080 t gr\xc3").text, "gr\u{fffd}", "a character that was cut");
         assert!(!session.wants_answers());
+    }
+
+    #[test]
+    fn an_exit_alone_is_of_whoever_spoke_last() {
+        let mut session = session();
+        let nobody = Heard { who: None, text: "exit".into(), exit: false };
+        assert_eq!(one(&mut session, b"exit"), nobody);
+        one(&mut session, b"127.0.0.9:8080 t hi");
+        assert!(!one(&mut session, b"quit").exit && !one(&mut session, b"exit now").exit);
+        let left = Heard { exit: true, ..said("127.0.0.9:8080", Form::Plain, "t", "EXIT") };
+        assert_eq!(one(&mut session, b"EXIT\n"), left);
+        one(&mut session, b"<127.0.0.1:8103> m hi");
+        let left = Heard { exit: true, ..said("127.0.0.5:8103", Form::Bracketed, "m", "quit") };
+        assert_eq!(one(&mut session, b"quit"), left);
     }
 
     #[test]

@@ -8,10 +8,11 @@ use std::time::Duration;
 use rumormill_wire::peer_line::{Line, message_len, trim};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, error::Elapsed, sleep, timeout};
 
 use super::hall::{Hall, Sink};
 use super::session::{RECEIVED, Session};
+use super::turn::Turn;
 use super::useful::Useful;
 use crate::Counters;
 
@@ -45,6 +46,8 @@ pub struct Talk<S> {
     session: Session,
     hall: Hall<S>,
     useful: Arc<Useful>,
+    /// `None` once the others need not wait for this connection.
+    turn: Option<Turn>,
     first: bool,
     /// A port alone was answered.
     answered: bool,
@@ -53,8 +56,9 @@ pub struct Talk<S> {
 
 impl<S: Sink> Talk<S> {
     /// A connection that was taken.
-    pub fn new(stream: TcpStream, from: IpAddr, hall: Hall<S>, useful: Arc<Useful>) -> Self {
-        Self { stream, session: Session::new(from), hall, useful, first: true, answered: false, due: Instant::now() }
+    pub fn new(stream: TcpStream, from: IpAddr, hall: Hall<S>, useful: Arc<Useful>, turn: Turn) -> Self {
+        let (session, turn, due) = (Session::new(from), Some(turn), Instant::now());
+        Self { stream, session, hall, useful, turn, first: true, answered: false, due }
     }
 
     /// Until its end.
@@ -76,7 +80,7 @@ impl<S: Sink> Talk<S> {
                 (false, _) => PAUSE.min(MESSAGE.saturating_sub(begun.elapsed())),
             };
             buffer.reserve(CHUNK);
-            let read = timeout(wait, self.stream.read_buf(&mut buffer)).await;
+            let read = self.read(&mut buffer, wait).await;
             let (ended, closed) = match read {
                 Err(_) if buffer.is_empty() && opening => {
                     self.answered = true;
@@ -98,6 +102,17 @@ impl<S: Sink> Talk<S> {
                 return self.last().await;
             }
         }
+    }
+
+    async fn read(&mut self, buffer: &mut Vec<u8>, wait: Duration) -> Result<io::Result<usize>, Elapsed> {
+        let begun = Instant::now();
+        if let Some(turn) = &self.turn {
+            if let Ok(read) = timeout(turn.left().min(wait), self.stream.read_buf(buffer)).await {
+                return Ok(read);
+            }
+            self.turn = None;
+        }
+        timeout(wait.saturating_sub(begun.elapsed()), self.stream.read_buf(buffer)).await
     }
 
     /// Takes all messages that are complete.
@@ -124,6 +139,9 @@ impl<S: Sink> Talk<S> {
             Counters::one(&self.hall.counters.malformed);
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a first line of HTTP"));
         }
+        if let Some(turn) = &mut self.turn {
+            turn.comes().await;
+        }
         self.pace().await;
         for heard in self.session.message(message) {
             self.hear(heard).await?;
@@ -132,6 +150,7 @@ impl<S: Sink> Talk<S> {
     }
 
     async fn answer(&mut self) -> io::Result<()> {
+        self.turn = None;
         let answer = RECEIVED.as_bytes();
         timeout(ANSWER, self.stream.write_all(answer)).await.map_err(|_| io::ErrorKind::TimedOut)??;
         Counters::add(&self.hall.counters.bytes_out, answer.len());
@@ -157,6 +176,7 @@ impl<S: Sink> Talk<S> {
         self.due = self.due.max(now) + PACE;
         let ahead = self.due.saturating_duration_since(now);
         if ahead > LEAD {
+            self.turn = None;
             sleep(ahead - LEAD).await;
         }
     }

@@ -128,9 +128,11 @@ impl Session {
         mut calling: watch::Receiver<Calling>,
     ) -> Result<(), DoorError> {
         let mut typed = Typed::default();
+        // What is piped in is for a peer that has joined: nothing is read before the host has answered.
+        let mut waits = self.peer.is_some();
         loop {
             tokio::select! {
-                line = typed.line(&mut input) => {
+                line = typed.line(&mut input), if !waits => {
                     let line = line.map_err(DoorError::io(KIND, "read", "what is typed"))?;
                     match line.map(|line| self.command(&line)) {
                         Some(Some(answer)) => tell(output, &answer).await?,
@@ -141,12 +143,14 @@ impl Session {
                     // It may be the host that speaks, and it came before.
                     if calling.has_changed().unwrap_or(false) {
                         let now = calling.borrow_and_update().clone();
+                        waits &= matches!(now, Calling::No | Calling::Now);
                         tell(output, &self.state(now)?).await?;
                     }
                     tell(output, &[format!("{}: {}", message.claimed, message.text)]).await?;
                 }
                 Ok(()) = calling.changed() => {
                     let now = calling.borrow_and_update().clone();
+                    waits &= matches!(now, Calling::No | Calling::Now);
                     tell(output, &self.state(now)?).await?;
                 }
             }
