@@ -19,7 +19,7 @@ use list::List;
 /// A peer that is in no directory so long after its BIRTH says so, and asks again.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two BIRTHs at most, while nobody takes it.
-pub const MAX_BACKOFF: Duration = Duration::from_secs(30);
+pub const MAX_BACKOFF: Duration = Duration::from_secs(8);
 /// So long after the last word of an old directory a peer makes sure that it is still listed.
 pub const PROBE: Duration = Duration::from_secs(10);
 
