@@ -155,6 +155,8 @@ async fn letters_go_to_older_nodes_and_come_from_them() {
     until_heard(&mut stream, "24|0002|kept over a restart").await;
     assert_eq!(ask(&a, "PUSH IP:127.0.67.2 MSG:and now").await, "SUCCESS");
     until_heard(&mut stream, "12|0002|and now").await;
+    assert_eq!(ask(&a, "PUSH IP:127.0.67.3 MSG:nobody listens there").await, "FAIL");
+    assert_eq!(ask(&a, "PUSH IP:127.0.67.1 MSG:to ourselves").await, "FAIL");
     stream.write_all(b"13|0002|hi there").await.unwrap();
     assert_eq!(until_pulled(&a, 1).await, "IP: 127.0.67.2 MSG:hi there");
     until("in the room too", async || a.chat_log().await.unwrap().iter().any(|text| text.ends_with("hi there"))).await;

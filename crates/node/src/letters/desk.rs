@@ -20,6 +20,7 @@ impl Letters for LettersDesk {
         }
         let nodes = match resolve(&post.node, post.relay.is_some(), destination)? {
             Destination::Relay(to) => {
+                super::relay::reach(&post.relay, to).await?;
                 let contents = contents.to_owned();
                 self.with_inbox(move |inbox| inbox.relay(to, contents)).await?;
                 post.to_relay.notify_one();

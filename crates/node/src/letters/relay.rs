@@ -91,6 +91,16 @@ async fn due(desk: &LettersDesk, held: &mut BTreeMap<IpAddr, Held>, on_their_way
     due
 }
 
+/// Whether there is an older node at an address. One that nobody has heard of and that takes no dial is none.
+pub(crate) async fn reach(door: &Option<mpsc::Sender<Outgoing>>, to: IpAddr) -> Result<(), String> {
+    let closed = || "the door to older nodes is closed".to_owned();
+    let door = door.as_ref().ok_or_else(closed)?;
+    let (done, told) = oneshot::channel();
+    let (sender, text, line) = Default::default();
+    door.send(Outgoing { sender, text, line, to: Some(to), done: Some(done) }).await.map_err(|_| closed())?;
+    told.await.unwrap_or_else(|_| Err(closed()))
+}
+
 async fn send(sender: String, door: &mpsc::Sender<Outgoing>, letter: Relayed) -> Result<(), String> {
     let Relayed { to, contents } = letter;
     let (done, told) = oneshot::channel();
