@@ -77,15 +77,23 @@ pub async fn console(
     let terminal = |why| DoorError::io(DoorKind::UdpMesh, "write to", "the terminal")(why);
     let hello = format!("{} on {}, directory {}", name(&station), station.local_addr(), directory(&station));
     say(&mut output, &hello).await.map_err(terminal)?;
+    // What is typed waits until the directory has answered or is known not to: the first text has somebody to go to.
+    let mut asks = true;
     loop {
         let answer = tokio::select! {
-            event = station.event() => shown(&station, &event),
-            line = lines.next() => {
+            event = station.event() => {
+                asks &= !matches!(event, Event::Tell(_));
+                shown(&station, &event)
+            }
+            line = lines.next(), if !asks => {
                 let line = line.map_err(DoorError::io(DoorKind::UdpMesh, "read", "the terminal"))?;
                 match line.as_deref().map(str::trim) {
                     None | Some("quit") => break,
                     Some("") => continue,
-                    Some(line) => obey(&mut station, line),
+                    Some(line) => {
+                        asks = line == "connect" && station.peer().is_idle();
+                        obey(&mut station, line)
+                    }
                 }
             }
         };
