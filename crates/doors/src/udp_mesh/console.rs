@@ -11,7 +11,7 @@ use super::config::{Config, DIRECTORY_PORT, Role};
 use super::peer::Tell;
 use super::station::{Event, Station};
 use crate::cut::one_line;
-use crate::{DoorError, DoorKind};
+use crate::{DoorError, DoorKind, SpecError};
 
 /// A typed line, in bytes. What is longer is cut.
 const MAX_LINE_LEN: usize = 65_536;
@@ -48,7 +48,7 @@ impl Options {
         if !is_name(&self.name) || one && !self.name.chars().all(|c| Letter::new(c).is_some()) {
             let reason =
                 format!("`{}` is no name: one printable ASCII character, or 2 to 64 bytes", one_line(&self.name));
-            return Err(DoorError::Refused { door: DoorKind::UdpMesh, reason });
+            return Err(SpecError { door: DoorKind::UdpMesh.to_string(), reason }.into());
         }
         Ok(Config {
             listen: self.listen,
