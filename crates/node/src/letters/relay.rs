@@ -12,10 +12,11 @@ use tokio::time::{Instant, sleep_until};
 
 use super::LettersDesk;
 use super::inbox::Relayed;
+use crate::lock;
 
 /// After a letter could not be sent, so long nothing goes to its address; twice that after the next.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Addresses that letters are on their way to at once.
 const MAX_AT_ONCE: usize = 64;
 
@@ -32,6 +33,8 @@ pub(crate) async fn run(desk: LettersDesk, door: mpsc::Sender<Outgoing>) {
     let node = desk.0.node.clone();
     let (mut held, mut sending) = (BTreeMap::new(), JoinSet::new());
     loop {
+        let there = std::mem::take(&mut *lock(&desk.0.there));
+        held.retain(|to, why| !matches!(why, Held::Until(..)) || !there.contains(to));
         for (id, letter) in due(&desk, &mut held, sending.len()).await {
             let pause = match held.get(&letter.to) {
                 Some(Held::Until(_, pause) | Held::OnItsWay(pause)) => *pause,
