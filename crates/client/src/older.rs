@@ -17,7 +17,11 @@ fn run(program: impl Future<Output = Result<(), DoorError>>) -> Result<ExitCode,
     let runtime = crate::runtime(2)?;
     let ended = runtime.block_on(program);
     runtime.shutdown_background();
-    ended.map_err(|why| Failure::failed(&why, why.next())).map(|()| ExitCode::SUCCESS)
+    let failure = |why: DoorError| match why {
+        DoorError::Spec(_) => Failure::usage(&why, "`--help` says what it takes"),
+        _ => Failure::failed(&why, why.next()),
+    };
+    ended.map_err(failure).map(|()| ExitCode::SUCCESS)
 }
 
 pub fn udp_peer(matches: &ArgMatches) -> Result<ExitCode, Failure> {

@@ -34,7 +34,8 @@ pub struct Outgoing {
     pub text: String,
     /// `sender@network: text`. By this mark a node of this network knows its own messages when they come back.
     pub line: String,
-    /// To one address only, and bare (`text`, not `line`), where the protocol has that; `None` is to everyone.
+    /// To one address only, and bare (`text`, not `line`), where the protocol has that; `None` is to everyone. An empty text
+    /// to one address says nothing: it asks whether somebody there can be reached, and [`Outgoing::done`] is the answer.
     pub to: Option<IpAddr>,
     /// Told once the message was written to the other side, or why it never will be.
     pub done: Option<oneshot::Sender<Result<(), String>>>,

@@ -9,6 +9,7 @@
 //! it is not taken. Everything else between our own is the extended form (docs/protocol.md, U).
 
 mod bucket;
+mod chatter;
 mod checks;
 mod config;
 pub mod console;

@@ -364,6 +364,24 @@ fn other_protocols_are_closed_and_a_stuck_or_silent_peer_holds_nobody_up() {
 }
 
 #[test]
+fn a_program_that_dials_from_our_own_address_hears_the_room_too() {
+    let [own, other, _] = net();
+    let mut house = house(&format!("listen={own}:0"));
+    let mut link = connect(own, house.addr);
+    send(&mut link, &frame("0001", &own.to_string()));
+    send(&mut link, &frame("0002", "hello"));
+    assert_eq!(house.text_from(own), "hello");
+    house.say("welcome");
+    assert_eq!(one_read(&mut link), frame("0002", "alice@c0de: welcome"));
+    // Whether somebody is there is asked with no text.
+    let reached = |to| house.told(house.send(to, ""));
+    assert_eq!((reached(own), reached(other).is_err()), (Ok(()), true));
+    drop(link);
+    house.until("it is gone", |counters| count(&counters.open) == 0);
+    assert!(reached(own).is_err());
+}
+
+#[test]
 fn a_door_that_closes_says_so_of_what_waits() {
     let [own, peer, _] = net();
     let listener = TcpListener::bind((peer, 0)).unwrap();

@@ -297,6 +297,37 @@ impl Terminal {
 }
 
 #[tokio::test]
+async fn what_is_piped_into_the_console_has_somebody_to_go_to() {
+    let mut door = Running::start("udp-mesh,listen=127.0.0.1:0,name=R").await;
+    let mut z = Terminal::start(door.addr, "Z");
+    for line in ["send hello", "disconnect", "connect", "send again", "quit"] {
+        z.type_in(line).await;
+    }
+    assert_eq!(door.heard().await, ("Z".into(), "hello".into()));
+    assert_eq!(door.heard().await, ("Z".into(), "again".into()));
+    timeout(LONG, z.task).await.unwrap().unwrap();
+    // With nobody there it goes on after two seconds.
+    let nowhere = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut z = Terminal::start(nowhere.local_addr().unwrap(), "Z");
+    z.type_in("send hello").await;
+    z.line("Z is in no directory").await;
+    assert_eq!(z.line("nobody").await, "nobody is there");
+    door.stop().await;
+}
+
+#[tokio::test]
+async fn a_directory_broadcasts_like_a_peer_if_that_is_asked_for() {
+    let door = Running::start("udp-mesh,listen=127.0.0.1:0,name=R,broadcast=200ms").await;
+    let mut a = Old::join('A', door.addr).await;
+    let (from, first) = a.text().await;
+    let second = a.text().await.1;
+    assert_eq!(from, door.peer);
+    let counter = |text: &str| u64::from_str_radix(text.strip_prefix("peerR_broadcast_").unwrap(), 16).unwrap();
+    assert_eq!(counter(&first) + 1, counter(&second));
+    door.stop().await;
+}
+
+#[tokio::test]
 async fn the_console_registers_sends_and_is_told_when_it_is_rejected() {
     let mut door = Running::start("udp-mesh,listen=127.0.0.1:0,name=R").await;
     let mut a = Old::join('A', door.addr).await;

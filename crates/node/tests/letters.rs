@@ -155,6 +155,8 @@ async fn letters_go_to_older_nodes_and_come_from_them() {
     until_heard(&mut stream, "24|0002|kept over a restart").await;
     assert_eq!(ask(&a, "PUSH IP:127.0.67.2 MSG:and now").await, "SUCCESS");
     until_heard(&mut stream, "12|0002|and now").await;
+    assert_eq!(ask(&a, "PUSH IP:127.0.67.3 MSG:nobody listens there").await, "FAIL");
+    assert_eq!(ask(&a, "PUSH IP:127.0.67.1 MSG:to ourselves").await, "FAIL");
     stream.write_all(b"13|0002|hi there").await.unwrap();
     assert_eq!(until_pulled(&a, 1).await, "IP: 127.0.67.2 MSG:hi there");
     until("in the room too", async || a.chat_log().await.unwrap().iter().any(|text| text.ends_with("hi there"))).await;
@@ -162,5 +164,29 @@ async fn letters_go_to_older_nodes_and_come_from_them() {
         std::fs::read_to_string(state(&net, "a").join("letters.jsonl")).unwrap().matches("gone").count() >= 3
     })
     .await;
+    a.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_an_older_node_goes_out_as_soon_as_it_says_something() {
+    let net = Net::new();
+    let gone = { TcpListener::bind("127.0.67.12:0").await.unwrap().local_addr().unwrap() };
+    let at = { TcpListener::bind("127.0.67.11:0").await.unwrap().local_addr().unwrap() };
+    let mut config = on_disk(&net, "a", &[]);
+    config.doors.push(format!("relay-43110,listen={at},dial={gone},period=100ms").parse().unwrap());
+    let a = start(config).await.unwrap();
+    assert_eq!(ask(&a, "PUSH IP:127.0.67.12 MSG:waits").await, "SUCCESS");
+    until("given up for now", async || a.doors().iter().any(|door| door.counters["dropped_out"] > 0)).await;
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.67.12:0".parse().unwrap()).unwrap();
+    let mut stream = socket.connect(at).await.unwrap();
+    let begin = std::time::Instant::now();
+    stream.write_all(b"13|0002|hi there").await.unwrap();
+    until_heard(&mut stream, "10|0002|waits").await;
+    assert!(
+        begin.elapsed() < std::time::Duration::from_secs(4),
+        "it did not wait for its next time: {:?}",
+        begin.elapsed()
+    );
     a.shutdown().await.unwrap();
 }

@@ -16,6 +16,12 @@ pub(super) const MAX_QUEUE: usize = 1_024;
 pub(super) const MAX_WAITING: usize = 8_192;
 /// Addresses of which something is known.
 pub(super) const MAX_PEERS: usize = 1_024;
+/// We never dial ourselves. A program here may still dial us from our own address, and is written to by its link.
+const OURSELVES: &str = "that is this node itself";
+/// Not dialled once its places are used up.
+const NO_PLACES: &str = "it takes no more connections until it is started again";
+/// Not dialled while we have so many.
+const TOO_MANY_LINKS: &str = "too many links";
 /// A peer that has dialled us greets within so many periods; before that it is not dialled.
 const GREETING_PERIODS: u32 = 2;
 
@@ -94,7 +100,9 @@ impl<T> Machine<T> {
 
     /// A dial came through.
     pub(super) fn dialled(&mut self, id: LinkId, ip: IpAddr, now: Duration) {
-        self.peers.entry(ip).or_insert_with(|| Peer::new(config::DEFAULT_PORT, false)).dial_succeeded();
+        let peer = self.peers.entry(ip).or_insert_with(|| Peer::new(config::DEFAULT_PORT, false));
+        peer.dial_succeeded();
+        self.actions.extend(peer.asked.drain(..).map(|ticket| Action::Done(ticket, Ok(()))));
         self.links.add(id, ip, true, now);
         self.write(id, greeting(ip), None);
     }
@@ -104,6 +112,7 @@ impl<T> Machine<T> {
         let Some(peer) = self.peers.get_mut(&ip) else { return };
         self.dials -= 1;
         peer.dial_failed(nobody_listens, self.period, now);
+        self.actions.extend(peer.asked.drain(..).map(|ticket| Action::Done(ticket, Err(why.to_owned()))));
         if peer.tries >= MAX_TRIES {
             self.give_up(ip, why);
         }
@@ -131,6 +140,7 @@ impl<T> Machine<T> {
             self.actions.push_back(Action::Done(ticket, Ok(())));
         }
         self.pump(ip, now);
+        self.forget(ip);
         whole
     }
 
@@ -168,8 +178,8 @@ impl<T> Machine<T> {
     /// To one, who is dialled if need be.
     pub(super) fn tell(&mut self, ip: IpAddr, frames: Vec<Vec<u8>>, ticket: Option<T>, now: Duration) {
         let ip = ip.to_canonical();
-        if ip == self.own {
-            return self.refuse(frames.len(), ticket, "that is this node itself");
+        if ip == self.own && self.links.best(ip).is_none() {
+            return self.refuse(frames.len(), ticket, OURSELVES);
         }
         if !self.peers.contains_key(&ip) && !self.has_room() {
             return self.refuse(frames.len(), ticket, "too many addresses");
@@ -190,6 +200,35 @@ impl<T> Machine<T> {
         peer.queue.append(&mut frames);
         self.pump(ip, now);
         self.forget(ip);
+    }
+
+    /// Tells whether an address can be written to: somebody is linked or named in the settings, or takes a dial now.
+    pub(super) fn ask(&mut self, ip: IpAddr, ticket: T) {
+        let ip = ip.to_canonical();
+        let is_there = self.links.best(ip).is_some() || self.links.silent_since(ip).is_some();
+        if is_there || self.peers.get(&ip).is_some_and(|peer| peer.known) {
+            return self.actions.push_back(Action::Done(ticket, Ok(())));
+        }
+        let has_room = self.peers.contains_key(&ip) || self.has_room();
+        let dials_full = self.dials >= MAX_DIALLED;
+        let peer = self.peers.get(&ip);
+        let why = match peer {
+            _ if ip == self.own => OURSELVES,
+            _ if !has_room => "too many addresses",
+            Some(peer) if peer.dialling => "",
+            Some(peer) if peer.places == 0 => NO_PLACES,
+            _ if dials_full => TOO_MANY_LINKS,
+            _ => "",
+        };
+        if !why.is_empty() {
+            return self.refuse(0, Some(ticket), why);
+        }
+        let peer = self.peers.entry(ip).or_insert_with(|| Peer::new(config::DEFAULT_PORT, false));
+        peer.asked.push(ticket);
+        if !std::mem::replace(&mut peer.dialling, true) {
+            self.dials += 1;
+            self.actions.push_back(Action::Dial(ip, peer.port));
+        }
     }
 
     /// The next time at which something is to be done.
@@ -214,6 +253,8 @@ impl<T> Machine<T> {
                 self.actions.push_back(Action::Done(ticket, Err("the door closes".into())));
             }
         }
+        let asked = self.peers.values_mut().flat_map(|peer| std::mem::take(&mut peer.asked));
+        self.actions.extend(asked.map(|ticket| Action::Done(ticket, Err("the door closes".into()))));
         self.waiting = 0;
     }
 
@@ -239,10 +280,12 @@ impl<T> Machine<T> {
             .map(|opened| opened.min(peer.since) + grace)
             .unwrap_or_default()
             .max(peer.retry_at);
-        if peer.places == 0 {
-            self.give_up(ip, "it takes no more connections until it is started again");
+        if ip == self.own {
+            self.give_up(ip, OURSELVES);
+        } else if peer.places == 0 {
+            self.give_up(ip, NO_PLACES);
         } else if self.dials >= MAX_DIALLED {
-            self.give_up(ip, "too many links");
+            self.give_up(ip, TOO_MANY_LINKS);
         } else if until > now {
             peer.wake = Some(until);
         } else {
@@ -306,7 +349,9 @@ impl<T> Machine<T> {
 
     /// Drops what is known of an address, if that is nothing.
     fn forget(&mut self, ip: IpAddr) {
-        if self.peers.get(&ip).is_some_and(Peer::is_plain) {
+        // What is on its way may come back to the queue.
+        let writes = || self.links.0.values().any(|link| link.ip == ip && link.writing.is_some());
+        if self.peers.get(&ip).is_some_and(Peer::is_plain) && !writes() {
             self.peers.remove(&ip);
         }
     }

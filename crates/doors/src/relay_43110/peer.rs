@@ -22,6 +22,8 @@ pub(super) struct Peer<T> {
     pub(super) since: Duration,
     /// A dial is under way.
     pub(super) dialling: bool,
+    /// Who waits to hear what becomes of it.
+    pub(super) asked: Vec<T>,
     /// Places at the other program that we have not used up.
     pub(super) places: u32,
     /// Dials in vain for what waits now.
@@ -41,6 +43,7 @@ impl<T> Peer<T> {
             queue: VecDeque::new(),
             since: Duration::ZERO,
             dialling: false,
+            asked: Vec::new(),
             places: PLACES,
             tries: 0,
             failures: 0,

@@ -126,6 +126,12 @@ impl Shell {
 
     /// From the room, or a letter.
     fn send(&mut self, outgoing: Outgoing) {
+        let outgoing = match outgoing {
+            Outgoing { to: Some(ip), done: Some(done), text, .. } if text.is_empty() => {
+                return self.machine.ask(ip, done);
+            }
+            outgoing => outgoing,
+        };
         let (now, counters) = (self.now(), &self.porch.counters);
         let text = if outgoing.to.is_some() { &outgoing.text } else { &outgoing.line };
         if !arrives_whole(text) {

@@ -26,7 +26,7 @@ pub struct Config {
     pub heartbeat: Duration,
     /// How long a member may be silent.
     pub reap: Duration,
-    /// Between two broadcasts of a peer; none unless given, since each is a message to everyone.
+    /// Between two broadcasts; none unless given, since each is a message to everyone.
     pub broadcast: Option<Duration>,
     /// Where a directory keeps its members across a restart.
     pub state: Option<PathBuf>,
@@ -68,7 +68,9 @@ impl Config {
                 spec.listen(None)?
             }
             None => {
-                spec.only(&["listen", "name", "peer", "heartbeat", "reap", "state", "members", "per_address"], &[])?;
+                let keys =
+                    ["listen", "name", "peer", "heartbeat", "reap", "broadcast", "state", "members", "per_address"];
+                spec.only(&keys, &[])?;
                 spec.listen(Some(([127, 0, 0, 1], DIRECTORY_PORT).into()))?
             }
         };
@@ -153,6 +155,7 @@ mod tests {
         assert_eq!(directory.listen, "127.0.0.1:3000".parse().unwrap());
         assert_eq!((directory.heartbeat.as_millis(), directory.reap.as_millis()), (500, 1_500));
         assert_eq!(directory.role, Role::Directory { letter: None, peer: "127.0.0.1:0".parse().unwrap() });
+        assert_eq!(config("udp-mesh,broadcast=4s").unwrap().broadcast, Some(Duration::from_secs(4)));
         let peer = config("udp-mesh,listen=127.0.0.1:3005,join=127.0.0.1:3000,name=Z,broadcast=4s").unwrap();
         assert_eq!(peer.role, Role::Peer { join: "127.0.0.1:3000".parse().unwrap(), name: "Z".into() });
         assert_eq!(peer.broadcast, Some(Duration::from_secs(4)));
@@ -170,7 +173,7 @@ mod tests {
             ("udp-mesh,listen=127.0.0.1:1,join=127.0.0.1:2", "name is needed"),
             ("udp-mesh,listen=127.0.0.1:1,join=127.0.0.1:2,name=é", "one printable"),
             ("udp-mesh,join=127.0.0.1:2,name=A", "listen is needed"),
-            ("udp-mesh,broadcast=4s", "unknown key `broadcast`"),
+            ("udp-mesh,broadcast=4", "100ms to"),
             ("udp-mesh,peer=127.0.0.2:1", "like listen"),
             ("udp-mesh,listen=0.0.0.0:3000", "--insecure-bind"),
             ("udp-mesh,members=0", "1 to 16384"),

@@ -11,7 +11,7 @@ use super::config::{Config, DIRECTORY_PORT, Role};
 use super::peer::Tell;
 use super::station::{Event, Station};
 use crate::cut::one_line;
-use crate::{DoorError, DoorKind};
+use crate::{DoorError, DoorKind, SpecError};
 
 /// A typed line, in bytes. What is longer is cut.
 const MAX_LINE_LEN: usize = 65_536;
@@ -48,7 +48,7 @@ impl Options {
         if !is_name(&self.name) || one && !self.name.chars().all(|c| Letter::new(c).is_some()) {
             let reason =
                 format!("`{}` is no name: one printable ASCII character, or 2 to 64 bytes", one_line(&self.name));
-            return Err(DoorError::Refused { door: DoorKind::UdpMesh, reason });
+            return Err(SpecError { door: DoorKind::UdpMesh.to_string(), reason }.into());
         }
         Ok(Config {
             listen: self.listen,
@@ -77,15 +77,23 @@ pub async fn console(
     let terminal = |why| DoorError::io(DoorKind::UdpMesh, "write to", "the terminal")(why);
     let hello = format!("{} on {}, directory {}", name(&station), station.local_addr(), directory(&station));
     say(&mut output, &hello).await.map_err(terminal)?;
+    // What is typed waits until the directory has answered or is known not to: the first text has somebody to go to.
+    let mut asks = true;
     loop {
         let answer = tokio::select! {
-            event = station.event() => shown(&station, &event),
-            line = lines.next() => {
+            event = station.event() => {
+                asks &= !matches!(event, Event::Tell(_));
+                shown(&station, &event)
+            }
+            line = lines.next(), if !asks => {
                 let line = line.map_err(DoorError::io(DoorKind::UdpMesh, "read", "the terminal"))?;
                 match line.as_deref().map(str::trim) {
                     None | Some("quit") => break,
                     Some("") => continue,
-                    Some(line) => obey(&mut station, line),
+                    Some(line) => {
+                        asks = line == "connect" && station.peer().is_idle();
+                        obey(&mut station, line)
+                    }
                 }
             }
         };

@@ -3,11 +3,10 @@
 //! The directory's socket takes BIRTH and KEEPALIVE and sends the directory; texts come and go by a socket of their own, whose
 //! port is listed like that of any peer.
 
+mod hear;
 mod save;
 
-mod hear;
-
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +19,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::bucket::Bucket;
+use super::chatter::Chatter;
 use super::checks::Checks;
 use super::config::{Config, Role};
 use super::directory::{Directory, Limits, Own};
@@ -46,7 +46,9 @@ pub(super) struct Host {
     start: Instant,
     listen: SocketAddr,
     peer: SocketAddr,
+    /// Asked for; once settled, the one that it has.
     letter: Option<Letter>,
+    chatter: Chatter,
     buffer: Vec<u8>,
     /// A datagram that the socket had no room for.
     held: Option<(SocketAddr, Arc<[u8]>)>,
@@ -99,6 +101,7 @@ impl Host {
             listen,
             peer,
             letter,
+            chatter: Chatter::new(Duration::ZERO, config.broadcast),
             buffer: vec![0; BUFFER_LEN],
             held: None,
             checks: Checks::default(),
@@ -127,8 +130,10 @@ impl Host {
         let own = || Own { key: self.keys.public(), name: name.clone() };
         let wished = self.letter.into_iter().chain(self.directory.free_letter());
         let mut tried = wished.filter(|letter| self.directory.settle(Duration::ZERO, *letter, self.peer, own()));
-        match tried.next() {
-            Some(letter) if self.letter.is_none_or(|wished| wished == letter) => {
+        let (found, wished) = (tried.next(), self.letter);
+        self.letter = found;
+        match found {
+            Some(letter) if wished.is_none_or(|wished| wished == letter) => {
                 info!(%letter, peer = %self.peer, "udp-mesh: the directory takes part");
             }
             Some(letter) => warn!(%letter, "udp-mesh: the name asked for is held by a member of the last run"),
@@ -144,7 +149,8 @@ impl Host {
             let now = self.start.elapsed();
             let room = self.turn(now, &porch.counters);
             let due = self.mouth.pacer.wake().filter(|_| room.1);
-            let due = due.into_iter().chain(room.0.then(|| self.directory.wake())).min();
+            let chatter = self.chatter.wake().filter(|_| self.letter.is_some());
+            let due = due.into_iter().chain(chatter).chain(room.0.then(|| self.directory.wake())).min();
             let mut empty = true;
             let due = due.unwrap_or(now + SAVE_GAP).min(self.save_due(now));
             tokio::select! {
@@ -169,6 +175,9 @@ impl Host {
     /// All that is due; whether the two sockets have room for more.
     fn turn(&mut self, now: Duration, counters: &Counters) -> (bool, bool) {
         self.directory.look(now);
+        if let Some(text) = self.letter.and_then(|letter| self.chatter.say(now, &letter.to_string())) {
+            self.send(&text, None, None, counters);
+        }
         for addr in self.directory.gone() {
             self.mouth.pacer.forget(addr);
         }
@@ -201,7 +210,12 @@ impl Host {
 
     fn give(&mut self, outgoing: Outgoing, counters: &Counters) {
         let Outgoing { text, line, to, done, .. } = outgoing;
-        let encoded = Encoded::new(if to.is_some() { &text } else { &line }, &mut self.keys, counters);
+        self.send(if to.is_some() { &text } else { &line }, to, done, counters);
+    }
+
+    /// To all members, or those at one address.
+    fn send(&mut self, text: &str, to: Option<IpAddr>, done: Done, counters: &Counters) {
+        let encoded = Encoded::new(text, &mut self.keys, counters);
         let wanted = self.directory.others().filter(|member| to.is_none_or(|ip| member.addr.ip() == ip));
         let parcels: Vec<_> = wanted.map(|m| (m.addr, encoded.for_peer(m.own.is_some()))).collect();
         if parcels.is_empty() {

@@ -14,12 +14,13 @@ use rumormill_wire::udp_mesh::{Entries, Letter};
 
 pub use list::Known;
 
+use super::chatter::Chatter;
 use list::List;
 
 /// A peer that is in no directory so long after its BIRTH says so, and asks again.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two BIRTHs at most, while nobody takes it.
-pub const MAX_BACKOFF: Duration = Duration::from_secs(30);
+pub const MAX_BACKOFF: Duration = Duration::from_secs(8);
 /// So long after the last word of an old directory a peer makes sure that it is still listed.
 pub const PROBE: Duration = Duration::from_secs(10);
 
@@ -80,8 +81,7 @@ pub struct Peer {
     backoff: Duration,
     next_birth: Duration,
     next_heartbeat: Duration,
-    next_broadcast: Duration,
-    counter: u64,
+    chatter: Chatter,
     /// The directory last spoke then.
     spoken: Duration,
     /// It was seen to speak from its own port: then nobody else is believed.
@@ -97,7 +97,7 @@ impl Peer {
     pub fn new(settings: Settings, now: Duration) -> Self {
         let mut chars = settings.name.chars();
         let letter = chars.next().and_then(Letter::new).filter(|_| chars.next().is_none());
-        let next_broadcast = now + settings.broadcast.unwrap_or_default();
+        let chatter = Chatter::new(now, settings.broadcast);
         Self {
             settings,
             letter,
@@ -107,8 +107,7 @@ impl Peer {
             backoff: PATIENCE,
             next_birth: now,
             next_heartbeat: now,
-            next_broadcast,
-            counter: 0,
+            chatter,
             spoken: now,
             exact: false,
             refused: None,
@@ -133,6 +132,12 @@ impl Peer {
     #[must_use]
     pub const fn is_listed(&self) -> bool {
         self.listed
+    }
+
+    /// Whether it does not ask to be listed.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        !self.wanted
     }
 
     /// The others, as the directory last said.
@@ -165,8 +170,7 @@ impl Peer {
 
     /// Turns broadcasts on or off.
     pub fn broadcast(&mut self, now: Duration, every: Option<Duration>) {
-        self.settings.broadcast = every;
-        self.next_broadcast = now + every.unwrap_or_default();
+        self.chatter.set(now, every);
     }
 
     /// An old DIRECTORY.
@@ -256,8 +260,8 @@ impl Peer {
         if let Some(act) = self.acts.pop_front() {
             return Some(act);
         }
-        if self.settings.broadcast.is_some() && now >= self.next_broadcast {
-            return Some(self.next_text(now));
+        if let Some(text) = self.chatter.say(now, &self.settings.name) {
+            return Some(Act::Broadcast(text));
         }
         if !self.wanted {
             return None;
@@ -293,27 +297,18 @@ impl Peer {
         Act::Tell(Tell::LeftOut)
     }
 
-    /// The counter grows even with nobody to send to.
-    fn next_text(&mut self, now: Duration) -> Act {
-        self.next_broadcast = now + self.settings.broadcast.unwrap_or_default();
-        let text = format!("peer{}_broadcast_{:x}", self.settings.name, self.counter);
-        self.counter += 1;
-        Act::Broadcast(text)
-    }
-
     /// When [`Peer::act`] has something again.
     #[must_use]
     pub fn wake(&self) -> Option<Duration> {
         if !self.acts.is_empty() {
             return Some(Duration::ZERO);
         }
-        let broadcast = self.settings.broadcast.map(|_| self.next_broadcast);
         let asked = self.asked.map(|asked| asked + PATIENCE);
         let heartbeat = self.listed.then_some(self.next_heartbeat);
         let probe = (self.listed && self.letter.is_some() && asked.is_none()).then_some(self.spoken + PROBE);
         let birth = (!self.listed).then_some(self.next_birth);
         let wanted = [asked, heartbeat, probe, birth].into_iter().flatten().filter(|_| self.wanted);
-        wanted.chain(broadcast).min()
+        wanted.chain(self.chatter.wake()).min()
     }
 }
 

@@ -168,10 +168,11 @@ impl Bridge {
         let sender = message.sender(&author);
         let line = self.mark.line(&sender, &message.text);
         let outgoing = Outgoing { sender, text: message.text.clone(), line, to: None, done: None };
+        // Before it is given: the door may count what waits itself, and knows more of it.
+        Counters::set(&exit.counters.waiting_out, exit.give.max_capacity() - exit.give.capacity());
         if exit.give.try_send(outgoing).is_err() {
             Counters::one(&exit.counters.dropped_out);
         }
-        Counters::set(&exit.counters.waiting_out, exit.give.max_capacity() - exit.give.capacity());
     }
 }
 

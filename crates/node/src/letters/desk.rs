@@ -20,9 +20,10 @@ impl Letters for LettersDesk {
         }
         let nodes = match resolve(&post.node, post.relay.is_some(), destination)? {
             Destination::Relay(to) => {
+                super::relay::reach(&post.relay, to).await?;
                 let contents = contents.to_owned();
                 self.with_inbox(move |inbox| inbox.relay(to, contents)).await?;
-                post.to_relay.notify_one();
+                self.is_there(to);
                 return Ok(());
             }
             Destination::Nodes(nodes) => nodes,

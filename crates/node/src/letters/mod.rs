@@ -13,6 +13,8 @@ mod record;
 mod relay;
 mod seal;
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -57,8 +59,10 @@ struct Post {
     inbox: Mutex<Inbox>,
     /// There is room again for letters that wait in the log.
     room: Notify,
-    /// A letter to an older node waits.
+    /// A letter to an older node waits, or one is known to be there.
     to_relay: Notify,
+    /// Which are known to be there: what waits for them goes out now.
+    there: Mutex<BTreeSet<IpAddr>>,
     /// The door to older nodes.
     relay: Option<mpsc::Sender<Outgoing>>,
 }
@@ -68,7 +72,8 @@ impl LettersDesk {
     pub(crate) fn start(kept: Kept, node: &NodeHandle, relay: Option<mpsc::Sender<Outgoing>>) -> Self {
         let Kept { seal, inbox } = kept;
         let (room, to_relay) = (Notify::new(), Notify::new());
-        let post = Post { node: node.clone(), seal, inbox: Mutex::new(inbox), room, to_relay, relay };
+        let post =
+            Post { node: node.clone(), seal, inbox: Mutex::new(inbox), room, to_relay, there: Mutex::default(), relay };
         let desk = Self(Arc::new(post));
         let coming = node.subscribe();
         tokio::spawn(read::run(desk.clone(), coming));
@@ -85,6 +90,15 @@ impl LettersDesk {
             if let Err(why) = self.with_inbox(move |inbox| inbox.take_from(from, text)).await {
                 tracing::warn!(%from, %why, "a letter from an older node was not kept; it is in the room only");
             }
+            self.is_there(from);
+        }
+    }
+
+    /// An older node can be reached: what waits for it does not wait for its next time.
+    fn is_there(&self, older: IpAddr) {
+        if self.0.relay.is_some() {
+            lock(&self.0.there).insert(older);
+            self.0.to_relay.notify_one();
         }
     }
 

@@ -12,10 +12,11 @@ use tokio::time::{Instant, sleep_until};
 
 use super::LettersDesk;
 use super::inbox::Relayed;
+use crate::lock;
 
 /// After a letter could not be sent, so long nothing goes to its address; twice that after the next.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Addresses that letters are on their way to at once.
 const MAX_AT_ONCE: usize = 64;
 
@@ -32,6 +33,8 @@ pub(crate) async fn run(desk: LettersDesk, door: mpsc::Sender<Outgoing>) {
     let node = desk.0.node.clone();
     let (mut held, mut sending) = (BTreeMap::new(), JoinSet::new());
     loop {
+        let there = std::mem::take(&mut *lock(&desk.0.there));
+        held.retain(|to, why| !matches!(why, Held::Until(..)) || !there.contains(to));
         for (id, letter) in due(&desk, &mut held, sending.len()).await {
             let pause = match held.get(&letter.to) {
                 Some(Held::Until(_, pause) | Held::OnItsWay(pause)) => *pause,
@@ -89,6 +92,16 @@ async fn due(desk: &LettersDesk, held: &mut BTreeMap<IpAddr, Held>, on_their_way
     // A pause that is over is over; one whose letter goes out now still counts for the next.
     held.retain(|to, why| holds(why) || due.iter().any(|(_, letter)| letter.to == *to));
     due
+}
+
+/// Whether there is an older node at an address. One that nobody has heard of and that takes no dial is none.
+pub(crate) async fn reach(door: &Option<mpsc::Sender<Outgoing>>, to: IpAddr) -> Result<(), String> {
+    let closed = || "the door to older nodes is closed".to_owned();
+    let door = door.as_ref().ok_or_else(closed)?;
+    let (done, told) = oneshot::channel();
+    let (sender, text, line) = Default::default();
+    door.send(Outgoing { sender, text, line, to: Some(to), done: Some(done) }).await.map_err(|_| closed())?;
+    told.await.unwrap_or_else(|_| Err(closed()))
 }
 
 async fn send(sender: String, door: &mpsc::Sender<Outgoing>, letter: Relayed) -> Result<(), String> {

@@ -75,6 +75,59 @@ fn nobody_is_dialled_again_with_nothing_to_say() {
 }
 
 #[test]
+fn whether_somebody_is_there_is_known_from_a_link_or_a_dial() {
+    let mut m = machine(&[2]);
+    m.ask(ip(2), 1);
+    assert_eq!(actions(&mut m), [Action::Done(1, Ok(()))], "it was named, and may come later");
+    m.ask(ip(1), 2);
+    assert_eq!(actions(&mut m), [Action::Dropped(0), Action::Done(2, Err(OURSELVES.into()))]);
+    m.ask(ip(3), 3);
+    m.ask(ip(3), 4);
+    assert_eq!(actions(&mut m), [Action::Dial(ip(3), 43_110)]);
+    m.dial_failed(ip(3), true, "refused", at(1));
+    let refused = |ticket| Action::Done(ticket, Err("refused".into()));
+    assert_eq!(actions(&mut m), [refused(3), refused(4)]);
+    m.ask(ip(3), 5);
+    assert_eq!(actions(&mut m), [Action::Dial(ip(3), 43_110)], "it may be there by now");
+    m.dialled(1, ip(3), at(3));
+    assert_eq!(actions(&mut m), [Action::Done(5, Ok(())), write(1, "14|0001|127.0.0.3")]);
+    m.ask(ip(3), 6);
+    m.accepted(2, ip(4), at(4));
+    m.ask(ip(4), 7);
+    assert_eq!(actions(&mut m), [Action::Done(6, Ok(())), Action::Done(7, Ok(()))], "by the links that are there");
+    assert_eq!(m.next_tick(), None);
+}
+
+#[test]
+fn a_program_at_our_own_address_is_written_to_by_its_link_and_never_dialled() {
+    let mut m = machine(&[]);
+    m.accepted(1, ip(1), at(0));
+    m.heard(1, at(1));
+    m.say(b"one", at(2));
+    m.tell(ip(1), text("two"), Some(1), at(2));
+    assert_eq!(actions(&mut m), [write(1, "one")]);
+    m.ended(1, true, at(3));
+    assert_eq!(actions(&mut m), [Action::Dropped(1), Action::Dropped(1), Action::Done(1, Err(OURSELVES.into()))]);
+    m.tell(ip(1), text("x"), Some(2), at(4));
+    assert_eq!(actions(&mut m), [Action::Dropped(1), Action::Done(2, Err(OURSELVES.into()))]);
+}
+
+#[test]
+fn what_was_on_its_way_by_a_link_that_they_made_and_closed_is_not_lost() {
+    let mut m = machine(&[]);
+    m.accepted(1, ip(4), at(0));
+    m.heard(1, at(0));
+    m.tell(ip(4), text("x"), Some(1), at(0));
+    assert_eq!(actions(&mut m), [write(1, "x")]);
+    m.ended(1, true, at(1));
+    assert_eq!(actions(&mut m), [Action::Dial(ip(4), 43_110)]);
+    m.dialled(2, ip(4), at(2));
+    m.written(2, at(3));
+    m.tick(at(30));
+    assert_eq!(actions(&mut m), [write(2, "14|0001|127.0.0.4"), write(2, "x")]);
+}
+
+#[test]
 fn tries_are_bounded_and_wait_ever_longer() {
     let mut m = machine(&[]);
     m.tell(ip(2), text("x"), Some(1), at(0));
@@ -215,6 +268,7 @@ enum Step {
     End(usize, bool),
     Say,
     Tell(u8, usize),
+    Ask(u8),
     /// What the next dials come to: through, refused, or nothing.
     Dials(u8),
     /// Whether writes are done.
@@ -224,11 +278,12 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (0..20_000_u64).prop_map(Step::Wait),
-        2 => (2..6_u8).prop_map(Step::Accept),
+        2 => (1..6_u8).prop_map(Step::Accept),
         2 => any::<usize>().prop_map(Step::Heard),
         2 => (any::<usize>(), any::<bool>()).prop_map(|(n, by_them)| Step::End(n, by_them)),
         2 => Just(Step::Say),
         4 => (1..6_u8, 1..4_usize).prop_map(|(n, frames)| Step::Tell(n, frames)),
+        1 => (1..6_u8).prop_map(Step::Ask),
         1 => (0..3_u8).prop_map(Step::Dials),
         1 => any::<bool>().prop_map(Step::Writes),
     ]
@@ -317,6 +372,10 @@ proptest! {
                 Step::Tell(n, frames) => {
                     seen.given += 1;
                     m.tell(ip(n), vec![b"x".to_vec(); frames], Some(seen.given), now);
+                }
+                Step::Ask(n) => {
+                    seen.given += 1;
+                    m.ask(ip(n), seen.given);
                 }
                 Step::Dials(n) => dials = n,
                 Step::Writes(done) => {

@@ -28,6 +28,8 @@ pub struct Member {
     /// Old peers have none.
     pub own: Option<Own>,
     pub(super) birth: Option<SocketAddr>,
+    /// Where and when the same BIRTH of an old peer came again: a double, or it was ended and started again.
+    pub(super) again: Option<(SocketAddr, Duration)>,
     pub(super) heard: Duration,
     pub(super) ours: bool,
     /// The last time that was signed with its key, in a BIRTH; or in a text, which the owner of the directory keeps.
@@ -77,6 +79,7 @@ impl Member {
             addr,
             own,
             birth,
+            again: None,
             heard: now,
             ours: false,
             time: 0,
@@ -85,6 +88,17 @@ impl Member {
             queued: false,
             ready: Duration::ZERO,
         }
+    }
+
+    /// Whether a heartbeat of an old peer from there is this one's. Of two that gave the same BIRTH it is the first as long
+    /// as that one beats; `wait` after the second it is the second if the first has not.
+    pub(super) fn beats(&mut self, now: Duration, from: SocketAddr, wait: Duration) -> bool {
+        let follows = self.again.is_some_and(|(again, at)| again == from && now >= at + wait);
+        let is_theirs = self.own.is_none() && (self.birth.is_none_or(|birth| birth == from) || follows);
+        if is_theirs {
+            (self.birth, self.again, self.heard) = (Some(from), None, now);
+        }
+        is_theirs
     }
 
     /// Its name, as it is shown.

@@ -14,7 +14,9 @@ impl Directory {
     pub fn birth(&mut self, now: Duration, from: SocketAddr, letter: Letter, port: u16) -> Verdict {
         let addr = SocketAddr::new(from.ip(), port);
         let holder = self.letters.get(&letter).and_then(|id| self.members.get_mut(id));
-        if let Some(holder) = holder.filter(|m| m.own.is_none() && m.birth == Some(from) && m.addr == addr) {
+        if let Some(holder) = holder.filter(|m| m.own.is_none() && m.addr == addr) {
+            // From elsewhere too: a port has one process, so it was ended and started again before it was missed.
+            holder.again = holder.birth.filter(|birth| *birth != from).map(|_| (from, now));
             holder.heard = now;
             self.feed.mark_old(now, self.members.len());
             return Verdict::Known;
@@ -103,12 +105,8 @@ impl Directory {
     /// An old KEEPALIVE. False if it is from nobody, or from somebody who is not the member of that name.
     pub fn keepalive(&mut self, now: Duration, from: SocketAddr, letter: Letter) -> bool {
         let Some(member) = self.letters.get(&letter).and_then(|id| self.members.get_mut(id)) else { return false };
-        let is_theirs = member.own.is_none() && member.birth.is_none_or(|birth| birth == from);
-        if is_theirs {
-            member.heard = now;
-            member.birth = Some(from);
-        }
-        is_theirs
+        // The first of two has this long to show that it lives: more than a heartbeat, less than the silence.
+        member.beats(now, from, self.limits.look.saturating_mul(3) / 2)
     }
 
     /// A KEEPALIVE of the extended form (P-U3), by the address that gave birth. False if that is nobody's.

@@ -49,8 +49,6 @@ fn a_birth_is_taken_if_name_and_port_are_free_and_everyone_is_told_either_way() 
     assert_eq!(directory.birth(ms(200), at(9_002), letter('A'), 3_002), refused(TAKEN));
     assert_eq!(sent(&mut directory, ms(200)).len(), 1, "the members get the directory again");
     assert_eq!(directory.birth(ms(400), at(9_003), letter('B'), 3_001), refused(Refusal::Port));
-    // The same name and port from elsewhere: another process, and left out like any other.
-    assert_eq!(directory.birth(ms(400), at(9_004), letter('A'), 3_001), refused(TAKEN));
     assert_eq!(directory.birth(ms(400), at(9_005), letter('B'), 3_002), Verdict::Taken);
     let all = sent(&mut directory, ms(400));
     assert_eq!(all.iter().map(|(_, b)| listed(b)).collect::<Vec<_>>(), ["AB", "AB"]);
@@ -97,6 +95,27 @@ fn a_heartbeat_under_a_foreign_name_keeps_nobody_alive() {
         directory.look(now);
     }
     assert!(directory.is_empty());
+}
+
+#[test]
+fn who_was_started_again_before_it_was_missed_lives_on_and_a_double_does_not() {
+    let lives = |first_beats: bool| {
+        let mut directory = directory();
+        directory.birth(ms(0), at(9_001), letter('A'), 3_001);
+        assert_eq!(directory.birth(ms(300), at(9_002), letter('A'), 3_001), Verdict::Known);
+        assert_eq!(sent(&mut directory, ms(300)).len(), 1, "the members get the directory again");
+        for now in (500..6_000).step_by(500).map(ms) {
+            // The first is silent from the third second on in any case.
+            if first_beats && now < ms(3_000) {
+                assert!(directory.keepalive(now, at(9_001), letter('A')));
+            }
+            directory.keepalive(now + ms(300), at(9_002), letter('A'));
+            assert!(!directory.keepalive(now, at(9_003), letter('A')));
+            directory.look(now + ms(400));
+        }
+        !directory.is_empty()
+    };
+    assert!(lives(false) && !lives(true));
 }
 
 #[test]
