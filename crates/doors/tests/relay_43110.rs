@@ -131,16 +131,16 @@ fn one_read(stream: &mut TcpStream) -> String {
 fn an_old_node_is_dialled_once_greeted_and_reads_each_frame_by_itself() {
     let [own, peer, _] = net();
     let (node, shown, port) = old_node(peer, 10, 0);
-    let house = house(&format!("listen={own}:0,dial={peer}:{port}"));
+    let house = house(&format!("listen={own}:0,dial={peer}:{port},pause=80ms"));
     assert_eq!(next(&shown), format!("LINK {own}"), "by the address that we listen on");
     assert_eq!(next(&shown), format!("IP: {own} MSG:0001|{peer}"));
     let begun = Instant::now();
-    (0..30).for_each(|n| house.say(&format!("message {n}")));
-    for n in 0..30 {
+    (0..12).for_each(|n| house.say(&format!("message {n}")));
+    for n in 0..12 {
         assert_eq!(next(&shown), format!("IP: {own} MSG:0002|alice@c0de: message {n}"));
     }
-    assert!(begun.elapsed() >= 29 * Duration::from_millis(20), "with pauses");
-    house.until("counted", |counters| count(&counters.messages_out) == 30);
+    assert!(begun.elapsed() >= 11 * Duration::from_millis(80), "with pauses");
+    house.until("counted", |counters| count(&counters.messages_out) == 12);
     assert_eq!((node.taken(), count(&house.counters.opened)), (1, 1));
 }
 
