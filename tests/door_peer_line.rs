@@ -6,8 +6,8 @@ mod nodes;
 #[path = "support/ports.rs"]
 mod ports;
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -85,6 +85,8 @@ fn two_nodes(net: &Net, more: &str) -> (Node, Node, SocketAddr) {
     let door = SocketAddr::new(alice.addr.ip(), 8_080);
     alice.words.extend(["--door".into(), format!("peer-line,listen={door},name=team{more}")]);
     alice.start();
+    // Its socket is there before its door.
+    alice.says("a door is open");
     let bob = net.start("bob", &[&alice]);
     (alice, bob, door)
 }
@@ -154,6 +156,26 @@ fn a_contact_who_is_online_and_a_goodbye() {
     contact.prints(&format!("ONLINE {}", contact.at));
     assert_eq!(alice.term(), Some(0));
     contact.prints(&format!("GOT {door} team exit"));
+}
+
+#[test]
+fn a_node_that_stops_says_goodbye_to_all_who_wrote() {
+    let net = Net::new();
+    let (mut alice, _bob, door) = two_nodes(&net, "");
+    let peers: Vec<_> = (0..30).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    for peer in &peers {
+        let mut stream = TcpStream::connect(door).unwrap();
+        write!(stream, "{} t hi", peer.local_addr().unwrap()).unwrap();
+    }
+    until("all were heard", || alice.shown().iter().filter(|line| line["text"] == "hi").count() == peers.len());
+    assert_eq!(alice.term(), Some(0));
+    for peer in peers {
+        // Whoever was dialled before the node ended waits here to be taken.
+        peer.set_nonblocking(true).unwrap();
+        let mut line = String::new();
+        peer.accept().unwrap().0.read_to_string(&mut line).unwrap();
+        assert_eq!(line, format!("{door} team exit"));
+    }
 }
 
 #[test]

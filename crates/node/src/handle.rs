@@ -14,7 +14,8 @@ use bytes::Bytes;
 use rumormill_transport::Endpoint;
 use rumormill_wire::native::MessageKind;
 use rumormill_wire::{NodeId, Origin};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 
 use crate::doors::OpenDoor;
 use crate::hub::{Hub, Receipt, SubmitError};
@@ -48,6 +49,8 @@ pub(crate) struct Inner {
     pub(crate) name: String,
     pub(crate) max_message: usize,
     pub(crate) doors: OnceLock<Vec<OpenDoor>>,
+    /// Its other end goes when the doors have said goodbye.
+    pub(crate) doors_closed: OnceLock<watch::Receiver<()>>,
 }
 
 impl NodeHandle {
@@ -118,8 +121,16 @@ impl NodeHandle {
     pub async fn shutdown(&self) -> Result<(), LogError> {
         let hub = Arc::clone(&self.0.hub);
         hub.stop();
-        hub.drain(SHUTDOWN_DEADLINE).await;
+        tokio::join!(hub.drain(SHUTDOWN_DEADLINE), self.doors_closed());
         let closed = tokio::task::spawn_blocking(move || hub.disk.close()).await;
         Ok(closed.map_err(|_| LogError::Stopping)??)
+    }
+
+    /// Resolves when the doors of a node that stops have said goodbye, or had the time for it.
+    async fn doors_closed(&self) {
+        if let Some(closed) = self.0.doors_closed.get() {
+            // Nothing is ever sent: the other end goes.
+            let _ = timeout(SHUTDOWN_DEADLINE, closed.clone().changed()).await;
+        }
     }
 }

@@ -109,7 +109,8 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
     // What is in a file was there before and is not seen as new; a log in memory comes back from the neighbours.
     let since_us = if config.store == StoreKind::Memory { wall_us() } else { 0 };
     let (name, max_message) = (config.name, config.max_message);
-    let inner = Inner { hub, endpoint, local_addr, name, max_message, doors: OnceLock::new() };
+    let (open, doors_closed) = (OnceLock::new(), OnceLock::new());
+    let inner = Inner { hub, endpoint, local_addr, name, max_message, doors: open, doors_closed };
     let node = NodeHandle(Arc::new(inner));
     doors.serve(&node, since_us, letters);
     Ok(node)

@@ -108,8 +108,11 @@ impl Bound {
             tracing::info!(door = door.name, listen = %door.listen, "a door is open: what comes in is unverified");
         }
         let _ = node.0.doors.set(open);
+        let (closing, closed) = watch::channel(());
+        let _ = node.0.doors_closed.set(closed);
         let node = node.clone();
         tokio::spawn(async move {
+            let _closing = closing;
             let bridge = Bridge::new(node.clone(), since_us);
             tokio::select! {
                 () = bridge.run(ways) => {}
