@@ -191,6 +191,7 @@ fn what_is_asked_for_wrongly_is_refused_before_the_first_question() {
     refused(&output, 1, &["no node answers at", "next: start the node"]);
     assert!(output.stdout.is_empty());
     refused(&run(&["--state", &state, "--insecure-bind"], ""), 2, &["--insecure-bind"]);
+    refused(&run(&["--listen", "0.0.0.0"], ""), 2, &["0.0.0.0", "--insecure-bind"]);
     let net = Net::new();
     let node = net.start("alice", &[]);
     let output = run(&["--socket", &node.socket().display().to_string(), "--listen", "0.0.0.0"], "");

@@ -172,10 +172,13 @@ pub fn command(chosen: Option<&'static str>) -> Command {
 fn choose(root: Command, chosen: Option<&'static str>) -> Command {
     match chosen {
         None => root,
-        // Usage lines then begin with the binary's own name.
+        // As a binary of its own it has a name and a usage of its own.
         Some(name) => root.mut_subcommand(name, move |sub| {
             let bin = if matches!(name, "process" | "stopall") { name.to_owned() } else { format!("rumormill-{name}") };
-            sub.bin_name(bin.clone()).display_name(bin).version(env!("CARGO_PKG_VERSION"))
+            let words = sub.get_positionals().map(|arg| format!(" <{}>", arg.get_id().as_str().to_uppercase()));
+            let options = if sub.get_opts().next().is_some() { " [OPTIONS]" } else { "" };
+            let usage = format!("{bin}{options}{}", words.collect::<String>());
+            sub.override_usage(usage).bin_name(bin.clone()).display_name(bin).version(env!("CARGO_PKG_VERSION"))
         }),
     }
 }

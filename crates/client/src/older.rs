@@ -50,6 +50,7 @@ pub fn menu(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     }
     let mut options = menu::Plain { insecure_bind: matches.get_flag("insecure-bind"), ..menu::Plain::default() };
     if let Some(ip) = matches.get_one::<IpAddr>("listen") {
+        guard(*ip, matches)?;
         options.listen = *ip;
     }
     run(menu::menu(options, BufReader::new(stdin()), stdout()))
