@@ -33,7 +33,7 @@ const TLS_BUFFER: usize = 256 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     /// The connection.
-    #[error("connection lost: {0}")]
+    #[error("connection lost: {}", cause(.0))]
     Io(#[from] io::Error),
     /// The peer's fault: a length that no frame has.
     #[error("bad frame: {0}")]
@@ -47,6 +47,14 @@ pub enum LinkError {
     /// The peer takes nothing.
     #[error("the peer took nothing for {0:?}")]
     Stalled(Duration),
+}
+
+/// TLS names a page of its documentation for an end without a farewell; here that is a crash or a cut wire.
+fn cause(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "it ended without a farewell".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// How a link is protected.
