@@ -385,7 +385,7 @@ fn a_program_that_dials_from_our_own_address_hears_the_room_too() {
 fn a_door_that_closes_says_so_of_what_waits() {
     let [own, peer, _] = net();
     let listener = TcpListener::bind((peer, 0)).unwrap();
-    let house = house(&format!("listen={own}:0,dial={},pause=5s", listener.local_addr().unwrap()));
+    let house = house(&format!("listen={own}:0,dial={},pause=60s", listener.local_addr().unwrap()));
     let (mut link, _) = listener.accept().unwrap();
     assert_eq!(one_read(&mut link), frame("0001", &peer.to_string()));
     let told = house.send(peer, "waits for the pause");

@@ -50,7 +50,7 @@ impl Config {
             dial.push(peer);
         }
         let period = spec.time("period", DEFAULT_PERIOD, Duration::from_millis(100)..=Duration::from_secs(60))?;
-        let pause = spec.time("pause", DEFAULT_PAUSE, Duration::from_millis(1)..=Duration::from_secs(5))?;
+        let pause = spec.time("pause", DEFAULT_PAUSE, Duration::from_millis(1)..=Duration::from_secs(60))?;
         Ok(Self { listen, dial, period, pause })
     }
 }
