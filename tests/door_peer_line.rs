@@ -1,81 +1,49 @@
 //! The menu chat through a real node: two nodes of which one has the door, and a program of that chat as a process of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test")]
 
+#[path = "support/counterpart.rs"]
+mod counterpart;
 #[path = "support/nodes.rs"]
 mod nodes;
 #[path = "support/ports.rs"]
 mod ports;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::sync::{LazyLock, Mutex};
-use std::thread;
 
-use nodes::{Net, Node, PATIENCE, until};
+use counterpart::Counterpart;
+use nodes::{Net, Node, until};
 use ports::port;
-
-/// The other program, built as an example so that it shares nothing with ours.
-static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-    let name = "peer_line_counterpart";
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--locked", "-p", "rumormill-client", "--example", name]);
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
-    PathBuf::from(env!("CARGO_BIN_EXE_rumormill")).with_file_name("examples").join(name)
-});
 
 /// The other program while it runs.
 struct Program {
-    child: Child,
-    input: ChildStdin,
-    lines: Mutex<Receiver<String>>,
+    it: Counterpart,
     at: SocketAddr,
 }
 
 impl Program {
     fn start(words: &[&str]) -> Self {
-        let mut command = Command::new(&*PROGRAM);
-        let mut child = command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        let (give, lines) = channel();
-        thread::spawn(move || {
-            BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| give.send(line))
-        });
-        let mut program = Self { child, input, lines: Mutex::new(lines), at: SocketAddr::from(([0; 4], 0)) };
-        program.at = program.next().strip_prefix("LISTENING ").unwrap().parse().unwrap();
-        program
+        let it = Counterpart::start("peer_line", words);
+        let at = it.next().strip_prefix("LISTENING ").unwrap().parse().unwrap();
+        Self { it, at }
     }
 
     fn next(&self) -> String {
-        self.lines.lock().unwrap().recv_timeout(PATIENCE).expect("it prints a line")
+        self.it.next()
     }
 
     /// Waits for a line; what is printed before it is not looked at.
     fn prints(&self, wanted: &str) {
-        while self.next() != wanted {}
+        self.it.prints(|line| line == wanted);
     }
 
     fn does(&mut self, command: &str) {
-        writeln!(self.input, "{command}").unwrap();
+        self.it.types(command);
         self.prints(&format!("DONE {}", command.split(' ').next().unwrap()));
     }
 
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    fn kill(self) {
+        self.it.kill();
     }
 }
 
@@ -152,7 +120,7 @@ fn a_contact_who_is_online_and_a_goodbye() {
     contact.does(&format!("raw {door} {} contact one\\n10.103.45.601:8080 P1 hi\\n\\0\\0", contact.at));
     shows(&bob, "one");
     shows(&bob, "10.103.45.601:8080 P1 hi");
-    writeln!(contact.input, "who {door}").unwrap();
+    contact.it.types(&format!("who {door}"));
     contact.prints(&format!("ONLINE {}", contact.at));
     assert_eq!(alice.term(), Some(0));
     contact.prints(&format!("GOT {door} team exit"));

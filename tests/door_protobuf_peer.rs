@@ -2,61 +2,39 @@
 //! SIGKILL on either side.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
+#[path = "support/counterpart.rs"]
+mod counterpart;
 #[path = "support/nodes.rs"]
 mod nodes;
 
-use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
 
+use counterpart::Counterpart;
 use nodes::{Net, Node, until};
 
-/// The older program, with what it has printed.
-struct Old {
-    child: Child,
-    printed: Arc<Mutex<Vec<String>>>,
-}
+/// The older program.
+struct Old(Counterpart);
 
 impl Old {
     fn start(local: SocketAddr, host: Option<SocketAddr>, id: u32) -> Self {
-        let program = Path::new(env!("CARGO_BIN_EXE_rumormill")).with_file_name("examples/protobuf_peer_counterpart");
-        let mut command = Command::new(program);
-        command.arg(local.to_string()).args(host.map(|host| host.to_string()));
-        command.args(["--desired-id", &id.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let printed = Arc::new(Mutex::new(Vec::new()));
-        let (lines, shared) = (BufReader::new(child.stdout.take().unwrap()).lines(), Arc::clone(&printed));
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| shared.lock().unwrap().push(line)));
-        let old = Self { child, printed };
+        let (local, host, id) = (local.to_string(), host.map(|host| host.to_string()), id.to_string());
+        let words: Vec<_> = [local.as_str()].into_iter().chain(host.as_deref()).chain(["--desired-id", &id]).collect();
+        let old = Self(Counterpart::start("protobuf_peer", &words));
         old.prints("listening ");
         old
     }
 
     fn types(&mut self, line: &str) {
-        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+        self.0.types(line);
     }
 
     /// Waits for a line that begins so, which it then forgets.
     fn prints(&self, start: &str) {
-        until(&format!("the older program prints {start:?}, not {:?}", self.printed.lock().unwrap()), || {
-            let mut printed = self.printed.lock().unwrap();
-            let found = printed.iter().position(|line| line.starts_with(start));
-            found.map(|at| printed.remove(at)).is_some()
-        });
+        self.0.takes(|line| line.starts_with(start));
     }
 
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Old {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    fn kill(self) {
+        self.0.kill();
     }
 }
 
@@ -70,24 +48,12 @@ fn with_door(net: &Net, keys: impl Fn(&Node) -> String) -> Node {
     let mut node = net.node("alice", &[]);
     let spec = format!("protobuf-peer,{}", keys(&node));
     node.words.extend(["--door".into(), spec]);
-    start(&mut node);
+    node.start_with_door();
     node
 }
 
-/// Starts it and waits until its door is open: the older program dials once.
-fn start(node: &mut Node) {
-    let open = |node: &Node| node.said().matches("a door is open").count();
-    let before = open(node);
-    node.start();
-    until("the door is open", || open(node) > before);
-}
-
-/// Waits for a message in the room that came by the door.
 fn room_has(node: &Node, claimed: &str, text: &str) {
-    until(&format!("the room has {text:?}"), || {
-        let is_it = |line: &serde_json::Value| line["claimed"] == claimed && line["text"] == text;
-        node.shown().iter().any(|line| is_it(line) && line["door"] == "protobuf-peer")
-    });
+    node.has_bridged("protobuf-peer", claimed, text);
 }
 
 #[test]
@@ -108,7 +74,7 @@ fn a_node_is_host_to_older_peers() {
     node.send("to all of you");
     for old in [&a, &b] {
         until("the room is heard", || {
-            let printed = old.printed.lock().unwrap();
+            let printed = old.0.printed.lock().unwrap();
             printed.iter().any(|line| line.starts_with("from 10: alice@") && line.ends_with(": to all of you"))
         });
     }
@@ -124,7 +90,7 @@ fn a_node_is_host_to_older_peers() {
     node.kill();
     a.prints("gone 10");
     b.prints("gone 10");
-    start(&mut node);
+    node.start_with_door();
     // The older program dials once in its life: a new one comes.
     let mut c = Old::start(near(&node, 5_014), Some(host), 14);
     c.prints("joined 10");
@@ -152,7 +118,7 @@ fn a_node_joins_an_older_host() {
     node.send("to all of you");
     for old in [&host, &c] {
         until("the room is heard", || {
-            let printed = old.printed.lock().unwrap();
+            let printed = old.0.printed.lock().unwrap();
             printed.iter().any(|line| line.starts_with("from 11: alice@") && line.ends_with(": to all of you"))
         });
     }
@@ -169,7 +135,7 @@ fn a_node_joins_an_older_host() {
     node.kill();
     host.prints("gone 11");
     c.prints("leave 11");
-    start(&mut node);
+    node.start_with_door();
     host.prints("peer 11");
     host.kill();
     c.prints("gone 10");

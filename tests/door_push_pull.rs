@@ -1,34 +1,22 @@
 //! PUSH and PULL through real nodes, by a client as it was as a process of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test")]
 
+#[path = "support/counterpart.rs"]
+mod counterpart;
 #[path = "support/nodes.rs"]
 mod nodes;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::LazyLock;
 use std::thread;
 use std::time::Duration;
 
+use counterpart::program;
 use nodes::{Net, Node, until};
-
-/// The other programs, built as examples so that they share nothing with ours.
-static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--locked", "-p", "rumormill-client"]);
-    build.args(["--example", "push_pull_counterpart", "--example", "relay_43110_counterpart"]);
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
-    PathBuf::from(env!("CARGO_BIN_EXE_rumormill")).with_file_name("examples")
-});
 
 /// The client while it runs.
 fn client(node: &Node, words: &[&str]) -> Child {
-    let mut command = Command::new(PROGRAMS.join("push_pull_counterpart"));
+    let mut command = Command::new(program("push_pull"));
     command.arg(door(node).to_string()).args(words).stdin(Stdio::null()).stdout(Stdio::piped());
     command.spawn().unwrap()
 }
@@ -124,7 +112,7 @@ fn letters_to_an_older_node_and_from_it() {
     let mut alice = net.node("alice", &[]);
     let own = alice.addr.ip();
     let listen = door(&alice);
-    let mut older = Command::new(PROGRAMS.join("relay_43110_counterpart"));
+    let mut older = Command::new(program("relay_43110"));
     older.args(["127.0.0.1:0", "200", "43110"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut older = older.spawn().unwrap();
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(older.stdout.take().unwrap()));

@@ -1,34 +1,18 @@
 //! TCP port 43110 through a real node: two nodes of which one has the door, and a node as it was as a process of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test")]
 
+#[path = "support/counterpart.rs"]
+mod counterpart;
 #[path = "support/nodes.rs"]
 mod nodes;
 #[path = "support/ports.rs"]
 mod ports;
 
-use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::sync::{LazyLock, Mutex};
-use std::thread;
 
-use nodes::{Net, Node, PATIENCE, until};
+use counterpart::Counterpart;
+use nodes::{Net, Node, until};
 use ports::port;
-
-/// The other program, built as an example so that it shares nothing with ours.
-static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-    let name = "relay_43110_counterpart";
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--locked", "-p", "rumormill-client", "--example", name]);
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
-    PathBuf::from(env!("CARGO_BIN_EXE_rumormill")).with_file_name("examples").join(name)
-});
 
 /// It does not choose the address from which it dials.
 const ITS_ADDRESS: &str = "127.0.0.1";
@@ -36,33 +20,23 @@ const PORT: u16 = 43_110;
 
 /// The other program while it runs; its queues move every 300 ms.
 struct Program {
-    child: Child,
-    input: ChildStdin,
-    lines: Mutex<Receiver<String>>,
+    it: Counterpart,
     at: SocketAddr,
 }
 
 impl Program {
     fn start(listen: &str) -> Self {
-        let mut command = Command::new(&*PROGRAM);
-        command.args([listen, "300", &PORT.to_string()]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        let (give, lines) = channel();
-        thread::spawn(move || {
-            BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| give.send(line))
-        });
-        let mut program = Self { child, input, lines: Mutex::new(lines), at: SocketAddr::from(([0; 4], 0)) };
-        program.at = program.next().strip_prefix("LISTENING ").unwrap().parse().unwrap();
-        program
+        let it = Counterpart::start("relay_43110", &[listen, "300", &PORT.to_string()]);
+        let at = it.next().strip_prefix("LISTENING ").unwrap().parse().unwrap();
+        Self { it, at }
     }
 
     fn next(&self) -> String {
-        self.lines.lock().unwrap().recv_timeout(PATIENCE).expect("it prints a line")
+        self.it.next()
     }
 
     fn does(&mut self, command: &str) {
-        writeln!(self.input, "{command}").unwrap();
+        self.it.types(command);
     }
 
     /// It shows a line of the room, whole and by itself.
@@ -73,16 +47,8 @@ impl Program {
         assert_eq!(line.len(), start.len() + 4 + end.len(), "{line}");
     }
 
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    fn kill(self) {
+        self.it.kill();
     }
 }
 

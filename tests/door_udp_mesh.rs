@@ -2,38 +2,30 @@
 //! either side.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
+#[path = "support/counterpart.rs"]
+mod counterpart;
 #[path = "support/nodes.rs"]
 mod nodes;
 #[path = "support/ports.rs"]
 mod ports;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::Command;
 
+use counterpart::Counterpart;
 use nodes::{Net, Node, rumormill, until};
 use ports::port;
 
-/// A program and what it has printed.
-struct Program {
-    child: Child,
-    printed: Arc<Mutex<Vec<String>>>,
-}
+/// An old program, or ours for a person.
+struct Program(Counterpart);
 
 impl Program {
     fn spawn(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let printed = Arc::new(Mutex::new(Vec::new()));
-        let (lines, shared) = (BufReader::new(child.stdout.take().unwrap()).lines(), Arc::clone(&printed));
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| shared.lock().unwrap().push(line)));
-        Self { child, printed }
+        Self(Counterpart::spawn(command))
     }
 
     fn old(words: &[&str]) -> Self {
-        let program = Path::new(env!("CARGO_BIN_EXE_rumormill")).with_file_name("examples/udp_mesh_counterpart");
-        let old = Self::spawn(Command::new(program).args(words));
+        let old = Self(Counterpart::start("udp_mesh", words));
         old.prints(|line| line.starts_with("listening "));
         old
     }
@@ -44,20 +36,12 @@ impl Program {
     }
 
     fn types(&mut self, line: &str) {
-        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+        self.0.types(line);
     }
 
     /// Waits for such a line; it and those before it are forgotten.
     fn prints(&self, holds: impl Fn(&str) -> bool) -> String {
-        let mut found = String::new();
-        let what = || format!("printed so far: {:?}", self.printed.lock().unwrap());
-        until(&what(), || {
-            let mut printed = self.printed.lock().unwrap();
-            let Some(at) = printed.iter().position(|line| holds(line)) else { return false };
-            found = printed.drain(..=at).next_back().unwrap();
-            true
-        });
-        found
+        self.0.prints(holds)
     }
 
     /// Waits for a directory of exactly these names.
@@ -69,39 +53,20 @@ impl Program {
         self.prints(|line| listed(line).is_some_and(|found| found == names));
     }
 
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    fn kill(self) {
+        self.0.kill();
     }
 }
 
 fn with_door(net: &Net, keys: &str) -> Node {
     let mut node = net.node("alice", &[]);
     node.words.extend(["--door".into(), format!("udp-mesh,{keys}")]);
-    start(&mut node);
+    node.start_with_door();
     node
 }
 
-/// Starts it and waits until its door is open: old peers send BIRTH once.
-fn start(node: &mut Node) {
-    let open = |node: &Node| node.said().matches("a door is open").count();
-    let before = open(node);
-    node.start();
-    until("the door is open", || open(node) > before);
-}
-
 fn room_has(node: &Node, claimed: &str, text: &str) {
-    until(&format!("the room has {text:?}"), || {
-        let is_it = |line: &serde_json::Value| line["claimed"] == claimed && line["text"] == text;
-        node.shown().iter().any(|line| is_it(line) && line["door"] == "udp-mesh")
-    });
+    node.has_bridged("udp-mesh", claimed, text);
 }
 
 #[test]
@@ -123,7 +88,7 @@ fn a_node_is_the_directory_of_old_peers() {
     // A name that is taken, and one that broadcasts by itself.
     let second = Program::peer("A", server);
     a.sees("ABR");
-    assert!(second.printed.lock().unwrap().is_empty(), "it is left out without a word");
+    assert!(second.0.printed.lock().unwrap().is_empty(), "it is left out without a word");
     second.kill();
     let c = Program::old(&["peer", "C", "0", &server.to_string()]);
     room_has(&node, "C", "peerC_broadcast_0");
@@ -135,7 +100,7 @@ fn a_node_is_the_directory_of_old_peers() {
     let members = node.state.join("udp-mesh.members");
     until("the members are written", || fs::read_to_string(&members).is_ok_and(|text| text.lines().count() == 3));
     node.kill();
-    start(&mut node);
+    node.start_with_door();
     a.sees("AR");
     a.types("all after the restart");
     room_has(&node, "A", "after the restart");
@@ -189,7 +154,7 @@ fn our_own_peer_joins_an_old_server_and_is_told_by_ours_why_it_is_not_taken() {
     a.sees("AQ");
     until("it knows the other", || {
         q.types("peers");
-        q.printed.lock().unwrap().iter().any(|line| line.starts_with("A 127.0.0.1:"))
+        q.0.printed.lock().unwrap().iter().any(|line| line.starts_with("A 127.0.0.1:"))
     });
     q.types("send hello");
     a.prints(|line| line == format!("vanilla {own} hello"));

@@ -96,6 +96,22 @@ pub struct Node {
 }
 
 impl Node {
+    /// Starts it and waits until its door is open: some old programs come once only.
+    pub fn start_with_door(&mut self) {
+        let open = |node: &Self| node.said().matches("a door is open").count();
+        let before = open(self);
+        self.start();
+        until("the door is open", || open(self) > before);
+    }
+
+    /// Waits until it shows a message that came by this door.
+    pub fn has_bridged(&self, door: &str, claimed: &str, text: &str) {
+        until(&format!("the room has {text:?}"), || {
+            let is_it = |line: &Value| line["claimed"] == claimed && line["text"] == text && line["door"] == door;
+            self.shown().iter().any(is_it)
+        });
+    }
+
     /// Starts it and waits until it answers at its socket.
     pub fn start(&mut self) {
         self.spawn();

@@ -1,0 +1,93 @@
+//! A program of an older world as a process of its own, and what it prints. These are examples, so that they share nothing
+//! with what they speak to.
+#![allow(clippy::unwrap_used, dead_code, reason = "helpers of tests, each of which uses its part")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use crate::nodes::until;
+
+/// Where a program is, by the name of its source; built if only one test was asked for.
+pub fn program(name: &str) -> PathBuf {
+    static BUILT: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let example = format!("{name}_counterpart");
+    let path = Path::new(env!("CARGO_BIN_EXE_rumormill")).with_file_name("examples").join(&example);
+    let mut built = BUILT.lock().unwrap();
+    if !built.contains(&example) {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--locked", "-p", "rumormill-client", "--example", &example]);
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
+        built.push(example);
+    }
+    path
+}
+
+/// A program while it runs, and the lines that nobody has taken yet. It is killed when this goes.
+pub struct Counterpart {
+    child: Child,
+    pub printed: Arc<Mutex<Vec<String>>>,
+}
+
+impl Counterpart {
+    pub fn start(name: &str, words: &[&str]) -> Self {
+        Self::spawn(Command::new(program(name)).args(words))
+    }
+
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let printed = Arc::new(Mutex::new(Vec::new()));
+        let (lines, shared) = (BufReader::new(child.stdout.take().unwrap()).lines(), Arc::clone(&printed));
+        thread::spawn(move || lines.map_while(Result::ok).for_each(|line| shared.lock().unwrap().push(line)));
+        Self { child, printed }
+    }
+
+    pub fn types(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Takes the next line, whatever it is.
+    pub fn next(&self) -> String {
+        self.takes(|_| true)
+    }
+
+    /// Waits for such a line and takes it; others stay.
+    pub fn takes(&self, holds: impl Fn(&str) -> bool) -> String {
+        let mut found = None;
+        until(&format!("a line, none of {:?}", self.printed.lock().unwrap()), || {
+            let mut printed = self.printed.lock().unwrap();
+            let at = printed.iter().position(|line| holds(line));
+            found = at.map(|at| printed.remove(at));
+            found.is_some()
+        });
+        found.unwrap()
+    }
+
+    /// Waits for such a line; it and those before it are taken.
+    pub fn prints(&self, holds: impl Fn(&str) -> bool) -> String {
+        loop {
+            let line = self.next();
+            if holds(&line) {
+                return line;
+            }
+        }
+    }
+
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Counterpart {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
