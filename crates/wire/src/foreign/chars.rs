@@ -26,7 +26,7 @@ pub fn is_hidden(c: char) -> bool {
 }
 
 pub(super) fn is_plain_in_quotes(c: char) -> bool {
-    c == ' ' || !(is_hidden(c) || is_mark(c) || c.is_whitespace() || matches!(c, '"' | '\\'))
+    c == ' ' || !(is_hidden(c) || is_mark(c) || c.is_whitespace() || c == '"')
 }
 
 pub(super) fn is_plain_in_word(c: char) -> bool {
