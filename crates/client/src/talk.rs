@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use rumormill_node::socket::{Client, ClientError, LogEvent, default_path};
+use rumormill_node::PeerInfo;
+use rumormill_node::socket::{Client, ClientError, Info, LogEvent, default_path};
+use rumormill_node::validity::{Standing, date};
 use rumormill_node::view::LogLine;
 
 use crate::output::{Failure, colour, line};
@@ -96,11 +98,12 @@ fn plain_text(text: &str) -> String {
 }
 
 pub fn peers(matches: &ArgMatches) -> Result<ExitCode, Failure> {
-    let peers = ask(matches, async |client| client.peers().await)?;
+    let (peers, info) = ask(matches, async |client| Ok((client.peers().await?, client.info().await?)))?;
     if matches.get_flag("json") {
         line(json(&peers)?);
         return Ok(ExitCode::SUCCESS);
     }
+    lists_and_dates(&peers, &info);
     if peers.is_empty() {
         line("no links");
         return Ok(ExitCode::SUCCESS);
@@ -117,6 +120,28 @@ pub fn peers(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         ));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Certificates that are outside their dates or soon will be, and who has which revocation list.
+fn lists_and_dates(peers: &[PeerInfo], info: &Info) {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let warn = |whose: &str, from, until| {
+        if let Some(why) = Standing::of(from, until, now).warning(from, until) {
+            line(format_args!("{whose} certificate {why}"));
+        }
+    };
+    warn("our", info.certificate_not_before, info.certificate_not_after);
+    for peer in peers {
+        warn(&format!("{}'s", peer.name), 0, peer.certificate_not_after);
+    }
+    let others = peers.iter().filter(|peer| peer.revocations.is_some_and(|number| number != info.revocations));
+    let others: Vec<_> =
+        others.map(|peer| format!("{} has {}", peer.name, peer.revocations.unwrap_or_default())).collect();
+    let others = if others.is_empty() { String::new() } else { format!("; {}", others.join(", ")) };
+    if info.revocations > 0 || !others.is_empty() {
+        let (number, issued) = (info.revocations, date(info.revocations_issued));
+        line(format_args!("revocation list {number} of {issued}, {} nodes{others}", info.revoked_nodes));
+    }
 }
 
 pub fn doors(matches: &ArgMatches) -> Result<ExitCode, Failure> {

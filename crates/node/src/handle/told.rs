@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 
+use rumormill_wire::native::MAX_CUT_INCARNATIONS;
 use rumormill_wire::{Incarnation, NodeId, Seq};
 use serde::{Deserialize, Serialize};
 
 use super::NodeHandle;
 use crate::doors::{DoorInfo, OpenDoor};
 use crate::link::Direction;
+use crate::validity::seconds;
 
 /// A link, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +30,12 @@ pub struct PeerInfo {
     pub behind: u64,
     /// Nothing is missing on either side that was known two seconds ago.
     pub in_sync: bool,
+    /// The number of its revocation list, by its own word.
+    #[serde(default)]
+    pub revocations: Option<u64>,
+    /// Until when its certificate is valid, in seconds since the Unix epoch.
+    #[serde(default)]
+    pub certificate_not_after: u64,
     /// TLS version.
     pub tls_version: String,
     /// TLS key exchange group.
@@ -65,6 +73,8 @@ impl NodeHandle {
                     lag: stats.lag,
                     behind: stats.behind,
                     in_sync: stats.in_sync,
+                    revocations: stats.revocations,
+                    certificate_not_after: link.facts.until,
                     tls_version: link.facts.tls_version.clone(),
                     tls_group: link.facts.tls_group.clone(),
                     bytes_in: link.bytes_in.load(std::sync::atomic::Ordering::Relaxed),
@@ -82,13 +92,36 @@ impl NodeHandle {
         self.0.doors.get().into_iter().flatten().map(OpenDoor::info).collect()
     }
 
-    /// For each incarnation of a node, the last number that we have: what `certs revoke` cuts at.
+    /// For each incarnation of a node, the last number that we have: what `certs revoke` cuts at. At most as many as a cut
+    /// may name, the lowest; and how many more there are.
     #[must_use]
-    pub fn frontier_of(&self, node: &NodeId) -> Vec<(Incarnation, Seq)> {
-        self.0.hub.with_engine(|engine| {
-            let own = engine.frontier().filter(|entry| entry.origin.node == *node);
+    pub fn frontier_of(&self, node: &NodeId) -> (Vec<(Incarnation, Seq)>, usize) {
+        let mut own: Vec<_> = self.0.hub.with_engine(|engine| {
+            let own = engine.frontier().filter(|entry| entry.origin.node == *node && entry.next > Seq::FIRST);
             own.map(|entry| (entry.origin.incarnation, Seq(entry.next.0.saturating_sub(1)))).collect()
-        })
+        });
+        let left_out = own.len().saturating_sub(MAX_CUT_INCARNATIONS);
+        own.truncate(MAX_CUT_INCARNATIONS);
+        (own, left_out)
+    }
+
+    /// The revocation list in force.
+    #[must_use]
+    pub fn revocations(&self) -> std::sync::Arc<rumormill_transport::Revocations> {
+        self.0.hub.checker.revoked.get()
+    }
+
+    /// From when and until when our certificate is valid, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn certificate_valid(&self) -> (u64, u64) {
+        let (from, until) = self.0.endpoint.identity().valid();
+        (seconds(from), seconds(until))
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> rumormill_wire::NetworkId {
+        self.0.endpoint.network()
     }
 
     /// The fingerprint of all that the node has: equal fingerprints are equal logs.
@@ -117,6 +150,12 @@ impl NodeHandle {
             ("gossip_members".to_owned(), as_u64(members)),
             ("links".to_owned(), as_u64(hub.links().len())),
             ("handshakes_in_flight".to_owned(), as_u64(self.0.endpoint.handshakes())),
+        ]);
+        let list = self.revocations();
+        all.extend([
+            ("node_revocation_list".to_owned(), list.number()),
+            ("node_revocation_issued".to_owned(), list.issued()),
+            ("node_revoked_nodes".to_owned(), as_u64(list.len())),
         ]);
         all.extend(hub.counters.named().into_iter().map(|(name, n)| (format!("node_{name}"), n)));
         for door in self.doors() {

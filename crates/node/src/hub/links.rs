@@ -105,7 +105,7 @@ impl Hub {
         state.links.values().any(|link| name == Some(link.facts.name.as_str()) || node == Some(link.facts.peer))
     }
 
-    /// Changes whenever a link comes or goes, or a revocation list comes into force.
+    /// Changes whenever a link comes or goes.
     pub(crate) fn links_changed(&self) -> watch::Receiver<u64> {
         self.links_changed.subscribe()
     }
