@@ -8,11 +8,10 @@
 )]
 mod world;
 
-use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use rumormill_gossip::bundle::{seal, signed_bytes};
-use rumormill_gossip::{Dissemination, EngineConfig, Event, Input, LinkId, Signer, VerifiedBundle};
+use rumormill_gossip::{Dissemination, EngineConfig, Event, Input, LinkId, VerifiedBundle};
 use rumormill_wire::native::{
     BundleBuilder, Coverage, EntryState, Frame, Member, MessageKind, Rumor, Status, StatusEntries, StatusEntry,
 };

@@ -96,13 +96,10 @@ impl NodeHandle {
     /// may name, the lowest; and how many more there are.
     #[must_use]
     pub fn frontier_of(&self, node: &NodeId) -> (Vec<(Incarnation, Seq)>, usize) {
-        let mut own: Vec<_> = self.0.hub.with_engine(|engine| {
+        lowest(self.0.hub.with_engine(|engine| {
             let own = engine.frontier().filter(|entry| entry.origin.node == *node && entry.next > Seq::FIRST);
             own.map(|entry| (entry.origin.incarnation, Seq(entry.next.0.saturating_sub(1)))).collect()
-        });
-        let left_out = own.len().saturating_sub(MAX_CUT_INCARNATIONS);
-        own.truncate(MAX_CUT_INCARNATIONS);
-        (own, left_out)
+        }))
     }
 
     /// The revocation list in force.
@@ -186,9 +183,32 @@ impl NodeHandle {
     }
 }
 
+/// As many as a cut may name, from the lowest on, and how many more there were: an answer has a bound, whatever a member made.
+fn lowest(mut chains: Vec<(Incarnation, Seq)>) -> (Vec<(Incarnation, Seq)>, usize) {
+    let left_out = chains.len().saturating_sub(MAX_CUT_INCARNATIONS);
+    chains.sort_unstable();
+    chains.truncate(MAX_CUT_INCARNATIONS);
+    (chains, left_out)
+}
+
 /// Threads of this process, by what the system says; 0 where it does not.
 fn threads() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("Threads:"));
     line.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_revocation_is_told_fits_whatever_the_member_made() {
+        let made = |n: u64| (0..n).rev().map(|i| (Incarnation(i), Seq(9))).collect::<Vec<_>>();
+        let (few, left_out) = lowest(made(3));
+        assert_eq!((few[0].0, few.len(), left_out), (Incarnation(0), 3, 0));
+        let (most, left_out) = lowest(made(20_000));
+        assert_eq!((most.len(), left_out), (MAX_CUT_INCARNATIONS, 20_000 - MAX_CUT_INCARNATIONS));
+        assert_eq!(most.last().unwrap().0, Incarnation(1_023), "the lowest ones");
+    }
 }

@@ -202,7 +202,9 @@ impl Revocations {
 mod tests {
     use super::*;
 
-    fn part(place: u8, number: u64, nodes: &[(NodeId, Option<&[(u64, u64)]>)]) -> Arc<ListPart> {
+    type Lasts<'a> = Option<&'a [(u64, u64)]>;
+
+    fn part(place: u8, number: u64, nodes: &[(NodeId, Lasts<'_>)]) -> Arc<ListPart> {
         let nodes = nodes.iter().map(|(node, cut)| {
             let cut = cut.map(|cut| cut.iter().map(|(i, n)| (Incarnation(*i), Seq(*n))).collect());
             (*node, Revoked { not_after: 9, cut })
