@@ -8,7 +8,6 @@
 )]
 mod world;
 
-
 use bytes::Bytes;
 use rumormill_gossip::bundle::{seal, signed_bytes};
 use rumormill_gossip::{Dissemination, EngineConfig, Event, Input, LinkId, VerifiedBundle};

@@ -85,15 +85,14 @@ impl Validity {
         for link in hub.links() {
             let facts = &link.facts;
             let ended = if now > facts.until {
-                Some(facts.name.as_str())
+                Some((facts.name.as_str(), "your certificate has expired"))
             } else {
-                (now > facts.ours_until).then_some(ours.name())
+                (now > facts.ours_until).then_some((ours.name(), "the certificate of this side has expired"))
             };
-            if let Some(name) = ended {
-                let reason = format!("the certificate of {name} has expired");
-                if link.bye(ByeCode::EXPIRED, &reason) {
+            if let Some((name, reason)) = ended {
+                if link.bye(ByeCode::EXPIRED, reason) {
                     Counters::add(&hub.counters.links_expired, 1);
-                    tracing::warn!(peer = %facts.name, addr = %facts.addr, reason, "closing a link");
+                    tracing::warn!(peer = %facts.name, addr = %facts.addr, "the certificate of {name} has expired: closing the link");
                 }
             } else if let Some(why) = self.warning(facts.peer, 0, facts.until, now) {
                 tracing::warn!(peer = %facts.name, "the certificate of a neighbour {why}");
@@ -150,7 +149,7 @@ mod tests {
             let now = until - 9 * DAY_S + minute * 60;
             said += u32::from(validity.warning(NodeId([1; 32]), 0, until, now).is_some());
         }
-        assert_eq!(said, 7 + 1, "each of the last seven days, and the end");
+        assert_eq!(said, 9, "each of the last seven days, the last minute, and that it has ended");
         for n in 0..5_000_u16 {
             let mut node = [2; 32];
             node[..2].copy_from_slice(&n.to_be_bytes());

@@ -33,7 +33,11 @@ pub(crate) async fn run(hub: Arc<Hub>, endpoint: Endpoint, home: Option<PathBuf>
         }
         if let Some((cert, key)) = &files {
             match certificate.look(|| load(cert, key)) {
-                Some(Ok(identity)) => renew(&endpoint, identity, cert),
+                Some(Ok(identity)) => {
+                    if renew(&endpoint, identity, cert) {
+                        hub.neighbours.try_again();
+                    }
+                }
                 Some(Err(why)) => tracing::warn!(why, "the renewed certificate does not load; the old one stays"),
                 None => {}
             }
@@ -122,18 +126,24 @@ fn load(certificate: &Path, key: &Path) -> Result<Identity, Unread> {
     })
 }
 
-fn renew(endpoint: &Endpoint, identity: Identity, certificate: &Path) {
+/// Says whether new links use another certificate than before.
+fn renew(endpoint: &Endpoint, identity: Identity, certificate: &Path) -> bool {
     let ours = endpoint.identity();
     if identity.certificate_der() == ours.certificate_der() {
-        return;
+        return false;
     }
     if identity.node() != ours.node() {
-        return tracing::warn!("the new certificate is for another key: another node; restart to become it");
+        tracing::warn!("the new certificate is for another key: another node; restart to become it");
+        return false;
     }
     match endpoint.reload(identity) {
         Ok(()) => tracing::info!(certificate = %certificate.display(), "new links use the renewed certificate"),
-        Err(error) => tracing::warn!(%error, "the renewed certificate is not taken; the old one stays"),
+        Err(error) => {
+            tracing::warn!(%error, "the renewed certificate is not taken; the old one stays");
+            return false;
+        }
     }
+    true
 }
 
 fn read_list(path: &Path, trust: &Trust) -> Result<Revocations, Unread> {
