@@ -42,6 +42,11 @@ impl Checker {
         }
     }
 
+    /// Whether the newest list revokes this node.
+    pub(crate) fn is_revoked(&self, node: &NodeId) -> bool {
+        lock(&self.revoked).nodes.contains_key(node)
+    }
+
     /// Does one piece of work; what comes out goes to the engine.
     pub(crate) fn run(&self, job: Job) -> Option<Input> {
         match job {

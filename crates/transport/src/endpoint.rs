@@ -91,6 +91,7 @@ pub(crate) struct Shared {
     revoked: Arc<RwLock<Arc<RevocationSet>>>,
     gate: Mutex<Gate>,
     pub(crate) deadline: Duration,
+    pub(crate) descriptors: i32,
     limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -115,6 +116,7 @@ impl Endpoint {
             revoked,
             gate: Mutex::new(Gate::new(config.gate)),
             deadline: config.gate.deadline,
+            descriptors: config.gate.descriptors,
             limits: Limits::new(config.link, Arc::clone(&metrics)),
             metrics,
         })))

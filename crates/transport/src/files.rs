@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::regular::read_regular;
+
 /// A file that could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}: {source}", path.display())]
@@ -39,14 +41,10 @@ pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
         .map_err(|_| FileError::at("read", path)(io::Error::new(io::ErrorKind::InvalidData, "not UTF-8")))
 }
 
-/// Reads a file of at most 1 MiB.
+/// Reads a regular file of at most 1 MiB.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     const MOST: u64 = 1 << 20;
-    let length = fs::metadata(path).map_err(FileError::at("read", path))?.len();
-    if length > MOST {
-        return Err(FileError::at("read", path)(io::Error::new(io::ErrorKind::InvalidData, "longer than 1 MiB")));
-    }
-    fs::read(path).map_err(FileError::at("read", path))
+    read_regular(path, MOST).map_err(FileError::at("read", path))
 }
 
 /// Writes beside, syncs and renames.

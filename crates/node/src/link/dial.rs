@@ -8,8 +8,10 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rumormill_transport::{Backoff, Endpoint, Expect, Listener};
 use rumormill_wire::NodeId;
+use tokio::sync::oneshot;
 
 use super::greet::Greeting;
+use super::greetings::Greetings;
 use super::{Direction, pump};
 use crate::config::Neighbour;
 use crate::counters::Counters;
@@ -28,6 +30,7 @@ pub(crate) struct Linker {
     pub(crate) endpoint: Endpoint,
     pub(crate) greeting: Greeting,
     pub(crate) max_links: usize,
+    pub(crate) greetings: Arc<Greetings>,
 }
 
 /// Keeps a link with a neighbour until the node stops.
@@ -57,7 +60,7 @@ async fn dial_again_and_again(linker: &Linker, neighbour: &Neighbour) {
                 // The link has a task of its own, so that the node can say goodbye on it after dialling has ended.
                 let (linker, direction) = (linker.clone(), Direction::Outbound);
                 let link = tokio::spawn(async move {
-                    pump::run(&linker.hub, opened, direction, &linker.greeting, linker.max_links).await
+                    pump::run(&linker.hub, opened, direction, &linker.greeting, linker.max_links, None).await
                 });
                 let ended = link.await;
                 if begun.elapsed() >= LIVED {
@@ -107,14 +110,21 @@ pub(crate) async fn accept(linker: Linker, mut listener: Listener) {
             opened = listener.accept() => opened,
         };
         let Some(opened) = opened else { return };
-        let linker = linker.clone();
-        tokio::spawn(async move {
+        let (begin, begun) = oneshot::channel();
+        let (node, room) = (opened.peer.node(), linker.hub.room_for_links(linker.max_links));
+        let taken = linker.clone();
+        let task = tokio::spawn(async move {
+            let (linker, Ok(seat)) = (taken, begun.await) else { return };
             let (name, addr) = (opened.peer.name().to_owned(), opened.peer.addr());
             let direction = Direction::Inbound;
-            if let Err(error) = pump::run(&linker.hub, opened, direction, &linker.greeting, linker.max_links).await {
+            let run = pump::run(&linker.hub, opened, direction, &linker.greeting, linker.max_links, Some(seat));
+            if let Err(error) = run.await {
                 Counters::add(&linker.hub.counters.greetings_failed, 1);
                 tracing::info!(peer = %name, %addr, reason = %error, "link refused");
             }
         });
+        let (seat, ended) = linker.greetings.enter(node, task.abort_handle(), room);
+        Counters::add(&linker.hub.counters.greetings_evicted, ended);
+        let _ = begin.send(seat);
     }
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod dial;
 pub(crate) mod greet;
+pub(crate) mod greetings;
 pub(crate) mod outbox;
 pub(crate) mod pump;
 

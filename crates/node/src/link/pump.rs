@@ -10,6 +10,7 @@ use rumormill_transport::{LinkError, LinkReader, LinkWriter};
 use rumormill_wire::native::{ByeCode, Frame, kind};
 
 use super::greet::{self, GreetError, Greeting};
+use super::greetings::Seat;
 use super::{Direction, Facts, Link, Piece};
 use crate::counters::Counters;
 use crate::hub::{Admission, Hub};
@@ -19,7 +20,8 @@ const RIVAL_PING: Duration = Duration::from_secs(1);
 /// How long a reader goes on after our BYE was written, for the peer to close first.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// Greets, joins and serves a link until it ends.
+/// Greets, joins and serves a link until it ends. `seat` is its place among those that greet, kept until it is up; who is
+/// turned out of it is dropped here.
 ///
 /// # Errors
 /// Why the link never came up. One that was up and ended is no error.
@@ -29,6 +31,7 @@ pub(crate) async fn run(
     direction: Direction,
     greeting: &Greeting,
     max_links: usize,
+    seat: Option<Seat>,
 ) -> Result<(), GreetError> {
     let Opened { mut reader, mut writer, peer } = opened;
     let greeted = match greet::exchange(greeting, &mut reader, &mut writer).await {
@@ -36,6 +39,9 @@ pub(crate) async fn run(
         other => other,
     };
     if let Err(error) = greeted {
+        if error.is_breach() {
+            hub.breach_in_greeting(peer.node());
+        }
         if let Some((code, reason)) = error.bye() {
             greet::refuse(writer, code, reason).await;
         }
@@ -69,7 +75,11 @@ pub(crate) async fn run(
             }
         }
     }
-    serve(hub, &link, reader, writer).await;
+    // In a task of its own: a link that is up is taken down by itself alone.
+    let hub = Arc::clone(hub);
+    let serving = tokio::spawn(async move { serve(&hub, &link, reader, writer).await });
+    drop(seat);
+    let _ = serving.await;
     Ok(())
 }
 
@@ -121,7 +131,7 @@ async fn read(hub: &Hub, link: &Link, mut reader: LinkReader) -> String {
             Ok(None) => return "closed by the peer".to_owned(),
             Err(error) => {
                 if matches!(error, LinkError::Frame(_)) {
-                    link.bye(ByeCode::PROTOCOL, "a frame of a length that no frame has");
+                    hub.breach(link, "a frame of a length that no frame has");
                     tracing::warn!(peer = %link.facts.name, %error, "a neighbour broke the protocol");
                     let _ = tokio::time::timeout(LINGER, closed).await;
                 }
