@@ -121,6 +121,31 @@ async fn links_that_greet_count_with_those_that_are_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_is_known_at_two_addresses_and_at_none_once_it_is_revoked() {
+    let net = Net::new();
+    let a = net.start("a", &[]).await;
+    let known = || a.metrics().into_iter().find(|(name, _)| name == "known_addresses").map(|(_, n)| n).unwrap();
+    let mallory = Member::new(&net, "mallory");
+    for last in 1..=8 {
+        let from = Some([127, 0, 7, last].into());
+        let mut opened = mallory.endpoint.dial_from(from, a.local_addr(), Expect::Any).await.unwrap();
+        opened.writer.send([mallory.hello().as_slice()]).await.unwrap();
+        until("it is linked from there", async || {
+            a.peers().iter().any(|peer| peer.addr.to_string().starts_with(&format!("127.0.7.{last}:")))
+        })
+        .await;
+        let expected = u64::from(last).min(2);
+        until("it is known there", async || known() == expected).await;
+        drop(opened);
+        until("it is gone", async || !has(&a, "mallory")).await;
+    }
+    let ca = LocalCa::open_or_create(&net.dir.path().join("home")).unwrap();
+    ca.revoke(mallory.endpoint.identity().node(), None).unwrap();
+    until("it is known nowhere", async || known() == 0).await;
+    a.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_length_that_no_frame_has_is_banned_before_and_after_hello() {
     let net = Net::new();
     let a = net.start("a", &[]).await;

@@ -184,6 +184,12 @@ impl Endpoint {
         self.gate(|gate| gate.set_members(members));
     }
 
+    /// How many addresses of known members have slots of their own.
+    #[must_use]
+    pub fn known_members(&self) -> usize {
+        self.gate(|gate| gate.known_members())
+    }
+
     pub(crate) fn check_scope(&self, addr: SocketAddr) -> Result<(), DialError> {
         let beyond = self.0.loopback_only && !addr.ip().to_canonical().is_loopback();
         if beyond { Err(DialError::LoopbackOnly(addr)) } else { Ok(()) }

@@ -113,6 +113,12 @@ impl Gate {
         self.members = members.into_iter().map(|addr| addr.to_canonical()).take(MAX_MEMBERS).collect();
     }
 
+    /// How many addresses of known members there are.
+    #[must_use]
+    pub fn known_members(&self) -> usize {
+        self.members.len()
+    }
+
     fn class(&self, addr: IpAddr) -> Class {
         let addr = addr.to_canonical();
         if self.members.contains(&addr) { Class::Member(addr) } else { Class::Prefix(prefix(addr)) }
