@@ -44,7 +44,7 @@ fn help(key: &str) -> &'static str {
         "max-handshakes-per-prefix" => "Handshakes in flight from one address prefix",
         "handshake-deadline" => "Time for one handshake, such as 5s",
         "log-format" => "human or json [default: human]",
-        "log-level" => "error, warn, info, debug or trace [default: info]",
+        "log-level" => "error, warn, info, debug or trace [default: RUST_LOG as far as it is meant for us, else info]",
         _ => "",
     }
 }

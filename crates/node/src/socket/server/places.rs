@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rustix::net::SendFlags;
 use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -45,7 +46,8 @@ impl Places {
 pub(super) fn turn_away(stream: &UnixStream, why: &str) {
     if let Ok(mut line) = serde_json::to_vec(&Reply::Error(why.to_owned())) {
         line.push(b'\n');
-        let _ = stream.try_write(&line);
+        // Not by the runtime, which may not know yet that the connection can be written to.
+        let _ = rustix::net::send(stream, &line, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
     }
 }
 
