@@ -11,6 +11,7 @@ use crate::clock::micros;
 use crate::counters::Counters;
 use crate::hub::Hub;
 use crate::known::Known;
+use crate::logging;
 
 /// Pings without an answer before a link is closed.
 const SILENT_PINGS: u64 = 3;
@@ -37,6 +38,7 @@ pub(crate) async fn run(hub: Arc<Hub>, endpoint: Endpoint, ping: Duration, confi
         }
         remember(&hub, &endpoint, &mut known, &mut given);
         hub.check_wall();
+        logging::tell_left_out(false);
         ping_silent(&hub, micros(ping));
     }
 }

@@ -15,6 +15,7 @@ mod descriptors;
 mod disk;
 mod doors;
 mod files;
+mod foreign_json;
 pub mod handle;
 mod housekeeping;
 mod hub;
@@ -42,7 +43,9 @@ pub use doors::DoorInfo;
 pub use handle::{LogError, NodeHandle, PeerInfo, Pending};
 pub use hub::{Committed, Receipt, SubmitError};
 pub use link::Direction;
+pub use link::neighbours::NeighbourInfo;
 pub use process::{ProcessArgs, run_process};
+pub use rumormill_wire::{Foreign, ForeignText, foreign};
 pub use run::{configure, run_node};
 pub use start::{Credentials, StartError, start, start_with};
 

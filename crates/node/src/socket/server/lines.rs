@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use rumormill_wire::foreign::json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
@@ -36,9 +37,12 @@ impl Out {
     }
 
     pub(super) async fn put(&mut self, reply: &Reply) -> io::Result<()> {
-        let mut line = serde_json::to_vec(reply).map_err(io::Error::other)?;
-        line.push(b'\n');
-        timeout(self.deadline, self.to.write_all(&line)).await.map_err(|_| slow("took nothing", self.deadline))?
+        let mut line = serde_json::to_string(reply).map_err(io::Error::other)?;
+        line.push('\n');
+        // The same values, and a terminal at the other end obeys nobody.
+        let line = json(&line);
+        let written = timeout(self.deadline, self.to.write_all(line.as_bytes())).await;
+        written.map_err(|_| slow("took nothing", self.deadline))?
     }
 
     pub(super) async fn flush(&mut self) -> io::Result<()> {
