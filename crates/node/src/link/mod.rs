@@ -6,6 +6,7 @@
 pub(crate) mod dial;
 pub(crate) mod ended;
 pub(crate) mod greet;
+pub(crate) mod greetings;
 pub(crate) mod neighbours;
 pub(crate) mod outbox;
 pub(crate) mod plan;
