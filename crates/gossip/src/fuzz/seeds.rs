@@ -170,8 +170,8 @@ fn forks() -> Vec<Seed> {
     let early = Script::new(0)
         .liar()
         .op(Kind::Member, &[0, LIAR + 2])
-        .op(Kind::Proof, &[0, LIAR + 2, 3, 1, 1])
         .op(Kind::Sign, &[0, LIAR + 2])
+        .op(Kind::Proof, &[0, LIAR + 2, 3, 1, 1])
         .op(Kind::Work, &[0, 0, 9]);
     let invalid = prompt().liar().chain(0, 2).op(Kind::Proof, &[0, LIAR, 2, 0, 1]).chain(1, 2);
     let compatible = prompt().liar().chain(0, 2).op(Kind::Proof, &[0, LIAR, 0, 0, 0]);

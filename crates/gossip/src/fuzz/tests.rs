@@ -45,7 +45,7 @@ fn spliced() -> impl Strategy<Value = Vec<u8>> {
 }
 
 const CASES: u32 = match option_env!("FUZZ_CASES") {
-    Some(_) => 20_000,
+    Some(_) => 6_000,
     None => 200,
 };
 
