@@ -17,7 +17,7 @@ pub struct Disk {
     pub bundles: BTreeMap<Origin, Vec<Arc<VerifiedBundle>>>,
     pub members: Vec<(NodeId, Bytes)>,
     pub proofs: BTreeMap<Origin, VerifiedProof>,
-    pub list: Option<(Revocations, Bytes)>,
+    pub list: Revocations,
 }
 
 /// What has to come next in a chain: number, predecessor, and a clock above this one.

@@ -20,8 +20,8 @@ pub enum Job {
     Member { link: LinkId, node: NodeId, evidence: Bytes },
     /// Check a proof.
     Proof { link: LinkId, raw: Box<RawProof> },
-    /// Check a revocation list.
-    List { bytes: Bytes },
+    /// Check a part of the revocation list.
+    List { link: LinkId, bytes: Bytes },
     /// Read one bundle.
     LookUp { origin: Origin, at: Seq },
     /// Read a range and send it. Flags: a STATUS is wanted, it answers a RANGE.
@@ -53,11 +53,14 @@ impl World<'_> {
                 self.reach(if verdict.is_some() { "a valid PROOF" } else { "an invalid PROOF" });
                 self.give(end, Input::ProofVerdict { link, verdict })?;
             }
-            Job::List { bytes } => {
-                if let Some(list) = self.lists.iter().find(|list| list.bytes == bytes).map(|list| list.list.clone()) {
-                    self.reach("a valid REVOKED");
-                    self.give(end, Input::Revoked { list, bytes })?;
-                }
+            Job::List { link, bytes } => {
+                let part = self.lists.iter().find(|part| part.bytes() == bytes).cloned();
+                self.reach(if part.is_some() { "a valid REVOKED" } else { "an invalid REVOKED" });
+                let verdict = match part {
+                    Some(part) => Input::Revoked { link: Some(link), part },
+                    None => Input::RevocationsRefused { link },
+                };
+                self.give(end, verdict)?;
             }
             Job::LookUp { origin, at } => {
                 if !super::OPEN_LOOK_UP {

@@ -1,61 +1,71 @@
-//! The CA: revocation lists that hold, because it made them.
+//! The CA: parts of the revocation list that hold, because it made them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use bytes::Bytes;
-use rumormill_wire::native::{Cut, RevocationEntry, RevocationList};
-use rumormill_wire::{Incarnation, NodeId, Seq, Signature};
+use rumormill_wire::native::{ListPart, Revisions, Revoked};
+use rumormill_wire::{NodeId, Seq, Signature};
 
+use super::Finding;
 use super::cast;
 use super::ops::ARGS;
 use super::world::World;
-use crate::revocation::Revocations;
+use crate::io::Input;
 
-/// A list that the CA signed.
-#[derive(Debug, Clone)]
-pub struct List {
-    pub list: Revocations,
-    pub bytes: Bytes,
-}
+/// 2026-01-01, and a year later, in seconds.
+const ISSUED: u64 = 1_767_225_600;
+const NOT_AFTER: u64 = ISSUED + 31_536_000;
 
 impl World<'_> {
-    /// `step, who, cut, who, cut`. A cut of 0 is none, 1 cuts at a number, 2 leaves nothing, 3 cuts where node 0 stands.
+    /// `step, who, cut, who, cut`: a part for each. A cut of 0 is none, 1 cuts at a number, 2 leaves nothing, 3 cuts where
+    /// node 0 stands.
     pub fn issue(&mut self, args: [u8; ARGS]) {
-        let mut cuts: BTreeMap<NodeId, Option<BTreeMap<Incarnation, Seq>>> = BTreeMap::new();
         for pair in args[1..5].chunks(2) {
             let (node, cut) = (cast::id(cast::who(pair[0])), pair[1]);
             let at = Seq(u64::from(cut >> 2));
             let cut = match cut % 4 {
                 0 => None,
-                1 => Some((0..4).map(|idx| (super::author::incarnation(idx), at)).collect()),
+                1 => Some((0..4).map(|index| (super::author::incarnation(index), at)).collect()),
                 2 => Some(BTreeMap::new()),
                 _ => {
                     let ours = self.nodes[0].engine.frontier().filter(|entry| entry.origin.node == node);
                     Some(ours.map(|entry| (entry.origin.incarnation, Seq(entry.next.0.saturating_sub(1)))).collect())
                 }
             };
-            cuts.insert(node, cut);
+            // A CA never uses a number twice.
+            let last = self.lists.last().map_or(0, |part| part.number());
+            let number = last + 1 + u64::from(args[0]);
+            let nodes = BTreeMap::from([(node, Revoked { not_after: NOT_AFTER, cut })]);
+            let signed = ListPart::encode(node.0[0], number, ISSUED, &nodes);
+            let part = signed.ok().and_then(|signed| ListPart::sealed(signed, &Signature([5; 64])).ok());
+            self.lists.extend(part.map(Arc::new));
         }
-        // A CA never uses a number twice.
-        let last = self.lists.last().map_or(0, |list| list.list.number);
-        let number = last + 1 + u64::from(args[0]);
-        let lasts: Vec<Option<Vec<(Incarnation, Seq)>>> =
-            cuts.values().map(|cut| cut.as_ref().map(|cut| cut.iter().map(|(a, b)| (*a, *b)).collect())).collect();
-        let entries: Vec<_> = cuts
-            .keys()
-            .zip(&lasts)
-            .map(|(node, lasts)| RevocationEntry {
-                node: *node,
-                cut: lasts.as_ref().map_or(Cut::Links, |lasts| Cut::Last(lasts.as_slice().into())),
-            })
-            .collect();
-        let Ok(signed) = RevocationList::encode(number, 1_767_225_600, &entries) else { return };
-        let bytes = Bytes::from(RevocationList::seal(signed, &Signature([5; 64])));
-        self.lists.push(List { list: Revocations { number, nodes: cuts }, bytes });
     }
 
     /// Whether the CA ever revoked it.
     pub fn revoked(&self, node: &NodeId) -> bool {
-        self.lists.iter().any(|list| list.list.revokes(node))
+        self.lists.iter().any(|part| part.nodes().contains_key(node))
+    }
+
+    /// `slot or end, which, how`: a part as it is in a frame, changed in a frame, or from a file.
+    pub fn revoke(&mut self, slot: usize, which: u8, how: u8) -> Result<(), Finding> {
+        let Some(part) = self.lists.get(usize::from(which) % self.lists.len().max(1)).cloned() else { return Ok(()) };
+        if how % 4 == 2 {
+            return self.give(slot % 2, Input::Revoked { link: None, part });
+        }
+        let mut bytes = part.bytes().to_vec();
+        if let Some(last) = bytes.last_mut().filter(|_| how % 4 == 1) {
+            *last ^= 1;
+        }
+        self.say_frame(slot, &rumormill_wire::native::Frame::Revoked(&bytes))
+    }
+
+    /// `slot, how many, numbers`: the liar says which parts it has, of the places that there are.
+    pub fn revisions(&mut self, args: [u8; ARGS]) -> Result<(), Finding> {
+        let numbers = args[2..].iter().map(|number| u64::from(*number).max(1));
+        let places: BTreeMap<u8, u64> = cast::members().map(|(_, id)| id.0[0]).zip(numbers).collect();
+        let listed: Vec<_> = places.into_iter().take(usize::from(args[1] % 8)).collect();
+        let frame = rumormill_wire::native::Frame::Revisions(Revisions::from(listed.as_slice()));
+        self.say_frame(usize::from(args[0] % 4), &frame)
     }
 }

@@ -74,24 +74,13 @@ impl World<'_> {
                 self.nodes[end].full = true;
                 self.give(end, Input::StoreFull)?;
             }
+            Kind::Revisions => self.revisions(args)?,
             Kind::Restart => self.restart(end, args[1] & 1 == 1, usize::from(args[1] >> 1 & 1))?,
         }
         if self.switches.has(Switches::PROMPT) {
             self.all_work()?;
         }
         Ok(())
-    }
-
-    fn revoke(&mut self, slot: usize, which: u8, how: u8) -> Result<(), Finding> {
-        let Some(list) = self.lists.get(usize::from(which) % self.lists.len().max(1)).cloned() else { return Ok(()) };
-        if how % 4 == 2 {
-            return self.give(slot % 2, Input::Revoked { list: list.list, bytes: list.bytes });
-        }
-        let mut bytes = list.bytes.to_vec();
-        if let Some(last) = bytes.last_mut().filter(|_| how % 4 == 1) {
-            *last ^= 1;
-        }
-        self.say_frame(slot, &Frame::Revoked(&bytes))
     }
 
     fn step_wall(&mut self, end: usize, how: u8) -> Result<(), Finding> {

@@ -71,9 +71,9 @@ kinds! {
     Member,
     /// `slot, origin, how, one, other`: PROOF.
     Proof,
-    /// `step, who, cut, who, cut`: the CA makes a revocation list.
+    /// `step, who, cut, who, cut`: the CA makes parts of a revocation list.
     Issue,
-    /// `slot or end, which, how`: a list comes in a frame, or from a file.
+    /// `slot or end, which, how`: a part comes in a frame, or from a file.
     Revoked,
     /// `slot, length`: a frame of the bytes that follow.
     Raw,
@@ -91,6 +91,8 @@ kinds! {
     Full,
     /// `end, how`: a node dies and starts again.
     Restart,
+    /// `slot, how many, numbers`: REVISIONS.
+    Revisions,
 }
 
 /// One operation.

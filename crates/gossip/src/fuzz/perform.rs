@@ -57,7 +57,7 @@ impl World<'_> {
             Output::Verify { check, raw } => self.job(end, Job::Verify { check, raw }),
             Output::CheckMember { link, node, evidence } => self.job(end, Job::Member { link, node, evidence }),
             Output::CheckProof { link, raw } => self.job(end, Job::Proof { link, raw }),
-            Output::CheckRevocations { bytes, .. } => self.job(end, Job::List { bytes }),
+            Output::CheckRevocations { link, bytes } => self.job(end, Job::List { link, bytes }),
             Output::LookUp { origin, at } => self.job(end, Job::LookUp { origin, at }),
             Output::Append { bundle } => self.append(end, bundle),
             Output::Keep(keep) => {
@@ -140,10 +140,7 @@ impl World<'_> {
         match keep {
             Keep::Member { node, evidence } => disk.members.push((node, evidence)),
             Keep::Proof(proof) => drop(disk.proofs.insert(proof.origin(), *proof)),
-            Keep::Revocations(bytes) => {
-                let list = self.lists.iter().find(|list| list.bytes == bytes);
-                disk.list = list.map(|list| (list.list.clone(), bytes));
-            }
+            Keep::Revocations(part) => drop(disk.list.take(part)),
         }
     }
 

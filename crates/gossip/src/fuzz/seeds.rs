@@ -241,8 +241,11 @@ fn comparisons() -> Vec<Seed> {
     };
     let newer = revoked(1 + 4 * 2, 2)
         .op(Kind::Issue, &[3, HONEST, 2, LIAR, 0])
-        .op(Kind::Revoked, &[1, 1, 1])
-        .op(Kind::Revoked, &[1, 1, 0])
+        .op(Kind::Revoked, &[1, 2, 1])
+        .op(Kind::Up, &[1, 1])
+        .op(Kind::Revoked, &[1, 2, 0])
+        .op(Kind::Revoked, &[1, 3, 0])
+        .op(Kind::Revisions, &[1, 7, 1, 2, 3])
         .op(Kind::Restart, &[0, 0])
         .op(Kind::Link, &[])
         .deliver();

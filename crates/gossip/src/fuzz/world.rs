@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rumormill_wire::native::ListPart;
 use rumormill_wire::{Digest, NodeId, Origin, Seq};
 
 use super::author::Book;
@@ -13,7 +14,6 @@ use super::bounds::Spent;
 use super::cast::{self, ENDS, NETWORK, Pen, WALL_US};
 use super::disk::{Disk, Next};
 use super::jobs::Job;
-use super::lists::List;
 use super::ops::Switches;
 use super::{Finding, Plant, Reached};
 use crate::bundle::VerifiedBundle;
@@ -78,7 +78,8 @@ pub struct World<'p> {
     pub wire: Option<Wire>,
     pub slots: [Option<Slot>; 4],
     pub book: Book,
-    pub lists: Vec<List>,
+    /// Parts of the revocation list, as the CA made them.
+    pub lists: Vec<Arc<ListPart>>,
     /// What the honest two ever made durable of their own.
     pub own: BTreeMap<(Origin, Seq), Digest>,
     /// Whether an old copy of a disk was put back: then its owner may write what it wrote before.
