@@ -1,6 +1,8 @@
 //! The engine: the small machines joined.
 
 mod feed;
+#[cfg(feature = "fuzz")]
+pub mod measure;
 mod told;
 
 mod links;
