@@ -20,7 +20,7 @@ const SMALL_FRAME: usize = 160;
 /// An origin in a STATUS, its proof, and its author's certificate.
 const PER_ORIGIN: usize = 90 + 361 + 90;
 /// The largest bundle here, with its frame.
-const BUNDLE: usize = 2_048;
+const BUNDLE: usize = 1_536;
 
 /// What one input cost.
 #[derive(Debug, Default)]
@@ -114,11 +114,13 @@ impl World<'_> {
             return Ok(());
         }
         let days = as_usize(self.now / 86_400_000_000) + 1;
+        // What was being checked already when the last of the allowance went.
+        let late = if self.switches.has(Switches::PROMPT) { 2 } else { 4 * self.config.max_checks };
         for (bytes, origins) in node.taken.values() {
-            let most = as_usize(self.config.greedy_bytes_per_day) * days + self.config.max_checks * BUNDLE;
+            let most = as_usize(self.config.greedy_bytes_per_day) * days + late * BUNDLE;
             claim(*bytes <= most, || format!("{bytes} bytes of one author, of at most {most}"))?;
-            let most = as_usize(self.config.greedy_incarnations_per_day) * days + self.config.max_checks;
-            claim(origins.len() <= most, || format!("{} incarnations of one author", origins.len()))?;
+            let most = as_usize(self.config.greedy_incarnations_per_day) * days + late;
+            claim(origins.len() <= most, || format!("{} incarnations of one author, of {most}", origins.len()))?;
         }
         Ok(())
     }

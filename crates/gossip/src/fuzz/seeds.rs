@@ -274,6 +274,9 @@ fn faults() -> Vec<Seed> {
                 .deliver()
         })
     };
+    let greed = (0..24).fold(Script::new(Switches::PROMPT | Switches::GREED).liar(), |script, _| {
+        script.op(Kind::Sign, &[0, LIAR, 3 * TWO, 0, 0, 255])
+    });
     let clocks = (1..6).fold(prompt().liar().chain(0, 1), |script, clock| {
         script
             .op(Kind::Sign, &[0, LIAR + 8 * clock])
@@ -297,13 +300,15 @@ fn faults() -> Vec<Seed> {
     let backlog = (0..6).fold(Script::new(Switches::BACKLOG).liar(), |script, _| {
         script.op(Kind::Sign, &[0, LIAR, 0, 0, 0, 250]).op(Kind::Work, &[0, 0, 1])
     });
+    let ranges = |script: Script| (0..20).fold(script, |script, _| script.op(Kind::Range, &[0, LIAR, 1, 9]));
     let unread = (0..12)
         .fold(Script::new(Switches::PROMPT | Switches::WINDOW).liar().chain(1, 8).deliver(), |script, _| {
             script.op(Kind::Status, &[0, WANT | ALL]).op(Kind::Range, &[0, LIAR, 1, 9])
         });
     let down = Script::new(0).liar().chain(0, 3).op(Kind::Down, &[0]).op(Kind::Work, &[0, 0, 9]).op(Kind::Up, &[0, 2]);
     vec![
-        both(Switches::GREED, 200).seed("greed", &["greedy"]),
+        greed.seed("greed", &["greedy"]),
+        both(Switches::GREED, 9).seed("greed_of_incarnations", &["greedy"]),
         both(Switches::ORIGINS | Switches::CURSORS, 0).seed("few_origins", &[]),
         both(Switches::MONGERS | Switches::WINDOW | Switches::CURSORS, 255).seed("narrow", &["agreed"]),
         clocks.seed("clocks", &["the liar thrown out", "agreed"]),
@@ -312,7 +317,7 @@ fn faults() -> Vec<Seed> {
         raw.seed("raw", &["the liar thrown out", "agreed"]),
         full.seed("full", &[]),
         backlog.seed("backlog", &["agreed"]),
-        unread.seed("unread", &["agreed"]),
+        ranges(unread).seed("unread", &["agreed"]),
         down.seed("down", &["agreed"]),
     ]
 }
