@@ -15,12 +15,16 @@ use crate::io::{CheckId, LinkId};
 pub const MAX_COPIES: usize = 4;
 /// Links remembered for one copy.
 pub const MAX_SENDERS: usize = 16;
+/// Copies that a neighbour may always have here, however many others have.
+pub const SHARE: usize = 32;
 
 /// Who sent a copy: the link, the number of the RUMOR frame on it, its length, whether a STATUS is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sender {
     /// The link.
     pub link: LinkId,
+    /// Who is at its other end.
+    pub peer: NodeId,
     /// The frame's number among the link's RUMOR frames.
     pub ordinal: u64,
     /// The frame's bytes.
@@ -81,11 +85,13 @@ pub struct Checks {
     limit: usize,
     last_id: u64,
     copies: BTreeMap<CheckId, Check>,
+    /// Copies by who sent them first.
+    by_peer: BTreeMap<NodeId, usize>,
     places: BTreeMap<(Origin, Seq), VecDeque<CheckId>>,
 }
 
 impl Checks {
-    /// Room for so many.
+    /// Room for so many, and for [`SHARE`] of each neighbour.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self { limit, ..Self::default() }
@@ -104,7 +110,9 @@ impl Checks {
                 return Entered::Joined;
             }
         }
-        if ids.len() >= MAX_COPIES || self.copies.len() >= self.limit {
+        let held = self.by_peer.get(&sender.peer).copied().unwrap_or(0);
+        let room = self.copies.len() < self.limit || held < SHARE.min(self.limit);
+        if ids.len() >= MAX_COPIES || !room {
             if ids.is_empty() {
                 self.places.remove(&place);
             }
@@ -114,6 +122,7 @@ impl Checks {
         let id = CheckId(self.last_id);
         ids.push_back(id);
         let first = ids.len() == 1;
+        self.by_peer.insert(sender.peer, held.saturating_add(1));
         self.copies.insert(id, Check { raw, senders: vec![sender], purpose, progress: Progress::Waiting });
         if first { Entered::First(id) } else { Entered::Waits }
     }
@@ -145,6 +154,12 @@ impl Checks {
         self.places.contains_key(&(origin, first))
     }
 
+    /// Whether a copy of this origin is here.
+    #[must_use]
+    pub fn has_origin(&self, origin: Origin) -> bool {
+        self.places.range((origin, Seq(0))..=(origin, Seq(u64::MAX))).next().is_some()
+    }
+
     fn front(&self, origin: Origin, first: Seq) -> Option<&Check> {
         let id = self.places.get(&(origin, first))?.front()?;
         self.copies.get(id)
@@ -163,6 +178,14 @@ impl Checks {
     /// Takes a copy out. Its place's next copy, if there is one, is to be run.
     pub fn remove(&mut self, id: CheckId) -> Option<(Check, Option<CheckId>)> {
         let copy = self.copies.remove(&id)?;
+        if let Some(peer) = copy.senders.first().map(|sender| sender.peer)
+            && let Some(held) = self.by_peer.get_mut(&peer)
+        {
+            *held = held.saturating_sub(1);
+            if *held == 0 {
+                self.by_peer.remove(&peer);
+            }
+        }
         let place = (copy.raw.header().origin, copy.raw.header().first);
         let next = self.places.get_mut(&place).and_then(|ids| {
             ids.retain(|other| *other != id);

@@ -14,7 +14,7 @@ use crate::io::Timestamp;
 pub const MAX_PULLS: usize = 16;
 /// Origins that wait to be named in one STATUS to a neighbour.
 pub const MAX_DIRTY: usize = 512;
-/// Origins remembered as better known by the neighbour.
+/// Origins remembered as better known by a neighbour.
 pub const MAX_BEHIND: usize = 4_096;
 
 /// From where on a neighbour lacks an origin.
@@ -35,6 +35,8 @@ pub struct Behind {
     pub next: Seq,
     /// Since when we know.
     pub since: Timestamp,
+    /// The neighbour's chain ends there, for a reason that we do not know yet.
+    pub ended: bool,
 }
 
 /// The last bundle of an origin that was given to the link.
@@ -61,6 +63,8 @@ pub struct Link {
     pub turn: Origin,
     /// What it has and we lack.
     pub behind: BTreeMap<Origin, Behind>,
+    /// How many origins of those are remembered: its share of [`MAX_BEHIND`] for all links with its node.
+    pub max_behind: usize,
     /// RUMOR frames given to it.
     pub sent: u64,
     /// What of those may still be on the way.
@@ -109,6 +113,7 @@ impl Link {
             overflow: false,
             turn: Origin::MIN,
             behind: BTreeMap::new(),
+            max_behind: MAX_BEHIND,
             sent: 0,
             last_sent: BTreeMap::new(),
             received: 0,
@@ -167,11 +172,11 @@ impl Link {
 
     /// The neighbour has more of this origin than we.
     pub fn note_ahead(&mut self, origin: Origin, next: Seq, now: Timestamp) {
-        let room = self.behind.len() < MAX_BEHIND;
+        let room = self.behind.len() < self.max_behind;
         match self.behind.get_mut(&origin) {
             Some(behind) => behind.next = behind.next.max(next),
             None if room => {
-                self.behind.insert(origin, Behind { next, since: now });
+                self.behind.insert(origin, Behind { next, since: now, ended: false });
             }
             None => {}
         }

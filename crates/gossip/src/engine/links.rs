@@ -13,6 +13,7 @@ use crate::stats::bump;
 impl Engine {
     pub(super) fn link_up(&mut self, id: LinkId, peer: NodeId) {
         self.links.insert(id, Link::new(peer, self.config.link_window));
+        self.share_claims(peer);
         if self.revocations.as_ref().is_some_and(|(list, _)| list.revokes(&peer)) {
             self.close(id, ByeCode::REVOKED, "its certificate is revoked", 0);
             return;
@@ -26,7 +27,11 @@ impl Engine {
     }
 
     pub(super) fn link_down(&mut self, id: LinkId) {
-        self.links.remove(&id);
+        self.end_searches(Some(id));
+        self.early_proofs.retain(|(link, _)| *link != id);
+        if let Some(link) = self.links.remove(&id) {
+            self.share_claims(link.peer);
+        }
         self.owed.retain(|(link, _)| *link != id);
         self.monger_input(mongering::Input::LinkDown(id));
     }
@@ -43,9 +48,7 @@ impl Engine {
             Ok(Frame::Range(request)) => self.range_request(id, request),
             Ok(Frame::Member(member)) => self.member(id, member.node, bytes.slice_ref(member.evidence)),
             Ok(Frame::Proof(proof)) => self.proof(id, proof),
-            Ok(Frame::Revoked(list)) => {
-                self.output.push_back(Output::CheckRevocations { link: id, bytes: bytes.slice_ref(list) })
-            }
+            Ok(Frame::Revoked(list)) => self.revocation_list(id, bytes.slice_ref(list)),
             Ok(Frame::Unknown(_)) => {}
             Ok(_) => self.misbehaved(id, "a frame that has no place after HELLO"),
             Err(_) => {

@@ -1,6 +1,8 @@
 //! The engine: the small machines joined.
 
+mod allowance;
 mod feed;
+mod proofs;
 mod told;
 
 mod links;
@@ -20,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 use rand::{Rng, RngExt};
 use rumormill_wire::native::InvalidMessage;
-use rumormill_wire::{NodeId, Origin};
+use rumormill_wire::{NodeId, Origin, Seq};
 
 use crate::author::Author;
 use crate::bundle::Signer;
@@ -41,9 +43,6 @@ const BAN_US: u64 = 60_000_000;
 
 /// A difference older than this means "not in sync" (design: Spreading).
 const SYNC_AGE_US: u64 = 2_000_000;
-
-/// Certificates being checked at once.
-const MAX_MEMBER_CHECKS: usize = 256;
 
 /// Why an input was not taken. Nothing changed then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -80,7 +79,7 @@ pub struct Engine {
     clock: HybridClock,
     chains: Chains,
     members: BTreeMap<NodeId, Bytes>,
-    member_checks: BTreeSet<NodeId>,
+    accounts: allowance::Accounts,
     revocations: Option<(Revocations, Bytes)>,
     links: BTreeMap<LinkId, Link>,
     checks: Checks,
@@ -92,6 +91,8 @@ pub struct Engine {
     store_full: bool,
     recovery: own::Recovery,
     suspects: BTreeMap<Origin, forks::Suspect>,
+    looking_up: BTreeSet<(Origin, Seq)>,
+    unfound: BTreeSet<Origin>,
     early_proofs: Vec<(LinkId, rumormill_wire::native::Proof)>,
     mongering: Option<Mongering>,
     compare_at: Option<Timestamp>,
@@ -112,18 +113,24 @@ impl Engine {
             clock: HybridClock::default(),
             chains: Chains::default(),
             members: recovered.members.into_iter().collect(),
-            member_checks: BTreeSet::new(),
+            accounts: allowance::Accounts::default(),
             revocations: None,
             links: BTreeMap::new(),
             checks: Checks::new(config.max_checks),
             cache: Cache::new(config.cache_bytes),
-            greed: Greed::new(config.greedy_bytes_per_day, config.greedy_incarnations_per_day),
+            greed: Greed::new(
+                config.greedy_bytes_per_day,
+                config.greedy_incarnations_per_day,
+                config.greedy_places_per_day,
+            ),
             author: Author::new(recovered.me, config.max_pending, config.max_pending_bytes),
             appends: 0,
             committed: 0,
             store_full: false,
             recovery: own::Recovery::default(),
             suspects: BTreeMap::new(),
+            looking_up: BTreeSet::new(),
+            unfound: BTreeSet::new(),
             early_proofs: Vec::new(),
             mongering,
             compare_at: None,
@@ -138,7 +145,7 @@ impl Engine {
             engine.chains.restore(&chain.head, chain.last_clock, chain.kept);
         }
         for proof in recovered.proofs {
-            engine.set_fork(proof);
+            engine.restore_proof(proof);
         }
         if let Some((list, bytes)) = recovered.revocations {
             engine.apply_revocations(list, bytes);
@@ -159,6 +166,7 @@ impl Engine {
         self.run_timers();
         self.run_mongering();
         self.close_own_bundle();
+        self.look_up_more();
         self.feed_all();
         Ok(())
     }

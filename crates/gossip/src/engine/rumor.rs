@@ -25,7 +25,13 @@ impl Engine {
     pub(super) fn rumor(&mut self, id: LinkId, rumor: &Rumor<'_>, frame: &Bytes) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.received = link.received.saturating_add(1);
-        let sender = Sender { link: id, ordinal: link.received, bytes: frame.len(), want_status: rumor.want_status };
+        let sender = Sender {
+            link: id,
+            peer: link.peer,
+            ordinal: link.received,
+            bytes: frame.len(),
+            want_status: rumor.want_status,
+        };
         let header = rumor.header;
         let raw = RawBundle::from_parts(header, frame.slice_ref(rumor.bundle));
         match self.by_number(&raw, rumor.answers_range) {
@@ -82,8 +88,13 @@ impl Engine {
     fn duplicate(&mut self, sender: Sender, header: &BundleHeader) {
         bump(&mut self.stats.messages_duplicate, u64::from(header.count));
         let ours = self.chains.wanted(&header.origin);
+        let withdrawn = self.limit_of(&header.origin).is_some_and(|limit| header.next() > limit);
         if let Some(link) = self.links.get_mut(&sender.link) {
             link.note_has(header.origin, header.next(), ours);
+            if withdrawn {
+                // It does not know that yet (P-E2).
+                link.say(header.origin, self.now.plus(STATUS_DELAY_US));
+            }
         }
         self.judged(sender, header.origin);
     }
@@ -93,10 +104,10 @@ impl Engine {
         let in_flight = self.author.in_flight.as_ref().is_some_and(|own| own.bundle.header().origin == origin);
         let fresh = self.chains.get(&origin).is_none();
         let admitted = self.members.contains_key(&origin.node);
-        let full = self.store_full || (fresh && self.chains.len() >= self.config.max_origins);
+        let full = self.store_full || self.no_place(&origin);
         let counter = if in_flight || full {
             &mut self.stats.origins_full
-        } else if !admitted && !self.member_checks.contains(&origin.node) {
+        } else if !admitted && !self.accounts.member_checks.contains_key(&origin.node) {
             &mut self.stats.bundles_unadmitted
         } else if !self.greed.allows(&origin.node, raw.bytes().len(), fresh, self.now) {
             if self.stats.bundles_greedy == 0 {
