@@ -235,3 +235,35 @@ impl Checks {
         self.copies.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rumormill_wire::native::BundleHeader;
+    use rumormill_wire::{Digest, Incarnation};
+
+    use super::*;
+
+    #[test]
+    fn each_neighbour_keeps_a_share_whatever_the_others_send() {
+        let mut checks = Checks::new(100);
+        let mut enter = |checks: &mut Checks, n: u64, peer: u8| {
+            let origin = Origin { node: NodeId([1; 32]), incarnation: Incarnation(n) };
+            let header = BundleHeader { origin, first: Seq::FIRST, count: 1, previous: Digest::ZERO };
+            let raw = RawBundle::from_parts(header, bytes::Bytes::new());
+            let link = LinkId(n % 3);
+            let sender = Sender { link, peer: NodeId([peer; 32]), ordinal: n, bytes: 0, want_status: false };
+            checks.enter(raw, sender, Purpose::Chain)
+        };
+        let taken = |entered: &Entered| matches!(entered, Entered::First(_));
+        let greedy: Vec<_> = (0..300).map(|n| enter(&mut checks, n, 1)).filter(taken).collect();
+        assert_eq!(greedy.len(), 100, "on all its links together");
+        assert_eq!((300..600).map(|n| enter(&mut checks, n, 2)).filter(taken).count(), SHARE);
+        for entered in greedy {
+            if let Entered::First(id) = entered {
+                checks.remove(id);
+            }
+        }
+        assert_eq!((600..900).map(|n| enter(&mut checks, n, 1)).filter(taken).count(), 100 - SHARE);
+        assert_eq!(checks.len(), 100);
+    }
+}

@@ -225,6 +225,14 @@ fn who_withdrew_all_looks_like_who_never_had_any_and_who_still_shows_it_gets_the
     assert_eq!(shown(&world, 2), [(life(1), Seq(4))], "it cannot know yet");
     world.until(30 * SECOND, "it heard", |w| shown(w, 2).is_empty() && w.same_fingerprints() && w.same_logs(0));
     assert_eq!(world.disk_proofs(2), 1);
+    let told = world.nodes[0].engine.stats().status_sent;
+    let link = world.stranger(0, 50);
+    world.run_for(SECOND);
+    let greeted = world.nodes[0].engine.stats().status_sent;
+    world.give(0, Input::Frame { link, bytes: rumor(&one[0]) });
+    world.run_for(SECOND);
+    let told_why = world.nodes[0].engine.stats().status_sent;
+    assert!(told_why > greeted && greeted > told, "who sends what was withdrawn hears of it");
     let quiet: u64 = world.nodes.iter().map(|node| node.engine.stats().rumors_sent).sum();
     world.run_for(60 * SECOND);
     let after: u64 = world.nodes.iter().map(|node| node.engine.stats().rumors_sent).sum();
@@ -373,10 +381,15 @@ fn a_neighbour_that_does_not_answer_holds_up_no_search_with_another() {
         coverage: Coverage::Listed,
         entries: StatusEntries::from(&[claim][..]),
     }));
-    world.give(0, Input::Frame { link: mute, bytes: claim });
-    world.run_for(3 * SECOND);
-    world.link(0, 1);
-    world.until(60 * SECOND, "withdrawn from 1 on", |w| all_agree(w, 1));
+    for round in 0..600 {
+        // Again and again, so that there is always one search of its own.
+        world.give(0, Input::Frame { link: mute, bytes: claim.clone() });
+        world.run_for(SECOND / 10);
+        if round == 30 {
+            world.link(0, 1);
+        }
+    }
+    assert!(all_agree(&world, 1), "{}", world.describe());
 }
 
 #[test]

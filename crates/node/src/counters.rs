@@ -38,6 +38,8 @@ counters! {
     idle_closed,
     /// Number of the revocation list in force.
     revocation_list,
+    /// Proofs about origins without messages that were dropped from the store at the start.
+    useless_proofs_dropped,
     /// Requests at the local socket.
     socket_requests,
 }

@@ -36,6 +36,8 @@ pub enum Record {
         /// The two signed headers.
         bytes: Bytes,
     },
+    /// An equivocation proof is of no use any more.
+    DropProof(Origin),
     /// The revocation list in force.
     Revocations(Bytes),
     /// A named value of the node's.

@@ -1,4 +1,4 @@
-//! What a member may make us check, keep and say, counted by its node id over all its links (docs/protocol.md, G).
+//! What a member may make us check, keep and say, counted by its node id over all its links (docs/protocol.md, P-G1 to P-G4).
 //!
 //! Each table has room for all together, and beyond that a share for each neighbour, so that what one fills is never
 //! what another needs. So every table is bounded by its room and the neighbours' shares.
