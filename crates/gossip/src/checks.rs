@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn each_neighbour_keeps_a_share_whatever_the_others_send() {
         let mut checks = Checks::new(100);
-        let mut enter = |checks: &mut Checks, n: u64, peer: u8| {
+        let enter = |checks: &mut Checks, n: u64, peer: u8| {
             let origin = Origin { node: NodeId([1; 32]), incarnation: Incarnation(n) };
             let header = BundleHeader { origin, first: Seq::FIRST, count: 1, previous: Digest::ZERO };
             let raw = RawBundle::from_parts(header, bytes::Bytes::new());

@@ -404,6 +404,18 @@ fn one_member_has_so_many_origins_and_no_more() {
     }
     world.run_for(SECOND);
     assert_eq!((world.nodes[0].engine.sizes().1, world.nodes[1].engine.sizes().1), (20, 20));
+    world.overheard = Some(Vec::new());
+    world.give(0, Input::Frame { link, bytes: rumor(&bundle(life(99), 1, Digest::ZERO, &["again"])) });
+    world.run_for(SECOND);
+    let heard = world.overheard.take().unwrap();
+    let held = |bytes: &Bytes| match Frame::decode(bytes) {
+        Ok(Frame::Status(status)) => {
+            status.entries.iter().any(|entry| entry.origin == life(99) && entry.state == EntryState::Hold)
+        }
+        _ => false,
+    };
+    assert!(heard.iter().any(|(to, bytes)| *to == link && held(bytes)), "the sender is told to hold");
+    assert!(world.nodes[0].engine.stats().origins_full > 0, "and it is counted");
     world.say(1, "others go on");
     world.until(SECOND, "others go on", |w| w.same_logs(21));
 }

@@ -98,9 +98,11 @@ mod tests {
 
     #[test]
     fn of_200_000_proofs_those_about_messages_are_kept_and_no_signature_is_checked() {
-        let mut stored = Stored::default();
-        stored.proofs = (0..200_000).map(|n| (origin(n), proof(origin(n), 1))).collect();
-        stored.chains = [10, 20, 30, 40].map(|n| chain(origin(n), 5)).into();
+        let mut stored = Stored {
+            proofs: (0..200_000).map(|n| (origin(n), proof(origin(n), 1))).collect(),
+            chains: [10, 20, 30, 40].map(|n| chain(origin(n), 5)).into(),
+            ..Stored::default()
+        };
         stored.proofs[20].1 = proof(origin(20), 6);
         stored.proofs[30].1 = proof(origin(30), 7);
         stored.proofs[40].1 = proof(origin(41), 1);

@@ -3,13 +3,13 @@
 //! Each table has room for all together, and beyond that a share for each neighbour, so that what one fills is never
 //! what another needs. So every table is bounded by its room and the neighbours' shares.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use rumormill_wire::{NodeId, Origin};
 
 use super::Engine;
-use crate::io::{LinkId, Output, Timestamp};
+use crate::io::{Event, LinkId, Output, Timestamp};
 use crate::link::MAX_BEHIND;
 use crate::rate::Rate;
 use crate::stats::bump;
@@ -48,6 +48,8 @@ impl Default for Account {
 pub(super) struct Accounts {
     by_node: BTreeMap<NodeId, Account>,
     proof_checks: BTreeMap<LinkId, (NodeId, usize)>,
+    /// Authors that were told to be over their rate.
+    told_greedy: BTreeSet<NodeId>,
     /// Whose certificates are being checked, and who sent them.
     pub(super) member_checks: BTreeMap<NodeId, NodeId>,
 }
@@ -115,6 +117,13 @@ impl Engine {
     /// Whether a new origin has no place here, and an old one has its own.
     pub(super) fn no_place(&self, origin: &Origin) -> bool {
         self.chains.get(origin).is_none() && !self.room_for(&origin.node)
+    }
+
+    /// An author is over its rate: told once a start.
+    pub(super) fn tell_greedy(&mut self, node: NodeId) {
+        if self.accounts.told_greedy.insert(node) {
+            self.event(Event::Greedy { node });
+        }
     }
 
     /// All links with a node share what is remembered of its claims.

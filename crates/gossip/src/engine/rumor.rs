@@ -7,7 +7,7 @@ use rumormill_wire::{Origin, Seq};
 use super::Engine;
 use crate::bundle::RawBundle;
 use crate::checks::{Entered, Progress, Purpose, Sender};
-use crate::io::{CheckId, Event, LinkId, Output};
+use crate::io::{CheckId, LinkId, Output};
 use crate::stats::bump;
 
 /// A STATUS that asks for a rewind waits so long for others to join it.
@@ -55,6 +55,11 @@ impl Engine {
         let header = raw.header();
         let (origin, first) = (header.origin, header.first);
         let next = self.chains.get(&origin).map_or(Seq::FIRST, |chain| chain.next);
+        let limit = self.limit_of(&origin);
+        if limit == Some(Seq::FIRST) {
+            // No place is lower: more evidence is of no use.
+            return ByNumber::Withdrawn;
+        }
         if self.suspect_wants(header, answers_range) {
             return ByNumber::Check(Purpose::Evidence);
         }
@@ -68,7 +73,7 @@ impl Engine {
         if first < next {
             return ByNumber::Check(Purpose::Evidence);
         }
-        if self.limit_of(&origin).is_some_and(|limit| first >= limit) {
+        if limit.is_some_and(|limit| first >= limit) {
             return ByNumber::Withdrawn;
         }
         let known = self.checks.has_place(origin, first) || first <= self.checks.run_end(origin, next);
@@ -110,9 +115,7 @@ impl Engine {
         } else if !admitted && !self.accounts.member_checks.contains_key(&origin.node) {
             &mut self.stats.bundles_unadmitted
         } else if !self.greed.allows(&origin.node, raw.bytes().len(), fresh, self.now) {
-            if self.stats.bundles_greedy == 0 {
-                self.output.push_back(Output::Event(Event::Greedy { node: origin.node }));
-            }
+            self.tell_greedy(origin.node);
             &mut self.stats.bundles_greedy
         } else {
             match self.checks.enter(raw, sender, purpose) {

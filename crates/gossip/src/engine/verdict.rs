@@ -146,6 +146,7 @@ impl Engine {
         let origin = bundle.header().origin;
         for sender in senders {
             if refusal == Refusal::Held {
+                self.tell_greedy(origin.node);
                 bump(&mut self.stats.bundles_greedy, 1);
                 self.dropped(*sender, origin);
                 continue;
@@ -207,10 +208,12 @@ impl Engine {
             return self.admit(node, evidence);
         }
         for check in self.checks.waiting_for(&node) {
+            let origin = self.checks.get(check).map_or(Origin { node, ..Origin::MIN }, |c| c.raw.header().origin);
             for sender in self.take_check(check) {
                 bump(&mut self.stats.bundles_unadmitted, 1);
-                self.judged(sender, Origin { node, ..Origin::MIN });
+                self.judged(sender, origin);
             }
+            self.early_proofs_of(origin);
         }
         self.misbehaved(id, "a certificate that does not belong to this network");
     }
