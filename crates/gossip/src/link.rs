@@ -9,6 +9,7 @@ use rumormill_wire::native::RangeRequest;
 use rumormill_wire::{NodeId, Origin, Seq};
 
 use crate::io::Timestamp;
+use crate::revocation::Told;
 
 /// RANGE requests of one neighbour that wait to be served.
 pub const MAX_PULLS: usize = 16;
@@ -65,6 +66,8 @@ pub struct Link {
     pub behind: BTreeMap<Origin, Behind>,
     /// How many origins of those are remembered: its share of [`MAX_BEHIND`] for all links with its node.
     pub max_behind: usize,
+    /// What it has of the revocation list.
+    pub told: Told,
     /// RUMOR frames given to it.
     pub sent: u64,
     /// What of those may still be on the way.
@@ -114,6 +117,7 @@ impl Link {
             turn: Origin::MIN,
             behind: BTreeMap::new(),
             max_behind: MAX_BEHIND,
+            told: Told::default(),
             sent: 0,
             last_sent: BTreeMap::new(),
             received: 0,

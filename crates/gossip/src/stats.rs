@@ -35,10 +35,12 @@ pub struct Stats {
     pub proofs_unsent: u64,
     /// Certificates dropped because too many were being checked.
     pub certificates_full: u64,
-    /// Revocation lists dropped because their sender sends too many.
-    pub lists_held: u64,
     /// Searches for the place of a fork not begun because too many were under way.
     pub searches_full: u64,
+    /// Parts of the revocation list that came into force.
+    pub revocation_parts: u64,
+    /// Parts received that were in force already.
+    pub revocations_known: u64,
     /// STATUS frames sent.
     pub status_sent: u64,
     /// STATUS frames received.
@@ -89,8 +91,9 @@ impl Stats {
             proofs_greedy,
             proofs_unsent,
             certificates_full,
-            lists_held,
             searches_full,
+            revocation_parts,
+            revocations_known,
             status_sent,
             status_received,
             rumors_sent,
@@ -119,6 +122,8 @@ pub struct LinkStats {
     pub in_sync: bool,
     /// Bytes that may still be given to the link now.
     pub window: usize,
+    /// The number of the neighbour's revocation list, by its own word.
+    pub revocations: Option<u64>,
 }
 
 /// Adds to a counter; it stops at the top rather than go round.

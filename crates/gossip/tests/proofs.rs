@@ -9,6 +9,7 @@
 )]
 mod world;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,7 +20,7 @@ use rumormill_wire::native::{
     StatusEntry,
 };
 use rumormill_wire::{Clock, Digest, HeadHash, Incarnation, Origin, Seq};
-use world::{Key, NETWORK, WALL, World, config};
+use world::{Key, NETWORK, WALL, World, config, signed_part};
 
 const SECOND: u64 = 1_000_000;
 const NOW: u64 = WALL.unsigned_abs();
@@ -361,8 +362,7 @@ fn a_node_that_may_not_lower_a_place_yet_is_sent_nothing_again_and_again() {
 #[test]
 fn a_neighbour_that_does_not_answer_holds_up_no_search_with_another() {
     // Only the comparison of a new link comes, none by timer.
-    let mut world =
-        World::new(13, 2, EngineConfig { anti_entropy_us: 3_600 * SECOND, ..config(Dissemination::Eager) });
+    let mut world = World::new(13, 2, EngineConfig { anti_entropy_us: 3_600 * SECOND, ..config(Dissemination::Eager) });
     let [one, two] = ["X", "Y"].map(|name| branch(name, &[], 30));
     feed(&mut world, 0, &one);
     feed(&mut world, 1, &two);
@@ -425,17 +425,6 @@ fn one_member_has_so_many_origins_and_no_more() {
 }
 
 #[test]
-fn revocation_lists_of_one_neighbour_are_checked_at_a_bounded_rate() {
-    let mut world = World::new(15, 1, config(Dissemination::Eager));
-    let (one, two) = (liar(&mut world, 0), liar(&mut world, 0));
-    for n in 0..400 {
-        let link = if n % 2 == 0 { one } else { two };
-        world.give(0, Input::Frame { link, bytes: frame(&Frame::Revoked(b"x")) });
-    }
-    assert_eq!(world.nodes[0].engine.stats().lists_held, 400 - 256, "over all links of the node together");
-}
-
-#[test]
 fn claims_of_one_node_are_remembered_for_all_its_links_together() {
     let mut world = World::new(16, 1, config(Dissemination::Eager));
     let links = [liar(&mut world, 0), liar(&mut world, 0)];
@@ -458,4 +447,25 @@ fn claims_of_one_node_are_remembered_for_all_its_links_together() {
     }
     let claimed: u64 = links.iter().map(|link| world.nodes[0].engine.link_stats(*link).unwrap().behind).sum();
     assert_eq!(claimed, 4_096 * 8);
+}
+
+#[test]
+fn two_histories_below_a_cut_are_found_too() {
+    let mut world = World::new(17, 2, config(Dissemination::Eager));
+    let trunk = branch("T", &[], 2);
+    let [one, two] = ["X", "Y"].map(|name| branch(name, &trunk, 9));
+    feed(&mut world, 0, &one);
+    feed(&mut world, 1, &two);
+    let last = BTreeMap::from([(life(1).incarnation, Seq(6))]);
+    let part = signed_part(1, &BTreeMap::from([(life(1).node, Some(last))]));
+    for n in 0..2 {
+        let link = world.stranger(n, 50);
+        world.give(n, Input::Frame { link, bytes: frame(&Frame::Revoked(&part)) });
+    }
+    world.run_for(SECOND);
+    for n in 0..2 {
+        assert_eq!(world.nodes[n].engine.limits().collect::<Vec<_>>(), [(life(1), Seq(7))]);
+    }
+    world.link(0, 1);
+    world.until(60 * SECOND, "both withdraw what follows the place", |w| all_agree(w, 3) && w.same_logs(2));
 }

@@ -4,9 +4,8 @@ use std::path::Path;
 use std::sync::mpsc::Receiver;
 
 use bytes::Bytes;
-use rumormill_gossip::{Recovered, RecoveredChain, Revocations};
+use rumormill_gossip::{Recovered, RecoveredChain};
 use rumormill_store::{Damage, Kind, OpenConfig, Reader, Record, Recovered as Stored, Writer};
-use rumormill_wire::native::{Cut, RevocationList};
 use rumormill_wire::{Incarnation, Origin};
 
 use crate::config::{Durability, NodeConfig, StoreKind};
@@ -25,6 +24,8 @@ pub(crate) struct Opened {
     pub(crate) reads: Receiver<Read>,
     pub(crate) reader: Box<dyn Reader>,
     pub(crate) recovered: Recovered,
+    /// Parts of the revocation list, to be checked: the store is only a file.
+    pub(crate) lists: Vec<Bytes>,
     pub(crate) incarnations: Option<Incarnations>,
     /// To be committed before anything else.
     pub(crate) meta: Vec<Record>,
@@ -70,6 +71,7 @@ impl Opened {
         let certain = kept.is_none() && incarnations.is_some();
         let meta = if kept.is_some() { Vec::new() } else { vec![incarnation_record(incarnation)] };
         let Sorted { proofs, useless: useless_proofs } = Sorted::of(&stored);
+        let lists = stored.revocations.clone();
         let recovered = Recovered { proofs, ..recovered(stored, Origin { incarnation, ..node }) };
         let (reader, pages) = (store.reader()?, store.reader()?);
         let writing = if in_memory {
@@ -78,7 +80,7 @@ impl Opened {
             Writing::Thread(Writer::start(store).map_err(StartError::io("start", "the store's thread"))?)
         };
         let (disk, reads) = Disk::new(writing, pages, config.limits.links);
-        Ok(Self { disk, reads, reader, recovered, incarnations, meta, useless_proofs, fresh: certain })
+        Ok(Self { disk, reads, reader, recovered, lists, incarnations, meta, useless_proofs, fresh: certain })
     }
 }
 
@@ -114,23 +116,7 @@ fn recovered(stored: Stored, me: Origin) -> Recovered {
         last_clock: chain.last_clock,
         kept: chain.kept,
     });
-    Recovered {
-        me,
-        chains: chains.collect(),
-        proofs: Vec::new(),
-        revocations: stored.revocations.and_then(|bytes| Some((list(&bytes)?, bytes))),
-        members: stored.members,
-    }
-}
-
-/// Its signature was checked before it was kept; the watch on the CA's home brings it again if it was damaged.
-fn list(bytes: &Bytes) -> Option<Revocations> {
-    let list = RevocationList::parse(bytes).ok()?;
-    let nodes = list.entries().map(|entry| match entry.cut {
-        Cut::Links => (entry.node, None),
-        Cut::Last(lasts) => (entry.node, Some(lasts.iter().collect())),
-    });
-    Some(Revocations { number: list.number(), nodes: nodes.collect() })
+    Recovered { chains: chains.collect(), members: stored.members, ..Recovered::empty(me) }
 }
 
 #[cfg(test)]

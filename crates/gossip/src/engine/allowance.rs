@@ -5,21 +5,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
 use rumormill_wire::{NodeId, Origin};
 
 use super::Engine;
-use crate::io::{Event, LinkId, Output, Timestamp};
+use crate::io::{Event, LinkId, Timestamp};
 use crate::link::MAX_BEHIND;
 use crate::rate::Rate;
-use crate::stats::bump;
 
 /// Proofs sent to one neighbour at once, and a second (P-E5).
 const PROOFS_SENT: (u64, u64) = (1_024, 4);
 /// Proofs that one neighbour may send in vain: four times what an honest one ever sends (P-E5).
 const PROOFS_IN_VAIN: (u64, u64) = (4_096, 16);
-/// Revocation lists of one neighbour to check at once, and a second.
-const LISTS: (u64, u64) = (256, 1);
 /// Proofs of one neighbour that are being checked.
 const MAX_PROOF_CHECKS: usize = 8;
 /// Certificates being checked for all neighbours, and for each whatever the others do.
@@ -32,14 +28,12 @@ const MIN_ORIGINS: usize = 32;
 struct Account {
     proofs_sent: Rate,
     proofs_in_vain: Rate,
-    lists: Rate,
 }
 
 impl Default for Account {
     fn default() -> Self {
-        let [proofs_sent, proofs_in_vain, lists] =
-            [PROOFS_SENT, PROOFS_IN_VAIN, LISTS].map(|(burst, per_s)| Rate::new(burst, per_s));
-        Self { proofs_sent, proofs_in_vain, lists }
+        let [proofs_sent, proofs_in_vain] = [PROOFS_SENT, PROOFS_IN_VAIN].map(|(burst, per_s)| Rate::new(burst, per_s));
+        Self { proofs_sent, proofs_in_vain }
     }
 }
 
@@ -131,16 +125,6 @@ impl Engine {
         let links = self.links.values().filter(|link| link.peer == peer).count();
         let share = MAX_BEHIND.checked_div(links).unwrap_or(MAX_BEHIND);
         self.links.values_mut().filter(|link| link.peer == peer).for_each(|link| link.max_behind = share);
-    }
-
-    /// A revocation list goes to be checked, unless its sender has sent too many.
-    pub(super) fn revocation_list(&mut self, id: LinkId, bytes: Bytes) {
-        let Some(peer) = self.peer(id) else { return };
-        if self.accounts.of(peer).lists.take(self.now) {
-            self.output.push_back(Output::CheckRevocations { link: id, bytes });
-        } else {
-            bump(&mut self.stats.lists_held, 1);
-        }
     }
 }
 
