@@ -4,15 +4,15 @@ use std::path::Path;
 use std::sync::mpsc::Receiver;
 
 use bytes::Bytes;
-use rumormill_gossip::{RawProof, Recovered, RecoveredChain, VerifiedProof, verify_proof};
+use rumormill_gossip::{Recovered, RecoveredChain};
 use rumormill_store::{Damage, Kind, OpenConfig, Reader, Record, Recovered as Stored, Writer};
-use rumormill_wire::native::{Frame, kind};
-use rumormill_wire::{Incarnation, NetworkId, Origin};
+use rumormill_wire::{Incarnation, Origin};
 
 use crate::config::{Durability, NodeConfig, StoreKind};
 use crate::disk::{Disk, Read, Writing};
 use crate::hub::{INCARNATION_KEY, incarnation_record};
 use crate::incarnation::Incarnations;
+use crate::proofs::Sorted;
 use crate::start::error::StartError;
 
 /// The store's file in the state directory.
@@ -29,18 +29,15 @@ pub(crate) struct Opened {
     pub(crate) incarnations: Option<Incarnations>,
     /// To be committed before anything else.
     pub(crate) meta: Vec<Record>,
+    /// Origins about which the store has a proof that is of no use.
+    pub(crate) useless_proofs: Vec<Origin>,
     /// The incarnation is certain to be new, so neighbours need not be asked about it.
     pub(crate) fresh: bool,
 }
 
 impl Opened {
     /// Opens the store. Waits for the disk.
-    pub(crate) fn open(
-        config: &NodeConfig,
-        home: Option<&Path>,
-        node: Origin,
-        network: NetworkId,
-    ) -> Result<Self, StartError> {
+    pub(crate) fn open(config: &NodeConfig, home: Option<&Path>, node: Origin) -> Result<Self, StartError> {
         let kind = match (config.store, &config.state) {
             (StoreKind::Sqlite, Some(state)) => Kind::Sqlite { path: state.join(STORE_FILE) },
             _ => Kind::Memory,
@@ -73,8 +70,9 @@ impl Opened {
         };
         let certain = kept.is_none() && incarnations.is_some();
         let meta = if kept.is_some() { Vec::new() } else { vec![incarnation_record(incarnation)] };
+        let Sorted { proofs, useless: useless_proofs } = Sorted::of(&stored);
         let lists = stored.revocations.clone();
-        let recovered = recovered(stored, Origin { incarnation, ..node }, network);
+        let recovered = Recovered { proofs, ..recovered(stored, Origin { incarnation, ..node }) };
         let (reader, pages) = (store.reader()?, store.reader()?);
         let writing = if in_memory {
             Writing::Here(store)
@@ -82,7 +80,7 @@ impl Opened {
             Writing::Thread(Writer::start(store).map_err(StartError::io("start", "the store's thread"))?)
         };
         let (disk, reads) = Disk::new(writing, pages, config.limits.links);
-        Ok(Self { disk, reads, reader, recovered, lists, incarnations, meta, fresh: certain })
+        Ok(Self { disk, reads, reader, recovered, lists, incarnations, meta, useless_proofs, fresh: certain })
     }
 }
 
@@ -112,25 +110,13 @@ fn fresh(stored: &Stored, node: Origin, file: &mut Incarnations) -> Result<Incar
     file.fresh().map_err(StartError::io("keep", "the incarnation"))
 }
 
-fn recovered(stored: Stored, me: Origin, network: NetworkId) -> Recovered {
+fn recovered(stored: Stored, me: Origin) -> Recovered {
     let chains = stored.chains.iter().map(|chain| RecoveredChain {
         head: chain.head_signed,
         last_clock: chain.last_clock,
         kept: chain.kept,
     });
-    Recovered {
-        chains: chains.collect(),
-        proofs: stored.proofs.iter().filter_map(|(_, bytes)| proof(bytes, network)).collect(),
-        members: stored.members,
-        ..Recovered::empty(me)
-    }
-}
-
-/// A proof is checked again: the store is only a file.
-fn proof(bytes: &Bytes, network: NetworkId) -> Option<VerifiedProof> {
-    let frame = [&[kind::PROOF][..], bytes].concat();
-    let Ok(Frame::Proof(proof)) = Frame::decode(&frame) else { return None };
-    verify_proof(&RawProof(proof), &network).ok()
+    Recovered { chains: chains.collect(), members: stored.members, ..Recovered::empty(me) }
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ impl Engine {
                 .filter(|(_, chain)| chain.fork.is_some())
                 .count(),
             members: self.members.len(),
-            member_checks: self.member_checks.len(),
+            member_checks: self.accounts.member_checks.len(),
             suspects: self.suspects.len(),
             early_proofs: self.early_proofs.len(),
             owed: self.owed.len(),
