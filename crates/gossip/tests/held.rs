@@ -157,3 +157,21 @@ fn bundles_being_checked_are_bounded() {
     assert_eq!(held(&world).checks, 0, "each has its verdict");
     still_works(&mut world);
 }
+
+#[test]
+fn copies_that_wait_for_a_certificate_that_is_none_are_let_go() {
+    let (mut world, link) = flooded();
+    let author = Origin { node: nobody(1), incarnation: Incarnation(1) };
+    give(&mut world, link, &Frame::Member(Member { node: author.node, evidence: b"made up" }));
+    for incarnation in 0..100 {
+        for copy in 0..4 {
+            let mut bundle = unsigned(Origin { incarnation: Incarnation(incarnation), ..author }, 1);
+            bundle[100] ^= copy;
+            rumor(&mut world, link, &bundle);
+        }
+    }
+    assert!(held(&world).checks >= world.config.max_checks, "the flood came");
+    world.run_for(SECOND);
+    assert_eq!(held(&world).checks, 0, "none is left to take the place of others");
+    still_works(&mut world);
+}

@@ -113,7 +113,7 @@ impl World<'_> {
         claim(moves <= most, || format!("{moves} incarnations of our own, of at most {most}"))?;
         let accused = node.events.get("misbehaviour").copied().unwrap_or(0);
         claim(accused <= self.last_link, || "a link was accused twice".to_owned())?;
-        if !self.switches.has(Switches::GREED) {
+        if self.config.greedy_bytes_per_day == 0 {
             return Ok(());
         }
         let days = as_usize(self.now / 86_400_000_000) + 1;

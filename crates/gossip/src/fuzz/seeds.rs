@@ -300,6 +300,14 @@ fn faults() -> Vec<Seed> {
         .op(Kind::Work, &[0, 1, 1])
         .op(Kind::Sign, &[0, LIAR, BRANCH])
         .op(Kind::Work, &[0, 0, 9]);
+    // Copies of one place wait for a certificate that is none.
+    let unadmitted = Script::new(0)
+        .liar()
+        .op(Kind::Member, &[0, OUTSIDER])
+        .op(Kind::Sign, &[0, OUTSIDER])
+        .op(Kind::Resend, &[0, 0, 0, 0, 150, 1])
+        .op(Kind::Resend, &[0, 0, 0, 0, 150, 2])
+        .op(Kind::Work, &[0, 0, 9]);
     let raw = [&b"\x07garbage"[..], &[6], &[0x7f, 1, 2], &[1, 0, 1], &[0x90, 1], &[11, 1, 2, 3]];
     let raw = raw.into_iter().fold(prompt(), |script, bytes| script.op(Kind::Up, &[0, 0]).raw(0, bytes));
     let full =
@@ -321,6 +329,7 @@ fn faults() -> Vec<Seed> {
         clocks.seed("clocks", &["the liar thrown out", "agreed"]),
         forged.seed("forged", &["the liar thrown out", "agreed"]),
         copies.seed("copies", &["the liar thrown out", "agreed"]),
+        unadmitted.seed("copies_unadmitted", &["a false MEMBER", "the liar thrown out", "agreed"]),
         raw.seed("raw", &["the liar thrown out", "agreed"]),
         full.seed("full", &[]),
         backlog.seed("backlog", &["agreed"]),
