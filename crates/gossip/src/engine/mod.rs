@@ -1,6 +1,7 @@
 //! The engine: the small machines joined.
 
 mod feed;
+mod given;
 mod told;
 
 mod links;
