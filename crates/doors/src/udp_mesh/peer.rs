@@ -272,7 +272,7 @@ impl Peer {
             return Some(self.unanswered());
         }
         if self.listed {
-            if self.letter.is_some() && now >= self.next_heartbeat + SILENCE.max(self.settings.heartbeat * 2) {
+            if self.letter.is_some() && now >= self.next_heartbeat + self.dropped_after() {
                 self.judge(now, false);
                 return self.acts.pop_front();
             }
@@ -290,6 +290,12 @@ impl Peer {
         self.next_birth = now + self.backoff;
         self.backoff = MAX_BACKOFF.min(self.backoff.saturating_mul(2));
         Act::Birth
+    }
+
+    /// So long after a heartbeat was due an old directory may have dropped us.
+    fn dropped_after(&self) -> Duration {
+        let between = self.settings.heartbeat;
+        SILENCE.max(between.saturating_mul(2)).saturating_sub(between)
     }
 
     /// A BIRTH to which nothing came.

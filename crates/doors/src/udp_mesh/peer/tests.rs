@@ -91,10 +91,11 @@ fn a_directory_that_has_forgotten_us_is_asked_again() {
     assert_eq!(acts, [(2_600, Act::Tell(Tell::Lost)), (2_600, Act::Birth)]);
     hear(&mut peer, 3_000, at(3_000), &[('Z', 3_005)]);
     // Nor does one for which we were silent too long.
-    run(&mut peer, 3_000, 4_100);
-    let acts = run(&mut peer, 16_000, 16_100);
-    assert_eq!(acts, [(16_000, Act::Tell(Tell::Lost)), (16_000, Act::Birth)]);
-    hear(&mut peer, 16_000, at(3_000), &[('Z', 3_005)]);
+    run(&mut peer, 3_000, 4_001);
+    assert_eq!(run(&mut peer, 5_400, 5_401), [(5_400, Act::KeepAlive(0))], "not yet");
+    let acts = run(&mut peer, 6_900, 7_000);
+    assert_eq!(acts, [(6_900, Act::Tell(Tell::Lost)), (6_900, Act::Birth)]);
+    hear(&mut peer, 7_000, at(3_000), &[('Z', 3_005)]);
     peer.unreachable(ms(16_100));
     assert!(!peer.is_listed());
     assert_eq!(run(&mut peer, 16_100, 18_200).last(), Some(&(18_100, Act::Birth)));
