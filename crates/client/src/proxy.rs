@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use rumormill_proxy::{Config, Launch};
+use rumormill_proxy::{Config, Launch, SHOWN};
 
 use crate::output::{Failure, Out};
 
@@ -14,6 +14,7 @@ pub fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
         n: matches.get_one("n").copied(),
         process: Launch::choose(path("process"), "process", "process"),
         stopall: Launch::choose(path("stopall"), "stopall", "stopall"),
+        shown: SHOWN,
     };
     let runtime = crate::runtime(1)?;
     let mut err = std::io::stderr();

@@ -22,7 +22,7 @@ const MAX_PROOF_CHECKS: usize = 8;
 const MAX_MEMBER_CHECKS: usize = 256;
 const MEMBER_SHARE: usize = 32;
 /// Origins that each member may have, however many others have.
-const MIN_ORIGINS: usize = 32;
+pub(crate) const MIN_ORIGINS: usize = 32;
 
 #[derive(Debug)]
 struct Account {

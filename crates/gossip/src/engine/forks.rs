@@ -106,7 +106,7 @@ impl Engine {
             s.ours = s.ours.filter(|h| holds(&h.header, s.at));
             s.theirs = s.theirs.filter(|h| holds(&h.header, s.at));
             self.suspects.insert(origin, s);
-            let Some(ours) = s.ours else {
+            let Some(ours) = s.ours.or_else(|| self.cached(origin, s.at)) else {
                 self.output.push_back(Output::LookUp { origin, at: s.at });
                 return;
             };
@@ -159,10 +159,17 @@ impl Engine {
     pub(super) fn look_up_more(&mut self) {
         while self.looking_up.len() < MAX_LOOK_UPS {
             let Some((origin, at)) = self.chains.take_unread() else { return };
-            if self.looking_up.insert((origin, at)) {
-                self.output.push_back(Output::LookUp { origin, at });
+            match self.cached(origin, at) {
+                Some(ours) => self.look_before(origin, at, Some(ours)),
+                None if self.looking_up.insert((origin, at)) => self.output.push_back(Output::LookUp { origin, at }),
+                None => {}
             }
         }
+    }
+
+    /// What the store cannot give yet is in the cache.
+    fn cached(&self, origin: Origin, at: Seq) -> Option<SignedHeader> {
+        self.cache.holding(origin, at).map(|bundle| *bundle.signed_header())
     }
 
     /// A store that gave nothing is asked again with the next comparison.

@@ -17,7 +17,7 @@ pub struct Held {
     pub member_checks: usize,
     /// Searches for the place of a fork.
     pub suspects: usize,
-    /// Proofs that wait for their author's certificate.
+    /// Proofs that wait for the verdict on messages of their origin.
     pub early_proofs: usize,
     /// Readers that wait for a commit.
     pub owed: usize,

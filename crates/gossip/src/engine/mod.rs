@@ -2,6 +2,7 @@
 
 mod allowance;
 mod feed;
+mod given;
 #[cfg(feature = "fuzz")]
 pub mod measure;
 mod proofs;
@@ -20,6 +21,9 @@ mod rumor;
 mod status;
 
 mod verdict;
+
+#[cfg(feature = "fuzz")]
+pub(crate) use allowance::MIN_ORIGINS;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;

@@ -9,7 +9,8 @@ use super::cast::{self, ENDS, HONEST};
 use super::liar::MAX_UNJUDGED;
 use super::ops::Switches;
 use super::world::{World, claim};
-use crate::checks::MAX_SENDERS;
+use crate::checks::{MAX_SENDERS, SHARE};
+use crate::engine::MIN_ORIGINS;
 use crate::io::{Input, LinkId};
 use crate::link::{MAX_BEHIND, MAX_DIRTY, MAX_PULLS};
 
@@ -19,8 +20,6 @@ const MAX_EVENTS: usize = 8;
 const SMALL_FRAME: usize = 160;
 /// An origin in a STATUS, its proof, and its author's certificate.
 const PER_ORIGIN: usize = 90 + 361 + 90;
-/// Origins that a member may have whatever others have.
-const MIN_ORIGINS: usize = 32;
 /// The largest bundle here, with its frame.
 const BUNDLE: usize = 1_536;
 
@@ -60,25 +59,27 @@ impl World<'_> {
     fn sizes(&self, end: usize) -> Result<(), Finding> {
         let (held, config) = (self.nodes[end].engine.held(), &self.config);
         let readers = held.links * (MAX_UNJUDGED + BUNDLE);
-        // Each neighbour has a share beside the room for all, and each member some origins.
-        let peers = cast::LIARS.len() + 1;
-        let origins = config.max_origins + cast::members().count() * MIN_ORIGINS;
+        // What one member fills is not what another needs: each has a share beside the room for all.
+        let shares = SHARE.min(config.max_checks) * held.links;
+        let origins = config.max_origins + held.members * MIN_ORIGINS.min(config.max_origins_per_node);
+        // Our own incarnations are ours to make.
+        let own: usize = self.nodes[end].disk.bundles.keys().filter(|o| o.node == cast::id(ENDS[end])).count();
         let bounds = [
-            ("bundles being checked", held.checks, config.max_checks * (1 + peers)),
-            ("origins", held.origins, origins),
-            ("proofs", held.proofs, origins),
+            ("bundles being checked", held.checks, config.max_checks + shares),
+            ("origins", held.origins, origins + own),
+            ("proofs", held.proofs, origins + own),
             ("members", held.members, cast::members().count()),
-            ("certificates being checked", held.member_checks, 256 + 32 * peers),
-            ("searches", held.suspects, 64 + 4 * peers),
-            ("early proofs", held.early_proofs, 64 + 4 * peers),
+            ("certificates being checked", held.member_checks, 256 + 32 * (1 + held.links)),
+            ("searches", held.suspects, 64 + 4 * held.links),
+            ("early proofs", held.early_proofs, 64 + 4 * held.links),
             ("bytes that readers wait for", held.owed_bytes, readers),
             ("bytes not yet committed", held.uncommitted, config.backlog_bytes + readers + config.max_pending_bytes),
             ("messages of ours", held.waiting, config.max_pending),
             ("links", held.links, 5 + self.nodes[end].jobs.len()),
             ("cursors", held.link.cursors, config.max_cursors),
             ("claims", held.link.behind, MAX_BEHIND),
-            ("origins sent", held.link.last_sent, origins),
-            ("frames without a verdict", held.link.open, config.max_checks * (1 + peers) * MAX_SENDERS),
+            ("origins sent", held.link.last_sent, origins + own),
+            ("frames without a verdict", held.link.open, (config.max_checks + shares) * MAX_SENDERS),
             ("ranges asked for", held.link.pulls, MAX_PULLS),
             ("origins to say something about", held.link.dirty, MAX_DIRTY),
         ];

@@ -36,6 +36,10 @@ pub(crate) async fn run(
     seat: Option<Seat>,
 ) -> Result<Ended, GreetError> {
     let Opened { mut reader, mut writer, peer, ours_until } = opened;
+    if hub.is_sealed() {
+        // The process is about to end; a refusal would be a farewell.
+        std::future::pending::<()>().await;
+    }
     let greeted = match greet::exchange(greeting, &mut reader, &mut writer).await {
         _ if peer.node() == hub.checker.me => Err(GreetError::Ourselves),
         other => other,
@@ -167,7 +171,7 @@ fn take(hub: &Hub, link: &Link, frame: Bytes) -> Option<Ended> {
             let _ = hub.drive(Input::Frame { link: link.id, bytes: frame });
         }
         first => {
-            if first == Some(kind::RUMOR) {
+            if first == Some(kind::RUMOR) && !hub.is_sealed() {
                 link.take_allowance(frame.len());
             }
             let _ = hub.drive(Input::Frame { link: link.id, bytes: frame });
@@ -188,6 +192,10 @@ async fn write(hub: Arc<Hub>, link: Arc<Link>, mut writer: LinkWriter) {
         if batch.credit > 0 {
             let _ = hub.drive(Input::Writable { link: link.id, bytes: batch.credit });
         }
+    }
+    if link.is_cut() && !link.is_closed() {
+        // The reader ends the link once the peer has read all and closes.
+        return writer.cut().await;
     }
     writer.close().await;
     link.close_now();
