@@ -16,6 +16,7 @@ pub mod identity;
 mod issue;
 pub mod link;
 pub mod metrics;
+pub mod private;
 mod rates;
 pub mod refusal;
 pub mod revocation;
