@@ -16,6 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LIARS = ["-p", "rumormill-gossip", "--test", "liars"]
 ATTACKERS = ["-p", "rumormill-node", "--test", "attackers"]
+TIME = ["-p", "rumormill-node", "--test", "time"]
+STATE = ["-p", "rumormill-node", "--test", "state"]
 
 # Name, file, what stands there, what takes its place, test command, test that has to fail.
 GUARDS = [
@@ -42,11 +44,44 @@ GUARDS = [
      "if near {", "if true {",
      LIARS, "clocks_from_1970_and_2200_neither_pull_ours_nor_part_the_logs"),
     ("clock from 2200: it is not shown", "crates/node/src/view.rs",
-     "&& place.clock.0 <= self.wall_us.saturating_add(AHEAD_US)", "",
+     "&& place.clock.0 <= until_us", "&& until_us > 0",
      ["-p", "rumormill-node", "--lib", "view"], "view::tests"),
     ("clock from 1970: it is shown as late", "crates/node/src/view.rs",
      "let late = received.saturating_sub(place.clock.0) > AHEAD_US;", "let late = received == u64::MAX;",
      ["-p", "rumormill-node", "--lib", "view"], "view::tests"),
+    ("clock from ahead: followers and doors are told when its time has come", "crates/node/src/hub/due.rs",
+     "let _ = self.followers.send(News::Due(messages.into()));", "drop(messages);",
+     TIME, "a_message_from_ahead_is_told_to_everybody_once_when_its_time_has_come"),
+    ("clock from ahead: what was told is not told again", "crates/node/src/follow.rs",
+     "entries.into_iter().filter(|entry| so_far.fence", "entries.into_iter().filter(|entry| true || so_far.fence",
+     TIME, "thousands_that_become_due_together_are_each_told_once_and_in_order"),
+    ("our clock was wrong: a new incarnation when it is put right", "crates/gossip/src/clock.rs",
+     "let back = highest.saturating_sub(wall_us) > MAX_AHEAD_US;", "let back = false;",
+     ["-p", "rumormill-gossip", "--test", "clocks"],
+     "a_clock_put_right_begins_a_new_incarnation_then_and_there"),
+    ("a letter key near 2^64: it does not count before its time", "crates/node/src/letters/keys.rs",
+     "key.clock.0 > self.wall.now_us().saturating_add(AHEAD_US)", "key.clock.0 < self.wall.now_us() / 2",
+     ["-p", "rumormill-node", "--lib", "letters::keys"], "letters::keys::tests"),
+    ("a letter key: the newest incarnation counts", "crates/node/src/letters/keys.rs",
+     "(believed, incarnation, key.seq.0)", "(believed, key.clock.0, incarnation.min(1) * key.seq.0)",
+     ["-p", "rumormill-node", "--lib", "letters::keys"], "letters::keys::tests"),
+    ("planted keys: a directory that others can write", "crates/transport/src/private.rs",
+     "if mode & WRITABLE != 0 {\n        return Err(NotOurs::Writable { mode }.into());\n    }\n    let named",
+     "let named",
+     ["-p", "rumormill-transport", "--lib", "private"], "private::tests"),
+    ("planted keys: a key that others can write", "crates/transport/src/private.rs",
+     "if mode & WRITABLE != 0 {\n        return Err(NotOurs::Writable { mode }.into());\n    }\n    if key",
+     "if key",
+     ["-p", "rumormill-transport", "--lib", "private"], "private::tests"),
+    ("a store of another network", "crates/node/src/opened/binding.rs",
+     "Some(Ok(found)) if found == network.0 => Ok(()),", "Some(Ok(_)) => Ok(()),",
+     STATE, "a_store_of_another_network_is_refused_with_both_ids_and_left_as_it_is"),
+    ("an old copy of the store", "crates/node/src/keeper.rs",
+     "if found.life < mark.life || chain {", "if found.life < mark.life && !chain && chain {",
+     STATE, "an_old_copy_of_the_store_put_back_is_found_with_no_neighbour_there"),
+    ("a store replaced under the node", "crates/node/src/keeper.rs",
+     "Ok(now) if now == *opened => {}", "Ok(_) => {}",
+     STATE, "a_store_replaced_under_a_running_node_stops_it_and_what_is_there_is_not_touched"),
     ("clock that does not rise", "crates/gossip/src/engine/verdict.rs",
      "bundle.first_clock() <= last)", "bundle.first_clock() < last)",
      LIARS, "a_clock_that_does_not_rise_is_invalid_for_everybody"),
@@ -143,8 +178,8 @@ def fails_without(copy, file, old, new, command, test, name):
         text, code = done.stdout + done.stderr, done.returncode
     except subprocess.TimeoutExpired:
         text, code = "timed out", 1
-    for path, text in sound.items():
-        (copy / path).write_text(text)
+    for path, whole in sound.items():
+        (copy / path).write_text(whole)
     if "error: could not compile" in text:
         print(f"{name}: DOES NOT COMPILE without it\n{text[-1500:]}", flush=True)
         return False

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
+use rumormill_node::own_clock_suspected;
 use rumormill_node::socket::{Client, ClientError, LogEvent, default_path};
 use rumormill_node::view::LogLine;
 
@@ -109,14 +110,35 @@ pub fn peers(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} TLS",
         "NAME", "ADDRESS", "DIRECTION", "LAG", "BEHIND", "IN SYNC"
     ));
-    for peer in peers {
+    for peer in &peers {
         let sync = if peer.in_sync { "yes" } else { "no" };
         line(format_args!(
-            "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {} {}",
-            peer.name, peer.addr, peer.direction, peer.lag, peer.behind, sync, peer.tls_version, peer.tls_group
+            "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {} {}{}",
+            peer.name,
+            peer.addr,
+            peer.direction,
+            peer.lag,
+            peer.behind,
+            sync,
+            peer.tls_version,
+            peer.tls_group,
+            clock(peer.clock_off_s)
         ));
     }
+    if let Some(off) = own_clock_suspected(&peers) {
+        line(format_args!("our own clock is suspected: most neighbours' are {}", off_by(off)));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is said of a neighbour's clock that is off.
+fn clock(off_s: i64) -> String {
+    if off_s == 0 { String::new() } else { format!("; its clock is {} ours", off_by(off_s)) }
+}
+
+fn off_by(off_s: i64) -> String {
+    let by = off_s.unsigned_abs();
+    if off_s > 0 { format!("{by} s ahead of") } else { format!("{by} s behind") }
 }
 
 pub fn doors(matches: &ArgMatches) -> Result<ExitCode, Failure> {

@@ -38,6 +38,10 @@ counters! {
     idle_closed,
     /// Number of the revocation list in force.
     revocation_list,
+    /// Bundles of others whose clock was off by more than the limit.
+    clocks_off,
+    /// 1 while most neighbours' clocks differ from ours in one direction.
+    own_clock_suspected,
     /// Requests at the local socket.
     socket_requests,
 }

@@ -5,7 +5,10 @@
 //! outboxes, hands records to the store's thread. Checks of signatures come back to the feeder, who does them without
 //! the lock and feeds the verdict. So a message costs one task switch a hop, not four.
 
+mod clocks;
 mod commits;
+mod due;
+mod gone;
 mod perform;
 
 mod links;
@@ -31,12 +34,17 @@ use crate::incarnation::Incarnations;
 use crate::link::Link;
 use crate::lock;
 use crate::pace::Pace;
+use crate::view::Message;
+use clocks::Clocks;
+use due::Due;
 
 /// Committed bundles that a follower may lag behind before it is told that it missed some.
 const FOLLOW_BUNDLES: usize = 1_024;
 
 pub(crate) use commits::{INCARNATION_KEY, incarnation_record};
 
+pub use clocks::own_clock_suspected;
+pub(crate) use due::Fence;
 pub(crate) use links::Admission;
 
 /// What a submitted message became.
@@ -57,6 +65,17 @@ pub struct Committed {
     pub bundle: Arc<VerifiedBundle>,
     /// When it came or was written, by our wall clock in microseconds.
     pub received_us: u64,
+    /// Messages of it with a later clock are told when their time has come.
+    pub until_us: u64,
+}
+
+/// What those who follow are told.
+#[derive(Debug, Clone)]
+pub enum News {
+    /// A bundle is durable.
+    Committed(Arc<Committed>),
+    /// The time of these messages has come, of bundles that have been durable for some time.
+    Due(Arc<[Message]>),
 }
 
 /// Why a message was not written.
@@ -89,6 +108,10 @@ struct State {
     appends: u64,
     pace: Pace,
     uncommitted: VecDeque<Committed>,
+    due: Due,
+    clocks: Clocks,
+    /// Up to where followers were told of our own chain.
+    own_told: Option<(Origin, Seq)>,
     records: Vec<Record>,
     /// Answers that the engine gets before the lock is given back.
     answers: VecDeque<Input>,
@@ -110,7 +133,9 @@ pub(crate) struct Hub {
     timer: Notify,
     space: Notify,
     links_changed: watch::Sender<u64>,
-    followers: broadcast::Sender<Arc<Committed>>,
+    followers: broadcast::Sender<News>,
+    /// What was due is told.
+    told: Notify,
     stopping: watch::Sender<bool>,
     failed: AtomicBool,
 }
@@ -138,6 +163,9 @@ impl Hub {
             appends: 0,
             pace: Pace::default(),
             uncommitted: VecDeque::new(),
+            due: Due::new(clock.wall.now_us()),
+            clocks: Clocks::default(),
+            own_told: None,
             records: Vec::new(),
             answers: VecDeque::new(),
             armed: None,
@@ -157,6 +185,7 @@ impl Hub {
             space: Notify::new(),
             links_changed: watch::Sender::new(0),
             followers: broadcast::Sender::new(FOLLOW_BUNDLES),
+            told: Notify::new(),
             stopping: watch::Sender::new(false),
             failed: AtomicBool::new(false),
         })
@@ -250,6 +279,7 @@ impl Hub {
             let moved = offset.abs_diff(state.wall_offset) > WALL_STEP_US;
             if moved {
                 state.wall_offset = offset;
+                state.clocks.forget();
             }
             moved
         };

@@ -16,6 +16,8 @@ use rumormill_wire::native::MAX_BODY_LEN;
 
 use build::{doors, identity, limits, neighbours, size};
 
+use crate::clock::Wall;
+
 pub use error::ConfigError;
 pub use kinds::{Durability, IdentitySource, Limits, LogFormat, Neighbour, StoreKind};
 pub use options::{MAX_DOORS, MAX_FILE_BYTES, MAX_NEIGHBOURS, NodeOptions};
@@ -37,6 +39,9 @@ pub struct NodeConfig {
     pub state: Option<PathBuf>,
     /// Path of the local socket.
     pub socket: Option<PathBuf>,
+    /// The state was put back from a copy, or the store removed, on purpose: it is taken as it is, and the node writes under
+    /// a new incarnation.
+    pub restored: bool,
     /// Where the log lives.
     pub store: StoreKind,
     /// What a commit survives.
@@ -57,6 +62,8 @@ pub struct NodeConfig {
     pub limits: Limits,
     /// How to log.
     pub log_format: LogFormat,
+    /// The wall clock; another than the system's is for tests.
+    pub wall: Wall,
     /// What to log: a level, or directives as `tracing` has them.
     pub log_level: String,
 }
@@ -73,6 +80,7 @@ impl NodeConfig {
             doors: Vec::new(),
             state: None,
             socket: None,
+            restored: false,
             store: StoreKind::Memory,
             durability: Durability::Full,
             dissemination: Dissemination::Eager,
@@ -83,6 +91,7 @@ impl NodeConfig {
             ping: Duration::from_secs(5),
             limits: Limits::default(),
             log_format: LogFormat::Human,
+            wall: Wall::default(),
             log_level: "info".to_owned(),
         }
     }
@@ -100,8 +109,10 @@ impl NodeConfig {
         config.control = options.control.as_deref().map(|at| fields::loopback("control", at)).transpose()?;
         config.neighbours = neighbours(&options.neighbour)?;
         config.doors = doors(options)?;
-        config.state = options.state.as_ref().map(PathBuf::from);
-        config.socket = options.socket.as_ref().map(PathBuf::from);
+        config.state = options.state.as_deref().map(fields::state).transpose()?;
+        config.socket = options.socket.as_deref().map(|at| fields::path("socket", at)).transpose()?;
+        let words = [("true", true), ("false", false)];
+        config.restored = fields::choice("restored", &text(&options.restored, "false"), &words)?;
         let stores = [("sqlite", StoreKind::Sqlite), ("memory", StoreKind::Memory)];
         config.store = fields::choice("store", &text(&options.store, "sqlite"), &stores)?;
         let kinds = [("full", Durability::Full), ("normal", Durability::Normal)];
