@@ -16,7 +16,7 @@ mod links;
 mod people;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
 
 use rumormill_gossip::{Engine, Input, LinkId, Reject, Timestamp, VerifiedBundle};
@@ -138,6 +138,8 @@ pub(crate) struct Hub {
     told: Notify,
     stopping: watch::Sender<bool>,
     failed: AtomicBool,
+    /// What the engine was last told of the wall clock; looked at without the lock.
+    wall_offset: AtomicI64,
 }
 
 /// What a hub is made of.
@@ -153,6 +155,7 @@ pub(crate) struct Parts {
 impl Hub {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
         let Parts { engine, clock, checker, disk, incarnations, runtime } = parts;
+        let wall_offset = clock.wall_offset();
         let state = State {
             engine,
             links: HashMap::new(),
@@ -169,7 +172,7 @@ impl Hub {
             records: Vec::new(),
             answers: VecDeque::new(),
             armed: None,
-            wall_offset: clock.wall_offset(),
+            wall_offset,
             incarnations,
             store_full: false,
         };
@@ -188,6 +191,7 @@ impl Hub {
             told: Notify::new(),
             stopping: watch::Sender::new(false),
             failed: AtomicBool::new(false),
+            wall_offset: AtomicI64::new(wall_offset),
         })
     }
 
@@ -274,11 +278,16 @@ impl Hub {
     /// Tells the engine when the wall clock has been set.
     pub(crate) fn check_wall(&self) {
         let offset = self.clock.wall_offset();
+        if offset.abs_diff(self.wall_offset.load(Relaxed)) <= WALL_STEP_US {
+            return;
+        }
         let moved = {
             let mut state = lock(&self.state);
             let moved = offset.abs_diff(state.wall_offset) > WALL_STEP_US;
             if moved {
                 state.wall_offset = offset;
+                self.wall_offset.store(offset, Relaxed);
+                Counters::set(&self.counters.own_clock_suspected, 0);
                 state.clocks.forget();
             }
             moved

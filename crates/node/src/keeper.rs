@@ -4,9 +4,9 @@
 //!
 //! Where the whole state directory is put back the mark is as old as the store: then neighbours know, or `--restored` says so.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -49,7 +49,7 @@ impl Mark {
     pub(crate) fn read(state: &Path) -> io::Result<Option<Result<Self, ()>>> {
         use std::io::Read;
         let mut text = Vec::new();
-        match fs::File::open(state.join(MARK_FILE)) {
+        match File::open(state.join(MARK_FILE)) {
             Ok(file) => file.take(MAX_MARK).read_to_end(&mut text)?,
             Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(why) => return Err(why),
@@ -132,15 +132,25 @@ fn fresh_number() -> io::Result<u128> {
     Ok(random.random_range(1..=u128::MAX))
 }
 
-/// A file as it was when it was opened.
+/// A file that is open, by a handle that can only be looked at: closing another would take SQLite's locks away.
 #[derive(Debug)]
 struct Seen {
     path: PathBuf,
-    is: (u64, u64),
+    open: File,
 }
 
-fn is(path: &Path) -> io::Result<(u64, u64)> {
-    fs::metadata(path).map(|about| (about.dev(), about.ino()))
+impl Seen {
+    fn at(path: PathBuf) -> io::Result<Self> {
+        let flags = i32::try_from(rustix::fs::OFlags::PATH.bits()).unwrap_or(0);
+        let open = File::options().read(true).custom_flags(flags).open(&path)?;
+        Ok(Self { path, open })
+    }
+
+    /// Whether it is still the one under its name.
+    fn is_there(&self) -> io::Result<bool> {
+        let id = |about: fs::Metadata| (about.dev(), about.ino());
+        Ok(id(fs::metadata(&self.path)?) == id(self.open.metadata()?))
+    }
 }
 
 /// Keeps the mark, and an eye on the store's files.
@@ -160,7 +170,7 @@ impl Keeper {
             name.push(suffix);
             PathBuf::from(name)
         });
-        let seen = beside.into_iter().filter_map(|path| is(&path).ok().map(|is| Seen { path, is }));
+        let seen = beside.into_iter().filter_map(|path| Seen::at(path).ok());
         Ok(Self { state: state.to_owned(), mark: Mutex::new(mark), files: seen.collect() })
     }
 
@@ -180,12 +190,12 @@ impl Keeper {
 
     /// Whether the open files are still those under their names.
     fn look(&self) -> Result<(), String> {
-        for Seen { path, is: opened } in &self.files {
-            match is(path) {
-                Ok(now) if now == *opened => {}
-                Ok(_) => return Err(format!("{} was replaced by another file", path.display())),
+        for seen in &self.files {
+            match seen.is_there() {
+                Ok(true) => {}
+                Ok(false) => return Err(format!("{} was replaced by another file", seen.path.display())),
                 Err(why) if why.kind() == io::ErrorKind::NotFound => {
-                    return Err(format!("{} was removed or renamed", path.display()));
+                    return Err(format!("{} was removed or renamed", seen.path.display()));
                 }
                 // What cannot be looked at now is not known to be gone.
                 Err(_) => {}
@@ -239,7 +249,7 @@ impl Keeper {
     /// SQLite's log of a store that is gone must not meet another store under its name.
     fn put_log_aside(&self) {
         let [store, log, ..] = &self.files[..] else { return };
-        let ours = |seen: &Seen| is(&seen.path).is_ok_and(|now| now == seen.is);
+        let ours = |seen: &Seen| seen.is_there().unwrap_or(false);
         if ours(store) || !ours(log) {
             return;
         }
@@ -253,7 +263,7 @@ impl Keeper {
     }
 
     fn look_at_state(&self) -> bool {
-        self.files.first().is_none_or(|seen| is(&seen.path).is_ok_and(|now| now == seen.is))
+        self.files.first().is_none_or(|seen| seen.is_there().unwrap_or(false))
     }
 }
 

@@ -44,7 +44,7 @@ impl Config {
             port => u16::try_from(port).ok(),
         };
         let mut contacts = Vec::new();
-        for contact in spec.addrs("contact")? {
+        for contact in spec.hosts("contact")? {
             if contact.port() == 0 || contact.ip().is_unspecified() || contact == listen {
                 return Err(spec.error(format!("contact: nobody can be reached at {contact}")));
             }

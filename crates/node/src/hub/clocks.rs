@@ -55,8 +55,9 @@ struct Known {
 #[derive(Debug, Default)]
 pub(super) struct Clocks {
     authors: BTreeMap<NodeId, Known>,
-    /// What people were told of our own.
+    /// What people were told of our own, and when.
     ours: Class,
+    ours_at: Option<Timestamp>,
 }
 
 impl Clocks {
@@ -94,7 +95,7 @@ impl Clocks {
     /// Our own clock was set: what was known was beside another.
     pub(super) fn forget(&mut self) {
         self.authors.clear();
-        self.ours = Class::InTime;
+        (self.ours, self.ours_at) = (Class::InTime, None);
     }
 }
 
@@ -129,7 +130,9 @@ impl Hub {
                 continue;
             }
             Counters::add(&self.counters.clocks_off, u64::from(Class::of(off_us) != Class::InTime));
-            let Some(class) = state.clocks.note(author, off_us, now) else { continue };
+            let class = state.clocks.note(author, off_us, now);
+            self.suspect_ours(state);
+            let Some(class) = class else { continue };
             let (name, off_s) = (self.checker.names.of(&author).unwrap_or_default(), seconds(off_us));
             match class {
                 Class::Ahead => tracing::warn!(
@@ -139,7 +142,6 @@ impl Hub {
                 Class::Behind => tracing::warn!(%author, name, off_s, "this neighbour's clock is behind ours"),
                 Class::InTime => tracing::info!(%author, name, off_s, "this author's clock and ours agree again"),
             }
-            self.suspect_ours(state);
         }
     }
 
@@ -157,11 +159,13 @@ impl Hub {
         let neighbours = off.len();
         let found = suspected(off);
         let class = found.map_or(Class::InTime, Class::of);
-        if class == state.clocks.ours {
+        Counters::set(&self.counters.own_clock_suspected, u64::from(found.is_some()));
+        let now = self.clock.now();
+        let again = state.clocks.ours_at.is_none_or(|at| now.since(at) >= TELL_AGAIN_US);
+        if class == state.clocks.ours || !again {
             return;
         }
-        state.clocks.ours = class;
-        Counters::set(&self.counters.own_clock_suspected, u64::from(found.is_some()));
+        (state.clocks.ours, state.clocks.ours_at) = (class, Some(now));
         match found {
             Some(off_us) => tracing::warn!(
                 off_s = seconds(off_us),

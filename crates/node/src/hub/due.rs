@@ -12,6 +12,7 @@ use std::time::Duration;
 use rumormill_store::{OrderKey, StoreError};
 use rumormill_wire::{Clock, Incarnation, NodeId, Origin, Seq};
 use tokio::sync::broadcast;
+use tokio::time::Instant;
 
 use super::{Committed, Hub, News, State};
 use crate::lock;
@@ -19,6 +20,8 @@ use crate::view::{AHEAD_US, Message, Rules};
 
 /// How often it is looked.
 const PERIOD: Duration = Duration::from_millis(250);
+/// After that, rest so many times as long as it took.
+const REST: u32 = 19;
 /// Messages told together.
 const TOGETHER: usize = 512;
 /// News that may wait for the slowest follower before more is found for it, and for how long that is minded.
@@ -160,8 +163,12 @@ impl Hub {
                 state.due.begin(self.wall_us(), self.followers.receiver_count() > 0)
             };
             if let Some((from, until)) = begun {
+                let start = Instant::now();
                 self.tell_due(from, until).await;
                 self.told.notify_waiters();
+                // A large store takes long to look through: a member that dates one message after the other is not to keep us
+                // at it all the time.
+                rounds.reset_after(PERIOD.max(start.elapsed().saturating_mul(REST)));
             }
         }
     }
@@ -178,8 +185,10 @@ impl Hub {
                     (None, None)
                 }
             };
+            // What could not be read is not begun anew: some of it is told.
+            let last_try = pass == PASSES || range.is_none();
             before = range.map_or_else(Fence::default, |range| range.now);
-            if lock(&self.state).due.end(next, pass == PASSES) {
+            if lock(&self.state).due.end(next, last_try) {
                 return;
             }
         }
@@ -214,7 +223,7 @@ impl Hub {
 
     /// A follower that does not read is not waited for long: it will be told that it missed some.
     async fn let_followers_read(&self) {
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
         while self.followers.len() > WAITING && begun.elapsed() < PATIENCE {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
