@@ -132,7 +132,7 @@ pub fn command(chosen: Option<&'static str>) -> Command {
         )
         .subcommand(
             Command::new("peers")
-                .about("Show the links of a running node: lag, in sync, TLS version and group")
+                .about("Show the links of a running node: lag, in sync, TLS version and group; and why a neighbour has none")
                 .arg(flag("json", "One JSON array"))
                 .args(socket())
                 .after_help("Example: rumormill peers --state alice.d"),

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use rumormill_node::own_clock_suspected;
 use rumormill_node::socket::{Client, ClientError, LogEvent, default_path};
-use rumormill_node::view::LogLine;
+use rumormill_node::{Foreign, foreign};
+use rumormill_node::{PeerInfo, own_clock_suspected};
 
 use crate::output::{Failure, colour, line};
+use crate::shown;
 
 /// Which socket is meant.
 pub fn socket(matches: &ArgMatches) -> PathBuf {
@@ -38,7 +39,9 @@ fn ask<T>(matches: &ArgMatches, act: impl AsyncFnOnce(&mut Client) -> Result<T, 
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
-    serde_json::to_string(value).map_err(|why| Failure::failed(why, ""))
+    // What a terminal would obey stands as `\uXXXX`: the same value.
+    let text = serde_json::to_string(value).map_err(|why| Failure::failed(why, ""))?;
+    Ok(foreign::json(&text).into_owned())
 }
 
 pub fn send(matches: &ArgMatches) -> Result<ExitCode, Failure> {
@@ -58,8 +61,8 @@ pub fn log(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let colours = colour(&std::io::stdout());
     ask(matches, async |client| {
         let show = |event| match event {
-            LogEvent::Line(message) if as_json => serde_json::to_string(&message).is_ok_and(line),
-            LogEvent::Line(message) => line(for_people(&message, colours)),
+            LogEvent::Line(message) if as_json => json(&message).is_ok_and(line),
+            LogEvent::Line(message) => line(shown::message(&message, colours)),
             LogEvent::Missed(bundles) => {
                 eprint(&format!("missed {bundles} bundles; run `rumormill log` again to see them"));
                 true
@@ -75,37 +78,35 @@ fn eprint(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// One message on one line: time, who, text, and what is to be doubted about it.
-fn for_people(message: &LogLine, colours: bool) -> String {
-    let (dim, bold, plain) = if colours { ("\x1b[2m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
-    let author = message.from.clone().unwrap_or_else(|| message.origin.chars().take(8).collect());
-    // Whoever came through a door has only said who it is; the node that let it in has signed that.
-    let who = match (&message.claimed, &message.door) {
-        (Some(claimed), Some(door)) => format!("{}/{door}? by {author}", plain_text(claimed)),
-        _ => author,
-    };
-    // A message may hold anything; a terminal must not obey it.
-    let text = plain_text(&message.text);
-    let room = if message.room.is_empty() { String::new() } else { format!(" #{}", message.room) };
-    let late = if message.late { " (late)" } else { "" };
-    let doubt = if message.verified { "" } else { " (unverified)" };
-    format!("{dim}{}{plain} {bold}{who}{plain}{room} {text}{dim}{late}{doubt}{plain}", message.time)
-}
-
-fn plain_text(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 pub fn peers(matches: &ArgMatches) -> Result<ExitCode, Failure> {
-    let peers = ask(matches, async |client| client.peers().await)?;
+    let (peers, unlinked) = ask(matches, async |client| Ok((client.peers().await?, client.unlinked().await?)))?;
     if matches.get_flag("json") {
-        line(json(&peers)?);
+        let linked = peers.iter().map(|peer| Listed { linked: true, info: peer });
+        let unlinked = unlinked.iter().map(|neighbour| Listed { linked: false, info: neighbour });
+        let all = linked.map(|one| json(&one)).chain(unlinked.map(|one| json(&one)));
+        line(format_args!("[{}]", all.collect::<Result<Vec<_>, _>>()?.join(",")));
         return Ok(ExitCode::SUCCESS);
     }
     if peers.is_empty() {
         line("no links");
-        return Ok(ExitCode::SUCCESS);
+    } else {
+        links(peers);
     }
+    for neighbour in unlinked {
+        line(shown::neighbour(&neighbour));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A link, or a neighbour without one, in the JSON of `peers`.
+#[derive(serde::Serialize)]
+struct Listed<'a, T> {
+    linked: bool,
+    #[serde(flatten)]
+    info: &'a T,
+}
+
+fn links(peers: Vec<PeerInfo>) {
     line(format_args!(
         "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} TLS",
         "NAME", "ADDRESS", "DIRECTION", "LAG", "BEHIND", "IN SYNC"
@@ -114,7 +115,7 @@ pub fn peers(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         let sync = if peer.in_sync { "yes" } else { "no" };
         line(format_args!(
             "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {} {}{}",
-            peer.name,
+            Foreign::new(&peer.name).name().to_string(),
             peer.addr,
             peer.direction,
             peer.lag,
@@ -128,7 +129,6 @@ pub fn peers(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     if let Some(off) = own_clock_suspected(&peers) {
         line(format_args!("our own clock is suspected: most neighbours' are {}", off_by(off)));
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// What is said of a neighbour's clock that is off.

@@ -11,6 +11,7 @@ use rumormill_wire::native::{ByeCode, Frame};
 use crate::clock::micros;
 use crate::counters::Counters;
 use crate::hub::Hub;
+use crate::logging;
 
 /// Pings without an answer before a link is closed.
 const SILENT_PINGS: u64 = 3;
@@ -38,6 +39,7 @@ pub(crate) async fn run(hub: Arc<Hub>, endpoint: Endpoint, ping: Duration, confi
             }
         }
         hub.check_wall();
+        logging::tell_left_out(false);
         ping_silent(&hub, micros(ping));
     }
 }

@@ -32,6 +32,7 @@ use crate::counters::Counters;
 use crate::disk::Disk;
 use crate::incarnation::Incarnations;
 use crate::link::Link;
+use crate::link::neighbours::Neighbours;
 use crate::lock;
 use crate::pace::Pace;
 use crate::view::Message;
@@ -128,6 +129,7 @@ pub(crate) struct Hub {
     pub(crate) checker: Checker,
     pub(crate) disk: Disk,
     pub(crate) counters: Counters,
+    pub(crate) neighbours: Neighbours,
     pub(crate) runtime: Handle,
     state: Mutex<State>,
     timer: Notify,
@@ -182,6 +184,7 @@ impl Hub {
             checker,
             disk,
             counters: Counters::default(),
+            neighbours: Neighbours::default(),
             runtime,
             state: Mutex::new(state),
             timer: Notify::new(),

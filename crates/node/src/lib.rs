@@ -15,6 +15,7 @@ mod disk;
 mod doors;
 mod files;
 pub mod follow;
+mod foreign_json;
 pub mod handle;
 mod housekeeping;
 mod hub;
@@ -41,7 +42,9 @@ pub use follow::{Follow, Next};
 pub use handle::{LogError, NodeHandle, PeerInfo, Pending};
 pub use hub::{Committed, News, Receipt, SubmitError, own_clock_suspected};
 pub use link::Direction;
+pub use link::neighbours::NeighbourInfo;
 pub use process::{ProcessArgs, run_process};
+pub use rumormill_wire::{Foreign, ForeignText, foreign};
 pub use run::{configure, run_node};
 pub use start::{Credentials, StartError, start, start_with};
 

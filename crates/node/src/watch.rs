@@ -33,6 +33,7 @@ pub(crate) async fn run(hub: Arc<Hub>, endpoint: Endpoint, home: Option<PathBuf>
         }
         if let Some((cert, key)) = files.as_ref().filter(|(cert, _)| certificate.changed(cert)) {
             renew(&endpoint, cert, key);
+            hub.neighbours.try_again();
         }
         if let Some(path) = list.as_ref().filter(|path| revoked.changed(path)) {
             revoke(&hub, path);

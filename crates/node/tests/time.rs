@@ -57,7 +57,7 @@ impl Told {
         tokio::spawn(async move {
             while let Ok(step) = follower.next().await {
                 match step {
-                    Step::Line(line) => lines.0.lock().unwrap().push(line.text),
+                    Step::Line(line) => lines.0.lock().unwrap().push(line.text.into_raw()),
                     Step::Current => reached.notify_one(),
                     Step::Missed(_) => lines.0.lock().unwrap().push("missed".to_owned()),
                     Step::End => return,

@@ -61,8 +61,8 @@ fn hello() -> Outcome<Case> {
         network: NetworkId([7; 32]),
         incarnation: Incarnation(1_763_700_000),
         features: 1,
-        name: "anna",
-        agent: "rumormill/0.1.0",
+        name: "anna".into(),
+        agent: "rumormill/0.1.0".into(),
     };
     let json = serde_json::to_vec(&JsonHello {
         min: hello.min,
@@ -70,14 +70,14 @@ fn hello() -> Outcome<Case> {
         network: hello.network.to_string(),
         incarnation: hello.incarnation.0,
         features: hello.features,
-        name: hello.name.to_owned(),
-        agent: hello.agent.to_owned(),
+        name: hello.name.as_raw().to_owned(),
+        agent: hello.agent.as_raw().to_owned(),
     })?;
     Ok(Case {
         name: "hello frame",
         items: 1,
         ours: side(frame(&Frame::Hello(hello))?, |bytes| match Frame::decode(bytes) {
-            Ok(Frame::Hello(hello)) => Some(hello.name.len()),
+            Ok(Frame::Hello(hello)) => Some(hello.name.as_raw().len()),
             _ => None,
         }),
         baseline: side(json, |bytes| {

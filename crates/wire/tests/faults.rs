@@ -207,15 +207,15 @@ fn unencodable(check: &mut dyn FnMut(Frame<'_>, WireFault)) {
         network: NetworkId::ZERO,
         incarnation: Incarnation(0),
         features: 0,
-        name: "a",
-        agent: "",
+        name: "a".into(),
+        agent: "".into(),
     };
     let long = "x".repeat(300);
     check(Frame::Hello(Hello { min: 0, ..hello }), F::Versions);
-    check(Frame::Hello(Hello { name: "", ..hello }), F::NameLength);
-    check(Frame::Hello(Hello { name: &long, ..hello }), F::NameLength);
-    check(Frame::Hello(Hello { agent: &long[..65], ..hello }), F::AgentLength);
-    check(Frame::Bye(Bye { code: ByeCode::LEAVING, retry_after_s: 0, reason: &long[..129] }), F::ReasonLength);
+    check(Frame::Hello(Hello { name: "".into(), ..hello }), F::NameLength);
+    check(Frame::Hello(Hello { name: long.as_str().into(), ..hello }), F::NameLength);
+    check(Frame::Hello(Hello { agent: long[..65].into(), ..hello }), F::AgentLength);
+    check(Frame::Bye(Bye { code: ByeCode::LEAVING, retry_after_s: 0, reason: long[..129].into() }), F::ReasonLength);
     check(Frame::Member(Member { node: NodeId::ZERO, evidence: &[] }), F::EvidenceLength);
     check(Frame::Member(Member { node: NodeId::ZERO, evidence: &[0; 4097] }), F::EvidenceLength);
     check(Frame::Revoked(&[0; MAX_REVOCATION_LEN + 1]), F::RevocationLength);

@@ -153,7 +153,7 @@ proptest! {
         let name = if name.is_empty() { "n".to_owned() } else { name };
         let hello = Hello {
             min, max: min.saturating_add(more), network: NetworkId(network), incarnation: Incarnation(incarnation),
-            features, name: &name, agent: &agent,
+            features, name: name.as_str().into(), agent: agent.as_str().into(),
         };
         round(&Frame::Hello(hello));
         ends_where_it_says(&Frames, &encode(&Frame::Hello(hello))[LENGTH_LEN..]);
@@ -166,7 +166,7 @@ proptest! {
         for frame in [
             Frame::Ping(nonce),
             Frame::Pong(nonce),
-            Frame::Bye(Bye { code: ByeCode(code), retry_after_s, reason: &reason }),
+            Frame::Bye(Bye { code: ByeCode(code), retry_after_s, reason: reason.as_str().into() }),
             Frame::Range(RangeRequest { origin, from, until }),
         ] {
             round(&frame);

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::NodeHandle;
 use crate::doors::{DoorInfo, OpenDoor};
 use crate::link::Direction;
+use crate::link::neighbours::NeighbourInfo;
+use crate::logging;
 
 /// A link, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +82,13 @@ impl NodeHandle {
         peers
     }
 
+    /// The configured neighbours without a link: why the last try gave none, how often that was, when the next one is.
+    #[must_use]
+    pub fn unlinked(&self) -> Vec<NeighbourInfo> {
+        let hub = &self.0.hub;
+        hub.neighbours.unlinked(|name, node| hub.linked(name, node))
+    }
+
     /// The open doors with their counters.
     #[must_use]
     pub fn doors(&self) -> Vec<DoorInfo> {
@@ -128,6 +137,7 @@ impl NodeHandle {
             all.extend(door.counters.into_iter().map(|(counter, n)| (format!("door_{name}_{counter}"), n)));
         }
         all.push(("threads".to_owned(), as_u64(threads())));
+        all.push(("log_lines_left_out".to_owned(), logging::left_out()));
         all.extend(self.0.endpoint.metrics().named().into_iter().map(|(name, n)| (format!("transport_{name}"), n)));
         all
     }

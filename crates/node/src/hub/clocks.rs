@@ -136,11 +136,13 @@ impl Hub {
             let (name, off_s) = (self.checker.names.of(&author).unwrap_or_default(), seconds(off_us));
             match class {
                 Class::Ahead => tracing::warn!(
-                    %author, name, off_s,
+                    node = %author, name, off_s,
                     "this author's clock is ahead of ours: what it says is shown when its time has come here"
                 ),
-                Class::Behind => tracing::warn!(%author, name, off_s, "this neighbour's clock is behind ours"),
-                Class::InTime => tracing::info!(%author, name, off_s, "this author's clock and ours agree again"),
+                Class::Behind => tracing::warn!(node = %author, name, off_s, "this neighbour's clock is behind ours"),
+                Class::InTime => {
+                    tracing::info!(node = %author, name, off_s, "this author's clock and ours agree again")
+                }
             }
         }
     }

@@ -109,7 +109,11 @@ impl Hub {
         while self.outstanding() > 0 && Instant::now() < deadline {
             tokio::time::sleep(pause).await;
         }
-        for link in self.links() {
+        let links = self.links();
+        if !links.is_empty() {
+            tracing::info!(links = links.len(), "saying goodbye to all");
+        }
+        for link in links {
             link.bye(ByeCode::LEAVING, "the node shuts down");
         }
         while !self.links().is_empty() && Instant::now() < deadline {

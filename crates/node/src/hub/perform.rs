@@ -8,6 +8,7 @@ use rumormill_store::{BundleRow, Record, StoreError};
 use rumormill_wire::native::ByeCode;
 
 use super::commits::{incarnation_record, record};
+use super::links::seconds;
 use super::{Committed, Hub, Receipt, State};
 use crate::check::Job;
 use crate::counters::Counters;
@@ -73,10 +74,13 @@ impl Hub {
     pub(super) fn close_link(&self, state: &mut State, id: LinkId, code: ByeCode, reason: &'static str, ban_us: u64) {
         let Some(link) = state.links.get(&id) else { return };
         tracing::info!(peer = %link.facts.name, addr = %link.facts.addr, reason, "closing a link");
-        link.bye(code, reason);
-        if ban_us > 0 {
-            state.bans.ban(link.facts.peer, Duration::from_micros(ban_us), Instant::now());
+        let ban = Duration::from_micros(ban_us);
+        if ban.is_zero() {
+            link.bye(code, reason);
+            return;
         }
+        link.bye_for(code, reason, seconds(ban));
+        state.bans.ban(link.facts.peer, ban, Instant::now());
     }
 
     pub(super) fn event(&self, state: &mut State, event: Event) {
@@ -101,7 +105,8 @@ impl Hub {
             }
             Event::Equivocation { origin, place } => {
                 let name = self.checker.names.of(&origin.node).unwrap_or_default();
-                tracing::warn!(%origin, name, place = place.0, "an author has signed two histories; the rest is withdrawn");
+                let (node, incarnation) = (origin.node, origin.incarnation.0);
+                tracing::warn!(%node, name, incarnation, place = place.0, "an author has signed two histories; the rest is withdrawn");
             }
             Event::Misbehaviour { peer, reason } => {
                 let name = self.checker.names.of(&peer).unwrap_or_default();

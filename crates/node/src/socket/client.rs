@@ -11,6 +11,7 @@ use tokio::net::UnixStream;
 use super::{Info, MAX_LINE, Reply, Request, Sent};
 use crate::doors::DoorInfo;
 use crate::handle::PeerInfo;
+use crate::link::neighbours::NeighbourInfo;
 use crate::view::LogLine;
 
 /// Why a node could not be asked.
@@ -130,6 +131,17 @@ impl Client {
     pub async fn peers(&mut self) -> Result<Vec<PeerInfo>, ClientError> {
         match self.ask(&Request::Peers).await? {
             Reply::Peers(peers) => Ok(peers),
+            _ => Err(ClientError::Answer),
+        }
+    }
+
+    /// The configured neighbours without a link.
+    ///
+    /// # Errors
+    /// The node went away.
+    pub async fn unlinked(&mut self) -> Result<Vec<NeighbourInfo>, ClientError> {
+        match self.ask(&Request::Unlinked).await? {
+            Reply::Unlinked(neighbours) => Ok(neighbours),
             _ => Err(ClientError::Answer),
         }
     }

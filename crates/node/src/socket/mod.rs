@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::doors::DoorInfo;
 use crate::handle::PeerInfo;
+use crate::link::neighbours::NeighbourInfo;
 use crate::view::LogLine;
 
 pub use client::{Client, ClientError, LogEvent};
@@ -59,6 +60,8 @@ pub enum Request {
     },
     /// All links.
     Peers,
+    /// The configured neighbours without a link.
+    Unlinked,
     /// All open doors.
     Doors,
     /// All counters.
@@ -93,6 +96,8 @@ pub enum Reply {
     End {},
     /// All links.
     Peers(Vec<PeerInfo>),
+    /// The configured neighbours without a link.
+    Unlinked(Vec<NeighbourInfo>),
     /// All open doors.
     Doors(Vec<DoorInfo>),
     /// All counters.

@@ -150,6 +150,7 @@ async fn answer(node: &NodeHandle, request: Request) -> Reply {
     match request {
         Request::Send { text, room, kind } => send(node, text, &room, kind.as_deref()).await,
         Request::Peers => Reply::Peers(node.peers()),
+        Request::Unlinked => Reply::Unlinked(node.unlinked()),
         Request::Doors => Reply::Doors(node.doors()),
         Request::Metrics => Reply::Metrics(node.metrics().into_iter().collect()),
         Request::Info => Reply::Info(Info {

@@ -131,8 +131,8 @@ fn lengthy_frames() -> Seeds {
         network: NetworkId([2; 32]),
         incarnation: Incarnation(1_700_000_000),
         features: Hello::MONGERS,
-        name: "anna",
-        agent: "rumormill/0.1.0",
+        name: "anna".into(),
+        agent: "rumormill/0.1.0".into(),
     };
     let bundles = bundles();
     let bundle = bundles.first().map(|(_, bundle)| bundle.as_slice()).unwrap_or_default();
@@ -149,7 +149,7 @@ fn lengthy_frames() -> Seeds {
         ("hello", Frame::Hello(hello)),
         ("ping", Frame::Ping(1)),
         ("pong", Frame::Pong(u64::MAX)),
-        ("bye", Frame::Bye(Bye { code: ByeCode::OVERLOAD, retry_after_s: 30, reason: "full" })),
+        ("bye", Frame::Bye(Bye { code: ByeCode::OVERLOAD, retry_after_s: 30, reason: "full".into() })),
         ("member", Frame::Member(Member { node: NodeId([3; 32]), evidence: &[0x30, 0x82, 0x01] })),
         ("rumor", Frame::Rumor(Rumor { want_status: true, answers_range: true, header, bundle })),
         ("status", Frame::Status(status)),

@@ -1,7 +1,7 @@
 //! The values that frames carry (docs/protocol.md, F, B and S). Borrowed from the input, unchecked beyond their form.
 
 use super::{Buckets, StatusEntries};
-use crate::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
+use crate::{Clock, Digest, Foreign, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
 
 /// One frame, decoded. What it borrows lives in the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,9 +48,9 @@ pub struct Hello<'a> {
     /// Hints; see [`Hello::MONGERS`].
     pub features: u32,
     /// The sender's name.
-    pub name: &'a str,
+    pub name: Foreign<'a>,
     /// The sender's program and version.
-    pub agent: &'a str,
+    pub agent: Foreign<'a>,
 }
 
 impl Hello<'_> {
@@ -66,7 +66,7 @@ pub struct Bye<'a> {
     /// Seconds to wait before the next try; 0 says nothing.
     pub retry_after_s: u16,
     /// For people.
-    pub reason: &'a str,
+    pub reason: Foreign<'a>,
 }
 
 /// Why a link ends (P-F8).

@@ -22,7 +22,7 @@ pub(super) struct Wanted {
 
 pub(super) async fn log(node: &NodeHandle, out: &mut Out, asked: Wanted) -> io::Result<()> {
     let Wanted { follow, room, last, mark } = asked;
-    let wanted = |message: &Message| room.as_ref().is_none_or(|room| *room == message.room);
+    let wanted = |message: &Message| room.as_ref().is_none_or(|room| message.room == *room.as_str());
     let mut following = node.follow().await;
     let mut tail = VecDeque::new();
     let mut after = None;
