@@ -50,7 +50,7 @@ GUARDS = [
      "let late = received.saturating_sub(place.clock.0) > AHEAD_US;", "let late = received == u64::MAX;",
      ["-p", "rumormill-node", "--lib", "view"], "view::tests"),
     ("clock from ahead: followers and doors are told when its time has come", "crates/node/src/hub/due.rs",
-     "let _ = self.followers.send(News::Due(messages.into()));", "drop(messages);",
+     "let _ = self.followers.send(News::Due(part.into()));", "drop(part);",
      TIME, "a_message_from_ahead_is_told_to_everybody_once_when_its_time_has_come"),
     ("clock from ahead: what was told is not told again", "crates/node/src/follow.rs",
      "entries.into_iter().filter(|entry| so_far.fence", "entries.into_iter().filter(|entry| true || so_far.fence",

@@ -22,8 +22,10 @@ use crate::view::{AHEAD_US, Message, Rules};
 const PERIOD: Duration = Duration::from_millis(250);
 /// After that, rest so many times as long as it took.
 const REST: u32 = 19;
-/// Messages told together.
-const TOGETHER: usize = 512;
+/// Messages read together.
+const TOGETHER: usize = 128;
+/// Bytes of text told together, as much as in a bundle: news that wait for a follower are bounded by their number.
+const TOGETHER_BYTES: usize = 64 * 1024;
 /// News that may wait for the slowest follower before more is found for it, and for how long that is minded.
 const WAITING: usize = super::FOLLOW_BUNDLES / 2;
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -202,7 +204,6 @@ impl Hub {
                 // Nobody is there to be told; what comes behind is looked for another time.
                 return Ok((Some(range.until.saturating_add(1)), Some(range)));
             }
-            self.let_followers_read().await;
             let hub = Arc::clone(self);
             let task = tokio::task::spawn_blocking(move || {
                 let read = hub.read_due(after, &range);
@@ -211,8 +212,9 @@ impl Hub {
             let Ok((read, back)) = task.await else { return Ok((None, None)) };
             range = back;
             let Found { messages, last, next, end } = read?;
-            if !messages.is_empty() {
-                let _ = self.followers.send(News::Due(messages.into()));
+            for part in parts(messages) {
+                self.let_followers_read().await;
+                let _ = self.followers.send(News::Due(part.into()));
             }
             after = last.or(after);
             if end {
@@ -247,6 +249,23 @@ impl Hub {
         }
         Ok(found)
     }
+}
+
+/// In their order, in parts that are not large.
+fn parts(messages: Vec<Message>) -> Vec<Vec<Message>> {
+    let (mut parts, mut bytes) = (Vec::new(), usize::MAX);
+    for message in messages {
+        let len = message.text.as_raw().len();
+        bytes = bytes.saturating_add(len);
+        match parts.last_mut() {
+            Some(part) if bytes <= TOGETHER_BYTES => Vec::push(part, message),
+            _ => {
+                parts.push(vec![message]);
+                bytes = len;
+            }
+        }
+    }
+    parts
 }
 
 /// Behind all origins.
@@ -325,6 +344,29 @@ mod tests {
         due.note(Clock(T), Clock(T + 2 * AHEAD_US));
         assert_eq!(due.begin(T + 5, false), None);
         assert_eq!(due.begin(T + 6, true), Some((T + 5 + AHEAD_US, T + 6 + AHEAD_US)), "looked for once");
+    }
+
+    #[test]
+    fn what_is_told_together_is_no_larger_than_a_bundle() {
+        let origin = Origin { node: NodeId([1; 32]), incarnation: Incarnation(1) };
+        let message = |seq: u64, len: usize| Message {
+            place: crate::view::Place { clock: Clock(seq), origin, seq: Seq(seq) },
+            kind: rumormill_wire::native::MessageKind::CHAT,
+            room: String::new().into(),
+            text: "x".repeat(len).into(),
+            through: None,
+            late: false,
+        };
+        let sizes = |lens: &[usize]| -> Vec<usize> {
+            let messages = lens.iter().zip(1..).map(|(len, seq)| message(seq, *len)).collect();
+            let parts = parts(messages);
+            assert!(parts.iter().flatten().map(|message| message.place.seq.0).is_sorted());
+            parts.iter().map(Vec::len).collect()
+        };
+        assert!(sizes(&[]).is_empty());
+        assert_eq!(sizes(&[0; 128]), [128]);
+        assert_eq!(sizes(&[32_768; 5]), [2, 2, 1]);
+        assert_eq!(sizes(&[100_000, 1, 65_535, 1]), [1, 2, 1]);
     }
 
     #[test]
