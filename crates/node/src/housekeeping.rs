@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rumormill_transport::Endpoint;
 use rumormill_wire::native::{ByeCode, Frame};
@@ -12,6 +12,7 @@ use crate::counters::Counters;
 use crate::hub::Hub;
 use crate::known::Known;
 use crate::logging;
+use crate::validity::Validity;
 
 /// Pings without an answer before a link is closed.
 const SILENT_PINGS: u64 = 3;
@@ -24,6 +25,7 @@ pub(crate) async fn run(hub: Arc<Hub>, endpoint: Endpoint, ping: Duration, confi
     let (mut known, mut given) = (Known::new(configured), Vec::new());
     let mut rounds = tokio::time::interval(ping.min(ROUND));
     let mut links = hub.links_changed();
+    let mut validity = Validity::default();
     loop {
         tokio::select! {
             _ = stopping.wait_for(|stop| *stop) => return,
@@ -40,6 +42,8 @@ pub(crate) async fn run(hub: Arc<Hub>, endpoint: Endpoint, ping: Duration, confi
         hub.check_wall();
         logging::tell_left_out(false);
         ping_silent(&hub, micros(ping));
+        validity.look(&hub, &endpoint, SystemTime::now());
+        hub.keep_lists();
     }
 }
 
@@ -67,7 +71,7 @@ fn remember(hub: &Hub, endpoint: &Endpoint, known: &mut Known, given: &mut Vec<I
     for link in hub.links() {
         known.see(link.facts.peer, link.facts.addr.ip(), now);
     }
-    known.forget(now, |node| hub.checker.is_revoked(node));
+    known.forget(now, |node| hub.checker.revoked.revokes(node));
     let addrs = known.addrs();
     if addrs != *given {
         endpoint.set_known_members(addrs.iter().copied());

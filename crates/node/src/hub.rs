@@ -5,8 +5,10 @@
 //! outboxes, hands records to the store's thread. Checks of signatures come back to the feeder, who does them without
 //! the lock and feeds the verdict. So a message costs one task switch a hop, not four.
 
+mod blame;
 mod breach;
 mod commits;
+mod lists;
 mod perform;
 
 mod links;
@@ -92,6 +94,8 @@ struct State {
     pace: Pace,
     uncommitted: VecDeque<Committed>,
     records: Vec<Record>,
+    /// Parts of the revocation list that the store has not taken.
+    lists: Vec<Record>,
     /// Answers that the engine gets before the lock is given back.
     answers: VecDeque<Input>,
     armed: Option<Timestamp>,
@@ -142,6 +146,7 @@ impl Hub {
             pace: Pace::default(),
             uncommitted: VecDeque::new(),
             records: Vec::new(),
+            lists: Vec::new(),
             answers: VecDeque::new(),
             armed: None,
             wall_offset: clock.wall_offset(),

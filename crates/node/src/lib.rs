@@ -35,6 +35,7 @@ pub mod run;
 pub mod socket;
 pub mod start;
 pub mod terminal;
+pub mod validity;
 pub mod view;
 mod watch;
 

@@ -26,6 +26,7 @@ impl Member {
             identity: ca.open_or_issue(name).unwrap(),
             trust: Trust::from_ca(ca.certificate()).unwrap(),
             loopback_only: true,
+            post_quantum: false,
             gate: GateLimits::default(),
             link: LinkLimits::default(),
         });
@@ -38,7 +39,8 @@ impl Member {
 
     fn hello(&self) -> Vec<u8> {
         let (network, incarnation) = (self.endpoint.network(), Incarnation(1));
-        let hello = Hello { min: 1, max: 1, network, incarnation, features: 0, name: self.name, agent: "" };
+        let hello =
+            Hello { min: 1, max: 1, network, incarnation, features: 0, name: self.name.into(), agent: "".into() };
         let mut bytes = Vec::new();
         Frame::Hello(hello).encode(&mut bytes).unwrap();
         bytes

@@ -43,8 +43,12 @@ pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
 
 /// Reads a regular file of at most 1 MiB.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    const MOST: u64 = 1 << 20;
-    read_regular(path, MOST).map_err(FileError::at("read", path))
+    read_at_most(path, 1 << 20)
+}
+
+/// Reads a regular file of at most so many bytes.
+pub(crate) fn read_at_most(path: &Path, most: usize) -> Result<Vec<u8>, FileError> {
+    read_regular(path, u64::try_from(most).unwrap_or(u64::MAX)).map_err(FileError::at("read", path))
 }
 
 /// Writes beside, syncs and renames.

@@ -15,6 +15,7 @@ use super::greetings::Seat;
 use super::{Direction, Facts, Link, Piece};
 use crate::counters::Counters;
 use crate::hub::{Admission, Hub};
+use crate::validity::seconds;
 
 /// How long the link that is there already has to answer a PING when another with the same peer comes.
 const RIVAL_PING: Duration = Duration::from_secs(1);
@@ -34,7 +35,7 @@ pub(crate) async fn run(
     max_links: usize,
     seat: Option<Seat>,
 ) -> Result<Ended, GreetError> {
-    let Opened { mut reader, mut writer, peer } = opened;
+    let Opened { mut reader, mut writer, peer, ours_until } = opened;
     let greeted = match greet::exchange(greeting, &mut reader, &mut writer).await {
         _ if peer.node() == hub.checker.me => Err(GreetError::Ourselves),
         other => other,
@@ -57,6 +58,8 @@ pub(crate) async fn run(
         tls_version: peer.tls().version.to_owned(),
         tls_group: peer.tls().group.clone(),
         certificate: peer.certificate().clone(),
+        until: seconds(peer.until()),
+        ours_until: seconds(ours_until),
     };
     let link = Arc::new(Link::new(hub.next_link(), facts, hub.clock.now()));
     let mut older = None;
