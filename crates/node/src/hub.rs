@@ -5,6 +5,7 @@
 //! outboxes, hands records to the store's thread. Checks of signatures come back to the feeder, who does them without
 //! the lock and feeds the verdict. So a message costs one task switch a hop, not four.
 
+mod blame;
 mod breach;
 mod clocks;
 mod commits;
