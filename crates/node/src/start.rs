@@ -61,9 +61,8 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
     let Credentials { identity, trust, loopback_only, home, files } = credentials;
     let me = Origin { node: identity.node(), incarnation: Incarnation(0) };
     let (gate, link) = (gate_limits(&config), link_limits(&config));
-    let endpoint =
-        Endpoint::new(EndpointConfig { identity, trust, loopback_only, gate, link, post_quantum: config.post_quantum })
-            .map_err(|why| StartError::Tls(why.to_string()))?;
+    let endpoint = Endpoint::with(EndpointConfig { identity, trust, loopback_only, gate, link }, config.key_exchange)
+        .map_err(|why| StartError::Tls(why.to_string()))?;
     // The address is taken first: if another node has it, nothing else is touched.
     let listener = bind(&endpoint, &config).await?;
     let local_addr = listener.local_addr();

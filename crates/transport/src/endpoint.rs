@@ -51,8 +51,16 @@ pub struct EndpointConfig {
     pub gate: GateLimits,
     /// Bounds on a link.
     pub link: LinkLimits,
-    /// Links without a post-quantum key exchange are refused.
-    pub post_quantum: bool,
+}
+
+/// Which key exchanges make a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeyExchange {
+    /// The hybrid X25519MLKEM768, or X25519 where the other side does not know that.
+    #[default]
+    PreferHybrid,
+    /// The hybrid and no other.
+    RequireHybrid,
 }
 
 /// Why a dialled address gave no link.
@@ -108,7 +116,15 @@ impl Endpoint {
     /// # Errors
     /// rustls does not take the key or certificate.
     pub fn new(config: EndpointConfig) -> Result<Self, rustls::Error> {
-        let (revoked, post_quantum) = (InForce::default(), config.post_quantum);
+        Self::with(config, KeyExchange::default())
+    }
+
+    /// An endpoint with these credentials that makes links by these key exchanges.
+    ///
+    /// # Errors
+    /// As [`Endpoint::new`].
+    pub fn with(config: EndpointConfig, key_exchange: KeyExchange) -> Result<Self, rustls::Error> {
+        let (revoked, post_quantum) = (InForce::default(), key_exchange == KeyExchange::RequireHybrid);
         let credentials = credentials(config.identity, &config.trust, &revoked, post_quantum)?;
         let metrics = Arc::new(Metrics::default());
         Ok(Self(Arc::new(Shared {

@@ -30,7 +30,7 @@ pub use backoff::Backoff;
 pub use bans::Bans;
 pub use ca::{CaError, LocalCa, default_home};
 pub use certificate::CertificateInfo;
-pub use endpoint::{DialError, Endpoint, EndpointConfig, Expect};
+pub use endpoint::{DialError, Endpoint, EndpointConfig, Expect, KeyExchange};
 pub use identity::{Identity, IdentityError};
 pub use link::{AuthenticatedPeer, LinkError, LinkReader, LinkWriter, TlsInfo};
 pub use metrics::Metrics;

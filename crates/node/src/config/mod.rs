@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rumormill_doors::Spec;
 use rumormill_gossip::Dissemination;
+use rumormill_transport::KeyExchange;
 use rumormill_wire::native::MAX_BODY_LEN;
 
 use build::{doors, identity, limits, neighbours, size};
@@ -53,8 +54,8 @@ pub struct NodeConfig {
     pub anti_entropy: Duration,
     /// A neighbour not heard for so long is pinged.
     pub ping: Duration,
-    /// Links without a post-quantum key exchange are refused.
-    pub post_quantum: bool,
+    /// Which key exchanges make a link.
+    pub key_exchange: KeyExchange,
     /// Bounds on what others cost us.
     pub limits: Limits,
     /// How to log.
@@ -83,7 +84,7 @@ impl NodeConfig {
             store_max: 16 << 30,
             anti_entropy: Duration::from_secs(10),
             ping: Duration::from_secs(5),
-            post_quantum: false,
+            key_exchange: KeyExchange::default(),
             limits: Limits::default(),
             log_format: LogFormat::Human,
             log_level: "info".to_owned(),
@@ -117,8 +118,8 @@ impl NodeConfig {
         config.identity = identity(options)?;
         config.times_and_sizes(options)?;
         config.limits = limits(options)?;
-        let ways = [("prefer", false), ("require", true)];
-        config.post_quantum = fields::choice("post-quantum", &text(&options.post_quantum, "prefer"), &ways)?;
+        let ways = [("prefer", KeyExchange::PreferHybrid), ("require", KeyExchange::RequireHybrid)];
+        config.key_exchange = fields::choice("post-quantum", &text(&options.post_quantum, "prefer"), &ways)?;
         let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
         config.log_format = fields::choice("log-format", &text(&options.log_format, "human"), &formats)?;
         let levels = ["error", "warn", "info", "debug", "trace"].map(|level| (level, level));
