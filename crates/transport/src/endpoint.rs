@@ -51,16 +51,8 @@ pub struct EndpointConfig {
     pub gate: GateLimits,
     /// Bounds on a link.
     pub link: LinkLimits,
-}
-
-/// Which key exchanges make a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum KeyExchange {
-    /// The hybrid X25519MLKEM768, or X25519 where the other side does not know that.
-    #[default]
-    PreferHybrid,
-    /// The hybrid and no other.
-    RequireHybrid,
+    /// Links without a post-quantum key exchange are refused.
+    pub post_quantum: bool,
 }
 
 /// Why a dialled address gave no link.
@@ -102,6 +94,7 @@ pub(crate) struct Shared {
     post_quantum: bool,
     gate: Mutex<Gate>,
     pub(crate) deadline: Duration,
+    pub(crate) descriptors: i32,
     limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -116,15 +109,7 @@ impl Endpoint {
     /// # Errors
     /// rustls does not take the key or certificate.
     pub fn new(config: EndpointConfig) -> Result<Self, rustls::Error> {
-        Self::with(config, KeyExchange::default())
-    }
-
-    /// An endpoint with these credentials that makes links by these key exchanges.
-    ///
-    /// # Errors
-    /// As [`Endpoint::new`].
-    pub fn with(config: EndpointConfig, key_exchange: KeyExchange) -> Result<Self, rustls::Error> {
-        let (revoked, post_quantum) = (InForce::default(), key_exchange == KeyExchange::RequireHybrid);
+        let (revoked, post_quantum) = (InForce::default(), config.post_quantum);
         let credentials = credentials(config.identity, &config.trust, &revoked, post_quantum)?;
         let metrics = Arc::new(Metrics::default());
         Ok(Self(Arc::new(Shared {
@@ -135,6 +120,7 @@ impl Endpoint {
             post_quantum,
             gate: Mutex::new(Gate::new(config.gate)),
             deadline: config.gate.deadline,
+            descriptors: config.gate.descriptors,
             limits: Limits::new(config.link, Arc::clone(&metrics)),
             metrics,
         })))
@@ -203,6 +189,12 @@ impl Endpoint {
     /// The addresses of known members, which have handshake slots of their own.
     pub fn set_known_members(&self, members: impl IntoIterator<Item = IpAddr>) {
         self.gate(|gate| gate.set_members(members));
+    }
+
+    /// How many addresses of known members have slots of their own.
+    #[must_use]
+    pub fn known_members(&self) -> usize {
+        self.gate(|gate| gate.known_members())
     }
 
     pub(crate) fn check_scope(&self, addr: SocketAddr) -> Result<(), DialError> {

@@ -274,6 +274,7 @@ async fn an_automatic_ca_serves_loopback_only() {
         loopback_only: ca.is_automatic(),
         gate: GateLimits::default(),
         link: LinkLimits::default(),
+        post_quantum: false,
     })
     .unwrap();
     for beyond in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[::ffff:0.0.0.0]:0"] {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use common::{Net, anywhere, issued_dir, link, raw_client, refused_once, some_name, soon, tls_files};
 use rumormill_transport::gate::GateLimits;
 use rumormill_transport::link::LinkLimits;
-use rumormill_transport::{CertificateInfo, DialError, Endpoint, EndpointConfig, Expect, KeyExchange, Refusal};
+use rumormill_transport::{CertificateInfo, DialError, Endpoint, EndpointConfig, Expect, Refusal};
 use rustls::crypto::{CryptoProvider, aws_lc_rs as lc};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -96,9 +96,15 @@ async fn in_the_clear_are_the_protocol_and_the_key_exchange_and_no_name() {
 }
 
 fn required(net: &Net, name: &str) -> Endpoint {
-    let (gate, link) = (GateLimits::default(), LinkLimits::default());
-    let config = EndpointConfig { identity: net.identity(name), trust: net.trust(), loopback_only: false, gate, link };
-    Endpoint::with(config, KeyExchange::RequireHybrid).unwrap()
+    Endpoint::new(EndpointConfig {
+        identity: net.identity(name),
+        trust: net.trust(),
+        loopback_only: false,
+        gate: GateLimits::default(),
+        link: LinkLimits::default(),
+        post_quantum: true,
+    })
+    .unwrap()
 }
 
 /// A provider without the hybrid group.

@@ -156,6 +156,7 @@ impl NodeHandle {
             ("gossip_members".to_owned(), as_u64(members)),
             ("links".to_owned(), as_u64(hub.links().len())),
             ("handshakes_in_flight".to_owned(), as_u64(self.0.endpoint.handshakes())),
+            ("known_addresses".to_owned(), as_u64(self.0.endpoint.known_members())),
         ]);
         let list = self.revocations();
         all.extend([

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
+use rumormill_wire::Foreign;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Context, Layer};
@@ -13,6 +14,9 @@ use super::record::Record;
 use crate::config::LogFormat;
 use crate::lock;
 use crate::view::utc;
+
+/// Characters of a message or a reason by which lines are counted.
+const MAX_KEY: usize = 100;
 
 /// The log of a process.
 #[derive(Debug)]
@@ -47,11 +51,13 @@ impl<W: for<'a> MakeWriter<'a>> Log<W> {
         let (meta, record) = (event.metadata(), Record::of(event));
         let level = *meta.level();
         let line = self.line(&record, level, meta.target());
-        let (reason, subject) = (record.reason(), record.subject());
+        // What is kept for counting is bounded too.
+        let short = |text: &str| Foreign::new(text).first(MAX_KEY).to_string();
+        let (message, reason, subject) = (short(record.message()), short(record.reason()), record.subject());
         let ask = Ask {
             place: Place(meta.file().map_or(0, |file| file.as_ptr().addr()), meta.line().unwrap_or(0)),
-            message: record.message(),
-            reason,
+            message: &message,
+            reason: &reason,
             subject: &subject,
             bytes: line.len(),
             error: level == Level::ERROR,
