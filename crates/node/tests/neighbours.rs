@@ -65,7 +65,8 @@ async fn one_that_comes_up_late_is_linked_and_no_longer_listed() {
     let addr = place.local_addr().unwrap();
     drop(place);
     let a = net.start("a", &[("b", addr)]).await;
-    until("it is tried", async || a.unlinked().first().is_some_and(|b| b.tries > 1 && b.reason.contains("refused"))).await;
+    until("it is tried", async || a.unlinked().first().is_some_and(|b| b.tries > 1 && b.reason.contains("refused")))
+        .await;
     assert!(a.unlinked()[0].next_s.is_none_or(|s| s <= 1), "nobody there: soon again");
     let mut config = net.config("b", &[]);
     config.listen = addr;
