@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LIARS = ["-p", "rumormill-gossip", "--test", "liars"]
+REVOCATION = ["-p", "rumormill-gossip", "--test", "revocation"]
 ATTACKERS = ["-p", "rumormill-node", "--test", "attackers"]
 
 # Name, file, what stands there, what takes its place, test command, test that has to fail.
@@ -98,10 +99,10 @@ GUARDS = [
     ("two histories, of one length", "crates/gossip/src/engine/status.rs",
      "self.heads_differ(id, origin, next);", "",
      LIARS, "an_equivocator_is_found_proved_and_contained_at_one_place_everywhere"),
-    ("revocation cuts what comes and what is there", ["crates/gossip/src/engine/rumor.rs", "crates/gossip/src/engine/status.rs"],
-     ["let cut = self.revocations.as_ref().and_then(|(list, _)| list.limit(origin));", "|chain| chain.cut = cut);"],
+    ("revocation cuts what comes and what is there", ["crates/gossip/src/engine/rumor.rs", "crates/gossip/src/engine/revoked.rs"],
+     ["let cut = self.revocations.limit(origin);", "|chain| chain.cut = cut);"],
      ["let cut = None;", "|chain| { let _ = (chain, cut); });"],
-     LIARS, "revocation_drops_the_link_and_cuts_the_chain_the_same_everywhere"),
+     REVOCATION, "a_signed_list_in_bytes_drops_the_link_and_cuts_the_chain_the_same_everywhere"),
     ("text of others: what is hidden is shown", "crates/wire/src/foreign/chars.rs",
      "_ => !is_hidden(c),", "_ => true,",
      ["-p", "rumormill-wire", "--lib", "foreign"], "foreign::tests"),
@@ -135,6 +136,28 @@ GUARDS = [
     ("refused: who wants to be left alone is", "crates/node/src/link/plan.rs",
      "delay.max(ended.retry_after().min(LONGEST_RETRY_AFTER))", "delay",
      ["-p", "rumormill-node", "--lib", "plan"], "who_wants_to_be_left_alone_is_for_some_minutes"),
+    ("revocation: no incarnation that is not listed counts", "crates/wire/src/native/revocations.rs",
+     "let last = cut.get(&origin.incarnation).map_or(0, |seq| seq.0);",
+     "let last = cut.get(&origin.incarnation)?.0;",
+     REVOCATION, "what_a_revoked_key_signs_later_counts_nowhere_whatever_incarnation_and_messenger"),
+    ("revocation: an older part changes nothing", "crates/wire/src/native/revocations.rs",
+     "let newer = part.number > self.number_of(part.place);", "let newer = true;",
+     ["-p", "rumormill-wire", "--lib", "revocations"], "a_part_replaces_an_older_one_of_its_place_and_no_other"),
+    ("revocation: a part is sent once", "crates/gossip/src/revocation.rs",
+     "&& !sent(part))", ")",
+     REVOCATION, "a_long_list_goes_round_in_parts_and_each_part_once_to_whoever_lacks_it"),
+    ("revocation: who passes on a false list loses its link", "crates/gossip/src/engine/revoked.rs",
+     'self.misbehaved(id, "a revocation list that the CA did not sign");', "let _ = id;",
+     REVOCATION, "a_list_that_the_ca_did_not_sign_ends_the_link_of_whoever_passed_it_on"),
+    ("revocation: the CA's signature", "crates/transport/src/revocation.rs",
+     ".map_err(|_| BadList::Signature)?;", ".map_err(|_| BadList::Signature).unwrap_or_default();",
+     ["-p", "rumormill-transport", "--test", "certificates"], "a_changed_list_or_one_of_another_ca_counts_for_nothing"),
+    ("revocation: a cut has a bound", "crates/transport/src/revoke.rs",
+     "shorten(cut, MAX_CUT_INCARNATIONS);", "let _ = cut;",
+     ["-p", "rumormill-transport", "--test", "revoke"], "a_member_cannot_make_its_own_revocation_too_large"),
+    ("post-quantum required", "crates/transport/src/trust.rs",
+     "if !post_quantum {", "if true || !post_quantum {",
+     ["-p", "rumormill-transport", "--test", "visible"], "where_post_quantum_is_required"),
 ]
 
 
@@ -169,7 +192,7 @@ def fails_without(copy, file, old, new, command, test, name):
         sound[path] = (copy / path).read_text()
         (copy / path).write_text(sound[path].replace(before, after, 1))
     run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
-    if command in (LIARS, ATTACKERS):
+    if command in (LIARS, ATTACKERS, REVOCATION):
         run.append(test)
     try:
         done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 use rumormill_node::PeerInfo;
-use rumormill_node::socket::{Client, ClientError, LogEvent, default_path};
+use rumormill_node::socket::{Client, ClientError, Info, LogEvent, default_path};
+use rumormill_node::validity::{Standing, date};
 use rumormill_node::{Foreign, foreign};
 
 use crate::output::{Failure, colour, line};
@@ -79,7 +80,8 @@ fn eprint(text: &str) {
 }
 
 pub fn peers(matches: &ArgMatches) -> Result<ExitCode, Failure> {
-    let (peers, unlinked) = ask(matches, async |client| Ok((client.peers().await?, client.unlinked().await?)))?;
+    let (peers, unlinked, info) =
+        ask(matches, async |client| Ok((client.peers().await?, client.unlinked().await?, client.info().await?)))?;
     if matches.get_flag("json") {
         let linked = peers.iter().map(|peer| Listed { linked: true, info: peer });
         let unlinked = unlinked.iter().map(|neighbour| Listed { linked: false, info: neighbour });
@@ -87,6 +89,7 @@ pub fn peers(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         line(format_args!("[{}]", all.collect::<Result<Vec<_>, _>>()?.join(",")));
         return Ok(ExitCode::SUCCESS);
     }
+    lists_and_dates(&peers, &info);
     if peers.is_empty() {
         line("no links");
     } else {
@@ -124,6 +127,29 @@ fn links(peers: Vec<PeerInfo>) {
             peer.tls_version,
             peer.tls_group
         ));
+    }
+}
+
+/// Certificates that are outside their dates or soon will be, and who has which revocation list.
+fn lists_and_dates(peers: &[PeerInfo], info: &Info) {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let warn = |whose: &str, from, until| {
+        if let Some(why) = Standing::of(from, until, now).warning(from, until) {
+            line(format_args!("{whose} certificate {why}"));
+        }
+    };
+    warn("our", info.certificate_not_before, info.certificate_not_after);
+    for peer in peers {
+        warn(&format!("{}'s", Foreign::new(&peer.name).name()), 0, peer.certificate_not_after);
+    }
+    let others = peers.iter().filter(|peer| peer.revocations.is_some_and(|number| number != info.revocations));
+    let others: Vec<_> = others
+        .map(|peer| format!("{} has {}", Foreign::new(&peer.name).name(), peer.revocations.unwrap_or_default()))
+        .collect();
+    let others = if others.is_empty() { String::new() } else { format!("; {}", others.join(", ")) };
+    if info.revocations > 0 || !others.is_empty() {
+        let (number, issued) = (info.revocations, date(info.revocations_issued));
+        line(format_args!("revocation list {number} of {issued}, {} nodes{others}", info.revoked_nodes));
     }
 }
 

@@ -36,8 +36,10 @@ counters! {
     reads_dropped,
     /// Links closed because nothing was heard.
     idle_closed,
-    /// Number of the revocation list in force.
-    revocation_list,
+    /// Links closed because a certificate ended.
+    links_expired,
+    /// Times a part of the revocation list could not be kept.
+    lists_not_kept,
     /// Requests at the local socket.
     socket_requests,
 }
@@ -45,9 +47,5 @@ counters! {
 impl Counters {
     pub(crate) fn add(counter: &AtomicU64, by: u64) {
         counter.fetch_add(by, Relaxed);
-    }
-
-    pub(crate) fn set(counter: &AtomicU64, to: u64) {
-        counter.store(to, Relaxed);
     }
 }

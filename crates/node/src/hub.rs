@@ -6,6 +6,7 @@
 //! the lock and feeds the verdict. So a message costs one task switch a hop, not four.
 
 mod commits;
+mod lists;
 mod perform;
 
 mod links;
@@ -91,6 +92,8 @@ struct State {
     pace: Pace,
     uncommitted: VecDeque<Committed>,
     records: Vec<Record>,
+    /// Parts of the revocation list that the store has not taken.
+    lists: Vec<Record>,
     /// Answers that the engine gets before the lock is given back.
     answers: VecDeque<Input>,
     armed: Option<Timestamp>,
@@ -141,6 +144,7 @@ impl Hub {
             pace: Pace::default(),
             uncommitted: VecDeque::new(),
             records: Vec::new(),
+            lists: Vec::new(),
             answers: VecDeque::new(),
             armed: None,
             wall_offset: clock.wall_offset(),

@@ -31,6 +31,7 @@ pub mod records;
 pub mod run;
 pub mod socket;
 pub mod start;
+pub mod validity;
 pub mod view;
 mod watch;
 

@@ -14,6 +14,7 @@ use super::greet::{self, GreetError, Greeting};
 use super::{Direction, Facts, Link, Piece};
 use crate::counters::Counters;
 use crate::hub::{Admission, Hub};
+use crate::validity::seconds;
 
 /// How long the link that is there already has to answer a PING when another with the same peer comes.
 const RIVAL_PING: Duration = Duration::from_secs(1);
@@ -31,7 +32,7 @@ pub(crate) async fn run(
     greeting: &Greeting,
     max_links: usize,
 ) -> Result<Ended, GreetError> {
-    let Opened { mut reader, mut writer, peer } = opened;
+    let Opened { mut reader, mut writer, peer, ours_until } = opened;
     let greeted = match greet::exchange(greeting, &mut reader, &mut writer).await {
         _ if peer.node() == hub.checker.me => Err(GreetError::Ourselves),
         other => other,
@@ -51,6 +52,8 @@ pub(crate) async fn run(
         tls_version: peer.tls().version.to_owned(),
         tls_group: peer.tls().group.clone(),
         certificate: peer.certificate().clone(),
+        until: seconds(peer.until()),
+        ours_until: seconds(ours_until),
     };
     let link = Arc::new(Link::new(hub.next_link(), facts, hub.clock.now()));
     let mut older = None;

@@ -183,7 +183,7 @@ impl Client {
     ///
     /// # Errors
     /// The node went away.
-    pub async fn frontier(&mut self, node: &NodeId) -> Result<Vec<(u64, u64)>, ClientError> {
+    pub async fn frontier(&mut self, node: &NodeId) -> Result<super::Frontier, ClientError> {
         match self.ask(&Request::Frontier { node: node.to_string() }).await? {
             Reply::Frontier(frontier) => Ok(frontier),
             _ => Err(ClientError::Answer),
