@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rumormill_store::StoreError;
 use rumormill_transport::Endpoint;
 use rumormill_wire::native::MessageKind;
 use rumormill_wire::{NodeId, Origin};
@@ -18,7 +19,8 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use crate::doors::OpenDoor;
-use crate::hub::{Hub, Receipt, SubmitError};
+use crate::hub::{Hub, LAST_COMMIT, LAST_WORDS, LastWords, Receipt, SubmitError};
+use crate::keeper::{self, Keeper};
 
 pub use log::{LogError, MAX_PAGE};
 pub use told::PeerInfo;
@@ -51,6 +53,8 @@ pub(crate) struct Inner {
     pub(crate) doors: OnceLock<Vec<OpenDoor>>,
     /// Its other end goes when the doors have said goodbye.
     pub(crate) doors_closed: OnceLock<watch::Receiver<()>>,
+    /// What is beside a store on disk.
+    pub(crate) keeper: Option<Arc<Keeper>>,
 }
 
 impl NodeHandle {
@@ -103,6 +107,21 @@ impl NodeHandle {
         self.0.hub.try_submit(kind, room, body).map(Pending)
     }
 
+    /// Before the process ends without a farewell: what was `said` is durable and has left for the neighbours, within bounds,
+    /// and nothing new is passed on from here on. Only the end of the process can follow.
+    pub async fn last_words(&self, said: impl Future<Output = ()>) {
+        let LastWords { durable, late } = self.0.hub.last_words(said).await;
+        if !durable {
+            tracing::warn!("crash: what was said before is not durable after {LAST_COMMIT:?}");
+        }
+        if late > 0 {
+            tracing::warn!(
+                links = late,
+                "crash: neighbours that did not read within {LAST_WORDS:?} may lack what was said"
+            );
+        }
+    }
+
     /// Resolves when the node begins to stop, whoever asked for it.
     pub async fn stopped(&self) {
         let _ = self.0.hub.stopping().wait_for(|stop| *stop).await;
@@ -122,7 +141,15 @@ impl NodeHandle {
         let hub = Arc::clone(&self.0.hub);
         hub.stop();
         tokio::join!(hub.drain(SHUTDOWN_DEADLINE), self.doors_closed());
-        let closed = tokio::task::spawn_blocking(move || hub.disk.close()).await;
+        let keeper = self.0.keeper.clone();
+        let close = move || {
+            hub.disk.close()?;
+            if let Some(keeper) = keeper {
+                keeper::end(&keeper, hub.own_told());
+            }
+            Ok::<_, StoreError>(())
+        };
+        let closed = tokio::task::spawn_blocking(close).await;
         Ok(closed.map_err(|_| LogError::Stopping)??)
     }
 
