@@ -45,8 +45,11 @@ fn help(key: &str) -> &'static str {
         "max-handshakes" => "Handshakes in flight",
         "max-handshakes-per-prefix" => "Handshakes in flight from one address prefix",
         "handshake-deadline" => "Time for one handshake, such as 5s",
+        "post-quantum" => {
+            "require refuses links without the key exchange X25519MLKEM768; prefer or require [default: prefer]"
+        }
         "log-format" => "human or json [default: human]",
-        "log-level" => "error, warn, info, debug or trace [default: info]",
+        "log-level" => "error, warn, info, debug or trace [default: RUST_LOG as far as it is meant for us, else info]",
         _ => "",
     }
 }

@@ -5,10 +5,13 @@
 //! outboxes, hands records to the store's thread. Checks of signatures come back to the feeder, who does them without
 //! the lock and feeds the verdict. So a message costs one task switch a hop, not four.
 
+mod breach;
 mod clocks;
 mod commits;
 mod due;
 mod gone;
+mod last_words;
+mod lists;
 mod perform;
 
 mod links;
@@ -46,6 +49,7 @@ pub(crate) use commits::{INCARNATION_KEY, incarnation_record};
 
 pub use clocks::own_clock_suspected;
 pub(crate) use due::Fence;
+pub(crate) use last_words::{LAST_COMMIT, LAST_WORDS, LastWords};
 pub(crate) use links::Admission;
 
 /// What a submitted message became.
@@ -114,6 +118,8 @@ struct State {
     /// Up to where followers were told of our own chain.
     own_told: Option<(Origin, Seq)>,
     records: Vec<Record>,
+    /// Parts of the revocation list that the store has not taken.
+    lists: Vec<Record>,
     /// Answers that the engine gets before the lock is given back.
     answers: VecDeque<Input>,
     armed: Option<Timestamp>,
@@ -142,6 +148,8 @@ pub(crate) struct Hub {
     failed: AtomicBool,
     /// What the engine was last told of the wall clock; looked at without the lock.
     wall_offset: AtomicI64,
+    /// Nothing new is taken any more: see [`last_words`].
+    sealed: AtomicBool,
 }
 
 /// What a hub is made of.
@@ -172,6 +180,7 @@ impl Hub {
             clocks: Clocks::default(),
             own_told: None,
             records: Vec::new(),
+            lists: Vec::new(),
             answers: VecDeque::new(),
             armed: None,
             wall_offset,
@@ -195,6 +204,7 @@ impl Hub {
             stopping: watch::Sender::new(false),
             failed: AtomicBool::new(false),
             wall_offset: AtomicI64::new(wall_offset),
+            sealed: AtomicBool::new(false),
         })
     }
 
@@ -236,6 +246,9 @@ impl Hub {
 
     fn feed_locked(&self, state: &mut State, input: Input) -> (Result<(), Reject>, VecDeque<Job>) {
         let mut jobs = VecDeque::new();
+        if self.is_sealed() && last_words::is_new(&input) {
+            return (Ok(()), jobs);
+        }
         let now = self.clock.now();
         let result = state.engine.handle(now, input);
         loop {
@@ -290,7 +303,7 @@ impl Hub {
             if moved {
                 state.wall_offset = offset;
                 self.wall_offset.store(offset, Relaxed);
-                Counters::set(&self.counters.own_clock_suspected, 0);
+                self.counters.own_clock_suspected.store(0, Relaxed);
                 state.clocks.forget();
             }
             moved

@@ -40,7 +40,7 @@ fn on_disk(mut config: NodeConfig, net: &Net) -> NodeConfig {
 }
 
 async fn until_has(node: &NodeHandle, of: &NodeHandle, messages: u64) {
-    let has = || node.frontier_of(&of.node_id()).iter().map(|(_, last)| last.0).sum::<u64>() >= messages;
+    let has = || node.frontier_of(&of.node_id()).0.iter().map(|(_, last)| last.0).sum::<u64>() >= messages;
     until("the messages are kept", async || has()).await;
 }
 
@@ -170,7 +170,7 @@ async fn what_is_ahead_survives_a_restart_and_what_is_withdrawn_meanwhile_is_not
     say(&a, "behind it").await;
     until("what comes behind it", async || told.lines().len() >= 3).await;
     assert_eq!(told.lines(), ["one", "two", "behind it"]);
-    assert_eq!(a.frontier_of(&b_id).len(), 1);
+    assert_eq!(a.frontier_of(&b_id).0.len(), 1);
     a.shutdown().await.unwrap();
 }
 

@@ -179,7 +179,7 @@ fn weight(record: &Record) -> usize {
         + match record {
             Record::Bundle(row) => row.bytes.len(),
             Record::Member { evidence, .. } => evidence.len(),
-            Record::Proof { bytes, .. } | Record::Revocations(bytes) => bytes.len(),
+            Record::Proof { bytes, .. } | Record::Revocations { bytes, .. } => bytes.len(),
             Record::Meta { value, .. } => value.len(),
         }
 }

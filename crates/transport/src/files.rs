@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::private;
+use crate::regular::read_regular;
 
 /// A file that could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -65,14 +66,14 @@ fn text(path: &Path, bytes: Vec<u8>) -> Result<String, FileError> {
     String::from_utf8(bytes).map_err(not_text)
 }
 
-/// Reads a file of at most 1 MiB.
+/// Reads a regular file of at most 1 MiB.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    const MOST: u64 = 1 << 20;
-    let length = fs::metadata(path).map_err(FileError::at("read", path))?.len();
-    if length > MOST {
-        return Err(FileError::at("read", path)(io::Error::new(io::ErrorKind::InvalidData, "longer than 1 MiB")));
-    }
-    fs::read(path).map_err(FileError::at("read", path))
+    read_at_most(path, 1 << 20)
+}
+
+/// Reads a regular file of at most so many bytes.
+pub(crate) fn read_at_most(path: &Path, most: usize) -> Result<Vec<u8>, FileError> {
+    read_regular(path, u64::try_from(most).unwrap_or(u64::MAX)).map_err(FileError::at("read", path))
 }
 
 /// Writes beside, syncs and renames.

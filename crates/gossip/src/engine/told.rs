@@ -46,7 +46,14 @@ impl Engine {
             young &= lacks == 0 || self.now.since(behind.since) < SYNC_AGE_US;
         }
         stats.in_sync = link.compared && young;
+        stats.revocations = link.told.number();
         Some(stats)
+    }
+
+    /// The revocation list in force.
+    #[must_use]
+    pub const fn revocations(&self) -> &std::sync::Arc<crate::revocation::Revocations> {
+        &self.revocations
     }
 
     /// The origins whose messages from some number on do not count, with that number: forks and revocations.

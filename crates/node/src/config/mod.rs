@@ -58,14 +58,16 @@ pub struct NodeConfig {
     pub anti_entropy: Duration,
     /// A neighbour not heard for so long is pinged.
     pub ping: Duration,
+    /// Links without a post-quantum key exchange are refused.
+    pub post_quantum: bool,
     /// Bounds on what others cost us.
     pub limits: Limits,
     /// How to log.
     pub log_format: LogFormat,
     /// The wall clock; another than the system's is for tests.
     pub wall: Wall,
-    /// What to log: a level, or directives as `tracing` has them.
-    pub log_level: String,
+    /// What to log: a level, or directives as `tracing` has them; `None` leaves it to `RUST_LOG`, else `info`.
+    pub log_level: Option<String>,
 }
 
 impl NodeConfig {
@@ -89,10 +91,11 @@ impl NodeConfig {
             store_max: 16 << 30,
             anti_entropy: Duration::from_secs(10),
             ping: Duration::from_secs(5),
+            post_quantum: false,
             limits: Limits::default(),
             log_format: LogFormat::Human,
             wall: Wall::default(),
-            log_level: "info".to_owned(),
+            log_level: None,
         }
     }
 
@@ -125,10 +128,14 @@ impl NodeConfig {
         config.identity = identity(options)?;
         config.times_and_sizes(options)?;
         config.limits = limits(options)?;
+        let ways = [("prefer", false), ("require", true)];
+        config.post_quantum = fields::choice("post-quantum", &text(&options.post_quantum, "prefer"), &ways)?;
         let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
         config.log_format = fields::choice("log-format", &text(&options.log_format, "human"), &formats)?;
         let levels = ["error", "warn", "info", "debug", "trace"].map(|level| (level, level));
-        config.log_level = fields::choice("log-level", &text(&options.log_level, "info"), &levels)?.to_owned();
+        let level =
+            options.log_level.as_deref().map(|level| fields::choice("log-level", level, &levels)).transpose()?;
+        config.log_level = level.map(str::to_owned);
         Ok(config)
     }
 

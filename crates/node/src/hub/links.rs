@@ -56,7 +56,7 @@ impl Hub {
     pub(crate) fn admit(&self, link: &Arc<Link>, older: Option<LinkId>, max_links: usize) -> Admission {
         let mut state = lock(&self.state);
         let (now, mut jobs) = (self.clock.now(), VecDeque::new());
-        if *self.stopping.borrow() {
+        if *self.stopping.borrow() || self.is_sealed() {
             return refused(ByeCode::LEAVING, "the node shuts down");
         }
         if let Some(left) = state.bans.remaining(&link.facts.peer, Instant::now()) {
@@ -122,7 +122,7 @@ impl Hub {
         named.iter().chain(node.as_ref()).filter_map(|node| state.bans.remaining(node, now)).max()
     }
 
-    /// Changes whenever a link comes or goes, or a revocation list comes into force.
+    /// Changes whenever a link comes or goes.
     pub(crate) fn links_changed(&self) -> watch::Receiver<u64> {
         self.links_changed.subscribe()
     }

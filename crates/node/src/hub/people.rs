@@ -49,6 +49,9 @@ impl Hub {
         self.check_wall();
         let (sender, receipt) = oneshot::channel();
         let mut state = lock(&self.state);
+        if self.is_sealed() {
+            return Err(SubmitError::Stopping);
+        }
         state.last_ticket = state.last_ticket.saturating_add(1);
         let ticket = Ticket(state.last_ticket);
         state.tickets.insert(ticket.0, sender);
