@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 LIARS = ["-p", "rumormill-gossip", "--test", "liars"]
 REVOCATION = ["-p", "rumormill-gossip", "--test", "revocation"]
 ATTACKERS = ["-p", "rumormill-node", "--test", "attackers"]
+GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
 TIME = ["-p", "rumormill-node", "--test", "time"]
 STATE = ["-p", "rumormill-node", "--test", "state"]
-GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
 
 # Name, file, what stands there, what takes its place, test command, test that has to fail.
 GUARDS = [

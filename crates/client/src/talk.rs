@@ -39,7 +39,10 @@ fn failure(why: ClientError) -> Failure {
         }
         _ => "",
     };
-    Failure::failed(why, next)
+    match &why {
+        ClientError::Wrong(_) => Failure::usage(why, "nothing was sent"),
+        _ => Failure::failed(why, next),
+    }
 }
 
 /// Connects and asks.

@@ -5,6 +5,7 @@
 //! outboxes, hands records to the store's thread. Checks of signatures come back to the feeder, who does them without
 //! the lock and feeds the verdict. So a message costs one task switch a hop, not four.
 
+mod blame;
 mod breach;
 mod clocks;
 mod commits;
@@ -146,10 +147,10 @@ pub(crate) struct Hub {
     told: Notify,
     stopping: watch::Sender<bool>,
     failed: AtomicBool,
-    /// What the engine was last told of the wall clock; looked at without the lock.
-    wall_offset: AtomicI64,
     /// Nothing new is taken any more: see [`last_words`].
     sealed: AtomicBool,
+    /// What the engine was last told of the wall clock; looked at without the lock.
+    wall_offset: AtomicI64,
 }
 
 /// What a hub is made of.
@@ -203,8 +204,8 @@ impl Hub {
             told: Notify::new(),
             stopping: watch::Sender::new(false),
             failed: AtomicBool::new(false),
-            wall_offset: AtomicI64::new(wall_offset),
             sealed: AtomicBool::new(false),
+            wall_offset: AtomicI64::new(wall_offset),
         })
     }
 
@@ -303,7 +304,7 @@ impl Hub {
             if moved {
                 state.wall_offset = offset;
                 self.wall_offset.store(offset, Relaxed);
-                self.counters.own_clock_suspected.store(0, Relaxed);
+                Counters::set(&self.counters.own_clock_suspected, 0);
                 state.clocks.forget();
             }
             moved

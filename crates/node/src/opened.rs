@@ -83,6 +83,7 @@ impl Opened {
             (None, None) => Incarnation(config.wall.now_s()),
         };
         let certain = kept.is_none() && incarnations.is_some();
+        let lists = stored.revocations.clone();
         let mut first = if kept.is_some() { Vec::new() } else { vec![incarnation_record(incarnation)] };
         let keeper = match (&file, &config.state) {
             (Some(file), Some(state)) => {
@@ -95,7 +96,6 @@ impl Opened {
             }
             _ => None,
         };
-        let lists = stored.revocations.clone();
         let recovered = recovered(stored, Origin { incarnation, ..node }, network);
         let (reader, pages) = (store.reader()?, store.reader()?);
         let writing = if in_memory {

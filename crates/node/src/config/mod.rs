@@ -64,10 +64,10 @@ pub struct NodeConfig {
     pub limits: Limits,
     /// How to log.
     pub log_format: LogFormat,
-    /// The wall clock; another than the system's is for tests.
-    pub wall: Wall,
     /// What to log: a level, or directives as `tracing` has them; `None` leaves it to `RUST_LOG`, else `info`.
     pub log_level: Option<String>,
+    /// The wall clock; another than the system's is for tests.
+    pub wall: Wall,
 }
 
 impl NodeConfig {
@@ -94,8 +94,8 @@ impl NodeConfig {
             post_quantum: false,
             limits: Limits::default(),
             log_format: LogFormat::Human,
-            wall: Wall::default(),
             log_level: None,
+            wall: Wall::default(),
         }
     }
 

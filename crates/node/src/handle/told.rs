@@ -32,15 +32,15 @@ pub struct PeerInfo {
     pub behind: u64,
     /// Nothing is missing on either side that was known two seconds ago.
     pub in_sync: bool,
-    /// By how many seconds its clock is ahead of ours, or behind if negative; 0 if that is not known to be over the limit.
-    #[serde(default)]
-    pub clock_off_s: i64,
     /// The number of its revocation list, by its own word.
     #[serde(default)]
     pub revocations: Option<u64>,
     /// Until when its certificate is valid, in seconds since the Unix epoch.
     #[serde(default)]
     pub certificate_not_after: u64,
+    /// By how many seconds its clock is ahead of ours, or behind if negative; 0 if that is not known to be over the limit.
+    #[serde(default)]
+    pub clock_off_s: i64,
     /// TLS version.
     pub tls_version: String,
     /// TLS key exchange group.
@@ -78,9 +78,9 @@ impl NodeHandle {
                     lag: stats.lag,
                     behind: stats.behind,
                     in_sync: stats.in_sync,
-                    clock_off_s: hub.clock_off_s(&link.facts.peer),
                     revocations: stats.revocations,
                     certificate_not_after: link.facts.until,
+                    clock_off_s: hub.clock_off_s(&link.facts.peer),
                     tls_version: link.facts.tls_version.clone(),
                     tls_group: link.facts.tls_group.clone(),
                     bytes_in: link.bytes_in.load(std::sync::atomic::Ordering::Relaxed),

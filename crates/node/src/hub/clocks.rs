@@ -5,7 +5,6 @@
 //! most neighbours are off in one direction, it is our own clock that is suspected.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering::Relaxed;
 
 use rumormill_gossip::Timestamp;
 use rumormill_wire::NodeId;
@@ -162,7 +161,7 @@ impl Hub {
         let neighbours = off.len();
         let found = suspected(off);
         let class = found.map_or(Class::InTime, Class::of);
-        self.counters.own_clock_suspected.store(u64::from(found.is_some()), Relaxed);
+        Counters::set(&self.counters.own_clock_suspected, u64::from(found.is_some()));
         let now = self.clock.now();
         let again = state.clocks.ours_at.is_none_or(|at| now.since(at) >= TELL_AGAIN_US);
         if class == state.clocks.ours || !again {

@@ -265,6 +265,7 @@ async fn send(node: &NodeHandle, text: String, room: &str, kind: Option<&str>) -
             seq: receipt.seq.0,
             time: utc(receipt.clock.0),
         }),
+        Err(error) if error.is_asked_wrongly() => Reply::Wrong(error.to_string()),
         Err(error) => Reply::Error(error.to_string()),
     }
 }
