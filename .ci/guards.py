@@ -15,7 +15,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LIARS = ["-p", "rumormill-gossip", "--test", "liars"]
+REVOCATION = ["-p", "rumormill-gossip", "--test", "revocation"]
 ATTACKERS = ["-p", "rumormill-node", "--test", "attackers"]
+GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
+TIME = ["-p", "rumormill-node", "--test", "time"]
+STATE = ["-p", "rumormill-node", "--test", "state"]
 
 # Name, file, what stands there, what takes its place, test command, test that has to fail.
 GUARDS = [
@@ -50,17 +54,50 @@ GUARDS = [
      "if near {", "if true {",
      LIARS, "clocks_from_1970_and_2200_neither_pull_ours_nor_part_the_logs"),
     ("clock from 2200: it is not shown", "crates/node/src/view.rs",
-     "&& place.clock.0 <= self.wall_us.saturating_add(AHEAD_US)", "",
+     "&& place.clock.0 <= until_us", "&& until_us > 0",
      ["-p", "rumormill-node", "--lib", "view"], "view::tests"),
     ("clock from 1970: it is shown as late", "crates/node/src/view.rs",
      "let late = received.saturating_sub(place.clock.0) > AHEAD_US;", "let late = received == u64::MAX;",
      ["-p", "rumormill-node", "--lib", "view"], "view::tests"),
+    ("clock from ahead: followers and doors are told when its time has come", "crates/node/src/hub/due.rs",
+     "let _ = self.followers.send(News::Due(part.into()));", "drop(part);",
+     TIME, "a_message_from_ahead_is_told_to_everybody_once_when_its_time_has_come"),
+    ("clock from ahead: what was told is not told again", "crates/node/src/follow.rs",
+     "entries.into_iter().filter(|entry| so_far.fence", "entries.into_iter().filter(|entry| true || so_far.fence",
+     TIME, "those_who_begin_to_follow_in_the_middle_are_told_each_message_once"),
+    ("our clock was wrong: a new incarnation when it is put right", "crates/gossip/src/clock.rs",
+     "let back = highest.saturating_sub(wall_us) > MAX_AHEAD_US;", "let back = false;",
+     ["-p", "rumormill-gossip", "--test", "clocks"],
+     "a_clock_put_right_begins_a_new_incarnation_then_and_there"),
+    ("a letter key near 2^64: it does not count before its time", "crates/node/src/letters/keys.rs",
+     "key.clock.0 > self.wall.now_us().saturating_add(AHEAD_US)", "key.clock.0 < self.wall.now_us() / 2",
+     ["-p", "rumormill-node", "--lib", "letters::keys"], "letters::keys::tests"),
+    ("a letter key: the newest incarnation counts", "crates/node/src/letters/keys.rs",
+     "(believed, incarnation, key.seq.0)", "(believed, key.clock.0, incarnation.min(1) * key.seq.0)",
+     ["-p", "rumormill-node", "--lib", "letters::keys"], "letters::keys::tests"),
+    ("planted keys: a directory that others can write", "crates/transport/src/private.rs",
+     "if mode & WRITABLE != 0 {\n        return Err(NotOurs::Writable { mode }.into());\n    }\n    let named",
+     "let named",
+     ["-p", "rumormill-transport", "--lib", "private"], "private::tests"),
+    ("planted keys: a key that others can write", "crates/transport/src/private.rs",
+     "if mode & WRITABLE != 0 {\n        return Err(NotOurs::Writable { mode }.into());\n    }\n    if key",
+     "if key",
+     ["-p", "rumormill-transport", "--lib", "private"], "private::tests"),
+    ("a store of another network", "crates/node/src/opened/binding.rs",
+     "Some(Ok(found)) if found == network.0 => Ok(()),", "Some(Ok(_)) => Ok(()),",
+     STATE, "a_store_of_another_network_is_refused_with_both_ids_and_left_as_it_is"),
+    ("an old copy of the store", "crates/node/src/keeper.rs",
+     "if found.life < mark.life || chain {", "if found.life < mark.life && !chain && chain {",
+     STATE, "an_old_copy_of_the_store_put_back_is_found_with_no_neighbour_there"),
+    ("a store replaced under the node", "crates/node/src/keeper.rs",
+     "Ok(false) => return Err", "Ok(false) if seen.path.as_os_str().is_empty() => return Err",
+     STATE, "a_store_replaced_under_a_running_node_stops_it_and_what_is_there_is_not_touched"),
     ("clock that does not rise", "crates/gossip/src/engine/verdict.rs",
      "bundle.first_clock() <= last)", "bundle.first_clock() < last)",
      LIARS, "a_clock_that_does_not_rise_is_invalid_for_everybody"),
     ("nothing at all: no HELLO", "crates/node/src/link/greet.rs",
-     "tokio::time::timeout(greeting.deadline, reader.next_frame())",
-     "tokio::time::timeout(greeting.deadline.saturating_mul(1_000), reader.next_frame())",
+     "tokio::time::timeout(greeting.deadline, both)",
+     "tokio::time::timeout(greeting.deadline.saturating_mul(1_000), both)",
      ATTACKERS, "one_that_says_nothing_is_let_go_before_and_after_hello"),
     ("nothing at all: no PONG, nor any frame", ["crates/node/src/housekeeping.rs", "crates/node/src/start/limits.rs"],
      ["ping_silent(&hub, micros(ping));", "idle: config.ping.saturating_mul(6),"],
@@ -82,6 +119,37 @@ GUARDS = [
     ("frame that breaks the form", "crates/gossip/src/engine/links.rs",
      'self.misbehaviour(id, "a frame that breaks the form");', "return Ok(());",
      LIARS, "malformed_frames_end_the_link_and_only_that"),
+    ("links before HELLO: two a member", "crates/node/src/link/greetings.rs",
+     "while table.of(&node) >= PER_NODE {", "while false {",
+     GREETINGS, "a_member_that_says_no_hello_holds_two_links_and_keeps_nobody_out"),
+    ("links before HELLO: they count with those that are up", "crates/node/src/link/greetings.rs",
+     "while table.greeting.len() >= room.max(SPARE)", "while table.greeting.len() >= usize::MAX",
+     GREETINGS, "links_that_greet_count_with_those_that_are_up"),
+    ("invalid length: a ban", "crates/node/src/link/pump.rs",
+     'hub.breach(link, "a frame of a length that no frame has");',
+     'link.bye(ByeCode::PROTOCOL, "a frame of a length that no frame has");',
+     GREETINGS, "a_length_that_no_frame_has_is_banned_before_and_after_hello"),
+    ("invalid length before HELLO: a ban", "crates/node/src/link/pump.rs",
+     "if error.is_breach() {", "if false {",
+     GREETINGS, "a_length_that_no_frame_has_is_banned_before_and_after_hello"),
+    ("known addresses: few for each member", "crates/node/src/known.rs",
+     "while self.of(&node).count() > PER_NODE", "while self.of(&node).count() > 1_000",
+     GREETINGS, "a_member_is_known_at_two_addresses_and_at_none_once_it_is_revoked"),
+    ("known addresses: they end with revocation", "crates/node/src/housekeeping.rs",
+     "known.forget(now, |node| hub.checker.revoked.revokes(node));", "known.forget(now, |_| false);",
+     GREETINGS, "a_member_is_known_at_two_addresses_and_at_none_once_it_is_revoked"),
+    ("known addresses: they end with time", "crates/node/src/known.rs",
+     "now.saturating_duration_since(*at) < KEPT && !gone(node)", "now.saturating_duration_since(*at) < KEPT * 9 && !gone(node)",
+     ["-p", "rumormill-node", "--lib", "known"], "known::tests"),
+    ("handshakes: one cap for members and strangers", "crates/transport/src/gate.rs",
+     "while self.count >= self.limits.in_flight.max(1) {", "while !member && self.count >= self.limits.in_flight.max(1) {",
+     ["-p", "rumormill-transport", "--lib", "gate"], "gate::tests"),
+    ("handshakes: members keep their half", "crates/transport/src/gate.rs",
+     "let of_members = if member { members >= half } else { members > half };", "let of_members = !member || members >= half;",
+     ["-p", "rumormill-transport", "--lib", "gate"], "gate::tests"),
+    ("descriptors: some are kept for files", "crates/transport/src/accept.rs",
+     "if tcp.as_raw_fd() < first_kept {", "if tcp.as_raw_fd() < i32::MAX {",
+     ["-p", "rumormill-client", "--test", "descriptors"], "descriptors_for_files_are_kept_whoever_comes"),
     ("certificate of nobody", "crates/gossip/src/engine/verdict.rs",
      'self.misbehaved(id, "a certificate that does not belong to this network");', "",
      ATTACKERS, "a_certificate_of_nobody_ends_the_link"),
@@ -106,10 +174,10 @@ GUARDS = [
     ("two histories, of one length", "crates/gossip/src/engine/status.rs",
      "self.heads_differ(id, origin, next);", "",
      LIARS, "an_equivocator_is_found_proved_and_contained_at_one_place_everywhere"),
-    ("revocation cuts what comes and what is there", ["crates/gossip/src/engine/rumor.rs", "crates/gossip/src/engine/status.rs"],
-     ["let cut = self.revocations.as_ref().and_then(|(list, _)| list.limit(origin));", "|chain| chain.cut = cut);"],
+    ("revocation cuts what comes and what is there", ["crates/gossip/src/engine/rumor.rs", "crates/gossip/src/engine/revoked.rs"],
+     ["let cut = self.revocations.limit(origin);", "|chain| chain.cut = cut);"],
      ["let cut = None;", "|chain| { let _ = (chain, cut); });"],
-     LIARS, "revocation_drops_the_link_and_cuts_the_chain_the_same_everywhere"),
+     REVOCATION, "a_signed_list_in_bytes_drops_the_link_and_cuts_the_chain_the_same_everywhere"),
     ("text of others: what is hidden is shown", "crates/wire/src/foreign/chars.rs",
      "_ => !is_hidden(c),", "_ => true,",
      ["-p", "rumormill-wire", "--lib", "foreign"], "foreign::tests"),
@@ -140,6 +208,28 @@ GUARDS = [
     ("refused: who wants to be left alone is", "crates/node/src/link/plan.rs",
      "delay.max(ended.retry_after().min(LONGEST_RETRY_AFTER))", "delay",
      ["-p", "rumormill-node", "--lib", "plan"], "who_wants_to_be_left_alone_is_for_some_minutes"),
+    ("revocation: no incarnation that is not listed counts", "crates/wire/src/native/revocations.rs",
+     "let last = cut.get(&origin.incarnation).map_or(0, |seq| seq.0);",
+     "let last = cut.get(&origin.incarnation)?.0;",
+     REVOCATION, "what_a_revoked_key_signs_later_counts_nowhere_whatever_incarnation_and_messenger"),
+    ("revocation: an older part changes nothing", "crates/wire/src/native/revocations.rs",
+     "let newer = part.number > self.number_of(part.place);", "let newer = true;",
+     ["-p", "rumormill-wire", "--lib", "revocations"], "a_part_replaces_an_older_one_of_its_place_and_no_other"),
+    ("revocation: a part is sent once", "crates/gossip/src/revocation.rs",
+     "&& !sent(part))", ")",
+     REVOCATION, "a_long_list_goes_round_in_parts_and_each_part_once_to_whoever_lacks_it"),
+    ("revocation: who passes on a false list loses its link", "crates/gossip/src/engine/revoked.rs",
+     'self.misbehaved(id, "a revocation list that the CA did not sign");', "let _ = id;",
+     REVOCATION, "a_list_that_the_ca_did_not_sign_ends_the_link_of_whoever_passed_it_on"),
+    ("revocation: the CA's signature", "crates/transport/src/revocation.rs",
+     ".map_err(|_| BadList::Signature)?;", ".map_err(|_| BadList::Signature).unwrap_or_default();",
+     ["-p", "rumormill-transport", "--test", "certificates"], "a_changed_list_or_one_of_another_ca_counts_for_nothing"),
+    ("revocation: a cut has a bound", "crates/transport/src/revoke.rs",
+     "shorten(cut, MAX_CUT_INCARNATIONS);", "let _ = cut;",
+     ["-p", "rumormill-transport", "--test", "revoke"], "a_member_cannot_make_its_own_revocation_too_large"),
+    ("post-quantum required", "crates/transport/src/trust.rs",
+     "if !post_quantum {", "if true || !post_quantum {",
+     ["-p", "rumormill-transport", "--test", "visible"], "where_post_quantum_is_required"),
 ]
 
 
@@ -174,15 +264,15 @@ def fails_without(copy, file, old, new, command, test, name):
         sound[path] = (copy / path).read_text()
         (copy / path).write_text(sound[path].replace(before, after, 1))
     run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
-    if command in (LIARS, ATTACKERS):
+    if command in (LIARS, ATTACKERS, REVOCATION, GREETINGS):
         run.append(test)
     try:
         done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)
         text, code = done.stdout + done.stderr, done.returncode
     except subprocess.TimeoutExpired:
         text, code = "timed out", 1
-    for path, text in sound.items():
-        (copy / path).write_text(text)
+    for path, before in sound.items():
+        (copy / path).write_text(before)
     if "error: could not compile" in text:
         print(f"{name}: DOES NOT COMPILE without it\n{text[-1500:]}", flush=True)
         return False

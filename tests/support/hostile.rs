@@ -32,6 +32,7 @@ impl Member {
             identity: ca.open_or_issue(name).unwrap(),
             trust: Trust::from_ca(ca.certificate()).unwrap(),
             loopback_only: true,
+            post_quantum: false,
             gate: GateLimits::default(),
             link: LinkLimits::default(),
         });

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use crate::listen::{Share, listen};
+use crate::take::Taker;
 use crate::{Counters, DoorError, DoorKind, Porch, Spec, SpecError};
 
 /// Connections to a control port at once.
@@ -109,15 +110,9 @@ impl Door {
 /// Serves until the task is dropped.
 pub async fn serve<C: Chat>(listener: TcpListener, chat: C, counters: Arc<Counters>) {
     let room = Arc::new(Semaphore::new(MAX_CLIENTS));
+    let taker = Taker::new(&listener, "control port", &counters);
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(why) => {
-                debug!(%why, "control port");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            }
-        };
+        let (stream, _) = taker.take().await;
         let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
             Counters::one(&counters.refused_full);
             warn!("control port: {MAX_CLIENTS} clients already; one more is turned away");

@@ -27,6 +27,10 @@ pub struct Stats {
     pub clocks_ahead: u64,
     /// Equivocation proofs taken.
     pub proofs: u64,
+    /// Parts of the revocation list that came into force.
+    pub revocation_parts: u64,
+    /// Parts received that were in force already.
+    pub revocations_known: u64,
     /// STATUS frames sent.
     pub status_sent: u64,
     /// STATUS frames received.
@@ -73,6 +77,8 @@ impl Stats {
             bundles_invalid,
             clocks_ahead,
             proofs,
+            revocation_parts,
+            revocations_known,
             status_sent,
             status_received,
             rumors_sent,
@@ -101,6 +107,8 @@ pub struct LinkStats {
     pub in_sync: bool,
     /// Bytes that may still be given to the link now.
     pub window: usize,
+    /// The number of the neighbour's revocation list, by its own word.
+    pub revocations: Option<u64>,
 }
 
 /// Adds to a counter; it stops at the top rather than go round.

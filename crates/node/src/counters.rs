@@ -26,6 +26,10 @@ counters! {
     dials_failed,
     /// Accepted links that did not get past HELLO.
     greetings_failed,
+    /// Links ended before their HELLO to make room for a newer one.
+    greetings_evicted,
+    /// Links that broke the form below the frames that the engine sees: the member is banned for a while.
+    breaches,
     /// Groups that the store has committed.
     commits,
     /// Messages made durable, our own among them.
@@ -36,10 +40,20 @@ counters! {
     reads_dropped,
     /// Links closed because nothing was heard.
     idle_closed,
-    /// Number of the revocation list in force.
-    revocation_list,
+    /// Links closed because a certificate ended.
+    links_expired,
+    /// Times a part of the revocation list could not be kept.
+    lists_not_kept,
+    /// Bundles of others whose clock was off by more than the limit.
+    clocks_off,
+    /// 1 while most neighbours' clocks differ from ours in one direction.
+    own_clock_suspected,
     /// Requests at the local socket.
     socket_requests,
+    /// Clients and requests that were turned away there because there was no place.
+    socket_refused,
+    /// Clients that were let go there: they took nothing, or asked for nothing.
+    socket_dropped,
 }
 
 impl Counters {

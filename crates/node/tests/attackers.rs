@@ -33,6 +33,7 @@ impl Attacker {
         let ca = LocalCa::open_or_create(&net.dir.path().join("home")).unwrap();
         let identity = ca.open_or_issue("mallory").unwrap();
         let endpoint = Endpoint::new(EndpointConfig {
+            post_quantum: false,
             identity,
             trust: Trust::from_ca(ca.certificate()).unwrap(),
             loopback_only: true,

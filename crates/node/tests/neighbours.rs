@@ -21,6 +21,7 @@ async fn rude(net: &Net) -> (SocketAddr, watch::Receiver<usize>) {
         identity: ca.open_or_issue("mallory").unwrap(),
         trust: Trust::from_ca(ca.certificate()).unwrap(),
         loopback_only: true,
+        post_quantum: false,
         gate: GateLimits::default(),
         link: LinkLimits::default(),
     };

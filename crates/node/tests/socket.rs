@@ -51,11 +51,13 @@ async fn what_is_sent_is_in_the_log_with_its_place() {
     assert_eq!(node.chat_log().await.unwrap(), ["hello, \"world\"\n\u{1}"], "the classroom interface has one room");
     assert_eq!(lines(&mut client, None, Some(1)).await[0].seq, 2);
     assert_eq!(client.info().await.unwrap().name, "alice");
-    assert_eq!(client.frontier(&node.node_id()).await.unwrap(), [(first.incarnation, 2)]);
+    let has = client.frontier(&node.node_id()).await.unwrap();
+    assert_eq!((has.chains, has.left_out), (vec![(first.incarnation, 2)], 0));
+    assert_eq!(has.network, node.network().to_string());
     assert!(client.peers().await.unwrap().is_empty());
     assert_eq!(client.metrics().await.unwrap()["gossip_messages_own"], 2);
     let long = client.send(&"x".repeat(40_000), "").await.unwrap_err();
-    assert!(matches!(&long, ClientError::Refused(why) if why.contains("32768")), "{long}");
+    assert!(matches!(&long, ClientError::Wrong(why) if why.contains("32768")), "{long}");
     node.shutdown().await.unwrap();
 }
 

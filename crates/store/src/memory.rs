@@ -27,7 +27,7 @@ struct Inner {
     arrivals: Vec<Place>,
     members: BTreeMap<NodeId, Bytes>,
     proofs: BTreeMap<Origin, Bytes>,
-    revocations: Option<Bytes>,
+    revocations: BTreeMap<u8, Bytes>,
     meta: BTreeMap<String, Bytes>,
     bytes: u64,
 }
@@ -55,7 +55,7 @@ impl Store for MemoryStore {
             chains: inner.heads.values().cloned().collect(),
             members: inner.members.iter().map(|(node, evidence)| (*node, evidence.clone())).collect(),
             proofs: inner.proofs.iter().map(|(origin, bytes)| (*origin, bytes.clone())).collect(),
-            revocations: inner.revocations.clone(),
+            revocations: inner.revocations.values().cloned().collect(),
             meta: inner.meta.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             clean: true,
             bytes: inner.bytes,
@@ -98,6 +98,10 @@ impl Store for MemoryStore {
         Ok(Box::new(MemoryReader { inner: Arc::clone(&self.inner), merge: Merge::default() }))
     }
 
+    fn abandon(&mut self) {
+        self.closed = true;
+    }
+
     fn close(&mut self) -> Result<(), StoreError> {
         self.closed = true;
         Ok(())
@@ -118,7 +122,7 @@ impl Inner {
             }
             Record::Member { node, evidence } => drop(self.members.insert(*node, evidence.clone())),
             Record::Proof { origin, bytes } => drop(self.proofs.insert(*origin, bytes.clone())),
-            Record::Revocations(bytes) => self.revocations = Some(bytes.clone()),
+            Record::Revocations { place, bytes } => drop(self.revocations.insert(*place, bytes.clone())),
             Record::Meta { key, value } => drop(self.meta.insert(key.clone(), value.clone())),
         }
     }

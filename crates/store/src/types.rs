@@ -36,8 +36,13 @@ pub enum Record {
         /// The two signed headers.
         bytes: Bytes,
     },
-    /// The revocation list in force.
-    Revocations(Bytes),
+    /// A part of the revocation list; replaces one of the same place.
+    Revocations {
+        /// Its place in the list.
+        place: u8,
+        /// The part, as the CA signed it.
+        bytes: Bytes,
+    },
     /// A named value of the node's.
     Meta {
         /// Its name.
@@ -96,8 +101,8 @@ pub struct Recovered {
     pub members: Vec<(NodeId, Bytes)>,
     /// All proofs.
     pub proofs: Vec<(Origin, Bytes)>,
-    /// The revocation list in force.
-    pub revocations: Option<Bytes>,
+    /// The parts of the revocation list in force.
+    pub revocations: Vec<Bytes>,
     /// Named values.
     pub meta: Vec<(String, Bytes)>,
     /// What was found broken.
@@ -203,6 +208,10 @@ pub trait Store: Send {
     /// # Errors
     /// The file cannot be opened once more.
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError>;
+
+    /// Gives it up as it is, because its files are no longer those under their names: closing in order would write to, and
+    /// remove, what lies there now. Nothing can be committed afterwards.
+    fn abandon(&mut self);
 
     /// Closes it in order, so that it opens quickly the next time. Nothing can be committed afterwards.
     ///

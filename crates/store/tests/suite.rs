@@ -67,15 +67,16 @@ fn what_is_committed_is_recovered(make: Make<'_>) {
     let member = |text| Record::Member { node: NodeId([7; 32]), evidence: bytes(text) };
     let proof = |text| Record::Proof { origin: origin(7), bytes: bytes(text) };
     let meta = |key: &str, text| Record::Meta { key: key.into(), value: bytes(text) };
-    store.commit(&[member("a"), proof("b"), Record::Revocations(bytes("c")), meta("d", "e"), meta("x", "")]).unwrap();
-    store.commit(&[member("A"), proof("B"), Record::Revocations(bytes("C")), meta("d", "E")]).unwrap();
+    let part = |place, text| Record::Revocations { place, bytes: bytes(text) };
+    store.commit(&[member("a"), proof("b"), part(1, "c"), part(0, "z"), meta("d", "e"), meta("x", "")]).unwrap();
+    store.commit(&[member("A"), proof("B"), part(1, "C"), meta("d", "E")]).unwrap();
 
     let found = store.recover().unwrap();
     let total: usize = rows.iter().map(|row| row.bytes.len()).sum();
     assert_eq!(found.bytes, u64::try_from(total).unwrap());
     assert_eq!(found.members, [(NodeId([7; 32]), bytes("A"))]);
     assert_eq!(found.proofs, [(origin(7), bytes("B"))]);
-    assert_eq!(found.revocations, Some(bytes("C")));
+    assert_eq!(found.revocations, [bytes("z"), bytes("C")]);
     assert_eq!(found.meta, [("d".to_owned(), bytes("E")), ("x".to_owned(), bytes(""))]);
     assert_eq!(found.meta("d"), Some(&bytes("E")));
     assert_eq!(found.chains.iter().map(|chain| chain.origin).collect::<Vec<_>>(), [1, 2, 3].map(origin));
@@ -155,7 +156,7 @@ fn a_full_store_takes_no_bundle(make: Make<'_>) {
         Err(StoreError::Full { used: found, most: 1_000 }) => assert_eq!(found, used),
         other => panic!("{other:?}"),
     }
-    let revocations = Record::Revocations(Bytes::from(vec![1; 2_000]));
+    let revocations = Record::Revocations { place: 0, bytes: Bytes::from(vec![1; 2_000]) };
     store.commit(&[revocations]).unwrap();
     assert_eq!(store.recover().unwrap().bytes, used);
     assert_eq!(log(store.reader().unwrap().as_mut(), 5), sorted(&[first]));

@@ -186,6 +186,14 @@ proptest! {
     }
 
     #[test]
+    fn revisions(parts in btree_map(any::<u8>(), 1u64.., 0..256)) {
+        let parts: Vec<_> = parts.into_iter().collect();
+        let frame = Frame::Revisions(parts.as_slice().into());
+        round(&frame);
+        prop_assert_eq!(encode(&frame).len(), LENGTH_LEN + 1 + 9 * parts.len());
+    }
+
+    #[test]
     fn buckets(start: u64) {
         let sums = core::array::from_fn(|i| start.wrapping_mul(i as u64 + 1));
         let frame = Frame::Buckets((&sums).into());
@@ -225,18 +233,20 @@ proptest! {
     }
 
     #[test]
-    fn revocation_lists(number in seq(), issued: u64, cuts in btree_map(any::<[u8; 32]>(), option::of(btree_map(number(), number(), 0..5)), 0..10)) {
+    fn parts_of_revocation_lists(place: u8, number in seq(), issued: u64, not_after: u64, cuts in btree_map(any::<[u8; 31]>(), option::of(btree_map(number(), number(), 0..5)), 0..10)) {
         let cuts: Vec<_> = cuts.into_iter().map(|(node, cut)| {
+            let node: [u8; 32] = [&[place], &node[..]].concat().try_into().unwrap();
             (node, cut.map(|cut| cut.into_iter().map(|(i, n)| (Incarnation(i), Seq(n))).collect::<Vec<_>>()))
         }).collect();
         let entries: Vec<_> = cuts.iter().map(|(node, cut)| RevocationEntry {
             node: NodeId(*node),
+            not_after,
             cut: cut.as_deref().map_or(Cut::Links, |lasts| Cut::Last(lasts.into())),
         }).collect();
-        let signed = RevocationList::encode(number.0, issued, &entries).unwrap();
-        let bytes = RevocationList::seal(signed.clone(), &Signature([1; 64]));
-        let list = RevocationList::parse(&bytes).unwrap();
-        prop_assert_eq!((list.number(), list.issued(), list.len()), (number.0, issued, entries.len()));
+        let signed = RevocationPart::encode(place, number.0, issued, &entries).unwrap();
+        let bytes = RevocationPart::seal(signed.clone(), &Signature([1; 64]));
+        let list = RevocationPart::parse(&bytes).unwrap();
+        prop_assert_eq!((list.place(), list.number(), list.issued(), list.len()), (place, number.0, issued, entries.len()));
         prop_assert_eq!(list.entries().collect::<Vec<_>>(), entries);
         prop_assert_eq!(list.signed_part(), signed);
         prop_assert_eq!(list.signature(), &Signature([1; 64]));
@@ -255,7 +265,7 @@ proptest! {
     }
 
     #[test]
-    fn noise(bytes in vec(any::<u8>(), 0..400), kind in 0u8..0x0e) {
+    fn noise(bytes in vec(any::<u8>(), 0..400), kind in 0u8..0x10) {
         frame_with(&Frames, &bytes).unwrap();
         frame_with(&Frames, &[&[kind], &bytes[..]].concat()).unwrap();
         bundle_with(&Bundles, &bytes).unwrap();

@@ -2,6 +2,8 @@
 
 mod feed;
 mod given;
+#[cfg(feature = "fuzz")]
+pub mod measure;
 mod told;
 
 mod links;
@@ -10,6 +12,8 @@ mod forks;
 
 mod own;
 
+mod revoked;
+
 mod rumor;
 
 mod status;
@@ -17,6 +21,7 @@ mod status;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use rand::{Rng, RngExt};
@@ -82,7 +87,7 @@ pub struct Engine {
     chains: Chains,
     members: BTreeMap<NodeId, Bytes>,
     member_checks: BTreeSet<NodeId>,
-    revocations: Option<(Revocations, Bytes)>,
+    revocations: Arc<Revocations>,
     links: BTreeMap<LinkId, Link>,
     checks: Checks,
     cache: Cache,
@@ -114,7 +119,7 @@ impl Engine {
             chains: Chains::default(),
             members: recovered.members.into_iter().collect(),
             member_checks: BTreeSet::new(),
-            revocations: None,
+            revocations: Arc::new(Revocations::default()),
             links: BTreeMap::new(),
             checks: Checks::new(config.max_checks),
             cache: Cache::new(config.cache_bytes),
@@ -141,8 +146,8 @@ impl Engine {
         for proof in recovered.proofs {
             engine.set_fork(proof);
         }
-        if let Some((list, bytes)) = recovered.revocations {
-            engine.apply_revocations(list, bytes);
+        for part in recovered.revocations.parts() {
+            engine.put_in_force(Arc::clone(part));
         }
         engine
     }
@@ -176,7 +181,8 @@ impl Engine {
             Input::MemberVerdict { link, node, verdict } => self.member_verdict(link, node, verdict),
             Input::ProofVerdict { link, verdict } => self.proof_verdict(link, verdict),
             Input::Admit { node, evidence } => self.admit(node, evidence),
-            Input::Revoked { list, bytes } => self.revoked(list, bytes),
+            Input::Revoked { link, part } => self.revoked(link, part),
+            Input::RevocationsRefused { link } => self.revocations_refused(link),
             Input::Submit { ticket, kind, room, body } => return self.submit(ticket, kind, room, body),
             Input::Committed { appends } => self.commit(appends),
             Input::StoreFull => self.store_full = true,
@@ -214,10 +220,15 @@ impl Engine {
     }
 
     fn set_wall_offset(&mut self, offset: i64) {
+        let before = self.wall_us();
         self.wall_offset = offset;
         let wall = self.wall_us();
+        let put_right = self.clock.put_back(before, wall);
         for (_, chain) in self.chains.range(Origin::MIN, Origin::MAX) {
             self.clock.observe(chain.last_clock, wall);
+        }
+        if put_right {
+            self.clock_put_right(wall);
         }
     }
 

@@ -46,7 +46,14 @@ impl Engine {
             young &= lacks == 0 || self.now.since(behind.since) < SYNC_AGE_US;
         }
         stats.in_sync = link.compared && young;
+        stats.revocations = link.told.number();
         Some(stats)
+    }
+
+    /// The revocation list in force.
+    #[must_use]
+    pub const fn revocations(&self) -> &std::sync::Arc<crate::revocation::Revocations> {
+        &self.revocations
     }
 
     /// The origins whose messages from some number on do not count, with that number: forks and revocations.
@@ -57,6 +64,11 @@ impl Engine {
     /// What this node has: origin, next number, 16 bytes of the head (docs/protocol.md, "Words").
     pub fn frontier(&self) -> impl Iterator<Item = rumormill_wire::native::StatusEntry> {
         self.chains.entries(Origin::MIN, Origin::MAX)
+    }
+
+    /// Of each origin, the number wanted next, whatever of it counts.
+    pub fn ends(&self) -> impl Iterator<Item = (Origin, Seq)> {
+        self.chains.range(Origin::MIN, Origin::MAX).map(|(origin, chain)| (*origin, chain.next))
     }
 
     /// The fingerprint of all that.

@@ -122,7 +122,7 @@ impl Hub {
         named.iter().chain(node.as_ref()).filter_map(|node| state.bans.remaining(node, now)).max()
     }
 
-    /// Changes whenever a link comes or goes, or a revocation list comes into force.
+    /// Changes whenever a link comes or goes.
     pub(crate) fn links_changed(&self) -> watch::Receiver<u64> {
         self.links_changed.subscribe()
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use rumormill_gossip::{Event, LinkId, Output};
+use rumormill_gossip::{Event, Keep, LinkId, Output};
 use rumormill_store::{BundleRow, Record, StoreError};
 use rumormill_wire::native::ByeCode;
 
@@ -13,6 +13,7 @@ use super::{Committed, Hub, Receipt, State};
 use crate::check::Job;
 use crate::counters::Counters;
 use crate::disk::Read;
+use crate::validity::date;
 
 impl Hub {
     pub(super) fn perform_all(&self, state: &mut State, jobs: &mut VecDeque<Job>) {
@@ -46,7 +47,7 @@ impl Hub {
                 }
                 let received_us = self.clock.now().0.saturating_add_signed(state.wall_offset);
                 state.records.push(Record::Bundle(BundleRow { bytes: bundle.bytes().clone(), received_us }));
-                state.uncommitted.push_back(Committed { bundle, received_us });
+                state.uncommitted.push_back(Committed { bundle, received_us, until_us: 0 });
             }
             Output::SendRange { link, origin, from, until, max_bytes, want_status, answers_range } => {
                 let read = Read::Range { link, origin, from, until, max_bytes, want_status, answers_range };
@@ -55,7 +56,8 @@ impl Hub {
             Output::LookUp { origin, at } => self.read(state, Read::LookUp { origin, at }),
             Output::CheckMember { link, node, evidence } => jobs.push_back(Job::Member { link, node, evidence }),
             Output::CheckProof { link, raw } => jobs.push_back(Job::Proof { link, raw }),
-            Output::CheckRevocations { bytes, .. } => jobs.push_back(Job::Revocations { bytes }),
+            Output::CheckRevocations { link, bytes } => jobs.push_back(Job::Revocations { link, bytes }),
+            Output::Keep(Keep::Revocations(part)) => self.keep_list(state, &part),
             Output::Keep(keep) => state.records.push(record(keep)),
             Output::Close { link, code, reason, ban_us } => self.close_link(state, link, code, reason, ban_us),
             Output::Event(event) => self.event(state, event),
@@ -113,10 +115,13 @@ impl Hub {
                 tracing::warn!(%peer, name, reason, "a neighbour broke the protocol");
             }
             Event::Greedy { node } => tracing::warn!(%node, "an author is over its rate and held back"),
-            Event::Revocations { number } => {
-                Counters::set(&self.counters.revocation_list, number);
-                tracing::info!(number, "a revocation list came into force");
-                self.links_changed.send_modify(|version| *version = version.wrapping_add(1));
+            Event::Revocations { list } => {
+                let (number, nodes, me) = (list.number(), list.len(), self.checker.me);
+                tracing::info!(number, issued = %date(list.issued()), nodes, "a revocation list came into force");
+                if list.revokes(&me) && !self.checker.revoked.revokes(&me) {
+                    tracing::error!("this node is revoked: nobody takes a link with it; see who keeps the CA");
+                }
+                self.checker.revoked.set(list);
             }
         }
     }

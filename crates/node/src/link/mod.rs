@@ -6,6 +6,7 @@
 pub(crate) mod dial;
 pub(crate) mod ended;
 pub(crate) mod greet;
+pub(crate) mod greetings;
 pub(crate) mod neighbours;
 pub(crate) mod outbox;
 pub(crate) mod plan;
@@ -46,6 +47,10 @@ pub(crate) struct Facts {
     pub(crate) tls_version: String,
     pub(crate) tls_group: String,
     pub(crate) certificate: Bytes,
+    /// Until when its certificate is valid, in seconds since the Unix epoch.
+    pub(crate) until: u64,
+    /// Until when ours is that the link was made with.
+    pub(crate) ours_until: u64,
 }
 
 /// A link that is up, or was.
@@ -254,6 +259,8 @@ pub(crate) mod tests {
             tls_version: String::new(),
             tls_group: String::new(),
             certificate: Bytes::new(),
+            until: u64::MAX,
+            ours_until: u64::MAX,
         }
     }
 

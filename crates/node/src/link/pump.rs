@@ -11,16 +11,19 @@ use rumormill_wire::native::{ByeCode, Frame, kind};
 
 use super::ended::Ended;
 use super::greet::{self, GreetError, Greeting};
+use super::greetings::Seat;
 use super::{Direction, Facts, Link, Piece};
 use crate::counters::Counters;
 use crate::hub::{Admission, Hub};
+use crate::validity::seconds;
 
 /// How long the link that is there already has to answer a PING when another with the same peer comes.
 const RIVAL_PING: Duration = Duration::from_secs(1);
 /// How long a reader goes on after our BYE was written, for the peer to close first.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// Greets, joins and serves a link until it ends.
+/// Greets, joins and serves a link until it ends. `seat` is its place among those that greet, kept until it is up; who is
+/// turned out of it is dropped here.
 ///
 /// # Errors
 /// Why the link never came up. One that was up and ended is no error; how it ended is given.
@@ -30,8 +33,9 @@ pub(crate) async fn run(
     direction: Direction,
     greeting: &Greeting,
     max_links: usize,
+    seat: Option<Seat>,
 ) -> Result<Ended, GreetError> {
-    let Opened { mut reader, mut writer, peer } = opened;
+    let Opened { mut reader, mut writer, peer, ours_until } = opened;
     if hub.is_sealed() {
         // The process is about to end; a refusal would be a farewell.
         std::future::pending::<()>().await;
@@ -41,6 +45,9 @@ pub(crate) async fn run(
         other => other,
     };
     if let Err(error) = greeted {
+        if error.is_breach() {
+            hub.breach_in_greeting(peer.node());
+        }
         if let Some((code, reason)) = error.bye() {
             greet::refuse(writer, code, reason, 0).await;
         }
@@ -55,6 +62,8 @@ pub(crate) async fn run(
         tls_version: peer.tls().version.to_owned(),
         tls_group: peer.tls().group.clone(),
         certificate: peer.certificate().clone(),
+        until: seconds(peer.until()),
+        ours_until: seconds(ours_until),
     };
     let link = Arc::new(Link::new(hub.next_link(), facts, hub.clock.now()));
     let mut older = None;
@@ -75,7 +84,11 @@ pub(crate) async fn run(
             }
         }
     }
-    Ok(serve(hub, &link, reader, writer).await)
+    // In a task of its own: a link that is up is taken down by itself alone.
+    let hub = Arc::clone(hub);
+    let serving = tokio::spawn(async move { serve(&hub, &link, reader, writer).await });
+    drop(seat);
+    Ok(serving.await.unwrap_or_else(|_| Ended::passing("the link's task ended")))
 }
 
 async fn answers_ping(hub: &Hub, link: &Link) -> bool {
@@ -132,7 +145,7 @@ async fn read(hub: &Hub, link: &Link, mut reader: LinkReader) -> Ended {
             Ok(None) => return Ended::passing("closed by the peer"),
             Err(error) => {
                 if matches!(error, LinkError::Frame(_)) {
-                    link.bye(ByeCode::PROTOCOL, "a frame of a length that no frame has");
+                    hub.breach(link, "a frame of a length that no frame has");
                     tracing::warn!(peer = %link.facts.name, %error, "a neighbour broke the protocol");
                     let _ = tokio::time::timeout(LINGER, closed).await;
                 }
