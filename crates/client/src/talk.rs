@@ -106,14 +106,22 @@ pub fn peers(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     line(format_args!(
-        "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} TLS",
-        "NAME", "ADDRESS", "DIRECTION", "LAG", "BEHIND", "IN SYNC"
+        "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {:<20} TLS",
+        "NAME", "ADDRESS", "DIRECTION", "LAG", "BEHIND", "IN SYNC", "WHY"
     ));
     for peer in peers {
         let sync = if peer.in_sync { "yes" } else { "no" };
         line(format_args!(
-            "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {} {}",
-            peer.name, peer.addr, peer.direction, peer.lag, peer.behind, sync, peer.tls_version, peer.tls_group
+            "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {:<20} {} {}",
+            peer.name,
+            peer.addr,
+            peer.direction,
+            peer.lag,
+            peer.behind,
+            sync,
+            peer.why.as_deref().unwrap_or("-"),
+            peer.tls_version,
+            peer.tls_group
         ));
     }
     Ok(ExitCode::SUCCESS)

@@ -280,9 +280,9 @@ impl Model {
         match output {
             Output::Send { link, frame } => self.sent(link, frame.len()),
             Output::SendBundle { link, bundle, .. } => self.sent(link, bundle.bytes().len()),
-            Output::SendRange { link, origin, from, .. } => {
+            Output::ReadRange { link, origin, .. } => {
                 self.sent(link, 0);
-                self.give(Input::RangeSent { link, origin, next: from, bytes: 0, frames: 0 });
+                self.give(Input::RangeRead { link, origin, bundles: Vec::new() });
             }
             Output::Verify { check, raw } => self.checks.push((check, raw)),
             Output::CheckMember { link, node, .. } => self.give(Input::MemberVerdict { link, node, verdict: None }),

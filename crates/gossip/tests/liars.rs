@@ -171,6 +171,7 @@ fn boast(origins: impl Iterator<Item = Origin>, next: u64) -> Vec<StatusEntry> {
 fn status(entries: &[StatusEntry], heard: u64) -> Bytes {
     frame(&Frame::Status(Status {
         want_status: true,
+        hold: false,
         heard,
         fingerprint: [1; 16],
         origins: 5,

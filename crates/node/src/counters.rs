@@ -38,6 +38,14 @@ counters! {
     idle_closed,
     /// Number of the revocation list in force.
     revocation_list,
+    /// Messages of ours that were taken and could not be written.
+    submits_not_written,
+    /// 1 once the store takes no more.
+    store_full,
+    /// Bytes of the store's files when it became full, by its own count; 0 before.
+    store_bytes,
+    /// Bytes that the store may have; 0 is without bound.
+    store_max,
     /// Requests at the local socket.
     socket_requests,
 }

@@ -110,6 +110,30 @@ pub struct Recovered {
     pub bytes: u64,
 }
 
+/// Bytes beyond the bound that are set aside for what is vital: revocation lists and the node's own values. A list has at
+/// most 64 KiB and replaces the one before, so that many of them fit while old pages are still in use.
+pub const RESERVE: u64 = 4 << 20;
+
+impl Record {
+    /// Whether it is kept even by a full store.
+    #[must_use]
+    pub const fn is_vital(&self) -> bool {
+        match self {
+            Self::Revocations(_) | Self::Meta { .. } => true,
+            Self::Bundle(_) | Self::Member { .. } | Self::Proof { .. } => false,
+        }
+    }
+}
+
+/// The bound that this batch is held to.
+pub(crate) fn bound(max_bytes: u64, batch: &[Record]) -> u64 {
+    match max_bytes {
+        0 => u64::MAX,
+        most if batch.iter().all(Record::is_vital) => most.saturating_add(RESERVE),
+        most => most,
+    }
+}
+
 impl BundleRow {
     pub(crate) fn len(&self) -> u64 {
         u64::try_from(self.bytes.len()).unwrap_or(u64::MAX)
@@ -179,7 +203,8 @@ pub struct OpenConfig {
     pub kind: Kind,
     /// How sure.
     pub durability: Durability,
-    /// Most bytes of bundles; 0 is without bound.
+    /// Most bytes that it takes, all tables, indexes and its log included; 0 is without bound. What is vital
+    /// ([`Record::is_vital`]) may go beyond by [`RESERVE`].
     pub max_bytes: u64,
 }
 

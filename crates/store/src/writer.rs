@@ -109,7 +109,7 @@ impl Drop for Writer {
 }
 
 fn run(mut store: Box<dyn Store>, queue: &Receiver<Job>, queued: &AtomicUsize) -> Result<(), StoreError> {
-    let (mut records, mut waiting) = (Vec::new(), Vec::new());
+    let (mut records, mut waiting, mut full) = (Vec::new(), Vec::new(), None);
     while let Ok(first) = queue.recv() {
         let mut bytes = 0;
         let mut next = Some(first);
@@ -121,7 +121,7 @@ fn run(mut store: Box<dyn Store>, queue: &Receiver<Job>, queued: &AtomicUsize) -
             records.extend(job.records);
             next = if bytes < GROUP_BYTES { queue.try_recv().ok() } else { None };
         }
-        finish(store.as_mut(), &records, &mut waiting);
+        finish(store.as_mut(), &records, &mut waiting, &mut full);
         records.clear();
         records.shrink_to(64);
     }
@@ -130,9 +130,16 @@ fn run(mut store: Box<dyn Store>, queue: &Receiver<Job>, queued: &AtomicUsize) -
 
 type Done = Box<dyn FnOnce(Result<(), Arc<StoreError>>) + Send>;
 
+/// Used and most bytes of a store that found no room.
+type Full = Option<(u64, u64)>;
+
 /// Commits a group. If the group as a whole is refused, each job is tried by itself, so that one bad job harms no other.
-fn finish(store: &mut dyn Store, records: &[Record], waiting: &mut Vec<(usize, Done)>) {
-    let whole = store.commit(records);
+/// Behind one that found no room, only what is vital is taken: a smaller one that still fits would stand behind a gap.
+fn finish(store: &mut dyn Store, records: &[Record], waiting: &mut Vec<(usize, Done)>, full: &mut Full) {
+    let whole = match full {
+        None => store.commit(records),
+        Some(_) => alone(store, records, full),
+    };
     let several = waiting.len() > 1;
     let mut rest = records;
     let mut whole = Some(whole);
@@ -141,10 +148,20 @@ fn finish(store: &mut dyn Store, records: &[Record], waiting: &mut Vec<(usize, D
         rest = others;
         let result = match &whole {
             Some(Ok(())) => Ok(()),
-            Some(Err(_)) if several => store.commit(mine),
+            Some(Err(_)) if several => alone(store, mine, full),
             _ => whole.take().unwrap_or(Err(StoreError::Closed)),
         };
+        if let Err(StoreError::Full { used, most }) = &result {
+            *full = Some((*used, *most));
+        }
         done(result.map_err(Arc::new));
+    }
+}
+
+fn alone(store: &mut dyn Store, records: &[Record], full: &Full) -> Result<(), StoreError> {
+    match *full {
+        Some((used, most)) if !records.iter().all(Record::is_vital) => Err(StoreError::Full { used, most }),
+        _ => store.commit(records),
     }
 }
 
@@ -153,7 +170,7 @@ fn weigh(records: &[Record]) -> usize {
 }
 
 /// Bytes that a record holds, and a little for itself.
-fn weight(record: &Record) -> usize {
+pub(crate) fn weight(record: &Record) -> usize {
     const ITSELF: usize = 64;
     ITSELF
         + match record {

@@ -7,7 +7,11 @@ mod links;
 
 mod forks;
 
+mod held;
+
 mod own;
+
+mod pass;
 
 mod rumor;
 
@@ -33,8 +37,10 @@ use crate::greed::Greed;
 use crate::io::{Event, Input, Keep, LinkId, Output, Timestamp};
 use crate::link::Link;
 use crate::mongering::{self, Mongering};
+use crate::passing::Passing;
 use crate::revocation::Revocations;
 use crate::stats::Stats;
+use crate::uncommitted::Uncommitted;
 
 /// A peer that sends what no honest node sends is not taken again for so long.
 const BAN_US: u64 = 60_000_000;
@@ -61,8 +67,11 @@ pub enum Reject {
     #[error("too many messages wait to be written; try again")]
     Busy,
     /// The store takes no more.
-    #[error("the store is full; raise its bound or remove old data")]
+    #[error("the store is full: this node keeps no more messages; start it with a larger store-max")]
     StoreFull,
+    /// The network took this node's certificate back.
+    #[error("this node's certificate is revoked: no other node would take its messages")]
+    Revoked,
 }
 
 /// The protocol of one node.
@@ -90,6 +99,8 @@ pub struct Engine {
     appends: u64,
     committed: u64,
     store_full: bool,
+    uncommitted: Uncommitted,
+    passing: Passing,
     recovery: own::Recovery,
     suspects: BTreeMap<Origin, forks::Suspect>,
     early_proofs: Vec<(LinkId, rumormill_wire::native::Proof)>,
@@ -122,6 +133,8 @@ impl Engine {
             appends: 0,
             committed: 0,
             store_full: false,
+            uncommitted: Uncommitted::default(),
+            passing: Passing::new(config.cache_bytes),
             recovery: own::Recovery::default(),
             suspects: BTreeMap::new(),
             early_proofs: Vec::new(),
@@ -178,10 +191,8 @@ impl Engine {
             Input::Revoked { list, bytes } => self.revoked(list, bytes),
             Input::Submit { ticket, kind, room, body } => return self.submit(ticket, kind, room, body),
             Input::Committed { appends } => self.commit(appends),
-            Input::StoreFull => self.store_full = true,
-            Input::RangeSent { link, origin, next, bytes, frames } => {
-                self.range_sent(link, origin, next, bytes, frames)
-            }
+            Input::StoreFull => self.on_store_full(),
+            Input::RangeRead { link, origin, bundles } => self.range_read(link, origin, bundles),
             Input::LookedUp { origin, at, bundle } => self.looked_up(origin, at, bundle.as_ref()),
             Input::Timeout => {}
         }

@@ -11,10 +11,9 @@ use rumormill_wire::native::{
 use rumormill_wire::{HeadHash, Incarnation, Origin, Seq};
 
 use super::Engine;
-use crate::chain::Chain;
 use crate::frontier::bucket_range;
 use crate::io::{Event, Keep, LinkId};
-use crate::link::Cursor;
+use crate::link::Parked;
 use crate::mongering;
 use crate::revocation::Revocations;
 use crate::stats::bump;
@@ -27,13 +26,21 @@ impl Engine {
             return self.misbehaved(id, "a STATUS that heard more than was said");
         }
         link.note_heard(status.heard);
+        self.note_hold(id, status.hold);
         if status.entries.is_empty() && status.coverage == Coverage::Listed {
             return self.summary(id, status);
+        }
+        let whole = Coverage::Range { low: Origin::MIN, high: Origin::MAX };
+        if let Some(link) = self.links.get_mut(&id).filter(|_| status.coverage == whole) {
+            // Whatever was too much to remember is told anew.
+            link.unsure = false;
         }
         let mut wants = Vec::new();
         let mut in_sync = true;
         for entry in status.entries.iter() {
-            in_sync &= entry.next >= self.chains.wanted(&entry.origin);
+            // What it does not want is not missing to a round of mongering: sent again, it would be refused again.
+            let held = status.hold || entry.state == EntryState::Hold;
+            in_sync &= held || entry.next >= self.chains.wanted(&entry.origin);
             if self.compare_entry(id, &entry) {
                 wants.push(entry.origin);
             }
@@ -70,14 +77,18 @@ impl Engine {
         if entry.next < next {
             // What is still on its way is not missing (P-S2).
             let on_its_way = link.last_sent.get(&origin).is_some_and(|last| last.next > entry.next);
-            if entry.state == EntryState::Hold {
-                link.cursors.insert(origin, Cursor { next: entry.next, parked: true, since: now });
+            if entry.state == EntryState::Hold || link.hold {
+                self.note_held(id, origin, entry.next);
             } else if !on_its_way && !link.note_lacks(origin, entry.next, now, limit) {
                 bump(&mut self.stats.cursor_overflow, 1);
             }
             return proof_wanted;
         }
         link.note_has(origin, entry.next, next);
+        if self.store_full {
+            self.pass_again(id, entry);
+        }
+        let Some(link) = self.links.get_mut(&id) else { return proof_wanted };
         if entry.next == next {
             link.behind.remove(&origin);
             let branches = |ours: &StatusEntry| {
@@ -91,13 +102,12 @@ impl Engine {
             return proof_wanted;
         }
         let ended = self.limit_of(&origin).is_some_and(|limit| next >= limit);
-        let fresh = ours.is_none();
-        let room = !fresh || self.chains.len() < self.config.max_origins;
-        let wanted = !ended && room && self.greed.allows(&origin.node, 1, fresh, self.now);
-        if let Some(link) = self.links.get_mut(&id).filter(|_| wanted) {
-            link.note_ahead(origin, entry.next, now);
+        let refusal = self.refusal_to(id, &origin);
+        if !ended {
+            // What is not taken now is missing all the same.
+            self.note_ahead(id, origin, entry.next, refusal);
         }
-        wanted || proof_wanted
+        (!ended && refusal.is_none()) || proof_wanted
     }
 
     /// Sends our proof to a neighbour that has none or a higher one. Says whether it has a lower one than we.
@@ -126,7 +136,16 @@ impl Engine {
                 continue;
             }
             proofs.extend(chain.fork);
-            if chain.wanted() == Seq::FIRST || link.last_sent.contains_key(origin) {
+            if chain.wanted() == Seq::FIRST || link.holds(origin) {
+                continue;
+            }
+            if link.hold {
+                if !link.note_held(*origin, Seq::FIRST, now, self.config.max_cursors) {
+                    bump(&mut self.stats.differences_overflow, 1);
+                }
+                continue;
+            }
+            if link.last_sent.contains_key(origin) {
                 continue;
             }
             if !link.note_lacks(*origin, Seq::FIRST, now, self.config.max_cursors) {
@@ -144,6 +163,7 @@ impl Engine {
             bump(&mut self.stats.syncs_equal, 1);
             if let Some(link) = self.links.get_mut(&id) {
                 link.compared = true;
+                link.unsure = false;
                 link.behind.clear();
                 link.cursors.clear();
             }
@@ -153,6 +173,17 @@ impl Engine {
             return;
         }
         bump(&mut self.stats.syncs_differ, 1);
+        let pair = (status.fingerprint, ours.whole());
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let nothing_new = link.listed.replace(pair) == Some(pair);
+        if nothing_new && (self.store_full || link.hold) {
+            // It was told already, and a full store changes nothing: two full lists for ever would cost more than they tell.
+            if status.want_status {
+                self.send_summary(id, false);
+            }
+            return;
+        }
+        let ours = self.chains.fingerprint();
         if usize::try_from(ours.entries()).is_ok_and(|entries| entries <= MAX_STATUS_ENTRIES) {
             return self.send_range_status(id, Origin::MIN, Origin::MAX);
         }
@@ -172,13 +203,14 @@ impl Engine {
 
     /// What we have from `low` to `high`, in as many frames as it takes.
     fn send_range_status(&mut self, id: LinkId, low: Origin, high: Origin) {
-        let entries: Vec<_> = self.chains.entries(low, high).collect();
+        let entries = self.range_entries(id, low, high);
         let mut from = low;
         let mut rest = entries.as_slice();
         loop {
             let (now, later) = rest.split_at(rest.len().min(MAX_STATUS_ENTRIES));
             let to = if later.is_empty() { high } else { now.last().map_or(high, |entry| entry.origin) };
-            self.send_status(id, Coverage::Range { low: from, high: to }, now, false);
+            let sent = self.send_status(id, Coverage::Range { low: from, high: to }, now, false);
+            self.compare_later_unless(id, sent);
             rest = later;
             if rest.is_empty() {
                 return;
@@ -189,44 +221,37 @@ impl Engine {
 
     /// What we have of these origins; unknown ones are named as wanted from the start.
     fn send_listed_status(&mut self, id: LinkId, origins: &[Origin]) {
-        let mut entries: Vec<_> = origins.iter().map(|origin| self.listed_entry(*origin)).collect();
+        let mut entries: Vec<_> = origins.iter().map(|origin| self.listed_entry(id, *origin)).collect();
         entries.sort_unstable_by_key(|entry| entry.origin);
         entries.dedup_by_key(|entry| entry.origin);
         for some in entries.chunks(MAX_STATUS_ENTRIES) {
-            self.send_status(id, Coverage::Listed, some, false);
+            let sent = self.send_status(id, Coverage::Listed, some, false);
+            self.compare_later_unless(id, sent);
         }
     }
 
-    fn listed_entry(&self, origin: Origin) -> StatusEntry {
-        let chain = self.chains.get(&origin);
-        let mut entry = chain.and_then(|chain: &Chain| chain.entry(origin)).unwrap_or(StatusEntry {
-            origin,
-            next: Seq::FIRST,
-            head: HeadHash::ZERO,
-            kept: Seq::FIRST,
-            state: EntryState::Normal,
-        });
-        let held = self.store_full || !self.greed.allows(&origin.node, 1, chain.is_none(), self.now);
-        if held && entry.state == EntryState::Normal {
-            entry.state = EntryState::Hold;
+    /// A neighbour that does not read now is told later, by a comparison.
+    fn compare_later_unless(&mut self, id: LinkId, sent: bool) {
+        if let Some(link) = self.links.get_mut(&id).filter(|_| !sent) {
+            link.overflow = true;
         }
-        entry
     }
 
-    fn send_status(&mut self, id: LinkId, coverage: Coverage, entries: &[StatusEntry], want_status: bool) {
+    fn send_status(&mut self, id: LinkId, coverage: Coverage, entries: &[StatusEntry], want_status: bool) -> bool {
         let heard = self.links.get(&id).map_or(0, crate::link::Link::heard);
         let ours = self.chains.fingerprint();
         let status = Status {
             want_status,
+            hold: self.store_full,
             heard,
             fingerprint: ours.whole(),
             origins: ours.entries(),
             coverage,
             entries: StatusEntries::from(entries),
         };
-        if self.send(id, &Frame::Status(status)) {
-            bump(&mut self.stats.status_sent, 1);
-        }
+        let sent = self.send(id, &Frame::Status(status));
+        bump(&mut self.stats.status_sent, u64::from(sent));
+        sent
     }
 
     /// The fingerprint alone.
@@ -245,7 +270,7 @@ impl Engine {
 
     /// Asks one neighbour where it stands on an origin.
     pub(super) fn ask_status(&mut self, id: LinkId, origin: Origin) {
-        let entry = self.listed_entry(origin);
+        let entry = self.listed_entry(id, origin);
         self.send_status(id, Coverage::Listed, &[entry], true);
     }
 
@@ -260,7 +285,12 @@ impl Engine {
             let origins: Vec<_> = core::mem::take(&mut link.dirty).into_iter().collect();
             link.dirty_at = None;
             link.status_wanted = false;
+            let over = core::mem::take(&mut link.dirty_over);
             self.send_listed_status(id, &origins);
+            if over {
+                bump(&mut self.stats.status_overflow, 1);
+                self.send_summary(id, true);
+            }
         }
     }
 
@@ -273,6 +303,10 @@ impl Engine {
             return;
         }
         if let Some(id) = open.get(self.rng.random_range(0..open.len())).copied() {
+            if let Some(link) = self.links.get_mut(&id) {
+                link.unpark(Parked::Store);
+            }
+            self.ask_for_released(id);
             self.send_summary(id, true);
         }
     }
