@@ -15,7 +15,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LIARS = ["-p", "rumormill-gossip", "--test", "liars"]
+REVOCATION = ["-p", "rumormill-gossip", "--test", "revocation"]
 ATTACKERS = ["-p", "rumormill-node", "--test", "attackers"]
+FULL = ["-p", "rumormill-gossip", "--test", "full"]
 
 # Name, file, what stands there, what takes its place, test command, test that has to fail.
 GUARDS = [
@@ -66,7 +68,7 @@ GUARDS = [
      "Ok(Frame::Hello(Hello { min, max, .. })) if min > max => {",
      ATTACKERS, "a_wrong_hello_is_answered_with_the_reason"),
     ("a ban", "crates/node/src/hub/links.rs",
-     "if state.bans.remaining(&link.facts.peer, Instant::now()).is_some() {", "if false {",
+     "if let Some(left) = state.bans.remaining(&link.facts.peer, Instant::now()) {", "if let Some(left) = None::<Duration> {",
      ATTACKERS, "broken_frames_end_the_link_with_a_ban"),
     ("a second HELLO", "crates/gossip/src/engine/links.rs",
      'Ok(_) => self.misbehaved(id, "a frame that has no place after HELLO"),', "Ok(_) => {}",
@@ -98,10 +100,80 @@ GUARDS = [
     ("two histories, of one length", "crates/gossip/src/engine/status.rs",
      "self.heads_differ(id, origin, next);", "",
      LIARS, "an_equivocator_is_found_proved_and_contained_at_one_place_everywhere"),
-    ("revocation cuts what comes and what is there", ["crates/gossip/src/engine/rumor.rs", "crates/gossip/src/engine/status.rs"],
-     ["let cut = self.revocations.as_ref().and_then(|(list, _)| list.limit(origin));", "|chain| chain.cut = cut);"],
+    ("revocation cuts what comes and what is there", ["crates/gossip/src/engine/rumor.rs", "crates/gossip/src/engine/revoked.rs"],
+     ["let cut = self.revocations.limit(origin);", "|chain| chain.cut = cut);"],
      ["let cut = None;", "|chain| { let _ = (chain, cut); });"],
-     LIARS, "revocation_drops_the_link_and_cuts_the_chain_the_same_everywhere"),
+     REVOCATION, "a_signed_list_in_bytes_drops_the_link_and_cuts_the_chain_the_same_everywhere"),
+    ("text of others: what is hidden is shown", "crates/wire/src/foreign/chars.rs",
+     "_ => !is_hidden(c),", "_ => true,",
+     ["-p", "rumormill-wire", "--lib", "foreign"], "foreign::tests"),
+    ("text of others: a claim stands in quotation marks", "crates/client/src/shown.rs",
+     "claimed.as_foreign().quoted())", "claimed.as_foreign().whole())",
+     ["-p", "rumormill-client", "--lib", "shown"], "one_message_is_one_line_of_its_author"),
+    ("text of others: a claim is one word where it goes out", "crates/node/src/view.rs",
+     "self.claimed.as_foreign().word())", "self.claimed.as_raw())",
+     ["-p", "rumormill-node", "--lib", "view"], "view::tests"),
+    ("text of others: rooms that nobody could see are not written", "crates/wire/src/native/builder.rs",
+     "match room.chars().find(|c| is_hidden(*c)) {", "match None::<char> {",
+     ["-p", "rumormill-wire", "--lib", "builder"], "a_room_that_nobody_could_see_is_not_written_and_yet_carried"),
+    ("text of others: a field of the log is one field", "crates/node/src/logging/record.rs",
+     'Value::Text(text) => write!(line, "{}", Foreign::new(text).quoted()),', "Value::Text(text) => line.write_str(text),",
+     ["-p", "rumormill-node", "--lib", "logging"], "whatever_stands_in_a_record_it_is_one_line_and_moves_nothing"),
+    ("log volume: lines about one subject", "crates/node/src/logging/limit.rs",
+     "let of_subject = ask.debug || subject.bucket.left >= 1.0;", "let of_subject = true;",
+     ["-p", "rumormill-node", "--lib", "logging"], "one_peer_gets_a_few_lines_for_a_reason_and_the_rest_is_counted"),
+    ("log volume: lines of one place", "crates/node/src/logging/limit.rs",
+     "of_subject && place.bucket.left >= 1.0", "of_subject",
+     ["-p", "rumormill-node", "--lib", "logging"], "thousands_of_strangers_share_what_a_place_has"),
+    ("log volume: bytes of all lines", "crates/node/src/logging/limit.rs",
+     "&& (ask.error || total.left >= bytes);", ";",
+     ["-p", "rumormill-node", "--lib", "logging"], "all_together_stay_below_a_mebibyte_a_minute_and_the_first_of_a_kind_is_never_left_out"),
+    ("refused: the next try is later", "crates/node/src/link/plan.rs",
+     "if ended.refused { self.refused.next(rng) } else { self.nobody.next(rng) }", "self.nobody.next(rng)",
+     ["-p", "rumormill-node", "--lib", "plan"], "a_refusal_is_tried_minutes_later_in_the_end"),
+    ("refused: who wants to be left alone is", "crates/node/src/link/plan.rs",
+     "delay.max(ended.retry_after().min(LONGEST_RETRY_AFTER))", "delay",
+     ["-p", "rumormill-node", "--lib", "plan"], "who_wants_to_be_left_alone_is_for_some_minutes"),
+    ("revocation: no incarnation that is not listed counts", "crates/wire/src/native/revocations.rs",
+     "let last = cut.get(&origin.incarnation).map_or(0, |seq| seq.0);",
+     "let last = cut.get(&origin.incarnation)?.0;",
+     REVOCATION, "what_a_revoked_key_signs_later_counts_nowhere_whatever_incarnation_and_messenger"),
+    ("revocation: an older part changes nothing", "crates/wire/src/native/revocations.rs",
+     "let newer = part.number > self.number_of(part.place);", "let newer = true;",
+     ["-p", "rumormill-wire", "--lib", "revocations"], "a_part_replaces_an_older_one_of_its_place_and_no_other"),
+    ("revocation: a part is sent once", "crates/gossip/src/revocation.rs",
+     "&& !sent(part))", ")",
+     REVOCATION, "a_long_list_goes_round_in_parts_and_each_part_once_to_whoever_lacks_it"),
+    ("revocation: who passes on a false list loses its link", "crates/gossip/src/engine/revoked.rs",
+     'self.misbehaved(id, "a revocation list that the CA did not sign");', "let _ = id;",
+     REVOCATION, "a_list_that_the_ca_did_not_sign_ends_the_link_of_whoever_passed_it_on"),
+    ("revocation: the CA's signature", "crates/transport/src/revocation.rs",
+     ".map_err(|_| BadList::Signature)?;", ".map_err(|_| BadList::Signature).unwrap_or_default();",
+     ["-p", "rumormill-transport", "--test", "certificates"], "a_changed_list_or_one_of_another_ca_counts_for_nothing"),
+    ("revocation: a cut has a bound", "crates/transport/src/revoke.rs",
+     "shorten(cut, MAX_CUT_INCARNATIONS);", "let _ = cut;",
+     ["-p", "rumormill-transport", "--test", "revoke"], "a_member_cannot_make_its_own_revocation_too_large"),
+    ("post-quantum required", "crates/transport/src/trust.rs",
+     "if !post_quantum {", "if true || !post_quantum {",
+     ["-p", "rumormill-transport", "--test", "visible"], "where_post_quantum_is_required"),
+    ("full store: what is held is not sent again", "crates/gossip/src/engine/status.rs",
+     "if entry.state == EntryState::Hold || link.hold {", "if false {",
+     FULL, "a_refused_author_and_a_full_table_are_lag_at_both_ends_and_not_sent_again"),
+    ("full store: no two full lists for ever", "crates/gossip/src/engine/status.rs",
+     "if nothing_new && (self.store_full || link.hold) {", "if false {",
+     FULL, "a_full_node_costs_no_traffic_that_grows"),
+    ("full store: nothing passes twice", "crates/gossip/src/engine/rumor.rs",
+     "let passed = first < self.passed_to(&origin);", "let passed = false;",
+     FULL, "two_full_nodes_and_a_ring_of_them_pass_each_bundle_once"),
+    ("full store: whoever has most there loses first", "crates/gossip/src/passing.rs",
+     "self.shares.iter().max_by_key(|(_, share)| share.bytes)", "self.shares.iter().min_by_key(|(_, share)| share.bytes)",
+     ["-p", "rumormill-gossip", "--lib", "passing"], "whoever_has_most_loses_first"),
+    ("an author over its rate is not asked for before a bundle fits", "crates/gossip/src/engine/held.rs",
+     "Why::OverRate => !self.greed.allows(&origin.node, MAX_BUNDLE_LEN, fresh, self.now),", "Why::OverRate => false,",
+     FULL, "a_refused_author_and_a_full_table_are_lag_at_both_ends_and_not_sent_again"),
+    ("more origins than one STATUS names", "crates/gossip/src/link.rs",
+     "self.dirty_over = true;", "",
+     FULL, "more_origins_than_one_status_names_are_not_forgotten"),
 ]
 
 
@@ -136,7 +208,7 @@ def fails_without(copy, file, old, new, command, test, name):
         sound[path] = (copy / path).read_text()
         (copy / path).write_text(sound[path].replace(before, after, 1))
     run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
-    if command in (LIARS, ATTACKERS):
+    if command in (LIARS, ATTACKERS, REVOCATION, FULL):
         run.append(test)
     try:
         done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)

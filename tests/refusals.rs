@@ -153,7 +153,7 @@ fn revoking_drops_the_open_link_and_refuses_the_next() {
     let alice = net.start("alice", &[]);
     let bob = net.start("bob", &[&alice]);
     until("a link", || alice.peers().len() == 1 && bob.peers().len() == 1);
-    net.certs(&["revoke", "bob"]);
+    net.certs(&["revoke", "bob", "--state", alice.state.to_str().unwrap()]);
     until("no link", || alice.peers().is_empty() && bob.peers().is_empty());
     alice.says("certificate revoked");
     alice.send("not for bob");

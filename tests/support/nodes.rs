@@ -170,8 +170,10 @@ impl Node {
         self.asked(&["send", text, "--json"]).remove(0)
     }
 
+    /// Its links.
     pub fn peers(&self) -> Vec<Value> {
-        self.asked(&["peers", "--json"]).remove(0).as_array().unwrap().clone()
+        let all = self.asked(&["peers", "--json"]).remove(0).as_array().unwrap().clone();
+        all.into_iter().filter(|peer| peer["linked"] == true).collect()
     }
 
     /// A connection to its socket, without a program between.

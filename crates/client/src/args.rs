@@ -43,6 +43,9 @@ fn help(key: &str) -> &'static str {
         "max-handshakes" => "Handshakes in flight",
         "max-handshakes-per-prefix" => "Handshakes in flight from one address prefix",
         "handshake-deadline" => "Time for one handshake, such as 5s",
+        "post-quantum" => {
+            "require refuses links without the key exchange X25519MLKEM768; prefer or require [default: prefer]"
+        }
         "log-format" => "human or json [default: human]",
         "log-level" => "error, warn, info, debug or trace [default: info]",
         _ => "",
@@ -125,7 +128,7 @@ pub fn command(chosen: Option<&'static str>) -> Command {
         )
         .subcommand(
             Command::new("peers")
-                .about("Show the links of a running node: lag, in sync, TLS version and group")
+                .about("Show the links of a running node: lag, in sync, TLS version and group; and why a neighbour has none")
                 .arg(flag("json", "One JSON array"))
                 .args(socket())
                 .after_help("Example: rumormill peers --state alice.d"),

@@ -1,18 +1,17 @@
 //! `rumormill certs`: make a CA, issue, show, revoke.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::ArgMatches;
-use rumormill_node::certs::{
-    CertificateInfo, Incarnation, LocalCa, NodeId, Seq, default_home, read_certificate, read_revocations,
-};
-use rumormill_node::socket::Client;
+use rumormill_node::certs::{CertificateInfo, LocalCa, default_home, read_certificate};
+use rumormill_node::validity::{Standing, date};
 use serde_json::json;
 
 use crate::output::{Failure, line};
+
+mod revoke;
 
 const DAY_S: u64 = 86_400;
 
@@ -21,7 +20,7 @@ pub fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         Some(("init", m)) => init(m),
         Some(("issue", m)) => issue(m),
         Some(("show", m)) => show(m),
-        Some(("revoke", m)) => revoke(m),
+        Some(("revoke", m)) => revoke::revoke(m),
         _ => Err(Failure::usage("no such command", "run `rumormill certs --help`")),
     }
 }
@@ -88,22 +87,29 @@ fn show(matches: &ArgMatches) -> Result<ExitCode, Failure> {
 
 fn show_ca(matches: &ArgMatches, json: bool) -> Result<ExitCode, Failure> {
     let ca = open(matches)?;
-    let revoked =
-        read_revocations(&ca).map_err(|why| Failure::failed(why, "the list is not this CA's: move it away"))?;
-    let nodes: Vec<_> = revoked.nodes.keys().map(NodeId::to_string).collect();
+    let revoked = ca.revocations().map_err(|why| {
+        Failure::failed(why, "the list is not this CA's: put back the one that is, from a node or a copy")
+    })?;
+    let nodes: Vec<_> = revoked.nodes().map(|(node, _)| node.to_string()).collect();
     if json {
         line(json!({
             "network": ca.network().to_string(), "automatic": ca.is_automatic(),
-            "certificate": ca.certificate_path(), "revocations": revoked.number, "revoked": nodes,
+            "certificate": ca.certificate_path(), "revocations": revoked.number(),
+            "revocations_issued": revoked.issued(), "revoked": nodes,
         }));
         return Ok(ExitCode::SUCCESS);
     }
     line(format_args!("network     {}", ca.network()));
     line(format_args!("CA          {}", ca.certificate_path().display()));
     line(if ca.is_automatic() { "made        by itself: serves loopback only" } else { "made        by `certs init`" });
-    line(format_args!("revocations list {}, {} nodes", revoked.number, nodes.len()));
-    for node in nodes {
-        line(format_args!("  {node}"));
+    match revoked.number() {
+        0 => line("revocations none"),
+        number => {
+            line(format_args!("revocations list {number}, issued {}, {} nodes", date(revoked.issued()), nodes.len()))
+        }
+    };
+    for (node, revoked) in revoked.nodes() {
+        line(format_args!("  {node} {}", revoke::what_counts(revoked.cut.as_ref())));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -121,43 +127,11 @@ fn show_one(info: &CertificateInfo, fingerprint: &str, json: bool) {
     line(format_args!("name        {}", if info.is_ca { "(a CA)" } else { &info.name }));
     line(format_args!("node id     {}", info.node));
     line(format_args!("network     {}", network.as_deref().unwrap_or("none: this one is pinned")));
-    let left = seconds(info.not_after).checked_sub(seconds(SystemTime::now()));
-    line(match left {
-        Some(left) => format!("expires     in {} days", left / DAY_S),
-        None => "expires     it has expired".to_owned(),
+    let (from, until, now) = (seconds(info.not_before), seconds(info.not_after), seconds(SystemTime::now()));
+    line(match Standing::of(from, until, now) {
+        Standing::NotYet => format!("expires     it is not valid yet: from {} to {}", date(from), date(until)),
+        Standing::Expired => format!("expires     it has expired: {}", date(until)),
+        _ => format!("expires     in {} days", until.saturating_sub(now) / DAY_S),
     });
     line(format_args!("sha256      {fingerprint}"));
-}
-
-fn revoke(matches: &ArgMatches) -> Result<ExitCode, Failure> {
-    let who = text(matches, "who");
-    let ca = open(matches)?;
-    let node = match who.parse::<NodeId>() {
-        Ok(node) => node,
-        Err(_) => {
-            ca.issued(who).map_err(|why| Failure::failed(why, "`rumormill certs show NAME|FILE` shows node ids"))?.node
-        }
-    };
-    let cut = match matches.get_one::<String>("socket") {
-        Some(socket) => Some(ask_cut(Path::new(socket), &node)?),
-        None => None,
-    };
-    let kept = cut.as_ref().map(|cut| cut.values().map(|seq| seq.0).sum::<u64>());
-    let set = ca.revoke(node, cut).map_err(|why| Failure::failed(why, "nothing was changed"))?;
-    line(format_args!("revoked {node}; list {} has {} nodes", set.number, set.nodes.len()));
-    line(match kept {
-        Some(kept) => format!("its first {kept} messages count, later ones do not"),
-        None => "its messages stay; with --socket of a running node, later ones would not count".to_owned(),
-    });
-    line("nodes of this home drop its links within seconds; elsewhere copy revoked.bin beside the CA certificate");
-    Ok(ExitCode::SUCCESS)
-}
-
-fn ask_cut(socket: &Path, node: &NodeId) -> Result<BTreeMap<Incarnation, Seq>, Failure> {
-    let answer = crate::runtime(1)?.block_on(async {
-        let mut client = Client::connect(socket).await?;
-        client.frontier(node).await
-    });
-    let frontier = answer.map_err(|why| Failure::failed(why, "start that node, or revoke without --socket"))?;
-    Ok(frontier.into_iter().map(|(incarnation, last)| (Incarnation(incarnation), Seq(last))).collect())
 }

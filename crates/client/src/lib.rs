@@ -8,6 +8,7 @@ mod node;
 mod older;
 mod output;
 mod proxy;
+mod shown;
 mod talk;
 
 use std::ffi::OsString;

@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use rumormill_node::socket::{Client, ClientError, LogEvent, default_path};
-use rumormill_node::view::LogLine;
+use rumormill_node::PeerInfo;
+use rumormill_node::socket::{Client, ClientError, Info, LogEvent, default_path};
+use rumormill_node::validity::{Standing, date};
+use rumormill_node::{Foreign, foreign};
 
 use crate::output::{Failure, colour, line};
+use crate::shown;
 
 /// Which socket is meant.
 pub fn socket(matches: &ArgMatches) -> PathBuf {
@@ -37,7 +40,9 @@ fn ask<T>(matches: &ArgMatches, act: impl AsyncFnOnce(&mut Client) -> Result<T, 
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
-    serde_json::to_string(value).map_err(|why| Failure::failed(why, ""))
+    // What a terminal would obey stands as `\uXXXX`: the same value.
+    let text = serde_json::to_string(value).map_err(|why| Failure::failed(why, ""))?;
+    Ok(foreign::json(&text).into_owned())
 }
 
 pub fn send(matches: &ArgMatches) -> Result<ExitCode, Failure> {
@@ -57,8 +62,8 @@ pub fn log(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let colours = colour(&std::io::stdout());
     ask(matches, async |client| {
         let show = |event| match event {
-            LogEvent::Line(message) if as_json => serde_json::to_string(&message).is_ok_and(line),
-            LogEvent::Line(message) => line(for_people(&message, colours)),
+            LogEvent::Line(message) if as_json => json(&message).is_ok_and(line),
+            LogEvent::Line(message) => line(shown::message(&message, colours)),
             LogEvent::Missed(bundles) => {
                 eprint(&format!("missed {bundles} bundles; run `rumormill log` again to see them"));
                 true
@@ -74,37 +79,37 @@ fn eprint(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// One message on one line: time, who, text, and what is to be doubted about it.
-fn for_people(message: &LogLine, colours: bool) -> String {
-    let (dim, bold, plain) = if colours { ("\x1b[2m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
-    let author = message.from.clone().unwrap_or_else(|| message.origin.chars().take(8).collect());
-    // Whoever came through a door has only said who it is; the node that let it in has signed that.
-    let who = match (&message.claimed, &message.door) {
-        (Some(claimed), Some(door)) => format!("{}/{door}? by {author}", plain_text(claimed)),
-        _ => author,
-    };
-    // A message may hold anything; a terminal must not obey it.
-    let text = plain_text(&message.text);
-    let room = if message.room.is_empty() { String::new() } else { format!(" #{}", message.room) };
-    let late = if message.late { " (late)" } else { "" };
-    let doubt = if message.verified { "" } else { " (unverified)" };
-    format!("{dim}{}{plain} {bold}{who}{plain}{room} {text}{dim}{late}{doubt}{plain}", message.time)
-}
-
-fn plain_text(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 pub fn peers(matches: &ArgMatches) -> Result<ExitCode, Failure> {
-    let peers = ask(matches, async |client| client.peers().await)?;
+    let (peers, unlinked, info) =
+        ask(matches, async |client| Ok((client.peers().await?, client.unlinked().await?, client.info().await?)))?;
     if matches.get_flag("json") {
-        line(json(&peers)?);
+        let linked = peers.iter().map(|peer| Listed { linked: true, info: peer });
+        let unlinked = unlinked.iter().map(|neighbour| Listed { linked: false, info: neighbour });
+        let all = linked.map(|one| json(&one)).chain(unlinked.map(|one| json(&one)));
+        line(format_args!("[{}]", all.collect::<Result<Vec<_>, _>>()?.join(",")));
         return Ok(ExitCode::SUCCESS);
     }
+    lists_and_dates(&peers, &info);
     if peers.is_empty() {
         line("no links");
-        return Ok(ExitCode::SUCCESS);
+    } else {
+        links(peers);
     }
+    for neighbour in unlinked {
+        line(shown::neighbour(&neighbour));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A link, or a neighbour without one, in the JSON of `peers`.
+#[derive(serde::Serialize)]
+struct Listed<'a, T> {
+    linked: bool,
+    #[serde(flatten)]
+    info: &'a T,
+}
+
+fn links(peers: Vec<PeerInfo>) {
     line(format_args!(
         "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {:<20} TLS",
         "NAME", "ADDRESS", "DIRECTION", "LAG", "BEHIND", "IN SYNC", "WHY"
@@ -113,7 +118,7 @@ pub fn peers(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         let sync = if peer.in_sync { "yes" } else { "no" };
         line(format_args!(
             "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {:<20} {} {}",
-            peer.name,
+            Foreign::new(&peer.name).name().to_string(),
             peer.addr,
             peer.direction,
             peer.lag,
@@ -124,7 +129,29 @@ pub fn peers(matches: &ArgMatches) -> Result<ExitCode, Failure> {
             peer.tls_group
         ));
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+/// Certificates that are outside their dates or soon will be, and who has which revocation list.
+fn lists_and_dates(peers: &[PeerInfo], info: &Info) {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let warn = |whose: &str, from, until| {
+        if let Some(why) = Standing::of(from, until, now).warning(from, until) {
+            line(format_args!("{whose} certificate {why}"));
+        }
+    };
+    warn("our", info.certificate_not_before, info.certificate_not_after);
+    for peer in peers {
+        warn(&format!("{}'s", Foreign::new(&peer.name).name()), 0, peer.certificate_not_after);
+    }
+    let others = peers.iter().filter(|peer| peer.revocations.is_some_and(|number| number != info.revocations));
+    let others: Vec<_> = others
+        .map(|peer| format!("{} has {}", Foreign::new(&peer.name).name(), peer.revocations.unwrap_or_default()))
+        .collect();
+    let others = if others.is_empty() { String::new() } else { format!("; {}", others.join(", ")) };
+    if info.revocations > 0 || !others.is_empty() {
+        let (number, issued) = (info.revocations, date(info.revocations_issued));
+        line(format_args!("revocation list {number} of {issued}, {} nodes{others}", info.revoked_nodes));
+    }
 }
 
 pub fn doors(matches: &ArgMatches) -> Result<ExitCode, Failure> {

@@ -98,14 +98,14 @@ pub struct Recovered {
     pub members: Vec<(rumormill_wire::NodeId, Bytes)>,
     /// All proofs.
     pub proofs: Vec<VerifiedProof>,
-    /// The list in force and its bytes.
-    pub revocations: Option<(Revocations, Bytes)>,
+    /// The revocation list in force, its signatures checked.
+    pub revocations: Revocations,
 }
 
 impl Recovered {
     /// An empty store.
     #[must_use]
-    pub const fn empty(me: Origin) -> Self {
-        Self { me, chains: Vec::new(), members: Vec::new(), proofs: Vec::new(), revocations: None }
+    pub fn empty(me: Origin) -> Self {
+        Self { me, chains: Vec::new(), members: Vec::new(), proofs: Vec::new(), revocations: Revocations::default() }
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rumormill_wire::native::{ByeCode, MessageKind};
+use rumormill_wire::native::{ByeCode, ListPart, MessageKind};
 use rumormill_wire::{Clock, NodeId, Origin, Seq};
 
 use crate::bundle::{Invalid, RawBundle, VerifiedBundle};
@@ -111,12 +111,18 @@ pub enum Input {
         /// Its certificate in DER; may be empty with pinned trust.
         evidence: Bytes,
     },
-    /// The CA's revocation list, checked by the driver (from a file, or the answer to [`Output::CheckRevocations`]).
+    /// A part of the CA's revocation list whose signature the driver has checked: from a file, or the answer to
+    /// [`Output::CheckRevocations`].
     Revoked {
-        /// The decoded list.
-        list: Revocations,
-        /// Its bytes, to pass on.
-        bytes: Bytes,
+        /// The link that it came over; none for a file.
+        link: Option<LinkId>,
+        /// The part.
+        part: Arc<ListPart>,
+    },
+    /// The answer to [`Output::CheckRevocations`] where the signature does not hold.
+    RevocationsRefused {
+        /// The link that sent it.
+        link: LinkId,
     },
     /// Write a message of our own. Refused with [`crate::Reject::Busy`] when too many wait.
     Submit {
@@ -232,11 +238,11 @@ pub enum Output {
         /// The proof.
         raw: Box<RawProof>,
     },
-    /// Check a revocation list's signature; when it holds, feed [`Input::Revoked`].
+    /// Check the signature of a part of the revocation list; feed [`Input::Revoked`] or [`Input::RevocationsRefused`].
     CheckRevocations {
         /// The link that sent it.
         link: LinkId,
-        /// The list.
+        /// The part.
         bytes: Bytes,
     },
     /// Commit a bundle; appends are counted from 1 and committed in order.
@@ -273,8 +279,8 @@ pub enum Keep {
     },
     /// An equivocation proof.
     Proof(Box<VerifiedProof>),
-    /// The revocation list in force.
-    Revocations(Bytes),
+    /// A part of the revocation list, to be kept before everything else.
+    Revocations(Arc<ListPart>),
 }
 
 /// Facts for people, logs and counters.
@@ -324,9 +330,9 @@ pub enum Event {
         /// Whose.
         node: NodeId,
     },
-    /// A revocation list came into force.
+    /// A part of the revocation list came into force.
     Revocations {
-        /// Its number.
-        number: u64,
+        /// The list that is in force now.
+        list: Arc<Revocations>,
     },
 }

@@ -9,6 +9,7 @@ use rumormill_wire::native::RangeRequest;
 use rumormill_wire::{NodeId, Origin, Seq};
 
 use crate::io::Timestamp;
+use crate::revocation::Told;
 use crate::stats::Why;
 
 /// RANGE requests of one neighbour that wait to be served.
@@ -87,6 +88,8 @@ pub struct Link {
     pub turn: Origin,
     /// What it has and we lack.
     pub behind: BTreeMap<Origin, Behind>,
+    /// What it has of the revocation list.
+    pub told: Told,
     /// RUMOR frames given to it.
     pub sent: u64,
     /// What of those may still be on the way.
@@ -144,6 +147,7 @@ impl Link {
             unsure: false,
             turn: Origin::MIN,
             behind: BTreeMap::new(),
+            told: Told::default(),
             sent: 0,
             last_sent: BTreeMap::new(),
             received: 0,

@@ -37,6 +37,10 @@ pub struct Stats {
     pub clocks_ahead: u64,
     /// Equivocation proofs taken.
     pub proofs: u64,
+    /// Parts of the revocation list that came into force.
+    pub revocation_parts: u64,
+    /// Parts received that were in force already.
+    pub revocations_known: u64,
     /// STATUS frames sent.
     pub status_sent: u64,
     /// STATUS frames received.
@@ -88,6 +92,8 @@ impl Stats {
             bundles_invalid,
             clocks_ahead,
             proofs,
+            revocation_parts,
+            revocations_known,
             status_sent,
             status_received,
             rumors_sent,
@@ -118,6 +124,8 @@ pub struct LinkStats {
     pub why: Option<Why>,
     /// Bytes that may still be given to the link now.
     pub window: usize,
+    /// The number of the neighbour's revocation list, by its own word.
+    pub revocations: Option<u64>,
 }
 
 /// Why two neighbours do not have the same. Of several reasons, the last of this list is told.

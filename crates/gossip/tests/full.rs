@@ -13,9 +13,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use rumormill_gossip::bundle::seal;
-use rumormill_gossip::{
-    Dissemination, EngineConfig, Event, Input, Reject, Revocations, Ticket, Timestamp, VerifiedBundle, Why,
-};
+use rumormill_gossip::{Dissemination, EngineConfig, Event, Input, Reject, Ticket, Timestamp, VerifiedBundle, Why};
 use rumormill_wire::native::{BundleBuilder, BundleHeader, Frame, MessageKind, Rumor};
 use rumormill_wire::{Clock, Digest, Incarnation, NodeId, Origin, Seq};
 use world::{Key, NETWORK, WALL, World, config};
@@ -338,8 +336,9 @@ fn what_we_would_write_under_a_revoked_key_is_refused_with_the_reason() {
     // It still waits for its neighbours' word when the list comes.
     let n = world.add(3, world::Disk::default(), 1);
     let ticket = world.say(n, "waits");
-    let nodes = [(Key::new(3).id(), Some(BTreeMap::new()))].into();
-    world.give(n, Input::Revoked { list: Revocations { number: 1, nodes }, bytes: Bytes::from_static(b"list") });
+    let part = world::signed_part(1, &[(Key::new(3).id(), Some(BTreeMap::new()))].into());
+    let part = world::checked_part(&part).unwrap();
+    world.give(n, Input::Revoked { link: None, part });
     assert!(world.nodes[n].events.contains(&Event::NotWritten { ticket, reason: Reject::Revoked }));
     let submit =
         Input::Submit { ticket: Ticket(99), kind: MessageKind::CHAT, room: String::new(), body: Bytes::from("more") };

@@ -8,11 +8,9 @@
 )]
 mod world;
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use rumormill_gossip::bundle::{seal, signed_bytes};
-use rumormill_gossip::{Dissemination, EngineConfig, Event, Input, LinkId, Revocations, Signer, VerifiedBundle};
+use rumormill_gossip::{Dissemination, EngineConfig, Event, Input, LinkId, VerifiedBundle};
 use rumormill_wire::native::{
     BundleBuilder, Coverage, EntryState, Frame, Member, MessageKind, Rumor, Status, StatusEntries, StatusEntry,
 };
@@ -366,28 +364,4 @@ fn a_signature_with_other_bytes_is_the_same_bundle_and_no_fork() {
     world.run_for(SECOND);
     assert_eq!(world.nodes[0].engine.limits().count(), 0);
     assert_eq!(world.nodes[0].engine.stats().messages_duplicate, 1);
-}
-
-#[test]
-fn revocation_drops_the_link_and_cuts_the_chain_the_same_everywhere() {
-    let mut world = World::new(2, 3, config(Dissemination::Eager));
-    world.line();
-    for n in 1..=4 {
-        world.say(2, &format!("message {n}"));
-        world.run_for(20_000);
-    }
-    world.until(SECOND, "all have four", |w| w.same_logs(4));
-    let victim = world.nodes[2].engine.me();
-    let cut = BTreeMap::from([(victim.incarnation, Seq(2))]);
-    let list = Revocations { number: 1, nodes: BTreeMap::from([(victim.node, Some(cut))]) };
-    let key = world.nodes[2].engine.me().node;
-    for n in 0..2 {
-        world.give(n, Input::Revoked { list: list.clone(), bytes: Bytes::from_static(b"list") });
-    }
-    world.run_for(SECOND);
-    assert!(world.nodes[1].closed.iter().any(|(_, reason)| reason.contains("revoked")));
-    assert_eq!(world.texts(0), ["message 1", "message 2"]);
-    assert_eq!(world.log(0), world.log(1));
-    assert_eq!(world.nodes[0].engine.fingerprint(), world.nodes[1].engine.fingerprint());
-    assert_eq!(key, Key::new(3).node());
 }

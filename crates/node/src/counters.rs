@@ -36,8 +36,6 @@ counters! {
     reads_dropped,
     /// Links closed because nothing was heard.
     idle_closed,
-    /// Number of the revocation list in force.
-    revocation_list,
     /// Messages of ours that were taken and could not be written.
     submits_not_written,
     /// 1 once the store takes no more.
@@ -46,6 +44,10 @@ counters! {
     store_bytes,
     /// Bytes that the store may have; 0 is without bound.
     store_max,
+    /// Links closed because a certificate ended.
+    links_expired,
+    /// Times a part of the revocation list could not be kept.
+    lists_not_kept,
     /// Requests at the local socket.
     socket_requests,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rumormill_transport::Endpoint;
 use rumormill_wire::native::{ByeCode, Frame};
@@ -11,6 +11,8 @@ use rumormill_wire::native::{ByeCode, Frame};
 use crate::clock::micros;
 use crate::counters::Counters;
 use crate::hub::Hub;
+use crate::logging;
+use crate::validity::Validity;
 
 /// Pings without an answer before a link is closed.
 const SILENT_PINGS: u64 = 3;
@@ -25,6 +27,7 @@ pub(crate) async fn run(hub: Arc<Hub>, endpoint: Endpoint, ping: Duration, confi
     let mut known: BTreeSet<IpAddr> = configured.into_iter().collect();
     let mut rounds = tokio::time::interval(ping.min(ROUND));
     let mut links = hub.links_changed();
+    let mut validity = Validity::default();
     loop {
         tokio::select! {
             _ = stopping.wait_for(|stop| *stop) => return,
@@ -38,7 +41,10 @@ pub(crate) async fn run(hub: Arc<Hub>, endpoint: Endpoint, ping: Duration, confi
             }
         }
         hub.check_wall();
+        logging::tell_left_out(false);
         ping_silent(&hub, micros(ping));
+        validity.look(&hub, &endpoint, SystemTime::now());
+        hub.keep_lists();
     }
 }
 

@@ -6,6 +6,7 @@
 //! the lock and feeds the verdict. So a message costs one task switch a hop, not four.
 
 mod commits;
+mod lists;
 mod perform;
 
 mod links;
@@ -29,6 +30,7 @@ use crate::counters::Counters;
 use crate::disk::Disk;
 use crate::incarnation::Incarnations;
 use crate::link::Link;
+use crate::link::neighbours::Neighbours;
 use crate::lock;
 use crate::pace::Pace;
 
@@ -105,6 +107,8 @@ struct State {
     pace: Pace,
     uncommitted: VecDeque<Committed>,
     records: Vec<Record>,
+    /// Parts of the revocation list that the store has not taken.
+    lists: Vec<Record>,
     /// Answers that the engine gets before the lock is given back.
     answers: VecDeque<Input>,
     armed: Option<Timestamp>,
@@ -120,6 +124,7 @@ pub(crate) struct Hub {
     pub(crate) checker: Checker,
     pub(crate) disk: Disk,
     pub(crate) counters: Counters,
+    pub(crate) neighbours: Neighbours,
     pub(crate) runtime: Handle,
     state: Mutex<State>,
     timer: Notify,
@@ -156,6 +161,7 @@ impl Hub {
             pace: Pace::default(),
             uncommitted: VecDeque::new(),
             records: Vec::new(),
+            lists: Vec::new(),
             answers: VecDeque::new(),
             armed: None,
             wall_offset: clock.wall_offset(),
@@ -168,6 +174,7 @@ impl Hub {
             checker,
             disk,
             counters: Counters::default(),
+            neighbours: Neighbours::default(),
             runtime,
             state: Mutex::new(state),
             timer: Notify::new(),

@@ -14,6 +14,7 @@ mod counters;
 mod disk;
 mod doors;
 mod files;
+mod foreign_json;
 pub mod handle;
 mod housekeeping;
 mod hub;
@@ -30,6 +31,7 @@ pub mod records;
 pub mod run;
 pub mod socket;
 pub mod start;
+pub mod validity;
 pub mod view;
 mod watch;
 
@@ -38,7 +40,9 @@ pub use doors::DoorInfo;
 pub use handle::{LogError, NodeHandle, PeerInfo, Pending};
 pub use hub::{Committed, Receipt, SubmitError};
 pub use link::Direction;
+pub use link::neighbours::NeighbourInfo;
 pub use process::{ProcessArgs, run_process};
+pub use rumormill_wire::{Foreign, ForeignText, foreign};
 pub use run::{configure, run_node};
 pub use start::{Credentials, StartError, start, start_with};
 

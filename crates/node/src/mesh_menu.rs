@@ -92,7 +92,7 @@ impl Open for MeshMenu {
 fn who(holder: &Holder) -> String {
     let id: String = holder.node.to_string().chars().take(8).collect();
     match &holder.name {
-        Some(name) => format!("{} ({id})", rumormill_doors::cut::one_line(name)),
+        Some(name) => format!("{} ({id})", rumormill_doors::cut::shown(name)),
         None => id,
     }
 }

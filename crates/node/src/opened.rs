@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::mpsc::Receiver;
 
 use bytes::Bytes;
-use rumormill_gossip::{RawProof, Recovered, RecoveredChain, Revocations, VerifiedProof, verify_proof};
+use rumormill_gossip::{RawProof, Recovered, RecoveredChain, VerifiedProof, verify_proof};
 use rumormill_store::{Damage, Kind, OpenConfig, Reader, Record, Recovered as Stored, Writer};
-use rumormill_wire::native::{Cut, Frame, RevocationList, kind};
+use rumormill_wire::native::{Frame, kind};
 use rumormill_wire::{Incarnation, NetworkId, Origin};
 
 use crate::config::{Durability, NodeConfig, StoreKind};
@@ -24,6 +24,8 @@ pub(crate) struct Opened {
     pub(crate) reads: Receiver<Read>,
     pub(crate) reader: Box<dyn Reader>,
     pub(crate) recovered: Recovered,
+    /// Parts of the revocation list, to be checked: the store is only a file.
+    pub(crate) lists: Vec<Bytes>,
     pub(crate) incarnations: Option<Incarnations>,
     /// To be committed before anything else.
     pub(crate) meta: Vec<Record>,
@@ -71,6 +73,7 @@ impl Opened {
         };
         let certain = kept.is_none() && incarnations.is_some();
         let meta = if kept.is_some() { Vec::new() } else { vec![incarnation_record(incarnation)] };
+        let lists = stored.revocations.clone();
         let recovered = recovered(stored, Origin { incarnation, ..node }, network);
         let (reader, pages) = (store.reader()?, store.reader()?);
         let writing = if in_memory {
@@ -79,7 +82,7 @@ impl Opened {
             Writing::Thread(Writer::start(store).map_err(StartError::io("start", "the store's thread"))?)
         };
         let (disk, reads) = Disk::new(writing, pages, config.limits.links);
-        Ok(Self { disk, reads, reader, recovered, incarnations, meta, fresh: certain })
+        Ok(Self { disk, reads, reader, recovered, lists, incarnations, meta, fresh: certain })
     }
 }
 
@@ -116,11 +119,10 @@ fn recovered(stored: Stored, me: Origin, network: NetworkId) -> Recovered {
         kept: chain.kept,
     });
     Recovered {
-        me,
         chains: chains.collect(),
         proofs: stored.proofs.iter().filter_map(|(_, bytes)| proof(bytes, network)).collect(),
-        revocations: stored.revocations.and_then(|bytes| Some((list(&bytes)?, bytes))),
         members: stored.members,
+        ..Recovered::empty(me)
     }
 }
 
@@ -129,16 +131,6 @@ fn proof(bytes: &Bytes, network: NetworkId) -> Option<VerifiedProof> {
     let frame = [&[kind::PROOF][..], bytes].concat();
     let Ok(Frame::Proof(proof)) = Frame::decode(&frame) else { return None };
     verify_proof(&RawProof(proof), &network).ok()
-}
-
-/// Its signature was checked before it was kept; the watch on the CA's home brings it again if it was damaged.
-fn list(bytes: &Bytes) -> Option<Revocations> {
-    let list = RevocationList::parse(bytes).ok()?;
-    let nodes = list.entries().map(|entry| match entry.cut {
-        Cut::Links => (entry.node, None),
-        Cut::Last(lasts) => (entry.node, Some(lasts.iter().collect())),
-    });
-    Some(Revocations { number: list.number(), nodes: nodes.collect() })
 }
 
 #[cfg(test)]

@@ -89,12 +89,15 @@ pub(crate) async fn wait(node: &NodeHandle) {
             _ = term.recv() => {}
             _ = int.recv() => {}
         }
+        logging::tell_left_out(true);
         std::process::exit(1);
     });
 }
 
 pub(crate) async fn leave(node: NodeHandle) -> ExitCode {
-    match node.shutdown().await {
+    let ended = node.shutdown().await;
+    logging::tell_left_out(true);
+    match ended {
         Ok(()) if !node.has_failed() => ExitCode::SUCCESS,
         Ok(()) => fail("the store failed; see the log"),
         Err(error) => fail(&error.to_string()),

@@ -4,7 +4,7 @@ mod credentials;
 pub(crate) mod error;
 mod limits;
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use rumormill_gossip::{Dissemination, Engine, Input};
 use rumormill_transport::endpoint::EndpointConfig;
-use rumormill_transport::{Endpoint, Listener, RevocationSet, Trust};
+use rumormill_transport::{Endpoint, Listener, Trust, revocation};
 use rumormill_wire::native::Hello;
 use rumormill_wire::{Incarnation, NodeId, Origin};
 
@@ -61,8 +61,9 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
     let Credentials { identity, trust, loopback_only, home, files } = credentials;
     let me = Origin { node: identity.node(), incarnation: Incarnation(0) };
     let (gate, link) = (gate_limits(&config), link_limits(&config));
-    let endpoint = Endpoint::new(EndpointConfig { identity, trust, loopback_only, gate, link })
-        .map_err(|why| StartError::Tls(why.to_string()))?;
+    let endpoint =
+        Endpoint::new(EndpointConfig { identity, trust, loopback_only, gate, link, post_quantum: config.post_quantum })
+            .map_err(|why| StartError::Tls(why.to_string()))?;
     // The address is taken first: if another node has it, nothing else is touched.
     let listener = bind(&endpoint, &config).await?;
     let local_addr = listener.local_addr();
@@ -118,7 +119,7 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
 
 /// The engine with all that it has to know before the first link comes up.
 fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<Arc<Hub>, StartError> {
-    let Opened { disk, reads, mut reader, mut recovered, incarnations, meta, fresh } = opened;
+    let Opened { disk, reads, mut reader, mut recovered, lists, incarnations, meta, fresh } = opened;
     let (trust, network, me) = (endpoint.trust().clone(), endpoint.network(), endpoint.identity());
     let evidence = match &trust {
         Trust::Network(_) => Bytes::copy_from_slice(me.certificate_der()),
@@ -129,14 +130,21 @@ fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<
         recovered.members.clear();
     }
     let members = recovered.members.clone();
-    let list = recovered.revocations.as_ref().map(|(_, bytes)| bytes.clone());
+    for bytes in lists {
+        match revocation::check(&bytes, &trust) {
+            Ok(part) => drop(recovered.revocations.take(part)),
+            Err(why) => tracing::warn!(%why, "a part of the kept revocation list does not hold"),
+        }
+    }
     let rng = StdRng::try_from_rng(&mut SysRng)
         .map_err(|why| StartError::io("get", "random numbers")(std::io::Error::other(why)))?;
     let signer = Box::new(IdentitySigner(Arc::clone(&me)));
     let engine = Engine::new(engine_config(config, network), signer, recovered, Box::new(rng));
     let names = Names::default();
     names.learn(me.node(), &config.name);
-    let checker = Checker { me: me.node(), network, trust, names, revoked: Mutex::default() };
+    let revoked = endpoint.revocations().clone();
+    revoked.set(Arc::clone(engine.revocations()));
+    let checker = Checker { me: me.node(), network, trust, names, revoked };
     let (clock, runtime) = (NodeClock::start(), tokio::runtime::Handle::current());
     let hub = Hub::new(Parts { engine, clock, checker, disk, incarnations, runtime });
     let serving = Arc::downgrade(&hub);
@@ -144,10 +152,6 @@ fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<
         .name("ranges".to_owned())
         .spawn(move || disk::serve(&serving, &reads, reader.as_mut()))
         .map_err(StartError::io("start", "the reading thread"))?;
-    if let Some(set) = list.and_then(|bytes| RevocationSet::check(&bytes, &hub.checker.trust).ok()) {
-        hub.checker.learn(&set);
-        endpoint.set_revoked(set);
-    }
     hub.keep(meta);
     let _ = hub.drive(Input::WallOffset(clock.wall_offset()));
     let _ = hub.drive(Input::Admit { node: me.node(), evidence });

@@ -33,6 +33,7 @@ impl Attacker {
         let ca = LocalCa::open_or_create(&net.dir.path().join("home")).unwrap();
         let identity = ca.open_or_issue("mallory").unwrap();
         let endpoint = Endpoint::new(EndpointConfig {
+            post_quantum: false,
             identity,
             trust: Trust::from_ca(ca.certificate()).unwrap(),
             loopback_only: true,
@@ -46,7 +47,15 @@ impl Attacker {
 
     fn hello(&self, network: NetworkId, min: u16, max: u16) -> Vec<u8> {
         let incarnation = Incarnation(1);
-        encoded(&Frame::Hello(Hello { min, max, network, incarnation, features: 0, name: "mallory", agent: "" }))
+        encoded(&Frame::Hello(Hello {
+            min,
+            max,
+            network,
+            incarnation,
+            features: 0,
+            name: "mallory".into(),
+            agent: "".into(),
+        }))
     }
 
     /// Past HELLO, as far as the victim can see an honest neighbour.

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rumormill_wire::Foreign;
 use rumormill_wire::classroom::{ClassroomError, ProcessLine, ProxyLine, StartPlace};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -63,7 +64,8 @@ impl Session {
             ProxyLine::To { id, line: ProcessLine::GetChatLog } => {
                 let payload = self.chat_log(id).await?;
                 // Nobody to print to is no reason to leave processes behind.
-                let _ = writeln!(out, "{payload}").and_then(|()| out.flush());
+                let shown = Foreign::new(&payload).typed();
+                let _ = writeln!(out, "{shown}").and_then(|()| out.flush());
             }
             ProxyLine::To { id, line } => self.pass_on(id, line).await?,
         }

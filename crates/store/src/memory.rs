@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::merge::{AHEAD, Merge, Opened, Place, Source};
 use crate::row::Facts;
 use crate::types::{BundleRow, ChainHead, Entry, OrderKey, Reader, Record, Recovered, Store, bound};
-use crate::writer::weight;
+use crate::writer::{ITSELF, weight};
 
 #[derive(Debug, Clone)]
 struct Row {
@@ -28,7 +28,7 @@ struct Inner {
     arrivals: Vec<Place>,
     members: BTreeMap<NodeId, Bytes>,
     proofs: BTreeMap<Origin, Bytes>,
-    revocations: Option<Bytes>,
+    revocations: BTreeMap<u8, Bytes>,
     meta: BTreeMap<String, Bytes>,
     bytes: u64,
     /// Bytes of all that was taken.
@@ -58,7 +58,7 @@ impl Store for MemoryStore {
             chains: inner.heads.values().cloned().collect(),
             members: inner.members.iter().map(|(node, evidence)| (*node, evidence.clone())).collect(),
             proofs: inner.proofs.iter().map(|(origin, bytes)| (*origin, bytes.clone())).collect(),
-            revocations: inner.revocations.clone(),
+            revocations: inner.revocations.values().cloned().collect(),
             meta: inner.meta.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             clean: true,
             bytes: inner.bytes,
@@ -121,11 +121,29 @@ impl Inner {
                 self.rows.insert((read.origin(), read.first()), row);
                 self.heads.insert(read.origin(), read.head());
             }
-            Record::Member { node, evidence } => drop(self.members.insert(*node, evidence.clone())),
-            Record::Proof { origin, bytes } => drop(self.proofs.insert(*origin, bytes.clone())),
-            Record::Revocations(bytes) => self.revocations = Some(bytes.clone()),
-            Record::Meta { key, value } => drop(self.meta.insert(key.clone(), value.clone())),
+            Record::Member { node, evidence } => {
+                let old = self.members.insert(*node, evidence.clone());
+                self.replaced(old);
+            }
+            Record::Proof { origin, bytes } => {
+                let old = self.proofs.insert(*origin, bytes.clone());
+                self.replaced(old);
+            }
+            Record::Revocations { place, bytes } => {
+                let old = self.revocations.insert(*place, bytes.clone());
+                self.replaced(old);
+            }
+            Record::Meta { key, value } => {
+                let old = self.meta.insert(key.clone(), value.clone());
+                self.replaced(old);
+            }
         }
+    }
+
+    /// What was there before gives its room back.
+    fn replaced(&mut self, old: Option<Bytes>) {
+        let bytes = old.map_or(0, |old| old.len().saturating_add(ITSELF));
+        self.used = self.used.saturating_sub(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
     fn newest(&self) -> u64 {

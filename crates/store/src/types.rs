@@ -36,8 +36,13 @@ pub enum Record {
         /// The two signed headers.
         bytes: Bytes,
     },
-    /// The revocation list in force.
-    Revocations(Bytes),
+    /// A part of the revocation list; replaces one of the same place.
+    Revocations {
+        /// Its place in the list.
+        place: u8,
+        /// The part, as the CA signed it.
+        bytes: Bytes,
+    },
     /// A named value of the node's.
     Meta {
         /// Its name.
@@ -96,8 +101,8 @@ pub struct Recovered {
     pub members: Vec<(NodeId, Bytes)>,
     /// All proofs.
     pub proofs: Vec<(Origin, Bytes)>,
-    /// The revocation list in force.
-    pub revocations: Option<Bytes>,
+    /// The parts of the revocation list in force.
+    pub revocations: Vec<Bytes>,
     /// Named values.
     pub meta: Vec<(String, Bytes)>,
     /// What was found broken.
@@ -110,16 +115,16 @@ pub struct Recovered {
     pub bytes: u64,
 }
 
-/// Bytes beyond the bound that are set aside for what is vital: revocation lists and the node's own values. A list has at
-/// most 64 KiB and replaces the one before, so that many of them fit while old pages are still in use.
-pub const RESERVE: u64 = 4 << 20;
+/// Bytes beyond the bound that are set aside for what is vital: the revocation list and the node's own values. The list has at
+/// most 256 parts of 64 KiB, each of which replaces the one before; as much again is for the log and pages in use.
+pub const RESERVE: u64 = 32 << 20;
 
 impl Record {
     /// Whether it is kept even by a full store.
     #[must_use]
     pub const fn is_vital(&self) -> bool {
         match self {
-            Self::Revocations(_) | Self::Meta { .. } => true,
+            Self::Revocations { .. } | Self::Meta { .. } => true,
             Self::Bundle(_) | Self::Member { .. } | Self::Proof { .. } => false,
         }
     }

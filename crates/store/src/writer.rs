@@ -169,14 +169,16 @@ fn weigh(records: &[Record]) -> usize {
     records.iter().map(weight).fold(0, usize::saturating_add)
 }
 
+/// What a record takes besides its bytes.
+pub(crate) const ITSELF: usize = 64;
+
 /// Bytes that a record holds, and a little for itself.
 pub(crate) fn weight(record: &Record) -> usize {
-    const ITSELF: usize = 64;
     ITSELF
         + match record {
             Record::Bundle(row) => row.bytes.len(),
             Record::Member { evidence, .. } => evidence.len(),
-            Record::Proof { bytes, .. } | Record::Revocations(bytes) => bytes.len(),
+            Record::Proof { bytes, .. } | Record::Revocations { bytes, .. } => bytes.len(),
             Record::Meta { value, .. } => value.len(),
         }
 }

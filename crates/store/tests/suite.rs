@@ -67,15 +67,16 @@ fn what_is_committed_is_recovered(make: Make<'_>) {
     let member = |text| Record::Member { node: NodeId([7; 32]), evidence: bytes(text) };
     let proof = |text| Record::Proof { origin: origin(7), bytes: bytes(text) };
     let meta = |key: &str, text| Record::Meta { key: key.into(), value: bytes(text) };
-    store.commit(&[member("a"), proof("b"), Record::Revocations(bytes("c")), meta("d", "e"), meta("x", "")]).unwrap();
-    store.commit(&[member("A"), proof("B"), Record::Revocations(bytes("C")), meta("d", "E")]).unwrap();
+    let part = |place, text| Record::Revocations { place, bytes: bytes(text) };
+    store.commit(&[member("a"), proof("b"), part(1, "c"), part(0, "z"), meta("d", "e"), meta("x", "")]).unwrap();
+    store.commit(&[member("A"), proof("B"), part(1, "C"), meta("d", "E")]).unwrap();
 
     let found = store.recover().unwrap();
     let total: usize = rows.iter().map(|row| row.bytes.len()).sum();
     assert_eq!(found.bytes, u64::try_from(total).unwrap());
     assert_eq!(found.members, [(NodeId([7; 32]), bytes("A"))]);
     assert_eq!(found.proofs, [(origin(7), bytes("B"))]);
-    assert_eq!(found.revocations, Some(bytes("C")));
+    assert_eq!(found.revocations, [bytes("z"), bytes("C")]);
     assert_eq!(found.meta, [("d".to_owned(), bytes("E")), ("x".to_owned(), bytes(""))]);
     assert_eq!(found.meta("d"), Some(&bytes("E")));
     assert_eq!(found.chains.iter().map(|chain| chain.origin).collect::<Vec<_>>(), [1, 2, 3].map(origin));
@@ -171,12 +172,12 @@ fn a_full_store_takes_only_what_is_vital(make: Make<'_>) {
         };
         assert!(found <= most && found > most / 2, "{part}: {found} of {most} bytes");
         for n in 0..20_u8 {
-            let list = Record::Revocations(Bytes::from(vec![n; 65_000]));
+            let list = Record::Revocations { place: 0, bytes: Bytes::from(vec![n; 65_000]) };
             let value = Record::Meta { key: "incarnation".into(), value: Bytes::from(vec![n; 8]) };
             store.commit(&[list, value]).unwrap();
         }
         let recovered = store.recover().unwrap();
-        assert_eq!(recovered.revocations, Some(Bytes::from(vec![19; 65_000])));
+        assert_eq!(recovered.revocations, [Bytes::from(vec![19; 65_000])]);
         assert_eq!(recovered.meta("incarnation"), Some(&Bytes::from(vec![19; 8])));
         let rows: Vec<_> =
             taken.iter().filter_map(|r| if let Record::Bundle(row) = r { Some(row.clone()) } else { None }).collect();

@@ -158,7 +158,11 @@ fn behind_one_that_found_no_room_only_what_is_vital_is_taken() {
     let other = Chain::new(2).bundle(&[4], 10);
     store.commit(&[]).unwrap();
     let writer = Writer::start(Box::new(store)).unwrap();
-    let records = rows.into_iter().chain([other]).map(Record::Bundle).chain([Record::Revocations(Bytes::new())]);
+    let records = rows
+        .into_iter()
+        .chain([other])
+        .map(Record::Bundle)
+        .chain([Record::Revocations { place: 0, bytes: Bytes::new() }]);
     for (n, record) in records.enumerate() {
         writer.try_submit(job(n, vec![record], &told)).unwrap();
     }

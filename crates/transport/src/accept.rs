@@ -108,6 +108,7 @@ async fn handshake(endpoint: &Endpoint, tcp: TcpStream, addr: SocketAddr) -> Res
         Ok(0) | Err(_) => return Err(Refusal::Lost),
         Ok(_) => return Err(Refusal::NotTls),
     }
-    let stream = endpoint.current().acceptor.accept(Counted::new(tcp)).await.map_err(|why| Refusal::of_io(&why))?;
-    endpoint.opened(Stream::Server(stream), addr)
+    let current = endpoint.current();
+    let stream = current.acceptor.accept(Counted::new(tcp)).await.map_err(|why| Refusal::of_io(&why))?;
+    endpoint.opened(Stream::Server(stream), addr, &current.identity)
 }

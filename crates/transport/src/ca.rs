@@ -1,11 +1,13 @@
 //! The local CA: made once in a directory (certs/README.md). What it issues is in `issue`, whom it revokes in
-//! `revocation`.
+//! `revoke`.
 //!
 //! ```text
 //! HOME/ca/ca.pem, ca.key, automatic      one unit, renamed into place
 //! HOME/nodes/NAME/cert.pem, key.pem      issued here
 //! HOME/nodes/NAME/lock                   taken while these are made
+//! HOME/nodes/NAME/until                  until when the certificates of its keys are valid
 //! HOME/revoked.bin                       the list in force
+//! HOME/retired                           who left the list: keys that get no certificate again
 //! HOME/lock                              taken while the CA or the list is made
 //! ```
 
@@ -17,7 +19,6 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose,
-    PKCS_ED25519,
 };
 use rumormill_wire::{NetworkId, NodeId};
 use rustls_pki_types::CertificateDer;
@@ -26,6 +27,7 @@ use rustls_pki_types::pem::PemObject;
 use crate::certificate::{CertificateInfo, NETWORK_OID};
 use crate::files::{self, FileError};
 use crate::identity::IdentityError;
+use crate::pkcs8;
 
 pub use crate::issue::{Issued, NODE_VALIDITY};
 
@@ -160,7 +162,7 @@ impl LocalCa {
     fn make(home: &Path, automatic: bool) -> Result<Self, CaError> {
         let mut network = NetworkId::ZERO;
         aws_lc_rs::rand::fill(&mut network.0).map_err(|_| rcgen::Error::RingUnspecified)?;
-        let key = KeyPair::generate_for(&PKCS_ED25519)?;
+        let key = pkcs8::generate()?;
         let mut params = ca_params(&network);
         (params.not_before, params.not_after) = validity(CA_VALIDITY);
         let certificate = params.self_signed(&key)?;

@@ -41,10 +41,15 @@ pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
 
 /// Reads a file of at most 1 MiB.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    const MOST: u64 = 1 << 20;
+    read_at_most(path, 1 << 20)
+}
+
+/// Reads a file of at most so many bytes.
+pub(crate) fn read_at_most(path: &Path, most: usize) -> Result<Vec<u8>, FileError> {
     let length = fs::metadata(path).map_err(FileError::at("read", path))?.len();
-    if length > MOST {
-        return Err(FileError::at("read", path)(io::Error::new(io::ErrorKind::InvalidData, "longer than 1 MiB")));
+    if usize::try_from(length).unwrap_or(usize::MAX) > most {
+        let why = format!("longer than {most} bytes");
+        return Err(FileError::at("read", path)(io::Error::new(io::ErrorKind::InvalidData, why)));
     }
     fs::read(path).map_err(FileError::at("read", path))
 }

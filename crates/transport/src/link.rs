@@ -51,8 +51,11 @@ pub enum LinkError {
 
 /// TLS names a page of its documentation for an end without a farewell; here that is a crash or a cut wire.
 fn cause(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => "it ended without a farewell".to_owned(),
+    let told = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match (error.kind(), told) {
+        (io::ErrorKind::UnexpectedEof, _) => "it ended without a farewell".to_owned(),
+        // A dialler hears here what the other side found wrong with its certificate.
+        (_, Some(alert @ rustls::Error::AlertReceived(_))) => Refusal::of_tls(alert).to_string(),
         _ => error.to_string(),
     }
 }
@@ -72,6 +75,7 @@ pub struct AuthenticatedPeer {
     node: NodeId,
     name: String,
     certificate: Bytes,
+    until: SystemTime,
     addr: SocketAddr,
     tls: TlsInfo,
 }
@@ -91,6 +95,11 @@ impl AuthenticatedPeer {
     #[must_use]
     pub const fn certificate(&self) -> &Bytes {
         &self.certificate
+    }
+    /// Until when its certificate is valid.
+    #[must_use]
+    pub const fn until(&self) -> SystemTime {
+        self.until
     }
     /// Its address.
     #[must_use]
@@ -122,6 +131,7 @@ pub(crate) fn open(mut stream: Stream, addr: SocketAddr, trust: &Trust, limits: 
         node: info.node,
         name: info.name,
         certificate: Bytes::copy_from_slice(certificate),
+        until: info.not_after,
         addr,
         tls: TlsInfo { version: "TLSv1.3", group: group.map_or_else(String::new, group_name) },
     };
@@ -140,7 +150,8 @@ pub(crate) fn open(mut stream: Stream, addr: SocketAddr, trust: &Trust, limits: 
         deadline: limits.limits.write,
         metrics: Arc::clone(&limits.metrics),
     };
-    Ok(Opened { reader, writer, peer })
+    let ours_until = peer.until;
+    Ok(Opened { reader, writer, peer, ours_until })
 }
 
 fn group_name(group: NamedGroup) -> String {

@@ -76,6 +76,16 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::clone(PROVIDER.get_or_init(make))
 }
 
+/// The provider of handshakes: with `post_quantum`, that key exchange and no other.
+pub(crate) fn handshake_provider(post_quantum: bool) -> Arc<CryptoProvider> {
+    let all = provider();
+    if !post_quantum {
+        return all;
+    }
+    let kx_groups = vec![rustls::crypto::aws_lc_rs::kx_group::X25519MLKEM768];
+    Arc::new(CryptoProvider { kx_groups, ..(*all).clone() })
+}
+
 impl Trust {
     /// Trust in a CA certificate, PEM.
     ///

@@ -13,7 +13,7 @@ use rumormill_wire::fuzz::protobuf_peer::{Bodies, frames_with};
 use rumormill_wire::fuzz::push_pull::{RelayFrames, Requests, relay_with, request_with};
 use rumormill_wire::fuzz::udp_mesh::{Datagrams, datagram_with};
 use rumormill_wire::fuzz::{Codec, Finding, Stream, TARGETS};
-use rumormill_wire::native::{BundleView, Coverage, Frame, RevocationList, WireError};
+use rumormill_wire::native::{BundleView, Coverage, Frame, RevocationPart, WireError};
 use rumormill_wire::peer_line::{Line, mesh::MeshLine};
 use rumormill_wire::protobuf_peer::check_body;
 use rumormill_wire::push_pull::{Request, relay::RelayFrame};
@@ -173,16 +173,17 @@ fn a_bundle_that_loses_the_end_of_a_long_body_is_found() {
 struct ShortList;
 
 impl Codec for ShortList {
-    type Value<'a> = RevocationList<'a>;
+    type Value<'a> = RevocationPart<'a>;
 
-    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<RevocationList<'a>, usize> {
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<RevocationPart<'a>, usize> {
         Revocations.parse(bytes)
     }
 
-    fn encode(&self, list: &RevocationList<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+    fn encode(&self, list: &RevocationPart<'_>, out: &mut Vec<u8>) -> Result<(), String> {
         let entries: Vec<_> = list.entries().take(2).collect();
-        let signed = RevocationList::encode(list.number(), list.issued(), &entries).map_err(|e| e.to_string())?;
-        out.extend_from_slice(&RevocationList::seal(signed, list.signature()));
+        let signed =
+            RevocationPart::encode(list.place(), list.number(), list.issued(), &entries).map_err(|e| e.to_string())?;
+        out.extend_from_slice(&RevocationPart::seal(signed, list.signature()));
         Ok(())
     }
 }

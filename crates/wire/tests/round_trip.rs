@@ -153,7 +153,7 @@ proptest! {
         let name = if name.is_empty() { "n".to_owned() } else { name };
         let hello = Hello {
             min, max: min.saturating_add(more), network: NetworkId(network), incarnation: Incarnation(incarnation),
-            features, name: &name, agent: &agent,
+            features, name: name.as_str().into(), agent: agent.as_str().into(),
         };
         round(&Frame::Hello(hello));
         ends_where_it_says(&Frames, &encode(&Frame::Hello(hello))[LENGTH_LEN..]);
@@ -166,7 +166,7 @@ proptest! {
         for frame in [
             Frame::Ping(nonce),
             Frame::Pong(nonce),
-            Frame::Bye(Bye { code: ByeCode(code), retry_after_s, reason: &reason }),
+            Frame::Bye(Bye { code: ByeCode(code), retry_after_s, reason: reason.as_str().into() }),
             Frame::Range(RangeRequest { origin, from, until }),
         ] {
             round(&frame);
@@ -183,6 +183,14 @@ proptest! {
         ends_where_it_says(&Frames, &encode(&proof)[LENGTH_LEN..]);
         prop_assert_eq!(SignedHeader::parse(&a.to_bytes()), Ok(a));
         prop_assert!(SignedHeader::parse(&[&a.to_bytes()[..], &[0]].concat()).is_err());
+    }
+
+    #[test]
+    fn revisions(parts in btree_map(any::<u8>(), 1u64.., 0..256)) {
+        let parts: Vec<_> = parts.into_iter().collect();
+        let frame = Frame::Revisions(parts.as_slice().into());
+        round(&frame);
+        prop_assert_eq!(encode(&frame).len(), LENGTH_LEN + 1 + 9 * parts.len());
     }
 
     #[test]
@@ -225,18 +233,20 @@ proptest! {
     }
 
     #[test]
-    fn revocation_lists(number in seq(), issued: u64, cuts in btree_map(any::<[u8; 32]>(), option::of(btree_map(number(), number(), 0..5)), 0..10)) {
+    fn parts_of_revocation_lists(place: u8, number in seq(), issued: u64, not_after: u64, cuts in btree_map(any::<[u8; 31]>(), option::of(btree_map(number(), number(), 0..5)), 0..10)) {
         let cuts: Vec<_> = cuts.into_iter().map(|(node, cut)| {
+            let node: [u8; 32] = [&[place], &node[..]].concat().try_into().unwrap();
             (node, cut.map(|cut| cut.into_iter().map(|(i, n)| (Incarnation(i), Seq(n))).collect::<Vec<_>>()))
         }).collect();
         let entries: Vec<_> = cuts.iter().map(|(node, cut)| RevocationEntry {
             node: NodeId(*node),
+            not_after,
             cut: cut.as_deref().map_or(Cut::Links, |lasts| Cut::Last(lasts.into())),
         }).collect();
-        let signed = RevocationList::encode(number.0, issued, &entries).unwrap();
-        let bytes = RevocationList::seal(signed.clone(), &Signature([1; 64]));
-        let list = RevocationList::parse(&bytes).unwrap();
-        prop_assert_eq!((list.number(), list.issued(), list.len()), (number.0, issued, entries.len()));
+        let signed = RevocationPart::encode(place, number.0, issued, &entries).unwrap();
+        let bytes = RevocationPart::seal(signed.clone(), &Signature([1; 64]));
+        let list = RevocationPart::parse(&bytes).unwrap();
+        prop_assert_eq!((list.place(), list.number(), list.issued(), list.len()), (place, number.0, issued, entries.len()));
         prop_assert_eq!(list.entries().collect::<Vec<_>>(), entries);
         prop_assert_eq!(list.signed_part(), signed);
         prop_assert_eq!(list.signature(), &Signature([1; 64]));
@@ -255,7 +265,7 @@ proptest! {
     }
 
     #[test]
-    fn noise(bytes in vec(any::<u8>(), 0..400), kind in 0u8..0x0e) {
+    fn noise(bytes in vec(any::<u8>(), 0..400), kind in 0u8..0x10) {
         frame_with(&Frames, &bytes).unwrap();
         frame_with(&Frames, &[&[kind], &bytes[..]].concat()).unwrap();
         bundle_with(&Bundles, &bytes).unwrap();

@@ -108,7 +108,7 @@ fn show(log: &[LogLine]) {
     line("");
     for message in log {
         let who = message.from.as_deref().unwrap_or("?");
-        line(format_args!("  {bold}{who:<6}{plain} {}", message.text));
+        line(format_args!("  {bold}{who:<6}{plain} {}", message.text.as_foreign().whole()));
     }
     line("");
     line("Next: `rumormill --help`, or `rumormill node --name alice --state alice.d` to run a node of your own.");

@@ -13,6 +13,8 @@ mod own;
 
 mod pass;
 
+mod revoked;
+
 mod rumor;
 
 mod status;
@@ -20,6 +22,7 @@ mod status;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use rand::{Rng, RngExt};
@@ -90,7 +93,7 @@ pub struct Engine {
     chains: Chains,
     members: BTreeMap<NodeId, Bytes>,
     member_checks: BTreeSet<NodeId>,
-    revocations: Option<(Revocations, Bytes)>,
+    revocations: Arc<Revocations>,
     links: BTreeMap<LinkId, Link>,
     checks: Checks,
     cache: Cache,
@@ -124,7 +127,7 @@ impl Engine {
             chains: Chains::default(),
             members: recovered.members.into_iter().collect(),
             member_checks: BTreeSet::new(),
-            revocations: None,
+            revocations: Arc::new(Revocations::default()),
             links: BTreeMap::new(),
             checks: Checks::new(config.max_checks),
             cache: Cache::new(config.cache_bytes),
@@ -153,8 +156,8 @@ impl Engine {
         for proof in recovered.proofs {
             engine.set_fork(proof);
         }
-        if let Some((list, bytes)) = recovered.revocations {
-            engine.apply_revocations(list, bytes);
+        for part in recovered.revocations.parts() {
+            engine.put_in_force(Arc::clone(part));
         }
         engine
     }
@@ -188,7 +191,8 @@ impl Engine {
             Input::MemberVerdict { link, node, verdict } => self.member_verdict(link, node, verdict),
             Input::ProofVerdict { link, verdict } => self.proof_verdict(link, verdict),
             Input::Admit { node, evidence } => self.admit(node, evidence),
-            Input::Revoked { list, bytes } => self.revoked(list, bytes),
+            Input::Revoked { link, part } => self.revoked(link, part),
+            Input::RevocationsRefused { link } => self.revocations_refused(link),
             Input::Submit { ticket, kind, room, body } => return self.submit(ticket, kind, room, body),
             Input::Committed { appends } => self.commit(appends),
             Input::StoreFull => self.on_store_full(),

@@ -150,7 +150,7 @@ impl Engine {
     /// Whether a revocation leaves out what we would write now.
     fn is_cut(&self) -> bool {
         let me = self.author.origin;
-        let cut = self.revocations.as_ref().and_then(|(list, _)| list.limit(&me));
+        let cut = self.revocations.limit(&me);
         cut.is_some_and(|cut| self.chains.get(&me).map_or(Seq::FIRST, |chain| chain.next) >= cut)
     }
 

@@ -75,7 +75,7 @@ impl Engine {
     /// The first number of an origin that does not count, by a fork or a revocation.
     pub(super) fn limit_of(&self, origin: &Origin) -> Option<Seq> {
         let chain = self.chains.get(origin).and_then(crate::chain::Chain::limit);
-        let cut = self.revocations.as_ref().and_then(|(list, _)| list.limit(origin));
+        let cut = self.revocations.limit(origin);
         match (chain, cut) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),

@@ -1,21 +1,19 @@
-//! STATUS, BUCKETS and REVOKED: who has what (docs/protocol.md, S).
+//! STATUS and BUCKETS: who has what (docs/protocol.md, S).
 //!
 //! A comparison begins with a summary: the fingerprint alone, 40 bytes with its frame. In sync, it is answered by one of
 //! the same size. Otherwise the answer lists the frontier, or 256 part sums when that is long, and each side then sends
 //! what the other lacks and names what it lacks itself.
 
-use bytes::Bytes;
 use rumormill_wire::native::{
-    Buckets, ByeCode, Coverage, EntryState, Frame, MAX_STATUS_ENTRIES, Status, StatusEntries, StatusEntry,
+    Buckets, Coverage, EntryState, Frame, MAX_STATUS_ENTRIES, Status, StatusEntries, StatusEntry,
 };
 use rumormill_wire::{HeadHash, Incarnation, Origin, Seq};
 
 use super::Engine;
 use crate::frontier::bucket_range;
-use crate::io::{Event, Keep, LinkId};
+use crate::io::LinkId;
 use crate::link::Parked;
 use crate::mongering;
-use crate::revocation::Revocations;
 use crate::stats::bump;
 
 impl Engine {
@@ -309,31 +307,5 @@ impl Engine {
             self.ask_for_released(id);
             self.send_summary(id, true);
         }
-    }
-
-    pub(super) fn revoked(&mut self, list: Revocations, bytes: Bytes) {
-        if self.revocations.as_ref().is_some_and(|(ours, _)| ours.number >= list.number) {
-            return;
-        }
-        self.event(Event::Revocations { number: list.number });
-        self.keep(Keep::Revocations(bytes.clone()));
-        let revoked: Vec<_> =
-            self.links.iter().filter(|(_, link)| list.revokes(&link.peer)).map(|(id, _)| *id).collect();
-        self.apply_revocations(list, bytes.clone());
-        for id in revoked {
-            self.close(id, ByeCode::REVOKED, "its certificate is revoked", 0);
-        }
-        for id in self.links.keys().copied().collect::<Vec<_>>() {
-            self.send(id, &Frame::Revoked(&bytes));
-        }
-    }
-
-    pub(super) fn apply_revocations(&mut self, list: Revocations, bytes: Bytes) {
-        let listed: Vec<_> = self.chains.range(Origin::MIN, Origin::MAX).map(|(origin, _)| *origin).collect();
-        for origin in listed {
-            let cut = list.limit(&origin);
-            self.chains.update(origin, |chain| chain.cut = cut);
-        }
-        self.revocations = Some((list, bytes));
     }
 }

@@ -61,7 +61,14 @@ impl Engine {
         stats.in_sync = link.compared && young && !lost;
         why = why.max(lost.then_some(Why::TooMany)).max((!link.compared).then_some(Why::NotCompared));
         stats.why = why.filter(|why| !stats.in_sync || *why != Why::CatchingUp);
+        stats.revocations = link.told.number();
         Some(stats)
+    }
+
+    /// The revocation list in force.
+    #[must_use]
+    pub const fn revocations(&self) -> &std::sync::Arc<crate::revocation::Revocations> {
+        &self.revocations
     }
 
     /// The origins whose messages from some number on do not count, with that number: forks and revocations.

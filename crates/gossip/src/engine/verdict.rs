@@ -101,7 +101,7 @@ impl Engine {
             self.new_incarnation("a neighbour has more of our chain than our store");
         }
         self.chains.advance(bundle.signed_header(), bundle.digest(), bundle.last_clock());
-        if let Some(cut) = self.revocations.as_ref().and_then(|(list, _)| list.limit(&origin)) {
+        if let Some(cut) = self.revocations.limit(&origin) {
             self.chains.update(origin, |chain| chain.cut = Some(cut));
         }
         Ok(())

@@ -12,15 +12,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rumormill_gossip::{
     Dissemination, Engine, EngineConfig, Event, Input, Keep, LinkId, Output, RawBundle, Recovered, RecoveredChain,
-    Signer, Ticket, Timestamp, VerifiedProof, verify, verify_proof,
+    Revocations, Signer, Ticket, Timestamp, VerifiedProof, verify, verify_proof,
 };
-use rumormill_wire::native::{BundleView, Frame, MessageKind, rumor_prefix};
+use rumormill_wire::native::{
+    BundleView, Frame, ListPart, MessageKind, RevocationPart, Revoked, SIGN_REVOCATION_CONTEXT, place_of, rumor_prefix,
+};
 use rumormill_wire::{Clock, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
 
 pub const NETWORK: NetworkId = NetworkId([7; 32]);
@@ -47,12 +49,41 @@ impl Signer for Key {
     }
 }
 
+/// The key of the CA.
+const CA: u8 = 250;
+
+fn to_sign(part: &[u8]) -> Vec<u8> {
+    [SIGN_REVOCATION_CONTEXT, NETWORK.as_bytes(), blake3::hash(part).as_bytes()].concat()
+}
+
+/// What still counts of each revoked node.
+pub type Cuts = BTreeMap<NodeId, Option<BTreeMap<Incarnation, Seq>>>;
+
+/// A part of the revocation list in bytes, signed by the CA. All its nodes have to begin with one byte.
+pub fn signed_part(number: u64, cuts: &Cuts) -> Bytes {
+    let place = cuts.keys().next().map_or(0, place_of);
+    let nodes = cuts.iter().map(|(node, cut)| (*node, Revoked { not_after: u64::MAX, cut: cut.clone() }));
+    let part = ListPart::encode(place, number, number, &nodes.collect()).unwrap();
+    let signature = Key::new(CA).sign(&to_sign(&part));
+    Bytes::from(RevocationPart::seal(part, &signature))
+}
+
+/// The part, if the CA signed it: what the shell does between `CheckRevocations` and `Revoked`.
+pub fn checked_part(bytes: &[u8]) -> Option<Arc<ListPart>> {
+    let part = RevocationPart::parse(bytes).ok()?;
+    UnparsedPublicKey::new(&ED25519, Key::new(CA).id().as_bytes())
+        .verify(&to_sign(part.signed_part()), part.signature().as_bytes())
+        .ok()?;
+    ListPart::decode(bytes).ok().map(Arc::new)
+}
+
 /// What survives a crash.
 #[derive(Default, Clone)]
 pub struct Disk {
     pub bundles: BTreeMap<Origin, Vec<Bytes>>,
     pub members: Vec<(NodeId, Bytes)>,
     pub proofs: Vec<VerifiedProof>,
+    pub revocations: Revocations,
     pub arrived: BTreeMap<(Origin, Seq), u64>,
 }
 
@@ -187,7 +218,7 @@ impl World {
             chains: disk.chains(),
             members: disk.members.clone(),
             proofs: disk.proofs.clone(),
-            revocations: None,
+            revocations: disk.revocations.clone(),
         };
         let rng = Box::new(StdRng::seed_from_u64(self.rng.random()));
         Node {
@@ -348,7 +379,13 @@ impl World {
                 let verdict = verify_proof(&raw, &NETWORK).ok().map(Box::new);
                 self.later(n, delay, Input::ProofVerdict { link, verdict });
             }
-            Output::CheckRevocations { .. } => {}
+            Output::CheckRevocations { link, bytes } => {
+                let input = match checked_part(&bytes) {
+                    Some(part) => Input::Revoked { link: Some(link), part },
+                    None => Input::RevocationsRefused { link },
+                };
+                self.later(n, delay, input);
+            }
             Output::LookUp { origin, at } => {
                 let bundle = self.nodes[n].disk.holding(origin, at).map(|(_, raw)| raw);
                 self.later(n, delay, Input::LookedUp { origin, at, bundle });
@@ -383,7 +420,7 @@ impl World {
                 proofs.retain(|old| old.origin() != proof.origin());
                 proofs.push(*proof);
             }
-            Output::Keep(Keep::Revocations(_)) => {}
+            Output::Keep(Keep::Revocations(part)) => drop(self.nodes[n].disk.revocations.take(part)),
             Output::Close { link, reason, .. } => {
                 self.nodes[n].closed.push((link, reason));
                 self.cut(End { node: n, link });

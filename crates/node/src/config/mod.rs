@@ -53,6 +53,8 @@ pub struct NodeConfig {
     pub anti_entropy: Duration,
     /// A neighbour not heard for so long is pinged.
     pub ping: Duration,
+    /// Links without a post-quantum key exchange are refused.
+    pub post_quantum: bool,
     /// Bounds on what others cost us.
     pub limits: Limits,
     /// How to log.
@@ -81,6 +83,7 @@ impl NodeConfig {
             store_max: 16 << 30,
             anti_entropy: Duration::from_secs(10),
             ping: Duration::from_secs(5),
+            post_quantum: false,
             limits: Limits::default(),
             log_format: LogFormat::Human,
             log_level: "info".to_owned(),
@@ -114,6 +117,8 @@ impl NodeConfig {
         config.identity = identity(options)?;
         config.times_and_sizes(options)?;
         config.limits = limits(options)?;
+        let ways = [("prefer", false), ("require", true)];
+        config.post_quantum = fields::choice("post-quantum", &text(&options.post_quantum, "prefer"), &ways)?;
         let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
         config.log_format = fields::choice("log-format", &text(&options.log_format, "human"), &formats)?;
         let levels = ["error", "warn", "info", "debug", "trace"].map(|level| (level, level));

@@ -100,6 +100,8 @@ options! {
     handshakes_per_prefix = "max-handshakes-per-prefix",
     /// Time for one handshake.
     handshake_deadline = "handshake-deadline",
+    /// `prefer` or `require`.
+    post_quantum = "post-quantum",
     /// `human` or `json`.
     log_format = "log-format",
     /// `error`, `warn`, `info`, `debug` or `trace`.

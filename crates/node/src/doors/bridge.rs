@@ -161,7 +161,7 @@ impl Bridge {
         }
         for message in self.node.rules().bundle(committed) {
             let old = message.late || message.place.clock.0 < self.since_us;
-            if old || !message.kind.is_text() || !message.room.is_empty() {
+            if old || !message.kind.is_text() || !message.room.as_raw().is_empty() {
                 continue;
             }
             for exit in exits.iter().filter(|exit| !self.came_by(&message, &exit.name)) {
@@ -172,15 +172,15 @@ impl Bridge {
 
     fn came_by(&self, message: &Message, door: &str) -> bool {
         let ours = message.place.origin.node == self.node.node_id();
-        ours && message.through.as_ref().is_some_and(|through| through.door == door)
+        ours && message.through.as_ref().is_some_and(|through| through.door.as_raw() == door)
     }
 
     fn offer(&self, message: &Message, exit: &Exit) {
         let author = message.place.origin.node;
         let author = self.node.name_of(&author).unwrap_or_else(|| author.to_string().chars().take(8).collect());
         let sender = message.sender(&author);
-        let line = self.mark.line(&sender, &message.text);
-        let outgoing = Outgoing { sender, text: message.text.clone(), line, to: None, done: None };
+        let line = self.mark.line(&sender, message.text.as_raw());
+        let outgoing = Outgoing { sender, text: message.text.as_raw().to_owned(), line, to: None, done: None };
         // Before it is given: the door may count what waits itself, and knows more of it.
         Counters::set(&exit.counters.waiting_out, exit.give.max_capacity() - exit.give.capacity());
         if exit.give.try_send(outgoing).is_err() {

@@ -3,6 +3,7 @@
 //! way it took outside, through other networks too, which put their own mark before ours.
 
 use rumormill_wire::NetworkId;
+use rumormill_wire::foreign::is_hidden;
 use rumormill_wire::native::{MAX_CLAIMED_LEN, MAX_DOOR_LEN};
 
 /// Marks that are looked through. A text that has been through so many networks goes nowhere any more.
@@ -40,7 +41,7 @@ impl Mark {
 
 /// A sender as one word: what would end the mark early is replaced.
 fn sender_word(sender: &str) -> String {
-    let plain = |c: char| if c.is_whitespace() || c.is_control() || c == '@' { '_' } else { c };
+    let plain = |c: char| if c.is_whitespace() || is_hidden(c) || c == '@' { '_' } else { c };
     let mut word: String = sender.chars().map(plain).collect();
     while word.len() > MAX_SENDER_LEN {
         word.pop();

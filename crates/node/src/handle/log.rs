@@ -71,10 +71,10 @@ impl NodeHandle {
             let page = self.page(after, MAX_PAGE).await?;
             let more = page.len() == MAX_PAGE;
             after = page.last().map(|message| message.place);
-            let shown = page.into_iter().filter(|m| m.kind.is_text() && m.room.is_empty());
+            let shown = page.into_iter().filter(|m| m.kind.is_text() && m.room.as_raw().is_empty());
             log.extend(shown.map(|message| match message.through {
-                Some(_) => mark.line(&message.sender(""), &message.text),
-                None => message.text,
+                Some(_) => mark.line(&message.sender(""), message.text.as_raw()),
+                None => message.text.into_raw(),
             }));
             if !more {
                 return Ok(log);

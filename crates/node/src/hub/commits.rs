@@ -159,6 +159,8 @@ pub(super) fn record(keep: Keep) -> Record {
             let [a, b] = [proof.proof().a.to_bytes(), proof.proof().b.to_bytes()];
             Record::Proof { origin: proof.origin(), bytes: Bytes::from([a, b].concat()) }
         }
-        Keep::Revocations(bytes) => Record::Revocations(bytes),
+        Keep::Revocations(part) => {
+            Record::Revocations { place: part.place(), bytes: Bytes::copy_from_slice(part.bytes()) }
+        }
     }
 }

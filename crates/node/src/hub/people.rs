@@ -112,7 +112,11 @@ impl Hub {
             tokio::time::sleep(pause).await;
         }
         self.end_tickets(&SubmitError::Stopping);
-        for link in self.links() {
+        let links = self.links();
+        if !links.is_empty() {
+            tracing::info!(links = links.len(), "saying goodbye to all");
+        }
+        for link in links {
             link.bye(ByeCode::LEAVING, "the node shuts down");
         }
         while !self.links().is_empty() && Instant::now() < deadline {

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use rumormill_gossip::Timestamp;
 use rumormill_transport::{LinkError, LinkReader, LinkWriter};
 use rumormill_wire::native::{Bye, ByeCode, Frame, Hello, VERSION};
-use rumormill_wire::{Incarnation, NetworkId, NodeId};
+use rumormill_wire::{Foreign, Incarnation, NetworkId, NodeId};
 
+use super::ended::Said;
 use super::{Direction, Link};
 
 /// Two links with one peer that are both younger than this came of both sides dialling at once.
@@ -29,12 +30,12 @@ pub(crate) enum GreetError {
     Version { min: u16, max: u16 },
     #[error("it belongs to another network")]
     Network,
-    #[error("it said goodbye: {reason} (code {code})")]
-    Bye { code: u16, reason: String },
+    #[error("it said goodbye (code {})", .0.code.0)]
+    Bye(Said),
     #[error("it is this node itself")]
     Ourselves,
-    #[error("{0}")]
-    Refused(&'static str),
+    #[error("{reason}")]
+    Refused { code: ByeCode, reason: &'static str },
 }
 
 impl GreetError {
@@ -74,8 +75,8 @@ pub(crate) async fn exchange(
         network: greeting.network,
         incarnation: greeting.incarnation,
         features: greeting.features,
-        name: &greeting.name,
-        agent: AGENT,
+        name: Foreign::new(&greeting.name),
+        agent: Foreign::new(AGENT),
     };
     let mut bytes = Vec::new();
     let _ = Frame::Hello(hello).encode(&mut bytes);
@@ -92,16 +93,16 @@ fn judge(first: &Bytes, ours: &Greeting) -> Result<(), GreetError> {
             Err(GreetError::Version { min, max })
         }
         Ok(Frame::Hello(_)) => Ok(()),
-        Ok(Frame::Bye(Bye { code, reason, .. })) => Err(GreetError::Bye { code: code.0, reason: reason.to_owned() }),
+        Ok(Frame::Bye(bye)) => Err(GreetError::Bye(bye.into())),
         _ => Err(GreetError::NotHello),
     }
 }
 
 /// Says BYE on a link that will not be one.
-pub(crate) async fn refuse(writer: LinkWriter, code: ByeCode, reason: &str) {
+pub(crate) async fn refuse(writer: LinkWriter, code: ByeCode, reason: &'static str, retry_after_s: u16) {
     let mut writer = writer;
     let mut bytes = Vec::new();
-    if Frame::Bye(Bye { code, retry_after_s: 0, reason }).encode(&mut bytes).is_ok() {
+    if Frame::Bye(Bye { code, retry_after_s, reason: reason.into() }).encode(&mut bytes).is_ok() {
         let _ = writer.send([bytes.as_slice()]).await;
     }
     writer.close().await;
@@ -165,8 +166,15 @@ mod tests {
         let (incarnation, deadline) = (Incarnation(1), Duration::ZERO);
         let ours = Greeting { network, incarnation, features: 0, name: "a".into(), deadline };
         let hello = |min, max, network| {
-            let hello =
-                Hello { min, max, network, incarnation: Incarnation(1), features: 0xffff_fffe, name: "b", agent: "" };
+            let hello = Hello {
+                min,
+                max,
+                network,
+                incarnation: Incarnation(1),
+                features: 0xffff_fffe,
+                name: "b".into(),
+                agent: "".into(),
+            };
             let mut out = Vec::new();
             Frame::Hello(hello).encode(&mut out).unwrap();
             Bytes::from(out.split_off(4))

@@ -4,8 +4,11 @@
 //! (design: Spreading).
 
 pub(crate) mod dial;
+pub(crate) mod ended;
 pub(crate) mod greet;
+pub(crate) mod neighbours;
 pub(crate) mod outbox;
+pub(crate) mod plan;
 pub(crate) mod pump;
 
 use std::net::SocketAddr;
@@ -43,6 +46,10 @@ pub(crate) struct Facts {
     pub(crate) tls_version: String,
     pub(crate) tls_group: String,
     pub(crate) certificate: Bytes,
+    /// Until when its certificate is valid, in seconds since the Unix epoch.
+    pub(crate) until: u64,
+    /// Until when ours is that the link was made with.
+    pub(crate) ours_until: u64,
 }
 
 /// A link that is up, or was.
@@ -118,9 +125,14 @@ impl Link {
     }
 
     /// Says BYE after what waits, then closes. Says whether it was the first to do so.
-    pub(crate) fn bye(&self, code: ByeCode, reason: &str) -> bool {
+    pub(crate) fn bye(&self, code: ByeCode, reason: &'static str) -> bool {
+        self.bye_for(code, reason, 0)
+    }
+
+    /// The same with how long the peer need not come back.
+    pub(crate) fn bye_for(&self, code: ByeCode, reason: &'static str, retry_after_s: u16) -> bool {
         let mut bytes = Vec::new();
-        let _ = Frame::Bye(Bye { code, retry_after_s: 0, reason }).encode(&mut bytes);
+        let _ = Frame::Bye(Bye { code, retry_after_s, reason: reason.into() }).encode(&mut bytes);
         let first = lock(&self.outbox).close_with(bytes.into());
         self.wake.notify_one();
         first
@@ -226,6 +238,8 @@ pub(crate) mod tests {
             tls_version: String::new(),
             tls_group: String::new(),
             certificate: Bytes::new(),
+            until: u64::MAX,
+            ours_until: u64::MAX,
         }
     }
 
@@ -253,7 +267,7 @@ pub(crate) mod tests {
         let all = batch.pieces.iter().map(AsRef::<[u8]>::as_ref).collect::<Vec<_>>().concat();
         assert!(all.starts_with(b"one") && !all.ends_with(b"two"));
         assert_eq!(batch.credit, 3, "only what the engine gave is its own");
-        assert!(matches!(Frame::decode(&all[7..]), Ok(Frame::Bye(bye)) if bye.reason == "bye"));
+        assert!(matches!(Frame::decode(&all[7..]), Ok(Frame::Bye(bye)) if bye.reason.as_raw() == "bye"));
         assert!(link.next_batch().await.is_none());
     }
 }

@@ -11,6 +11,7 @@ use tokio::net::UnixStream;
 use super::{Info, MAX_LINE, Reply, Request, Sent};
 use crate::doors::DoorInfo;
 use crate::handle::PeerInfo;
+use crate::link::neighbours::NeighbourInfo;
 use crate::view::LogLine;
 
 /// Why a node could not be asked.
@@ -134,6 +135,17 @@ impl Client {
         }
     }
 
+    /// The configured neighbours without a link.
+    ///
+    /// # Errors
+    /// The node went away.
+    pub async fn unlinked(&mut self) -> Result<Vec<NeighbourInfo>, ClientError> {
+        match self.ask(&Request::Unlinked).await? {
+            Reply::Unlinked(neighbours) => Ok(neighbours),
+            _ => Err(ClientError::Answer),
+        }
+    }
+
     /// All open doors.
     ///
     /// # Errors
@@ -171,7 +183,7 @@ impl Client {
     ///
     /// # Errors
     /// The node went away.
-    pub async fn frontier(&mut self, node: &NodeId) -> Result<Vec<(u64, u64)>, ClientError> {
+    pub async fn frontier(&mut self, node: &NodeId) -> Result<super::Frontier, ClientError> {
         match self.ask(&Request::Frontier { node: node.to_string() }).await? {
             Reply::Frontier(frontier) => Ok(frontier),
             _ => Err(ClientError::Answer),

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::doors::DoorInfo;
 use crate::handle::PeerInfo;
+use crate::link::neighbours::NeighbourInfo;
 use crate::view::LogLine;
 
 pub use client::{Client, ClientError, LogEvent};
@@ -59,6 +60,8 @@ pub enum Request {
     },
     /// All links.
     Peers,
+    /// The configured neighbours without a link.
+    Unlinked,
     /// All open doors.
     Doors,
     /// All counters.
@@ -93,14 +96,16 @@ pub enum Reply {
     End {},
     /// All links.
     Peers(Vec<PeerInfo>),
+    /// The configured neighbours without a link.
+    Unlinked(Vec<NeighbourInfo>),
     /// All open doors.
     Doors(Vec<DoorInfo>),
     /// All counters.
     Metrics(BTreeMap<String, u64>),
     /// Who the node is.
     Info(Info),
-    /// Incarnation and last number of each chain.
-    Frontier(Vec<(u64, u64)>),
+    /// What it has of a node's chains.
+    Frontier(Frontier),
     /// The node goes.
     Stopping {},
     /// It did not work.
@@ -133,6 +138,32 @@ pub struct Info {
     pub listen: String,
     /// Fingerprint of all that it has: equal ones are equal logs.
     pub fingerprint: String,
+    /// From when its certificate is valid, in seconds since the Unix epoch.
+    #[serde(default)]
+    pub certificate_not_before: u64,
+    /// Until when.
+    #[serde(default)]
+    pub certificate_not_after: u64,
+    /// The number of its revocation list; 0 for none.
+    #[serde(default)]
+    pub revocations: u64,
+    /// When that was issued, in seconds since the Unix epoch.
+    #[serde(default)]
+    pub revocations_issued: u64,
+    /// How many nodes it names.
+    #[serde(default)]
+    pub revoked_nodes: usize,
+}
+
+/// What a node has of another's chains: what a revocation cuts at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frontier {
+    /// The network, in hexadecimal.
+    pub network: String,
+    /// Incarnation and last number of each chain, as many as a cut may name.
+    pub chains: Vec<(u64, u64)>,
+    /// Chains beyond that.
+    pub left_out: usize,
 }
 
 /// Where a node with this state directory has its socket.

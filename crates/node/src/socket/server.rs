@@ -18,7 +18,7 @@ use tokio::io::{BufReader, BufWriter};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
-use super::{Info, MAX_CLIENTS, MAX_PATH, Reply, Request, Sent};
+use super::{Frontier, Info, MAX_CLIENTS, MAX_PATH, Reply, Request, Sent};
 use crate::counters::Counters;
 use crate::files;
 use crate::handle::NodeHandle;
@@ -150,17 +150,16 @@ async fn answer(node: &NodeHandle, request: Request) -> Reply {
     match request {
         Request::Send { text, room, kind } => send(node, text, &room, kind.as_deref()).await,
         Request::Peers => Reply::Peers(node.peers()),
+        Request::Unlinked => Reply::Unlinked(node.unlinked()),
         Request::Doors => Reply::Doors(node.doors()),
         Request::Metrics => Reply::Metrics(node.metrics().into_iter().collect()),
-        Request::Info => Reply::Info(Info {
-            name: node.name().to_owned(),
-            node: node.node_id().to_string(),
-            incarnation: node.me().incarnation.0,
-            listen: node.local_addr().to_string(),
-            fingerprint: node.fingerprint().iter().map(|byte| format!("{byte:02x}")).collect(),
-        }),
+        Request::Info => Reply::Info(info(node)),
         Request::Frontier { node: id } => match id.parse::<NodeId>() {
-            Ok(id) => Reply::Frontier(node.frontier_of(&id).into_iter().map(|(i, seq)| (i.0, seq.0)).collect()),
+            Ok(id) => {
+                let (chains, left_out) = node.frontier_of(&id);
+                let chains = chains.into_iter().map(|(incarnation, last)| (incarnation.0, last.0)).collect();
+                Reply::Frontier(Frontier { network: node.network().to_string(), chains, left_out })
+            }
             Err(error) => Reply::Error(format!("node: {error}")),
         },
         Request::Shutdown => {
@@ -168,6 +167,22 @@ async fn answer(node: &NodeHandle, request: Request) -> Reply {
             Reply::Stopping {}
         }
         Request::Log { .. } => Reply::Error("answered elsewhere".to_owned()),
+    }
+}
+
+fn info(node: &NodeHandle) -> Info {
+    let (list, (from, until)) = (node.revocations(), node.certificate_valid());
+    Info {
+        name: node.name().to_owned(),
+        node: node.node_id().to_string(),
+        incarnation: node.me().incarnation.0,
+        listen: node.local_addr().to_string(),
+        fingerprint: node.fingerprint().iter().map(|byte| format!("{byte:02x}")).collect(),
+        certificate_not_before: from,
+        certificate_not_after: until,
+        revocations: list.number(),
+        revocations_issued: list.issued(),
+        revoked_nodes: list.len(),
     }
 }
 

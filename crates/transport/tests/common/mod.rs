@@ -112,7 +112,7 @@ impl Net {
 }
 
 pub fn endpoint(identity: Identity, trust: Trust, gate: GateLimits, link: LinkLimits) -> Endpoint {
-    Endpoint::new(EndpointConfig { identity, trust, loopback_only: false, gate, link }).unwrap()
+    Endpoint::new(EndpointConfig { identity, trust, loopback_only: false, gate, link, post_quantum: false }).unwrap()
 }
 
 pub fn network(id: &[u8; 32]) -> CustomExtension {

@@ -80,10 +80,10 @@ impl Sink for Show {
             Some(who) => (format!("{} {} ", who.addr, who.team), heard.text.as_str()),
         };
         // A message is one line, and what stands in it does not move the cursor.
-        let mut shown = cut::one_line(&format!("{start}{text}")).into_owned();
+        let mut shown = cut::shown(&format!("{start}{text}"));
         if left {
             shown.push('\n');
-            shown.push_str(&cut::one_line(&format!("{start}left")));
+            shown.push_str(&cut::shown(&format!("{start}left")));
         }
         self.show.send(Ok(shown)).await.is_ok()
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use rumormill_wire::foreign::json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
@@ -17,9 +18,10 @@ pub(super) struct Out(pub(super) BufWriter<OwnedWriteHalf>);
 
 impl Out {
     pub(super) async fn put(&mut self, reply: &Reply) -> io::Result<()> {
-        let mut line = serde_json::to_vec(reply).map_err(io::Error::other)?;
-        line.push(b'\n');
-        timeout(WRITE_DEADLINE, self.0.write_all(&line)).await?
+        let mut line = serde_json::to_string(reply).map_err(io::Error::other)?;
+        line.push('\n');
+        // The same values, and a terminal at the other end obeys nobody.
+        timeout(WRITE_DEADLINE, self.0.write_all(json(&line).as_bytes())).await?
     }
 
     pub(super) async fn flush(&mut self) -> io::Result<()> {

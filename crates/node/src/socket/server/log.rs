@@ -26,7 +26,7 @@ pub(super) async fn log(node: &NodeHandle, out: &mut Out, asked: Wanted) -> io::
     let Wanted { follow, room, last, mark } = asked;
     // Following begins before the log is read, so that nothing falls between; what is in both is shown once.
     let mut coming = follow.then(|| node.subscribe());
-    let wanted = |message: &Message| room.as_ref().is_none_or(|room| *room == message.room);
+    let wanted = |message: &Message| room.as_ref().is_none_or(|room| message.room == *room.as_str());
     let mut shown: HashMap<Origin, u64> = HashMap::new();
     let mut tail = VecDeque::new();
     let mut after = None;

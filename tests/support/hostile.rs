@@ -1,0 +1,102 @@
+//! A member with a valid certificate that says what it likes, and writes it with its own key.
+#![allow(clippy::unwrap_used, dead_code, reason = "helpers of tests, each of which uses its part")]
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rumormill_transport::endpoint::{EndpointConfig, Opened};
+use rumormill_transport::gate::GateLimits;
+use rumormill_transport::link::LinkLimits;
+use rumormill_transport::{DialError, Endpoint, Expect, LocalCa, Trust};
+use rumormill_wire::native::{
+    BundleBuilder, BundleHeader, Bye, ByeCode, Frame, Hello, MessageKind, Proof, SignedHeader, rumor_prefix,
+};
+use rumormill_wire::{Clock, Digest, Incarnation, Origin, Seq, Signature};
+
+pub struct Member {
+    pub endpoint: Endpoint,
+}
+
+pub fn encoded(frame: &Frame<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame.encode(&mut bytes).unwrap();
+    bytes
+}
+
+impl Member {
+    /// A member of the network whose CA lies in `home`.
+    pub fn new(home: &Path, name: &str) -> Self {
+        let ca = LocalCa::open(home).unwrap();
+        let endpoint = Endpoint::new(EndpointConfig {
+            identity: ca.open_or_issue(name).unwrap(),
+            trust: Trust::from_ca(ca.certificate()).unwrap(),
+            loopback_only: true,
+            post_quantum: false,
+            gate: GateLimits::default(),
+            link: LinkLimits::default(),
+        });
+        Self { endpoint: endpoint.unwrap() }
+    }
+
+    /// A connection, once there is somebody: a node's local socket is there a little earlier than it listens.
+    pub async fn connect(&self, to: SocketAddr) -> Opened {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            match self.endpoint.dial(to, Expect::Any).await {
+                Err(DialError::Connect { .. }) if Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                other => return other.unwrap(),
+            }
+        }
+    }
+
+    pub fn hello(&self) -> Vec<u8> {
+        let (network, incarnation) = (self.endpoint.network(), Incarnation(1));
+        let (name, agent) = ("\u{202e}\n".into(), "\u{1b}[2J".into());
+        encoded(&Frame::Hello(Hello { min: 1, max: 1, network, incarnation, features: 0, name, agent }))
+    }
+
+    /// A link past our HELLO.
+    pub async fn link(&self, to: SocketAddr) -> Opened {
+        let mut opened = self.connect(to).await;
+        opened.writer.send([self.hello().as_slice()]).await.unwrap();
+        opened
+    }
+
+    pub fn origin(&self) -> Origin {
+        Origin { node: self.endpoint.identity().node(), incarnation: Incarnation(7) }
+    }
+
+    fn sign(&self, header: &BundleHeader, body: Digest) -> Signature {
+        let digest = blake3::hash(&[&header.to_bytes()[..], body.as_bytes()].concat());
+        let text = [&b"rumormill/1 bundle\0"[..], self.endpoint.network().as_bytes(), digest.as_bytes()].concat();
+        self.endpoint.identity().sign(&text)
+    }
+
+    /// RUMOR with the first bundle of our chain.
+    pub fn rumor(&self, messages: &[(MessageKind, &str, &str)]) -> Vec<u8> {
+        let mut builder = BundleBuilder::new(self.origin(), Seq(1), Digest::ZERO);
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        for (n, (kind, room, body)) in (0..).zip(messages) {
+            let clock = Clock(u64::try_from(now.as_micros()).unwrap() + n);
+            builder.push(clock, *kind, room, body.as_bytes()).unwrap();
+        }
+        let body = Digest(*blake3::hash(builder.message_bytes()).as_bytes());
+        let signature = self.sign(&builder.header(), body);
+        let bundle = builder.seal(signature);
+        [&rumor_prefix(false, false, bundle.len()).unwrap()[..], &bundle].concat()
+    }
+
+    /// PROOF that we have equivocated at a place.
+    pub fn proof(&self, place: u64) -> Vec<u8> {
+        let header = BundleHeader { origin: self.origin(), first: Seq(place), count: 1, previous: Digest([9; 32]) };
+        let signed = |body| SignedHeader { header, body, signature: self.sign(&header, body) };
+        encoded(&Frame::Proof(Proof { a: signed(Digest([1; 32])), b: signed(Digest([2; 32])) }))
+    }
+}
+
+pub fn bye(reason: &str) -> Vec<u8> {
+    encoded(&Frame::Bye(Bye { code: ByeCode::OVERLOAD, retry_after_s: 0, reason: reason.into() }))
+}
