@@ -18,6 +18,7 @@ LIARS = ["-p", "rumormill-gossip", "--test", "liars"]
 REVOCATION = ["-p", "rumormill-gossip", "--test", "revocation"]
 ATTACKERS = ["-p", "rumormill-node", "--test", "attackers"]
 FULL = ["-p", "rumormill-gossip", "--test", "full"]
+GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
 
 # Name, file, what stands there, what takes its place, test command, test that has to fail.
 GUARDS = [
@@ -27,6 +28,14 @@ GUARDS = [
     ("frame over the limit", "crates/wire/src/native/frame.rs",
      "Ok(len @ 1..=MAX_FRAME_LEN) => Ok(Some", "Ok(len @ 1..=99_999_999) => Ok(Some",
      ATTACKERS, "a_frame_over_the_limit_ends_the_link_before_its_bytes_are_waited_for"),
+    ("crash: nothing new is passed on", "crates/node/src/hub/last_words.rs",
+     "self.sealed.store(true, Relaxed);", "",
+     ["-p", "rumormill-node", "--test", "last_words"],
+     "what_was_said_is_at_the_neighbours_and_nothing_new_is_passed_on"),
+    ("crash: a neighbour that does not read", "crates/node/src/hub/last_words.rs",
+     "if late == 0 || Instant::now() >= deadline {", "if late == 0 && Instant::now() <= deadline + LAST_COMMIT * 999 {",
+     ["-p", "rumormill-client", "--test", "classroom_order"],
+     "a_neighbour_that_does_not_read_holds_up_no_crash_and_gets_what_was_said_before_it_and_nothing_else"),
     ("bad signature", "crates/gossip/src/bundle.rs",
      ".map_err(|_| Invalid::Signature)?;", ".map_err(|_| Invalid::Signature).unwrap_or_default();",
      ATTACKERS, "a_bad_signature_ends_the_link_and_nothing_is_kept"),
@@ -53,8 +62,8 @@ GUARDS = [
      "bundle.first_clock() <= last)", "bundle.first_clock() < last)",
      LIARS, "a_clock_that_does_not_rise_is_invalid_for_everybody"),
     ("nothing at all: no HELLO", "crates/node/src/link/greet.rs",
-     "tokio::time::timeout(greeting.deadline, reader.next_frame())",
-     "tokio::time::timeout(greeting.deadline.saturating_mul(1_000), reader.next_frame())",
+     "tokio::time::timeout(greeting.deadline, both)",
+     "tokio::time::timeout(greeting.deadline.saturating_mul(1_000), both)",
      ATTACKERS, "one_that_says_nothing_is_let_go_before_and_after_hello"),
     ("nothing at all: no PONG, nor any frame", ["crates/node/src/housekeeping.rs", "crates/node/src/start/limits.rs"],
      ["ping_silent(&hub, micros(ping));", "idle: config.ping.saturating_mul(6),"],
@@ -76,6 +85,37 @@ GUARDS = [
     ("frame that breaks the form", "crates/gossip/src/engine/links.rs",
      'self.misbehaviour(id, "a frame that breaks the form");', "return Ok(());",
      LIARS, "malformed_frames_end_the_link_and_only_that"),
+    ("links before HELLO: two a member", "crates/node/src/link/greetings.rs",
+     "while table.of(&node) >= PER_NODE {", "while false {",
+     GREETINGS, "a_member_that_says_no_hello_holds_two_links_and_keeps_nobody_out"),
+    ("links before HELLO: they count with those that are up", "crates/node/src/link/greetings.rs",
+     "while table.greeting.len() >= room.max(SPARE)", "while table.greeting.len() >= usize::MAX",
+     GREETINGS, "links_that_greet_count_with_those_that_are_up"),
+    ("invalid length: a ban", "crates/node/src/link/pump.rs",
+     'hub.breach(link, "a frame of a length that no frame has");',
+     'link.bye(ByeCode::PROTOCOL, "a frame of a length that no frame has");',
+     GREETINGS, "a_length_that_no_frame_has_is_banned_before_and_after_hello"),
+    ("invalid length before HELLO: a ban", "crates/node/src/link/pump.rs",
+     "if error.is_breach() {", "if false {",
+     GREETINGS, "a_length_that_no_frame_has_is_banned_before_and_after_hello"),
+    ("known addresses: few for each member", "crates/node/src/known.rs",
+     "while self.of(&node).count() > PER_NODE", "while self.of(&node).count() > 1_000",
+     GREETINGS, "a_member_is_known_at_two_addresses_and_at_none_once_it_is_revoked"),
+    ("known addresses: they end with revocation", "crates/node/src/housekeeping.rs",
+     "known.forget(now, |node| hub.checker.revoked.revokes(node));", "known.forget(now, |_| false);",
+     GREETINGS, "a_member_is_known_at_two_addresses_and_at_none_once_it_is_revoked"),
+    ("known addresses: they end with time", "crates/node/src/known.rs",
+     "now.saturating_duration_since(*at) < KEPT && !gone(node)", "now.saturating_duration_since(*at) < KEPT * 9 && !gone(node)",
+     ["-p", "rumormill-node", "--lib", "known"], "known::tests"),
+    ("handshakes: one cap for members and strangers", "crates/transport/src/gate.rs",
+     "while self.count >= self.limits.in_flight.max(1) {", "while !member && self.count >= self.limits.in_flight.max(1) {",
+     ["-p", "rumormill-transport", "--lib", "gate"], "gate::tests"),
+    ("handshakes: members keep their half", "crates/transport/src/gate.rs",
+     "let of_members = if member { members >= half } else { members > half };", "let of_members = !member || members >= half;",
+     ["-p", "rumormill-transport", "--lib", "gate"], "gate::tests"),
+    ("descriptors: some are kept for files", "crates/transport/src/accept.rs",
+     "if tcp.as_raw_fd() < first_kept {", "if tcp.as_raw_fd() < i32::MAX {",
+     ["-p", "rumormill-client", "--test", "descriptors"], "descriptors_for_files_are_kept_whoever_comes"),
     ("certificate of nobody", "crates/gossip/src/engine/verdict.rs",
      'self.misbehaved(id, "a certificate that does not belong to this network");', "",
      ATTACKERS, "a_certificate_of_nobody_ends_the_link"),
@@ -208,15 +248,15 @@ def fails_without(copy, file, old, new, command, test, name):
         sound[path] = (copy / path).read_text()
         (copy / path).write_text(sound[path].replace(before, after, 1))
     run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
-    if command in (LIARS, ATTACKERS, REVOCATION, FULL):
+    if command in (LIARS, ATTACKERS, REVOCATION, GREETINGS, FULL):
         run.append(test)
     try:
         done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)
         text, code = done.stdout + done.stderr, done.returncode
     except subprocess.TimeoutExpired:
         text, code = "timed out", 1
-    for path, text in sound.items():
-        (copy / path).write_text(text)
+    for path, before in sound.items():
+        (copy / path).write_text(before)
     if "error: could not compile" in text:
         print(f"{name}: DOES NOT COMPILE without it\n{text[-1500:]}", flush=True)
         return False

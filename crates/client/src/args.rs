@@ -47,7 +47,7 @@ fn help(key: &str) -> &'static str {
             "require refuses links without the key exchange X25519MLKEM768; prefer or require [default: prefer]"
         }
         "log-format" => "human or json [default: human]",
-        "log-level" => "error, warn, info, debug or trace [default: info]",
+        "log-level" => "error, warn, info, debug or trace [default: RUST_LOG as far as it is meant for us, else info]",
         _ => "",
     }
 }

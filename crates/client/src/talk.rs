@@ -5,19 +5,27 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 use rumormill_node::PeerInfo;
-use rumormill_node::socket::{Client, ClientError, Info, LogEvent, default_path};
+use rumormill_node::socket::{Client, ClientError, Info, LogEvent, MAX_ROOM_LEN, default_path};
 use rumormill_node::validity::{Standing, date};
 use rumormill_node::{Foreign, foreign};
 
-use crate::output::{Failure, colour, line};
+use crate::output::{Failure, Out, colour};
 use crate::shown;
 
 /// Which socket is meant.
-pub fn socket(matches: &ArgMatches) -> PathBuf {
+///
+/// # Errors
+/// The state directory named is none: it is named wrongly.
+pub fn socket(matches: &ArgMatches) -> Result<PathBuf, Failure> {
     match (matches.get_one::<String>("socket"), matches.get_one::<String>("state")) {
-        (Some(socket), _) => PathBuf::from(socket),
-        (None, Some(state)) => default_path(Path::new(state)),
-        (None, None) => default_path(Path::new(".")),
+        (Some(socket), _) if socket.is_empty() => Err(Failure::usage("socket: an empty path is none", "give its path")),
+        (Some(socket), _) => Ok(PathBuf::from(socket)),
+        (None, Some(state)) if Path::new(state).is_dir() => Ok(default_path(Path::new(state))),
+        (None, Some(state)) => Err(Failure::usage(
+            format_args!("state: there is no directory `{state}`"),
+            "give the --state that the node was started with; `rumormill node --name NAME --state DIR` starts one",
+        )),
+        (None, None) => Ok(default_path(Path::new("."))),
     }
 }
 
@@ -26,6 +34,9 @@ fn failure(why: ClientError) -> Failure {
         ClientError::Connect { .. } => {
             "start it with `rumormill node --name NAME --state DIR`, and give --state DIR here"
         }
+        ClientError::Hangs { .. } => {
+            "see whether it is stopped (`ps`: state T) or its disk is slow; end it and start it again if it stays so"
+        }
         _ => "",
     };
     Failure::failed(why, next)
@@ -33,8 +44,9 @@ fn failure(why: ClientError) -> Failure {
 
 /// Connects and asks.
 fn ask<T>(matches: &ArgMatches, act: impl AsyncFnOnce(&mut Client) -> Result<T, ClientError>) -> Result<T, Failure> {
+    let path = socket(matches)?;
     crate::runtime(1)?.block_on(async {
-        let mut client = Client::connect(&socket(matches)).await.map_err(failure)?;
+        let mut client = Client::connect(&path).await.map_err(failure)?;
         act(&mut client).await.map_err(failure)
     })
 }
@@ -45,31 +57,39 @@ fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
     Ok(foreign::json(&text).into_owned())
 }
 
-pub fn send(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub fn send(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let text = matches.get_one::<String>("text").map_or("", String::as_str);
     let room = matches.get_one::<String>("room").map_or("", String::as_str);
+    if room.len() > MAX_ROOM_LEN {
+        let why = format!("room: the name has {} bytes, {MAX_ROOM_LEN} at most", room.len());
+        return Err(Failure::usage(why, "give a shorter one"));
+    }
     let sent = ask(matches, async |client| client.send(text, room).await)?;
     if matches.get_flag("json") {
-        line(json(&sent)?);
+        out.line(json(&sent)?);
     } else {
-        line(format_args!("durable: origin {} incarnation {} number {}", sent.origin, sent.incarnation, sent.seq));
+        out.line(format_args!("durable: origin {} incarnation {} number {}", sent.origin, sent.incarnation, sent.seq));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn log(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub fn log(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let as_json = matches.get_flag("json");
     let colours = colour(&std::io::stdout());
+    let follow = matches.get_flag("follow");
+    if !follow {
+        out.gather();
+    }
     ask(matches, async |client| {
         let show = |event| match event {
-            LogEvent::Line(message) if as_json => json(&message).is_ok_and(line),
-            LogEvent::Line(message) => line(shown::message(&message, colours)),
+            LogEvent::Line(message) if as_json => json(&message).is_ok_and(|text| out.line(text)),
+            LogEvent::Line(message) => out.line(shown::message(&message, colours)),
             LogEvent::Missed(bundles) => {
                 eprint(&format!("missed {bundles} bundles; run `rumormill log` again to see them"));
                 true
             }
         };
-        client.log(matches.get_flag("follow"), None, None, show).await
+        client.log(follow, None, None, show).await
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -79,24 +99,24 @@ fn eprint(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-pub fn peers(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub fn peers(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let (peers, unlinked, info) =
         ask(matches, async |client| Ok((client.peers().await?, client.unlinked().await?, client.info().await?)))?;
     if matches.get_flag("json") {
         let linked = peers.iter().map(|peer| Listed { linked: true, info: peer });
         let unlinked = unlinked.iter().map(|neighbour| Listed { linked: false, info: neighbour });
         let all = linked.map(|one| json(&one)).chain(unlinked.map(|one| json(&one)));
-        line(format_args!("[{}]", all.collect::<Result<Vec<_>, _>>()?.join(",")));
+        out.line(format_args!("[{}]", all.collect::<Result<Vec<_>, _>>()?.join(",")));
         return Ok(ExitCode::SUCCESS);
     }
-    lists_and_dates(&peers, &info);
+    lists_and_dates(out, &peers, &info);
     if peers.is_empty() {
-        line("no links");
+        out.line("no links");
     } else {
-        links(peers);
+        links(out, peers);
     }
     for neighbour in unlinked {
-        line(shown::neighbour(&neighbour));
+        out.line(shown::neighbour(&neighbour));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -109,14 +129,14 @@ struct Listed<'a, T> {
     info: &'a T,
 }
 
-fn links(peers: Vec<PeerInfo>) {
-    line(format_args!(
+fn links(out: &mut Out, peers: Vec<PeerInfo>) {
+    out.line(format_args!(
         "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {:<20} TLS",
         "NAME", "ADDRESS", "DIRECTION", "LAG", "BEHIND", "IN SYNC", "WHY"
     ));
     for peer in peers {
         let sync = if peer.in_sync { "yes" } else { "no" };
-        line(format_args!(
+        out.line(format_args!(
             "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {:<20} {} {}",
             Foreign::new(&peer.name).name().to_string(),
             peer.addr,
@@ -132,16 +152,16 @@ fn links(peers: Vec<PeerInfo>) {
 }
 
 /// Certificates that are outside their dates or soon will be, and who has which revocation list.
-fn lists_and_dates(peers: &[PeerInfo], info: &Info) {
+fn lists_and_dates(out: &mut Out, peers: &[PeerInfo], info: &Info) {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let warn = |whose: &str, from, until| {
+    let warn = |out: &mut Out, whose: &str, from, until| {
         if let Some(why) = Standing::of(from, until, now).warning(from, until) {
-            line(format_args!("{whose} certificate {why}"));
+            out.line(format_args!("{whose} certificate {why}"));
         }
     };
-    warn("our", info.certificate_not_before, info.certificate_not_after);
+    warn(out, "our", info.certificate_not_before, info.certificate_not_after);
     for peer in peers {
-        warn(&format!("{}'s", Foreign::new(&peer.name).name()), 0, peer.certificate_not_after);
+        warn(out, &format!("{}'s", Foreign::new(&peer.name).name()), 0, peer.certificate_not_after);
     }
     let others = peers.iter().filter(|peer| peer.revocations.is_some_and(|number| number != info.revocations));
     let others: Vec<_> = others
@@ -150,21 +170,21 @@ fn lists_and_dates(peers: &[PeerInfo], info: &Info) {
     let others = if others.is_empty() { String::new() } else { format!("; {}", others.join(", ")) };
     if info.revocations > 0 || !others.is_empty() {
         let (number, issued) = (info.revocations, date(info.revocations_issued));
-        line(format_args!("revocation list {number} of {issued}, {} nodes{others}", info.revoked_nodes));
+        out.line(format_args!("revocation list {number} of {issued}, {} nodes{others}", info.revoked_nodes));
     }
 }
 
-pub fn doors(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub fn doors(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let doors = ask(matches, async |client| client.doors().await)?;
     if matches.get_flag("json") {
-        line(json(&doors)?);
+        out.line(json(&doors)?);
         return Ok(ExitCode::SUCCESS);
     }
     if doors.is_empty() {
-        line("no doors");
+        out.line("no doors");
         return Ok(ExitCode::SUCCESS);
     }
-    line(format_args!("{:<16} {:<22} {:>5} {:>8} {:>8}  ALSO", "DOOR", "ADDRESS", "OPEN", "IN", "OUT"));
+    out.line(format_args!("{:<16} {:<22} {:>5} {:>8} {:>8}  ALSO", "DOOR", "ADDRESS", "OPEN", "IN", "OUT"));
     for door in doors {
         let count = |name: &str| door.counters.get(name).copied().unwrap_or(0);
         // What everybody has is in the columns; what went wrong is named.
@@ -172,13 +192,18 @@ pub fn doors(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         let also = door.counters.iter().filter(|(name, n)| **n > 0 && !usual.contains(&name.as_str()));
         let also: Vec<_> = also.map(|(name, n)| format!("{name} {n}")).collect();
         let (open, came, went) = (count("open"), count("messages_in"), count("messages_out"));
-        line(format_args!("{:<16} {:<22} {open:>5} {came:>8} {went:>8}  {}", door.door, door.listen, also.join(", ")));
+        out.line(format_args!(
+            "{:<16} {:<22} {open:>5} {came:>8} {went:>8}  {}",
+            door.door,
+            door.listen,
+            also.join(", ")
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn metrics(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub fn metrics(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let metrics = ask(matches, async |client| client.metrics().await)?;
-    line(json(&metrics)?);
+    out.line(json(&metrics)?);
     Ok(ExitCode::SUCCESS)
 }

@@ -26,6 +26,10 @@ counters! {
     dials_failed,
     /// Accepted links that did not get past HELLO.
     greetings_failed,
+    /// Links ended before their HELLO to make room for a newer one.
+    greetings_evicted,
+    /// Links that broke the form below the frames that the engine sees: the member is banned for a while.
+    breaches,
     /// Groups that the store has committed.
     commits,
     /// Messages made durable, our own among them.
@@ -50,6 +54,10 @@ counters! {
     lists_not_kept,
     /// Requests at the local socket.
     socket_requests,
+    /// Clients and requests that were turned away there because there was no place.
+    socket_refused,
+    /// Clients that were let go there: they took nothing, or asked for nothing.
+    socket_dropped,
 }
 
 impl Counters {

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::doors::OpenDoor;
-use crate::hub::{Hub, Outcome, Receipt, SubmitError};
+use crate::hub::{Hub, LAST_COMMIT, LAST_WORDS, LastWords, Outcome, Receipt, SubmitError};
 
 pub use log::{LogError, MAX_PAGE};
 pub use told::PeerInfo;
@@ -102,6 +102,21 @@ impl NodeHandle {
         let body = body.into();
         self.check_length(&body)?;
         self.0.hub.try_submit(kind, room, body).map(Pending)
+    }
+
+    /// Before the process ends without a farewell: what was `said` is durable and has left for the neighbours, within bounds,
+    /// and nothing new is passed on from here on. Only the end of the process can follow.
+    pub async fn last_words(&self, said: impl Future<Output = ()>) {
+        let LastWords { durable, late } = self.0.hub.last_words(said).await;
+        if !durable {
+            tracing::warn!("crash: what was said before is not durable after {LAST_COMMIT:?}");
+        }
+        if late > 0 {
+            tracing::warn!(
+                links = late,
+                "crash: neighbours that did not read within {LAST_WORDS:?} may lack what was said"
+            );
+        }
     }
 
     /// Resolves when the node begins to stop, whoever asked for it.

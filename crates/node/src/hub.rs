@@ -5,7 +5,9 @@
 //! outboxes, hands records to the store's thread. Checks of signatures come back to the feeder, who does them without
 //! the lock and feeds the verdict. So a message costs one task switch a hop, not four.
 
+mod breach;
 mod commits;
+mod last_words;
 mod lists;
 mod perform;
 
@@ -39,6 +41,7 @@ const FOLLOW_BUNDLES: usize = 1_024;
 
 pub(crate) use commits::{INCARNATION_KEY, incarnation_record};
 
+pub(crate) use last_words::{LAST_COMMIT, LAST_WORDS, LastWords};
 pub(crate) use links::Admission;
 
 /// What a submitted message became.
@@ -133,6 +136,8 @@ pub(crate) struct Hub {
     followers: broadcast::Sender<Arc<Committed>>,
     stopping: watch::Sender<bool>,
     failed: AtomicBool,
+    /// Nothing new is taken any more: see [`last_words`].
+    sealed: AtomicBool,
 }
 
 /// What a hub is made of.
@@ -183,6 +188,7 @@ impl Hub {
             followers: broadcast::Sender::new(FOLLOW_BUNDLES),
             stopping: watch::Sender::new(false),
             failed: AtomicBool::new(false),
+            sealed: AtomicBool::new(false),
         })
     }
 
@@ -224,6 +230,9 @@ impl Hub {
 
     fn feed_locked(&self, state: &mut State, input: Input) -> (Result<(), Reject>, VecDeque<Job>) {
         let mut jobs = VecDeque::new();
+        if self.is_sealed() && last_words::is_new(&input) {
+            return (Ok(()), jobs);
+        }
         let now = self.clock.now();
         let result = state.engine.handle(now, input);
         loop {

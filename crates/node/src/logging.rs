@@ -8,12 +8,12 @@ mod record;
 use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::LogFormat;
+use crate::log_filter;
 use layer::{Log, LogLayer};
 
 /// Standard error, whose failures are nobody's business: `process` may be given one that is read-only.
@@ -41,15 +41,19 @@ impl MakeWriter<'_> for Quiet {
 /// A process has one subscriber, and so one log.
 static LOG: OnceLock<Arc<Log<Quiet>>> = OnceLock::new();
 
-/// Begins to log; the second call in a process changes nothing. `RUST_LOG`, if set, is used in place of `level`.
-pub fn init(format: LogFormat, level: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let colour = format == LogFormat::Human && io::IsTerminal::is_terminal(&io::stderr());
+/// Begins to log; the second call in a process changes nothing. Without a `level` that somebody set, `RUST_LOG` counts as far
+/// as it is meant for us, else `usual`.
+pub fn init(format: LogFormat, level: Option<&str>, usual: &str) {
+    let (filter, wrong) = log_filter::filter(level, usual);
+    let colour = format == LogFormat::Human && crate::terminal::colour(&io::stderr());
     let log = Arc::new(Log::new(format, colour, Quiet));
     let done = tracing_subscriber::registry().with(filter).with(LogLayer(Arc::clone(&log))).try_init();
     // A host that has set up its own logging keeps it.
     if done.is_ok() {
         let _ = LOG.set(log);
+    }
+    if let Some(why) = wrong {
+        tracing::warn!(why, "RUST_LOG is no filter; the usual level holds");
     }
 }
 

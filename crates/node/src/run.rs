@@ -26,7 +26,7 @@ pub fn configure(flags: NodeOptions, file: Option<&Path>) -> Result<NodeConfig, 
 /// once. What goes wrong is said on standard error.
 #[must_use]
 pub fn run_node(config: NodeConfig) -> ExitCode {
-    logging::init(config.log_format, &config.log_level);
+    logging::init(config.log_format, config.log_level.as_deref(), "info");
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start threads: {error}")),
@@ -34,7 +34,7 @@ pub fn run_node(config: NodeConfig) -> ExitCode {
     let code = runtime.block_on(async {
         match serve(config).await {
             Ok(code) => code,
-            Err(error) => fail(&error.to_string()),
+            Err(error) => not_started(&error),
         }
     });
     // What is still blocked in the file system is not waited for.
@@ -49,6 +49,12 @@ pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 pub(crate) fn fail(why: &str) -> ExitCode {
     tell(&format!("rumormill: {why}"));
     ExitCode::FAILURE
+}
+
+/// Says why a node did not start: 2 if it was asked for wrongly, else 1.
+pub(crate) fn not_started(error: &StartError) -> ExitCode {
+    let code = fail(&error.to_string());
+    if error.is_asked_wrongly() { ExitCode::from(2) } else { code }
 }
 
 async fn serve(config: NodeConfig) -> Result<ExitCode, StartError> {

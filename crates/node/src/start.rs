@@ -1,5 +1,6 @@
 //! From a configuration to a running node.
 
+mod blame;
 mod credentials;
 pub(crate) mod error;
 mod limits;
@@ -27,7 +28,7 @@ use crate::link::dial::{self, Linker};
 use crate::link::greet::Greeting;
 use crate::names::Names;
 use crate::opened::Opened;
-use crate::{doors, housekeeping, watch};
+use crate::{descriptors, doors, housekeeping, watch};
 use credentials::IdentitySigner;
 use limits::{engine_config, gate_limits, link_limits};
 
@@ -60,7 +61,8 @@ async fn blocking<T: Send + 'static>(
 pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<NodeHandle, StartError> {
     let Credentials { identity, trust, loopback_only, home, files } = credentials;
     let me = Origin { node: identity.node(), incarnation: Incarnation(0) };
-    let (gate, link) = (gate_limits(&config), link_limits(&config));
+    let (mut gate, link) = (gate_limits(&config), link_limits(&config));
+    gate.descriptors = descriptors::prepare(&config);
     let endpoint =
         Endpoint::new(EndpointConfig { identity, trust, loopback_only, gate, link, post_quantum: config.post_quantum })
             .map_err(|why| StartError::Tls(why.to_string()))?;
@@ -93,7 +95,8 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
         name: config.name.clone(),
         deadline: config.limits.handshake_deadline,
     };
-    let linker = Linker { hub: Arc::clone(&hub), endpoint: endpoint.clone(), greeting, max_links: config.limits.links };
+    let (max_links, greetings) = (config.limits.links, Arc::default());
+    let linker = Linker { hub: Arc::clone(&hub), endpoint: endpoint.clone(), greeting, max_links, greetings };
     let known: Vec<_> = config.neighbours.iter().map(|neighbour| neighbour.addr.ip()).collect();
     endpoint.set_known_members(known.iter().copied());
     tokio::spawn(dial::accept(linker.clone(), listener));

@@ -87,6 +87,14 @@ pub enum CaError {
     NoHome,
 }
 
+impl CaError {
+    /// Whether it was asked for wrongly: a name that is none, of nobody, or a home without a CA.
+    #[must_use]
+    pub const fn is_asked_wrongly(&self) -> bool {
+        matches!(self, Self::Name(_) | Self::Unknown(_) | Self::Missing(_))
+    }
+}
+
 /// Where the local CA lives when nothing names it: `$RUMORMILL_HOME`, `$XDG_STATE_HOME/rumormill`,
 /// `~/.local/state/rumormill`.
 ///

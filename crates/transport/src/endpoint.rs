@@ -94,6 +94,7 @@ pub(crate) struct Shared {
     post_quantum: bool,
     gate: Mutex<Gate>,
     pub(crate) deadline: Duration,
+    pub(crate) descriptors: i32,
     limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -119,6 +120,7 @@ impl Endpoint {
             post_quantum,
             gate: Mutex::new(Gate::new(config.gate)),
             deadline: config.gate.deadline,
+            descriptors: config.gate.descriptors,
             limits: Limits::new(config.link, Arc::clone(&metrics)),
             metrics,
         })))
@@ -187,6 +189,12 @@ impl Endpoint {
     /// The addresses of known members, which have handshake slots of their own.
     pub fn set_known_members(&self, members: impl IntoIterator<Item = IpAddr>) {
         self.gate(|gate| gate.set_members(members));
+    }
+
+    /// How many addresses of known members have slots of their own.
+    #[must_use]
+    pub fn known_members(&self) -> usize {
+        self.gate(|gate| gate.known_members())
     }
 
     pub(crate) fn check_scope(&self, addr: SocketAddr) -> Result<(), DialError> {

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::regular::read_regular;
+
 /// A file that could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}: {source}", path.display())]
@@ -39,19 +41,14 @@ pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
         .map_err(|_| FileError::at("read", path)(io::Error::new(io::ErrorKind::InvalidData, "not UTF-8")))
 }
 
-/// Reads a file of at most 1 MiB.
+/// Reads a regular file of at most 1 MiB.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     read_at_most(path, 1 << 20)
 }
 
-/// Reads a file of at most so many bytes.
+/// Reads a regular file of at most so many bytes.
 pub(crate) fn read_at_most(path: &Path, most: usize) -> Result<Vec<u8>, FileError> {
-    let length = fs::metadata(path).map_err(FileError::at("read", path))?.len();
-    if usize::try_from(length).unwrap_or(usize::MAX) > most {
-        let why = format!("longer than {most} bytes");
-        return Err(FileError::at("read", path)(io::Error::new(io::ErrorKind::InvalidData, why)));
-    }
-    fs::read(path).map_err(FileError::at("read", path))
+    read_regular(path, u64::try_from(most).unwrap_or(u64::MAX)).map_err(FileError::at("read", path))
 }
 
 /// Writes beside, syncs and renames.

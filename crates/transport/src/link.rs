@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -135,6 +136,7 @@ pub(crate) fn open(mut stream: Stream, addr: SocketAddr, trust: &Trust, limits: 
         addr,
         tls: TlsInfo { version: "TLSv1.3", group: group.map_or_else(String::new, group_name) },
     };
+    let mute = stream.mute();
     let (read, write) = tokio::io::split(stream);
     let reader = LinkReader {
         stream: read,
@@ -146,6 +148,7 @@ pub(crate) fn open(mut stream: Stream, addr: SocketAddr, trust: &Trust, limits: 
     };
     let writer = LinkWriter {
         stream: write,
+        mute,
         together: Vec::with_capacity(1_024),
         deadline: limits.limits.write,
         metrics: Arc::clone(&limits.metrics),
@@ -236,6 +239,7 @@ impl LinkReader {
 #[derive(Debug)]
 pub struct LinkWriter {
     stream: WriteHalf<Stream>,
+    mute: Arc<AtomicBool>,
     together: Vec<u8>,
     deadline: Duration,
     metrics: Arc<Metrics>,
@@ -279,6 +283,12 @@ impl LinkWriter {
             Ok(result) => Ok(result?),
             Err(_) => Err(LinkError::Stalled(deadline)),
         }
+    }
+
+    /// Closes our half of the connection without TLS's farewell: the peer reads what was written, and then sees a crash.
+    pub async fn cut(mut self) {
+        self.mute.store(true, Relaxed);
+        let _ = self.stream.shutdown().await;
     }
 
     /// Says goodbye to TLS and closes.

@@ -7,7 +7,7 @@ use rumormill_node::certs::{Cut, Done, Incarnation, LocalCa, NodeId, Seq};
 use rumormill_node::socket::{Client, ClientError, Frontier};
 
 use super::{open, text};
-use crate::output::{Failure, line};
+use crate::output::{Failure, Out};
 use crate::talk::socket;
 
 /// What is left open without a node that is asked.
@@ -26,7 +26,7 @@ pub fn what_counts(cut: Option<&Cut>) -> String {
     }
 }
 
-pub fn revoke(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub fn revoke(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let who = text(matches, "who");
     let ca = open(matches)?;
     let node = match who.parse::<NodeId>() {
@@ -44,30 +44,32 @@ pub fn revoke(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         }
     };
     let done = ca.revoke(node, cut).map_err(|why| Failure::failed(why, "nothing was changed"))?;
-    say(&node, &done, not_told);
+    say(out, &node, &done, not_told);
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(node: &NodeId, done: &Done, not_told: usize) {
+fn say(out: &mut Out, node: &NodeId, done: &Done, not_told: usize) {
     let cut = done.list.get(node).and_then(|revoked| revoked.cut.as_ref());
-    line(format_args!("revoked {node}; list {} has {} nodes", done.list.number(), done.list.len()));
-    line(what_counts(cut));
+    out.line(format_args!("revoked {node}; list {} has {} nodes", done.list.number(), done.list.len()));
+    out.line(what_counts(cut));
     let left_out = done.left_out.saturating_add(not_told);
     if left_out > 0 {
-        line(format_args!("of {left_out} more incarnations of it no message counts: a cut names so many and no more"));
+        out.line(format_args!(
+            "of {left_out} more incarnations of it no message counts: a cut names so many and no more"
+        ));
     }
     if cut.is_none() {
-        line("to cut it later, revoke it again with --state of a running node");
+        out.line("to cut it later, revoke it again with --state of a running node");
     }
     if !done.dropped.is_empty() {
-        line(format_args!("{} whose certificates ended long ago left the list", done.dropped.len()));
+        out.line(format_args!("{} whose certificates ended long ago left the list", done.dropped.len()));
     }
-    line("nodes of this home drop its links within seconds; elsewhere copy revoked.bin beside the CA certificate");
+    out.line("nodes of this home drop its links within seconds; elsewhere copy revoked.bin beside the CA certificate");
 }
 
 /// Asks a running node what it has.
 fn ask(matches: &ArgMatches, ca: &LocalCa, node: &NodeId) -> Result<(Cut, usize), Failure> {
-    let path = socket(matches);
+    let path = socket(matches)?;
     let answer = crate::runtime(1)?.block_on(async {
         let mut client = Client::connect(&path).await?;
         client.frontier(node).await

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::bucket::Bucket;
 use super::checks::Checks;
 use super::config::{Config, Role};
+use super::holder::Holder;
 use super::keys::{Keys, UNSIGNED};
 use super::peer::{Act, Peer, Settings, Tell};
 use super::socket::{BUFFER_LEN, Mouth, addr_of, bind, breathe, drain, ready};
@@ -40,6 +41,8 @@ pub(super) struct Station {
     mouth: Mouth<Done>,
     /// BIRTH and KEEPALIVE go out here, and refusals come back. Connected to the directory.
     speak: UdpSocket,
+    /// Who has the directory's port.
+    holder: Holder,
     start: Instant,
     strangers: Bucket,
     checks: Checks,
@@ -75,6 +78,7 @@ impl Station {
             keys,
             mouth: Mouth::new(socket),
             speak,
+            holder: Holder::new(*join),
             start: Instant::now(),
             strangers: Bucket::default(),
             checks: Checks::default(),
@@ -146,6 +150,10 @@ impl Station {
             let settings = self.peer.settings();
             let datagram = match (act, self.peer.letter()) {
                 (Act::Tell(tell), _) => {
+                    if tell == Tell::Registered {
+                        // It is the one that has the port now.
+                        self.holder.has_changed();
+                    }
                     self.note(Event::Tell(tell));
                     continue;
                 }
@@ -154,7 +162,13 @@ impl Station {
                     continue;
                 }
                 (Act::Birth, Some(name)) => plain(Datagram::Birth { name, port: self.own.port() }),
-                (Act::KeepAlive(_), Some(name)) => plain(Datagram::KeepAlive(name)),
+                (Act::KeepAlive(_), Some(name)) => {
+                    if self.holder.has_changed() {
+                        self.peer.restarted(now);
+                        continue;
+                    }
+                    plain(Datagram::KeepAlive(name))
+                }
                 (Act::KeepAlive(version), None) => plain(Datagram::Extended(Extended::KeepAlive { version })),
                 (Act::Birth, None) => {
                     let (time, key, addr) = (self.keys.time(), self.keys.public(), self.own);

@@ -1,6 +1,9 @@
 //! The engine: the small machines joined.
 
 mod feed;
+mod given;
+#[cfg(feature = "fuzz")]
+pub mod measure;
 mod told;
 
 mod links;

@@ -59,8 +59,8 @@ pub struct NodeConfig {
     pub limits: Limits,
     /// How to log.
     pub log_format: LogFormat,
-    /// What to log: a level, or directives as `tracing` has them.
-    pub log_level: String,
+    /// What to log: a level, or directives as `tracing` has them; `None` leaves it to `RUST_LOG`, else `info`.
+    pub log_level: Option<String>,
 }
 
 impl NodeConfig {
@@ -86,7 +86,7 @@ impl NodeConfig {
             post_quantum: false,
             limits: Limits::default(),
             log_format: LogFormat::Human,
-            log_level: "info".to_owned(),
+            log_level: None,
         }
     }
 
@@ -122,7 +122,9 @@ impl NodeConfig {
         let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
         config.log_format = fields::choice("log-format", &text(&options.log_format, "human"), &formats)?;
         let levels = ["error", "warn", "info", "debug", "trace"].map(|level| (level, level));
-        config.log_level = fields::choice("log-level", &text(&options.log_level, "info"), &levels)?.to_owned();
+        let level =
+            options.log_level.as_deref().map(|level| fields::choice("log-level", level, &levels)).transpose()?;
+        config.log_level = level.map(str::to_owned);
         Ok(config)
     }
 

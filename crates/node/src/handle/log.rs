@@ -59,7 +59,8 @@ impl NodeHandle {
     }
 
     /// The texts of the common room, in order: what the classroom interface shows. What came through a door of an older
-    /// protocol bears the network's mark and the claimed sender.
+    /// protocol bears the network's mark and the claimed sender, and is one word: programs that split the log at white space
+    /// and show the first piece would otherwise show a mark and hide all behind it.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -73,7 +74,7 @@ impl NodeHandle {
             after = page.last().map(|message| message.place);
             let shown = page.into_iter().filter(|m| m.kind.is_text() && m.room.as_raw().is_empty());
             log.extend(shown.map(|message| match message.through {
-                Some(_) => mark.line(&message.sender(""), message.text.as_raw()),
+                Some(_) => mark.word(&message.sender(""), message.text.as_raw()),
                 None => message.text.into_raw(),
             }));
             if !more {

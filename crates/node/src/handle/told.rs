@@ -162,6 +162,7 @@ impl NodeHandle {
             ("gossip_passing_bytes".to_owned(), as_u64(passing.1)),
             ("links".to_owned(), as_u64(hub.links().len())),
             ("handshakes_in_flight".to_owned(), as_u64(self.0.endpoint.handshakes())),
+            ("known_addresses".to_owned(), as_u64(self.0.endpoint.known_members())),
         ]);
         let list = self.revocations();
         all.extend([

@@ -52,7 +52,7 @@ impl Hub {
     pub(crate) fn admit(&self, link: &Arc<Link>, older: Option<LinkId>, max_links: usize) -> Admission {
         let mut state = lock(&self.state);
         let (now, mut jobs) = (self.clock.now(), VecDeque::new());
-        if *self.stopping.borrow() {
+        if *self.stopping.borrow() || self.is_sealed() {
             return refused(ByeCode::LEAVING, "the node shuts down");
         }
         if let Some(left) = state.bans.remaining(&link.facts.peer, Instant::now()) {

@@ -38,7 +38,7 @@ impl Hub {
     pub(crate) fn try_submit(&self, kind: MessageKind, room: &str, body: Bytes) -> Result<Outcome, SubmitError> {
         let (sender, receipt) = oneshot::channel();
         let mut state = lock(&self.state);
-        if *self.stopping.borrow() {
+        if self.is_sealed() || *self.stopping.borrow() {
             return Err(state.failure.clone().unwrap_or(SubmitError::Stopping));
         }
         state.last_ticket = state.last_ticket.saturating_add(1);

@@ -7,9 +7,11 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rumormill_transport::{Endpoint, Expect, Listener};
 use rumormill_wire::NodeId;
+use tokio::sync::oneshot;
 
 use super::ended::Ended;
 use super::greet::Greeting;
+use super::greetings::Greetings;
 use super::neighbours::Slot;
 use super::plan::Plan;
 use super::{Direction, pump};
@@ -28,6 +30,7 @@ pub(crate) struct Linker {
     pub(crate) endpoint: Endpoint,
     pub(crate) greeting: Greeting,
     pub(crate) max_links: usize,
+    pub(crate) greetings: Arc<Greetings>,
 }
 
 /// Keeps a link with a neighbour until the node stops.
@@ -93,10 +96,9 @@ async fn dial(linker: &Linker, neighbour: &Neighbour, slot: Slot, known: &mut Op
     linker.hub.neighbours.is(slot, opened.peer.node());
     // The link has a task of its own, so that the node can say goodbye on it after dialling has ended.
     let (linker, direction, begun) = (linker.clone(), Direction::Outbound, Instant::now());
-    let link =
-        tokio::spawn(
-            async move { pump::run(&linker.hub, opened, direction, &linker.greeting, linker.max_links).await },
-        );
+    let link = tokio::spawn(async move {
+        pump::run(&linker.hub, opened, direction, &linker.greeting, linker.max_links, None).await
+    });
     match link.await {
         Ok(Ok(ended)) => (ended, begun.elapsed()),
         Ok(Err(error)) => (Ended::from(&error), Duration::ZERO),
@@ -135,16 +137,23 @@ pub(crate) async fn accept(linker: Linker, mut listener: Listener) {
             opened = listener.accept() => opened,
         };
         let Some(opened) = opened else { return };
-        let linker = linker.clone();
-        tokio::spawn(async move {
+        let (begin, begun) = oneshot::channel();
+        let (node, room) = (opened.peer.node(), linker.hub.room_for_links(linker.max_links));
+        let taken = linker.clone();
+        let task = tokio::spawn(async move {
+            let (linker, Ok(seat)) = (taken, begun.await) else { return };
             let (name, addr) = (opened.peer.name().to_owned(), opened.peer.addr());
             let direction = Direction::Inbound;
             // One that was up has said itself how it ended.
-            if let Err(error) = pump::run(&linker.hub, opened, direction, &linker.greeting, linker.max_links).await {
+            let run = pump::run(&linker.hub, opened, direction, &linker.greeting, linker.max_links, Some(seat));
+            if let Err(error) = run.await {
                 Counters::add(&linker.hub.counters.greetings_failed, 1);
                 let ended = Ended::from(&error);
                 tracing::info!(peer = %name, %addr, reason = ended.reason, said = %ended.said(), "link refused");
             }
         });
+        let (seat, ended) = linker.greetings.enter(node, task.abort_handle(), room);
+        Counters::add(&linker.hub.counters.greetings_evicted, ended);
+        let _ = begin.send(seat);
     }
 }

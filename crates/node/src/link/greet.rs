@@ -26,6 +26,8 @@ pub(crate) enum GreetError {
     Deadline(Duration),
     #[error("its first frame is no HELLO")]
     NotHello,
+    #[error("its first frame breaks the form")]
+    Broken,
     #[error("it speaks versions {min} to {max}, we {VERSION}")]
     Version { min: u16, max: u16 },
     #[error("it belongs to another network")]
@@ -39,10 +41,17 @@ pub(crate) enum GreetError {
 }
 
 impl GreetError {
+    /// Whether it broke the form, which no program that means well does.
+    pub(crate) const fn is_breach(&self) -> bool {
+        matches!(self, Self::Link(LinkError::Frame(_)) | Self::Broken)
+    }
+
     /// What the peer is told, if anything.
     pub(crate) const fn bye(&self) -> Option<(ByeCode, &'static str)> {
         match self {
             Self::NotHello => Some((ByeCode::PROTOCOL, "the first frame is HELLO")),
+            Self::Broken => Some((ByeCode::PROTOCOL, "a frame that breaks the form")),
+            Self::Link(LinkError::Frame(_)) => Some((ByeCode::PROTOCOL, "a frame of a length that no frame has")),
             Self::Version { .. } => Some((ByeCode::VERSION, "no common version")),
             Self::Network => Some((ByeCode::NETWORK, "another network")),
             Self::Ourselves => Some((ByeCode::DUPLICATE, "this is your own node")),
@@ -80,10 +89,12 @@ pub(crate) async fn exchange(
     };
     let mut bytes = Vec::new();
     let _ = Frame::Hello(hello).encode(&mut bytes);
-    writer.send([bytes.as_slice()]).await?;
-    let first = tokio::time::timeout(greeting.deadline, reader.next_frame()).await;
-    let first = first.map_err(|_| GreetError::Deadline(greeting.deadline))??.ok_or(GreetError::Ended)?;
-    judge(&first, greeting)
+    let both = async {
+        writer.send([bytes.as_slice()]).await?;
+        reader.next_frame().await?.ok_or(GreetError::Ended)
+    };
+    let first = tokio::time::timeout(greeting.deadline, both).await;
+    judge(&first.map_err(|_| GreetError::Deadline(greeting.deadline))??, greeting)
 }
 
 fn judge(first: &Bytes, ours: &Greeting) -> Result<(), GreetError> {
@@ -94,7 +105,8 @@ fn judge(first: &Bytes, ours: &Greeting) -> Result<(), GreetError> {
         }
         Ok(Frame::Hello(_)) => Ok(()),
         Ok(Frame::Bye(bye)) => Err(GreetError::Bye(bye.into())),
-        _ => Err(GreetError::NotHello),
+        Ok(_) => Err(GreetError::NotHello),
+        Err(_) => Err(GreetError::Broken),
     }
 }
 
@@ -183,6 +195,6 @@ mod tests {
         assert!(matches!(judge(&hello(2, 9, network), &ours), Err(GreetError::Version { min: 2, max: 9 })));
         assert!(matches!(judge(&hello(1, 1, NetworkId([8; 32])), &ours), Err(GreetError::Network)));
         assert!(matches!(judge(&Bytes::from_static(&[2, 0, 0, 0, 0, 0, 0, 0, 0]), &ours), Err(GreetError::NotHello)));
-        assert!(matches!(judge(&Bytes::from_static(b"\x01junk"), &ours), Err(GreetError::NotHello)));
+        assert!(matches!(judge(&Bytes::from_static(b"\x01junk"), &ours), Err(GreetError::Broken)));
     }
 }

@@ -6,6 +6,7 @@
 pub(crate) mod dial;
 pub(crate) mod ended;
 pub(crate) mod greet;
+pub(crate) mod greetings;
 pub(crate) mod neighbours;
 pub(crate) mod outbox;
 pub(crate) mod plan;
@@ -13,7 +14,7 @@ pub(crate) mod pump;
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 use rumormill_gossip::{LinkId, Timestamp};
@@ -63,6 +64,8 @@ pub(crate) struct Link {
     unjudged: AtomicUsize,
     released: Notify,
     closed: watch::Sender<bool>,
+    /// To be ended by us without a farewell, once all is written.
+    cut: AtomicBool,
     heard_at: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
     pub(crate) bytes_out: AtomicU64,
@@ -80,6 +83,7 @@ impl Link {
             unjudged: AtomicUsize::new(0),
             released: Notify::new(),
             closed: watch::Sender::new(false),
+            cut: AtomicBool::new(false),
             heard_at: AtomicU64::new(now.0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
@@ -136,6 +140,17 @@ impl Link {
         let first = lock(&self.outbox).close_with(bytes.into());
         self.wake.notify_one();
         first
+    }
+
+    /// Writes what waits and then closes our half, without a farewell. What the peer still sends is read until it closes.
+    pub(crate) fn cut(&self) {
+        self.cut.store(true, Relaxed);
+        lock(&self.outbox).close();
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.load(Relaxed)
     }
 
     /// Closes without a word.

@@ -11,6 +11,7 @@ use rumormill_wire::native::{ByeCode, Frame, kind};
 
 use super::ended::Ended;
 use super::greet::{self, GreetError, Greeting};
+use super::greetings::Seat;
 use super::{Direction, Facts, Link, Piece};
 use crate::counters::Counters;
 use crate::hub::{Admission, Hub};
@@ -21,7 +22,8 @@ const RIVAL_PING: Duration = Duration::from_secs(1);
 /// How long a reader goes on after our BYE was written, for the peer to close first.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// Greets, joins and serves a link until it ends.
+/// Greets, joins and serves a link until it ends. `seat` is its place among those that greet, kept until it is up; who is
+/// turned out of it is dropped here.
 ///
 /// # Errors
 /// Why the link never came up. One that was up and ended is no error; how it ended is given.
@@ -31,13 +33,21 @@ pub(crate) async fn run(
     direction: Direction,
     greeting: &Greeting,
     max_links: usize,
+    seat: Option<Seat>,
 ) -> Result<Ended, GreetError> {
     let Opened { mut reader, mut writer, peer, ours_until } = opened;
+    if hub.is_sealed() {
+        // The process is about to end; a refusal would be a farewell.
+        std::future::pending::<()>().await;
+    }
     let greeted = match greet::exchange(greeting, &mut reader, &mut writer).await {
         _ if peer.node() == hub.checker.me => Err(GreetError::Ourselves),
         other => other,
     };
     if let Err(error) = greeted {
+        if error.is_breach() {
+            hub.breach_in_greeting(peer.node());
+        }
         if let Some((code, reason)) = error.bye() {
             greet::refuse(writer, code, reason, 0).await;
         }
@@ -74,7 +84,11 @@ pub(crate) async fn run(
             }
         }
     }
-    Ok(serve(hub, &link, reader, writer).await)
+    // In a task of its own: a link that is up is taken down by itself alone.
+    let hub = Arc::clone(hub);
+    let serving = tokio::spawn(async move { serve(&hub, &link, reader, writer).await });
+    drop(seat);
+    Ok(serving.await.unwrap_or_else(|_| Ended::passing("the link's task ended")))
 }
 
 async fn answers_ping(hub: &Hub, link: &Link) -> bool {
@@ -131,7 +145,7 @@ async fn read(hub: &Hub, link: &Link, mut reader: LinkReader) -> Ended {
             Ok(None) => return Ended::passing("closed by the peer"),
             Err(error) => {
                 if matches!(error, LinkError::Frame(_)) {
-                    link.bye(ByeCode::PROTOCOL, "a frame of a length that no frame has");
+                    hub.breach(link, "a frame of a length that no frame has");
                     tracing::warn!(peer = %link.facts.name, %error, "a neighbour broke the protocol");
                     let _ = tokio::time::timeout(LINGER, closed).await;
                 }
@@ -157,7 +171,7 @@ fn take(hub: &Hub, link: &Link, frame: Bytes) -> Option<Ended> {
             let _ = hub.drive(Input::Frame { link: link.id, bytes: frame });
         }
         first => {
-            if first == Some(kind::RUMOR) {
+            if first == Some(kind::RUMOR) && !hub.is_sealed() {
                 link.take_allowance(frame.len());
             }
             let _ = hub.drive(Input::Frame { link: link.id, bytes: frame });
@@ -178,6 +192,10 @@ async fn write(hub: Arc<Hub>, link: Arc<Link>, mut writer: LinkWriter) {
         if batch.credit > 0 {
             let _ = hub.drive(Input::Writable { link: link.id, bytes: batch.credit });
         }
+    }
+    if link.is_cut() && !link.is_closed() {
+        // The reader ends the link once the peer has read all and closes.
+        return writer.cut().await;
     }
     writer.close().await;
     link.close_now();

@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod follow;
+pub mod patience;
 pub mod server;
 
 use std::collections::BTreeMap;
@@ -19,12 +20,18 @@ use crate::view::LogLine;
 
 pub use client::{Client, ClientError, LogEvent};
 pub use follow::{Follower, Step};
+pub use patience::Patience;
+pub use rumormill_wire::native::MAX_ROOM_LEN;
 pub use server::{Server, SocketError};
 
 /// Longest line: a message of 32 KiB, each byte of it written as `\u00xx`, and some room.
 pub const MAX_LINE: usize = 256 * 1024;
+/// Clients that follow the log at once.
+pub const MAX_FOLLOWERS: usize = 32;
+/// Clients at once that ask for something short, whatever those do that follow.
+pub const MAX_ASKING: usize = 32;
 /// Clients at once.
-pub const MAX_CLIENTS: usize = 32;
+pub const MAX_CLIENTS: usize = MAX_FOLLOWERS + MAX_ASKING;
 /// Bytes of a Unix socket's path, with the zero that ends it.
 pub const MAX_PATH: usize = 108;
 

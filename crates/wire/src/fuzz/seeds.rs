@@ -345,7 +345,7 @@ pub fn protobuf_peer() -> Seeds {
 }
 
 const PROCESS_LINES: [(&str, ProcessLine<'_>); 3] = [
-    ("msg", ProcessLine::Msg { id: "-7", text: " grüße,  and spaces" }),
+    ("msg", ProcessLine::Msg { id: "-7", text: "grüße,  and spaces" }),
     ("get", ProcessLine::GetChatLog),
     ("crash", ProcessLine::Crash { suffix: "AfterVote" }),
 ];
@@ -369,7 +369,10 @@ fn lines<L, E: core::fmt::Debug>(list: &[(&'static str, L)], encode: fn(&L, &mut
 /// What a process is told.
 #[must_use]
 pub fn process_lines() -> Seeds {
-    lines(&PROCESS_LINES, ProcessLine::encode)
+    let mut seeds = lines(&PROCESS_LINES, ProcessLine::encode);
+    seeds.push(("blanks", b"\tmsg  3 \t two  words \r".to_vec()));
+    seeds.push(("get_other", b" get  the log \r".to_vec()));
+    seeds
 }
 
 /// What a proxy is told.
@@ -382,7 +385,10 @@ pub fn proxy_lines() -> Seeds {
         ("exit", ProxyLine::Exit),
     ];
     list.extend(PROCESS_LINES.map(|(name, line)| (name, ProxyLine::To { id: 0, line })));
-    lines(&list, ProxyLine::encode)
+    let mut seeds = lines(&list, ProxyLine::encode);
+    seeds.push(("blanks", "\u{feff}1   start  2\t10001 \r".into()));
+    seeds.push(("get_other", b"1\tget\r".to_vec()));
+    seeds
 }
 
 /// What a process answers.

@@ -144,7 +144,7 @@ impl PlainTransport {
 
 impl Transport for PlainTransport {
     async fn send(&mut self, to: SocketAddr, text: &str) -> Result<Sent, String> {
-        let form = self.hall.table().get(to).map_or(Form::Plain, |peer| peer.form);
+        let form = self.hall.table().form(to);
         let sent = deliver(&self.dialler, to, form, text).await?;
         // It knows us now, so it is told when we leave; it is a connected peer once it writes or is connected to.
         if to != self.dialler.own {
