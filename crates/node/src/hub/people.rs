@@ -5,12 +5,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rumormill_gossip::{Engine, Input, Reject, Stats, Ticket};
 use rumormill_wire::native::{ByeCode, MessageKind};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{broadcast, oneshot, watch};
 
-use super::{Committed, Hub, Outcome, SubmitError};
-use crate::clock::wall_us;
+use super::{Hub, News, Outcome, SubmitError};
 use crate::counters::Counters;
 use crate::lock;
 
@@ -36,6 +34,8 @@ impl Hub {
 
     /// The same without waiting: [`Reject::Busy`] if too many wait.
     pub(crate) fn try_submit(&self, kind: MessageKind, room: &str, body: Bytes) -> Result<Outcome, SubmitError> {
+        // A clock that was put right a moment ago is not to date this.
+        self.check_wall();
         let (sender, receipt) = oneshot::channel();
         let mut state = lock(&self.state);
         if self.is_sealed() || *self.stopping.borrow() {
@@ -73,7 +73,7 @@ impl Hub {
     }
 
     /// Bundles as they become durable.
-    pub(crate) fn follow(&self) -> broadcast::Receiver<Arc<Committed>> {
+    pub(crate) fn follow(&self) -> broadcast::Receiver<News> {
         self.followers.subscribe()
     }
 
@@ -88,7 +88,7 @@ impl Hub {
 
     /// Our wall clock in microseconds.
     pub(crate) fn wall_us(&self) -> u64 {
-        wall_us()
+        self.clock.wall.now_us()
     }
 
     /// Everybody is to stop.
