@@ -19,6 +19,7 @@ REVOCATION = ["-p", "rumormill-gossip", "--test", "revocation"]
 ATTACKERS = ["-p", "rumormill-node", "--test", "attackers"]
 PROOFS = ["-p", "rumormill-gossip", "--test", "proofs"]
 ORDERS = ["-p", "rumormill-gossip", "--test", "orders"]
+FULL = ["-p", "rumormill-gossip", "--test", "full"]
 GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
 TIME = ["-p", "rumormill-node", "--test", "time"]
 STATE = ["-p", "rumormill-node", "--test", "state"]
@@ -275,6 +276,24 @@ GUARDS = [
     ("post-quantum required", "crates/transport/src/trust.rs",
      "if !post_quantum {", "if true || !post_quantum {",
      ["-p", "rumormill-transport", "--test", "visible"], "where_post_quantum_is_required"),
+    ("full store: what is held is not sent again", "crates/gossip/src/engine/status.rs",
+     "if entry.state == EntryState::Hold || link.hold {", "if false {",
+     FULL, "a_refused_author_and_a_full_table_are_lag_at_both_ends_and_not_sent_again"),
+    ("full store: no two full lists for ever", "crates/gossip/src/engine/status.rs",
+     "if nothing_new && (self.store_full || link.hold) {", "if false {",
+     FULL, "a_full_node_costs_no_traffic_that_grows"),
+    ("full store: nothing passes twice", "crates/gossip/src/engine/rumor.rs",
+     "let passed = first < self.passed_to(&origin);", "let passed = false;",
+     FULL, "two_full_nodes_and_a_ring_of_them_pass_each_bundle_once"),
+    ("full store: whoever has most there loses first", "crates/gossip/src/passing.rs",
+     "self.shares.iter().max_by_key(|(_, share)| share.bytes)", "self.shares.iter().min_by_key(|(_, share)| share.bytes)",
+     ["-p", "rumormill-gossip", "--lib", "passing"], "whoever_has_most_loses_first"),
+    ("an author over its rate is not asked for before a bundle fits", "crates/gossip/src/engine/held.rs",
+     "Why::OverRate => !self.greed.allows(&origin.node, MAX_BUNDLE_LEN, fresh, self.now),", "Why::OverRate => false,",
+     FULL, "a_refused_author_and_a_full_table_are_lag_at_both_ends_and_not_sent_again"),
+    ("more origins than one STATUS names", "crates/gossip/src/link.rs",
+     "self.dirty_over = true;", "",
+     FULL, "more_origins_than_one_status_names_are_not_forgotten"),
 ]
 
 
@@ -309,7 +328,7 @@ def fails_without(copy, file, old, new, command, test, name):
         sound[path] = (copy / path).read_text()
         (copy / path).write_text(sound[path].replace(before, after, 1))
     run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
-    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS):
+    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL):
         run.append(test)
     try:
         done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)

@@ -134,19 +134,20 @@ struct Listed<'a, T> {
 
 fn links(out: &mut Out, peers: Vec<PeerInfo>) {
     out.line(format_args!(
-        "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} TLS",
-        "NAME", "ADDRESS", "DIRECTION", "LAG", "BEHIND", "IN SYNC"
+        "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {:<20} TLS",
+        "NAME", "ADDRESS", "DIRECTION", "LAG", "BEHIND", "IN SYNC", "WHY"
     ));
     for peer in &peers {
         let sync = if peer.in_sync { "yes" } else { "no" };
         out.line(format_args!(
-            "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {} {}{}",
+            "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {:<20} {} {}{}",
             Foreign::new(&peer.name).name().to_string(),
             peer.addr,
             peer.direction,
             peer.lag,
             peer.behind,
             sync,
+            peer.why.as_deref().unwrap_or("-"),
             peer.tls_version,
             peer.tls_group,
             clock(peer.clock_off_s)

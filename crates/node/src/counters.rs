@@ -42,6 +42,14 @@ counters! {
     idle_closed,
     /// Proofs about origins without messages that were dropped from the store at the start.
     useless_proofs_dropped,
+    /// Messages of ours that were taken and could not be written.
+    submits_not_written,
+    /// 1 once the store takes no more.
+    store_full,
+    /// Bytes of the store's files when it became full, by its own count; 0 before.
+    store_bytes,
+    /// Bytes that the store may have; 0 is without bound.
+    store_max,
     /// Links closed because a certificate ended.
     links_expired,
     /// Times a part of the revocation list could not be kept.

@@ -68,7 +68,7 @@ impl Follow {
                 }
             }
         };
-        tokio::task::spawn_blocking(task).await.map_err(|_| LogError::Stopping)?
+        tokio::task::spawn_blocking(task).await.map_err(|why| LogError::Ended(why.to_string()))?
     }
 
     /// All of what was has been read.

@@ -98,20 +98,35 @@ pub enum SubmitError {
         /// Bytes allowed.
         max: usize,
     },
-    /// The node shuts down, or its store failed.
+    /// The store failed, and the node stops because of it.
+    #[error("the store failed, and the node stops: {reason}")]
+    StoreFailed {
+        /// What the store said.
+        reason: String,
+    },
+    /// The node shuts down.
     #[error("the node is stopping")]
     Stopping,
 }
+
+/// Whoever waits for a message hears how it ended.
+pub(crate) type Waiting = oneshot::Sender<Result<Receipt, SubmitError>>;
+/// The other end of [`Waiting`].
+pub(crate) type Outcome = oneshot::Receiver<Result<Receipt, SubmitError>>;
 
 /// What the lock guards.
 struct State {
     engine: Engine,
     links: HashMap<LinkId, Arc<Link>>,
     bans: Bans,
-    tickets: HashMap<u64, oneshot::Sender<Receipt>>,
+    tickets: HashMap<u64, Waiting>,
+    /// Why no message is taken any more, if it is more than a stop.
+    failure: Option<SubmitError>,
     last_ticket: u64,
     last_link: u64,
     appends: u64,
+    /// Those of them that are durable.
+    stored: u64,
     pace: Pace,
     uncommitted: VecDeque<Committed>,
     due: Due,
@@ -172,9 +187,11 @@ impl Hub {
             links: HashMap::new(),
             bans: Bans::default(),
             tickets: HashMap::new(),
+            failure: None,
             last_ticket: 0,
             last_link: 0,
             appends: 0,
+            stored: 0,
             pace: Pace::default(),
             uncommitted: VecDeque::new(),
             due: Due::new(clock.wall.now_us()),

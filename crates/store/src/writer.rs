@@ -123,7 +123,7 @@ fn run(
     queued: &AtomicUsize,
     abandon: &AtomicBool,
 ) -> Result<(), StoreError> {
-    let (mut records, mut waiting) = (Vec::new(), Vec::new());
+    let (mut records, mut waiting, mut full) = (Vec::new(), Vec::new(), None);
     while let Ok(first) = queue.recv() {
         let mut bytes = 0;
         let mut next = Some(first);
@@ -138,7 +138,7 @@ fn run(
         if abandon.load(Ordering::Relaxed) {
             store.abandon();
         }
-        finish(store.as_mut(), &records, &mut waiting);
+        finish(store.as_mut(), &records, &mut waiting, &mut full);
         records.clear();
         records.shrink_to(64);
     }
@@ -150,9 +150,16 @@ fn run(
 
 type Done = Box<dyn FnOnce(Result<(), Arc<StoreError>>) + Send>;
 
+/// Used and most bytes of a store that found no room.
+type Full = Option<(u64, u64)>;
+
 /// Commits a group. If the group as a whole is refused, each job is tried by itself, so that one bad job harms no other.
-fn finish(store: &mut dyn Store, records: &[Record], waiting: &mut Vec<(usize, Done)>) {
-    let whole = store.commit(records);
+/// Behind one that found no room, only what is vital is taken: a smaller one that still fits would stand behind a gap.
+fn finish(store: &mut dyn Store, records: &[Record], waiting: &mut Vec<(usize, Done)>, full: &mut Full) {
+    let whole = match full {
+        None => store.commit(records),
+        Some(_) => alone(store, records, full),
+    };
     let several = waiting.len() > 1;
     let mut rest = records;
     let mut whole = Some(whole);
@@ -161,10 +168,20 @@ fn finish(store: &mut dyn Store, records: &[Record], waiting: &mut Vec<(usize, D
         rest = others;
         let result = match &whole {
             Some(Ok(())) => Ok(()),
-            Some(Err(_)) if several => store.commit(mine),
+            Some(Err(_)) if several => alone(store, mine, full),
             _ => whole.take().unwrap_or(Err(StoreError::Closed)),
         };
+        if let Err(StoreError::Full { used, most }) = &result {
+            *full = Some((*used, *most));
+        }
         done(result.map_err(Arc::new));
+    }
+}
+
+fn alone(store: &mut dyn Store, records: &[Record], full: &Full) -> Result<(), StoreError> {
+    match *full {
+        Some((used, most)) if !records.iter().all(Record::is_vital) => Err(StoreError::Full { used, most }),
+        _ => store.commit(records),
     }
 }
 
@@ -172,9 +189,11 @@ fn weigh(records: &[Record]) -> usize {
     records.iter().map(weight).fold(0, usize::saturating_add)
 }
 
+/// What a record takes besides its bytes.
+pub(crate) const ITSELF: usize = 64;
+
 /// Bytes that a record holds, and a little for itself.
-fn weight(record: &Record) -> usize {
-    const ITSELF: usize = 64;
+pub(crate) fn weight(record: &Record) -> usize {
     ITSELF
         + match record {
             Record::Bundle(row) => row.bytes.len(),

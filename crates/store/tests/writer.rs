@@ -153,6 +153,28 @@ fn one_bad_job_harms_no_other() {
 }
 
 #[test]
+fn behind_one_that_found_no_room_only_what_is_vital_is_taken() {
+    let (told, heard) = channel();
+    let mut store = MemoryStore::new(40_000);
+    let mut chain = Chain::new(1);
+    let rows: Vec<_> = [10_000, 30_000, 10].iter().zip(1..).map(|(len, n)| chain.bundle(&[n], *len)).collect();
+    let other = Chain::new(2).bundle(&[4], 10);
+    store.commit(&[]).unwrap();
+    let writer = Writer::start(Box::new(store)).unwrap();
+    let records = rows
+        .into_iter()
+        .chain([other])
+        .map(Record::Bundle)
+        .chain([Record::Revocations { place: 0, bytes: Bytes::new() }]);
+    for (n, record) in records.enumerate() {
+        writer.try_submit(job(n, vec![record], &told)).unwrap();
+    }
+    writer.close().unwrap();
+    let results: Vec<_> = heard.try_iter().map(|(_, result)| result.is_ok()).collect();
+    assert_eq!(results, [true, false, false, false, true], "the small one of another chain would still fit");
+}
+
+#[test]
 fn closing_commits_what_waits() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log.db");

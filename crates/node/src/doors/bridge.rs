@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::Mark;
 use crate::follow::Next;
-use crate::handle::NodeHandle;
+use crate::handle::{NodeHandle, Pending};
 use crate::view::Message;
 
 /// Messages a second that one door may bring; what is over waits, and datagrams are dropped at the door.
@@ -25,6 +25,9 @@ const BURST: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
 /// not use up what the node's own people may say.
 const BYTES_PER_DAY: NonZeroU32 = NonZeroU32::new(16 << 20).unwrap();
 const BYTES_PER_S: NonZeroU32 = NonZeroU32::new((16 << 20) / 86_400).unwrap();
+
+/// Messages of one door that were taken and are not durable yet; what is over waits.
+const MAX_WATCHED: usize = 1_024;
 
 /// One door as the bridge sees it.
 pub(crate) struct Way {
@@ -107,6 +110,9 @@ impl Bridge {
     /// What comes in by one door.
     async fn bring(self: Arc<Self>, name: String, mut end: RoomEnd, also: Option<mpsc::Sender<Incoming>>) {
         let (share, mut told) = (Share::new(), false);
+        let mut refused = String::new();
+        let (watched, pending) = mpsc::channel(MAX_WATCHED);
+        tokio::spawn(watch_taken(name.clone(), Arc::clone(&end.counters), pending));
         while let Some(message) = end.incoming.recv().await {
             if self.mark.is_on(&message.text) {
                 Counters::one(&end.counters.echoes);
@@ -129,10 +135,17 @@ impl Bridge {
                 let _ = also.send(message).await;
             }
             match self.node.submit(MessageKind::BRIDGED, "", body).await {
-                Ok(_) => end.took(),
+                Ok(pending) => {
+                    end.took();
+                    let _ = watched.send(pending).await;
+                }
                 Err(why) => {
                     Counters::one(&end.counters.dropped_in);
-                    tracing::warn!(door = name, %why, "a message from outside was not taken");
+                    let why = why.to_string();
+                    if why != refused {
+                        tracing::warn!(door = name, why, "messages from outside are not taken");
+                        refused = why;
+                    }
                 }
             }
         }
@@ -165,6 +178,20 @@ impl Bridge {
         Counters::set(&exit.counters.waiting_out, exit.give.max_capacity() - exit.give.capacity());
         if exit.give.try_send(outgoing).is_err() {
             Counters::one(&exit.counters.dropped_out);
+        }
+    }
+}
+
+/// What was taken at a door and could not be written is counted, and said with the reason: once for each reason.
+async fn watch_taken(door: String, counters: Arc<Counters>, mut taken: mpsc::Receiver<Pending>) {
+    let mut said = String::new();
+    while let Some(pending) = taken.recv().await {
+        let Err(why) = pending.await else { continue };
+        Counters::one(&counters.dropped_in);
+        let why = why.to_string();
+        if why != said {
+            tracing::warn!(door, why, "a message from outside was taken and is not written");
+            said = why;
         }
     }
 }

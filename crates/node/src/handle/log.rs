@@ -16,9 +16,9 @@ pub enum LogError {
     /// The store.
     #[error("{0}")]
     Store(#[from] StoreError),
-    /// The node is stopping.
-    #[error("the node is stopping")]
-    Stopping,
+    /// The task that had to do it was ended: the program goes, or it broke.
+    #[error("the task that works on the store ended: {0}")]
+    Ended(String),
 }
 
 impl NodeHandle {
@@ -51,7 +51,7 @@ impl NodeHandle {
             }
             Ok(shown)
         };
-        tokio::task::spawn_blocking(task).await.map_err(|_| LogError::Stopping)?
+        tokio::task::spawn_blocking(task).await.map_err(|why| LogError::Ended(why.to_string()))?
     }
 
     /// The texts of the common room, in order: what the classroom interface shows. What came through a door of an older

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use rumormill_wire::{Origin, Seq};
 
-use super::Hub;
+use super::{Hub, SubmitError};
 use crate::lock;
 
 impl Hub {
@@ -18,7 +18,9 @@ impl Hub {
         tracing::error!(why, next, "the store is gone from under this node: it stops");
         self.failed.store(true, Relaxed);
         self.disk.abandon();
-        lock(&self.state).tickets.clear();
+        let failed = SubmitError::StoreFailed { reason: format!("{why}; {next}") };
+        lock(&self.state).failure = Some(failed.clone());
+        self.end_tickets(&failed);
         self.stop();
     }
 }

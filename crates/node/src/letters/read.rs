@@ -132,7 +132,7 @@ async fn publish(desk: LettersDesk) {
         } else if said != Some(me) {
             match post.node.0.hub.submit(MessageKind::KEY, "", post.seal.key_body().into()).await {
                 // The only other outcome is that the node stops.
-                Ok(receipt) => said = receipt.await.ok().map(|receipt| receipt.origin),
+                Ok(receipt) => said = receipt.await.ok().and_then(Result::ok).map(|receipt| receipt.origin),
                 Err(why) => tracing::warn!(%why, "the key for letters could not be made known; trying again"),
             }
         }
