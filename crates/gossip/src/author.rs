@@ -84,6 +84,13 @@ impl Author {
         Ok(())
     }
 
+    /// Dates what waits anew, in its order.
+    pub fn date_again(&mut self, clock: &mut HybridClock, wall_us: u64) {
+        for message in &mut self.pending {
+            message.clock = clock.tick(wall_us).unwrap_or(message.clock);
+        }
+    }
+
     /// Whether something waits and nothing is in flight.
     #[must_use]
     pub fn ready(&self) -> bool {

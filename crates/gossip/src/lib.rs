@@ -34,7 +34,7 @@ pub mod stats;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 
-pub use bundle::{Invalid, RawBundle, Signer, VerifiedBundle, verify};
+pub use bundle::{Invalid, RawBundle, Signer, VerifiedBundle, verify, verify_header};
 pub use config::{Dissemination, EngineConfig, Recovered, RecoveredChain};
 pub use engine::{Engine, Reject};
 pub use io::{CheckId, Event, Input, Keep, LinkId, Output, Ticket, Timestamp};

@@ -44,6 +44,10 @@ counters! {
     links_expired,
     /// Times a part of the revocation list could not be kept.
     lists_not_kept,
+    /// Bundles of others whose clock was off by more than the limit.
+    clocks_off,
+    /// 1 while most neighbours' clocks differ from ours in one direction.
+    own_clock_suspected,
     /// Requests at the local socket.
     socket_requests,
     /// Clients and requests that were turned away there because there was no place.
@@ -55,5 +59,9 @@ counters! {
 impl Counters {
     pub(crate) fn add(counter: &AtomicU64, by: u64) {
         counter.fetch_add(by, Relaxed);
+    }
+
+    pub(crate) fn set(counter: &AtomicU64, to: u64) {
+        counter.store(to, Relaxed);
     }
 }

@@ -110,6 +110,17 @@ impl Disk {
         Arc::clone(&self.pages)
     }
 
+    /// Leaves the store as it is, without closing it: its files are not those under their names any more.
+    pub(crate) fn abandon(&self) {
+        drop(lock(&self.reads).take());
+        let writing = lock(&self.writing).take();
+        match writing {
+            Some(Writing::Thread(writer)) => writer.abandon(),
+            Some(Writing::Here(mut store)) => store.abandon(),
+            None => {}
+        }
+    }
+
     /// Commits what waits and closes the store as clean. Waits for the disk.
     pub(crate) fn close(&self) -> Result<(), StoreError> {
         drop(lock(&self.reads).take());

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rumormill_store::StoreError;
 use rumormill_transport::Endpoint;
 use rumormill_wire::native::MessageKind;
 use rumormill_wire::{NodeId, Origin};
@@ -19,6 +20,7 @@ use tokio::time::timeout;
 
 use crate::doors::OpenDoor;
 use crate::hub::{Hub, LAST_COMMIT, LAST_WORDS, LastWords, Receipt, SubmitError};
+use crate::keeper::{self, Keeper};
 
 pub use log::{LogError, MAX_PAGE};
 pub use told::PeerInfo;
@@ -51,6 +53,8 @@ pub(crate) struct Inner {
     pub(crate) doors: OnceLock<Vec<OpenDoor>>,
     /// Its other end goes when the doors have said goodbye.
     pub(crate) doors_closed: OnceLock<watch::Receiver<()>>,
+    /// What is beside a store on disk.
+    pub(crate) keeper: Option<Arc<Keeper>>,
 }
 
 impl NodeHandle {
@@ -137,7 +141,15 @@ impl NodeHandle {
         let hub = Arc::clone(&self.0.hub);
         hub.stop();
         tokio::join!(hub.drain(SHUTDOWN_DEADLINE), self.doors_closed());
-        let closed = tokio::task::spawn_blocking(move || hub.disk.close()).await;
+        let keeper = self.0.keeper.clone();
+        let close = move || {
+            hub.disk.close()?;
+            if let Some(keeper) = keeper {
+                keeper::end(&keeper, hub.own_told());
+            }
+            Ok::<_, StoreError>(())
+        };
+        let closed = tokio::task::spawn_blocking(close).await;
         Ok(closed.map_err(|_| LogError::Stopping)??)
     }
 

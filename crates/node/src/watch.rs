@@ -1,8 +1,8 @@
 //! Files that may change while the node runs: its certificate (renewed without a restart) and the CA's revocation list.
 
 use std::fmt::Display;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -146,14 +146,13 @@ fn read_list(path: &Path, trust: &Trust) -> Result<Revocations, Unread> {
 }
 
 fn read_at_most(path: &Path, most: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    rumormill_transport::read_regular(path, u64::try_from(most).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     fn age(path: &Path, by: Duration) {

@@ -98,6 +98,10 @@ impl Store for MemoryStore {
         Ok(Box::new(MemoryReader { inner: Arc::clone(&self.inner), merge: Merge::default() }))
     }
 
+    fn abandon(&mut self) {
+        self.closed = true;
+    }
+
     fn close(&mut self) -> Result<(), StoreError> {
         self.closed = true;
         Ok(())

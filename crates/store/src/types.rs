@@ -209,6 +209,10 @@ pub trait Store: Send {
     /// The file cannot be opened once more.
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError>;
 
+    /// Gives it up as it is, because its files are no longer those under their names: closing in order would write to, and
+    /// remove, what lies there now. Nothing can be committed afterwards.
+    fn abandon(&mut self);
+
     /// Closes it in order, so that it opens quickly the next time. Nothing can be committed afterwards.
     ///
     /// # Errors

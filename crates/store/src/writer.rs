@@ -1,7 +1,7 @@
 //! Group commit: one thread, one transaction for all that waits (design: Store).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
@@ -44,6 +44,8 @@ pub struct Writer {
     jobs: Option<SyncSender<Job>>,
     /// Bytes in the queue.
     waiting: Arc<AtomicUsize>,
+    /// Whether the store is to be given up at the end instead of closed.
+    abandon: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<(), StoreError>>>,
 }
 
@@ -54,12 +56,12 @@ impl Writer {
     /// The system gives no thread.
     pub fn start(store: Box<dyn Store>) -> std::io::Result<Self> {
         let (jobs, queue) = sync_channel(QUEUE);
-        let waiting = Arc::new(AtomicUsize::new(0));
+        let (waiting, abandon) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let thread = std::thread::Builder::new().name("store".into()).spawn({
-            let waiting = Arc::clone(&waiting);
-            move || run(store, &queue, &waiting)
+            let (waiting, abandon) = (Arc::clone(&waiting), Arc::clone(&abandon));
+            move || run(store, &queue, &waiting, &abandon)
         })?;
-        Ok(Self { jobs: Some(jobs), waiting, thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), waiting, abandon, thread: Some(thread) })
     }
 
     /// Queues a job without waiting.
@@ -92,6 +94,13 @@ impl Writer {
         self.end()
     }
 
+    /// Gives the store up as it is ([`Store::abandon`]). What waits is not committed any more, and its callers are told so.
+    pub fn abandon(mut self) {
+        self.abandon.store(true, Ordering::Relaxed);
+        // There is nothing to be told of a store that is given up.
+        let _ = self.end();
+    }
+
     fn end(&mut self) -> Result<(), StoreError> {
         self.jobs = None;
         match self.thread.take().map(JoinHandle::join) {
@@ -108,7 +117,12 @@ impl Drop for Writer {
     }
 }
 
-fn run(mut store: Box<dyn Store>, queue: &Receiver<Job>, queued: &AtomicUsize) -> Result<(), StoreError> {
+fn run(
+    mut store: Box<dyn Store>,
+    queue: &Receiver<Job>,
+    queued: &AtomicUsize,
+    abandon: &AtomicBool,
+) -> Result<(), StoreError> {
     let (mut records, mut waiting) = (Vec::new(), Vec::new());
     while let Ok(first) = queue.recv() {
         let mut bytes = 0;
@@ -121,9 +135,15 @@ fn run(mut store: Box<dyn Store>, queue: &Receiver<Job>, queued: &AtomicUsize) -
             records.extend(job.records);
             next = if bytes < GROUP_BYTES { queue.try_recv().ok() } else { None };
         }
+        if abandon.load(Ordering::Relaxed) {
+            store.abandon();
+        }
         finish(store.as_mut(), &records, &mut waiting);
         records.clear();
         records.shrink_to(64);
+    }
+    if abandon.load(Ordering::Relaxed) {
+        store.abandon();
     }
     store.close()
 }

@@ -11,8 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::{Chain, log, open, sorted};
 use rumormill_store::{
-    BundleRow, Job, MemoryStore, QUEUE, QUEUE_BYTES, Reader, Record, Recovered, Store, StoreError, TrySubmitError,
-    Writer,
+    BundleRow, Durability, Job, Kind, MemoryStore, OpenConfig, QUEUE, QUEUE_BYTES, Reader, Record, Recovered, Store,
+    StoreError, TrySubmitError, Writer,
 };
 
 /// No test waits longer.
@@ -47,6 +47,9 @@ impl Store for Slow {
     }
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
         self.inner.reader()
+    }
+    fn abandon(&mut self) {
+        self.inner.abandon();
     }
     fn close(&mut self) -> Result<(), StoreError> {
         self.inner.close()
@@ -165,4 +168,25 @@ fn closing_commits_what_waits() {
     let mut store = open(&path);
     assert!(store.recover().unwrap().clean);
     assert_eq!(log(store.reader().unwrap().as_mut(), 100), sorted(&rows));
+}
+
+#[test]
+fn a_store_that_is_given_up_takes_nothing_more_and_leaves_its_files_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log.db");
+    let config = OpenConfig { kind: Kind::Sqlite { path: path.clone() }, durability: Durability::Normal, max_bytes: 0 };
+    let (told, heard) = channel();
+    let writer = Writer::start(rumormill_store::open(&config).unwrap()).unwrap();
+    writer.try_submit(job(0, meta(1), &told)).unwrap();
+    assert!(heard.recv_timeout(DEADLINE).unwrap().1.is_ok());
+    for name in ["log.db", "log.db-wal"] {
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+        std::fs::write(dir.path().join(name), "another's").unwrap();
+    }
+    writer.abandon();
+    for name in ["log.db", "log.db-wal"] {
+        assert_eq!(std::fs::read(dir.path().join(name)).unwrap(), b"another's", "{name}");
+    }
+    let mark = std::fs::read_to_string(dir.path().join("log.db-lock")).unwrap();
+    assert!(!mark.contains("closed"), "it does not vouch for another's file: {mark}");
 }

@@ -220,10 +220,15 @@ impl Engine {
     }
 
     fn set_wall_offset(&mut self, offset: i64) {
+        let before = self.wall_us();
         self.wall_offset = offset;
         let wall = self.wall_us();
+        let put_right = self.clock.put_back(before, wall);
         for (_, chain) in self.chains.range(Origin::MIN, Origin::MAX) {
             self.clock.observe(chain.last_clock, wall);
+        }
+        if put_right {
+            self.clock_put_right(wall);
         }
     }
 

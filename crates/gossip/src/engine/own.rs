@@ -98,6 +98,17 @@ impl Engine {
         self.event(Event::NewIncarnation { origin: self.author.origin, reason });
     }
 
+    /// Our wall clock was put back by more than others would wait for. What we dated later than now stays where it is, and
+    /// we go on in another chain; what waits is dated again.
+    pub(super) fn clock_put_right(&mut self, wall: u64) {
+        let chain = self.chains.get(&self.author.origin).map(|chain| chain.last_clock);
+        let in_flight = self.author.in_flight.as_ref().map(|own| own.bundle.last_clock());
+        if chain.max(in_flight).is_some_and(|last| last.0 > wall) {
+            self.new_incarnation("our clock was put right, and our chain ends later");
+        }
+        self.author.date_again(&mut self.clock, wall);
+    }
+
     pub(super) fn submit(
         &mut self,
         ticket: Ticket,

@@ -66,6 +66,11 @@ impl Engine {
         self.chains.entries(Origin::MIN, Origin::MAX)
     }
 
+    /// Of each origin, the number wanted next, whatever of it counts.
+    pub fn ends(&self) -> impl Iterator<Item = (Origin, Seq)> {
+        self.chains.range(Origin::MIN, Origin::MAX).map(|(origin, chain)| (*origin, chain.next))
+    }
+
     /// The fingerprint of all that.
     #[must_use]
     pub const fn fingerprint(&self) -> [u8; 16] {

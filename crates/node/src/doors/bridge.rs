@@ -9,13 +9,12 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use rumormill_doors::cut::{cut, one_line};
 use rumormill_doors::{Counters, Incoming, Outgoing, RoomEnd};
 use rumormill_wire::native::{Bridged, MAX_CLAIMED_LEN, MessageKind};
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::Mark;
+use crate::follow::Next;
 use crate::handle::NodeHandle;
-use crate::hub::Committed;
 use crate::view::Message;
 
 /// Messages a second that one door may bring; what is over waits, and datagrams are dropped at the door.
@@ -81,7 +80,8 @@ impl Bridge {
 
     /// Until the node stops.
     pub(crate) async fn run(self, ways: Vec<Way>) {
-        let mut coming = self.node.subscribe();
+        let mut coming = self.node.follow().await;
+        coming.forget_so_far();
         let this = Arc::new(self);
         let (mut tasks, mut exits) = (JoinSet::new(), Vec::new());
         for Way { name, end, gets_room, also } in ways {
@@ -92,18 +92,14 @@ impl Bridge {
             }
         }
         loop {
-            let committed = tokio::select! {
-                () = this.node.stopped() => return,
-                committed = coming.recv() => committed,
-            };
-            match committed {
-                Ok(committed) => this.send_out(&committed, &exits),
-                Err(RecvError::Lagged(bundles)) => {
+            match coming.next().await {
+                Next::Messages(messages) => this.send_out(&messages, &exits),
+                Next::Missed(bundles) => {
                     tracing::warn!(bundles, "the doors are slower than the room; what they missed does not go out");
                     let bundles = usize::try_from(bundles).unwrap_or(usize::MAX);
                     exits.iter().for_each(|exit| Counters::add(&exit.counters.dropped_out, bundles));
                 }
-                Err(RecvError::Closed) => return,
+                Next::End => return,
             }
         }
     }
@@ -142,17 +138,14 @@ impl Bridge {
         }
     }
 
-    fn send_out(&self, committed: &Committed, exits: &[Exit]) {
-        if exits.is_empty() {
-            return;
-        }
-        for message in self.node.rules().bundle(committed) {
+    fn send_out(&self, messages: &[Message], exits: &[Exit]) {
+        for message in messages {
             let old = message.late || message.place.clock.0 < self.since_us;
             if old || !message.kind.is_text() || !message.room.as_raw().is_empty() {
                 continue;
             }
-            for exit in exits.iter().filter(|exit| !self.came_by(&message, &exit.name)) {
-                self.offer(&message, exit);
+            for exit in exits.iter().filter(|exit| !self.came_by(message, &exit.name)) {
+                self.offer(message, exit);
             }
         }
     }

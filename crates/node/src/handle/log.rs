@@ -1,13 +1,9 @@
 //! Reading the log of a node.
 
-use std::sync::Arc;
-
 use rumormill_store::{OrderKey, StoreError};
-use tokio::sync::broadcast;
 
 use super::NodeHandle;
 use crate::doors::Mark;
-use crate::hub::Committed;
 use crate::lock;
 use crate::view::{Message, Place, Rules};
 
@@ -81,11 +77,5 @@ impl NodeHandle {
                 return Ok(log);
             }
         }
-    }
-
-    /// Bundles as they become durable, in the order in which they came. A receiver that lags is told so.
-    #[must_use]
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Committed>> {
-        self.0.hub.follow()
     }
 }

@@ -38,6 +38,9 @@ pub struct PeerInfo {
     /// Until when its certificate is valid, in seconds since the Unix epoch.
     #[serde(default)]
     pub certificate_not_after: u64,
+    /// By how many seconds its clock is ahead of ours, or behind if negative; 0 if that is not known to be over the limit.
+    #[serde(default)]
+    pub clock_off_s: i64,
     /// TLS version.
     pub tls_version: String,
     /// TLS key exchange group.
@@ -77,6 +80,7 @@ impl NodeHandle {
                     in_sync: stats.in_sync,
                     revocations: stats.revocations,
                     certificate_not_after: link.facts.until,
+                    clock_off_s: hub.clock_off_s(&link.facts.peer),
                     tls_version: link.facts.tls_version.clone(),
                     tls_group: link.facts.tls_group.clone(),
                     bytes_in: link.bytes_in.load(std::sync::atomic::Ordering::Relaxed),

@@ -8,7 +8,7 @@ use rumormill_gossip::{Input, Keep};
 use rumormill_store::{Record, StoreError};
 use rumormill_wire::Incarnation;
 
-use super::{Committed, Hub, State};
+use super::{Committed, Hub, News, State};
 use crate::counters::Counters;
 use crate::disk::Handed;
 use crate::lock;
@@ -79,12 +79,23 @@ impl Hub {
         let done = state.uncommitted.len().saturating_sub(open);
         let followed = self.followers.receiver_count() > 0;
         let mut messages = 0_u64;
+        let until_us = state.due.until(self.wall_us());
+        let mut seen = Vec::new();
         for news in state.uncommitted.drain(..done) {
-            messages = messages.saturating_add(u64::from(news.bundle.header().count));
+            let header = news.bundle.header();
+            messages = messages.saturating_add(u64::from(header.count));
+            state.due.note(news.bundle.first_clock(), news.bundle.last_clock());
+            let off_us = news.bundle.last_clock().0.cast_signed().saturating_sub_unsigned(news.received_us);
+            if header.origin.node == self.checker.me {
+                state.own_told = Some((header.origin, header.next()));
+            } else if state.clocks.wants(&header.origin.node, off_us) {
+                seen.push((header.origin.node, off_us));
+            }
             if followed {
-                let _ = self.followers.send(Arc::<Committed>::new(news));
+                let _ = self.followers.send(News::Committed(Arc::new(Committed { until_us, ..news })));
             }
         }
+        self.compare_clocks(state, seen);
         Counters::add(&self.counters.commits, 1);
         Counters::add(&self.counters.messages_committed, messages);
         Input::Committed { appends: state.pace.committed(appends, self.clock.now()) }

@@ -5,12 +5,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rumormill_gossip::{Engine, Input, Reject, Stats, Ticket};
 use rumormill_wire::native::{ByeCode, MessageKind};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{broadcast, oneshot, watch};
 
-use super::{Committed, Hub, Receipt, SubmitError};
-use crate::clock::wall_us;
+use super::{Hub, News, Receipt, SubmitError};
 use crate::lock;
 
 impl Hub {
@@ -47,6 +45,8 @@ impl Hub {
         if *self.stopping.borrow() {
             return Err(SubmitError::Stopping);
         }
+        // A clock that was put right a moment ago is not to date this.
+        self.check_wall();
         let (sender, receipt) = oneshot::channel();
         let mut state = lock(&self.state);
         if self.is_sealed() {
@@ -74,7 +74,7 @@ impl Hub {
     }
 
     /// Bundles as they become durable.
-    pub(crate) fn follow(&self) -> broadcast::Receiver<Arc<Committed>> {
+    pub(crate) fn follow(&self) -> broadcast::Receiver<News> {
         self.followers.subscribe()
     }
 
@@ -89,7 +89,7 @@ impl Hub {
 
     /// Our wall clock in microseconds.
     pub(crate) fn wall_us(&self) -> u64 {
-        wall_us()
+        self.clock.wall.now_us()
     }
 
     /// Everybody is to stop.

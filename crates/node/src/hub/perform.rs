@@ -47,7 +47,7 @@ impl Hub {
                 }
                 let received_us = self.clock.now().0.saturating_add_signed(state.wall_offset);
                 state.records.push(Record::Bundle(BundleRow { bytes: bundle.bytes().clone(), received_us }));
-                state.uncommitted.push_back(Committed { bundle, received_us });
+                state.uncommitted.push_back(Committed { bundle, received_us, until_us: 0 });
             }
             Output::SendRange { link, origin, from, until, max_bytes, want_status, answers_range } => {
                 let read = Read::Range { link, origin, from, until, max_bytes, want_status, answers_range };

@@ -68,7 +68,7 @@ impl LettersDesk {
             return Ok((me, self.0.seal.public().to_vec()));
         }
         let known = move |inbox: &mut Inbox| {
-            let keys = nodes.into_iter().filter_map(|node| Some((node, inbox.keys.get(&node)?.key.clone())));
+            let keys = nodes.into_iter().filter_map(|node| Some((node, inbox.keys.of(&node)?.key.clone())));
             Ok(keys.collect::<Vec<_>>())
         };
         let mut known = self.with_inbox(known).await?;

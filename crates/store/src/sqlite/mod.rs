@@ -168,6 +168,14 @@ impl Store for SqliteStore {
         Ok(Box::new(read::SqliteReader { db, path: self.path.clone(), merge: Merge::default(), suspect }))
     }
 
+    fn abandon(&mut self) {
+        // Closed by the end of the process, which removes nothing.
+        if let (false, Ok(nothing)) = (self.closed, Connection::open_in_memory()) {
+            core::mem::forget(core::mem::replace(&mut self.db, nothing));
+        }
+        self.closed = true;
+    }
+
     fn close(&mut self) -> Result<(), StoreError> {
         if core::mem::replace(&mut self.closed, true) {
             return Ok(());
