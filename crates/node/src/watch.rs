@@ -34,7 +34,8 @@ pub(crate) async fn run(hub: Arc<Hub>, endpoint: Endpoint, home: Option<PathBuf>
         if let Some((cert, key)) = &files {
             match certificate.look(|| load(cert, key)) {
                 Some(Ok(identity)) => {
-                    if renew(&endpoint, identity, cert) {
+                    let renewed = renew(&endpoint, identity, cert);
+                    if renewed {
                         hub.neighbours.try_again();
                     }
                 }
