@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LIARS = ["-p", "rumormill-gossip", "--test", "liars"]
 REVOCATION = ["-p", "rumormill-gossip", "--test", "revocation"]
 ATTACKERS = ["-p", "rumormill-node", "--test", "attackers"]
+PROOFS = ["-p", "rumormill-gossip", "--test", "proofs"]
+ORDERS = ["-p", "rumormill-gossip", "--test", "orders"]
 GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
 TIME = ["-p", "rumormill-node", "--test", "time"]
 STATE = ["-p", "rumormill-node", "--test", "state"]
@@ -154,7 +156,7 @@ GUARDS = [
      'self.misbehaved(id, "a certificate that does not belong to this network");', "",
      ATTACKERS, "a_certificate_of_nobody_ends_the_link"),
     ("author without a certificate", "crates/gossip/src/engine/rumor.rs",
-     "} else if !admitted && !self.member_checks.contains(&origin.node) {", "} else if false {",
+     "} else if !admitted && !self.accounts.member_checks.contains_key(&origin.node) {", "} else if false {",
      LIARS, "an_author_without_a_certificate_or_with_a_false_one_gets_nowhere"),
     ("STATUS that heard more than was said", "crates/gossip/src/engine/status.rs",
      "if status.heard > link.sent {", "if false {",
@@ -178,6 +180,46 @@ GUARDS = [
      ["let cut = self.revocations.limit(origin);", "|chain| chain.cut = cut);"],
      ["let cut = None;", "|chain| { let _ = (chain, cut); });"],
      REVOCATION, "a_signed_list_in_bytes_drops_the_link_and_cuts_the_chain_the_same_everywhere"),
+    ("our own future claimed again and again", "crates/gossip/src/engine/own.rs",
+     "if let Some(link) = self.links.get_mut(&id).filter(|link| !link.answered_own) {",
+     'if self.recovery.ahead { self.new_incarnation(""); } if let Some(link) = self.links.get_mut(&id) {',
+     LIARS, "a_neighbour_that_claims_our_own_future_moves_us_once_and_never_into_a_fork"),
+    ("proofs about what is not there: checked", "crates/gossip/src/engine/proofs.rs",
+     "return if self.checks.has_origin(*origin) { Use::Later } else { Use::None };", "return Use::Needed;",
+     PROOFS, "a_flood_of_proofs_about_made_up_incarnations_costs_nothing_and_closes_the_network_to_nobody"),
+    ("proofs about what is not there: beyond what is", "crates/gossip/src/engine/proofs.rs",
+     "&& place <= chain.next)", ")",
+     PROOFS, "a_proof_that_comes_before_the_messages_that_it_is_about_is_of_no_use_yet"),
+    ("proofs in vain: a flood is banned", "crates/gossip/src/engine/proofs.rs",
+     "if !self.accounts.may_send_in_vain(peer, self.now) {", "if false {",
+     ATTACKERS, "a_flood_of_proofs_is_dropped_and_banned_and_a_newcomer_is_heard"),
+    ("a chain withdrawn whole looks like none", "crates/gossip/src/chain.rs",
+     "self.entry(origin).filter(|entry| entry.next > Seq::FIRST)", "self.entry(origin)",
+     ORDERS, "all_end_alike_whatever_comes_first"),
+    ("three branches: an ended chain shows its own", "crates/gossip/src/chain.rs",
+     "map_or(HeadHash::ZERO, |(_, head)| head)", "map_or(HeadHash::ZERO, |_| HeadHash::ZERO)",
+     PROOFS, "three_branches_end_at_the_lowest_place_also_where_the_first_proof_names_a_certain_one"),
+    ("falling places: the rate", "crates/gossip/src/engine/proofs.rs",
+     "Some(_) if self.greed.allows_place(&origin.node, self.now) => Use::Needed,", "Some(_) if true => Use::Needed,",
+     PROOFS, "places_that_fall_again_and_again_are_taken_at_a_bounded_rate_and_the_lowest_wins_in_the_end"),
+    ("falling places: steps of a search", "crates/gossip/src/engine/forks.rs",
+     "if self.fork_place(&origin).is_none() {", "if true {",
+     PROOFS, "a_long_search_tells_and_writes_its_first_and_its_last_step_only"),
+    ("forked chains: nothing is sent beyond their end", "crates/gossip/src/engine/status.rs",
+     "if entry.state == EntryState::Forked {", "if false {",
+     PROOFS, "a_node_that_may_not_lower_a_place_yet_is_sent_nothing_again_and_again"),
+    ("origins: each member keeps some", "crates/gossip/src/engine/allowance.rs",
+     "|| of_node < share)", ")",
+     PROOFS, "incarnations_of_one_member_leave_places_for_all_others"),
+    ("origins: so many of one member", "crates/gossip/src/engine/allowance.rs",
+     "of_node < self.config.max_origins_per_node &&", "",
+     PROOFS, "one_member_has_so_many_origins_and_no_more"),
+    ("searches: one that stands still makes room", "crates/gossip/src/engine/forks.rs",
+     "|| stands", "|| (stands && false)",
+     PROOFS, "a_neighbour_that_does_not_answer_holds_up_no_search_with_another"),
+    ("claims: one node's links share", "crates/gossip/src/engine/allowance.rs",
+     "MAX_BEHIND.checked_div(links).unwrap_or(MAX_BEHIND)", "links.max(MAX_BEHIND)",
+     PROOFS, "claims_of_one_node_are_remembered_for_all_its_links_together"),
     ("text of others: what is hidden is shown", "crates/wire/src/foreign/chars.rs",
      "_ => !is_hidden(c),", "_ => true,",
      ["-p", "rumormill-wire", "--lib", "foreign"], "foreign::tests"),
@@ -205,6 +247,9 @@ GUARDS = [
     ("refused: the next try is later", "crates/node/src/link/plan.rs",
      "if ended.refused { self.refused.next(rng) } else { self.nobody.next(rng) }", "self.nobody.next(rng)",
      ["-p", "rumormill-node", "--lib", "plan"], "a_refusal_is_tried_minutes_later_in_the_end"),
+    ("refused: a neighbour that is banned here is not dialled", "crates/node/src/link/dial.rs",
+     "if let Some(left) = hub.banned(name, known) {", "if let Some(left) = None::<Duration> {",
+     ["-p", "rumormill-node", "--test", "neighbours"], "one_that_is_banned_here_is_left_alone_until_the_ban_ends"),
     ("refused: who wants to be left alone is", "crates/node/src/link/plan.rs",
      "delay.max(ended.retry_after().min(LONGEST_RETRY_AFTER))", "delay",
      ["-p", "rumormill-node", "--lib", "plan"], "who_wants_to_be_left_alone_is_for_some_minutes"),
@@ -264,7 +309,7 @@ def fails_without(copy, file, old, new, command, test, name):
         sound[path] = (copy / path).read_text()
         (copy / path).write_text(sound[path].replace(before, after, 1))
     run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
-    if command in (LIARS, ATTACKERS, REVOCATION, GREETINGS):
+    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS):
         run.append(test)
     try:
         done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)

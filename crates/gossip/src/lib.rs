@@ -28,6 +28,7 @@ pub mod key;
 pub mod link;
 pub mod mongering;
 pub mod proof;
+mod rate;
 pub mod revocation;
 pub mod stats;
 

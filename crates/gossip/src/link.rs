@@ -15,7 +15,7 @@ use crate::revocation::Told;
 pub const MAX_PULLS: usize = 16;
 /// Origins that wait to be named in one STATUS to a neighbour.
 pub const MAX_DIRTY: usize = 512;
-/// Origins remembered as better known by the neighbour.
+/// Origins remembered as better known by a neighbour.
 pub const MAX_BEHIND: usize = 4_096;
 
 /// From where on a neighbour lacks an origin.
@@ -36,6 +36,8 @@ pub struct Behind {
     pub next: Seq,
     /// Since when we know.
     pub since: Timestamp,
+    /// The neighbour's chain ends there, for a reason that we do not know yet.
+    pub ended: bool,
 }
 
 /// The last bundle of an origin that was given to the link.
@@ -62,6 +64,8 @@ pub struct Link {
     pub turn: Origin,
     /// What it has and we lack.
     pub behind: BTreeMap<Origin, Behind>,
+    /// How many origins of those are remembered: its share of [`MAX_BEHIND`] for all links with its node.
+    pub max_behind: usize,
     /// What it has of the revocation list.
     pub told: Told,
     /// RUMOR frames given to it.
@@ -112,6 +116,7 @@ impl Link {
             overflow: false,
             turn: Origin::MIN,
             behind: BTreeMap::new(),
+            max_behind: MAX_BEHIND,
             told: Told::default(),
             sent: 0,
             last_sent: BTreeMap::new(),
@@ -171,11 +176,11 @@ impl Link {
 
     /// The neighbour has more of this origin than we.
     pub fn note_ahead(&mut self, origin: Origin, next: Seq, now: Timestamp) {
-        let room = self.behind.len() < MAX_BEHIND;
+        let room = self.behind.len() < self.max_behind;
         match self.behind.get_mut(&origin) {
             Some(behind) => behind.next = behind.next.max(next),
             None if room => {
-                self.behind.insert(origin, Behind { next, since: now });
+                self.behind.insert(origin, Behind { next, since: now, ended: false });
             }
             None => {}
         }

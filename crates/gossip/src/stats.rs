@@ -27,6 +27,16 @@ pub struct Stats {
     pub clocks_ahead: u64,
     /// Equivocation proofs taken.
     pub proofs: u64,
+    /// Proofs dropped because nothing here needs them.
+    pub proofs_vain: u64,
+    /// Proofs held back because the places of their author fall too often.
+    pub proofs_greedy: u64,
+    /// Proofs not sent because the neighbour got many already; the next comparison offers them again.
+    pub proofs_unsent: u64,
+    /// Certificates dropped because too many were being checked.
+    pub certificates_full: u64,
+    /// Searches for the place of a fork not begun because too many were under way.
+    pub searches_full: u64,
     /// Parts of the revocation list that came into force.
     pub revocation_parts: u64,
     /// Parts received that were in force already.
@@ -77,6 +87,11 @@ impl Stats {
             bundles_invalid,
             clocks_ahead,
             proofs,
+            proofs_vain,
+            proofs_greedy,
+            proofs_unsent,
+            certificates_full,
+            searches_full,
             revocation_parts,
             revocations_known,
             status_sent,

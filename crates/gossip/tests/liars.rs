@@ -203,17 +203,55 @@ fn boasting_statuses_cost_bounded_memory_and_answers() {
     assert_eq!(world.nodes[0].closed.last().map(|c| c.0), Some(link));
 }
 
+/// The answer to what a node asks at a start: all that is known of its own node.
+fn own_known(entries: &[StatusEntry]) -> Bytes {
+    let node = entries[0].origin.node;
+    let (low, high) = (Origin { node, ..Origin::MIN }, Origin { node, ..Origin::MAX });
+    frame(&Frame::Status(Status {
+        want_status: false,
+        heard: 0,
+        fingerprint: [1; 16],
+        origins: 1,
+        coverage: Coverage::Range { low, high },
+        entries: StatusEntries::from(entries),
+    }))
+}
+
 #[test]
 fn a_neighbour_that_claims_our_own_future_moves_us_once_and_never_into_a_fork() {
-    let mut world = World::new(1, 1, config(Dissemination::Eager));
-    let me = world.nodes[0].engine.me();
-    for _ in 0..20 {
-        let link = world.stranger(0, 50);
-        give(&mut world, link, status(&boast([me].into_iter(), 1 << 40), 0));
-        world.run_for(SECOND / 10);
+    let moves = |world: &World| {
+        let events = world.nodes[0].events.iter();
+        events.filter(|e| matches!(e, Event::NewIncarnation { .. })).count()
+    };
+    let day = 86_400;
+    for (ahead, next, expected) in [(0, 1 << 40, 1), (day - 10, 2, 1), (day + 10, 2, 0), (u64::MAX / 2, 2, 0)] {
+        let mut world = World::new(1, 0, config(Dissemination::Eager));
+        // Before its first bundle it waits for the word of three neighbours.
+        world.add(1, world::Disk::default(), 3);
+        let me = world.nodes[0].engine.me();
+        world.say(0, "ours");
+        for n in 0..20 {
+            let link = world.stranger(0, 50);
+            assert_eq!(moves(&world), usize::from(n > 2) * expected, "claim {n}, {ahead} s ahead");
+            // The claim is about where it writes now, so that each would be a reason to go on.
+            let Origin { node, incarnation } = world.nodes[0].engine.me();
+            let claimed = Origin { node, incarnation: Incarnation(incarnation.0 + ahead) };
+            let far = Origin { node, incarnation: Incarnation(u64::MAX - 1) };
+            give(&mut world, link, own_known(&boast([claimed, far].into_iter(), next)));
+            world.run_for(SECOND / 100);
+        }
+        world.run_for(SECOND);
+        assert_eq!(moves(&world), expected, "{ahead} s ahead");
+        let written: Vec<_> = world.log(0).into_iter().map(|(_, origin, seq, _)| (origin, seq)).collect();
+        assert_eq!(
+            written,
+            [(world.nodes[0].engine.me(), Seq(1))],
+            "what waited is written once, at the start of a chain"
+        );
+        let now = world.nodes[0].engine.me();
+        assert_eq!(expected == 0, now == me);
+        assert!(now.incarnation.0 <= me.incarnation.0 + day + 2, "what is far ahead is not believed: {now:?}");
     }
-    let moves = world.nodes[0].events.iter().filter(|e| matches!(e, Event::NewIncarnation { .. })).count();
-    assert!(moves <= 1, "{moves} incarnations by mere claims");
 }
 
 #[test]

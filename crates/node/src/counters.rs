@@ -40,6 +40,8 @@ counters! {
     reads_dropped,
     /// Links closed because nothing was heard.
     idle_closed,
+    /// Proofs about origins without messages that were dropped from the store at the start.
+    useless_proofs_dropped,
     /// Links closed because a certificate ended.
     links_expired,
     /// Times a part of the revocation list could not be kept.

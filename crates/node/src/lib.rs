@@ -32,6 +32,7 @@ mod names;
 mod opened;
 mod pace;
 pub mod process;
+mod proofs;
 pub mod records;
 pub mod run;
 pub mod socket;

@@ -9,9 +9,8 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use bytes::Bytes;
-use rumormill_gossip::{RawProof, Recovered, RecoveredChain, VerifiedProof, verify_proof};
+use rumormill_gossip::{Recovered, RecoveredChain};
 use rumormill_store::{Damage, Kind, OpenConfig, Reader, Record, Recovered as Stored, Writer};
-use rumormill_wire::native::{Frame, kind};
 use rumormill_wire::{Incarnation, NetworkId, Origin};
 
 use crate::config::{Durability, NodeConfig, StoreKind};
@@ -19,6 +18,7 @@ use crate::disk::{Disk, Read, Writing};
 use crate::hub::{INCARNATION_KEY, incarnation_record};
 use crate::incarnation::Incarnations;
 use crate::keeper::{self, Keeper, Mark, Verdict};
+use crate::proofs::Sorted;
 use crate::start::error::StartError;
 
 /// The store's file in the state directory.
@@ -37,6 +37,8 @@ pub(crate) struct Opened {
     pub(crate) meta: Vec<Record>,
     /// What is beside a store on disk.
     pub(crate) keeper: Option<Arc<Keeper>>,
+    /// Origins about which the store has a proof that is of no use.
+    pub(crate) useless_proofs: Vec<Origin>,
     /// The incarnation is certain to be new, so neighbours need not be asked about it.
     pub(crate) fresh: bool,
 }
@@ -96,7 +98,8 @@ impl Opened {
             }
             _ => None,
         };
-        let recovered = recovered(stored, Origin { incarnation, ..node }, network);
+        let Sorted { proofs, useless: useless_proofs } = Sorted::of(&stored);
+        let recovered = Recovered { proofs, ..recovered(stored, Origin { incarnation, ..node }) };
         let (reader, pages) = (store.reader()?, store.reader()?);
         let writing = if in_memory {
             Writing::Here(store)
@@ -104,7 +107,18 @@ impl Opened {
             Writing::Thread(Writer::start(store).map_err(StartError::io("start", "the store's thread"))?)
         };
         let (disk, reads) = Disk::new(writing, pages, config.limits.links);
-        Ok(Self { disk, reads, reader, recovered, lists, incarnations, meta: first, fresh: certain, keeper })
+        Ok(Self {
+            disk,
+            reads,
+            reader,
+            recovered,
+            lists,
+            incarnations,
+            meta: first,
+            fresh: certain,
+            keeper,
+            useless_proofs,
+        })
     }
 }
 
@@ -181,25 +195,13 @@ fn fresh(stored: &Stored, node: Origin, file: &mut Incarnations) -> Result<Incar
     file.fresh().map_err(StartError::io("keep", "the incarnation"))
 }
 
-fn recovered(stored: Stored, me: Origin, network: NetworkId) -> Recovered {
+fn recovered(stored: Stored, me: Origin) -> Recovered {
     let chains = stored.chains.iter().map(|chain| RecoveredChain {
         head: chain.head_signed,
         last_clock: chain.last_clock,
         kept: chain.kept,
     });
-    Recovered {
-        chains: chains.collect(),
-        proofs: stored.proofs.iter().filter_map(|(_, bytes)| proof(bytes, network)).collect(),
-        members: stored.members,
-        ..Recovered::empty(me)
-    }
-}
-
-/// A proof is checked again: the store is only a file.
-fn proof(bytes: &Bytes, network: NetworkId) -> Option<VerifiedProof> {
-    let frame = [&[kind::PROOF][..], bytes].concat();
-    let Ok(Frame::Proof(proof)) = Frame::decode(&frame) else { return None };
-    verify_proof(&RawProof(proof), &network).ok()
+    Recovered { chains: chains.collect(), members: stored.members, ..Recovered::empty(me) }
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ use crate::link::dial::{self, Linker};
 use crate::link::greet::Greeting;
 use crate::names::Names;
 use crate::opened::Opened;
-use crate::{descriptors, doors, housekeeping, keeper, watch};
+use crate::{descriptors, doors, housekeeping, keeper, proofs, watch};
 use credentials::IdentitySigner;
 use limits::{engine_config, gate_limits, link_limits};
 
@@ -70,7 +70,7 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
     let listener = bind(&endpoint, &config).await?;
     let local_addr = listener.local_addr();
     let doors = doors::Bound::bind(&config.doors, config.state.as_deref()).await?;
-    let opened = blocking({
+    let mut opened = blocking({
         // Files that were given are not ours to write beside.
         let ours = matches!(config.identity, IdentitySource::LocalCa { .. });
         let (config, home, network) = (config.clone(), home.clone().filter(|_| ours), endpoint.network());
@@ -90,7 +90,9 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
     };
     let incarnation = opened.recovered.me.incarnation;
     let keeper = opened.keeper.clone();
+    let useless = core::mem::take(&mut opened.useless_proofs);
     let hub = make_hub(&config, &endpoint, opened)?;
+    tokio::spawn(proofs::drop_useless(Arc::clone(&hub), useless));
     let greeting = Greeting {
         network: endpoint.network(),
         incarnation,
@@ -129,7 +131,7 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
 
 /// The engine with all that it has to know before the first link comes up.
 fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<Arc<Hub>, StartError> {
-    let Opened { disk, reads, mut reader, mut recovered, lists, incarnations, meta, fresh, keeper: _ } = opened;
+    let Opened { disk, reads, mut reader, mut recovered, lists, incarnations, meta, fresh, .. } = opened;
     let (trust, network, me) = (endpoint.trust().clone(), endpoint.network(), endpoint.identity());
     let evidence = match &trust {
         Trust::Network(_) => Bytes::copy_from_slice(me.certificate_der()),

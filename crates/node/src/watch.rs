@@ -33,12 +33,7 @@ pub(crate) async fn run(hub: Arc<Hub>, endpoint: Endpoint, home: Option<PathBuf>
         }
         if let Some((cert, key)) = &files {
             match certificate.look(|| load(cert, key)) {
-                Some(Ok(identity)) => {
-                    let renewed = renew(&endpoint, identity, cert);
-                    if renewed {
-                        hub.neighbours.try_again();
-                    }
-                }
+                Some(Ok(identity)) => renew(&hub, &endpoint, identity, cert),
                 Some(Err(why)) => tracing::warn!(why, "the renewed certificate does not load; the old one stays"),
                 None => {}
             }
@@ -127,24 +122,21 @@ fn load(certificate: &Path, key: &Path) -> Result<Identity, Unread> {
     })
 }
 
-/// Says whether new links use another certificate than before.
-fn renew(endpoint: &Endpoint, identity: Identity, certificate: &Path) -> bool {
+fn renew(hub: &Hub, endpoint: &Endpoint, identity: Identity, certificate: &Path) {
     let ours = endpoint.identity();
     if identity.certificate_der() == ours.certificate_der() {
-        return false;
+        return;
     }
     if identity.node() != ours.node() {
-        tracing::warn!("the new certificate is for another key: another node; restart to become it");
-        return false;
+        return tracing::warn!("the new certificate is for another key: another node; restart to become it");
     }
     match endpoint.reload(identity) {
-        Ok(()) => tracing::info!(certificate = %certificate.display(), "new links use the renewed certificate"),
-        Err(error) => {
-            tracing::warn!(%error, "the renewed certificate is not taken; the old one stays");
-            return false;
+        Ok(()) => {
+            tracing::info!(certificate = %certificate.display(), "new links use the renewed certificate");
+            hub.neighbours.try_again();
         }
+        Err(error) => tracing::warn!(%error, "the renewed certificate is not taken; the old one stays"),
     }
-    true
 }
 
 fn read_list(path: &Path, trust: &Trust) -> Result<Revocations, Unread> {

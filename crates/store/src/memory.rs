@@ -122,6 +122,7 @@ impl Inner {
             }
             Record::Member { node, evidence } => drop(self.members.insert(*node, evidence.clone())),
             Record::Proof { origin, bytes } => drop(self.proofs.insert(*origin, bytes.clone())),
+            Record::DropProof(origin) => drop(self.proofs.remove(origin)),
             Record::Revocations { place, bytes } => drop(self.revocations.insert(*place, bytes.clone())),
             Record::Meta { key, value } => drop(self.meta.insert(key.clone(), value.clone())),
         }

@@ -36,6 +36,8 @@ pub enum Record {
         /// The two signed headers.
         bytes: Bytes,
     },
+    /// An equivocation proof is of no use any more.
+    DropProof(Origin),
     /// A part of the revocation list; replaces one of the same place.
     Revocations {
         /// Its place in the list.

@@ -180,6 +180,7 @@ fn weight(record: &Record) -> usize {
             Record::Bundle(row) => row.bytes.len(),
             Record::Member { evidence, .. } => evidence.len(),
             Record::Proof { bytes, .. } | Record::Revocations { bytes, .. } => bytes.len(),
+            Record::DropProof(_) => 0,
             Record::Meta { value, .. } => value.len(),
         }
 }

@@ -91,6 +91,8 @@ fn what_is_committed_is_recovered(make: Make<'_>) {
         let digest = blake3::hash(&[view.header_bytes(), body.as_bytes()].concat());
         assert_eq!(head.head.as_bytes(), digest.as_bytes(), "P-B6");
     }
+    store.commit(&[Record::DropProof(origin(8)), Record::DropProof(origin(7))]).unwrap();
+    assert_eq!(store.recover().unwrap().proofs, []);
 }
 
 fn a_refused_batch_changes_nothing(make: Make<'_>) {

@@ -13,6 +13,7 @@ use crate::stats::bump;
 impl Engine {
     pub(super) fn link_up(&mut self, id: LinkId, peer: NodeId) {
         self.links.insert(id, Link::new(peer, self.config.link_window));
+        self.share_claims(peer);
         if self.revocations.revokes(&peer) {
             self.close(id, ByeCode::REVOKED, "its certificate is revoked", 0);
             return;
@@ -24,7 +25,11 @@ impl Engine {
     }
 
     pub(super) fn link_down(&mut self, id: LinkId) {
-        self.links.remove(&id);
+        self.end_searches(Some(id));
+        self.early_proofs.retain(|(link, _)| *link != id);
+        if let Some(link) = self.links.remove(&id) {
+            self.share_claims(link.peer);
+        }
         self.owed.retain(|(link, _)| *link != id);
         self.monger_input(mongering::Input::LinkDown(id));
     }

@@ -17,7 +17,7 @@ pub struct Held {
     pub member_checks: usize,
     /// Searches for the place of a fork.
     pub suspects: usize,
-    /// Proofs that wait for their author's certificate.
+    /// Proofs that wait for the verdict on messages of their origin.
     pub early_proofs: usize,
     /// Readers that wait for a commit.
     pub owed: usize,
@@ -64,7 +64,7 @@ impl Engine {
                 .filter(|(_, chain)| chain.fork.is_some())
                 .count(),
             members: self.members.len(),
-            member_checks: self.member_checks.len(),
+            member_checks: self.accounts.member_checks.len(),
             suspects: self.suspects.len(),
             early_proofs: self.early_proofs.len(),
             owed: self.owed.len(),

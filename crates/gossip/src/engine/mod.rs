@@ -1,9 +1,11 @@
 //! The engine: the small machines joined.
 
+mod allowance;
 mod feed;
 mod given;
 #[cfg(feature = "fuzz")]
 pub mod measure;
+mod proofs;
 mod told;
 
 mod links;
@@ -20,13 +22,16 @@ mod status;
 
 mod verdict;
 
+#[cfg(feature = "fuzz")]
+pub(crate) use allowance::MIN_ORIGINS;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use rand::{Rng, RngExt};
 use rumormill_wire::native::InvalidMessage;
-use rumormill_wire::{NodeId, Origin};
+use rumormill_wire::{NodeId, Origin, Seq};
 
 use crate::author::Author;
 use crate::bundle::Signer;
@@ -47,9 +52,6 @@ const BAN_US: u64 = 60_000_000;
 
 /// A difference older than this means "not in sync" (design: Spreading).
 const SYNC_AGE_US: u64 = 2_000_000;
-
-/// Certificates being checked at once.
-const MAX_MEMBER_CHECKS: usize = 256;
 
 /// Why an input was not taken. Nothing changed then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -86,7 +88,7 @@ pub struct Engine {
     clock: HybridClock,
     chains: Chains,
     members: BTreeMap<NodeId, Bytes>,
-    member_checks: BTreeSet<NodeId>,
+    accounts: allowance::Accounts,
     revocations: Arc<Revocations>,
     links: BTreeMap<LinkId, Link>,
     checks: Checks,
@@ -98,6 +100,8 @@ pub struct Engine {
     store_full: bool,
     recovery: own::Recovery,
     suspects: BTreeMap<Origin, forks::Suspect>,
+    looking_up: BTreeSet<(Origin, Seq)>,
+    unfound: BTreeSet<Origin>,
     early_proofs: Vec<(LinkId, rumormill_wire::native::Proof)>,
     mongering: Option<Mongering>,
     compare_at: Option<Timestamp>,
@@ -118,18 +122,24 @@ impl Engine {
             clock: HybridClock::default(),
             chains: Chains::default(),
             members: recovered.members.into_iter().collect(),
-            member_checks: BTreeSet::new(),
+            accounts: allowance::Accounts::default(),
             revocations: Arc::new(Revocations::default()),
             links: BTreeMap::new(),
             checks: Checks::new(config.max_checks),
             cache: Cache::new(config.cache_bytes),
-            greed: Greed::new(config.greedy_bytes_per_day, config.greedy_incarnations_per_day),
+            greed: Greed::new(
+                config.greedy_bytes_per_day,
+                config.greedy_incarnations_per_day,
+                config.greedy_places_per_day,
+            ),
             author: Author::new(recovered.me, config.max_pending, config.max_pending_bytes),
             appends: 0,
             committed: 0,
             store_full: false,
             recovery: own::Recovery::default(),
             suspects: BTreeMap::new(),
+            looking_up: BTreeSet::new(),
+            unfound: BTreeSet::new(),
             early_proofs: Vec::new(),
             mongering,
             compare_at: None,
@@ -144,7 +154,7 @@ impl Engine {
             engine.chains.restore(&chain.head, chain.last_clock, chain.kept);
         }
         for proof in recovered.proofs {
-            engine.set_fork(proof);
+            engine.restore_proof(proof);
         }
         for part in recovered.revocations.parts() {
             engine.put_in_force(Arc::clone(part));
@@ -165,6 +175,7 @@ impl Engine {
         self.run_timers();
         self.run_mongering();
         self.close_own_bundle();
+        self.look_up_more();
         self.feed_all();
         Ok(())
     }

@@ -7,7 +7,7 @@ use rumormill_wire::{Origin, Seq};
 use super::Engine;
 use crate::bundle::RawBundle;
 use crate::checks::{Entered, Progress, Purpose, Sender};
-use crate::io::{CheckId, Event, LinkId, Output};
+use crate::io::{CheckId, LinkId, Output};
 use crate::stats::bump;
 
 /// A STATUS that asks for a rewind waits so long for others to join it.
@@ -25,7 +25,13 @@ impl Engine {
     pub(super) fn rumor(&mut self, id: LinkId, rumor: &Rumor<'_>, frame: &Bytes) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.received = link.received.saturating_add(1);
-        let sender = Sender { link: id, ordinal: link.received, bytes: frame.len(), want_status: rumor.want_status };
+        let sender = Sender {
+            link: id,
+            peer: link.peer,
+            ordinal: link.received,
+            bytes: frame.len(),
+            want_status: rumor.want_status,
+        };
         let header = rumor.header;
         let raw = RawBundle::from_parts(header, frame.slice_ref(rumor.bundle));
         match self.by_number(&raw, rumor.answers_range) {
@@ -49,6 +55,11 @@ impl Engine {
         let header = raw.header();
         let (origin, first) = (header.origin, header.first);
         let next = self.chains.get(&origin).map_or(Seq::FIRST, |chain| chain.next);
+        let limit = self.limit_of(&origin);
+        if limit == Some(Seq::FIRST) {
+            // No place is lower: more evidence is of no use.
+            return ByNumber::Withdrawn;
+        }
         if self.suspect_wants(header, answers_range) {
             return ByNumber::Check(Purpose::Evidence);
         }
@@ -62,7 +73,7 @@ impl Engine {
         if first < next {
             return ByNumber::Check(Purpose::Evidence);
         }
-        if self.limit_of(&origin).is_some_and(|limit| first >= limit) {
+        if limit.is_some_and(|limit| first >= limit) {
             return ByNumber::Withdrawn;
         }
         let known = self.checks.has_place(origin, first) || first <= self.checks.run_end(origin, next);
@@ -82,8 +93,13 @@ impl Engine {
     fn duplicate(&mut self, sender: Sender, header: &BundleHeader) {
         bump(&mut self.stats.messages_duplicate, u64::from(header.count));
         let ours = self.chains.wanted(&header.origin);
+        let withdrawn = self.limit_of(&header.origin).is_some_and(|limit| header.next() > limit);
         if let Some(link) = self.links.get_mut(&sender.link) {
             link.note_has(header.origin, header.next(), ours);
+            if withdrawn {
+                // It does not know that yet (P-E2).
+                link.say(header.origin, self.now.plus(STATUS_DELAY_US));
+            }
         }
         self.judged(sender, header.origin);
     }
@@ -93,15 +109,13 @@ impl Engine {
         let in_flight = self.author.in_flight.as_ref().is_some_and(|own| own.bundle.header().origin == origin);
         let fresh = self.chains.get(&origin).is_none();
         let admitted = self.members.contains_key(&origin.node);
-        let full = self.store_full || (fresh && self.chains.len() >= self.config.max_origins);
+        let full = self.store_full || self.no_place(&origin);
         let counter = if in_flight || full {
             &mut self.stats.origins_full
-        } else if !admitted && !self.member_checks.contains(&origin.node) {
+        } else if !admitted && !self.accounts.member_checks.contains_key(&origin.node) {
             &mut self.stats.bundles_unadmitted
         } else if !self.greed.allows(&origin.node, raw.bytes().len(), fresh, self.now) {
-            if self.stats.bundles_greedy == 0 {
-                self.output.push_back(Output::Event(Event::Greedy { node: origin.node }));
-            }
+            self.tell_greedy(origin.node);
             &mut self.stats.bundles_greedy
         } else {
             match self.checks.enter(raw, sender, purpose) {

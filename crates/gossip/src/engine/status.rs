@@ -31,13 +31,13 @@ impl Engine {
         let mut wants = Vec::new();
         let mut in_sync = true;
         for entry in status.entries.iter() {
-            in_sync &= entry.next >= self.chains.wanted(&entry.origin);
+            in_sync &= entry.state == EntryState::Forked || entry.next >= self.chains.wanted(&entry.origin);
             if self.compare_entry(id, &entry) {
                 wants.push(entry.origin);
             }
         }
         if let Coverage::Range { low, high } = status.coverage {
-            self.unlisted_are_lacking(id, low, high, &status.entries);
+            self.unlisted_are_lacking(id, low, high, &status.entries, &mut wants);
             let me = self.author.origin;
             if low.node <= me.node && me.node <= high.node {
                 self.own_known(id, status.entries.iter());
@@ -68,7 +68,10 @@ impl Engine {
         if entry.next < next {
             // What is still on its way is not missing (P-S2).
             let on_its_way = link.last_sent.get(&origin).is_some_and(|last| last.next > entry.next);
-            if entry.state == EntryState::Hold {
+            if entry.state == EntryState::Forked {
+                // Its chain ends there: it takes nothing more.
+                link.cursors.remove(&origin);
+            } else if entry.state == EntryState::Hold {
                 link.cursors.insert(origin, Cursor { next: entry.next, parked: true, since: now });
             } else if !on_its_way && !link.note_lacks(origin, entry.next, now, limit) {
                 bump(&mut self.stats.cursor_overflow, 1);
@@ -90,49 +93,39 @@ impl Engine {
         }
         let ended = self.limit_of(&origin).is_some_and(|limit| next >= limit);
         let fresh = ours.is_none();
-        let room = !fresh || self.chains.len() < self.config.max_origins;
-        let wanted = !ended && room && self.greed.allows(&origin.node, 1, fresh, self.now);
+        let wanted = !ended && !self.no_place(&origin) && self.greed.allows(&origin.node, 1, fresh, self.now);
         if let Some(link) = self.links.get_mut(&id).filter(|_| wanted) {
             link.note_ahead(origin, entry.next, now);
+            if let Some(behind) = link.behind.get_mut(&origin) {
+                behind.ended = entry.state == EntryState::Forked;
+            }
         }
         wanted || proof_wanted
     }
 
-    /// Sends our proof to a neighbour that has none or a higher one. Says whether it has a lower one than we.
-    fn offer_proof(&mut self, id: LinkId, entry: &StatusEntry) -> bool {
-        let fork = self.chains.get(&entry.origin).and_then(|chain| chain.fork);
-        let theirs = (entry.state == EntryState::Forked).then_some(entry.next);
-        match (fork, theirs) {
-            (Some(ours), theirs) if theirs.is_none_or(|place| ours.place() < place) => {
-                self.send_proof(id, &ours);
-                false
-            }
-            (Some(ours), Some(place)) => place < ours.place(),
-            (None, Some(place)) => self.limit_of(&entry.origin).is_none_or(|limit| place < limit),
-            _ => false,
-        }
-    }
-
-    fn unlisted_are_lacking(&mut self, id: LinkId, low: Origin, high: Origin, entries: &StatusEntries<'_>) {
+    /// What is not listed is not there. A chain that ends early here may have been withdrawn whole there, so it is named
+    /// in the answer instead of being sent.
+    fn unlisted_are_lacking(
+        &mut self,
+        id: LinkId,
+        low: Origin,
+        high: Origin,
+        entries: &StatusEntries<'_>,
+        named: &mut Vec<Origin>,
+    ) {
         let mut listed = entries.iter().map(|entry| entry.origin).peekable();
         let now = self.now;
-        let mut proofs = Vec::new();
         let Some(link) = self.links.get_mut(&id) else { return };
         for (origin, chain) in self.chains.range(low, high) {
             while listed.next_if(|other| other < origin).is_some() {}
-            if listed.peek() == Some(origin) {
+            if listed.peek() == Some(origin) || chain.wanted() == Seq::FIRST || link.last_sent.contains_key(origin) {
                 continue;
             }
-            proofs.extend(chain.fork);
-            if chain.wanted() == Seq::FIRST || link.last_sent.contains_key(origin) {
-                continue;
-            }
-            if !link.note_lacks(*origin, Seq::FIRST, now, self.config.max_cursors) {
+            if chain.fork.is_some() {
+                named.push(*origin);
+            } else if !link.note_lacks(*origin, Seq::FIRST, now, self.config.max_cursors) {
                 bump(&mut self.stats.cursor_overflow, 1);
             }
-        }
-        for proof in proofs {
-            self.send_proof(id, &proof);
         }
     }
 
@@ -204,7 +197,8 @@ impl Engine {
             kept: Seq::FIRST,
             state: EntryState::Normal,
         });
-        let held = self.store_full || !self.greed.allows(&origin.node, 1, chain.is_none(), self.now);
+        let held =
+            self.store_full || self.no_place(&origin) || !self.greed.allows(&origin.node, 1, chain.is_none(), self.now);
         if held && entry.state == EntryState::Normal {
             entry.state = EntryState::Hold;
         }
@@ -266,6 +260,8 @@ impl Engine {
     pub(super) fn compare_with_somebody(&mut self) {
         use rand::RngExt;
         self.arm_comparison();
+        self.end_searches(None);
+        self.look_up_again();
         let open: Vec<_> = self.links.iter().filter(|(_, link)| !link.closing).map(|(id, _)| *id).collect();
         if open.is_empty() {
             return;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rumormill_wire::{NodeId, Origin, Seq};
 
-use super::{Engine, MAX_MEMBER_CHECKS};
+use super::Engine;
+use super::rumor::STATUS_DELAY_US;
 use crate::bundle::{Invalid, VerifiedBundle};
 use crate::checks::{Progress, Purpose, Sender};
 use crate::config::Dissemination;
@@ -36,6 +37,7 @@ impl Engine {
             }
         }
         self.advance(origin);
+        self.early_proofs_of(origin);
     }
 
     /// Takes a copy out and runs the next one of its place.
@@ -91,6 +93,10 @@ impl Engine {
         if header.first > Seq::FIRST && last_clock.is_some_and(|last| bundle.first_clock() <= last) {
             return Err(Refusal::Clock);
         }
+        // Several of its author's were being checked at once: what is kept is counted one by one.
+        if self.no_place(&origin) || !self.greed.allows(&origin.node, bundle.bytes().len(), fresh, self.now) {
+            return Err(Refusal::Held);
+        }
         self.greed.charge(&origin.node, bundle.bytes().len(), fresh, self.now);
         if origin == self.author.origin {
             self.new_incarnation("a neighbour has more of our chain than our store");
@@ -124,8 +130,12 @@ impl Engine {
         }
         for link in self.links.values_mut() {
             if link.behind.get(&origin).is_some_and(|behind| behind.next <= ours) {
-                link.behind.remove(&origin);
+                let ended = link.behind.remove(&origin).is_some_and(|behind| behind.ended);
                 link.note_has(origin, ours, ours);
+                if ended {
+                    // It stopped here: it is told where we are and gives its reason.
+                    link.say(origin, self.now.plus(STATUS_DELAY_US));
+                }
             }
         }
         let from: Vec<_> = senders.iter().map(|sender| sender.link).collect();
@@ -135,8 +145,15 @@ impl Engine {
     fn refused(&mut self, bundle: &Arc<VerifiedBundle>, senders: &[Sender], refusal: Refusal) {
         let origin = bundle.header().origin;
         for sender in senders {
+            if refusal == Refusal::Held {
+                self.tell_greedy(origin.node);
+                bump(&mut self.stats.bundles_greedy, 1);
+                self.dropped(*sender, origin);
+                continue;
+            }
             self.judged(*sender, origin);
             match refusal {
+                Refusal::Held => {}
                 Refusal::Withdrawn => bump(&mut self.stats.bundles_withdrawn, 1),
                 Refusal::Fork => self.evidence(bundle, sender.link),
                 Refusal::Clock => {
@@ -171,28 +188,32 @@ impl Engine {
     }
 
     pub(super) fn member(&mut self, id: LinkId, node: NodeId, evidence: Bytes) {
-        if self.members.contains_key(&node) || self.member_checks.contains(&node) {
+        if self.members.contains_key(&node) || self.accounts.member_checks.contains_key(&node) {
             return;
         }
+        let Some(peer) = self.peer(id) else { return };
         if check_node_id(&node).is_err() {
             return self.misbehaved(id, "a certificate for a key that can be no node");
         }
-        if self.member_checks.len() < MAX_MEMBER_CHECKS {
-            self.member_checks.insert(node);
+        if self.accounts.begin_member(node, peer) {
             self.output.push_back(Output::CheckMember { link: id, node, evidence });
+        } else {
+            bump(&mut self.stats.certificates_full, 1);
         }
     }
 
     pub(super) fn member_verdict(&mut self, id: LinkId, node: NodeId, verdict: Option<Bytes>) {
-        self.member_checks.remove(&node);
+        self.accounts.member_checks.remove(&node);
         if let Some(evidence) = verdict {
             return self.admit(node, evidence);
         }
         for check in self.checks.waiting_for(&node) {
+            let origin = self.checks.get(check).map_or(Origin { node, ..Origin::MIN }, |c| c.raw.header().origin);
             for sender in self.take_check(check) {
                 bump(&mut self.stats.bundles_unadmitted, 1);
-                self.judged(sender, Origin { node, ..Origin::MIN });
+                self.judged(sender, origin);
             }
+            self.early_proofs_of(origin);
         }
         self.misbehaved(id, "a certificate that does not belong to this network");
     }
@@ -206,7 +227,6 @@ impl Engine {
         for check in self.checks.waiting_for(&node) {
             self.run_check(check);
         }
-        self.admit_proofs();
     }
 }
 
@@ -214,6 +234,7 @@ impl Engine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refusal {
     Withdrawn,
+    Held,
     Fork,
     Clock,
 }

@@ -9,7 +9,8 @@ use super::cast::{self, ENDS, HONEST};
 use super::liar::MAX_UNJUDGED;
 use super::ops::Switches;
 use super::world::{World, claim};
-use crate::checks::MAX_SENDERS;
+use crate::checks::{MAX_SENDERS, SHARE};
+use crate::engine::MIN_ORIGINS;
 use crate::io::{Input, LinkId};
 use crate::link::{MAX_BEHIND, MAX_DIRTY, MAX_PULLS};
 
@@ -58,12 +59,15 @@ impl World<'_> {
     fn sizes(&self, end: usize) -> Result<(), Finding> {
         let (held, config) = (self.nodes[end].engine.held(), &self.config);
         let readers = held.links * (MAX_UNJUDGED + BUNDLE);
+        // What one member fills is not what another needs: each has a share beside the room for all.
+        let shares = SHARE.min(config.max_checks) * held.links;
+        let origins = config.max_origins + held.members * MIN_ORIGINS.min(config.max_origins_per_node);
         // Our own incarnations are ours to make.
         let own: usize = self.nodes[end].disk.bundles.keys().filter(|o| o.node == cast::id(ENDS[end])).count();
         let bounds = [
-            ("bundles being checked", held.checks, config.max_checks),
-            ("origins", held.origins, config.max_origins + own),
-            ("proofs", held.proofs, config.max_origins + own),
+            ("bundles being checked", held.checks, config.max_checks + shares),
+            ("origins", held.origins, origins + own),
+            ("proofs", held.proofs, origins + own),
             ("members", held.members, cast::members().count()),
             ("certificates being checked", held.member_checks, 256),
             ("searches", held.suspects, 64),
@@ -74,8 +78,8 @@ impl World<'_> {
             ("links", held.links, 5 + self.nodes[end].jobs.len()),
             ("cursors", held.link.cursors, config.max_cursors),
             ("claims", held.link.behind, MAX_BEHIND),
-            ("origins sent", held.link.last_sent, config.max_origins + own),
-            ("frames without a verdict", held.link.open, config.max_checks * MAX_SENDERS),
+            ("origins sent", held.link.last_sent, origins + own),
+            ("frames without a verdict", held.link.open, (config.max_checks + shares) * MAX_SENDERS),
             ("ranges asked for", held.link.pulls, MAX_PULLS),
             ("origins to say something about", held.link.dirty, MAX_DIRTY),
         ];

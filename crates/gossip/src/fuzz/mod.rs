@@ -36,8 +36,6 @@ pub use plant::{Plant, Sound};
 const OPEN_FULL: bool = false;
 /// Rumor mongering towards one that holds back.
 const OPEN_HOLD: bool = false;
-/// A look-up of what is not yet committed.
-const OPEN_LOOK_UP: bool = false;
 
 /// Operations in one input; what follows is not read.
 const MAX_OPS: usize = 256;

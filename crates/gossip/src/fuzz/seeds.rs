@@ -175,7 +175,9 @@ fn forks() -> Vec<Seed> {
         .op(Kind::Work, &[0, 0, 9]);
     let invalid = prompt().liar().chain(0, 2).op(Kind::Proof, &[0, LIAR, 2, 0, 1]).chain(1, 2);
     let compatible = prompt().liar().chain(0, 2).op(Kind::Proof, &[0, LIAR, 0, 0, 0]);
-    let of_others = prompt().liar().op(Kind::Proof, &[0, A, 3, 0, 1]).op(Kind::Proof, &[1, HONEST, 3, 0, 1]);
+    // Of authors with messages: about others a proof is not even looked at.
+    let of_others = prompt().liar().op(Kind::Submit, &[0, 200]).op(Kind::Submit, &[1, 200]).deliver();
+    let of_others = of_others.op(Kind::Proof, &[0, A, 3, 0, 1]).op(Kind::Proof, &[1, HONEST, 3, 0, 1]);
     let shapes = [GAP, OVERLAP, FAR, FIRST, OTHER_PREVIOUS, BRANCH, BRANCH + OVERLAP, BRANCH + FIRST];
     let shapes = shapes.into_iter().fold(prompt().liar().chain(0, 3), |script, shape| {
         script.op(Kind::Sign, &[0, LIAR, shape, 1]).op(Kind::Sign, &[1, LIAR, shape, 2, 0, 9, 3]).deliver()

@@ -107,6 +107,7 @@ fn config(switches: Switches) -> EngineConfig {
         max_pending_bytes: 4_096,
         max_cursors: small(Switches::CURSORS, 2, 64),
         max_origins: small(Switches::ORIGINS, 8, 96),
+        max_origins_per_node: small(Switches::ORIGINS, 6, 64),
         greedy_bytes_per_day: greed(4_000),
         greedy_incarnations_per_day: greed(4),
         ..EngineConfig::new(NETWORK)

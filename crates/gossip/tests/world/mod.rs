@@ -147,6 +147,8 @@ pub struct World {
     /// Whether every output is put into `trace`.
     pub tracing: bool,
     pub trace: blake3::Hasher,
+    /// What nodes send to strangers, if it is to be kept.
+    pub overheard: Option<Vec<(LinkId, Bytes)>>,
     /// How many appends a commit takes with it and how long it takes, in microseconds.
     pub commit_us: u64,
     queue: BTreeMap<(u64, u64), Happening>,
@@ -174,6 +176,7 @@ impl World {
             config,
             tracing: false,
             trace: blake3::Hasher::new(),
+            overheard: None,
             commit_us: 200,
             queue: BTreeMap::new(),
             order: 0,
@@ -425,7 +428,10 @@ impl World {
         self.nodes[n].wire_bytes += u64::try_from(bytes).unwrap();
         let delay = self.rng.random_range(50..500);
         self.later(n, 30, Input::Writable { link, bytes });
-        let Some(wire) = self.wires.get_mut(&(n, link)) else { return };
+        let Some(wire) = self.wires.get_mut(&(n, link)) else {
+            self.overheard.iter_mut().for_each(|heard| heard.push((link, Bytes::copy_from_slice(&frame[4..]))));
+            return;
+        };
         wire.free_at = wire.free_at.max(self.now + delay) + 1;
         let (to, when) = (wire.to, wire.free_at);
         let life = self.nodes[to.node].life;

@@ -47,6 +47,11 @@ pub(super) fn keep(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Record::Bundle(_) => Ok(()),
         Record::Member { node, evidence } => put(db, MEMBER, node.as_bytes(), evidence),
         Record::Proof { origin, bytes } => put(db, PROOF, &origin_to_sql(origin), bytes),
+        Record::DropProof(origin) => {
+            db.prepare_cached("DELETE FROM kept WHERE kind = ?1 AND key = ?2")?
+                .execute(params![PROOF, &origin_to_sql(origin)[..]])?;
+            Ok(())
+        }
         Record::Revocations { place, bytes } => put(db, REVOCATIONS, &[*place], bytes),
         Record::Meta { key, value } => put(db, META, key.as_bytes(), value),
     }
