@@ -17,9 +17,12 @@ ROOT = Path(__file__).resolve().parent.parent
 LIARS = ["-p", "rumormill-gossip", "--test", "liars"]
 REVOCATION = ["-p", "rumormill-gossip", "--test", "revocation"]
 ATTACKERS = ["-p", "rumormill-node", "--test", "attackers"]
-GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
 PROOFS = ["-p", "rumormill-gossip", "--test", "proofs"]
 ORDERS = ["-p", "rumormill-gossip", "--test", "orders"]
+FULL = ["-p", "rumormill-gossip", "--test", "full"]
+GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
+TIME = ["-p", "rumormill-node", "--test", "time"]
+STATE = ["-p", "rumormill-node", "--test", "state"]
 
 # Name, file, what stands there, what takes its place, test command, test that has to fail.
 GUARDS = [
@@ -54,11 +57,44 @@ GUARDS = [
      "if near {", "if true {",
      LIARS, "clocks_from_1970_and_2200_neither_pull_ours_nor_part_the_logs"),
     ("clock from 2200: it is not shown", "crates/node/src/view.rs",
-     "&& place.clock.0 <= self.wall_us.saturating_add(AHEAD_US)", "",
+     "&& place.clock.0 <= until_us", "&& until_us > 0",
      ["-p", "rumormill-node", "--lib", "view"], "view::tests"),
     ("clock from 1970: it is shown as late", "crates/node/src/view.rs",
      "let late = received.saturating_sub(place.clock.0) > AHEAD_US;", "let late = received == u64::MAX;",
      ["-p", "rumormill-node", "--lib", "view"], "view::tests"),
+    ("clock from ahead: followers and doors are told when its time has come", "crates/node/src/hub/due.rs",
+     "let _ = self.followers.send(News::Due(part.into()));", "drop(part);",
+     TIME, "a_message_from_ahead_is_told_to_everybody_once_when_its_time_has_come"),
+    ("clock from ahead: what was told is not told again", "crates/node/src/follow.rs",
+     "entries.into_iter().filter(|entry| so_far.fence", "entries.into_iter().filter(|entry| true || so_far.fence",
+     TIME, "those_who_begin_to_follow_in_the_middle_are_told_each_message_once"),
+    ("our clock was wrong: a new incarnation when it is put right", "crates/gossip/src/clock.rs",
+     "let back = highest.saturating_sub(wall_us) > MAX_AHEAD_US;", "let back = false;",
+     ["-p", "rumormill-gossip", "--test", "clocks"],
+     "a_clock_put_right_begins_a_new_incarnation_then_and_there"),
+    ("a letter key near 2^64: it does not count before its time", "crates/node/src/letters/keys.rs",
+     "key.clock.0 > self.wall.now_us().saturating_add(AHEAD_US)", "key.clock.0 < self.wall.now_us() / 2",
+     ["-p", "rumormill-node", "--lib", "letters::keys"], "letters::keys::tests"),
+    ("a letter key: the newest incarnation counts", "crates/node/src/letters/keys.rs",
+     "(believed, incarnation, key.seq.0)", "(believed, key.clock.0, incarnation.min(1) * key.seq.0)",
+     ["-p", "rumormill-node", "--lib", "letters::keys"], "letters::keys::tests"),
+    ("planted keys: a directory that others can write", "crates/transport/src/private.rs",
+     "if mode & WRITABLE != 0 {\n        return Err(NotOurs::Writable { mode }.into());\n    }\n    let named",
+     "let named",
+     ["-p", "rumormill-transport", "--lib", "private"], "private::tests"),
+    ("planted keys: a key that others can write", "crates/transport/src/private.rs",
+     "if mode & WRITABLE != 0 {\n        return Err(NotOurs::Writable { mode }.into());\n    }\n    if key",
+     "if key",
+     ["-p", "rumormill-transport", "--lib", "private"], "private::tests"),
+    ("a store of another network", "crates/node/src/opened/binding.rs",
+     "Some(Ok(found)) if found == network.0 => Ok(()),", "Some(Ok(_)) => Ok(()),",
+     STATE, "a_store_of_another_network_is_refused_with_both_ids_and_left_as_it_is"),
+    ("an old copy of the store", "crates/node/src/keeper.rs",
+     "if found.life < mark.life || chain {", "if found.life < mark.life && !chain && chain {",
+     STATE, "an_old_copy_of_the_store_put_back_is_found_with_no_neighbour_there"),
+    ("a store replaced under the node", "crates/node/src/keeper.rs",
+     "Ok(false) => return Err", "Ok(false) if seen.path.as_os_str().is_empty() => return Err",
+     STATE, "a_store_replaced_under_a_running_node_stops_it_and_what_is_there_is_not_touched"),
     ("clock that does not rise", "crates/gossip/src/engine/verdict.rs",
      "bundle.first_clock() <= last)", "bundle.first_clock() < last)",
      LIARS, "a_clock_that_does_not_rise_is_invalid_for_everybody"),
@@ -212,6 +248,9 @@ GUARDS = [
     ("refused: the next try is later", "crates/node/src/link/plan.rs",
      "if ended.refused { self.refused.next(rng) } else { self.nobody.next(rng) }", "self.nobody.next(rng)",
      ["-p", "rumormill-node", "--lib", "plan"], "a_refusal_is_tried_minutes_later_in_the_end"),
+    ("refused: a neighbour that is banned here is not dialled", "crates/node/src/link/dial.rs",
+     "if let Some(left) = hub.banned(name, known) {", "if let Some(left) = None::<Duration> {",
+     ["-p", "rumormill-node", "--test", "neighbours"], "one_that_is_banned_here_is_left_alone_until_the_ban_ends"),
     ("refused: who wants to be left alone is", "crates/node/src/link/plan.rs",
      "delay.max(ended.retry_after().min(LONGEST_RETRY_AFTER))", "delay",
      ["-p", "rumormill-node", "--lib", "plan"], "who_wants_to_be_left_alone_is_for_some_minutes"),
@@ -222,9 +261,6 @@ GUARDS = [
     ("revocation: an older part changes nothing", "crates/wire/src/native/revocations.rs",
      "let newer = part.number > self.number_of(part.place);", "let newer = true;",
      ["-p", "rumormill-wire", "--lib", "revocations"], "a_part_replaces_an_older_one_of_its_place_and_no_other"),
-    ("revocation: a part is sent once", "crates/gossip/src/revocation.rs",
-     "&& !sent(part))", ")",
-     REVOCATION, "a_long_list_goes_round_in_parts_and_each_part_once_to_whoever_lacks_it"),
     ("revocation: who passes on a false list loses its link", "crates/gossip/src/engine/revoked.rs",
      'self.misbehaved(id, "a revocation list that the CA did not sign");', "let _ = id;",
      REVOCATION, "a_list_that_the_ca_did_not_sign_ends_the_link_of_whoever_passed_it_on"),
@@ -237,6 +273,24 @@ GUARDS = [
     ("post-quantum required", "crates/transport/src/trust.rs",
      "if !post_quantum {", "if true || !post_quantum {",
      ["-p", "rumormill-transport", "--test", "visible"], "where_post_quantum_is_required"),
+    ("full store: what is held is not sent again", "crates/gossip/src/engine/status.rs",
+     "if entry.state == EntryState::Hold || link.hold {", "if false {",
+     FULL, "a_refused_author_and_a_full_table_are_lag_at_both_ends_and_not_sent_again"),
+    ("full store: no two full lists for ever", "crates/gossip/src/engine/status.rs",
+     "if nothing_new && (self.store_full || link.hold) {", "if false {",
+     FULL, "a_full_node_costs_no_traffic_that_grows"),
+    ("full store: nothing passes twice", "crates/gossip/src/engine/rumor.rs",
+     "let passed = first < self.passed_to(&origin);", "let passed = false;",
+     FULL, "two_full_nodes_and_a_ring_of_them_pass_each_bundle_once"),
+    ("full store: whoever has most there loses first", "crates/gossip/src/passing.rs",
+     "self.shares.iter().max_by_key(|(_, share)| share.bytes)", "self.shares.iter().min_by_key(|(_, share)| share.bytes)",
+     ["-p", "rumormill-gossip", "--lib", "passing"], "whoever_has_most_loses_first"),
+    ("an author over its rate is not asked for before a bundle fits", "crates/gossip/src/engine/held.rs",
+     "Why::OverRate => !self.greed.allows(&origin.node, MAX_BUNDLE_LEN, fresh, self.now),", "Why::OverRate => false,",
+     FULL, "a_refused_author_and_a_full_table_are_lag_at_both_ends_and_not_sent_again"),
+    ("more origins than one STATUS names", "crates/gossip/src/link.rs",
+     "self.dirty_over = true;", "",
+     FULL, "more_origins_than_one_status_names_are_not_forgotten"),
 ]
 
 
@@ -271,7 +325,7 @@ def fails_without(copy, file, old, new, command, test, name):
         sound[path] = (copy / path).read_text()
         (copy / path).write_text(sound[path].replace(before, after, 1))
     run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
-    if command in (LIARS, ATTACKERS, REVOCATION, GREETINGS, PROOFS, ORDERS):
+    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL):
         run.append(test)
     try:
         done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)

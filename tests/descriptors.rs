@@ -66,7 +66,7 @@ fn descriptors_for_files_are_kept_whoever_comes() {
     // Its owner is answered, files are opened, and a neighbour is let in.
     alice.send("still here");
     net.certs(&["issue", "mallory"]);
-    net.certs(&["revoke", "mallory"]);
+    net.certs(&["revoke", "mallory", "--no-cut"]);
     until("the revocation list is read", || alice.metric("node_revocation_list") == 1);
     let bob = net.start("bob", &[&alice]);
     until("a neighbour is linked", || alice.peers().len() == 1);

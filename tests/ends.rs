@@ -56,7 +56,7 @@ fn commands(net: &Net, alice: &Node, scratch: &Path) -> Vec<(Command, String, St
         &["certs", "show", "--home", &home],
         &["certs", "show", "alice", "--json", "--home", &home],
         &["certs", "issue", "zoe", "--out", &out, "--home", &home],
-        &["certs", "revoke", "zoe", "--home", &home],
+        &["certs", "revoke", "zoe", "--no-cut", "--home", &home],
         &["certs", "init", "--home", &fresh],
         &["demo"],
         &["demo", "--json"],
@@ -230,6 +230,8 @@ fn exit_codes_tell_what_was_asked_wrongly_from_what_failed() {
         owned(&["certs", "show", "nobody", "--home", &home]),
         owned(&["certs", "show", &text, "--home", &home]),
         owned(&["certs", "revoke", "nobody", "--home", &home]),
+        owned(&["certs", "revoke", "alice", "--home", &home]),
+        owned(&["certs", "revoke", "alice", "--state", &nowhere, "--home", &home]),
         owned(&["demo", "--fast"]),
         owned(&["process", "4", "4", "x"]),
         owned(&["process", "4", "4", "10000"]),
@@ -260,6 +262,11 @@ fn exit_codes_tell_what_was_asked_wrongly_from_what_failed() {
     // The same address twice: asked for rightly.
     let carol = net.start("carol", &[]);
     until("it listens", || carol.said().contains("listening"));
+    // What no node takes is asked for wrongly, whoever finds out.
+    for words in [&["send", "x", "--room", "\u{202e}"][..], &["send", &"x".repeat(40_000)]] {
+        let done = carol.ask(words);
+        assert_eq!(done.status.code(), Some(2), "{}", said(&done));
+    }
     let mut second = rumormill();
     second.args(["node", "--name", "bob", "--listen", &carol.addr.to_string(), "--state", &state, "--home", &home]);
     let mut second = second.stderr(Stdio::null()).spawn().unwrap();

@@ -121,12 +121,12 @@ fn nobody_comes_in_without_a_certificate_or_with_one_that_has_expired() {
     let net = Net::new();
     let alice = net.start("alice", &[]);
     assert!(intrude(&alice, None).is_empty());
-    alice.says("reason=no certificate");
+    alice.says("reason=\"no certificate\"");
     let dir = net.dir.path().join("late");
     LocalCa::open(&net.home()).unwrap().issue("late", Duration::from_secs(1), Some(&dir)).unwrap();
     until("it has expired and is refused", || {
         intrude(&alice, Some(&dir));
-        alice.said().contains("reason=certificate expired")
+        alice.said().contains("reason=\"certificate expired\"")
     });
     assert!(intrude(&alice, Some(&dir)).is_empty());
     assert!(alice.peers().is_empty());

@@ -154,7 +154,7 @@ impl Proxy {
 
     /// Waits for the end; exit code, standard output, standard error.
     pub fn end(mut self) -> (Option<i32>, String, String) {
-        let deadline = Instant::now() + 2 * PATIENCE;
+        let deadline = Instant::now() + PATIENCE;
         while self.child.try_wait().unwrap().is_none() {
             if Instant::now() > deadline {
                 self.child.kill().unwrap();

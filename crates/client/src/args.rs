@@ -4,6 +4,7 @@ mod certs;
 mod classroom;
 mod older;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, Command};
 use rumormill_node::NodeOptions;
 
@@ -20,6 +21,7 @@ fn help(key: &str) -> &'static str {
         }
         "insecure-bind" => "Let doors listen beyond loopback, where anybody can read and forge what they carry",
         "state" => "Directory of the store and the local socket",
+        "restored" => "For one start: STATE was put back from a copy, or its store removed, on purpose",
         "socket" => "Path of the local socket [default: STATE/node.sock]",
         "store" => "sqlite or memory [default: sqlite]",
         "durability" => "full survives a loss of power, normal the end of the process [default: full]",
@@ -56,6 +58,11 @@ fn value(name: &'static str, text: &'static str) -> Arg {
     Arg::new(name).long(name).value_name("VALUE").help(text)
 }
 
+/// A path. An empty one would be the working directory by accident.
+fn path(name: &'static str, text: &'static str) -> Arg {
+    value(name, text).value_parser(NonEmptyStringValueParser::new())
+}
+
 fn flag(name: &'static str, text: &'static str) -> Arg {
     Arg::new(name).long(name).action(ActionOf::SetTrue).help(text)
 }
@@ -71,7 +78,7 @@ fn node() -> Command {
         let arg = value(key, help(key));
         match *key {
             "neighbour" | "door" => arg.action(ActionOf::Append),
-            "insecure-bind" => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+            "insecure-bind" | "restored" => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
             _ => arg,
         }
     });
@@ -91,8 +98,8 @@ fn node() -> Command {
 
 fn socket() -> [Arg; 2] {
     [
-        value("socket", "Socket of the running node [default: STATE/node.sock]").value_name("PATH"),
-        value("state", "State directory of the running node [default: the working directory]").value_name("DIR"),
+        path("socket", "Socket of the running node [default: STATE/node.sock]").value_name("PATH"),
+        path("state", "State directory of the running node [default: the working directory]").value_name("DIR"),
     ]
 }
 

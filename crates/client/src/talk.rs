@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use rumormill_node::PeerInfo;
 use rumormill_node::socket::{Client, ClientError, Info, LogEvent, MAX_ROOM_LEN, default_path};
 use rumormill_node::validity::{Standing, date};
 use rumormill_node::{Foreign, foreign};
+use rumormill_node::{PeerInfo, own_clock_suspected};
 
 use crate::output::{Failure, Out, colour};
 use crate::shown;
@@ -39,7 +39,10 @@ fn failure(why: ClientError) -> Failure {
         }
         _ => "",
     };
-    Failure::failed(why, next)
+    match &why {
+        ClientError::Wrong(_) => Failure::usage(why, "nothing was sent"),
+        _ => Failure::failed(why, next),
+    }
 }
 
 /// Connects and asks.
@@ -131,23 +134,38 @@ struct Listed<'a, T> {
 
 fn links(out: &mut Out, peers: Vec<PeerInfo>) {
     out.line(format_args!(
-        "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} TLS",
-        "NAME", "ADDRESS", "DIRECTION", "LAG", "BEHIND", "IN SYNC"
+        "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {:<20} TLS",
+        "NAME", "ADDRESS", "DIRECTION", "LAG", "BEHIND", "IN SYNC", "WHY"
     ));
-    for peer in peers {
+    for peer in &peers {
         let sync = if peer.in_sync { "yes" } else { "no" };
         out.line(format_args!(
-            "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {} {}",
+            "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {:<20} {} {}{}",
             Foreign::new(&peer.name).name().to_string(),
             peer.addr,
             peer.direction,
             peer.lag,
             peer.behind,
             sync,
+            peer.why.as_deref().unwrap_or("-"),
             peer.tls_version,
-            peer.tls_group
+            peer.tls_group,
+            clock(peer.clock_off_s)
         ));
     }
+    if let Some(off) = own_clock_suspected(&peers) {
+        out.line(format_args!("our own clock is suspected: most neighbours' are {}", off_by(off)));
+    }
+}
+
+/// What is said of a neighbour's clock that is off.
+fn clock(off_s: i64) -> String {
+    if off_s == 0 { String::new() } else { format!("; its clock is {} ours", off_by(off_s)) }
+}
+
+fn off_by(off_s: i64) -> String {
+    let by = off_s.unsigned_abs();
+    if off_s > 0 { format!("{by} s ahead of") } else { format!("{by} s behind") }
 }
 
 /// Certificates that are outside their dates or soon will be, and who has which revocation list.

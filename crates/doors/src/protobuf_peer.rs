@@ -74,7 +74,7 @@ impl Config {
         if retry.is_some() && spec.text("join").is_none() {
             return Err(spec.error("retry: there is no `join` to try again"));
         }
-        Ok(Self { listen: spec.listen(None)?, id, join: spec.addr("join")?, retry })
+        Ok(Self { listen: spec.listen(None)?, id, join: spec.host("join")?, retry })
     }
 }
 

@@ -5,9 +5,39 @@ use std::collections::{BTreeMap, BTreeSet};
 use rumormill_wire::native::{EntryState, SignedHeader, StatusEntry};
 use rumormill_wire::{Clock, Digest, HeadHash, NodeId, Origin, Seq};
 
-use crate::bundle::bundle_digest;
+use crate::bundle::{VerifiedBundle, bundle_digest};
 use crate::frontier::{Fingerprint, entry_hash};
 use crate::proof::VerifiedProof;
+
+/// The end of a chain: what the next bundle is checked against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// The number wanted next.
+    pub next: Seq,
+    /// The last bundle.
+    pub head: Option<SignedHeader>,
+    /// Its digest; zero for an empty chain.
+    pub digest: Digest,
+    /// Clock of its last message.
+    pub last_clock: Clock,
+}
+
+impl End {
+    /// Behind nothing.
+    pub const EMPTY: Self = Self { next: Seq::FIRST, head: None, digest: Digest::ZERO, last_clock: Clock(0) };
+
+    /// Behind this bundle.
+    #[must_use]
+    pub fn after(bundle: &VerifiedBundle) -> Self {
+        let signed = *bundle.signed_header();
+        Self {
+            next: signed.header.next(),
+            head: Some(signed),
+            digest: bundle.digest(),
+            last_clock: bundle.last_clock(),
+        }
+    }
+}
 
 /// What the engine knows of one origin's bundles; the bundles themselves are in the store.
 #[derive(Debug, Clone)]
@@ -54,6 +84,12 @@ impl Chain {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
+    }
+
+    /// Where it ends.
+    #[must_use]
+    pub const fn end(&self) -> End {
+        End { next: self.next, head: self.head, digest: self.digest, last_clock: self.last_clock }
     }
 
     /// The number wanted next as others should see it: never beyond the limit.
@@ -144,6 +180,29 @@ impl Chains {
             chain.digest = digest;
             chain.last_clock = last_clock;
         });
+    }
+
+    /// A chain goes back to where it ended before; one that was empty goes, with what was proven about it (P-E1).
+    pub fn go_back(&mut self, origin: Origin, end: &End) {
+        let empty = self.update(origin, |chain| {
+            chain.next = end.next;
+            chain.head = end.head;
+            chain.digest = end.digest;
+            chain.last_clock = end.last_clock;
+            // It may be of a bundle that is lost.
+            chain.before = None;
+            chain.next == Seq::FIRST
+        });
+        if !empty {
+            return;
+        }
+        self.map.remove(&origin);
+        if let Some(count) = self.of_node.get_mut(&origin.node) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.of_node.remove(&origin.node);
+            }
+        }
     }
 
     /// A chain from the store.

@@ -175,6 +175,17 @@ impl Checks {
         }
     }
 
+    /// The copy at the lowest place of this origin, if it holds.
+    #[must_use]
+    pub fn done_lowest(&self, origin: Origin) -> Option<(CheckId, Arc<VerifiedBundle>)> {
+        let (_, ids) = self.places.range((origin, Seq(0))..=(origin, Seq(u64::MAX))).next()?;
+        let id = *ids.front()?;
+        match &self.copies.get(&id)?.progress {
+            Progress::Done(bundle) => Some((id, Arc::clone(bundle))),
+            _ => None,
+        }
+    }
+
     /// Takes a copy out. Its place's next copy, if there is one, is to be run.
     pub fn remove(&mut self, id: CheckId) -> Option<(Check, Option<CheckId>)> {
         let copy = self.copies.remove(&id)?;

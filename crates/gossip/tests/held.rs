@@ -86,6 +86,7 @@ fn claims_of_what_is_not_there_are_remembered_up_to_a_bound() {
             link,
             &Frame::Status(Status {
                 want_status: false,
+                hold: false,
                 heard: 0,
                 fingerprint: [1; 16],
                 origins: 5,

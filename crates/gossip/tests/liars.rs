@@ -169,6 +169,7 @@ fn boast(origins: impl Iterator<Item = Origin>, next: u64) -> Vec<StatusEntry> {
 fn status(entries: &[StatusEntry], heard: u64) -> Bytes {
     frame(&Frame::Status(Status {
         want_status: true,
+        hold: false,
         heard,
         fingerprint: [1; 16],
         origins: 5,
@@ -208,6 +209,7 @@ fn own_known(entries: &[StatusEntry]) -> Bytes {
     let node = entries[0].origin.node;
     let (low, high) = (Origin { node, ..Origin::MIN }, Origin { node, ..Origin::MAX });
     frame(&Frame::Status(Status {
+        hold: false,
         want_status: false,
         heard: 0,
         fingerprint: [1; 16],

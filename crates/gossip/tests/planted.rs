@@ -54,7 +54,7 @@ fn a_message_that_is_sent_before_it_is_durable_is_found() {
         Output::Append { bundle } => {
             let early = links[end].map(|link| Output::SendBundle {
                 link,
-                bundle: bundle.clone(),
+                bundle: rumormill_gossip::RawBundle::of(&bundle),
                 want_status: false,
                 answers_range: false,
             });
@@ -85,7 +85,7 @@ fn messages_that_are_lost_or_reported_twice_are_found() {
 #[test]
 fn a_node_that_passes_nothing_on_is_found() {
     is_found("do not agree", |end, output| match &output {
-        Output::SendBundle { .. } | Output::SendRange { .. } if end == 0 => vec![],
+        Output::SendBundle { .. } | Output::ReadRange { .. } if end == 0 => vec![],
         _ => vec![output],
     });
     is_found("do not agree", |_, output| match &output {

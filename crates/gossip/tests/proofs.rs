@@ -376,6 +376,7 @@ fn a_neighbour_that_does_not_answer_holds_up_no_search_with_another() {
         state: EntryState::Normal,
     };
     let claim = frame(&Frame::Status(Status {
+        hold: false,
         want_status: false,
         heard: 0,
         fingerprint: [1; 16],
@@ -441,7 +442,8 @@ fn claims_of_one_node_are_remembered_for_all_its_links_together() {
                 .collect();
             let entries = StatusEntries::from(&entries[..]);
             let (coverage, fingerprint) = (Coverage::Listed, [1; 16]);
-            let status = Status { want_status: false, heard: 0, fingerprint, origins: 1, coverage, entries };
+            let status =
+                Status { want_status: false, hold: false, heard: 0, fingerprint, origins: 1, coverage, entries };
             world.give(0, Input::Frame { link, bytes: frame(&Frame::Status(status)) });
         }
     }

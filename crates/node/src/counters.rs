@@ -42,10 +42,22 @@ counters! {
     idle_closed,
     /// Proofs about origins without messages that were dropped from the store at the start.
     useless_proofs_dropped,
+    /// Messages of ours that were taken and could not be written.
+    submits_not_written,
+    /// 1 once the store takes no more.
+    store_full,
+    /// Bytes of the store's files when it became full, by its own count; 0 before.
+    store_bytes,
+    /// Bytes that the store may have; 0 is without bound.
+    store_max,
     /// Links closed because a certificate ended.
     links_expired,
     /// Times a part of the revocation list could not be kept.
     lists_not_kept,
+    /// Bundles of others whose clock was off by more than the limit.
+    clocks_off,
+    /// 1 while most neighbours' clocks differ from ours in one direction.
+    own_clock_suspected,
     /// Requests at the local socket.
     socket_requests,
     /// Clients and requests that were turned away there because there was no place.
@@ -57,5 +69,9 @@ counters! {
 impl Counters {
     pub(crate) fn add(counter: &AtomicU64, by: u64) {
         counter.fetch_add(by, Relaxed);
+    }
+
+    pub(crate) fn set(counter: &AtomicU64, to: u64) {
+        counter.store(to, Relaxed);
     }
 }

@@ -11,14 +11,16 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rumormill_store::StoreError;
 use rumormill_transport::Endpoint;
 use rumormill_wire::native::MessageKind;
 use rumormill_wire::{NodeId, Origin};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::doors::OpenDoor;
-use crate::hub::{Hub, LAST_COMMIT, LAST_WORDS, LastWords, Receipt, SubmitError};
+use crate::hub::{Hub, LAST_COMMIT, LAST_WORDS, LastWords, Outcome, Receipt, SubmitError};
+use crate::keeper::{self, Keeper};
 
 pub use log::{LogError, MAX_PAGE};
 pub use told::PeerInfo;
@@ -28,13 +30,14 @@ pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A submitted message on its way to the disk. Await it to know when it is durable.
 #[derive(Debug)]
-pub struct Pending(oneshot::Receiver<Receipt>);
+pub struct Pending(Outcome);
 
 impl Future for Pending {
     type Output = Result<Receipt, SubmitError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map(|result| result.map_err(|_| SubmitError::Stopping))
+        // Everybody who waits is told; nobody is left to tell only when the node itself is gone.
+        Pin::new(&mut self.0).poll(cx).map(|told| told.unwrap_or(Err(SubmitError::Stopping)))
     }
 }
 
@@ -51,6 +54,8 @@ pub(crate) struct Inner {
     pub(crate) doors: OnceLock<Vec<OpenDoor>>,
     /// Its other end goes when the doors have said goodbye.
     pub(crate) doors_closed: OnceLock<watch::Receiver<()>>,
+    /// What is beside a store on disk.
+    pub(crate) keeper: Option<Arc<Keeper>>,
 }
 
 impl NodeHandle {
@@ -137,8 +142,16 @@ impl NodeHandle {
         let hub = Arc::clone(&self.0.hub);
         hub.stop();
         tokio::join!(hub.drain(SHUTDOWN_DEADLINE), self.doors_closed());
-        let closed = tokio::task::spawn_blocking(move || hub.disk.close()).await;
-        Ok(closed.map_err(|_| LogError::Stopping)??)
+        let keeper = self.0.keeper.clone();
+        let close = move || {
+            hub.disk.close()?;
+            if let Some(keeper) = keeper {
+                keeper::end(&keeper, hub.own_told());
+            }
+            Ok::<_, StoreError>(())
+        };
+        let closed = tokio::task::spawn_blocking(close).await;
+        Ok(closed.map_err(|why| LogError::Ended(why.to_string()))??)
     }
 
     /// Resolves when the doors of a node that stops have said goodbye, or had the time for it.

@@ -104,7 +104,7 @@ fn taken(own: SocketAddr, by: &str) -> DoorError {
 
 fn broken(why: ClientError) -> DoorError {
     match why {
-        ClientError::Refused(reason) => DoorError::Carrier { reason, next: String::new() },
+        ClientError::Refused(reason) | ClientError::Wrong(reason) => DoorError::Carrier { reason, next: String::new() },
         why => gone(&why.to_string()),
     }
 }

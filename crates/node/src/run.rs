@@ -65,6 +65,10 @@ async fn serve(config: NodeConfig) -> Result<ExitCode, StartError> {
         }
         None => None,
     };
+    if let Some(state) = &config.state {
+        // Before anything is made there.
+        crate::files::private_dir(state).map_err(StartError::io("use the directory", state.display()))?;
+    }
     let socket = config.socket_path().map(|path| Server::bind(&path)).transpose().map_err(StartError::Socket)?;
     let node = start(config).await?;
     if let Some(socket) = socket {

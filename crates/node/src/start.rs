@@ -18,8 +18,8 @@ use rumormill_wire::native::Hello;
 use rumormill_wire::{Incarnation, NodeId, Origin};
 
 use crate::check::Checker;
-use crate::clock::{NodeClock, wall_us};
-use crate::config::{NodeConfig, StoreKind};
+use crate::clock::NodeClock;
+use crate::config::{IdentitySource, NodeConfig, StoreKind};
 use crate::disk;
 use crate::handle::{Inner, NodeHandle};
 use crate::hub::{Hub, Parts};
@@ -28,7 +28,7 @@ use crate::link::dial::{self, Linker};
 use crate::link::greet::Greeting;
 use crate::names::Names;
 use crate::opened::Opened;
-use crate::{descriptors, doors, housekeeping, proofs, watch};
+use crate::{descriptors, doors, housekeeping, keeper, proofs, watch};
 use credentials::IdentitySigner;
 use limits::{engine_config, gate_limits, link_limits};
 
@@ -71,22 +71,25 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
     let local_addr = listener.local_addr();
     let doors = doors::Bound::bind(&config.doors, config.state.as_deref()).await?;
     let mut opened = blocking({
-        let (config, home) = (config.clone(), home.clone());
-        move || Opened::open(&config, home.as_deref(), me)
+        // Files that were given are not ours to write beside.
+        let ours = matches!(config.identity, IdentitySource::LocalCa { .. });
+        let (config, home, network) = (config.clone(), home.clone().filter(|_| ours), endpoint.network());
+        move || Opened::open(&config, home.as_deref(), me, network)
     })
     .await?;
     // The store's lock on the directory is ours by now.
     let letters = match doors.need_letters() {
         true => Some(
             blocking({
-                let (state, network) = (config.state.clone(), endpoint.network());
-                move || Kept::open(state.as_deref(), &network, me.node)
+                let (state, network, wall) = (config.state.clone(), endpoint.network(), config.wall.clone());
+                move || Kept::open(state.as_deref(), &network, me.node, wall)
             })
             .await?,
         ),
         false => None,
     };
     let incarnation = opened.recovered.me.incarnation;
+    let keeper = opened.keeper.clone();
     let useless = core::mem::take(&mut opened.useless_proofs);
     let hub = make_hub(&config, &endpoint, opened)?;
     tokio::spawn(proofs::drop_useless(Arc::clone(&hub), useless));
@@ -110,13 +113,17 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
         async move { hub.run_timer().await }
     });
     tokio::spawn(housekeeping::run(Arc::clone(&hub), endpoint.clone(), config.ping, known));
+    tokio::spawn(Arc::clone(&hub).run_due());
+    if let Some(keeper) = keeper.clone() {
+        tokio::spawn(keeper::run(Arc::clone(&hub), keeper));
+    }
     tokio::spawn(watch::run(Arc::clone(&hub), endpoint.clone(), home, files));
     tracing::info!(name = %config.name, node = %me.node, addr = %local_addr, incarnation = incarnation.0, "listening");
     // What is in a file was there before and is not seen as new; a log in memory comes back from the neighbours.
-    let since_us = if config.store == StoreKind::Memory { wall_us() } else { 0 };
+    let since_us = if config.store == StoreKind::Memory { config.wall.now_us() } else { 0 };
     let (name, max_message) = (config.name, config.max_message);
     let (open, doors_closed) = (OnceLock::new(), OnceLock::new());
-    let inner = Inner { hub, endpoint, local_addr, name, max_message, doors: open, doors_closed };
+    let inner = Inner { hub, endpoint, local_addr, name, max_message, doors: open, doors_closed, keeper };
     let node = NodeHandle(Arc::new(inner));
     doors.serve(&node, since_us, letters);
     Ok(node)
@@ -150,7 +157,7 @@ fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<
     let revoked = endpoint.revocations().clone();
     revoked.set(Arc::clone(engine.revocations()));
     let checker = Checker { me: me.node(), network, trust, names, revoked };
-    let (clock, runtime) = (NodeClock::start(), tokio::runtime::Handle::current());
+    let (clock, runtime) = (NodeClock::start(config.wall.clone()), tokio::runtime::Handle::current());
     let hub = Hub::new(Parts { engine, clock, checker, disk, incarnations, runtime });
     let serving = Arc::downgrade(&hub);
     std::thread::Builder::new()
@@ -158,7 +165,7 @@ fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<
         .spawn(move || disk::serve(&serving, &reads, reader.as_mut()))
         .map_err(StartError::io("start", "the reading thread"))?;
     hub.keep(meta);
-    let _ = hub.drive(Input::WallOffset(clock.wall_offset()));
+    let _ = hub.drive(Input::WallOffset(hub.clock.wall_offset()));
     let _ = hub.drive(Input::Admit { node: me.node(), evidence });
     for pinned in hub.checker.trust.pins() {
         let _ = hub.drive(Input::Admit { node: pinned, evidence: Bytes::new() });

@@ -152,10 +152,14 @@ pub struct Rules {
 }
 
 impl Rules {
-    fn shows(&self, place: &Place, kind: MessageKind) -> bool {
-        kind_name(kind).is_some()
-            && place.clock.0 <= self.wall_us.saturating_add(AHEAD_US)
-            && self.limits.get(&place.origin).is_none_or(|limit| place.seq < *limit)
+    /// Whether neither a fork nor a revocation withdraws a message.
+    #[must_use]
+    pub fn counts(&self, place: &Place) -> bool {
+        self.limits.get(&place.origin).is_none_or(|limit| place.seq < *limit)
+    }
+
+    fn shows(&self, place: &Place, kind: MessageKind, until_us: u64) -> bool {
+        kind_name(kind).is_some() && place.clock.0 <= until_us && self.counts(place)
     }
 
     /// One message of the store, if it is shown.
@@ -163,29 +167,32 @@ impl Rules {
     pub fn entry(&self, entry: Entry) -> Option<Message> {
         let OrderKey { clock, origin, seq } = entry.key;
         let place = Place { clock, origin, seq };
-        self.message(place, entry.kind, entry.room, entry.body, entry.received_us)
+        let until_us = self.wall_us.saturating_add(AHEAD_US);
+        self.shows(&place, entry.kind, until_us)
+            .then(|| message(place, entry.kind, entry.room, entry.body, entry.received_us))
     }
 
-    fn message(&self, place: Place, kind: MessageKind, room: String, body: Vec<u8>, received: u64) -> Option<Message> {
-        let late = received.saturating_sub(place.clock.0) > AHEAD_US;
-        self.shows(&place, kind).then(|| {
-            let (text, through) = text(kind, body);
-            Message { place, kind, room: room.into(), text: text.into(), through, late }
-        })
-    }
-
-    /// The messages of a bundle that are shown.
+    /// The messages of a bundle that are told now that it is durable.
     #[must_use]
     pub fn bundle(&self, committed: &Committed) -> Vec<Message> {
         let header = *committed.bundle.header();
         let Ok(view) = BundleView::parse(committed.bundle.bytes()) else { return Vec::new() };
         let shown = view.messages().filter_map(|message| {
             let place = Place { clock: message.clock, origin: header.origin, seq: message.seq };
-            let (room, body) = (message.room.to_owned(), message.body.to_vec());
-            self.message(place, message.kind, room, body, committed.received_us)
+            let shows = self.shows(&place, message.kind, committed.until_us);
+            shows.then(|| {
+                let (room, body) = (message.room.to_owned(), message.body.to_vec());
+                self::message(place, message.kind, room, body, committed.received_us)
+            })
         });
         shown.collect()
     }
+}
+
+fn message(place: Place, kind: MessageKind, room: String, body: Vec<u8>, received: u64) -> Message {
+    let late = received.saturating_sub(place.clock.0) > AHEAD_US;
+    let (text, through) = text(kind, body);
+    Message { place, kind, room: room.into(), text: text.into(), through, late }
 }
 
 fn text(kind: MessageKind, body: Vec<u8>) -> (String, Option<Through>) {

@@ -1,8 +1,8 @@
 //! Files that may change while the node runs: its certificate (renewed without a restart) and the CA's revocation list.
 
 use std::fmt::Display;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,11 +33,7 @@ pub(crate) async fn run(hub: Arc<Hub>, endpoint: Endpoint, home: Option<PathBuf>
         }
         if let Some((cert, key)) = &files {
             match certificate.look(|| load(cert, key)) {
-                Some(Ok(identity)) => {
-                    if renew(&endpoint, identity, cert) {
-                        hub.neighbours.try_again();
-                    }
-                }
+                Some(Ok(identity)) => renew(&hub, &endpoint, identity, cert),
                 Some(Err(why)) => tracing::warn!(why, "the renewed certificate does not load; the old one stays"),
                 None => {}
             }
@@ -126,24 +122,21 @@ fn load(certificate: &Path, key: &Path) -> Result<Identity, Unread> {
     })
 }
 
-/// Says whether new links use another certificate than before.
-fn renew(endpoint: &Endpoint, identity: Identity, certificate: &Path) -> bool {
+fn renew(hub: &Hub, endpoint: &Endpoint, identity: Identity, certificate: &Path) {
     let ours = endpoint.identity();
     if identity.certificate_der() == ours.certificate_der() {
-        return false;
+        return;
     }
     if identity.node() != ours.node() {
-        tracing::warn!("the new certificate is for another key: another node; restart to become it");
-        return false;
+        return tracing::warn!("the new certificate is for another key: another node; restart to become it");
     }
     match endpoint.reload(identity) {
-        Ok(()) => tracing::info!(certificate = %certificate.display(), "new links use the renewed certificate"),
-        Err(error) => {
-            tracing::warn!(%error, "the renewed certificate is not taken; the old one stays");
-            return false;
+        Ok(()) => {
+            tracing::info!(certificate = %certificate.display(), "new links use the renewed certificate");
+            hub.neighbours.try_again();
         }
+        Err(error) => tracing::warn!(%error, "the renewed certificate is not taken; the old one stays"),
     }
-    true
 }
 
 fn read_list(path: &Path, trust: &Trust) -> Result<Revocations, Unread> {
@@ -153,14 +146,13 @@ fn read_list(path: &Path, trust: &Trust) -> Result<Revocations, Unread> {
 }
 
 fn read_at_most(path: &Path, most: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    rumormill_transport::read_regular(path, u64::try_from(most).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     fn age(path: &Path, by: Duration) {

@@ -123,19 +123,20 @@ async fn a_damaged_store_is_salvaged_and_filled_again() {
 async fn a_full_store_says_so_and_shows_what_it_has() {
     let net = Net::new();
     let mut config = on_disk(&net, "a");
-    config.store_max = 20_000;
+    config.store_max = 1 << 20;
     let node = start(config).await.unwrap();
     let mut durable = 0;
     for _ in 0..100 {
-        let Ok(pending) = node.submit(rumormill_wire::native::MessageKind::CHAT, "", "x".repeat(1_000)).await else {
+        let Ok(pending) = node.submit(rumormill_wire::native::MessageKind::CHAT, "", "x".repeat(20_000)).await else {
             break;
         };
-        if pending.await.is_err() {
+        if let Err(why) = pending.await {
+            assert!(why.to_string().contains("the store is full"), "{why}");
             break;
         }
         durable += 1;
     }
-    assert!((10..20).contains(&durable), "{durable}");
+    assert!((20..52).contains(&durable), "{durable}");
     assert_eq!(node.chat_log().await.unwrap().len(), durable);
     assert!(!node.has_failed(), "a full store is no failure");
     node.shutdown().await.unwrap();

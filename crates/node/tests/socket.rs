@@ -57,7 +57,7 @@ async fn what_is_sent_is_in_the_log_with_its_place() {
     assert!(client.peers().await.unwrap().is_empty());
     assert_eq!(client.metrics().await.unwrap()["gossip_messages_own"], 2);
     let long = client.send(&"x".repeat(40_000), "").await.unwrap_err();
-    assert!(matches!(&long, ClientError::Refused(why) if why.contains("32768")), "{long}");
+    assert!(matches!(&long, ClientError::Wrong(why) if why.contains("32768")), "{long}");
     node.shutdown().await.unwrap();
 }
 

@@ -155,7 +155,14 @@ impl LocalCa {
     /// [`CaError::Missing`] if there is none.
     pub fn open(home: &Path) -> Result<Self, CaError> {
         let path = home.join("ca/ca.pem");
-        let pem = match files::read(&path) {
+        // Who can write here chooses the CA, and whose keys it certifies.
+        for dir in [home, &home.join("ca")] {
+            match files::check_dir(dir) {
+                Err(why) if why.is_missing() => return Err(CaError::Missing(home.to_owned())),
+                other => other?,
+            }
+        }
+        let pem = match files::read_trusted(&path) {
             Err(why) if why.is_missing() => return Err(CaError::Missing(home.to_owned())),
             other => other?,
         };
@@ -224,7 +231,7 @@ impl LocalCa {
 
     pub(crate) fn key(&self) -> Result<KeyPair, CaError> {
         let path = self.home.join("ca/ca.key");
-        let pem = files::read_text(&path)?;
+        let pem = files::read_key_text(&path)?;
         KeyPair::from_pem(&pem).map_err(|_| CaError::Content { path, what: "the key of the CA" })
     }
 }

@@ -63,7 +63,7 @@ impl Identity {
             .map_err(|_| content(certificate, "a PEM certificate"))?;
         let info = CertificateInfo::read(&der).map_err(|_| content(certificate, "an Ed25519 certificate"))?;
         let PrivateKeyDer::Pkcs8(pkcs8) =
-            PrivateKeyDer::from_pem_slice(&files::read(key)?).map_err(|_| content(key, "a PEM private key"))?
+            PrivateKeyDer::from_pem_slice(&files::read_key(key)?).map_err(|_| content(key, "a PEM private key"))?
         else {
             return Err(content(key, "a PKCS#8 private key"));
         };

@@ -44,7 +44,7 @@ fn holds(identity: &Identity) -> bool {
 }
 
 fn read_key(path: &Path) -> Result<Option<KeyPair>, CaError> {
-    match files::read_text(path) {
+    match files::read_key_text(path) {
         Ok(pem) => match KeyPair::from_pem(&pem) {
             Ok(key) if key.is_compatible(&PKCS_ED25519) => Ok(Some(key)),
             _ => Err(CaError::Content { path: path.to_owned(), what: "an Ed25519 private key" }),

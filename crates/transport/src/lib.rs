@@ -17,6 +17,7 @@ mod issue;
 pub mod link;
 pub mod metrics;
 mod pkcs8;
+pub mod private;
 mod rates;
 pub mod refusal;
 mod regular;

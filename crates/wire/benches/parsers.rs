@@ -180,6 +180,7 @@ fn status() -> Outcome<Case> {
         .collect();
     let status = Status {
         want_status: true,
+        hold: false,
         heard: 1000,
         fingerprint: [3; 16],
         origins: 100,

@@ -77,7 +77,7 @@ fn refused_frames() -> Vec<(Vec<u8>, WireError)> {
         (rumor(4, &one), at(1, F::FlagBits)),
         (rumor(0, &[0; MAX_BUNDLE_LEN + 1]), at(2, F::BundleLength)),
         (rumor(0, &bundle(0, 1, 0, &[])), at(42, F::FirstZero)),
-        (status(2, &[0], &[]), at(1, F::FlagBits)),
+        (status(4, &[0], &[]), at(1, F::FlagBits)),
         (join(&[&[7, 0, 0x80, 0]]), at(2, F::VarintForm)),
         (join(&[&[7, 0], &[0xff; 9], &[2]]), at(2, F::VarintRange)),
         (join(&[&[7, 0], &[0xff; 10]]), at(2, F::VarintRange)),
@@ -247,7 +247,8 @@ fn unencodable_status(check: &mut dyn FnMut(Frame<'_>, WireFault)) {
     };
     let mut refuse = |coverage, entries: &[StatusEntry], reason| {
         let entries = entries.into();
-        let status = Status { want_status: false, heard: 0, fingerprint: [0; 16], origins: 0, coverage, entries };
+        let status =
+            Status { want_status: false, hold: false, heard: 0, fingerprint: [0; 16], origins: 0, coverage, entries };
         check(Frame::Status(status), reason);
     };
     let backwards = Coverage::Range { low: Origin::MAX, high: Origin::MIN };

@@ -126,7 +126,8 @@ fn the_largest_of_each_format_makes_no_parser_allocate() {
         .collect();
     let coverage = Coverage::Range { low: Origin::MIN, high: Origin::MAX };
     let entries = entries.as_slice().into();
-    let status = Status { want_status: true, heard: u64::MAX, fingerprint: [0; 16], origins: 0, coverage, entries };
+    let status =
+        Status { want_status: true, hold: true, heard: u64::MAX, fingerprint: [0; 16], origins: 0, coverage, entries };
     let mut out = Vec::new();
     Frame::Status(status).encode(&mut out).unwrap();
     assert!(assert_no_allocation("status", &out[LENGTH_LEN..]) >= MAX_STATUS_ENTRIES);

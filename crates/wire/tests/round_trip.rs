@@ -202,11 +202,11 @@ proptest! {
     }
 
     #[test]
-    fn status(flag: bool, heard in number(), fingerprint: [u8; 16], origins: u32, entries in status_entries(), all: bool) {
+    fn status(flag: bool, hold: bool, heard in number(), fingerprint: [u8; 16], origins: u32, entries in status_entries(), all: bool) {
         let ends = entries.first().zip(entries.last()).filter(|_| all);
         let coverage = ends.map_or(Coverage::Listed, |(low, high)| Coverage::Range { low: low.origin, high: high.origin });
         let listed = entries.as_slice().into();
-        let status = Status { want_status: flag, heard, fingerprint, origins, coverage, entries: listed };
+        let status = Status { want_status: flag, hold, heard, fingerprint, origins, coverage, entries: listed };
         let bytes = encode(&Frame::Status(status.clone()));
         let Ok(Frame::Status(read)) = Frame::decode(&bytes[LENGTH_LEN..]) else { panic!("no STATUS") };
         prop_assert!(read.entries.iter().eq(entries.iter().copied()));

@@ -2,10 +2,10 @@
 
 use clap::{Arg, Command, value_parser};
 
-use super::{flag, help, socket, value};
+use super::{flag, help, path, socket, value};
 
 pub(super) fn certs() -> Command {
-    let home = || value("home", help("home")).value_name("DIR");
+    let home = || path("home", help("home")).value_name("DIR");
     Command::new("certs")
         .about("Make and look at certificates")
         .subcommand_required(true)
@@ -20,9 +20,7 @@ pub(super) fn certs() -> Command {
             Command::new("issue")
                 .about("Issue or renew the certificate of a node; a renewed one keeps its key")
                 .arg(Arg::new("name").required(true).value_name("NAME"))
-                .arg(
-                    value("out", "Directory for cert.pem, key.pem and ca.pem [default: in the home]").value_name("DIR"),
-                )
+                .arg(path("out", "Directory for cert.pem, key.pem and ca.pem [default: in the home]").value_name("DIR"))
                 .arg(
                     value("days", "Days until it expires")
                         .value_parser(value_parser!(u32).range(1..=3_650))

@@ -6,7 +6,7 @@ use clap::ArgMatches;
 use rumormill_node::certs::{Cut, Done, Incarnation, LocalCa, NodeId, Seq};
 use rumormill_node::socket::{Client, ClientError, Frontier};
 
-use super::{open, text};
+use super::{failure, open, text};
 use crate::output::{Failure, Out};
 use crate::talk::socket;
 
@@ -31,9 +31,7 @@ pub fn revoke(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Failure> 
     let ca = open(matches)?;
     let node = match who.parse::<NodeId>() {
         Ok(node) => node,
-        Err(_) => {
-            ca.issued(who).map_err(|why| Failure::failed(why, "`rumormill certs show NAME|FILE` shows node ids"))?.node
-        }
+        Err(_) => ca.issued(who).map_err(|why| failure(&why, "`rumormill certs show NAME|FILE` shows node ids"))?.node,
     };
     let (cut, not_told) = match (matches.get_flag("no-cut"), matches.get_flag("cut-all")) {
         (true, _) => (None, 0),

@@ -46,7 +46,7 @@ impl Config {
             port => u16::try_from(port).ok(),
         };
         let mut contacts = Vec::new();
-        for contact in spec.addrs("contact")? {
+        for contact in spec.hosts("contact")? {
             if contact.port() == 0 || contact.ip().is_unspecified() || contact == listen {
                 return Err(spec.error(format!("contact: nobody can be reached at {contact}")));
             }
@@ -57,7 +57,7 @@ impl Config {
         if contacts.len() > MAX_CONTACTS {
             return Err(spec.error(format!("contact: at most {MAX_CONTACTS}")));
         }
-        let bracketed = spec.addrs("bracketed")?;
+        let bracketed = spec.hosts("bracketed")?;
         if bracketed.len() > MAX_CONTACTS {
             return Err(spec.error(format!("bracketed: at most {MAX_CONTACTS}")));
         }

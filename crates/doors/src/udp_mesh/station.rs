@@ -150,10 +150,6 @@ impl Station {
             let settings = self.peer.settings();
             let datagram = match (act, self.peer.letter()) {
                 (Act::Tell(tell), _) => {
-                    if tell == Tell::Registered {
-                        // It is the one that has the port now.
-                        self.holder.has_changed();
-                    }
                     self.note(Event::Tell(tell));
                     continue;
                 }
@@ -161,7 +157,11 @@ impl Station {
                     self.send(&text, |_, _| true, None);
                     continue;
                 }
-                (Act::Birth, Some(name)) => plain(Datagram::Birth { name, port: self.own.port() }),
+                (Act::Birth, Some(name)) => {
+                    // Looked at before it is asked: when its answer is read, another may have the port already.
+                    self.holder.has_changed();
+                    plain(Datagram::Birth { name, port: self.own.port() })
+                }
                 (Act::KeepAlive(_), Some(name)) => {
                     if self.holder.has_changed() {
                         self.peer.restarted(now);

@@ -13,7 +13,11 @@ impl Engine {
         let Some(link) = self.links.get(&id) else { return true };
         let node = self.author.origin.node;
         let ours = Origin { node, ..Origin::MIN }..=Origin { node, ..Origin::MAX };
-        let lacks = |(origin, cursor): (&Origin, &crate::link::Cursor)| cursor.next < self.chains.wanted(origin);
-        !link.overflow && link.reading.is_none() && !link.cursors.range(ours).any(lacks)
+        // What the neighbour does not want now is not waited for; what passes to it is.
+        let lacks = |(origin, cursor): (&Origin, &crate::link::Cursor)| {
+            cursor.parked.is_none() && cursor.next < self.chains.wanted(origin)
+        };
+        let passed = link.passing.range(ours.clone()).next().is_none();
+        passed && !link.overflow && link.reading.is_none() && !link.cursors.range(ours).any(lacks)
     }
 }

@@ -12,7 +12,11 @@ mod links;
 
 mod forks;
 
+mod held;
+
 mod own;
+
+mod pass;
 
 mod revoked;
 
@@ -44,8 +48,10 @@ use crate::greed::Greed;
 use crate::io::{Event, Input, Keep, LinkId, Output, Timestamp};
 use crate::link::Link;
 use crate::mongering::{self, Mongering};
+use crate::passing::Passing;
 use crate::revocation::Revocations;
 use crate::stats::Stats;
+use crate::uncommitted::Uncommitted;
 
 /// A peer that sends what no honest node sends is not taken again for so long.
 const BAN_US: u64 = 60_000_000;
@@ -69,8 +75,11 @@ pub enum Reject {
     #[error("too many messages wait to be written; try again")]
     Busy,
     /// The store takes no more.
-    #[error("the store is full; raise its bound or remove old data")]
+    #[error("the store is full: this node keeps no more messages; start it with a larger store-max")]
     StoreFull,
+    /// The network took this node's certificate back.
+    #[error("this node's certificate is revoked: no other node would take its messages")]
+    Revoked,
 }
 
 /// The protocol of one node.
@@ -98,6 +107,8 @@ pub struct Engine {
     appends: u64,
     committed: u64,
     store_full: bool,
+    uncommitted: Uncommitted,
+    passing: Passing,
     recovery: own::Recovery,
     suspects: BTreeMap<Origin, forks::Suspect>,
     looking_up: BTreeSet<(Origin, Seq)>,
@@ -136,6 +147,8 @@ impl Engine {
             appends: 0,
             committed: 0,
             store_full: false,
+            uncommitted: Uncommitted::default(),
+            passing: Passing::new(config.cache_bytes),
             recovery: own::Recovery::default(),
             suspects: BTreeMap::new(),
             looking_up: BTreeSet::new(),
@@ -196,10 +209,8 @@ impl Engine {
             Input::RevocationsRefused { link } => self.revocations_refused(link),
             Input::Submit { ticket, kind, room, body } => return self.submit(ticket, kind, room, body),
             Input::Committed { appends } => self.commit(appends),
-            Input::StoreFull => self.store_full = true,
-            Input::RangeSent { link, origin, next, bytes, frames } => {
-                self.range_sent(link, origin, next, bytes, frames)
-            }
+            Input::StoreFull => self.on_store_full(),
+            Input::RangeRead { link, origin, bundles } => self.range_read(link, origin, bundles),
             Input::LookedUp { origin, at, bundle } => self.looked_up(origin, at, bundle.as_ref()),
             Input::Timeout => {}
         }
@@ -231,10 +242,15 @@ impl Engine {
     }
 
     fn set_wall_offset(&mut self, offset: i64) {
+        let before = self.wall_us();
         self.wall_offset = offset;
         let wall = self.wall_us();
+        let put_right = self.clock.put_back(before, wall);
         for (_, chain) in self.chains.range(Origin::MIN, Origin::MAX) {
             self.clock.observe(chain.last_clock, wall);
+        }
+        if put_right {
+            self.clock_put_right(wall);
         }
     }
 

@@ -8,7 +8,7 @@ use super::Engine;
 use crate::bundle::RawBundle;
 use crate::checks::{Entered, Progress, Purpose, Sender};
 use crate::io::{CheckId, LinkId, Output};
-use crate::stats::bump;
+use crate::stats::{Why, bump};
 
 /// A STATUS that asks for a rewind waits so long for others to join it.
 pub(super) const STATUS_DELAY_US: u64 = 20_000;
@@ -38,9 +38,8 @@ impl Engine {
             ByNumber::Duplicate => self.duplicate(sender, &header),
             ByNumber::Gap => {
                 bump(&mut self.stats.bundles_gap, 1);
-                if let Some(link) = self.links.get_mut(&id) {
-                    link.note_ahead(header.origin, header.next(), self.now);
-                }
+                let why = self.refusal_to(id, &header.origin);
+                self.note_ahead(id, header.origin, header.next(), why);
                 self.dropped(sender, header.origin);
             }
             ByNumber::Withdrawn => {
@@ -76,6 +75,10 @@ impl Engine {
         if limit.is_some_and(|limit| first >= limit) {
             return ByNumber::Withdrawn;
         }
+        if self.store_full {
+            let passed = first < self.passed_to(&origin);
+            return if passed { ByNumber::Duplicate } else { ByNumber::Check(Purpose::Chain) };
+        }
         let known = self.checks.has_place(origin, first) || first <= self.checks.run_end(origin, next);
         if known { ByNumber::Check(Purpose::Chain) } else { ByNumber::Gap }
     }
@@ -95,7 +98,10 @@ impl Engine {
         let ours = self.chains.wanted(&header.origin);
         let withdrawn = self.limit_of(&header.origin).is_some_and(|limit| header.next() > limit);
         if let Some(link) = self.links.get_mut(&sender.link) {
-            link.note_has(header.origin, header.next(), ours);
+            // One that keeps nothing may only have passed it on.
+            if !link.hold {
+                link.note_has(header.origin, header.next(), ours);
+            }
             if withdrawn {
                 // It does not know that yet (P-E2).
                 link.say(header.origin, self.now.plus(STATUS_DELAY_US));
@@ -105,17 +111,21 @@ impl Engine {
     }
 
     fn enter_check(&mut self, raw: RawBundle, sender: Sender, purpose: Purpose) {
-        let origin = raw.header().origin;
+        let (origin, next) = (raw.header().origin, raw.header().next());
         let in_flight = self.author.in_flight.as_ref().is_some_and(|own| own.bundle.header().origin == origin);
-        let fresh = self.chains.get(&origin).is_none();
+        let fresh = self.chains.get(&origin).is_none() && self.passing.head(&origin).is_none();
         let admitted = self.members.contains_key(&origin.node);
-        let full = self.store_full || self.no_place(&origin);
+        let full = fresh && !self.store_full && self.no_place(&origin);
+        let mut why = None;
         let counter = if in_flight || full {
+            why = full.then_some(Why::NoPlace);
             &mut self.stats.origins_full
         } else if !admitted && !self.accounts.member_checks.contains_key(&origin.node) {
+            why = Some(Why::NotAdmitted);
             &mut self.stats.bundles_unadmitted
         } else if !self.greed.allows(&origin.node, raw.bytes().len(), fresh, self.now) {
             self.tell_greedy(origin.node);
+            why = Some(Why::OverRate);
             &mut self.stats.bundles_greedy
         } else {
             match self.checks.enter(raw, sender, purpose) {
@@ -131,6 +141,7 @@ impl Engine {
             }
         };
         bump(counter, 1);
+        self.note_ahead(sender.link, origin, next, why);
         self.dropped(sender, origin);
     }
 

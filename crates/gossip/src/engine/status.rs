@@ -10,10 +10,9 @@ use rumormill_wire::native::{
 use rumormill_wire::{HeadHash, Incarnation, Origin, Seq};
 
 use super::Engine;
-use crate::chain::Chain;
 use crate::frontier::bucket_range;
 use crate::io::LinkId;
-use crate::link::Cursor;
+use crate::link::Parked;
 use crate::mongering;
 use crate::stats::bump;
 
@@ -25,13 +24,21 @@ impl Engine {
             return self.misbehaved(id, "a STATUS that heard more than was said");
         }
         link.note_heard(status.heard);
+        self.note_hold(id, status.hold);
         if status.entries.is_empty() && status.coverage == Coverage::Listed {
             return self.summary(id, status);
+        }
+        let whole = Coverage::Range { low: Origin::MIN, high: Origin::MAX };
+        if let Some(link) = self.links.get_mut(&id).filter(|_| status.coverage == whole) {
+            // Whatever was too much to remember is told anew.
+            link.unsure = false;
         }
         let mut wants = Vec::new();
         let mut in_sync = true;
         for entry in status.entries.iter() {
-            in_sync &= entry.state == EntryState::Forked || entry.next >= self.chains.wanted(&entry.origin);
+            // What it does not want is not missing to a round of mongering: sent again, it would be refused again.
+            let not_wanted = status.hold || matches!(entry.state, EntryState::Hold | EntryState::Forked);
+            in_sync &= not_wanted || entry.next >= self.chains.wanted(&entry.origin);
             if self.compare_entry(id, &entry) {
                 wants.push(entry.origin);
             }
@@ -71,14 +78,18 @@ impl Engine {
             if entry.state == EntryState::Forked {
                 // Its chain ends there: it takes nothing more.
                 link.cursors.remove(&origin);
-            } else if entry.state == EntryState::Hold {
-                link.cursors.insert(origin, Cursor { next: entry.next, parked: true, since: now });
+            } else if entry.state == EntryState::Hold || link.hold {
+                self.note_held(id, origin, entry.next);
             } else if !on_its_way && !link.note_lacks(origin, entry.next, now, limit) {
                 bump(&mut self.stats.cursor_overflow, 1);
             }
             return proof_wanted;
         }
         link.note_has(origin, entry.next, next);
+        if self.store_full {
+            self.pass_again(id, entry);
+        }
+        let Some(link) = self.links.get_mut(&id) else { return proof_wanted };
         if entry.next == next {
             link.behind.remove(&origin);
             let branches = |ours: &StatusEntry| {
@@ -92,15 +103,15 @@ impl Engine {
             return proof_wanted;
         }
         let ended = self.limit_of(&origin).is_some_and(|limit| next >= limit);
-        let fresh = ours.is_none();
-        let wanted = !ended && !self.no_place(&origin) && self.greed.allows(&origin.node, 1, fresh, self.now);
-        if let Some(link) = self.links.get_mut(&id).filter(|_| wanted) {
-            link.note_ahead(origin, entry.next, now);
-            if let Some(behind) = link.behind.get_mut(&origin) {
+        let refusal = self.refusal_to(id, &origin);
+        if !ended {
+            // What is not taken now is missing all the same.
+            self.note_ahead(id, origin, entry.next, refusal);
+            if let Some(behind) = self.links.get_mut(&id).and_then(|link| link.behind.get_mut(&origin)) {
                 behind.ended = entry.state == EntryState::Forked;
             }
         }
-        wanted || proof_wanted
+        (!ended && refusal.is_none()) || proof_wanted
     }
 
     /// What is not listed is not there. A chain that ends early here may have been withdrawn whole there, so it is named
@@ -118,11 +129,18 @@ impl Engine {
         let Some(link) = self.links.get_mut(&id) else { return };
         for (origin, chain) in self.chains.range(low, high) {
             while listed.next_if(|other| other < origin).is_some() {}
-            if listed.peek() == Some(origin) || chain.wanted() == Seq::FIRST || link.last_sent.contains_key(origin) {
+            if listed.peek() == Some(origin) || chain.wanted() == Seq::FIRST || link.holds(origin) {
+                continue;
+            }
+            if link.last_sent.contains_key(origin) && !link.hold {
                 continue;
             }
             if chain.fork.is_some() {
                 named.push(*origin);
+            } else if link.hold {
+                if !link.note_held(*origin, Seq::FIRST, now, self.config.max_cursors) {
+                    bump(&mut self.stats.differences_overflow, 1);
+                }
             } else if !link.note_lacks(*origin, Seq::FIRST, now, self.config.max_cursors) {
                 bump(&mut self.stats.cursor_overflow, 1);
             }
@@ -135,6 +153,7 @@ impl Engine {
             bump(&mut self.stats.syncs_equal, 1);
             if let Some(link) = self.links.get_mut(&id) {
                 link.compared = true;
+                link.unsure = false;
                 link.behind.clear();
                 link.cursors.clear();
             }
@@ -144,6 +163,17 @@ impl Engine {
             return;
         }
         bump(&mut self.stats.syncs_differ, 1);
+        let pair = (status.fingerprint, ours.whole());
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let nothing_new = link.listed.replace(pair) == Some(pair);
+        if nothing_new && (self.store_full || link.hold) {
+            // It was told already, and a full store changes nothing: two full lists for ever would cost more than they tell.
+            if status.want_status {
+                self.send_summary(id, false);
+            }
+            return;
+        }
+        let ours = self.chains.fingerprint();
         if usize::try_from(ours.entries()).is_ok_and(|entries| entries <= MAX_STATUS_ENTRIES) {
             return self.send_range_status(id, Origin::MIN, Origin::MAX);
         }
@@ -163,13 +193,14 @@ impl Engine {
 
     /// What we have from `low` to `high`, in as many frames as it takes.
     fn send_range_status(&mut self, id: LinkId, low: Origin, high: Origin) {
-        let entries: Vec<_> = self.chains.entries(low, high).collect();
+        let entries = self.range_entries(id, low, high);
         let mut from = low;
         let mut rest = entries.as_slice();
         loop {
             let (now, later) = rest.split_at(rest.len().min(MAX_STATUS_ENTRIES));
             let to = if later.is_empty() { high } else { now.last().map_or(high, |entry| entry.origin) };
-            self.send_status(id, Coverage::Range { low: from, high: to }, now, false);
+            let sent = self.send_status(id, Coverage::Range { low: from, high: to }, now, false);
+            self.compare_later_unless(id, sent);
             rest = later;
             if rest.is_empty() {
                 return;
@@ -180,45 +211,37 @@ impl Engine {
 
     /// What we have of these origins; unknown ones are named as wanted from the start.
     fn send_listed_status(&mut self, id: LinkId, origins: &[Origin]) {
-        let mut entries: Vec<_> = origins.iter().map(|origin| self.listed_entry(*origin)).collect();
+        let mut entries: Vec<_> = origins.iter().map(|origin| self.listed_entry(id, *origin)).collect();
         entries.sort_unstable_by_key(|entry| entry.origin);
         entries.dedup_by_key(|entry| entry.origin);
         for some in entries.chunks(MAX_STATUS_ENTRIES) {
-            self.send_status(id, Coverage::Listed, some, false);
+            let sent = self.send_status(id, Coverage::Listed, some, false);
+            self.compare_later_unless(id, sent);
         }
     }
 
-    fn listed_entry(&self, origin: Origin) -> StatusEntry {
-        let chain = self.chains.get(&origin);
-        let mut entry = chain.and_then(|chain: &Chain| chain.entry(origin)).unwrap_or(StatusEntry {
-            origin,
-            next: Seq::FIRST,
-            head: HeadHash::ZERO,
-            kept: Seq::FIRST,
-            state: EntryState::Normal,
-        });
-        let held =
-            self.store_full || self.no_place(&origin) || !self.greed.allows(&origin.node, 1, chain.is_none(), self.now);
-        if held && entry.state == EntryState::Normal {
-            entry.state = EntryState::Hold;
+    /// A neighbour that does not read now is told later, by a comparison.
+    fn compare_later_unless(&mut self, id: LinkId, sent: bool) {
+        if let Some(link) = self.links.get_mut(&id).filter(|_| !sent) {
+            link.overflow = true;
         }
-        entry
     }
 
-    fn send_status(&mut self, id: LinkId, coverage: Coverage, entries: &[StatusEntry], want_status: bool) {
+    fn send_status(&mut self, id: LinkId, coverage: Coverage, entries: &[StatusEntry], want_status: bool) -> bool {
         let heard = self.links.get(&id).map_or(0, crate::link::Link::heard);
         let ours = self.chains.fingerprint();
         let status = Status {
             want_status,
+            hold: self.store_full,
             heard,
             fingerprint: ours.whole(),
             origins: ours.entries(),
             coverage,
             entries: StatusEntries::from(entries),
         };
-        if self.send(id, &Frame::Status(status)) {
-            bump(&mut self.stats.status_sent, 1);
-        }
+        let sent = self.send(id, &Frame::Status(status));
+        bump(&mut self.stats.status_sent, u64::from(sent));
+        sent
     }
 
     /// The fingerprint alone.
@@ -237,7 +260,7 @@ impl Engine {
 
     /// Asks one neighbour where it stands on an origin.
     pub(super) fn ask_status(&mut self, id: LinkId, origin: Origin) {
-        let entry = self.listed_entry(origin);
+        let entry = self.listed_entry(id, origin);
         self.send_status(id, Coverage::Listed, &[entry], true);
     }
 
@@ -252,7 +275,12 @@ impl Engine {
             let origins: Vec<_> = core::mem::take(&mut link.dirty).into_iter().collect();
             link.dirty_at = None;
             link.status_wanted = false;
+            let over = core::mem::take(&mut link.dirty_over);
             self.send_listed_status(id, &origins);
+            if over {
+                bump(&mut self.stats.status_overflow, 1);
+                self.send_summary(id, true);
+            }
         }
     }
 
@@ -267,6 +295,10 @@ impl Engine {
             return;
         }
         if let Some(id) = open.get(self.rng.random_range(0..open.len())).copied() {
+            if let Some(link) = self.links.get_mut(&id) {
+                link.unpark(Parked::Store);
+            }
+            self.ask_for_released(id);
             self.send_summary(id, true);
         }
     }

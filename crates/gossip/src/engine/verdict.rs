@@ -8,6 +8,7 @@ use rumormill_wire::{NodeId, Origin, Seq};
 use super::Engine;
 use super::rumor::STATUS_DELAY_US;
 use crate::bundle::{Invalid, VerifiedBundle};
+use crate::chain::{Chain, End};
 use crate::checks::{Progress, Purpose, Sender};
 use crate::config::Dissemination;
 use crate::io::{CheckId, Keep, LinkId, Output};
@@ -41,7 +42,7 @@ impl Engine {
     }
 
     /// Takes a copy out and runs the next one of its place.
-    fn take_check(&mut self, id: CheckId) -> Vec<Sender> {
+    pub(super) fn take_check(&mut self, id: CheckId) -> Vec<Sender> {
         let Some((check, next)) = self.checks.remove(id) else { return Vec::new() };
         if let Some(next) = next {
             let ours = self.chains.get(&check.raw.header().origin).map_or(Seq::FIRST, |chain| chain.next);
@@ -57,14 +58,18 @@ impl Engine {
 
     /// Lets all that hold and whose turn it is join the chain.
     pub(super) fn advance(&mut self, origin: Origin) {
+        if self.store_full {
+            return self.pass_all(origin);
+        }
         loop {
             let next = self.chains.get(&origin).map_or(Seq::FIRST, |chain| chain.next);
             let Some((id, bundle)) = self.checks.done_at(origin, next) else { break };
+            let before = self.chains.get(&origin).map_or(End::EMPTY, Chain::end);
             // The chain moves first, so that another copy of this place is then seen as evidence.
             let accepted = self.join(&bundle);
             let senders = self.take_check(id);
             match accepted {
-                Ok(()) => self.accepted(&bundle, &senders),
+                Ok(()) => self.accepted(&bundle, &senders, before),
                 Err(refusal) => self.refused(&bundle, &senders, refusal),
             }
         }
@@ -108,7 +113,7 @@ impl Engine {
         Ok(())
     }
 
-    fn accepted(&mut self, bundle: &Arc<VerifiedBundle>, senders: &[Sender]) {
+    fn accepted(&mut self, bundle: &Arc<VerifiedBundle>, senders: &[Sender], before: End) {
         let header = bundle.header();
         let (origin, ours) = (header.origin, self.chains.wanted(&header.origin));
         bump(&mut self.stats.bundles_accepted, 1);
@@ -118,14 +123,13 @@ impl Engine {
             bump(&mut self.stats.clocks_ahead, 1);
         }
         self.append(bundle);
+        self.uncommitted.push(self.appends, Arc::clone(bundle), before);
         self.cache.insert(Arc::clone(bundle), self.appends);
         for (n, sender) in senders.iter().enumerate() {
             if n > 0 {
                 bump(&mut self.stats.messages_duplicate, u64::from(header.count));
             }
-            if let Some(link) = self.links.get_mut(&sender.link) {
-                link.note_has(origin, header.next(), ours);
-            }
+            self.note_sender_has(sender.link, bundle);
             self.judged(*sender, origin);
         }
         for link in self.links.values_mut() {
@@ -140,6 +144,19 @@ impl Engine {
         }
         let from: Vec<_> = senders.iter().map(|sender| sender.link).collect();
         self.spread(origin, header.first, &from);
+    }
+
+    /// Whoever sent a bundle has it, unless it keeps nothing and only passed it on.
+    fn note_sender_has(&mut self, id: LinkId, bundle: &VerifiedBundle) {
+        let header = bundle.header();
+        let (origin, ours) = (header.origin, self.chains.wanted(&header.origin));
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let claimed = link.behind.get(&origin).is_some_and(|behind| behind.next >= header.next());
+        if !link.hold || claimed {
+            link.note_has(origin, header.next(), ours);
+        } else if !link.cursors.contains_key(&origin) {
+            self.note_held(id, origin, header.first);
+        }
     }
 
     fn refused(&mut self, bundle: &Arc<VerifiedBundle>, senders: &[Sender], refusal: Refusal) {
@@ -178,7 +195,18 @@ impl Engine {
         let ours = self.chains.wanted(&origin);
         for (id, link) in &mut self.links {
             let has = link.behind.get(&origin).is_some_and(|behind| behind.next >= ours);
-            if from.contains(id) || has || link.cursors.contains_key(&origin) {
+            if from.contains(id) || has {
+                continue;
+            }
+            // A neighbour that keeps nothing more lacks it from then on, and lets it pass.
+            if link.hold && !link.pass(origin, first) {
+                bump(&mut self.stats.passing_full, 1);
+            }
+            if link.cursors.contains_key(&origin) {
+                continue;
+            }
+            if link.hold {
+                link.note_held(origin, first, self.now, self.config.max_cursors);
                 continue;
             }
             if !link.note_lacks(origin, first, self.now, self.config.max_cursors) {
@@ -239,6 +267,7 @@ impl Engine {
         for check in self.checks.waiting_for(&node) {
             self.run_check(check);
         }
+        self.ask_for_admitted(&node);
     }
 }
 

@@ -24,8 +24,8 @@ pub enum Job {
     List { link: LinkId, bytes: Bytes },
     /// Read one bundle.
     LookUp { origin: Origin, at: Seq },
-    /// Read a range and send it. Flags: a STATUS is wanted, it answers a RANGE.
-    Range { link: LinkId, origin: Origin, from: Seq, until: Seq, max_bytes: usize, flags: (bool, bool) },
+    /// Read a range.
+    Range { link: LinkId, origin: Origin, from: Seq, until: Seq, max_bytes: usize },
     /// Report a link that was closed.
     Down { link: LinkId },
 }
@@ -68,8 +68,8 @@ impl World<'_> {
                 self.reach(if bundle.is_some() { "a look-up that finds something" } else { "a look-up in vain" });
                 self.give(end, Input::LookedUp { origin, at, bundle })?;
             }
-            Job::Range { link, origin, from, until, max_bytes, flags } => {
-                self.read(end, link, (origin, from, until), max_bytes, flags)?;
+            Job::Range { link, origin, from, until, max_bytes } => {
+                self.read(end, link, (origin, from, until), max_bytes)?;
             }
             Job::Down { link } => {
                 self.nodes[end].lost.remove(&link);
@@ -85,28 +85,21 @@ impl World<'_> {
         link: LinkId,
         (origin, from, until): (Origin, Seq, Seq),
         max_bytes: usize,
-        (want_status, answers_range): (bool, bool),
     ) -> Result<(), Finding> {
         if self.place(end, link).is_none() {
             return Ok(());
         }
-        let (mut next, mut bytes) = (from, 0);
-        let mut found = Vec::new();
+        let (mut next, mut bytes, mut bundles) = (from, 0, Vec::new());
         while next < until && (bytes == 0 || bytes < max_bytes) {
             let Some(bundle) = self.nodes[end].disk.holding(origin, next).cloned() else { break };
             next = bundle.header().next();
             bytes += bundle.bytes().len() + 6;
-            found.push(bundle);
+            bundles.push(RawBundle::of(&bundle));
         }
-        if answers_range && !found.is_empty() {
-            self.reach("RANGE answered from the store");
+        if !bundles.is_empty() {
+            self.reach("a range read from the store");
         }
-        for (n, bundle) in found.iter().enumerate() {
-            let want_status = want_status && n + 1 == found.len();
-            self.transmit_bundle(end, link, bundle, want_status, answers_range)?;
-        }
-        let frames = u64::try_from(found.len()).unwrap_or(u64::MAX);
-        self.give(end, Input::RangeSent { link, origin, next, bytes, frames })
+        self.give(end, Input::RangeRead { link, origin, bundles })
     }
 
     /// So many frames that the node at `from` sent arrive at the other. Says how many there were.

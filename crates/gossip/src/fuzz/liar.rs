@@ -116,7 +116,18 @@ impl World<'_> {
         };
         let want_status = how & 1 != 0;
         let entries = StatusEntries::from(entries.as_slice());
-        self.say_frame(slot, &Frame::Status(Status { want_status, heard, fingerprint, origins, coverage, entries }))?;
+        self.say_frame(
+            slot,
+            &Frame::Status(Status {
+                want_status,
+                hold: how & 0xc0 == 0xc0 && args[8] & 1 == 1,
+                heard,
+                fingerprint,
+                origins,
+                coverage,
+                entries,
+            }),
+        )?;
         if self.slots[slot].is_some() {
             self.reach(kind);
         }

@@ -32,10 +32,6 @@ mod world;
 pub use plant::{Plant, Sound};
 
 // What the engine does not stand yet, left out.
-/// A store that takes no more.
-const OPEN_FULL: bool = false;
-/// Rumor mongering towards one that holds back.
-const OPEN_HOLD: bool = false;
 
 /// Operations in one input; what follows is not read.
 const MAX_OPS: usize = 256;

@@ -69,9 +69,10 @@ impl World<'_> {
             Kind::Commit => self.commit(end, args[1].max(1).into())?,
             Kind::Wait => self.wait(u64::from(args[0]) * u64::from(args[0]) * 1_000)?,
             Kind::Wall => self.step_wall(end, args[1])?,
-            Kind::Full if !super::OPEN_FULL => {}
             Kind::Full => {
                 self.nodes[end].full = true;
+                // Nothing more of it is committed.
+                self.nodes[end].appended.clear();
                 self.give(end, Input::StoreFull)?;
             }
             Kind::Revisions => self.revisions(args)?,

@@ -9,7 +9,7 @@ use super::Finding;
 use super::cast::{self, ENDS};
 use super::jobs::Job;
 use super::world::{World, claim};
-use crate::bundle::VerifiedBundle;
+use crate::bundle::{RawBundle, VerifiedBundle};
 use crate::io::{Event, Input, Keep, LinkId, Output};
 
 /// Where a link leads.
@@ -44,15 +44,14 @@ impl World<'_> {
                     "a message of our own was sent before it was durable".to_owned()
                 })?;
                 if answers_range {
-                    self.reach("RANGE answered from memory");
+                    self.reach("RANGE answered");
                 }
                 self.transmit_bundle(end, link, &bundle, want_status, answers_range)
             }
-            Output::SendRange { link, origin, from, until, max_bytes, want_status, answers_range } => {
+            Output::ReadRange { link, origin, from, until, max_bytes } => {
                 let there = self.place(end, link).is_some() || self.nodes[end].lost.contains(&link);
                 claim(there, || "a range for a link that is down".to_owned())?;
-                let flags = (want_status, answers_range);
-                self.job(end, Job::Range { link, origin, from, until, max_bytes, flags })
+                self.job(end, Job::Range { link, origin, from, until, max_bytes })
             }
             Output::Verify { check, raw } => self.job(end, Job::Verify { check, raw }),
             Output::CheckMember { link, node, evidence } => self.job(end, Job::Member { link, node, evidence }),
@@ -79,7 +78,7 @@ impl World<'_> {
         &mut self,
         end: usize,
         link: LinkId,
-        bundle: &VerifiedBundle,
+        bundle: &RawBundle,
         want_status: bool,
         answers_range: bool,
     ) -> Result<(), Finding> {
@@ -181,6 +180,11 @@ impl World<'_> {
             Event::Durable { ticket, .. } => {
                 let waited = self.nodes[end].tickets.remove(&ticket.0);
                 return claim(waited, || "durable twice, or what was not submitted".to_owned());
+            }
+            Event::NotWritten { ticket, reason } => {
+                let waited = self.nodes[end].tickets.remove(&ticket.0);
+                let true_one = self.nodes[end].full || *reason == crate::Reject::Revoked;
+                return claim(waited && true_one, || format!("not written without need: {reason}"));
             }
             Event::Misbehaviour { peer, reason } => {
                 let honest = ENDS.map(cast::id).contains(peer);

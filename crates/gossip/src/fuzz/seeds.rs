@@ -262,7 +262,7 @@ fn comparisons() -> Vec<Seed> {
         boast.seed("status_boast", &["the liar thrown out"]),
         own_future.seed("own_future", &["new incarnation", "agreed"]),
         buckets.seed("buckets", &["BUCKETS answered"]),
-        range.seed("range", &["RANGE answered from memory", "RANGE answered from the store"]),
+        range.seed("range", &["RANGE answered", "a range read from the store"]),
         members.seed("member", &["a true MEMBER", "a false MEMBER", "the liar thrown out"]),
         revoked(1 + 4 * 2, 2).seed("revoked", &["revocations", "the liar revoked", "a valid REVOKED", "agreed"]),
         revoked(0, 2).seed("revoked_links", &["revocations", "the liar revoked"]),

@@ -95,7 +95,7 @@ pub struct World<'p> {
 fn config(switches: Switches) -> EngineConfig {
     let small = |bit, small: usize, large: usize| if switches.has(bit) { small } else { large };
     let mongers = switches.has(Switches::MONGERS);
-    let greedy = switches.has(Switches::GREED) && (super::OPEN_HOLD || !mongers);
+    let greedy = switches.has(Switches::GREED);
     let greed = |amount| if greedy { amount } else { 0 };
     EngineConfig {
         dissemination: if mongers { Dissemination::Mongering } else { Dissemination::Eager },
@@ -228,7 +228,7 @@ impl<'p> World<'p> {
         let ticket = if let Input::Submit { ticket, .. } = &input { Some(ticket.0) } else { None };
         match self.nodes[end].engine.handle(Timestamp(self.now), input) {
             Ok(()) => self.nodes[end].tickets.extend(ticket),
-            Err(Reject::Busy | Reject::Invalid(_) | Reject::StoreFull) if ticket.is_some() => {}
+            Err(Reject::Busy | Reject::Invalid(_) | Reject::StoreFull | Reject::Revoked) if ticket.is_some() => {}
             Err(why) => return Err(Finding(format!("an input was refused: {why}"))),
         }
         let mut outputs = 0;

@@ -116,6 +116,12 @@ pub struct Node {
     pub closed: Vec<(LinkId, &'static str)>,
     pub unreleased: BTreeMap<LinkId, usize>,
     pub wire_bytes: u64,
+    /// Frames sent.
+    pub frames: u64,
+    /// How many bundles the store still takes; then it is full for good.
+    pub room: Option<u64>,
+    full: bool,
+    flushed: usize,
     /// Signatures that had to be checked.
     pub verifies: u64,
     timer: Option<Timestamp>,
@@ -151,6 +157,8 @@ pub struct World {
     pub overheard: Option<Vec<(LinkId, Bytes)>>,
     /// How many appends a commit takes with it and how long it takes, in microseconds.
     pub commit_us: u64,
+    /// How much longer than usual a read of the store takes.
+    pub read_us: u64,
     queue: BTreeMap<(u64, u64), Happening>,
     order: u64,
     wires: BTreeMap<(usize, LinkId), Wire>,
@@ -178,6 +186,7 @@ impl World {
             trace: blake3::Hasher::new(),
             overheard: None,
             commit_us: 200,
+            read_us: 0,
             queue: BTreeMap::new(),
             order: 0,
             wires: BTreeMap::new(),
@@ -226,6 +235,10 @@ impl World {
             closed: Vec::new(),
             unreleased: BTreeMap::new(),
             wire_bytes: 0,
+            frames: 0,
+            room: None,
+            full: false,
+            flushed: 0,
             verifies: 0,
             timer: None,
             life: self.now,
@@ -346,22 +359,15 @@ impl World {
             Output::SendBundle { link, bundle, want_status, answers_range } => {
                 self.transmit_bundle(n, link, bundle.bytes(), want_status, answers_range);
             }
-            Output::SendRange { link, origin, from, until, max_bytes, want_status, answers_range } => {
-                let mut next = from;
-                let (mut bytes, mut frames) = (0, 0);
-                let mut found = Vec::new();
+            Output::ReadRange { link, origin, from, until, max_bytes } => {
+                let (mut next, mut bytes, mut bundles) = (from, 0, Vec::new());
                 while next < until && (bytes == 0 || bytes < max_bytes) {
                     let Some((_, raw)) = self.nodes[n].disk.holding(origin, next) else { break };
                     next = raw.header().next();
                     bytes += raw.bytes().len() + 6;
-                    frames += 1;
-                    found.push(raw.bytes().clone());
+                    bundles.push(raw);
                 }
-                let count = found.len();
-                for (i, b) in found.iter().enumerate() {
-                    self.transmit_bundle(n, link, b, want_status && i + 1 == count, answers_range);
-                }
-                self.later(n, delay, Input::RangeSent { link, origin, next, bytes, frames });
+                self.later(n, delay + self.read_us, Input::RangeRead { link, origin, bundles });
             }
             Output::Verify { check, raw } => {
                 self.nodes[n].verifies += 1;
@@ -389,8 +395,22 @@ impl World {
             }
             Output::Append { bundle } => {
                 let now = self.now;
+                let commit_us = self.commit_us;
                 let node = &mut self.nodes[n];
+                assert!(!node.full || node.disk_free_at > now, "appended to a store that said it is full");
                 node.appends += 1;
+                match &mut node.room {
+                    Some(0) => {
+                        let first = !std::mem::replace(&mut node.full, true);
+                        node.disk_free_at = node.disk_free_at.max(now) + commit_us;
+                        let delay = node.disk_free_at - now;
+                        return if first {
+                            self.later(n, delay, Input::StoreFull)
+                        };
+                    }
+                    Some(room) => *room -= 1,
+                    None => {}
+                }
                 let appends = node.appends;
                 node.queue.push(bundle.bytes().clone());
                 let done = node.disk_free_at.max(now) + self.commit_us;
@@ -426,6 +446,7 @@ impl World {
     fn transmit(&mut self, n: usize, link: LinkId, frame: &[u8]) {
         let bytes = frame.len();
         self.nodes[n].wire_bytes += u64::try_from(bytes).unwrap();
+        self.nodes[n].frames += 1;
         let delay = self.rng.random_range(50..500);
         self.later(n, 30, Input::Writable { link, bytes });
         let Some(wire) = self.wires.get_mut(&(n, link)) else {
@@ -469,8 +490,10 @@ impl World {
     fn flush(&mut self, n: usize, appends: u64) {
         let now = self.now;
         let node = &mut self.nodes[n];
-        let kept = usize::try_from(node.appends - appends).unwrap();
-        let done: Vec<_> = node.queue.drain(..node.queue.len() - kept).collect();
+        // What came after the store was full is not in the queue.
+        let done = usize::try_from(appends).unwrap() - node.flushed;
+        node.flushed += done;
+        let done: Vec<_> = node.queue.drain(..done).collect();
         for bytes in done {
             let header = *RawBundle::peek(bytes.clone()).unwrap().header();
             let chain = node.disk.bundles.entry(header.origin).or_default();

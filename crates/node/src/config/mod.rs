@@ -16,6 +16,8 @@ use rumormill_wire::native::MAX_BODY_LEN;
 
 use build::{doors, identity, limits, neighbours, size};
 
+use crate::clock::Wall;
+
 pub use error::ConfigError;
 pub use kinds::{Durability, IdentitySource, Limits, LogFormat, Neighbour, StoreKind};
 pub use options::{MAX_DOORS, MAX_FILE_BYTES, MAX_NEIGHBOURS, NodeOptions};
@@ -37,6 +39,9 @@ pub struct NodeConfig {
     pub state: Option<PathBuf>,
     /// Path of the local socket.
     pub socket: Option<PathBuf>,
+    /// The state was put back from a copy, or the store removed, on purpose: it is taken as it is, and the node writes under
+    /// a new incarnation.
+    pub restored: bool,
     /// Where the log lives.
     pub store: StoreKind,
     /// What a commit survives.
@@ -61,6 +66,8 @@ pub struct NodeConfig {
     pub log_format: LogFormat,
     /// What to log: a level, or directives as `tracing` has them; `None` leaves it to `RUST_LOG`, else `info`.
     pub log_level: Option<String>,
+    /// The wall clock; another than the system's is for tests.
+    pub wall: Wall,
 }
 
 impl NodeConfig {
@@ -75,6 +82,7 @@ impl NodeConfig {
             doors: Vec::new(),
             state: None,
             socket: None,
+            restored: false,
             store: StoreKind::Memory,
             durability: Durability::Full,
             dissemination: Dissemination::Eager,
@@ -87,6 +95,7 @@ impl NodeConfig {
             limits: Limits::default(),
             log_format: LogFormat::Human,
             log_level: None,
+            wall: Wall::default(),
         }
     }
 
@@ -103,8 +112,10 @@ impl NodeConfig {
         config.control = options.control.as_deref().map(|at| fields::loopback("control", at)).transpose()?;
         config.neighbours = neighbours(&options.neighbour)?;
         config.doors = doors(options)?;
-        config.state = options.state.as_ref().map(PathBuf::from);
-        config.socket = options.socket.as_ref().map(PathBuf::from);
+        config.state = options.state.as_deref().map(fields::state).transpose()?;
+        config.socket = options.socket.as_deref().map(|at| fields::path("socket", at)).transpose()?;
+        let words = [("true", true), ("false", false)];
+        config.restored = fields::choice("restored", &text(&options.restored, "false"), &words)?;
         let stores = [("sqlite", StoreKind::Sqlite), ("memory", StoreKind::Memory)];
         config.store = fields::choice("store", &text(&options.store, "sqlite"), &stores)?;
         let kinds = [("full", Durability::Full), ("normal", Durability::Normal)];

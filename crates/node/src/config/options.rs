@@ -60,6 +60,8 @@ options! {
     state = "state",
     /// Path of the local socket, if not `node.sock` in the state directory.
     socket = "socket",
+    /// `true`: the state was put back from a copy, or its store removed, on purpose. For one start.
+    restored = "restored",
     /// `sqlite` or `memory`.
     store = "store",
     /// `full` or `normal`.
@@ -148,6 +150,8 @@ impl NodeOptions {
                 options.door.extend(list(&key, value)?);
             } else if key == "doors" {
                 options.door.extend(doors(value)?);
+            } else if key == "restored" {
+                return Err(ConfigError::value(&key, "in a file", "it as the flag --restored, for one start"));
             } else if let ("insecure-bind", toml::Value::Boolean(yes)) = (key.as_str(), &value) {
                 options.insecure_bind = Some(yes.to_string());
             } else if let Some(slot) = options.slot(&key) {

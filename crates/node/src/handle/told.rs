@@ -32,12 +32,17 @@ pub struct PeerInfo {
     pub behind: u64,
     /// Nothing is missing on either side that was known two seconds ago.
     pub in_sync: bool,
+    /// Why something is missing, or may be: one of the words in docs/operations.md.
+    pub why: Option<String>,
     /// The number of its revocation list, by its own word.
     #[serde(default)]
     pub revocations: Option<u64>,
     /// Until when its certificate is valid, in seconds since the Unix epoch.
     #[serde(default)]
     pub certificate_not_after: u64,
+    /// By how many seconds its clock is ahead of ours, or behind if negative; 0 if that is not known to be over the limit.
+    #[serde(default)]
+    pub clock_off_s: i64,
     /// TLS version.
     pub tls_version: String,
     /// TLS key exchange group.
@@ -75,8 +80,10 @@ impl NodeHandle {
                     lag: stats.lag,
                     behind: stats.behind,
                     in_sync: stats.in_sync,
+                    why: stats.why.map(|why| why.name().to_owned()),
                     revocations: stats.revocations,
                     certificate_not_after: link.facts.until,
+                    clock_off_s: hub.clock_off_s(&link.facts.peer),
                     tls_version: link.facts.tls_version.clone(),
                     tls_group: link.facts.tls_group.clone(),
                     bytes_in: link.bytes_in.load(std::sync::atomic::Ordering::Relaxed),
@@ -150,10 +157,13 @@ impl NodeHandle {
         let mut all: Vec<(String, u64)> =
             hub.stats().named().into_iter().map(|(name, n)| (format!("gossip_{name}"), n)).collect();
         let (checks, origins, members) = hub.with_engine(rumormill_gossip::Engine::sizes);
+        let passing = hub.with_engine(rumormill_gossip::Engine::passing);
         all.extend([
             ("gossip_checks".to_owned(), as_u64(checks)),
             ("gossip_origins".to_owned(), as_u64(origins)),
             ("gossip_members".to_owned(), as_u64(members)),
+            ("gossip_passing_origins".to_owned(), as_u64(passing.0)),
+            ("gossip_passing_bytes".to_owned(), as_u64(passing.1)),
             ("links".to_owned(), as_u64(hub.links().len())),
             ("handshakes_in_flight".to_owned(), as_u64(self.0.endpoint.handshakes())),
             ("known_addresses".to_owned(), as_u64(self.0.endpoint.known_members())),

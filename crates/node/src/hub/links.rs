@@ -44,10 +44,6 @@ impl Hub {
         LinkId(state.last_link)
     }
 
-    pub(crate) fn link(&self, id: LinkId) -> Option<Arc<Link>> {
-        lock(&self.state).links.get(&id).cloned()
-    }
-
     pub(crate) fn links(&self) -> Vec<Arc<Link>> {
         lock(&self.state).links.values().cloned().collect()
     }

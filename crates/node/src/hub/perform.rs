@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use rumormill_gossip::{Event, Keep, LinkId, Output};
+use rumormill_gossip::{Event, Keep, LinkId, Output, Ticket};
 use rumormill_store::{BundleRow, Record, StoreError};
 use rumormill_wire::native::ByeCode;
 
 use super::commits::{incarnation_record, record};
 use super::links::seconds;
-use super::{Committed, Hub, Receipt, State};
+use super::{Committed, Hub, Receipt, State, SubmitError};
 use crate::check::Job;
 use crate::counters::Counters;
 use crate::disk::Read;
@@ -31,7 +31,7 @@ impl Hub {
             }
             Output::SendBundle { link, bundle, want_status, answers_range } => {
                 if let Some(link) = state.links.get(&link) {
-                    link.send_bundle(&bundle, want_status, answers_range);
+                    link.send_bundle(bundle.bytes(), want_status, answers_range);
                 }
             }
             Output::Release { link, bytes } => {
@@ -47,11 +47,10 @@ impl Hub {
                 }
                 let received_us = self.clock.now().0.saturating_add_signed(state.wall_offset);
                 state.records.push(Record::Bundle(BundleRow { bytes: bundle.bytes().clone(), received_us }));
-                state.uncommitted.push_back(Committed { bundle, received_us });
+                state.uncommitted.push_back(Committed { bundle, received_us, until_us: 0 });
             }
-            Output::SendRange { link, origin, from, until, max_bytes, want_status, answers_range } => {
-                let read = Read::Range { link, origin, from, until, max_bytes, want_status, answers_range };
-                self.read(state, read);
+            Output::ReadRange { link, origin, from, until, max_bytes } => {
+                self.read(state, Read::Range { link, origin, from, until, max_bytes });
             }
             Output::LookUp { origin, at } => self.read(state, Read::LookUp { origin, at }),
             Output::CheckMember { link, node, evidence } => jobs.push_back(Job::Member { link, node, evidence }),
@@ -88,11 +87,10 @@ impl Hub {
     pub(super) fn event(&self, state: &mut State, event: Event) {
         match event {
             Event::Durable { ticket, origin, seq, clock } => {
-                if let Some(waiting) = state.tickets.remove(&ticket.0) {
-                    // Whoever asked may have gone away; the message is durable all the same.
-                    let _ = waiting.send(Receipt { origin, seq, clock });
-                }
-                self.space.notify_waiters();
+                self.ticket_ends(state, ticket, Ok(Receipt { origin, seq, clock }));
+            }
+            Event::NotWritten { ticket, reason } => {
+                self.ticket_ends(state, ticket, Err(SubmitError::Rejected(reason)));
             }
             Event::NewIncarnation { origin, reason } => {
                 tracing::warn!(
@@ -124,6 +122,17 @@ impl Hub {
                 self.checker.revoked.set(list);
             }
         }
+    }
+
+    /// Whoever waits for a message of ours hears how it ended. Whoever asked may have gone away.
+    fn ticket_ends(&self, state: &mut State, ticket: Ticket, how: Result<Receipt, SubmitError>) {
+        if how.is_err() {
+            Counters::add(&self.counters.submits_not_written, 1);
+        }
+        if let Some(waiting) = state.tickets.remove(&ticket.0) {
+            let _ = waiting.send(how);
+        }
+        self.space.notify_waiters();
     }
 
     /// A read found damage or failed; whoever asked gets nothing, and other neighbours have it.

@@ -17,7 +17,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
-use rumormill_gossip::{LinkId, Timestamp, VerifiedBundle};
+use rumormill_gossip::{LinkId, Timestamp};
 use rumormill_wire::NodeId;
 use rumormill_wire::native::{Bye, ByeCode, Frame, rumor_prefix};
 use tokio::sync::{Notify, watch};
@@ -97,17 +97,11 @@ impl Link {
         self.put(|outbox| outbox.push(frame, credit));
     }
 
-    /// Puts a bundle into the outbox without copying it. Says how many bytes it takes on the wire.
-    pub(crate) fn send_bundle(&self, bundle: &VerifiedBundle, want_status: bool, answers_range: bool) -> usize {
-        self.send_rumor(bundle.bytes(), want_status, answers_range)
-    }
-
-    /// The same, of a bundle that was read from the store.
-    pub(crate) fn send_rumor(&self, bundle: &Bytes, want_status: bool, answers_range: bool) -> usize {
-        let Ok(prefix) = rumor_prefix(want_status, answers_range, bundle.len()) else { return 0 };
+    /// Puts a bundle into the outbox without copying it.
+    pub(crate) fn send_bundle(&self, bundle: &Bytes, want_status: bool, answers_range: bool) {
+        let Ok(prefix) = rumor_prefix(want_status, answers_range, bundle.len()) else { return };
         let credit = prefix.len().saturating_add(bundle.len());
         self.put(|outbox| outbox.push_bundle(prefix, bundle.clone(), credit));
-        credit
     }
 
     /// Puts a frame of the shell's own (PING, PONG) into the outbox; left out when too much waits.

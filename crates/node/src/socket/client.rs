@@ -54,6 +54,9 @@ pub enum ClientError {
     /// The node says no.
     #[error("{0}")]
     Refused(String),
+    /// It was asked for wrongly.
+    #[error("{0}")]
+    Wrong(String),
     /// The node speaks another version.
     #[error("the node's answer makes no sense here; are both of one version?")]
     Answer,
@@ -155,6 +158,7 @@ impl Client {
         }
         match serde_json::from_slice(&line).map_err(|_| ClientError::Answer)? {
             Reply::Error(reason) => Err(ClientError::Refused(reason)),
+            Reply::Wrong(reason) => Err(ClientError::Wrong(reason)),
             reply => Ok(reply),
         }
     }

@@ -117,6 +117,8 @@ pub enum Reply {
     Stopping {},
     /// It did not work.
     Error(String),
+    /// It was asked for wrongly, and nothing was done: it will not work the next time either.
+    Wrong(String),
 }
 
 /// Where a message was written.

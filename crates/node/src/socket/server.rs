@@ -62,7 +62,7 @@ impl Server {
             move |source| SocketError::Io { action, path, source }
         };
         if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-            files::private_dir(dir).map_err(io("make the directory of"))?;
+            files::socket_dir(dir).map_err(io("make the directory of"))?;
         }
         clear(path)?;
         // Made under another name and renamed once its mode is set, so that nobody else can ever connect.
@@ -265,6 +265,7 @@ async fn send(node: &NodeHandle, text: String, room: &str, kind: Option<&str>) -
             seq: receipt.seq.0,
             time: utc(receipt.clock.0),
         }),
+        Err(error) if error.is_asked_wrongly() => Reply::Wrong(error.to_string()),
         Err(error) => Reply::Error(error.to_string()),
     }
 }

@@ -86,7 +86,7 @@ const ENTRIES: [StatusEntry; 3] = [
 ];
 
 fn status(want_status: bool, coverage: Coverage, entries: StatusEntries<'_>) -> Status<'_> {
-    Status { want_status, heard: 130, fingerprint: [6; 16], origins: 3, coverage, entries }
+    Status { want_status, hold: false, heard: 130, fingerprint: [6; 16], origins: 3, coverage, entries }
 }
 
 /// Payloads of STATUS.
@@ -97,6 +97,7 @@ pub fn statuses() -> Seeds {
         ("listed", status(false, Coverage::Listed, ENTRIES.as_slice().into())),
         ("covered", status(true, all, ENTRIES.as_slice().into())),
         ("none", status(true, Coverage::Listed, StatusEntries::default())),
+        ("held", Status { hold: true, ..status(false, Coverage::Listed, StatusEntries::default()) }),
     ];
     list.into_iter().map(|(name, status)| (name, encoded(&Frame::Status(status)).split_off(LENGTH_LEN + 1))).collect()
 }

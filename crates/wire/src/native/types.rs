@@ -209,11 +209,13 @@ impl MessageKind {
     }
 }
 
-/// STATUS (P-S1 to P-S6).
+/// STATUS (P-S1 to P-S8).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status<'a> {
     /// A STATUS is asked for in answer (P-S1).
     pub want_status: bool,
+    /// The sender keeps nothing more now (P-S8).
+    pub hold: bool,
     /// RUMOR frames received and judged (P-S2).
     pub heard: u64,
     /// Of the whole frontier (P-S3).
