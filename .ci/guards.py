@@ -19,6 +19,9 @@ REVOCATION = ["-p", "rumormill-gossip", "--test", "revocation"]
 ATTACKERS = ["-p", "rumormill-node", "--test", "attackers"]
 PROOFS = ["-p", "rumormill-gossip", "--test", "proofs"]
 ORDERS = ["-p", "rumormill-gossip", "--test", "orders"]
+HELD = ["-p", "rumormill-gossip", "--test", "held"]
+# The seeds of the engine's fuzz target.
+SEEDS = ["-p", "rumormill-gossip", "--test", "corpus"]
 FULL = ["-p", "rumormill-gossip", "--test", "full"]
 GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
 TIME = ["-p", "rumormill-node", "--test", "time"]
@@ -291,6 +294,42 @@ GUARDS = [
     ("more origins than one STATUS names", "crates/gossip/src/link.rs",
      "self.dirty_over = true;", "",
      FULL, "more_origins_than_one_status_names_are_not_forgotten"),
+    ('copies that wait for a certificate that is none: all go', 'crates/gossip/src/engine/verdict.rs',
+     '            if waiting.is_empty() {\n                break;\n            }\n            for check in waiting {\n                self.unadmitted(node, check);\n            }\n', '            for check in waiting {\n                self.unadmitted(node, check);\n            }\n            break;\n',
+     HELD, 'copies_that_wait_for_a_certificate_that_is_none_are_let_go'),
+    ('certificates being checked', 'crates/gossip/src/engine/allowance.rs',
+     'self.member_checks.len() < MAX_MEMBER_CHECKS || of_peer < MEMBER_SHARE', 'of_peer < usize::MAX',
+     HELD, 'certificates_being_checked_are_bounded'),
+    ('bundles being checked', 'crates/gossip/src/checks.rs',
+     'self.copies.len() < self.limit || held < SHARE.min(self.limit)', 'held < usize::MAX',
+     HELD, 'bundles_being_checked_are_bounded'),
+    ('fuzz seeds: signatures', 'crates/gossip/src/bundle.rs',
+     '.map_err(|_| Invalid::Signature)?;', '.map_err(|_| Invalid::Signature).unwrap_or_default();',
+     SEEDS, 'seeds_get_where_they_say_and_are_up_to_date'),
+    ('fuzz seeds: a second copy of a place', 'crates/gossip/src/engine/verdict.rs',
+     'self.run_check(next);', 'let _ = next;',
+     SEEDS, 'seeds_get_where_they_say_and_are_up_to_date'),
+    ('fuzz seeds: a clock that does not rise', 'crates/gossip/src/engine/verdict.rs',
+     'bundle.first_clock() <= last)', 'bundle.first_clock() < last)',
+     SEEDS, 'seeds_get_where_they_say_and_are_up_to_date'),
+    ('fuzz seeds: ranges asked for', 'crates/gossip/src/engine/feed.rs',
+     'known && link.pulls.len() < MAX_PULLS', 'known',
+     SEEDS, 'seeds_get_where_they_say_and_are_up_to_date'),
+    ('fuzz seeds: what is sent to a peer that does not read', 'crates/gossip/src/engine/feed.rs',
+     'link.window <= 0 ||', '',
+     SEEDS, 'seeds_get_where_they_say_and_are_up_to_date'),
+    ('fuzz seeds: nothing after a farewell', 'crates/gossip/src/engine/links.rs',
+     '.get_mut(&id).filter(|link| !link.closing) else { return false }', '.get_mut(&id) else { return false }',
+     SEEDS, 'seeds_get_where_they_say_and_are_up_to_date'),
+    ('fuzz seeds: cursors', 'crates/gossip/src/link.rs',
+     'self.cursors.len() >= limit', 'limit == usize::MAX',
+     SEEDS, 'seeds_get_where_they_say_and_are_up_to_date'),
+    ('fuzz seeds: a clock set back begins a new chain', 'crates/gossip/src/engine/own.rs',
+     'if self.chains.get(&self.author.origin).is_some_and(ends_later) {', 'if false {',
+     SEEDS, 'seeds_get_where_they_say_and_are_up_to_date'),
+    ('fuzz seeds: greed', 'crates/gossip/src/greed.rs',
+     'account.bytes.holds(as_u64(bytes)) &&', '',
+     SEEDS, 'seeds_get_where_they_say_and_are_up_to_date'),
 ]
 
 
@@ -325,7 +364,7 @@ def fails_without(copy, file, old, new, command, test, name):
         sound[path] = (copy / path).read_text()
         (copy / path).write_text(sound[path].replace(before, after, 1))
     run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
-    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL):
+    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, HELD, SEEDS):
         run.append(test)
     try:
         done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)

@@ -54,7 +54,7 @@ fn a_message_that_is_sent_before_it_is_durable_is_found() {
         Output::Append { bundle } => {
             let early = links[end].map(|link| Output::SendBundle {
                 link,
-                bundle: rumormill_gossip::RawBundle::of(&bundle),
+                bundle: rumormill_gossip::RawBundle::of(bundle),
                 want_status: false,
                 answers_range: false,
             });
