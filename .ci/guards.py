@@ -17,10 +17,10 @@ ROOT = Path(__file__).resolve().parent.parent
 LIARS = ["-p", "rumormill-gossip", "--test", "liars"]
 REVOCATION = ["-p", "rumormill-gossip", "--test", "revocation"]
 ATTACKERS = ["-p", "rumormill-node", "--test", "attackers"]
+GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
 PROOFS = ["-p", "rumormill-gossip", "--test", "proofs"]
 ORDERS = ["-p", "rumormill-gossip", "--test", "orders"]
 FULL = ["-p", "rumormill-gossip", "--test", "full"]
-GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
 TIME = ["-p", "rumormill-node", "--test", "time"]
 STATE = ["-p", "rumormill-node", "--test", "state"]
 
@@ -325,7 +325,7 @@ def fails_without(copy, file, old, new, command, test, name):
         sound[path] = (copy / path).read_text()
         (copy / path).write_text(sound[path].replace(before, after, 1))
     run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
-    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL):
+    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE):
         run.append(test)
     try:
         done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)

@@ -19,6 +19,7 @@ covered() {
     export LLVM_PROFILE_FILE="$out/build.profraw"
     binary=$(cargo test -q -p "rumormill-$crate" --test corpus --no-run --message-format=json |
         sed -n 's/.*"name":"corpus".*"executable":"\([^"]*\)".*/\1/p')
+    [ -x "$binary" ] || { echo "$crate: its replay was not built"; exit 1; }
     LLVM_PROFILE_FILE="$out/$crate.profraw" "$binary" replay >/dev/null
     "llvm-profdata$suffix" merge -sparse -o "$out/$crate.profdata" "$out/$crate.profraw"
     set -- "$binary" -instr-profile="$out/$crate.profdata" \

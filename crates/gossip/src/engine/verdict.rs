@@ -235,15 +235,27 @@ impl Engine {
         if let Some(evidence) = verdict {
             return self.admit(node, evidence);
         }
-        for check in self.checks.waiting_for(&node) {
-            let origin = self.checks.get(check).map_or(Origin { node, ..Origin::MIN }, |c| c.raw.header().origin);
-            for sender in self.take_check(check) {
-                bump(&mut self.stats.bundles_unadmitted, 1);
-                self.judged(sender, origin);
+        // A copy behind another of its place comes to the front when that is gone: all go, or they would hold their places
+        // in the table for ever.
+        loop {
+            let waiting = self.checks.waiting_for(&node);
+            if waiting.is_empty() {
+                break;
             }
-            self.early_proofs_of(origin);
+            for check in waiting {
+                self.unadmitted(node, check);
+            }
         }
         self.misbehaved(id, "a certificate that does not belong to this network");
+    }
+
+    fn unadmitted(&mut self, node: NodeId, check: CheckId) {
+        let origin = self.checks.get(check).map_or(Origin { node, ..Origin::MIN }, |c| c.raw.header().origin);
+        for sender in self.take_check(check) {
+            bump(&mut self.stats.bundles_unadmitted, 1);
+            self.judged(sender, origin);
+        }
+        self.early_proofs_of(origin);
     }
 
     pub(super) fn admit(&mut self, node: NodeId, evidence: Bytes) {

@@ -21,7 +21,7 @@ const SMALL_FRAME: usize = 160;
 /// An origin in a STATUS, its proof, and its author's certificate.
 const PER_ORIGIN: usize = 90 + 361 + 90;
 /// The largest bundle here, with its frame.
-const BUNDLE: usize = 2_048;
+const BUNDLE: usize = 1_536;
 
 /// What one input cost.
 #[derive(Debug, Default)]
@@ -69,9 +69,9 @@ impl World<'_> {
             ("origins", held.origins, origins + own),
             ("proofs", held.proofs, origins + own),
             ("members", held.members, cast::members().count()),
-            ("certificates being checked", held.member_checks, 256),
-            ("searches", held.suspects, 64),
-            ("early proofs", held.early_proofs, 64),
+            ("certificates being checked", held.member_checks, 256 + 32 * (1 + held.links)),
+            ("searches", held.suspects, 64 + 4 * held.links),
+            ("early proofs", held.early_proofs, 64 + 4 * held.links),
             ("bytes that readers wait for", held.owed_bytes, readers),
             ("bytes not yet committed", held.uncommitted, config.backlog_bytes + readers + config.max_pending_bytes),
             ("messages of ours", held.waiting, config.max_pending),
@@ -114,15 +114,17 @@ impl World<'_> {
         claim(moves <= most, || format!("{moves} incarnations of our own, of at most {most}"))?;
         let accused = node.events.get("misbehaviour").copied().unwrap_or(0);
         claim(accused <= self.last_link, || "a link was accused twice".to_owned())?;
-        if !self.switches.has(Switches::GREED) {
+        if self.config.greedy_bytes_per_day == 0 {
             return Ok(());
         }
         let days = as_usize(self.now / 86_400_000_000) + 1;
+        // What was being checked already when the last of the allowance went.
+        let late = if self.switches.has(Switches::PROMPT) { 2 } else { 4 * self.config.max_checks };
         for (bytes, origins) in node.taken.values() {
-            let most = as_usize(self.config.greedy_bytes_per_day) * days + self.config.max_checks * BUNDLE;
+            let most = as_usize(self.config.greedy_bytes_per_day) * days + late * BUNDLE;
             claim(*bytes <= most, || format!("{bytes} bytes of one author, of at most {most}"))?;
-            let most = as_usize(self.config.greedy_incarnations_per_day) * days + self.config.max_checks;
-            claim(origins.len() <= most, || format!("{} incarnations of one author", origins.len()))?;
+            let most = as_usize(self.config.greedy_incarnations_per_day) * days + late;
+            claim(origins.len() <= most, || format!("{} incarnations of one author, of {most}", origins.len()))?;
         }
         Ok(())
     }

@@ -175,9 +175,14 @@ fn forks() -> Vec<Seed> {
         .op(Kind::Work, &[0, 0, 9]);
     let invalid = prompt().liar().chain(0, 2).op(Kind::Proof, &[0, LIAR, 2, 0, 1]).chain(1, 2);
     let compatible = prompt().liar().chain(0, 2).op(Kind::Proof, &[0, LIAR, 0, 0, 0]);
-    // Of authors with messages: about others a proof is not even looked at.
-    let of_others = prompt().liar().op(Kind::Submit, &[0, 200]).op(Kind::Submit, &[1, 200]).deliver();
-    let of_others = of_others.op(Kind::Proof, &[0, A, 3, 0, 1]).op(Kind::Proof, &[1, HONEST, 3, 0, 1]);
+    let of_others = prompt()
+        .liar()
+        .op(Kind::Submit, &[0, 5])
+        .op(Kind::Member, &[1, HONEST])
+        .op(Kind::Sign, &[1, HONEST])
+        .deliver()
+        .op(Kind::Proof, &[0, A, 3, 0, 1])
+        .op(Kind::Proof, &[1, HONEST, 0, 0, 0]);
     let shapes = [GAP, OVERLAP, FAR, FIRST, OTHER_PREVIOUS, BRANCH, BRANCH + OVERLAP, BRANCH + FIRST];
     let shapes = shapes.into_iter().fold(prompt().liar().chain(0, 3), |script, shape| {
         script.op(Kind::Sign, &[0, LIAR, shape, 1]).op(Kind::Sign, &[1, LIAR, shape, 2, 0, 9, 3]).deliver()
@@ -276,6 +281,9 @@ fn faults() -> Vec<Seed> {
                 .deliver()
         })
     };
+    let greed = (0..24).fold(Script::new(Switches::PROMPT | Switches::GREED).liar(), |script, _| {
+        script.op(Kind::Sign, &[0, LIAR, 3 * TWO, 0, 0, 255])
+    });
     let clocks = (1..6).fold(prompt().liar().chain(0, 1), |script, clock| {
         script
             .op(Kind::Sign, &[0, LIAR + 8 * clock])
@@ -292,6 +300,14 @@ fn faults() -> Vec<Seed> {
         .op(Kind::Work, &[0, 1, 1])
         .op(Kind::Sign, &[0, LIAR, BRANCH])
         .op(Kind::Work, &[0, 0, 9]);
+    // Copies of one place wait for a certificate that is none.
+    let unadmitted = Script::new(0)
+        .liar()
+        .op(Kind::Member, &[0, OUTSIDER])
+        .op(Kind::Sign, &[0, OUTSIDER])
+        .op(Kind::Resend, &[0, 0, 0, 0, 150, 1])
+        .op(Kind::Resend, &[0, 0, 0, 0, 150, 2])
+        .op(Kind::Work, &[0, 0, 9]);
     let raw = [&b"\x07garbage"[..], &[6], &[0x7f, 1, 2], &[1, 0, 1], &[0x90, 1], &[11, 1, 2, 3]];
     let raw = raw.into_iter().fold(prompt(), |script, bytes| script.op(Kind::Up, &[0, 0]).raw(0, bytes));
     let full =
@@ -299,22 +315,25 @@ fn faults() -> Vec<Seed> {
     let backlog = (0..6).fold(Script::new(Switches::BACKLOG).liar(), |script, _| {
         script.op(Kind::Sign, &[0, LIAR, 0, 0, 0, 250]).op(Kind::Work, &[0, 0, 1])
     });
+    let ranges = |script: Script| (0..20).fold(script, |script, _| script.op(Kind::Range, &[0, LIAR, 1, 9]));
     let unread = (0..12)
         .fold(Script::new(Switches::PROMPT | Switches::WINDOW).liar().chain(1, 8).deliver(), |script, _| {
             script.op(Kind::Status, &[0, WANT | ALL]).op(Kind::Range, &[0, LIAR, 1, 9])
         });
     let down = Script::new(0).liar().chain(0, 3).op(Kind::Down, &[0]).op(Kind::Work, &[0, 0, 9]).op(Kind::Up, &[0, 2]);
     vec![
-        both(Switches::GREED, 200).seed("greed", &["greedy"]),
+        greed.seed("greed", &["greedy"]),
+        both(Switches::GREED, 9).seed("greed_of_incarnations", &["greedy"]),
         both(Switches::ORIGINS | Switches::CURSORS, 0).seed("few_origins", &[]),
         both(Switches::MONGERS | Switches::WINDOW | Switches::CURSORS, 255).seed("narrow", &["agreed"]),
         clocks.seed("clocks", &["the liar thrown out", "agreed"]),
         forged.seed("forged", &["the liar thrown out", "agreed"]),
         copies.seed("copies", &["the liar thrown out", "agreed"]),
+        unadmitted.seed("copies_unadmitted", &["a false MEMBER", "the liar thrown out", "agreed"]),
         raw.seed("raw", &["the liar thrown out", "agreed"]),
         full.seed("full", &[]),
         backlog.seed("backlog", &["agreed"]),
-        unread.seed("unread", &["agreed"]),
+        ranges(unread).seed("unread", &["agreed"]),
         down.seed("down", &["agreed"]),
     ]
 }
