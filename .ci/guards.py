@@ -22,8 +22,8 @@ ORDERS = ["-p", "rumormill-gossip", "--test", "orders"]
 HELD = ["-p", "rumormill-gossip", "--test", "held"]
 # The seeds of the engine's fuzz target.
 SEEDS = ["-p", "rumormill-gossip", "--test", "corpus"]
-FULL = ["-p", "rumormill-gossip", "--test", "full"]
 GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
+FULL = ["-p", "rumormill-gossip", "--test", "full"]
 TIME = ["-p", "rumormill-node", "--test", "time"]
 STATE = ["-p", "rumormill-node", "--test", "state"]
 
@@ -367,7 +367,7 @@ def fails_without(copy, file, old, new, command, test, name):
         sound[path] = (copy / path).read_text()
         (copy / path).write_text(sound[path].replace(before, after, 1))
     run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
-    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, HELD, SEEDS):
+    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, SEEDS):
         run.append(test)
     try:
         done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)

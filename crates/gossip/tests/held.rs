@@ -85,6 +85,7 @@ fn claims_of_what_is_not_there_are_remembered_up_to_a_bound() {
             &mut world,
             link,
             &Frame::Status(Status {
+                hold: false,
                 want_status: false,
                 hold: false,
                 heard: 0,
