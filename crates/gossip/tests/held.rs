@@ -87,7 +87,6 @@ fn claims_of_what_is_not_there_are_remembered_up_to_a_bound() {
             &Frame::Status(Status {
                 hold: false,
                 want_status: false,
-                hold: false,
                 heard: 0,
                 fingerprint: [1; 16],
                 origins: 5,
