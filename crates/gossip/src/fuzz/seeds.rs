@@ -331,7 +331,7 @@ fn faults() -> Vec<Seed> {
         copies.seed("copies", &["the liar thrown out", "agreed"]),
         unadmitted.seed("copies_unadmitted", &["a false MEMBER", "the liar thrown out", "agreed"]),
         raw.seed("raw", &["the liar thrown out", "agreed"]),
-        full.seed("full", &[]),
+        full.seed("full", &["not in sync"]),
         backlog.seed("backlog", &["agreed"]),
         ranges(unread).seed("unread", &["agreed"]),
         down.seed("down", &["agreed"]),

@@ -38,6 +38,12 @@ impl World<'_> {
             claim(self.agreed(), || format!("the two do not agree: {}", self.describe()))?;
             self.reach("agreed");
         }
+        // One that took less than was there says so, and so does the other.
+        let differ = self.nodes[0].engine.fingerprint() != self.nodes[1].engine.fingerprint();
+        claim(!differ || !self.in_sync(), || format!("in sync, and not alike: {}", self.describe()))?;
+        if differ {
+            self.reach("not in sync");
+        }
         Ok(())
     }
 
