@@ -255,6 +255,7 @@ fn keys_are_of_the_form_that_other_programs_read_and_older_ones_still_load() {
     fs::create_dir(&there).unwrap();
     fs::set_permissions(&there, fs::Permissions::from_mode(0o700)).unwrap();
     fs::write(there.join("key.pem"), old.serialize_pem()).unwrap();
+    fs::set_permissions(there.join("key.pem"), fs::Permissions::from_mode(0o600)).unwrap();
     let again = net.ca.issue("old", DAY, Some(&there)).unwrap();
     let identity = Identity::load(&again.certificate, &again.key).unwrap();
     assert_eq!(identity.node().as_bytes(), old.public_key_raw());

@@ -92,7 +92,7 @@ mod tests {
             ("source-port=0", "source-port: `0`"),
             ("source-port=70000", "source-port: `70000`"),
             ("contact=127.0.0.1:8080", "nobody can be reached at 127.0.0.1:8080"),
-            ("contact=0.0.0.0:1", "nobody can be reached"),
+            ("contact=0.0.0.0:1", "contact: `0.0.0.0:1`"),
             ("contact=x", "contact: `x`"),
             ("room=a", "unknown key `room`"),
         ] {
