@@ -1,5 +1,5 @@
 //! TCP port 43110 through a real node: two nodes of which one has the door, and a node as it was as a process of its own.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs, reason = "a test")]
 
 #[path = "support/counterpart.rs"]
 mod counterpart;
@@ -9,6 +9,7 @@ mod nodes;
 mod ports;
 
 use std::net::{IpAddr, SocketAddr};
+use std::panic::{catch_unwind, resume_unwind};
 
 use counterpart::Counterpart;
 use nodes::{Net, Node, until};
@@ -32,7 +33,11 @@ impl Program {
     }
 
     fn next(&self) -> String {
-        self.it.next()
+        let line = self.it.next();
+        if let Some(read) = line.strip_prefix("GARBLED ").filter(|read| is_glued(read)) {
+            std::panic::panic_any(Glued(read.to_owned()));
+        }
+        line
     }
 
     fn does(&mut self, command: &str) {
@@ -52,12 +57,41 @@ impl Program {
     }
 }
 
+/// Whole frames that came in one read.
+struct Glued(String);
+
+fn is_glued(mut read: &str) -> bool {
+    while !read.is_empty() {
+        let frame = read.split_once('|').and_then(|(len, rest)| Some((len.parse().ok()?, rest)));
+        match frame.and_then(|(len, rest)| rest.split_at_checked(len)) {
+            Some((_, rest)) => read = rest,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// Only pauses part what the old program reads, and on a busy machine it may read later than the next frame comes. So the
+/// pauses grow: frames that we glue together would be glued with any.
+fn with_growing_pauses(test: fn(&str)) {
+    for pause in [",pause=20ms", ",pause=300ms", ",pause=3s"] {
+        match catch_unwind(|| test(pause)).map_err(|why| why.downcast::<Glued>()) {
+            Ok(()) => return,
+            Err(Ok(glued)) => eprintln!("{pause} was too short for this machine: {}", glued.0),
+            Err(Err(why)) => resume_unwind(why),
+        }
+    }
+    panic!("frames are glued whatever the pauses");
+}
+
 /// Alice has the door, bob is her neighbour; the address of the door.
 fn two_nodes(net: &Net, more: &str) -> (Node, Node, IpAddr) {
     let mut alice = net.node("alice", &[]);
     let own = alice.addr.ip();
     alice.words.extend(["--door".into(), format!("relay-43110,listen={own}:{PORT},period=1s{more}")]);
     alice.start();
+    // Its socket is there before its door, and the old program does not dial again.
+    alice.says("a door is open");
     let bob = net.start("bob", &[&alice]);
     (alice, bob, own)
 }
@@ -75,9 +109,13 @@ fn counter(node: &Node, name: &str) -> u64 {
 
 #[test]
 fn dialled_by_us_and_talking_both_ways() {
+    with_growing_pauses(dialled_by_us);
+}
+
+fn dialled_by_us(pause: &str) {
     let net = Net::new();
     let mut dialled = Program::start(&format!("127.0.0.1:{}", port()));
-    let (alice, bob, own) = two_nodes(&net, &format!(",dial={}", dialled.at));
+    let (alice, bob, own) = two_nodes(&net, &format!(",dial={}{pause}", dialled.at));
     assert_eq!(dialled.next(), format!("LINK {own}"));
     assert_eq!(dialled.next(), format!("IP: {own} MSG:0001|{ITS_ADDRESS}"));
     for n in 0..5 {
@@ -93,8 +131,12 @@ fn dialled_by_us_and_talking_both_ways() {
 
 #[test]
 fn dialling_us_with_a_first_text_without_a_frame() {
+    with_growing_pauses(dialling_us);
+}
+
+fn dialling_us(pause: &str) {
     let net = Net::new();
-    let (_alice, bob, own) = two_nodes(&net, "");
+    let (_alice, bob, own) = two_nodes(&net, pause);
     let mut dialling = Program::start(&format!("127.0.0.1:{}", port()));
     dialling.does(&format!("push {own} first"));
     dialling.does(&format!("push {own} second"));
@@ -107,9 +149,13 @@ fn dialling_us_with_a_first_text_without_a_frame() {
 
 #[test]
 fn what_this_network_sent_does_not_come_in_again() {
+    with_growing_pauses(an_echo);
+}
+
+fn an_echo(pause: &str) {
     let net = Net::new();
     let mut parrot = Program::start(&format!("127.0.0.1:{}", port()));
-    let (alice, bob, own) = two_nodes(&net, "");
+    let (alice, bob, own) = two_nodes(&net, pause);
     parrot.does(&format!("dial {own}"));
     parrot.does(&format!("push {own} hi"));
     arrives(&bob, "hi");
@@ -123,10 +169,14 @@ fn what_this_network_sent_does_not_come_in_again() {
 
 #[test]
 fn each_side_is_killed_and_comes_back() {
+    with_growing_pauses(each_side_is_killed);
+}
+
+fn each_side_is_killed(pause: &str) {
     let net = Net::new();
     let program = Program::start(&format!("127.0.0.1:{}", port()));
     let at = program.at.to_string();
-    let (mut alice, bob, own) = two_nodes(&net, &format!(",dial={at}"));
+    let (mut alice, bob, own) = two_nodes(&net, &format!(",dial={at}{pause}"));
     assert_eq!(program.next(), format!("LINK {own}"));
     program.kill();
     until("the link is gone", || counter(&alice, "open") == 0);

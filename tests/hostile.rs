@@ -17,6 +17,9 @@ mod nodes;
 #[path = "support/hostile.rs"]
 mod hostile;
 
+#[path = "support/mallory.rs"]
+mod mallory;
+
 #[path = "support/ways.rs"]
 mod ways;
 
@@ -26,7 +29,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hostile::Mallory;
+use mallory::Mallory;
 use nodes::{Net, Node, until};
 use ways::Way;
 
@@ -157,15 +160,15 @@ fn survives(way: Way) {
             );
         }
     }
-    assert_eq!(nodes[2].metric("links_down"), 0, "{}", nodes[2].said());
+    assert_eq!(nodes[2].metric("node_links_down"), 0, "{}", nodes[2].said());
 
     let took = restart(&mut nodes[0]);
     println!("{way:?}: a restart took {took:?}");
     assert!(!long() || took < Duration::from_secs(2), "{took:?}");
     let state = nodes[0].state.display().to_string();
     net.certs(&["revoke", "mallory", "--state", &state]);
-    until("all know of the revocation", || nodes.iter().all(|node| node.metric("revocation_list") == 1));
-    let mallory = Mallory::of_issued(&net, "mallory");
+    until("all know of the revocation", || nodes.iter().all(|node| node.metric("node_revocation_list") == 1));
+    let mallory = Mallory::of(&net, "mallory");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     assert!(!runtime.block_on(mallory.is_taken(nodes[0].addr)), "a revoked member got a link");
     until("all show what was said", || {

@@ -41,6 +41,12 @@ fn five_older_worlds_meet_in_one_room() {
     }
     let ip = |n: usize| nodes[n].addr.ip();
     let mut olds = [udp(ip(0)), menu(ip(1)), protobuf(ip(2)), relay(ip(3)), classroom(ip(4))];
+    // Programs of the classroom split at white space: what came by a door is one word there.
+    let shown = |old: &str, from: &Old, text: &str| match (old, from.door) {
+        ("classroom", "") => text.to_owned(),
+        ("classroom", _) => text.replace(' ', "_"),
+        _ => text.to_owned(),
+    };
     // Its first message makes the menu chat's peer known.
     (olds[1].say)("hello");
     until("the first message is everywhere", || nodes.iter().all(|node| node.texts().iter().any(|t| t == "hello")));
@@ -49,6 +55,7 @@ fn five_older_worlds_meet_in_one_room() {
         let began = Instant::now();
         (olds[n].say)(&text);
         for old in olds.iter().enumerate().filter(|(m, _)| *m != n).map(|(_, old)| old) {
+            let text = shown(old.name, &olds[n], &text);
             until(&format!("{} hears {text:?}, not {:?}", old.name, old.heard.lock().unwrap()), || {
                 times(old, &text) > 0
             });
@@ -68,7 +75,7 @@ fn five_older_worlds_meet_in_one_room() {
     for old in &olds {
         until("the end", || times(old, "the end") > 0);
         for from in &olds {
-            let said = format!("from {} to everyone", from.name);
+            let said = shown(old.name, from, &format!("from {} to everyone", from.name));
             let own = old.name == from.name && !from.door.is_empty();
             assert_eq!(times(old, &said), usize::from(!own), "{} hears {said:?}: {:?}", old.name, old.heard);
             let heard = old.heard.lock().unwrap();

@@ -121,12 +121,12 @@ fn nobody_comes_in_without_a_certificate_or_with_one_that_has_expired() {
     let net = Net::new();
     let alice = net.start("alice", &[]);
     assert!(intrude(&alice, None).is_empty());
-    alice.says("reason=no certificate");
+    alice.says("reason=\"no certificate\"");
     let dir = net.dir.path().join("late");
     LocalCa::open(&net.home()).unwrap().issue("late", Duration::from_secs(1), Some(&dir)).unwrap();
     until("it has expired and is refused", || {
         intrude(&alice, Some(&dir));
-        alice.said().contains("reason=certificate expired")
+        alice.said().contains("reason=\"certificate expired\"")
     });
     assert!(intrude(&alice, Some(&dir)).is_empty());
     assert!(alice.peers().is_empty());
@@ -153,7 +153,7 @@ fn revoking_drops_the_open_link_and_refuses_the_next() {
     let alice = net.start("alice", &[]);
     let bob = net.start("bob", &[&alice]);
     until("a link", || alice.peers().len() == 1 && bob.peers().len() == 1);
-    net.certs(&["revoke", "bob"]);
+    net.certs(&["revoke", "bob", "--state", alice.state.to_str().unwrap()]);
     until("no link", || alice.peers().is_empty() && bob.peers().is_empty());
     alice.says("certificate revoked");
     alice.send("not for bob");

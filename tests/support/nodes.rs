@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Long enough for a machine whose two cores are busy.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The program that carries all sub-commands.
 pub fn rumormill() -> Command {
@@ -170,8 +170,10 @@ impl Node {
         self.asked(&["send", text, "--json"]).remove(0)
     }
 
+    /// Its links.
     pub fn peers(&self) -> Vec<Value> {
-        self.asked(&["peers", "--json"]).remove(0).as_array().unwrap().clone()
+        let all = self.asked(&["peers", "--json"]).remove(0).as_array().unwrap().clone();
+        all.into_iter().filter(|peer| peer["linked"] == true).collect()
     }
 
     /// A connection to its socket, without a program between.

@@ -9,7 +9,8 @@ use rumormill_wire::native::{
 };
 use rumormill_wire::{Digest, HeadHash, Incarnation, NodeId, Origin, Seq};
 
-use crate::hostile::{Mallory, Signed, encoded, now_us, raw_frame};
+use crate::hostile::encoded;
+use crate::mallory::{Mallory, Signed, now_us, raw_frame};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
@@ -60,7 +61,7 @@ async fn again_and_again(m: &Mallory, to: SocketAddr, frame: impl Fn(u64) -> Vec
 
 async fn proofs_from_nothing(m: &Mallory, to: SocketAddr) {
     let mut link = m.link(to).await;
-    link.send(to, &m.member()).await;
+    link.send(to, &m.introduction()).await;
     for incarnation in 1.. {
         link.send(to, &m.proof_from_nothing(incarnation)).await;
     }
@@ -69,7 +70,7 @@ async fn proofs_from_nothing(m: &Mallory, to: SocketAddr) {
 /// A long chain, then a second history from its end, from one number before it, and so on down.
 async fn falling_places(m: &Mallory, to: SocketAddr) {
     let mut link = m.link(to).await;
-    link.send(to, &m.member()).await;
+    link.send(to, &m.introduction()).await;
     for incarnation in 1.. {
         let origin = m.origin(incarnation);
         let mut chain: Vec<Signed> = Vec::new();
@@ -88,7 +89,7 @@ async fn falling_places(m: &Mallory, to: SocketAddr) {
 
 async fn incarnations(m: &Mallory, to: SocketAddr) {
     let mut link = m.link(to).await;
-    link.send(to, &m.member()).await;
+    link.send(to, &m.introduction()).await;
     for incarnation in 1.. {
         let one = m.bundle(m.origin(incarnation), 1, Digest::ZERO, now_us(), &[("", b"a new life")]);
         link.send(to, &one.rumor).await;
@@ -97,7 +98,7 @@ async fn incarnations(m: &Mallory, to: SocketAddr) {
 
 async fn bytes(m: &Mallory, to: SocketAddr) {
     let mut link = m.link(to).await;
-    link.send(to, &m.member()).await;
+    link.send(to, &m.introduction()).await;
     let (text, mut last, mut first) = (vec![b'x'; 31_000], Digest::ZERO, 1);
     loop {
         let next = m.bundle(m.origin(1), first, last, now_us(), &[("", &text), ("", &text)]);
@@ -124,6 +125,7 @@ async fn claims(m: &Mallory, to: SocketAddr) {
         let entries: Vec<_> = (0..700).map(entry).collect();
         encoded(&Frame::Status(Status {
             want_status: true,
+            hold: false,
             heard: 0,
             fingerprint: [n as u8; 16],
             origins: 700,
@@ -150,7 +152,7 @@ async fn silent(m: &Mallory, to: SocketAddr) {
             && let Some(opened) = m.open(to).await
         {
             open.push(opened);
-            m.sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            m.count();
         } else {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -159,13 +161,13 @@ async fn silent(m: &Mallory, to: SocketAddr) {
 
 async fn farewells(m: &Mallory, to: SocketAddr) {
     let reason = "gone\n2026-11-26T00:00:00.000000Z  INFO link up peer=carol\u{1b}[31m\u{202e}";
-    let bye = encoded(&Frame::Bye(Bye { code: ByeCode::LEAVING, retry_after_s: 0, reason }));
+    let bye = encoded(&Frame::Bye(Bye { code: ByeCode::LEAVING, retry_after_s: 0, reason: reason.into() }));
     for n in 0_u64.. {
         if n % 2 == 0 {
             // Before HELLO.
             if let Some(mut opened) = m.open(to).await {
                 let _ = opened.writer.send([bye.as_slice()]).await;
-                m.sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                m.count();
             }
         } else {
             let mut link = m.link(to).await;
@@ -176,12 +178,12 @@ async fn farewells(m: &Mallory, to: SocketAddr) {
 
 async fn texts(m: &Mallory, to: SocketAddr) {
     let mut link = m.link(to).await;
-    link.send(to, &m.member()).await;
+    link.send(to, &m.introduction()).await;
     let (mut last, mut first) = (Digest::ZERO, 1);
     let room = "y\n2026-11-25T00:00:00Z alice I quit";
     loop {
         let text = "x\u{1b}[2J\u{202e}\u{2028}\r\nloud 9 \u{200b}";
-        let next = m.bundle(m.origin(1), first, last, now_us(), &[(room, text.as_bytes())]);
+        let next = m.bundle_in(m.origin(1), first, last, room, text.as_bytes());
         link.send(to, &next.rumor).await;
         (last, first) = (next.digest, first + 1);
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -190,7 +192,7 @@ async fn texts(m: &Mallory, to: SocketAddr) {
 
 async fn clocks(m: &Mallory, to: SocketAddr) {
     let mut link = m.link(to).await;
-    link.send(to, &m.member()).await;
+    link.send(to, &m.introduction()).await;
     let (mut last, mut first) = (Digest::ZERO, 1);
     loop {
         let clock = if first % 2 == 0 { u64::MAX - (1 << 20) + first } else { now_us() + 3_600_000_000 };
@@ -210,12 +212,12 @@ async fn ranges(m: &Mallory, to: SocketAddr) {
             None => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     };
-    let _ = opened.writer.send([m.hello("").as_slice()]).await;
+    let _ = opened.writer.send([m.hello().as_slice()]).await;
     let one = m.bundle(m.origin(1), 1, Digest::ZERO, now_us(), &[("", &[b'x'; 30_000])]);
-    let _ = opened.writer.send([m.member().as_slice(), one.rumor.as_slice()]).await;
+    let _ = opened.writer.send([m.introduction().as_slice(), one.rumor.as_slice()]).await;
     let ask = encoded(&Frame::Range(RangeRequest { origin: m.origin(1), from: Seq(1), until: Seq(2) }));
     while opened.writer.send([ask.as_slice()]).await.is_ok() {
-        m.sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        m.count();
     }
     std::future::pending::<()>().await;
 }

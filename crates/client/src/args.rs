@@ -4,6 +4,7 @@ mod certs;
 mod classroom;
 mod older;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, Command};
 use rumormill_node::NodeOptions;
 
@@ -20,6 +21,7 @@ fn help(key: &str) -> &'static str {
         }
         "insecure-bind" => "Let doors listen beyond loopback, where anybody can read and forge what they carry",
         "state" => "Directory of the store and the local socket",
+        "restored" => "For one start: STATE was put back from a copy, or its store removed, on purpose",
         "socket" => "Path of the local socket [default: STATE/node.sock]",
         "store" => "sqlite or memory [default: sqlite]",
         "durability" => "full survives a loss of power, normal the end of the process [default: full]",
@@ -43,14 +45,22 @@ fn help(key: &str) -> &'static str {
         "max-handshakes" => "Handshakes in flight",
         "max-handshakes-per-prefix" => "Handshakes in flight from one address prefix",
         "handshake-deadline" => "Time for one handshake, such as 5s",
+        "post-quantum" => {
+            "require refuses links without the key exchange X25519MLKEM768; prefer or require [default: prefer]"
+        }
         "log-format" => "human or json [default: human]",
-        "log-level" => "error, warn, info, debug or trace [default: info]",
+        "log-level" => "error, warn, info, debug or trace [default: RUST_LOG as far as it is meant for us, else info]",
         _ => "",
     }
 }
 
 fn value(name: &'static str, text: &'static str) -> Arg {
     Arg::new(name).long(name).value_name("VALUE").help(text)
+}
+
+/// A path. An empty one would be the working directory by accident.
+fn path(name: &'static str, text: &'static str) -> Arg {
+    value(name, text).value_parser(NonEmptyStringValueParser::new())
 }
 
 fn flag(name: &'static str, text: &'static str) -> Arg {
@@ -68,7 +78,7 @@ fn node() -> Command {
         let arg = value(key, help(key));
         match *key {
             "neighbour" | "door" => arg.action(ActionOf::Append),
-            "insecure-bind" => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+            "insecure-bind" | "restored" => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
             _ => arg,
         }
     });
@@ -88,8 +98,8 @@ fn node() -> Command {
 
 fn socket() -> [Arg; 2] {
     [
-        value("socket", "Socket of the running node [default: STATE/node.sock]").value_name("PATH"),
-        value("state", "State directory of the running node [default: the working directory]").value_name("DIR"),
+        path("socket", "Socket of the running node [default: STATE/node.sock]").value_name("PATH"),
+        path("state", "State directory of the running node [default: the working directory]").value_name("DIR"),
     ]
 }
 
@@ -125,7 +135,7 @@ pub fn command(chosen: Option<&'static str>) -> Command {
         )
         .subcommand(
             Command::new("peers")
-                .about("Show the links of a running node: lag, in sync, TLS version and group")
+                .about("Show the links of a running node: lag, in sync, TLS version and group; and why a neighbour has none")
                 .arg(flag("json", "One JSON array"))
                 .args(socket())
                 .after_help("Example: rumormill peers --state alice.d"),

@@ -10,9 +10,9 @@ use std::process::ExitCode;
 use clap::ArgMatches;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::output::{Failure, line};
+use crate::output::{Failure, Out};
 
-pub fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let quiet = matches.get_flag("json");
     let runtime = crate::runtime(2)?;
     let result = runtime.block_on(async {
@@ -21,7 +21,7 @@ pub fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         let (mut interrupt, mut term) = (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
         // Dropping the story ends its processes and removes its directory, whichever way it ends.
         tokio::select! {
-            told = story::tell(quiet) => told,
+            told = story::tell(quiet, out) => told,
             _ = interrupt.recv() => Err(Failure::failed("interrupted", "the five nodes were ended")),
             _ = term.recv() => Err(Failure::failed("terminated", "the five nodes were ended")),
         }
@@ -29,7 +29,7 @@ pub fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     runtime.shutdown_background();
     let summary = result?;
     if quiet {
-        line(serde_json::to_string(&summary).map_err(|why| Failure::failed(why, ""))?);
+        out.line(serde_json::to_string(&summary).map_err(|why| Failure::failed(why, ""))?);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,19 +3,22 @@
 
 mod args;
 mod certs;
+mod console;
 mod demo;
 mod node;
 mod older;
 mod output;
 mod proxy;
+mod shown;
 mod talk;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
 
-use crate::output::Failure;
+use crate::output::{Failure, Out, colour};
 
 /// Runs the program. `chosen` is the sub-command that this binary stands for; `None` is the one with all.
 ///
@@ -30,36 +33,42 @@ pub fn main(chosen: Option<&'static str>) -> ExitCode {
     if let Some(name) = chosen {
         words.insert(words.len().min(1), name.into());
     }
-    let matches = match args::command(chosen).try_get_matches_from(words) {
-        Ok(matches) => matches,
-        Err(why) => {
-            // A failed write of help or of an error has nobody to be told to.
-            let _ = why.print();
-            return ExitCode::from(u8::try_from(why.exit_code()).unwrap_or(2));
-        }
-    };
-    match run(&matches) {
-        Ok(code) => code,
-        Err(failure) => failure.report(),
-    }
+    output::printing(|out| match args::command(chosen).try_get_matches_from(words) {
+        Ok(matches) => run(&matches, out),
+        Err(why) => Ok(told(&why, out)),
+    })
 }
 
-fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+/// Help and version go to standard output, what is wrong with the words to standard error.
+fn told(why: &clap::Error, out: &mut Out) -> ExitCode {
+    let text = |colours: bool| if colours { why.render().ansi().to_string() } else { why.render().to_string() };
+    if why.use_stderr() {
+        let mut err = std::io::stderr().lock();
+        // A failed write of an error has nobody to be told to.
+        let _ = write!(err, "{}", text(colour(&err)));
+    } else {
+        // What fails here is noted there.
+        let _ = write!(out, "{}", text(colour(&std::io::stdout())));
+    }
+    ExitCode::from(u8::try_from(why.exit_code()).unwrap_or(2))
+}
+
+fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     match matches.subcommand() {
         Some(("node", m)) => node::run(m),
         Some(("process", m)) => node::process(m),
         Some(("stopall", _)) => node::stopall(),
-        Some(("proxy", m)) => proxy::run(m),
-        Some(("demo", m)) => demo::run(m),
-        Some(("certs", m)) => certs::run(m),
-        Some(("send", m)) => talk::send(m),
-        Some(("log", m)) => talk::log(m),
-        Some(("peers", m)) => talk::peers(m),
-        Some(("doors", m)) => talk::doors(m),
-        Some(("udp-peer", m)) => older::udp_peer(m),
-        Some(("menu", m)) => older::menu(m),
-        Some(("peer", m)) => older::peer(m),
-        Some(("metrics", m)) => talk::metrics(m),
+        Some(("proxy", m)) => proxy::run(m, out),
+        Some(("demo", m)) => demo::run(m, out),
+        Some(("certs", m)) => certs::run(m, out),
+        Some(("send", m)) => talk::send(m, out),
+        Some(("log", m)) => talk::log(m, out),
+        Some(("peers", m)) => talk::peers(m, out),
+        Some(("doors", m)) => talk::doors(m, out),
+        Some(("udp-peer", m)) => older::udp_peer(m, out),
+        Some(("menu", m)) => older::menu(m, out),
+        Some(("peer", m)) => older::peer(m, out),
+        Some(("metrics", m)) => talk::metrics(m, out),
         _ => Err(Failure::usage("no such command", "run `rumormill --help`")),
     }
 }

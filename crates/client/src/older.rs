@@ -7,15 +7,23 @@ use clap::ArgMatches;
 use rumormill_node::config::LogFormat;
 use rumormill_node::mesh_menu::MeshMenu;
 use rumormill_node::older::{DoorError, menu, peer, udp_peer};
-use tokio::io::{BufReader, stdin, stdout};
+use tokio::io::{BufReader, stdin};
 
-use crate::output::Failure;
+use crate::console::Console;
+use crate::output::{Failure, Out};
 use crate::talk;
 
 /// Runs one of them on standard input and output. A line that is being read when it ends is not waited for.
-fn run(program: impl Future<Output = Result<(), DoorError>>) -> Result<ExitCode, Failure> {
+fn run(out: &mut Out, program: impl AsyncFnOnce(&mut Console) -> Result<(), DoorError>) -> Result<ExitCode, Failure> {
     let runtime = crate::runtime(2)?;
-    let ended = runtime.block_on(program);
+    let ended = runtime.block_on(async {
+        let mut console = Console::new();
+        let ended = program(&mut console).await;
+        // It ended because nobody looks any more, or nothing can be shown: that is told as what it is.
+        let unseen = console.has_failed();
+        console.end(out).await;
+        if unseen { Ok(()) } else { ended }
+    });
     runtime.shutdown_background();
     let failure = |why: DoorError| match why {
         DoorError::Spec(_) => Failure::usage(&why, "`--help` says what it takes"),
@@ -24,7 +32,7 @@ fn run(program: impl Future<Output = Result<(), DoorError>>) -> Result<ExitCode,
     ended.map_err(failure).map(|()| ExitCode::SUCCESS)
 }
 
-pub fn udp_peer(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub fn udp_peer(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let ip = matches.get_one::<IpAddr>("listen").copied().unwrap_or(Ipv4Addr::LOCALHOST.into());
     let mut options = udp_peer::Options::default();
     if let Some(directory) = matches.get_one::<SocketAddr>("directory") {
@@ -37,15 +45,15 @@ pub fn udp_peer(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     options.listen = SocketAddr::new(ip, port);
     guard(ip, matches)?;
     options.broadcast = matches.get_one::<String>("broadcast").is_some_and(|word| word == "on");
-    run(udp_peer::console(options, BufReader::new(stdin()), stdout()))
+    run(out, async |console| udp_peer::console(options, BufReader::new(stdin()), console).await)
 }
 
-pub fn menu(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub fn menu(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     if matches.contains_id("socket") || matches.contains_id("state") {
-        let (socket, ip) = (talk::socket(matches), matches.get_one::<IpAddr>("listen").copied());
-        return run(async {
+        let (socket, ip) = (talk::socket(matches)?, matches.get_one::<IpAddr>("listen").copied());
+        return run(out, async |console| {
             let menu = MeshMenu::find(socket, ip).await?;
-            menu::menu_over(menu, BufReader::new(stdin()), stdout()).await
+            menu::menu_over(menu, BufReader::new(stdin()), console).await
         });
     }
     let mut options = menu::Plain { insecure_bind: matches.get_flag("insecure-bind"), ..menu::Plain::default() };
@@ -53,12 +61,13 @@ pub fn menu(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         guard(*ip, matches)?;
         options.listen = *ip;
     }
-    run(menu::menu(options, BufReader::new(stdin()), stdout()))
+    run(out, async |console| menu::menu(options, BufReader::new(stdin()), console).await)
 }
 
-pub fn peer(matches: &ArgMatches) -> Result<ExitCode, Failure> {
-    let level = matches.get_one::<peer::LogLevel>("log-level").copied().unwrap_or_default();
-    rumormill_node::logging::init(LogFormat::Human, &level.filter().to_string());
+pub fn peer(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
+    let level = matches.get_one::<peer::LogLevel>("log-level").map(|level| level.filter().to_string());
+    let usual = peer::LogLevel::default().filter().to_string();
+    rumormill_node::logging::init(LogFormat::Human, level.as_deref(), &usual);
     let local = matches.get_one::<SocketAddr>("local").copied();
     let local = local.ok_or_else(|| Failure::usage("LOCAL is needed", "`rumormill peer --help` says what it takes"))?;
     let options = peer::Options {
@@ -67,7 +76,7 @@ pub fn peer(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         desired_id: matches.get_one::<i64>("desired-id").copied(),
         insecure_bind: matches.get_flag("insecure-bind"),
     };
-    run(peer::console(options, BufReader::new(stdin()), stdout()))
+    run(out, async |console| peer::console(options, BufReader::new(stdin()), console).await)
 }
 
 /// None of these formats is encrypted or authenticated: other machines are let in only if that is asked for.

@@ -1,8 +1,12 @@
-//! What people see: errors that say what to do next, colour only on a terminal, and output that may fail.
+//! What people see: errors that say what to do next, colour only where it is wanted, and output that may fail.
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
+
+pub use rumormill_node::terminal::colour;
 
 /// Why a command ends, what to do next, and its exit code.
 #[derive(Debug)]
@@ -23,6 +27,14 @@ impl Failure {
         Self { what: what.to_string(), next: next.to_string(), code: 2 }
     }
 
+    /// What was printed has not arrived.
+    pub fn output(why: &io::Error) -> Self {
+        Self::failed(
+            format_args!("cannot write to standard output: {why}"),
+            "what was printed is not complete; what was done stays done",
+        )
+    }
+
     /// Says it on standard error.
     pub fn report(&self) -> ExitCode {
         let mut err = io::stderr().lock();
@@ -35,13 +47,79 @@ impl Failure {
     }
 }
 
-/// Whether colour is wanted there.
-pub fn colour(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+/// Standard output, as every command is given it. What could not be written is remembered, whether the command looks or not,
+/// and [`printing`] makes it a failure. A reader that has gone away, as `head` does, is none.
+pub struct Out {
+    /// Not by [`io::Stdout`], which takes a standard output that is open for reading only to be written to.
+    to: Option<BufWriter<File>>,
+    gather: bool,
+    fault: Option<io::Error>,
 }
 
-/// Writes a line to standard output. A reader that has gone away is no error of ours: says whether to go on.
-pub fn line(text: impl Display) -> bool {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush()).is_ok()
+/// Runs a command with standard output and gives its exit code. There is no other way to an [`Out`], so none is forgotten.
+pub fn printing(command: impl FnOnce(&mut Out) -> Result<ExitCode, Failure>) -> ExitCode {
+    let mut out = Out { to: None, gather: false, fault: None };
+    let done = command(&mut out);
+    let written = out.end();
+    match (done, written) {
+        (Err(failure), _) => failure.report(),
+        (Ok(_), Err(why)) => Failure::output(&why).report(),
+        (Ok(code), Ok(())) => code,
+    }
+}
+
+impl Out {
+    /// From here on lines are gathered and written many at once.
+    pub fn gather(&mut self) {
+        self.gather = true;
+    }
+
+    /// Writes a line. Says whether to go on: where nothing arrives any more, there is no use in it.
+    pub fn line(&mut self, text: impl Display) -> bool {
+        let written = writeln!(self, "{text}").and_then(|()| if self.gather { Ok(()) } else { self.flush() });
+        written.is_ok()
+    }
+
+    /// Notes what another writer to standard output has seen.
+    pub fn note(&mut self, fault: io::Error) {
+        self.fault.get_or_insert(fault);
+    }
+
+    fn act<T>(&mut self, act: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>) -> io::Result<T> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.kind().into());
+        }
+        let done = match &mut self.to {
+            Some(to) => act(to),
+            None => {
+                let file = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+                file.and_then(|file| act(self.to.insert(BufWriter::new(file))))
+            }
+        };
+        done.map_err(|why| {
+            let kind = why.kind();
+            self.fault = Some(why);
+            kind.into()
+        })
+    }
+
+    fn end(mut self) -> io::Result<()> {
+        if self.to.is_some() {
+            let _ = self.flush();
+        }
+        match self.fault.take() {
+            Some(fault) if fault.kind() != ErrorKind::BrokenPipe => Err(fault),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.act(|to| to.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.act(BufWriter::flush)
+    }
 }

@@ -4,20 +4,21 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use rumormill_proxy::{Config, Launch};
+use rumormill_proxy::{Config, Launch, SHOWN};
 
-use crate::output::Failure;
+use crate::output::{Failure, Out};
 
-pub fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let path = |name: &str| matches.get_one::<String>(name).map(PathBuf::from);
     let config = Config {
         n: matches.get_one("n").copied(),
         process: Launch::choose(path("process"), "process", "process"),
         stopall: Launch::choose(path("stopall"), "stopall", "stopall"),
+        shown: SHOWN,
     };
     let runtime = crate::runtime(1)?;
-    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
-    let code = runtime.block_on(rumormill_proxy::run(config, tokio::io::stdin(), &mut out, &mut err));
+    let mut err = std::io::stderr();
+    let code = runtime.block_on(rumormill_proxy::run(config, tokio::io::stdin(), out, &mut err));
     // A thread may still wait for standard input; it must not hold up the end.
     runtime.shutdown_background();
     Ok(ExitCode::from(code))

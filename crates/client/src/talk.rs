@@ -4,17 +4,28 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use rumormill_node::socket::{Client, ClientError, LogEvent, default_path};
-use rumormill_node::view::LogLine;
+use rumormill_node::socket::{Client, ClientError, Info, LogEvent, MAX_ROOM_LEN, default_path};
+use rumormill_node::validity::{Standing, date};
+use rumormill_node::{Foreign, foreign};
+use rumormill_node::{PeerInfo, own_clock_suspected};
 
-use crate::output::{Failure, colour, line};
+use crate::output::{Failure, Out, colour};
+use crate::shown;
 
 /// Which socket is meant.
-pub fn socket(matches: &ArgMatches) -> PathBuf {
+///
+/// # Errors
+/// The state directory named is none: it is named wrongly.
+pub fn socket(matches: &ArgMatches) -> Result<PathBuf, Failure> {
     match (matches.get_one::<String>("socket"), matches.get_one::<String>("state")) {
-        (Some(socket), _) => PathBuf::from(socket),
-        (None, Some(state)) => default_path(Path::new(state)),
-        (None, None) => default_path(Path::new(".")),
+        (Some(socket), _) if socket.is_empty() => Err(Failure::usage("socket: an empty path is none", "give its path")),
+        (Some(socket), _) => Ok(PathBuf::from(socket)),
+        (None, Some(state)) if Path::new(state).is_dir() => Ok(default_path(Path::new(state))),
+        (None, Some(state)) => Err(Failure::usage(
+            format_args!("state: there is no directory `{state}`"),
+            "give the --state that the node was started with; `rumormill node --name NAME --state DIR` starts one",
+        )),
+        (None, None) => Ok(default_path(Path::new("."))),
     }
 }
 
@@ -23,48 +34,65 @@ fn failure(why: ClientError) -> Failure {
         ClientError::Connect { .. } => {
             "start it with `rumormill node --name NAME --state DIR`, and give --state DIR here"
         }
+        ClientError::Hangs { .. } => {
+            "see whether it is stopped (`ps`: state T) or its disk is slow; end it and start it again if it stays so"
+        }
         _ => "",
     };
-    Failure::failed(why, next)
+    match &why {
+        ClientError::Wrong(_) => Failure::usage(why, "nothing was sent"),
+        _ => Failure::failed(why, next),
+    }
 }
 
 /// Connects and asks.
 fn ask<T>(matches: &ArgMatches, act: impl AsyncFnOnce(&mut Client) -> Result<T, ClientError>) -> Result<T, Failure> {
+    let path = socket(matches)?;
     crate::runtime(1)?.block_on(async {
-        let mut client = Client::connect(&socket(matches)).await.map_err(failure)?;
+        let mut client = Client::connect(&path).await.map_err(failure)?;
         act(&mut client).await.map_err(failure)
     })
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
-    serde_json::to_string(value).map_err(|why| Failure::failed(why, ""))
+    // What a terminal would obey stands as `\uXXXX`: the same value.
+    let text = serde_json::to_string(value).map_err(|why| Failure::failed(why, ""))?;
+    Ok(foreign::json(&text).into_owned())
 }
 
-pub fn send(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub fn send(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let text = matches.get_one::<String>("text").map_or("", String::as_str);
     let room = matches.get_one::<String>("room").map_or("", String::as_str);
+    if room.len() > MAX_ROOM_LEN {
+        let why = format!("room: the name has {} bytes, {MAX_ROOM_LEN} at most", room.len());
+        return Err(Failure::usage(why, "give a shorter one"));
+    }
     let sent = ask(matches, async |client| client.send(text, room).await)?;
     if matches.get_flag("json") {
-        line(json(&sent)?);
+        out.line(json(&sent)?);
     } else {
-        line(format_args!("durable: origin {} incarnation {} number {}", sent.origin, sent.incarnation, sent.seq));
+        out.line(format_args!("durable: origin {} incarnation {} number {}", sent.origin, sent.incarnation, sent.seq));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn log(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub fn log(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let as_json = matches.get_flag("json");
     let colours = colour(&std::io::stdout());
+    let follow = matches.get_flag("follow");
+    if !follow {
+        out.gather();
+    }
     ask(matches, async |client| {
         let show = |event| match event {
-            LogEvent::Line(message) if as_json => serde_json::to_string(&message).is_ok_and(line),
-            LogEvent::Line(message) => line(for_people(&message, colours)),
+            LogEvent::Line(message) if as_json => json(&message).is_ok_and(|text| out.line(text)),
+            LogEvent::Line(message) => out.line(shown::message(&message, colours)),
             LogEvent::Missed(bundles) => {
                 eprint(&format!("missed {bundles} bundles; run `rumormill log` again to see them"));
                 true
             }
         };
-        client.log(matches.get_flag("follow"), None, None, show).await
+        client.log(follow, None, None, show).await
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -74,62 +102,106 @@ fn eprint(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// One message on one line: time, who, text, and what is to be doubted about it.
-fn for_people(message: &LogLine, colours: bool) -> String {
-    let (dim, bold, plain) = if colours { ("\x1b[2m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
-    let author = message.from.clone().unwrap_or_else(|| message.origin.chars().take(8).collect());
-    // Whoever came through a door has only said who it is; the node that let it in has signed that.
-    let who = match (&message.claimed, &message.door) {
-        (Some(claimed), Some(door)) => format!("{}/{door}? by {author}", plain_text(claimed)),
-        _ => author,
-    };
-    // A message may hold anything; a terminal must not obey it.
-    let text = plain_text(&message.text);
-    let room = if message.room.is_empty() { String::new() } else { format!(" #{}", message.room) };
-    let late = if message.late { " (late)" } else { "" };
-    let doubt = if message.verified { "" } else { " (unverified)" };
-    format!("{dim}{}{plain} {bold}{who}{plain}{room} {text}{dim}{late}{doubt}{plain}", message.time)
-}
-
-fn plain_text(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-pub fn peers(matches: &ArgMatches) -> Result<ExitCode, Failure> {
-    let peers = ask(matches, async |client| client.peers().await)?;
+pub fn peers(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
+    let (peers, unlinked, info) =
+        ask(matches, async |client| Ok((client.peers().await?, client.unlinked().await?, client.info().await?)))?;
     if matches.get_flag("json") {
-        line(json(&peers)?);
+        let linked = peers.iter().map(|peer| Listed { linked: true, info: peer });
+        let unlinked = unlinked.iter().map(|neighbour| Listed { linked: false, info: neighbour });
+        let all = linked.map(|one| json(&one)).chain(unlinked.map(|one| json(&one)));
+        out.line(format_args!("[{}]", all.collect::<Result<Vec<_>, _>>()?.join(",")));
         return Ok(ExitCode::SUCCESS);
     }
+    lists_and_dates(out, &peers, &info);
     if peers.is_empty() {
-        line("no links");
-        return Ok(ExitCode::SUCCESS);
+        out.line("no links");
+    } else {
+        links(out, peers);
     }
-    line(format_args!(
-        "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} TLS",
-        "NAME", "ADDRESS", "DIRECTION", "LAG", "BEHIND", "IN SYNC"
-    ));
-    for peer in peers {
-        let sync = if peer.in_sync { "yes" } else { "no" };
-        line(format_args!(
-            "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {} {}",
-            peer.name, peer.addr, peer.direction, peer.lag, peer.behind, sync, peer.tls_version, peer.tls_group
-        ));
+    for neighbour in unlinked {
+        out.line(shown::neighbour(&neighbour));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn doors(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+/// A link, or a neighbour without one, in the JSON of `peers`.
+#[derive(serde::Serialize)]
+struct Listed<'a, T> {
+    linked: bool,
+    #[serde(flatten)]
+    info: &'a T,
+}
+
+fn links(out: &mut Out, peers: Vec<PeerInfo>) {
+    out.line(format_args!(
+        "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {:<20} TLS",
+        "NAME", "ADDRESS", "DIRECTION", "LAG", "BEHIND", "IN SYNC", "WHY"
+    ));
+    for peer in &peers {
+        let sync = if peer.in_sync { "yes" } else { "no" };
+        out.line(format_args!(
+            "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {:<20} {} {}{}",
+            Foreign::new(&peer.name).name().to_string(),
+            peer.addr,
+            peer.direction,
+            peer.lag,
+            peer.behind,
+            sync,
+            peer.why.as_deref().unwrap_or("-"),
+            peer.tls_version,
+            peer.tls_group,
+            clock(peer.clock_off_s)
+        ));
+    }
+    if let Some(off) = own_clock_suspected(&peers) {
+        out.line(format_args!("our own clock is suspected: most neighbours' are {}", off_by(off)));
+    }
+}
+
+/// What is said of a neighbour's clock that is off.
+fn clock(off_s: i64) -> String {
+    if off_s == 0 { String::new() } else { format!("; its clock is {} ours", off_by(off_s)) }
+}
+
+fn off_by(off_s: i64) -> String {
+    let by = off_s.unsigned_abs();
+    if off_s > 0 { format!("{by} s ahead of") } else { format!("{by} s behind") }
+}
+
+/// Certificates that are outside their dates or soon will be, and who has which revocation list.
+fn lists_and_dates(out: &mut Out, peers: &[PeerInfo], info: &Info) {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let warn = |out: &mut Out, whose: &str, from, until| {
+        if let Some(why) = Standing::of(from, until, now).warning(from, until) {
+            out.line(format_args!("{whose} certificate {why}"));
+        }
+    };
+    warn(out, "our", info.certificate_not_before, info.certificate_not_after);
+    for peer in peers {
+        warn(out, &format!("{}'s", Foreign::new(&peer.name).name()), 0, peer.certificate_not_after);
+    }
+    let others = peers.iter().filter(|peer| peer.revocations.is_some_and(|number| number != info.revocations));
+    let others: Vec<_> = others
+        .map(|peer| format!("{} has {}", Foreign::new(&peer.name).name(), peer.revocations.unwrap_or_default()))
+        .collect();
+    let others = if others.is_empty() { String::new() } else { format!("; {}", others.join(", ")) };
+    if info.revocations > 0 || !others.is_empty() {
+        let (number, issued) = (info.revocations, date(info.revocations_issued));
+        out.line(format_args!("revocation list {number} of {issued}, {} nodes{others}", info.revoked_nodes));
+    }
+}
+
+pub fn doors(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let doors = ask(matches, async |client| client.doors().await)?;
     if matches.get_flag("json") {
-        line(json(&doors)?);
+        out.line(json(&doors)?);
         return Ok(ExitCode::SUCCESS);
     }
     if doors.is_empty() {
-        line("no doors");
+        out.line("no doors");
         return Ok(ExitCode::SUCCESS);
     }
-    line(format_args!("{:<16} {:<22} {:>5} {:>8} {:>8}  ALSO", "DOOR", "ADDRESS", "OPEN", "IN", "OUT"));
+    out.line(format_args!("{:<16} {:<22} {:>5} {:>8} {:>8}  ALSO", "DOOR", "ADDRESS", "OPEN", "IN", "OUT"));
     for door in doors {
         let count = |name: &str| door.counters.get(name).copied().unwrap_or(0);
         // What everybody has is in the columns; what went wrong is named.
@@ -137,13 +209,18 @@ pub fn doors(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         let also = door.counters.iter().filter(|(name, n)| **n > 0 && !usual.contains(&name.as_str()));
         let also: Vec<_> = also.map(|(name, n)| format!("{name} {n}")).collect();
         let (open, came, went) = (count("open"), count("messages_in"), count("messages_out"));
-        line(format_args!("{:<16} {:<22} {open:>5} {came:>8} {went:>8}  {}", door.door, door.listen, also.join(", ")));
+        out.line(format_args!(
+            "{:<16} {:<22} {open:>5} {came:>8} {went:>8}  {}",
+            door.door,
+            door.listen,
+            also.join(", ")
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn metrics(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub fn metrics(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let metrics = ask(matches, async |client| client.metrics().await)?;
-    line(json(&metrics)?);
+    out.line(json(&metrics)?);
     Ok(ExitCode::SUCCESS)
 }

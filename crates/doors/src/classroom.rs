@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumormill_wire::classroom::{MAX_LINE_LEN, ProcessLine, ReplyLine, line_len};
+use rumormill_wire::classroom::{ClassroomError, ClassroomFault, MAX_LINE_LEN, ProcessLine, ReplyLine, line_len};
 use rustix::process::{Pid, getppid};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use crate::listen::{Share, listen};
+use crate::take::Taker;
 use crate::{Counters, DoorError, DoorKind, Porch, Spec, SpecError};
 
 /// Connections to a control port at once.
@@ -44,8 +45,9 @@ pub trait Chat: Clone + Send + Sync + 'static {
     /// The texts of the log, in order.
     fn chat_log(&self) -> impl Future<Output = Result<Vec<String>, String>> + Send;
 
-    /// Ends the process at once; does nothing where that is not offered.
-    fn crash(&self);
+    /// Ends the process once what its client has `said` before has had its effect: it is durable and has left for the neighbours.
+    /// From here on nothing new is passed on. Does nothing where that is not offered.
+    fn crash(&self, said: &mut Vec<Durable>) -> impl Future<Output = ()> + Send;
 
     /// A client has gone, and with it the process that had started this one.
     fn deserted(&self) {}
@@ -108,15 +110,9 @@ impl Door {
 /// Serves until the task is dropped.
 pub async fn serve<C: Chat>(listener: TcpListener, chat: C, counters: Arc<Counters>) {
     let room = Arc::new(Semaphore::new(MAX_CLIENTS));
+    let taker = Taker::new(&listener, "control port", &counters);
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(why) => {
-                debug!(%why, "control port");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            }
-        };
+        let (stream, _) = taker.take().await;
         let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
             Counters::one(&counters.refused_full);
             warn!("control port: {MAX_CLIENTS} clients already; one more is turned away");
@@ -127,7 +123,8 @@ pub async fn serve<C: Chat>(listener: TcpListener, chat: C, counters: Arc<Counte
         Counters::one(&counters.opened);
         tokio::spawn(async move {
             Counters::set(&counters.open, MAX_CLIENTS - room.available_permits());
-            let session = Session { stream, chat: chat.clone(), pending: Vec::new(), counters: Arc::clone(&counters) };
+            let (pending, told) = (Vec::new(), false);
+            let session = Session { stream, chat: chat.clone(), pending, counters: Arc::clone(&counters), told };
             if let Err(why) = session.run().await {
                 debug!(%why, "control connection ended");
             }
@@ -159,6 +156,8 @@ struct Session<C> {
     chat: C,
     pending: Vec<Durable>,
     counters: Arc<Counters>,
+    /// A line that was not UTF-8 was said.
+    told: bool,
 }
 
 /// Whether a first line comes from a web page: a browser lets one reach any port of this machine. A message may well speak
@@ -174,7 +173,7 @@ impl<C: Chat> Session<C> {
     async fn run(mut self) -> std::io::Result<()> {
         self.stream.set_nodelay(true)?;
         let mut buffer = Vec::with_capacity(4_096);
-        let mut first = true;
+        let (mut first, mut ended) = (true, false);
         loop {
             let mut used = 0;
             while let Some(rest) = buffer.get(used..) {
@@ -193,10 +192,17 @@ impl<C: Chat> Session<C> {
                 self.line(&line).await?;
             }
             buffer.drain(..used);
+            if ended {
+                return Ok(());
+            }
             let read = self.stream.read_buf(&mut buffer).await?;
             Counters::add(&self.counters.bytes_in, read);
             if read == 0 {
-                return Ok(());
+                ended = true;
+                if !buffer.is_empty() {
+                    // The last line may lack its end.
+                    buffer.push(b'\n');
+                }
             }
         }
     }
@@ -222,13 +228,20 @@ impl<C: Chat> Session<C> {
                 self.settle().await;
                 self.reply().await?;
             }
-            Ok(ProcessLine::Crash { .. }) => self.chat.crash(),
-            Err(why) => {
-                Counters::one(&self.counters.malformed);
-                debug!(%why, "control port: a line that is no command");
-            }
+            Ok(ProcessLine::Crash { .. }) => self.chat.crash(&mut self.pending).await,
+            Err(why) => self.malformed(why),
         }
         Ok(())
+    }
+
+    /// What is no command stores nothing. That a line is not UTF-8 is said, once for a connection: it was meant as a message.
+    fn malformed(&mut self, why: ClassroomError) {
+        Counters::one(&self.counters.malformed);
+        if why.reason == ClassroomFault::Utf8 && !std::mem::replace(&mut self.told, true) {
+            warn!(%why, "control port: a line stores nothing; further ones of this connection are only counted");
+        } else {
+            debug!(%why, "control port: a line that is no command");
+        }
     }
 
     async fn settle(&mut self) {
@@ -278,7 +291,10 @@ mod tests {
         async fn chat_log(&self) -> Result<Vec<String>, String> {
             Ok(self.0.lock().unwrap().clone())
         }
-        fn crash(&self) {
+        async fn crash(&self, said: &mut Vec<Durable>) {
+            for durable in said.drain(..) {
+                durable.await;
+            }
             self.0.lock().unwrap().push("crashed".into());
         }
     }
@@ -311,6 +327,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn every_get_is_answered_once_whatever_blanks_and_line_ends_there_are() {
+        let mut stream = client().await;
+        let commands =
+            b"\xef\xbb\xbfmsg  3\tone  two \r\nget  chatLog\nget\n\tget the log \r\nget \xff\nget chatlog\r\n";
+        stream.write_all(commands).await.unwrap();
+        let expected = "chatLog one  two\n".repeat(5);
+        assert_eq!(read(&mut stream, expected.len()).await, expected);
+        stream.write_all(b"msg 4 \xff\nmsg 4 \xff\ngets\nmsg 5 last\nget chatLog").await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut rest = String::new();
+        timeout(Duration::from_secs(5), stream.read_to_string(&mut rest)).await.unwrap().unwrap();
+        assert_eq!(
+            rest, "chatLog one  two,last\n",
+            "the last line lacks its end, and two that are no text store nothing"
+        );
+    }
+
+    #[tokio::test]
     async fn a_thousand_messages_in_one_go_are_all_there_and_in_order() {
         let mut stream = client().await;
         let texts: Vec<_> = (0..3 * MAX_PENDING).map(|n| format!("m{n}")).collect();
@@ -328,9 +362,8 @@ mod tests {
         tokio::spawn(serve(listener, Fake::default(), Arc::default()));
         let mut first = TcpStream::connect(addr).await.unwrap();
         let mut second = TcpStream::connect(addr).await.unwrap();
-        first.write_all(b"msg 1 HTTP/1.1 is old\nget chatLog\ncrashNow\nget chatLog\n").await.unwrap();
-        let expected = "chatLog HTTP/1.1 is old\n";
-        assert_eq!(read(&mut first, expected.len()).await, expected);
+        first.write_all(b"msg 1 HTTP/1.1 is old\ncrashNow\nget chatLog\n").await.unwrap();
+        // What was said before it had its effect first.
         let expected = "chatLog HTTP/1.1 is old,crashed\n";
         assert_eq!(read(&mut first, expected.len()).await, expected);
         second.write_all(b"get chatLog\n").await.unwrap();

@@ -31,6 +31,8 @@ counters! {
     refused_rate,
     /// Connections, names or ids turned away for another reason the page of the protocol gives: duplicates, port 0.
     refused_other,
+    /// Connections turned away, or not taken, because no descriptor was to spare.
+    refused_descriptors,
     /// Messages from outside that the room took.
     messages_in,
     /// Messages given to someone outside, once for each receiver.

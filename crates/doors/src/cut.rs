@@ -48,6 +48,12 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// What somebody at a terminal sees of text of others, however long: one line that moves no cursor (P-T1).
+#[must_use]
+pub fn shown(text: &str) -> String {
+    rumormill_wire::Foreign::new(text).whole().to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

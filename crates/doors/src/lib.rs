@@ -16,6 +16,7 @@ pub mod protobuf_peer;
 pub mod push_pull;
 pub mod relay_43110;
 pub mod spec;
+pub mod take;
 pub mod udp_mesh;
 
 pub use counters::Counters;

@@ -17,6 +17,7 @@ pub mod session;
 pub mod table;
 mod talk;
 mod turn;
+pub mod twin;
 mod useful;
 
 use std::net::{IpAddr, SocketAddr};
@@ -35,7 +36,7 @@ use listener::Listener;
 use outbox::Outbox;
 use outgoing::Sender;
 use session::{Heard, Who};
-use table::Table;
+use table::{Form, Table};
 
 /// Bound, not yet serving.
 #[derive(Debug)]
@@ -66,7 +67,9 @@ impl Door {
         let Listener { tcp, udp, local } = self.listener;
         let fallback = cut::cut(&one_word(&porch.name), MAX_TEAM_LEN).0.into_owned();
         let team = self.config.team.unwrap_or(fallback);
-        let table = Arc::new(Mutex::new(Table::new(local)));
+        let mut table = Table::new(local);
+        self.config.bracketed.iter().for_each(|addr| table.learn(*addr, Form::Bracketed));
+        let table = Arc::new(Mutex::new(table));
         let hall = Hall::new(table, Arc::clone(&porch.counters), Room(porch.into_room.clone()));
         let mut serving = JoinSet::new();
         serving.spawn(server::serve(tcp, hall.clone()));
@@ -107,11 +110,8 @@ mod tests {
 
     #[test]
     fn a_claimed_name_keeps_its_address() {
-        let who = |team: &str| Who {
-            addr: "127.0.0.1:8080".parse().unwrap(),
-            form: table::Form::Plain,
-            team: team.to_owned(),
-        };
+        let who =
+            |team: &str| Who { addr: "127.0.0.1:8080".parse().unwrap(), form: Form::Plain, team: team.to_owned() };
         assert_eq!(claimed(&who("team")), "team 127.0.0.1:8080");
         assert_eq!(claimed(&who("")), "127.0.0.1:8080");
         let long = claimed(&who(&"x".repeat(100)));

@@ -34,6 +34,7 @@ use tracing::{debug, info, warn};
 
 use self::net::{Calling, FLUSH, Net};
 use crate::listen::{Share, listen};
+use crate::take::Taker;
 use crate::{DoorError, DoorKind, Porch, Spec, SpecError};
 
 const KIND: DoorKind = DoorKind::ProtobufPeer;
@@ -73,7 +74,7 @@ impl Config {
         if retry.is_some() && spec.text("join").is_none() {
             return Err(spec.error("retry: there is no `join` to try again"));
         }
-        Ok(Self { listen: spec.listen(None)?, id, join: spec.addr("join")?, retry })
+        Ok(Self { listen: spec.listen(None)?, id, join: spec.host("join")?, retry })
     }
 }
 
@@ -128,15 +129,10 @@ impl Door {
         }
         let mut ticks = interval(Duration::from_millis(500));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let taker = Taker::new(&self.listener, "protobuf-peer", &porch.counters);
         loop {
             tokio::select! {
-                accepted = self.listener.accept(), if tasks.len() < MAX_TASKS => match accepted {
-                    Ok((stream, _)) => drop(tasks.spawn(taken(Arc::clone(&net), stream))),
-                    Err(why) => {
-                        debug!("protobuf-peer: {why}");
-                        sleep(Duration::from_millis(20)).await;
-                    }
-                },
+                (stream, _) = taker.take(), if tasks.len() < MAX_TASKS => drop(tasks.spawn(taken(Arc::clone(&net), stream))),
                 outgoing = porch.from_room.recv() => match outgoing {
                     Some(outgoing) => net.give(outgoing),
                     None => break,

@@ -26,6 +26,7 @@ use tokio::time::sleep;
 use tracing::debug;
 
 use crate::listen::{Share, listen};
+use crate::take::Taker;
 use crate::{Counters, DoorError, DoorKind, Porch, Spec, SpecError};
 use places::Places;
 use session::Desk;
@@ -122,6 +123,8 @@ impl Door {
         let desk = Arc::new(Desk::new(self.config, letters, Arc::clone(&porch.counters)));
         let mut places = Places::new(Arc::clone(&porch.counters));
         let mut tasks = JoinSet::new();
+        let counters = Arc::clone(&porch.counters);
+        let taker = Taker::new(&self.listener, "push-pull", &counters);
         loop {
             tokio::select! {
                 () = async { drop(porch.stop.wait_for(|stop| *stop).await) } => return,
@@ -131,13 +134,9 @@ impl Door {
                 },
                 Some(_) = tasks.join_next() => places.clear_ended(),
                 () = places.changed(), if places.is_stuck() => {}
-                accepted = self.listener.accept(), if !places.is_stuck() => match accepted {
-                    Ok((stream, from)) => admit(stream, from, &mut places, &mut tasks, &desk).await,
-                    Err(why) => {
-                        debug!(%why, "push-pull");
-                        sleep(Duration::from_millis(20)).await;
-                    }
-                },
+                (stream, from) = taker.take(), if !places.is_stuck() => {
+                    admit(stream, from, &mut places, &mut tasks, &desk).await;
+                }
             }
         }
     }

@@ -246,13 +246,26 @@ impl Spec {
         self.text(key).map(parse).transpose()
     }
 
-    /// All addresses of a key that repeats.
+    /// An address to send to, if given.
     ///
     /// # Errors
-    /// One is none.
-    pub fn addrs(&self, key: &str) -> Result<Vec<SocketAddr>, SpecError> {
-        let parse = |text: &String| text.parse().map_err(|_| self.bad(key, text, "address:port, like 127.0.0.1:3000"));
-        self.texts(key).iter().map(parse).collect()
+    /// It is none, or nobody can be there: port 0, an unspecified address.
+    pub fn host(&self, key: &str) -> Result<Option<SocketAddr>, SpecError> {
+        self.text(key).map(|text| self.parse_host(key, text)).transpose()
+    }
+
+    /// All addresses to send to of a key that repeats.
+    ///
+    /// # Errors
+    /// As [`Spec::host`].
+    pub fn hosts(&self, key: &str) -> Result<Vec<SocketAddr>, SpecError> {
+        self.texts(key).iter().map(|text| self.parse_host(key, text)).collect()
+    }
+
+    fn parse_host(&self, key: &str, text: &str) -> Result<SocketAddr, SpecError> {
+        let there = |addr: &SocketAddr| addr.port() != 0 && !addr.ip().to_canonical().is_unspecified();
+        let found = text.parse().ok().filter(there);
+        found.ok_or_else(|| self.bad(key, text, "address:port of one program, like 127.0.0.1:3000"))
     }
 
     /// All addresses without port of a key that repeats.
@@ -301,7 +314,7 @@ mod tests {
         let checks = [
             spec.only(&["listen", "name", "beat", "n"], &["contact"]).err(),
             spec.listen(None).err(),
-            spec.addrs("contact").err(),
+            spec.hosts("contact").err(),
             spec.time("beat", Duration::ZERO, Duration::from_millis(1)..=Duration::from_secs(9)).err(),
             spec.number("n", 1, 1..=9).err(),
         ];
@@ -314,7 +327,7 @@ mod tests {
             "peer-line,listen=127.0.0.1:8080,name=team,contact=127.0.0.1:1,contact=127.0.0.1:2".parse().unwrap();
         assert_eq!((spec.kind, spec.text("name")), (DoorKind::PeerLine, Some("team")));
         assert_eq!(spec.listen(None).unwrap().port(), 8_080);
-        assert_eq!(spec.addrs("contact").unwrap().len(), 2);
+        assert_eq!(spec.hosts("contact").unwrap().len(), 2);
         spec.only(&["listen", "name"], &["contact"]).unwrap();
         let none: Spec = "push-pull".parse().unwrap();
         assert_eq!(none.listen(Some(([127, 0, 0, 1], 60_085).into())).unwrap().port(), 60_085);
@@ -331,6 +344,8 @@ mod tests {
             (format!("{at},colour=red"), "unknown key `colour`; it has listen, name"),
             (format!("{at},name=a,name=b"), "name is given 2 times"),
             (format!("{at},contact=localhost"), "contact: `localhost`"),
+            (format!("{at},contact=127.0.0.1:0"), "contact: `127.0.0.1:0`"),
+            (format!("{at},contact=[::]:7"), "contact: `[::]:7`"),
             (format!("{at},beat=10"), "beat: `10` is not allowed; give 1ms to 9s"),
             (format!("{at},n=10"), "n: `10` is not allowed; give 1 to 9"),
         ] {

@@ -15,6 +15,7 @@ mod config;
 pub mod console;
 pub mod directory;
 mod guest;
+mod holder;
 mod host;
 mod keys;
 pub mod pace;

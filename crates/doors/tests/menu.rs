@@ -115,7 +115,7 @@ async fn what_arrives_is_printed_at_once_also_between_two_questions() {
     a.types("1\n").await;
     a.prints("Enter the recipient's IP address: ").await;
     say(b"127.0.0.1:9090 team \x1b[2Jhi\r\n").await;
-    a.prints("\n127.0.0.1:9090 team  [2Jhi\nEnter the recipient's IP address: ").await;
+    a.prints("\n127.0.0.1:9090 team \\u{1b}[2Jhi\nEnter the recipient's IP address: ").await;
     a.types(&format!("{host}\n8101\n{}\n", "é".repeat(600))).await;
     let rest = "é".repeat((1_024 - format!("{host}:8101 alpha \u{2026}").len()) / 2);
     let own = format!("{host}:8101 alpha {rest}\u{2026}");

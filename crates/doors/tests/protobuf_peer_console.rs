@@ -125,7 +125,7 @@ async fn what_comes_from_outside_does_not_move_the_cursor() {
     let mut a = Terminal::open(Some(10), None);
     let mut peer = Peer::joined(a.addr().await, 12).await;
     peer.says(text(12, 10, "one\n99: two\x1b[2J")).await;
-    assert_eq!(a.shows().await, "12: one 99: two [2J");
+    assert_eq!(a.shows().await, "12: one\\n99: two\\u{1b}[2J");
     let long = "x".repeat(200_000);
     a.types(&long).await;
     assert_eq!(a.shows().await, "not sent: the line is too long");

@@ -18,7 +18,7 @@ use rumormill_doors::{Counters, Incoming, Outgoing, RoomEnd, porch};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::sync::{oneshot, watch};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Addresses of the loopback network that no other test of this file has.
 fn net() -> [IpAddr; 3] {
@@ -127,21 +127,34 @@ fn one_read(stream: &mut TcpStream) -> String {
     String::from_utf8(buffer[..read].to_vec()).unwrap()
 }
 
+/// Only pauses part what the old program reads, and on a busy machine it may read later than the next frame comes. So the
+/// pauses grow: frames that we glue together would be glued with any.
 #[test]
 fn an_old_node_is_dialled_once_greeted_and_reads_each_frame_by_itself() {
-    let [own, peer, _] = net();
-    let (node, shown, port) = old_node(peer, 10, 0);
-    let house = house(&format!("listen={own}:0,dial={peer}:{port},pause=80ms"));
-    assert_eq!(next(&shown), format!("LINK {own}"), "by the address that we listen on");
-    assert_eq!(next(&shown), format!("IP: {own} MSG:0001|{peer}"));
-    let begun = Instant::now();
-    (0..12).for_each(|n| house.say(&format!("message {n}")));
-    for n in 0..12 {
-        assert_eq!(next(&shown), format!("IP: {own} MSG:0002|alice@c0de: message {n}"));
+    for (pause_ms, messages) in [(80, 12), (500, 6), (4_000, 3)] {
+        let [own, peer, _] = net();
+        let (node, shown, port) = old_node(peer, 10, 0);
+        let house = house(&format!("listen={own}:0,dial={peer}:{port},pause={pause_ms}ms"));
+        assert_eq!(next(&shown), format!("LINK {own}"), "by the address that we listen on");
+        let begun = Instant::now();
+        (0..messages).for_each(|n| house.say(&format!("message {n}")));
+        let texts = (0..messages).map(|n| format!("IP: {own} MSG:0002|alice@c0de: message {n}"));
+        let expected: Vec<_> = [format!("IP: {own} MSG:0001|{peer}")].into_iter().chain(texts).collect();
+        let mut read = Vec::new();
+        while read.len() < expected.len() && !read.last().is_some_and(|line: &String| line.starts_with("GARBLED ")) {
+            read.push(next(&shown));
+        }
+        if let Some(glued) = read.last().filter(|line| line.starts_with("GARBLED ")) {
+            eprintln!("pauses of {pause_ms} ms were too short for this machine: {glued}");
+            continue;
+        }
+        assert_eq!(read, expected);
+        assert!(begun.elapsed() >= (messages - 1) * Duration::from_millis(pause_ms), "with pauses");
+        house.until("counted", |counters| count(&counters.messages_out) == u64::from(messages));
+        assert_eq!((node.taken(), count(&house.counters.opened)), (1, 1));
+        return;
     }
-    assert!(begun.elapsed() >= 11 * Duration::from_millis(80), "with pauses");
-    house.until("counted", |counters| count(&counters.messages_out) == 12);
-    assert_eq!((node.taken(), count(&house.counters.opened)), (1, 1));
+    panic!("frames are glued whatever the pauses");
 }
 
 #[test]

@@ -84,6 +84,13 @@ impl Author {
         Ok(())
     }
 
+    /// Dates what waits anew, in its order.
+    pub fn date_again(&mut self, clock: &mut HybridClock, wall_us: u64) {
+        for message in &mut self.pending {
+            message.clock = clock.tick(wall_us).unwrap_or(message.clock);
+        }
+    }
+
     /// Whether something waits and nothing is in flight.
     #[must_use]
     pub fn ready(&self) -> bool {
@@ -100,6 +107,20 @@ impl Author {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.pending.len()
+    }
+
+    /// Lets go of all that is not durable, the bundle in flight included, and names the tickets.
+    pub fn give_up(&mut self) -> Vec<Ticket> {
+        self.pending_bytes = 0;
+        let flying = self.in_flight.take().map(|own| own.tickets).unwrap_or_default();
+        let waiting = core::mem::take(&mut self.pending);
+        flying.into_iter().map(|(ticket, _)| ticket).chain(waiting.into_iter().map(|message| message.ticket)).collect()
+    }
+
+    /// Lets go of what waits for a bundle, and names the tickets.
+    pub fn give_up_waiting(&mut self) -> Vec<Ticket> {
+        self.pending_bytes = 0;
+        core::mem::take(&mut self.pending).into_iter().map(|message| message.ticket).collect()
     }
 
     /// Puts what waits into a bundle behind `next` and `previous`; it becomes the one in flight.

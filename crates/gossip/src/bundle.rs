@@ -26,6 +26,12 @@ impl RawBundle {
         Ok(Self { header, bytes })
     }
 
+    /// One that was checked, to be sent.
+    #[must_use]
+    pub fn of(bundle: &VerifiedBundle) -> Self {
+        Self { header: *bundle.header(), bytes: bundle.bytes.clone() }
+    }
+
     pub(crate) const fn from_parts(header: BundleHeader, bytes: Bytes) -> Self {
         Self { header, bytes }
     }

@@ -1,13 +1,43 @@
 //! One chain for each origin, and the frontier over all of them (docs/protocol.md, B and S).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rumormill_wire::native::{EntryState, SignedHeader, StatusEntry};
-use rumormill_wire::{Clock, Digest, HeadHash, Origin, Seq};
+use rumormill_wire::{Clock, Digest, HeadHash, NodeId, Origin, Seq};
 
-use crate::bundle::bundle_digest;
+use crate::bundle::{VerifiedBundle, bundle_digest};
 use crate::frontier::{Fingerprint, entry_hash};
-use crate::proof::{VerifiedProof, is_lowest};
+use crate::proof::VerifiedProof;
+
+/// The end of a chain: what the next bundle is checked against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// The number wanted next.
+    pub next: Seq,
+    /// The last bundle.
+    pub head: Option<SignedHeader>,
+    /// Its digest; zero for an empty chain.
+    pub digest: Digest,
+    /// Clock of its last message.
+    pub last_clock: Clock,
+}
+
+impl End {
+    /// Behind nothing.
+    pub const EMPTY: Self = Self { next: Seq::FIRST, head: None, digest: Digest::ZERO, last_clock: Clock(0) };
+
+    /// Behind this bundle.
+    #[must_use]
+    pub fn after(bundle: &VerifiedBundle) -> Self {
+        let signed = *bundle.signed_header();
+        Self {
+            next: signed.header.next(),
+            head: Some(signed),
+            digest: bundle.digest(),
+            last_clock: bundle.last_clock(),
+        }
+    }
+}
 
 /// What the engine knows of one origin's bundles; the bundles themselves are in the store.
 #[derive(Debug, Clone)]
@@ -23,9 +53,9 @@ pub struct Chain {
     /// The lowest number kept.
     pub kept: Seq,
     /// The proof of a fork, if one is known; the lowest place wins.
-    pub fork: Option<VerifiedProof>,
-    /// The digest of our chain just before the place of the fork, once it is known.
-    pub before: Option<HeadHash>,
+    pub fork: Option<Box<VerifiedProof>>,
+    /// The digest of our bundle that holds the number before a limit, with that limit: what an ended chain shows.
+    pub before: Option<(Seq, HeadHash)>,
     /// The first number that a revocation leaves out.
     pub cut: Option<Seq>,
     hash: Option<u128>,
@@ -49,11 +79,17 @@ impl Chain {
     /// The first number that does not count: the place of a fork or the cut of a revocation.
     #[must_use]
     pub fn limit(&self) -> Option<Seq> {
-        let place = self.fork.as_ref().map(VerifiedProof::place);
+        let place = self.fork.as_ref().map(|fork| fork.place());
         match (place, self.cut) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
+    }
+
+    /// Where it ends.
+    #[must_use]
+    pub const fn end(&self) -> End {
+        End { next: self.next, head: self.head, digest: self.digest, last_clock: self.last_clock }
     }
 
     /// The number wanted next as others should see it: never beyond the limit.
@@ -62,36 +98,37 @@ impl Chain {
         self.limit().map_or(self.next, |limit| limit.min(self.next))
     }
 
-    /// The place of a fork that may part earlier than its proof shows.
-    #[must_use]
-    pub fn open_place(&self) -> Option<Seq> {
-        let open = self.fork.as_ref().filter(|fork| !is_lowest(&fork.proof().a, &fork.proof().b))?;
-        Some(open.place())
+    /// Of an ended chain, the number before its limit, while it is not known which bundle of ours holds that.
+    fn unread(&self) -> Option<Seq> {
+        let limit = self.limit().filter(|limit| *limit > Seq::FIRST && self.next > *limit)?;
+        let known = self.before.is_some_and(|(at, _)| at == limit);
+        (!known).then_some(Seq(limit.0.saturating_sub(1)))
     }
 
-    /// What an ended chain shows in place of its head (P-S7): our digest just before the place of an open fork, so that
-    /// nodes on two branches do not look alike and search on; zero otherwise.
-    fn ended_head(&self) -> HeadHash {
-        let decides = |place: &Seq| self.cut.is_none_or(|cut| *place < cut);
-        self.open_place().filter(decides).and(self.before).unwrap_or(HeadHash::ZERO)
+    /// What an ended chain shows in place of its head (P-S7): nodes on two branches do not look alike, and search on.
+    fn ended_head(&self, limit: Seq) -> HeadHash {
+        if self.next == limit {
+            return self.digest.head();
+        }
+        self.before.filter(|(at, _)| *at == limit).map_or(HeadHash::ZERO, |(_, head)| head)
     }
 
-    /// This chain's line in a STATUS. An empty one has a line only when a fork is known.
+    /// This chain's line in an answer about it. One without messages has none.
     #[must_use]
     pub fn entry(&self, origin: Origin) -> Option<StatusEntry> {
         let ended = self.limit().filter(|limit| self.next >= *limit);
-        let forked = self.fork.is_some();
         let (next, head, state) = match ended {
-            Some(limit) => (limit, self.ended_head(), EntryState::Forked),
+            Some(limit) => (limit, self.ended_head(limit), EntryState::Forked),
             None => (self.next, self.digest.head(), EntryState::Normal),
         };
-        (next > Seq::FIRST || (forked && ended.is_some())).then_some(StatusEntry {
-            origin,
-            next,
-            head,
-            kept: self.kept,
-            state,
-        })
+        (self.next > Seq::FIRST).then_some(StatusEntry { origin, next, head, kept: self.kept, state })
+    }
+
+    /// This chain's line in the frontier (P-E3): what was withdrawn from the first message on looks like what was never
+    /// there.
+    #[must_use]
+    pub fn counting(&self, origin: Origin) -> Option<StatusEntry> {
+        self.entry(origin).filter(|entry| entry.next > Seq::FIRST)
     }
 }
 
@@ -99,6 +136,8 @@ impl Chain {
 #[derive(Debug, Default)]
 pub struct Chains {
     map: BTreeMap<Origin, Chain>,
+    of_node: BTreeMap<NodeId, usize>,
+    unread: BTreeSet<Origin>,
     fingerprint: Fingerprint,
 }
 
@@ -117,11 +156,19 @@ impl Chains {
 
     /// Changes one chain, made if it is new, and keeps the fingerprint right.
     pub fn update<T>(&mut self, origin: Origin, change: impl FnOnce(&mut Chain) -> T) -> T {
-        let chain = self.map.entry(origin).or_insert_with(Chain::empty);
+        let chain = self.map.entry(origin).or_insert_with(|| {
+            let count = self.of_node.entry(origin.node).or_default();
+            *count = count.saturating_add(1);
+            Chain::empty()
+        });
+        let unread = chain.unread();
         let result = change(chain);
-        let hash = chain.entry(origin).map(|entry| entry_hash(&entry));
+        let hash = chain.counting(origin).map(|entry| entry_hash(&entry));
         self.fingerprint.change(&origin, chain.hash, hash);
         chain.hash = hash;
+        if chain.unread().is_some_and(|at| unread != Some(at)) {
+            self.unread.insert(origin);
+        }
         result
     }
 
@@ -132,10 +179,30 @@ impl Chains {
             chain.head = Some(*signed);
             chain.digest = digest;
             chain.last_clock = last_clock;
-            if chain.open_place() == Some(chain.next) {
-                chain.before = Some(digest.head());
-            }
         });
+    }
+
+    /// A chain goes back to where it ended before; one that was empty goes, with what was proven about it (P-E1).
+    pub fn go_back(&mut self, origin: Origin, end: &End) {
+        let empty = self.update(origin, |chain| {
+            chain.next = end.next;
+            chain.head = end.head;
+            chain.digest = end.digest;
+            chain.last_clock = end.last_clock;
+            // It may be of a bundle that is lost.
+            chain.before = None;
+            chain.next == Seq::FIRST
+        });
+        if !empty {
+            return;
+        }
+        self.map.remove(&origin);
+        if let Some(count) = self.of_node.get_mut(&origin.node) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.of_node.remove(&origin.node);
+            }
+        }
     }
 
     /// A chain from the store.
@@ -143,6 +210,27 @@ impl Chains {
         let digest = bundle_digest(&head.header, &head.body);
         self.advance(head, digest, last_clock);
         self.update(head.header.origin, |chain| chain.kept = kept);
+    }
+
+    /// An ended chain of which the bundle that holds this number, the one before its limit, has to be read.
+    pub fn take_unread(&mut self) -> Option<(Origin, Seq)> {
+        while let Some(origin) = self.unread.pop_first() {
+            if let Some(at) = self.map.get(&origin).and_then(Chain::unread) {
+                return Some((origin, at));
+            }
+        }
+        None
+    }
+
+    /// That read gave nothing; it is to be tried again.
+    pub fn read_again(&mut self, origin: Origin) {
+        self.unread.insert(origin);
+    }
+
+    /// How many of them are one node's.
+    #[must_use]
+    pub fn of_node(&self, node: &NodeId) -> usize {
+        self.of_node.get(node).copied().unwrap_or(0)
     }
 
     /// How many chains there are.
@@ -165,7 +253,7 @@ impl Chains {
 
     /// The lines of a STATUS from `low` to `high`, both included.
     pub fn entries(&self, low: Origin, high: Origin) -> impl Iterator<Item = StatusEntry> {
-        self.range(low, high).filter_map(|(origin, chain)| chain.entry(*origin))
+        self.range(low, high).filter_map(|(origin, chain)| chain.counting(*origin))
     }
 
     /// The fingerprint of all entries.

@@ -15,12 +15,16 @@ use crate::io::{CheckId, LinkId};
 pub const MAX_COPIES: usize = 4;
 /// Links remembered for one copy.
 pub const MAX_SENDERS: usize = 16;
+/// Copies that a neighbour may always have here, however many others have.
+pub const SHARE: usize = 32;
 
 /// Who sent a copy: the link, the number of the RUMOR frame on it, its length, whether a STATUS is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sender {
     /// The link.
     pub link: LinkId,
+    /// Who is at its other end.
+    pub peer: NodeId,
     /// The frame's number among the link's RUMOR frames.
     pub ordinal: u64,
     /// The frame's bytes.
@@ -81,11 +85,13 @@ pub struct Checks {
     limit: usize,
     last_id: u64,
     copies: BTreeMap<CheckId, Check>,
+    /// Copies by who sent them first.
+    by_peer: BTreeMap<NodeId, usize>,
     places: BTreeMap<(Origin, Seq), VecDeque<CheckId>>,
 }
 
 impl Checks {
-    /// Room for so many.
+    /// Room for so many, and for [`SHARE`] of each neighbour.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self { limit, ..Self::default() }
@@ -104,7 +110,9 @@ impl Checks {
                 return Entered::Joined;
             }
         }
-        if ids.len() >= MAX_COPIES || self.copies.len() >= self.limit {
+        let held = self.by_peer.get(&sender.peer).copied().unwrap_or(0);
+        let room = self.copies.len() < self.limit || held < SHARE.min(self.limit);
+        if ids.len() >= MAX_COPIES || !room {
             if ids.is_empty() {
                 self.places.remove(&place);
             }
@@ -114,6 +122,7 @@ impl Checks {
         let id = CheckId(self.last_id);
         ids.push_back(id);
         let first = ids.len() == 1;
+        self.by_peer.insert(sender.peer, held.saturating_add(1));
         self.copies.insert(id, Check { raw, senders: vec![sender], purpose, progress: Progress::Waiting });
         if first { Entered::First(id) } else { Entered::Waits }
     }
@@ -145,6 +154,12 @@ impl Checks {
         self.places.contains_key(&(origin, first))
     }
 
+    /// Whether a copy of this origin is here.
+    #[must_use]
+    pub fn has_origin(&self, origin: Origin) -> bool {
+        self.places.range((origin, Seq(0))..=(origin, Seq(u64::MAX))).next().is_some()
+    }
+
     fn front(&self, origin: Origin, first: Seq) -> Option<&Check> {
         let id = self.places.get(&(origin, first))?.front()?;
         self.copies.get(id)
@@ -160,9 +175,28 @@ impl Checks {
         }
     }
 
+    /// The copy at the lowest place of this origin, if it holds.
+    #[must_use]
+    pub fn done_lowest(&self, origin: Origin) -> Option<(CheckId, Arc<VerifiedBundle>)> {
+        let (_, ids) = self.places.range((origin, Seq(0))..=(origin, Seq(u64::MAX))).next()?;
+        let id = *ids.front()?;
+        match &self.copies.get(&id)?.progress {
+            Progress::Done(bundle) => Some((id, Arc::clone(bundle))),
+            _ => None,
+        }
+    }
+
     /// Takes a copy out. Its place's next copy, if there is one, is to be run.
     pub fn remove(&mut self, id: CheckId) -> Option<(Check, Option<CheckId>)> {
         let copy = self.copies.remove(&id)?;
+        if let Some(peer) = copy.senders.first().map(|sender| sender.peer)
+            && let Some(held) = self.by_peer.get_mut(&peer)
+        {
+            *held = held.saturating_sub(1);
+            if *held == 0 {
+                self.by_peer.remove(&peer);
+            }
+        }
         let place = (copy.raw.header().origin, copy.raw.header().first);
         let next = self.places.get_mut(&place).and_then(|ids| {
             ids.retain(|other| *other != id);
@@ -210,5 +244,37 @@ impl Checks {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.copies.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rumormill_wire::native::BundleHeader;
+    use rumormill_wire::{Digest, Incarnation};
+
+    use super::*;
+
+    #[test]
+    fn each_neighbour_keeps_a_share_whatever_the_others_send() {
+        let mut checks = Checks::new(100);
+        let enter = |checks: &mut Checks, n: u64, peer: u8| {
+            let origin = Origin { node: NodeId([1; 32]), incarnation: Incarnation(n) };
+            let header = BundleHeader { origin, first: Seq::FIRST, count: 1, previous: Digest::ZERO };
+            let raw = RawBundle::from_parts(header, bytes::Bytes::new());
+            let link = LinkId(n % 3);
+            let sender = Sender { link, peer: NodeId([peer; 32]), ordinal: n, bytes: 0, want_status: false };
+            checks.enter(raw, sender, Purpose::Chain)
+        };
+        let taken = |entered: &Entered| matches!(entered, Entered::First(_));
+        let greedy: Vec<_> = (0..300).map(|n| enter(&mut checks, n, 1)).filter(taken).collect();
+        assert_eq!(greedy.len(), 100, "on all its links together");
+        assert_eq!((300..600).map(|n| enter(&mut checks, n, 2)).filter(taken).count(), SHARE);
+        for entered in greedy {
+            if let Entered::First(id) = entered {
+                checks.remove(id);
+            }
+        }
+        assert_eq!((600..900).map(|n| enter(&mut checks, n, 1)).filter(taken).count(), 100 - SHARE);
+        assert_eq!(checks.len(), 100);
     }
 }

@@ -12,6 +12,8 @@ pub const MAX_AHEAD_US: u64 = 60_000_000;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HybridClock {
     last: u64,
+    /// The highest reading of our wall clock.
+    wall: u64,
 }
 
 impl HybridClock {
@@ -19,8 +21,18 @@ impl HybridClock {
     #[must_use]
     pub fn tick(&mut self, wall_us: u64) -> Option<Clock> {
         let next = wall_us.max(self.last.checked_add(1)?);
-        self.last = next;
+        (self.last, self.wall) = (next, self.wall.max(wall_us));
         Some(Clock(next))
+    }
+
+    /// The wall clock read `before` and reads `wall_us` now. If it was put back by more than [`MAX_AHEAD_US`], in one step or
+    /// in several, this begins anew: what it had from a wrong clock nobody else would see in time. Says whether it did.
+    #[must_use]
+    pub fn put_back(&mut self, before: u64, wall_us: u64) -> bool {
+        let highest = self.wall.max(before);
+        let back = highest.saturating_sub(wall_us) > MAX_AHEAD_US;
+        *self = if back { Self { last: 0, wall: wall_us } } else { Self { wall: highest.max(wall_us), ..*self } };
+        back
     }
 
     /// Takes a reading of another node into account, unless it is from too far ahead. Says whether it did.
@@ -42,6 +54,18 @@ mod tests {
         let mut clock = HybridClock::default();
         let readings: Vec<_> = [50, 50, 40, 60].iter().filter_map(|w| clock.tick(*w)).collect();
         assert_eq!(readings, [Clock(50), Clock(51), Clock(52), Clock(60)]);
+    }
+
+    #[test]
+    fn a_wall_clock_put_back_by_more_than_the_limit_begins_anew_and_by_less_does_not() {
+        let mut clock = HybridClock::default();
+        assert_eq!(clock.tick(200_000_000), Some(Clock(200_000_000)));
+        assert!(!clock.put_back(200_000_000, 200_000_000 - MAX_AHEAD_US));
+        assert_eq!(clock.tick(140_000_000), Some(Clock(200_000_001)), "readings rise");
+        assert!(clock.put_back(140_000_000, 139_999_999), "in two steps");
+        assert_eq!(clock.tick(139_999_999), Some(Clock(139_999_999)));
+        assert!(!clock.put_back(139_999_999, 500_000_000), "forward");
+        assert!(!clock.put_back(500_000_000, 490_000_000) && clock.put_back(500_000_000, 400_000_000));
     }
 
     #[test]

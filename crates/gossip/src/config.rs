@@ -44,12 +44,16 @@ pub struct EngineConfig {
     pub max_pending_bytes: usize,
     /// Cursors a link; over this, the rest is found by comparison later.
     pub max_cursors: usize,
-    /// Origins known; beyond this, new ones are not taken.
+    /// Origins known; beyond this, a new one is taken only of a node that has less than its share.
     pub max_origins: usize,
+    /// Origins of one node id.
+    pub max_origins_per_node: usize,
     /// Accepted bytes a node id may add in a day; 0 is without limit.
     pub greedy_bytes_per_day: u64,
     /// Incarnations a node id may add in a day; 0 is without limit.
     pub greedy_incarnations_per_day: u64,
+    /// How often in a day the places may fall where chains of a node id end; 0 is without limit.
+    pub greedy_places_per_day: u64,
 }
 
 impl EngineConfig {
@@ -70,8 +74,10 @@ impl EngineConfig {
             max_pending_bytes: 8 * 1024 * 1024,
             max_cursors: 4_096,
             max_origins: 200_000,
+            max_origins_per_node: 4_096,
             greedy_bytes_per_day: 64 * 1024 * 1024,
             greedy_incarnations_per_day: 32,
+            greedy_places_per_day: 32,
         }
     }
 }
@@ -98,14 +104,14 @@ pub struct Recovered {
     pub members: Vec<(rumormill_wire::NodeId, Bytes)>,
     /// All proofs.
     pub proofs: Vec<VerifiedProof>,
-    /// The list in force and its bytes.
-    pub revocations: Option<(Revocations, Bytes)>,
+    /// The revocation list in force, its signatures checked.
+    pub revocations: Revocations,
 }
 
 impl Recovered {
     /// An empty store.
     #[must_use]
-    pub const fn empty(me: Origin) -> Self {
-        Self { me, chains: Vec::new(), members: Vec::new(), proofs: Vec::new(), revocations: None }
+    pub fn empty(me: Origin) -> Self {
+        Self { me, chains: Vec::new(), members: Vec::new(), proofs: Vec::new(), revocations: Revocations::default() }
     }
 }

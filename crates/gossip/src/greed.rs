@@ -41,6 +41,7 @@ impl Bucket {
 struct Account {
     bytes: Bucket,
     incarnations: Bucket,
+    places: Bucket,
     at: Timestamp,
 }
 
@@ -49,14 +50,15 @@ struct Account {
 pub struct Greed {
     bytes_per_day: u64,
     incarnations_per_day: u64,
+    places_per_day: u64,
     accounts: BTreeMap<NodeId, Account>,
 }
 
 impl Greed {
     /// Rates a day; 0 is without limit.
     #[must_use]
-    pub const fn new(bytes_per_day: u64, incarnations_per_day: u64) -> Self {
-        Self { bytes_per_day, incarnations_per_day, accounts: BTreeMap::new() }
+    pub const fn new(bytes_per_day: u64, incarnations_per_day: u64, places_per_day: u64) -> Self {
+        Self { bytes_per_day, incarnations_per_day, places_per_day, accounts: BTreeMap::new() }
     }
 
     /// Whether a node may add so many bytes now, and a new incarnation if `fresh`. Charges nothing.
@@ -64,6 +66,20 @@ impl Greed {
     pub fn allows(&self, node: &NodeId, bytes: usize, fresh: bool, now: Timestamp) -> bool {
         let account = self.account(node, now);
         account.bytes.holds(as_u64(bytes)) && (!fresh || account.incarnations.holds(1))
+    }
+
+    /// Whether a place where a chain of this node's ends may fall once more now (P-E4). Charges nothing.
+    #[must_use]
+    pub fn allows_place(&self, node: &NodeId, now: Timestamp) -> bool {
+        self.account(node, now).places.holds(1)
+    }
+
+    /// Charges a place that fell.
+    pub fn charge_place(&mut self, node: &NodeId, now: Timestamp) {
+        if self.places_per_day > 0 {
+            let account = self.account(node, now);
+            self.accounts.insert(*node, Account { places: account.places.take(1), ..account });
+        }
     }
 
     /// Charges what was accepted.
@@ -84,12 +100,14 @@ impl Greed {
                 Account {
                     bytes: old.bytes.refilled(elapsed),
                     incarnations: old.incarnations.refilled(elapsed),
+                    places: old.places.refilled(elapsed),
                     at: now,
                 }
             }
             None => Account {
                 bytes: Bucket::full(self.bytes_per_day),
                 incarnations: Bucket::full(self.incarnations_per_day),
+                places: Bucket::full(self.places_per_day),
                 at: now,
             },
         }
@@ -109,7 +127,7 @@ mod tests {
     #[test]
     fn a_day_of_bytes_is_refilled_by_the_hour() {
         let node = NodeId([1; 32]);
-        let mut greed = Greed::new(2_400, 0);
+        let mut greed = Greed::new(2_400, 0, 0);
         assert!(greed.allows(&node, 2_400, false, Timestamp(0)));
         greed.charge(&node, 2_400, false, Timestamp(0));
         assert!(!greed.allows(&node, 1, false, Timestamp(0)));
@@ -121,7 +139,7 @@ mod tests {
     #[test]
     fn incarnations_are_counted_apart_and_small_steps_are_not_lost() {
         let node = NodeId([1; 32]);
-        let mut greed = Greed::new(0, 24);
+        let mut greed = Greed::new(0, 24, 0);
         for _ in 0..24 {
             assert!(greed.allows(&node, 1 << 40, true, Timestamp(0)));
             greed.charge(&node, 1 << 40, true, Timestamp(0));
@@ -131,5 +149,18 @@ mod tests {
             greed.charge(&node, 0, false, Timestamp(minute * HOUR / 60));
         }
         assert!(greed.allows(&node, 1, true, Timestamp(HOUR)));
+    }
+
+    #[test]
+    fn places_that_fall_are_counted_apart_too() {
+        let node = NodeId([1; 32]);
+        let mut greed = Greed::new(0, 0, 24);
+        for _ in 0..24 {
+            assert!(greed.allows_place(&node, Timestamp(0)));
+            greed.charge_place(&node, Timestamp(0));
+        }
+        assert!(!greed.allows_place(&node, Timestamp(HOUR - 1)));
+        assert!(greed.allows(&node, 1, true, Timestamp(0)), "messages have their own account");
+        assert!(greed.allows_place(&node, Timestamp(HOUR)));
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rumormill_wire::native::{ByeCode, MessageKind};
+use rumormill_wire::native::{ByeCode, ListPart, MessageKind};
 use rumormill_wire::{Clock, NodeId, Origin, Seq};
 
 use crate::bundle::{Invalid, RawBundle, VerifiedBundle};
@@ -73,8 +73,7 @@ pub enum Input {
         /// The bytes of exactly one frame. A bundle in it is kept without copying.
         bytes: Bytes,
     },
-    /// So many bytes given with [`Output::Send`], [`Output::SendBundle`] or announced by
-    /// [`Input::RangeSent`] have left for the peer.
+    /// So many bytes given with [`Output::Send`] or [`Output::SendBundle`] have left for the peer.
     Writable {
         /// On which link.
         link: LinkId,
@@ -112,12 +111,18 @@ pub enum Input {
         /// Its certificate in DER; may be empty with pinned trust.
         evidence: Bytes,
     },
-    /// The CA's revocation list, checked by the driver (from a file, or the answer to [`Output::CheckRevocations`]).
+    /// A part of the CA's revocation list whose signature the driver has checked: from a file, or the answer to
+    /// [`Output::CheckRevocations`].
     Revoked {
-        /// The decoded list.
-        list: Revocations,
-        /// Its bytes, to pass on.
-        bytes: Bytes,
+        /// The link that it came over; none for a file.
+        link: Option<LinkId>,
+        /// The part.
+        part: Arc<ListPart>,
+    },
+    /// The answer to [`Output::CheckRevocations`] where the signature does not hold.
+    RevocationsRefused {
+        /// The link that sent it.
+        link: LinkId,
     },
     /// Write a message of our own. Refused with [`crate::Reject::Busy`] when too many wait.
     Submit {
@@ -135,20 +140,17 @@ pub enum Input {
         /// How many [`Output::Append`] are durable.
         appends: u64,
     },
-    /// The store takes no more: own messages are refused from here on, others are not kept.
+    /// The store takes no more: none of the appends that are not yet reported as committed ever will be, own messages are
+    /// refused from here on, and those of others pass without being kept.
     StoreFull,
-    /// The store read a range and gave it to the link's writer ([`Output::SendRange`]).
-    RangeSent {
-        /// On which link.
+    /// The answer to [`Output::ReadRange`]. Nothing of it has left: the engine counts it and gives it to the link.
+    RangeRead {
+        /// For which link.
         link: LinkId,
         /// Of which origin.
         origin: Origin,
-        /// The number after the last one sent; the `from` asked for if there was none.
-        next: Seq,
-        /// Bytes given to the writer.
-        bytes: usize,
-        /// RUMOR frames given to the writer.
-        frames: u64,
+        /// What the store has of the range, in order.
+        bundles: Vec<RawBundle>,
     },
     /// The answer to [`Output::LookUp`].
     LookedUp {
@@ -177,17 +179,17 @@ pub enum Output {
     SendBundle {
         /// On which link.
         link: LinkId,
-        /// The bundle.
-        bundle: Arc<VerifiedBundle>,
+        /// The bundle; it was checked when it came.
+        bundle: RawBundle,
         /// RUMOR flag: STATUS wanted.
         want_status: bool,
         /// RUMOR flag: it answers a RANGE.
         answers_range: bool,
     },
     /// Read bundles from the store, from the one that holds `from` on, up to `until` or `max_bytes` (at least one if
-    /// there is one), send each in a RUMOR frame, and report [`Input::RangeSent`]. One at a time for a link.
-    SendRange {
-        /// On which link.
+    /// there is one), and answer with [`Input::RangeRead`]. One at a time for a link.
+    ReadRange {
+        /// For which link.
         link: LinkId,
         /// Whose chain.
         origin: Origin,
@@ -197,10 +199,6 @@ pub enum Output {
         until: Seq,
         /// Stop after so many bytes.
         max_bytes: usize,
-        /// RUMOR flag on the last one: STATUS wanted.
-        want_status: bool,
-        /// RUMOR flag: it answers a RANGE.
-        answers_range: bool,
     },
     /// So many bytes of RUMOR frames of this link have been judged: its reader may take as many more. The reader
     /// stops while more than its allowance is unjudged, and so a flood becomes lag at the sender.
@@ -240,11 +238,11 @@ pub enum Output {
         /// The proof.
         raw: Box<RawProof>,
     },
-    /// Check a revocation list's signature; when it holds, feed [`Input::Revoked`].
+    /// Check the signature of a part of the revocation list; feed [`Input::Revoked`] or [`Input::RevocationsRefused`].
     CheckRevocations {
         /// The link that sent it.
         link: LinkId,
-        /// The list.
+        /// The part.
         bytes: Bytes,
     },
     /// Commit a bundle; appends are counted from 1 and committed in order.
@@ -281,8 +279,8 @@ pub enum Keep {
     },
     /// An equivocation proof.
     Proof(Box<VerifiedProof>),
-    /// The revocation list in force.
-    Revocations(Bytes),
+    /// A part of the revocation list, to be kept before everything else.
+    Revocations(Arc<ListPart>),
 }
 
 /// Facts for people, logs and counters.
@@ -298,6 +296,13 @@ pub enum Event {
         seq: Seq,
         /// Its clock.
         clock: Clock,
+    },
+    /// A message of ours was taken and will never be durable.
+    NotWritten {
+        /// As given on submission.
+        ticket: Ticket,
+        /// Why.
+        reason: crate::Reject,
     },
     /// Our own origin is now this one, because of what neighbours or the store said.
     NewIncarnation {
@@ -325,9 +330,9 @@ pub enum Event {
         /// Whose.
         node: NodeId,
     },
-    /// A revocation list came into force.
+    /// A part of the revocation list came into force.
     Revocations {
-        /// Its number.
-        number: u64,
+        /// The list that is in force now.
+        list: Arc<Revocations>,
     },
 }

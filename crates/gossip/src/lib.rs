@@ -27,17 +27,22 @@ pub mod io;
 pub mod key;
 pub mod link;
 pub mod mongering;
+pub mod passing;
 pub mod proof;
+mod rate;
 pub mod revocation;
 pub mod stats;
+pub mod uncommitted;
 
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 
-pub use bundle::{Invalid, RawBundle, Signer, VerifiedBundle, verify};
+pub use bundle::{Invalid, RawBundle, Signer, VerifiedBundle, verify, verify_header};
 pub use config::{Dissemination, EngineConfig, Recovered, RecoveredChain};
+#[cfg(feature = "fuzz")]
+pub use engine::measure;
 pub use engine::{Engine, Reject};
 pub use io::{CheckId, Event, Input, Keep, LinkId, Output, Ticket, Timestamp};
 pub use proof::{RawProof, VerifiedProof, verify_proof};
 pub use revocation::Revocations;
-pub use stats::{LinkStats, Stats};
+pub use stats::{LinkStats, Stats, Why};

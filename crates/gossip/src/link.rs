@@ -9,21 +9,36 @@ use rumormill_wire::native::RangeRequest;
 use rumormill_wire::{NodeId, Origin, Seq};
 
 use crate::io::Timestamp;
+use crate::revocation::Told;
+use crate::stats::Why;
 
 /// RANGE requests of one neighbour that wait to be served.
 pub const MAX_PULLS: usize = 16;
 /// Origins that wait to be named in one STATUS to a neighbour.
 pub const MAX_DIRTY: usize = 512;
-/// Origins remembered as better known by the neighbour.
+/// Origins remembered as better known by a neighbour.
 pub const MAX_BEHIND: usize = 4_096;
+/// Origins of which something new waits to pass to one neighbour.
+pub const MAX_PASSING: usize = 1_024;
+/// Authors remembered as introduced to one neighbour.
+pub const MAX_INTRODUCED: usize = 1_024;
+
+/// Why a cursor stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parked {
+    /// The neighbour does not want it now. A STATUS that wants it sets it free.
+    Peer,
+    /// Our store gave nothing. The next comparison by timer tries again.
+    Store,
+}
 
 /// From where on a neighbour lacks an origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
     /// The next number to send.
     pub next: Seq,
-    /// Not now: the neighbour asked to hold, or the store gave nothing. A STATUS sets it free.
-    pub parked: bool,
+    /// Not now.
+    pub parked: Option<Parked>,
     /// Since when there is a difference.
     pub since: Timestamp,
 }
@@ -35,6 +50,10 @@ pub struct Behind {
     pub next: Seq,
     /// Since when we know.
     pub since: Timestamp,
+    /// The neighbour's chain ends there, for a reason that we do not know yet.
+    pub ended: bool,
+    /// Why we do not take it now.
+    pub why: Option<Why>,
 }
 
 /// The last bundle of an origin that was given to the link.
@@ -55,12 +74,26 @@ pub struct Link {
     pub window: isize,
     /// Where it lacks something.
     pub cursors: BTreeMap<Origin, Cursor>,
-    /// Its cursors were too many: compare again once these are served.
+    /// Its cursors were too many, or a reply to it was left out: compare again once there is room.
     pub overflow: bool,
+    /// It keeps nothing more now (P-S8).
+    pub hold: bool,
+    /// What is new passes to it, though it keeps nothing or we do not: from which number on.
+    pub passing: BTreeMap<Origin, Seq>,
+    /// Authors whose certificates went to it before what passes.
+    pub introduced: BTreeSet<NodeId>,
+    /// Its fingerprint and ours when it was last sent what we have; with a full store, the same pair needs no second list.
+    pub listed: Option<([u8; 16], [u8; 16])>,
+    /// More differs than is remembered; a whole comparison finds the rest.
+    pub unsure: bool,
     /// Where the last turn ended.
     pub turn: Origin,
     /// What it has and we lack.
     pub behind: BTreeMap<Origin, Behind>,
+    /// How many origins of those are remembered: its share of [`MAX_BEHIND`] for all links with its node.
+    pub max_behind: usize,
+    /// What it has of the revocation list.
+    pub told: Told,
     /// RUMOR frames given to it.
     pub sent: u64,
     /// What of those may still be on the way.
@@ -75,6 +108,8 @@ pub struct Link {
     pub pulls: VecDeque<RangeRequest>,
     /// Origins to name in the next STATUS to it.
     pub dirty: BTreeSet<Origin>,
+    /// They were too many: a comparison takes the place of the rest.
+    pub dirty_over: bool,
     /// When that STATUS is due at the latest.
     pub dirty_at: Option<Timestamp>,
     /// That STATUS is due as soon as no verdict is open.
@@ -96,6 +131,8 @@ pub struct RangeInFlight {
     pub from: Seq,
     /// It answers a RANGE, and moves no cursor.
     pub pull: bool,
+    /// The last bundle of it asks for a STATUS.
+    pub want_status: bool,
 }
 
 impl Link {
@@ -107,8 +144,15 @@ impl Link {
             window: isize::try_from(window).unwrap_or(isize::MAX),
             cursors: BTreeMap::new(),
             overflow: false,
+            hold: false,
+            passing: BTreeMap::new(),
+            introduced: BTreeSet::new(),
+            listed: None,
+            unsure: false,
             turn: Origin::MIN,
             behind: BTreeMap::new(),
+            max_behind: MAX_BEHIND,
+            told: Told::default(),
             sent: 0,
             last_sent: BTreeMap::new(),
             received: 0,
@@ -116,6 +160,7 @@ impl Link {
             reading: None,
             pulls: VecDeque::new(),
             dirty: BTreeSet::new(),
+            dirty_over: false,
             dirty_at: None,
             status_wanted: false,
             compared: false,
@@ -130,9 +175,8 @@ impl Link {
         self.open.first().map_or(self.received, |first| first.saturating_sub(1))
     }
 
-    /// A bundle of this origin up to `next` was given to the link.
-    pub fn note_sent(&mut self, origin: Origin, next: Seq, frames: u64) {
-        self.sent = self.sent.saturating_add(frames);
+    /// A bundle of this origin up to `next` was given to the link; it counts in `sent` already.
+    pub fn note_sent(&mut self, origin: Origin, next: Seq) {
         self.last_sent.insert(origin, LastSent { next, ordinal: self.sent });
     }
 
@@ -154,27 +198,82 @@ impl Link {
     pub fn note_lacks(&mut self, origin: Origin, next: Seq, now: Timestamp, limit: usize) -> bool {
         if let Some(cursor) = self.cursors.get_mut(&origin) {
             cursor.next = next;
-            cursor.parked = false;
+            cursor.parked = None;
             return true;
         }
         if self.cursors.len() >= limit {
             self.overflow = true;
             return false;
         }
-        self.cursors.insert(origin, Cursor { next, parked: false, since: now });
+        self.cursors.insert(origin, Cursor { next, parked: None, since: now });
         true
     }
 
-    /// The neighbour has more of this origin than we.
-    pub fn note_ahead(&mut self, origin: Origin, next: Seq, now: Timestamp) {
-        let room = self.behind.len() < MAX_BEHIND;
-        match self.behind.get_mut(&origin) {
-            Some(behind) => behind.next = behind.next.max(next),
-            None if room => {
-                self.behind.insert(origin, Behind { next, since: now });
-            }
-            None => {}
+    /// The neighbour lacks this origin from `next` on and does not want it now. Says whether there was room to remember it.
+    pub fn note_held(&mut self, origin: Origin, next: Seq, now: Timestamp, limit: usize) -> bool {
+        if let Some(cursor) = self.cursors.get_mut(&origin) {
+            (cursor.next, cursor.parked) = (next, Some(Parked::Peer));
+            return true;
         }
+        if self.cursors.len() >= limit {
+            self.unsure = true;
+            return false;
+        }
+        self.cursors.insert(origin, Cursor { next, parked: Some(Parked::Peer), since: now });
+        true
+    }
+
+    /// Whether the neighbour said that it does not want this origin now.
+    #[must_use]
+    pub fn holds(&self, origin: &Origin) -> bool {
+        self.cursors.get(origin).is_some_and(|cursor| cursor.parked == Some(Parked::Peer))
+    }
+
+    /// Something new of this origin is to pass, from this number on. Says whether there was room.
+    pub fn pass(&mut self, origin: Origin, first: Seq) -> bool {
+        let room = self.passing.len() < MAX_PASSING || self.passing.contains_key(&origin);
+        if room {
+            self.passing.entry(origin).or_insert(first);
+        }
+        room
+    }
+
+    /// What passes next: not what the neighbour can only take after what a cursor still brings it.
+    #[must_use]
+    pub fn next_pass(&self) -> Option<(Origin, Seq)> {
+        let after = |origin: &Origin| self.cursors.get(origin).is_some_and(|cursor| cursor.parked.is_none());
+        self.passing.iter().find(|(origin, _)| !after(origin)).map(|(origin, first)| (*origin, *first))
+    }
+
+    /// The neighbour keeps nothing more: what it lacks waits.
+    pub fn hold_all(&mut self) {
+        self.cursors.values_mut().for_each(|cursor| cursor.parked = Some(Parked::Peer));
+    }
+
+    /// What stands still for this reason goes on.
+    pub fn unpark(&mut self, why: Parked) {
+        let parked = self.cursors.values_mut().filter(|cursor| cursor.parked == Some(why));
+        parked.for_each(|cursor| cursor.parked = None);
+    }
+
+    /// The neighbour has more of this origin than we;
+    /// `why` we do not take it now. Says whether there was room to remember it.
+    pub fn note_ahead(&mut self, origin: Origin, next: Seq, now: Timestamp, why: Option<Why>) -> bool {
+        let room = self.behind.len() < self.max_behind;
+        match self.behind.get_mut(&origin) {
+            Some(behind) => {
+                behind.next = behind.next.max(next);
+                // That its author's certificate did not come is known until it comes.
+                if behind.why != Some(Why::NotAdmitted) {
+                    behind.why = why;
+                }
+            }
+            None if room => {
+                self.behind.insert(origin, Behind { next, since: now, ended: false, why });
+            }
+            None => self.unsure = true,
+        }
+        room || self.behind.contains_key(&origin)
     }
 
     /// The next origin with a cursor that is not parked, in turn.
@@ -183,13 +282,15 @@ impl Link {
         use core::ops::Bound::{Excluded, Unbounded};
         let after = self.cursors.range((Excluded(self.turn), Unbounded));
         let all = after.chain(self.cursors.range(..=self.turn));
-        all.filter(|(_, cursor)| !cursor.parked).map(|(origin, cursor)| (*origin, *cursor)).next()
+        all.filter(|(_, cursor)| cursor.parked.is_none()).map(|(origin, cursor)| (*origin, *cursor)).next()
     }
 
     /// Puts an origin on the next STATUS, due at the latest at `at`.
     pub fn say(&mut self, origin: Origin, at: Timestamp) {
-        if self.dirty.len() < MAX_DIRTY {
+        if self.dirty.len() < MAX_DIRTY || self.dirty.contains(&origin) {
             self.dirty.insert(origin);
+        } else {
+            self.dirty_over = true;
         }
         self.dirty_at = Some(self.dirty_at.map_or(at, |old| old.min(at)));
     }

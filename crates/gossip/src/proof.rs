@@ -32,6 +32,14 @@ impl VerifiedProof {
     pub const fn proof(&self) -> &Proof {
         &self.proof
     }
+
+    /// A proof that a store of ours kept. Only checked ones are kept, so the signatures are not checked again, no more
+    /// than those of the bundles beside them: who writes over the store is out of scope. `None` if the headers prove
+    /// nothing.
+    #[must_use]
+    pub fn restored(proof: Proof) -> Option<Self> {
+        contradiction(&proof.a, &proof.b).map(|place| Self { proof, place })
+    }
 }
 
 /// Why two headers prove nothing.

@@ -1,30 +1,60 @@
-//! The revocation list in force (docs/protocol.md, R).
+//! The revocation list at a neighbour: what it said that it has, and what we sent it (docs/protocol.md, R).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use rumormill_wire::{Incarnation, NodeId, Origin, Seq};
+use rumormill_wire::native::ListPart;
 
-/// A checked revocation list, decoded. The driver makes it from the wire form once the CA's signature holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Revocations {
-    /// Its number; a higher one replaces a lower (P-R2).
-    pub number: u64,
-    /// Node to what still counts of it: `None` leaves its messages, a map cuts each incarnation (P-R3).
-    pub nodes: BTreeMap<NodeId, Option<BTreeMap<Incarnation, Seq>>>,
+pub use rumormill_wire::native::Revocations;
+
+/// Which parts a neighbour has, with their numbers. Bounded by the places of the list.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// It has said what it has; nothing is sent before.
+    heard: bool,
+    /// Something may be owed that the window had no room for.
+    pub waiting: bool,
+    theirs: BTreeMap<u8, u64>,
+    sent: BTreeMap<u8, u64>,
 }
 
-impl Revocations {
-    /// The first number of this origin that does not count, if there is one.
-    #[must_use]
-    pub fn limit(&self, origin: &Origin) -> Option<Seq> {
-        let cut = self.nodes.get(&origin.node)?.as_ref()?;
-        let last = cut.get(&origin.incarnation).map_or(0, |seq| seq.0);
-        Some(Seq(last.saturating_add(1)))
+fn raise(map: &mut BTreeMap<u8, u64>, place: u8, number: u64) {
+    let held = map.entry(place).or_default();
+    *held = number.max(*held);
+}
+
+impl Told {
+    /// It has said what it has.
+    pub const fn hear(&mut self) {
+        self.heard = true;
     }
 
-    /// Whether this node may hold links.
+    /// It has this part, or says so.
+    pub fn learn(&mut self, place: u8, number: u64) {
+        raise(&mut self.theirs, place, number);
+    }
+
+    /// It was sent this part: once, whatever it says later.
+    pub fn sent(&mut self, place: u8, number: u64) {
+        raise(&mut self.sent, place, number);
+    }
+
+    /// Whether it has this part, by its own word.
     #[must_use]
-    pub fn revokes(&self, node: &NodeId) -> bool {
-        self.nodes.contains_key(node)
+    pub fn has(&self, place: u8, number: u64) -> bool {
+        self.theirs.get(&place).is_some_and(|theirs| *theirs >= number)
+    }
+
+    /// The first part that it lacks and that was not sent to it.
+    #[must_use]
+    pub fn owed<'a>(&self, list: &'a Revocations) -> Option<&'a Arc<ListPart>> {
+        let sent = |part: &ListPart| self.sent.get(&part.place()).is_some_and(|sent| *sent >= part.number());
+        list.parts().find(|part| self.heard && !self.has(part.place(), part.number()) && !sent(part))
+    }
+
+    /// The number of its list: the highest that it named; `None` before it has named any.
+    #[must_use]
+    pub fn number(&self) -> Option<u64> {
+        self.heard.then(|| self.theirs.values().copied().max().unwrap_or(0))
     }
 }

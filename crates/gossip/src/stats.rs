@@ -3,6 +3,16 @@
 /// Counts since the start. Names are the metric names.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
+    /// Bundles that passed through a full store without being kept.
+    pub bundles_passed: u64,
+    /// Times a bundle that was to pass was left out for want of room.
+    pub passing_full: u64,
+    /// Own messages that were taken and could not be written.
+    pub own_not_written: u64,
+    /// Times so many origins waited for one STATUS that a comparison took its place.
+    pub status_overflow: u64,
+    /// Times what a neighbour has or lacks was more than is remembered.
+    pub differences_overflow: u64,
     /// Bundles of others accepted into their chains.
     pub bundles_accepted: u64,
     /// Messages in those.
@@ -27,6 +37,20 @@ pub struct Stats {
     pub clocks_ahead: u64,
     /// Equivocation proofs taken.
     pub proofs: u64,
+    /// Proofs dropped because nothing here needs them.
+    pub proofs_vain: u64,
+    /// Proofs held back because the places of their author fall too often.
+    pub proofs_greedy: u64,
+    /// Proofs not sent because the neighbour got many already; the next comparison offers them again.
+    pub proofs_unsent: u64,
+    /// Certificates dropped because too many were being checked.
+    pub certificates_full: u64,
+    /// Searches for the place of a fork not begun because too many were under way.
+    pub searches_full: u64,
+    /// Parts of the revocation list that came into force.
+    pub revocation_parts: u64,
+    /// Parts received that were in force already.
+    pub revocations_known: u64,
     /// STATUS frames sent.
     pub status_sent: u64,
     /// STATUS frames received.
@@ -62,6 +86,11 @@ impl Stats {
         macro_rules! list { ($($f:ident),* $(,)?) => { vec![$((stringify!($f), self.$f)),*] } }
         list![
             bundles_accepted,
+            bundles_passed,
+            passing_full,
+            own_not_written,
+            status_overflow,
+            differences_overflow,
             messages_accepted,
             messages_own,
             messages_duplicate,
@@ -73,6 +102,13 @@ impl Stats {
             bundles_invalid,
             clocks_ahead,
             proofs,
+            proofs_vain,
+            proofs_greedy,
+            proofs_unsent,
+            certificates_full,
+            searches_full,
+            revocation_parts,
+            revocations_known,
             status_sent,
             status_received,
             rumors_sent,
@@ -93,14 +129,59 @@ impl Stats {
 /// One link, for people.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LinkStats {
-    /// Messages that we have and the neighbour, as far as we know, does not.
+    /// Messages that we have and the neighbour, as far as we know, does not: those that it does not want now among them.
     pub lag: u64,
-    /// Messages that the neighbour said it has and we do not.
+    /// Messages that the neighbour said it has and we do not: those that we do not take now among them.
     pub behind: u64,
     /// Nothing is missing on either side that was known two seconds ago.
     pub in_sync: bool,
+    /// Why something is missing, or may be.
+    pub why: Option<Why>,
     /// Bytes that may still be given to the link now.
     pub window: usize,
+    /// The number of the neighbour's revocation list, by its own word.
+    pub revocations: Option<u64>,
+}
+
+/// Why two neighbours do not have the same. Of several reasons, the last of this list is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// What differs is on its way.
+    CatchingUp,
+    /// They have not compared yet.
+    NotCompared,
+    /// More differs than is remembered: a comparison has to find the rest.
+    TooMany,
+    /// Our store could not be read.
+    StoreUnread,
+    /// The author's certificate has not come.
+    NotAdmitted,
+    /// The author is over its rate here.
+    OverRate,
+    /// There is no place for another origin here.
+    NoPlace,
+    /// The neighbour does not want it now: its store is full, or the author is over its rate there.
+    HeldByPeer,
+    /// Our store is full.
+    StoreFull,
+}
+
+impl Why {
+    /// For programs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CatchingUp => "catching-up",
+            Self::NotCompared => "not-compared",
+            Self::TooMany => "too-many-differences",
+            Self::StoreUnread => "store-unread",
+            Self::NotAdmitted => "author-not-admitted",
+            Self::OverRate => "author-over-rate",
+            Self::NoPlace => "no-place-for-origin",
+            Self::HeldByPeer => "held-by-peer",
+            Self::StoreFull => "store-full",
+        }
+    }
 }
 
 /// Adds to a counter; it stops at the top rather than go round.

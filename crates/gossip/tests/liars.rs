@@ -8,11 +8,9 @@
 )]
 mod world;
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use rumormill_gossip::bundle::{seal, signed_bytes};
-use rumormill_gossip::{Dissemination, EngineConfig, Event, Input, LinkId, Revocations, Signer, VerifiedBundle};
+use rumormill_gossip::{Dissemination, EngineConfig, Event, Input, LinkId, VerifiedBundle};
 use rumormill_wire::native::{
     BundleBuilder, Coverage, EntryState, Frame, Member, MessageKind, Rumor, Status, StatusEntries, StatusEntry,
 };
@@ -171,6 +169,7 @@ fn boast(origins: impl Iterator<Item = Origin>, next: u64) -> Vec<StatusEntry> {
 fn status(entries: &[StatusEntry], heard: u64) -> Bytes {
     frame(&Frame::Status(Status {
         want_status: true,
+        hold: false,
         heard,
         fingerprint: [1; 16],
         origins: 5,
@@ -205,17 +204,56 @@ fn boasting_statuses_cost_bounded_memory_and_answers() {
     assert_eq!(world.nodes[0].closed.last().map(|c| c.0), Some(link));
 }
 
+/// The answer to what a node asks at a start: all that is known of its own node.
+fn own_known(entries: &[StatusEntry]) -> Bytes {
+    let node = entries[0].origin.node;
+    let (low, high) = (Origin { node, ..Origin::MIN }, Origin { node, ..Origin::MAX });
+    frame(&Frame::Status(Status {
+        hold: false,
+        want_status: false,
+        heard: 0,
+        fingerprint: [1; 16],
+        origins: 1,
+        coverage: Coverage::Range { low, high },
+        entries: StatusEntries::from(entries),
+    }))
+}
+
 #[test]
 fn a_neighbour_that_claims_our_own_future_moves_us_once_and_never_into_a_fork() {
-    let mut world = World::new(1, 1, config(Dissemination::Eager));
-    let me = world.nodes[0].engine.me();
-    for _ in 0..20 {
-        let link = world.stranger(0, 50);
-        give(&mut world, link, status(&boast([me].into_iter(), 1 << 40), 0));
-        world.run_for(SECOND / 10);
+    let moves = |world: &World| {
+        let events = world.nodes[0].events.iter();
+        events.filter(|e| matches!(e, Event::NewIncarnation { .. })).count()
+    };
+    let day = 86_400;
+    for (ahead, next, expected) in [(0, 1 << 40, 1), (day - 10, 2, 1), (day + 10, 2, 0), (u64::MAX / 2, 2, 0)] {
+        let mut world = World::new(1, 0, config(Dissemination::Eager));
+        // Before its first bundle it waits for the word of three neighbours.
+        world.add(1, world::Disk::default(), 3);
+        let me = world.nodes[0].engine.me();
+        world.say(0, "ours");
+        for n in 0..20 {
+            let link = world.stranger(0, 50);
+            assert_eq!(moves(&world), usize::from(n > 2) * expected, "claim {n}, {ahead} s ahead");
+            // The claim is about where it writes now, so that each would be a reason to go on.
+            let Origin { node, incarnation } = world.nodes[0].engine.me();
+            let claimed = Origin { node, incarnation: Incarnation(incarnation.0 + ahead) };
+            let far = Origin { node, incarnation: Incarnation(u64::MAX - 1) };
+            give(&mut world, link, own_known(&boast([claimed, far].into_iter(), next)));
+            world.run_for(SECOND / 100);
+        }
+        world.run_for(SECOND);
+        assert_eq!(moves(&world), expected, "{ahead} s ahead");
+        let written: Vec<_> = world.log(0).into_iter().map(|(_, origin, seq, _)| (origin, seq)).collect();
+        assert_eq!(
+            written,
+            [(world.nodes[0].engine.me(), Seq(1))],
+            "what waited is written once, at the start of a chain"
+        );
+        let now = world.nodes[0].engine.me();
+        assert_eq!(expected == 0, now == me);
+        assert!(now.incarnation.0 <= me.incarnation.0 + day + 2, "what is far ahead is not believed: {now:?}");
     }
-    let moves = world.nodes[0].events.iter().filter(|e| matches!(e, Event::NewIncarnation { .. })).count();
-    assert!(moves <= 1, "{moves} incarnations by mere claims");
 }
 
 #[test]
@@ -365,28 +403,4 @@ fn a_signature_with_other_bytes_is_the_same_bundle_and_no_fork() {
     world.run_for(SECOND);
     assert_eq!(world.nodes[0].engine.limits().count(), 0);
     assert_eq!(world.nodes[0].engine.stats().messages_duplicate, 1);
-}
-
-#[test]
-fn revocation_drops_the_link_and_cuts_the_chain_the_same_everywhere() {
-    let mut world = World::new(2, 3, config(Dissemination::Eager));
-    world.line();
-    for n in 1..=4 {
-        world.say(2, &format!("message {n}"));
-        world.run_for(20_000);
-    }
-    world.until(SECOND, "all have four", |w| w.same_logs(4));
-    let victim = world.nodes[2].engine.me();
-    let cut = BTreeMap::from([(victim.incarnation, Seq(2))]);
-    let list = Revocations { number: 1, nodes: BTreeMap::from([(victim.node, Some(cut))]) };
-    let key = world.nodes[2].engine.me().node;
-    for n in 0..2 {
-        world.give(n, Input::Revoked { list: list.clone(), bytes: Bytes::from_static(b"list") });
-    }
-    world.run_for(SECOND);
-    assert!(world.nodes[1].closed.iter().any(|(_, reason)| reason.contains("revoked")));
-    assert_eq!(world.texts(0), ["message 1", "message 2"]);
-    assert_eq!(world.log(0), world.log(1));
-    assert_eq!(world.nodes[0].engine.fingerprint(), world.nodes[1].engine.fingerprint());
-    assert_eq!(key, Key::new(3).node());
 }

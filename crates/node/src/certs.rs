@@ -1,7 +1,9 @@
 //! Certificates, for the programs that people run: the local CA and what it issues.
 
 pub use rumormill_transport::ca::{Issued, NODE_VALIDITY};
-pub use rumormill_transport::{CaError, CertificateInfo, LocalCa, RevocationSet, Trust, TrustError, default_home};
+pub use rumormill_transport::revoke::{Cut, Done};
+pub use rumormill_transport::{CaError, CertificateInfo, LocalCa, Revocations, Trust, TrustError, default_home};
+pub use rumormill_wire::native::MAX_CUT_INCARNATIONS;
 pub use rumormill_wire::{Incarnation, NodeId, Seq};
 
 use std::path::Path;
@@ -16,15 +18,4 @@ pub fn read_certificate(path: &Path) -> Result<(CertificateInfo, String), String
         .map_err(|why| format!("{} is no certificate in PEM: {why}", path.display()))?;
     let info = CertificateInfo::read(&der).map_err(|why| format!("{}: {why}", path.display()))?;
     Ok((info, CertificateInfo::fingerprint(&der).to_string()))
-}
-
-/// The revocation list of a CA; an empty one if it has revoked nobody.
-///
-/// # Errors
-/// The list there is not signed by this CA.
-pub fn read_revocations(ca: &LocalCa) -> Result<RevocationSet, String> {
-    let path = LocalCa::revocations_path(ca.home());
-    let Ok(bytes) = std::fs::read(&path) else { return Ok(RevocationSet::default()) };
-    let trust = Trust::from_ca(ca.certificate()).ok_or("the CA certificate is none")?;
-    RevocationSet::check(&bytes, &trust).map_err(|why| format!("{}: {why}", path.display()))
 }

@@ -3,14 +3,13 @@
 //! It runs in the task that fed the engine, which is the reader of the link that brought the bundle: no hop to a pool, and
 //! a neighbour that sends much to check slows its own link.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use rumormill_gossip::{CheckId, Input, LinkId, RawBundle, RawProof, Revocations, verify, verify_proof};
-use rumormill_transport::{RevocationSet, Trust};
+use rumormill_gossip::{CheckId, Input, LinkId, RawBundle, RawProof, verify, verify_proof};
+use rumormill_transport::{InForce, Trust, revocation};
 use rumormill_wire::{NetworkId, NodeId};
 
-use crate::lock;
 use crate::names::Names;
 
 /// One piece of work.
@@ -19,7 +18,7 @@ pub(crate) enum Job {
     Bundle { check: CheckId, raw: RawBundle },
     Member { link: LinkId, node: NodeId, evidence: Bytes },
     Proof { link: LinkId, raw: Box<RawProof> },
-    Revocations { bytes: Bytes },
+    Revocations { link: LinkId, bytes: Bytes },
 }
 
 /// What checks depend on.
@@ -29,19 +28,11 @@ pub(crate) struct Checker {
     pub(crate) network: NetworkId,
     pub(crate) trust: Trust,
     pub(crate) names: Names,
-    /// The newest list that was checked, for handshakes.
-    pub(crate) revoked: Mutex<RevocationSet>,
+    /// The revocation list in force: the engine's, shared with the handshakes.
+    pub(crate) revoked: InForce,
 }
 
 impl Checker {
-    /// Remembers a checked list if it is newer (P-R2).
-    pub(crate) fn learn(&self, set: &RevocationSet) {
-        let mut known = lock(&self.revoked);
-        if set.number > known.number {
-            *known = set.clone();
-        }
-    }
-
     /// Does one piece of work; what comes out goes to the engine.
     pub(crate) fn run(&self, job: Job) -> Option<Input> {
         match job {
@@ -64,21 +55,10 @@ impl Checker {
             Job::Proof { link, raw } => {
                 Some(Input::ProofVerdict { link, verdict: verify_proof(&raw, &self.network).ok().map(Box::new) })
             }
-            Job::Revocations { bytes } => match RevocationSet::check(&bytes, &self.trust) {
-                Ok(set) => {
-                    self.learn(&set);
-                    Some(Input::Revoked { list: revocations(set), bytes })
-                }
-                Err(reason) => {
-                    tracing::info!(%reason, "a revocation list passed on by a neighbour does not hold");
-                    None
-                }
-            },
+            Job::Revocations { link, bytes } => Some(match revocation::check(&bytes, &self.trust) {
+                Ok(part) => Input::Revoked { link: Some(link), part },
+                Err(_) => Input::RevocationsRefused { link },
+            }),
         }
     }
-}
-
-/// A checked list as the engine takes it.
-pub(crate) fn revocations(set: RevocationSet) -> Revocations {
-    Revocations { number: set.number, nodes: set.nodes }
 }

@@ -1,5 +1,7 @@
 //! Monotone time for the engine, and how far the wall clock is from it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rumormill_gossip::Timestamp;
@@ -7,17 +9,61 @@ use rumormill_gossip::Timestamp;
 /// The engine is told of a wall clock that has moved by more than this, in microseconds.
 pub const WALL_STEP_US: u64 = 10_000;
 
+/// A node's wall clock: the system's, or for tests one that differs from it by what can be set.
+#[derive(Debug, Clone, Default)]
+pub struct Wall(Option<Arc<AtomicI64>>);
+
+impl PartialEq for Wall {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+}
+impl Eq for Wall {}
+
+impl Wall {
+    /// One that can be set.
+    #[must_use]
+    pub fn ahead_by(us: i64) -> Self {
+        Self(Some(Arc::new(AtomicI64::new(us))))
+    }
+
+    /// Sets it, for all clones, to so many microseconds ahead of the system's. The system's own stays as it is.
+    pub fn set(&self, ahead_us: i64) {
+        if let Some(ahead) = &self.0 {
+            ahead.store(ahead_us, Relaxed);
+        }
+    }
+
+    /// In microseconds since the Unix epoch.
+    #[must_use]
+    pub fn now_us(&self) -> u64 {
+        wall_us().saturating_add_signed(self.0.as_ref().map_or(0, |ahead| ahead.load(Relaxed)))
+    }
+
+    /// In seconds since the Unix epoch.
+    #[must_use]
+    pub fn now_s(&self) -> u64 {
+        self.now_us() / 1_000_000
+    }
+}
+
 /// The node's time: zero when the node starts.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct NodeClock {
     start: Instant,
+    /// The wall clock beside it.
+    pub wall: Wall,
 }
 
 impl NodeClock {
     /// A clock that begins now.
     #[must_use]
-    pub fn start() -> Self {
-        Self { start: Instant::now() }
+    pub fn start(wall: Wall) -> Self {
+        Self { start: Instant::now(), wall }
     }
 
     /// Microseconds since the start; never goes back.
@@ -29,7 +75,7 @@ impl NodeClock {
     /// What has to be added to [`NodeClock::now`] to get the wall clock.
     #[must_use]
     pub fn wall_offset(&self) -> i64 {
-        let wall = i64::try_from(wall_us()).unwrap_or(i64::MAX);
+        let wall = i64::try_from(self.wall.now_us()).unwrap_or(i64::MAX);
         wall.saturating_sub(i64::try_from(self.now().0).unwrap_or(i64::MAX))
     }
 
@@ -66,14 +112,14 @@ mod tests {
 
     #[test]
     fn offset_and_time_add_up_to_the_wall_clock() {
-        let clock = NodeClock::start();
+        let clock = NodeClock::start(Wall::default());
         let wall = clock.now().0.saturating_add_signed(clock.wall_offset());
         assert!(wall.abs_diff(wall_us()) < 1_000_000);
     }
 
     #[test]
     fn time_does_not_go_back_and_instants_follow_it() {
-        let clock = NodeClock::start();
+        let clock = NodeClock::start(Wall::default());
         let (a, b) = (clock.now(), clock.now());
         assert!(a <= b);
         assert!(clock.instant(b) >= clock.instant(a));

@@ -15,7 +15,7 @@ use crate::hub::SubmitError;
 /// Whether a client may end the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Crash {
-    /// At once, with no farewell and nothing flushed: only `process` offers it.
+    /// Once what it said before has had its effect, with no farewell: only `process` offers it.
     Offered,
     /// The command does nothing.
     Refused,
@@ -58,8 +58,19 @@ impl Chat for Desk {
         self.node().await?.chat_log().await.map_err(|error| error.to_string())
     }
 
-    fn crash(&self) {
+    async fn crash(&self, said: &mut Vec<Durable>) {
         if self.crash == Crash::Offered {
+            // A node that is still starting was told nothing.
+            let node = self.node.borrow().clone();
+            if let Some(node) = node {
+                let said = std::mem::take(said);
+                node.last_words(async {
+                    for durable in said {
+                        durable.await;
+                    }
+                })
+                .await;
+            }
             die();
         }
         tracing::info!("control port: crash is not offered here");

@@ -26,6 +26,10 @@ counters! {
     dials_failed,
     /// Accepted links that did not get past HELLO.
     greetings_failed,
+    /// Links ended before their HELLO to make room for a newer one.
+    greetings_evicted,
+    /// Links that broke the form below the frames that the engine sees: the member is banned for a while.
+    breaches,
     /// Groups that the store has committed.
     commits,
     /// Messages made durable, our own among them.
@@ -36,10 +40,30 @@ counters! {
     reads_dropped,
     /// Links closed because nothing was heard.
     idle_closed,
-    /// Number of the revocation list in force.
-    revocation_list,
+    /// Proofs about origins without messages that were dropped from the store at the start.
+    useless_proofs_dropped,
+    /// Messages of ours that were taken and could not be written.
+    submits_not_written,
+    /// 1 once the store takes no more.
+    store_full,
+    /// Bytes of the store's files when it became full, by its own count; 0 before.
+    store_bytes,
+    /// Bytes that the store may have; 0 is without bound.
+    store_max,
+    /// Links closed because a certificate ended.
+    links_expired,
+    /// Times a part of the revocation list could not be kept.
+    lists_not_kept,
+    /// Bundles of others whose clock was off by more than the limit.
+    clocks_off,
+    /// 1 while most neighbours' clocks differ from ours in one direction.
+    own_clock_suspected,
     /// Requests at the local socket.
     socket_requests,
+    /// Clients and requests that were turned away there because there was no place.
+    socket_refused,
+    /// Clients that were let go there: they took nothing, or asked for nothing.
+    socket_dropped,
 }
 
 impl Counters {

@@ -1,13 +1,12 @@
 //! The store: one thread commits in groups (in memory none is needed), one reads ranges for links that are behind.
 //!
-//! Nobody waits for either: commits report back by a callback, ranges go straight to the link's outbox.
+//! Nobody waits for either: commits report back by a callback, what was read goes to the engine.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, Weak};
 
 use rumormill_gossip::{Input, LinkId, RawBundle};
 use rumormill_store::{Job, Reader, Record, Store, StoreError, TrySubmitError, Writer};
-use rumormill_wire::native::BundleHeader;
 use rumormill_wire::{Origin, Seq};
 
 use crate::hub::Hub;
@@ -19,9 +18,7 @@ const MAX_LOOK_UPS: usize = 256;
 impl Read {
     fn nothing(self) -> Input {
         match self {
-            Self::Range { link, origin, from, .. } => {
-                Input::RangeSent { link, origin, next: from, bytes: 0, frames: 0 }
-            }
+            Self::Range { link, origin, .. } => Input::RangeRead { link, origin, bundles: Vec::new() },
             Self::LookUp { origin, at } => Input::LookedUp { origin, at, bundle: None },
         }
     }
@@ -48,19 +45,8 @@ pub(crate) enum Handed {
 /// One read that the engine asked for.
 #[derive(Debug)]
 pub(crate) enum Read {
-    Range {
-        link: LinkId,
-        origin: Origin,
-        from: Seq,
-        until: Seq,
-        max_bytes: usize,
-        want_status: bool,
-        answers_range: bool,
-    },
-    LookUp {
-        origin: Origin,
-        at: Seq,
-    },
+    Range { link: LinkId, origin: Origin, from: Seq, until: Seq, max_bytes: usize },
+    LookUp { origin: Origin, at: Seq },
 }
 
 /// The store as the node uses it.
@@ -110,6 +96,17 @@ impl Disk {
         Arc::clone(&self.pages)
     }
 
+    /// Leaves the store as it is, without closing it: its files are not those under their names any more.
+    pub(crate) fn abandon(&self) {
+        drop(lock(&self.reads).take());
+        let writing = lock(&self.writing).take();
+        match writing {
+            Some(Writing::Thread(writer)) => writer.abandon(),
+            Some(Writing::Here(mut store)) => store.abandon(),
+            None => {}
+        }
+    }
+
     /// Commits what waits and closes the store as clean. Waits for the disk.
     pub(crate) fn close(&self) -> Result<(), StoreError> {
         drop(lock(&self.reads).take());
@@ -126,17 +123,13 @@ pub(crate) fn serve(hub: &Weak<Hub>, waiting: &Receiver<Read>, reader: &mut dyn 
     while let Ok(read) = waiting.recv() {
         let Some(hub) = hub.upgrade() else { return };
         let answer = match read {
-            Read::Range { link, origin, from, until, max_bytes, want_status, answers_range } => {
-                let mut sent = Sent { next: from, bytes: 0, frames: 0 };
-                send_range(
-                    &hub,
-                    reader,
-                    (link, origin, from, until),
-                    max_bytes,
-                    (want_status, answers_range),
-                    &mut sent,
-                );
-                Input::RangeSent { link, origin, next: sent.next, bytes: sent.bytes, frames: sent.frames }
+            Read::Range { link, origin, from, until, max_bytes } => {
+                let bundles = match reader.range(origin, from, until, max_bytes) {
+                    Ok(rows) => rows.into_iter().map_while(|row| RawBundle::peek(row.bytes).ok()).collect(),
+                    Err(error) => hub.read_failed(&error).unwrap_or_default(),
+                };
+                // The engine gives them to the link: nothing leaves before it has counted it (P-S2).
+                Input::RangeRead { link, origin, bundles }
             }
             Read::LookUp { origin, at } => {
                 let bundle = match reader.range(origin, at, Seq(at.0.saturating_add(1)), 1) {
@@ -147,34 +140,5 @@ pub(crate) fn serve(hub: &Weak<Hub>, waiting: &Receiver<Read>, reader: &mut dyn 
             }
         };
         hub.spawn_drive(answer);
-    }
-}
-
-struct Sent {
-    next: Seq,
-    bytes: usize,
-    frames: u64,
-}
-
-fn send_range(
-    hub: &Hub,
-    reader: &mut dyn Reader,
-    (link, origin, from, until): (LinkId, Origin, Seq, Seq),
-    max_bytes: usize,
-    (want_status, answers_range): (bool, bool),
-    sent: &mut Sent,
-) {
-    let Some(link) = hub.link(link) else { return };
-    let bundles = match reader.range(origin, from, until, max_bytes) {
-        Ok(bundles) => bundles,
-        Err(error) => return hub.read_failed(&error).unwrap_or_default(),
-    };
-    let last = bundles.len().saturating_sub(1);
-    for (n, row) in bundles.iter().enumerate() {
-        let Ok((header, _)) = BundleHeader::peek(&row.bytes) else { return };
-        let bytes = link.send_rumor(&row.bytes, want_status && n == last, answers_range);
-        sent.next = header.next();
-        sent.bytes = sent.bytes.saturating_add(bytes);
-        sent.frames = sent.frames.saturating_add(1);
     }
 }

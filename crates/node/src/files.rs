@@ -5,9 +5,14 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Makes a directory and those above it; what is there already stays as it is.
-pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
+/// Makes a directory for a socket and those above it; what is there already stays as it is, and may be one like `/tmp`.
+pub(crate) fn socket_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Makes a directory and those above it; one that is there has to be ours alone to write.
+pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
+    rumormill_transport::private::make_dir(path)
 }
 
 /// Puts a whole file in place of what was there: after a crash it is the one or the other. Waits for the disk.

@@ -11,14 +11,16 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rumormill_store::StoreError;
 use rumormill_transport::Endpoint;
 use rumormill_wire::native::MessageKind;
 use rumormill_wire::{NodeId, Origin};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::doors::OpenDoor;
-use crate::hub::{Hub, Receipt, SubmitError};
+use crate::hub::{Hub, LAST_COMMIT, LAST_WORDS, LastWords, Outcome, Receipt, SubmitError};
+use crate::keeper::{self, Keeper};
 
 pub use log::{LogError, MAX_PAGE};
 pub use told::PeerInfo;
@@ -28,13 +30,14 @@ pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A submitted message on its way to the disk. Await it to know when it is durable.
 #[derive(Debug)]
-pub struct Pending(oneshot::Receiver<Receipt>);
+pub struct Pending(Outcome);
 
 impl Future for Pending {
     type Output = Result<Receipt, SubmitError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map(|result| result.map_err(|_| SubmitError::Stopping))
+        // Everybody who waits is told; nobody is left to tell only when the node itself is gone.
+        Pin::new(&mut self.0).poll(cx).map(|told| told.unwrap_or(Err(SubmitError::Stopping)))
     }
 }
 
@@ -51,6 +54,8 @@ pub(crate) struct Inner {
     pub(crate) doors: OnceLock<Vec<OpenDoor>>,
     /// Its other end goes when the doors have said goodbye.
     pub(crate) doors_closed: OnceLock<watch::Receiver<()>>,
+    /// What is beside a store on disk.
+    pub(crate) keeper: Option<Arc<Keeper>>,
 }
 
 impl NodeHandle {
@@ -103,6 +108,21 @@ impl NodeHandle {
         self.0.hub.try_submit(kind, room, body).map(Pending)
     }
 
+    /// Before the process ends without a farewell: what was `said` is durable and has left for the neighbours, within bounds,
+    /// and nothing new is passed on from here on. Only the end of the process can follow.
+    pub async fn last_words(&self, said: impl Future<Output = ()>) {
+        let LastWords { durable, late } = self.0.hub.last_words(said).await;
+        if !durable {
+            tracing::warn!("crash: what was said before is not durable after {LAST_COMMIT:?}");
+        }
+        if late > 0 {
+            tracing::warn!(
+                links = late,
+                "crash: neighbours that did not read within {LAST_WORDS:?} may lack what was said"
+            );
+        }
+    }
+
     /// Resolves when the node begins to stop, whoever asked for it.
     pub async fn stopped(&self) {
         let _ = self.0.hub.stopping().wait_for(|stop| *stop).await;
@@ -122,8 +142,16 @@ impl NodeHandle {
         let hub = Arc::clone(&self.0.hub);
         hub.stop();
         tokio::join!(hub.drain(SHUTDOWN_DEADLINE), self.doors_closed());
-        let closed = tokio::task::spawn_blocking(move || hub.disk.close()).await;
-        Ok(closed.map_err(|_| LogError::Stopping)??)
+        let keeper = self.0.keeper.clone();
+        let close = move || {
+            hub.disk.close()?;
+            if let Some(keeper) = keeper {
+                keeper::end(&keeper, hub.own_told());
+            }
+            Ok::<_, StoreError>(())
+        };
+        let closed = tokio::task::spawn_blocking(close).await;
+        Ok(closed.map_err(|why| LogError::Ended(why.to_string()))??)
     }
 
     /// Resolves when the doors of a node that stops have said goodbye, or had the time for it.

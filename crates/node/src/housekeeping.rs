@@ -1,9 +1,8 @@
 //! Once in a while: ping neighbours that are silent, close those that stay so, see whether the wall clock was set.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use rumormill_transport::Endpoint;
 use rumormill_wire::native::{ByeCode, Frame};
@@ -11,20 +10,22 @@ use rumormill_wire::native::{ByeCode, Frame};
 use crate::clock::micros;
 use crate::counters::Counters;
 use crate::hub::Hub;
+use crate::known::Known;
+use crate::logging;
+use crate::validity::Validity;
 
 /// Pings without an answer before a link is closed.
 const SILENT_PINGS: u64 = 3;
 /// The longest time between two rounds.
 const ROUND: Duration = Duration::from_secs(1);
-/// Addresses of members that keep handshake slots after their links have ended.
-const MAX_KNOWN: usize = 1_024;
 
 /// Runs until the node stops.
 pub(crate) async fn run(hub: Arc<Hub>, endpoint: Endpoint, ping: Duration, configured: Vec<IpAddr>) {
     let mut stopping = hub.stopping();
-    let mut known: BTreeSet<IpAddr> = configured.into_iter().collect();
+    let (mut known, mut given) = (Known::new(configured), Vec::new());
     let mut rounds = tokio::time::interval(ping.min(ROUND));
     let mut links = hub.links_changed();
+    let mut validity = Validity::default();
     loop {
         tokio::select! {
             _ = stopping.wait_for(|stop| *stop) => return,
@@ -33,12 +34,16 @@ pub(crate) async fn run(hub: Arc<Hub>, endpoint: Endpoint, ping: Duration, confi
                 if changed.is_err() {
                     return;
                 }
-                remember(&hub, &endpoint, &mut known);
+                remember(&hub, &endpoint, &mut known, &mut given);
                 continue;
             }
         }
+        remember(&hub, &endpoint, &mut known, &mut given);
         hub.check_wall();
+        logging::tell_left_out(false);
         ping_silent(&hub, micros(ping));
+        validity.look(&hub, &endpoint, SystemTime::now());
+        hub.keep_lists();
     }
 }
 
@@ -60,16 +65,16 @@ fn ping_silent(hub: &Hub, ping_us: u64) {
     }
 }
 
-/// Who was a member once gets in through a flood from its own prefix.
-fn remember(hub: &Hub, endpoint: &Endpoint, known: &mut BTreeSet<IpAddr>) {
-    let before = known.len();
-    let addrs = hub.links().into_iter().map(|link| link.facts.addr.ip());
-    for addr in addrs {
-        if known.len() < MAX_KNOWN {
-            known.insert(addr);
-        }
+/// Who was a member lately gets in through a flood from its own prefix.
+fn remember(hub: &Hub, endpoint: &Endpoint, known: &mut Known, given: &mut Vec<IpAddr>) {
+    let now = Instant::now();
+    for link in hub.links() {
+        known.see(link.facts.peer, link.facts.addr.ip(), now);
     }
-    if known.len() != before {
-        endpoint.set_known_members(known.iter().copied());
+    known.forget(now, |node| hub.checker.revoked.revokes(node));
+    let addrs = known.addrs();
+    if addrs != *given {
+        endpoint.set_known_members(addrs.iter().copied());
+        *given = addrs;
     }
 }

@@ -5,7 +5,14 @@
 //! outboxes, hands records to the store's thread. Checks of signatures come back to the feeder, who does them without
 //! the lock and feeds the verdict. So a message costs one task switch a hop, not four.
 
+mod blame;
+mod breach;
+mod clocks;
 mod commits;
+mod due;
+mod gone;
+mod last_words;
+mod lists;
 mod perform;
 
 mod links;
@@ -13,7 +20,7 @@ mod links;
 mod people;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
 
 use rumormill_gossip::{Engine, Input, LinkId, Reject, Timestamp, VerifiedBundle};
@@ -29,14 +36,21 @@ use crate::counters::Counters;
 use crate::disk::Disk;
 use crate::incarnation::Incarnations;
 use crate::link::Link;
+use crate::link::neighbours::Neighbours;
 use crate::lock;
 use crate::pace::Pace;
+use crate::view::Message;
+use clocks::Clocks;
+use due::Due;
 
 /// Committed bundles that a follower may lag behind before it is told that it missed some.
 const FOLLOW_BUNDLES: usize = 1_024;
 
 pub(crate) use commits::{INCARNATION_KEY, incarnation_record};
 
+pub use clocks::own_clock_suspected;
+pub(crate) use due::Fence;
+pub(crate) use last_words::{LAST_COMMIT, LAST_WORDS, LastWords};
 pub(crate) use links::Admission;
 
 /// What a submitted message became.
@@ -57,6 +71,17 @@ pub struct Committed {
     pub bundle: Arc<VerifiedBundle>,
     /// When it came or was written, by our wall clock in microseconds.
     pub received_us: u64,
+    /// Messages of it with a later clock are told when their time has come.
+    pub until_us: u64,
+}
+
+/// What those who follow are told.
+#[derive(Debug, Clone)]
+pub enum News {
+    /// A bundle is durable.
+    Committed(Arc<Committed>),
+    /// The time of these messages has come, of bundles that have been durable for some time.
+    Due(Arc<[Message]>),
 }
 
 /// Why a message was not written.
@@ -73,23 +98,44 @@ pub enum SubmitError {
         /// Bytes allowed.
         max: usize,
     },
-    /// The node shuts down, or its store failed.
+    /// The store failed, and the node stops because of it.
+    #[error("the store failed, and the node stops: {reason}")]
+    StoreFailed {
+        /// What the store said.
+        reason: String,
+    },
+    /// The node shuts down.
     #[error("the node is stopping")]
     Stopping,
 }
+
+/// Whoever waits for a message hears how it ended.
+pub(crate) type Waiting = oneshot::Sender<Result<Receipt, SubmitError>>;
+/// The other end of [`Waiting`].
+pub(crate) type Outcome = oneshot::Receiver<Result<Receipt, SubmitError>>;
 
 /// What the lock guards.
 struct State {
     engine: Engine,
     links: HashMap<LinkId, Arc<Link>>,
     bans: Bans,
-    tickets: HashMap<u64, oneshot::Sender<Receipt>>,
+    tickets: HashMap<u64, Waiting>,
+    /// Why no message is taken any more, if it is more than a stop.
+    failure: Option<SubmitError>,
     last_ticket: u64,
     last_link: u64,
     appends: u64,
+    /// Those of them that are durable.
+    stored: u64,
     pace: Pace,
     uncommitted: VecDeque<Committed>,
+    due: Due,
+    clocks: Clocks,
+    /// Up to where followers were told of our own chain.
+    own_told: Option<(Origin, Seq)>,
     records: Vec<Record>,
+    /// Parts of the revocation list that the store has not taken.
+    lists: Vec<Record>,
     /// Answers that the engine gets before the lock is given back.
     answers: VecDeque<Input>,
     armed: Option<Timestamp>,
@@ -105,14 +151,21 @@ pub(crate) struct Hub {
     pub(crate) checker: Checker,
     pub(crate) disk: Disk,
     pub(crate) counters: Counters,
+    pub(crate) neighbours: Neighbours,
     pub(crate) runtime: Handle,
     state: Mutex<State>,
     timer: Notify,
     space: Notify,
     links_changed: watch::Sender<u64>,
-    followers: broadcast::Sender<Arc<Committed>>,
+    followers: broadcast::Sender<News>,
+    /// What was due is told.
+    told: Notify,
     stopping: watch::Sender<bool>,
     failed: AtomicBool,
+    /// Nothing new is taken any more: see [`last_words`].
+    sealed: AtomicBool,
+    /// What the engine was last told of the wall clock; looked at without the lock.
+    wall_offset: AtomicI64,
 }
 
 /// What a hub is made of.
@@ -128,20 +181,27 @@ pub(crate) struct Parts {
 impl Hub {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
         let Parts { engine, clock, checker, disk, incarnations, runtime } = parts;
+        let wall_offset = clock.wall_offset();
         let state = State {
             engine,
             links: HashMap::new(),
             bans: Bans::default(),
             tickets: HashMap::new(),
+            failure: None,
             last_ticket: 0,
             last_link: 0,
             appends: 0,
+            stored: 0,
             pace: Pace::default(),
             uncommitted: VecDeque::new(),
+            due: Due::new(clock.wall.now_us()),
+            clocks: Clocks::default(),
+            own_told: None,
             records: Vec::new(),
+            lists: Vec::new(),
             answers: VecDeque::new(),
             armed: None,
-            wall_offset: clock.wall_offset(),
+            wall_offset,
             incarnations,
             store_full: false,
         };
@@ -151,14 +211,18 @@ impl Hub {
             checker,
             disk,
             counters: Counters::default(),
+            neighbours: Neighbours::default(),
             runtime,
             state: Mutex::new(state),
             timer: Notify::new(),
             space: Notify::new(),
             links_changed: watch::Sender::new(0),
             followers: broadcast::Sender::new(FOLLOW_BUNDLES),
+            told: Notify::new(),
             stopping: watch::Sender::new(false),
             failed: AtomicBool::new(false),
+            sealed: AtomicBool::new(false),
+            wall_offset: AtomicI64::new(wall_offset),
         })
     }
 
@@ -200,6 +264,9 @@ impl Hub {
 
     fn feed_locked(&self, state: &mut State, input: Input) -> (Result<(), Reject>, VecDeque<Job>) {
         let mut jobs = VecDeque::new();
+        if self.is_sealed() && last_words::is_new(&input) {
+            return (Ok(()), jobs);
+        }
         let now = self.clock.now();
         let result = state.engine.handle(now, input);
         loop {
@@ -245,11 +312,17 @@ impl Hub {
     /// Tells the engine when the wall clock has been set.
     pub(crate) fn check_wall(&self) {
         let offset = self.clock.wall_offset();
+        if offset.abs_diff(self.wall_offset.load(Relaxed)) <= WALL_STEP_US {
+            return;
+        }
         let moved = {
             let mut state = lock(&self.state);
             let moved = offset.abs_diff(state.wall_offset) > WALL_STEP_US;
             if moved {
                 state.wall_offset = offset;
+                self.wall_offset.store(offset, Relaxed);
+                Counters::set(&self.counters.own_clock_suspected, 0);
+                state.clocks.forget();
             }
             moved
         };

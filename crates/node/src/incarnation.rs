@@ -1,14 +1,14 @@
 //! Which incarnation an identity writes under (design: Data). A number that was used is never used again, even by a node
 //! in memory that is started twice within a second: the highest one is kept in a file of its own.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rumormill_wire::Incarnation;
 
-use crate::clock::wall_s;
+use crate::clock::Wall;
 
 /// A number further ahead of the wall clock than this is taken for damage, in seconds: others would not believe it.
 const MAX_AHEAD_S: u64 = 86_400;
@@ -18,12 +18,14 @@ const MAX_AHEAD_S: u64 = 86_400;
 pub(crate) struct Incarnations {
     path: PathBuf,
     highest: u64,
+    wall: Wall,
 }
 
 impl Incarnations {
     /// Opens the file of an identity in a directory, which is made if it is not there.
-    pub(crate) fn open(dir: &Path, name: &str) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    pub(crate) fn open(dir: &Path, name: &str, wall: Wall) -> io::Result<Self> {
+        crate::files::private_dir(dir)?;
+        crate::files::private_dir(dir)?;
         let path = dir.join(format!("{name}.incarnation"));
         let mut text = String::new();
         match File::open(&path) {
@@ -35,13 +37,13 @@ impl Incarnations {
             Err(error) => return Err(error),
         }
         let highest = text.trim().parse().unwrap_or(0);
-        let highest = if highest > wall_s().saturating_add(MAX_AHEAD_S) { 0 } else { highest };
-        Ok(Self { path, highest })
+        let highest = if highest > wall.now_s().saturating_add(MAX_AHEAD_S) { 0 } else { highest };
+        Ok(Self { path, highest, wall })
     }
 
     /// A fresh one: the time in seconds, or the one after the highest used. Durable before it is given out.
     pub(crate) fn fresh(&mut self) -> io::Result<Incarnation> {
-        let next = wall_s().max(self.highest.saturating_add(1));
+        let next = self.wall.now_s().max(self.highest.saturating_add(1));
         self.store(next)?;
         Ok(Incarnation(next))
     }
@@ -78,16 +80,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut last = 0;
         for _ in 0..5 {
-            let mut file = Incarnations::open(dir.path(), "p0").unwrap();
+            let mut file = Incarnations::open(dir.path(), "p0", Wall::default()).unwrap();
             let fresh = file.fresh().unwrap().0;
-            assert!(fresh > last && fresh + 60 > wall_s());
+            assert!(fresh > last && fresh + 60 > Wall::default().now_s());
             last = fresh;
         }
-        let mut file = Incarnations::open(dir.path(), "p0").unwrap();
+        let mut file = Incarnations::open(dir.path(), "p0", Wall::default()).unwrap();
         file.note(Incarnation(last + 100));
         file.note(Incarnation(3));
-        assert_eq!(Incarnations::open(dir.path(), "p0").unwrap().fresh().unwrap().0, last + 101);
-        assert!(Incarnations::open(dir.path(), "p1").unwrap().fresh().unwrap().0 <= wall_s());
+        assert_eq!(Incarnations::open(dir.path(), "p0", Wall::default()).unwrap().fresh().unwrap().0, last + 101);
+        assert!(
+            Incarnations::open(dir.path(), "p1", Wall::default()).unwrap().fresh().unwrap().0
+                <= Wall::default().now_s()
+        );
     }
 
     #[test]
@@ -95,8 +100,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for text in [&b"\xff\xfe"[..], b"", b"x", b"18446744073709551615"] {
             fs::write(dir.path().join("p.incarnation"), text).unwrap();
-            let fresh = Incarnations::open(dir.path(), "p").unwrap().fresh().unwrap().0;
-            assert!(fresh.abs_diff(wall_s()) <= 1);
+            let fresh = Incarnations::open(dir.path(), "p", Wall::default()).unwrap().fresh().unwrap().0;
+            assert!(fresh.abs_diff(Wall::default().now_s()) <= 1);
         }
     }
 }

@@ -1,11 +1,20 @@
 //! Logs by `tracing` to standard error, for people or as JSON. A standard error that cannot be written to ends nobody.
+//! Each record is one line, whatever stands in it ([`record`]), and there are only so many ([`limit`]).
+
+mod layer;
+mod limit;
+mod record;
 
 use std::io::{self, Write};
+use std::sync::{Arc, OnceLock};
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::LogFormat;
+use crate::log_filter;
+use layer::{Log, LogLayer};
 
 /// Standard error, whose failures are nobody's business: `process` may be given one that is read-only.
 #[derive(Debug, Clone, Copy)]
@@ -29,19 +38,35 @@ impl MakeWriter<'_> for Quiet {
     }
 }
 
-/// Begins to log; the second call in a process changes nothing. `RUST_LOG`, if set, is used in place of `level`.
-pub fn init(format: LogFormat, level: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Quiet);
-    let done = match format {
-        LogFormat::Human => {
-            let colour = io::IsTerminal::is_terminal(&io::stderr());
-            builder.with_ansi(colour).with_target(false).try_init()
-        }
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
+/// A process has one subscriber, and so one log.
+static LOG: OnceLock<Arc<Log<Quiet>>> = OnceLock::new();
+
+/// Begins to log; the second call in a process changes nothing. Without a `level` that somebody set, `RUST_LOG` counts as far
+/// as it is meant for us, else `usual`.
+pub fn init(format: LogFormat, level: Option<&str>, usual: &str) {
+    let (filter, wrong) = log_filter::filter(level, usual);
+    let colour = format == LogFormat::Human && crate::terminal::colour(&io::stderr());
+    let log = Arc::new(Log::new(format, colour, Quiet));
+    let done = tracing_subscriber::registry().with(filter).with(LogLayer(Arc::clone(&log))).try_init();
     // A host that has set up its own logging keeps it.
-    drop(done);
+    if done.is_ok() {
+        let _ = LOG.set(log);
+    }
+    if let Some(why) = wrong {
+        tracing::warn!(why, "RUST_LOG is no filter; the usual level holds");
+    }
+}
+
+/// Says what the log's bounds have left out, if it is time for it; `at_once` at the end.
+pub(crate) fn tell_left_out(at_once: bool) {
+    if let Some(log) = LOG.get() {
+        log.tell_left_out(at_once);
+    }
+}
+
+/// Lines that the log's bounds have left out since the start.
+pub(crate) fn left_out() -> u64 {
+    LOG.get().map_or(0, |log| log.left_out())
 }
 
 /// Says something to the person who started a program; no more than that.

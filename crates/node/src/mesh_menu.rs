@@ -92,7 +92,7 @@ impl Open for MeshMenu {
 fn who(holder: &Holder) -> String {
     let id: String = holder.node.to_string().chars().take(8).collect();
     match &holder.name {
-        Some(name) => format!("{} ({id})", rumormill_doors::cut::one_line(name)),
+        Some(name) => format!("{} ({id})", rumormill_doors::cut::shown(name)),
         None => id,
     }
 }
@@ -104,7 +104,7 @@ fn taken(own: SocketAddr, by: &str) -> DoorError {
 
 fn broken(why: ClientError) -> DoorError {
     match why {
-        ClientError::Refused(reason) => DoorError::Carrier { reason, next: String::new() },
+        ClientError::Refused(reason) | ClientError::Wrong(reason) => DoorError::Carrier { reason, next: String::new() },
         why => gone(&why.to_string()),
     }
 }

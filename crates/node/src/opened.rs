@@ -1,18 +1,24 @@
 //! The store, opened: what it knows goes to the engine, and it is decided under which incarnation the node writes.
 
+mod binding;
+
+use std::fs;
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use bytes::Bytes;
-use rumormill_gossip::{RawProof, Recovered, RecoveredChain, Revocations, VerifiedProof, verify_proof};
+use rumormill_gossip::{Recovered, RecoveredChain};
 use rumormill_store::{Damage, Kind, OpenConfig, Reader, Record, Recovered as Stored, Writer};
-use rumormill_wire::native::{Cut, Frame, RevocationList, kind};
 use rumormill_wire::{Incarnation, NetworkId, Origin};
 
 use crate::config::{Durability, NodeConfig, StoreKind};
 use crate::disk::{Disk, Read, Writing};
 use crate::hub::{INCARNATION_KEY, incarnation_record};
 use crate::incarnation::Incarnations;
+use crate::keeper::{self, Keeper, Mark, Verdict};
+use crate::proofs::Sorted;
 use crate::start::error::StartError;
 
 /// The store's file in the state directory.
@@ -24,9 +30,15 @@ pub(crate) struct Opened {
     pub(crate) reads: Receiver<Read>,
     pub(crate) reader: Box<dyn Reader>,
     pub(crate) recovered: Recovered,
+    /// Parts of the revocation list, to be checked: the store is only a file.
+    pub(crate) lists: Vec<Bytes>,
     pub(crate) incarnations: Option<Incarnations>,
     /// To be committed before anything else.
     pub(crate) meta: Vec<Record>,
+    /// What is beside a store on disk.
+    pub(crate) keeper: Option<Arc<Keeper>>,
+    /// Origins about which the store has a proof that is of no use.
+    pub(crate) useless_proofs: Vec<Origin>,
     /// The incarnation is certain to be new, so neighbours need not be asked about it.
     pub(crate) fresh: bool,
 }
@@ -49,29 +61,45 @@ impl Opened {
             Durability::Normal => rumormill_store::Durability::Normal,
         };
         if let Some(state) = &config.state {
-            crate::files::private_dir(state).map_err(StartError::io("make", state.display()))?;
+            crate::files::private_dir(state).map_err(StartError::io("use the directory", state.display()))?;
         }
+        let file = if let Kind::Sqlite { path } = &kind { Some(path.clone()) } else { None };
+        let mark = file.as_deref().map(|file| known(config, file)).transpose()?.flatten();
         let mut store = rumormill_store::open(&OpenConfig { kind, durability, max_bytes: config.store_max })?;
         let stored = store.recover()?;
         for damage in &stored.damage {
             tracing::warn!("{damage}");
         }
-        let place = config.state.as_deref().or(home).map(|dir| dir.join("incarnations"));
-        let place = home.map(|home| home.join("incarnations")).or(place);
-        let mut incarnations = place
-            .map(|dir| {
-                Incarnations::open(&dir, &config.name).map_err(StartError::io("keep the incarnation in", dir.display()))
-            })
-            .transpose()?;
-        let kept = incarnation(&stored, node, config.durability);
+        let old = match &file {
+            Some(file) => is_ours(config, &stored, (mark, file), (node, network)).inspect_err(|_| {
+                // It stays as it is, for whom it belongs to.
+                let _ = store.close();
+            })?,
+            None => false,
+        };
+        let mut incarnations = incarnations(config, home, mark)?;
+        let kept = incarnation(&stored, node, config.durability).filter(|_| !old && !config.restored);
         let incarnation = match (kept, &mut incarnations) {
             (Some(kept), _) => kept,
             (None, Some(file)) => fresh(&stored, node, file)?,
-            (None, None) => Incarnation(crate::clock::wall_s()),
+            (None, None) => Incarnation(config.wall.now_s()),
         };
         let certain = kept.is_none() && incarnations.is_some();
-        let meta = if kept.is_some() { Vec::new() } else { vec![incarnation_record(incarnation)] };
-        let recovered = recovered(stored, Origin { incarnation, ..node }, network);
+        let lists = stored.revocations.clone();
+        let mut first = if kept.is_some() { Vec::new() } else { vec![incarnation_record(incarnation)] };
+        let keeper = match (&file, &config.state) {
+            (Some(file), Some(state)) => {
+                let io = || StartError::io("write the mark in", state.display());
+                let (record, mark) = keeper::next_life(mark, &stored, node).map_err(io())?;
+                first.extend([record, binding::record(network)]);
+                // Together, and before the mark: after a crash in between the store is ahead of its mark, not behind.
+                store.commit(&std::mem::take(&mut first))?;
+                Some(Arc::new(Keeper::begin(state, file, mark).map_err(io())?))
+            }
+            _ => None,
+        };
+        let Sorted { proofs, useless: useless_proofs } = Sorted::of(&stored);
+        let recovered = Recovered { proofs, ..recovered(stored, Origin { incarnation, ..node }) };
         let (reader, pages) = (store.reader()?, store.reader()?);
         let writing = if in_memory {
             Writing::Here(store)
@@ -79,7 +107,65 @@ impl Opened {
             Writing::Thread(Writer::start(store).map_err(StartError::io("start", "the store's thread"))?)
         };
         let (disk, reads) = Disk::new(writing, pages, config.limits.links);
-        Ok(Self { disk, reads, reader, recovered, incarnations, meta, fresh: certain })
+        Ok(Self {
+            disk,
+            reads,
+            reader,
+            recovered,
+            lists,
+            incarnations,
+            meta: first,
+            fresh: certain,
+            keeper,
+            useless_proofs,
+        })
+    }
+}
+
+/// The mark of a store. If that is gone, and nobody said that it should be, nothing is begun in its place.
+fn known(config: &NodeConfig, file: &Path) -> Result<Option<Result<Mark, ()>>, StartError> {
+    let Some(state) = &config.state else { return Ok(None) };
+    let mark = Mark::read(state).map_err(StartError::io("read the mark in", state.display()))?;
+    match fs::symlink_metadata(file) {
+        Err(why) if why.kind() == io::ErrorKind::NotFound && mark.is_some() && !config.restored => {
+            Err(StartError::StoreGone(file.to_owned()))
+        }
+        _ => Ok(mark),
+    }
+}
+
+/// Where incarnations are kept: in the home of a CA of ours, else in the state directory.
+fn incarnations(
+    config: &NodeConfig,
+    home: Option<&Path>,
+    mark: Option<Result<Mark, ()>>,
+) -> Result<Option<Incarnations>, StartError> {
+    let Some(dir) = home.or(config.state.as_deref()).map(|dir| dir.join("incarnations")) else { return Ok(None) };
+    let opened = Incarnations::open(&dir, &config.name, config.wall.clone());
+    let mut opened = opened.map_err(StartError::io("keep the incarnation in", dir.display()))?;
+    if let Some(named) = keeper::named(mark) {
+        opened.note(named);
+    }
+    Ok(Some(opened))
+}
+
+/// Sees that a store is of this network and the one that its mark names. Says whether it is certainly older than what was
+/// written once.
+fn is_ours(
+    config: &NodeConfig,
+    stored: &Stored,
+    (mark, file): (Option<Result<Mark, ()>>, &Path),
+    (node, network): (Origin, NetworkId),
+) -> Result<bool, StartError> {
+    binding::check(stored, file, network)?;
+    match keeper::judge(mark, stored, node) {
+        Verdict::Other if !config.restored => Err(StartError::StoreReplaced(file.to_owned())),
+        Verdict::Behind => {
+            let store = file.display();
+            tracing::warn!(%store, "the store is older than the mark beside it: an old copy, or one that was damaged; our messages go on under a new incarnation");
+            Ok(true)
+        }
+        Verdict::Fits | Verdict::Other => Ok(false),
     }
 }
 
@@ -109,36 +195,13 @@ fn fresh(stored: &Stored, node: Origin, file: &mut Incarnations) -> Result<Incar
     file.fresh().map_err(StartError::io("keep", "the incarnation"))
 }
 
-fn recovered(stored: Stored, me: Origin, network: NetworkId) -> Recovered {
+fn recovered(stored: Stored, me: Origin) -> Recovered {
     let chains = stored.chains.iter().map(|chain| RecoveredChain {
         head: chain.head_signed,
         last_clock: chain.last_clock,
         kept: chain.kept,
     });
-    Recovered {
-        me,
-        chains: chains.collect(),
-        proofs: stored.proofs.iter().filter_map(|(_, bytes)| proof(bytes, network)).collect(),
-        revocations: stored.revocations.and_then(|bytes| Some((list(&bytes)?, bytes))),
-        members: stored.members,
-    }
-}
-
-/// A proof is checked again: the store is only a file.
-fn proof(bytes: &Bytes, network: NetworkId) -> Option<VerifiedProof> {
-    let frame = [&[kind::PROOF][..], bytes].concat();
-    let Ok(Frame::Proof(proof)) = Frame::decode(&frame) else { return None };
-    verify_proof(&RawProof(proof), &network).ok()
-}
-
-/// Its signature was checked before it was kept; the watch on the CA's home brings it again if it was damaged.
-fn list(bytes: &Bytes) -> Option<Revocations> {
-    let list = RevocationList::parse(bytes).ok()?;
-    let nodes = list.entries().map(|entry| match entry.cut {
-        Cut::Links => (entry.node, None),
-        Cut::Last(lasts) => (entry.node, Some(lasts.iter().collect())),
-    });
-    Some(Revocations { number: list.number(), nodes: nodes.collect() })
+    Recovered { chains: chains.collect(), members: stored.members, ..Recovered::empty(me) }
 }
 
 #[cfg(test)]
@@ -179,7 +242,7 @@ mod tests {
     #[test]
     fn a_new_incarnation_is_above_all_that_the_store_knows() {
         let dir = tempfile::tempdir().unwrap();
-        let mut file = Incarnations::open(dir.path(), "a").unwrap();
+        let mut file = Incarnations::open(dir.path(), "a", crate::clock::Wall::default()).unwrap();
         let far = crate::clock::wall_s() + 1_000;
         let value = Bytes::copy_from_slice(&far.to_be_bytes());
         let stored = Stored { meta: vec![(INCARNATION_KEY.to_owned(), value)], ..Stored::default() };

@@ -18,7 +18,7 @@ use crate::config::{Durability, IdentitySource, LogFormat, Neighbour, NodeConfig
 use crate::control::{self, Crash};
 use crate::logging;
 use crate::records;
-use crate::run::{fail, leave, runtime, wait};
+use crate::run::{fail, leave, not_started, runtime, wait};
 use crate::start::start;
 
 /// Names a directory for stores that live as long as a session; without it, logs are in memory.
@@ -116,7 +116,7 @@ pub fn run_process(args: ProcessArgs) -> ExitCode {
         Ok(args) => args,
         Err(reason) => return fail(&reason),
     };
-    logging::init(LogFormat::Human, "warn");
+    logging::init(LogFormat::Human, None, "warn");
     // Recorded before it listens: whoever could connect can be sure that `stopall` knows it.
     let session = match records::session_dir() {
         Ok(session) => session,
@@ -157,7 +157,7 @@ async fn serve(config: NodeConfig, session: PathBuf, control: TcpListener) -> Ex
             wait(&node).await;
             leave(node).await
         }
-        Err(error) => fail(&error.to_string()),
+        Err(error) => not_started(&error),
     }
 }
 

@@ -8,7 +8,7 @@ mod stop;
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -52,18 +52,7 @@ pub enum SessionError {
 
 /// Whether a directory is ours alone to write.
 fn check_ours(path: &Path) -> Result<(), String> {
-    let about = fs::symlink_metadata(path).map_err(|why| format!("{}: {why}", path.display()))?;
-    let me = rustix::process::geteuid().as_raw();
-    if !about.is_dir() {
-        return Err(format!("{} is not a directory", path.display()));
-    }
-    if about.uid() != me {
-        return Err(format!("{} belongs to another user", path.display()));
-    }
-    if about.mode() & 0o022 != 0 {
-        return Err(format!("{} can be written by others", path.display()));
-    }
-    Ok(())
+    rumormill_transport::private::check_dir(path).map_err(|why| format!("{}: {why}", path.display()))
 }
 
 fn make_private(path: &Path) -> io::Result<()> {

@@ -26,7 +26,7 @@ pub fn configure(flags: NodeOptions, file: Option<&Path>) -> Result<NodeConfig, 
 /// once. What goes wrong is said on standard error.
 #[must_use]
 pub fn run_node(config: NodeConfig) -> ExitCode {
-    logging::init(config.log_format, &config.log_level);
+    logging::init(config.log_format, config.log_level.as_deref(), "info");
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start threads: {error}")),
@@ -34,7 +34,7 @@ pub fn run_node(config: NodeConfig) -> ExitCode {
     let code = runtime.block_on(async {
         match serve(config).await {
             Ok(code) => code,
-            Err(error) => fail(&error.to_string()),
+            Err(error) => not_started(&error),
         }
     });
     // What is still blocked in the file system is not waited for.
@@ -51,6 +51,12 @@ pub(crate) fn fail(why: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Says why a node did not start: 2 if it was asked for wrongly, else 1.
+pub(crate) fn not_started(error: &StartError) -> ExitCode {
+    let code = fail(&error.to_string());
+    if error.is_asked_wrongly() { ExitCode::from(2) } else { code }
+}
+
 async fn serve(config: NodeConfig) -> Result<ExitCode, StartError> {
     let control = match config.control {
         Some(addr) => {
@@ -59,6 +65,10 @@ async fn serve(config: NodeConfig) -> Result<ExitCode, StartError> {
         }
         None => None,
     };
+    if let Some(state) = &config.state {
+        // Before anything is made there.
+        crate::files::private_dir(state).map_err(StartError::io("use the directory", state.display()))?;
+    }
     let socket = config.socket_path().map(|path| Server::bind(&path)).transpose().map_err(StartError::Socket)?;
     let node = start(config).await?;
     if let Some(socket) = socket {
@@ -89,12 +99,15 @@ pub(crate) async fn wait(node: &NodeHandle) {
             _ = term.recv() => {}
             _ = int.recv() => {}
         }
+        logging::tell_left_out(true);
         std::process::exit(1);
     });
 }
 
 pub(crate) async fn leave(node: NodeHandle) -> ExitCode {
-    match node.shutdown().await {
+    let ended = node.shutdown().await;
+    logging::tell_left_out(true);
+    match ended {
         Ok(()) if !node.has_failed() => ExitCode::SUCCESS,
         Ok(()) => fail("the store failed; see the log"),
         Err(error) => fail(&error.to_string()),

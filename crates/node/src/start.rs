@@ -1,10 +1,11 @@
 //! From a configuration to a running node.
 
+mod blame;
 mod credentials;
 pub(crate) mod error;
 mod limits;
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,13 +13,13 @@ use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use rumormill_gossip::{Dissemination, Engine, Input};
 use rumormill_transport::endpoint::EndpointConfig;
-use rumormill_transport::{Endpoint, Listener, RevocationSet, Trust};
+use rumormill_transport::{Endpoint, Listener, Trust, revocation};
 use rumormill_wire::native::Hello;
 use rumormill_wire::{Incarnation, NodeId, Origin};
 
 use crate::check::Checker;
-use crate::clock::{NodeClock, wall_us};
-use crate::config::{NodeConfig, StoreKind};
+use crate::clock::NodeClock;
+use crate::config::{IdentitySource, NodeConfig, StoreKind};
 use crate::disk;
 use crate::handle::{Inner, NodeHandle};
 use crate::hub::{Hub, Parts};
@@ -27,7 +28,7 @@ use crate::link::dial::{self, Linker};
 use crate::link::greet::Greeting;
 use crate::names::Names;
 use crate::opened::Opened;
-use crate::{doors, housekeeping, watch};
+use crate::{descriptors, doors, housekeeping, keeper, proofs, watch};
 use credentials::IdentitySigner;
 use limits::{engine_config, gate_limits, link_limits};
 
@@ -60,15 +61,19 @@ async fn blocking<T: Send + 'static>(
 pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<NodeHandle, StartError> {
     let Credentials { identity, trust, loopback_only, home, files } = credentials;
     let me = Origin { node: identity.node(), incarnation: Incarnation(0) };
-    let (gate, link) = (gate_limits(&config), link_limits(&config));
-    let endpoint = Endpoint::new(EndpointConfig { identity, trust, loopback_only, gate, link })
-        .map_err(|why| StartError::Tls(why.to_string()))?;
+    let (mut gate, link) = (gate_limits(&config), link_limits(&config));
+    gate.descriptors = descriptors::prepare(&config);
+    let endpoint =
+        Endpoint::new(EndpointConfig { identity, trust, loopback_only, gate, link, post_quantum: config.post_quantum })
+            .map_err(|why| StartError::Tls(why.to_string()))?;
     // The address is taken first: if another node has it, nothing else is touched.
     let listener = bind(&endpoint, &config).await?;
     let local_addr = listener.local_addr();
     let doors = doors::Bound::bind(&config.doors, config.state.as_deref()).await?;
-    let opened = blocking({
-        let (config, home, network) = (config.clone(), home.clone(), endpoint.network());
+    let mut opened = blocking({
+        // Files that were given are not ours to write beside.
+        let ours = matches!(config.identity, IdentitySource::LocalCa { .. });
+        let (config, home, network) = (config.clone(), home.clone().filter(|_| ours), endpoint.network());
         move || Opened::open(&config, home.as_deref(), me, network)
     })
     .await?;
@@ -76,15 +81,18 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
     let letters = match doors.need_letters() {
         true => Some(
             blocking({
-                let (state, network) = (config.state.clone(), endpoint.network());
-                move || Kept::open(state.as_deref(), &network, me.node)
+                let (state, network, wall) = (config.state.clone(), endpoint.network(), config.wall.clone());
+                move || Kept::open(state.as_deref(), &network, me.node, wall)
             })
             .await?,
         ),
         false => None,
     };
     let incarnation = opened.recovered.me.incarnation;
+    let keeper = opened.keeper.clone();
+    let useless = core::mem::take(&mut opened.useless_proofs);
     let hub = make_hub(&config, &endpoint, opened)?;
+    tokio::spawn(proofs::drop_useless(Arc::clone(&hub), useless));
     let greeting = Greeting {
         network: endpoint.network(),
         incarnation,
@@ -92,7 +100,8 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
         name: config.name.clone(),
         deadline: config.limits.handshake_deadline,
     };
-    let linker = Linker { hub: Arc::clone(&hub), endpoint: endpoint.clone(), greeting, max_links: config.limits.links };
+    let (max_links, greetings) = (config.limits.links, Arc::default());
+    let linker = Linker { hub: Arc::clone(&hub), endpoint: endpoint.clone(), greeting, max_links, greetings };
     let known: Vec<_> = config.neighbours.iter().map(|neighbour| neighbour.addr.ip()).collect();
     endpoint.set_known_members(known.iter().copied());
     tokio::spawn(dial::accept(linker.clone(), listener));
@@ -104,13 +113,17 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
         async move { hub.run_timer().await }
     });
     tokio::spawn(housekeeping::run(Arc::clone(&hub), endpoint.clone(), config.ping, known));
+    tokio::spawn(Arc::clone(&hub).run_due());
+    if let Some(keeper) = keeper.clone() {
+        tokio::spawn(keeper::run(Arc::clone(&hub), keeper));
+    }
     tokio::spawn(watch::run(Arc::clone(&hub), endpoint.clone(), home, files));
     tracing::info!(name = %config.name, node = %me.node, addr = %local_addr, incarnation = incarnation.0, "listening");
     // What is in a file was there before and is not seen as new; a log in memory comes back from the neighbours.
-    let since_us = if config.store == StoreKind::Memory { wall_us() } else { 0 };
+    let since_us = if config.store == StoreKind::Memory { config.wall.now_us() } else { 0 };
     let (name, max_message) = (config.name, config.max_message);
     let (open, doors_closed) = (OnceLock::new(), OnceLock::new());
-    let inner = Inner { hub, endpoint, local_addr, name, max_message, doors: open, doors_closed };
+    let inner = Inner { hub, endpoint, local_addr, name, max_message, doors: open, doors_closed, keeper };
     let node = NodeHandle(Arc::new(inner));
     doors.serve(&node, since_us, letters);
     Ok(node)
@@ -118,7 +131,7 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
 
 /// The engine with all that it has to know before the first link comes up.
 fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<Arc<Hub>, StartError> {
-    let Opened { disk, reads, mut reader, mut recovered, incarnations, meta, fresh } = opened;
+    let Opened { disk, reads, mut reader, mut recovered, lists, incarnations, meta, fresh, .. } = opened;
     let (trust, network, me) = (endpoint.trust().clone(), endpoint.network(), endpoint.identity());
     let evidence = match &trust {
         Trust::Network(_) => Bytes::copy_from_slice(me.certificate_der()),
@@ -129,27 +142,30 @@ fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<
         recovered.members.clear();
     }
     let members = recovered.members.clone();
-    let list = recovered.revocations.as_ref().map(|(_, bytes)| bytes.clone());
+    for bytes in lists {
+        match revocation::check(&bytes, &trust) {
+            Ok(part) => drop(recovered.revocations.take(part)),
+            Err(why) => tracing::warn!(%why, "a part of the kept revocation list does not hold"),
+        }
+    }
     let rng = StdRng::try_from_rng(&mut SysRng)
         .map_err(|why| StartError::io("get", "random numbers")(std::io::Error::other(why)))?;
     let signer = Box::new(IdentitySigner(Arc::clone(&me)));
     let engine = Engine::new(engine_config(config, network), signer, recovered, Box::new(rng));
     let names = Names::default();
     names.learn(me.node(), &config.name);
-    let checker = Checker { me: me.node(), network, trust, names, revoked: Mutex::default() };
-    let (clock, runtime) = (NodeClock::start(), tokio::runtime::Handle::current());
+    let revoked = endpoint.revocations().clone();
+    revoked.set(Arc::clone(engine.revocations()));
+    let checker = Checker { me: me.node(), network, trust, names, revoked };
+    let (clock, runtime) = (NodeClock::start(config.wall.clone()), tokio::runtime::Handle::current());
     let hub = Hub::new(Parts { engine, clock, checker, disk, incarnations, runtime });
     let serving = Arc::downgrade(&hub);
     std::thread::Builder::new()
         .name("ranges".to_owned())
         .spawn(move || disk::serve(&serving, &reads, reader.as_mut()))
         .map_err(StartError::io("start", "the reading thread"))?;
-    if let Some(set) = list.and_then(|bytes| RevocationSet::check(&bytes, &hub.checker.trust).ok()) {
-        hub.checker.learn(&set);
-        endpoint.set_revoked(set);
-    }
     hub.keep(meta);
-    let _ = hub.drive(Input::WallOffset(clock.wall_offset()));
+    let _ = hub.drive(Input::WallOffset(hub.clock.wall_offset()));
     let _ = hub.drive(Input::Admit { node: me.node(), evidence });
     for pinned in hub.checker.trust.pins() {
         let _ = hub.drive(Input::Admit { node: pinned, evidence: Bytes::new() });

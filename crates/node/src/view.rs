@@ -8,13 +8,16 @@ use std::collections::BTreeMap;
 
 use rumormill_store::{Entry, OrderKey};
 use rumormill_wire::native::{Bridged, BundleView, MessageKind};
-use rumormill_wire::{Clock, Origin, Seq};
+use rumormill_wire::{Clock, ForeignText, Origin, Seq};
 use serde::{Deserialize, Serialize};
 
 use crate::hub::Committed;
 
 /// A clock so far ahead of ours hides its message, and one so far behind marks it as late, in microseconds.
 pub const AHEAD_US: u64 = 60_000_000;
+
+/// The door of a message that does not say which.
+pub const UNKNOWN_DOOR: &str = "?";
 
 /// Where a message stands in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,9 +38,9 @@ pub struct Message {
     /// What it is.
     pub kind: MessageKind,
     /// Which room; empty for the common one.
-    pub room: String,
+    pub room: ForeignText,
     /// Its text; of a file, how long it is.
-    pub text: String,
+    pub text: ForeignText,
     /// The door it came through, if it did.
     pub through: Option<Through>,
     /// It came more than a minute after its stamp.
@@ -48,9 +51,18 @@ pub struct Message {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Through {
     /// The kind of the door, with `#2` behind it where a node has several; `?` if it does not say.
-    pub door: String,
+    pub door: ForeignText,
     /// The name that the sender claimed.
-    pub claimed: String,
+    pub claimed: ForeignText,
+}
+
+impl Through {
+    /// `claimed/door?`, in as many bytes as they have.
+    #[must_use]
+    pub fn word(&self) -> String {
+        let door = if self.door == UNKNOWN_DOOR { UNKNOWN_DOOR.to_owned() } else { self.door.as_foreign().word() };
+        format!("{}/{door}?", self.claimed.as_foreign().word())
+    }
 }
 
 /// A message as one line of JSON. The names of the keys are what others script against.
@@ -67,17 +79,19 @@ pub struct LogLine {
     /// `chat`, `file`, `notice` or `bridged`.
     pub kind: String,
     /// Which room; empty for the common one.
-    pub room: String,
+    #[serde(with = "crate::foreign_json")]
+    pub room: ForeignText,
     /// The text.
-    pub text: String,
+    #[serde(with = "crate::foreign_json")]
+    pub text: ForeignText,
     /// Its author signed it; false for what came through a plain door.
     pub verified: bool,
     /// The door that it came through.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub door: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default, with = "crate::foreign_json::option")]
+    pub door: Option<ForeignText>,
     /// The name that its sender claimed at that door.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub claimed: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default, with = "crate::foreign_json::option")]
+    pub claimed: Option<ForeignText>,
     /// It came more than a minute after its stamp.
     pub late: bool,
     /// The author's name, if known.
@@ -106,10 +120,11 @@ impl Message {
     }
 
     /// Who is shown as its sender where only a word is shown: its author, or `claimed/door?` of what came through a door.
+    /// Neither a member's name nor a claimed one holds `/` or `?`, so nobody can claim to be an author.
     #[must_use]
     pub fn sender(&self, author: &str) -> String {
         match &self.through {
-            Some(Through { door, claimed }) => format!("{claimed}/{door}?"),
+            Some(through) => through.word(),
             None => author.to_owned(),
         }
     }
@@ -137,10 +152,14 @@ pub struct Rules {
 }
 
 impl Rules {
-    fn shows(&self, place: &Place, kind: MessageKind) -> bool {
-        kind_name(kind).is_some()
-            && place.clock.0 <= self.wall_us.saturating_add(AHEAD_US)
-            && self.limits.get(&place.origin).is_none_or(|limit| place.seq < *limit)
+    /// Whether neither a fork nor a revocation withdraws a message.
+    #[must_use]
+    pub fn counts(&self, place: &Place) -> bool {
+        self.limits.get(&place.origin).is_none_or(|limit| place.seq < *limit)
+    }
+
+    fn shows(&self, place: &Place, kind: MessageKind, until_us: u64) -> bool {
+        kind_name(kind).is_some() && place.clock.0 <= until_us && self.counts(place)
     }
 
     /// One message of the store, if it is shown.
@@ -148,29 +167,32 @@ impl Rules {
     pub fn entry(&self, entry: Entry) -> Option<Message> {
         let OrderKey { clock, origin, seq } = entry.key;
         let place = Place { clock, origin, seq };
-        self.message(place, entry.kind, entry.room, entry.body, entry.received_us)
+        let until_us = self.wall_us.saturating_add(AHEAD_US);
+        self.shows(&place, entry.kind, until_us)
+            .then(|| message(place, entry.kind, entry.room, entry.body, entry.received_us))
     }
 
-    fn message(&self, place: Place, kind: MessageKind, room: String, body: Vec<u8>, received: u64) -> Option<Message> {
-        let late = received.saturating_sub(place.clock.0) > AHEAD_US;
-        self.shows(&place, kind).then(|| {
-            let (text, through) = text(kind, body);
-            Message { place, kind, room, text, through, late }
-        })
-    }
-
-    /// The messages of a bundle that are shown.
+    /// The messages of a bundle that are told now that it is durable.
     #[must_use]
     pub fn bundle(&self, committed: &Committed) -> Vec<Message> {
         let header = *committed.bundle.header();
         let Ok(view) = BundleView::parse(committed.bundle.bytes()) else { return Vec::new() };
         let shown = view.messages().filter_map(|message| {
             let place = Place { clock: message.clock, origin: header.origin, seq: message.seq };
-            let (room, body) = (message.room.to_owned(), message.body.to_vec());
-            self.message(place, message.kind, room, body, committed.received_us)
+            let shows = self.shows(&place, message.kind, committed.until_us);
+            shows.then(|| {
+                let (room, body) = (message.room.to_owned(), message.body.to_vec());
+                self::message(place, message.kind, room, body, committed.received_us)
+            })
         });
         shown.collect()
     }
+}
+
+fn message(place: Place, kind: MessageKind, room: String, body: Vec<u8>, received: u64) -> Message {
+    let late = received.saturating_sub(place.clock.0) > AHEAD_US;
+    let (text, through) = text(kind, body);
+    Message { place, kind, room: room.into(), text: text.into(), through, late }
 }
 
 fn text(kind: MessageKind, body: Vec<u8>) -> (String, Option<Through>) {
@@ -183,9 +205,9 @@ fn text(kind: MessageKind, body: Vec<u8>) -> (String, Option<Through>) {
     }
     match Bridged::parse(&text) {
         Some(Bridged { door, claimed, text }) => {
-            (text.to_owned(), Some(Through { door: door.to_owned(), claimed: claimed.to_owned() }))
+            (text.to_owned(), Some(Through { door: door.into(), claimed: claimed.into() }))
         }
-        None => (text, Some(Through { door: "?".to_owned(), claimed: String::new() })),
+        None => (text, Some(Through { door: UNKNOWN_DOOR.into(), claimed: ForeignText::default() })),
     }
 }
 
@@ -246,11 +268,14 @@ mod tests {
         let expected =
             ["claimed", "door", "from", "incarnation", "kind", "late", "origin", "room", "seq", "text", "time"];
         assert_eq!(keys, [&expected[..], &["verified"]].concat());
-        assert_eq!((line.door.as_deref(), line.claimed.as_deref()), (Some("?"), Some("")), "of unknown form");
+        assert_eq!((line.door.unwrap().as_raw(), line.claimed.unwrap().as_raw()), ("?", ""), "of unknown form");
         let mut known = entry(1, 2, 5, MessageKind::BRIDGED);
         known.body = b"udp-mesh\nA\nhi\nthere".to_vec();
         let known = rules.entry(known).unwrap();
-        assert_eq!((known.text.as_str(), known.sender("bob").as_str()), ("hi\nthere", "A/udp-mesh?"));
+        assert_eq!((known.text.as_raw(), known.sender("bob").as_str()), ("hi\nthere", "A/udp-mesh?"));
+        let mut liar = entry(1, 4, 5, MessageKind::BRIDGED);
+        liar.body = "udp-mesh\nbob/x? (\u{202e}\nhi".into();
+        assert_eq!(rules.entry(liar).unwrap().sender("bob"), "bob_x____/udp-mesh?", "a claim is one word");
         let plain = rules.entry(entry(1, 3, 5, MessageKind::CHAT)).unwrap();
         assert_eq!((plain.through.as_ref(), plain.sender("bob").as_str()), (None, "bob"));
     }

@@ -6,13 +6,15 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use rumormill_gossip::bundle::{bundle_digest, signed_bytes};
 use rumormill_node::{NodeConfig, NodeHandle};
 use rumormill_transport::endpoint::{EndpointConfig, Opened};
 use rumormill_transport::gate::GateLimits;
 use rumormill_transport::link::LinkLimits;
 use rumormill_transport::{Endpoint, Expect, LocalCa, Trust};
 use rumormill_wire::native::{
-    BundleBuilder, Bye, ByeCode, Frame, Hello, LENGTH_LEN, MAX_FRAME_LEN, Member, MessageKind, rumor_prefix,
+    BundleBuilder, BundleHeader, Bye, ByeCode, Frame, Hello, LENGTH_LEN, MAX_FRAME_LEN, Member, MessageKind, Proof,
+    SignedHeader, rumor_prefix,
 };
 use rumormill_wire::{Clock, Digest, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
 use support::{Net, PATIENCE, say, until, until_log};
@@ -33,6 +35,7 @@ impl Attacker {
         let ca = LocalCa::open_or_create(&net.dir.path().join("home")).unwrap();
         let identity = ca.open_or_issue("mallory").unwrap();
         let endpoint = Endpoint::new(EndpointConfig {
+            post_quantum: false,
             identity,
             trust: Trust::from_ca(ca.certificate()).unwrap(),
             loopback_only: true,
@@ -46,7 +49,15 @@ impl Attacker {
 
     fn hello(&self, network: NetworkId, min: u16, max: u16) -> Vec<u8> {
         let incarnation = Incarnation(1);
-        encoded(&Frame::Hello(Hello { min, max, network, incarnation, features: 0, name: "mallory", agent: "" }))
+        encoded(&Frame::Hello(Hello {
+            min,
+            max,
+            network,
+            incarnation,
+            features: 0,
+            name: "mallory".into(),
+            agent: "".into(),
+        }))
     }
 
     /// Past HELLO, as far as the victim can see an honest neighbour.
@@ -78,6 +89,18 @@ impl Attacker {
 
     fn origin(&self) -> Origin {
         Origin { node: self.endpoint.identity().node(), incarnation: Incarnation(7) }
+    }
+
+    /// Two histories signed with the attacker's own key, under a made-up incarnation. It holds.
+    fn proof(&self, incarnation: u64) -> Vec<u8> {
+        let origin = Origin { incarnation: Incarnation(incarnation), ..self.origin() };
+        let header = BundleHeader { origin, first: Seq::FIRST, count: 1, previous: Digest::ZERO };
+        let [a, b] = [1, 2].map(|body| {
+            let body = Digest([body; 32]);
+            let signed = signed_bytes(&self.endpoint.network(), &bundle_digest(&header, &body));
+            SignedHeader { header, body, signature: self.endpoint.identity().sign(&signed) }
+        });
+        encoded(&Frame::Proof(Proof { a, b }))
     }
 
     fn bundle(&self, origin: Origin, first: u64, previous: Digest, signature: Signature) -> Vec<u8> {
@@ -232,5 +255,37 @@ async fn a_flood_of_gaps_and_pings_that_reads_nothing_slows_itself_only() {
     let allowed = f64::from(FRAMES_PER_S) * (began.elapsed().as_secs_f64() + 0.1);
     assert!(f64::from(read) <= allowed, "{read} bundles of the flood were read, {allowed} may be");
     flooding.abort();
+    unharmed(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_proofs_is_dropped_and_banned_and_a_newcomer_is_heard() {
+    const FLOOD: u64 = 6_000;
+    let net = Net::new();
+    let nodes = pair_with(&net, 20_000).await;
+    say(&nodes[0], "before").await;
+    until_log(&nodes[1], 1).await;
+    // Signed beforehand: a link that says nothing meanwhile would be let go.
+    let signer = Attacker::connect(&net, &nodes[0]).await;
+    let proofs: Vec<u8> = (0..FLOOD).flat_map(|n| signer.proof(n)).collect();
+    drop(signer);
+    let mut attacker = Attacker::linked(&net, &nodes[0]).await;
+    attacker.send(&proofs).await;
+    // What it still had to send may cut off the last word to it.
+    let end = attacker.end().await;
+    assert!(matches!(end, None | Some(ByeCode::MISBEHAVIOUR)), "{end:?}, {:?}", nodes[0].stats());
+    until("it is gone", async || !has(&nodes[0], "mallory")).await;
+    assert_eq!(nodes[0].stats().misbehaviour, 1);
+    for node in &nodes {
+        let origins = node.metrics().into_iter().find(|(name, _)| name == "gossip_origins").unwrap().1;
+        assert_eq!((node.stats().proofs, origins), (0, 1), "nothing is kept");
+    }
+    assert_eq!(nodes[1].stats().proofs_vain, 0, "nothing is passed on");
+    let c = net.start("c", &[("b", nodes[1].local_addr())]).await;
+    say(&c, "a newcomer").await;
+    for node in &nodes {
+        assert!(until_log(node, 2).await.contains(&"a newcomer".to_owned()));
+    }
+    c.shutdown().await.unwrap();
     unharmed(nodes).await;
 }

@@ -159,7 +159,7 @@ async fn letters_go_to_older_nodes_and_come_from_them() {
     assert_eq!(ask(&a, "PUSH IP:127.0.67.1 MSG:to ourselves").await, "FAIL");
     stream.write_all(b"13|0002|hi there").await.unwrap();
     assert_eq!(until_pulled(&a, 1).await, "IP: 127.0.67.2 MSG:hi there");
-    until("in the room too", async || a.chat_log().await.unwrap().iter().any(|text| text.ends_with("hi there"))).await;
+    until("in the room too", async || a.chat_log().await.unwrap().iter().any(|text| text.ends_with("hi_there"))).await;
     until("noted as sent", async || {
         std::fs::read_to_string(state(&net, "a").join("letters.jsonl")).unwrap().matches("gone").count() >= 3
     })

@@ -54,7 +54,7 @@ async fn a_thousand_each_arrive_everywhere_in_one_order() {
         assert!(page.len() <= 333);
         let Some(last) = page.last() else { break };
         after = Some(last.place);
-        pieces.extend(page.into_iter().map(|message| message.text));
+        pieces.extend(page.into_iter().map(|message| message.text.into_raw()));
     }
     assert_eq!(pieces, first);
     for node in &nodes {

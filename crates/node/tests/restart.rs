@@ -6,8 +6,11 @@ mod support;
 use std::fs;
 use std::path::Path;
 
+use bytes::Bytes;
 use rumormill_node::config::{Durability, StoreKind};
 use rumormill_node::{NodeConfig, start};
+use rumormill_store::{Kind, OpenConfig, Record, open};
+use rumormill_wire::{Incarnation, NodeId, Origin};
 use support::{Net, say, until, until_log};
 
 fn on_disk(net: &Net, name: &str) -> NodeConfig {
@@ -33,7 +36,7 @@ async fn a_node_goes_on_where_it_ended() {
     assert_eq!(node.me(), me);
     say(&node, "more").await;
     assert_eq!(node.chat_log().await.unwrap().len(), 11);
-    assert_eq!(node.frontier_of(&node.node_id()), [(me.incarnation, rumormill_wire::Seq(11))], "one chain");
+    assert_eq!(node.frontier_of(&node.node_id()), (vec![(me.incarnation, rumormill_wire::Seq(11))], 0), "one chain");
     node.shutdown().await.unwrap();
 }
 
@@ -120,19 +123,20 @@ async fn a_damaged_store_is_salvaged_and_filled_again() {
 async fn a_full_store_says_so_and_shows_what_it_has() {
     let net = Net::new();
     let mut config = on_disk(&net, "a");
-    config.store_max = 20_000;
+    config.store_max = 1 << 20;
     let node = start(config).await.unwrap();
     let mut durable = 0;
     for _ in 0..100 {
-        let Ok(pending) = node.submit(rumormill_wire::native::MessageKind::CHAT, "", "x".repeat(1_000)).await else {
+        let Ok(pending) = node.submit(rumormill_wire::native::MessageKind::CHAT, "", "x".repeat(20_000)).await else {
             break;
         };
-        if pending.await.is_err() {
+        if let Err(why) = pending.await {
+            assert!(why.to_string().contains("the store is full"), "{why}");
             break;
         }
         durable += 1;
     }
-    assert!((10..20).contains(&durable), "{durable}");
+    assert!((20..52).contains(&durable), "{durable}");
     assert_eq!(node.chat_log().await.unwrap().len(), durable);
     assert!(!node.has_failed(), "a full store is no failure");
     node.shutdown().await.unwrap();
@@ -145,4 +149,38 @@ async fn a_store_in_use_is_left_alone() {
     let Err(error) = start(on_disk(&net, "a")).await else { panic!("two nodes have one store") };
     assert!(error.to_string().contains("in use"), "{error}");
     node.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn proofs_about_nothing_that_an_older_life_kept_are_dropped_once_the_node_listens() {
+    const PLANTED: u64 = 20_000;
+    let net = Net::new();
+    let node = start(on_disk(&net, "a")).await.unwrap();
+    say(&node, "kept").await;
+    node.shutdown().await.unwrap();
+    drop(node);
+    let path = on_disk(&net, "a").state.unwrap().join("log.db");
+    let opened = || {
+        let kind = Kind::Sqlite { path: path.clone() };
+        open(&OpenConfig { kind, durability: rumormill_store::Durability::Normal, max_bytes: 0 }).unwrap()
+    };
+    let mut store = opened();
+    let planted: Vec<_> = (0..PLANTED)
+        .map(|n| {
+            let origin = Origin { node: NodeId([9; 32]), incarnation: Incarnation(n) };
+            Record::Proof { origin, bytes: Bytes::from(vec![7; 356]) }
+        })
+        .collect();
+    store.commit(&planted).unwrap();
+    store.close().unwrap();
+    drop(store);
+    let node = start(on_disk(&net, "a")).await.unwrap();
+    assert_eq!(node.chat_log().await.unwrap(), ["kept"]);
+    say(&node, "more").await;
+    let dropped = || node.metrics().into_iter().find(|(name, _)| name.ends_with("useless_proofs_dropped")).unwrap().1;
+    until("all are dropped", async || dropped() == PLANTED).await;
+    node.shutdown().await.unwrap();
+    drop(node);
+    let found = opened().recover().unwrap();
+    assert_eq!((found.proofs.len(), found.chains.len()), (0, 1));
 }

@@ -5,16 +5,22 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rumormill_wire::Foreign;
 use rumormill_wire::classroom::{ClassroomError, ProcessLine, ProxyLine, StartPlace};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::process::{Patience, Process, free_port};
+use crate::expected::{Expected, MAX_REMEMBERED, Missing};
+use crate::process::{Patience, Process, ProcessError, free_port};
 use crate::{Config, LineError};
 
 /// Processes at once.
 pub const MAX_PROCESSES: usize = 1_000;
 /// A `get chatLog` comes so long after the last line that changes something, so that the messages have spread.
 pub const QUIET: Duration = Duration::from_secs(1);
+/// How long is waited for a log to show what was said before: links come up and processes start while others have the cores.
+pub const SHOWN: Duration = Duration::from_secs(10);
+/// Between two looks at a log that lacks something, at first and at most.
+const LOOK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
 /// `stopall` may take so long.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(15);
 /// Names, for our own `process`, a directory that lives as long as the proxy: a process alone then keeps its log over a
@@ -40,16 +46,35 @@ pub(crate) struct Session {
     /// When something last changed that a log may show.
     changed: Instant,
     store: Option<PathBuf>,
+    expected: Expected,
+    notes: Vec<String>,
+    /// It was said that no more is remembered.
+    told_full: bool,
 }
 
 impl Session {
     pub fn new(config: Config, store: Option<PathBuf>) -> Self {
-        Self { config, processes: BTreeMap::new(), highest: 0, changed: Instant::now(), store }
+        Self {
+            config,
+            processes: BTreeMap::new(),
+            highest: 0,
+            changed: Instant::now(),
+            store,
+            expected: Expected::default(),
+            notes: Vec::new(),
+            told_full: false,
+        }
+    }
+
+    /// What is worth saying about the last line, though it did not fail.
+    pub fn notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Carries out a line. Says whether it was the last.
     pub async fn line(
         &mut self,
+        number: u64,
         line: Result<Vec<u8>, ClassroomError>,
         out: &mut impl Write,
     ) -> Result<bool, LineError> {
@@ -61,11 +86,14 @@ impl Session {
             ProxyLine::Exit => return Ok(true),
             ProxyLine::Start { id, place } => self.start(id, place).await?,
             ProxyLine::To { id, line: ProcessLine::GetChatLog } => {
-                let payload = self.chat_log(id).await?;
+                let (payload, missing) = self.chat_log(id).await?;
                 // Nobody to print to is no reason to leave processes behind.
-                let _ = writeln!(out, "{payload}").and_then(|()| out.flush());
+                let shown = Foreign::new(&payload).typed();
+                let _ = writeln!(out, "{shown}").and_then(|()| out.flush());
+                self.judge(id, &missing)?;
             }
-            ProxyLine::To { id, line } => self.pass_on(id, line).await?,
+            ProxyLine::To { id, line: ProcessLine::Crash { suffix } } => self.crash(id, suffix).await?,
+            ProxyLine::To { id, line } => self.pass_on(number, id, line).await?,
         }
         Ok(false)
     }
@@ -76,6 +104,7 @@ impl Session {
             return Err(LineError::Running(id));
         }
         self.processes.remove(&id);
+        self.expected.ended(id);
         if self.processes.len() >= MAX_PROCESSES {
             return Err(LineError::TooMany);
         }
@@ -95,31 +124,103 @@ impl Session {
         let process = Process::spawn(command, place.port, Patience::default()).await.map_err(failed)?;
         self.processes.insert(id, process);
         let listens = self.process(id)?.listens().await;
-        if listens.is_err() {
-            self.processes.remove(&id);
+        match &listens {
+            Ok(()) => self.expected.started(id),
+            Err(_) => drop(self.processes.remove(&id)),
         }
         self.changed = Instant::now();
         listens.map_err(failed)
     }
 
-    async fn pass_on(&mut self, id: u32, line: ProcessLine<'_>) -> Result<(), LineError> {
+    async fn pass_on(&mut self, number: u64, id: u32, line: ProcessLine<'_>) -> Result<(), LineError> {
         let mut bytes = Vec::new();
         line.encode(&mut bytes)?;
-        let process = self.process(id)?;
-        let mut done = process.send(&bytes).await;
-        if matches!(line, ProcessLine::Crash { .. }) {
-            done = done.and(process.ended_by_itself().await);
-            self.processes.remove(&id);
-        }
+        self.process(id)?.send(&bytes).await.map_err(|why| LineError::Process { id, why })?;
         self.changed = Instant::now();
-        done.map_err(|why| LineError::Process { id, why })
+        if let ProcessLine::Msg { text, .. } = line {
+            let remembered = self.expected.said(id, number, text);
+            if !remembered && !std::mem::replace(&mut self.told_full, true) {
+                let mib = MAX_REMEMBERED >> 20;
+                self.notes.push(format!("{mib} MiB were said; what is said now is not looked for in the logs"));
+            }
+        }
+        Ok(())
     }
 
-    async fn chat_log(&mut self, id: u32) -> Result<String, LineError> {
-        let changed = self.changed;
+    /// Tells a process to crash, once those beside it have what was said to it: whoever types fast loses nothing.
+    async fn crash(&mut self, id: u32, suffix: &str) -> Result<(), LineError> {
+        let mut bytes = Vec::new();
+        ProcessLine::Crash { suffix }.encode(&mut bytes)?;
+        self.process(id)?;
+        self.notice_ends();
+        let within = self.config.shown;
+        let deadline = Instant::now() + within;
+        let mut lacking = None;
+        for beside in self.expected.witnesses(id) {
+            // One that does not answer is another line's matter.
+            if let Ok((_, missing)) = self.look(beside, deadline).await {
+                let count = self.expected.of(id, &missing);
+                lacking = lacking.or((count > 0).then_some(LineError::LastWords { id, count, beside, within }));
+            }
+        }
+        let failed = |why| LineError::Process { id, why };
         let process = self.process(id)?;
+        let sent = process.send(&bytes).await;
+        let done = sent.and(process.ended_by_itself().await);
+        self.processes.remove(&id);
+        self.expected.ended(id);
+        self.changed = Instant::now();
+        done.map_err(failed)?;
+        lacking.map_or(Ok(()), Err)
+    }
+
+    /// The log of a process, and what it lacks of what was said before.
+    async fn chat_log(&mut self, id: u32) -> Result<(String, Missing), LineError> {
+        let changed = self.changed;
+        self.process(id)?;
         sleep_until(changed + QUIET).await;
-        process.chat_log().await.map_err(|why| LineError::Process { id, why })
+        self.notice_ends();
+        self.look(id, Instant::now() + self.config.shown).await.map_err(|why| LineError::Process { id, why })
+    }
+
+    /// Looks at a log until it shows what was said before, or the deadline.
+    async fn look(&mut self, id: u32, deadline: Instant) -> Result<(String, Missing), ProcessError> {
+        let (mut pause, longest) = LOOK;
+        loop {
+            let Some(process) = self.processes.get_mut(&id) else { return Ok(Default::default()) };
+            let payload = process.chat_log().await?;
+            let missing = self.expected.missing(id, &payload);
+            if !self.expected.worth_waiting(id, &missing) || Instant::now() >= deadline {
+                return Ok((payload, missing));
+            }
+            sleep(pause).await;
+            pause = longest.min(pause.saturating_mul(2));
+        }
+    }
+
+    /// Says what a printed log lacks.
+    fn judge(&mut self, id: u32, missing: &Missing) -> Result<(), LineError> {
+        if let Some(first) = missing.apart.first() {
+            self.notes.push(format!(
+                "process {id} cannot show {} of the messages said before, since no line of running processes joined it \
+                 with where they were said; what line {} said is the first",
+                missing.apart.len(),
+                self.expected.line_number(*first)
+            ));
+        }
+        let Some(first) = missing.late.first() else { return Ok(()) };
+        self.expected.give_up(id, missing);
+        let (count, first) = (missing.late.len(), self.expected.line_number(*first));
+        Err(LineError::Incomplete { id, count, first, within: self.config.shown })
+    }
+
+    /// Processes that ended by themselves carry nothing on.
+    fn notice_ends(&mut self) {
+        for (id, process) in &mut self.processes {
+            if !process.is_running() {
+                self.expected.ended(*id);
+            }
+        }
     }
 
     fn process(&mut self, id: u32) -> Result<&mut Process, LineError> {

@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rumormill_proxy::{Config, Launch, QUIET, SESSION_STORE, run};
+
+/// How long a log is waited for that lacks something.
+const SHORT: Duration = Duration::from_millis(1_500);
 use tempfile::TempDir;
 
 #[path = "../../../tests/support/ports.rs"]
@@ -62,6 +65,7 @@ impl Place {
             n,
             process: Launch::Program(self.path("process")),
             stopall: Launch::Program(self.path("stopall")),
+            shown: SHORT,
         };
         let code = runtime.block_on(run(config, input.as_bytes(), &mut out, &mut err));
         self.assert_nobody_left();
@@ -76,13 +80,20 @@ impl Place {
     }
 }
 
-/// Not a test: what the script `process` becomes. Behaviours: `plain`; `late` listens only after 1.2 s; `ends` instead.
+fn append(file: &str, line: &str) {
+    let mut file = fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
+    file.write_all(format!("{line}\n").as_bytes()).unwrap();
+}
+
+/// Not a test: what the script `process` becomes. All of one place share a log, in a file. Behaviours: `plain`; `late` listens
+/// only after 1.2 s; `ends` instead; `slow` has what was said in its log half a second later; `deaf` never has;
+/// `own` shares its log with nobody.
 #[test]
 #[ignore = "run by the other tests as a process"]
 fn fake_process() {
     let Ok(told) = std::env::var(FAKE) else { return };
     let words: Vec<_> = told.split(' ').collect();
-    let [behaviour, _id, _n, port] = words[..] else { panic!("{told}") };
+    let [behaviour, id, _n, port] = words[..] else { panic!("{told}") };
     match behaviour {
         "late" => std::thread::sleep(Duration::from_millis(1_200)),
         "ends" => std::process::exit(7),
@@ -93,15 +104,31 @@ fn fake_process() {
     assert_eq!(input, b"", "standard input is empty");
     let store = std::env::var_os(SESSION_STORE).map(PathBuf::from).filter(|dir| dir.is_dir());
     let mut log = vec![if store.is_some() { "stored" } else { "lost" }.to_owned()];
+    let file = if behaviour == "own" { format!("log{id}") } else { "log".to_owned() };
     let listener = TcpListener::bind(format!("127.0.0.1:{port}")).unwrap();
     for stream in listener.incoming() {
         let mut stream = BufReader::new(stream.unwrap());
         let mut line = String::new();
         while stream.read_line(&mut line).unwrap_or(0) > 0 {
             match line.trim_end_matches('\n') {
-                "get chatLog" => stream.get_mut().write_all(format!("chatLog {}\n", log.join(",")).as_bytes()).unwrap(),
+                "get chatLog" => {
+                    log.truncate(1);
+                    log.extend(fs::read_to_string(&file).unwrap_or_default().lines().map(str::to_owned));
+                    stream.get_mut().write_all(format!("chatLog {}\n", log.join(",")).as_bytes()).unwrap();
+                }
                 "crash" => std::process::exit(1),
-                other => log.push(other.strip_prefix("msg ").unwrap_or("?").to_owned()),
+                other => {
+                    let text = other.strip_prefix("msg ").and_then(|rest| rest.split_once(' ')).unwrap().1.to_owned();
+                    let file = file.clone();
+                    match behaviour {
+                        "slow" => drop(std::thread::spawn(move || {
+                            std::thread::sleep(QUIET + SHORT / 3);
+                            append(&file, &text);
+                        })),
+                        "deaf" => {}
+                        _ => append(&file, &text),
+                    }
+                }
             }
             line.clear();
         }
@@ -117,14 +144,14 @@ fn payloads_come_in_the_order_of_the_requests_and_all_else_on_standard_error() {
          2 get chatLog\n0 start 2 {a}\nhello\nexit\n1 get chatLog\n"
     );
     let (code, out, err) = place.session(None, &input);
-    assert_eq!(out, "stored,-2 three\nstored,1 one,  two\n");
+    assert_eq!(out, "stored,one,  two,three\nstored,one,  two,three\n");
     let lines: Vec<_> = err.lines().collect();
     assert_eq!(lines.len(), 4, "{err}");
     assert!(lines[0].starts_with("error: line 6: at byte 6: expected an integer"), "{err}");
     assert!(lines[1].starts_with("error: line 9: process 2 is not running; start it with"), "{err}");
     assert!(lines[2].starts_with("error: line 10: process 0 runs already"), "{err}");
     assert!(lines[3].starts_with("error: line 11: at byte 0: "), "{err}");
-    assert_eq!(code, 0);
+    assert_eq!(code, 1, "lines failed");
     assert!(place.path("stopped").exists(), "stopall was run");
 }
 
@@ -136,12 +163,12 @@ fn a_crash_is_gone_over_and_the_process_started_again_on_another_port() {
         "1 start 3 {a}\n1 msg 1 one\n1 crash\n1 get chatLog\n1 msg 2 two\n1 start 4 {b}\n1 msg 3 three\n1 get chatLog"
     );
     let (code, out, err) = place.session(None, &input);
-    assert_eq!(out, "stored,3 three\n");
+    assert_eq!(out, "stored,one,three\n");
     let lines: Vec<_> = err.lines().collect();
     assert_eq!(lines.len(), 2, "{err}");
     assert!(lines[0].starts_with("error: line 4: process 1 is not running"), "{err}");
     assert!(lines[1].starts_with("error: line 5: process 1 is not running"), "{err}");
-    assert_eq!(code, 0);
+    assert_eq!(code, 1);
     assert_eq!(place.read("started"), format!("1 3 {a}\n1 4 {b}\n"));
 }
 
@@ -164,7 +191,7 @@ fn a_process_may_be_late_but_not_end() {
     let (code, out, err) = Place::new("late", "true").session(None, &format!("0 start 1 {a}\n0 get chatLog\n"));
     assert_eq!((code, out.as_str(), err.as_str()), (0, "stored\n", ""));
     let (code, out, err) = Place::new("ends", "true").session(None, &format!("0 start 1 {b}\n0 get chatLog\n"));
-    assert_eq!((code, out.as_str()), (0, ""));
+    assert_eq!((code, out.as_str()), (1, ""));
     let lines: Vec<_> = err.lines().collect();
     assert!(lines[0].starts_with("error: line 1: process 0: ended with exit status: 7 before it listened"), "{err}");
     assert!(lines[1].starts_with("error: line 2: process 0 is not running"), "{err}");
@@ -187,8 +214,67 @@ fn a_log_is_asked_for_only_when_all_is_quiet() {
     let place = Place::new("plain", "true");
     let begun = Instant::now();
     let (_, out, _) = place.session(None, "0 start\n0 msg 1 one\n0 get chatLog\n0 get chatLog\n");
-    assert_eq!(out, "stored,1 one\nstored,1 one\n");
+    assert_eq!(out, "stored,one\nstored,one\n");
     assert!(begun.elapsed() >= QUIET, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn blanks_line_ends_and_forms_of_get_are_taken_as_they_come_and_what_is_no_text_is_said() {
+    let place = Place::new("plain", "true");
+    let [a] = ports();
+    let input = format!(
+        "\u{feff}0   start  1\t{a} \r\n0 msg  3   one  two \r\n\t0 get  chatLog\r\n0 get\n0 get the log\n0 msg 4 three"
+    );
+    let place_input = |input: &[u8]| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let config = Config {
+            n: None,
+            process: Launch::Program(place.path("process")),
+            stopall: Launch::Program(place.path("stopall")),
+            shown: SHORT,
+        };
+        let code = runtime.block_on(run(config, input, &mut out, &mut err));
+        (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    };
+    assert_eq!(place_input(input.as_bytes()), (0, "stored,one  two\n".repeat(3), String::new()));
+    assert_eq!(place.read("log"), "one  two\nthree\n");
+    let [b] = ports();
+    let input = [format!("0 start 1 {b}\n").as_bytes(), b"0 msg 5 \xff\n0 get chatLog\nexit"].concat();
+    let (code, out, err) = place_input(&input);
+    assert_eq!((code, out.as_str()), (1, "stored,one  two,three\n"));
+    assert_eq!(err, "error: line 2: at byte 8: the line is not UTF-8; nothing was sent\n");
+}
+
+#[test]
+fn a_log_is_printed_when_it_shows_what_was_said_before_or_it_is_said_what_it_lacks() {
+    let place = Place::new("slow", "true");
+    let (code, out, err) = place.session(None, "0 start\n1 start\n0 msg 1 one\n1 get chatLog\nexit\n");
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "stored,one\n", ""));
+    let place = Place::new("deaf", "true");
+    let input = "0 start\n1 start\n0 msg 1 one\n1 get chatLog\n1 get chatLog\n0 crash\n";
+    let begun = Instant::now();
+    let (code, out, err) = place.session(None, input);
+    assert!(begun.elapsed() < 10 * SHORT, "what is missing was waited for once by a get: {:?}", begun.elapsed());
+    assert_eq!((code, out.as_str()), (1, "stored\nstored\n"));
+    let lines: Vec<_> = err.lines().collect();
+    let lacks = "process 1 does not show 1 of the messages said before, after 1.5s: what line 3 said is the first";
+    assert_eq!(lines.len(), 3, "{err}");
+    assert!(lines[0].starts_with(&format!("error: line 4: {lacks}")), "{err}");
+    assert!(lines[1].starts_with(&format!("error: line 5: {lacks}")), "{err}");
+    assert!(
+        lines[2].starts_with("error: line 6: process 0 has crashed; 1 of the messages said to it did not"),
+        "{err}"
+    );
+}
+
+#[test]
+fn what_cannot_have_come_is_said_and_is_no_failure() {
+    let place = Place::new("own", "true");
+    let (code, out, err) = place.session(None, "0 start\n2 start\n0 msg 1 one\n2 get chatLog\n0 get chatLog\nexit\n");
+    assert_eq!((code, out.as_str()), (0, "stored\nstored,one\n"));
+    assert!(err.starts_with("note: line 4: process 2 cannot show 1 of the messages said before"), "{err}");
+    assert_eq!(err.lines().count(), 1, "{err}");
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub enum StoreError {
     /// The store has reached its bound.
     #[error("the store is full: {used} of {most} bytes; raise store-max")]
     Full {
-        /// Bytes of bundles kept.
+        /// Bytes that it takes.
         used: u64,
         /// The bound.
         most: u64,

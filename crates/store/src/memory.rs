@@ -9,7 +9,8 @@ use rumormill_wire::{Clock, Digest, NodeId, Origin, Seq};
 use crate::error::StoreError;
 use crate::merge::{AHEAD, Merge, Opened, Place, Source};
 use crate::row::Facts;
-use crate::types::{BundleRow, ChainHead, Entry, OrderKey, Reader, Record, Recovered, Store};
+use crate::types::{BundleRow, ChainHead, Entry, OrderKey, Reader, Record, Recovered, Store, bound};
+use crate::writer::{ITSELF, weight};
 
 #[derive(Debug, Clone)]
 struct Row {
@@ -27,9 +28,11 @@ struct Inner {
     arrivals: Vec<Place>,
     members: BTreeMap<NodeId, Bytes>,
     proofs: BTreeMap<Origin, Bytes>,
-    revocations: Option<Bytes>,
+    revocations: BTreeMap<u8, Bytes>,
     meta: BTreeMap<String, Bytes>,
     bytes: u64,
+    /// Bytes of all that was taken.
+    used: u64,
 }
 
 /// A store in memory.
@@ -41,7 +44,7 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty one of at most so many bytes of bundles; 0 is without bound.
+    /// An empty one of at most so many bytes; 0 is without bound.
     #[must_use]
     pub fn new(max_bytes: u64) -> Self {
         Self { inner: Arc::default(), max_bytes, closed: false }
@@ -55,7 +58,7 @@ impl Store for MemoryStore {
             chains: inner.heads.values().cloned().collect(),
             members: inner.members.iter().map(|(node, evidence)| (*node, evidence.clone())).collect(),
             proofs: inner.proofs.iter().map(|(origin, bytes)| (*origin, bytes.clone())).collect(),
-            revocations: inner.revocations.clone(),
+            revocations: inner.revocations.values().cloned().collect(),
             meta: inner.meta.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             clean: true,
             bytes: inner.bytes,
@@ -82,11 +85,13 @@ impl Store for MemoryStore {
             facts.follows(next, &digest)?;
             ends.insert(origin, (facts.next(), facts.digest));
         }
-        let used = inner.bytes.saturating_add(added);
-        if self.max_bytes != 0 && added > 0 && used > self.max_bytes {
-            return Err(StoreError::Full { used: inner.bytes, most: self.max_bytes });
+        let weight = batch.iter().map(weight).fold(0, usize::saturating_add);
+        let used = inner.used.saturating_add(u64::try_from(weight).unwrap_or(u64::MAX));
+        if used > bound(self.max_bytes, batch) {
+            return Err(StoreError::Full { used: inner.used, most: self.max_bytes });
         }
-        inner.bytes = used;
+        inner.used = used;
+        inner.bytes = inner.bytes.saturating_add(added);
         let mut facts = facts.into_iter();
         for record in batch {
             inner.take(record, &mut facts);
@@ -96,6 +101,10 @@ impl Store for MemoryStore {
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
         Ok(Box::new(MemoryReader { inner: Arc::clone(&self.inner), merge: Merge::default() }))
+    }
+
+    fn abandon(&mut self) {
+        self.closed = true;
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
@@ -116,11 +125,33 @@ impl Inner {
                 self.rows.insert((read.origin(), read.first()), row);
                 self.heads.insert(read.origin(), read.head());
             }
-            Record::Member { node, evidence } => drop(self.members.insert(*node, evidence.clone())),
-            Record::Proof { origin, bytes } => drop(self.proofs.insert(*origin, bytes.clone())),
-            Record::Revocations(bytes) => self.revocations = Some(bytes.clone()),
-            Record::Meta { key, value } => drop(self.meta.insert(key.clone(), value.clone())),
+            Record::Member { node, evidence } => {
+                let old = self.members.insert(*node, evidence.clone());
+                self.replaced(old);
+            }
+            Record::Proof { origin, bytes } => {
+                let old = self.proofs.insert(*origin, bytes.clone());
+                self.replaced(old);
+            }
+            Record::DropProof(origin) => {
+                let old = self.proofs.remove(origin);
+                self.replaced(old);
+            }
+            Record::Revocations { place, bytes } => {
+                let old = self.revocations.insert(*place, bytes.clone());
+                self.replaced(old);
+            }
+            Record::Meta { key, value } => {
+                let old = self.meta.insert(key.clone(), value.clone());
+                self.replaced(old);
+            }
         }
+    }
+
+    /// What was there before gives its room back.
+    fn replaced(&mut self, old: Option<Bytes>) {
+        let bytes = old.map_or(0, |old| old.len().saturating_add(ITSELF));
+        self.used = self.used.saturating_sub(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
     fn newest(&self) -> u64 {

@@ -36,8 +36,15 @@ pub enum Record {
         /// The two signed headers.
         bytes: Bytes,
     },
-    /// The revocation list in force.
-    Revocations(Bytes),
+    /// An equivocation proof is of no use any more.
+    DropProof(Origin),
+    /// A part of the revocation list; replaces one of the same place.
+    Revocations {
+        /// Its place in the list.
+        place: u8,
+        /// The part, as the CA signed it.
+        bytes: Bytes,
+    },
     /// A named value of the node's.
     Meta {
         /// Its name.
@@ -96,8 +103,8 @@ pub struct Recovered {
     pub members: Vec<(NodeId, Bytes)>,
     /// All proofs.
     pub proofs: Vec<(Origin, Bytes)>,
-    /// The revocation list in force.
-    pub revocations: Option<Bytes>,
+    /// The parts of the revocation list in force.
+    pub revocations: Vec<Bytes>,
     /// Named values.
     pub meta: Vec<(String, Bytes)>,
     /// What was found broken.
@@ -108,6 +115,31 @@ pub struct Recovered {
     pub boot_changed: bool,
     /// Bytes of all bundles.
     pub bytes: u64,
+}
+
+/// Bytes beyond the bound that are set aside for what is vital: the revocation list and the node's own values. The list has at
+/// most 256 parts of 64 KiB, each of which replaces the one before; as much again is for the log and pages in use.
+pub const RESERVE: u64 = 32 << 20;
+
+impl Record {
+    /// Whether it is kept even by a full store.
+    #[must_use]
+    pub const fn is_vital(&self) -> bool {
+        match self {
+            // One that makes room is never in the way.
+            Self::Revocations { .. } | Self::Meta { .. } | Self::DropProof(_) => true,
+            Self::Bundle(_) | Self::Member { .. } | Self::Proof { .. } => false,
+        }
+    }
+}
+
+/// The bound that this batch is held to.
+pub(crate) fn bound(max_bytes: u64, batch: &[Record]) -> u64 {
+    match max_bytes {
+        0 => u64::MAX,
+        most if batch.iter().all(Record::is_vital) => most.saturating_add(RESERVE),
+        most => most,
+    }
 }
 
 impl BundleRow {
@@ -179,7 +211,8 @@ pub struct OpenConfig {
     pub kind: Kind,
     /// How sure.
     pub durability: Durability,
-    /// Most bytes of bundles; 0 is without bound.
+    /// Most bytes that it takes, all tables, indexes and its log included; 0 is without bound. What is vital
+    /// ([`Record::is_vital`]) may go beyond by [`RESERVE`].
     pub max_bytes: u64,
 }
 
@@ -203,6 +236,10 @@ pub trait Store: Send {
     /// # Errors
     /// The file cannot be opened once more.
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError>;
+
+    /// Gives it up as it is, because its files are no longer those under their names: closing in order would write to, and
+    /// remove, what lies there now. Nothing can be committed afterwards.
+    fn abandon(&mut self);
 
     /// Closes it in order, so that it opens quickly the next time. Nothing can be committed afterwards.
     ///

@@ -1,7 +1,7 @@
 //! Group commit: one thread, one transaction for all that waits (design: Store).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
@@ -44,6 +44,8 @@ pub struct Writer {
     jobs: Option<SyncSender<Job>>,
     /// Bytes in the queue.
     waiting: Arc<AtomicUsize>,
+    /// Whether the store is to be given up at the end instead of closed.
+    abandon: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<(), StoreError>>>,
 }
 
@@ -54,12 +56,12 @@ impl Writer {
     /// The system gives no thread.
     pub fn start(store: Box<dyn Store>) -> std::io::Result<Self> {
         let (jobs, queue) = sync_channel(QUEUE);
-        let waiting = Arc::new(AtomicUsize::new(0));
+        let (waiting, abandon) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let thread = std::thread::Builder::new().name("store".into()).spawn({
-            let waiting = Arc::clone(&waiting);
-            move || run(store, &queue, &waiting)
+            let (waiting, abandon) = (Arc::clone(&waiting), Arc::clone(&abandon));
+            move || run(store, &queue, &waiting, &abandon)
         })?;
-        Ok(Self { jobs: Some(jobs), waiting, thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), waiting, abandon, thread: Some(thread) })
     }
 
     /// Queues a job without waiting.
@@ -92,6 +94,13 @@ impl Writer {
         self.end()
     }
 
+    /// Gives the store up as it is ([`Store::abandon`]). What waits is not committed any more, and its callers are told so.
+    pub fn abandon(mut self) {
+        self.abandon.store(true, Ordering::Relaxed);
+        // There is nothing to be told of a store that is given up.
+        let _ = self.end();
+    }
+
     fn end(&mut self) -> Result<(), StoreError> {
         self.jobs = None;
         match self.thread.take().map(JoinHandle::join) {
@@ -108,8 +117,13 @@ impl Drop for Writer {
     }
 }
 
-fn run(mut store: Box<dyn Store>, queue: &Receiver<Job>, queued: &AtomicUsize) -> Result<(), StoreError> {
-    let (mut records, mut waiting) = (Vec::new(), Vec::new());
+fn run(
+    mut store: Box<dyn Store>,
+    queue: &Receiver<Job>,
+    queued: &AtomicUsize,
+    abandon: &AtomicBool,
+) -> Result<(), StoreError> {
+    let (mut records, mut waiting, mut full) = (Vec::new(), Vec::new(), None);
     while let Ok(first) = queue.recv() {
         let mut bytes = 0;
         let mut next = Some(first);
@@ -121,18 +135,31 @@ fn run(mut store: Box<dyn Store>, queue: &Receiver<Job>, queued: &AtomicUsize) -
             records.extend(job.records);
             next = if bytes < GROUP_BYTES { queue.try_recv().ok() } else { None };
         }
-        finish(store.as_mut(), &records, &mut waiting);
+        if abandon.load(Ordering::Relaxed) {
+            store.abandon();
+        }
+        finish(store.as_mut(), &records, &mut waiting, &mut full);
         records.clear();
         records.shrink_to(64);
+    }
+    if abandon.load(Ordering::Relaxed) {
+        store.abandon();
     }
     store.close()
 }
 
 type Done = Box<dyn FnOnce(Result<(), Arc<StoreError>>) + Send>;
 
+/// Used and most bytes of a store that found no room.
+type Full = Option<(u64, u64)>;
+
 /// Commits a group. If the group as a whole is refused, each job is tried by itself, so that one bad job harms no other.
-fn finish(store: &mut dyn Store, records: &[Record], waiting: &mut Vec<(usize, Done)>) {
-    let whole = store.commit(records);
+/// Behind one that found no room, only what is vital is taken: a smaller one that still fits would stand behind a gap.
+fn finish(store: &mut dyn Store, records: &[Record], waiting: &mut Vec<(usize, Done)>, full: &mut Full) {
+    let whole = match full {
+        None => store.commit(records),
+        Some(_) => alone(store, records, full),
+    };
     let several = waiting.len() > 1;
     let mut rest = records;
     let mut whole = Some(whole);
@@ -141,10 +168,20 @@ fn finish(store: &mut dyn Store, records: &[Record], waiting: &mut Vec<(usize, D
         rest = others;
         let result = match &whole {
             Some(Ok(())) => Ok(()),
-            Some(Err(_)) if several => store.commit(mine),
+            Some(Err(_)) if several => alone(store, mine, full),
             _ => whole.take().unwrap_or(Err(StoreError::Closed)),
         };
+        if let Err(StoreError::Full { used, most }) = &result {
+            *full = Some((*used, *most));
+        }
         done(result.map_err(Arc::new));
+    }
+}
+
+fn alone(store: &mut dyn Store, records: &[Record], full: &Full) -> Result<(), StoreError> {
+    match *full {
+        Some((used, most)) if !records.iter().all(Record::is_vital) => Err(StoreError::Full { used, most }),
+        _ => store.commit(records),
     }
 }
 
@@ -152,14 +189,17 @@ fn weigh(records: &[Record]) -> usize {
     records.iter().map(weight).fold(0, usize::saturating_add)
 }
 
+/// What a record takes besides its bytes.
+pub(crate) const ITSELF: usize = 64;
+
 /// Bytes that a record holds, and a little for itself.
-fn weight(record: &Record) -> usize {
-    const ITSELF: usize = 64;
+pub(crate) fn weight(record: &Record) -> usize {
     ITSELF
         + match record {
             Record::Bundle(row) => row.bytes.len(),
             Record::Member { evidence, .. } => evidence.len(),
-            Record::Proof { bytes, .. } | Record::Revocations(bytes) => bytes.len(),
+            Record::Proof { bytes, .. } | Record::Revocations { bytes, .. } => bytes.len(),
+            Record::DropProof(_) => 0,
             Record::Meta { value, .. } => value.len(),
         }
 }

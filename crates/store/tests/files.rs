@@ -366,7 +366,7 @@ fn a_salvage_that_was_interrupted_is_ended() {
     let rows = mingled(9);
     let mut store = open(&path);
     commit(store.as_mut(), &rows);
-    store.commit(&[Record::Revocations(Bytes::from_static(b"r"))]).unwrap();
+    store.commit(&[Record::Revocations { place: 0, bytes: Bytes::from_static(b"r") }]).unwrap();
     store.close().unwrap();
     drop(store);
     // The old file was put aside, its log was not yet, the new one stands ready.
@@ -386,7 +386,7 @@ fn a_salvage_that_was_interrupted_is_ended() {
     fs::write(&path, file).unwrap();
     let mut store = open(&path);
     let found = store.recover().unwrap();
-    assert!(!found.damage.is_empty() && found.revocations == Some(Bytes::from_static(b"r")));
+    assert!(!found.damage.is_empty() && found.revocations == [Bytes::from_static(b"r")]);
     assert!(!found.chains.is_empty());
     assert!(!dir.path().join("log.db.salvage").exists());
 }

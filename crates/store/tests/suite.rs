@@ -9,7 +9,7 @@ use common::{Chain, chain_of, commit, log, mingled, new_dir, open, origin, sorte
 use proptest::prelude::*;
 use rumormill_store::{BundleRow, MemoryStore, OrderKey, Record, Store, StoreError};
 use rumormill_wire::native::BundleView;
-use rumormill_wire::{Clock, NodeId, Origin, Seq};
+use rumormill_wire::{Clock, Incarnation, NodeId, Origin, Seq};
 
 /// Makes stores of one kind with a bound.
 type Make<'a> = &'a dyn Fn(u64) -> Box<dyn Store>;
@@ -40,7 +40,7 @@ suite!(
     what_is_committed_is_recovered,
     a_refused_batch_changes_nothing,
     a_range_begins_with_the_bundle_that_holds_its_start,
-    a_full_store_takes_no_bundle,
+    a_full_store_takes_only_what_is_vital,
     a_reader_sees_each_commit,
     a_closed_store_takes_nothing,
     clocks_at_the_ends_keep_their_order,
@@ -67,15 +67,16 @@ fn what_is_committed_is_recovered(make: Make<'_>) {
     let member = |text| Record::Member { node: NodeId([7; 32]), evidence: bytes(text) };
     let proof = |text| Record::Proof { origin: origin(7), bytes: bytes(text) };
     let meta = |key: &str, text| Record::Meta { key: key.into(), value: bytes(text) };
-    store.commit(&[member("a"), proof("b"), Record::Revocations(bytes("c")), meta("d", "e"), meta("x", "")]).unwrap();
-    store.commit(&[member("A"), proof("B"), Record::Revocations(bytes("C")), meta("d", "E")]).unwrap();
+    let part = |place, text| Record::Revocations { place, bytes: bytes(text) };
+    store.commit(&[member("a"), proof("b"), part(1, "c"), part(0, "z"), meta("d", "e"), meta("x", "")]).unwrap();
+    store.commit(&[member("A"), proof("B"), part(1, "C"), meta("d", "E")]).unwrap();
 
     let found = store.recover().unwrap();
     let total: usize = rows.iter().map(|row| row.bytes.len()).sum();
     assert_eq!(found.bytes, u64::try_from(total).unwrap());
     assert_eq!(found.members, [(NodeId([7; 32]), bytes("A"))]);
     assert_eq!(found.proofs, [(origin(7), bytes("B"))]);
-    assert_eq!(found.revocations, Some(bytes("C")));
+    assert_eq!(found.revocations, [bytes("z"), bytes("C")]);
     assert_eq!(found.meta, [("d".to_owned(), bytes("E")), ("x".to_owned(), bytes(""))]);
     assert_eq!(found.meta("d"), Some(&bytes("E")));
     assert_eq!(found.chains.iter().map(|chain| chain.origin).collect::<Vec<_>>(), [1, 2, 3].map(origin));
@@ -90,6 +91,8 @@ fn what_is_committed_is_recovered(make: Make<'_>) {
         let digest = blake3::hash(&[view.header_bytes(), body.as_bytes()].concat());
         assert_eq!(head.head.as_bytes(), digest.as_bytes(), "P-B6");
     }
+    store.commit(&[Record::DropProof(origin(8)), Record::DropProof(origin(7))]).unwrap();
+    assert_eq!(store.recover().unwrap().proofs, []);
 }
 
 fn a_refused_batch_changes_nothing(make: Make<'_>) {
@@ -145,20 +148,43 @@ fn a_range_begins_with_the_bundle_that_holds_its_start(make: Make<'_>) {
     assert_eq!(reader.range(Origin::MAX, Seq(1), Seq(9), all).unwrap(), []);
 }
 
-fn a_full_store_takes_no_bundle(make: Make<'_>) {
-    let mut store = make(1_000);
-    let mut chain = Chain::new(1);
-    let (first, second) = (chain.bundle(&[1], 500), chain.bundle(&[2], 500));
-    commit(store.as_mut(), std::slice::from_ref(&first));
-    let used = u64::try_from(first.bytes.len()).unwrap();
-    match store.commit(&[Record::Bundle(second)]) {
-        Err(StoreError::Full { used: found, most: 1_000 }) => assert_eq!(found, used),
-        other => panic!("{other:?}"),
+fn a_full_store_takes_only_what_is_vital(make: Make<'_>) {
+    let most = 1 << 20;
+    for part in ["bundles", "members", "proofs"] {
+        let mut store = make(most);
+        let mut chain = Chain::new(1);
+        let (mut taken, mut n) = (Vec::new(), 0);
+        let found = loop {
+            n += 1;
+            assert!(n < 2_000, "{part}: never full");
+            let node = NodeId([u8::try_from(n % 251).unwrap(); 32]);
+            let (origin, bytes) = (Origin { node, incarnation: Incarnation(n) }, Bytes::from(vec![1; 4_000]));
+            let mut node = node;
+            node.0[..8].copy_from_slice(&n.to_be_bytes());
+            let record = match part {
+                "bundles" => Record::Bundle(chain.bundle(&[n], 4_000)),
+                "members" => Record::Member { node, evidence: bytes },
+                _ => Record::Proof { origin, bytes },
+            };
+            match store.commit(std::slice::from_ref(&record)) {
+                Ok(()) => taken.push(record),
+                Err(StoreError::Full { used, most: bound }) if bound == most => break used,
+                other => panic!("{part}: {other:?}"),
+            }
+        };
+        assert!(found <= most && found > most / 2, "{part}: {found} of {most} bytes");
+        for n in 0..20_u8 {
+            let list = Record::Revocations { place: 0, bytes: Bytes::from(vec![n; 65_000]) };
+            let value = Record::Meta { key: "incarnation".into(), value: Bytes::from(vec![n; 8]) };
+            store.commit(&[list, value]).unwrap();
+        }
+        let recovered = store.recover().unwrap();
+        assert_eq!(recovered.revocations, [Bytes::from(vec![19; 65_000])]);
+        assert_eq!(recovered.meta("incarnation"), Some(&Bytes::from(vec![19; 8])));
+        let rows: Vec<_> =
+            taken.iter().filter_map(|r| if let Record::Bundle(row) = r { Some(row.clone()) } else { None }).collect();
+        assert_eq!(log(store.reader().unwrap().as_mut(), 5), sorted(&rows));
     }
-    let revocations = Record::Revocations(Bytes::from(vec![1; 2_000]));
-    store.commit(&[revocations]).unwrap();
-    assert_eq!(store.recover().unwrap().bytes, used);
-    assert_eq!(log(store.reader().unwrap().as_mut(), 5), sorted(&[first]));
 }
 
 fn a_reader_sees_each_commit(make: Make<'_>) {

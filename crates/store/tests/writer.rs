@@ -11,8 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::{Chain, log, open, sorted};
 use rumormill_store::{
-    BundleRow, Job, MemoryStore, QUEUE, QUEUE_BYTES, Reader, Record, Recovered, Store, StoreError, TrySubmitError,
-    Writer,
+    BundleRow, Durability, Job, Kind, MemoryStore, OpenConfig, QUEUE, QUEUE_BYTES, Reader, Record, Recovered, Store,
+    StoreError, TrySubmitError, Writer,
 };
 
 /// No test waits longer.
@@ -47,6 +47,9 @@ impl Store for Slow {
     }
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
         self.inner.reader()
+    }
+    fn abandon(&mut self) {
+        self.inner.abandon();
     }
     fn close(&mut self) -> Result<(), StoreError> {
         self.inner.close()
@@ -150,6 +153,28 @@ fn one_bad_job_harms_no_other() {
 }
 
 #[test]
+fn behind_one_that_found_no_room_only_what_is_vital_is_taken() {
+    let (told, heard) = channel();
+    let mut store = MemoryStore::new(40_000);
+    let mut chain = Chain::new(1);
+    let rows: Vec<_> = [10_000, 30_000, 10].iter().zip(1..).map(|(len, n)| chain.bundle(&[n], *len)).collect();
+    let other = Chain::new(2).bundle(&[4], 10);
+    store.commit(&[]).unwrap();
+    let writer = Writer::start(Box::new(store)).unwrap();
+    let records = rows
+        .into_iter()
+        .chain([other])
+        .map(Record::Bundle)
+        .chain([Record::Revocations { place: 0, bytes: Bytes::new() }]);
+    for (n, record) in records.enumerate() {
+        writer.try_submit(job(n, vec![record], &told)).unwrap();
+    }
+    writer.close().unwrap();
+    let results: Vec<_> = heard.try_iter().map(|(_, result)| result.is_ok()).collect();
+    assert_eq!(results, [true, false, false, false, true], "the small one of another chain would still fit");
+}
+
+#[test]
 fn closing_commits_what_waits() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log.db");
@@ -165,4 +190,25 @@ fn closing_commits_what_waits() {
     let mut store = open(&path);
     assert!(store.recover().unwrap().clean);
     assert_eq!(log(store.reader().unwrap().as_mut(), 100), sorted(&rows));
+}
+
+#[test]
+fn a_store_that_is_given_up_takes_nothing_more_and_leaves_its_files_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log.db");
+    let config = OpenConfig { kind: Kind::Sqlite { path: path.clone() }, durability: Durability::Normal, max_bytes: 0 };
+    let (told, heard) = channel();
+    let writer = Writer::start(rumormill_store::open(&config).unwrap()).unwrap();
+    writer.try_submit(job(0, meta(1), &told)).unwrap();
+    assert!(heard.recv_timeout(DEADLINE).unwrap().1.is_ok());
+    for name in ["log.db", "log.db-wal"] {
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+        std::fs::write(dir.path().join(name), "another's").unwrap();
+    }
+    writer.abandon();
+    for name in ["log.db", "log.db-wal"] {
+        assert_eq!(std::fs::read(dir.path().join(name)).unwrap(), b"another's", "{name}");
+    }
+    let mark = std::fs::read_to_string(dir.path().join("log.db-lock")).unwrap();
+    assert!(!mark.contains("closed"), "it does not vouch for another's file: {mark}");
 }

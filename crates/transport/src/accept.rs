@@ -1,13 +1,14 @@
 //! Accepting: connections come through the gate, shake hands beside each other, and come out as links.
 
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::endpoint::{Endpoint, Opened};
 use crate::metrics::Metrics;
@@ -16,6 +17,8 @@ use crate::stream::{Counted, Stream};
 
 /// Authenticated links that wait to be taken by [`Listener::accept`].
 const ACCEPT_QUEUE: usize = 64;
+/// A shortage of descriptors is said once in so long.
+const SHORT_SAID_EVERY: Duration = Duration::from_secs(60);
 
 /// A listening socket. Dropping it closes it; links live on.
 #[derive(Debug)]
@@ -53,12 +56,14 @@ impl Listener {
 }
 
 async fn accept_all(endpoint: Endpoint, socket: TcpListener, ready: mpsc::Sender<Opened>) {
+    let mut said = None;
     loop {
         let (tcp, addr) = match socket.accept().await {
             Ok(accepted) => accepted,
             Err(why) => {
                 // Out of file descriptors, most likely: go on when some are free.
                 debug!(%why, "accept");
+                make_room(&endpoint, &mut said);
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;
             }
@@ -74,6 +79,7 @@ async fn accept_all(endpoint: Endpoint, socket: TcpListener, ready: mpsc::Sender
             Metrics::add(&endpoint.0.metrics.over_rate, 1);
             continue;
         }
+        let Some(tcp) = within_descriptors(&endpoint, tcp, &mut said).await else { continue };
         let (begin, begun) = oneshot::channel();
         let task = tokio::spawn({
             let (endpoint, ready) = (endpoint.clone(), ready.clone());
@@ -99,6 +105,47 @@ async fn accept_all(endpoint: Endpoint, socket: TcpListener, ready: mpsc::Sender
     }
 }
 
+/// Gives a connection that leaves alone the descriptors kept for files: one that has such a number gets that of an older
+/// handshake, which makes room, or is closed.
+async fn within_descriptors(endpoint: &Endpoint, tcp: TcpStream, said: &mut Option<Instant>) -> Option<TcpStream> {
+    /// What was ended gives its descriptor back when its task is looked at.
+    const TRIES: u32 = 10;
+    let first_kept = endpoint.0.descriptors;
+    if tcp.as_raw_fd() < first_kept {
+        return Some(tcp);
+    }
+    if !make_room(endpoint, said) {
+        return None;
+    }
+    let tcp = tcp.into_std().ok()?;
+    for _ in 0..TRIES {
+        // A copy has the lowest number that is free.
+        let copy = tcp.try_clone().ok().filter(|copy| copy.as_raw_fd() < first_kept);
+        if let Some(copy) = copy {
+            drop(tcp);
+            return TcpStream::from_std(copy).ok();
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    None
+}
+
+/// Descriptors run short: the oldest handshake of the fullest prefix makes room. Says whether there was one.
+fn make_room(endpoint: &Endpoint, said: &mut Option<Instant>) -> bool {
+    let ended = endpoint.gate(|gate| gate.make_room(1));
+    Metrics::add(&endpoint.0.metrics.descriptors_short, 1);
+    Metrics::add(&endpoint.0.metrics.evicted, ended);
+    if said.is_none_or(|at| at.elapsed() >= SHORT_SAID_EVERY) {
+        *said = Some(Instant::now());
+        let so_far = endpoint.0.metrics.descriptors_short.load(std::sync::atomic::Ordering::Relaxed);
+        warn!(
+            target: "rumormill::transport", so_far,
+            "descriptors run short: links are taken only as older handshakes end; raise the limit (`ulimit -n`, LimitNOFILE)"
+        );
+    }
+    ended > 0
+}
+
 async fn handshake(endpoint: &Endpoint, tcp: TcpStream, addr: SocketAddr) -> Result<Opened, Refusal> {
     const TLS_HANDSHAKE: u8 = 0x16;
     let _ = tcp.set_nodelay(true);
@@ -108,6 +155,7 @@ async fn handshake(endpoint: &Endpoint, tcp: TcpStream, addr: SocketAddr) -> Res
         Ok(0) | Err(_) => return Err(Refusal::Lost),
         Ok(_) => return Err(Refusal::NotTls),
     }
-    let stream = endpoint.current().acceptor.accept(Counted::new(tcp)).await.map_err(|why| Refusal::of_io(&why))?;
-    endpoint.opened(Stream::Server(stream), addr)
+    let current = endpoint.current();
+    let stream = current.acceptor.accept(Counted::new(tcp)).await.map_err(|why| Refusal::of_io(&why))?;
+    endpoint.opened(Stream::Server(stream), addr, &current.identity)
 }

@@ -27,6 +27,11 @@ impl Backoff {
         full.mul_f64(rng.random_range(0.5..=1.0))
     }
 
+    /// Another longest delay.
+    pub const fn set_most(&mut self, most: Duration) {
+        self.most = most;
+    }
+
     /// It worked: begin again.
     pub const fn reset(&mut self) {
         self.failures = 0;

@@ -1,11 +1,13 @@
 //! The local CA: made once in a directory (certs/README.md). What it issues is in `issue`, whom it revokes in
-//! `revocation`.
+//! `revoke`.
 //!
 //! ```text
 //! HOME/ca/ca.pem, ca.key, automatic      one unit, renamed into place
 //! HOME/nodes/NAME/cert.pem, key.pem      issued here
 //! HOME/nodes/NAME/lock                   taken while these are made
+//! HOME/nodes/NAME/until                  until when the certificates of its keys are valid
 //! HOME/revoked.bin                       the list in force
+//! HOME/retired                           who left the list: keys that get no certificate again
 //! HOME/lock                              taken while the CA or the list is made
 //! ```
 
@@ -17,7 +19,6 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose,
-    PKCS_ED25519,
 };
 use rumormill_wire::{NetworkId, NodeId};
 use rustls_pki_types::CertificateDer;
@@ -26,6 +27,7 @@ use rustls_pki_types::pem::PemObject;
 use crate::certificate::{CertificateInfo, NETWORK_OID};
 use crate::files::{self, FileError};
 use crate::identity::IdentityError;
+use crate::pkcs8;
 
 pub use crate::issue::{Issued, NODE_VALIDITY};
 
@@ -83,6 +85,14 @@ pub enum CaError {
     /// Neither of the variables that name a home is set.
     #[error("no home directory: set RUMORMILL_HOME, XDG_STATE_HOME or HOME")]
     NoHome,
+}
+
+impl CaError {
+    /// Whether it was asked for wrongly: a name that is none, of nobody, or a home without a CA.
+    #[must_use]
+    pub const fn is_asked_wrongly(&self) -> bool {
+        matches!(self, Self::Name(_) | Self::Unknown(_) | Self::Missing(_))
+    }
 }
 
 /// Where the local CA lives when nothing names it: `$RUMORMILL_HOME`, `$XDG_STATE_HOME/rumormill`,
@@ -145,7 +155,14 @@ impl LocalCa {
     /// [`CaError::Missing`] if there is none.
     pub fn open(home: &Path) -> Result<Self, CaError> {
         let path = home.join("ca/ca.pem");
-        let pem = match files::read(&path) {
+        // Who can write here chooses the CA, and whose keys it certifies.
+        for dir in [home, &home.join("ca")] {
+            match files::check_dir(dir) {
+                Err(why) if why.is_missing() => return Err(CaError::Missing(home.to_owned())),
+                other => other?,
+            }
+        }
+        let pem = match files::read_trusted(&path) {
             Err(why) if why.is_missing() => return Err(CaError::Missing(home.to_owned())),
             other => other?,
         };
@@ -160,7 +177,7 @@ impl LocalCa {
     fn make(home: &Path, automatic: bool) -> Result<Self, CaError> {
         let mut network = NetworkId::ZERO;
         aws_lc_rs::rand::fill(&mut network.0).map_err(|_| rcgen::Error::RingUnspecified)?;
-        let key = KeyPair::generate_for(&PKCS_ED25519)?;
+        let key = pkcs8::generate()?;
         let mut params = ca_params(&network);
         (params.not_before, params.not_after) = validity(CA_VALIDITY);
         let certificate = params.self_signed(&key)?;
@@ -214,7 +231,7 @@ impl LocalCa {
 
     pub(crate) fn key(&self) -> Result<KeyPair, CaError> {
         let path = self.home.join("ca/ca.key");
-        let pem = files::read_text(&path)?;
+        let pem = files::read_key_text(&path)?;
         KeyPair::from_pem(&pem).map_err(|_| CaError::Content { path, what: "the key of the CA" })
     }
 }

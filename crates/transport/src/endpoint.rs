@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rumormill_wire::{NetworkId, NodeId};
 use rustls_pki_types::ServerName;
@@ -18,9 +18,9 @@ use crate::link::{AuthenticatedPeer, LinkLimits, LinkReader, LinkWriter, open};
 use crate::metrics::Metrics;
 use crate::rates::Limits;
 use crate::refusal::Refusal;
-use crate::revocation::RevocationSet;
+use crate::revocation::{InForce, Revocations};
 use crate::stream::{Counted, Stream};
-use crate::tls::{self, Verifier, is_revoked};
+use crate::tls::{self, Verifier};
 use crate::trust::{Trust, provider};
 
 /// Connections that the system may hold for us. When it holds no more, a newcomer tries again only after a second, so this is
@@ -51,6 +51,8 @@ pub struct EndpointConfig {
     pub gate: GateLimits,
     /// Bounds on a link.
     pub link: LinkLimits,
+    /// Links without a post-quantum key exchange are refused.
+    pub post_quantum: bool,
 }
 
 /// Why a dialled address gave no link.
@@ -80,7 +82,7 @@ pub enum DialError {
 }
 
 pub(crate) struct Credentials {
-    identity: Arc<Identity>,
+    pub(crate) identity: Arc<Identity>,
     pub(crate) acceptor: TlsAcceptor,
 }
 
@@ -88,9 +90,11 @@ pub(crate) struct Shared {
     trust: Trust,
     loopback_only: bool,
     credentials: RwLock<Arc<Credentials>>,
-    revoked: Arc<RwLock<Arc<RevocationSet>>>,
+    revoked: InForce,
+    post_quantum: bool,
     gate: Mutex<Gate>,
     pub(crate) deadline: Duration,
+    pub(crate) descriptors: i32,
     limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -105,16 +109,18 @@ impl Endpoint {
     /// # Errors
     /// rustls does not take the key or certificate.
     pub fn new(config: EndpointConfig) -> Result<Self, rustls::Error> {
-        let revoked = Arc::new(RwLock::new(Arc::new(RevocationSet::default())));
-        let credentials = credentials(config.identity, &config.trust, &revoked)?;
+        let (revoked, post_quantum) = (InForce::default(), config.post_quantum);
+        let credentials = credentials(config.identity, &config.trust, &revoked, post_quantum)?;
         let metrics = Arc::new(Metrics::default());
         Ok(Self(Arc::new(Shared {
             trust: config.trust,
             loopback_only: config.loopback_only,
             credentials: RwLock::new(Arc::new(credentials)),
             revoked,
+            post_quantum,
             gate: Mutex::new(Gate::new(config.gate)),
             deadline: config.gate.deadline,
+            descriptors: config.gate.descriptors,
             limits: Limits::new(config.link, Arc::clone(&metrics)),
             metrics,
         })))
@@ -163,23 +169,32 @@ impl Endpoint {
     /// # Errors
     /// rustls does not take it; the old one stays.
     pub fn reload(&self, identity: Identity) -> Result<(), rustls::Error> {
-        let fresh = Arc::new(credentials(identity, &self.0.trust, &self.0.revoked)?);
+        let fresh = Arc::new(credentials(identity, &self.0.trust, &self.0.revoked, self.0.post_quantum)?);
         *self.0.credentials.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
     }
 
     /// Handshakes refuse these nodes from now on. Dropping their open links is the caller's.
-    /// A list with a lower number than the one in force changes nothing.
-    pub fn set_revoked(&self, set: RevocationSet) {
-        let mut held = self.0.revoked.write().unwrap_or_else(PoisonError::into_inner);
-        if set.number >= held.number {
-            *held = Arc::new(set);
-        }
+    /// An older list than the one in force changes nothing.
+    pub fn set_revoked(&self, list: Revocations) {
+        self.0.revoked.set(Arc::new(list));
+    }
+
+    /// The revocation list in force, to be shared.
+    #[must_use]
+    pub fn revocations(&self) -> &InForce {
+        &self.0.revoked
     }
 
     /// The addresses of known members, which have handshake slots of their own.
     pub fn set_known_members(&self, members: impl IntoIterator<Item = IpAddr>) {
         self.gate(|gate| gate.set_members(members));
+    }
+
+    /// How many addresses of known members have slots of their own.
+    #[must_use]
+    pub fn known_members(&self) -> usize {
+        self.gate(|gate| gate.known_members())
     }
 
     pub(crate) fn check_scope(&self, addr: SocketAddr) -> Result<(), DialError> {
@@ -227,17 +242,18 @@ impl Endpoint {
     ) -> Result<Opened, DialError> {
         self.check_scope(addr)?;
         let refused = |reason| DialError::Refused { addr, reason };
+        let ours = self.identity();
         let connect = async {
             let tcp = connect(source, addr).await.map_err(|source| DialError::Connect { addr, source })?;
             let _ = tcp.set_nodelay(true);
             let verifier = Arc::new(Verifier {
                 trust: self.0.trust.clone(),
-                revoked: Arc::clone(&self.0.revoked),
+                revoked: self.0.revoked.clone(),
                 expect,
                 provider: provider(),
             });
             let config =
-                tls::client(&self.current().identity, verifier).map_err(|why| refused(Refusal::of_tls(&why)))?;
+                tls::client(&ours, verifier, self.0.post_quantum).map_err(|why| refused(Refusal::of_tls(&why)))?;
             let name = ServerName::IpAddress(addr.ip().into());
             let stream = TlsConnector::from(Arc::new(config)).connect(name, Counted::new(tcp)).await;
             stream.map_err(|why| refused(Refusal::of_io(&why)))
@@ -246,17 +262,18 @@ impl Endpoint {
             Ok(result) => result,
             Err(_) => Err(refused(Refusal::Timeout)),
         };
-        let opened = stream.and_then(|stream| self.opened(Stream::Client(stream), addr).map_err(refused));
+        let opened = stream.and_then(|stream| self.opened(Stream::Client(stream), addr, &ours).map_err(refused));
         if let Err(DialError::Refused { reason, .. }) = &opened {
             self.0.metrics.refuse(*reason);
         }
         opened
     }
 
-    pub(crate) fn opened(&self, stream: Stream, addr: SocketAddr) -> Result<Opened, Refusal> {
-        let opened = open(stream, addr, &self.0.trust, &self.0.limits)?;
+    pub(crate) fn opened(&self, stream: Stream, addr: SocketAddr, ours: &Identity) -> Result<Opened, Refusal> {
+        let mut opened = open(stream, addr, &self.0.trust, &self.0.limits)?;
+        opened.ours_until = ours.valid().1;
         // The list may have changed while the handshake ran.
-        if is_revoked(&self.0.revoked, &opened.peer.node()) {
+        if self.0.revoked.revokes(&opened.peer.node()) {
             return Err(Refusal::Revoked);
         }
         Metrics::add(&self.0.metrics.links, 1);
@@ -274,11 +291,12 @@ async fn connect(source: Option<IpAddr>, addr: SocketAddr) -> io::Result<TcpStre
 fn credentials(
     identity: Identity,
     trust: &Trust,
-    revoked: &Arc<RwLock<Arc<RevocationSet>>>,
+    revoked: &InForce,
+    post_quantum: bool,
 ) -> Result<Credentials, rustls::Error> {
     let verifier =
-        Verifier { trust: trust.clone(), revoked: Arc::clone(revoked), expect: Expect::Any, provider: provider() };
-    let config = tls::server(&identity, Arc::new(verifier))?;
+        Verifier { trust: trust.clone(), revoked: revoked.clone(), expect: Expect::Any, provider: provider() };
+    let config = tls::server(&identity, Arc::new(verifier), post_quantum)?;
     Ok(Credentials { identity: Arc::new(identity), acceptor: TlsAcceptor::from(Arc::new(config)) })
 }
 
@@ -291,4 +309,6 @@ pub struct Opened {
     pub writer: LinkWriter,
     /// Who is there.
     pub peer: AuthenticatedPeer,
+    /// Until when the certificate of ours is valid that this link was made with.
+    pub ours_until: SystemTime,
 }

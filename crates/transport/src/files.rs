@@ -1,9 +1,12 @@
 //! Files that only their owner reads, written so that a crash leaves the old one or the new one.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use crate::private;
+use crate::regular::read_regular;
 
 /// A file that could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -28,25 +31,49 @@ impl FileError {
     }
 }
 
-/// Makes a directory that only its owner enters, and those above it.
+/// Makes a directory that only its owner enters, and those above it; one that is there has to be ours alone to write.
 pub(crate) fn private_dir(path: &Path) -> Result<(), FileError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(FileError::at("make the directory", path))
+    private::make_dir(path).map_err(FileError::at("use the directory", path))
 }
 
-/// Reads a text file of at most 1 MiB.
-pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
-    String::from_utf8(read(path)?)
-        .map_err(|_| FileError::at("read", path)(io::Error::new(io::ErrorKind::InvalidData, "not UTF-8")))
+/// Sees that a directory that is there is ours alone to write.
+pub(crate) fn check_dir(path: &Path) -> Result<(), FileError> {
+    private::check_dir(path).map_err(FileError::at("use the directory", path))
 }
 
-/// Reads a file of at most 1 MiB.
+/// Reads a key file: ours, and nobody else's to write.
+pub(crate) fn read_key(path: &Path) -> Result<Vec<u8>, FileError> {
+    private::read_key(path).map_err(FileError::at("use the key", path))
+}
+
+/// The same as text.
+pub(crate) fn read_key_text(path: &Path) -> Result<String, FileError> {
+    text(path, read_key(path)?)
+}
+
+/// Reads a file that says whom we trust: nobody else's to write.
+pub(crate) fn read_trusted(path: &Path) -> Result<Vec<u8>, FileError> {
+    private::read_trusted(path).map_err(FileError::at("use", path))
+}
+
+/// The same as text.
+pub(crate) fn read_trusted_text(path: &Path) -> Result<String, FileError> {
+    text(path, read_trusted(path)?)
+}
+
+fn text(path: &Path, bytes: Vec<u8>) -> Result<String, FileError> {
+    let not_text = |_| FileError::at("read", path)(io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"));
+    String::from_utf8(bytes).map_err(not_text)
+}
+
+/// Reads a regular file of at most 1 MiB.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    const MOST: u64 = 1 << 20;
-    let length = fs::metadata(path).map_err(FileError::at("read", path))?.len();
-    if length > MOST {
-        return Err(FileError::at("read", path)(io::Error::new(io::ErrorKind::InvalidData, "longer than 1 MiB")));
-    }
-    fs::read(path).map_err(FileError::at("read", path))
+    read_at_most(path, 1 << 20)
+}
+
+/// Reads a regular file of at most so many bytes.
+pub(crate) fn read_at_most(path: &Path, most: usize) -> Result<Vec<u8>, FileError> {
+    read_regular(path, u64::try_from(most).unwrap_or(u64::MAX)).map_err(FileError::at("read", path))
 }
 
 /// Writes beside, syncs and renames.

@@ -3,7 +3,8 @@
 //! An address belongs to a prefix (/24, /48); the address of a known member is a class of its own. A class may have only so
 //! many handshakes in flight, and when it has, its oldest makes room: a handshake that goes on takes milliseconds, one that
 //! stalls is always the oldest. So a flood from one prefix costs that prefix, and never a known member. A class also has
-//! a rate; what is over it is closed without a byte. SECURITY.md ("The boundary before TLS") says what that leaves.
+//! a rate; what is over it is closed without a byte. All classes together have one bound, of which known members may always have
+//! half. SECURITY.md ("The boundary before TLS") says what that leaves.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -22,7 +23,8 @@ pub const MAX_MEMBERS: usize = 1_024;
 /// Bounds before TLS.
 #[derive(Debug, Clone, Copy)]
 pub struct GateLimits {
-    /// Handshakes in flight from all prefixes together.
+    /// Handshakes in flight, all together. Known members may always have half of it, strangers the other half; what one side
+    /// leaves the other may use.
     pub in_flight: usize,
     /// Handshakes in flight from one prefix.
     pub per_prefix: usize,
@@ -33,11 +35,21 @@ pub struct GateLimits {
     pub rate: u32,
     /// How long a handshake may take.
     pub deadline: Duration,
+    /// A connection whose descriptor has this number or a higher one uses what is kept for files: the system gives the lowest
+    /// number that is free.
+    pub descriptors: i32,
 }
 
 impl Default for GateLimits {
     fn default() -> Self {
-        Self { in_flight: 512, per_prefix: 64, per_member: 16, rate: 200, deadline: Duration::from_secs(5) }
+        Self {
+            in_flight: 512,
+            per_prefix: 64,
+            per_member: 16,
+            rate: 200,
+            deadline: Duration::from_secs(5),
+            descriptors: i32::MAX,
+        }
     }
 }
 
@@ -101,6 +113,12 @@ impl Gate {
         self.members = members.into_iter().map(|addr| addr.to_canonical()).take(MAX_MEMBERS).collect();
     }
 
+    /// How many addresses of known members there are.
+    #[must_use]
+    pub fn known_members(&self) -> usize {
+        self.members.len()
+    }
+
     fn class(&self, addr: IpAddr) -> Class {
         let addr = addr.to_canonical();
         if self.members.contains(&addr) { Class::Member(addr) } else { Class::Prefix(prefix(addr)) }
@@ -137,12 +155,12 @@ impl Gate {
         while self.flying.get(&class).is_some_and(|tasks| tasks.len() >= most) {
             ended += usize::from(self.end_oldest(class));
         }
-        // Members' handshakes are bounded by their number and do not count here: a flood from many prefixes must not cost
-        // them anything.
-        if !member
-            && self.strangers() >= self.limits.in_flight
-            && let Some(fullest) = self.fullest_prefix()
-        {
+        while self.count >= self.limits.in_flight.max(1) {
+            // Neither side takes from the other's half: a flood from many prefixes costs no member anything, and whoever
+            // was a member from many addresses keeps no stranger out.
+            let (members, half) = (self.members_flying(), self.limits.in_flight / 2);
+            let of_members = if member { members >= half } else { members > half };
+            let Some(fullest) = self.fullest(of_members).or_else(|| self.fullest(!of_members)) else { break };
             ended += usize::from(self.end_oldest(fullest));
         }
         self.last += 1;
@@ -151,18 +169,30 @@ impl Gate {
         (Pass { class, number: self.last }, ended)
     }
 
-    fn strangers(&self) -> usize {
+    fn members_flying(&self) -> usize {
         let members = self.flying.iter().filter(|(class, _)| matches!(class, Class::Member(_)));
-        self.count.saturating_sub(members.map(|(_, tasks)| tasks.len()).sum())
+        members.map(|(_, tasks)| tasks.len()).sum()
     }
 
-    /// Among equally full ones, that whose oldest handshake is the oldest.
-    fn fullest_prefix(&self) -> Option<Class> {
+    /// The fullest class, of members or of strangers. Among equally full ones, that whose oldest handshake is the oldest.
+    fn fullest(&self, members: bool) -> Option<Class> {
         self.flying
             .iter()
-            .filter(|(class, _)| matches!(class, Class::Prefix(_)))
+            .filter(|(class, _)| matches!(class, Class::Member(_)) == members)
             .max_by_key(|(_, tasks)| (tasks.len(), Reverse(tasks.front().map(|(number, _)| *number))))
             .map(|(class, _)| *class)
+    }
+
+    /// Ends so many of the oldest handshakes of the fullest prefixes, of members only where no stranger is left. Says how
+    /// many there were to end.
+    pub fn make_room(&mut self, wanted: usize) -> usize {
+        let mut ended = 0;
+        while ended < wanted
+            && let Some(fullest) = self.fullest(false).or_else(|| self.fullest(true))
+        {
+            ended += usize::from(self.end_oldest(fullest));
+        }
+        ended
     }
 
     fn end_oldest(&mut self, class: Class) -> bool {
@@ -233,7 +263,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_flood_from_many_prefixes_costs_the_fullest_and_never_a_member() {
-        let limits = GateLimits { per_prefix: 8, per_member: 8, in_flight: 10, ..GateLimits::default() };
+        let limits = GateLimits { per_prefix: 8, per_member: 8, in_flight: 15, ..GateLimits::default() };
         let mut gate = Gate::new(limits);
         gate.set_members([ip("10.0.0.9")]);
         let stall = || tokio::spawn(std::future::pending::<()>());
@@ -244,7 +274,7 @@ mod tests {
         }
         let flood: Vec<_> = (0..10).map(|_| stall()).collect();
         for (n, task) in (0_u8..).zip(&flood) {
-            assert_eq!(gate.enter(IpAddr::from([10, 1, n, 1]), task.abort_handle()).1, 0, "members are not counted");
+            assert_eq!(gate.enter(IpAddr::from([10, 1, n, 1]), task.abort_handle()).1, 0, "there is room for ten");
         }
         let healthy = stall();
         assert_eq!(gate.enter(ip("10.2.0.1"), healthy.abort_handle()).1, 1);
@@ -259,6 +289,30 @@ mod tests {
         }
         assert!(!healthy.is_finished() && !next.is_finished() && members.iter().all(|task| !task.is_finished()));
         assert_eq!(gate.in_flight(), 15);
+    }
+
+    #[tokio::test]
+    async fn all_handshakes_have_one_bound_and_each_side_keeps_its_half() {
+        let mut gate = Gate::new(GateLimits { in_flight: 40, ..GateLimits::default() });
+        let known: Vec<_> = (0..20).map(|n| IpAddr::from([10, 9, 0, n])).collect();
+        gate.set_members(known.iter().copied());
+        let stall = || tokio::spawn(std::future::pending::<()>()).abort_handle();
+        // Twenty addresses that are known could have 320 of their own.
+        for n in 0..320 {
+            gate.enter(known[n % 20], stall());
+            assert!(gate.in_flight() <= 40, "{}", gate.in_flight());
+        }
+        assert_eq!(gate.members_flying(), 40, "what strangers leave they may use");
+        for n in 0..100 {
+            gate.enter(IpAddr::from([10, 1, n, 1]), stall());
+            assert!(gate.in_flight() <= 40 && gate.members_flying() >= 20);
+        }
+        assert_eq!(gate.members_flying(), 20, "a stranger gets in, and members keep their half");
+        gate.enter(known[0], stall());
+        assert_eq!((gate.members_flying(), gate.in_flight()), (20, 40), "a member over that half costs a member");
+        assert_eq!(gate.make_room(25), 25);
+        assert_eq!((gate.members_flying(), gate.in_flight()), (15, 15), "strangers go first");
+        assert_eq!((gate.make_room(25), gate.in_flight()), (15, 0));
     }
 
     #[test]
@@ -306,10 +360,18 @@ mod tests {
                     let oldest = gate.flying.get(&gate.class(addr)).and_then(|tasks| tasks.front()).map(|(n, _)| *n);
                     let full = gate.flying.get(&gate.class(addr)).map_or(0, VecDeque::len)
                         >= if matches!(gate.class(addr), Class::Member(_)) { 2 } else { 3 };
+                    let before = (gate.members_flying(), gate.count - gate.members_flying());
                     let (pass, ended) = gate.enter(addr, runtime.spawn(std::future::pending::<()>()).abort_handle());
                     let mine = gate.flying.get(&pass.class).unwrap();
                     prop_assert_eq!(mine.back().map(|(n, _)| *n), Some(pass.number));
                     prop_assert!(ended <= 2);
+                    let halved = |members: usize| members.min(limits.in_flight / 2);
+                    let (mine_now, other_now) = match pass.class {
+                        Class::Member(_) => (gate.members_flying(), gate.count - gate.members_flying()),
+                        Class::Prefix(_) => (gate.count - gate.members_flying(), gate.members_flying()),
+                    };
+                    let other_before = if matches!(pass.class, Class::Member(_)) { before.1 } else { before.0 };
+                    prop_assert!(other_now >= halved(other_before), "{} of {} others are left, {} of mine", other_now, other_before, mine_now);
                     if full {
                         prop_assert!(ended >= 1 && mine.iter().all(|(n, _)| Some(*n) != oldest));
                     }
@@ -323,7 +385,7 @@ mod tests {
                     prop_assert!(!tasks.is_empty() && tasks.len() <= most, "{:?}", class);
                 }
                 prop_assert_eq!(gate.count, gate.flying.values().map(VecDeque::len).sum::<usize>());
-                prop_assert!(gate.strangers() <= limits.in_flight);
+                prop_assert!(gate.count <= limits.in_flight);
             }
         }
     }

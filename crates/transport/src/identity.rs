@@ -1,6 +1,7 @@
 //! A node's key, its certificate, and the CA certificate it came with.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use rumormill_wire::{NetworkId, NodeId, Signature};
@@ -39,6 +40,7 @@ pub struct Identity {
     name: String,
     node: NodeId,
     network: Option<NetworkId>,
+    valid: (SystemTime, SystemTime),
     certificate: CertificateDer<'static>,
     pkcs8: Vec<u8>,
     pair: Ed25519KeyPair,
@@ -61,7 +63,7 @@ impl Identity {
             .map_err(|_| content(certificate, "a PEM certificate"))?;
         let info = CertificateInfo::read(&der).map_err(|_| content(certificate, "an Ed25519 certificate"))?;
         let PrivateKeyDer::Pkcs8(pkcs8) =
-            PrivateKeyDer::from_pem_slice(&files::read(key)?).map_err(|_| content(key, "a PEM private key"))?
+            PrivateKeyDer::from_pem_slice(&files::read_key(key)?).map_err(|_| content(key, "a PEM private key"))?
         else {
             return Err(content(key, "a PKCS#8 private key"));
         };
@@ -71,7 +73,8 @@ impl Identity {
         if pair.public_key().as_ref() != info.node.as_bytes() {
             return Err(IdentityError::Mismatch { key: key.to_owned(), certificate: certificate.to_owned() });
         }
-        Ok(Self { name: info.name, node: info.node, network: info.network, certificate: der, pkcs8, pair })
+        let valid = (info.not_before, info.not_after);
+        Ok(Self { name: info.name, node: info.node, network: info.network, valid, certificate: der, pkcs8, pair })
     }
 
     /// The name in the certificate.
@@ -90,6 +93,12 @@ impl Identity {
     #[must_use]
     pub const fn network(&self) -> Option<NetworkId> {
         self.network
+    }
+
+    /// From when and until when its certificate is valid.
+    #[must_use]
+    pub const fn valid(&self) -> (SystemTime, SystemTime) {
+        self.valid
     }
 
     /// The certificate in DER.

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose,
     PKCS_ED25519,
 };
+use rumormill_wire::NodeId;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -15,9 +16,14 @@ use crate::ca::{CaError, LocalCa, ca_params, network_extension, validity};
 use crate::certificate::{CertificateInfo, NAME_SUFFIX, is_name};
 use crate::files;
 use crate::identity::Identity;
+use crate::pkcs8;
+use crate::revoke::seconds;
 
 /// How long a node certificate holds unless told otherwise: 398 days.
 pub const NODE_VALIDITY: Duration = Duration::from_secs(398 * 86_400);
+
+/// An automatic certificate that has less than this left at a start is made anew.
+const RENEWED_BEFORE: Duration = Duration::from_secs(30 * 86_400);
 
 /// Where an issued identity lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +36,15 @@ pub struct Issued {
     pub ca: PathBuf,
 }
 
+/// Whether a certificate is valid now and for a while.
+fn holds(identity: &Identity) -> bool {
+    let (from, until) = identity.valid();
+    let now = SystemTime::now();
+    from <= now && now + RENEWED_BEFORE < until
+}
+
 fn read_key(path: &Path) -> Result<Option<KeyPair>, CaError> {
-    match files::read_text(path) {
+    match files::read_key_text(path) {
         Ok(pem) => match KeyPair::from_pem(&pem) {
             Ok(key) if key.is_compatible(&PKCS_ED25519) => Ok(Some(key)),
             _ => Err(CaError::Content { path: path.to_owned(), what: "an Ed25519 private key" }),
@@ -69,16 +82,20 @@ impl LocalCa {
         let ca = out.map_or_else(|| self.certificate_path(), |dir| dir.join("ca.pem"));
         let issued = Issued { certificate: dir.join("cert.pem"), key: dir.join("key.pem"), ca };
         files::private_dir(&dir)?;
-        let revoked = self.revocations()?;
-        let lives = |key: &KeyPair| revoked.nodes.keys().all(|node| node.as_bytes() != key.public_key_raw());
+        let (revoked, retired) = (self.revocations()?, self.retired()?);
+        let lives = |key: &KeyPair| {
+            let node = key.public_key_raw().try_into().map(NodeId);
+            node.is_ok_and(|node| !revoked.revokes(&node) && !retired.contains(&node))
+        };
         let key = match read_key(&issued.key)?.filter(lives) {
             Some(key) => key,
             // One that lies here already is the name's, wherever it goes now.
             None => match read_key(&place.join("key.pem"))?.filter(lives) {
                 Some(key) => key,
-                None => KeyPair::generate_for(&PKCS_ED25519)?,
+                None => pkcs8::generate()?,
             },
         };
+        let key = pkcs8::as_version_1(&key)?;
         self.check_free(name, key.public_key_raw())?;
         let mut params = CertificateParams::new([format!("{name}{NAME_SUFFIX}")])?;
         params.distinguished_name = DistinguishedName::new();
@@ -89,6 +106,9 @@ impl LocalCa {
         (params.not_before, params.not_after) = validity(valid_for);
         let issuer = Issuer::new(ca_params(&self.network()), self.key()?);
         let certificate = params.signed_by(&key, &issuer)?;
+        if let Ok(node) = key.public_key_raw().try_into().map(NodeId) {
+            self.note_end(&place, &node, seconds(params.not_after.into()))?;
+        }
         let (key, pem) = (key.serialize_pem(), certificate.pem());
         let parts = [(Path::new("key.pem"), key.as_bytes()), (Path::new("cert.pem"), pem.as_bytes())];
         if out.is_none() {
@@ -111,7 +131,7 @@ impl LocalCa {
             Err(CaError::Unknown(_)) => return Ok(()),
             Err(other) => return Err(other),
         };
-        if before.as_bytes() == key || self.revocations()?.contains(&before) {
+        if before.as_bytes() == key || self.revocations()?.revokes(&before) || self.retired()?.contains(&before) {
             return Ok(());
         }
         Err(CaError::Taken { name: name.to_owned(), node: before })
@@ -133,6 +153,17 @@ impl LocalCa {
                 self.issue_locked(name, NODE_VALIDITY, None)?;
             }
         }
+        let identity = Identity::load(&certificate, &key)?;
+        if !self.is_automatic() || holds(&identity) || self.revocations()?.revokes(&identity.node()) {
+            return Ok(identity);
+        }
+        // Nobody asked for this one, so nobody renews it: it was made under another clock, or has run out.
+        let _lock = self.lock_name(name)?;
+        let identity = Identity::load(&certificate, &key)?;
+        if holds(&identity) {
+            return Ok(identity);
+        }
+        self.issue_locked(name, NODE_VALIDITY, None)?;
         Ok(Identity::load(&certificate, &key)?)
     }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -51,8 +52,11 @@ pub enum LinkError {
 
 /// TLS names a page of its documentation for an end without a farewell; here that is a crash or a cut wire.
 fn cause(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => "it ended without a farewell".to_owned(),
+    let told = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match (error.kind(), told) {
+        (io::ErrorKind::UnexpectedEof, _) => "it ended without a farewell".to_owned(),
+        // A dialler hears here what the other side found wrong with its certificate.
+        (_, Some(alert @ rustls::Error::AlertReceived(_))) => Refusal::of_tls(alert).to_string(),
         _ => error.to_string(),
     }
 }
@@ -72,6 +76,7 @@ pub struct AuthenticatedPeer {
     node: NodeId,
     name: String,
     certificate: Bytes,
+    until: SystemTime,
     addr: SocketAddr,
     tls: TlsInfo,
 }
@@ -91,6 +96,11 @@ impl AuthenticatedPeer {
     #[must_use]
     pub const fn certificate(&self) -> &Bytes {
         &self.certificate
+    }
+    /// Until when its certificate is valid.
+    #[must_use]
+    pub const fn until(&self) -> SystemTime {
+        self.until
     }
     /// Its address.
     #[must_use]
@@ -122,9 +132,11 @@ pub(crate) fn open(mut stream: Stream, addr: SocketAddr, trust: &Trust, limits: 
         node: info.node,
         name: info.name,
         certificate: Bytes::copy_from_slice(certificate),
+        until: info.not_after,
         addr,
         tls: TlsInfo { version: "TLSv1.3", group: group.map_or_else(String::new, group_name) },
     };
+    let mute = stream.mute();
     let (read, write) = tokio::io::split(stream);
     let reader = LinkReader {
         stream: read,
@@ -136,11 +148,13 @@ pub(crate) fn open(mut stream: Stream, addr: SocketAddr, trust: &Trust, limits: 
     };
     let writer = LinkWriter {
         stream: write,
+        mute,
         together: Vec::with_capacity(1_024),
         deadline: limits.limits.write,
         metrics: Arc::clone(&limits.metrics),
     };
-    Ok(Opened { reader, writer, peer })
+    let ours_until = peer.until;
+    Ok(Opened { reader, writer, peer, ours_until })
 }
 
 fn group_name(group: NamedGroup) -> String {
@@ -225,6 +239,7 @@ impl LinkReader {
 #[derive(Debug)]
 pub struct LinkWriter {
     stream: WriteHalf<Stream>,
+    mute: Arc<AtomicBool>,
     together: Vec<u8>,
     deadline: Duration,
     metrics: Arc<Metrics>,
@@ -268,6 +283,12 @@ impl LinkWriter {
             Ok(result) => Ok(result?),
             Err(_) => Err(LinkError::Stalled(deadline)),
         }
+    }
+
+    /// Closes our half of the connection without TLS's farewell: the peer reads what was written, and then sees a crash.
+    pub async fn cut(mut self) {
+        self.mute.store(true, Relaxed);
+        let _ = self.stream.shutdown().await;
     }
 
     /// Says goodbye to TLS and closes.

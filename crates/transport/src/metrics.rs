@@ -17,6 +17,8 @@ pub struct Metrics {
     pub evicted: AtomicU64,
     /// Connections over their prefix's rate.
     pub over_rate: AtomicU64,
+    /// Connections that came when only the descriptors kept for files were left, and tries to take one that failed.
+    pub descriptors_short: AtomicU64,
     /// Bytes of frames received.
     pub bytes_in: AtomicU64,
     /// Bytes of frames sent.
@@ -43,6 +45,7 @@ impl Metrics {
             ("links_made", &self.links),
             ("handshakes_evicted", &self.evicted),
             ("connections_over_rate", &self.over_rate),
+            ("descriptors_short", &self.descriptors_short),
             ("bytes_in", &self.bytes_in),
             ("bytes_out", &self.bytes_out),
             ("reads_slowed", &self.slowed),

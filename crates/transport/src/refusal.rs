@@ -57,6 +57,15 @@ pub enum Refusal {
     /// It is not on this machine, and the CA is the automatic one.
     #[error("the automatic CA serves loopback only")]
     Scope,
+    /// The two sides have no key exchange in common; where post-quantum is required there is only one.
+    #[error("no key exchange in common: one side may require X25519MLKEM768")]
+    KeyExchange,
+    /// The other side's clock is outside the dates of our certificate, or the other way round.
+    #[error("the other side says that our certificate is not valid now: see its dates and both clocks")]
+    OursNotValid,
+    /// The other side has our node id on its revocation list.
+    #[error("the other side says that our certificate is revoked")]
+    OursRevoked,
     /// The other side refused us; our own log cannot know more.
     #[error("refused by the other side")]
     ByPeer,
@@ -90,6 +99,9 @@ impl Refusal {
             Self::TooLong => "too_long",
             Self::Overload => "overload",
             Self::Scope => "scope",
+            Self::KeyExchange => "key_exchange",
+            Self::OursNotValid => "ours_not_valid",
+            Self::OursRevoked => "ours_revoked",
             Self::ByPeer => "by_peer",
             Self::Lost => "lost",
             Self::Protocol => "protocol",
@@ -124,6 +136,10 @@ impl Refusal {
             TlsError::NoApplicationProtocol | TlsError::AlertReceived(AlertDescription::NoApplicationProtocol) => {
                 Self::Alpn
             }
+            TlsError::PeerIncompatible(Incompatible::NoKxGroupsInCommon)
+            | TlsError::AlertReceived(AlertDescription::HandshakeFailure) => Self::KeyExchange,
+            TlsError::AlertReceived(AlertDescription::CertificateExpired) => Self::OursNotValid,
+            TlsError::AlertReceived(AlertDescription::CertificateRevoked) => Self::OursRevoked,
             TlsError::AlertReceived(_) => Self::ByPeer,
             TlsError::InvalidMessage(_) => Self::NotTls,
             _ => Self::Protocol,

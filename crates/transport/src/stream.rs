@@ -2,6 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -19,11 +21,13 @@ const MAX_FLIGHT_BYTES: usize = 4 * 1024;
 pub(crate) struct Counted {
     tcp: TcpStream,
     left: Option<usize>,
+    /// Set to close without TLS's farewell.
+    mute: Arc<AtomicBool>,
 }
 
 impl Counted {
-    pub(crate) const fn new(tcp: TcpStream) -> Self {
-        Self { tcp, left: Some(MAX_FLIGHT_BYTES) }
+    pub(crate) fn new(tcp: TcpStream) -> Self {
+        Self { tcp, left: Some(MAX_FLIGHT_BYTES), mute: Arc::default() }
     }
 
     /// The other end is known; from here on frames are bounded instead.
@@ -95,6 +99,15 @@ impl Stream {
         }
     }
 
+    /// Set it to have the stream closed without TLS's farewell.
+    pub(crate) fn mute(&self) -> Arc<AtomicBool> {
+        let tcp = match self {
+            Self::Client(stream) => stream.get_ref().0,
+            Self::Server(stream) => stream.get_ref().0,
+        };
+        Arc::clone(&tcp.mute)
+    }
+
     /// From here on it is a link: no count, and room for a bundle between TLS and the socket.
     pub(crate) fn handshake_done(&mut self, buffer: usize) {
         match self {
@@ -135,6 +148,9 @@ impl AsyncWrite for Stream {
         either!(self, stream => Pin::new(stream).poll_flush(cx))
     }
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => Pin::new(stream).poll_shutdown(cx))
+        either!(self, stream => {
+            let tcp = &mut *stream.get_mut().0;
+            if tcp.mute.load(Relaxed) { Pin::new(tcp).poll_shutdown(cx) } else { Pin::new(stream).poll_shutdown(cx) }
+        })
     }
 }

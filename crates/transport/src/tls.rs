@@ -1,8 +1,7 @@
 //! TLS 1.3 settings and the one verifier for both directions.
 
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
-use rumormill_wire::NodeId;
 use rumormill_wire::native::ALPN;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -15,14 +14,14 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use crate::endpoint::Expect;
 use crate::identity::Identity;
 use crate::refusal::Refusal;
-use crate::revocation::RevocationSet;
-use crate::trust::{Trust, provider};
+use crate::revocation::InForce;
+use crate::trust::{Trust, handshake_provider};
 
 /// Trust, the revocations of the moment, and for a dialler whom it expects.
 #[derive(Debug)]
 pub(crate) struct Verifier {
     pub trust: Trust,
-    pub revoked: Arc<RwLock<Arc<RevocationSet>>>,
+    pub revoked: InForce,
     pub expect: Expect,
     pub provider: Arc<CryptoProvider>,
 }
@@ -38,7 +37,7 @@ impl Verifier {
         if !fits {
             return Err(Refusal::WrongName.into_tls());
         }
-        if is_revoked(&self.revoked, &info.node) { Err(Refusal::Revoked.into_tls()) } else { Ok(()) }
+        if self.revoked.revokes(&info.node) { Err(Refusal::Revoked.into_tls()) } else { Ok(()) }
     }
 
     fn signature(
@@ -50,10 +49,6 @@ impl Verifier {
         verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
             .map_err(|_| Refusal::NoKey.into_tls())
     }
-}
-
-pub(crate) fn is_revoked(revoked: &RwLock<Arc<RevocationSet>>, node: &NodeId) -> bool {
-    revoked.read().unwrap_or_else(std::sync::PoisonError::into_inner).contains(node)
 }
 
 fn no_tls12() -> Error {
@@ -133,9 +128,9 @@ impl ClientCertVerifier for Verifier {
 }
 
 /// No tickets, no resumption, no early data: every link is a full handshake.
-pub(crate) fn server(identity: &Identity, verifier: Arc<Verifier>) -> Result<ServerConfig, Error> {
+pub(crate) fn server(identity: &Identity, verifier: Arc<Verifier>, post_quantum: bool) -> Result<ServerConfig, Error> {
     let (chain, key) = identity.tls();
-    let mut config = ServerConfig::builder_with_provider(provider())
+    let mut config = ServerConfig::builder_with_provider(handshake_provider(post_quantum))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)?;
@@ -146,9 +141,9 @@ pub(crate) fn server(identity: &Identity, verifier: Arc<Verifier>) -> Result<Ser
     Ok(config)
 }
 
-pub(crate) fn client(identity: &Identity, verifier: Arc<Verifier>) -> Result<ClientConfig, Error> {
+pub(crate) fn client(identity: &Identity, verifier: Arc<Verifier>, post_quantum: bool) -> Result<ClientConfig, Error> {
     let (chain, key) = identity.tls();
-    let mut config = ClientConfig::builder_with_provider(provider())
+    let mut config = ClientConfig::builder_with_provider(handshake_provider(post_quantum))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
         .with_custom_certificate_verifier(verifier)

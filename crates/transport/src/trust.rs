@@ -76,13 +76,24 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::clone(PROVIDER.get_or_init(make))
 }
 
+/// The provider of handshakes: with `post_quantum`, that key exchange and no other.
+pub(crate) fn handshake_provider(post_quantum: bool) -> Arc<CryptoProvider> {
+    let all = provider();
+    if !post_quantum {
+        return all;
+    }
+    let kx_groups = vec![rustls::crypto::aws_lc_rs::kx_group::X25519MLKEM768];
+    Arc::new(CryptoProvider { kx_groups, ..(*all).clone() })
+}
+
 impl Trust {
     /// Trust in a CA certificate, PEM.
     ///
     /// # Errors
     /// The file cannot be read, or is none.
     pub fn network_ca(path: &Path) -> Result<Self, TrustError> {
-        let der = CertificateDer::from_pem_slice(&files::read(path)?).map_err(|_| TrustError::NoCa(path.to_owned()))?;
+        let der = CertificateDer::from_pem_slice(&files::read_trusted(path)?)
+            .map_err(|_| TrustError::NoCa(path.to_owned()))?;
         Self::from_ca(&der).ok_or_else(|| TrustError::NoCa(path.to_owned()))
     }
 
@@ -101,7 +112,7 @@ impl Trust {
     /// # Errors
     /// Names the line and what is wrong with it.
     pub fn pinned(path: &Path) -> Result<Self, TrustError> {
-        let text = files::read_text(path)?;
+        let text = files::read_trusted_text(path)?;
         let pin = |line, what| TrustError::Pin { path: path.to_owned(), line, what };
         let mut network = None;
         let mut nodes = BTreeMap::new();

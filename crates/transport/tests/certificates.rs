@@ -14,9 +14,9 @@ use common::{DAY, Net, anywhere};
 use rumormill_transport::ca::NODE_VALIDITY;
 use rumormill_transport::gate::GateLimits;
 use rumormill_transport::link::LinkLimits;
-use rumormill_transport::revocation::BadList;
+use rumormill_transport::revocation::{BadList, check_file};
 use rumormill_transport::{
-    CaError, DialError, Endpoint, EndpointConfig, Expect, Identity, LocalCa, Refusal, RevocationSet, Trust,
+    CaError, DialError, Endpoint, EndpointConfig, Expect, Identity, LocalCa, Refusal, Revocations, Trust,
 };
 use rumormill_wire::{Incarnation, NodeId, Seq};
 
@@ -160,7 +160,11 @@ fn a_later_revocation_without_a_cut_keeps_the_cut() {
     let net = Net::new();
     let (node, cut) = (NodeId([1; 32]), BTreeMap::from([(Incarnation(3), Seq(17))]));
     net.ca.revoke(node, Some(cut.clone())).unwrap();
-    assert_eq!(net.ca.revoke(node, None).unwrap().nodes, BTreeMap::from([(node, Some(cut))]));
+    assert_eq!(cuts(&net.ca.revoke(node, None).unwrap().list), BTreeMap::from([(node, Some(cut))]));
+}
+
+fn cuts(list: &Revocations) -> BTreeMap<NodeId, Option<BTreeMap<Incarnation, Seq>>> {
+    list.nodes().map(|(node, revoked)| (*node, revoked.cut.clone())).collect()
 }
 
 #[test]
@@ -171,6 +175,93 @@ fn a_network_certificate_is_no_ca() {
     assert!(Trust::network_ca(&net.ca.home().join("nodes/n/cert.pem")).is_err());
     assert!(Trust::network_ca(&net.ca.home().join("ca/ca.key")).is_err());
     assert_eq!(Trust::network_ca(&net.ca.certificate_path()).unwrap().network(), net.ca.network());
+}
+
+/// Puts a certificate of these dates, in days from now, in the place of one that the CA issued.
+fn misdate(ca: &LocalCa, name: &str, from: i32, until: i32) {
+    let at = |days: i32| {
+        let by = DAY * days.unsigned_abs();
+        if days < 0 { SystemTime::now() - by } else { SystemTime::now() + by }
+    };
+    let read = |path: &Path| rcgen::KeyPair::from_pem(&fs::read_to_string(path).unwrap()).unwrap();
+    let place = ca.home().join("nodes").join(name);
+    let mut params = rcgen::CertificateParams::new([format!("{name}.rumormill.internal")]).unwrap();
+    params.custom_extensions = vec![common::network(&ca.network().0)];
+    (params.not_before, params.not_after) = (at(from).into(), at(until).into());
+    let mut issuer = rcgen::CertificateParams::default();
+    issuer.distinguished_name = rcgen::DistinguishedName::new();
+    let id = ca.network().to_string();
+    issuer.distinguished_name.push(rcgen::DnType::CommonName, format!("Rumormill {}", &id[..16]));
+    let issuer = rcgen::Issuer::new(issuer, read(&ca.home().join("ca/ca.key")));
+    let made = params.signed_by(&read(&place.join("key.pem")), &issuer).unwrap();
+    fs::write(place.join("cert.pem"), made.pem()).unwrap();
+}
+
+#[test]
+fn an_automatic_certificate_made_under_a_wrong_clock_is_made_anew_and_keeps_its_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = LocalCa::open_or_create(dir.path()).unwrap();
+    let node = ca.open_or_issue("n").unwrap().node();
+    for (from, until) in [(2, 400), (-400, -2), (-300, 3)] {
+        misdate(&ca, "n", from, until);
+        let again = ca.open_or_issue("n").unwrap();
+        let (from, until) = again.valid();
+        assert_eq!(again.node(), node);
+        assert!(from <= SystemTime::now() && until > SystemTime::now() + 300 * DAY);
+    }
+    misdate(&ca, "n", -10, 100);
+    assert!(ca.open_or_issue("n").unwrap().valid().1 < SystemTime::now() + 101 * DAY, "one that holds is left alone");
+    // Whoever made the CA on purpose decides until when a node belongs; and a revoked key gets nothing.
+    let net = Net::new();
+    net.identity("n");
+    misdate(&net.ca, "n", -10, -2);
+    assert!(net.identity("n").valid().1 < SystemTime::now());
+    ca.revoke(node, None).unwrap();
+    misdate(&ca, "n", -10, -2);
+    assert!(ca.open_or_issue("n").unwrap().valid().1 < SystemTime::now());
+}
+
+/// Whether a program is there.
+fn has(program: &str) -> bool {
+    std::process::Command::new(program).arg("--version").output().is_ok_and(|done| done.status.success())
+        || std::process::Command::new(program).arg("version").output().is_ok_and(|done| done.status.success())
+}
+
+#[test]
+fn keys_are_of_the_form_that_other_programs_read_and_older_ones_still_load() {
+    use rustls_pki_types::pem::PemObject;
+    let net = Net::new();
+    let issued = net.ca.issue("n", DAY, None).unwrap();
+    for path in [&issued.key, &net.ca.home().join("ca/ca.key")] {
+        let der = rustls_pki_types::PrivatePkcs8KeyDer::from_pem_file(path).unwrap();
+        let der = der.secret_pkcs8_der();
+        assert_eq!((der.len(), &der[..5]), (48, &[0x30, 0x2e, 0x02, 0x01, 0x00][..]), "PKCS#8, version 1");
+        if has("openssl") {
+            let done =
+                std::process::Command::new("openssl").args(["pkey", "-noout", "-in"]).arg(path).output().unwrap();
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        }
+    }
+    if has("python3") {
+        let load = "import ssl, sys; ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(sys.argv[1], sys.argv[2])";
+        let mut python = std::process::Command::new("python3");
+        let done = python.args(["-c", load]).args([&issued.certificate, &issued.key]).output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success() || said.contains("No module named"), "{said}");
+    }
+    // A key as the library writes it: version 2, with the public key. It loads, and a renewal writes it in version 1.
+    let old = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let there = net.dir.path().join("old");
+    fs::create_dir(&there).unwrap();
+    fs::set_permissions(&there, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(there.join("key.pem"), old.serialize_pem()).unwrap();
+    fs::set_permissions(there.join("key.pem"), fs::Permissions::from_mode(0o600)).unwrap();
+    let again = net.ca.issue("old", DAY, Some(&there)).unwrap();
+    let identity = Identity::load(&again.certificate, &again.key).unwrap();
+    assert_eq!(identity.node().as_bytes(), old.public_key_raw());
+    assert_ne!(fs::read_to_string(&again.key).unwrap(), old.serialize_pem());
+    fs::write(&again.key, old.serialize_pem()).unwrap();
+    assert_eq!(Identity::load(&again.certificate, &again.key).unwrap().node(), identity.node());
 }
 
 #[tokio::test]
@@ -184,6 +275,7 @@ async fn an_automatic_ca_serves_loopback_only() {
         loopback_only: ca.is_automatic(),
         gate: GateLimits::default(),
         link: LinkLimits::default(),
+        post_quantum: false,
     })
     .unwrap();
     for beyond in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[::ffff:0.0.0.0]:0"] {
@@ -204,17 +296,17 @@ fn a_revocation_list_is_the_cas_and_goes_round() {
     let net = Net::new();
     let (bob, carol) = (NodeId([1; 32]), NodeId([2; 32]));
     let path = LocalCa::revocations_path(net.ca.home());
-    let first = net.ca.revoke(bob, None).unwrap();
+    let first = net.ca.revoke(bob, None).unwrap().list;
     let old = fs::read(&path).unwrap();
-    assert_eq!(RevocationSet::check(&old, &net.trust()), Ok(first.clone()));
+    assert_eq!(check_file(&old, &net.trust()), Ok(first.clone()));
     let cut = BTreeMap::from([(Incarnation(3), Seq(17)), (Incarnation(9), Seq(1))]);
-    let second = net.ca.revoke(carol, Some(cut.clone())).unwrap();
+    let second = net.ca.revoke(carol, Some(cut.clone())).unwrap().list;
     let bytes = fs::read(&path).unwrap();
-    assert_eq!(RevocationSet::check(&bytes, &net.trust()), Ok(second.clone()));
-    assert_eq!((first.number, second.number), (1, 2));
-    assert_eq!(second.nodes, BTreeMap::from([(bob, None), (carol, Some(cut))]));
-    assert!(second.contains(&bob) && second.contains(&carol) && !first.contains(&carol));
-    assert!(!second.contains(&NodeId([3; 32])));
+    assert_eq!(check_file(&bytes, &net.trust()), Ok(second.clone()));
+    assert_eq!((first.number(), second.number()), (1, 2));
+    assert_eq!(cuts(&second), BTreeMap::from([(bob, None), (carol, Some(cut))]));
+    assert!(second.revokes(&bob) && second.revokes(&carol) && !first.revokes(&carol));
+    assert!(!second.revokes(&NodeId([3; 32])));
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
 }
 
@@ -227,14 +319,15 @@ fn a_changed_list_or_one_of_another_ca_counts_for_nothing() {
     for at in 0..bytes.len() {
         let mut changed = bytes.clone();
         changed[at] ^= 1;
-        assert!(RevocationSet::check(&changed, &net.trust()).is_err(), "byte {at}");
-        assert!(RevocationSet::check(&bytes[..at], &net.trust()).is_err(), "cut at {at}");
+        assert!(check_file(&changed, &net.trust()).is_err(), "byte {at}");
+        assert!(check_file(&bytes[..at], &net.trust()).is_err(), "cut at {at}");
     }
-    assert!(RevocationSet::check(&[&bytes[..], &[0]].concat(), &net.trust()).is_err(), "one byte more");
-    assert_eq!(RevocationSet::check(&bytes, &other.trust()), Err(BadList::Signature));
+    assert!(check_file(&[&bytes[..], &[0]].concat(), &net.trust()).is_err(), "one byte more");
+    assert!(check_file(&[&bytes[..], &bytes[..]].concat(), &net.trust()).is_err(), "one part twice");
+    assert_eq!(check_file(&bytes, &other.trust()), Err(BadList::Signature));
     let pins = net.dir.path().join("pins");
     fs::write(&pins, net.ca.network().to_string()).unwrap();
-    assert_eq!(RevocationSet::check(&bytes, &Trust::pinned(&pins).unwrap()), Err(BadList::NoCa));
+    assert_eq!(check_file(&bytes, &Trust::pinned(&pins).unwrap()), Err(BadList::NoCa));
     // The CA does not sign on top of what it did not sign.
     let mut changed = bytes;
     *changed.last_mut().unwrap() ^= 1;

@@ -12,7 +12,7 @@ use common::{
 use rcgen::{KeyPair, PKCS_ED25519};
 use rumormill_transport::gate::GateLimits;
 use rumormill_transport::link::LinkLimits;
-use rumormill_transport::{DialError, Endpoint, Expect, Identity, Refusal, RevocationSet, Trust};
+use rumormill_transport::{DialError, Endpoint, Expect, Identity, Refusal, Revocations, Trust};
 use rumormill_wire::NodeId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,12 +26,28 @@ async fn acceptor_refuses(good: &Endpoint, intruder: &Endpoint, reason: Refusal)
         Ok(mut opened) => {
             let read = soon("the end", opened.reader.next_frame()).await;
             assert!(!matches!(read, Ok(Some(_))), "{read:?}");
+            // What is wrong with it, as far as TLS has a word for that. The connection may have gone before the word came.
+            let (told, said) = (told(reason).to_string(), read.map(drop).map_err(|why| why.to_string()));
+            assert!(
+                said.is_ok() || said.as_ref().is_err_and(|why| why.contains(&told) || why.contains("reset")),
+                "{said:?}"
+            );
         }
-        Err(why) => assert!(matches!(why, DialError::Refused { reason: Refusal::ByPeer | Refusal::Lost, .. }), "{why}"),
+        Err(DialError::Refused { reason: why, .. }) => assert!([told(reason), Refusal::Lost].contains(&why), "{why}"),
+        Err(why) => panic!("{why}"),
     }
     refused_once(good, reason.name()).await;
     let none = tokio::time::timeout(std::time::Duration::from_millis(20), listener.accept()).await;
     assert!(none.is_err(), "no link comes out of a refusal");
+}
+
+/// What the one that is refused is told.
+fn told(reason: Refusal) -> Refusal {
+    match reason {
+        Refusal::Expired | Refusal::NotYetValid => Refusal::OursNotValid,
+        Refusal::Revoked => Refusal::OursRevoked,
+        _ => Refusal::ByPeer,
+    }
 }
 
 /// `good` dials the intruder and refuses for this reason.
@@ -109,12 +125,12 @@ async fn a_certificate_of_tomorrow_is_refused() {
 #[tokio::test]
 async fn a_revoked_node_is_refused() {
     let net = Net::new();
-    let set = net.ca.revoke(net.identity("peer").node(), None).unwrap();
+    let set = net.ca.revoke(net.identity("peer").node(), None).unwrap().list;
     let good = || {
         let good = net.endpoint("good");
         good.set_revoked(set.clone());
         // An older list does not bring it back.
-        good.set_revoked(RevocationSet::default());
+        good.set_revoked(Revocations::default());
         good
     };
     acceptor_refuses(&good(), &net.endpoint("peer"), Refusal::Revoked).await;

@@ -1,6 +1,10 @@
 //! The classroom proxy interface: what a person types to a proxy, what the proxy says to a process, what comes back.
 //!
-//! Every line ends with `\n` and nothing else. [`line_len`] cuts a stream; the parsers take a line without its end.
+//! Every line ends with `\n`. [`line_len`] cuts a stream; the parsers take a line without its end.
+//!
+//! The programs in use split what they read at white space, so what is typed or sent is read as they do: blanks ([`is_blank`])
+//! before, behind and between the words are taken, in any number, and so is the mark of UTF-8 (BOM) before them. A CR before
+//! the `\n` is a blank like the others; one inside a line is a fault. Written lines have one form, with single spaces.
 //!
 //! | line | read by |
 //! |---|---|
@@ -8,9 +12,11 @@
 //! | `msg <messageID> <message>`, `get chatLog`, `crash` | [`ProcessLine`] |
 //! | `chatLog <message>,<message>,...` | [`ReplyLine`] |
 //!
-//! Numbers are decimal without leading zeros, so that a line has one form; a message id is any integer and is kept as it
-//! was typed. The message is the rest of its line, spaces and commas included.
+//! Numbers are decimal without leading zeros; a message id is any integer and is kept as it was typed. The message is the rest
+//! of its line behind the blanks that follow the id, its inner spaces and commas included. What follows the word `get` is
+//! not looked at: whoever asks is answered.
 
+mod blank;
 mod fault;
 
 use nom::{
@@ -19,9 +25,11 @@ use nom::{
     combinator::{opt, rest},
 };
 
+pub use blank::is_blank;
 pub use fault::{ClassroomError, ClassroomFault};
 
 use crate::parse::{before, ensure, fault, run, utf8};
+use blank::{blanks, trimmed, word};
 
 /// The longest line, its end included, in bytes.
 pub const MAX_LINE_LEN: usize = 65_536;
@@ -31,8 +39,10 @@ pub const MAX_MESSAGE_ID_LEN: usize = 20;
 pub const CHAT_LOG: &str = "chatLog ";
 /// The request for the log.
 pub const GET_CHAT_LOG: &str = "get chatLog";
+/// How a request begins.
+pub const GET: &str = "get";
 /// How a message begins.
-pub const MSG: &str = "msg ";
+pub const MSG: &str = "msg";
 /// How a crash begins; what follows is ignored.
 pub const CRASH: &str = "crash";
 /// How a start begins, behind its id.
@@ -67,6 +77,12 @@ fn parse<'a, T>(line: &'a [u8], parser: impl FnMut(&'a [u8]) -> Parse<'a, T>) ->
     run(line, ClassroomFault::Trailing, parser).map_err(error)
 }
 
+/// The same of what a person or a program types: without the blanks around it.
+fn parse_typed<'a, T>(line: &'a [u8], parser: impl FnMut(&'a [u8]) -> Parse<'a, T>) -> Result<T, ClassroomError> {
+    let (start, typed) = trimmed(line);
+    parse(typed, parser).map_err(|why| ClassroomError { offset: why.offset.saturating_add(start), ..why })
+}
+
 /// A decimal number in its one form.
 fn number<T: core::str::FromStr>(input: &[u8]) -> Parse<'_, T> {
     let (rest, digits) = take_while(|byte: u8| byte.is_ascii_digit()).parse(input)?;
@@ -88,22 +104,27 @@ fn message_id(input: &[u8]) -> Parse<'_, &str> {
     Ok((rest, utf8(typed, input, ClassroomFault::MessageId)?))
 }
 
-fn space(input: &[u8]) -> Parse<'_, ()> {
-    let (rest, _) = tag(" ").parse(input)?;
-    Ok((rest, ()))
-}
-
 fn text(input: &[u8]) -> Parse<'_, &str> {
     let (end, bytes) = rest.parse(input)?;
     Ok((end, utf8(bytes, input, ClassroomFault::Utf8)?))
 }
 
+/// A text that was typed: a CR is no part of one.
+fn typed_text(input: &[u8]) -> Parse<'_, &str> {
+    if let Some(at) = input.iter().position(|byte| *byte == b'\r') {
+        return fault(input.get(at..).unwrap_or_default(), ClassroomFault::LineEnd);
+    }
+    text(input)
+}
+
 /// `<messageID> <message>`.
 fn message(input: &[u8]) -> Parse<'_, (&str, &str)> {
-    let (input, id) = message_id(input)?;
-    let (input, ()) = space(input)?;
+    let (at_id, ()) = blanks(input)?;
+    let (input, id) = message_id(at_id)?;
     ensure(!input.is_empty(), input, ClassroomFault::NoMessage)?;
-    let (end, text) = text(input)?;
+    ensure(input.first().copied().is_some_and(is_blank), at_id, ClassroomFault::MessageId)?;
+    let (input, ()) = blanks(input)?;
+    let (end, text) = typed_text(input)?;
     Ok((end, (id, text)))
 }
 
@@ -114,7 +135,7 @@ pub enum ProcessLine<'a> {
     Msg {
         /// An integer, as typed.
         id: &'a str,
-        /// The text, as typed.
+        /// The text, as typed, without the blanks around it.
         text: &'a str,
     },
     /// Show the log.
@@ -127,15 +148,16 @@ pub enum ProcessLine<'a> {
 }
 
 fn process_line(input: &[u8]) -> Parse<'_, ProcessLine<'_>> {
-    if let Some(input) = input.strip_prefix(MSG.as_bytes()) {
-        let (end, (id, text)) = message(input)?;
+    let (after, command) = word(input);
+    if command == MSG.as_bytes() {
+        let (end, (id, text)) = message(after)?;
         return Ok((end, ProcessLine::Msg { id, text }));
     }
-    if let Some(end) = input.strip_prefix(GET_CHAT_LOG.as_bytes()) {
-        return Ok((end, ProcessLine::GetChatLog));
+    if command == GET.as_bytes() {
+        return Ok((&[], ProcessLine::GetChatLog));
     }
     if let Some(input) = input.strip_prefix(CRASH.as_bytes()) {
-        let (end, suffix) = text(input)?;
+        let (end, suffix) = typed_text(input)?;
         return Ok((end, ProcessLine::Crash { suffix }));
     }
     fault(input, ClassroomFault::Command)
@@ -147,7 +169,7 @@ impl<'a> ProcessLine<'a> {
     /// # Errors
     /// It is no command, or a malformed one: a process stores nothing and says nothing.
     pub fn parse(line: &'a [u8]) -> Result<Self, ClassroomError> {
-        parse(line, process_line)
+        parse_typed(line, process_line)
     }
 
     /// Appends the line with its end.
@@ -155,12 +177,12 @@ impl<'a> ProcessLine<'a> {
     /// # Errors
     /// What the line would hold does not parse; `out` is then as before.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), ClassroomError> {
-        append(out, |out| self.put(out), |line| ProcessLine::parse(line).map(drop))
+        append(out, |out| self.put(out), |line| same(self, &ProcessLine::parse(line)?))
     }
 
     fn put(&self, out: &mut Vec<u8>) {
         let pieces: &[&str] = match self {
-            Self::Msg { id, text } => &[MSG, id, " ", text],
+            Self::Msg { id, text } => &[MSG, " ", id, " ", text],
             Self::GetChatLog => &[GET_CHAT_LOG],
             Self::Crash { suffix } => &[CRASH, suffix],
         };
@@ -203,13 +225,12 @@ fn place(id: u32, input: &[u8]) -> Parse<'_, Option<StartPlace>> {
     if input.is_empty() {
         return Ok((input, None));
     }
-    let (at_n, ()) = space(input)?;
+    let (at_n, ()) = blanks(input)?;
     let (input, n) = number::<u32>(at_n)?;
     ensure(id < n, at_n, ClassroomFault::IdRange)?;
-    let (input, ()) = space(input)?;
+    let (input, ()) = blanks(input)?;
     let Ok((end, port @ 1..)) = number::<u16>(input) else {
-        let wants = if input.is_empty() { ClassroomFault::Truncated } else { ClassroomFault::Port };
-        return fault(input, wants);
+        return fault(input, ClassroomFault::Port);
     };
     Ok((end, Some(StartPlace { n, port })))
 }
@@ -219,9 +240,9 @@ fn proxy_line(input: &[u8]) -> Parse<'_, ProxyLine<'_>> {
         return Ok((end, ProxyLine::Exit));
     }
     ensure(input.first().is_some_and(u8::is_ascii_digit), input, ClassroomFault::Command)?;
-    let (command, id) = number::<u32>(input)?;
-    let (command, ()) = space(command)?;
-    if let Some(rest) = command.strip_prefix(START.as_bytes()) {
+    let (input, id) = number::<u32>(input)?;
+    let (command, ()) = blanks(input)?;
+    if let (rest, b"start") = word(command) {
         let (end, place) = place(id, rest)?;
         return Ok((end, ProxyLine::Start { id, place }));
     }
@@ -235,7 +256,7 @@ impl<'a> ProxyLine<'a> {
     /// # Errors
     /// The place and the reason, for the person who typed it.
     pub fn parse(line: &'a [u8]) -> Result<Self, ClassroomError> {
-        parse(line, proxy_line)
+        parse_typed(line, proxy_line)
     }
 
     /// Appends the line with its end.
@@ -243,7 +264,7 @@ impl<'a> ProxyLine<'a> {
     /// # Errors
     /// What the line would hold does not parse; `out` is then as before.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), ClassroomError> {
-        append(out, |out| self.put(out), |line| ProxyLine::parse(line).map(drop))
+        append(out, |out| self.put(out), |line| same(self, &ProxyLine::parse(line)?))
     }
 
     fn put(&self, out: &mut Vec<u8>) {
@@ -324,6 +345,12 @@ impl<'a> ReplyLine<'a> {
         };
         append(out, put, |line| ReplyLine::parse(line).map(drop))
     }
+}
+
+/// Whether a written line reads as what was written: a text that begins or ends with a blank has no line.
+fn same<T: PartialEq>(wanted: &T, read: &T) -> Result<(), ClassroomError> {
+    let differs = ClassroomError { offset: 0, reason: ClassroomFault::Blank };
+    if wanted == read { Ok(()) } else { Err(differs) }
 }
 
 /// Appends what `put` writes and a line end, if the line parses.

@@ -12,6 +12,7 @@
 )]
 
 pub mod classroom;
+pub mod foreign;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 pub mod ids;
@@ -22,4 +23,5 @@ pub mod protobuf_peer;
 pub mod push_pull;
 pub mod udp_mesh;
 
+pub use foreign::{Foreign, ForeignText};
 pub use ids::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, ParseIdError, Seq, Signature};

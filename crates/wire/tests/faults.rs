@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use rumormill_wire::native::{
     BundleHeader, BundleView, Bye, ByeCode, Coverage, Cut, EntryState, Frame, Hello, LENGTH_LEN, MAX_BUNDLE_LEN,
-    MAX_FRAME_LEN, MAX_REVOCATION_LEN, Member, Proof, RangeRequest, RevocationEntry, RevocationList, Rumor,
+    MAX_FRAME_LEN, MAX_REVOCATION_LEN, Member, Proof, RangeRequest, RevocationEntry, RevocationPart, Rumor,
     SignedHeader, Status, StatusEntry, WireError, WireFault, frame_len, rumor_prefix,
 };
 use rumormill_wire::{Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
@@ -48,7 +48,7 @@ fn bundle(first: u64, count: u16, previous: u8, messages: &[u8]) -> Vec<u8> {
 }
 
 fn list(number: u64, count: u16, entries: &[u8]) -> Vec<u8> {
-    join(&[&number.to_be_bytes(), &[0; 8], &count.to_be_bytes(), entries, &[0; 64]])
+    join(&[&[1], &number.to_be_bytes(), &[0; 8], &count.to_be_bytes(), entries, &[0; 64]])
 }
 
 fn refused_frames() -> Vec<(Vec<u8>, WireError)> {
@@ -77,7 +77,7 @@ fn refused_frames() -> Vec<(Vec<u8>, WireError)> {
         (rumor(4, &one), at(1, F::FlagBits)),
         (rumor(0, &[0; MAX_BUNDLE_LEN + 1]), at(2, F::BundleLength)),
         (rumor(0, &bundle(0, 1, 0, &[])), at(42, F::FirstZero)),
-        (status(2, &[0], &[]), at(1, F::FlagBits)),
+        (status(4, &[0], &[]), at(1, F::FlagBits)),
         (join(&[&[7, 0, 0x80, 0]]), at(2, F::VarintForm)),
         (join(&[&[7, 0], &[0xff; 9], &[2]]), at(2, F::VarintRange)),
         (join(&[&[7, 0], &[0xff; 10]]), at(2, F::VarintRange)),
@@ -98,6 +98,10 @@ fn refused_frames() -> Vec<(Vec<u8>, WireError)> {
         (range(2, 1), at(41, F::RangeOrder)),
         (join(&[&[10], &[0; 356]]), at(41, F::FirstZero)),
         (join(&[&[11], &[0; MAX_REVOCATION_LEN + 1]]), at(1, F::RevocationLength)),
+        (join(&[&[15, 1], &[0; 8]]), at(2, F::RevocationNumber)),
+        (join(&[&[15, 1], &[1; 8], &[1], &[1; 8]]), at(10, F::PartOrder)),
+        (join(&[&[15, 2], &[1; 8], &[1], &[1; 8]]), at(10, F::PartOrder)),
+        (join(&[&[15, 2], &[1; 7]]), at(2, F::Truncated)),
     ]
 }
 
@@ -130,23 +134,24 @@ fn refused_bundles() -> Vec<(Vec<u8>, WireError)> {
 }
 
 fn refused_lists() -> Vec<(Vec<u8>, WireError)> {
-    let links = |node: u8| join(&[&[node; 32], &[0]]);
+    let id = |last: u8| join(&[&[1; 31], &[last]]);
+    let links = |last: u8| join(&[&id(last), &[0; 8], &[0]]);
     let cut = |lasts: &[u8]| {
         let count = u16::try_from(lasts.len()).unwrap().to_be_bytes();
         let lasts: Vec<u8> = lasts.iter().flat_map(|i| [0, 0, 0, 0, 0, 0, 0, *i, 9]).collect();
-        join(&[&[1; 32], &[1], &count, &lasts])
+        join(&[&[1; 32], &[0; 8], &[1], &count, &lasts])
     };
     vec![
         (vec![0; MAX_REVOCATION_LEN + 1], at(0, F::RevocationLength)),
-        (list(0, 0, &[]), at(0, F::RevocationNumber)),
-        (list(1, 1025, &[]), at(16, F::RevocationCount)),
-        (list(1, 1, &join(&[&[1; 32], &[2]])), at(50, F::Cut)),
-        (list(1, 2, &join(&[&links(2), &links(2)])), at(51, F::NodeOrder)),
-        (list(1, 2, &join(&[&links(2), &links(1)])), at(51, F::NodeOrder)),
-        (list(1, 1, &join(&[&[1; 32], &[1], &1025u16.to_be_bytes()])), at(51, F::CutCount)),
-        (list(1, 1, &cut(&[1, 1])), at(62, F::IncarnationOrder)),
-        (list(1, 1, &cut(&[2, 1])), at(62, F::IncarnationOrder)),
-        (join(&[&list(1, 0, &[]), &[0]]), at(82, F::Trailing)),
+        (list(0, 0, &[]), at(1, F::RevocationNumber)),
+        (list(1, 1, &join(&[&[1; 32], &[0; 8], &[2]])), at(59, F::Cut)),
+        (list(1, 2, &join(&[&links(2), &links(2)])), at(60, F::NodeOrder)),
+        (list(1, 2, &join(&[&links(2), &links(1)])), at(60, F::NodeOrder)),
+        (list(1, 1, &join(&[&[2; 32], &[0; 8], &[0]])), at(19, F::NodePlace)),
+        (list(1, 1, &join(&[&[1; 32], &[0; 8], &[1], &1025u16.to_be_bytes()])), at(60, F::CutCount)),
+        (list(1, 1, &cut(&[1, 1])), at(71, F::IncarnationOrder)),
+        (list(1, 1, &cut(&[2, 1])), at(71, F::IncarnationOrder)),
+        (join(&[&list(1, 0, &[]), &[0]]), at(83, F::Trailing)),
     ]
 }
 
@@ -159,7 +164,7 @@ fn each_fault_is_found_at_its_place() {
         assert_eq!(BundleView::parse(&bytes).unwrap_err(), error, "{:02x?}", &bytes[..bytes.len().min(220)]);
     }
     for (bytes, error) in refused_lists() {
-        assert_eq!(RevocationList::parse(&bytes).unwrap_err(), error, "{:02x?}", &bytes[..bytes.len().min(120)]);
+        assert_eq!(RevocationPart::parse(&bytes).unwrap_err(), error, "{:02x?}", &bytes[..bytes.len().min(120)]);
     }
 }
 
@@ -207,18 +212,20 @@ fn unencodable(check: &mut dyn FnMut(Frame<'_>, WireFault)) {
         network: NetworkId::ZERO,
         incarnation: Incarnation(0),
         features: 0,
-        name: "a",
-        agent: "",
+        name: "a".into(),
+        agent: "".into(),
     };
     let long = "x".repeat(300);
     check(Frame::Hello(Hello { min: 0, ..hello }), F::Versions);
-    check(Frame::Hello(Hello { name: "", ..hello }), F::NameLength);
-    check(Frame::Hello(Hello { name: &long, ..hello }), F::NameLength);
-    check(Frame::Hello(Hello { agent: &long[..65], ..hello }), F::AgentLength);
-    check(Frame::Bye(Bye { code: ByeCode::LEAVING, retry_after_s: 0, reason: &long[..129] }), F::ReasonLength);
+    check(Frame::Hello(Hello { name: "".into(), ..hello }), F::NameLength);
+    check(Frame::Hello(Hello { name: long.as_str().into(), ..hello }), F::NameLength);
+    check(Frame::Hello(Hello { agent: long[..65].into(), ..hello }), F::AgentLength);
+    check(Frame::Bye(Bye { code: ByeCode::LEAVING, retry_after_s: 0, reason: long[..129].into() }), F::ReasonLength);
     check(Frame::Member(Member { node: NodeId::ZERO, evidence: &[] }), F::EvidenceLength);
     check(Frame::Member(Member { node: NodeId::ZERO, evidence: &[0; 4097] }), F::EvidenceLength);
     check(Frame::Revoked(&[0; MAX_REVOCATION_LEN + 1]), F::RevocationLength);
+    check(Frame::Revisions([(1, 0)].as_slice().into()), F::RevocationNumber);
+    check(Frame::Revisions([(2, 1), (2, 1)].as_slice().into()), F::PartOrder);
     check(Frame::Range(RangeRequest { origin: Origin::MIN, from: Seq(2), until: Seq(2) }), F::RangeOrder);
     let one = bundle(1, 1, 0, &[0, 1, 0, 0]);
     let rumor = Rumor { want_status: false, answers_range: false, header: HEADER, bundle: &one };
@@ -240,7 +247,8 @@ fn unencodable_status(check: &mut dyn FnMut(Frame<'_>, WireFault)) {
     };
     let mut refuse = |coverage, entries: &[StatusEntry], reason| {
         let entries = entries.into();
-        let status = Status { want_status: false, heard: 0, fingerprint: [0; 16], origins: 0, coverage, entries };
+        let status =
+            Status { want_status: false, hold: false, heard: 0, fingerprint: [0; 16], origins: 0, coverage, entries };
         check(Frame::Status(status), reason);
     };
     let backwards = Coverage::Range { low: Origin::MAX, high: Origin::MIN };
@@ -262,7 +270,7 @@ fn what_no_reader_takes_no_encoder_makes() {
         assert_eq!(out, [7, 7], "the output is as before");
         cases += 1;
     });
-    assert_eq!(cases, 18);
+    assert_eq!(cases, 20);
     assert!(rumor_prefix(false, false, MAX_BUNDLE_LEN).is_ok());
     for len in [0, 145, MAX_BUNDLE_LEN + 1, usize::MAX] {
         assert_eq!(rumor_prefix(false, false, len).unwrap_err().0, F::BundleLength);
@@ -271,25 +279,26 @@ fn what_no_reader_takes_no_encoder_makes() {
 
 #[test]
 fn no_list_is_made_that_breaks_the_rules() {
-    let links = |node| RevocationEntry { node: NodeId([node; 32]), cut: Cut::Links };
+    let id = |n: u16| {
+        let mut node = [1; 32];
+        node[30..].copy_from_slice(&n.to_be_bytes());
+        NodeId(node)
+    };
+    let links = |n| RevocationEntry { node: id(n), not_after: 0, cut: Cut::Links };
     let lasts: Vec<_> = (0..1025).map(|i| (Incarnation(i), Seq(u64::MAX))).collect();
-    let cut = |lasts| RevocationEntry { node: NodeId([1; 32]), cut: Cut::Last(lasts) };
-    let many: Vec<_> = (0..1025u16)
-        .map(|i| {
-            let mut node = [0; 32];
-            node[..2].copy_from_slice(&i.to_be_bytes());
-            RevocationEntry { node: NodeId(node), cut: Cut::Last(lasts[..8].into()) }
-        })
+    let cut = |lasts| RevocationEntry { node: id(1), not_after: 0, cut: Cut::Last(lasts) };
+    let many: Vec<_> = (0..1024u16)
+        .map(|i| RevocationEntry { node: id(i), not_after: 0, cut: Cut::Last(lasts[..8].into()) })
         .collect();
     let refuse = |number, entries: &[_], reason| {
-        assert_eq!(RevocationList::encode(number, 0, entries).unwrap_err().0, reason);
+        assert_eq!(RevocationPart::encode(1, number, 0, entries).unwrap_err().0, reason);
     };
+    assert_eq!(RevocationPart::encode(2, 1, 0, &[links(1)]).unwrap_err().0, F::NodePlace);
     refuse(0, &[], F::RevocationNumber);
     refuse(1, &[links(2), links(1)], F::NodeOrder);
     refuse(1, &[links(1), links(1)], F::NodeOrder);
     refuse(1, &[cut(lasts.as_slice().into())], F::CutCount);
     let backwards = [lasts[1], lasts[0]];
     refuse(1, &[cut(backwards.as_slice().into())], F::IncarnationOrder);
-    refuse(1, &many, F::RevocationCount);
-    refuse(1, &many[..1024], F::RevocationLength);
+    refuse(1, &many, F::RevocationLength);
 }

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use rumormill_wire::classroom;
 use rumormill_wire::native::{
     BundleBuilder, BundleView, Coverage, EntryState, Frame, LENGTH_LEN, MAX_STATUS_ENTRIES, MessageKind, PushError,
-    RevocationList, Status, StatusEntry, frame_len, kind,
+    RevocationPart, Status, StatusEntry, frame_len, kind,
 };
 use rumormill_wire::peer_line;
 use rumormill_wire::protobuf_peer as peer;
@@ -27,11 +27,14 @@ fn parse_all(input: &[u8]) -> usize {
         if let Frame::Buckets(sums) = &frame {
             sums.iter().for_each(|_| count(true));
         }
+        if let Frame::Revisions(parts) = &frame {
+            parts.iter().for_each(|_| count(true));
+        }
     }
     if let Ok(view) = BundleView::parse(input) {
         view.messages().for_each(|_| count(true));
     }
-    if let Ok(list) = RevocationList::parse(input) {
+    if let Ok(list) = RevocationPart::parse(input) {
         list.entries().for_each(|_| count(true));
     }
     count(request_len(input, true).is_ok());
@@ -123,7 +126,8 @@ fn the_largest_of_each_format_makes_no_parser_allocate() {
         .collect();
     let coverage = Coverage::Range { low: Origin::MIN, high: Origin::MAX };
     let entries = entries.as_slice().into();
-    let status = Status { want_status: true, heard: u64::MAX, fingerprint: [0; 16], origins: 0, coverage, entries };
+    let status =
+        Status { want_status: true, hold: true, heard: u64::MAX, fingerprint: [0; 16], origins: 0, coverage, entries };
     let mut out = Vec::new();
     Frame::Status(status).encode(&mut out).unwrap();
     assert!(assert_no_allocation("status", &out[LENGTH_LEN..]) >= MAX_STATUS_ENTRIES);

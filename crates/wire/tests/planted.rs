@@ -2,8 +2,8 @@
 //! by seeds changed with words of the dictionary. The sound codec has to stand the same.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use rumormill_wire::classroom::ProxyLine;
-use rumormill_wire::fuzz::classroom::{ProxyLines, lines_with};
+use rumormill_wire::classroom::{ProcessLine, ProxyLine};
+use rumormill_wire::fuzz::classroom::{ProxyLines, typed_with};
 use rumormill_wire::fuzz::menu_mesh::{MeshLines, mesh_with};
 use rumormill_wire::fuzz::native::{
     Bundles, Frames, Revocations, bundle_with, frame_with, revocation_with, status_with, stream_with,
@@ -13,7 +13,7 @@ use rumormill_wire::fuzz::protobuf_peer::{Bodies, frames_with};
 use rumormill_wire::fuzz::push_pull::{RelayFrames, Requests, relay_with, request_with};
 use rumormill_wire::fuzz::udp_mesh::{Datagrams, datagram_with};
 use rumormill_wire::fuzz::{Codec, Finding, Stream, TARGETS};
-use rumormill_wire::native::{BundleView, Coverage, Frame, RevocationList, WireError};
+use rumormill_wire::native::{BundleView, Coverage, Frame, RevocationPart, WireError};
 use rumormill_wire::peer_line::{Line, mesh::MeshLine};
 use rumormill_wire::protobuf_peer::check_body;
 use rumormill_wire::push_pull::{Request, relay::RelayFrame};
@@ -173,16 +173,17 @@ fn a_bundle_that_loses_the_end_of_a_long_body_is_found() {
 struct ShortList;
 
 impl Codec for ShortList {
-    type Value<'a> = RevocationList<'a>;
+    type Value<'a> = RevocationPart<'a>;
 
-    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<RevocationList<'a>, usize> {
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<RevocationPart<'a>, usize> {
         Revocations.parse(bytes)
     }
 
-    fn encode(&self, list: &RevocationList<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+    fn encode(&self, list: &RevocationPart<'_>, out: &mut Vec<u8>) -> Result<(), String> {
         let entries: Vec<_> = list.entries().take(2).collect();
-        let signed = RevocationList::encode(list.number(), list.issued(), &entries).map_err(|e| e.to_string())?;
-        out.extend_from_slice(&RevocationList::seal(signed, list.signature()));
+        let signed =
+            RevocationPart::encode(list.place(), list.number(), list.issued(), &entries).map_err(|e| e.to_string())?;
+        out.extend_from_slice(&RevocationPart::seal(signed, list.signature()));
         Ok(())
     }
 }
@@ -241,15 +242,20 @@ fn a_second_form_of_a_length_is_found() {
     assert!(found("relay_43110", |input| relay_with(&Padded, input)).is_some());
 }
 
-/// Takes a carriage return for a part of the line's end.
-struct WindowsLines;
+/// Takes the blanks behind a message for a part of it.
+struct KeptBlanks;
 
-impl Codec for WindowsLines {
+impl Codec for KeptBlanks {
     type Value<'a> = ProxyLine<'a>;
 
     fn parse<'a>(&self, bytes: &'a [u8]) -> Result<ProxyLine<'a>, usize> {
-        let line = bytes.strip_suffix(b"\n").ok_or(bytes.len())?;
-        ProxyLine::parse(line.strip_suffix(b"\r").unwrap_or(line)).map_err(|e| e.offset)
+        let mut read = ProxyLines.parse(bytes)?;
+        if let ProxyLine::To { line: ProcessLine::Msg { text, .. }, .. } = &mut read {
+            let whole = core::str::from_utf8(bytes).map_err(|why| why.valid_up_to())?;
+            let at = whole.rfind(*text).unwrap_or_default();
+            *text = whole.split_at(at).1.trim_end_matches('\n');
+        }
+        Ok(read)
     }
 
     fn encode(&self, line: &ProxyLine<'_>, out: &mut Vec<u8>) -> Result<(), String> {
@@ -257,15 +263,15 @@ impl Codec for WindowsLines {
     }
 }
 
-impl Stream for WindowsLines {
+impl Stream for KeptBlanks {
     fn cut(&self, bytes: &[u8], ended: bool) -> Result<Option<usize>, usize> {
         ProxyLines.cut(bytes, ended)
     }
 }
 
 #[test]
-fn a_second_line_end_is_found() {
-    assert!(found("classroom_proxy", |input| lines_with(&WindowsLines, input)).is_some());
+fn blanks_that_stay_in_a_message_are_found() {
+    assert!(found("classroom_proxy", |input| typed_with(&KeptBlanks, input)).is_some());
 }
 
 /// Takes an address with zeros before its port.

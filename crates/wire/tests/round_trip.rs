@@ -153,7 +153,7 @@ proptest! {
         let name = if name.is_empty() { "n".to_owned() } else { name };
         let hello = Hello {
             min, max: min.saturating_add(more), network: NetworkId(network), incarnation: Incarnation(incarnation),
-            features, name: &name, agent: &agent,
+            features, name: name.as_str().into(), agent: agent.as_str().into(),
         };
         round(&Frame::Hello(hello));
         ends_where_it_says(&Frames, &encode(&Frame::Hello(hello))[LENGTH_LEN..]);
@@ -166,7 +166,7 @@ proptest! {
         for frame in [
             Frame::Ping(nonce),
             Frame::Pong(nonce),
-            Frame::Bye(Bye { code: ByeCode(code), retry_after_s, reason: &reason }),
+            Frame::Bye(Bye { code: ByeCode(code), retry_after_s, reason: reason.as_str().into() }),
             Frame::Range(RangeRequest { origin, from, until }),
         ] {
             round(&frame);
@@ -186,6 +186,14 @@ proptest! {
     }
 
     #[test]
+    fn revisions(parts in btree_map(any::<u8>(), 1u64.., 0..256)) {
+        let parts: Vec<_> = parts.into_iter().collect();
+        let frame = Frame::Revisions(parts.as_slice().into());
+        round(&frame);
+        prop_assert_eq!(encode(&frame).len(), LENGTH_LEN + 1 + 9 * parts.len());
+    }
+
+    #[test]
     fn buckets(start: u64) {
         let sums = core::array::from_fn(|i| start.wrapping_mul(i as u64 + 1));
         let frame = Frame::Buckets((&sums).into());
@@ -194,11 +202,11 @@ proptest! {
     }
 
     #[test]
-    fn status(flag: bool, heard in number(), fingerprint: [u8; 16], origins: u32, entries in status_entries(), all: bool) {
+    fn status(flag: bool, hold: bool, heard in number(), fingerprint: [u8; 16], origins: u32, entries in status_entries(), all: bool) {
         let ends = entries.first().zip(entries.last()).filter(|_| all);
         let coverage = ends.map_or(Coverage::Listed, |(low, high)| Coverage::Range { low: low.origin, high: high.origin });
         let listed = entries.as_slice().into();
-        let status = Status { want_status: flag, heard, fingerprint, origins, coverage, entries: listed };
+        let status = Status { want_status: flag, hold, heard, fingerprint, origins, coverage, entries: listed };
         let bytes = encode(&Frame::Status(status.clone()));
         let Ok(Frame::Status(read)) = Frame::decode(&bytes[LENGTH_LEN..]) else { panic!("no STATUS") };
         prop_assert!(read.entries.iter().eq(entries.iter().copied()));
@@ -225,18 +233,20 @@ proptest! {
     }
 
     #[test]
-    fn revocation_lists(number in seq(), issued: u64, cuts in btree_map(any::<[u8; 32]>(), option::of(btree_map(number(), number(), 0..5)), 0..10)) {
+    fn parts_of_revocation_lists(place: u8, number in seq(), issued: u64, not_after: u64, cuts in btree_map(any::<[u8; 31]>(), option::of(btree_map(number(), number(), 0..5)), 0..10)) {
         let cuts: Vec<_> = cuts.into_iter().map(|(node, cut)| {
+            let node: [u8; 32] = [&[place], &node[..]].concat().try_into().unwrap();
             (node, cut.map(|cut| cut.into_iter().map(|(i, n)| (Incarnation(i), Seq(n))).collect::<Vec<_>>()))
         }).collect();
         let entries: Vec<_> = cuts.iter().map(|(node, cut)| RevocationEntry {
             node: NodeId(*node),
+            not_after,
             cut: cut.as_deref().map_or(Cut::Links, |lasts| Cut::Last(lasts.into())),
         }).collect();
-        let signed = RevocationList::encode(number.0, issued, &entries).unwrap();
-        let bytes = RevocationList::seal(signed.clone(), &Signature([1; 64]));
-        let list = RevocationList::parse(&bytes).unwrap();
-        prop_assert_eq!((list.number(), list.issued(), list.len()), (number.0, issued, entries.len()));
+        let signed = RevocationPart::encode(place, number.0, issued, &entries).unwrap();
+        let bytes = RevocationPart::seal(signed.clone(), &Signature([1; 64]));
+        let list = RevocationPart::parse(&bytes).unwrap();
+        prop_assert_eq!((list.place(), list.number(), list.issued(), list.len()), (place, number.0, issued, entries.len()));
         prop_assert_eq!(list.entries().collect::<Vec<_>>(), entries);
         prop_assert_eq!(list.signed_part(), signed);
         prop_assert_eq!(list.signature(), &Signature([1; 64]));
@@ -255,7 +265,7 @@ proptest! {
     }
 
     #[test]
-    fn noise(bytes in vec(any::<u8>(), 0..400), kind in 0u8..0x0e) {
+    fn noise(bytes in vec(any::<u8>(), 0..400), kind in 0u8..0x10) {
         frame_with(&Frames, &bytes).unwrap();
         frame_with(&Frames, &[&[kind], &bytes[..]].concat()).unwrap();
         bundle_with(&Bundles, &bytes).unwrap();

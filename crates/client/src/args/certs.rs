@@ -2,10 +2,10 @@
 
 use clap::{Arg, Command, value_parser};
 
-use super::{flag, help, value};
+use super::{flag, help, path, socket, value};
 
 pub(super) fn certs() -> Command {
-    let home = || value("home", help("home")).value_name("DIR");
+    let home = || path("home", help("home")).value_name("DIR");
     Command::new("certs")
         .about("Make and look at certificates")
         .subcommand_required(true)
@@ -20,9 +20,7 @@ pub(super) fn certs() -> Command {
             Command::new("issue")
                 .about("Issue or renew the certificate of a node; a renewed one keeps its key")
                 .arg(Arg::new("name").required(true).value_name("NAME"))
-                .arg(
-                    value("out", "Directory for cert.pem, key.pem and ca.pem [default: in the home]").value_name("DIR"),
-                )
+                .arg(path("out", "Directory for cert.pem, key.pem and ca.pem [default: in the home]").value_name("DIR"))
                 .arg(
                     value("days", "Days until it expires")
                         .value_parser(value_parser!(u32).range(1..=3_650))
@@ -43,18 +41,23 @@ pub(super) fn certs() -> Command {
         )
         .subcommand(
             Command::new("revoke")
-                .about("Put a node on the revocation list: its links end and no new one is taken")
+                .about(
+                    "Put a node on the revocation list: its links end, no new one is taken, and of its messages those \
+                     count that a running node has",
+                )
                 .arg(Arg::new("who").required(true).value_name("NAME|NODE-ID"))
+                .args(socket())
                 .arg(
-                    value(
-                        "socket",
-                        "A running node that says what to keep: later messages of the revoked one will not count",
-                    )
-                    .value_name("PATH"),
+                    flag("no-cut", "Ask no node: all its messages count, also what its key signs later")
+                        .conflicts_with_all(["socket", "state", "cut-all"]),
+                )
+                .arg(
+                    flag("cut-all", "Ask no node: none of its messages counts").conflicts_with_all(["socket", "state"]),
                 )
                 .arg(home())
                 .after_help(
-                    "Examples:\n  rumormill certs revoke alice\n  rumormill certs revoke alice --socket bob.d/node.sock",
+                    "Examples:\n  rumormill certs revoke alice --state bob.d\n  \
+                     rumormill certs revoke alice --home ca --no-cut",
                 ),
         )
         .after_help(
@@ -62,6 +65,6 @@ pub(super) fn certs() -> Command {
              rumormill certs init\n  \
              rumormill certs issue alice --out alice.d\n  \
              rumormill certs show alice\n  \
-             rumormill certs revoke alice --socket bob.d/node.sock",
+             rumormill certs revoke alice --state bob.d",
         )
 }

@@ -7,7 +7,7 @@ use rumormill_node::view::LogLine;
 use serde::Serialize;
 
 use super::cast::{Cast, NAMES};
-use crate::output::{Failure, colour, line};
+use crate::output::{Failure, Out, colour};
 
 /// Who crashes.
 const CAROL: usize = 2;
@@ -23,24 +23,25 @@ pub struct Summary {
     seconds: f64,
 }
 
-struct Teller {
+struct Teller<'a> {
+    out: &'a mut Out,
     begun: Instant,
     quiet: bool,
     colours: bool,
 }
 
-impl Teller {
-    fn say(&self, text: &str) {
+impl Teller<'_> {
+    fn say(&mut self, text: &str) {
         if !self.quiet {
             let (dim, plain) = if self.colours { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
-            line(format_args!("{dim}{:6.2} s{plain}  {text}", self.begun.elapsed().as_secs_f64()));
+            self.out.line(format_args!("{dim}{:6.2} s{plain}  {text}", self.begun.elapsed().as_secs_f64()));
         }
     }
 }
 
 /// Runs it.
-pub async fn tell(quiet: bool) -> Result<Summary, Failure> {
-    let teller = Teller { begun: Instant::now(), quiet, colours: colour(&stdout()) };
+pub async fn tell(quiet: bool, out: &mut Out) -> Result<Summary, Failure> {
+    let mut teller = Teller { out, begun: Instant::now(), quiet, colours: colour(&stdout()) };
     let mut cast = Cast::gather()?;
     let all = [0, 1, 2, 3, 4];
     for n in all {
@@ -70,11 +71,11 @@ pub async fn tell(quiet: bool) -> Result<Summary, Failure> {
     teller.say("carol is back, on her old store: what she had is there, what she missed came from her neighbours");
     cast.send(CAROL, "I am back. What did I miss? Nothing.").await?;
     cast.have(&all, 8).await?;
-    finish(&cast, &teller, tls).await
+    finish(&cast, &mut teller, tls).await
 }
 
 /// Compares the logs of all, message by message and by fingerprint.
-async fn finish(cast: &Cast, teller: &Teller, tls: String) -> Result<Summary, Failure> {
+async fn finish(cast: &Cast, teller: &mut Teller<'_>, tls: String) -> Result<Summary, Failure> {
     let mut logs = Vec::new();
     for n in 0..NAMES.len() {
         let log = cast.log(n).await.map_err(|why| cast.failure(n, &why.to_string()))?;
@@ -91,7 +92,7 @@ async fn finish(cast: &Cast, teller: &Teller, tls: String) -> Result<Summary, Fa
     }
     teller.say(&format!("all five logs are the same: {} messages, fingerprint {fingerprint}", first.len()));
     if !teller.quiet {
-        show(first);
+        show(teller.out, first);
     }
     Ok(Summary {
         nodes: NAMES.len(),
@@ -103,13 +104,13 @@ async fn finish(cast: &Cast, teller: &Teller, tls: String) -> Result<Summary, Fa
     })
 }
 
-fn show(log: &[LogLine]) {
+fn show(out: &mut Out, log: &[LogLine]) {
     let (bold, plain) = if colour(&stdout()) { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
-    line("");
+    out.line("");
     for message in log {
         let who = message.from.as_deref().unwrap_or("?");
-        line(format_args!("  {bold}{who:<6}{plain} {}", message.text));
+        out.line(format_args!("  {bold}{who:<6}{plain} {}", message.text.as_foreign().whole()));
     }
-    line("");
-    line("Next: `rumormill --help`, or `rumormill node --name alice --state alice.d` to run a node of your own.");
+    out.line("");
+    out.line("Next: `rumormill --help`, or `rumormill node --name alice --state alice.d` to run a node of your own.");
 }

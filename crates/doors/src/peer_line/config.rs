@@ -23,6 +23,8 @@ pub struct Config {
     pub source_port: Option<u16>,
     /// Those who get a message at launch.
     pub contacts: Vec<SocketAddr>,
+    /// Those who are spoken to in brackets before they have spoken.
+    pub bracketed: Vec<SocketAddr>,
     /// The pause after the first try to reach a contact.
     pub retry: Duration,
 }
@@ -33,7 +35,7 @@ impl Config {
     /// # Errors
     /// Names the key and what is allowed.
     pub fn from_spec(spec: &Spec) -> Result<Self, SpecError> {
-        spec.only(&["listen", "name", "source-port"], &["contact"])?;
+        spec.only(&["listen", "name", "source-port"], &["contact", "bracketed"])?;
         let listen = spec.listen(None)?;
         let team = spec.text("name").map(ToOwned::to_owned);
         if team.as_ref().is_some_and(|team| team.is_empty() || team.len() > MAX_TEAM_LEN || one_word(team) != *team) {
@@ -44,7 +46,7 @@ impl Config {
             port => u16::try_from(port).ok(),
         };
         let mut contacts = Vec::new();
-        for contact in spec.addrs("contact")? {
+        for contact in spec.hosts("contact")? {
             if contact.port() == 0 || contact.ip().is_unspecified() || contact == listen {
                 return Err(spec.error(format!("contact: nobody can be reached at {contact}")));
             }
@@ -55,7 +57,11 @@ impl Config {
         if contacts.len() > MAX_CONTACTS {
             return Err(spec.error(format!("contact: at most {MAX_CONTACTS}")));
         }
-        Ok(Self { listen, team, source_port, contacts, retry: RETRY })
+        let bracketed = spec.hosts("bracketed")?;
+        if bracketed.len() > MAX_CONTACTS {
+            return Err(spec.error(format!("bracketed: at most {MAX_CONTACTS}")));
+        }
+        Ok(Self { listen, team, source_port, contacts, bracketed, retry: RETRY })
     }
 }
 
@@ -86,7 +92,7 @@ mod tests {
             ("source-port=0", "source-port: `0`"),
             ("source-port=70000", "source-port: `70000`"),
             ("contact=127.0.0.1:8080", "nobody can be reached at 127.0.0.1:8080"),
-            ("contact=0.0.0.0:1", "nobody can be reached"),
+            ("contact=0.0.0.0:1", "contact: `0.0.0.0:1`"),
             ("contact=x", "contact: `x`"),
             ("room=a", "unknown key `room`"),
         ] {
@@ -95,6 +101,8 @@ mod tests {
         }
         let many: String = (1..=17).map(|n| format!(",contact=10.0.0.1:{n}")).collect();
         assert!(config(&format!("{at}{many}")).unwrap_err().contains("at most 16"));
+        assert!(config(&format!("{at}{}", many.replace("contact", "bracketed"))).unwrap_err().contains("at most 16"));
+        assert_eq!(config(&format!("{at},bracketed=10.0.0.1:1")).unwrap().bracketed.len(), 1);
         assert!(config("peer-line,listen=0.0.0.0:1").unwrap_err().contains("--insecure-bind"));
         assert_eq!(one_word(" a b\t"), "a_b");
     }

@@ -4,13 +4,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rumormill_wire::peer_line::{Line, READ_LEN, Sender};
+use rumormill_wire::peer_line::{Line, QUIT, READ_LEN, Sender, is_exit};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::table::Form;
+use super::twin::twin;
 use crate::cut;
 
 /// A connection that is not there, or has not taken the message, after so long has failed.
@@ -52,7 +53,14 @@ impl Dialler {
     /// # Errors
     /// The peer is not there, or too slow.
     pub async fn deliver(&self, addr: SocketAddr, form: Form, text: &str) -> io::Result<Delivered> {
-        timeout(DEADLINE, self.write(addr, form, text)).await.map_err(|_| io::ErrorKind::TimedOut)?
+        let write = |to| async move {
+            timeout(DEADLINE, self.write(to, form, text)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+        };
+        match (write(addr).await, twin(addr).filter(|other| *other != self.own)) {
+            // It announces one of its two names and listens on the other.
+            (Err(why), Some(other)) if why.kind() == io::ErrorKind::ConnectionRefused => write(other).await,
+            (done, _) => done,
+        }
     }
 
     async fn write(&self, addr: SocketAddr, form: Form, text: &str) -> io::Result<Delivered> {
@@ -71,6 +79,8 @@ impl Dialler {
             Form::Plain => Sender::Plain(SocketAddr::new(own, self.own.port())),
             Form::Bracketed => Sender::Bracketed(SocketAddr::new(to.ip().to_canonical(), self.own.port())),
         };
+        // Whoever writes in brackets knows another word for leaving.
+        let text = if form == Form::Bracketed && is_exit(text) { QUIT } else { text };
         let text = cut::one_line(text);
         let mut out = Vec::new();
         let encode = |text: &str, out: &mut Vec<u8>| {
@@ -164,6 +174,8 @@ mod tests {
         assert_eq!(line("127.0.0.1:8080", Form::Plain, "hi").0, "127.0.0.1:8080 t hi");
         assert_eq!(line("0.0.0.0:8080", Form::Plain, "hi").0, "127.0.0.9:8080 t hi");
         assert_eq!(line("127.0.0.1:8080", Form::Bracketed, "a\nb").0, "<127.0.0.5:8080> t a b");
+        assert_eq!(line("127.0.0.1:8080", Form::Bracketed, "exit").0, "<127.0.0.5:8080> t quit");
+        assert_eq!(line("127.0.0.1:8080", Form::Plain, "exit").0, "127.0.0.1:8080 t exit");
     }
 
     #[test]

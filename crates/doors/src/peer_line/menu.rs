@@ -236,5 +236,5 @@ fn port(text: &str) -> Option<u16> {
 
 /// What was typed, without what would move the cursor.
 fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(80).collect()
+    rumormill_wire::Foreign::new(text).to_string()
 }

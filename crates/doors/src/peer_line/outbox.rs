@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::table::{Form, Peer, Table};
+use super::twin::same;
 
 /// Connections that are being made at once.
 pub const MAX_DIALS: usize = 32;
@@ -177,21 +178,22 @@ impl Outbox {
 
     fn contact(&mut self, table: &Table, now: Duration) -> Option<Dial> {
         let busy = &self.busy;
-        let due =
-            |contact: &&mut Contact| contact.due.is_some_and(|due| due <= now) && !busy.contains_key(&contact.addr);
+        let due = |contact: &&mut Contact| {
+            contact.due.is_some_and(|due| due <= now) && !busy.contains_key(&table.entry(contact.addr))
+        };
         let contact = self.contacts.iter_mut().find(due)?;
         contact.tries += 1;
         contact.due = None;
-        let (addr, peer) = (contact.addr, table.get(contact.addr));
+        let (addr, peer) = (table.entry(contact.addr), table.get(contact.addr));
         self.busy.insert(addr, Busy { letter: None, doubtful: is_doubtful(peer) });
         // What waits for it in its queue comes after this.
         self.turn.retain(|other| *other != addr);
-        let form = peer.map_or(Form::Plain, |peer| peer.form);
+        let form = table.form(addr);
         Some(Dial { addr, form, text: Arc::clone(&self.greeting), contact: true, greeting: true })
     }
 
     fn is_contact(&self, addr: SocketAddr) -> bool {
-        self.contacts.iter().any(|contact| contact.addr == addr)
+        self.contacts.iter().any(|contact| same(contact.addr, addr))
     }
 
     /// A connection came to its end; `delivered` says whether the message was written.
@@ -212,7 +214,7 @@ impl Outbox {
             if table.failed(addr) {
                 after = After::TakenOut;
             }
-            if greeted && let Some(contact) = self.contacts.iter_mut().find(|contact| contact.addr == addr) {
+            if greeted && let Some(contact) = self.contacts.iter_mut().find(|contact| same(contact.addr, addr)) {
                 if contact.tries < MAX_TRIES {
                     contact.due = Some(now + self.retry * 2u32.pow(contact.tries.saturating_sub(1).min(16)));
                 } else {
@@ -258,7 +260,8 @@ impl Outbox {
     /// When [`Outbox::dial`] has something new by itself.
     #[must_use]
     pub fn wake(&self) -> Option<Duration> {
-        self.contacts.iter().filter(|contact| !self.busy.contains_key(&contact.addr)).filter_map(|c| c.due).min()
+        let busy = |contact: &&Contact| self.busy.keys().any(|addr| same(*addr, contact.addr));
+        self.contacts.iter().filter(|contact| !busy(contact)).filter_map(|contact| contact.due).min()
     }
 
     /// Messages that all who were there have got, or will not get.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, Id, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::debug;
 
 use super::hall::{Hall, Sink};
@@ -17,6 +17,7 @@ use super::turn::Turns;
 use super::useful::Useful;
 use crate::Counters;
 use crate::limits::ByAddress;
+use crate::take::Taker;
 
 /// Connections at once.
 pub const MAX_CONNECTIONS: usize = 256;
@@ -46,18 +47,14 @@ struct Places<S> {
 /// Takes connections until the task is dropped.
 pub async fn serve<S: Sink>(listener: TcpListener, hall: Hall<S>) {
     let by_address = ByAddress::new(PER_S, BURST);
+    let counters = Arc::clone(&hall.counters);
+    let taker = Taker::new(&listener, "peer-line", &counters);
     let (tasks, turns) = (JoinSet::new(), Turns::default());
     let mut places = Places { hall, tasks, places: HashMap::new(), turns, by_address };
     loop {
         tokio::select! {
             Some(ended) = places.tasks.join_next_with_id() => places.ended(ended),
-            accepted = listener.accept() => match accepted {
-                Ok((stream, from)) => places.admit(stream, from.ip().to_canonical()).await,
-                Err(why) => {
-                    debug!(%why, "peer-line: cannot take a connection");
-                    sleep(Duration::from_millis(20)).await;
-                }
-            },
+            (stream, from) = taker.take() => places.admit(stream, from.ip().to_canonical()).await,
         }
     }
 }

@@ -6,13 +6,17 @@
 //!
 //! A full table makes room: who never answered a dial goes before who did, who spoke less before who spoke more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+
+use super::twin::{same, twin};
 
 /// Addresses in the table.
 pub const MAX_PEERS: usize = 1_024;
 /// Addresses of one network (an IPv4 address, an IPv6 /64), loopback aside.
 pub const MAX_BY_NETWORK: usize = 64;
+/// Peers that write in brackets and are remembered as such after they have left.
+pub const MAX_BRACKETED: usize = 64;
 /// Dials that fail one after the other before an address is taken out.
 pub const MAX_FAILURES: u8 = 3;
 
@@ -63,6 +67,8 @@ pub struct Table {
     peers: BTreeMap<SocketAddr, Peer>,
     numbers: u64,
     version: u64,
+    /// Those who write in brackets, whether they are there or not: the last that were heard.
+    bracketed: VecDeque<SocketAddr>,
 }
 
 /// Whether somebody at `from` may speak for an address.
@@ -82,7 +88,7 @@ impl Table {
     /// Nobody yet. `own` is where we listen.
     #[must_use]
     pub fn new(own: SocketAddr) -> Self {
-        Self { own, peers: BTreeMap::new(), numbers: 0, version: 0 }
+        Self { own, peers: BTreeMap::new(), numbers: 0, version: 0, bracketed: VecDeque::new() }
     }
 
     /// A message from `from`, received at our address `at`, names an address. `more` says whether its connection may add
@@ -92,7 +98,11 @@ impl Table {
         if addr.port() == self.own.port() && addr.ip().to_canonical() == own_ip.to_canonical() {
             return Named::Own;
         }
+        let addr = self.entry(addr);
         let dial = speaks_for(from, addr) && !addr.ip().is_unspecified();
+        if dial {
+            self.learn(addr, form);
+        }
         if let Some(peer) = self.peers.get_mut(&addr) {
             if dial {
                 peer.form = form;
@@ -120,8 +130,7 @@ impl Table {
     }
 
     fn blank(&self) -> Peer {
-        let number = self.numbers;
-        let form = Form::Plain;
+        let (number, form) = (self.numbers, Form::Plain);
         Peer { number, form, dial: true, listed: true, answered: false, failures: 0, heard: 0, named_by: None }
     }
 
@@ -151,8 +160,36 @@ impl Table {
         self.peers.remove(&addr).is_some()
     }
 
+    /// Under which address a peer is in the table, or would be: the one under which it came ([`twin`]).
+    #[must_use]
+    pub fn entry(&self, addr: SocketAddr) -> SocketAddr {
+        let known = |addr: &SocketAddr| self.peers.contains_key(addr);
+        if known(&addr) { addr } else { twin(addr).filter(known).unwrap_or(addr) }
+    }
+
+    /// How somebody writes, which is how it wants to be written to, also when it comes again.
+    pub fn learn(&mut self, addr: SocketAddr, form: Form) {
+        self.bracketed.retain(|other| !same(*other, addr));
+        if form == Form::Bracketed {
+            self.bracketed.truncate(MAX_BRACKETED.saturating_sub(1));
+            self.bracketed.push_front(addr);
+        }
+    }
+
+    /// In which form to write to somebody: plain, until it is known to write in brackets.
+    #[must_use]
+    pub fn form(&self, addr: SocketAddr) -> Form {
+        let bracketed = || self.bracketed.iter().any(|other| same(*other, addr));
+        match self.get(addr) {
+            Some(peer) => peer.form,
+            None if bracketed() => Form::Bracketed,
+            None => Form::Plain,
+        }
+    }
+
     /// Somebody at `from` says that the peer leaves; whether it did.
     pub fn exit(&mut self, addr: SocketAddr, from: IpAddr) -> bool {
+        let addr = self.entry(addr);
         let may = self.peers.get(&addr).is_some_and(|peer| speaks_for(from, addr) || peer.named_by == Some(from));
         may && self.remove(addr)
     }
@@ -160,18 +197,21 @@ impl Table {
     /// A dial that we had reason for went through. Whom our own user or settings named comes in by this; `listed` puts it
     /// among the connected.
     pub fn reached(&mut self, addr: SocketAddr, listed: bool) {
+        let addr = self.entry(addr);
         if let Some(peer) = self.peers.get_mut(&addr) {
             (peer.answered, peer.failures, peer.dial) = (true, 0, true);
             if listed {
                 self.list(addr);
             }
         } else if self.make_room(addr) {
-            self.add(addr, Peer { listed, answered: true, ..self.blank() });
+            let form = self.form(addr);
+            self.add(addr, Peer { form, listed, answered: true, ..self.blank() });
         }
     }
 
     /// A dial failed; whether the peer was taken out for it.
     pub fn failed(&mut self, addr: SocketAddr) -> bool {
+        let addr = self.entry(addr);
         let Some(peer) = self.peers.get_mut(&addr) else { return false };
         peer.failures = peer.failures.saturating_add(1);
         peer.failures >= MAX_FAILURES && self.remove(addr)
@@ -180,7 +220,7 @@ impl Table {
     /// A peer.
     #[must_use]
     pub fn get(&self, addr: SocketAddr) -> Option<&Peer> {
-        self.peers.get(&addr)
+        self.peers.get(&self.entry(addr))
     }
 
     /// Those who may be dialled, in the order in which they came.

@@ -218,7 +218,7 @@ impl Session {
 
 /// Writes lines. What came from outside must not move the cursor, nor look like two lines.
 async fn tell(output: &mut (impl AsyncWrite + Unpin), lines: &[String]) -> Result<(), DoorError> {
-    let text: String = lines.iter().map(|line| format!("{}\n", cut::one_line(line))).collect();
+    let text: String = lines.iter().map(|line| format!("{}\n", cut::shown(line))).collect();
     let written = async {
         output.write_all(text.as_bytes()).await?;
         output.flush().await

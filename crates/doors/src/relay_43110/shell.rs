@@ -19,6 +19,7 @@ use super::link::{Event, Link};
 use super::links::LinkId;
 use super::machine::{Action, Machine};
 use super::{Config, socket};
+use crate::take::Taker;
 use crate::{Counters, Outgoing, Porch};
 
 /// A dial that takes longer has failed.
@@ -60,6 +61,8 @@ pub(super) async fn run(listener: TcpListener, config: &Config, porch: Porch) {
         next: 0,
     };
     shell.machine.start();
+    let counters = Arc::clone(&shell.porch.counters);
+    let taker = Taker::new(&listener, "relay-43110", &counters);
     loop {
         shell.act();
         let wake = shell.machine.next_tick().map_or(shell.start, |wake| shell.start + wake);
@@ -78,13 +81,7 @@ pub(super) async fn run(listener: TcpListener, config: &Config, porch: Porch) {
                 Some(outgoing) => shell.send(outgoing),
                 None => break,
             },
-            accepted = listener.accept() => match accepted {
-                Ok((stream, from)) => shell.accepted(stream, from).await,
-                Err(why) => {
-                    debug!(%why, "43110");
-                    sleep(Duration::from_millis(20)).await;
-                }
-            },
+            (stream, from) = taker.take() => shell.accepted(stream, from).await,
         }
     }
     shell.close();

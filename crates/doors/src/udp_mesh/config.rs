@@ -61,7 +61,7 @@ impl Config {
     /// # Errors
     /// A key is unknown, missing or out of range.
     pub fn from_spec(spec: &Spec) -> Result<Self, SpecError> {
-        let join = spec.addr("join")?;
+        let join = spec.host("join")?;
         let listen = match join {
             Some(_) => {
                 spec.only(&["listen", "join", "name", "heartbeat", "broadcast"], &[])?;

@@ -4,13 +4,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rumormill_wire::Foreign;
 use rumormill_wire::udp_mesh::{Letter, extended::is_name};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::config::{Config, DIRECTORY_PORT, Role};
 use super::peer::Tell;
 use super::station::{Event, Station};
-use crate::cut::one_line;
+use crate::cut::shown as safe;
 use crate::{DoorError, DoorKind, SpecError};
 
 /// A typed line, in bytes. What is longer is cut.
@@ -46,8 +47,7 @@ impl Options {
     fn config(self) -> Result<Config, DoorError> {
         let one = self.name.chars().count() == 1;
         if !is_name(&self.name) || one && !self.name.chars().all(|c| Letter::new(c).is_some()) {
-            let reason =
-                format!("`{}` is no name: one printable ASCII character, or 2 to 64 bytes", one_line(&self.name));
+            let reason = format!("`{}` is no name: one printable ASCII character, or 2 to 64 bytes", safe(&self.name));
             return Err(SpecError { door: DoorKind::UdpMesh.to_string(), reason }.into());
         }
         Ok(Config {
@@ -125,7 +125,7 @@ fn directory(station: &Station) -> SocketAddr {
 /// What an event looks like. Nothing from outside moves the cursor.
 fn shown(station: &Station, event: &Event) -> String {
     match event {
-        Event::Text { claimed, text, .. } => format!("{claimed}: {}", one_line(text)),
+        Event::Text { claimed, text, .. } => format!("{}: {}", Foreign::new(claimed).name(), safe(text)),
         Event::Tell(Tell::Registered) => {
             format!("registered as {}; {} others are listed", name(station), station.peer().peers().len())
         }
@@ -161,12 +161,13 @@ fn obey(station: &mut Station, line: &str) -> String {
         }
         ("send", text) if !text.is_empty() => send(station, text),
         ("peers", "") => {
-            let listed = station.peer().peers().iter().map(|(addr, peer)| format!("{} {addr}", peer.name));
+            let listed =
+                station.peer().peers().iter().map(|(addr, peer)| format!("{} {addr}", Foreign::new(&peer.name).name()));
             let listed: Vec<_> = listed.collect();
             if listed.is_empty() { "no peers".to_owned() } else { listed.join("\n") }
         }
         ("help", "") => HELP.to_owned(),
-        _ => format!("no such command: {}; {HELP}", one_line(line)),
+        _ => format!("no such command: {}; {HELP}", safe(line)),
     }
 }
 
@@ -176,7 +177,7 @@ fn send(station: &mut Station, text: &str) -> String {
     match one {
         Some((name, text)) => {
             station.send(text.trim(), |_, peer| peer == name, None);
-            format!("sent to {name}")
+            format!("sent to {}", Foreign::new(name).name())
         }
         None => match station.send(text, |_, _| true, None) {
             0 => "nobody is there".to_owned(),

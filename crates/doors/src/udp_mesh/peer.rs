@@ -1,7 +1,8 @@
 //! A peer of somebody else's directory: BIRTH until it is listed, then heartbeats, and what the directory says.
 //!
-//! A machine: datagrams and times go in, acts come out. A directory says nothing as long as nothing changes, so now and then a
-//! peer of an old one sends BIRTH again: whoever is listed is left out without a word, and everyone gets the directory.
+//! A machine: datagrams and times go in, acts come out. A directory says nothing as long as nothing changes, and an old one
+//! answers a BIRTH of whoever is listed with an error on its screen and a directory for everybody. So a listed peer sends
+//! heartbeats only, and asks again when the directory was away, or when it was silent itself for so long that it was dropped.
 
 mod list;
 
@@ -21,8 +22,8 @@ use list::List;
 pub const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two BIRTHs at most, while nobody takes it.
 pub const MAX_BACKOFF: Duration = Duration::from_secs(8);
-/// So long after the last word of an old directory a peer makes sure that it is still listed.
-pub const PROBE: Duration = Duration::from_secs(10);
+/// An old directory drops a peer that was silent for longer, and heartbeats do not bring it back.
+pub const SILENCE: Duration = Duration::from_millis(1_500);
 
 /// Who the peer is, and its times.
 #[derive(Debug, Clone)]
@@ -82,8 +83,6 @@ pub struct Peer {
     next_birth: Duration,
     next_heartbeat: Duration,
     chatter: Chatter,
-    /// The directory last spoke then.
-    spoken: Duration,
     /// It was seen to speak from its own port: then nobody else is believed.
     exact: bool,
     refused: Option<Refusal>,
@@ -108,7 +107,6 @@ impl Peer {
             next_birth: now,
             next_heartbeat: now,
             chatter,
-            spoken: now,
             exact: false,
             refused: None,
             list: List::default(),
@@ -176,7 +174,6 @@ impl Peer {
     /// An old DIRECTORY.
     pub fn directory(&mut self, now: Duration, from: SocketAddr, entries: Entries<'_>) {
         let Some(letter) = self.letter.filter(|_| self.believes(from)) else { return };
-        self.spoken = now;
         self.list.replace_old(self.settings.directory.ip(), self.settings.own.port(), entries.iter());
         // We are left out of what we show by our port, and listed by both.
         self.judge(now, entries.iter().any(|entry| entry == (letter, self.settings.own.port())));
@@ -229,6 +226,11 @@ impl Peer {
         }
     }
 
+    /// Another process has the directory's port than before.
+    pub fn restarted(&mut self, now: Duration) {
+        self.judge(now, false);
+    }
+
     /// A directory may answer from any of its ports until it is seen to answer from its own.
     fn believes(&mut self, from: SocketAddr) -> bool {
         self.exact |= from == self.settings.directory;
@@ -267,15 +269,18 @@ impl Peer {
             return None;
         }
         if self.asked.is_some_and(|asked| now >= asked + PATIENCE) {
-            return Some(self.unanswered(now));
+            return Some(self.unanswered());
         }
         if self.listed {
+            if self.letter.is_some() && now >= self.next_heartbeat + self.dropped_after() {
+                self.judge(now, false);
+                return self.acts.pop_front();
+            }
             if now >= self.next_heartbeat {
                 self.next_heartbeat = now + self.settings.heartbeat;
                 return Some(Act::KeepAlive(self.list.version()));
             }
-            let probes = self.letter.is_some() && self.asked.is_none() && now >= self.spoken + PROBE;
-            return probes.then(|| self.ask(now));
+            return None;
         }
         (now >= self.next_birth).then(|| self.ask(now))
     }
@@ -287,13 +292,15 @@ impl Peer {
         Act::Birth
     }
 
+    /// So long after a heartbeat was due an old directory may have dropped us.
+    fn dropped_after(&self) -> Duration {
+        let between = self.settings.heartbeat;
+        SILENCE.max(between.saturating_mul(2)).saturating_sub(between)
+    }
+
     /// A BIRTH to which nothing came.
-    fn unanswered(&mut self, now: Duration) -> Act {
+    fn unanswered(&mut self) -> Act {
         self.asked = None;
-        if std::mem::take(&mut self.listed) {
-            (self.next_birth, self.backoff) = (now, PATIENCE);
-            return Act::Tell(Tell::Lost);
-        }
         Act::Tell(Tell::LeftOut)
     }
 
@@ -305,9 +312,8 @@ impl Peer {
         }
         let asked = self.asked.map(|asked| asked + PATIENCE);
         let heartbeat = self.listed.then_some(self.next_heartbeat);
-        let probe = (self.listed && self.letter.is_some() && asked.is_none()).then_some(self.spoken + PROBE);
         let birth = (!self.listed).then_some(self.next_birth);
-        let wanted = [asked, heartbeat, probe, birth].into_iter().flatten().filter(|_| self.wanted);
+        let wanted = [asked, heartbeat, birth].into_iter().flatten().filter(|_| self.wanted);
         wanted.chain(self.chatter.wake()).min()
     }
 }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::bucket::Bucket;
 use super::checks::Checks;
 use super::config::{Config, Role};
+use super::holder::Holder;
 use super::keys::{Keys, UNSIGNED};
 use super::peer::{Act, Peer, Settings, Tell};
 use super::socket::{BUFFER_LEN, Mouth, addr_of, bind, breathe, drain, ready};
@@ -40,6 +41,8 @@ pub(super) struct Station {
     mouth: Mouth<Done>,
     /// BIRTH and KEEPALIVE go out here, and refusals come back. Connected to the directory.
     speak: UdpSocket,
+    /// Who has the directory's port.
+    holder: Holder,
     start: Instant,
     strangers: Bucket,
     checks: Checks,
@@ -75,6 +78,7 @@ impl Station {
             keys,
             mouth: Mouth::new(socket),
             speak,
+            holder: Holder::new(*join),
             start: Instant::now(),
             strangers: Bucket::default(),
             checks: Checks::default(),
@@ -153,8 +157,18 @@ impl Station {
                     self.send(&text, |_, _| true, None);
                     continue;
                 }
-                (Act::Birth, Some(name)) => plain(Datagram::Birth { name, port: self.own.port() }),
-                (Act::KeepAlive(_), Some(name)) => plain(Datagram::KeepAlive(name)),
+                (Act::Birth, Some(name)) => {
+                    // Looked at before it is asked: when its answer is read, another may have the port already.
+                    self.holder.has_changed();
+                    plain(Datagram::Birth { name, port: self.own.port() })
+                }
+                (Act::KeepAlive(_), Some(name)) => {
+                    if self.holder.has_changed() {
+                        self.peer.restarted(now);
+                        continue;
+                    }
+                    plain(Datagram::KeepAlive(name))
+                }
                 (Act::KeepAlive(version), None) => plain(Datagram::Extended(Extended::KeepAlive { version })),
                 (Act::Birth, None) => {
                     let (time, key, addr) = (self.keys.time(), self.keys.public(), self.own);

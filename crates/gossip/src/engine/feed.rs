@@ -5,8 +5,9 @@ use rumormill_wire::native::{Frame, Member, RangeRequest};
 use rumormill_wire::{Origin, Seq};
 
 use super::Engine;
+use crate::bundle::RawBundle;
 use crate::io::{LinkId, Output};
-use crate::link::{Cursor, MAX_PULLS, RangeInFlight};
+use crate::link::{Cursor, MAX_PULLS, Parked, RangeInFlight};
 use crate::mongering::{Mongering, Output as MongerOutput};
 use crate::stats::bump;
 
@@ -33,12 +34,17 @@ impl Engine {
             self.serve_pull(id, request);
             return true;
         }
+        if let Some((origin, first)) = link.next_pass() {
+            self.serve_pass(id, origin, first);
+            return true;
+        }
         if let Some((origin, cursor)) = link.next_cursor() {
             link.turn = origin;
             self.serve_cursor(id, origin, cursor);
             return true;
         }
-        if link.overflow {
+        // Where those that stand still leave no room, a comparison would find the same again.
+        if link.overflow && link.cursors.len() < self.config.max_cursors {
             link.overflow = false;
             self.send_summary(id, true);
         }
@@ -59,12 +65,12 @@ impl Engine {
         if let Some(bundle) = self.cache.holding(origin, cursor.next).cloned() {
             let next = bundle.header().next();
             let want_status = self.ends_round(id, origin, next);
-            self.give(id, Output::SendBundle { link: id, bundle, want_status, answers_range: false });
+            self.give(id, RawBundle::of(&bundle), want_status, false);
             if let Some(link) = self.links.get_mut(&id) {
-                link.note_sent(origin, next, 1);
+                link.note_sent(origin, next);
                 match link.cursors.get_mut(&origin) {
                     Some(cursor) if next < ours => cursor.next = next,
-                    _ => drop(link.cursors.remove(&origin)),
+                    _ => self.cursor_ends(id, origin),
                 }
             }
             return;
@@ -72,6 +78,17 @@ impl Engine {
         let until = self.cache.first_from(origin, cursor.next).map_or(ours, |cached| cached.min(ours));
         let want_status = self.ends_round(id, origin, until);
         self.read(id, RangeRequest { origin, from: cursor.next, until }, want_status, false);
+    }
+
+    /// A neighbour was given all that we keep; with a full store, what passed since is still in memory.
+    fn cursor_ends(&mut self, id: LinkId, origin: Origin) {
+        let ours = self.chains.wanted(&origin);
+        if let Some(link) = self.links.get_mut(&id) {
+            link.cursors.remove(&origin);
+            if self.store_full && self.passed_to(&origin) > ours {
+                self.pass_from(id, origin, ours);
+            }
+        }
     }
 
     /// An author's certificate goes before its first bundle.
@@ -89,52 +106,43 @@ impl Engine {
     fn read(&mut self, id: LinkId, range: RangeRequest, want_status: bool, pull: bool) {
         let RangeRequest { origin, from, until } = range;
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.reading = Some(RangeInFlight { origin, from, pull });
+        link.reading = Some(RangeInFlight { origin, from, pull, want_status });
         let max_bytes = usize::try_from(link.window).unwrap_or(0).min(READ_BYTES);
-        self.output.push_back(Output::SendRange {
-            link: id,
-            origin,
-            from,
-            until,
-            max_bytes,
-            want_status,
-            answers_range: pull,
-        });
+        self.output.push_back(Output::ReadRange { link: id, origin, from, until, max_bytes });
     }
 
-    fn give(&mut self, id: LinkId, output: Output) {
-        let bytes = match &output {
-            Output::SendBundle { bundle, .. } => bundle.bytes().len().saturating_add(RUMOR_OVERHEAD),
-            _ => 0,
-        };
-        if let Some(link) = self.links.get_mut(&id) {
+    /// The one place where a bundle goes to a link: it counts as sent before it can leave (P-S2).
+    pub(super) fn give(&mut self, id: LinkId, bundle: RawBundle, want_status: bool, answers_range: bool) {
+        let bytes = bundle.bytes().len().saturating_add(RUMOR_OVERHEAD);
+        if let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) {
             link.window = link.window.saturating_sub_unsigned(bytes);
+            link.sent = link.sent.saturating_add(1);
             bump(&mut self.stats.rumors_sent, 1);
-            self.output.push_back(output);
+            self.output.push_back(Output::SendBundle { link: id, bundle, want_status, answers_range });
         }
     }
 
-    pub(super) fn range_sent(&mut self, id: LinkId, origin: Origin, next: Seq, bytes: usize, frames: u64) {
-        bump(&mut self.stats.rumors_sent, frames);
-        let ours = self.chains.wanted(&origin);
+    pub(super) fn range_read(&mut self, id: LinkId, origin: Origin, bundles: Vec<RawBundle>) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(reading) = link.reading.take_if(|reading| reading.origin == origin) else { return };
-        link.window = link.window.saturating_sub_unsigned(bytes);
-        if reading.pull {
-            link.sent = link.sent.saturating_add(frames);
-            return;
+        let next = bundles.last().map_or(reading.from, |last| last.header().next());
+        let count = bundles.len();
+        for (n, bundle) in (1..).zip(bundles) {
+            self.give(id, bundle, reading.want_status && n == count, reading.pull);
         }
-        if frames > 0 {
-            link.note_sent(origin, next, frames);
+        let ours = self.chains.wanted(&origin);
+        let Some(link) = self.links.get_mut(&id).filter(|_| !reading.pull) else { return };
+        if count > 0 {
+            link.note_sent(origin, next);
         }
         let Some(cursor) = link.cursors.get_mut(&origin).filter(|cursor| cursor.next == reading.from) else { return };
         if next >= ours {
-            link.cursors.remove(&origin);
+            self.cursor_ends(id, origin);
         } else if next > reading.from {
             cursor.next = next;
         } else {
-            // The store gave nothing: asking again at once would only spin. A STATUS sets it free.
-            cursor.parked = true;
+            // The store gave nothing: asking again at once would only spin.
+            cursor.parked = Some(Parked::Store);
         }
     }
 
@@ -154,12 +162,9 @@ impl Engine {
         }
         if let Some(bundle) = self.cache.holding(request.origin, request.from).cloned() {
             let reached = bundle.header().next();
-            self.give(id, Output::SendBundle { link: id, bundle, want_status: false, answers_range: true });
-            if let Some(link) = self.links.get_mut(&id) {
-                link.sent = link.sent.saturating_add(1);
-                if reached < until {
-                    link.pulls.push_front(RangeRequest { from: reached, ..request });
-                }
+            self.give(id, RawBundle::of(&bundle), false, true);
+            if let Some(link) = self.links.get_mut(&id).filter(|_| reached < until) {
+                link.pulls.push_front(RangeRequest { from: reached, ..request });
             }
             return;
         }
@@ -178,10 +183,18 @@ impl Engine {
             let has = link.behind.get(&origin).is_some_and(|behind| behind.next >= ours);
             let on_its_way = link.last_sent.get(&origin).is_some_and(|last| last.next >= ours);
             match link.cursors.get_mut(&origin) {
-                Some(cursor) => cursor.parked = false,
+                // What it does not want is not brought again, but what is new passes.
+                Some(Cursor { parked: Some(Parked::Peer), .. }) if link.hold => {
+                    link.pass(origin, first.unwrap_or(Seq::FIRST));
+                }
+                Some(Cursor { parked: Some(Parked::Peer), .. }) => {}
+                Some(cursor) => cursor.parked = None,
                 None if has || on_its_way => self.ask_status(id, origin),
                 None => {
-                    if let Some(first) = first {
+                    if let Some(first) = first.filter(|_| link.hold) {
+                        link.note_held(origin, first.min(ours), now, limit);
+                        link.pass(origin, first);
+                    } else if let Some(first) = first {
                         link.note_lacks(origin, first.min(ours), now, limit);
                     }
                 }

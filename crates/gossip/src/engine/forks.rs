@@ -8,13 +8,21 @@ use rumormill_wire::native::{BundleHeader, Frame, Proof, RangeRequest, SignedHea
 use rumormill_wire::{Digest, Origin, Seq};
 
 use super::Engine;
-use crate::bundle::{RawBundle, VerifiedBundle};
-use crate::io::{Event, Keep, LinkId, Output};
-use crate::proof::{RawProof, VerifiedProof, from_checked, is_lowest};
+use crate::bundle::{RawBundle, VerifiedBundle, bundle_digest};
+use crate::io::{LinkId, Output, Timestamp};
+use crate::proof::{VerifiedProof, from_checked, is_lowest};
 use crate::stats::bump;
 
-/// Searches at once; over this, a fork is found at a later comparison.
-const MAX_SUSPECTS: usize = 64;
+/// Searches at once for all neighbours, and for each whatever the others do; over this, a fork is found at a later
+/// comparison.
+const MAX_SEARCHES: usize = 64;
+const SEARCH_SHARE: usize = 4;
+
+/// A neighbour that has not led a search to its end after so long makes room for another.
+const SEARCH_US: u64 = 2_000_000;
+
+/// Bundles looked up at once to learn what ended chains show.
+const MAX_LOOK_UPS: usize = 16;
 
 /// A search for the place where two branches part.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +31,9 @@ pub(super) struct Suspect {
     ours: Option<SignedHeader>,
     theirs: Option<SignedHeader>,
     link: LinkId,
+    since: Timestamp,
+    /// The lowest proof so far, unless it was the first: steps on the way are nobody else's business.
+    found: Option<VerifiedProof>,
 }
 
 fn holds(header: &BundleHeader, at: Seq) -> bool {
@@ -40,7 +51,7 @@ impl Engine {
     pub(super) fn heads_differ(&mut self, id: LinkId, origin: Origin, next: Seq) {
         let Some(at) = next.0.checked_sub(1).filter(|at| *at > 0) else { return };
         let ours = self.chains.get(&origin).and_then(|chain| chain.head);
-        self.suspect(origin, Suspect { at: Seq(at), ours, theirs: None, link: id });
+        self.suspect(origin, id, Seq(at), ours, None);
     }
 
     /// A bundle that holds and does not fit ours.
@@ -54,20 +65,40 @@ impl Engine {
                 self.take_proof(proof, Some(id));
             }
             // Theirs names another predecessor: look at what they have where our head begins.
-            self.suspect(origin, Suspect { at: head.header.first, ours: Some(head), theirs: None, link: id });
+            self.suspect(origin, id, head.header.first, Some(head), None);
         } else {
-            self.suspect(origin, Suspect { at: theirs.header.first, ours: None, theirs: Some(theirs), link: id });
+            self.suspect(origin, id, theirs.header.first, None, Some(theirs));
         }
     }
 
-    fn suspect(&mut self, origin: Origin, suspect: Suspect) {
-        let links = &self.links;
-        self.suspects.retain(|_, s| links.contains_key(&s.link));
-        let better = self.suspects.get(&origin).is_none_or(|old| suspect.theirs.is_some() || suspect.at < old.at);
-        if better && (self.suspects.len() < MAX_SUSPECTS || self.suspects.contains_key(&origin)) {
-            self.suspects.insert(origin, suspect);
-            self.search(origin);
+    fn suspect(
+        &mut self,
+        origin: Origin,
+        link: LinkId,
+        at: Seq,
+        ours: Option<SignedHeader>,
+        theirs: Option<SignedHeader>,
+    ) {
+        let old = self.suspects.get(&origin);
+        let better = old.is_none_or(|old| {
+            let stands = old.link != link && self.now.since(old.since) >= SEARCH_US;
+            at < old.at || (at == old.at && theirs.is_some()) || stands
+        });
+        if !better {
+            return;
         }
+        if old.is_none() && !self.room_to_search(link) {
+            return bump(&mut self.stats.searches_full, 1);
+        }
+        let found = old.and_then(|old| old.found);
+        self.suspects.insert(origin, Suspect { at, ours, theirs, link, since: self.now, found });
+        self.search(origin);
+    }
+
+    fn room_to_search(&self, link: LinkId) -> bool {
+        let peer = self.peer(link);
+        let of_peer = self.suspects.values().filter(|s| self.peer(s.link) == peer).count();
+        self.suspects.len() < MAX_SEARCHES || of_peer < SEARCH_SHARE
     }
 
     fn search(&mut self, origin: Origin) {
@@ -75,7 +106,7 @@ impl Engine {
             s.ours = s.ours.filter(|h| holds(&h.header, s.at));
             s.theirs = s.theirs.filter(|h| holds(&h.header, s.at));
             self.suspects.insert(origin, s);
-            let Some(ours) = s.ours else {
+            let Some(ours) = s.ours.or_else(|| self.cached(origin, s.at)) else {
                 self.output.push_back(Output::LookUp { origin, at: s.at });
                 return;
             };
@@ -84,18 +115,32 @@ impl Engine {
                 self.send(s.link, &Frame::Range(RangeRequest { origin, from: s.at, until }));
                 return;
             };
-            let Some(proof) = from_checked(ours, theirs) else {
-                self.suspects.remove(&origin);
-                return;
-            };
-            self.take_proof(proof, Some(s.link));
+            let Some(proof) = from_checked(ours, theirs) else { return self.end_search(origin) };
+            if self.fork_place(&origin).is_none() {
+                self.take_proof(proof, Some(s.link));
+            } else {
+                s.found = Some(proof);
+            }
             let place = ours.header.first.min(theirs.header.first);
             let below = if ours.header.first == theirs.header.first { place.0.saturating_sub(1) } else { place.0 };
-            if is_lowest(&ours, &theirs) || below == 0 {
-                self.suspects.remove(&origin);
-                return;
-            }
             self.suspects.insert(origin, Suspect { at: Seq(below), ..s });
+            if is_lowest(&ours, &theirs) || below == 0 {
+                return self.end_search(origin);
+            }
+        }
+    }
+
+    /// A search led to its end, or leads no further: what it found counts.
+    fn end_search(&mut self, origin: Origin) {
+        let Some(Suspect { found: Some(proof), link, .. }) = self.suspects.remove(&origin) else { return };
+        self.take_proof(proof, Some(link));
+    }
+
+    /// The searches with a neighbour that is gone, or that have stood still.
+    pub(super) fn end_searches(&mut self, gone: Option<LinkId>) {
+        let ends = |s: &Suspect| gone.map_or(self.now.since(s.since) >= SEARCH_US, |link| s.link == link);
+        for origin in self.suspects.iter().filter(|(_, s)| ends(s)).map(|(origin, _)| *origin).collect::<Vec<_>>() {
+            self.end_search(origin);
         }
     }
 
@@ -105,94 +150,51 @@ impl Engine {
         let Some(suspect) = self.suspects.get_mut(&origin).filter(|s| s.at == at && s.ours.is_none()) else { return };
         suspect.ours = ours;
         if suspect.ours.is_none() {
-            self.suspects.remove(&origin);
-            return;
+            return self.end_search(origin);
         }
         self.search(origin);
     }
 
-    /// Our own bundle at the place of an open fork: what it follows tells our branch, and if it begins earlier it
-    /// contradicts one of the two.
+    /// Looks up what ended chains show, a few at a time: the store's queue is short.
+    pub(super) fn look_up_more(&mut self) {
+        while self.looking_up.len() < MAX_LOOK_UPS {
+            let Some((origin, at)) = self.chains.take_unread() else { return };
+            match self.cached(origin, at) {
+                Some(ours) => self.look_before(origin, at, Some(ours)),
+                None if self.looking_up.insert((origin, at)) => self.output.push_back(Output::LookUp { origin, at }),
+                None => {}
+            }
+        }
+    }
+
+    /// What the store cannot give yet is in the cache.
+    fn cached(&self, origin: Origin, at: Seq) -> Option<SignedHeader> {
+        self.cache.holding(origin, at).map(|bundle| *bundle.signed_header())
+    }
+
+    /// A store that gave nothing is asked again with the next comparison.
+    pub(super) fn look_up_again(&mut self) {
+        for origin in core::mem::take(&mut self.unfound) {
+            self.chains.read_again(origin);
+        }
+    }
+
+    /// Our own bundle before the end of a chain: that is what its entry shows (P-S7). If it reaches beyond the place of a
+    /// fork it contradicts one of the two.
     fn look_before(&mut self, origin: Origin, at: Seq, ours: Option<SignedHeader>) {
-        let open = self.chains.get(&origin).filter(|chain| chain.open_place() == Some(at));
-        let (Some(fork), Some(ours)) = (open.and_then(|chain| chain.fork), ours) else { return };
-        if ours.header.first == at {
-            self.chains.update(origin, |chain| chain.before = Some(ours.header.previous.head()));
+        self.looking_up.remove(&(origin, at));
+        let Some(chain) = self.chains.get(&origin) else { return };
+        let Some(limit) = chain.limit().filter(|limit| limit.0.checked_sub(1) == Some(at.0)) else { return };
+        let Some(ours) = ours else {
+            self.unfound.insert(origin);
             return;
-        }
-        let Proof { a, b } = *fork.proof();
-        if let Some(proof) = from_checked(ours, a).or_else(|| from_checked(ours, b)) {
+        };
+        let fork = chain.fork.as_deref().map(|fork| *fork.proof()).filter(|_| ours.header.next() > limit);
+        let head = bundle_digest(&ours.header, &ours.body).head();
+        self.chains.update(origin, |chain| chain.before = Some((limit, head)));
+        let lower = fork.and_then(|Proof { a, b }| from_checked(ours, a).or_else(|| from_checked(ours, b)));
+        if let Some(proof) = lower {
             self.take_proof(proof, None);
-        }
-    }
-
-    /// Remembers a fork and asks for what we have at its place, if it may part earlier.
-    pub(super) fn set_fork(&mut self, proof: VerifiedProof) {
-        let origin = proof.origin();
-        let place = self.chains.update(origin, |chain| {
-            chain.fork = Some(proof);
-            chain.before = (chain.next == proof.place()).then(|| chain.digest.head());
-            chain.open_place().filter(|place| chain.next > *place)
-        });
-        if let Some(at) = place {
-            self.output.push_back(Output::LookUp { origin, at });
-        }
-    }
-
-    pub(super) fn proof(&mut self, id: LinkId, proof: Proof) {
-        let place = proof.a.header.first.min(proof.b.header.first);
-        let origin = proof.a.header.origin;
-        if self.fork_place(&origin).is_some_and(|ours| ours <= place) {
-            return;
-        }
-        if self.members.contains_key(&origin.node) {
-            self.output.push_back(Output::CheckProof { link: id, raw: Box::new(RawProof(proof)) });
-        } else if self.member_checks.contains(&origin.node) && self.early_proofs.len() < MAX_SUSPECTS {
-            self.early_proofs.push((id, proof));
-        }
-    }
-
-    /// An author was admitted: proofs against it that came while its certificate was being checked go on.
-    pub(super) fn admit_proofs(&mut self) {
-        for (id, proof) in core::mem::take(&mut self.early_proofs) {
-            self.proof(id, proof);
-        }
-    }
-
-    /// Sends a proof, behind its author's certificate.
-    pub(super) fn send_proof(&mut self, id: LinkId, proof: &VerifiedProof) {
-        self.introduce(id, proof.origin());
-        self.send(id, &Frame::Proof(*proof.proof()));
-    }
-
-    pub(super) fn proof_verdict(&mut self, id: LinkId, verdict: Option<Box<VerifiedProof>>) {
-        match verdict {
-            Some(proof) => self.take_proof(*proof, Some(id)),
-            None => self.misbehaved(id, "a proof that proves nothing"),
-        }
-    }
-
-    pub(super) fn fork_place(&self, origin: &Origin) -> Option<Seq> {
-        self.chains.get(origin).and_then(|chain| chain.fork.as_ref()).map(VerifiedProof::place)
-    }
-
-    /// Takes a proof, if it is the first or its place lower, and passes it on.
-    pub(super) fn take_proof(&mut self, proof: VerifiedProof, from: Option<LinkId>) {
-        let (origin, place) = (proof.origin(), proof.place());
-        let room = self.chains.get(&origin).is_some() || self.chains.len() < self.config.max_origins;
-        if !room || self.fork_place(&origin).is_some_and(|ours| ours <= place) {
-            return;
-        }
-        self.set_fork(proof);
-        bump(&mut self.stats.proofs, 1);
-        self.keep(Keep::Proof(Box::new(proof)));
-        self.event(Event::Equivocation { origin, place });
-        if origin == self.author.origin {
-            self.new_incarnation("our chain has two branches");
-        }
-        let links: Vec<_> = self.links.keys().copied().filter(|id| Some(*id) != from).collect();
-        for id in links {
-            self.send_proof(id, &proof);
         }
     }
 }

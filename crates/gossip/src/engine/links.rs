@@ -13,20 +13,23 @@ use crate::stats::bump;
 impl Engine {
     pub(super) fn link_up(&mut self, id: LinkId, peer: NodeId) {
         self.links.insert(id, Link::new(peer, self.config.link_window));
-        if self.revocations.as_ref().is_some_and(|(list, _)| list.revokes(&peer)) {
+        self.share_claims(peer);
+        if self.revocations.revokes(&peer) {
             self.close(id, ByeCode::REVOKED, "its certificate is revoked", 0);
             return;
         }
-        if let Some(bytes) = self.revocations.as_ref().map(|(_, bytes)| bytes.clone()) {
-            self.send(id, &Frame::Revoked(&bytes));
-        }
+        self.say_revisions(id);
         self.ask_own(id);
         self.send_summary(id, true);
         self.monger_input(mongering::Input::LinkUp(id));
     }
 
     pub(super) fn link_down(&mut self, id: LinkId) {
-        self.links.remove(&id);
+        self.end_searches(Some(id));
+        self.early_proofs.retain(|(link, _)| *link != id);
+        if let Some(link) = self.links.remove(&id) {
+            self.share_claims(link.peer);
+        }
         self.owed.retain(|(link, _)| *link != id);
         self.monger_input(mongering::Input::LinkDown(id));
     }
@@ -43,9 +46,8 @@ impl Engine {
             Ok(Frame::Range(request)) => self.range_request(id, request),
             Ok(Frame::Member(member)) => self.member(id, member.node, bytes.slice_ref(member.evidence)),
             Ok(Frame::Proof(proof)) => self.proof(id, proof),
-            Ok(Frame::Revoked(list)) => {
-                self.output.push_back(Output::CheckRevocations { link: id, bytes: bytes.slice_ref(list) })
-            }
+            Ok(Frame::Revoked(part)) => self.revoked_frame(id, bytes.slice_ref(part)),
+            Ok(Frame::Revisions(revisions)) => self.revisions(id, &revisions),
             Ok(Frame::Unknown(_)) => {}
             Ok(_) => self.misbehaved(id, "a frame that has no place after HELLO"),
             Err(_) => {
@@ -93,6 +95,9 @@ impl Engine {
     pub(super) fn writable(&mut self, id: LinkId, bytes: usize) {
         if let Some(link) = self.links.get_mut(&id) {
             link.window = link.window.saturating_add_unsigned(bytes);
+            if link.told.waiting {
+                self.send_revocations(id);
+            }
         }
     }
 }

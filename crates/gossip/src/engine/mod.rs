@@ -1,13 +1,24 @@
 //! The engine: the small machines joined.
 
+mod allowance;
 mod feed;
+mod given;
+#[cfg(feature = "fuzz")]
+pub mod measure;
+mod proofs;
 mod told;
 
 mod links;
 
 mod forks;
 
+mod held;
+
 mod own;
+
+mod pass;
+
+mod revoked;
 
 mod rumor;
 
@@ -15,12 +26,16 @@ mod status;
 
 mod verdict;
 
+#[cfg(feature = "fuzz")]
+pub(crate) use allowance::MIN_ORIGINS;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use rand::{Rng, RngExt};
 use rumormill_wire::native::InvalidMessage;
-use rumormill_wire::{NodeId, Origin};
+use rumormill_wire::{NodeId, Origin, Seq};
 
 use crate::author::Author;
 use crate::bundle::Signer;
@@ -33,17 +48,16 @@ use crate::greed::Greed;
 use crate::io::{Event, Input, Keep, LinkId, Output, Timestamp};
 use crate::link::Link;
 use crate::mongering::{self, Mongering};
+use crate::passing::Passing;
 use crate::revocation::Revocations;
 use crate::stats::Stats;
+use crate::uncommitted::Uncommitted;
 
 /// A peer that sends what no honest node sends is not taken again for so long.
 const BAN_US: u64 = 60_000_000;
 
 /// A difference older than this means "not in sync" (design: Spreading).
 const SYNC_AGE_US: u64 = 2_000_000;
-
-/// Certificates being checked at once.
-const MAX_MEMBER_CHECKS: usize = 256;
 
 /// Why an input was not taken. Nothing changed then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -61,8 +75,11 @@ pub enum Reject {
     #[error("too many messages wait to be written; try again")]
     Busy,
     /// The store takes no more.
-    #[error("the store is full; raise its bound or remove old data")]
+    #[error("the store is full: this node keeps no more messages; start it with a larger store-max")]
     StoreFull,
+    /// The network took this node's certificate back.
+    #[error("this node's certificate is revoked: no other node would take its messages")]
+    Revoked,
 }
 
 /// The protocol of one node.
@@ -80,8 +97,8 @@ pub struct Engine {
     clock: HybridClock,
     chains: Chains,
     members: BTreeMap<NodeId, Bytes>,
-    member_checks: BTreeSet<NodeId>,
-    revocations: Option<(Revocations, Bytes)>,
+    accounts: allowance::Accounts,
+    revocations: Arc<Revocations>,
     links: BTreeMap<LinkId, Link>,
     checks: Checks,
     cache: Cache,
@@ -90,8 +107,12 @@ pub struct Engine {
     appends: u64,
     committed: u64,
     store_full: bool,
+    uncommitted: Uncommitted,
+    passing: Passing,
     recovery: own::Recovery,
     suspects: BTreeMap<Origin, forks::Suspect>,
+    looking_up: BTreeSet<(Origin, Seq)>,
+    unfound: BTreeSet<Origin>,
     early_proofs: Vec<(LinkId, rumormill_wire::native::Proof)>,
     mongering: Option<Mongering>,
     compare_at: Option<Timestamp>,
@@ -112,18 +133,26 @@ impl Engine {
             clock: HybridClock::default(),
             chains: Chains::default(),
             members: recovered.members.into_iter().collect(),
-            member_checks: BTreeSet::new(),
-            revocations: None,
+            accounts: allowance::Accounts::default(),
+            revocations: Arc::new(Revocations::default()),
             links: BTreeMap::new(),
             checks: Checks::new(config.max_checks),
             cache: Cache::new(config.cache_bytes),
-            greed: Greed::new(config.greedy_bytes_per_day, config.greedy_incarnations_per_day),
+            greed: Greed::new(
+                config.greedy_bytes_per_day,
+                config.greedy_incarnations_per_day,
+                config.greedy_places_per_day,
+            ),
             author: Author::new(recovered.me, config.max_pending, config.max_pending_bytes),
             appends: 0,
             committed: 0,
             store_full: false,
+            uncommitted: Uncommitted::default(),
+            passing: Passing::new(config.cache_bytes),
             recovery: own::Recovery::default(),
             suspects: BTreeMap::new(),
+            looking_up: BTreeSet::new(),
+            unfound: BTreeSet::new(),
             early_proofs: Vec::new(),
             mongering,
             compare_at: None,
@@ -138,10 +167,10 @@ impl Engine {
             engine.chains.restore(&chain.head, chain.last_clock, chain.kept);
         }
         for proof in recovered.proofs {
-            engine.set_fork(proof);
+            engine.restore_proof(proof);
         }
-        if let Some((list, bytes)) = recovered.revocations {
-            engine.apply_revocations(list, bytes);
+        for part in recovered.revocations.parts() {
+            engine.put_in_force(Arc::clone(part));
         }
         engine
     }
@@ -159,6 +188,7 @@ impl Engine {
         self.run_timers();
         self.run_mongering();
         self.close_own_bundle();
+        self.look_up_more();
         self.feed_all();
         Ok(())
     }
@@ -175,13 +205,12 @@ impl Engine {
             Input::MemberVerdict { link, node, verdict } => self.member_verdict(link, node, verdict),
             Input::ProofVerdict { link, verdict } => self.proof_verdict(link, verdict),
             Input::Admit { node, evidence } => self.admit(node, evidence),
-            Input::Revoked { list, bytes } => self.revoked(list, bytes),
+            Input::Revoked { link, part } => self.revoked(link, part),
+            Input::RevocationsRefused { link } => self.revocations_refused(link),
             Input::Submit { ticket, kind, room, body } => return self.submit(ticket, kind, room, body),
             Input::Committed { appends } => self.commit(appends),
-            Input::StoreFull => self.store_full = true,
-            Input::RangeSent { link, origin, next, bytes, frames } => {
-                self.range_sent(link, origin, next, bytes, frames)
-            }
+            Input::StoreFull => self.on_store_full(),
+            Input::RangeRead { link, origin, bundles } => self.range_read(link, origin, bundles),
             Input::LookedUp { origin, at, bundle } => self.looked_up(origin, at, bundle.as_ref()),
             Input::Timeout => {}
         }
@@ -213,10 +242,15 @@ impl Engine {
     }
 
     fn set_wall_offset(&mut self, offset: i64) {
+        let before = self.wall_us();
         self.wall_offset = offset;
         let wall = self.wall_us();
+        let put_right = self.clock.put_back(before, wall);
         for (_, chain) in self.chains.range(Origin::MIN, Origin::MAX) {
             self.clock.observe(chain.last_clock, wall);
+        }
+        if put_right {
+            self.clock_put_right(wall);
         }
     }
 

@@ -98,6 +98,17 @@ impl Engine {
         self.event(Event::NewIncarnation { origin: self.author.origin, reason });
     }
 
+    /// Our wall clock was put back by more than others would wait for. What we dated later than now stays where it is, and
+    /// we go on in another chain; what waits is dated again.
+    pub(super) fn clock_put_right(&mut self, wall: u64) {
+        let chain = self.chains.get(&self.author.origin).map(|chain| chain.last_clock);
+        let in_flight = self.author.in_flight.as_ref().map(|own| own.bundle.last_clock());
+        if chain.max(in_flight).is_some_and(|last| last.0 > wall) {
+            self.new_incarnation("our clock was put right, and our chain ends later");
+        }
+        self.author.date_again(&mut self.clock, wall);
+    }
+
     pub(super) fn submit(
         &mut self,
         ticket: Ticket,
@@ -107,6 +118,9 @@ impl Engine {
     ) -> Result<(), Reject> {
         if self.store_full {
             return Err(Reject::StoreFull);
+        }
+        if self.is_cut() {
+            return Err(Reject::Revoked);
         }
         let wall = self.wall_us();
         self.author.submit(ticket, (kind, room, body), &mut self.clock, wall).map_err(|why| match why {
@@ -120,6 +134,10 @@ impl Engine {
 
     /// Puts what waits into a bundle, unless one is being committed: idle, one message goes at once.
     pub(super) fn close_own_bundle(&mut self) {
+        if self.author.waiting() > 0 && self.is_cut() {
+            let waiting = self.author.give_up_waiting();
+            self.tell_not_written(waiting, Reject::Revoked);
+        }
         if !self.recovery.over || self.store_full || !self.author.ready() {
             return;
         }
@@ -127,12 +145,12 @@ impl Engine {
         if self.chains.get(&self.author.origin).is_some_and(ends_later) {
             self.new_incarnation("our chain ends later than our clock, which must have been set back");
         }
+        if self.fork_place(&self.author.origin).is_some() {
+            self.new_incarnation("our chain has two branches");
+        }
         let me = self.author.origin;
         let (next, digest) =
             self.chains.get(&me).map_or((Seq::FIRST, Digest::ZERO), |chain| (chain.next, chain.digest));
-        if self.limit_of(&me).is_some_and(|limit| next >= limit) {
-            return;
-        }
         let place = (next, digest, self.appends.saturating_add(1));
         let by = (self.signer.as_ref(), &self.config.network);
         if let Some(bundle) = self.author.close(place, by) {
@@ -140,7 +158,15 @@ impl Engine {
         }
     }
 
+    /// Whether a revocation leaves out what we would write now.
+    fn is_cut(&self) -> bool {
+        let me = self.author.origin;
+        let cut = self.revocations.limit(&me);
+        cut.is_some_and(|cut| self.chains.get(&me).map_or(Seq::FIRST, |chain| chain.next) >= cut)
+    }
+
     pub(super) fn commit(&mut self, appends: u64) {
+        self.uncommitted.commit(appends);
         self.committed = self.committed.max(appends);
         self.cache.commit(appends);
         self.release_owed();

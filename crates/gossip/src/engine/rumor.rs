@@ -7,8 +7,8 @@ use rumormill_wire::{Origin, Seq};
 use super::Engine;
 use crate::bundle::RawBundle;
 use crate::checks::{Entered, Progress, Purpose, Sender};
-use crate::io::{CheckId, Event, LinkId, Output};
-use crate::stats::bump;
+use crate::io::{CheckId, LinkId, Output};
+use crate::stats::{Why, bump};
 
 /// A STATUS that asks for a rewind waits so long for others to join it.
 pub(super) const STATUS_DELAY_US: u64 = 20_000;
@@ -25,16 +25,21 @@ impl Engine {
     pub(super) fn rumor(&mut self, id: LinkId, rumor: &Rumor<'_>, frame: &Bytes) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.received = link.received.saturating_add(1);
-        let sender = Sender { link: id, ordinal: link.received, bytes: frame.len(), want_status: rumor.want_status };
+        let sender = Sender {
+            link: id,
+            peer: link.peer,
+            ordinal: link.received,
+            bytes: frame.len(),
+            want_status: rumor.want_status,
+        };
         let header = rumor.header;
         let raw = RawBundle::from_parts(header, frame.slice_ref(rumor.bundle));
         match self.by_number(&raw, rumor.answers_range) {
             ByNumber::Duplicate => self.duplicate(sender, &header),
             ByNumber::Gap => {
                 bump(&mut self.stats.bundles_gap, 1);
-                if let Some(link) = self.links.get_mut(&id) {
-                    link.note_ahead(header.origin, header.next(), self.now);
-                }
+                let why = self.refusal_to(id, &header.origin);
+                self.note_ahead(id, header.origin, header.next(), why);
                 self.dropped(sender, header.origin);
             }
             ByNumber::Withdrawn => {
@@ -49,6 +54,11 @@ impl Engine {
         let header = raw.header();
         let (origin, first) = (header.origin, header.first);
         let next = self.chains.get(&origin).map_or(Seq::FIRST, |chain| chain.next);
+        let limit = self.limit_of(&origin);
+        if limit == Some(Seq::FIRST) {
+            // No place is lower: more evidence is of no use.
+            return ByNumber::Withdrawn;
+        }
         if self.suspect_wants(header, answers_range) {
             return ByNumber::Check(Purpose::Evidence);
         }
@@ -62,8 +72,12 @@ impl Engine {
         if first < next {
             return ByNumber::Check(Purpose::Evidence);
         }
-        if self.limit_of(&origin).is_some_and(|limit| first >= limit) {
+        if limit.is_some_and(|limit| first >= limit) {
             return ByNumber::Withdrawn;
+        }
+        if self.store_full {
+            let passed = first < self.passed_to(&origin);
+            return if passed { ByNumber::Duplicate } else { ByNumber::Check(Purpose::Chain) };
         }
         let known = self.checks.has_place(origin, first) || first <= self.checks.run_end(origin, next);
         if known { ByNumber::Check(Purpose::Chain) } else { ByNumber::Gap }
@@ -72,7 +86,7 @@ impl Engine {
     /// The first number of an origin that does not count, by a fork or a revocation.
     pub(super) fn limit_of(&self, origin: &Origin) -> Option<Seq> {
         let chain = self.chains.get(origin).and_then(crate::chain::Chain::limit);
-        let cut = self.revocations.as_ref().and_then(|(list, _)| list.limit(origin));
+        let cut = self.revocations.limit(origin);
         match (chain, cut) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -82,26 +96,36 @@ impl Engine {
     fn duplicate(&mut self, sender: Sender, header: &BundleHeader) {
         bump(&mut self.stats.messages_duplicate, u64::from(header.count));
         let ours = self.chains.wanted(&header.origin);
+        let withdrawn = self.limit_of(&header.origin).is_some_and(|limit| header.next() > limit);
         if let Some(link) = self.links.get_mut(&sender.link) {
-            link.note_has(header.origin, header.next(), ours);
+            // One that keeps nothing may only have passed it on.
+            if !link.hold {
+                link.note_has(header.origin, header.next(), ours);
+            }
+            if withdrawn {
+                // It does not know that yet (P-E2).
+                link.say(header.origin, self.now.plus(STATUS_DELAY_US));
+            }
         }
         self.judged(sender, header.origin);
     }
 
     fn enter_check(&mut self, raw: RawBundle, sender: Sender, purpose: Purpose) {
-        let origin = raw.header().origin;
+        let (origin, next) = (raw.header().origin, raw.header().next());
         let in_flight = self.author.in_flight.as_ref().is_some_and(|own| own.bundle.header().origin == origin);
-        let fresh = self.chains.get(&origin).is_none();
+        let fresh = self.chains.get(&origin).is_none() && self.passing.head(&origin).is_none();
         let admitted = self.members.contains_key(&origin.node);
-        let full = self.store_full || (fresh && self.chains.len() >= self.config.max_origins);
+        let full = fresh && !self.store_full && self.no_place(&origin);
+        let mut why = None;
         let counter = if in_flight || full {
+            why = full.then_some(Why::NoPlace);
             &mut self.stats.origins_full
-        } else if !admitted && !self.member_checks.contains(&origin.node) {
+        } else if !admitted && !self.accounts.member_checks.contains_key(&origin.node) {
+            why = Some(Why::NotAdmitted);
             &mut self.stats.bundles_unadmitted
         } else if !self.greed.allows(&origin.node, raw.bytes().len(), fresh, self.now) {
-            if self.stats.bundles_greedy == 0 {
-                self.output.push_back(Output::Event(Event::Greedy { node: origin.node }));
-            }
+            self.tell_greedy(origin.node);
+            why = Some(Why::OverRate);
             &mut self.stats.bundles_greedy
         } else {
             match self.checks.enter(raw, sender, purpose) {
@@ -117,6 +141,7 @@ impl Engine {
             }
         };
         bump(counter, 1);
+        self.note_ahead(sender.link, origin, next, why);
         self.dropped(sender, origin);
     }
 

@@ -1,22 +1,19 @@
-//! STATUS, BUCKETS and REVOKED: who has what (docs/protocol.md, S).
+//! STATUS and BUCKETS: who has what (docs/protocol.md, S).
 //!
 //! A comparison begins with a summary: the fingerprint alone, 40 bytes with its frame. In sync, it is answered by one of
 //! the same size. Otherwise the answer lists the frontier, or 256 part sums when that is long, and each side then sends
 //! what the other lacks and names what it lacks itself.
 
-use bytes::Bytes;
 use rumormill_wire::native::{
-    Buckets, ByeCode, Coverage, EntryState, Frame, MAX_STATUS_ENTRIES, Status, StatusEntries, StatusEntry,
+    Buckets, Coverage, EntryState, Frame, MAX_STATUS_ENTRIES, Status, StatusEntries, StatusEntry,
 };
 use rumormill_wire::{HeadHash, Incarnation, Origin, Seq};
 
 use super::Engine;
-use crate::chain::Chain;
 use crate::frontier::bucket_range;
-use crate::io::{Event, Keep, LinkId};
-use crate::link::Cursor;
+use crate::io::LinkId;
+use crate::link::Parked;
 use crate::mongering;
-use crate::revocation::Revocations;
 use crate::stats::bump;
 
 impl Engine {
@@ -27,19 +24,27 @@ impl Engine {
             return self.misbehaved(id, "a STATUS that heard more than was said");
         }
         link.note_heard(status.heard);
+        self.note_hold(id, status.hold);
         if status.entries.is_empty() && status.coverage == Coverage::Listed {
             return self.summary(id, status);
+        }
+        let whole = Coverage::Range { low: Origin::MIN, high: Origin::MAX };
+        if let Some(link) = self.links.get_mut(&id).filter(|_| status.coverage == whole) {
+            // Whatever was too much to remember is told anew.
+            link.unsure = false;
         }
         let mut wants = Vec::new();
         let mut in_sync = true;
         for entry in status.entries.iter() {
-            in_sync &= entry.next >= self.chains.wanted(&entry.origin);
+            // What it does not want is not missing to a round of mongering: sent again, it would be refused again.
+            let not_wanted = status.hold || matches!(entry.state, EntryState::Hold | EntryState::Forked);
+            in_sync &= not_wanted || entry.next >= self.chains.wanted(&entry.origin);
             if self.compare_entry(id, &entry) {
                 wants.push(entry.origin);
             }
         }
         if let Coverage::Range { low, high } = status.coverage {
-            self.unlisted_are_lacking(id, low, high, &status.entries);
+            self.unlisted_are_lacking(id, low, high, &status.entries, &mut wants);
             let me = self.author.origin;
             if low.node <= me.node && me.node <= high.node {
                 self.own_known(id, status.entries.iter());
@@ -70,14 +75,21 @@ impl Engine {
         if entry.next < next {
             // What is still on its way is not missing (P-S2).
             let on_its_way = link.last_sent.get(&origin).is_some_and(|last| last.next > entry.next);
-            if entry.state == EntryState::Hold {
-                link.cursors.insert(origin, Cursor { next: entry.next, parked: true, since: now });
+            if entry.state == EntryState::Forked {
+                // Its chain ends there: it takes nothing more.
+                link.cursors.remove(&origin);
+            } else if entry.state == EntryState::Hold || link.hold {
+                self.note_held(id, origin, entry.next);
             } else if !on_its_way && !link.note_lacks(origin, entry.next, now, limit) {
                 bump(&mut self.stats.cursor_overflow, 1);
             }
             return proof_wanted;
         }
         link.note_has(origin, entry.next, next);
+        if self.store_full {
+            self.pass_again(id, entry);
+        }
+        let Some(link) = self.links.get_mut(&id) else { return proof_wanted };
         if entry.next == next {
             link.behind.remove(&origin);
             let branches = |ours: &StatusEntry| {
@@ -91,50 +103,47 @@ impl Engine {
             return proof_wanted;
         }
         let ended = self.limit_of(&origin).is_some_and(|limit| next >= limit);
-        let fresh = ours.is_none();
-        let room = !fresh || self.chains.len() < self.config.max_origins;
-        let wanted = !ended && room && self.greed.allows(&origin.node, 1, fresh, self.now);
-        if let Some(link) = self.links.get_mut(&id).filter(|_| wanted) {
-            link.note_ahead(origin, entry.next, now);
-        }
-        wanted || proof_wanted
-    }
-
-    /// Sends our proof to a neighbour that has none or a higher one. Says whether it has a lower one than we.
-    fn offer_proof(&mut self, id: LinkId, entry: &StatusEntry) -> bool {
-        let fork = self.chains.get(&entry.origin).and_then(|chain| chain.fork);
-        let theirs = (entry.state == EntryState::Forked).then_some(entry.next);
-        match (fork, theirs) {
-            (Some(ours), theirs) if theirs.is_none_or(|place| ours.place() < place) => {
-                self.send_proof(id, &ours);
-                false
+        let refusal = self.refusal_to(id, &origin);
+        if !ended {
+            // What is not taken now is missing all the same.
+            self.note_ahead(id, origin, entry.next, refusal);
+            if let Some(behind) = self.links.get_mut(&id).and_then(|link| link.behind.get_mut(&origin)) {
+                behind.ended = entry.state == EntryState::Forked;
             }
-            (Some(ours), Some(place)) => place < ours.place(),
-            (None, Some(place)) => self.limit_of(&entry.origin).is_none_or(|limit| place < limit),
-            _ => false,
         }
+        (!ended && refusal.is_none()) || proof_wanted
     }
 
-    fn unlisted_are_lacking(&mut self, id: LinkId, low: Origin, high: Origin, entries: &StatusEntries<'_>) {
+    /// What is not listed is not there. A chain that ends early here may have been withdrawn whole there, so it is named
+    /// in the answer instead of being sent.
+    fn unlisted_are_lacking(
+        &mut self,
+        id: LinkId,
+        low: Origin,
+        high: Origin,
+        entries: &StatusEntries<'_>,
+        named: &mut Vec<Origin>,
+    ) {
         let mut listed = entries.iter().map(|entry| entry.origin).peekable();
         let now = self.now;
-        let mut proofs = Vec::new();
         let Some(link) = self.links.get_mut(&id) else { return };
         for (origin, chain) in self.chains.range(low, high) {
             while listed.next_if(|other| other < origin).is_some() {}
-            if listed.peek() == Some(origin) {
+            if listed.peek() == Some(origin) || chain.wanted() == Seq::FIRST || link.holds(origin) {
                 continue;
             }
-            proofs.extend(chain.fork);
-            if chain.wanted() == Seq::FIRST || link.last_sent.contains_key(origin) {
+            if link.last_sent.contains_key(origin) && !link.hold {
                 continue;
             }
-            if !link.note_lacks(*origin, Seq::FIRST, now, self.config.max_cursors) {
+            if chain.fork.is_some() {
+                named.push(*origin);
+            } else if link.hold {
+                if !link.note_held(*origin, Seq::FIRST, now, self.config.max_cursors) {
+                    bump(&mut self.stats.differences_overflow, 1);
+                }
+            } else if !link.note_lacks(*origin, Seq::FIRST, now, self.config.max_cursors) {
                 bump(&mut self.stats.cursor_overflow, 1);
             }
-        }
-        for proof in proofs {
-            self.send_proof(id, &proof);
         }
     }
 
@@ -144,6 +153,7 @@ impl Engine {
             bump(&mut self.stats.syncs_equal, 1);
             if let Some(link) = self.links.get_mut(&id) {
                 link.compared = true;
+                link.unsure = false;
                 link.behind.clear();
                 link.cursors.clear();
             }
@@ -153,6 +163,17 @@ impl Engine {
             return;
         }
         bump(&mut self.stats.syncs_differ, 1);
+        let pair = (status.fingerprint, ours.whole());
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let nothing_new = link.listed.replace(pair) == Some(pair);
+        if nothing_new && (self.store_full || link.hold) {
+            // It was told already, and a full store changes nothing: two full lists for ever would cost more than they tell.
+            if status.want_status {
+                self.send_summary(id, false);
+            }
+            return;
+        }
+        let ours = self.chains.fingerprint();
         if usize::try_from(ours.entries()).is_ok_and(|entries| entries <= MAX_STATUS_ENTRIES) {
             return self.send_range_status(id, Origin::MIN, Origin::MAX);
         }
@@ -172,13 +193,14 @@ impl Engine {
 
     /// What we have from `low` to `high`, in as many frames as it takes.
     fn send_range_status(&mut self, id: LinkId, low: Origin, high: Origin) {
-        let entries: Vec<_> = self.chains.entries(low, high).collect();
+        let entries = self.range_entries(id, low, high);
         let mut from = low;
         let mut rest = entries.as_slice();
         loop {
             let (now, later) = rest.split_at(rest.len().min(MAX_STATUS_ENTRIES));
             let to = if later.is_empty() { high } else { now.last().map_or(high, |entry| entry.origin) };
-            self.send_status(id, Coverage::Range { low: from, high: to }, now, false);
+            let sent = self.send_status(id, Coverage::Range { low: from, high: to }, now, false);
+            self.compare_later_unless(id, sent);
             rest = later;
             if rest.is_empty() {
                 return;
@@ -189,44 +211,37 @@ impl Engine {
 
     /// What we have of these origins; unknown ones are named as wanted from the start.
     fn send_listed_status(&mut self, id: LinkId, origins: &[Origin]) {
-        let mut entries: Vec<_> = origins.iter().map(|origin| self.listed_entry(*origin)).collect();
+        let mut entries: Vec<_> = origins.iter().map(|origin| self.listed_entry(id, *origin)).collect();
         entries.sort_unstable_by_key(|entry| entry.origin);
         entries.dedup_by_key(|entry| entry.origin);
         for some in entries.chunks(MAX_STATUS_ENTRIES) {
-            self.send_status(id, Coverage::Listed, some, false);
+            let sent = self.send_status(id, Coverage::Listed, some, false);
+            self.compare_later_unless(id, sent);
         }
     }
 
-    fn listed_entry(&self, origin: Origin) -> StatusEntry {
-        let chain = self.chains.get(&origin);
-        let mut entry = chain.and_then(|chain: &Chain| chain.entry(origin)).unwrap_or(StatusEntry {
-            origin,
-            next: Seq::FIRST,
-            head: HeadHash::ZERO,
-            kept: Seq::FIRST,
-            state: EntryState::Normal,
-        });
-        let held = self.store_full || !self.greed.allows(&origin.node, 1, chain.is_none(), self.now);
-        if held && entry.state == EntryState::Normal {
-            entry.state = EntryState::Hold;
+    /// A neighbour that does not read now is told later, by a comparison.
+    fn compare_later_unless(&mut self, id: LinkId, sent: bool) {
+        if let Some(link) = self.links.get_mut(&id).filter(|_| !sent) {
+            link.overflow = true;
         }
-        entry
     }
 
-    fn send_status(&mut self, id: LinkId, coverage: Coverage, entries: &[StatusEntry], want_status: bool) {
+    fn send_status(&mut self, id: LinkId, coverage: Coverage, entries: &[StatusEntry], want_status: bool) -> bool {
         let heard = self.links.get(&id).map_or(0, crate::link::Link::heard);
         let ours = self.chains.fingerprint();
         let status = Status {
             want_status,
+            hold: self.store_full,
             heard,
             fingerprint: ours.whole(),
             origins: ours.entries(),
             coverage,
             entries: StatusEntries::from(entries),
         };
-        if self.send(id, &Frame::Status(status)) {
-            bump(&mut self.stats.status_sent, 1);
-        }
+        let sent = self.send(id, &Frame::Status(status));
+        bump(&mut self.stats.status_sent, u64::from(sent));
+        sent
     }
 
     /// The fingerprint alone.
@@ -245,7 +260,7 @@ impl Engine {
 
     /// Asks one neighbour where it stands on an origin.
     pub(super) fn ask_status(&mut self, id: LinkId, origin: Origin) {
-        let entry = self.listed_entry(origin);
+        let entry = self.listed_entry(id, origin);
         self.send_status(id, Coverage::Listed, &[entry], true);
     }
 
@@ -260,7 +275,12 @@ impl Engine {
             let origins: Vec<_> = core::mem::take(&mut link.dirty).into_iter().collect();
             link.dirty_at = None;
             link.status_wanted = false;
+            let over = core::mem::take(&mut link.dirty_over);
             self.send_listed_status(id, &origins);
+            if over {
+                bump(&mut self.stats.status_overflow, 1);
+                self.send_summary(id, true);
+            }
         }
     }
 
@@ -268,38 +288,18 @@ impl Engine {
     pub(super) fn compare_with_somebody(&mut self) {
         use rand::RngExt;
         self.arm_comparison();
+        self.end_searches(None);
+        self.look_up_again();
         let open: Vec<_> = self.links.iter().filter(|(_, link)| !link.closing).map(|(id, _)| *id).collect();
         if open.is_empty() {
             return;
         }
         if let Some(id) = open.get(self.rng.random_range(0..open.len())).copied() {
+            if let Some(link) = self.links.get_mut(&id) {
+                link.unpark(Parked::Store);
+            }
+            self.ask_for_released(id);
             self.send_summary(id, true);
         }
-    }
-
-    pub(super) fn revoked(&mut self, list: Revocations, bytes: Bytes) {
-        if self.revocations.as_ref().is_some_and(|(ours, _)| ours.number >= list.number) {
-            return;
-        }
-        self.event(Event::Revocations { number: list.number });
-        self.keep(Keep::Revocations(bytes.clone()));
-        let revoked: Vec<_> =
-            self.links.iter().filter(|(_, link)| list.revokes(&link.peer)).map(|(id, _)| *id).collect();
-        self.apply_revocations(list, bytes.clone());
-        for id in revoked {
-            self.close(id, ByeCode::REVOKED, "its certificate is revoked", 0);
-        }
-        for id in self.links.keys().copied().collect::<Vec<_>>() {
-            self.send(id, &Frame::Revoked(&bytes));
-        }
-    }
-
-    pub(super) fn apply_revocations(&mut self, list: Revocations, bytes: Bytes) {
-        let listed: Vec<_> = self.chains.range(Origin::MIN, Origin::MAX).map(|(origin, _)| *origin).collect();
-        for origin in listed {
-            let cut = list.limit(&origin);
-            self.chains.update(origin, |chain| chain.cut = cut);
-        }
-        self.revocations = Some((list, bytes));
     }
 }

@@ -4,7 +4,8 @@ use rumormill_wire::{Origin, Seq};
 
 use super::{Engine, SYNC_AGE_US};
 use crate::io::LinkId;
-use crate::stats::{LinkStats, Stats};
+use crate::link::Parked;
+use crate::stats::{LinkStats, Stats, Why};
 
 impl Engine {
     /// Under which origin we write now.
@@ -34,19 +35,40 @@ impl Engine {
     pub fn link_stats(&self, id: LinkId) -> Option<LinkStats> {
         let link = self.links.get(&id)?;
         let mut stats = LinkStats { window: usize::try_from(link.window).unwrap_or(0), ..LinkStats::default() };
-        let mut young = !link.overflow;
+        let (mut young, mut why) = (true, None);
         for (origin, cursor) in &link.cursors {
             let lacks = self.chains.wanted(origin).0.saturating_sub(cursor.next.0);
             stats.lag = stats.lag.saturating_add(lacks);
-            young &= lacks == 0 || self.now.since(cursor.since) < SYNC_AGE_US;
+            if lacks > 0 {
+                young &= self.now.since(cursor.since) < SYNC_AGE_US;
+                why = why.max(Some(match cursor.parked {
+                    None => Why::CatchingUp,
+                    Some(Parked::Peer) => Why::HeldByPeer,
+                    Some(Parked::Store) => Why::StoreUnread,
+                }));
+            }
         }
         for (origin, behind) in &link.behind {
             let lacks = behind.next.0.saturating_sub(self.chains.wanted(origin).0);
             stats.behind = stats.behind.saturating_add(lacks);
-            young &= lacks == 0 || self.now.since(behind.since) < SYNC_AGE_US;
+            if lacks > 0 {
+                young &= self.now.since(behind.since) < SYNC_AGE_US;
+                let now = if self.store_full { Some(Why::StoreFull) } else { behind.why };
+                why = why.max(now.or(Some(Why::CatchingUp)));
+            }
         }
-        stats.in_sync = link.compared && young;
+        let lost = link.overflow || link.unsure;
+        stats.in_sync = link.compared && young && !lost;
+        why = why.max(lost.then_some(Why::TooMany)).max((!link.compared).then_some(Why::NotCompared));
+        stats.why = why.filter(|why| !stats.in_sync || *why != Why::CatchingUp);
+        stats.revocations = link.told.number();
         Some(stats)
+    }
+
+    /// The revocation list in force.
+    #[must_use]
+    pub const fn revocations(&self) -> &std::sync::Arc<crate::revocation::Revocations> {
+        &self.revocations
     }
 
     /// The origins whose messages from some number on do not count, with that number: forks and revocations.
@@ -59,10 +81,27 @@ impl Engine {
         self.chains.entries(Origin::MIN, Origin::MAX)
     }
 
+    /// Of each origin, the number wanted next, whatever of it counts.
+    pub fn ends(&self) -> impl Iterator<Item = (Origin, Seq)> {
+        self.chains.range(Origin::MIN, Origin::MAX).map(|(origin, chain)| (*origin, chain.next))
+    }
+
     /// The fingerprint of all that.
     #[must_use]
     pub const fn fingerprint(&self) -> [u8; 16] {
         self.chains.fingerprint().whole()
+    }
+
+    /// Whether the store takes no more.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.store_full
+    }
+
+    /// With a full store: origins whose place is remembered, and bytes in memory of what passes.
+    #[must_use]
+    pub fn passing(&self) -> (usize, usize) {
+        self.passing.sizes()
     }
 
     /// Bundles being checked, origins known, members known: what the memory depends on.

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rumormill_wire::{NodeId, Origin, Seq};
 
-use super::{Engine, MAX_MEMBER_CHECKS};
+use super::Engine;
+use super::rumor::STATUS_DELAY_US;
 use crate::bundle::{Invalid, VerifiedBundle};
+use crate::chain::{Chain, End};
 use crate::checks::{Progress, Purpose, Sender};
 use crate::config::Dissemination;
 use crate::io::{CheckId, Keep, LinkId, Output};
@@ -36,10 +38,11 @@ impl Engine {
             }
         }
         self.advance(origin);
+        self.early_proofs_of(origin);
     }
 
     /// Takes a copy out and runs the next one of its place.
-    fn take_check(&mut self, id: CheckId) -> Vec<Sender> {
+    pub(super) fn take_check(&mut self, id: CheckId) -> Vec<Sender> {
         let Some((check, next)) = self.checks.remove(id) else { return Vec::new() };
         if let Some(next) = next {
             let ours = self.chains.get(&check.raw.header().origin).map_or(Seq::FIRST, |chain| chain.next);
@@ -55,14 +58,18 @@ impl Engine {
 
     /// Lets all that hold and whose turn it is join the chain.
     pub(super) fn advance(&mut self, origin: Origin) {
+        if self.store_full {
+            return self.pass_all(origin);
+        }
         loop {
             let next = self.chains.get(&origin).map_or(Seq::FIRST, |chain| chain.next);
             let Some((id, bundle)) = self.checks.done_at(origin, next) else { break };
+            let before = self.chains.get(&origin).map_or(End::EMPTY, Chain::end);
             // The chain moves first, so that another copy of this place is then seen as evidence.
             let accepted = self.join(&bundle);
             let senders = self.take_check(id);
             match accepted {
-                Ok(()) => self.accepted(&bundle, &senders),
+                Ok(()) => self.accepted(&bundle, &senders, before),
                 Err(refusal) => self.refused(&bundle, &senders, refusal),
             }
         }
@@ -91,18 +98,22 @@ impl Engine {
         if header.first > Seq::FIRST && last_clock.is_some_and(|last| bundle.first_clock() <= last) {
             return Err(Refusal::Clock);
         }
+        // Several of its author's were being checked at once: what is kept is counted one by one.
+        if self.no_place(&origin) || !self.greed.allows(&origin.node, bundle.bytes().len(), fresh, self.now) {
+            return Err(Refusal::Held);
+        }
         self.greed.charge(&origin.node, bundle.bytes().len(), fresh, self.now);
         if origin == self.author.origin {
             self.new_incarnation("a neighbour has more of our chain than our store");
         }
         self.chains.advance(bundle.signed_header(), bundle.digest(), bundle.last_clock());
-        if let Some(cut) = self.revocations.as_ref().and_then(|(list, _)| list.limit(&origin)) {
+        if let Some(cut) = self.revocations.limit(&origin) {
             self.chains.update(origin, |chain| chain.cut = Some(cut));
         }
         Ok(())
     }
 
-    fn accepted(&mut self, bundle: &Arc<VerifiedBundle>, senders: &[Sender]) {
+    fn accepted(&mut self, bundle: &Arc<VerifiedBundle>, senders: &[Sender], before: End) {
         let header = bundle.header();
         let (origin, ours) = (header.origin, self.chains.wanted(&header.origin));
         bump(&mut self.stats.bundles_accepted, 1);
@@ -112,31 +123,54 @@ impl Engine {
             bump(&mut self.stats.clocks_ahead, 1);
         }
         self.append(bundle);
+        self.uncommitted.push(self.appends, Arc::clone(bundle), before);
         self.cache.insert(Arc::clone(bundle), self.appends);
         for (n, sender) in senders.iter().enumerate() {
             if n > 0 {
                 bump(&mut self.stats.messages_duplicate, u64::from(header.count));
             }
-            if let Some(link) = self.links.get_mut(&sender.link) {
-                link.note_has(origin, header.next(), ours);
-            }
+            self.note_sender_has(sender.link, bundle);
             self.judged(*sender, origin);
         }
         for link in self.links.values_mut() {
             if link.behind.get(&origin).is_some_and(|behind| behind.next <= ours) {
-                link.behind.remove(&origin);
+                let ended = link.behind.remove(&origin).is_some_and(|behind| behind.ended);
                 link.note_has(origin, ours, ours);
+                if ended {
+                    // It stopped here: it is told where we are and gives its reason.
+                    link.say(origin, self.now.plus(STATUS_DELAY_US));
+                }
             }
         }
         let from: Vec<_> = senders.iter().map(|sender| sender.link).collect();
         self.spread(origin, header.first, &from);
     }
 
+    /// Whoever sent a bundle has it, unless it keeps nothing and only passed it on.
+    fn note_sender_has(&mut self, id: LinkId, bundle: &VerifiedBundle) {
+        let header = bundle.header();
+        let (origin, ours) = (header.origin, self.chains.wanted(&header.origin));
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let claimed = link.behind.get(&origin).is_some_and(|behind| behind.next >= header.next());
+        if !link.hold || claimed {
+            link.note_has(origin, header.next(), ours);
+        } else if !link.cursors.contains_key(&origin) {
+            self.note_held(id, origin, header.first);
+        }
+    }
+
     fn refused(&mut self, bundle: &Arc<VerifiedBundle>, senders: &[Sender], refusal: Refusal) {
         let origin = bundle.header().origin;
         for sender in senders {
+            if refusal == Refusal::Held {
+                self.tell_greedy(origin.node);
+                bump(&mut self.stats.bundles_greedy, 1);
+                self.dropped(*sender, origin);
+                continue;
+            }
             self.judged(*sender, origin);
             match refusal {
+                Refusal::Held => {}
                 Refusal::Withdrawn => bump(&mut self.stats.bundles_withdrawn, 1),
                 Refusal::Fork => self.evidence(bundle, sender.link),
                 Refusal::Clock => {
@@ -161,7 +195,18 @@ impl Engine {
         let ours = self.chains.wanted(&origin);
         for (id, link) in &mut self.links {
             let has = link.behind.get(&origin).is_some_and(|behind| behind.next >= ours);
-            if from.contains(id) || has || link.cursors.contains_key(&origin) {
+            if from.contains(id) || has {
+                continue;
+            }
+            // A neighbour that keeps nothing more lacks it from then on, and lets it pass.
+            if link.hold && !link.pass(origin, first) {
+                bump(&mut self.stats.passing_full, 1);
+            }
+            if link.cursors.contains_key(&origin) {
+                continue;
+            }
+            if link.hold {
+                link.note_held(origin, first, self.now, self.config.max_cursors);
                 continue;
             }
             if !link.note_lacks(origin, first, self.now, self.config.max_cursors) {
@@ -171,30 +216,46 @@ impl Engine {
     }
 
     pub(super) fn member(&mut self, id: LinkId, node: NodeId, evidence: Bytes) {
-        if self.members.contains_key(&node) || self.member_checks.contains(&node) {
+        if self.members.contains_key(&node) || self.accounts.member_checks.contains_key(&node) {
             return;
         }
+        let Some(peer) = self.peer(id) else { return };
         if check_node_id(&node).is_err() {
             return self.misbehaved(id, "a certificate for a key that can be no node");
         }
-        if self.member_checks.len() < MAX_MEMBER_CHECKS {
-            self.member_checks.insert(node);
+        if self.accounts.begin_member(node, peer) {
             self.output.push_back(Output::CheckMember { link: id, node, evidence });
+        } else {
+            bump(&mut self.stats.certificates_full, 1);
         }
     }
 
     pub(super) fn member_verdict(&mut self, id: LinkId, node: NodeId, verdict: Option<Bytes>) {
-        self.member_checks.remove(&node);
+        self.accounts.member_checks.remove(&node);
         if let Some(evidence) = verdict {
             return self.admit(node, evidence);
         }
-        for check in self.checks.waiting_for(&node) {
-            for sender in self.take_check(check) {
-                bump(&mut self.stats.bundles_unadmitted, 1);
-                self.judged(sender, Origin { node, ..Origin::MIN });
+        // A copy behind another of its place comes to the front when that is gone: all go, or they would hold their places
+        // in the table for ever.
+        loop {
+            let waiting = self.checks.waiting_for(&node);
+            if waiting.is_empty() {
+                break;
+            }
+            for check in waiting {
+                self.unadmitted(node, check);
             }
         }
         self.misbehaved(id, "a certificate that does not belong to this network");
+    }
+
+    fn unadmitted(&mut self, node: NodeId, check: CheckId) {
+        let origin = self.checks.get(check).map_or(Origin { node, ..Origin::MIN }, |c| c.raw.header().origin);
+        for sender in self.take_check(check) {
+            bump(&mut self.stats.bundles_unadmitted, 1);
+            self.judged(sender, origin);
+        }
+        self.early_proofs_of(origin);
     }
 
     pub(super) fn admit(&mut self, node: NodeId, evidence: Bytes) {
@@ -206,7 +267,7 @@ impl Engine {
         for check in self.checks.waiting_for(&node) {
             self.run_check(check);
         }
-        self.admit_proofs();
+        self.ask_for_admitted(&node);
     }
 }
 
@@ -214,6 +275,7 @@ impl Engine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refusal {
     Withdrawn,
+    Held,
     Fork,
     Clock,
 }

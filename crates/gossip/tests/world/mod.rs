@@ -12,15 +12,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rumormill_gossip::{
     Dissemination, Engine, EngineConfig, Event, Input, Keep, LinkId, Output, RawBundle, Recovered, RecoveredChain,
-    Signer, Ticket, Timestamp, VerifiedProof, verify, verify_proof,
+    Revocations, Signer, Ticket, Timestamp, VerifiedProof, verify, verify_proof,
 };
-use rumormill_wire::native::{BundleView, Frame, MessageKind, rumor_prefix};
+use rumormill_wire::native::{
+    BundleView, Frame, ListPart, MessageKind, RevocationPart, Revoked, SIGN_REVOCATION_CONTEXT, place_of, rumor_prefix,
+};
 use rumormill_wire::{Clock, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
 
 pub const NETWORK: NetworkId = NetworkId([7; 32]);
@@ -47,12 +49,41 @@ impl Signer for Key {
     }
 }
 
+/// The key of the CA.
+const CA: u8 = 250;
+
+fn to_sign(part: &[u8]) -> Vec<u8> {
+    [SIGN_REVOCATION_CONTEXT, NETWORK.as_bytes(), blake3::hash(part).as_bytes()].concat()
+}
+
+/// What still counts of each revoked node.
+pub type Cuts = BTreeMap<NodeId, Option<BTreeMap<Incarnation, Seq>>>;
+
+/// A part of the revocation list in bytes, signed by the CA. All its nodes have to begin with one byte.
+pub fn signed_part(number: u64, cuts: &Cuts) -> Bytes {
+    let place = cuts.keys().next().map_or(0, place_of);
+    let nodes = cuts.iter().map(|(node, cut)| (*node, Revoked { not_after: u64::MAX, cut: cut.clone() }));
+    let part = ListPart::encode(place, number, number, &nodes.collect()).unwrap();
+    let signature = Key::new(CA).sign(&to_sign(&part));
+    Bytes::from(RevocationPart::seal(part, &signature))
+}
+
+/// The part, if the CA signed it: what the shell does between `CheckRevocations` and `Revoked`.
+pub fn checked_part(bytes: &[u8]) -> Option<Arc<ListPart>> {
+    let part = RevocationPart::parse(bytes).ok()?;
+    UnparsedPublicKey::new(&ED25519, Key::new(CA).id().as_bytes())
+        .verify(&to_sign(part.signed_part()), part.signature().as_bytes())
+        .ok()?;
+    ListPart::decode(bytes).ok().map(Arc::new)
+}
+
 /// What survives a crash.
 #[derive(Default, Clone)]
 pub struct Disk {
     pub bundles: BTreeMap<Origin, Vec<Bytes>>,
     pub members: Vec<(NodeId, Bytes)>,
     pub proofs: Vec<VerifiedProof>,
+    pub revocations: Revocations,
     pub arrived: BTreeMap<(Origin, Seq), u64>,
 }
 
@@ -85,6 +116,12 @@ pub struct Node {
     pub closed: Vec<(LinkId, &'static str)>,
     pub unreleased: BTreeMap<LinkId, usize>,
     pub wire_bytes: u64,
+    /// Frames sent.
+    pub frames: u64,
+    /// How many bundles the store still takes; then it is full for good.
+    pub room: Option<u64>,
+    full: bool,
+    flushed: usize,
     /// Signatures that had to be checked.
     pub verifies: u64,
     timer: Option<Timestamp>,
@@ -116,8 +153,12 @@ pub struct World {
     /// Whether every output is put into `trace`.
     pub tracing: bool,
     pub trace: blake3::Hasher,
+    /// What nodes send to strangers, if it is to be kept.
+    pub overheard: Option<Vec<(LinkId, Bytes)>>,
     /// How many appends a commit takes with it and how long it takes, in microseconds.
     pub commit_us: u64,
+    /// How much longer than usual a read of the store takes.
+    pub read_us: u64,
     queue: BTreeMap<(u64, u64), Happening>,
     order: u64,
     wires: BTreeMap<(usize, LinkId), Wire>,
@@ -143,7 +184,9 @@ impl World {
             config,
             tracing: false,
             trace: blake3::Hasher::new(),
+            overheard: None,
             commit_us: 200,
+            read_us: 0,
             queue: BTreeMap::new(),
             order: 0,
             wires: BTreeMap::new(),
@@ -178,7 +221,7 @@ impl World {
             chains: disk.chains(),
             members: disk.members.clone(),
             proofs: disk.proofs.clone(),
-            revocations: None,
+            revocations: disk.revocations.clone(),
         };
         let rng = Box::new(StdRng::seed_from_u64(self.rng.random()));
         Node {
@@ -192,6 +235,10 @@ impl World {
             closed: Vec::new(),
             unreleased: BTreeMap::new(),
             wire_bytes: 0,
+            frames: 0,
+            room: None,
+            full: false,
+            flushed: 0,
             verifies: 0,
             timer: None,
             life: self.now,
@@ -312,22 +359,15 @@ impl World {
             Output::SendBundle { link, bundle, want_status, answers_range } => {
                 self.transmit_bundle(n, link, bundle.bytes(), want_status, answers_range);
             }
-            Output::SendRange { link, origin, from, until, max_bytes, want_status, answers_range } => {
-                let mut next = from;
-                let (mut bytes, mut frames) = (0, 0);
-                let mut found = Vec::new();
+            Output::ReadRange { link, origin, from, until, max_bytes } => {
+                let (mut next, mut bytes, mut bundles) = (from, 0, Vec::new());
                 while next < until && (bytes == 0 || bytes < max_bytes) {
                     let Some((_, raw)) = self.nodes[n].disk.holding(origin, next) else { break };
                     next = raw.header().next();
                     bytes += raw.bytes().len() + 6;
-                    frames += 1;
-                    found.push(raw.bytes().clone());
+                    bundles.push(raw);
                 }
-                let count = found.len();
-                for (i, b) in found.iter().enumerate() {
-                    self.transmit_bundle(n, link, b, want_status && i + 1 == count, answers_range);
-                }
-                self.later(n, delay, Input::RangeSent { link, origin, next, bytes, frames });
+                self.later(n, delay + self.read_us, Input::RangeRead { link, origin, bundles });
             }
             Output::Verify { check, raw } => {
                 self.nodes[n].verifies += 1;
@@ -342,15 +382,35 @@ impl World {
                 let verdict = verify_proof(&raw, &NETWORK).ok().map(Box::new);
                 self.later(n, delay, Input::ProofVerdict { link, verdict });
             }
-            Output::CheckRevocations { .. } => {}
+            Output::CheckRevocations { link, bytes } => {
+                let input = match checked_part(&bytes) {
+                    Some(part) => Input::Revoked { link: Some(link), part },
+                    None => Input::RevocationsRefused { link },
+                };
+                self.later(n, delay, input);
+            }
             Output::LookUp { origin, at } => {
                 let bundle = self.nodes[n].disk.holding(origin, at).map(|(_, raw)| raw);
                 self.later(n, delay, Input::LookedUp { origin, at, bundle });
             }
             Output::Append { bundle } => {
                 let now = self.now;
+                let commit_us = self.commit_us;
                 let node = &mut self.nodes[n];
+                assert!(!node.full || node.disk_free_at > now, "appended to a store that said it is full");
                 node.appends += 1;
+                match &mut node.room {
+                    Some(0) => {
+                        let first = !std::mem::replace(&mut node.full, true);
+                        node.disk_free_at = node.disk_free_at.max(now) + commit_us;
+                        let delay = node.disk_free_at - now;
+                        return if first {
+                            self.later(n, delay, Input::StoreFull)
+                        };
+                    }
+                    Some(room) => *room -= 1,
+                    None => {}
+                }
                 let appends = node.appends;
                 node.queue.push(bundle.bytes().clone());
                 let done = node.disk_free_at.max(now) + self.commit_us;
@@ -363,7 +423,7 @@ impl World {
                 proofs.retain(|old| old.origin() != proof.origin());
                 proofs.push(*proof);
             }
-            Output::Keep(Keep::Revocations(_)) => {}
+            Output::Keep(Keep::Revocations(part)) => drop(self.nodes[n].disk.revocations.take(part)),
             Output::Close { link, reason, .. } => {
                 self.nodes[n].closed.push((link, reason));
                 self.cut(End { node: n, link });
@@ -386,9 +446,13 @@ impl World {
     fn transmit(&mut self, n: usize, link: LinkId, frame: &[u8]) {
         let bytes = frame.len();
         self.nodes[n].wire_bytes += u64::try_from(bytes).unwrap();
+        self.nodes[n].frames += 1;
         let delay = self.rng.random_range(50..500);
         self.later(n, 30, Input::Writable { link, bytes });
-        let Some(wire) = self.wires.get_mut(&(n, link)) else { return };
+        let Some(wire) = self.wires.get_mut(&(n, link)) else {
+            self.overheard.iter_mut().for_each(|heard| heard.push((link, Bytes::copy_from_slice(&frame[4..]))));
+            return;
+        };
         wire.free_at = wire.free_at.max(self.now + delay) + 1;
         let (to, when) = (wire.to, wire.free_at);
         let life = self.nodes[to.node].life;
@@ -426,8 +490,10 @@ impl World {
     fn flush(&mut self, n: usize, appends: u64) {
         let now = self.now;
         let node = &mut self.nodes[n];
-        let kept = usize::try_from(node.appends - appends).unwrap();
-        let done: Vec<_> = node.queue.drain(..node.queue.len() - kept).collect();
+        // What came after the store was full is not in the queue.
+        let done = usize::try_from(appends).unwrap() - node.flushed;
+        node.flushed += done;
+        let done: Vec<_> = node.queue.drain(..done).collect();
         for bytes in done {
             let header = *RawBundle::peek(bytes.clone()).unwrap().header();
             let chain = node.disk.bundles.entry(header.origin).or_default();

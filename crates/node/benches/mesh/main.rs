@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use measure::{Counts, Spread};
 use net::{Net, Setup};
-use rumormill_node::NodeHandle;
+use rumormill_node::{Next, NodeHandle};
 use rumormill_wire::native::MessageKind;
 
 /// A message as the floor sends it.
@@ -84,10 +84,11 @@ async fn latency(net: &Net, rotate: bool, count: u64) -> serde_json::Value {
     let nodes = &net.nodes;
     let (seen, mut arrivals) = tokio::sync::mpsc::unbounded_channel();
     for (n, node) in nodes.iter().enumerate() {
-        let (mut news, seen) = (node.subscribe(), seen.clone());
+        let (mut news, seen) = (node.follow().await, seen.clone());
         tokio::spawn(async move {
-            while let Ok(committed) = news.recv().await {
-                let _ = seen.send((n, committed.bundle.header().origin, Instant::now()));
+            while let Next::Messages(messages) = news.next().await {
+                let origin = messages.first().map(|message| message.place.origin);
+                let _ = seen.send((n, origin, Instant::now()));
             }
         });
     }

@@ -1,6 +1,5 @@
 //! From options to values that are checked.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use rumormill_doors::{Spec, SpecError};
@@ -40,12 +39,13 @@ pub(super) fn doors(options: &NodeOptions) -> Result<Vec<Spec>, ConfigError> {
 }
 
 pub(super) fn identity(options: &NodeOptions) -> Result<IdentitySource, ConfigError> {
-    let path = |value: &String| PathBuf::from(value);
-    let (cert, key) = (options.cert.as_ref().map(path), options.key.as_ref().map(path));
-    let (ca, pins) = (options.ca.as_ref().map(path), options.pins.as_ref().map(path));
+    let path = |field, value: &Option<String>| value.as_deref().map(|value| fields::path(field, value)).transpose();
+    let (cert, key) = (path("cert", &options.cert)?, path("key", &options.key)?);
+    let (ca, pins) = (path("ca", &options.ca)?, path("pins", &options.pins)?);
+    let home = path("home", &options.home)?;
     let missing = |field, why| ConfigError::Missing { field, why };
     match (cert, key, ca, pins) {
-        (None, None, None, None) => Ok(IdentitySource::LocalCa { home: options.home.as_ref().map(path) }),
+        (None, None, None, None) => Ok(IdentitySource::LocalCa { home }),
         (Some(cert), Some(key), Some(ca), None) => Ok(IdentitySource::Files { cert, key, ca }),
         (Some(cert), Some(key), None, Some(pins)) => Ok(IdentitySource::Pinned { pins, cert, key }),
         (_, _, Some(_), Some(pins)) => {

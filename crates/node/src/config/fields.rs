@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{ConfigError, Neighbour};
@@ -34,14 +35,44 @@ pub(super) fn loopback(field: &str, text: &str) -> Result<SocketAddr, ConfigErro
 }
 
 pub(super) fn neighbour(field: &str, text: &str) -> Result<Neighbour, ConfigError> {
-    match text.split_once('@') {
+    let found = match text.split_once('@') {
         Some((who, at)) => {
             let parsed =
                 name(field, who).and_then(|name| Ok(Neighbour { name: Some(name), addr: address(field, at)? }));
-            parsed.map_err(|_| ConfigError::value(field, text, "name@address:port, like bob@127.0.0.1:20001"))
+            parsed.map_err(|_| ConfigError::value(field, text, "name@address:port, like bob@127.0.0.1:20001"))?
         }
-        None => Ok(Neighbour { name: None, addr: address(field, text)? }),
+        None => Neighbour { name: None, addr: address(field, text)? },
+    };
+    // What can only be listened on, or is nobody's, would be tried for ever.
+    let ip = found.addr.ip().to_canonical();
+    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+    if found.addr.port() == 0 {
+        return Err(ConfigError::value(field, text, "the port that the neighbour listens on, 1 to 65535"));
     }
+    if ip.is_unspecified() || ip.is_multicast() || broadcast {
+        return Err(ConfigError::value(field, text, "the address of one host, like 127.0.0.1 or 192.0.2.7"));
+    }
+    Ok(found)
+}
+
+/// A path. An empty one would be the working directory by accident.
+pub(super) fn path(field: &str, text: &str) -> Result<PathBuf, ConfigError> {
+    if text.is_empty() || text.contains('\0') {
+        return Err(ConfigError::value(field, text, "a path; `.` is the working directory"));
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// The state directory. `file:` begins what SQLite takes for a URI, with a meaning of its own.
+pub(super) fn state(text: &str) -> Result<PathBuf, ConfigError> {
+    if text.starts_with("file:") {
+        return Err(ConfigError::value(
+            "state",
+            text,
+            "the path of a directory, not a URI; `./file:...` if it is named so",
+        ));
+    }
+    path("state", text)
 }
 
 /// One of a few words.
@@ -96,10 +127,36 @@ mod tests {
         let bob = neighbour("neighbour", "bob@127.0.0.1:20001").unwrap();
         assert_eq!((bob.name.as_deref(), bob.addr.port()), (Some("bob"), 20_001));
         assert_eq!(neighbour("neighbour", "127.0.0.1:1").unwrap().name, None);
-        for bad in ["bob", "bob@", "@127.0.0.1:1", "bob@localhost:1", "127.0.0.1"] {
+        for bad in [
+            "bob",
+            "bob@",
+            "@127.0.0.1:1",
+            "bob@localhost:1",
+            "127.0.0.1",
+            "127.0.0.1:0",
+            "bob@127.0.0.1:0",
+            "0.0.0.0:1",
+            "bob@[::]:1",
+            "[::ffff:0.0.0.0]:1",
+            "224.0.0.1:1",
+            "[ff02::1]:1",
+            "255.255.255.255:1",
+        ] {
             let error = neighbour("neighbour", bad).unwrap_err().to_string();
             assert!(error.contains("neighbour") && error.contains(bad), "{error}");
         }
+    }
+
+    #[test]
+    fn a_path_is_one_and_the_state_no_uri() {
+        for (good, is) in [("x", "x"), ("/a/b", "/a/b"), ("./file:x", "./file:x"), (".", ".")] {
+            assert_eq!(state(good).unwrap(), PathBuf::from(is));
+        }
+        for (bad, word) in [("", "a path"), ("a\0b", "a path"), ("file:x", "not a URI"), ("file:///x", "not a URI")] {
+            let error = state(bad).unwrap_err().to_string();
+            assert!(error.contains("state") && error.contains(word), "{error}");
+        }
+        assert!(path("home", "").unwrap_err().to_string().contains("home"));
     }
 
     #[test]

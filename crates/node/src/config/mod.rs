@@ -16,6 +16,8 @@ use rumormill_wire::native::MAX_BODY_LEN;
 
 use build::{doors, identity, limits, neighbours, size};
 
+use crate::clock::Wall;
+
 pub use error::ConfigError;
 pub use kinds::{Durability, IdentitySource, Limits, LogFormat, Neighbour, StoreKind};
 pub use options::{MAX_DOORS, MAX_FILE_BYTES, MAX_NEIGHBOURS, NodeOptions};
@@ -37,6 +39,9 @@ pub struct NodeConfig {
     pub state: Option<PathBuf>,
     /// Path of the local socket.
     pub socket: Option<PathBuf>,
+    /// The state was put back from a copy, or the store removed, on purpose: it is taken as it is, and the node writes under
+    /// a new incarnation.
+    pub restored: bool,
     /// Where the log lives.
     pub store: StoreKind,
     /// What a commit survives.
@@ -53,12 +58,16 @@ pub struct NodeConfig {
     pub anti_entropy: Duration,
     /// A neighbour not heard for so long is pinged.
     pub ping: Duration,
+    /// Links without a post-quantum key exchange are refused.
+    pub post_quantum: bool,
     /// Bounds on what others cost us.
     pub limits: Limits,
     /// How to log.
     pub log_format: LogFormat,
-    /// What to log: a level, or directives as `tracing` has them.
-    pub log_level: String,
+    /// What to log: a level, or directives as `tracing` has them; `None` leaves it to `RUST_LOG`, else `info`.
+    pub log_level: Option<String>,
+    /// The wall clock; another than the system's is for tests.
+    pub wall: Wall,
 }
 
 impl NodeConfig {
@@ -73,6 +82,7 @@ impl NodeConfig {
             doors: Vec::new(),
             state: None,
             socket: None,
+            restored: false,
             store: StoreKind::Memory,
             durability: Durability::Full,
             dissemination: Dissemination::Eager,
@@ -81,9 +91,11 @@ impl NodeConfig {
             store_max: 16 << 30,
             anti_entropy: Duration::from_secs(10),
             ping: Duration::from_secs(5),
+            post_quantum: false,
             limits: Limits::default(),
             log_format: LogFormat::Human,
-            log_level: "info".to_owned(),
+            log_level: None,
+            wall: Wall::default(),
         }
     }
 
@@ -100,8 +112,10 @@ impl NodeConfig {
         config.control = options.control.as_deref().map(|at| fields::loopback("control", at)).transpose()?;
         config.neighbours = neighbours(&options.neighbour)?;
         config.doors = doors(options)?;
-        config.state = options.state.as_ref().map(PathBuf::from);
-        config.socket = options.socket.as_ref().map(PathBuf::from);
+        config.state = options.state.as_deref().map(fields::state).transpose()?;
+        config.socket = options.socket.as_deref().map(|at| fields::path("socket", at)).transpose()?;
+        let words = [("true", true), ("false", false)];
+        config.restored = fields::choice("restored", &text(&options.restored, "false"), &words)?;
         let stores = [("sqlite", StoreKind::Sqlite), ("memory", StoreKind::Memory)];
         config.store = fields::choice("store", &text(&options.store, "sqlite"), &stores)?;
         let kinds = [("full", Durability::Full), ("normal", Durability::Normal)];
@@ -114,10 +128,14 @@ impl NodeConfig {
         config.identity = identity(options)?;
         config.times_and_sizes(options)?;
         config.limits = limits(options)?;
+        let ways = [("prefer", false), ("require", true)];
+        config.post_quantum = fields::choice("post-quantum", &text(&options.post_quantum, "prefer"), &ways)?;
         let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
         config.log_format = fields::choice("log-format", &text(&options.log_format, "human"), &formats)?;
         let levels = ["error", "warn", "info", "debug", "trace"].map(|level| (level, level));
-        config.log_level = fields::choice("log-level", &text(&options.log_level, "info"), &levels)?.to_owned();
+        let level =
+            options.log_level.as_deref().map(|level| fields::choice("log-level", level, &levels)).transpose()?;
+        config.log_level = level.map(str::to_owned);
         Ok(config)
     }
 

@@ -60,6 +60,8 @@ options! {
     state = "state",
     /// Path of the local socket, if not `node.sock` in the state directory.
     socket = "socket",
+    /// `true`: the state was put back from a copy, or its store removed, on purpose. For one start.
+    restored = "restored",
     /// `sqlite` or `memory`.
     store = "store",
     /// `full` or `normal`.
@@ -100,6 +102,8 @@ options! {
     handshakes_per_prefix = "max-handshakes-per-prefix",
     /// Time for one handshake.
     handshake_deadline = "handshake-deadline",
+    /// `prefer` or `require`.
+    post_quantum = "post-quantum",
     /// `human` or `json`.
     log_format = "log-format",
     /// `error`, `warn`, `info`, `debug` or `trace`.
@@ -123,11 +127,8 @@ impl NodeOptions {
     /// The file cannot be read, is no TOML, or has a key or value that means nothing here.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let fail = |reason: String| ConfigError::File { path: path.to_owned(), reason };
-        let size = std::fs::metadata(path).map_err(|e| fail(e.to_string()))?.len();
-        if size > MAX_FILE_BYTES {
-            return Err(fail(format!("it has {size} bytes, {MAX_FILE_BYTES} at most")));
-        }
-        let text = std::fs::read_to_string(path).map_err(|e| fail(e.to_string()))?;
+        let bytes = rumormill_transport::read_regular(path, MAX_FILE_BYTES).map_err(|e| fail(e.to_string()))?;
+        let text = String::from_utf8(bytes).map_err(|_| fail("it is not UTF-8".to_owned()))?;
         Self::parse(&text).map_err(|e| match e {
             ConfigError::Toml { reason } => fail(reason),
             other => other,
@@ -149,6 +150,8 @@ impl NodeOptions {
                 options.door.extend(list(&key, value)?);
             } else if key == "doors" {
                 options.door.extend(doors(value)?);
+            } else if key == "restored" {
+                return Err(ConfigError::value(&key, "in a file", "it as the flag --restored, for one start"));
             } else if let ("insecure-bind", toml::Value::Boolean(yes)) = (key.as_str(), &value) {
                 options.insecure_bind = Some(yes.to_string());
             } else if let Some(slot) = options.slot(&key) {

@@ -23,7 +23,7 @@ fn the_documented_example_is_taken() {
 #[test]
 fn errors_name_the_field_the_value_and_what_is_allowed() {
     type Change = fn(&mut NodeOptions, String);
-    let cases: [(&str, &str, Change, &str); 10] = [
+    let cases: [(&str, &str, Change, &str); 14] = [
         ("name", "A!", |o, v| o.name = Some(v), "a-z"),
         ("listen", "x", |o, v| o.listen = Some(v), "address:port"),
         ("control", "0.0.0.0:1", |o, v| o.control = Some(v), "127.0.0.0/8"),
@@ -33,6 +33,10 @@ fn errors_name_the_field_the_value_and_what_is_allowed() {
         ("max-message", "40000", |o, v| o.max_message = Some(v), "1 to 32768"),
         ("anti-entropy", "1ms", |o, v| o.anti_entropy = Some(v), "100ms to 3600s"),
         ("max-links", "0", |o, v| o.links = Some(v), "1 to 4096"),
+        ("state", "file:x", |o, v| o.state = Some(v), "not a URI"),
+        ("state", "", |o, v| o.state = Some(v), "a path"),
+        ("neighbour", "bob@127.0.0.1:0", |o, v| o.neighbour = vec![v], "1 to 65535"),
+        ("neighbour", "[::]:20000", |o, v| o.neighbour = vec![v], "one host"),
         ("log-level", "loud", |o, v| o.log_level = Some(v), "error, warn"),
     ];
     for (field, value, change, allowed) in cases {

@@ -9,13 +9,12 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use rumormill_doors::cut::{cut, one_line};
 use rumormill_doors::{Counters, Incoming, Outgoing, RoomEnd};
 use rumormill_wire::native::{Bridged, MAX_CLAIMED_LEN, MessageKind};
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::Mark;
-use crate::handle::NodeHandle;
-use crate::hub::Committed;
+use crate::follow::Next;
+use crate::handle::{NodeHandle, Pending};
 use crate::view::Message;
 
 /// Messages a second that one door may bring; what is over waits, and datagrams are dropped at the door.
@@ -26,6 +25,9 @@ const BURST: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
 /// not use up what the node's own people may say.
 const BYTES_PER_DAY: NonZeroU32 = NonZeroU32::new(16 << 20).unwrap();
 const BYTES_PER_S: NonZeroU32 = NonZeroU32::new((16 << 20) / 86_400).unwrap();
+
+/// Messages of one door that were taken and are not durable yet; what is over waits.
+const MAX_WATCHED: usize = 1_024;
 
 /// One door as the bridge sees it.
 pub(crate) struct Way {
@@ -81,7 +83,8 @@ impl Bridge {
 
     /// Until the node stops.
     pub(crate) async fn run(self, ways: Vec<Way>) {
-        let mut coming = self.node.subscribe();
+        let mut coming = self.node.follow().await;
+        coming.forget_so_far();
         let this = Arc::new(self);
         let (mut tasks, mut exits) = (JoinSet::new(), Vec::new());
         for Way { name, end, gets_room, also } in ways {
@@ -92,18 +95,14 @@ impl Bridge {
             }
         }
         loop {
-            let committed = tokio::select! {
-                () = this.node.stopped() => return,
-                committed = coming.recv() => committed,
-            };
-            match committed {
-                Ok(committed) => this.send_out(&committed, &exits),
-                Err(RecvError::Lagged(bundles)) => {
+            match coming.next().await {
+                Next::Messages(messages) => this.send_out(&messages, &exits),
+                Next::Missed(bundles) => {
                     tracing::warn!(bundles, "the doors are slower than the room; what they missed does not go out");
                     let bundles = usize::try_from(bundles).unwrap_or(usize::MAX);
                     exits.iter().for_each(|exit| Counters::add(&exit.counters.dropped_out, bundles));
                 }
-                Err(RecvError::Closed) => return,
+                Next::End => return,
             }
         }
     }
@@ -111,6 +110,9 @@ impl Bridge {
     /// What comes in by one door.
     async fn bring(self: Arc<Self>, name: String, mut end: RoomEnd, also: Option<mpsc::Sender<Incoming>>) {
         let (share, mut told) = (Share::new(), false);
+        let mut refused = String::new();
+        let (watched, pending) = mpsc::channel(MAX_WATCHED);
+        tokio::spawn(watch_taken(name.clone(), Arc::clone(&end.counters), pending));
         while let Some(message) = end.incoming.recv().await {
             if self.mark.is_on(&message.text) {
                 Counters::one(&end.counters.echoes);
@@ -133,45 +135,63 @@ impl Bridge {
                 let _ = also.send(message).await;
             }
             match self.node.submit(MessageKind::BRIDGED, "", body).await {
-                Ok(_) => end.took(),
+                Ok(pending) => {
+                    end.took();
+                    let _ = watched.send(pending).await;
+                }
                 Err(why) => {
                     Counters::one(&end.counters.dropped_in);
-                    tracing::warn!(door = name, %why, "a message from outside was not taken");
+                    let why = why.to_string();
+                    if why != refused {
+                        tracing::warn!(door = name, why, "messages from outside are not taken");
+                        refused = why;
+                    }
                 }
             }
         }
     }
 
-    fn send_out(&self, committed: &Committed, exits: &[Exit]) {
-        if exits.is_empty() {
-            return;
-        }
-        for message in self.node.rules().bundle(committed) {
+    fn send_out(&self, messages: &[Message], exits: &[Exit]) {
+        for message in messages {
             let old = message.late || message.place.clock.0 < self.since_us;
-            if old || !message.kind.is_text() || !message.room.is_empty() {
+            if old || !message.kind.is_text() || !message.room.as_raw().is_empty() {
                 continue;
             }
-            for exit in exits.iter().filter(|exit| !self.came_by(&message, &exit.name)) {
-                self.offer(&message, exit);
+            for exit in exits.iter().filter(|exit| !self.came_by(message, &exit.name)) {
+                self.offer(message, exit);
             }
         }
     }
 
     fn came_by(&self, message: &Message, door: &str) -> bool {
         let ours = message.place.origin.node == self.node.node_id();
-        ours && message.through.as_ref().is_some_and(|through| through.door == door)
+        ours && message.through.as_ref().is_some_and(|through| through.door.as_raw() == door)
     }
 
     fn offer(&self, message: &Message, exit: &Exit) {
         let author = message.place.origin.node;
         let author = self.node.name_of(&author).unwrap_or_else(|| author.to_string().chars().take(8).collect());
         let sender = message.sender(&author);
-        let line = self.mark.line(&sender, &message.text);
-        let outgoing = Outgoing { sender, text: message.text.clone(), line, to: None, done: None };
+        let line = self.mark.line(&sender, message.text.as_raw());
+        let outgoing = Outgoing { sender, text: message.text.as_raw().to_owned(), line, to: None, done: None };
         // Before it is given: the door may count what waits itself, and knows more of it.
         Counters::set(&exit.counters.waiting_out, exit.give.max_capacity() - exit.give.capacity());
         if exit.give.try_send(outgoing).is_err() {
             Counters::one(&exit.counters.dropped_out);
+        }
+    }
+}
+
+/// What was taken at a door and could not be written is counted, and said with the reason: once for each reason.
+async fn watch_taken(door: String, counters: Arc<Counters>, mut taken: mpsc::Receiver<Pending>) {
+    let mut said = String::new();
+    while let Some(pending) = taken.recv().await {
+        let Err(why) = pending.await else { continue };
+        Counters::one(&counters.dropped_in);
+        let why = why.to_string();
+        if why != said {
+            tracing::warn!(door, why, "a message from outside was taken and is not written");
+            said = why;
         }
     }
 }

@@ -3,6 +3,7 @@
 //! way it took outside, through other networks too, which put their own mark before ours.
 
 use rumormill_wire::NetworkId;
+use rumormill_wire::foreign::is_hidden;
 use rumormill_wire::native::{MAX_CLAIMED_LEN, MAX_DOOR_LEN};
 
 /// Marks that are looked through. A text that has been through so many networks goes nowhere any more.
@@ -24,6 +25,14 @@ impl Mark {
         format!("{}@{}: {text}", sender_word(sender), self.0)
     }
 
+    /// The same as one word, for readers that split at white space and show what stands before the first: `_` stands for
+    /// each blank of the text.
+    pub(crate) fn word(&self, sender: &str, text: &str) -> String {
+        let visible = |c: char| if c.is_whitespace() || is_hidden(c) { '_' } else { c };
+        let text: String = text.chars().map(visible).collect();
+        format!("{}@{}:{text}", sender_word(sender), self.0)
+    }
+
     /// Whether this network sent it, or so many others that it has to end.
     pub(crate) fn is_on(&self, text: &str) -> bool {
         let mut rest = text.trim_start();
@@ -40,7 +49,7 @@ impl Mark {
 
 /// A sender as one word: what would end the mark early is replaced.
 fn sender_word(sender: &str) -> String {
-    let plain = |c: char| if c.is_whitespace() || c.is_control() || c == '@' { '_' } else { c };
+    let plain = |c: char| if c.is_whitespace() || is_hidden(c) || c == '@' { '_' } else { c };
     let mut word: String = sender.chars().map(plain).collect();
     while word.len() > MAX_SENDER_LEN {
         word.pop();
@@ -48,10 +57,10 @@ fn sender_word(sender: &str) -> String {
     word
 }
 
-/// The tag of the mark that a text begins with, and what follows it.
+/// The tag of the mark that a text begins with, and what follows it. A sender may hold colons, and no `@`.
 fn split(text: &str) -> Option<(&str, &str)> {
-    let (mark, rest) = text.split_once(": ").or_else(|| text.split_once(':'))?;
-    let (sender, tag) = mark.split_once('@')?;
+    let (sender, rest) = text.split_once('@')?;
+    let (tag, rest) = rest.split_once(':')?;
     let good = (1..=MAX_SENDER_LEN).contains(&sender.len())
         && !sender.contains(char::is_whitespace)
         && tag.len() == 4
@@ -73,12 +82,20 @@ mod tests {
     }
 
     #[test]
+    fn one_word_shows_who_and_what() {
+        let word = mark().word("team 127.0.0.1:9090/peer-line?", " two  words,\u{a0}a\ttab\r\n\u{1c}end ");
+        assert_eq!(word, "team_127.0.0.1:9090/peer-line?@c0de:_two__words,_a_tab___end_");
+        assert!(mark().is_on(&word));
+    }
+
+    #[test]
     fn what_went_out_is_known_when_it_comes_back() {
         let line = mark().line("alice", "hello: you@home: x");
         assert_eq!(line, "alice@c0de: hello: you@home: x");
         assert!(mark().is_on(&line));
         assert!(mark().is_on("bob@0001: alice@c0de: hello"), "through another network");
         assert!(mark().is_on("A/udp-mesh?@c0de:"), "cut to nothing");
+        assert!(mark().is_on("bob@0001:team_127.0.0.1:9090/peer-line?@c0de:hi_there"), "as one word");
         assert!(mark().is_on(&"x@0001: ".repeat(MAX_MARKS)), "too often passed on");
         for text in
             ["", "hello", "bob@0001: hello", "alice@C0DE: x", "me @c0de: x", "@c0de: x", "he said alice@c0de: x"]
@@ -91,6 +108,8 @@ mod tests {
         #[test]
         fn any_sender_and_text_bear_the_mark(sender in ".{1,200}", text in ".{0,40}") {
             prop_assert!(mark().is_on(&mark().line(&sender, &text)));
+            let word = mark().word(&sender, &text);
+            prop_assert!(mark().is_on(&word) && !word.contains(|c: char| c.is_whitespace() || c.is_control()));
         }
     }
 }

@@ -1,13 +1,9 @@
 //! Reading the log of a node.
 
-use std::sync::Arc;
-
 use rumormill_store::{OrderKey, StoreError};
-use tokio::sync::broadcast;
 
 use super::NodeHandle;
 use crate::doors::Mark;
-use crate::hub::Committed;
 use crate::lock;
 use crate::view::{Message, Place, Rules};
 
@@ -20,9 +16,9 @@ pub enum LogError {
     /// The store.
     #[error("{0}")]
     Store(#[from] StoreError),
-    /// The node is stopping.
-    #[error("the node is stopping")]
-    Stopping,
+    /// The task that had to do it was ended: the program goes, or it broke.
+    #[error("the task that works on the store ended: {0}")]
+    Ended(String),
 }
 
 impl NodeHandle {
@@ -55,11 +51,12 @@ impl NodeHandle {
             }
             Ok(shown)
         };
-        tokio::task::spawn_blocking(task).await.map_err(|_| LogError::Stopping)?
+        tokio::task::spawn_blocking(task).await.map_err(|why| LogError::Ended(why.to_string()))?
     }
 
     /// The texts of the common room, in order: what the classroom interface shows. What came through a door of an older
-    /// protocol bears the network's mark and the claimed sender.
+    /// protocol bears the network's mark and the claimed sender, and is one word: programs that split the log at white space
+    /// and show the first piece would otherwise show a mark and hide all behind it.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -71,20 +68,14 @@ impl NodeHandle {
             let page = self.page(after, MAX_PAGE).await?;
             let more = page.len() == MAX_PAGE;
             after = page.last().map(|message| message.place);
-            let shown = page.into_iter().filter(|m| m.kind.is_text() && m.room.is_empty());
+            let shown = page.into_iter().filter(|m| m.kind.is_text() && m.room.as_raw().is_empty());
             log.extend(shown.map(|message| match message.through {
-                Some(_) => mark.line(&message.sender(""), &message.text),
-                None => message.text,
+                Some(_) => mark.word(&message.sender(""), message.text.as_raw()),
+                None => message.text.into_raw(),
             }));
             if !more {
                 return Ok(log);
             }
         }
-    }
-
-    /// Bundles as they become durable, in the order in which they came. A receiver that lags is told so.
-    #[must_use]
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Committed>> {
-        self.0.hub.follow()
     }
 }

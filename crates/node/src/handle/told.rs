@@ -2,12 +2,16 @@
 
 use std::net::SocketAddr;
 
+use rumormill_wire::native::MAX_CUT_INCARNATIONS;
 use rumormill_wire::{Incarnation, NodeId, Seq};
 use serde::{Deserialize, Serialize};
 
 use super::NodeHandle;
 use crate::doors::{DoorInfo, OpenDoor};
 use crate::link::Direction;
+use crate::link::neighbours::NeighbourInfo;
+use crate::logging;
+use crate::validity::seconds;
 
 /// A link, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +32,17 @@ pub struct PeerInfo {
     pub behind: u64,
     /// Nothing is missing on either side that was known two seconds ago.
     pub in_sync: bool,
+    /// Why something is missing, or may be: one of the words in docs/operations.md.
+    pub why: Option<String>,
+    /// The number of its revocation list, by its own word.
+    #[serde(default)]
+    pub revocations: Option<u64>,
+    /// Until when its certificate is valid, in seconds since the Unix epoch.
+    #[serde(default)]
+    pub certificate_not_after: u64,
+    /// By how many seconds its clock is ahead of ours, or behind if negative; 0 if that is not known to be over the limit.
+    #[serde(default)]
+    pub clock_off_s: i64,
     /// TLS version.
     pub tls_version: String,
     /// TLS key exchange group.
@@ -65,6 +80,10 @@ impl NodeHandle {
                     lag: stats.lag,
                     behind: stats.behind,
                     in_sync: stats.in_sync,
+                    why: stats.why.map(|why| why.name().to_owned()),
+                    revocations: stats.revocations,
+                    certificate_not_after: link.facts.until,
+                    clock_off_s: hub.clock_off_s(&link.facts.peer),
                     tls_version: link.facts.tls_version.clone(),
                     tls_group: link.facts.tls_group.clone(),
                     bytes_in: link.bytes_in.load(std::sync::atomic::Ordering::Relaxed),
@@ -76,19 +95,46 @@ impl NodeHandle {
         peers
     }
 
+    /// The configured neighbours without a link: why the last try gave none, how often that was, when the next one is.
+    #[must_use]
+    pub fn unlinked(&self) -> Vec<NeighbourInfo> {
+        let hub = &self.0.hub;
+        hub.neighbours.unlinked(|name, node| hub.linked(name, node))
+    }
+
     /// The open doors with their counters.
     #[must_use]
     pub fn doors(&self) -> Vec<DoorInfo> {
         self.0.doors.get().into_iter().flatten().map(OpenDoor::info).collect()
     }
 
-    /// For each incarnation of a node, the last number that we have: what `certs revoke` cuts at.
+    /// For each incarnation of a node, the last number that we have: what `certs revoke` cuts at. At most as many as a cut
+    /// may name, the lowest; and how many more there are.
     #[must_use]
-    pub fn frontier_of(&self, node: &NodeId) -> Vec<(Incarnation, Seq)> {
-        self.0.hub.with_engine(|engine| {
-            let own = engine.frontier().filter(|entry| entry.origin.node == *node);
+    pub fn frontier_of(&self, node: &NodeId) -> (Vec<(Incarnation, Seq)>, usize) {
+        lowest(self.0.hub.with_engine(|engine| {
+            let own = engine.frontier().filter(|entry| entry.origin.node == *node && entry.next > Seq::FIRST);
             own.map(|entry| (entry.origin.incarnation, Seq(entry.next.0.saturating_sub(1)))).collect()
-        })
+        }))
+    }
+
+    /// The revocation list in force.
+    #[must_use]
+    pub fn revocations(&self) -> std::sync::Arc<rumormill_transport::Revocations> {
+        self.0.hub.checker.revoked.get()
+    }
+
+    /// From when and until when our certificate is valid, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn certificate_valid(&self) -> (u64, u64) {
+        let (from, until) = self.0.endpoint.identity().valid();
+        (seconds(from), seconds(until))
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> rumormill_wire::NetworkId {
+        self.0.endpoint.network()
     }
 
     /// The fingerprint of all that the node has: equal fingerprints are equal logs.
@@ -111,12 +157,22 @@ impl NodeHandle {
         let mut all: Vec<(String, u64)> =
             hub.stats().named().into_iter().map(|(name, n)| (format!("gossip_{name}"), n)).collect();
         let (checks, origins, members) = hub.with_engine(rumormill_gossip::Engine::sizes);
+        let passing = hub.with_engine(rumormill_gossip::Engine::passing);
         all.extend([
             ("gossip_checks".to_owned(), as_u64(checks)),
             ("gossip_origins".to_owned(), as_u64(origins)),
             ("gossip_members".to_owned(), as_u64(members)),
+            ("gossip_passing_origins".to_owned(), as_u64(passing.0)),
+            ("gossip_passing_bytes".to_owned(), as_u64(passing.1)),
             ("links".to_owned(), as_u64(hub.links().len())),
             ("handshakes_in_flight".to_owned(), as_u64(self.0.endpoint.handshakes())),
+            ("known_addresses".to_owned(), as_u64(self.0.endpoint.known_members())),
+        ]);
+        let list = self.revocations();
+        all.extend([
+            ("node_revocation_list".to_owned(), list.number()),
+            ("node_revocation_issued".to_owned(), list.issued()),
+            ("node_revoked_nodes".to_owned(), as_u64(list.len())),
         ]);
         all.extend(hub.counters.named().into_iter().map(|(name, n)| (format!("node_{name}"), n)));
         for door in self.doors() {
@@ -124,6 +180,7 @@ impl NodeHandle {
             all.extend(door.counters.into_iter().map(|(counter, n)| (format!("door_{name}_{counter}"), n)));
         }
         all.push(("threads".to_owned(), as_u64(threads())));
+        all.push(("log_lines_left_out".to_owned(), logging::left_out()));
         all.extend(self.0.endpoint.metrics().named().into_iter().map(|(name, n)| (format!("transport_{name}"), n)));
         all
     }
@@ -147,9 +204,32 @@ impl NodeHandle {
     }
 }
 
+/// As many as a cut may name, from the lowest on, and how many more there were: an answer has a bound, whatever a member made.
+fn lowest(mut chains: Vec<(Incarnation, Seq)>) -> (Vec<(Incarnation, Seq)>, usize) {
+    let left_out = chains.len().saturating_sub(MAX_CUT_INCARNATIONS);
+    chains.sort_unstable();
+    chains.truncate(MAX_CUT_INCARNATIONS);
+    (chains, left_out)
+}
+
 /// Threads of this process, by what the system says; 0 where it does not.
 fn threads() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("Threads:"));
     line.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_revocation_is_told_fits_whatever_the_member_made() {
+        let made = |n: u64| (0..n).rev().map(|i| (Incarnation(i), Seq(9))).collect::<Vec<_>>();
+        let (few, left_out) = lowest(made(3));
+        assert_eq!((few[0].0, few.len(), left_out), (Incarnation(0), 3, 0));
+        let (most, left_out) = lowest(made(20_000));
+        assert_eq!((most.len(), left_out), (MAX_CUT_INCARNATIONS, 20_000 - MAX_CUT_INCARNATIONS));
+        assert_eq!(most.last().unwrap().0, Incarnation(1_023), "the lowest ones");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rumormill_gossip::{Input, LinkId};
 use rumormill_wire::NodeId;
@@ -24,7 +24,16 @@ pub(crate) enum Admission {
     /// A link with this peer is there; if it does not answer a PING, this one may replace it.
     Test(Arc<Link>),
     /// It may not.
-    Refused(ByeCode, &'static str),
+    Refused { code: ByeCode, reason: &'static str, retry_after_s: u16 },
+}
+
+fn refused(code: ByeCode, reason: &'static str) -> Admission {
+    Admission::Refused { code, reason, retry_after_s: 0 }
+}
+
+/// For a BYE: whole seconds, the last one begun counts.
+pub(super) fn seconds(time: Duration) -> u16 {
+    u16::try_from(time.as_secs().saturating_add(1)).unwrap_or(u16::MAX)
 }
 
 impl Hub {
@@ -35,10 +44,6 @@ impl Hub {
         LinkId(state.last_link)
     }
 
-    pub(crate) fn link(&self, id: LinkId) -> Option<Arc<Link>> {
-        lock(&self.state).links.get(&id).cloned()
-    }
-
     pub(crate) fn links(&self) -> Vec<Arc<Link>> {
         lock(&self.state).links.values().cloned().collect()
     }
@@ -47,11 +52,12 @@ impl Hub {
     pub(crate) fn admit(&self, link: &Arc<Link>, older: Option<LinkId>, max_links: usize) -> Admission {
         let mut state = lock(&self.state);
         let (now, mut jobs) = (self.clock.now(), VecDeque::new());
-        if *self.stopping.borrow() {
-            return Admission::Refused(ByeCode::LEAVING, "the node shuts down");
+        if *self.stopping.borrow() || self.is_sealed() {
+            return refused(ByeCode::LEAVING, "the node shuts down");
         }
-        if state.bans.remaining(&link.facts.peer, Instant::now()).is_some() {
-            return Admission::Refused(ByeCode::MISBEHAVIOUR, "banned for a while");
+        if let Some(left) = state.bans.remaining(&link.facts.peer, Instant::now()) {
+            let (code, reason) = (ByeCode::MISBEHAVIOUR, "banned for a while");
+            return Admission::Refused { code, reason, retry_after_s: seconds(left) };
         }
         let existing = state.links.values().find(|other| {
             let same = other.facts.peer == link.facts.peer || other.facts.name == link.facts.name;
@@ -60,14 +66,14 @@ impl Hub {
         if let Some(other) = existing.cloned() {
             let gone = older == Some(other.id);
             match greet::rival(self.checker.me, &other, link, now) {
-                Rival::OldWins if !gone => return Admission::Refused(ByeCode::DUPLICATE, DUPLICATE),
+                Rival::OldWins if !gone => return refused(ByeCode::DUPLICATE, DUPLICATE),
                 Rival::Test if !gone => return Admission::Test(other),
                 _ => {}
             }
             other.bye(ByeCode::DUPLICATE, DUPLICATE);
             jobs = self.take_down(&mut state, &other);
         } else if state.links.len() >= max_links {
-            return Admission::Refused(ByeCode::OVERLOAD, "no room for another link");
+            return refused(ByeCode::OVERLOAD, "no room for another link");
         }
         state.links.insert(link.id, Arc::clone(link));
         jobs.extend(self.bring_up(&mut state, link));
@@ -105,7 +111,14 @@ impl Hub {
         state.links.values().any(|link| name == Some(link.facts.name.as_str()) || node == Some(link.facts.peer))
     }
 
-    /// Changes whenever a link comes or goes, or a revocation list comes into force.
+    /// How long a neighbour is banned, if it is.
+    pub(crate) fn banned(&self, name: Option<&str>, node: Option<NodeId>) -> Option<Duration> {
+        let named = name.map(|name| self.checker.names.with_name(name)).unwrap_or_default();
+        let (state, now) = (lock(&self.state), Instant::now());
+        named.iter().chain(node.as_ref()).filter_map(|node| state.bans.remaining(node, now)).max()
+    }
+
+    /// Changes whenever a link comes or goes.
     pub(crate) fn links_changed(&self) -> watch::Receiver<u64> {
         self.links_changed.subscribe()
     }

@@ -5,22 +5,16 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rumormill_gossip::{Engine, Input, Reject, Stats, Ticket};
 use rumormill_wire::native::{ByeCode, MessageKind};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{broadcast, oneshot, watch};
 
-use super::{Committed, Hub, Receipt, SubmitError};
-use crate::clock::wall_us;
+use super::{Hub, News, Outcome, SubmitError};
+use crate::counters::Counters;
 use crate::lock;
 
 impl Hub {
     /// Hands a message to the engine; waits while too many wait before it.
-    pub(crate) async fn submit(
-        &self,
-        kind: MessageKind,
-        room: &str,
-        body: Bytes,
-    ) -> Result<oneshot::Receiver<Receipt>, SubmitError> {
+    pub(crate) async fn submit(&self, kind: MessageKind, room: &str, body: Bytes) -> Result<Outcome, SubmitError> {
         loop {
             let space = self.space.notified();
             tokio::pin!(space);
@@ -32,23 +26,21 @@ impl Hub {
             let mut stopping = self.stopping();
             tokio::select! {
                 () = space => {}
-                _ = stopping.wait_for(|stop| *stop) => return Err(SubmitError::Stopping),
+                // Asked once more, it says why.
+                _ = stopping.wait_for(|stop| *stop) => {}
             }
         }
     }
 
     /// The same without waiting: [`Reject::Busy`] if too many wait.
-    pub(crate) fn try_submit(
-        &self,
-        kind: MessageKind,
-        room: &str,
-        body: Bytes,
-    ) -> Result<oneshot::Receiver<Receipt>, SubmitError> {
-        if *self.stopping.borrow() {
-            return Err(SubmitError::Stopping);
-        }
+    pub(crate) fn try_submit(&self, kind: MessageKind, room: &str, body: Bytes) -> Result<Outcome, SubmitError> {
+        // A clock that was put right a moment ago is not to date this.
+        self.check_wall();
         let (sender, receipt) = oneshot::channel();
         let mut state = lock(&self.state);
+        if self.is_sealed() || *self.stopping.borrow() {
+            return Err(state.failure.clone().unwrap_or(SubmitError::Stopping));
+        }
         state.last_ticket = state.last_ticket.saturating_add(1);
         let ticket = Ticket(state.last_ticket);
         state.tickets.insert(ticket.0, sender);
@@ -65,13 +57,23 @@ impl Hub {
         Ok(receipt)
     }
 
+    /// All who still wait are told that it was in vain.
+    pub(crate) fn end_tickets(&self, why: &SubmitError) {
+        let waiting = core::mem::take(&mut lock(&self.state).tickets);
+        Counters::add(&self.counters.submits_not_written, u64::try_from(waiting.len()).unwrap_or(u64::MAX));
+        for (_, sender) in waiting {
+            let _ = sender.send(Err(why.clone()));
+        }
+        self.space.notify_waiters();
+    }
+
     /// Messages of ours that are not durable yet.
     pub(crate) fn outstanding(&self) -> usize {
         lock(&self.state).tickets.len()
     }
 
     /// Bundles as they become durable.
-    pub(crate) fn follow(&self) -> broadcast::Receiver<Arc<Committed>> {
+    pub(crate) fn follow(&self) -> broadcast::Receiver<News> {
         self.followers.subscribe()
     }
 
@@ -86,7 +88,7 @@ impl Hub {
 
     /// Our wall clock in microseconds.
     pub(crate) fn wall_us(&self) -> u64 {
-        wall_us()
+        self.clock.wall.now_us()
     }
 
     /// Everybody is to stop.
@@ -109,7 +111,12 @@ impl Hub {
         while self.outstanding() > 0 && Instant::now() < deadline {
             tokio::time::sleep(pause).await;
         }
-        for link in self.links() {
+        self.end_tickets(&SubmitError::Stopping);
+        let links = self.links();
+        if !links.is_empty() {
+            tracing::info!(links = links.len(), "saying goodbye to all");
+        }
+        for link in links {
             link.bye(ByeCode::LEAVING, "the node shuts down");
         }
         while !self.links().is_empty() && Instant::now() < deadline {

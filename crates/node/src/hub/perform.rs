@@ -3,15 +3,17 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use rumormill_gossip::{Event, LinkId, Output};
+use rumormill_gossip::{Event, Keep, LinkId, Output, Ticket};
 use rumormill_store::{BundleRow, Record, StoreError};
 use rumormill_wire::native::ByeCode;
 
 use super::commits::{incarnation_record, record};
-use super::{Committed, Hub, Receipt, State};
+use super::links::seconds;
+use super::{Committed, Hub, Receipt, State, SubmitError};
 use crate::check::Job;
 use crate::counters::Counters;
 use crate::disk::Read;
+use crate::validity::date;
 
 impl Hub {
     pub(super) fn perform_all(&self, state: &mut State, jobs: &mut VecDeque<Job>) {
@@ -29,7 +31,7 @@ impl Hub {
             }
             Output::SendBundle { link, bundle, want_status, answers_range } => {
                 if let Some(link) = state.links.get(&link) {
-                    link.send_bundle(&bundle, want_status, answers_range);
+                    link.send_bundle(bundle.bytes(), want_status, answers_range);
                 }
             }
             Output::Release { link, bytes } => {
@@ -45,16 +47,16 @@ impl Hub {
                 }
                 let received_us = self.clock.now().0.saturating_add_signed(state.wall_offset);
                 state.records.push(Record::Bundle(BundleRow { bytes: bundle.bytes().clone(), received_us }));
-                state.uncommitted.push_back(Committed { bundle, received_us });
+                state.uncommitted.push_back(Committed { bundle, received_us, until_us: 0 });
             }
-            Output::SendRange { link, origin, from, until, max_bytes, want_status, answers_range } => {
-                let read = Read::Range { link, origin, from, until, max_bytes, want_status, answers_range };
-                self.read(state, read);
+            Output::ReadRange { link, origin, from, until, max_bytes } => {
+                self.read(state, Read::Range { link, origin, from, until, max_bytes });
             }
             Output::LookUp { origin, at } => self.read(state, Read::LookUp { origin, at }),
             Output::CheckMember { link, node, evidence } => jobs.push_back(Job::Member { link, node, evidence }),
             Output::CheckProof { link, raw } => jobs.push_back(Job::Proof { link, raw }),
-            Output::CheckRevocations { bytes, .. } => jobs.push_back(Job::Revocations { bytes }),
+            Output::CheckRevocations { link, bytes } => jobs.push_back(Job::Revocations { link, bytes }),
+            Output::Keep(Keep::Revocations(part)) => self.keep_list(state, &part),
             Output::Keep(keep) => state.records.push(record(keep)),
             Output::Close { link, code, reason, ban_us } => self.close_link(state, link, code, reason, ban_us),
             Output::Event(event) => self.event(state, event),
@@ -73,20 +75,22 @@ impl Hub {
     pub(super) fn close_link(&self, state: &mut State, id: LinkId, code: ByeCode, reason: &'static str, ban_us: u64) {
         let Some(link) = state.links.get(&id) else { return };
         tracing::info!(peer = %link.facts.name, addr = %link.facts.addr, reason, "closing a link");
-        link.bye(code, reason);
-        if ban_us > 0 {
-            state.bans.ban(link.facts.peer, Duration::from_micros(ban_us), Instant::now());
+        let ban = Duration::from_micros(ban_us);
+        if ban.is_zero() {
+            link.bye(code, reason);
+            return;
         }
+        link.bye_for(code, reason, seconds(ban));
+        state.bans.ban(link.facts.peer, ban, Instant::now());
     }
 
     pub(super) fn event(&self, state: &mut State, event: Event) {
         match event {
             Event::Durable { ticket, origin, seq, clock } => {
-                if let Some(waiting) = state.tickets.remove(&ticket.0) {
-                    // Whoever asked may have gone away; the message is durable all the same.
-                    let _ = waiting.send(Receipt { origin, seq, clock });
-                }
-                self.space.notify_waiters();
+                self.ticket_ends(state, ticket, Ok(Receipt { origin, seq, clock }));
+            }
+            Event::NotWritten { ticket, reason } => {
+                self.ticket_ends(state, ticket, Err(SubmitError::Rejected(reason)));
             }
             Event::NewIncarnation { origin, reason } => {
                 tracing::warn!(
@@ -101,19 +105,34 @@ impl Hub {
             }
             Event::Equivocation { origin, place } => {
                 let name = self.checker.names.of(&origin.node).unwrap_or_default();
-                tracing::warn!(%origin, name, place = place.0, "an author has signed two histories; the rest is withdrawn");
+                let (node, incarnation) = (origin.node, origin.incarnation.0);
+                tracing::warn!(%node, name, incarnation, place = place.0, "an author has signed two histories; the rest is withdrawn");
             }
             Event::Misbehaviour { peer, reason } => {
                 let name = self.checker.names.of(&peer).unwrap_or_default();
                 tracing::warn!(%peer, name, reason, "a neighbour broke the protocol");
             }
             Event::Greedy { node } => tracing::warn!(%node, "an author is over its rate and held back"),
-            Event::Revocations { number } => {
-                Counters::set(&self.counters.revocation_list, number);
-                tracing::info!(number, "a revocation list came into force");
-                self.links_changed.send_modify(|version| *version = version.wrapping_add(1));
+            Event::Revocations { list } => {
+                let (number, nodes, me) = (list.number(), list.len(), self.checker.me);
+                tracing::info!(number, issued = %date(list.issued()), nodes, "a revocation list came into force");
+                if list.revokes(&me) && !self.checker.revoked.revokes(&me) {
+                    tracing::error!("this node is revoked: nobody takes a link with it; see who keeps the CA");
+                }
+                self.checker.revoked.set(list);
             }
         }
+    }
+
+    /// Whoever waits for a message of ours hears how it ended. Whoever asked may have gone away.
+    fn ticket_ends(&self, state: &mut State, ticket: Ticket, how: Result<Receipt, SubmitError>) {
+        if how.is_err() {
+            Counters::add(&self.counters.submits_not_written, 1);
+        }
+        if let Some(waiting) = state.tickets.remove(&ticket.0) {
+            let _ = waiting.send(how);
+        }
+        self.space.notify_waiters();
     }
 
     /// A read found damage or failed; whoever asked gets nothing, and other neighbours have it.

@@ -7,7 +7,6 @@ use rumormill_wire::NodeId;
 
 use crate::handle::NodeHandle;
 use crate::link::Direction;
-use crate::lock;
 
 /// Where a letter goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +32,8 @@ pub(crate) fn resolve(node: &NodeHandle, has_relay: bool, to: &str) -> Result<De
     } else {
         node.0.hub.checker.names.with_name(to)
     };
-    let revoked = lock(&node.0.hub.checker.revoked);
-    let nodes: Vec<_> = found.into_iter().filter(|id| !revoked.contains(id)).collect();
+    let revoked = node.0.hub.checker.revoked.get();
+    let nodes: Vec<_> = found.into_iter().filter(|id| !revoked.revokes(id)).collect();
     if nodes.is_empty() {
         Err(format!("{to} is no node that this node knows of"))
     } else {

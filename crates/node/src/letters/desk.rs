@@ -33,7 +33,7 @@ impl Letters for LettersDesk {
         // Past the bound on what people say: a sealed letter is longer than what it says.
         let pending = post.node.0.hub.submit(MessageKind::SEALED, "", body.into()).await;
         let receipt = pending.map_err(|why| why.to_string())?.await;
-        receipt.map(drop).map_err(|_| "the node is stopping".to_owned())
+        receipt.map(drop).map_err(|why| why.to_string())
     }
 
     async fn waiting(&self, max: usize) -> Result<Vec<Letter>, String> {
@@ -68,7 +68,7 @@ impl LettersDesk {
             return Ok((me, self.0.seal.public().to_vec()));
         }
         let known = move |inbox: &mut Inbox| {
-            let keys = nodes.into_iter().filter_map(|node| Some((node, inbox.keys.get(&node)?.key.clone())));
+            let keys = nodes.into_iter().filter_map(|node| Some((node, inbox.keys.of(&node)?.key.clone())));
             Ok(keys.collect::<Vec<_>>())
         };
         let mut known = self.with_inbox(known).await?;

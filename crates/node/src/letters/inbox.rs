@@ -9,14 +9,14 @@ use std::path::Path;
 use rumormill_wire::{NodeId, Origin, Seq};
 
 use super::journal::Journal;
+use super::keys::Keys;
 use super::record::{At, Key, Record};
+use crate::clock::Wall;
 
 /// Letters that wait, those to older nodes among them. Beyond that, letters wait in the log.
 pub(crate) const MAX_WAITING: usize = 10_000;
 /// Bytes of all of them.
 pub(crate) const MAX_BYTES: usize = 16 << 20;
-/// Members whose keys are known.
-pub(crate) const MAX_KEYS: usize = 16_384;
 /// Origins whose letters are read.
 pub(crate) const MAX_ORIGINS: usize = 65_536;
 
@@ -59,13 +59,18 @@ pub(crate) struct Inbox {
     read: BTreeMap<Origin, Seq>,
     /// Origins whose place in `read` is ahead of the file's.
     unsaved: BTreeMap<Origin, Seq>,
-    pub(crate) keys: BTreeMap<NodeId, Key>,
+    pub(crate) keys: Keys,
 }
 
 impl Inbox {
+    /// Without a file. The clock says which keys count.
+    pub(crate) fn new(wall: Wall) -> Self {
+        Self { keys: Keys::new(wall), ..Self::default() }
+    }
+
     /// With a file; it is written anew without what is gone.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let mut inbox = Self::default();
+    pub(crate) fn open(path: &Path, wall: Wall) -> io::Result<Self> {
+        let mut inbox = Self::new(wall);
         for record in Journal::read(path)? {
             inbox.apply(record);
         }
@@ -77,7 +82,7 @@ impl Inbox {
         let mut all = vec![Record::Next(self.next_id)];
         // An origin's place goes first: it is not to stand behind a letter that it counts.
         all.extend(self.read.iter().map(|(origin, next)| Record::Read(At::new(*origin, *next))));
-        all.extend(self.keys.values().map(Key::record));
+        all.extend(self.keys.records());
         all.extend(self.waiting.iter().map(|(id, letter)| {
             let (at, from) = match &letter.sender {
                 // Its own number no longer matters: `read` is beyond it.
@@ -137,9 +142,7 @@ impl Inbox {
             Record::Key { at, clock, key } => {
                 let Some((origin, seq)) = at.place() else { return };
                 let key = Key { clock: rumormill_wire::Clock(clock), origin, seq, key };
-                if self.is_news(&key) {
-                    self.keys.insert(origin.node, key);
-                }
+                self.keys.put(key);
             }
             Record::Read(at) => {
                 if let Some((origin, next)) = at.place() {
@@ -154,13 +157,6 @@ impl Inbox {
     fn count(&mut self, id: u64, contents: &str) {
         self.next_id = self.next_id.max(id.saturating_add(1));
         self.bytes = self.bytes.saturating_add(contents.len());
-    }
-
-    fn is_news(&self, key: &Key) -> bool {
-        match self.keys.get(&key.origin.node) {
-            Some(old) => key.is_after(old),
-            None => self.keys.len() < MAX_KEYS,
-        }
     }
 
     fn advance(&mut self, origin: Origin, next: Seq) {
@@ -204,7 +200,7 @@ impl Inbox {
                     bytes = bytes.saturating_add(contents.len());
                     records.push(Record::Letter { id, at: Some(At::new(origin, seq)), from: None, contents });
                 }
-                Found::Key(key) if self.is_news(&key) => records.push(key.record()),
+                Found::Key(key) if self.keys.is_news(&key) => records.push(key.record()),
                 Found::Key(_) => {}
             }
         }

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use rumormill_wire::{Clock, Incarnation};
 
+use super::super::keys::MAX_KEYS;
 use super::*;
 
 fn origin(node: u8) -> Origin {
@@ -26,7 +27,7 @@ fn texts(inbox: &Inbox) -> Vec<&str> {
 fn what_was_taken_outlives_a_crash_and_is_taken_once() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("letters.jsonl");
-    let mut inbox = Inbox::open(&path).unwrap();
+    let mut inbox = Inbox::open(&path, Wall::default()).unwrap();
     assert!(inbox.take(origin(1), vec![letter(3, "one"), letter(5, "t\nwo")], Seq(9)).unwrap());
     assert!(inbox.take(origin(2), vec![letter(1, "three"), Found::Key(key(2, 2, 50))], Seq(3)).unwrap());
     inbox.take_from("127.0.0.9".parse().unwrap(), "four".into()).unwrap();
@@ -36,12 +37,12 @@ fn what_was_taken_outlives_a_crash_and_is_taken_once() {
     for cut in ["", "{\"letter\":{\"id\":9,\"at\":nu"] {
         // A crash: nothing was said to the file, and its last line may be half there.
         OpenOptions::new().append(true).open(&path).unwrap().write_all(cut.as_bytes()).unwrap();
-        inbox = Inbox::open(&path).unwrap();
+        inbox = Inbox::open(&path, Wall::default()).unwrap();
         assert_eq!(texts(&inbox), ["t\nwo", "three", "four"]);
         assert_eq!(inbox.waiting[&1].sender, Sender::Node(NodeId([1; 32])));
         assert_eq!(inbox.waiting[&3].sender, Sender::Address("127.0.0.9".parse().unwrap()));
         assert_eq!(inbox.relayed.len(), 1);
-        assert_eq!(inbox.keys[&NodeId([2; 32])], key(2, 2, 50));
+        assert_eq!(inbox.keys.of(&NodeId([2; 32])), Some(&key(2, 2, 50)));
         // The log is read again from the last letter on.
         assert_eq!(inbox.next_of(&origin(1)), Some(Seq(6)));
         assert!(inbox.take(origin(1), vec![letter(3, "one"), letter(5, "t\nwo")], Seq(6)).unwrap());
@@ -51,7 +52,7 @@ fn what_was_taken_outlives_a_crash_and_is_taken_once() {
     inbox.take(origin(1), Vec::new(), Seq(1_000)).unwrap();
     inbox.save().unwrap();
     inbox.gone((0..10).collect()).unwrap();
-    inbox = Inbox::open(&path).unwrap();
+    inbox = Inbox::open(&path, Wall::default()).unwrap();
     assert!(inbox.waiting.is_empty() && inbox.relayed.is_empty() && inbox.bytes == 0);
     assert_eq!(inbox.next_of(&origin(1)), Some(Seq(1_000)));
     assert!(inbox.take(origin(1), vec![letter(5, "t\nwo"), letter(1_000, "new")], Seq(1_001)).unwrap());
@@ -62,11 +63,11 @@ fn what_was_taken_outlives_a_crash_and_is_taken_once() {
 fn lines_that_cannot_be_read_are_kept_aside() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("letters.jsonl");
-    let mut inbox = Inbox::open(&path).unwrap();
+    let mut inbox = Inbox::open(&path, Wall::default()).unwrap();
     inbox.take(origin(1), vec![letter(1, "one")], Seq(2)).unwrap();
     let good = fs::read_to_string(&path).unwrap();
     fs::write(&path, format!("not json\n{good}{{\"later\":1}}\n")).unwrap();
-    assert_eq!(texts(&Inbox::open(&path).unwrap()), ["one"]);
+    assert_eq!(texts(&Inbox::open(&path, Wall::default()).unwrap()), ["one"]);
     assert_eq!(fs::read_to_string(path.with_extension("jsonl.bad")).unwrap(), "not json\n{\"later\":1}\n");
 }
 
@@ -92,7 +93,7 @@ fn the_last_key_of_a_member_counts_and_there_are_not_too_many() {
     let mut inbox = Inbox::default();
     inbox.take(origin(1), vec![Found::Key(key(1, 1, 10)), Found::Key(key(1, 2, 20))], Seq(3)).unwrap();
     inbox.take(origin(1), vec![Found::Key(key(1, 3, 15))], Seq(4)).unwrap();
-    assert_eq!(inbox.keys[&NodeId([1; 32])].seq, Seq(2));
+    assert_eq!(inbox.keys.of(&NodeId([1; 32])).unwrap().seq, Seq(3));
     for n in 0..u32::try_from(MAX_KEYS).unwrap() + 10 {
         let mut node = [9; 32];
         node[..4].copy_from_slice(&n.to_be_bytes());
@@ -100,6 +101,6 @@ fn the_last_key_of_a_member_counts_and_there_are_not_too_many() {
         key.origin.node = NodeId(node);
         inbox.take(origin(1), vec![Found::Key(key)], Seq(5)).unwrap();
     }
-    assert_eq!(inbox.keys.len(), MAX_KEYS);
-    assert_eq!(inbox.keys[&NodeId([1; 32])].seq, Seq(2));
+    assert_eq!(inbox.keys.records().count(), MAX_KEYS);
+    assert_eq!(inbox.keys.of(&NodeId([1; 32])).unwrap().seq, Seq(3));
 }

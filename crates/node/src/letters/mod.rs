@@ -8,6 +8,7 @@ mod address;
 mod desk;
 mod inbox;
 mod journal;
+mod keys;
 mod read;
 mod record;
 mod relay;
@@ -22,6 +23,7 @@ use rumormill_doors::{Incoming, Outgoing};
 use rumormill_wire::{NetworkId, NodeId};
 use tokio::sync::{Notify, mpsc};
 
+use crate::clock::Wall;
 use crate::handle::NodeHandle;
 use crate::lock;
 use crate::start::error::StartError;
@@ -36,15 +38,15 @@ pub(crate) struct Kept {
 
 impl Kept {
     /// Opens the files in the state directory, or makes them; without a directory nothing is kept. Waits for the disk.
-    pub(crate) fn open(state: Option<&Path>, network: &NetworkId, me: NodeId) -> Result<Self, StartError> {
+    pub(crate) fn open(state: Option<&Path>, network: &NetworkId, me: NodeId, wall: Wall) -> Result<Self, StartError> {
         let Some(state) = state else {
             let seal = Seal::fresh(network, me).map_err(StartError::io("make", "a key for letters"))?;
-            return Ok(Self { seal, inbox: Inbox::default() });
+            return Ok(Self { seal, inbox: Inbox::new(wall) });
         };
-        crate::files::private_dir(state).map_err(StartError::io("make", state.display()))?;
+        crate::files::private_dir(state).map_err(StartError::io("use the directory", state.display()))?;
         let (key, file) = (state.join("letters.key"), state.join("letters.jsonl"));
         let seal = Seal::open_or_make(&key, network, me).map_err(StartError::io("use", key.display()))?;
-        let inbox = Inbox::open(&file).map_err(StartError::io("use", file.display()))?;
+        let inbox = Inbox::open(&file, wall).map_err(StartError::io("use", file.display()))?;
         Ok(Self { seal, inbox })
     }
 }
@@ -75,7 +77,7 @@ impl LettersDesk {
         let post =
             Post { node: node.clone(), seal, inbox: Mutex::new(inbox), room, to_relay, there: Mutex::default(), relay };
         let desk = Self(Arc::new(post));
-        let coming = node.subscribe();
+        let coming = node.0.hub.follow();
         tokio::spawn(read::run(desk.clone(), coming));
         if let Some(door) = desk.0.relay.clone() {
             tokio::spawn(relay::run(desk.clone(), door));

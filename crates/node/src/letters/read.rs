@@ -15,7 +15,7 @@ use super::inbox::Found;
 use super::record::Key;
 use super::seal::SUITE;
 use super::{LettersDesk, Post};
-use crate::hub::Committed;
+use crate::hub::{Committed, News};
 use crate::lock;
 use crate::view::Rules;
 
@@ -43,7 +43,7 @@ impl From<io::Error> for Stuck {
 }
 
 /// Until the node stops.
-pub(crate) async fn run(desk: LettersDesk, coming: Receiver<Arc<Committed>>) {
+pub(crate) async fn run(desk: LettersDesk, coming: Receiver<News>) {
     let node = desk.0.node.clone();
     tokio::select! {
         () = node.stopped() => {}
@@ -58,7 +58,7 @@ async fn save(desk: &LettersDesk) {
     }
 }
 
-async fn follow(desk: &LettersDesk, mut coming: Receiver<Arc<Committed>>) {
+async fn follow(desk: &LettersDesk, mut coming: Receiver<News>) {
     let mut saving = interval(SAVE_EVERY);
     saving.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reading = Reading { desk, again: None };
@@ -73,13 +73,13 @@ async fn follow(desk: &LettersDesk, mut coming: Receiver<Arc<Committed>>) {
             first = coming.recv() => {
                 let (mut bundles, mut lagged) = (Vec::new(), false);
                 match first {
-                    Ok(first) => bundles.push(first),
+                    Ok(first) => bundles.extend(first.committed().cloned()),
                     Err(RecvError::Lagged(_)) => lagged = true,
                     Err(RecvError::Closed) => return,
                 }
                 while bundles.len() < MAX_TOGETHER {
                     match coming.try_recv() {
-                        Ok(next) => bundles.push(next),
+                        Ok(next) => bundles.extend(next.committed().cloned()),
                         Err(TryRecvError::Lagged(_)) => lagged = true,
                         Err(TryRecvError::Empty | TryRecvError::Closed) => break,
                     }
@@ -121,18 +121,20 @@ impl Reading<'_> {
     }
 }
 
-/// Says which key letters to us are to be sealed to, unless the log says it already.
+/// Says which key letters to us are to be sealed to, unless the log says it already. Once more when we go on under a new
+/// incarnation: what was said under a wrong clock may not count for long.
 async fn publish(desk: LettersDesk) {
-    let post = &desk.0;
-    while !lock(&post.inbox).keys.get(&post.node.node_id()).is_some_and(|key| post.stands(key)) {
-        let said = post.node.0.hub.submit(MessageKind::KEY, "", post.seal.key_body().into()).await;
-        match said {
-            Ok(receipt) => {
+    let (post, mut said) = (&desk.0, None);
+    loop {
+        let me = post.node.me();
+        if said != Some(me) && post.is_known() {
+            said = Some(me);
+        } else if said != Some(me) {
+            match post.node.0.hub.submit(MessageKind::KEY, "", post.seal.key_body().into()).await {
                 // The only other outcome is that the node stops.
-                let _ = receipt.await;
-                return;
+                Ok(receipt) => said = receipt.await.ok().and_then(Result::ok).map(|receipt| receipt.origin),
+                Err(why) => tracing::warn!(%why, "the key for letters could not be made known; trying again"),
             }
-            Err(why) => tracing::warn!(%why, "the key for letters could not be made known; trying again"),
         }
         tokio::select! {
             () = post.node.stopped() => return,
@@ -142,6 +144,12 @@ async fn publish(desk: LettersDesk) {
 }
 
 impl Post {
+    /// Whether others know the key that we use.
+    fn is_known(&self) -> bool {
+        let key = lock(&self.inbox).keys.of(&self.node.node_id()).cloned();
+        key.is_some_and(|key| self.stands(&key))
+    }
+
     /// Whether this key of ours is the one we use, and in the log: one in memory forgets.
     fn stands(&self, key: &Key) -> bool {
         let in_log = |e: &rumormill_wire::native::StatusEntry| e.origin == key.origin && e.next > key.seq;

@@ -63,9 +63,4 @@ impl Key {
     pub(crate) fn record(&self) -> Record {
         Record::Key { at: At::new(self.origin, self.seq), clock: self.clock.0, key: self.key.clone() }
     }
-
-    /// The later one counts (P-L2).
-    pub(crate) fn is_after(&self, other: &Self) -> bool {
-        (self.clock, self.origin, self.seq) > (other.clock, other.origin, other.seq)
-    }
 }

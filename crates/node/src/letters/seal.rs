@@ -1,6 +1,5 @@
 //! Sealing letters so that their receiver alone opens them, and only as its author's (P-L2 to P-L5).
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -10,6 +9,7 @@ use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_CHACHA20_POLY1305
 use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePrivateKey, HpkePublicKey};
 
 use crate::files::write_private;
+use rumormill_transport::private::read_key;
 
 /// The one suite that there is (P-L4).
 pub(crate) const SUITE: u16 = 1;
@@ -43,7 +43,7 @@ impl Seal {
     /// With the keys of a file, which is made if it is not there.
     pub(crate) fn open_or_make(path: &Path, network: &NetworkId, me: NodeId) -> io::Result<Self> {
         let fresh = Self::fresh(network, me)?;
-        let bytes = match fs::read(path) {
+        let bytes = match read_key(path) {
             Ok(bytes) => bytes,
             Err(why) if why.kind() == io::ErrorKind::NotFound => {
                 write_private(path, &[fresh.private.secret_bytes(), &fresh.public.0].concat())?;
@@ -127,6 +127,7 @@ fn unpad(plain: &[u8]) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;

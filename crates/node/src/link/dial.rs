@@ -1,25 +1,27 @@
 //! Neighbours that are dialled, and links that are accepted.
 
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rumormill_transport::{Backoff, Endpoint, Expect, Listener};
+use rumormill_transport::{Endpoint, Expect, Listener};
 use rumormill_wire::NodeId;
+use tokio::sync::oneshot;
 
+use super::ended::Ended;
 use super::greet::Greeting;
+use super::greetings::Greetings;
+use super::neighbours::Slot;
+use super::plan::Plan;
 use super::{Direction, pump};
 use crate::config::Neighbour;
 use crate::counters::Counters;
 use crate::hub::Hub;
 
-/// First and longest delay between tries, on this machine and elsewhere.
-const LOOPBACK_DELAYS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
-const REMOTE_DELAYS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
 /// A link that lived so long makes the next delay the first again.
 const LIVED: Duration = Duration::from_secs(5);
+const BANNED: &str = "banned here for a while: it broke the protocol";
 
 /// What dialling and accepting need.
 #[derive(Clone)]
@@ -28,6 +30,7 @@ pub(crate) struct Linker {
     pub(crate) endpoint: Endpoint,
     pub(crate) greeting: Greeting,
     pub(crate) max_links: usize,
+    pub(crate) greetings: Arc<Greetings>,
 }
 
 /// Keeps a link with a neighbour until the node stops.
@@ -40,62 +43,89 @@ pub(crate) async fn keep_linked(linker: Linker, neighbour: Neighbour) {
 }
 
 async fn dial_again_and_again(linker: &Linker, neighbour: &Neighbour) {
-    let (least, most) = delays(neighbour.addr.ip());
-    let mut backoff = Backoff::new(least, most);
+    let (hub, name) = (&linker.hub, neighbour.name.as_deref());
+    let mut plan = Plan::new(neighbour.addr.ip());
     // Jitter needs no secret: neighbours that dial each other only must not do it in step.
-    let [a, b, c, d, ..] = linker.hub.checker.me.0;
-    let mut rng = StdRng::seed_from_u64(u64::from(u32::from_be_bytes([a, b, c, d])) ^ linker.hub.clock.now().0);
+    let [a, b, c, d, ..] = hub.checker.me.0;
+    let mut rng = StdRng::seed_from_u64(u64::from(u32::from_be_bytes([a, b, c, d])) ^ hub.clock.now().0);
+    let slot = hub.neighbours.add(neighbour.clone());
     let mut known: Option<NodeId> = None;
     let mut said = String::new();
     loop {
-        until_unlinked(&linker.hub, neighbour.name.as_deref(), known).await;
-        let expect = neighbour.name.clone().map_or(Expect::Any, Expect::Name);
-        let why = match linker.endpoint.dial(neighbour.addr, expect).await {
-            Ok(opened) => {
-                known = Some(opened.peer.node());
-                let begun = std::time::Instant::now();
-                // The link has a task of its own, so that the node can say goodbye on it after dialling has ended.
-                let (linker, direction) = (linker.clone(), Direction::Outbound);
-                let link = tokio::spawn(async move {
-                    pump::run(&linker.hub, opened, direction, &linker.greeting, linker.max_links).await
-                });
-                let ended = link.await;
-                if begun.elapsed() >= LIVED {
-                    backoff.reset();
-                }
-                match ended {
-                    Ok(Ok(())) => None,
-                    Ok(Err(error)) => Some(error.to_string()),
-                    Err(_) => Some("the link's task ended".to_owned()),
-                }
-            }
-            Err(error) => {
-                Counters::add(&linker.hub.counters.dials_failed, 1);
-                Some(error.to_string())
-            }
-        };
-        if let Some(why) = why.filter(|why| *why != said) {
-            // Said once, not at every try.
-            let name = neighbour.name.as_deref().unwrap_or("anybody");
-            tracing::info!(neighbour = name, addr = %neighbour.addr, why, "no link yet; trying again");
-            said = why;
+        if until_unlinked(hub, name, known).await >= LIVED {
+            plan.worked();
+            hub.neighbours.linked(slot);
+            said.clear();
         }
-        tokio::time::sleep(backoff.next(&mut rng)).await;
+        if let Some(left) = hub.banned(name, known) {
+            hub.neighbours.waits(slot, Ended::refused(BANNED), left);
+            wait(hub, name, known, left).await;
+            continue;
+        }
+        hub.neighbours.dials(slot);
+        let (ended, lived) = dial(linker, neighbour, slot, &mut known).await;
+        if lived >= LIVED {
+            plan.worked();
+            hub.neighbours.linked(slot);
+            said.clear();
+        }
+        let delay = plan.next(&ended, Instant::now(), &mut rng);
+        if ended.reason != said {
+            // Said once, not at every try; `rumormill peers` says how often.
+            let name = name.unwrap_or("anybody");
+            let (reason, words, next_ms) = (&ended.reason, ended.said(), delay.as_millis());
+            tracing::info!(neighbour = name, addr = %neighbour.addr, reason, said = %words, next_ms, "no link yet; trying again");
+            said.clone_from(&ended.reason);
+        }
+        hub.neighbours.failed(slot, ended, delay);
+        wait(hub, name, known, delay).await;
     }
 }
 
-fn delays(addr: IpAddr) -> (Duration, Duration) {
-    if addr.to_canonical().is_loopback() { LOOPBACK_DELAYS } else { REMOTE_DELAYS }
+/// One try, and the link that may come of it: how it ended, and how long it lived.
+async fn dial(linker: &Linker, neighbour: &Neighbour, slot: Slot, known: &mut Option<NodeId>) -> (Ended, Duration) {
+    let expect = neighbour.name.clone().map_or(Expect::Any, Expect::Name);
+    let opened = match linker.endpoint.dial(neighbour.addr, expect).await {
+        Ok(opened) => opened,
+        Err(error) => {
+            Counters::add(&linker.hub.counters.dials_failed, 1);
+            return (Ended::from(&error), Duration::ZERO);
+        }
+    };
+    *known = Some(opened.peer.node());
+    linker.hub.neighbours.is(slot, opened.peer.node());
+    // The link has a task of its own, so that the node can say goodbye on it after dialling has ended.
+    let (linker, direction, begun) = (linker.clone(), Direction::Outbound, Instant::now());
+    let link = tokio::spawn(async move {
+        pump::run(&linker.hub, opened, direction, &linker.greeting, linker.max_links, None).await
+    });
+    match link.await {
+        Ok(Ok(ended)) => (ended, begun.elapsed()),
+        Ok(Err(error)) => (Ended::from(&error), Duration::ZERO),
+        Err(_) => (Ended::passing("the link's task ended"), Duration::ZERO),
+    }
 }
 
-/// While the neighbour has dialled us, there is nothing to do.
-async fn until_unlinked(hub: &Hub, name: Option<&str>, node: Option<NodeId>) {
+/// Until it is time for the next try: sooner if the neighbour has a link by then, or something was changed here.
+async fn wait(hub: &Hub, name: Option<&str>, node: Option<NodeId>, delay: Duration) {
     let mut changed = hub.links_changed();
+    let linked = async { while !hub.linked(name, node) && changed.changed().await.is_ok() {} };
+    tokio::select! {
+        () = tokio::time::sleep(delay) => {}
+        () = linked => {}
+        () = hub.neighbours.trying_again() => {}
+    }
+}
+
+/// While the neighbour has dialled us, there is nothing to do. How long that was.
+async fn until_unlinked(hub: &Hub, name: Option<&str>, node: Option<NodeId>) -> Duration {
+    let (begun, mut changed) = (Instant::now(), hub.links_changed());
     while hub.linked(name, node) {
         if changed.changed().await.is_err() {
-            return;
+            break;
         }
     }
+    begun.elapsed()
 }
 
 /// Takes links from any member of the network until the node stops.
@@ -107,14 +137,23 @@ pub(crate) async fn accept(linker: Linker, mut listener: Listener) {
             opened = listener.accept() => opened,
         };
         let Some(opened) = opened else { return };
-        let linker = linker.clone();
-        tokio::spawn(async move {
+        let (begin, begun) = oneshot::channel();
+        let (node, room) = (opened.peer.node(), linker.hub.room_for_links(linker.max_links));
+        let taken = linker.clone();
+        let task = tokio::spawn(async move {
+            let (linker, Ok(seat)) = (taken, begun.await) else { return };
             let (name, addr) = (opened.peer.name().to_owned(), opened.peer.addr());
             let direction = Direction::Inbound;
-            if let Err(error) = pump::run(&linker.hub, opened, direction, &linker.greeting, linker.max_links).await {
+            // One that was up has said itself how it ended.
+            let run = pump::run(&linker.hub, opened, direction, &linker.greeting, linker.max_links, Some(seat));
+            if let Err(error) = run.await {
                 Counters::add(&linker.hub.counters.greetings_failed, 1);
-                tracing::info!(peer = %name, %addr, reason = %error, "link refused");
+                let ended = Ended::from(&error);
+                tracing::info!(peer = %name, %addr, reason = ended.reason, said = %ended.said(), "link refused");
             }
         });
+        let (seat, ended) = linker.greetings.enter(node, task.abort_handle(), room);
+        Counters::add(&linker.hub.counters.greetings_evicted, ended);
+        let _ = begin.send(seat);
     }
 }

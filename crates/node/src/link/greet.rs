@@ -6,8 +6,9 @@ use bytes::Bytes;
 use rumormill_gossip::Timestamp;
 use rumormill_transport::{LinkError, LinkReader, LinkWriter};
 use rumormill_wire::native::{Bye, ByeCode, Frame, Hello, VERSION};
-use rumormill_wire::{Incarnation, NetworkId, NodeId};
+use rumormill_wire::{Foreign, Incarnation, NetworkId, NodeId};
 
+use super::ended::Said;
 use super::{Direction, Link};
 
 /// Two links with one peer that are both younger than this came of both sides dialling at once.
@@ -25,23 +26,32 @@ pub(crate) enum GreetError {
     Deadline(Duration),
     #[error("its first frame is no HELLO")]
     NotHello,
+    #[error("its first frame breaks the form")]
+    Broken,
     #[error("it speaks versions {min} to {max}, we {VERSION}")]
     Version { min: u16, max: u16 },
     #[error("it belongs to another network")]
     Network,
-    #[error("it said goodbye: {reason} (code {code})")]
-    Bye { code: u16, reason: String },
+    #[error("it said goodbye (code {})", .0.code.0)]
+    Bye(Said),
     #[error("it is this node itself")]
     Ourselves,
-    #[error("{0}")]
-    Refused(&'static str),
+    #[error("{reason}")]
+    Refused { code: ByeCode, reason: &'static str },
 }
 
 impl GreetError {
+    /// Whether it broke the form, which no program that means well does.
+    pub(crate) const fn is_breach(&self) -> bool {
+        matches!(self, Self::Link(LinkError::Frame(_)) | Self::Broken)
+    }
+
     /// What the peer is told, if anything.
     pub(crate) const fn bye(&self) -> Option<(ByeCode, &'static str)> {
         match self {
             Self::NotHello => Some((ByeCode::PROTOCOL, "the first frame is HELLO")),
+            Self::Broken => Some((ByeCode::PROTOCOL, "a frame that breaks the form")),
+            Self::Link(LinkError::Frame(_)) => Some((ByeCode::PROTOCOL, "a frame of a length that no frame has")),
             Self::Version { .. } => Some((ByeCode::VERSION, "no common version")),
             Self::Network => Some((ByeCode::NETWORK, "another network")),
             Self::Ourselves => Some((ByeCode::DUPLICATE, "this is your own node")),
@@ -74,15 +84,17 @@ pub(crate) async fn exchange(
         network: greeting.network,
         incarnation: greeting.incarnation,
         features: greeting.features,
-        name: &greeting.name,
-        agent: AGENT,
+        name: Foreign::new(&greeting.name),
+        agent: Foreign::new(AGENT),
     };
     let mut bytes = Vec::new();
     let _ = Frame::Hello(hello).encode(&mut bytes);
-    writer.send([bytes.as_slice()]).await?;
-    let first = tokio::time::timeout(greeting.deadline, reader.next_frame()).await;
-    let first = first.map_err(|_| GreetError::Deadline(greeting.deadline))??.ok_or(GreetError::Ended)?;
-    judge(&first, greeting)
+    let both = async {
+        writer.send([bytes.as_slice()]).await?;
+        reader.next_frame().await?.ok_or(GreetError::Ended)
+    };
+    let first = tokio::time::timeout(greeting.deadline, both).await;
+    judge(&first.map_err(|_| GreetError::Deadline(greeting.deadline))??, greeting)
 }
 
 fn judge(first: &Bytes, ours: &Greeting) -> Result<(), GreetError> {
@@ -92,16 +104,17 @@ fn judge(first: &Bytes, ours: &Greeting) -> Result<(), GreetError> {
             Err(GreetError::Version { min, max })
         }
         Ok(Frame::Hello(_)) => Ok(()),
-        Ok(Frame::Bye(Bye { code, reason, .. })) => Err(GreetError::Bye { code: code.0, reason: reason.to_owned() }),
-        _ => Err(GreetError::NotHello),
+        Ok(Frame::Bye(bye)) => Err(GreetError::Bye(bye.into())),
+        Ok(_) => Err(GreetError::NotHello),
+        Err(_) => Err(GreetError::Broken),
     }
 }
 
 /// Says BYE on a link that will not be one.
-pub(crate) async fn refuse(writer: LinkWriter, code: ByeCode, reason: &str) {
+pub(crate) async fn refuse(writer: LinkWriter, code: ByeCode, reason: &'static str, retry_after_s: u16) {
     let mut writer = writer;
     let mut bytes = Vec::new();
-    if Frame::Bye(Bye { code, retry_after_s: 0, reason }).encode(&mut bytes).is_ok() {
+    if Frame::Bye(Bye { code, retry_after_s, reason: reason.into() }).encode(&mut bytes).is_ok() {
         let _ = writer.send([bytes.as_slice()]).await;
     }
     writer.close().await;
@@ -165,8 +178,15 @@ mod tests {
         let (incarnation, deadline) = (Incarnation(1), Duration::ZERO);
         let ours = Greeting { network, incarnation, features: 0, name: "a".into(), deadline };
         let hello = |min, max, network| {
-            let hello =
-                Hello { min, max, network, incarnation: Incarnation(1), features: 0xffff_fffe, name: "b", agent: "" };
+            let hello = Hello {
+                min,
+                max,
+                network,
+                incarnation: Incarnation(1),
+                features: 0xffff_fffe,
+                name: "b".into(),
+                agent: "".into(),
+            };
             let mut out = Vec::new();
             Frame::Hello(hello).encode(&mut out).unwrap();
             Bytes::from(out.split_off(4))
@@ -175,6 +195,6 @@ mod tests {
         assert!(matches!(judge(&hello(2, 9, network), &ours), Err(GreetError::Version { min: 2, max: 9 })));
         assert!(matches!(judge(&hello(1, 1, NetworkId([8; 32])), &ours), Err(GreetError::Network)));
         assert!(matches!(judge(&Bytes::from_static(&[2, 0, 0, 0, 0, 0, 0, 0, 0]), &ours), Err(GreetError::NotHello)));
-        assert!(matches!(judge(&Bytes::from_static(b"\x01junk"), &ours), Err(GreetError::NotHello)));
+        assert!(matches!(judge(&Bytes::from_static(b"\x01junk"), &ours), Err(GreetError::Broken)));
     }
 }

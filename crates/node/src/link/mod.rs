@@ -4,16 +4,20 @@
 //! (design: Spreading).
 
 pub(crate) mod dial;
+pub(crate) mod ended;
 pub(crate) mod greet;
+pub(crate) mod greetings;
+pub(crate) mod neighbours;
 pub(crate) mod outbox;
+pub(crate) mod plan;
 pub(crate) mod pump;
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
-use rumormill_gossip::{LinkId, Timestamp, VerifiedBundle};
+use rumormill_gossip::{LinkId, Timestamp};
 use rumormill_wire::NodeId;
 use rumormill_wire::native::{Bye, ByeCode, Frame, rumor_prefix};
 use tokio::sync::{Notify, watch};
@@ -43,6 +47,10 @@ pub(crate) struct Facts {
     pub(crate) tls_version: String,
     pub(crate) tls_group: String,
     pub(crate) certificate: Bytes,
+    /// Until when its certificate is valid, in seconds since the Unix epoch.
+    pub(crate) until: u64,
+    /// Until when ours is that the link was made with.
+    pub(crate) ours_until: u64,
 }
 
 /// A link that is up, or was.
@@ -56,6 +64,8 @@ pub(crate) struct Link {
     unjudged: AtomicUsize,
     released: Notify,
     closed: watch::Sender<bool>,
+    /// To be ended by us without a farewell, once all is written.
+    cut: AtomicBool,
     heard_at: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
     pub(crate) bytes_out: AtomicU64,
@@ -73,6 +83,7 @@ impl Link {
             unjudged: AtomicUsize::new(0),
             released: Notify::new(),
             closed: watch::Sender::new(false),
+            cut: AtomicBool::new(false),
             heard_at: AtomicU64::new(now.0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
@@ -86,17 +97,11 @@ impl Link {
         self.put(|outbox| outbox.push(frame, credit));
     }
 
-    /// Puts a bundle into the outbox without copying it. Says how many bytes it takes on the wire.
-    pub(crate) fn send_bundle(&self, bundle: &VerifiedBundle, want_status: bool, answers_range: bool) -> usize {
-        self.send_rumor(bundle.bytes(), want_status, answers_range)
-    }
-
-    /// The same, of a bundle that was read from the store.
-    pub(crate) fn send_rumor(&self, bundle: &Bytes, want_status: bool, answers_range: bool) -> usize {
-        let Ok(prefix) = rumor_prefix(want_status, answers_range, bundle.len()) else { return 0 };
+    /// Puts a bundle into the outbox without copying it.
+    pub(crate) fn send_bundle(&self, bundle: &Bytes, want_status: bool, answers_range: bool) {
+        let Ok(prefix) = rumor_prefix(want_status, answers_range, bundle.len()) else { return };
         let credit = prefix.len().saturating_add(bundle.len());
         self.put(|outbox| outbox.push_bundle(prefix, bundle.clone(), credit));
-        credit
     }
 
     /// Puts a frame of the shell's own (PING, PONG) into the outbox; left out when too much waits.
@@ -124,12 +129,28 @@ impl Link {
     }
 
     /// Says BYE after what waits, then closes. Says whether it was the first to do so.
-    pub(crate) fn bye(&self, code: ByeCode, reason: &str) -> bool {
+    pub(crate) fn bye(&self, code: ByeCode, reason: &'static str) -> bool {
+        self.bye_for(code, reason, 0)
+    }
+
+    /// The same with how long the peer need not come back.
+    pub(crate) fn bye_for(&self, code: ByeCode, reason: &'static str, retry_after_s: u16) -> bool {
         let mut bytes = Vec::new();
-        let _ = Frame::Bye(Bye { code, retry_after_s: 0, reason }).encode(&mut bytes);
+        let _ = Frame::Bye(Bye { code, retry_after_s, reason: reason.into() }).encode(&mut bytes);
         let first = lock(&self.outbox).close_with(bytes.into());
         self.wake.notify_one();
         first
+    }
+
+    /// Writes what waits and then closes our half, without a farewell. What the peer still sends is read until it closes.
+    pub(crate) fn cut(&self) {
+        self.cut.store(true, Relaxed);
+        lock(&self.outbox).close();
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.load(Relaxed)
     }
 
     /// Closes without a word.
@@ -232,6 +253,8 @@ pub(crate) mod tests {
             tls_version: String::new(),
             tls_group: String::new(),
             certificate: Bytes::new(),
+            until: u64::MAX,
+            ours_until: u64::MAX,
         }
     }
 
@@ -259,7 +282,7 @@ pub(crate) mod tests {
         let all = batch.pieces.iter().map(AsRef::<[u8]>::as_ref).collect::<Vec<_>>().concat();
         assert!(all.starts_with(b"one") && !all.ends_with(b"two"));
         assert_eq!(batch.credit, 3, "only what the engine gave is its own");
-        assert!(matches!(Frame::decode(&all[7..]), Ok(Frame::Bye(bye)) if bye.reason == "bye"));
+        assert!(matches!(Frame::decode(&all[7..]), Ok(Frame::Bye(bye)) if bye.reason.as_raw() == "bye"));
         assert!(link.next_batch().await.is_none());
     }
 }

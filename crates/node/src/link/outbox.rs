@@ -106,6 +106,11 @@ impl Outbox {
         first
     }
 
+    /// Nothing more comes.
+    pub(crate) fn close(&mut self) {
+        self.closing = true;
+    }
+
     pub(crate) fn take(&mut self) -> Taken {
         let mut batch = Batch::default();
         // A prefix is never left at the end of a batch: its bundle follows at once.

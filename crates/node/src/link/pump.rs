@@ -9,35 +9,47 @@ use rumormill_transport::endpoint::Opened;
 use rumormill_transport::{LinkError, LinkReader, LinkWriter};
 use rumormill_wire::native::{ByeCode, Frame, kind};
 
+use super::ended::Ended;
 use super::greet::{self, GreetError, Greeting};
+use super::greetings::Seat;
 use super::{Direction, Facts, Link, Piece};
 use crate::counters::Counters;
 use crate::hub::{Admission, Hub};
+use crate::validity::seconds;
 
 /// How long the link that is there already has to answer a PING when another with the same peer comes.
 const RIVAL_PING: Duration = Duration::from_secs(1);
 /// How long a reader goes on after our BYE was written, for the peer to close first.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// Greets, joins and serves a link until it ends.
+/// Greets, joins and serves a link until it ends. `seat` is its place among those that greet, kept until it is up; who is
+/// turned out of it is dropped here.
 ///
 /// # Errors
-/// Why the link never came up. One that was up and ended is no error.
+/// Why the link never came up. One that was up and ended is no error; how it ended is given.
 pub(crate) async fn run(
     hub: &Arc<Hub>,
     opened: Opened,
     direction: Direction,
     greeting: &Greeting,
     max_links: usize,
-) -> Result<(), GreetError> {
-    let Opened { mut reader, mut writer, peer } = opened;
+    seat: Option<Seat>,
+) -> Result<Ended, GreetError> {
+    let Opened { mut reader, mut writer, peer, ours_until } = opened;
+    if hub.is_sealed() {
+        // The process is about to end; a refusal would be a farewell.
+        std::future::pending::<()>().await;
+    }
     let greeted = match greet::exchange(greeting, &mut reader, &mut writer).await {
         _ if peer.node() == hub.checker.me => Err(GreetError::Ourselves),
         other => other,
     };
     if let Err(error) = greeted {
+        if error.is_breach() {
+            hub.breach_in_greeting(peer.node());
+        }
         if let Some((code, reason)) = error.bye() {
-            greet::refuse(writer, code, reason).await;
+            greet::refuse(writer, code, reason, 0).await;
         }
         return Err(error);
     }
@@ -50,27 +62,33 @@ pub(crate) async fn run(
         tls_version: peer.tls().version.to_owned(),
         tls_group: peer.tls().group.clone(),
         certificate: peer.certificate().clone(),
+        until: seconds(peer.until()),
+        ours_until: seconds(ours_until),
     };
     let link = Arc::new(Link::new(hub.next_link(), facts, hub.clock.now()));
     let mut older = None;
     loop {
         match hub.admit(&link, older, max_links) {
             Admission::Up => break,
-            Admission::Refused(code, reason) => {
-                greet::refuse(writer, code, reason).await;
-                return Err(GreetError::Refused(reason));
+            Admission::Refused { code, reason, retry_after_s } => {
+                greet::refuse(writer, code, reason, retry_after_s).await;
+                return Err(GreetError::Refused { code, reason });
             }
             Admission::Test(other) => {
                 if answers_ping(hub, &other).await {
-                    greet::refuse(writer, ByeCode::DUPLICATE, "another link with this peer is kept").await;
-                    return Err(GreetError::Refused("another link with this peer is kept"));
+                    let (code, reason) = (ByeCode::DUPLICATE, "another link with this peer is kept");
+                    greet::refuse(writer, code, reason, 0).await;
+                    return Err(GreetError::Refused { code, reason });
                 }
                 older = Some(other.id);
             }
         }
     }
-    serve(hub, &link, reader, writer).await;
-    Ok(())
+    // In a task of its own: a link that is up is taken down by itself alone.
+    let hub = Arc::clone(hub);
+    let serving = tokio::spawn(async move { serve(&hub, &link, reader, writer).await });
+    drop(seat);
+    Ok(serving.await.unwrap_or_else(|_| Ended::passing("the link's task ended")))
 }
 
 async fn answers_ping(hub: &Hub, link: &Link) -> bool {
@@ -86,20 +104,26 @@ async fn answers_ping(hub: &Hub, link: &Link) -> bool {
     false
 }
 
-async fn serve(hub: &Arc<Hub>, link: &Arc<Link>, reader: LinkReader, writer: LinkWriter) {
+async fn serve(hub: &Arc<Hub>, link: &Arc<Link>, reader: LinkReader, writer: LinkWriter) -> Ended {
     let Facts { name, addr, direction, .. } = &link.facts;
     tracing::info!(peer = %name, %addr, ?direction, group = %link.facts.tls_group, "link up");
     Counters::add(&hub.counters.links_up, 1);
     let writing = tokio::spawn(write(Arc::clone(hub), Arc::clone(link), writer));
-    let why = read(hub, link, reader).await;
+    let ended = read(hub, link, reader).await;
     hub.link_down(link);
     let _ = writing.await;
     Counters::add(&hub.counters.links_down, 1);
-    tracing::info!(peer = %name, %addr, why, "link down");
+    if *hub.stopping().borrow() {
+        // Said once for all of them.
+        tracing::debug!(peer = %name, %addr, reason = ended.reason, said = %ended.said(), "link down");
+    } else {
+        tracing::info!(peer = %name, %addr, reason = ended.reason, said = %ended.said(), "link down");
+    }
+    ended
 }
 
 /// Reads until the end; says why it came.
-async fn read(hub: &Hub, link: &Link, mut reader: LinkReader) -> String {
+async fn read(hub: &Hub, link: &Link, mut reader: LinkReader) -> Ended {
     let mut closing = link.closing();
     let closed = async move {
         let _ = closing.wait_for(|closed| *closed).await;
@@ -109,30 +133,30 @@ async fn read(hub: &Hub, link: &Link, mut reader: LinkReader) -> String {
         link.allowance().await;
         let frame = tokio::select! {
             biased;
-            () = &mut closed => return "closed here".to_owned(),
+            () = &mut closed => return Ended::passing("closed here"),
             frame = reader.next_frame() => frame,
         };
         match frame {
             Ok(Some(frame)) => {
-                if let Some(why) = take(hub, link, frame) {
-                    return why;
+                if let Some(ended) = take(hub, link, frame) {
+                    return ended;
                 }
             }
-            Ok(None) => return "closed by the peer".to_owned(),
+            Ok(None) => return Ended::passing("closed by the peer"),
             Err(error) => {
                 if matches!(error, LinkError::Frame(_)) {
-                    link.bye(ByeCode::PROTOCOL, "a frame of a length that no frame has");
+                    hub.breach(link, "a frame of a length that no frame has");
                     tracing::warn!(peer = %link.facts.name, %error, "a neighbour broke the protocol");
                     let _ = tokio::time::timeout(LINGER, closed).await;
                 }
-                return error.to_string();
+                return Ended::from(&error);
             }
         }
     }
 }
 
 /// One frame: to the engine, or for the shell itself. Gives a reason if the link ends with it.
-fn take(hub: &Hub, link: &Link, frame: Bytes) -> Option<String> {
+fn take(hub: &Hub, link: &Link, frame: Bytes) -> Option<Ended> {
     link.hear(hub.clock.now(), frame.len());
     match frame.first().copied() {
         Some(kind::PING) => match Frame::decode(&frame) {
@@ -142,12 +166,12 @@ fn take(hub: &Hub, link: &Link, frame: Bytes) -> Option<String> {
         Some(kind::PONG) if Frame::decode(&frame).is_ok() => {}
         Some(kind::BYE) => {
             if let Ok(Frame::Bye(bye)) = Frame::decode(&frame) {
-                return Some(format!("the peer said goodbye: {} (code {})", bye.reason.escape_debug(), bye.code.0));
+                return Some(Ended::by(bye));
             }
             let _ = hub.drive(Input::Frame { link: link.id, bytes: frame });
         }
         first => {
-            if first == Some(kind::RUMOR) {
+            if first == Some(kind::RUMOR) && !hub.is_sealed() {
                 link.take_allowance(frame.len());
             }
             let _ = hub.drive(Input::Frame { link: link.id, bytes: frame });
@@ -168,6 +192,10 @@ async fn write(hub: Arc<Hub>, link: Arc<Link>, mut writer: LinkWriter) {
         if batch.credit > 0 {
             let _ = hub.drive(Input::Writable { link: link.id, bytes: batch.credit });
         }
+    }
+    if link.is_cut() && !link.is_closed() {
+        // The reader ends the link once the peer has read all and closes.
+        return writer.cut().await;
     }
     writer.close().await;
     link.close_now();

@@ -65,10 +65,10 @@ impl Room {
             return None;
         }
         *last = message.seq;
-        if message.room != ROOM || message.kind != "chat" || !message.verified {
+        if message.room != *ROOM || message.kind != "chat" || !message.verified {
             return None;
         }
-        let line = MeshLine::parse(message.text.as_bytes()).ok()?;
+        let line = MeshLine::parse(message.text.as_raw().as_bytes()).ok()?;
         if line.is_online() {
             self.present.came(line.from, node, message.from.as_deref());
             return None;
@@ -103,10 +103,10 @@ impl Room {
 
 fn shown(line: &MeshLine<'_>, left: bool) -> String {
     let start = format!("{} {}", line.from, line.team);
-    let mut shown = cut::one_line(&format!("{start} {}", line.text)).into_owned();
+    let mut shown = cut::shown(&format!("{start} {}", line.text));
     if left {
         shown.push('\n');
-        shown.push_str(&cut::one_line(&format!("{start} left")));
+        shown.push_str(&cut::shown(&format!("{start} left")));
     }
     shown
 }

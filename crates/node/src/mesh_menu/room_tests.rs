@@ -143,11 +143,11 @@ fn only_signed_chat_of_that_room_and_form_counts() {
     let (mut log, mut a, _) = two();
     let text = format!("{A} {B} beta hi");
     let changes: [fn(&mut LogLine); 5] = [
-        |m| m.room = String::new(),
+        |m| m.room = "".into(),
         |m| m.kind = "notice".into(),
         |m| m.verified = false,
         |m| m.origin = "nobody".into(),
-        |m| m.text.push('\u{1b}'),
+        |m| m.text = format!("{}\u{1b}", m.text.as_raw()).into(),
     ];
     for change in changes {
         let mut message = log.message(2, &text);

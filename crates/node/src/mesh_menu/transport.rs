@@ -54,7 +54,7 @@ impl MeshTransport {
         };
         let sent = client.send(&body, ROOM).await;
         // After an answer that says no, the connection goes on.
-        if matches!(sent, Ok(_) | Err(ClientError::Refused(_))) {
+        if matches!(sent, Ok(_) | Err(ClientError::Refused(_) | ClientError::Wrong(_))) {
             self.client = Some(client);
         }
         sent.map(drop)

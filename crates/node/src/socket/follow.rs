@@ -18,7 +18,11 @@ pub enum Step {
 
 /// A log that is followed.
 #[derive(Debug)]
-pub struct Follower(Client);
+pub struct Follower {
+    client: Client,
+    /// What was in the log has been given: what comes next may take any time.
+    current: bool,
+}
 
 impl Client {
     /// Follows one room, or all, from the first message on.
@@ -28,7 +32,7 @@ impl Client {
     pub async fn follow(mut self, room: Option<&str>) -> Result<Follower, ClientError> {
         let room = room.map(str::to_owned);
         self.put(&Request::Log { follow: true, room, last: None, mark: true }).await?;
-        Ok(Follower(self))
+        Ok(Follower { client: self, current: false })
     }
 }
 
@@ -38,9 +42,13 @@ impl Follower {
     /// # Errors
     /// The store cannot be read, or the node went away.
     pub async fn next(&mut self) -> Result<Step, ClientError> {
-        match self.0.next().await? {
+        let within = (!self.current).then_some(self.client.patience.slow);
+        match self.client.next(within).await? {
             Reply::Line(line) => Ok(Step::Line(Box::new(line))),
-            Reply::Current {} => Ok(Step::Current),
+            Reply::Current {} => {
+                self.current = true;
+                Ok(Step::Current)
+            }
             Reply::Missed { bundles } => Ok(Step::Missed(bundles)),
             Reply::End {} => Ok(Step::End),
             _ => Err(ClientError::Answer),

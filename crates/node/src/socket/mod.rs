@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod follow;
+pub mod patience;
 pub mod server;
 
 use std::collections::BTreeMap;
@@ -14,16 +15,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::doors::DoorInfo;
 use crate::handle::PeerInfo;
+use crate::link::neighbours::NeighbourInfo;
 use crate::view::LogLine;
 
 pub use client::{Client, ClientError, LogEvent};
 pub use follow::{Follower, Step};
+pub use patience::Patience;
+pub use rumormill_wire::native::MAX_ROOM_LEN;
 pub use server::{Server, SocketError};
 
 /// Longest line: a message of 32 KiB, each byte of it written as `\u00xx`, and some room.
 pub const MAX_LINE: usize = 256 * 1024;
+/// Clients that follow the log at once.
+pub const MAX_FOLLOWERS: usize = 32;
+/// Clients at once that ask for something short, whatever those do that follow.
+pub const MAX_ASKING: usize = 32;
 /// Clients at once.
-pub const MAX_CLIENTS: usize = 32;
+pub const MAX_CLIENTS: usize = MAX_FOLLOWERS + MAX_ASKING;
 /// Bytes of a Unix socket's path, with the zero that ends it.
 pub const MAX_PATH: usize = 108;
 
@@ -59,6 +67,8 @@ pub enum Request {
     },
     /// All links.
     Peers,
+    /// The configured neighbours without a link.
+    Unlinked,
     /// All open doors.
     Doors,
     /// All counters.
@@ -93,18 +103,22 @@ pub enum Reply {
     End {},
     /// All links.
     Peers(Vec<PeerInfo>),
+    /// The configured neighbours without a link.
+    Unlinked(Vec<NeighbourInfo>),
     /// All open doors.
     Doors(Vec<DoorInfo>),
     /// All counters.
     Metrics(BTreeMap<String, u64>),
     /// Who the node is.
     Info(Info),
-    /// Incarnation and last number of each chain.
-    Frontier(Vec<(u64, u64)>),
+    /// What it has of a node's chains.
+    Frontier(Frontier),
     /// The node goes.
     Stopping {},
     /// It did not work.
     Error(String),
+    /// It was asked for wrongly, and nothing was done: it will not work the next time either.
+    Wrong(String),
 }
 
 /// Where a message was written.
@@ -133,6 +147,32 @@ pub struct Info {
     pub listen: String,
     /// Fingerprint of all that it has: equal ones are equal logs.
     pub fingerprint: String,
+    /// From when its certificate is valid, in seconds since the Unix epoch.
+    #[serde(default)]
+    pub certificate_not_before: u64,
+    /// Until when.
+    #[serde(default)]
+    pub certificate_not_after: u64,
+    /// The number of its revocation list; 0 for none.
+    #[serde(default)]
+    pub revocations: u64,
+    /// When that was issued, in seconds since the Unix epoch.
+    #[serde(default)]
+    pub revocations_issued: u64,
+    /// How many nodes it names.
+    #[serde(default)]
+    pub revoked_nodes: usize,
+}
+
+/// What a node has of another's chains: what a revocation cuts at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frontier {
+    /// The network, in hexadecimal.
+    pub network: String,
+    /// Incarnation and last number of each chain, as many as a cut may name.
+    pub chains: Vec<(u64, u64)>,
+    /// Chains beyond that.
+    pub left_out: usize,
 }
 
 /// Where a node with this state directory has its socket.

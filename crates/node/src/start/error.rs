@@ -1,8 +1,12 @@
 //! Why a node does not start.
 
+use std::path::PathBuf;
+
 use rumormill_doors::DoorError;
 use rumormill_store::StoreError;
 use rumormill_transport::{CaError, IdentityError, TrustError};
+
+use rumormill_wire::NetworkId;
 
 use crate::config::ConfigError;
 
@@ -35,6 +39,46 @@ pub enum StartError {
     /// The store.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// The store is of another network.
+    #[error(
+        "{} belongs to network {found}, and the CA or pin file given is of network {ours}; give the one that this store was \
+         made under, or name another directory with --state",
+        store.display()
+    )]
+    OtherNetwork {
+        /// The store.
+        store: PathBuf,
+        /// Its network.
+        found: NetworkId,
+        /// The one that the node is given.
+        ours: NetworkId,
+    },
+    /// The store does not say its network, and what is in it is of another one.
+    #[error(
+        "{} does not say its network, and what is in it was not signed in network {ours}; give the CA that this store was \
+         made under, or name another directory with --state",
+        store.display()
+    )]
+    UnknownNetwork {
+        /// The store.
+        store: PathBuf,
+        /// The network that the node is given.
+        ours: NetworkId,
+    },
+    /// The store's file is not there, and the mark beside it says that it was.
+    #[error(
+        "{} is gone, and the mark beside it says that there was one; put it back, or start once with --restored to begin \
+         with an empty one under a new incarnation",
+        .0.display()
+    )]
+    StoreGone(PathBuf),
+    /// Another store is there than the one that the mark beside it names.
+    #[error(
+        "{} is not the store that the mark beside it names; put that back, or start once with --restored to go on with \
+         this one under a new incarnation",
+        .0.display()
+    )]
+    StoreReplaced(PathBuf),
     /// The local socket.
     #[error("{0}")]
     Socket(#[from] crate::socket::SocketError),

@@ -47,7 +47,12 @@ pub(super) fn keep(db: &Connection, record: &Record) -> Result<(), StoreError> {
         Record::Bundle(_) => Ok(()),
         Record::Member { node, evidence } => put(db, MEMBER, node.as_bytes(), evidence),
         Record::Proof { origin, bytes } => put(db, PROOF, &origin_to_sql(origin), bytes),
-        Record::Revocations(bytes) => put(db, REVOCATIONS, &[], bytes),
+        Record::DropProof(origin) => {
+            db.prepare_cached("DELETE FROM kept WHERE kind = ?1 AND key = ?2")?
+                .execute(params![PROOF, &origin_to_sql(origin)[..]])?;
+            Ok(())
+        }
+        Record::Revocations { place, bytes } => put(db, REVOCATIONS, &[*place], bytes),
         Record::Meta { key, value } => put(db, META, key.as_bytes(), value),
     }
 }
@@ -105,7 +110,7 @@ fn take(out: &mut Recovered, kind: i64, key: &[u8], value: &Bytes) -> Option<()>
     match kind {
         MEMBER => out.members.push((NodeId(key.try_into().ok()?), value)),
         PROOF => out.proofs.push((origin_of_sql(key)?, value)),
-        REVOCATIONS => out.revocations = Some(value),
+        REVOCATIONS => out.revocations.push(value),
         META => out.meta.push((String::from_utf8(key.to_vec()).ok()?, value)),
         _ => return None,
     }

@@ -7,6 +7,7 @@ mod lock;
 mod open;
 mod read;
 mod salvage;
+mod size;
 mod tables;
 mod told;
 mod wal;
@@ -22,7 +23,7 @@ use rusqlite::{Connection, Transaction};
 use crate::error::StoreError;
 use crate::merge::Merge;
 use crate::row::Facts;
-use crate::types::{Damage, Durability, Reader, Record, Recovered, Store};
+use crate::types::{Damage, Durability, Reader, Record, Recovered, Store, bound};
 use lock::Lock;
 use open::Opened;
 use tables::{INSERT, insert_row, new_origin};
@@ -50,7 +51,6 @@ pub struct SqliteStore {
     db: Connection,
     lock: Lock,
     max_bytes: u64,
-    bytes: u64,
     heads: BTreeMap<Origin, Head>,
     /// What was found on opening, until it is told or something is committed: it may be large, and it grows old.
     recovered: Option<Recovered>,
@@ -70,6 +70,7 @@ impl SqliteStore {
     /// It is in use, not ours, too new, or cannot be made.
     pub fn open(path: &Path, durability: Durability, max_bytes: u64) -> Result<Self, StoreError> {
         let Opened { db, lock, recovered, heads } = open::open(path, durability).map_err(|why| why.at(path))?;
+        size::hold_log(&db, max_bytes).map_err(|why| why.at(path))?;
         for damage in &recovered.damage {
             tracing::warn!(target: "rumormill::store", "{damage}");
         }
@@ -78,7 +79,6 @@ impl SqliteStore {
             db,
             lock,
             max_bytes,
-            bytes: recovered.bytes,
             heads,
             damage: recovered.damage.clone(),
             clean: recovered.clean,
@@ -93,34 +93,44 @@ impl SqliteStore {
         if self.closed {
             return Err(StoreError::Closed);
         }
+        if self.try_write(batch)? {
+            return Ok(());
+        }
+        // What the log holds twice may be the room that lacks.
+        open::checkpoint(&self.db)?;
+        if self.try_write(batch)? {
+            return Ok(());
+        }
+        Err(StoreError::Full { used: size::used(&self.db, &self.path)?, most: self.max_bytes })
+    }
+
+    /// False if there is no room; nothing changed then.
+    fn try_write(&mut self, batch: &[Record]) -> Result<bool, StoreError> {
         let mut heads = BTreeMap::new();
         let change = self.db.transaction()?;
-        let added = fill(&change, batch, &self.heads, &mut heads)?;
+        fill(&change, batch, &self.heads, &mut heads)?;
         if !self.damage.is_empty() {
             told::forget(&change)?;
         }
-        let used = self.bytes.saturating_add(added);
-        if self.max_bytes != 0 && added > 0 && used > self.max_bytes {
-            return Err(StoreError::Full { used: self.bytes, most: self.max_bytes });
+        if self.max_bytes != 0 && size::used(&change, &self.path)? > bound(self.max_bytes, batch) {
+            return Ok(false);
         }
         change.commit()?;
         self.recovered = None;
         self.damage.clear();
-        self.bytes = used;
         self.heads.extend(heads);
-        Ok(())
+        Ok(true)
     }
 }
 
-/// Writes a batch into a change; gives the bytes of its bundles. `heads` says where the chains in it go on.
+/// Writes a batch into a change. `heads` says where the chains in it go on.
 fn fill(
     change: &Transaction<'_>,
     batch: &[Record],
     before: &BTreeMap<Origin, Head>,
     heads: &mut BTreeMap<Origin, Head>,
-) -> Result<u64, StoreError> {
+) -> Result<(), StoreError> {
     let mut insert = change.prepare_cached(INSERT)?;
-    let mut added = 0_u64;
     for record in batch {
         let Record::Bundle(row) = record else {
             kept::keep(change, record)?;
@@ -136,9 +146,8 @@ fn fill(
         let id = if head.id == 0 { new_origin(change, &origin)? } else { head.id };
         insert_row(&mut insert, id, &facts, row)?;
         heads.insert(origin, Head { id, next: facts.next(), digest: facts.digest });
-        added = added.saturating_add(row.len());
     }
-    Ok(added)
+    Ok(())
 }
 
 impl Store for SqliteStore {
@@ -166,6 +175,14 @@ impl Store for SqliteStore {
         let db = open::connect_reader(&self.path).map_err(|why| why.at(&self.path))?;
         let suspect = Arc::clone(&self.suspect);
         Ok(Box::new(read::SqliteReader { db, path: self.path.clone(), merge: Merge::default(), suspect }))
+    }
+
+    fn abandon(&mut self) {
+        // Closed by the end of the process, which removes nothing.
+        if let (false, Ok(nothing)) = (self.closed, Connection::open_in_memory()) {
+            core::mem::forget(core::mem::replace(&mut self.db, nothing));
+        }
+        self.closed = true;
     }
 
     fn close(&mut self) -> Result<(), StoreError> {

@@ -14,9 +14,9 @@ use crate::error::StoreError;
 use crate::types::{Damage, Durability, Recovered};
 
 /// Pages that the log may hold before they go to the main file, 16 MiB: with 4 MiB small commits take twice as long.
-const LOG_PAGES: u32 = 2_048;
+pub(super) const LOG_PAGES: u32 = 2_048;
 /// Bytes that the log's file keeps when it begins anew.
-const LOG_BYTES: u32 = 32 * 1024 * 1024;
+pub(super) const LOG_BYTES: u32 = 32 * 1024 * 1024;
 /// The writer's page cache, in KiB: a group of the writer's fits.
 const WRITER_CACHE_KIB: i32 = 2_048;
 /// A reader's page cache, in KiB.

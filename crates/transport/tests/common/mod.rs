@@ -112,7 +112,7 @@ impl Net {
 }
 
 pub fn endpoint(identity: Identity, trust: Trust, gate: GateLimits, link: LinkLimits) -> Endpoint {
-    Endpoint::new(EndpointConfig { identity, trust, loopback_only: false, gate, link }).unwrap()
+    Endpoint::new(EndpointConfig { identity, trust, loopback_only: false, gate, link, post_quantum: false }).unwrap()
 }
 
 pub fn network(id: &[u8; 32]) -> CustomExtension {
@@ -130,7 +130,9 @@ impl Forged {
         let certificate = params.signed_by(&key, issuer).unwrap();
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("cert.pem"), certificate.pem()).unwrap();
-        std::fs::write(dir.path().join("key.pem"), key.serialize_pem()).unwrap();
+        let path = dir.path().join("key.pem");
+        std::fs::write(&path, key.serialize_pem()).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         Self { dir, der: certificate.der().clone() }
     }
 

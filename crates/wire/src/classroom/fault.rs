@@ -16,8 +16,10 @@ pub enum ClassroomFault {
     TooLong,
     /// It is not UTF-8.
     Utf8,
-    /// A line end inside a line.
+    /// A line end inside a line: a newline or a carriage return.
     LineEnd,
+    /// A text begins or ends with a blank, which no line can say.
+    Blank,
     /// Not a number in its one form, or too large.
     Number,
     /// A message id is not an integer.
@@ -44,6 +46,7 @@ impl fmt::Display for ClassroomFault {
             Self::TooLong => "the line is longer than 65,536 bytes",
             Self::Utf8 => "the line is not UTF-8",
             Self::LineEnd => "a line end inside the line",
+            Self::Blank => "the text begins or ends with a blank",
             Self::Number => "expected a decimal number without leading zeros",
             Self::MessageId => "expected an integer as message id",
             Self::Command => "expected start, msg, get chatLog, crash or exit",

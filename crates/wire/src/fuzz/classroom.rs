@@ -69,7 +69,7 @@ macro_rules! lines {
 
 lines!(ProxyLines ProcessLines ReplyLines);
 
-/// The body of all three over any codec of lines.
+/// The body of lines that have one form.
 ///
 /// # Errors
 /// What does not hold.
@@ -78,12 +78,33 @@ pub fn lines_with<S: Stream>(codec: &S, bytes: &[u8]) -> Result<(), Finding> {
     split_is_whole(codec, u16::try_from(bytes.len() & 0xffff).unwrap_or_default(), bytes)
 }
 
+/// The body of lines that are typed: blanks around a line change nothing, and what it reads as has one form.
+///
+/// # Errors
+/// What does not hold.
+pub fn typed_with<S: Stream>(codec: &S, bytes: &[u8]) -> Result<(), Finding> {
+    let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let line = [line, b"\n"].concat();
+    let blank = [b" \t", line.strip_suffix(b"\n").unwrap_or_default(), b"\t \r\n"].concat();
+    let mut form = Vec::new();
+    if let Ok(value) = codec.parse(&line) {
+        let again = codec.parse(&blank).map_err(|at| Finding(format!("with blanks it is refused at byte {at}")))?;
+        claim(again == value, || format!("{value:?} with blanks around it is {again:?}"))?;
+        let made = codec.encode(&value, &mut form);
+        made.map_err(|why| Finding(format!("{value:?} parsed but has no encoding: {why}")))?;
+        let again = codec.parse(&form).map_err(|at| Finding(format!("its own encoding is refused at byte {at}")))?;
+        claim(again == value, || format!("{value:?} came back as {again:?}"))?;
+        canonical(codec, &form)?;
+    }
+    split_is_whole(codec, u16::try_from(bytes.len() & 0xffff).unwrap_or_default(), bytes)
+}
+
 /// Target `classroom_proxy`.
 ///
 /// # Errors
 /// What does not hold.
 pub fn proxy(bytes: &[u8]) -> Result<(), Finding> {
-    lines_with(&ProxyLines, bytes)
+    typed_with(&ProxyLines, bytes)
 }
 
 /// Target `classroom_process`.
@@ -91,7 +112,7 @@ pub fn proxy(bytes: &[u8]) -> Result<(), Finding> {
 /// # Errors
 /// What does not hold.
 pub fn process(bytes: &[u8]) -> Result<(), Finding> {
-    lines_with(&ProcessLines, bytes)
+    typed_with(&ProcessLines, bytes)
 }
 
 /// Target `classroom_reply`: also, any texts make one line that reads as they do.

@@ -47,6 +47,7 @@ pub fn native() -> Vec<(&'static str, Vec<u8>)> {
         ("rumor", kind::RUMOR),
         ("status", kind::STATUS),
         ("buckets", kind::BUCKETS),
+        ("revisions", kind::REVISIONS),
         ("range", kind::RANGE),
         ("proof", kind::PROOF),
         ("revoked", kind::REVOKED),

@@ -3,7 +3,8 @@
 use super::{Codec, Finding, Stream, canonical, claim, refused, split_is_whole};
 use crate::native::{
     BUCKET_COUNT, Buckets, BundleHeader, BundleView, Coverage, Cut, Frame, Hello, LENGTH_LEN, Lasts, Member,
-    RangeRequest, RevocationEntry, RevocationList, Rumor, SignedHeader, Status, frame_len, kind, rumor_prefix,
+    RangeRequest, Revisions, RevocationEntry, RevocationPart, Rumor, SignedHeader, Status, frame_len, kind, place_of,
+    rumor_prefix,
 };
 use crate::{Digest, NodeId, Signature};
 
@@ -60,20 +61,21 @@ impl Codec for Bundles {
     }
 }
 
-/// Whole revocation lists, made again from their entries.
+/// Whole parts of revocation lists, made again from their entries.
 pub struct Revocations;
 
 impl Codec for Revocations {
-    type Value<'a> = RevocationList<'a>;
+    type Value<'a> = RevocationPart<'a>;
 
-    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<RevocationList<'a>, usize> {
-        RevocationList::parse(bytes).map_err(|e| e.offset)
+    fn parse<'a>(&self, bytes: &'a [u8]) -> Result<RevocationPart<'a>, usize> {
+        RevocationPart::parse(bytes).map_err(|e| e.offset)
     }
 
-    fn encode(&self, list: &RevocationList<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+    fn encode(&self, list: &RevocationPart<'_>, out: &mut Vec<u8>) -> Result<(), String> {
         let entries: Vec<_> = list.entries().collect();
-        let signed = RevocationList::encode(list.number(), list.issued(), &entries).map_err(|e| e.to_string())?;
-        out.extend_from_slice(&RevocationList::seal(signed, list.signature()));
+        let signed =
+            RevocationPart::encode(list.place(), list.number(), list.issued(), &entries).map_err(|e| e.to_string())?;
+        out.extend_from_slice(&RevocationPart::seal(signed, list.signature()));
         Ok(())
     }
 }
@@ -103,6 +105,13 @@ pub fn frame_with<C: for<'a> Codec<Value<'a> = Frame<'a>>>(codec: &C, bytes: &[u
             let mut array = [0; BUCKET_COUNT];
             array.iter_mut().zip(sums.iter()).for_each(|(slot, sum)| *slot = sum);
             claim(sums == Buckets::from(&array), || "sums from an array differ".to_owned())
+        }
+        Ok(Frame::Revisions(revisions)) => {
+            let parts: Vec<_> = revisions.iter().collect();
+            claim(parts.is_sorted_by(|a, b| a.0 < b.0), || "parts do not rise".to_owned())?;
+            claim(revisions == Revisions::from(parts.as_slice()), || "parts from a slice differ".to_owned())?;
+            let backwards: Vec<_> = parts.iter().rev().copied().collect();
+            if parts.len() < 2 { Ok(()) } else { refused(codec, &Frame::Revisions(backwards.as_slice().into())) }
         }
         _ => Ok(()),
     }
@@ -206,7 +215,7 @@ pub fn status_with<C: for<'a> Codec<Value<'a> = Frame<'a>>>(codec: &C, payload: 
     }
 }
 
-/// Target `revocation`: one whole revocation list.
+/// Target `revocation`: one whole part of a revocation list.
 ///
 /// # Errors
 /// What does not hold.
@@ -220,18 +229,23 @@ pub fn revocation(bytes: &[u8]) -> Result<(), Finding> {
 /// What does not hold.
 pub fn revocation_with<C>(codec: &C, bytes: &[u8]) -> Result<(), Finding>
 where
-    C: for<'a> Codec<Value<'a> = RevocationList<'a>>,
+    C: for<'a> Codec<Value<'a> = RevocationPart<'a>>,
 {
     canonical(codec, bytes)?;
     let Ok(list) = codec.parse(bytes) else { return Ok(()) };
     let entries: Vec<_> = list.entries().collect();
     claim(entries.len() == list.len(), || "the count is not the number of entries".to_owned())?;
     claim(entries.is_sorted_by(|a, b| a.node < b.node), || "P-R2: nodes do not rise".to_owned())?;
+    let placed = entries.iter().all(|entry| place_of(&entry.node) == list.place());
+    claim(placed, || "P-R2: a node in another's part".to_owned())?;
     for entry in &entries {
         let Cut::Last(lasts) = entry.cut else { continue };
         cut_comes_back(entry.node, lasts)?;
     }
-    let made = |number, entries: &[RevocationEntry<'_>]| RevocationList::encode(number, list.issued(), entries);
+    let elsewhere = RevocationPart::encode(list.place().wrapping_add(1), 1, 0, &entries);
+    claim(entries.is_empty() || elsewhere.is_err(), || "P-R2: nodes go into another's part".to_owned())?;
+    let made =
+        |number, entries: &[RevocationEntry<'_>]| RevocationPart::encode(list.place(), number, list.issued(), entries);
     let backwards: Vec<_> = entries.iter().rev().copied().collect();
     claim(made(0, &entries).is_err(), || "a list has number 0".to_owned())?;
     claim(entries.len() < 2 || made(1, &backwards).is_err(), || "P-R2: nodes fall".to_owned())?;
@@ -246,8 +260,10 @@ fn cut_comes_back(node: NodeId, lasts: Lasts<'_>) -> Result<(), Finding> {
         "the count is not the number of incarnations".to_owned()
     })?;
     claim(owned.is_sorted_by(|a, b| a.0 < b.0), || "P-R2: incarnations do not rise".to_owned())?;
-    let list = |lasts: &[_]| RevocationList::encode(1, 0, &[RevocationEntry { node, cut: Cut::Last(lasts.into()) }]);
-    let wire = RevocationList::encode(1, 0, &[RevocationEntry { node, cut: Cut::Last(lasts) }]);
+    let part =
+        |cut: Cut<'_>| RevocationPart::encode(place_of(&node), 1, 0, &[RevocationEntry { node, not_after: 7, cut }]);
+    let list = |lasts: &[_]| part(Cut::Last(lasts.into()));
+    let wire = part(Cut::Last(lasts));
     let same = lasts == Lasts::from(owned.as_slice());
     claim(same && wire.is_ok() && list(&owned) == wire, || "incarnations from a slice differ".to_owned())?;
     let backwards: Vec<_> = owned.iter().rev().copied().collect();

@@ -4,7 +4,7 @@
 use crate::classroom::{ProcessLine, ProxyLine, ReplyLine, StartPlace};
 use crate::native::{
     BundleBuilder, BundleHeader, BundleView, Bye, ByeCode, Coverage, Cut, EntryState, Frame, Hello, LENGTH_LEN,
-    LetterKey, MAX_LETTER_KEY_LEN, Member, MessageKind, Proof, RangeRequest, RevocationEntry, RevocationList, Rumor,
+    LetterKey, MAX_LETTER_KEY_LEN, Member, MessageKind, Proof, RangeRequest, RevocationEntry, RevocationPart, Rumor,
     SealedLetter, SignedHeader, Status, StatusEntries, StatusEntry,
 };
 use crate::peer_line::mesh::{MAX_TEAM_LEN, MAX_TEXT_LEN, MeshLine, ONLINE, To};
@@ -86,7 +86,7 @@ const ENTRIES: [StatusEntry; 3] = [
 ];
 
 fn status(want_status: bool, coverage: Coverage, entries: StatusEntries<'_>) -> Status<'_> {
-    Status { want_status, heard: 130, fingerprint: [6; 16], origins: 3, coverage, entries }
+    Status { want_status, hold: false, heard: 130, fingerprint: [6; 16], origins: 3, coverage, entries }
 }
 
 /// Payloads of STATUS.
@@ -97,21 +97,28 @@ pub fn statuses() -> Seeds {
         ("listed", status(false, Coverage::Listed, ENTRIES.as_slice().into())),
         ("covered", status(true, all, ENTRIES.as_slice().into())),
         ("none", status(true, Coverage::Listed, StatusEntries::default())),
+        ("held", Status { hold: true, ..status(false, Coverage::Listed, StatusEntries::default()) }),
     ];
     list.into_iter().map(|(name, status)| (name, encoded(&Frame::Status(status)).split_off(LENGTH_LEN + 1))).collect()
 }
 
-/// Revocation lists.
+/// Parts of revocation lists.
 #[must_use]
 pub fn revocations() -> Seeds {
     let lasts = [(Incarnation(1), Seq(0)), (Incarnation(1_700_000_000), Seq(300))];
+    let node = |last| {
+        let mut node = [1; 32];
+        node[31] = last;
+        NodeId(node)
+    };
     let entries = [
-        RevocationEntry { node: NodeId([1; 32]), cut: Cut::Links },
-        RevocationEntry { node: NodeId([2; 32]), cut: Cut::Last(lasts.as_slice().into()) },
-        RevocationEntry { node: NodeId([3; 32]), cut: Cut::Last([].as_slice().into()) },
+        RevocationEntry { node: node(1), not_after: 1_800_000_000, cut: Cut::Links },
+        RevocationEntry { node: node(2), not_after: u64::MAX, cut: Cut::Last(lasts.as_slice().into()) },
+        RevocationEntry { node: node(3), not_after: 0, cut: Cut::Last([].as_slice().into()) },
     ];
     let sealed = |entries: &[_]| {
-        RevocationList::seal(RevocationList::encode(7, 1_763_700_000, entries).unwrap_or_default(), &Signature([5; 64]))
+        let part = RevocationPart::encode(1, 7, 1_763_700_000, entries);
+        RevocationPart::seal(part.unwrap_or_default(), &Signature([5; 64]))
     };
     vec![("empty", sealed(&[])), ("three", sealed(&entries))]
 }
@@ -131,8 +138,8 @@ fn lengthy_frames() -> Seeds {
         network: NetworkId([2; 32]),
         incarnation: Incarnation(1_700_000_000),
         features: Hello::MONGERS,
-        name: "anna",
-        agent: "rumormill/0.1.0",
+        name: "anna".into(),
+        agent: "rumormill/0.1.0".into(),
     };
     let bundles = bundles();
     let bundle = bundles.first().map(|(_, bundle)| bundle.as_slice()).unwrap_or_default();
@@ -149,7 +156,7 @@ fn lengthy_frames() -> Seeds {
         ("hello", Frame::Hello(hello)),
         ("ping", Frame::Ping(1)),
         ("pong", Frame::Pong(u64::MAX)),
-        ("bye", Frame::Bye(Bye { code: ByeCode::OVERLOAD, retry_after_s: 30, reason: "full" })),
+        ("bye", Frame::Bye(Bye { code: ByeCode::OVERLOAD, retry_after_s: 30, reason: "full".into() })),
         ("member", Frame::Member(Member { node: NodeId([3; 32]), evidence: &[0x30, 0x82, 0x01] })),
         ("rumor", Frame::Rumor(Rumor { want_status: true, answers_range: true, header, bundle })),
         ("status", Frame::Status(status)),
@@ -157,6 +164,7 @@ fn lengthy_frames() -> Seeds {
         ("range", Frame::Range(range)),
         ("proof", Frame::Proof(Proof { a: signed(1), b: signed(2) })),
         ("revoked", Frame::Revoked(list)),
+        ("revisions", Frame::Revisions([(1, 7), (255, u64::MAX)].as_slice().into())),
     ];
     frames.into_iter().map(|(name, frame)| (name, encoded(&frame))).collect()
 }
@@ -337,7 +345,7 @@ pub fn protobuf_peer() -> Seeds {
 }
 
 const PROCESS_LINES: [(&str, ProcessLine<'_>); 3] = [
-    ("msg", ProcessLine::Msg { id: "-7", text: " grüße,  and spaces" }),
+    ("msg", ProcessLine::Msg { id: "-7", text: "grüße,  and spaces" }),
     ("get", ProcessLine::GetChatLog),
     ("crash", ProcessLine::Crash { suffix: "AfterVote" }),
 ];
@@ -361,7 +369,10 @@ fn lines<L, E: core::fmt::Debug>(list: &[(&'static str, L)], encode: fn(&L, &mut
 /// What a process is told.
 #[must_use]
 pub fn process_lines() -> Seeds {
-    lines(&PROCESS_LINES, ProcessLine::encode)
+    let mut seeds = lines(&PROCESS_LINES, ProcessLine::encode);
+    seeds.push(("blanks", b"\tmsg  3 \t two  words \r".to_vec()));
+    seeds.push(("get_other", b" get  the log \r".to_vec()));
+    seeds
 }
 
 /// What a proxy is told.
@@ -374,7 +385,10 @@ pub fn proxy_lines() -> Seeds {
         ("exit", ProxyLine::Exit),
     ];
     list.extend(PROCESS_LINES.map(|(name, line)| (name, ProxyLine::To { id: 0, line })));
-    lines(&list, ProxyLine::encode)
+    let mut seeds = lines(&list, ProxyLine::encode);
+    seeds.push(("blanks", "\u{feff}1   start  2\t10001 \r".into()));
+    seeds.push(("get_other", b"1\tget\r".to_vec()));
+    seeds
 }
 
 /// What a process answers.

@@ -5,6 +5,7 @@ use super::error::WireFault;
 use super::prim::{put_varint, varint_len};
 use super::types::{BundleHeader, MessageKind};
 use super::{MAX_BODY_LEN, MAX_BUNDLE_LEN, MAX_BUNDLE_MESSAGES, MAX_ROOM_LEN};
+use crate::foreign::is_hidden;
 use crate::{Clock, Digest, Origin, Seq, Signature};
 
 /// A message that no bundle takes.
@@ -16,6 +17,9 @@ pub enum InvalidMessage {
     /// The room's name has more than 64 bytes.
     #[error("the room's name has {0} bytes, 64 at most")]
     RoomLength(usize),
+    /// P-T2: the room's name holds a character that nobody sees or that moves a cursor.
+    #[error("P-T2: the room's name holds U+{0:04X}, which is a control character or cannot be seen; leave it out")]
+    RoomHidden(u32),
     /// P-B1: the body has more than 32,768 bytes.
     #[error("P-B1: the body has {0} bytes, 32768 at most")]
     BodyLength(usize),
@@ -41,11 +45,21 @@ pub enum PushError {
     Start(WireFault),
 }
 
-/// Whether some bundle takes this message. To be asked before it is queued.
+/// Whether we write this message: some bundle takes it, and its room's name is one that people can see (P-T2). To be asked
+/// before it is queued.
 ///
 /// # Errors
 /// [`InvalidMessage`] says what is wrong.
 pub fn validate_message(kind: MessageKind, room: &str, body: &[u8]) -> Result<(), InvalidMessage> {
+    has_form(kind, room, body)?;
+    match room.chars().find(|c| is_hidden(*c)) {
+        Some(c) => Err(InvalidMessage::RoomHidden(c.into())),
+        None => Ok(()),
+    }
+}
+
+/// Whether some bundle takes this message: what is valid from others (P-B1, P-B5).
+fn has_form(kind: MessageKind, room: &str, body: &[u8]) -> Result<(), InvalidMessage> {
     if kind.0 == 0 {
         return Err(InvalidMessage::KindZero);
     }
@@ -84,7 +98,7 @@ impl BundleBuilder {
     /// # Errors
     /// It was not added, and nothing changed. After [`PushError::Full`] it fits in the next bundle.
     pub fn push(&mut self, clock: Clock, kind: MessageKind, room: &str, body: &[u8]) -> Result<(), PushError> {
-        validate_message(kind, room, body)?;
+        has_form(kind, room, body)?;
         let stamp = match self.last_clock {
             None => clock.0,
             Some(last) => clock.0.checked_sub(last.0).filter(|d| *d > 0).ok_or(PushError::ClockNotRising)?,
@@ -223,6 +237,16 @@ mod tests {
         assert_eq!(refused(7, 1, "", b""), PushError::ClockNotRising);
         assert_eq!(refused(0, 1, "", b""), PushError::ClockNotRising);
         assert_eq!(validate_message(MessageKind::FILE, "", &[0xff]), Ok(()));
+    }
+
+    #[test]
+    fn a_room_that_nobody_could_see_is_not_written_and_yet_carried() {
+        for room in ["y\n2026", "a\u{1b}[2J", "\u{202e}", "a\u{200b}", "\u{2028}", "\u{2066}"] {
+            let refused = validate_message(MessageKind::CHAT, room, b"x");
+            assert!(matches!(refused, Err(InvalidMessage::RoomHidden(_))), "{room:?}");
+            assert_eq!(builder().push(Clock(1), MessageKind::CHAT, room, b"x"), Ok(()), "what others wrote is carried");
+        }
+        assert_eq!(validate_message(MessageKind::CHAT, "n\u{e9}ws of today", b"x"), Ok(()));
     }
 
     #[test]

@@ -114,12 +114,14 @@ faults! {
     LetterEncLength = "P-L3", "enc too long";
     /// A header that is not the head of its bundle.
     HeadMismatch = "RUMOR", "header is not the head of the bundle";
-    /// A revocation list is too long.
-    RevocationLength = "revocation list", "too long";
-    /// The number of a revocation list is 0.
+    /// A part of the revocation list is too long.
+    RevocationLength = "revocation list", "part too long";
+    /// The number of a part of the revocation list is 0.
     RevocationNumber = "revocation list", "number of zero";
-    /// A revocation list has too many entries.
-    RevocationCount = "revocation list", "too many entries";
+    /// A node stands in a part that is not its own.
+    NodePlace = "P-R2", "node in another's part";
+    /// The parts of REVISIONS do not rise.
+    PartOrder = "REVISIONS", "parts do not rise";
     /// Nodes do not rise.
     NodeOrder = "P-R2", "nodes do not rise";
     /// Incarnations do not rise.

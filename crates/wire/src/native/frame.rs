@@ -8,7 +8,7 @@ use nom::{
 use super::error::{EncodeError, WireError, WireFault};
 use super::prim::{Parse, ensure, fault, origin, put_origin, put_varint, run, varint};
 use super::types::{Frame, RangeRequest};
-use super::{MAX_FRAME_LEN, buckets, evidence, hello, rumor, status};
+use super::{MAX_FRAME_LEN, buckets, evidence, hello, revisions, rumor, status};
 use crate::{Seq, parse::Fault};
 
 /// Bytes of the length that stands before each frame (P-F1).
@@ -38,6 +38,8 @@ pub mod kind {
     pub const PROOF: u8 = 0x0a;
     /// REVOKED.
     pub const REVOKED: u8 = 0x0b;
+    /// REVISIONS.
+    pub const REVISIONS: u8 = 0x0f;
     /// From here on what is not known is skipped (P-F4).
     pub const SKIPPED: u8 = 0x80;
 }
@@ -112,6 +114,7 @@ fn frame(input: &[u8]) -> Parse<'_, Frame<'_>> {
         kind::RANGE => range.map(Frame::Range).parse(payload),
         kind::PROOF => evidence::proof.map(Frame::Proof).parse(payload),
         kind::REVOKED => evidence::revoked.map(Frame::Revoked).parse(payload),
+        kind::REVISIONS => revisions::decode.map(Frame::Revisions).parse(payload),
         kind::SKIPPED.. => Ok((&[], Frame::Unknown(kind))),
         _ => fault(input, WireFault::FrameKind),
     }
@@ -153,6 +156,10 @@ fn encode_payload(frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<(), EncodeErro
         Frame::Range(range) => put_range(out, range)?,
         Frame::Proof(proof) => evidence::put_proof(out, proof)?,
         Frame::Revoked(list) => evidence::put_revoked(out, list)?,
+        Frame::Revisions(revisions) => {
+            out.push(kind::REVISIONS);
+            revisions::encode(revisions, out)?;
+        }
         Frame::Unknown(_) => return Err(EncodeError(WireFault::FrameKind)),
     }
     Ok(())

@@ -9,7 +9,7 @@ use super::error::{EncodeError, WireFault};
 use super::prim::{Parse, array, ensure, put_text8, text8};
 use super::types::{Bye, ByeCode, Hello};
 use super::{MAX_AGENT_LEN, MAX_NAME_LEN, MAX_REASON_LEN};
-use crate::{Incarnation, NetworkId};
+use crate::{Foreign, Incarnation, NetworkId};
 
 const fn in_order(min: u16, max: u16) -> bool {
     1 <= min && min <= max
@@ -26,6 +26,7 @@ pub(super) fn decode_hello(input: &[u8]) -> Parse<'_, Hello<'_>> {
         text8(0, MAX_AGENT_LEN, WireFault::AgentLength),
     )
         .parse(rest)?;
+    let (name, agent) = (Foreign::new(name), Foreign::new(agent));
     Ok((rest, Hello { min, max, network, incarnation, features, name, agent }))
 }
 
@@ -38,18 +39,18 @@ pub(super) fn encode_hello(hello: &Hello<'_>, out: &mut Vec<u8>) -> Result<(), E
     out.extend_from_slice(hello.network.as_bytes());
     out.extend_from_slice(&hello.incarnation.0.to_be_bytes());
     out.extend_from_slice(&hello.features.to_be_bytes());
-    put_text8(out, hello.name, 1, MAX_NAME_LEN, WireFault::NameLength)?;
-    put_text8(out, hello.agent, 0, MAX_AGENT_LEN, WireFault::AgentLength)
+    put_text8(out, hello.name.as_raw(), 1, MAX_NAME_LEN, WireFault::NameLength)?;
+    put_text8(out, hello.agent.as_raw(), 0, MAX_AGENT_LEN, WireFault::AgentLength)
 }
 
 pub(super) fn decode_bye(input: &[u8]) -> Parse<'_, Bye<'_>> {
     (be_u16.map(ByeCode), be_u16, text8(0, MAX_REASON_LEN, WireFault::ReasonLength))
-        .map(|(code, retry_after_s, reason)| Bye { code, retry_after_s, reason })
+        .map(|(code, retry_after_s, reason)| Bye { code, retry_after_s, reason: Foreign::new(reason) })
         .parse(input)
 }
 
 pub(super) fn encode_bye(bye: &Bye<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     out.extend_from_slice(&bye.code.0.to_be_bytes());
     out.extend_from_slice(&bye.retry_after_s.to_be_bytes());
-    put_text8(out, bye.reason, 0, MAX_REASON_LEN, WireFault::ReasonLength)
+    put_text8(out, bye.reason.as_raw(), 0, MAX_REASON_LEN, WireFault::ReasonLength)
 }

@@ -22,7 +22,9 @@ mod frame;
 mod hello;
 mod letter;
 mod prim;
+mod revisions;
 mod revocation;
+mod revocations;
 mod rumor;
 mod status;
 mod types;
@@ -34,7 +36,9 @@ pub use bundle::{BundleView, Messages};
 pub use error::{EncodeError, WireError, WireFault};
 pub use frame::{LENGTH_LEN, frame_len, kind};
 pub use letter::{KEY_ID_LEN, LETTER_VERSION, LetterKey, MAX_LETTER_KEY_LEN, SealedLetter};
-pub use revocation::{Cut, Lasts, RevocationEntry, RevocationList};
+pub use revisions::{MAX_PARTS, Revisions};
+pub use revocation::{Cut, Lasts, RevocationEntry, RevocationPart, place_of};
+pub use revocations::{ListPart, Revocations, Revoked};
 pub use rumor::rumor_prefix;
 pub use status::StatusEntries;
 pub use types::*;
@@ -45,7 +49,7 @@ pub const VERSION: u16 = 1;
 pub const ALPN: &[u8] = b"rumormill/1";
 /// What stands before network id and digest where a bundle is signed (P-B6).
 pub const SIGN_BUNDLE_CONTEXT: &[u8] = b"rumormill/1 bundle\0";
-/// What stands before network id and digest where a revocation list is signed (P-R1).
+/// What stands before network id and digest where a part of the revocation list is signed (P-R1).
 pub const SIGN_REVOCATION_CONTEXT: &[u8] = b"rumormill/1 revocation\0";
 
 /// Kind and payload of a frame, in bytes (P-F2).
@@ -68,9 +72,7 @@ pub const MAX_NAME_LEN: usize = 64;
 pub const MAX_AGENT_LEN: usize = 64;
 /// Reason in BYE, in bytes.
 pub const MAX_REASON_LEN: usize = 128;
-/// A whole revocation list, in bytes.
+/// A part of the revocation list, in bytes.
 pub const MAX_REVOCATION_LEN: usize = 65_536;
-/// Entries of a revocation list.
-pub const MAX_REVOCATION_ENTRIES: usize = 1_024;
-/// Incarnations that one entry of a revocation list cuts.
+/// Incarnations of which one revocation lets messages count (P-R3).
 pub const MAX_CUT_INCARNATIONS: usize = 1_024;

@@ -1,4 +1,5 @@
-//! The revocation list (docs/protocol.md, R): who is out, and what of theirs still counts.
+//! The revocation list (docs/protocol.md, R): who is out, and what of theirs still counts. It comes in 256 parts, by the
+//! first byte of the node id, each signed by itself.
 
 use core::fmt;
 
@@ -9,12 +10,13 @@ use nom::{
 
 use super::error::{EncodeError, WireError, WireFault};
 use super::prim::{Parse, array, before, ensure, fault, put_varint, run, varint};
-use super::{MAX_CUT_INCARNATIONS, MAX_REVOCATION_ENTRIES, MAX_REVOCATION_LEN};
+use super::{MAX_CUT_INCARNATIONS, MAX_REVOCATION_LEN};
 use crate::{Incarnation, NodeId, Seq, Signature};
 
-/// A revocation list that keeps the rules of form. Its signature is unchecked.
+/// One part of the revocation list that keeps the rules of form. Its signature is unchecked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RevocationList<'a> {
+pub struct RevocationPart<'a> {
+    place: u8,
     number: u64,
     issued: u64,
     count: u16,
@@ -23,11 +25,13 @@ pub struct RevocationList<'a> {
     signature: Signature,
 }
 
-/// One node of the list.
+/// One node of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RevocationEntry<'a> {
     /// Who is out.
     pub node: NodeId,
+    /// When its certificate ends, in seconds since the Unix epoch; `u64::MAX` where nobody knows (P-R5).
+    pub not_after: u64,
     /// What of its messages still counts.
     pub cut: Cut<'a>,
 }
@@ -102,25 +106,32 @@ impl fmt::Debug for Lasts<'_> {
     }
 }
 
-impl<'a> RevocationList<'a> {
-    /// Reads a whole list.
+impl<'a> RevocationPart<'a> {
+    /// Reads a whole part.
     ///
     /// # Errors
     /// The first rule of form that is broken.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, WireError> {
-        run(bytes, list)
+        run(bytes, part)
     }
 
-    /// The part that the CA signs the digest of (P-R1): all but the signature. Add that with [`RevocationList::seal`].
+    /// The part that the CA signs the digest of (P-R1): all but the signature. Add that with [`RevocationPart::seal`].
     ///
     /// # Errors
     /// The entries break a rule of form.
-    pub fn encode(number: u64, issued: u64, entries: &[RevocationEntry<'_>]) -> Result<Vec<u8>, EncodeError> {
+    pub fn encode(
+        place: u8,
+        number: u64,
+        issued: u64,
+        entries: &[RevocationEntry<'_>],
+    ) -> Result<Vec<u8>, EncodeError> {
         if number == 0 {
             return Err(EncodeError(WireFault::RevocationNumber));
         }
-        let count = checked_count(entries.len(), MAX_REVOCATION_ENTRIES, WireFault::RevocationCount)?;
-        let mut out = [number.to_be_bytes(), issued.to_be_bytes()].concat();
+        let count = checked_count(entries.len(), usize::from(u16::MAX), WireFault::RevocationLength)?;
+        let mut out = vec![place];
+        out.extend_from_slice(&number.to_be_bytes());
+        out.extend_from_slice(&issued.to_be_bytes());
         out.extend_from_slice(&count);
         let mut highest = None;
         for entry in entries {
@@ -128,6 +139,9 @@ impl<'a> RevocationList<'a> {
                 return Err(EncodeError(WireFault::NodeOrder));
             }
             highest = Some(entry.node);
+            if place_of(&entry.node) != place {
+                return Err(EncodeError(WireFault::NodePlace));
+            }
             put_entry(&mut out, entry)?;
             if out.len().saturating_add(Signature::LEN) > MAX_REVOCATION_LEN {
                 return Err(EncodeError(WireFault::RevocationLength));
@@ -136,14 +150,19 @@ impl<'a> RevocationList<'a> {
         Ok(out)
     }
 
-    /// The whole list, from what [`RevocationList::encode`] gave and the CA's signature.
+    /// The whole part, from what [`RevocationPart::encode`] gave and the CA's signature.
     #[must_use]
     pub fn seal(mut signed_part: Vec<u8>, signature: &Signature) -> Vec<u8> {
         signed_part.extend_from_slice(signature.as_bytes());
         signed_part
     }
 
-    /// A higher one replaces a lower (P-R2).
+    /// The first byte of all its node ids (P-R2).
+    #[must_use]
+    pub const fn place(&self) -> u8 {
+        self.place
+    }
+    /// A higher one replaces a lower of the same place (P-R2).
     #[must_use]
     pub const fn number(&self) -> u64 {
         self.number
@@ -184,6 +203,12 @@ impl<'a> RevocationList<'a> {
     }
 }
 
+/// In which part a node stands: the first byte of its id (P-R2).
+#[must_use]
+pub fn place_of(node: &NodeId) -> u8 {
+    node.0.first().copied().unwrap_or_default()
+}
+
 fn checked_count(len: usize, max: usize, reason: WireFault) -> Result<[u8; 2], EncodeError> {
     match u16::try_from(len) {
         Ok(count) if len <= max => Ok(count.to_be_bytes()),
@@ -193,6 +218,7 @@ fn checked_count(len: usize, max: usize, reason: WireFault) -> Result<[u8; 2], E
 
 fn put_entry(out: &mut Vec<u8>, entry: &RevocationEntry<'_>) -> Result<(), EncodeError> {
     out.extend_from_slice(entry.node.as_bytes());
+    out.extend_from_slice(&entry.not_after.to_be_bytes());
     let Cut::Last(lasts) = entry.cut else {
         out.push(0);
         return Ok(());
@@ -228,29 +254,29 @@ fn lasts(input: &[u8]) -> Parse<'_, Lasts<'_>> {
 }
 
 fn entry(input: &[u8]) -> Parse<'_, RevocationEntry<'_>> {
-    let (at_cut, node) = array.map(NodeId).parse(input)?;
+    let (at_cut, (node, not_after)) = (array.map(NodeId), be_u64).parse(input)?;
     let (rest, cut) = byte(at_cut)?;
     match cut {
-        0 => Ok((rest, RevocationEntry { node, cut: Cut::Links })),
-        1 => lasts.map(|lasts| RevocationEntry { node, cut: Cut::Last(lasts) }).parse(rest),
+        0 => Ok((rest, RevocationEntry { node, not_after, cut: Cut::Links })),
+        1 => lasts.map(|lasts| RevocationEntry { node, not_after, cut: Cut::Last(lasts) }).parse(rest),
         _ => fault(at_cut, WireFault::Cut),
     }
 }
 
-fn list(input: &[u8]) -> Parse<'_, RevocationList<'_>> {
+fn part(input: &[u8]) -> Parse<'_, RevocationPart<'_>> {
     ensure(input.len() <= MAX_REVOCATION_LEN, input, WireFault::RevocationLength)?;
-    let (rest, number) = be_u64(input)?;
-    ensure(number != 0, input, WireFault::RevocationNumber)?;
-    let (at_count, issued) = be_u64(rest)?;
-    let (start, count) = be_u16(at_count)?;
-    ensure(usize::from(count) <= MAX_REVOCATION_ENTRIES, at_count, WireFault::RevocationCount)?;
+    let (at_number, place) = byte(input)?;
+    let (rest, number) = be_u64(at_number)?;
+    ensure(number != 0, at_number, WireFault::RevocationNumber)?;
+    let (start, (issued, count)) = (be_u64, be_u16).parse(rest)?;
     let (mut rest, mut highest) = (start, None);
     for _ in 0..count {
         let (after, entry) = entry(rest)?;
         ensure(highest < Some(entry.node), rest, WireFault::NodeOrder)?;
+        ensure(place_of(&entry.node) == place, rest, WireFault::NodePlace)?;
         (rest, highest) = (after, Some(entry.node));
     }
     let (signed_part, entries) = (before(input, rest), before(start, rest));
     let (rest, signature) = array.map(Signature).parse(rest)?;
-    Ok((rest, RevocationList { number, issued, count, signed_part, entries, signature }))
+    Ok((rest, RevocationPart { place, number, issued, count, signed_part, entries, signature }))
 }

@@ -14,6 +14,7 @@ use super::types::{Coverage, EntryState, Status, StatusEntry};
 use crate::{HeadHash, Seq};
 
 const WANT_STATUS: u8 = 1;
+const HOLD: u8 = 2;
 
 /// The entries of a STATUS: checked bytes of a frame, or a slice to be encoded.
 #[derive(Clone, Copy)]
@@ -142,15 +143,16 @@ fn entries<'a>(input: &'a [u8], coverage: &Coverage) -> Parse<'a, StatusEntries<
 
 pub(super) fn decode(input: &[u8]) -> Parse<'_, Status<'_>> {
     let (rest, flags) = byte(input)?;
-    ensure(flags & !WANT_STATUS == 0, input, WireFault::FlagBits)?;
+    ensure(flags & !(WANT_STATUS | HOLD) == 0, input, WireFault::FlagBits)?;
     let (rest, (heard, fingerprint, origins, coverage)) = (varint, array, be_u32, coverage).parse(rest)?;
     let (rest, entries) = entries(rest, &coverage)?;
-    let want_status = flags & WANT_STATUS != 0;
-    Ok((rest, Status { want_status, heard, fingerprint, origins, coverage, entries }))
+    let (want_status, hold) = (flags & WANT_STATUS != 0, flags & HOLD != 0);
+    Ok((rest, Status { want_status, hold, heard, fingerprint, origins, coverage, entries }))
 }
 
 pub(super) fn encode(status: &Status<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    out.push(if status.want_status { WANT_STATUS } else { 0 });
+    let flag = |set, bit| if set { bit } else { 0 };
+    out.push(flag(status.want_status, WANT_STATUS) | flag(status.hold, HOLD));
     put_varint(out, status.heard);
     out.extend_from_slice(&status.fingerprint);
     out.extend_from_slice(&status.origins.to_be_bytes());

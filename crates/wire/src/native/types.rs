@@ -1,7 +1,7 @@
 //! The values that frames carry (docs/protocol.md, F, B and S). Borrowed from the input, unchecked beyond their form.
 
-use super::{Buckets, StatusEntries};
-use crate::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
+use super::{Buckets, Revisions, StatusEntries};
+use crate::{Clock, Digest, Foreign, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
 
 /// One frame, decoded. What it borrows lives in the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +28,10 @@ pub enum Frame<'a> {
     Range(RangeRequest),
     /// Two signed headers that cannot both be honest.
     Proof(Proof),
-    /// A revocation list, undecoded; see [`crate::native::RevocationList`].
+    /// A part of the revocation list, undecoded; see [`crate::native::RevocationPart`].
     Revoked(&'a [u8]),
+    /// Which parts of the revocation list the sender has (P-R4).
+    Revisions(Revisions<'a>),
     /// A kind of 0x80 or more that this version does not know: to be skipped (P-F4).
     Unknown(u8),
 }
@@ -48,9 +50,9 @@ pub struct Hello<'a> {
     /// Hints; see [`Hello::MONGERS`].
     pub features: u32,
     /// The sender's name.
-    pub name: &'a str,
+    pub name: Foreign<'a>,
     /// The sender's program and version.
-    pub agent: &'a str,
+    pub agent: Foreign<'a>,
 }
 
 impl Hello<'_> {
@@ -66,7 +68,7 @@ pub struct Bye<'a> {
     /// Seconds to wait before the next try; 0 says nothing.
     pub retry_after_s: u16,
     /// For people.
-    pub reason: &'a str,
+    pub reason: Foreign<'a>,
 }
 
 /// Why a link ends (P-F8).
@@ -92,6 +94,8 @@ impl ByeCode {
     pub const OVERLOAD: Self = Self(8);
     /// Nothing was heard for too long.
     pub const IDLE: Self = Self(9);
+    /// A certificate is outside its dates.
+    pub const EXPIRED: Self = Self(10);
 }
 
 /// MEMBER.
@@ -205,11 +209,13 @@ impl MessageKind {
     }
 }
 
-/// STATUS (P-S1 to P-S6).
+/// STATUS (P-S1 to P-S8).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status<'a> {
     /// A STATUS is asked for in answer (P-S1).
     pub want_status: bool,
+    /// The sender keeps nothing more now (P-S8).
+    pub hold: bool,
     /// RUMOR frames received and judged (P-S2).
     pub heard: u64,
     /// Of the whole frontier (P-S3).

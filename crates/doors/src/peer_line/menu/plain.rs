@@ -80,10 +80,10 @@ impl Sink for Show {
             Some(who) => (format!("{} {} ", who.addr, who.team), heard.text.as_str()),
         };
         // A message is one line, and what stands in it does not move the cursor.
-        let mut shown = cut::one_line(&format!("{start}{text}")).into_owned();
+        let mut shown = cut::shown(&format!("{start}{text}"));
         if left {
             shown.push('\n');
-            shown.push_str(&cut::one_line(&format!("{start}left")));
+            shown.push_str(&cut::shown(&format!("{start}left")));
         }
         self.show.send(Ok(shown)).await.is_ok()
     }
@@ -144,7 +144,7 @@ impl PlainTransport {
 
 impl Transport for PlainTransport {
     async fn send(&mut self, to: SocketAddr, text: &str) -> Result<Sent, String> {
-        let form = self.hall.table().get(to).map_or(Form::Plain, |peer| peer.form);
+        let form = self.hall.table().form(to);
         let sent = deliver(&self.dialler, to, form, text).await?;
         // It knows us now, so it is told when we leave; it is a connected peer once it writes or is connected to.
         if to != self.dialler.own {

@@ -50,6 +50,54 @@ fn a_third_party_is_listed_and_never_dialled() {
 }
 
 #[test]
+fn one_peer_under_the_two_addresses_of_a_hosts_file_is_one_entry() {
+    let mut table = table();
+    // It was written to at one address, and announces the other; and the other way round.
+    for (port, first, second) in [(9, "127.0.0.1", "127.0.1.1"), (7, "127.0.1.1", "127.0.0.1")] {
+        let (first, second) = (SocketAddr::new(ip(first), port), SocketAddr::new(ip(second), port));
+        table.reached(first, true);
+        assert_eq!(table.name(second, Form::Plain, LOCAL, LOCAL, true), Named::Known);
+        table.reached(second, true);
+        assert_eq!((table.listed(), table.to_dial().len()), (vec![first], 1));
+        assert_eq!((table.entry(second), table.get(second).is_some()), (first, true));
+        assert!(table.exit(second, LOCAL), "its own exit leaves nothing behind");
+        assert!(table.is_empty());
+        table.name(second, Form::Plain, LOCAL, LOCAL, true);
+        table.name(first, Form::Plain, LOCAL, LOCAL, true);
+        assert!(table.exit(first, LOCAL) && table.is_empty());
+    }
+    // Others are told apart by their addresses.
+    for name in ["127.0.0.1:9", "127.0.0.2:9", "127.0.1.2:9", "127.0.1.1:8"] {
+        table.name(addr(name), Form::Plain, LOCAL, LOCAL, true);
+    }
+    assert_eq!(table.len(), 4);
+    assert_eq!(name(&mut table, "127.0.1.1:8080", "127.0.0.1"), Named::Added, "we are not at that one");
+}
+
+#[test]
+fn how_somebody_writes_is_remembered_when_it_has_left() {
+    let mut table = table();
+    let peer = addr("127.0.0.1:9");
+    assert_eq!(table.form(peer), Form::Plain);
+    table.name(peer, Form::Bracketed, LOCAL, LOCAL, true);
+    assert!(table.exit(peer, LOCAL));
+    assert_eq!((table.form(peer), table.form(addr("127.0.1.1:9"))), (Form::Bracketed, Form::Bracketed));
+    table.reached(peer, true);
+    assert_eq!(table.get(peer).unwrap().form, Form::Bracketed);
+    table.name(peer, Form::Plain, LOCAL, LOCAL, true);
+    table.exit(peer, LOCAL);
+    assert_eq!(table.form(peer), Form::Plain, "another program has the port now");
+    for port in 1..1_000 {
+        table.learn(SocketAddr::new(LOCAL, port), Form::Bracketed);
+    }
+    assert_eq!(table.bracketed.len(), MAX_BRACKETED);
+    assert_eq!(table.form(addr("127.0.0.1:999")), Form::Bracketed);
+    // Nobody says how a third party writes.
+    table.name(addr("10.0.0.9:80"), Form::Bracketed, ip("10.0.0.5"), LOCAL, true);
+    assert_eq!(table.form(addr("10.0.0.9:81")), Form::Plain);
+}
+
+#[test]
 fn who_never_answers_is_taken_out_and_who_answers_starts_anew() {
     let mut table = table();
     let peer = addr("127.0.0.1:9");

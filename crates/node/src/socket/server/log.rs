@@ -1,13 +1,11 @@
 //! Giving the log, and what comes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 
-use rumormill_wire::Origin;
-use tokio::sync::broadcast::error::RecvError;
-
 use super::lines::Out;
-use crate::handle::{MAX_PAGE, NodeHandle};
+use crate::follow::Next;
+use crate::handle::NodeHandle;
 use crate::socket::Reply;
 use crate::view::Message;
 
@@ -24,25 +22,16 @@ pub(super) struct Wanted {
 
 pub(super) async fn log(node: &NodeHandle, out: &mut Out, asked: Wanted) -> io::Result<()> {
     let Wanted { follow, room, last, mark } = asked;
-    // Following begins before the log is read, so that nothing falls between; what is in both is shown once.
-    let mut coming = follow.then(|| node.subscribe());
-    let wanted = |message: &Message| room.as_ref().is_none_or(|room| *room == message.room);
-    let mut shown: HashMap<Origin, u64> = HashMap::new();
+    let wanted = |message: &Message| room.as_ref().is_none_or(|room| message.room == *room.as_str());
+    let mut following = node.follow().await;
     let mut tail = VecDeque::new();
     let mut after = None;
     loop {
-        let page = match node.page(after, MAX_PAGE).await {
+        let (page, next) = match following.page(after).await {
             Ok(page) => page,
             Err(error) => return out.say(&Reply::Error(error.to_string())).await,
         };
-        after = page.last().map(|message| message.place).or(after);
-        let more = page.len() == MAX_PAGE;
-        for message in page {
-            let seq = shown.entry(message.place.origin).or_default();
-            *seq = (*seq).max(message.place.seq.0);
-            if !wanted(&message) {
-                continue;
-            }
+        for message in page.into_iter().filter(wanted) {
             match last {
                 None => out.put(&line(node, &message)).await?,
                 Some(last) => {
@@ -51,37 +40,34 @@ pub(super) async fn log(node: &NodeHandle, out: &mut Out, asked: Wanted) -> io::
                 }
             }
         }
-        if !more {
+        if next.is_none() {
             break;
         }
+        after = next;
     }
     for message in tail {
         out.put(&line(node, &message)).await?;
     }
-    if follow && mark {
+    if !follow {
+        return out.say(&Reply::End {}).await;
+    }
+    if mark {
         out.put(&Reply::Current {}).await?;
     }
+    following.forget_so_far();
     out.flush().await?;
-    while let Some(coming) = &mut coming {
-        let committed = tokio::select! {
-            () = node.stopped() => break,
-            committed = coming.recv() => committed,
-        };
-        match committed {
-            Ok(committed) => {
-                for message in node.rules().bundle(&committed) {
-                    let seen = shown.get(&message.place.origin).is_some_and(|seq| message.place.seq.0 <= *seq);
-                    if !seen && wanted(&message) {
-                        out.put(&line(node, &message)).await?;
-                    }
+    loop {
+        match following.next().await {
+            Next::Messages(messages) => {
+                for message in messages.iter().filter(|message| wanted(message)) {
+                    out.put(&line(node, message)).await?;
                 }
                 out.flush().await?;
             }
-            Err(RecvError::Lagged(bundles)) => out.say(&Reply::Missed { bundles }).await?,
-            Err(RecvError::Closed) => break,
+            Next::Missed(bundles) => out.say(&Reply::Missed { bundles }).await?,
+            Next::End => return out.say(&Reply::End {}).await,
         }
     }
-    out.say(&Reply::End {}).await
 }
 
 pub(super) fn line(node: &NodeHandle, message: &Message) -> Reply {

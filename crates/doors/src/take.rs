@@ -1,0 +1,139 @@
+//! Taking connections while descriptors last.
+//!
+//! The system gives the lowest number that is free, so the number of a connection's descriptor says how many are in use. The
+//! last ones are kept for files: a store, a certificate or a revocation list that cannot be opened costs more than a
+//! connection that is not taken.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, getrlimit};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+use tracing::warn;
+
+use crate::Counters;
+
+/// Descriptors that connections leave for files, where the limit is at least four times that; else a quarter of it.
+pub const RESERVE: u64 = 64;
+/// A shortage is said once in so long.
+const SAID_EVERY: Duration = Duration::from_secs(60);
+/// After a connection could not be taken.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The number from which on descriptors are kept for files, at this limit.
+#[must_use]
+pub fn first_kept(limit: u64) -> i32 {
+    i32::try_from(limit.saturating_sub(RESERVE.min(limit / 4))).unwrap_or(i32::MAX)
+}
+
+/// The same at the limit that is in force.
+#[must_use]
+pub fn first_kept_now() -> i32 {
+    getrlimit(Resource::Nofile).current.map_or(i32::MAX, first_kept)
+}
+
+/// Says that descriptors run short, and not at every connection.
+#[derive(Debug, Default)]
+pub struct Shortage {
+    /// When it was said, and how often it was not since.
+    said: Mutex<(Option<Instant>, u64)>,
+}
+
+impl Shortage {
+    /// One connection was not taken. Says so at once, or counts it for the next time.
+    pub fn one(&self, who: &str, why: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.0.is_some_and(|at| at.elapsed() < SAID_EVERY) {
+            said.1 = said.1.saturating_add(1);
+            return;
+        }
+        let before = std::mem::take(&mut said.1);
+        said.0 = Some(Instant::now());
+        warn!(
+            who,
+            why,
+            before,
+            "a connection was not taken; if descriptors run short, raise the limit (`ulimit -n`, LimitNOFILE)"
+        );
+    }
+}
+
+/// Takes the connections of one listener.
+#[derive(Debug)]
+pub struct Taker<'a> {
+    listener: &'a TcpListener,
+    who: &'static str,
+    counters: &'a Counters,
+    short: Shortage,
+    /// For tests: in place of the limit in force.
+    kept_from: Option<i32>,
+}
+
+impl<'a> Taker<'a> {
+    /// Of this listener, under this name in the log.
+    #[must_use]
+    pub fn new(listener: &'a TcpListener, who: &'static str, counters: &'a Counters) -> Self {
+        Self { listener, who, counters, short: Shortage::default(), kept_from: None }
+    }
+
+    /// The next connection. One for which no descriptor is to spare is closed, counted and, not too often, said; a try that
+    /// fails is made again after a pause. Dropping the future loses nothing.
+    pub async fn take(&self) -> (TcpStream, SocketAddr) {
+        loop {
+            let why = match self.listener.accept().await {
+                Ok((stream, from)) if stream.as_raw_fd() < self.kept_from.unwrap_or_else(first_kept_now) => {
+                    return (stream, from);
+                }
+                Ok(_) => "what is left is kept for files".to_owned(),
+                // Whoever came has gone already.
+                Err(why) if why.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(why) => why.to_string(),
+            };
+            Counters::one(&self.counters.refused_descriptors);
+            self.short.one(self.who, &why);
+            sleep(PAUSE).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_a_quarter_of_a_small_limit() {
+        assert_eq!(first_kept(1_024), 960);
+        assert_eq!(first_kept(64), 48);
+        assert_eq!(first_kept(0), 0);
+        assert_eq!(first_kept(u64::MAX), i32::MAX);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_would_use_what_is_kept_is_closed_and_counted() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (addr, counters) = (listener.local_addr().unwrap(), Counters::default());
+        let mut taker = Taker::new(&listener, "test", &counters);
+        // All that this process has open is below this, all that it opens next is not.
+        taker.kept_from = Some(0);
+        let mut turned_away = TcpStream::connect(addr).await.unwrap();
+        let waited = timeout(Duration::from_millis(200), taker.take()).await;
+        assert!(waited.is_err());
+        let read = timeout(Duration::from_secs(60), turned_away.read(&mut [0])).await.unwrap();
+        assert!(read.is_ok_and(|n| n == 0), "it is closed, not left hanging");
+        assert_eq!(counters.refused_descriptors.load(std::sync::atomic::Ordering::Relaxed), 1);
+        taker.kept_from = None;
+        let _second = TcpStream::connect(addr).await.unwrap();
+        let taken = timeout(Duration::from_secs(60), taker.take()).await;
+        assert!(taken.is_ok());
+    }
+}

@@ -1,0 +1,23 @@
+//! Whether a link was given what this node wrote: what a process asks before it ends without a farewell.
+
+use rumormill_wire::Origin;
+
+use super::Engine;
+use crate::io::LinkId;
+
+impl Engine {
+    /// Whether nothing of what this node wrote itself, under any incarnation, is still to be given to a link. A link that is
+    /// not up has nothing to get.
+    #[must_use]
+    pub fn all_given(&self, id: LinkId) -> bool {
+        let Some(link) = self.links.get(&id) else { return true };
+        let node = self.author.origin.node;
+        let ours = Origin { node, ..Origin::MIN }..=Origin { node, ..Origin::MAX };
+        // What the neighbour does not want now is not waited for; what passes to it is.
+        let lacks = |(origin, cursor): (&Origin, &crate::link::Cursor)| {
+            cursor.parked.is_none() && cursor.next < self.chains.wanted(origin)
+        };
+        let passed = link.passing.range(ours.clone()).next().is_none();
+        passed && !link.overflow && link.reading.is_none() && !link.cursors.range(ours).any(lacks)
+    }
+}

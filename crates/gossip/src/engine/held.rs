@@ -1,0 +1,136 @@
+//! What is not taken now: why, how neighbours are told, and what is remembered of it (docs/protocol.md, P-S6 and P-S8).
+
+use rumormill_wire::native::{EntryState, MAX_BUNDLE_LEN, StatusEntry};
+use rumormill_wire::{HeadHash, NodeId, Origin, Seq};
+
+use super::Engine;
+use super::rumor::STATUS_DELAY_US;
+use crate::io::LinkId;
+use crate::link::Parked;
+use crate::stats::{Why, bump};
+
+impl Engine {
+    /// Why nothing more of this origin is taken now.
+    fn refusal(&self, origin: &Origin) -> Option<Why> {
+        let fresh = self.chains.get(origin).is_none();
+        if self.store_full {
+            Some(Why::StoreFull)
+        } else if self.no_place(origin) {
+            Some(Why::NoPlace)
+        } else {
+            let allowed = self.greed.allows(&origin.node, 1, fresh, self.now);
+            (!allowed).then_some(Why::OverRate)
+        }
+    }
+
+    /// The same, as this neighbour should hear it: it may have sent what nobody vouched for.
+    /// And what was over its rate is not asked for before a whole bundle may come: a little more each time would bring the
+    /// same bundle again and again.
+    pub(super) fn refusal_to(&self, id: LinkId, origin: &Origin) -> Option<Why> {
+        let known = self.links.get(&id).and_then(|link| link.behind.get(origin)).and_then(|behind| behind.why);
+        let fresh = self.chains.get(origin).is_none();
+        let still = known.filter(|why| match why {
+            Why::NotAdmitted => true,
+            Why::OverRate => !self.greed.allows(&origin.node, MAX_BUNDLE_LEN, fresh, self.now),
+            _ => false,
+        });
+        still.or_else(|| self.refusal(origin))
+    }
+
+    /// A line of ours, on hold if nothing more of it is taken now.
+    fn said(&self, id: LinkId, mut entry: StatusEntry) -> StatusEntry {
+        if entry.state == EntryState::Normal && self.refusal_to(id, &entry.origin).is_some() {
+            entry.state = EntryState::Hold;
+        }
+        entry
+    }
+
+    /// Our line of an origin; an unknown one is named as wanted from the start.
+    pub(super) fn listed_entry(&self, id: LinkId, origin: Origin) -> StatusEntry {
+        let known = self.chains.get(&origin).and_then(|chain| chain.entry(origin));
+        self.said(id, known.unwrap_or_else(|| unknown(origin)))
+    }
+
+    /// Our lines from `low` to `high`, in order; among them those of origins that this neighbour has and we do not take.
+    pub(super) fn range_entries(&self, id: LinkId, low: Origin, high: Origin) -> Vec<StatusEntry> {
+        let mut entries: Vec<_> = self.chains.entries(low, high).map(|entry| self.said(id, entry)).collect();
+        if self.store_full {
+            // The whole STATUS says so.
+            return entries;
+        }
+        let behind = self.links.get(&id).into_iter().flat_map(|link| link.behind.range(low..=high));
+        let refused = behind.filter(|(origin, behind)| behind.why.is_some() && self.chains.get(origin).is_none());
+        let refused = refused.filter(|(origin, _)| self.refusal_to(id, origin).is_some());
+        let before = entries.len();
+        entries.extend(refused.map(|(origin, _)| StatusEntry { state: EntryState::Hold, ..unknown(*origin) }));
+        if entries.len() > before {
+            entries.sort_unstable_by_key(|entry| entry.origin);
+        }
+        entries
+    }
+
+    /// A neighbour says whether it keeps anything more.
+    pub(super) fn note_hold(&mut self, id: LinkId, hold: bool) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if core::mem::replace(&mut link.hold, hold) == hold {
+            return;
+        }
+        if !hold {
+            return link.unpark(Parked::Peer);
+        }
+        // What was to go to it and is still in memory is new: that passes.
+        for (origin, cursor) in link.cursors.clone() {
+            let recent = self.cache.holding(origin, cursor.next).map(|_| cursor.next);
+            let recent = recent.or_else(|| self.cache.first_from(origin, cursor.next));
+            if cursor.parked.is_none() && recent.is_some_and(|first| !link.pass(origin, first)) {
+                bump(&mut self.stats.passing_full, 1);
+            }
+        }
+        link.hold_all();
+    }
+
+    /// Our messages of this origin from `next` on are lacking at a neighbour that does not want them now.
+    pub(super) fn note_held(&mut self, id: LinkId, origin: Origin, next: Seq) {
+        let (now, limit) = (self.now, self.config.max_cursors);
+        if self.links.get_mut(&id).is_some_and(|link| !link.note_held(origin, next, now, limit)) {
+            bump(&mut self.stats.differences_overflow, 1);
+        }
+    }
+
+    pub(super) fn note_ahead(&mut self, id: LinkId, origin: Origin, next: Seq, why: Option<Why>) {
+        let now = self.now;
+        if self.links.get_mut(&id).is_some_and(|link| !link.note_ahead(origin, next, now, why)) {
+            bump(&mut self.stats.differences_overflow, 1);
+        }
+    }
+
+    /// An author belongs to the network: what was not taken for want of its certificate is asked for.
+    pub(super) fn ask_for_admitted(&mut self, node: &NodeId) {
+        let (low, high) = (Origin { node: *node, ..Origin::MIN }, Origin { node: *node, ..Origin::MAX });
+        let at = self.now.plus(STATUS_DELAY_US);
+        for link in self.links.values_mut() {
+            let waiting = link.behind.range_mut(low..=high).filter(|(_, behind)| behind.why == Some(Why::NotAdmitted));
+            let waiting: Vec<_> = waiting.map(|(origin, behind)| (behind.why = None, *origin).1).collect();
+            waiting.into_iter().for_each(|origin| link.say(origin, at));
+        }
+    }
+
+    /// What this neighbour has and was not taken may be taken by now: the rate of an author fills again.
+    pub(super) fn ask_for_released(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(&id) else { return };
+        let refused = link.behind.iter().filter(|(_, behind)| behind.why.is_some()).map(|(origin, _)| *origin);
+        let released: Vec<_> = refused.filter(|origin| self.refusal_to(id, origin).is_none()).collect();
+        let at = self.now.plus(STATUS_DELAY_US);
+        let Some(link) = self.links.get_mut(&id) else { return };
+        for origin in released {
+            if let Some(behind) = link.behind.get_mut(&origin) {
+                behind.why = None;
+            }
+            link.say(origin, at);
+        }
+    }
+}
+
+const fn unknown(origin: Origin) -> StatusEntry {
+    StatusEntry { origin, next: Seq::FIRST, head: HeadHash::ZERO, kept: Seq::FIRST, state: EntryState::Normal }
+}

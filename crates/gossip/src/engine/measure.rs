@@ -1,0 +1,85 @@
+//! What an engine holds, counted: for the fuzz target, which asserts that each has a bound.
+
+use super::Engine;
+
+/// How many of each thing an engine holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Bundles being checked.
+    pub checks: usize,
+    /// Origins known.
+    pub origins: usize,
+    /// Proofs known.
+    pub proofs: usize,
+    /// Members known.
+    pub members: usize,
+    /// Certificates being checked.
+    pub member_checks: usize,
+    /// Searches for the place of a fork.
+    pub suspects: usize,
+    /// Proofs that wait for the verdict on messages of their origin.
+    pub early_proofs: usize,
+    /// Readers that wait for a commit.
+    pub owed: usize,
+    /// Bytes of those.
+    pub owed_bytes: usize,
+    /// Accepted and not yet committed, in bytes.
+    pub uncommitted: usize,
+    /// Messages of our own that wait.
+    pub waiting: usize,
+    /// Links.
+    pub links: usize,
+    /// The most that one link holds.
+    pub link: HeldByLink,
+}
+
+/// How many of each thing a link holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeldByLink {
+    /// Cursors.
+    pub cursors: usize,
+    /// Claims of what the neighbour has.
+    pub behind: usize,
+    /// Origins sent and not yet heard.
+    pub last_sent: usize,
+    /// Frames without a verdict.
+    pub open: usize,
+    /// Ranges asked for.
+    pub pulls: usize,
+    /// Origins to say something about.
+    pub dirty: usize,
+}
+
+impl Engine {
+    /// Counts everything.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        let most = |count: fn(&crate::link::Link) -> usize| self.links.values().map(count).max().unwrap_or(0);
+        Held {
+            checks: self.checks.len(),
+            origins: self.chains.len(),
+            proofs: self
+                .chains
+                .range(rumormill_wire::Origin::MIN, rumormill_wire::Origin::MAX)
+                .filter(|(_, chain)| chain.fork.is_some())
+                .count(),
+            members: self.members.len(),
+            member_checks: self.accounts.member_checks.len(),
+            suspects: self.suspects.len(),
+            early_proofs: self.early_proofs.len(),
+            owed: self.owed.len(),
+            owed_bytes: self.owed.iter().map(|(_, bytes)| bytes).sum(),
+            uncommitted: self.cache.uncommitted(),
+            waiting: self.author.waiting(),
+            links: self.links.len(),
+            link: HeldByLink {
+                cursors: most(|link| link.cursors.len()),
+                behind: most(|link| link.behind.len()),
+                last_sent: most(|link| link.last_sent.len()),
+                open: most(|link| link.open.len()),
+                pulls: most(|link| link.pulls.len()),
+                dirty: most(|link| link.dirty.len()),
+            },
+        }
+    }
+}

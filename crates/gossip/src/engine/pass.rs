@@ -1,0 +1,173 @@
+//! A store that takes no more: the chains go back to what is durable, own messages are refused, and what is new still
+//! passes to those who lack it (docs/protocol.md, P-S8).
+
+use std::sync::Arc;
+
+use rumormill_wire::native::{EntryState, StatusEntry};
+use rumormill_wire::{Digest, Origin, Seq};
+
+use super::{Engine, Reject};
+use crate::bundle::{RawBundle, VerifiedBundle};
+use crate::checks::Sender;
+use crate::io::{Event, LinkId};
+use crate::link::MAX_INTRODUCED;
+use crate::passing::Head;
+use crate::stats::{Why, bump};
+
+impl Engine {
+    /// What was given to the store since the last commit is lost, and so is all that comes. Neighbours are told at once.
+    pub(super) fn on_store_full(&mut self) {
+        if core::mem::replace(&mut self.store_full, true) {
+            return;
+        }
+        for (origin, end) in self.uncommitted.give_up() {
+            let Some(was) = self.chains.get(&origin).map(|chain| Head::of(&chain.end())) else { continue };
+            self.passing.set_head(origin, was);
+            self.chains.go_back(origin, &end);
+            for link in self.links.values_mut() {
+                // What neighbours were about to be given still goes to them, while it is in memory. A monger may not have
+                // come to them yet.
+                let sent = || link.last_sent.get(&origin).map_or(end.next, |last| last.next);
+                let monger = || self.mongering.is_some().then(sent);
+                let next = link.cursors.get(&origin).map(|cursor| cursor.next).or_else(monger);
+                let Some(next) = next else { continue };
+                if next < was.next && !link.pass(origin, next.max(end.next)) {
+                    bump(&mut self.stats.passing_full, 1);
+                }
+            }
+        }
+        self.cache.commit(u64::MAX);
+        self.release_owed();
+        self.not_written(Reject::StoreFull);
+        let links: Vec<_> = self.links.keys().copied().collect();
+        for id in links {
+            self.send_summary(id, false);
+        }
+    }
+
+    /// None of our own messages that are not durable will be.
+    pub(super) fn not_written(&mut self, reason: Reject) {
+        let tickets = self.author.give_up();
+        self.tell_not_written(tickets, reason);
+    }
+
+    pub(super) fn tell_not_written(&mut self, tickets: Vec<crate::io::Ticket>, reason: Reject) {
+        for ticket in tickets {
+            bump(&mut self.stats.own_not_written, 1);
+            self.event(Event::NotWritten { ticket, reason });
+        }
+    }
+
+    /// The number of this origin up to which all was kept or has passed.
+    pub(super) fn passed_to(&self, origin: &Origin) -> Seq {
+        let kept = self.chains.get(origin).map_or(Seq::FIRST, |chain| chain.next);
+        self.passing.head(origin).map_or(kept, |head| head.next.max(kept))
+    }
+
+    /// With a full store: lets pass what holds, the lowest number first. What lies between may be missing: whoever lacks
+    /// it gets it by another way, or not.
+    pub(super) fn pass_all(&mut self, origin: Origin) {
+        while let Some((id, bundle)) = self.checks.done_lowest(origin) {
+            let senders = self.take_check(id);
+            self.pass_one(&bundle, &senders);
+        }
+    }
+
+    fn pass_one(&mut self, bundle: &Arc<VerifiedBundle>, senders: &[Sender]) {
+        let header = *bundle.header();
+        let origin = header.origin;
+        let ended = self.limit_of(&origin).is_some_and(|limit| header.first >= limit);
+        let old = header.first < self.passed_to(&origin);
+        let (digest, last_clock) = match (self.passing.head(&origin), self.chains.get(&origin)) {
+            (Some(head), _) if head.next == header.first => (head.digest, Some(head.last_clock)),
+            (None, Some(chain)) if chain.next == header.first => (chain.digest, Some(chain.last_clock)),
+            _ if header.first == Seq::FIRST => (Digest::ZERO, None),
+            // What comes before is not known here.
+            _ => (header.previous, None),
+        };
+        let good = !ended && !old && header.previous == digest;
+        let set_back = good && last_clock.is_some_and(|last| bundle.first_clock() <= last);
+        for sender in senders {
+            if let Some(link) = self.links.get_mut(&sender.link) {
+                link.note_ahead(origin, header.next(), self.now, Some(Why::StoreFull));
+            }
+            self.dropped(*sender, origin);
+            if set_back {
+                bump(&mut self.stats.bundles_invalid, 1);
+                self.misbehaved(sender.link, "a bundle whose clock does not rise");
+            }
+        }
+        if !good || set_back {
+            return;
+        }
+        let fresh = self.chains.get(&origin).is_none() && self.passing.head(&origin).is_none();
+        self.greed.charge(&origin.node, bundle.bytes().len(), fresh, self.now);
+        if origin == self.author.origin {
+            self.new_incarnation("a neighbour has more of our chain than our store");
+        }
+        bump(&mut self.stats.bundles_passed, 1);
+        self.passing.take(Arc::clone(bundle));
+        let from: Vec<_> = senders.iter().map(|sender| sender.link).collect();
+        for (id, link) in &mut self.links {
+            let has = link.behind.get(&origin).is_some_and(|behind| behind.next >= header.next());
+            if !has && !from.contains(id) && !link.pass(origin, header.first) {
+                bump(&mut self.stats.passing_full, 1);
+            }
+        }
+    }
+
+    /// The first bundle of this origin in memory that ends behind `at`.
+    fn in_memory(&self, origin: Origin, at: Seq) -> Option<&Arc<VerifiedBundle>> {
+        let first = self.cache.first_from(origin, at);
+        let cached = self.cache.holding(origin, at).or_else(|| self.cache.holding(origin, first?));
+        match (cached, self.passing.from(origin, at)) {
+            (Some(a), Some(b)) => Some(if a.header().first <= b.header().first { a } else { b }),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// With a full store: a neighbour wants what passed. While it is in memory, it can be had again.
+    pub(super) fn pass_again(&mut self, id: LinkId, entry: &StatusEntry) {
+        let origin = entry.origin;
+        if entry.state != EntryState::Normal || entry.next >= self.passed_to(&origin) {
+            return;
+        }
+        // What is still on its way is not missing (P-S2).
+        let last = self.links.get(&id).and_then(|link| link.last_sent.get(&origin));
+        if last.is_none_or(|last| last.next <= entry.next) {
+            self.pass_from(id, origin, entry.next);
+        }
+    }
+
+    /// A neighbour gets what passed from this number on, if just that is in memory.
+    pub(super) fn pass_from(&mut self, id: LinkId, origin: Origin, from: Seq) {
+        let here = self.in_memory(origin, from).is_some_and(|bundle| bundle.header().first <= from);
+        let Some(link) = self.links.get_mut(&id).filter(|link| here && !link.hold) else { return };
+        if link.pass(origin, from) {
+            link.passing.insert(origin, from);
+        }
+    }
+
+    /// Gives a link the next of what passes to it. Only memory has it.
+    pub(super) fn serve_pass(&mut self, id: LinkId, origin: Origin, from: Seq) {
+        let bundle = self.in_memory(origin, from).map(|bundle| RawBundle::of(bundle));
+        let reached = bundle.as_ref().map(|bundle| bundle.header().next());
+        let next = reached.filter(|next| self.in_memory(origin, *next).is_some());
+        let Some(link) = self.links.get_mut(&id) else { return };
+        match next {
+            Some(next) => drop(link.passing.insert(origin, next)),
+            None => drop(link.passing.remove(&origin)),
+        }
+        let (Some(bundle), Some(reached)) = (bundle, reached) else { return };
+        if link.introduced.len() >= MAX_INTRODUCED {
+            link.introduced.clear();
+        }
+        if link.introduced.insert(origin.node) {
+            self.introduce(id, origin);
+        }
+        self.give(id, bundle, false, false);
+        if let Some(link) = self.links.get_mut(&id) {
+            link.note_sent(origin, reached);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What an engine asks of its shell and waits for.
+
+use bytes::Bytes;
+use rumormill_wire::native::Frame;
+use rumormill_wire::{NodeId, Origin, Seq};
+
+use super::Finding;
+use super::cast::{self, NETWORK};
+use super::world::World;
+use crate::bundle::RawBundle;
+use crate::io::{CheckId, Input, LinkId};
+use crate::proof::{RawProof, verify_proof};
+
+/// One thing to do.
+#[derive(Debug, Clone)]
+pub enum Job {
+    /// Check a bundle.
+    Verify { check: CheckId, raw: RawBundle },
+    /// Check a certificate.
+    Member { link: LinkId, node: NodeId, evidence: Bytes },
+    /// Check a proof.
+    Proof { link: LinkId, raw: Box<RawProof> },
+    /// Check a part of the revocation list.
+    List { link: LinkId, bytes: Bytes },
+    /// Read one bundle.
+    LookUp { origin: Origin, at: Seq },
+    /// Read a range.
+    Range { link: LinkId, origin: Origin, from: Seq, until: Seq, max_bytes: usize },
+    /// Report a link that was closed.
+    Down { link: LinkId },
+}
+
+impl World<'_> {
+    /// Does one thing that the engine at `end` asked for, the oldest or the newest.
+    pub fn work(&mut self, end: usize, newest: bool) -> Result<bool, Finding> {
+        let jobs = &mut self.nodes[end].jobs;
+        let Some(job) = (if newest { jobs.pop_back() } else { jobs.pop_front() }) else { return Ok(false) };
+        match job {
+            Job::Verify { check, raw } => {
+                let verdict = cast::checked(&raw);
+                if let Ok(bundle) = &verdict {
+                    self.nodes[end].verified.insert(bundle.digest());
+                }
+                self.give(end, Input::Verified { check, verdict })?;
+            }
+            Job::Member { link, node, evidence } => {
+                let true_one = cast::members().any(|(_, id)| id == node) && evidence == cast::certificate(&node);
+                self.reach(if true_one { "a true MEMBER" } else { "a false MEMBER" });
+                self.give(end, Input::MemberVerdict { link, node, verdict: true_one.then_some(evidence) })?;
+            }
+            Job::Proof { link, raw } => {
+                let verdict = verify_proof(&raw, &NETWORK).ok().map(Box::new);
+                self.reach(if verdict.is_some() { "a valid PROOF" } else { "an invalid PROOF" });
+                self.give(end, Input::ProofVerdict { link, verdict })?;
+            }
+            Job::List { link, bytes } => {
+                let part = self.lists.iter().find(|part| part.bytes() == bytes).cloned();
+                self.reach(if part.is_some() { "a valid REVOKED" } else { "an invalid REVOKED" });
+                let verdict = match part {
+                    Some(part) => Input::Revoked { link: Some(link), part },
+                    None => Input::RevocationsRefused { link },
+                };
+                self.give(end, verdict)?;
+            }
+            Job::LookUp { origin, at } => {
+                let found = self.nodes[end].disk.holding(origin, at).cloned();
+                let bundle = found.and_then(|bundle| RawBundle::peek(bundle.bytes().clone()).ok());
+                self.reach(if bundle.is_some() { "a look-up that finds something" } else { "a look-up in vain" });
+                self.give(end, Input::LookedUp { origin, at, bundle })?;
+            }
+            Job::Range { link, origin, from, until, max_bytes } => {
+                self.read(end, link, (origin, from, until), max_bytes)?;
+            }
+            Job::Down { link } => {
+                self.nodes[end].lost.remove(&link);
+                self.give(end, Input::LinkDown { link })?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn read(
+        &mut self,
+        end: usize,
+        link: LinkId,
+        (origin, from, until): (Origin, Seq, Seq),
+        max_bytes: usize,
+    ) -> Result<(), Finding> {
+        if self.place(end, link).is_none() {
+            return Ok(());
+        }
+        let (mut next, mut bytes, mut bundles) = (from, 0, Vec::new());
+        while next < until && (bytes == 0 || bytes < max_bytes) {
+            let Some(bundle) = self.nodes[end].disk.holding(origin, next).cloned() else { break };
+            next = bundle.header().next();
+            bytes += bundle.bytes().len() + 6;
+            bundles.push(RawBundle::of(&bundle));
+        }
+        if !bundles.is_empty() {
+            self.reach("a range read from the store");
+        }
+        self.give(end, Input::RangeRead { link, origin, bundles })
+    }
+
+    /// So many frames that the node at `from` sent arrive at the other. Says how many there were.
+    pub fn deliver(&mut self, from: usize, count: usize) -> Result<usize, Finding> {
+        let to = 1 - from;
+        for n in 0..count {
+            let Some(wire) = &mut self.wire else { return Ok(n) };
+            let links = wire.links;
+            let held = self.nodes[to].unjudged.get(&links[to]).is_some_and(|bytes| *bytes >= super::liar::MAX_UNJUDGED);
+            if held {
+                return Ok(n);
+            }
+            let Some(frame) = wire.queues[from].pop_front() else { return Ok(n) };
+            self.give(from, Input::Writable { link: links[from], bytes: frame.len() })?;
+            let bytes = frame.slice(4..);
+            if matches!(Frame::decode(&bytes), Ok(Frame::Rumor(_))) {
+                *self.nodes[to].unjudged.entry(links[to]).or_default() += bytes.len();
+            }
+            if self.place(to, links[to]).is_some() {
+                self.give(to, Input::Frame { link: links[to], bytes })?;
+            }
+        }
+        Ok(count)
+    }
+}

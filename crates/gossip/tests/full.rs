@@ -1,0 +1,344 @@
+//! A store that takes no more, and reads that take long: nobody honest is thought a liar, nothing is sent again and again,
+//! what is new passes, and what is missing is said at both ends.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+mod world;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use rumormill_gossip::bundle::seal;
+use rumormill_gossip::{Dissemination, EngineConfig, Event, Input, Reject, Ticket, Timestamp, VerifiedBundle, Why};
+use rumormill_wire::native::{BundleBuilder, BundleHeader, Frame, MessageKind, Rumor};
+use rumormill_wire::{Clock, Digest, Incarnation, NodeId, Origin, Seq};
+use world::{Key, NETWORK, WALL, World, config};
+
+const SECOND: u64 = 1_000_000;
+
+#[test]
+fn a_slow_read_makes_no_liar_of_a_neighbour_that_answers_at_once() {
+    let small = EngineConfig { cache_bytes: 1_024, anti_entropy_us: 20_000, ..config(Dissemination::Eager) };
+    for seed in 0..5 {
+        let mut world = World::new(seed, 1, small.clone());
+        world.read_us = 50_000;
+        for n in 0..200 {
+            world.say(0, &format!("message {n}"));
+            world.run_for(1_000);
+        }
+        // It has all to read from the store for a late joiner, which says what it heard while the read is under way.
+        let late = world.add(9, world::Disk::default(), 1);
+        world.link(0, late);
+        for n in 0..50 {
+            world.say(late, &format!("answer {n}"));
+            world.run_for(5_000);
+        }
+        world.until(30 * SECOND, "all have all", |w| w.same_logs(250));
+        assert!(world.nodes.iter().all(|n| n.closed.is_empty()), "{}", world.describe());
+    }
+}
+
+fn quick(dissemination: Dissemination) -> EngineConfig {
+    EngineConfig { anti_entropy_us: SECOND, ..config(dissemination) }
+}
+
+/// Bodies of which two do not go into one bundle.
+fn long(n: usize) -> String {
+    format!("{n:4} {}", "x".repeat(32_000))
+}
+
+/// a - f - c, and the store of f takes so many bundles.
+fn line_with_a_full_one(seed: u64, room: u64, config: EngineConfig) -> World {
+    let mut world = World::new(seed, 3, config);
+    world.nodes[1].room = Some(room);
+    world.line();
+    world.run_for(SECOND);
+    world
+}
+
+fn nobody_was_closed(world: &World) {
+    assert!(world.nodes.iter().all(|node| node.closed.is_empty()), "{}", world.describe());
+}
+
+const BOTH: [Dissemination; 2] = [Dissemination::Eager, Dissemination::Mongering];
+
+#[test]
+fn what_is_new_passes_through_a_full_node_that_keeps_none_of_it() {
+    for mode in BOTH {
+        for seed in 0..8 {
+            let mut world = line_with_a_full_one(seed, 5, quick(mode));
+            for n in 0..30 {
+                world.say(0, &long(n));
+                world.run_for(300);
+            }
+            let all = |w: &World| w.log(0).len() == 30 && w.log(2) == w.log(0);
+            world.until(20 * SECOND, "all passed while it filled", all);
+            for n in 0..40 {
+                world.say([0, 2][n % 2], &format!("after {n}"));
+                world.run_for(20_000);
+            }
+            world.until(20 * SECOND, "both ends have all", |w| w.log(0).len() == 70 && w.log(2) == w.log(0));
+            assert!(world.nodes[1].engine.is_full());
+            let bundles: usize = world.nodes[1].disk.bundles.values().map(Vec::len).sum();
+            assert_eq!(bundles, 5, "it keeps what its store took");
+            let claims: u64 = world.nodes[1].engine.frontier().map(|entry| entry.next.0 - 1).sum();
+            assert_eq!(claims, world.log(1).len() as u64, "it claims what it has");
+            nobody_was_closed(&world);
+            world.until(SECOND, "all verdicts released", World::nothing_unreleased);
+        }
+    }
+}
+
+#[test]
+fn a_new_author_passes_with_its_certificate() {
+    for mode in BOTH {
+        let mut world = line_with_a_full_one(1, 1, quick(mode));
+        for n in 0..4 {
+            world.say(0, &long(n));
+        }
+        world.until(20 * SECOND, "it is full", |w| w.nodes[1].engine.is_full());
+        let late = world.add(9, world::Disk::default(), 1);
+        world.link(late, 1);
+        world.run_for(2 * SECOND);
+        world.say(late, "from somebody new");
+        world.until(20 * SECOND, "it is at both", |w| {
+            [0, 2].iter().all(|n| w.texts(*n).contains(&"from somebody new".to_owned()))
+        });
+        nobody_was_closed(&world);
+    }
+}
+
+#[test]
+fn two_full_nodes_and_a_ring_of_them_pass_each_bundle_once() {
+    let mut world = World::new(3, 6, quick(Dissemination::Eager));
+    for n in [1, 2, 3, 4] {
+        world.nodes[n].room = Some(3);
+    }
+    world.line();
+    world.link(1, 4);
+    world.link(2, 4);
+    world.run_for(SECOND);
+    for n in 0..20 {
+        world.say(0, &long(n));
+        world.run_for(50_000);
+    }
+    world.until(20 * SECOND, "the other end has all", |w| w.log(5).len() == 20);
+    let passed: Vec<_> = (1..5).map(|n| world.nodes[n].engine.stats().bundles_passed).collect();
+    assert!(passed.iter().all(|n| *n <= 20), "{passed:?}");
+    nobody_was_closed(&world);
+}
+
+#[test]
+fn a_full_node_costs_no_traffic_that_grows() {
+    for mode in BOTH {
+        let mut world = line_with_a_full_one(4, 3, quick(mode));
+        for n in 0..27 {
+            world.say(0, &long(n));
+            world.run_for(10_000);
+        }
+        world.until(20 * SECOND, "both ends have all", |w| w.log(0).len() == 27 && w.log(2) == w.log(0));
+        world.run_for(5 * SECOND);
+        let count = |w: &World| w.nodes.iter().fold((0, 0), |(f, b), n| (f + n.frames, b + n.wire_bytes));
+        let (before, sent) = (count(&world), world.nodes.iter().map(|n| n.engine.stats().rumors_sent).sum::<u64>());
+        world.run_for(600 * SECOND);
+        let after = count(&world);
+        let again = world.nodes.iter().map(|n| n.engine.stats().rumors_sent).sum::<u64>();
+        assert_eq!(again, sent, "what is held is sent again");
+        // Each compares once a second or so: a summary each way, 46 bytes.
+        let (frames, bytes) = (after.0 - before.0, after.1 - before.1);
+        assert!(frames <= 3 * 2 * 1_300 && bytes <= frames * 60, "{frames} frames, {bytes} bytes in ten minutes");
+        nobody_was_closed(&world);
+    }
+}
+
+fn link_stats(world: &World, node: usize, link: usize) -> rumormill_gossip::LinkStats {
+    let id = rumormill_gossip::LinkId(u64::try_from(link).unwrap());
+    world.nodes[node].engine.link_stats(id).unwrap()
+}
+
+#[test]
+fn all_ends_say_what_a_full_node_lacks_and_why() {
+    for mode in BOTH {
+        let mut world = line_with_a_full_one(5, 3, quick(mode));
+        for n in 0..10 {
+            world.say(0, &long(n));
+            world.run_for(100_000);
+        }
+        world.until(20 * SECOND, "the far end has all", |w| w.log(2).len() == 10);
+        world.run_for(5 * SECOND);
+        let lacks = 10 - world.log(1).len() as u64;
+        for (node, link) in [(0, 1), (2, 2)] {
+            let stats = link_stats(&world, node, link);
+            assert_eq!((stats.lag, stats.behind), (lacks, 0), "{mode:?}: node {node} of the full one");
+            assert_eq!((stats.in_sync, stats.why), (false, Some(Why::HeldByPeer)));
+        }
+        for link in [1, 2] {
+            let stats = link_stats(&world, 1, link);
+            assert_eq!((stats.lag, stats.behind), (0, lacks), "{mode:?}: the full one of link {link}");
+            assert_eq!((stats.in_sync, stats.why), (false, Some(Why::StoreFull)));
+        }
+    }
+}
+
+#[test]
+fn with_more_room_after_a_restart_it_goes_on_where_it_was() {
+    let mut world = line_with_a_full_one(6, 3, quick(Dissemination::Eager));
+    for n in 0..10 {
+        world.say(0, &long(n));
+        world.run_for(100_000);
+    }
+    world.until(20 * SECOND, "the far end has all", |w| w.log(2).len() == 10);
+    world.crash(1);
+    world.restart(1, 2);
+    world.link(0, 1);
+    world.link(1, 2);
+    world.until(20 * SECOND, "the same everywhere", |w| w.same_logs(10));
+    world.until(20 * SECOND, "and all say so", |w| {
+        [(0, 3), (1, 3), (1, 4), (2, 4)].iter().all(|(n, link)| {
+            let stats = link_stats(w, *n, *link);
+            stats.in_sync && stats.why.is_none()
+        })
+    });
+}
+
+#[test]
+fn whoever_waits_when_the_store_fills_is_told_at_once() {
+    let mut world = World::new(7, 1, config(Dissemination::Eager));
+    world.nodes[0].room = Some(2);
+    world.run_for(2 * SECOND);
+    let tickets: Vec<_> = (0..40).map(|n| world.say(0, &long(n))).collect();
+    world.run_for(10_000);
+    let mut told = BTreeMap::new();
+    for event in &world.nodes[0].events {
+        let (ticket, how) = match event {
+            Event::Durable { ticket, .. } => (*ticket, Ok(())),
+            Event::NotWritten { ticket, reason } => (*ticket, Err(*reason)),
+            _ => continue,
+        };
+        assert!(told.insert(ticket, how).is_none(), "told twice");
+    }
+    assert_eq!(told.keys().copied().collect::<Vec<_>>(), tickets, "each is told");
+    let durable = told.values().filter(|how| how.is_ok()).count();
+    assert_eq!(durable, world.log(0).len(), "what is durable is there");
+    assert!(told.values().all(|how| matches!(how, Ok(()) | Err(Reject::StoreFull))));
+}
+
+#[test]
+fn a_refused_author_and_a_full_table_are_lag_at_both_ends_and_not_sent_again() {
+    let day = 4_000_u64;
+    let greedy = EngineConfig { greedy_bytes_per_day: day, ..quick(Dissemination::Eager) };
+    let places = EngineConfig { max_origins_per_node: 0, ..quick(Dissemination::Eager) };
+    for (config, why) in [(greedy, Why::OverRate), (places, Why::NoPlace)] {
+        let mut world = World::new(8, 2, config);
+        world.link(0, 1);
+        world.run_for(SECOND);
+        for n in 0..20 {
+            world.say(0, &format!("{n} {}", "x".repeat(1_000)));
+            world.run_for(10_000);
+        }
+        world.run_for(5 * SECOND);
+        let lacks = 20 - world.log(1).iter().filter(|m| m.1.node == Key::new(1).id()).count() as u64;
+        assert!(lacks > 0);
+        let (a, b) = (link_stats(&world, 0, 1), link_stats(&world, 1, 1));
+        assert_eq!((a.lag, a.in_sync, a.why), (lacks, false, Some(Why::HeldByPeer)), "{why:?}");
+        assert_eq!((b.behind, b.in_sync, b.why), (lacks, false, Some(why)), "{why:?}");
+        let sent = world.nodes[0].engine.stats().rumors_sent;
+        world.run_for(120 * SECOND);
+        let again = world.nodes[0].engine.stats().rumors_sent - sent;
+        // The rate of an author fills with the day: what it then takes is new.
+        assert!(again <= 20, "{again} bundles in two minutes, {why:?}");
+        nobody_was_closed(&world);
+    }
+}
+
+#[test]
+fn a_held_author_is_taken_once_its_rate_has_filled() {
+    let anti_entropy_us = 120 * SECOND;
+    let config = EngineConfig { greedy_bytes_per_day: 200_000, anti_entropy_us, ..config(Dissemination::Eager) };
+    let mut world = World::new(9, 2, config);
+    world.link(0, 1);
+    world.run_for(SECOND);
+    for n in 0..12 {
+        world.say(0, &long(n));
+        world.run_for(100_000);
+    }
+    world.run_for(10 * SECOND);
+    assert!(world.log(1).len() < 12);
+    world.until(86_400 * SECOND, "all is there after a day", |w| w.log(1).len() == 12);
+}
+
+#[test]
+fn an_author_whose_certificate_nobody_sends_is_held_and_asked_for_once_it_is_admitted() {
+    let mut world = World::new(10, 2, quick(Dissemination::Eager));
+    world.link(0, 1);
+    // Node 0 knows it without a certificate to show, as with a pin file.
+    world.give(0, Input::Admit { node: Key::new(60).id(), evidence: Bytes::new() });
+    let stranger = world.stranger(0, 50);
+    let bundle = text_of(60, "pinned here alone");
+    world.give(0, Input::Frame { link: stranger, bytes: rumor(bundle.bytes()) });
+    world.until(SECOND, "taken here", |w| w.log(0).len() == 1);
+    world.run_for(60 * SECOND);
+    assert!(world.log(1).is_empty());
+    assert!(world.nodes[0].engine.stats().rumors_sent <= 2, "{}", world.describe());
+    let (a, b) = (link_stats(&world, 0, 1), link_stats(&world, 1, 1));
+    assert_eq!((a.lag, a.in_sync, a.why), (1, false, Some(Why::HeldByPeer)));
+    assert_eq!((b.behind, b.in_sync, b.why), (1, false, Some(Why::NotAdmitted)));
+    world.give(1, Input::Admit { node: Key::new(60).id(), evidence: Bytes::new() });
+    world.until(SECOND, "asked for and taken", |w| w.log(1).len() == 1);
+}
+
+#[test]
+fn more_origins_than_one_status_names_are_not_forgotten() {
+    let mut world = World::new(11, 1, EngineConfig { anti_entropy_us: 3_600 * SECOND, ..config(Dissemination::Eager) });
+    let link = world.stranger(0, 50);
+    world.run_for(SECOND);
+    let before = world.nodes[0].frames;
+    for n in 0..600 {
+        // Each is a gap of an origin of its own, and each is to be named.
+        let header = BundleHeader {
+            origin: Origin { node: NodeId([7; 32]), incarnation: Incarnation(n) },
+            ..*text_of(60, "x").header()
+        };
+        let mut bytes = text_of(60, "x").bytes().to_vec();
+        bytes[..BundleHeader::LEN]
+            .copy_from_slice(&BundleHeader { first: Seq(2), previous: Digest([1; 32]), ..header }.to_bytes());
+        world.give(0, Input::Frame { link, bytes: rumor(&bytes) });
+    }
+    world.run_for(SECOND);
+    let stats = world.nodes[0].engine.stats();
+    assert_eq!(stats.status_overflow, 1, "{stats:?}");
+    assert_eq!(world.nodes[0].frames - before, 2, "a list, and a comparison in place of the rest");
+}
+
+fn text_of(key: u8, text: &str) -> std::sync::Arc<VerifiedBundle> {
+    let origin = Origin { node: Key::new(key).id(), incarnation: Incarnation(1_700_000_000) };
+    let mut builder = BundleBuilder::new(origin, Seq::FIRST, Digest::ZERO);
+    builder.push(Clock(WALL.unsigned_abs()), MessageKind::CHAT, "", text.as_bytes()).unwrap();
+    seal(builder, Clock(WALL.unsigned_abs()), &Key::new(key), &NETWORK)
+}
+
+fn rumor(bundle: &[u8]) -> Bytes {
+    let (header, _) = BundleHeader::peek(bundle).unwrap();
+    let mut out = Vec::new();
+    Frame::Rumor(Rumor { want_status: false, answers_range: false, header, bundle }).encode(&mut out).unwrap();
+    Bytes::from(out).slice(4..)
+}
+
+#[test]
+fn what_we_would_write_under_a_revoked_key_is_refused_with_the_reason() {
+    let mut world = World::new(12, 1, config(Dissemination::Eager));
+    // It still waits for its neighbours' word when the list comes.
+    let n = world.add(3, world::Disk::default(), 1);
+    let ticket = world.say(n, "waits");
+    let part = world::signed_part(1, &[(Key::new(3).id(), Some(BTreeMap::new()))].into());
+    let part = world::checked_part(&part).unwrap();
+    world.give(n, Input::Revoked { link: None, part });
+    assert!(world.nodes[n].events.contains(&Event::NotWritten { ticket, reason: Reject::Revoked }));
+    let submit =
+        Input::Submit { ticket: Ticket(99), kind: MessageKind::CHAT, room: String::new(), body: Bytes::from("more") };
+    assert_eq!(world.nodes[n].engine.handle(Timestamp(world.now), submit), Err(Reject::Revoked));
+}

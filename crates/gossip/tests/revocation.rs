@@ -1,0 +1,222 @@
+//! The CA's revocation list, from its bytes on the wire to what counts, in a whole network (docs/protocol.md, R).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+mod world;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rumormill_gossip::bundle::seal;
+use rumormill_gossip::{Dissemination, Input, LinkId, VerifiedBundle};
+use rumormill_wire::native::{BundleBuilder, BundleHeader, Frame, Member, MessageKind, Rumor};
+use rumormill_wire::{Clock, Digest, Incarnation, NodeId, Origin, Seq};
+use world::{Cuts, Disk, Key, NETWORK, WALL, World, config, signed_part};
+
+const SECOND: u64 = 1_000_000;
+const NOW: u64 = WALL.unsigned_abs();
+/// The revoked author of the tests below, who has no link of its own.
+const AUTHOR: u8 = 60;
+
+fn frame(frame: &Frame<'_>) -> Bytes {
+    let mut out = Vec::new();
+    frame.encode(&mut out).unwrap();
+    Bytes::from(out).slice(4..)
+}
+
+fn bundle(incarnation: u64, first: u64, previous: Digest, texts: &[&str]) -> Arc<VerifiedBundle> {
+    let origin = Origin { node: Key::new(AUTHOR).id(), incarnation: Incarnation(incarnation) };
+    let mut builder = BundleBuilder::new(origin, Seq(first), previous);
+    let clock = NOW + first * 1_000;
+    for (n, text) in (0..).zip(texts) {
+        builder.push(Clock(clock + n), MessageKind::CHAT, "", text.as_bytes()).unwrap();
+    }
+    seal(builder, Clock(clock), &Key::new(AUTHOR), &NETWORK)
+}
+
+fn rumor(bundle: &VerifiedBundle) -> Bytes {
+    let (header, _) = BundleHeader::peek(bundle.bytes()).unwrap();
+    frame(&Frame::Rumor(Rumor { want_status: false, answers_range: false, header, bundle: bundle.bytes() }))
+}
+
+fn member(node: NodeId) -> Bytes {
+    frame(&Frame::Member(Member { node, evidence: format!("certificate of {node}").as_bytes() }))
+}
+
+fn revoked(part: &[u8]) -> Bytes {
+    frame(&Frame::Revoked(part))
+}
+
+fn cuts(node: NodeId, cut: Option<&[(u64, u64)]>) -> Cuts {
+    let cut = cut.map(|cut| cut.iter().map(|(i, n)| (Incarnation(*i), Seq(*n))).collect());
+    BTreeMap::from([(node, cut)])
+}
+
+/// A neighbour of node 0 that takes part in the protocol, for all that is said here.
+fn stranger(world: &mut World, n: usize) -> LinkId {
+    let link = world.stranger(n, 50);
+    world.give(n, Input::Frame { link, bytes: frame(&Frame::Revisions([].as_slice().into())) });
+    link
+}
+
+#[test]
+fn a_signed_list_in_bytes_drops_the_link_and_cuts_the_chain_the_same_everywhere() {
+    let mut world = World::new(2, 3, config(Dissemination::Eager));
+    world.line();
+    for n in 1..=4 {
+        world.say(2, &format!("message {n}"));
+        world.run_for(20_000);
+    }
+    world.until(SECOND, "all have four", |w| w.same_logs(4));
+    let victim = world.nodes[2].engine.me();
+    let part = signed_part(1, &cuts(victim.node, Some(&[(victim.incarnation.0, 2)])));
+    let link = stranger(&mut world, 0);
+    world.give(0, Input::Frame { link, bytes: revoked(&part) });
+    world.until(SECOND, "both have it", |w| (0..2).all(|n| w.nodes[n].engine.revocations().number() == 1));
+    world.run_for(SECOND);
+    assert!(world.nodes[1].closed.iter().any(|(_, reason)| reason.contains("revoked")));
+    assert_eq!(world.texts(0), ["message 1", "message 2"]);
+    assert_eq!(world.log(0), world.log(1));
+    assert_eq!(world.nodes[0].engine.fingerprint(), world.nodes[1].engine.fingerprint());
+    assert_eq!(world.nodes[1].disk.revocations.number(), 1, "it is kept");
+    let (end, _) = world.link(1, 2);
+    world.run_for(SECOND);
+    assert!(world.nodes[1].closed.iter().any(|(id, reason)| *id == end.link && reason.contains("revoked")));
+}
+
+#[test]
+fn what_a_revoked_key_signs_later_counts_nowhere_whatever_incarnation_and_messenger() {
+    for dissemination in [Dissemination::Eager, Dissemination::Mongering] {
+        let mut world = World::new(3, 2, config(dissemination));
+        world.link(0, 1);
+        let link = stranger(&mut world, 0);
+        let author = Key::new(AUTHOR).id();
+        let before = bundle(1_000, 1, Digest::ZERO, &["before"]);
+        world.give(0, Input::Frame { link, bytes: member(author) });
+        world.give(0, Input::Frame { link, bytes: rumor(&before) });
+        world.until(30 * SECOND, "both have it", |w| w.same_logs(1));
+        let part = signed_part(1, &cuts(author, Some(&[(1_000, 1)])));
+        world.give(0, Input::Frame { link, bytes: revoked(&part) });
+        world.until(SECOND, "both know", |w| (0..2).all(|n| w.nodes[n].engine.revocations().number() == 1));
+        let mallory = stranger(&mut world, 1);
+        for (n, by) in [(0, link), (1, mallory)] {
+            world.give(n, Input::Frame { link: by, bytes: rumor(&bundle(1_000, 2, before.digest(), &["after"])) });
+            for incarnation in [1, 999, 1_001, u64::MAX] {
+                world.give(n, Input::Frame { link: by, bytes: rumor(&bundle(incarnation, 1, Digest::ZERO, &["new"])) });
+            }
+        }
+        world.run_for(30 * SECOND);
+        let late = world.add(70, Disk::default(), 1);
+        world.link(late, 1);
+        world.until(30 * SECOND, "a newcomer has the list", |w| w.nodes[late].engine.revocations().number() == 1);
+        world.run_for(30 * SECOND);
+        for n in 0..3 {
+            assert_eq!(world.texts(n), ["before"], "at {n}");
+            assert_eq!(world.nodes[n].disk.bundles.len(), 1, "nothing of it is kept at {n}");
+        }
+        assert!(world.nodes[0].engine.stats().bundles_withdrawn >= 5);
+        assert!(world.same_fingerprints());
+    }
+}
+
+#[test]
+fn without_a_cut_only_links_end() {
+    let mut world = World::new(4, 2, config(Dissemination::Eager));
+    world.link(0, 1);
+    let link = stranger(&mut world, 0);
+    let author = Key::new(AUTHOR).id();
+    world.give(0, Input::Frame { link, bytes: member(author) });
+    world.give(0, Input::Frame { link, bytes: revoked(&signed_part(1, &cuts(author, None))) });
+    world.run_for(SECOND);
+    world.give(0, Input::Frame { link, bytes: rumor(&bundle(1_000, 1, Digest::ZERO, &["still counts"])) });
+    world.until(SECOND, "both show it", |w| w.same_logs(1));
+}
+
+#[test]
+fn an_older_part_changes_nothing_and_a_node_that_restarts_knows_the_list() {
+    let mut world = World::new(5, 1, config(Dissemination::Eager));
+    let link = stranger(&mut world, 0);
+    let author = Key::new(AUTHOR).id();
+    world.give(0, Input::Frame { link, bytes: member(author) });
+    let [first, second] = [1, 2].map(|n| signed_part(n, &cuts(author, (n == 2).then_some(&[(1_000, 1)]))));
+    for part in [&second, &first] {
+        world.give(0, Input::Frame { link, bytes: revoked(part) });
+        world.run_for(SECOND);
+    }
+    assert_eq!(world.nodes[0].engine.revocations().number(), 2);
+    assert_eq!(world.nodes[0].engine.stats().revocations_known, 1);
+    world.crash(0);
+    world.restart(0, 0);
+    assert_eq!(world.nodes[0].engine.revocations().number(), 2);
+    let link = stranger(&mut world, 0);
+    let texts = [bundle(1_000, 1, Digest::ZERO, &["counts"]), bundle(1_001, 1, Digest::ZERO, &["does not"])];
+    for text in texts {
+        world.give(0, Input::Frame { link, bytes: member(author) });
+        world.give(0, Input::Frame { link, bytes: rumor(&text) });
+        world.run_for(SECOND);
+    }
+    assert_eq!(world.texts(0), ["counts"]);
+}
+
+#[test]
+fn a_list_that_the_ca_did_not_sign_ends_the_link_of_whoever_passed_it_on() {
+    let author = Key::new(AUTHOR).id();
+    let good = signed_part(1, &cuts(author, Some(&[])));
+    let mut unsigned = good.to_vec();
+    *unsigned.last_mut().unwrap() ^= 1;
+    for (bytes, reason) in
+        [(&unsigned[..], "did not sign"), (&good[..40], "breaks the form"), (&[1], "breaks the form")]
+    {
+        let mut world = World::new(6, 2, config(Dissemination::Eager));
+        world.link(0, 1);
+        let link = stranger(&mut world, 0);
+        world.give(0, Input::Frame { link, bytes: revoked(bytes) });
+        world.run_for(SECOND);
+        assert!(matches!(&world.nodes[0].closed[..], [(id, why)] if *id == link && why.contains(reason)));
+        assert!((0..2).all(|n| world.nodes[n].engine.revocations().is_empty()));
+    }
+}
+
+/// A part that is nearly as long as it may be.
+fn long_part(place: u8, number: u64) -> Bytes {
+    let cut: BTreeMap<_, _> = (0..1_024).map(|i| (Incarnation(u64::MAX - i), Seq(u64::MAX))).collect();
+    let node = |last: u8| {
+        let mut node = [place; 32];
+        node[31] = last;
+        NodeId(node)
+    };
+    signed_part(number, &(0..3).map(|last| (node(last), Some(cut.clone()))).collect())
+}
+
+#[test]
+fn a_long_list_goes_round_in_parts_and_each_part_once_to_whoever_lacks_it() {
+    let mut world = World::new(7, 1, config(Dissemination::Eager));
+    let file: Vec<_> = (0..40).map(|place| long_part(place, u64::from(place) + 1)).collect();
+    for bytes in &file {
+        let part = world::checked_part(bytes).unwrap();
+        world.give(0, Input::Revoked { link: None, part });
+    }
+    let bytes: usize = file.iter().map(Bytes::len).sum();
+    assert!(bytes > 2_000_000, "more than the window of a link: {bytes}");
+    let before = world.nodes[0].wire_bytes;
+    let late = world.add(70, Disk::default(), 1);
+    let (end, _) = world.link(0, late);
+    world.until(60 * SECOND, "a newcomer has all of it", |w| {
+        w.nodes[late].engine.revocations() == w.nodes[0].engine.revocations()
+    });
+    world.run_for(SECOND);
+    assert_eq!(world.nodes[0].engine.link_stats(end.link).unwrap().revocations, Some(40), "it says what it has");
+    // A neighbour that says again and again that it has nothing is sent the list once.
+    let link = world.stranger(0, 50);
+    for _ in 0..50 {
+        world.give(0, Input::Frame { link, bytes: frame(&Frame::Revisions([].as_slice().into())) });
+        world.run_for(SECOND);
+    }
+    let sent = world.nodes[0].wire_bytes - before;
+    assert!(sent < 2 * u64::try_from(bytes).unwrap() + 100_000, "{sent} bytes for twice {bytes}");
+}

@@ -1,0 +1,236 @@
+//! Whose clock is off, as far as their messages show it.
+//!
+//! A message from more than a minute ahead shows it whoever brings it. One from more than a minute behind may only have been
+//! under way for so long, so it counts when it is new and comes while its author is a neighbour with whom we are in sync. If
+//! most neighbours are off in one direction, it is our own clock that is suspected.
+
+use std::collections::BTreeMap;
+
+use rumormill_gossip::Timestamp;
+use rumormill_wire::NodeId;
+
+use super::{Hub, State};
+use crate::counters::Counters;
+use crate::handle::PeerInfo;
+use crate::lock;
+use crate::view::AHEAD_US;
+
+/// Authors that are kept. Of more, nobody is told, and they are counted all the same.
+const MAX_AUTHORS: usize = 1_024;
+/// Of one author people are told again after so long at the earliest, in microseconds.
+const TELL_AGAIN_US: u64 = 600_000_000;
+/// A younger link may still bring what is old, in microseconds.
+const YOUNG_US: u64 = 10_000_000;
+
+/// How a clock is beside ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Class {
+    #[default]
+    InTime,
+    Ahead,
+    Behind,
+}
+
+impl Class {
+    fn of(off_us: i64) -> Self {
+        let limit = i64::try_from(AHEAD_US).unwrap_or(i64::MAX);
+        if off_us > limit {
+            Self::Ahead
+        } else if off_us < limit.saturating_neg() {
+            Self::Behind
+        } else {
+            Self::InTime
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    off_us: i64,
+    told: Class,
+    told_at: Timestamp,
+}
+
+/// What is known of authors that are or were off.
+#[derive(Debug, Default)]
+pub(super) struct Clocks {
+    authors: BTreeMap<NodeId, Known>,
+    /// What people were told of our own, and when.
+    ours: Class,
+    ours_at: Option<Timestamp>,
+}
+
+impl Clocks {
+    /// Whether anything is to be learned from a message: few are from a clock that is off.
+    pub(super) fn wants(&self, author: &NodeId, off_us: i64) -> bool {
+        Class::of(off_us) != Class::InTime || (!self.authors.is_empty() && self.authors.contains_key(author))
+    }
+
+    /// A message shows how an author's clock is. Gives what people are to be told.
+    fn note(&mut self, author: NodeId, off_us: i64, now: Timestamp) -> Option<Class> {
+        let class = Class::of(off_us);
+        if !self.authors.contains_key(&author) && self.authors.len() >= MAX_AUTHORS {
+            self.authors.retain(|_, known| Class::of(known.off_us) != Class::InTime);
+            if self.authors.len() >= MAX_AUTHORS {
+                return None;
+            }
+        }
+        let fresh = Known { off_us, told: Class::InTime, told_at: Timestamp(0) };
+        let never = !self.authors.contains_key(&author);
+        let known = self.authors.entry(author).or_insert(fresh);
+        known.off_us = off_us;
+        let again = never || now.since(known.told_at) >= TELL_AGAIN_US;
+        if class == known.told || !again {
+            return None;
+        }
+        (known.told, known.told_at) = (class, now);
+        Some(class)
+    }
+
+    /// By how much an author's clock is off; 0 if it is not known to be.
+    fn off_us(&self, author: &NodeId) -> i64 {
+        self.authors.get(author).map_or(0, |known| known.off_us)
+    }
+
+    /// Our own clock was set: what was known was beside another.
+    pub(super) fn forget(&mut self) {
+        self.authors.clear();
+        (self.ours, self.ours_at) = (Class::InTime, None);
+    }
+}
+
+/// If most of these clocks, and more than one, are off in one direction: by how much the one in their middle is, in
+/// seconds. Ours is then the one to be suspected.
+#[must_use]
+pub fn own_clock_suspected(peers: &[PeerInfo]) -> Option<i64> {
+    suspected(peers.iter().map(|peer| peer.clock_off_s.saturating_mul(1_000_000)).collect()).map(seconds)
+}
+
+fn suspected(mut off: Vec<i64>) -> Option<i64> {
+    off.sort_unstable();
+    let all = off.len();
+    let middle = |class| {
+        let same: Vec<i64> = off.iter().copied().filter(|off| Class::of(*off) == class).collect();
+        let most = same.len() >= 2 && same.len().saturating_mul(2) > all;
+        same.get(same.len() / 2).copied().filter(|_| most)
+    };
+    middle(Class::Ahead).or_else(|| middle(Class::Behind))
+}
+
+const fn seconds(us: i64) -> i64 {
+    us / 1_000_000
+}
+
+impl Hub {
+    /// Looks at what the clocks of new messages show.
+    pub(super) fn compare_clocks(&self, state: &mut State, seen: Vec<(NodeId, i64)>) {
+        let now = self.clock.now();
+        for (author, off_us) in seen {
+            if Class::of(off_us) == Class::Behind && !self.is_fresh(state, &author) {
+                continue;
+            }
+            Counters::add(&self.counters.clocks_off, u64::from(Class::of(off_us) != Class::InTime));
+            let class = state.clocks.note(author, off_us, now);
+            self.suspect_ours(state);
+            let Some(class) = class else { continue };
+            let (name, off_s) = (self.checker.names.of(&author).unwrap_or_default(), seconds(off_us));
+            match class {
+                Class::Ahead => tracing::warn!(
+                    node = %author, name, off_s,
+                    "this author's clock is ahead of ours: what it says is shown when its time has come here"
+                ),
+                Class::Behind => tracing::warn!(node = %author, name, off_s, "this neighbour's clock is behind ours"),
+                Class::InTime => {
+                    tracing::info!(node = %author, name, off_s, "this author's clock and ours agree again")
+                }
+            }
+        }
+    }
+
+    /// Whether what comes of an author now has just been written.
+    fn is_fresh(&self, state: &State, author: &NodeId) -> bool {
+        let link = state.links.values().find(|link| link.facts.peer == *author);
+        link.is_some_and(|link| {
+            let old = self.clock.now().since(link.since) > YOUNG_US;
+            old && state.engine.link_stats(link.id).is_some_and(|stats| stats.in_sync)
+        })
+    }
+
+    fn suspect_ours(&self, state: &mut State) {
+        let off: Vec<_> = state.links.values().map(|link| state.clocks.off_us(&link.facts.peer)).collect();
+        let neighbours = off.len();
+        let found = suspected(off);
+        let class = found.map_or(Class::InTime, Class::of);
+        Counters::set(&self.counters.own_clock_suspected, u64::from(found.is_some()));
+        let now = self.clock.now();
+        let again = state.clocks.ours_at.is_none_or(|at| now.since(at) >= TELL_AGAIN_US);
+        if class == state.clocks.ours || !again {
+            return;
+        }
+        (state.clocks.ours, state.clocks.ours_at) = (class, Some(now));
+        match found {
+            Some(off_us) => tracing::warn!(
+                off_s = seconds(off_us),
+                neighbours,
+                "the clocks of most neighbours differ from ours in one direction: our own is suspected; set the clock of this host"
+            ),
+            None => tracing::info!(neighbours, "our own clock is not suspected any more"),
+        }
+    }
+
+    /// By how much a neighbour's clock is off, in seconds; 0 if it is not known to be.
+    pub(crate) fn clock_off_s(&self, author: &NodeId) -> i64 {
+        let off_us = lock(&self.state).clocks.off_us(author);
+        if Class::of(off_us) == Class::InTime { 0 } else { seconds(off_us) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60_000_000;
+    const A: NodeId = NodeId([1; 32]);
+
+    #[test]
+    fn an_author_is_told_of_once_and_again_when_its_class_changes() {
+        let mut clocks = Clocks::default();
+        assert!(!clocks.wants(&A, MINUTE) && clocks.wants(&A, MINUTE + 1) && clocks.wants(&A, -MINUTE - 1));
+        assert_eq!(clocks.note(A, 2 * MINUTE, Timestamp(5)), Some(Class::Ahead));
+        assert_eq!(clocks.note(A, 60 * MINUTE, Timestamp(6)), None, "still ahead");
+        assert!(clocks.wants(&A, 0), "it may be right again");
+        assert_eq!(clocks.note(A, 0, Timestamp(7)), None, "one that changes all the time is not told of all the time");
+        assert_eq!(clocks.off_us(&A), 0, "and is known all the same");
+        assert_eq!(clocks.note(A, 1, Timestamp(6 + TELL_AGAIN_US)), Some(Class::InTime));
+        assert_eq!(clocks.note(A, -2 * MINUTE, Timestamp(9 + 2 * TELL_AGAIN_US)), Some(Class::Behind));
+    }
+
+    #[test]
+    fn many_authors_cost_a_bounded_part() {
+        let mut clocks = Clocks::default();
+        for n in 0..u32::try_from(2 * MAX_AUTHORS).unwrap() {
+            let mut node = [0; 32];
+            node[..4].copy_from_slice(&n.to_be_bytes());
+            let told = clocks.note(NodeId(node), 2 * MINUTE, Timestamp(1));
+            assert_eq!(told.is_some(), usize::try_from(n).unwrap() < MAX_AUTHORS);
+        }
+        assert_eq!(clocks.authors.len(), MAX_AUTHORS);
+        for known in clocks.authors.values_mut() {
+            known.off_us = 0;
+        }
+        assert!(clocks.note(A, 2 * MINUTE, Timestamp(2)).is_some(), "those that are right again make room");
+    }
+
+    #[test]
+    fn ours_is_suspected_when_most_differ_from_it_in_one_direction() {
+        let off = |minutes: &[i64]| suspected(minutes.iter().map(|m| m * MINUTE).collect()).map(|us| us / MINUTE);
+        assert_eq!(off(&[]), None);
+        assert_eq!(off(&[5]), None, "of two, nobody knows which");
+        assert_eq!(off(&[5, 5]), Some(5));
+        assert_eq!(off(&[0, 5, 5]), Some(5));
+        assert_eq!(off(&[0, 0, 5, 5]), None);
+        assert_eq!(off(&[-9, -5, -7, 5]), Some(-7));
+        assert_eq!(off(&[5, -5, 5, -5]), None);
+        assert_eq!(off(&[1, 1, 1]), None, "within the limit");
+    }
+}

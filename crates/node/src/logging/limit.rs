@@ -1,0 +1,231 @@
+//! How much is written to the log, whoever makes the node write (SECURITY.md, "Log volume"). It knows no clock: time is given.
+//!
+//! A line belongs to a **kind**: the place in the program and, where a line has one, the reason that it gives. A kind has a
+//! bucket for each **subject** (a peer, a member, a prefix of addresses, a door), and a place in the program has one for all.
+//! All lines together have a bucket of bytes. The first line of a kind is always written, and errors of the node itself are
+//! held to the first two buckets alone. What is left out is counted by kind and subject, and said.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Lines of one kind about one subject at once, and how long it takes until there is one more.
+pub(crate) const SUBJECT_BURST: u32 = 8;
+pub(crate) const SUBJECT_EVERY: Duration = Duration::from_secs(10);
+/// Lines from one place in the program at once, and how long it takes until there is one more; of debug lines ten times as many.
+pub(crate) const PLACE_BURST: u32 = 40;
+pub(crate) const PLACE_EVERY: Duration = Duration::from_secs(1);
+const DEBUG_TIMES: u32 = 10;
+/// Bytes of all lines at once and in a second: with what is always written less than 1 MiB in 60 s.
+pub(crate) const TOTAL_BURST: u64 = 128 * 1024;
+pub(crate) const TOTAL_PER_S: u64 = 6 * 1024;
+/// Subjects whose lines are counted apart; those not heard of for longest make room.
+pub(crate) const MAX_SUBJECTS: usize = 4_096;
+/// Places in the program; there are fewer, but libraries log too.
+const MAX_PLACES: usize = 1_024;
+/// Reasons of one place that are told apart: some hold what a peer has chosen.
+pub(crate) const MAX_REASONS: usize = 32;
+/// What was left out is said so often, in at most so many lines.
+pub(crate) const SUMMARY_EVERY: Duration = Duration::from_secs(30);
+pub(crate) const MAX_SUMMARY: usize = 8;
+
+/// What is asked of a line.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask<'a> {
+    /// The place in the program.
+    pub(crate) place: Place,
+    /// What it says, without what changes.
+    pub(crate) message: &'a str,
+    /// The reason that it gives.
+    pub(crate) reason: &'a str,
+    /// Whom it is about.
+    pub(crate) subject: &'a str,
+    /// How long it is.
+    pub(crate) bytes: usize,
+    /// It is an error of the node itself.
+    pub(crate) error: bool,
+    /// It is there for who looks for a fault.
+    pub(crate) debug: bool,
+}
+
+/// Names a place in the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place(pub(crate) usize, pub(crate) u32);
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    place: Place,
+    reason: String,
+    subject: String,
+}
+
+/// A bucket that fills with time.
+#[derive(Debug)]
+struct Bucket {
+    left: f64,
+    at: Duration,
+}
+
+impl Bucket {
+    fn new(burst: f64, now: Duration) -> Self {
+        Self { left: burst, at: now }
+    }
+
+    fn fill(&mut self, burst: f64, per_s: f64, now: Duration) {
+        let gone = now.saturating_sub(self.at).as_secs_f64();
+        self.left = (self.left + gone * per_s).min(burst);
+        self.at = now.max(self.at);
+    }
+}
+
+#[derive(Debug)]
+struct Subject {
+    bucket: Bucket,
+    left_out: u64,
+}
+
+#[derive(Debug)]
+struct PlaceState {
+    bucket: Bucket,
+    message: String,
+    reasons: BTreeSet<String>,
+    /// Of subjects that made room for others.
+    left_out: u64,
+}
+
+/// What was left out, to be said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LeftOut {
+    pub(crate) lines: u64,
+    pub(crate) message: String,
+    pub(crate) reason: String,
+    pub(crate) subject: String,
+    /// In the last so many seconds.
+    pub(crate) within: Duration,
+}
+
+/// The bounds of one log.
+#[derive(Debug, Default)]
+pub(crate) struct Limiter {
+    subjects: BTreeMap<Key, Subject>,
+    places: BTreeMap<Place, PlaceState>,
+    total: Option<Bucket>,
+    said_at: Duration,
+    waiting: u64,
+    /// Lines left out since the start.
+    pub(crate) left_out: u64,
+}
+
+impl Limiter {
+    /// Whether a line is written; if not, it is counted.
+    pub(crate) fn take(&mut self, ask: &Ask<'_>, now: Duration) -> bool {
+        let (reason, first) = self.kind(ask, now);
+        let key = Key { place: ask.place, reason, subject: ask.subject.to_owned() };
+        self.make_room(&key);
+        let burst = f64::from(SUBJECT_BURST);
+        let subject =
+            self.subjects.entry(key).or_insert_with(|| Subject { bucket: Bucket::new(burst, now), left_out: 0 });
+        subject.bucket.fill(burst, 1.0 / SUBJECT_EVERY.as_secs_f64(), now);
+        let times = if ask.debug { f64::from(DEBUG_TIMES) } else { 1.0 };
+        let place_burst = f64::from(PLACE_BURST) * times;
+        let Some(place) = self.places.get_mut(&ask.place) else { return false };
+        place.bucket.fill(place_burst, times / PLACE_EVERY.as_secs_f64(), now);
+        let (total_burst, per_s) = (as_f64(TOTAL_BURST), as_f64(TOTAL_PER_S));
+        let total = self.total.get_or_insert_with(|| Bucket::new(total_burst, now));
+        total.fill(total_burst, per_s, now);
+        let bytes = as_f64(u64::try_from(ask.bytes).unwrap_or(u64::MAX));
+        // Who looks for a fault sees what one peer does in full, as long as there is room for all.
+        let of_subject = ask.debug || subject.bucket.left >= 1.0;
+        let room = of_subject && place.bucket.left >= 1.0 && (ask.error || total.left >= bytes);
+        if !(room || first) {
+            subject.left_out = subject.left_out.saturating_add(1);
+            self.left_out = self.left_out.saturating_add(1);
+            self.waiting = self.waiting.saturating_add(1);
+            return false;
+        }
+        subject.bucket.left = (subject.bucket.left - 1.0).max(0.0);
+        place.bucket.left = (place.bucket.left - 1.0).max(0.0);
+        total.left = (total.left - bytes).max(0.0);
+        true
+    }
+
+    /// The reason by which a line is counted, and whether it is the first of its kind.
+    fn kind(&mut self, ask: &Ask<'_>, now: Duration) -> (String, bool) {
+        if self.places.len() >= MAX_PLACES && !self.places.contains_key(&ask.place) {
+            self.places.pop_first();
+        }
+        let times = if ask.debug { DEBUG_TIMES } else { 1 };
+        let place = self.places.entry(ask.place).or_insert_with(|| PlaceState {
+            bucket: Bucket::new(f64::from(PLACE_BURST.saturating_mul(times)), now),
+            message: ask.message.to_owned(),
+            reasons: BTreeSet::new(),
+            left_out: 0,
+        });
+        if place.reasons.contains(ask.reason) {
+            return (ask.reason.to_owned(), false);
+        }
+        if place.reasons.len() < MAX_REASONS {
+            place.reasons.insert(ask.reason.to_owned());
+            return (ask.reason.to_owned(), true);
+        }
+        (String::new(), false)
+    }
+
+    fn make_room(&mut self, key: &Key) {
+        if self.subjects.len() < MAX_SUBJECTS || self.subjects.contains_key(key) {
+            return;
+        }
+        // A quarter at once: whoever comes with a new subject each time must not make us look through all each time.
+        let mut heard: Vec<_> = self.subjects.values().map(|subject| subject.bucket.at).collect();
+        let (_, oldest, _) = heard.select_nth_unstable(MAX_SUBJECTS / 4);
+        let (oldest, places) = (*oldest, &mut self.places);
+        self.subjects.retain(|key, subject| {
+            let goes = subject.bucket.at <= oldest;
+            if let Some(place) = places.get_mut(&key.place).filter(|_| goes) {
+                place.left_out = place.left_out.saturating_add(subject.left_out);
+            }
+            !goes
+        });
+    }
+
+    /// What was left out since it was last said, most first; nothing if that was not long ago and nobody presses.
+    pub(crate) fn summary(&mut self, now: Duration, at_once: bool) -> Vec<LeftOut> {
+        let within = now.saturating_sub(self.said_at);
+        if self.waiting == 0 || !(at_once || within >= SUMMARY_EVERY) {
+            return Vec::new();
+        }
+        let (mut all, places) = (Vec::new(), &mut self.places);
+        for (key, subject) in &mut self.subjects {
+            let lines = std::mem::take(&mut subject.left_out);
+            if lines > 0 {
+                let message = places.get(&key.place).map(|place| place.message.clone()).unwrap_or_default();
+                let (reason, subject) = (key.reason.clone(), key.subject.clone());
+                all.push(LeftOut { lines, message, reason, subject, within });
+            }
+        }
+        for place in places.values_mut() {
+            let lines = std::mem::take(&mut place.left_out);
+            if lines > 0 {
+                let (message, reason, subject) = (place.message.clone(), String::new(), "others".to_owned());
+                all.push(LeftOut { lines, message, reason, subject, within });
+            }
+        }
+        all.sort_by_key(|one| std::cmp::Reverse(one.lines));
+        let rest = all.split_off(all.len().min(MAX_SUMMARY));
+        if !rest.is_empty() {
+            let lines = rest.iter().fold(0_u64, |sum, one| sum.saturating_add(one.lines));
+            let (message, subject) = ("other lines".to_owned(), format!("{} others", rest.len()));
+            all.push(LeftOut { lines, message, reason: String::new(), subject, within });
+        }
+        (self.said_at, self.waiting) = (now, 0);
+        all
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "bytes of a log, far below 2^53 where it matters")]
+fn as_f64(n: u64) -> f64 {
+    n as f64
+}
+
+#[cfg(test)]
+#[path = "limit_tests.rs"]
+mod tests;

@@ -1,0 +1,40 @@
+//! Whose fault it is that a node does not start.
+
+use rumormill_doors::DoorError;
+use rumormill_transport::{IdentityError, TrustError};
+
+use super::StartError;
+use crate::socket::SocketError;
+
+impl StartError {
+    /// Whether it was asked for wrongly: a setting that is not allowed, or that names what is not there or something else. All
+    /// other errors are failures of what was asked for rightly.
+    #[must_use]
+    pub fn is_asked_wrongly(&self) -> bool {
+        match self {
+            Self::Config(_) | Self::Name { .. } => true,
+            Self::Ca(why) => why.is_asked_wrongly(),
+            Self::Identity(IdentityError::File(why)) | Self::Trust(TrustError::File(why)) => why.is_missing(),
+            Self::Identity(_) | Self::Trust(_) => true,
+            Self::Socket(why) => matches!(why, SocketError::TooLong { .. } | SocketError::NoSocket(_)),
+            Self::Door(why) => matches!(why, DoorError::Spec(_)),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn what_is_asked_wrongly_is_told_from_what_fails() {
+        let name = StartError::Name { found: "a".into(), wanted: "b".into() };
+        let socket = StartError::Socket(SocketError::NoSocket("x".into()));
+        let taken = StartError::Socket(SocketError::InUse("x".into()));
+        let port = StartError::io("listen on", "127.0.0.1:1")(io::Error::from(io::ErrorKind::AddrInUse));
+        assert_eq!([name, socket, taken, port].map(|why| why.is_asked_wrongly()), [true, true, false, false]);
+    }
+}

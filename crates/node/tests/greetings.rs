@@ -1,0 +1,170 @@
+//! A member that ends its handshake and says no HELLO, or breaks the form below the frames, costs little and harms nobody.
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+
+mod support;
+
+use std::time::Duration;
+
+use rumormill_node::NodeHandle;
+use rumormill_transport::endpoint::{EndpointConfig, Opened};
+use rumormill_transport::gate::GateLimits;
+use rumormill_transport::link::LinkLimits;
+use rumormill_transport::{Endpoint, Expect, LocalCa, Trust};
+use rumormill_wire::Incarnation;
+use rumormill_wire::native::{Bye, ByeCode, Frame, Hello, MAX_FRAME_LEN};
+use support::{Net, PATIENCE, say, until, until_log};
+
+struct Member {
+    endpoint: Endpoint,
+    name: &'static str,
+}
+
+impl Member {
+    fn new(net: &Net, name: &'static str) -> Self {
+        let ca = LocalCa::open_or_create(&net.dir.path().join("home")).unwrap();
+        let endpoint = Endpoint::new(EndpointConfig {
+            identity: ca.open_or_issue(name).unwrap(),
+            trust: Trust::from_ca(ca.certificate()).unwrap(),
+            loopback_only: true,
+            post_quantum: false,
+            gate: GateLimits::default(),
+            link: LinkLimits::default(),
+        });
+        Self { endpoint: endpoint.unwrap(), name }
+    }
+
+    async fn dial(&self, victim: &NodeHandle) -> Opened {
+        self.endpoint.dial(victim.local_addr(), Expect::Any).await.unwrap()
+    }
+
+    fn hello(&self) -> Vec<u8> {
+        let (network, incarnation) = (self.endpoint.network(), Incarnation(1));
+        let hello =
+            Hello { min: 1, max: 1, network, incarnation, features: 0, name: self.name.into(), agent: "".into() };
+        let mut bytes = Vec::new();
+        Frame::Hello(hello).encode(&mut bytes).unwrap();
+        bytes
+    }
+}
+
+/// Reads until the link ends; gives the code of the BYE, if there was one.
+async fn end(opened: &mut Opened) -> Option<ByeCode> {
+    let mut code = None;
+    while let Ok(Some(frame)) = opened.reader.next_frame().await {
+        if let Ok(Frame::Bye(Bye { code: found, .. })) = Frame::decode(&frame) {
+            code = Some(found);
+        }
+    }
+    code
+}
+
+fn count(node: &NodeHandle, name: &str) -> u64 {
+    node.metrics().into_iter().find(|(found, _)| *found == format!("node_{name}")).map(|(_, n)| n).unwrap()
+}
+
+fn has(node: &NodeHandle, name: &str) -> bool {
+    node.peers().iter().any(|peer| peer.name == name)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_says_no_hello_holds_two_links_and_keeps_nobody_out() {
+    const LINKS: usize = 60;
+    let net = Net::new();
+    let mut config = net.config("a", &[]);
+    // Nothing here ends by its deadline.
+    config.limits.handshake_deadline = Duration::from_secs(60);
+    config.limits.links = 10;
+    let a = rumormill_node::start(config).await.unwrap();
+    let mallory = Member::new(&net, "mallory");
+    let mut reading = tokio::task::JoinSet::new();
+    for _ in 0..LINKS {
+        let mut opened = mallory.dial(&a).await;
+        reading.spawn(async move { end(&mut opened).await });
+    }
+    for _ in 0..LINKS - 2 {
+        tokio::time::timeout(PATIENCE, reading.join_next()).await.expect("all but two are ended").unwrap().unwrap();
+    }
+    until("each is counted", async || count(&a, "greetings_evicted") == u64::try_from(LINKS - 2).unwrap()).await;
+    assert!(reading.try_join_next().is_none(), "two are left to greet");
+    let b = net.start("b", &[("a", a.local_addr())]).await;
+    until("an honest one is linked meanwhile", async || has(&a, "b")).await;
+    say(&b, "hello").await;
+    until_log(&a, 1).await;
+    // It may still greet, as the newest of its own.
+    let mut opened = mallory.dial(&a).await;
+    opened.writer.send([mallory.hello().as_slice()]).await.unwrap();
+    until("it is linked once it greets", async || has(&a, "mallory")).await;
+    for node in [a, b] {
+        node.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_that_greet_count_with_those_that_are_up() {
+    let net = Net::new();
+    let mut config = net.config("a", &[]);
+    config.limits.handshake_deadline = Duration::from_secs(60);
+    config.limits.links = 12;
+    let a = rumormill_node::start(config).await.unwrap();
+    let names = ["m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "m9", "m10"];
+    let members: Vec<_> = names.into_iter().map(|name| Member::new(&net, name)).collect();
+    let mut reading = tokio::task::JoinSet::new();
+    for member in members.iter().chain(&members) {
+        let mut opened = member.dial(&a).await;
+        reading.spawn(async move { end(&mut opened).await });
+    }
+    // Each has two, and twelve are let greet.
+    until("eight are ended", async || count(&a, "greetings_evicted") == 8).await;
+    let late = Member::new(&net, "late");
+    let mut opened = late.dial(&a).await;
+    opened.writer.send([late.hello().as_slice()]).await.unwrap();
+    until("who greets is linked", async || has(&a, "late")).await;
+    a.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_is_known_at_two_addresses_and_at_none_once_it_is_revoked() {
+    let net = Net::new();
+    let a = net.start("a", &[]).await;
+    let known = || a.metrics().into_iter().find(|(name, _)| name == "known_addresses").map(|(_, n)| n).unwrap();
+    let mallory = Member::new(&net, "mallory");
+    for last in 1..=8 {
+        let from = Some([127, 0, 7, last].into());
+        let mut opened = mallory.endpoint.dial_from(from, a.local_addr(), Expect::Any).await.unwrap();
+        opened.writer.send([mallory.hello().as_slice()]).await.unwrap();
+        until("it is linked from there", async || {
+            a.peers().iter().any(|peer| peer.addr.to_string().starts_with(&format!("127.0.7.{last}:")))
+        })
+        .await;
+        let expected = u64::from(last).min(2);
+        until("it is known there", async || known() == expected).await;
+        drop(opened);
+        until("it is gone", async || !has(&a, "mallory")).await;
+    }
+    let ca = LocalCa::open_or_create(&net.dir.path().join("home")).unwrap();
+    ca.revoke(mallory.endpoint.identity().node(), None).unwrap();
+    until("it is known nowhere", async || known() == 0).await;
+    a.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_length_that_no_frame_has_is_banned_before_and_after_hello() {
+    let net = Net::new();
+    let a = net.start("a", &[]).await;
+    let length = u32::try_from(MAX_FRAME_LEN + 1).unwrap().to_be_bytes();
+    for (name, greets) in [("mallory", true), ("marvin", false)] {
+        let member = Member::new(&net, name);
+        let mut opened = member.dial(&a).await;
+        if greets {
+            opened.writer.send([member.hello().as_slice()]).await.unwrap();
+            until("it is linked", async || has(&a, name)).await;
+        }
+        opened.writer.send([length.as_slice()]).await.unwrap();
+        assert_eq!(end(&mut opened).await, Some(ByeCode::PROTOCOL), "{name}");
+        let mut again = member.dial(&a).await;
+        again.writer.send([member.hello().as_slice()]).await.unwrap();
+        assert_eq!(end(&mut again).await, Some(ByeCode::MISBEHAVIOUR), "{name} is banned");
+    }
+    assert_eq!(count(&a, "breaches"), 2);
+    a.shutdown().await.unwrap();
+}

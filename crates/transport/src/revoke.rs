@@ -1,0 +1,242 @@
+//! The CA revokes: who goes on the list, what of theirs counts, who leaves it again (docs/protocol.md, R).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_lc_rs::signature::Ed25519KeyPair;
+use rumormill_wire::native::{ListPart, MAX_CUT_INCARNATIONS, Revocations, Revoked, WireFault, place_of};
+use rumormill_wire::{Incarnation, NodeId, Seq, Signature};
+
+use crate::ca::{CaError, LocalCa};
+use crate::files;
+use crate::revocation::{MAX_FILE_LEN, check_file, file, signed_bytes};
+use crate::trust::Trust;
+
+/// An entry without a cut stays so long after its certificate has ended: clocks differ (P-R5).
+pub const KEPT_AFTER_END: Duration = Duration::from_secs(30 * 86_400);
+
+/// What still counts of a node: incarnation and last number.
+pub type Cut = BTreeMap<Incarnation, Seq>;
+
+/// What a revocation did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// The list that is in force now.
+    pub list: Revocations,
+    /// Incarnations of which no message counts although the cut named some: there was no room for more.
+    pub left_out: usize,
+    /// Who left the list, because no certificate of theirs is valid any more.
+    pub dropped: Vec<NodeId>,
+}
+
+/// Seconds since the Unix epoch.
+pub(crate) fn seconds(at: SystemTime) -> u64 {
+    at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+impl LocalCa {
+    /// Where the list in force lies.
+    #[must_use]
+    pub fn revocations_path(home: &Path) -> PathBuf {
+        home.join("revoked.bin")
+    }
+
+    /// The list in force; an empty one if nobody was ever revoked.
+    ///
+    /// # Errors
+    /// The list there is not this CA's.
+    pub fn revocations(&self) -> Result<Revocations, CaError> {
+        let trust = Trust::from_ca(self.certificate())
+            .ok_or_else(|| CaError::Content { path: self.certificate_path(), what: "a CA certificate" })?;
+        match files::read_at_most(&Self::revocations_path(self.home()), MAX_FILE_LEN) {
+            Ok(bytes) => check_file(&bytes, &trust).map_err(|why| CaError::Revocations(why.to_string())),
+            Err(why) if why.is_missing() => Ok(Revocations::default()),
+            Err(why) => Err(why.into()),
+        }
+    }
+
+    /// Puts a node on the list. With `cut`, its messages count only up to these numbers, and none of another incarnation;
+    /// without, a cut that it has already stays. A cut only ever becomes tighter.
+    ///
+    /// # Errors
+    /// The list there does not hold, or a file cannot be written.
+    pub fn revoke(&self, node: NodeId, cut: Option<Cut>) -> Result<Done, CaError> {
+        self.revoke_at(node, cut, SystemTime::now())
+    }
+
+    /// [`LocalCa::revoke`] at a time that is given: certificates that ended long before it leave the list.
+    ///
+    /// # Errors
+    /// As [`LocalCa::revoke`].
+    pub fn revoke_at(&self, node: NodeId, cut: Option<Cut>, now: SystemTime) -> Result<Done, CaError> {
+        let _lock = files::lock(&self.home().join("lock"))?;
+        let mut list = self.revocations()?;
+        let number =
+            list.number().checked_add(1).ok_or_else(|| CaError::Revocations("no number is left".to_owned()))?;
+        let place = place_of(&node);
+        let mut nodes = list.part(place).map(|part| part.nodes().clone()).unwrap_or_default();
+        let held = nodes.entry(node).or_insert(Revoked { not_after: u64::MAX, cut: None });
+        held.not_after = self.last_end(&node).unwrap_or(held.not_after);
+        held.cut = tighter(held.cut.take(), cut);
+        let named = held.cut.as_ref().map_or(0, BTreeMap::len);
+        let dropped = drop_ended(&mut nodes, &node, seconds(now));
+        let part = self.sign(place, number, seconds(now), &mut nodes)?;
+        let left_out =
+            named.saturating_sub(nodes.get(&node).and_then(|held| held.cut.as_ref()).map_or(0, BTreeMap::len));
+        list.take(Arc::new(part));
+        // Whose entry goes must not get a certificate again; that is known before it goes.
+        self.retire(&dropped)?;
+        files::write_private(&Self::revocations_path(self.home()), &file(&list))?;
+        Ok(Done { list, left_out, dropped })
+    }
+
+    /// Signs a part. However many incarnations a node made, its part has a form: each cut has a bound, and in a part that is
+    /// full the longest ones give way (P-R3).
+    fn sign(
+        &self,
+        place: u8,
+        number: u64,
+        issued: u64,
+        nodes: &mut BTreeMap<NodeId, Revoked>,
+    ) -> Result<ListPart, CaError> {
+        for cut in nodes.values_mut().filter_map(|revoked| revoked.cut.as_mut()) {
+            shorten(cut, MAX_CUT_INCARNATIONS);
+        }
+        let part = loop {
+            match ListPart::encode(place, number, issued, nodes) {
+                Err(why) if why.0 == WireFault::RevocationLength && shorten_longest(nodes) => {}
+                other => break other.map_err(|why| CaError::Revocations(why.to_string()))?,
+            }
+        };
+        let key = self.key()?;
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(key.serialized_der())
+            .map_err(|_| CaError::Content { path: self.home().join("ca/ca.key"), what: "an Ed25519 key" })?;
+        let mut signature = Signature::ZERO;
+        for (slot, byte) in signature.0.iter_mut().zip(pair.sign(&signed_bytes(&self.network(), &part)).as_ref()) {
+            *slot = *byte;
+        }
+        ListPart::sealed(part, &signature).map_err(|why| CaError::Revocations(why.to_string()))
+    }
+
+    fn retired_path(&self) -> PathBuf {
+        self.home().join("retired")
+    }
+
+    fn retire(&self, nodes: &[NodeId]) -> Result<(), CaError> {
+        if nodes.is_empty() {
+            return Ok(());
+        }
+        let mut all = self.retired()?;
+        all.extend(nodes);
+        let text: String = all.iter().map(|node| format!("{node}\n")).collect();
+        Ok(files::write_private(&self.retired_path(), text.as_bytes())?)
+    }
+
+    /// Who was revoked once and stands on the list no more: its key gets no certificate again.
+    pub(crate) fn retired(&self) -> Result<BTreeSet<NodeId>, CaError> {
+        let path = self.retired_path();
+        match files::read_at_most(&path, MAX_FILE_LEN) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes)
+                .lines()
+                .map(|line| {
+                    line.parse().map_err(|_| CaError::Content { path: path.clone(), what: "a list of node ids" })
+                })
+                .collect(),
+            Err(why) if why.is_missing() => Ok(BTreeSet::new()),
+            Err(why) => Err(why.into()),
+        }
+    }
+
+    /// Remembers until when a certificate of this key is valid, for the day when it is revoked.
+    pub(crate) fn note_end(&self, place: &Path, node: &NodeId, until: u64) -> Result<(), CaError> {
+        let path = place.join("until");
+        let mut ends = ends(&path);
+        let end = ends.entry(*node).or_default();
+        *end = until.max(*end);
+        let mut text = String::new();
+        for (node, end) in ends {
+            let _ = writeln!(text, "{node} {end}");
+        }
+        Ok(files::write_private(&path, text.as_bytes())?)
+    }
+
+    /// Until when the last certificate of this key is valid, if one was issued here.
+    fn last_end(&self, node: &NodeId) -> Option<u64> {
+        let places = fs::read_dir(self.home().join("nodes")).ok()?;
+        places.flatten().filter_map(|place| ends(&place.path().join("until")).get(node).copied()).max()
+    }
+}
+
+/// Node and second, a line each. A file that cannot be read says nothing, and an entry whose end is not known stays on the list.
+fn ends(path: &Path) -> BTreeMap<NodeId, u64> {
+    let text = files::read_trusted_text(path).unwrap_or_default();
+    text.lines()
+        .filter_map(|line| {
+            let (node, end) = line.split_once(' ')?;
+            Some((node.parse().ok()?, end.parse().ok()?))
+        })
+        .collect()
+}
+
+/// What both leave.
+fn tighter(held: Option<Cut>, new: Option<Cut>) -> Option<Cut> {
+    let (Some(held), Some(new)) = (&held, &new) else { return held.or(new) };
+    Some(held.iter().filter_map(|(i, seq)| Some((*i, *seq.min(new.get(i)?)))).collect())
+}
+
+/// Who has no cut and no certificate that could be valid anywhere: nothing changes without it.
+fn drop_ended(nodes: &mut BTreeMap<NodeId, Revoked>, but: &NodeId, now: u64) -> Vec<NodeId> {
+    let ended =
+        |revoked: &Revoked| revoked.cut.is_none() && revoked.not_after.saturating_add(KEPT_AFTER_END.as_secs()) < now;
+    let gone: Vec<_> =
+        nodes.iter().filter(|(node, revoked)| *node != but && ended(revoked)).map(|(node, _)| *node).collect();
+    nodes.retain(|node, _| !gone.contains(node));
+    gone
+}
+
+/// The lowest incarnations stay: what was there first.
+fn shorten(cut: &mut Cut, most: usize) {
+    if let Some(from) = cut.keys().nth(most).copied() {
+        cut.split_off(&from);
+    }
+}
+
+/// Halves the longest cut. Says whether there was one to shorten.
+fn shorten_longest(nodes: &mut BTreeMap<NodeId, Revoked>) -> bool {
+    let longest = nodes.values_mut().filter_map(|revoked| revoked.cut.as_mut()).max_by_key(|cut| cut.len());
+    let Some(cut) = longest.filter(|cut| cut.len() > 1) else { return false };
+    shorten(cut, cut.len() / 2);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_a_thousand_fit_into_one_part_of_the_list() {
+        let dir = tempfile::tempdir().unwrap();
+        let ca = LocalCa::init(dir.path()).unwrap();
+        let node = |n: u16| {
+            let mut node = [9; 32];
+            node[30..].copy_from_slice(&n.to_be_bytes());
+            NodeId(node)
+        };
+        let cut = Cut::from([(Incarnation(1_700_000_000), Seq(400))]);
+        let revoked = Revoked { not_after: 1_800_000_000, cut: Some(cut.clone()) };
+        let mut nodes: BTreeMap<_, _> = (0..1_060).map(|n| (node(n), revoked.clone())).collect();
+        let part = ca.sign(9, 7, 1, &mut nodes).unwrap();
+        let list = [Arc::new(part)].into_iter().fold(Revocations::default(), |mut list, part| {
+            list.take(part);
+            list
+        });
+        fs::write(LocalCa::revocations_path(ca.home()), file(&list)).unwrap();
+        let done = ca.revoke(node(2_000), Some(cut)).unwrap();
+        assert_eq!((done.list.len(), done.list.number(), done.left_out), (1_061, 8, 0));
+        assert_eq!(ca.revocations().unwrap(), done.list);
+    }
+}

@@ -1,0 +1,108 @@
+//! The unit of docs/operations.md, as an unprivileged user with a read-only root: what the page says is what is run.
+//!
+//! Needs root to make namespaces of its own, so it is ignored in a plain run: `cargo test --test operations -- --ignored`, as
+//! `.ci/run` does.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const RUMORMILL: &str = env!("CARGO_BIN_EXE_rumormill");
+/// The user that the page calls by name; nobody else's number.
+const UID: u32 = 61_234;
+
+/// What the unit asks of the system, done by hand: a root of its own in which only the state directory can be written, the
+/// user, no new privileges, the address of the page. Says what comes of it.
+const SCRIPT: &str = r#"
+set -eu
+root=$1 etc=$2 program=$3 uid=$4 state=$5 command=$6 address=$7
+ip link set lo up
+ip addr add "$address/32" dev lo
+mount -t tmpfs tmpfs "$root"
+mkdir -p "$root/usr" "$root/proc" "$root/dev" "$root/etc" "$root/tmp" "$root$state"
+for dir in bin sbin lib lib64; do
+    if [ -L "/$dir" ]; then cp -d "/$dir" "$root/$dir"; elif [ -d "/$dir" ]; then mkdir "$root/$dir"; mount --bind "/$dir" "$root/$dir"; fi
+done
+mount --bind /usr "$root/usr"
+mount -t tmpfs tmpfs "$root/usr/local"
+mkdir -p "$root$(dirname "$program")"
+cp "$RUMORMILL" "$root$program"
+mount --rbind /proc "$root/proc"
+mount --rbind /dev "$root/dev"
+cp -a "$etc" "$root/etc/rumormill"
+[ -e /etc/ld.so.cache ] && cp /etc/ld.so.cache "$root/etc"
+mount -t tmpfs tmpfs "$root$state"
+chown "$uid:$uid" "$root$state"
+chmod 0755 "$root$state"
+for dir in "$root/usr/local" "$root/usr" "$root"; do mount -o remount,ro,bind "$dir"; done
+# Not a function: the signal at the end goes to the node itself.
+as="chroot $root setpriv --reuid $uid --regid $uid --clear-groups --no-new-privs"
+if $as touch /etc/rumormill/written 2>/dev/null; then echo "the root can be written"; fi
+$as $command &
+node=$!
+trap 'kill -KILL "$node" 2>/dev/null || true' EXIT
+for n in $(seq 600); do [ -S "$root$state/node.sock" ] && break; kill -0 "$node" || break; sleep 0.1; done
+$as "$program" send --state "$state" 'from the unit'
+$as "$program" log --state "$state"
+$as "$program" peers --state "$state"
+kill -TERM "$node"
+code=0
+wait "$node" || code=$?
+echo "ended with $code"
+find "$root$state" -mindepth 1 | sed "s|$root||" | sort
+"#;
+
+fn block<'a>(page: &'a str, language: &str) -> &'a str {
+    let open = format!("```{language}\n");
+    let begin = page.find(&open).unwrap_or_else(|| panic!("the page has no block of {language}"));
+    let rest = page.get(begin + open.len()..).unwrap();
+    rest.get(..rest.find("```").unwrap()).unwrap()
+}
+
+fn setting<'a>(block: &'a str, key: &str) -> &'a str {
+    let value = block.lines().find_map(|line| line.trim().strip_prefix(key)?.trim_start().strip_prefix('='));
+    value.unwrap_or_else(|| panic!("the page says no {key}")).trim().trim_matches('"')
+}
+
+fn done(command: &mut Command) -> Output {
+    command.env("RUMORMILL", RUMORMILL).stdin(Stdio::null()).output().unwrap()
+}
+
+#[test]
+#[ignore = "needs root and the ip command (Debian: iproute2)"]
+fn the_unit_of_the_page_runs_as_its_user_with_a_read_only_root() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations.md")).unwrap();
+    let (unit, toml) = (block(&page, "ini"), block(&page, "toml"));
+    assert_eq!(setting(unit, "ProtectSystem"), "strict", "the root is read-only");
+    assert_eq!(setting(unit, "User"), "rumormill");
+    assert!(!unit.contains("ReadWritePaths"), "nothing but the state directory is written");
+    let command = setting(unit, "ExecStart");
+    let state = format!("/var/lib/{}", setting(unit, "StateDirectory"));
+    assert_eq!(setting(toml, "state"), state);
+    let (name, address) = (setting(toml, "name"), setting(toml, "listen").rsplit_once(':').unwrap().0);
+
+    // Steps 1 to 3 of the page.
+    let dir = tempfile::tempdir().unwrap();
+    let (home, etc, root) = (dir.path().join("ca"), dir.path().join("etc"), dir.path().join("root"));
+    for words in [&["certs", "init"][..], &["certs", "issue", name, "--out", &etc.display().to_string()]] {
+        let made = done(Command::new(RUMORMILL).args(words).arg("--home").arg(&home));
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+    fs::write(etc.join("node.toml"), toml).unwrap();
+    fs::create_dir(&root).unwrap();
+    let owner = Command::new("chown").arg("-R").arg(format!("{UID}:{UID}")).arg(&etc).status().unwrap();
+    assert!(owner.success());
+
+    let program = command.split_whitespace().next().unwrap();
+    let mut words = Command::new("unshare");
+    words.args(["--mount", "--net", "--propagation", "private", "sh", "-c", SCRIPT, "unit"]);
+    words.arg(&root).arg(&etc).args([program, &UID.to_string(), &state, command, address]);
+    let run = done(&mut words);
+    let (told, log) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    let all = format!("{told}\n{log}");
+    assert!(run.status.success(), "{all}");
+    assert!(!told.contains("the root can be written"), "{all}");
+    assert!(told.contains("from the unit") && told.contains("ended with 0"), "{all}");
+    assert!(told.contains(&format!("{state}/log.db")) && told.contains(".incarnation"), "{all}");
+}

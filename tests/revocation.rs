@@ -1,0 +1,151 @@
+//! Revocation by the real programs: while nodes run, after they were started again, at a full store; and links that end with
+//! their certificates.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
+
+#[path = "support/nodes.rs"]
+mod nodes;
+
+use std::fs;
+use std::time::Duration;
+
+use nodes::{Net, Node, rumormill, until};
+use rumormill_transport::LocalCa;
+
+fn state(node: &Node) -> &str {
+    node.state.to_str().unwrap()
+}
+
+/// The file of the list goes: what a node knows now it knows by its store.
+fn forget_file(net: &Net) {
+    fs::remove_file(net.home().join("revoked.bin")).unwrap();
+}
+
+#[test]
+fn a_revoked_key_is_cut_by_default_and_stays_so_when_nodes_are_started_again() {
+    let net = Net::new();
+    let mut alice = net.start("alice", &[]);
+    let mut bob = net.start("bob", &[&alice]);
+    let mut carol = net.start("carol", &[&bob]);
+    for text in ["one", "two"] {
+        carol.send(text);
+    }
+    until("alice has them", || alice.texts().len() == 2);
+    let said = net.certs(&["revoke", "carol", "--state", state(&alice)]);
+    assert!(said.contains("its first 2 messages count, later ones do not"), "{said}");
+    until("all know", || [&alice, &bob].iter().all(|node| node.metric("node_revocation_list") == 1));
+    until("carol has no link", || bob.peers().len() == 1 && carol.peers().is_empty());
+    until("each knows what the other has", || {
+        bob.peers()[0]["revocations"] == 1 && alice.peers()[0]["revocations"] == 1
+    });
+    let shown = alice.ask(&["peers"]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("revocation list 1 of 20") && shown.contains("1 nodes"), "{shown}");
+    // She comes again, after the loss of her store too.
+    carol.says("this node is revoked");
+    carol.term();
+    fs::remove_dir_all(&carol.state).unwrap();
+    carol.start();
+    forget_file(&net);
+    bob.kill();
+    bob.start();
+    alice.term();
+    alice.start();
+    for node in [&alice, &bob] {
+        assert_eq!(node.metric("node_revocation_list"), 1, "known at once after a restart");
+        assert!(node.metric("node_revocation_issued") > 1_700_000_000);
+    }
+    until("they are linked", || alice.peers().len() == 1 && bob.peers().len() == 1);
+    alice.send("still here");
+    until("bob has it", || bob.texts() == ["one", "two", "still here"]);
+    assert_eq!(alice.texts(), ["one", "two", "still here"]);
+    assert_eq!(bob.metric("node_revoked_nodes"), 1);
+    assert!(carol.peers().is_empty());
+}
+
+#[test]
+fn without_a_node_that_says_what_counts_the_way_has_to_be_named() {
+    let net = Net::new();
+    let id = "11".repeat(32);
+    let run = |words: &[&str]| {
+        let mut command = rumormill();
+        command.current_dir(net.dir.path()).args(["certs", "revoke", &id, "--home"]).arg(net.home()).args(words);
+        let done = command.output().unwrap();
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    let (code, said) = run(&[]);
+    assert_eq!(code, Some(2), "{said}");
+    for word in ["no running node", "nothing was changed", "--state", "--no-cut", "--cut-all", "signs later"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    let (code, said) = run(&["--state", "nowhere"]);
+    assert_eq!(code, Some(2), "{said}");
+    let other = Net::new();
+    let stranger = other.start("stranger", &[]);
+    let (code, said) = run(&["--state", state(&stranger)]);
+    assert!(code == Some(2) && said.contains("another network"), "{said}");
+    assert!(!net.home().join("revoked.bin").exists(), "nothing was changed");
+    assert_eq!(run(&["--no-cut", "--cut-all"]).0, Some(2));
+    assert!(net.certs(&["revoke", &id, "--no-cut"]).contains("all its messages count, later ones too"));
+    assert!(net.certs(&["revoke", &id, "--cut-all"]).contains("none of its messages counts"));
+    let shown = net.certs(&["show"]);
+    assert!(shown.contains("list 2, issued 20") && shown.contains("none of its messages counts"), "{shown}");
+    let shown: serde_json::Value = serde_json::from_str(&net.certs(&["show", "--json"])).unwrap();
+    assert!(shown["revocations_issued"].as_u64().unwrap() > 1_700_000_000, "{shown}");
+}
+
+#[test]
+fn a_list_is_kept_at_a_full_store() {
+    let net = Net::new();
+    let mut alice = net.node("alice", &[]);
+    alice.words.extend(["--store-max".into(), "1MiB".into()]);
+    alice.start();
+    let mut talk = alice.talk().unwrap();
+    let text = "x".repeat(30_000);
+    let mut sent = 0;
+    while talk.send(&text).is_ok() {
+        sent += 1;
+        assert!(sent < 100, "it never fills");
+    }
+    net.certs(&["revoke", &"22".repeat(32), "--state", state(&alice)]);
+    until("it is in force", || alice.metric("node_revocation_list") == 1);
+    // In force comes before durable: a node that leaves in order has committed what waited.
+    assert_eq!(alice.term(), Some(0));
+    forget_file(&net);
+    alice.start();
+    assert_eq!(alice.metric("node_revocation_list"), 1);
+}
+
+#[test]
+fn a_link_ends_when_a_certificate_does_and_both_sides_say_why() {
+    let net = Net::new();
+    let alice = net.start("alice", &[]);
+    let dir = net.dir.path().join("short");
+    let issued = LocalCa::open(&net.home()).unwrap().issue("bob", Duration::from_secs(15), Some(&dir)).unwrap();
+    let mut bob = net.node("bob", &[&alice]);
+    bob.words.drain(..2);
+    for (key, path) in [("--cert", &issued.certificate), ("--key", &issued.key), ("--ca", &issued.ca)] {
+        bob.words.extend([key.to_owned(), path.display().to_string()]);
+    }
+    bob.start();
+    until("a link", || alice.peers().len() == 1);
+    let ends = alice.peers()[0]["certificate_not_after"].as_u64().unwrap();
+    let shown = String::from_utf8_lossy(&alice.ask(&["peers"]).stdout).into_owned();
+    assert!(shown.contains("bob's certificate ends in 0 days"), "{shown}");
+    alice.says("the certificate of a neighbour ends in 0 days");
+    bob.says("our certificate ends in 0 days");
+    until("no link", || alice.peers().is_empty() && bob.peers().is_empty());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    assert!(now > ends, "not before its time");
+    // Whichever side sees it first tells the other.
+    let says_one =
+        |node: &Node, words: [&str; 2]| until(words[0], || words.iter().any(|words| node.said().contains(words)));
+    says_one(&alice, ["the certificate of bob has expired", "the certificate of this side has expired"]);
+    says_one(&bob, ["the certificate of bob has expired", "your certificate has expired"]);
+    bob.says("our certificate has expired: it ended 20");
+    let shown = String::from_utf8_lossy(&bob.ask(&["peers"]).stdout).into_owned();
+    assert!(shown.contains("our certificate has expired"), "{shown}");
+    // It is no misbehaviour: with a renewed certificate bob is linked again at once, without a restart.
+    LocalCa::open(&net.home()).unwrap().issue("bob", Duration::from_secs(86_400), Some(&dir)).unwrap();
+    bob.says("new links use the renewed certificate");
+    until("linked again", || alice.peers().len() == 1);
+}

@@ -1,0 +1,144 @@
+//! What the real program makes of a state directory, keys and settings that are not as they should be.
+#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "a test")]
+
+#[path = "support/nodes.rs"]
+mod nodes;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
+use std::process::Output;
+
+use nodes::{Net, rumormill, until};
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn said(done: &Output) -> String {
+    String::from_utf8_lossy(&done.stderr).into_owned()
+}
+
+fn certs(net: &Net, words: &[&str], more: &[&Path]) -> Output {
+    rumormill().arg("certs").args(words).args(more).arg("--home").arg(net.home()).output().unwrap()
+}
+
+#[test]
+fn settings_that_cannot_be_meant_are_refused_with_the_reason_and_code_2() {
+    let dir = tempfile::tempdir().unwrap();
+    let cases: [(&[&str], &str); 8] = [
+        (&["--state", ""], "state"),
+        (&["--state", "file:x"], "not a URI"),
+        (&["--state", "s", "--home", ""], "home"),
+        (&["--state", "s", "--socket", ""], "socket"),
+        (&["--state", "s", "--neighbour", "127.0.0.1:0"], "1 to 65535"),
+        (&["--state", "s", "--neighbour", "bob@0.0.0.0:20000"], "one host"),
+        (&["--state", "s", "--neighbour", "[::]:20000"], "one host"),
+        (&["--state", "s", "--neighbour", "224.0.0.1:20000"], "one host"),
+    ];
+    for (words, reason) in cases {
+        let done = rumormill().current_dir(&dir).args(["node", "--name", "a"]).args(words).output().unwrap();
+        assert_eq!(done.status.code(), Some(2), "{words:?}: {}", said(&done));
+        assert!(said(&done).contains(reason), "{words:?}: {}", said(&done));
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 0, "nothing is made");
+    }
+    for words in [&["certs", "init", "--home", ""][..], &["certs", "issue", "a", "--out", ""], &["log", "--state", ""]]
+    {
+        let done = rumormill().current_dir(&dir).args(words).output().unwrap();
+        assert_eq!(done.status.code(), Some(2), "{words:?}: {}", said(&done));
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 0, "nothing is made");
+    }
+}
+
+#[test]
+fn a_store_that_goes_from_under_a_node_ends_it_and_is_missed_until_somebody_says_so() {
+    let net = Net::new();
+    let mut alice = net.start("alice", &[]);
+    let (_, before, _) = nodes::place(&alice.send("one"));
+    fs::remove_file(alice.state.join("log.db")).unwrap();
+    let mut child = alice.child.take().unwrap();
+    until("it ends by itself", || child.try_wait().unwrap().is_some());
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{}", alice.said());
+    alice.says("was removed or renamed");
+    alice.says("--restored");
+    alice.spawn();
+    let mut child = alice.child.take().unwrap();
+    until("it does not start", || child.try_wait().unwrap().is_some());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    alice.says("is gone, and the mark beside it says that there was one");
+    assert!(!alice.state.join("log.db").exists());
+    alice.words.push("--restored".into());
+    alice.start();
+    let (_, now, _) = nodes::place(&alice.send("two"));
+    assert!(now > before, "a new incarnation: {now} after {before}");
+    assert_eq!(alice.texts(), ["two"]);
+    assert_eq!(alice.term(), Some(0));
+    // A directory that is gone as a whole is a new one.
+    alice.words.pop();
+    fs::remove_dir_all(&alice.state).unwrap();
+    alice.start();
+    assert!(alice.texts().is_empty());
+}
+
+#[test]
+fn under_another_ca_a_node_does_not_start_and_says_whose_its_store_is() {
+    let (ours, other) = (Net::new(), Net::new());
+    let mut alice = ours.start("alice", &[]);
+    alice.send("one");
+    assert_eq!(alice.term(), Some(0));
+    let home = other.home().display().to_string();
+    let words = ["node", "--name", "alice", "--home", &home, "--listen", "127.0.0.1:0", "--state"];
+    let done = rumormill().args(words).arg(&alice.state).output().unwrap();
+    let id = |net: &Net| net.certs(&["show"]).lines().find_map(|l| Some(l.strip_prefix("network")?.trim().to_owned()));
+    let (found, given) = (id(&ours).unwrap(), id(&other).unwrap());
+    assert_eq!(done.status.code(), Some(1), "{}", said(&done));
+    let told = said(&done);
+    assert!(told.contains(&found) && told.contains(&given) && told.contains("--state"), "{told}");
+}
+
+#[test]
+fn keys_and_directories_of_others_are_neither_certified_nor_used() {
+    let net = Net::new();
+    let out = net.dir.path().join("out");
+    fs::create_dir(&out).unwrap();
+    mode(&out, 0o777);
+    let done = certs(&net, &["issue", "alice", "--out"], &[&out]);
+    assert_eq!(done.status.code(), Some(1));
+    assert!(said(&done).contains("written by others"), "{}", said(&done));
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
+    mode(&out, 0o700);
+    assert!(certs(&net, &["issue", "alice", "--out"], &[&out]).status.success());
+    // A key that others may have: neither used nor certified once more.
+    let key = out.join("key.pem");
+    for (bits, reason) in [(0o644, "everybody can read"), (0o620, "written by others")] {
+        mode(&key, bits);
+        let files = ["cert", "key", "ca"].map(|file| format!("{}", out.join(format!("{file}.pem")).display()));
+        let [cert, key, ca] = &files;
+        let words = ["node", "--name", "alice", "--cert", cert, "--key", key, "--ca", ca, "--store", "memory"];
+        let done = rumormill().args(words).args(["--listen", "127.0.0.1:0"]).output().unwrap();
+        assert_eq!(done.status.code(), Some(1));
+        assert!(said(&done).contains(reason) && said(&done).contains("key.pem"), "{}", said(&done));
+        let done = certs(&net, &["issue", "alice", "--out"], &[&out]);
+        assert!(done.status.code() == Some(1) && said(&done).contains(reason), "{}", said(&done));
+    }
+    mode(&key, 0o600);
+    if rustix::process::geteuid().is_root() {
+        chown(&key, Some(61_234), None).unwrap();
+        let done = certs(&net, &["issue", "alice", "--out"], &[&out]);
+        assert!(done.status.code() == Some(1) && said(&done).contains("another user"), "{}", said(&done));
+    } else {
+        eprintln!("a key of another user: skipped, only root can give one away");
+    }
+    // The CA's home.
+    let place = net.home();
+    mode(&place, 0o770);
+    for words in [&["init"][..], &["issue", "bob"], &["revoke", "alice"], &["show"]] {
+        let done = certs(&net, words, &[]);
+        assert!(done.status.code() == Some(1), "{words:?}: {}", said(&done));
+        assert!(said(&done).contains("written by others"), "{words:?}: {}", said(&done));
+    }
+    mode(&place, 0o700);
+    mode(&place.join("ca/ca.key"), 0o644);
+    let done = certs(&net, &["issue", "bob"], &[]);
+    assert!(said(&done).contains("everybody can read"), "{}", said(&done));
+}

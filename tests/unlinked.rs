@@ -1,0 +1,82 @@
+//! A neighbour that cannot be linked: tried less and less, and `rumormill peers` says why.
+#![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
+
+#[path = "support/hostile.rs"]
+mod hostile;
+#[path = "support/nodes.rs"]
+mod nodes;
+
+use hostile::Member;
+use nodes::{Net, Node, until};
+use serde_json::Value;
+
+fn unlinked(node: &Node) -> Vec<Value> {
+    let all = node.asked(&["peers", "--json"]).remove(0).as_array().unwrap().clone();
+    all.into_iter().filter(|one| one["linked"] == false).collect()
+}
+
+fn says_of_its_neighbour(node: &Node, words: &str) -> Value {
+    let mut last = Value::Null;
+    until(&format!("{} says {words:?}", node.name), || {
+        last = unlinked(node).first().cloned().unwrap_or_default();
+        last["reason"].as_str().is_some_and(|reason| reason.contains(words))
+    });
+    last
+}
+
+#[test]
+fn the_true_reason_is_in_peers_and_tries_grow_rare() {
+    let (net, other) = (Net::new(), Net::new());
+    let alice = net.start("alice", &[]);
+    let mut stranger = other.node("stranger", &[&alice]);
+    stranger.start();
+    let refused = says_of_its_neighbour(&stranger, "certificate from another CA");
+    assert_eq!((&refused["name"], refused["addr"].as_str()), (&"alice".into(), Some(alice.addr.to_string().as_str())));
+    // 100 ms, doubled each time: nine tries take 25 s at least half of the time each; twice a second would be many more.
+    until("some tries", || unlinked(&stranger)[0]["tries"].as_u64().unwrap() >= 4);
+    let text = String::from_utf8(stranger.ask(&["peers"]).stdout).unwrap();
+    assert!(
+        text.contains("no links") && text.contains("certificate from another CA") && text.contains(" tries, the last "),
+        "{text}"
+    );
+    assert!(stranger.said().matches("no link yet").count() <= 2, "said once: {}", stranger.said());
+
+    let mut nobody = net.node("bob", &[&net.node("carol", &[])]);
+    nobody.start();
+    says_of_its_neighbour(&nobody, "Connection refused");
+}
+
+#[test]
+fn a_neighbour_that_says_when_to_come_again_is_left_alone_until_then() {
+    let net = Net::new();
+    let mallory = Member::new(&net.home(), "mallory");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let reason = "x\n\u{202e}full";
+    let (addr, come) = runtime.block_on(async {
+        let mut listener = mallory.endpoint.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let addr = listener.local_addr();
+        let (count, come) = tokio::sync::watch::channel(0);
+        tokio::spawn(async move {
+            while let Some(mut opened) = listener.accept().await {
+                count.send_modify(|count| *count += 1);
+                let bye = hostile::encoded(&rumormill_wire::native::Frame::Bye(rumormill_wire::native::Bye {
+                    code: rumormill_wire::native::ByeCode::OVERLOAD,
+                    retry_after_s: 300,
+                    reason: reason.into(),
+                }));
+                let _ = opened.writer.send([bye.as_slice()]).await;
+                opened.writer.close().await;
+            }
+        });
+        (addr, come)
+    });
+    let mut alice = net.node("alice", &[]);
+    alice.words.extend(["--neighbour".into(), format!("mallory@{addr}")]);
+    alice.start();
+    let told = says_of_its_neighbour(&alice, "it said goodbye (code 8)");
+    assert_eq!(told["said"], reason);
+    assert!((290..=300).contains(&told["next_s"].as_u64().unwrap()), "{told}");
+    assert_eq!((&told["tries"], *come.borrow()), (&1.into(), 1));
+    let text = String::from_utf8(alice.ask(&["peers"]).stdout).unwrap();
+    assert!(text.contains("it said \"x\\n\\u{202e}full\"") && text.lines().count() == 2, "{text}");
+}
