@@ -7,7 +7,7 @@ use rumormill_store::OrderKey;
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::handle::{LogError, MAX_PAGE, NodeHandle};
-use crate::hub::{Fence, News};
+use crate::hub::{Fence, News, Told};
 use crate::lock;
 use crate::view::{AHEAD_US, Message, Place};
 
@@ -25,7 +25,7 @@ pub enum Next {
 /// One who follows.
 pub struct Follow {
     node: NodeHandle,
-    coming: broadcast::Receiver<News>,
+    coming: broadcast::Receiver<Told>,
     so_far: Arc<SoFar>,
 }
 
@@ -83,15 +83,19 @@ impl Follow {
                 () = self.node.stopped() => return Next::End,
                 news = self.coming.recv() => news,
             };
-            let messages = match news {
-                Ok(News::Committed(committed)) => self.node.rules().bundle(&committed),
-                Ok(News::Due(messages)) => {
+            let news = match news {
+                Ok(told) => told.get(),
+                Err(RecvError::Lagged(times)) => return Next::Missed(times),
+                Err(RecvError::Closed) => return Next::End,
+            };
+            let messages = match news.as_deref() {
+                Some(News::Committed(committed)) => self.node.rules().bundle(committed),
+                Some(News::Due(messages)) => {
                     // What was withdrawn since it was found is not told.
                     let rules = self.node.rules();
                     messages.iter().filter(|message| rules.counts(&message.place)).cloned().collect()
                 }
-                Err(RecvError::Lagged(times)) => return Next::Missed(times),
-                Err(RecvError::Closed) => return Next::End,
+                None => return Next::Missed(1),
             };
             if !messages.is_empty() {
                 return Next::Messages(messages);

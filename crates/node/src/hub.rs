@@ -13,6 +13,7 @@ mod due;
 mod gone;
 mod last_words;
 mod lists;
+mod news;
 mod perform;
 
 mod links;
@@ -28,7 +29,7 @@ use rumormill_store::Record;
 use rumormill_transport::Bans;
 use rumormill_wire::{Clock, Origin, Seq};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, broadcast, oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use crate::check::{Checker, Job};
 use crate::clock::{NodeClock, WALL_STEP_US};
@@ -39,12 +40,9 @@ use crate::link::Link;
 use crate::link::neighbours::Neighbours;
 use crate::lock;
 use crate::pace::Pace;
-use crate::view::Message;
 use clocks::Clocks;
 use due::Due;
-
-/// Committed bundles that a follower may lag behind before it is told that it missed some.
-const FOLLOW_BUNDLES: usize = 1_024;
+use news::Followers;
 
 pub(crate) use commits::{INCARNATION_KEY, incarnation_record};
 
@@ -52,6 +50,7 @@ pub use clocks::own_clock_suspected;
 pub(crate) use due::Fence;
 pub(crate) use last_words::{LAST_COMMIT, LAST_WORDS, LastWords};
 pub(crate) use links::Admission;
+pub use news::{News, Told};
 
 /// What a submitted message became.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,15 +72,6 @@ pub struct Committed {
     pub received_us: u64,
     /// Messages of it with a later clock are told when their time has come.
     pub until_us: u64,
-}
-
-/// What those who follow are told.
-#[derive(Debug, Clone)]
-pub enum News {
-    /// A bundle is durable.
-    Committed(Arc<Committed>),
-    /// The time of these messages has come, of bundles that have been durable for some time.
-    Due(Arc<[Message]>),
 }
 
 /// Why a message was not written.
@@ -157,7 +147,7 @@ pub(crate) struct Hub {
     timer: Notify,
     space: Notify,
     links_changed: watch::Sender<u64>,
-    followers: broadcast::Sender<News>,
+    followers: Followers,
     /// What was due is told.
     told: Notify,
     stopping: watch::Sender<bool>,
@@ -217,7 +207,7 @@ impl Hub {
             timer: Notify::new(),
             space: Notify::new(),
             links_changed: watch::Sender::new(0),
-            followers: broadcast::Sender::new(FOLLOW_BUNDLES),
+            followers: Followers::new(),
             told: Notify::new(),
             stopping: watch::Sender::new(false),
             failed: AtomicBool::new(false),

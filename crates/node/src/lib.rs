@@ -46,7 +46,7 @@ pub use config::{ConfigError, NodeConfig, NodeOptions};
 pub use doors::DoorInfo;
 pub use follow::{Follow, Next};
 pub use handle::{LogError, NodeHandle, PeerInfo, Pending};
-pub use hub::{Committed, News, Receipt, SubmitError, own_clock_suspected};
+pub use hub::{Committed, News, Receipt, SubmitError, Told, own_clock_suspected};
 pub use link::Direction;
 pub use link::neighbours::NeighbourInfo;
 pub use process::{ProcessArgs, run_process};

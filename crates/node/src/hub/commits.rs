@@ -132,7 +132,7 @@ impl Hub {
         state.stored = state.stored.max(appends);
         let open = usize::try_from(state.appends.saturating_sub(appends)).unwrap_or(usize::MAX);
         let done = state.uncommitted.len().saturating_sub(open);
-        let followed = self.followers.receiver_count() > 0;
+        let followed = self.followers.count() > 0;
         let mut messages = 0_u64;
         let until_us = state.due.until(self.wall_us());
         let mut seen = Vec::new();
@@ -147,7 +147,7 @@ impl Hub {
                 seen.push((header.origin.node, off_us));
             }
             if followed {
-                let _ = self.followers.send(News::Committed(Arc::new(Committed { until_us, ..news })));
+                self.followers.tell(News::Committed(Arc::new(Committed { until_us, ..news })));
             }
         }
         self.compare_clocks(state, seen);

@@ -14,7 +14,7 @@ use rumormill_wire::{Clock, Incarnation, NodeId, Origin, Seq};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
-use super::{Committed, Hub, News, State};
+use super::{Hub, News, State, Told};
 use crate::lock;
 use crate::view::{AHEAD_US, Message, Rules};
 
@@ -27,7 +27,7 @@ const TOGETHER: usize = 128;
 /// Bytes of text told together, as much as in a bundle: news that wait for a follower are bounded by their number.
 const TOGETHER_BYTES: usize = 64 * 1024;
 /// News that may wait for the slowest follower before more is found for it, and for how long that is minded.
-const WAITING: usize = super::FOLLOW_BUNDLES / 2;
+const WAITING: usize = super::news::FOLLOW_NEWS / 2;
 const PATIENCE: Duration = Duration::from_millis(100);
 /// A range is read so often again because more of it came meanwhile; what comes still later is told as it comes.
 const PASSES: usize = 16;
@@ -124,7 +124,7 @@ impl Fence {
 
 /// Where a follower begins.
 pub(crate) struct Beginning {
-    pub(crate) coming: broadcast::Receiver<News>,
+    pub(crate) coming: broadcast::Receiver<Told>,
     /// What is behind it is not told any more.
     pub(crate) fence: Fence,
     /// Nor is what is up to this clock.
@@ -162,7 +162,7 @@ impl Hub {
             }
             let begun = {
                 let mut state = lock(&self.state);
-                state.due.begin(self.wall_us(), self.followers.receiver_count() > 0)
+                state.due.begin(self.wall_us(), self.followers.count() > 0)
             };
             if let Some((from, until)) = begun {
                 let start = Instant::now();
@@ -200,7 +200,7 @@ impl Hub {
     async fn tell_range(self: &Arc<Self>, mut range: Range) -> Result<(Option<u64>, Option<Range>), StoreError> {
         let mut after = Some(OrderKey { clock: Clock(range.from), origin: LAST, seq: Seq(u64::MAX) });
         loop {
-            if self.followers.receiver_count() == 0 {
+            if self.followers.count() == 0 {
                 // Nobody is there to be told; what comes behind is looked for another time.
                 return Ok((Some(range.until.saturating_add(1)), Some(range)));
             }
@@ -214,7 +214,7 @@ impl Hub {
             let Found { messages, last, next, end } = read?;
             for part in parts(messages) {
                 self.let_followers_read().await;
-                let _ = self.followers.send(News::Due(part.into()));
+                self.followers.tell(News::Due(part));
             }
             after = last.or(after);
             if end {
@@ -226,7 +226,7 @@ impl Hub {
     /// A follower that does not read is not waited for long: it will be told that it missed some.
     async fn let_followers_read(&self) {
         let begun = Instant::now();
-        while self.followers.len() > WAITING && begun.elapsed() < PATIENCE {
+        while self.followers.waiting() > WAITING && begun.elapsed() < PATIENCE {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
@@ -284,17 +284,6 @@ struct Found {
     last: Option<OrderKey>,
     next: Option<u64>,
     end: bool,
-}
-
-impl News {
-    /// The bundle that became durable, if it is news of one.
-    #[must_use]
-    pub fn committed(&self) -> Option<&Arc<Committed>> {
-        match self {
-            Self::Committed(committed) => Some(committed),
-            Self::Due(_) => None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use rumormill_wire::native::{ByeCode, MessageKind};
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{broadcast, oneshot, watch};
 
-use super::{Hub, News, Outcome, SubmitError};
+use super::{Hub, Outcome, SubmitError, Told};
 use crate::counters::Counters;
 use crate::lock;
 
@@ -73,7 +73,7 @@ impl Hub {
     }
 
     /// Bundles as they become durable.
-    pub(crate) fn follow(&self) -> broadcast::Receiver<News> {
+    pub(crate) fn follow(&self) -> broadcast::Receiver<Told> {
         self.followers.subscribe()
     }
 

@@ -15,7 +15,7 @@ use super::inbox::Found;
 use super::record::Key;
 use super::seal::SUITE;
 use super::{LettersDesk, Post};
-use crate::hub::{Committed, News};
+use crate::hub::{Committed, News, Told};
 use crate::lock;
 use crate::view::Rules;
 
@@ -43,7 +43,7 @@ impl From<io::Error> for Stuck {
 }
 
 /// Until the node stops.
-pub(crate) async fn run(desk: LettersDesk, coming: Receiver<News>) {
+pub(crate) async fn run(desk: LettersDesk, coming: Receiver<Told>) {
     let node = desk.0.node.clone();
     tokio::select! {
         () = node.stopped() => {}
@@ -58,7 +58,16 @@ async fn save(desk: &LettersDesk) {
     }
 }
 
-async fn follow(desk: &LettersDesk, mut coming: Receiver<News>) {
+/// Of news, the bundle that became durable.
+fn take(told: &Told, bundles: &mut Vec<Arc<Committed>>, missed: &mut bool) {
+    match told.get().as_deref() {
+        Some(News::Committed(committed)) => bundles.push(Arc::clone(committed)),
+        Some(News::Due(_)) => {}
+        None => *missed = true,
+    }
+}
+
+async fn follow(desk: &LettersDesk, mut coming: Receiver<Told>) {
     let mut saving = interval(SAVE_EVERY);
     saving.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reading = Reading { desk, again: None };
@@ -73,13 +82,13 @@ async fn follow(desk: &LettersDesk, mut coming: Receiver<News>) {
             first = coming.recv() => {
                 let (mut bundles, mut lagged) = (Vec::new(), false);
                 match first {
-                    Ok(first) => bundles.extend(first.committed().cloned()),
+                    Ok(first) => take(&first, &mut bundles, &mut lagged),
                     Err(RecvError::Lagged(_)) => lagged = true,
                     Err(RecvError::Closed) => return,
                 }
                 while bundles.len() < MAX_TOGETHER {
                     match coming.try_recv() {
-                        Ok(next) => bundles.extend(next.committed().cloned()),
+                        Ok(next) => take(&next, &mut bundles, &mut lagged),
                         Err(TryRecvError::Lagged(_)) => lagged = true,
                         Err(TryRecvError::Empty | TryRecvError::Closed) => break,
                     }
