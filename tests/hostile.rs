@@ -30,7 +30,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mallory::Mallory;
-use nodes::{Net, Node, until};
+use nodes::{Net, Node, Talk, until};
+use serde_json::Value;
 use ways::Way;
 
 /// What an honest node may grow by in memory, whatever a member does.
@@ -84,12 +85,26 @@ fn latencies(from: &Node, to: &Node, mark: &str, time: Duration) -> Vec<u128> {
         let text = format!("{mark} {}", took.len());
         let sent = Instant::now();
         talk.send(&text).unwrap();
-        while follow.line().unwrap()["text"] != text {}
+        wait_for(&mut follow, to, &text);
         took.push(sent.elapsed().as_millis());
         thread::sleep(Duration::from_millis(50));
     }
     took.sort_unstable();
     took
+}
+
+/// Waits until a follower is told a text, or, if it was too slow for some, until the log has it.
+fn wait_for(follow: &mut Talk, at: &Node, text: &str) {
+    loop {
+        match follow.line_unless_missed().unwrap() {
+            Some(line) if line["text"] == text => return,
+            Some(_) => {}
+            None => {
+                let is_it = |line: &Value| line["text"] == text;
+                return until("it is in the log", || at.talk().unwrap().last(500).unwrap().iter().any(is_it));
+            }
+        }
+    }
 }
 
 fn part(sorted: &[u128], of_hundred: usize) -> u128 {

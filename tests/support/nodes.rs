@@ -256,8 +256,24 @@ impl Talk {
         Ok(self.next()?["line"].take())
     }
 
+    /// The same; `None` if it was too slow for some.
+    pub fn line_unless_missed(&mut self) -> std::io::Result<Option<Value>> {
+        let mut reply = self.next()?;
+        Ok(reply["missed"].is_null().then(|| reply["line"].take()))
+    }
+
     pub fn log(&mut self) -> std::io::Result<Vec<Value>> {
         self.put(&json!({"do": "log"}))?;
+        self.lines()
+    }
+
+    /// The last lines of the log.
+    pub fn last(&mut self, count: usize) -> std::io::Result<Vec<Value>> {
+        self.put(&json!({"do": "log", "last": count}))?;
+        self.lines()
+    }
+
+    fn lines(&mut self) -> std::io::Result<Vec<Value>> {
         let mut lines = Vec::new();
         loop {
             let mut reply = self.next()?;
