@@ -101,7 +101,7 @@ fn wait_for(follow: &mut Talk, at: &Node, text: &str) {
             Some(_) => {}
             None => {
                 let is_it = |line: &Value| line["text"] == text;
-                return until("it is in the log", || at.talk().unwrap().last(500).unwrap().iter().any(is_it));
+                return until("it is in the log", || at.talk().unwrap().last(50).unwrap().iter().any(is_it));
             }
         }
     }

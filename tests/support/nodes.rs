@@ -267,9 +267,9 @@ impl Talk {
         self.lines()
     }
 
-    /// The last lines of the log.
+    /// The last lines of the common room.
     pub fn last(&mut self, count: usize) -> std::io::Result<Vec<Value>> {
-        self.put(&json!({"do": "log", "last": count}))?;
+        self.put(&json!({"do": "log", "room": "", "last": count}))?;
         self.lines()
     }
 

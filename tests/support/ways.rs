@@ -101,7 +101,7 @@ async fn bytes(m: &Mallory, to: SocketAddr) {
     link.send(to, &m.introduction()).await;
     let (text, mut last, mut first) = (vec![b'x'; 31_000], Digest::ZERO, 1);
     loop {
-        let next = m.bundle(m.origin(1), first, last, now_us(), &[("", &text), ("", &text)]);
+        let next = m.bundle(m.origin(1), first, last, now_us(), &[("noise", &text), ("noise", &text)]);
         link.send(to, &next.rumor).await;
         (last, first) = (next.digest, first + 2);
     }

@@ -7,8 +7,8 @@ use crate::doors::Mark;
 use crate::lock;
 use crate::view::{Message, Place, Rules};
 
-/// Messages read from the store at once.
-pub const MAX_PAGE: usize = 4_096;
+/// Messages read from the store at once: of the longest, 8 MiB.
+pub const MAX_PAGE: usize = 256;
 
 /// Why the log could not be read.
 #[derive(Debug, thiserror::Error)]

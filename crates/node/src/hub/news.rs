@@ -15,7 +15,7 @@ use crate::view::Message;
 /// News that a follower may lag behind before it is told that it missed some.
 pub(super) const FOLLOW_NEWS: usize = 1_024;
 /// Bytes of the news kept for followers that lag.
-const FOLLOW_BYTES: usize = 16 << 20;
+const FOLLOW_BYTES: usize = 8 << 20;
 
 /// What those who follow are told.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ mod tests {
         let followers = Followers::new();
         let mut slow = followers.subscribe();
         let each = 64 * 1024;
-        for n in 0..400 {
+        for n in 0..300 {
             followers.tell(News::Due(vec![message(n, each)]));
             assert!(lock(&followers.recent).bytes <= FOLLOW_BYTES);
         }
@@ -138,8 +138,8 @@ mod tests {
                 _ => missed += 1,
             }
         }
-        assert_eq!(missed + seen.len(), 400);
-        assert!(seen.len() > 200 && seen.len() < 256, "as many as fit: {}", seen.len());
-        assert_eq!(seen.last(), Some(&399), "the newest");
+        assert_eq!(missed + seen.len(), 300);
+        assert!(seen.len() > 100 && seen.len() < 128, "as many as fit: {}", seen.len());
+        assert_eq!(seen.last(), Some(&299), "the newest");
     }
 }
