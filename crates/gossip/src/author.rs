@@ -1,5 +1,5 @@
-//! What this node writes itself: messages wait until the commit before returns, then go into one bundle (design: A
-//! message, from key to screen). So an idle node sends one at once, and a loaded one shares the cost of signing.
+//! What this node writes itself: messages wait until the commit before returns, then go into one bundle (ARCHITECTURE.md,
+//! "A message, from key to screen"). So an idle node sends one at once, and a loaded one shares the cost of signing.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Bundles on their way through the verifier (design: Spreading).
+//! Bundles on their way through the verifier (docs/protocol.md, B).
 //!
 //! They are keyed by place, and one copy of a place is checked at a time: another copy waits for the verdict, so a
 //! forgery cannot suppress the true one, and a copy with the same bytes costs nothing.

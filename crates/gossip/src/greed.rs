@@ -1,5 +1,5 @@
 //! A valid member can still be greedy: above a rate for each node id its chains stop advancing here, which others see
-//! as lag (design: Data). Nothing is refused for good.
+//! as lag (docs/protocol.md, G). Nothing is refused for good.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! One neighbour: cursors instead of a queue (design: Spreading).
+//! One neighbour: cursors instead of a queue (ARCHITECTURE.md, "The machine").
 //!
 //! A cursor says from which number on the neighbour lacks an origin. There is one only where the two differ, so a
 //! neighbour in sync costs nothing, and one that reads slowly costs a cursor, not a queue.

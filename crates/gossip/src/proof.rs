@@ -1,4 +1,4 @@
-//! Equivocation: two signed headers of one origin that no honest author signs both (design: Data).
+//! Equivocation: two signed headers of one origin that no honest author signs both (docs/protocol.md, E).
 
 use rumormill_wire::native::{Proof, SignedHeader};
 use rumormill_wire::{Digest, NetworkId, Origin, Seq};

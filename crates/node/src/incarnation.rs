@@ -1,4 +1,4 @@
-//! Which incarnation an identity writes under (design: Data). A number that was used is never used again, even by a node
+//! Which incarnation an identity writes under (ARCHITECTURE.md, "Decisions that shape the rest"). A number that was used is never used again, even by a node
 //! in memory that is started twice within a second: the highest one is kept in a file of its own.
 
 use std::fs::{self, File, OpenOptions};

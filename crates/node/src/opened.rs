@@ -177,7 +177,7 @@ fn highest(stored: &Stored, node: Origin) -> Option<Incarnation> {
 }
 
 /// The incarnation to go on under, or `None` for a new one: the store is new, it was damaged, or a power failure may
-/// have taken what others have seen already (design: Data).
+/// have taken what others have seen already (ARCHITECTURE.md, "Decisions that shape the rest").
 fn incarnation(stored: &Stored, node: Origin, durability: Durability) -> Option<Incarnation> {
     let lost_power = durability == Durability::Normal && !stored.clean && stored.boot_changed;
     let cut = stored.damage.iter().any(|damage| match damage {

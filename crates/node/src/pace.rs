@@ -3,7 +3,7 @@
 //! It then sends that bundle and closes the next one. On an idle node that is at once. On a loaded one, every bundle costs
 //! each receiver a signature to check, so the next should hold all that has come meanwhile: the word is held back until
 //! the bundle before has left for the neighbours and a moment has passed, for a few milliseconds at most. So bundles grow with the load by
-//! themselves (design: A message, from key to screen), even where a commit takes no time at all.
+//! themselves (ARCHITECTURE.md, "A message, from key to screen"), even where a commit takes no time at all.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What people see of the log: what is durable, in the one order, less what the rules withdraw (design: Data).
+//! What people see of the log: what is durable, in the one order, less what the rules withdraw (ARCHITECTURE.md, "A message, from key to screen").
 //!
 //! Withdrawn are messages from a fork's place on, those that a revocation cuts, and kinds that are not shown. A clock more
 //! than a minute ahead of ours hides a message until ours comes near. One that came more than a minute after its

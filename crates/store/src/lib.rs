@@ -1,4 +1,4 @@
-//! The durable log on SQLite, and its in-memory twin behind the same trait (design: Store).
+//! The durable log on SQLite, and its in-memory twin behind the same trait.
 //!
 //! One row holds one bundle. Commits come in groups through one [`Writer`] thread; readers have connections of their own.
 //! SQLite keeps no page checksums, so every row carries a seal that is checked whenever it is read, and all of them are

@@ -1,4 +1,4 @@
-//! Group commit: one thread, one transaction for all that waits (design: Store).
+//! Group commit: one thread, one transaction for all that waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! Our end of all links, and dialling (design: Identity and links). Accepting is in `accept`.
+//! Our end of all links, and dialling. Accepting is in `accept`.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

@@ -1,4 +1,4 @@
-//! Before TLS: what connections from anywhere may cost (design: Identity and links).
+//! Before TLS: what connections from anywhere may cost.
 //!
 //! An address belongs to a prefix (/24, /48); the address of a known member is a class of its own. A class may have only so
 //! many handshakes in flight, and when it has, its oldest makes room: a handshake that goes on takes milliseconds, one that

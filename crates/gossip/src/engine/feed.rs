@@ -1,4 +1,4 @@
-//! Feeding links from their cursors (design: Spreading). Nothing here waits for a peer: a link whose window is used up
+//! Feeding links from their cursors (ARCHITECTURE.md, "The machine"). Nothing here waits for a peer: a link whose window is used up
 //! is passed over until it has taken something.
 
 use rumormill_wire::native::{Frame, Member, RangeRequest};

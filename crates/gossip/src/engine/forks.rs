@@ -1,4 +1,4 @@
-//! Equivocation: found, proved, contained (design: Data).
+//! Equivocation: found, proved, contained (docs/protocol.md, E).
 //!
 //! Two branches show themselves as a bundle that overlaps ours, one whose "previous" is not our head, or a STATUS with our
 //! number and another head. From there the search walks down, a bundle of each branch at a time, to where they part, so

@@ -56,7 +56,7 @@ use crate::uncommitted::Uncommitted;
 /// A peer that sends what no honest node sends is not taken again for so long.
 const BAN_US: u64 = 60_000_000;
 
-/// A difference older than this means "not in sync" (design: Spreading).
+/// A difference older than this means "not in sync" (docs/protocol.md, S).
 const SYNC_AGE_US: u64 = 2_000_000;
 
 /// Why an input was not taken. Nothing changed then.

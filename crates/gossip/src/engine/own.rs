@@ -1,4 +1,4 @@
-//! Our own chain: when we may write, under which incarnation, and what follows a commit (design: Data).
+//! Our own chain: when we may write, under which incarnation, and what follows a commit (ARCHITECTURE.md, "Decisions that shape the rest").
 
 use bytes::Bytes;
 use rumormill_wire::native::{MessageKind, StatusEntry};

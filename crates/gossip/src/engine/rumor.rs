@@ -1,4 +1,4 @@
-//! RUMOR: what a bundle's numbers alone decide (design: Spreading). No signature is checked here.
+//! RUMOR: what a bundle's numbers alone decide (docs/protocol.md, F and B). No signature is checked here.
 
 use bytes::Bytes;
 use rumormill_wire::native::{BundleHeader, Rumor};

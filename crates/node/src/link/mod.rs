@@ -1,7 +1,7 @@
 //! One link as the node sees it: what waits to be written, what may still be read, who is there.
 //!
 //! Nothing here waits for the peer: the engine's side only puts into the outbox, whose size the engine's window bounds
-//! (design: Spreading).
+//! (ARCHITECTURE.md, "The machine").
 
 pub(crate) mod dial;
 pub(crate) mod ended;

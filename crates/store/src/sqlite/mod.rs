@@ -1,4 +1,4 @@
-//! The store in a SQLite file: WAL, one row a bundle (design: Store).
+//! The store in a SQLite file: WAL, one row a bundle.
 
 mod aside;
 mod check;

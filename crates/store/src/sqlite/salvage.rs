@@ -1,4 +1,4 @@
-//! A damaged file: what it still holds goes to a new one, which takes its place (design: Store).
+//! A damaged file: what it still holds goes to a new one, which takes its place.
 //!
 //! Rows are fetched one by one by their id, so that one bad page costs the rows on it and no others. A chain is kept up to
 //! its first row that is missing, is not what was written, or does not follow.
