@@ -4,7 +4,7 @@
 Usage: .ci/guards.py [--check] [word ...]
   --check   only see that every guard still stands where this list says
   word      only guards whose name holds one of the words
-Takes some ten minutes. Exits with 1 if a guard can go without a test failing.
+Takes some minutes for each. Exits with 1 if a guard can go without a test failing.
 """
 
 import shutil
