@@ -24,13 +24,13 @@ pub fn show(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Failure> {
     if !path.is_file() && is_name(what) {
         let home = home(matches)?;
         path = home.join("nodes").join(what).join("cert.pem");
-        if !path.exists() {
+        if matches!(path.try_exists(), Ok(false)) {
             let wrong = format!("no certificate for {what} was issued here ({})", home.display());
             let next = format!("`rumormill certs issue {what}` issues one; or give --home DIR, or a certificate file");
             return Err(Failure::usage(wrong, next));
         }
     }
-    if !path.exists() {
+    if matches!(path.try_exists(), Ok(false)) {
         return Err(Failure::usage(format!("there is no file {what}"), WAYS));
     }
     let (info, fingerprint) = read_certificate(&path).map_err(|why| Failure::usage(why, WAYS))?;
