@@ -23,6 +23,7 @@ HELD = ["-p", "rumormill-gossip", "--test", "held"]
 # The seeds of the engine's fuzz target.
 SEEDS = ["-p", "rumormill-gossip", "--test", "corpus"]
 GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
+CONTROL_PORT = ["-p", "rumormill-doors", "--lib"]
 FULL = ["-p", "rumormill-gossip", "--test", "full"]
 TIME = ["-p", "rumormill-node", "--test", "time"]
 STATE = ["-p", "rumormill-node", "--test", "state"]
@@ -43,6 +44,12 @@ GUARDS = [
      "if late == 0 || Instant::now() >= deadline {", "if late == 0 && Instant::now() <= deadline + LAST_COMMIT * 999 {",
      ["-p", "rumormill-client", "--test", "classroom_order"],
      "a_neighbour_that_does_not_read_holds_up_no_crash_and_gets_what_was_said_before_it_and_nothing_else"),
+    ("control port: of the log only what the client takes is read", "crates/doors/src/classroom.rs",
+     "self.write(&out).await?;", "if reply.is_some() { continue; } self.write(&out).await?;",
+     CONTROL_PORT, "a_reply_is_read_from_the_log_only_as_fast_as_the_client_takes_it"),
+    ("control port: a client that takes nothing", "crates/doors/src/classroom.rs",
+     "timeout(self.reply_deadline, self.stream.write(out))", "timeout(self.reply_deadline * 9_999, self.stream.write(out))",
+     CONTROL_PORT, "a_client_that_takes_nothing_of_a_reply_is_let_go_and_counted"),
     ("bad signature", "crates/gossip/src/bundle.rs",
      ".map_err(|_| Invalid::Signature)?;", ".map_err(|_| Invalid::Signature).unwrap_or_default();",
      ATTACKERS, "a_bad_signature_ends_the_link_and_nothing_is_kept"),

@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumormill_wire::classroom::{ClassroomError, ClassroomFault, MAX_LINE_LEN, ProcessLine, ReplyLine, line_len};
+use rumormill_wire::classroom::{ClassroomError, ClassroomFault, LogReply, MAX_LINE_LEN, ProcessLine, line_len};
 use rustix::process::{Pid, getppid};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -27,7 +27,7 @@ use crate::{Counters, DoorError, DoorKind, Porch, Spec, SpecError};
 /// Connections to a control port at once.
 pub const MAX_CLIENTS: usize = 64;
 /// A client that takes no byte of a reply for so long is dropped.
-pub const REPLY_DEADLINE: Duration = Duration::from_secs(10);
+pub const REPLY_DEADLINE: Duration = Duration::from_secs(30);
 /// Messages of one connection that are not yet durable.
 const MAX_PENDING: usize = 1_024;
 /// A process that ends closes its connections first: so long after a client has gone, its starter is looked for.
@@ -36,14 +36,27 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Resolves when a message is durable, or never will be.
 pub type Durable = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// A part of the log.
+#[derive(Debug)]
+pub struct LogPart<P> {
+    /// Its texts, in order.
+    pub texts: Vec<String>,
+    /// Where the next part begins, if this one is not the last.
+    pub next: Option<P>,
+}
+
 /// What the control port drives.
 pub trait Chat: Clone + Send + Sync + 'static {
     /// Takes a message; waits only while too many wait before it. What it gives resolves once the message is durable.
     /// An error says why the message was not taken; nothing was stored then.
     fn say(&self, text: String) -> impl Future<Output = Result<Durable, String>> + Send;
 
-    /// The texts of the log, in order.
-    fn chat_log(&self) -> impl Future<Output = Result<Vec<String>, String>> + Send;
+    /// Where a part of the log begins; the default is where the log does.
+    type Place: Default + Send;
+
+    /// The next texts of the log, in order. Asked for only once those before are written, so that a reply is never in memory
+    /// as a whole.
+    fn chat_part(&self, from: Self::Place) -> impl Future<Output = Result<LogPart<Self::Place>, String>> + Send;
 
     /// Ends the process once what its client has `said` before has had its effect: it is durable and has left for the neighbours.
     /// From here on nothing new is passed on. Does nothing where that is not offered.
@@ -109,6 +122,10 @@ impl Door {
 
 /// Serves until the task is dropped.
 pub async fn serve<C: Chat>(listener: TcpListener, chat: C, counters: Arc<Counters>) {
+    serve_within(listener, chat, counters, REPLY_DEADLINE).await;
+}
+
+async fn serve_within<C: Chat>(listener: TcpListener, chat: C, counters: Arc<Counters>, reply_deadline: Duration) {
     let room = Arc::new(Semaphore::new(MAX_CLIENTS));
     let taker = Taker::new(&listener, "control port", &counters);
     loop {
@@ -124,7 +141,8 @@ pub async fn serve<C: Chat>(listener: TcpListener, chat: C, counters: Arc<Counte
         tokio::spawn(async move {
             Counters::set(&counters.open, MAX_CLIENTS - room.available_permits());
             let (pending, told) = (Vec::new(), false);
-            let session = Session { stream, chat: chat.clone(), pending, counters: Arc::clone(&counters), told };
+            let counters_too = Arc::clone(&counters);
+            let session = Session { stream, chat: chat.clone(), pending, counters: counters_too, told, reply_deadline };
             if let Err(why) = session.run().await {
                 debug!(%why, "control connection ended");
             }
@@ -158,6 +176,7 @@ struct Session<C> {
     counters: Arc<Counters>,
     /// A line that was not UTF-8 was said.
     told: bool,
+    reply_deadline: Duration,
 }
 
 /// Whether a first line comes from a web page: a browser lets one reach any port of this machine. A message may well speak
@@ -250,21 +269,46 @@ impl<C: Chat> Session<C> {
         }
     }
 
+    /// Writes the log part by part, each once the client has taken the one before.
     async fn reply(&mut self) -> std::io::Result<()> {
-        let log = match self.chat.chat_log().await {
-            Ok(log) => log,
-            Err(why) => {
-                // The asker waits for a line: an empty log would be a lie, so the connection ends.
-                warn!("control port: the log cannot be read: {why}");
-                return Err(std::io::Error::other(why));
+        let (mut out, mut reply, mut from) = (Vec::new(), None, Some(C::Place::default()));
+        while let Some(place) = from.take() {
+            let part = match self.chat.chat_part(place).await {
+                Ok(part) => part,
+                Err(why) => {
+                    // The asker waits for a line: an empty log would be a lie, so the connection ends.
+                    warn!("control port: the log cannot be read: {why}");
+                    return Err(std::io::Error::other(why));
+                }
+            };
+            let mut log = reply.take().unwrap_or_else(|| LogReply::begin(&mut out));
+            part.texts.iter().for_each(|text| log.message(text, &mut out));
+            from = part.next;
+            if from.is_some() {
+                reply = Some(log);
+            } else {
+                log.end(&mut out);
             }
-        };
-        let mut out = Vec::new();
-        ReplyLine::encode_log(log.iter().map(String::as_str), &mut out);
-        drop(log);
-        for part in out.chunks(64 * 1_024) {
-            timeout(REPLY_DEADLINE, self.stream.write_all(part)).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
-            Counters::add(&self.counters.bytes_out, part.len());
+            self.write(&out).await?;
+            // What one part needed is not kept for the next.
+            out = Vec::new();
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, mut out: &[u8]) -> std::io::Result<()> {
+        while !out.is_empty() {
+            let Ok(written) = timeout(self.reply_deadline, self.stream.write(out)).await else {
+                Counters::one(&self.counters.dropped_out);
+                warn!("control port: a client took nothing of a reply for {:?}; it is let go", self.reply_deadline);
+                return Err(std::io::ErrorKind::TimedOut.into());
+            };
+            let written = written?;
+            if written == 0 {
+                return Err(std::io::ErrorKind::WriteZero.into());
+            }
+            Counters::add(&self.counters.bytes_out, written);
+            out = out.get(written..).unwrap_or_default();
         }
         Ok(())
     }
@@ -273,6 +317,7 @@ impl<C: Chat> Session<C> {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::sync::atomic::Ordering::Relaxed;
 
     use super::*;
 
@@ -288,8 +333,12 @@ mod tests {
                 log.lock().unwrap().push(text);
             }))
         }
-        async fn chat_log(&self) -> Result<Vec<String>, String> {
-            Ok(self.0.lock().unwrap().clone())
+        type Place = usize;
+        async fn chat_part(&self, from: usize) -> Result<LogPart<usize>, String> {
+            let log = self.0.lock().unwrap();
+            let texts: Vec<_> = log.iter().skip(from).take(2).cloned().collect();
+            let next = (from + 2 < log.len()).then_some(from + 2);
+            Ok(LogPart { texts, next })
         }
         async fn crash(&self, said: &mut Vec<Durable>) {
             for durable in said.drain(..) {
@@ -397,6 +446,70 @@ mod tests {
         })
         .await
         .expect("a place came back");
+    }
+
+    /// A log of many parts that counts how many were asked for.
+    #[derive(Clone, Default)]
+    struct Long(Arc<std::sync::atomic::AtomicUsize>);
+
+    /// More than the system takes for a connection.
+    const PARTS: usize = 512;
+    const PART: usize = 64 * 1_024;
+
+    impl Chat for Long {
+        type Place = usize;
+        async fn say(&self, _: String) -> Result<Durable, String> {
+            Err("full".into())
+        }
+        async fn chat_part(&self, from: usize) -> Result<LogPart<usize>, String> {
+            self.0.fetch_add(1, Relaxed);
+            Ok(LogPart { texts: vec!["x".repeat(PART)], next: (from + 1 < PARTS).then_some(from + 1) })
+        }
+        async fn crash(&self, _: &mut Vec<Durable>) {}
+    }
+
+    /// Until no more parts are asked for; how many were.
+    async fn at_rest(long: &Long) -> usize {
+        let mut before = 0;
+        loop {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let now = long.0.load(Relaxed);
+            if now > 0 && now == before {
+                return now;
+            }
+            before = now;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reply_is_read_from_the_log_only_as_fast_as_the_client_takes_it() {
+        let (long, listener) = (Long::default(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        tokio::spawn(serve(listener, long.clone(), Arc::default()));
+        stream.write_all(b"get chatLog\n").await.unwrap();
+        assert!(at_rest(&long).await < PARTS, "the whole log was read for a client that reads nothing");
+        let expected = format!("chatLog {}\n", vec!["x".repeat(PART); PARTS].join(","));
+        let reply = timeout(Duration::from_secs(60), read(&mut stream, expected.len())).await.unwrap();
+        assert!(reply == expected, "not a byte is other than in one piece");
+        assert_eq!(long.0.load(Relaxed), PARTS);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_of_a_reply_is_let_go_and_counted() {
+        let (long, listener) = (Long::default(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let counters = Arc::new(Counters::default());
+        tokio::spawn(serve_within(listener, long, Arc::clone(&counters), Duration::from_millis(300)));
+        stream.write_all(b"get chatLog\n").await.unwrap();
+        let gone = async {
+            while counters.dropped_out.load(Relaxed) == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(60), gone).await.expect("let go");
+        let (mut rest, whole) = (Vec::new(), PARTS * PART);
+        let _ = timeout(Duration::from_secs(60), stream.read_to_end(&mut rest)).await.expect("closed");
+        assert!(rest.len() < whole && !rest.ends_with(b"\n"), "a reply that was cut has no end");
     }
 
     #[tokio::test]

@@ -3,14 +3,20 @@
 use std::sync::Arc;
 
 use rumormill_doors::Counters;
-use rumormill_doors::classroom::{self, Chat, Durable};
+use rumormill_doors::classroom::{self, Chat, Durable, LogPart};
 use rumormill_gossip::Reject;
 use rumormill_wire::native::MessageKind;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
-use crate::handle::NodeHandle;
+use crate::handle::{ChatPlace, NodeHandle};
 use crate::hub::SubmitError;
+
+/// Parts of logs that are read at once, for all connections of all these ports. Nobody keeps a turn while a client reads:
+/// one that reads nothing holds up no other.
+static READERS: Semaphore = Semaphore::const_new(4);
+/// Of a reply, a connection has about this in memory, and at most the longest message more.
+const PART_BYTES: usize = 128 * 1_024;
 
 /// Whether a client may end the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +60,14 @@ impl Chat for Desk {
         }))
     }
 
-    async fn chat_log(&self) -> Result<Vec<String>, String> {
-        self.node().await?.chat_log().await.map_err(|error| error.to_string())
+    type Place = ChatPlace;
+
+    async fn chat_part(&self, from: ChatPlace) -> Result<LogPart<ChatPlace>, String> {
+        let node = self.node().await?;
+        // They come in turn.
+        let _reading = READERS.acquire().await.map_err(|error| error.to_string())?;
+        let (texts, next) = node.chat_part(from, PART_BYTES).await.map_err(|error| error.to_string())?;
+        Ok(LogPart { texts, next })
     }
 
     async fn crash(&self, said: &mut Vec<Durable>) {

@@ -22,7 +22,7 @@ use crate::doors::OpenDoor;
 use crate::hub::{Hub, LAST_COMMIT, LAST_WORDS, LastWords, Outcome, Receipt, SubmitError};
 use crate::keeper::{self, Keeper};
 
-pub use log::{LogError, MAX_PAGE};
+pub use log::{ChatPlace, LogError, MAX_PAGE};
 pub use told::PeerInfo;
 
 /// How long a node takes to drain and leave.

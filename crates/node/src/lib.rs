@@ -45,7 +45,7 @@ mod watch;
 pub use config::{ConfigError, NodeConfig, NodeOptions};
 pub use doors::DoorInfo;
 pub use follow::{Follow, Next};
-pub use handle::{LogError, NodeHandle, PeerInfo, Pending};
+pub use handle::{ChatPlace, LogError, NodeHandle, PeerInfo, Pending};
 pub use hub::{Committed, News, Receipt, SubmitError, Told, own_clock_suspected};
 pub use link::Direction;
 pub use link::neighbours::NeighbourInfo;

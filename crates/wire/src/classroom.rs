@@ -293,6 +293,39 @@ fn put_number(out: &mut Vec<u8>, number: u32) {
     out.extend_from_slice(number.to_string().as_bytes());
 }
 
+/// A reply that is written in parts: the log is never in memory as a whole.
+#[derive(Debug)]
+#[must_use = "a reply without its end is no reply"]
+pub struct LogReply {
+    first: bool,
+}
+
+impl LogReply {
+    /// Appends how a reply begins.
+    pub fn begin(out: &mut Vec<u8>) -> Self {
+        out.extend_from_slice(CHAT_LOG.as_bytes());
+        Self { first: true }
+    }
+
+    /// Appends the next message. It takes no more than its own bytes and one.
+    pub fn message(&mut self, message: &str, out: &mut Vec<u8>) {
+        if !std::mem::replace(&mut self.first, false) {
+            out.push(b',');
+        }
+        // A text stays as it was typed; but one from elsewhere may hold what breaks the one line of the reply or moves the
+        // cursor of whoever looks at it.
+        for c in message.chars() {
+            let c = if c.is_control() && c != '\t' { ' ' } else { c };
+            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+
+    /// Appends the end.
+    pub fn end(self, out: &mut Vec<u8>) {
+        out.push(b'\n');
+    }
+}
+
 /// What a process answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplyLine<'a> {
@@ -319,19 +352,9 @@ impl<'a> ReplyLine<'a> {
     /// Appends the line with its end. It may be longer than [`MAX_LINE_LEN`], which is for requests: a log is as long as
     /// it is.
     pub fn encode_log<'m>(messages: impl IntoIterator<Item = &'m str>, out: &mut Vec<u8>) {
-        out.extend_from_slice(CHAT_LOG.as_bytes());
-        for (n, message) in messages.into_iter().enumerate() {
-            if n > 0 {
-                out.push(b',');
-            }
-            // A text stays as it was typed; but one from elsewhere may hold what breaks the one line of the reply or
-            // moves the cursor of whoever looks at it.
-            for c in message.chars() {
-                let c = if c.is_control() && c != '\t' { ' ' } else { c };
-                out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-        }
-        out.push(b'\n');
+        let mut log = LogReply::begin(out);
+        messages.into_iter().for_each(|message| log.message(message, out));
+        log.end(out);
     }
 
     /// Appends the line with its end.

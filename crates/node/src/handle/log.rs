@@ -10,6 +10,17 @@ use crate::view::{Message, Place, Rules};
 /// Messages read from the store at once: of the longest, 8 MiB.
 pub const MAX_PAGE: usize = 256;
 
+/// The first part of a chat log is of no more messages than this; the next ones are of more while they are short.
+const MIN_PART: usize = 16;
+
+/// Where the next part of a chat log begins; the default is its begin.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ChatPlace {
+    after: Option<Place>,
+    /// Messages of the part before.
+    seen: usize,
+}
+
 /// Why the log could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -61,21 +72,45 @@ impl NodeHandle {
     /// # Errors
     /// The store cannot be read.
     pub async fn chat_log(&self) -> Result<Vec<String>, LogError> {
-        let mark = Mark::of(&self.0.endpoint.network());
-        let mut log = Vec::new();
-        let mut after = None;
+        let (mut log, mut from) = (Vec::new(), ChatPlace::default());
         loop {
-            let page = self.page(after, MAX_PAGE).await?;
-            let more = page.len() == MAX_PAGE;
-            after = page.last().map(|message| message.place);
-            let shown = page.into_iter().filter(|m| m.kind.is_text() && m.room.as_raw().is_empty());
-            log.extend(shown.map(|message| match message.through {
-                Some(_) => mark.word(&message.sender(""), message.text.as_raw()),
-                None => message.text.into_raw(),
-            }));
-            if !more {
-                return Ok(log);
+            let (texts, next) = self.chat_part(from, usize::MAX).await?;
+            log.extend(texts);
+            match next {
+                Some(next) => from = next,
+                None => return Ok(log),
             }
         }
+    }
+
+    /// The next part of [`NodeHandle::chat_log`]: texts of about `max` bytes, at most the longest one more, and where the
+    /// next part begins, if the log does not end here.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn chat_part(&self, from: ChatPlace, max: usize) -> Result<(Vec<String>, Option<ChatPlace>), LogError> {
+        let mark = Mark::of(&self.0.endpoint.network());
+        // Of long messages few are read only to be left for the next part.
+        let wanted = from.seen.saturating_mul(2).clamp(MIN_PART, MAX_PAGE);
+        let page = self.page(from.after, wanted).await?;
+        let (mut more, mut after) = (page.len() == wanted, from.after);
+        let (mut texts, mut bytes, mut seen) = (Vec::new(), 0_usize, 0_usize);
+        for message in page {
+            if bytes >= max {
+                more = true;
+                break;
+            }
+            (after, seen) = (Some(message.place), seen.saturating_add(1));
+            if !message.kind.is_text() || !message.room.as_raw().is_empty() {
+                continue;
+            }
+            let text = match message.through {
+                Some(_) => mark.word(&message.sender(""), message.text.as_raw()),
+                None => message.text.into_raw(),
+            };
+            bytes = bytes.saturating_add(text.len());
+            texts.push(text);
+        }
+        Ok((texts, more.then_some(ChatPlace { after, seen })))
     }
 }
