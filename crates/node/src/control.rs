@@ -9,6 +9,7 @@ use rumormill_wire::native::MessageKind;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
+use crate::doors::{BYTES_PER_DAY, Share};
 use crate::handle::{ChatPlace, NodeHandle};
 use crate::hub::SubmitError;
 
@@ -17,6 +18,9 @@ use crate::hub::SubmitError;
 static READERS: Semaphore = Semaphore::const_new(4);
 /// Of a reply, a connection has about this in memory, and at most the longest message more.
 const PART_BYTES: usize = 128 * 1_024;
+
+/// What a message costs of the day's share beside its text: it is signed and stored in a bundle, if need be of its own.
+const MESSAGE_COST: usize = 256;
 
 /// Whether a client may end the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,11 +36,12 @@ pub(crate) enum Crash {
 pub(crate) struct Desk {
     node: watch::Receiver<Option<NodeHandle>>,
     crash: Crash,
+    share: Arc<Share>,
 }
 
 impl Desk {
     pub(crate) fn new(node: watch::Receiver<Option<NodeHandle>>, crash: Crash) -> Self {
-        Self { node, crash }
+        Self { node, crash, share: Arc::new(Share::new()) }
     }
 
     async fn node(&self) -> Result<NodeHandle, String> {
@@ -48,7 +53,12 @@ impl Desk {
 
 impl Chat for Desk {
     async fn say(&self, text: String) -> Result<Durable, String> {
-        let pending = self.node().await?.submit(MessageKind::CHAT, "", text).await;
+        let node = self.node().await?;
+        // Not by the second as at other doors: a session says all it has at once, and asks for the log then.
+        if !self.share.takes_bytes(text.len().saturating_add(MESSAGE_COST)) {
+            return Err(format!("this port has brought its share of {BYTES_PER_DAY} bytes a day"));
+        }
+        let pending = node.submit(MessageKind::CHAT, "", text).await;
         let pending = pending.map_err(|error| match error {
             SubmitError::Rejected(Reject::Invalid(reason)) => reason.to_string(),
             other => other.to_string(),

@@ -23,7 +23,7 @@ const MESSAGES_PER_S: NonZeroU32 = NonZeroU32::new(200).unwrap();
 const BURST: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
 /// Bytes a day that one door may bring. Others hold a node back that adds more than it should: strangers at a door must
 /// not use up what the node's own people may say.
-const BYTES_PER_DAY: NonZeroU32 = NonZeroU32::new(16 << 20).unwrap();
+pub(crate) const BYTES_PER_DAY: NonZeroU32 = NonZeroU32::new(16 << 20).unwrap();
 const BYTES_PER_S: NonZeroU32 = NonZeroU32::new((16 << 20) / 86_400).unwrap();
 
 /// Messages of one door that were taken and are not durable yet; what is over waits.
@@ -47,13 +47,13 @@ struct Exit {
 }
 
 /// What one door may bring.
-struct Share {
+pub(crate) struct Share {
     messages: DefaultDirectRateLimiter,
     bytes: DefaultDirectRateLimiter,
 }
 
 impl Share {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let messages = RateLimiter::direct(Quota::per_second(MESSAGES_PER_S).allow_burst(BURST));
         let bytes = RateLimiter::direct(Quota::per_second(BYTES_PER_S).allow_burst(BYTES_PER_DAY));
         Self { messages, bytes }
@@ -62,6 +62,11 @@ impl Share {
     /// Waits for the rate; false if the day's bytes are used up.
     async fn take(&self, bytes: usize) -> bool {
         self.messages.until_ready().await;
+        self.takes_bytes(bytes)
+    }
+
+    /// False if the day's bytes are used up.
+    pub(crate) fn takes_bytes(&self, bytes: usize) -> bool {
         let bytes = u32::try_from(bytes).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
         matches!(self.bytes.check_n(bytes), Ok(Ok(())))
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rumormill_doors::Counters;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use bridge::Bridge;
+pub(crate) use bridge::{BYTES_PER_DAY, Bridge, Share};
 pub(crate) use mark::Mark;
 pub(crate) use open::{Bound, check};
 
