@@ -6,6 +6,8 @@
 //! A proxy may die without its `stopall`. Whoever comes next in the same directory must find empty logs, so a process whose
 //! starter ends while a client is connected is [`deserted`](Chat::deserted).
 
+mod seats;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -16,18 +18,20 @@ use rumormill_wire::classroom::{ClassroomError, ClassroomFault, LogReply, MAX_LI
 use rustix::process::{Pid, getppid};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use crate::listen::{Share, listen};
 use crate::take::Taker;
 use crate::{Counters, DoorError, DoorKind, Porch, Spec, SpecError};
+use seats::{Seat, Seats};
 
 /// Connections to a control port at once.
 pub const MAX_CLIENTS: usize = 64;
 /// A client that takes no byte of a reply for so long is dropped.
 pub const REPLY_DEADLINE: Duration = Duration::from_secs(30);
+/// With all places taken, a client from which no byte came for so long makes room for a newcomer.
+pub const IDLE: Duration = Duration::from_secs(60);
 /// Messages of one connection that are not yet durable.
 const MAX_PENDING: usize = 1_024;
 /// A process that ends closes its connections first: so long after a client has gone, its starter is looked for.
@@ -122,32 +126,33 @@ impl Door {
 
 /// Serves until the task is dropped.
 pub async fn serve<C: Chat>(listener: TcpListener, chat: C, counters: Arc<Counters>) {
-    serve_within(listener, chat, counters, REPLY_DEADLINE).await;
+    serve_within(listener, chat, counters, Patience { reply: REPLY_DEADLINE, idle: IDLE }).await;
 }
 
-async fn serve_within<C: Chat>(listener: TcpListener, chat: C, counters: Arc<Counters>, reply_deadline: Duration) {
-    let room = Arc::new(Semaphore::new(MAX_CLIENTS));
+/// How long a client is waited for.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    reply: Duration,
+    idle: Duration,
+}
+
+async fn serve_within<C: Chat>(listener: TcpListener, chat: C, counters: Arc<Counters>, patience: Patience) {
+    let seats = Seats::new(patience.idle, Arc::clone(&counters));
     let taker = Taker::new(&listener, "control port", &counters);
     loop {
         let (stream, _) = taker.take().await;
-        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
-            Counters::one(&counters.refused_full);
-            warn!("control port: {MAX_CLIENTS} clients already; one more is turned away");
+        let Some(seat) = seats.take() else {
+            warn!("control port: {MAX_CLIENTS} clients already, none silent for {IDLE:?}; one more is turned away");
             continue;
         };
-        let (chat, counters, room) = (chat.clone(), Arc::clone(&counters), Arc::clone(&room));
+        let (chat, counters) = (chat.clone(), Arc::clone(&counters));
         let starter = getppid();
-        Counters::one(&counters.opened);
         tokio::spawn(async move {
-            Counters::set(&counters.open, MAX_CLIENTS - room.available_permits());
-            let (pending, told) = (Vec::new(), false);
-            let counters_too = Arc::clone(&counters);
-            let session = Session { stream, chat: chat.clone(), pending, counters: counters_too, told, reply_deadline };
+            let (pending, told, reply_deadline) = (Vec::new(), false, patience.reply);
+            let session = Session { stream, seat, chat: chat.clone(), pending, counters, told, reply_deadline };
             if let Err(why) = session.run().await {
                 debug!(%why, "control connection ended");
             }
-            drop(place);
-            Counters::set(&counters.open, MAX_CLIENTS - room.available_permits());
             if has_gone(starter).await {
                 chat.deserted();
             }
@@ -171,6 +176,7 @@ async fn has_gone(starter: Option<Pid>) -> bool {
 
 struct Session<C> {
     stream: TcpStream,
+    seat: Seat,
     chat: C,
     pending: Vec<Durable>,
     counters: Arc<Counters>,
@@ -214,7 +220,15 @@ impl<C: Chat> Session<C> {
             if ended {
                 return Ok(());
             }
-            let read = self.stream.read_buf(&mut buffer).await?;
+            self.seat.wait();
+            let read = tokio::select! {
+                read = self.stream.read_buf(&mut buffer) => read?,
+                () = self.seat.lost() => 0,
+            };
+            if !self.seat.serve() {
+                debug!("control port: a client that was silent makes room");
+                return Ok(());
+            }
             Counters::add(&self.counters.bytes_in, read);
             if read == 0 {
                 ended = true;
@@ -448,6 +462,34 @@ mod tests {
         .expect("a place came back");
     }
 
+    #[tokio::test]
+    async fn a_silent_client_keeps_its_place_until_a_newcomer_needs_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (addr, idle) = (listener.local_addr().unwrap(), Duration::from_millis(500));
+        let patience = Patience { reply: REPLY_DEADLINE, idle };
+        tokio::spawn(serve_within(listener, Fake::default(), Arc::default(), patience));
+        let mut silent = Vec::new();
+        for _ in 0..MAX_CLIENTS {
+            let mut stream = TcpStream::connect(addr).await.unwrap();
+            stream.write_all(b"get chatLog\n").await.unwrap();
+            assert_eq!(read(&mut stream, 9).await, "chatLog \n");
+            silent.push(stream);
+        }
+        tokio::time::sleep(2 * idle).await;
+        // The first of them speaks again: longer silent than it is the second.
+        silent[0].write_all(b"get chatLog\n").await.unwrap();
+        assert_eq!(read(&mut silent[0], 9).await, "chatLog \n");
+        let mut newcomer = TcpStream::connect(addr).await.unwrap();
+        newcomer.write_all(b"msg 1 a\nget chatLog\n").await.unwrap();
+        assert_eq!(read(&mut newcomer, 10).await, "chatLog a\n");
+        let end = timeout(Duration::from_secs(60), silent[1].read(&mut [0; 16])).await.expect("closed");
+        assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+        for stream in [0, 2, MAX_CLIENTS - 1] {
+            silent[stream].write_all(b"get chatLog\n").await.unwrap();
+            assert_eq!(read(&mut silent[stream], 10).await, "chatLog a\n");
+        }
+    }
+
     /// A log of many parts that counts how many were asked for.
     #[derive(Clone, Default)]
     struct Long(Arc<std::sync::atomic::AtomicUsize>);
@@ -499,7 +541,8 @@ mod tests {
         let (long, listener) = (Long::default(), TcpListener::bind("127.0.0.1:0").await.unwrap());
         let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let counters = Arc::new(Counters::default());
-        tokio::spawn(serve_within(listener, long, Arc::clone(&counters), Duration::from_millis(300)));
+        let patience = Patience { reply: Duration::from_millis(300), idle: IDLE };
+        tokio::spawn(serve_within(listener, long, Arc::clone(&counters), patience));
         stream.write_all(b"get chatLog\n").await.unwrap();
         let gone = async {
             while counters.dropped_out.load(Relaxed) == 0 {
