@@ -4,7 +4,7 @@
 Usage: .ci/guards.py [--check] [word ...]
   --check   only see that every guard still stands where this list says
   word      only guards whose name holds one of the words
-Takes some ten minutes. Exits with 1 if a guard can go without a test failing.
+Takes some minutes for each. Exits with 1 if a guard can go without a test failing.
 """
 
 import shutil
@@ -144,8 +144,11 @@ GUARDS = [
     ("known addresses: few for each member", "crates/node/src/known.rs",
      "while self.of(&node).count() > PER_NODE", "while self.of(&node).count() > 1_000",
      GREETINGS, "a_member_is_known_at_two_addresses_and_at_none_once_it_is_revoked"),
+    ("a ban: also before HELLO", "crates/node/src/link/pump.rs",
+     "if let Some(left) = hub.banned_s(&peer.node()) {", "if let Some(left) = None {",
+     GREETINGS, "a_length_that_no_frame_has_is_banned_before_and_after_hello"),
     ("known addresses: they end with revocation", "crates/node/src/housekeeping.rs",
-     "known.forget(now, |node| hub.checker.revoked.revokes(node));", "known.forget(now, |_| false);",
+     "known.forget(now, |node| hub.checker.revoked.revokes(node) || hub.banned_s(node).is_some());", "known.forget(now, |_| false);",
      GREETINGS, "a_member_is_known_at_two_addresses_and_at_none_once_it_is_revoked"),
     ("known addresses: they end with time", "crates/node/src/known.rs",
      "now.saturating_duration_since(*at) < KEPT && !gone(node)", "now.saturating_duration_since(*at) < KEPT * 9 && !gone(node)",

@@ -39,7 +39,7 @@ fn a_revoked_key_is_cut_by_default_and_stays_so_when_nodes_are_started_again() {
     });
     let shown = alice.ask(&["peers"]);
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-    assert!(shown.contains("revocation list 1 of 20") && shown.contains("1 nodes"), "{shown}");
+    assert!(shown.contains("revocation list 1 of 20") && shown.contains(", 1 node\n"), "{shown}");
     // She comes again, after the loss of her store too.
     carol.says("this node is revoked");
     carol.term();
@@ -148,4 +148,73 @@ fn a_link_ends_when_a_certificate_does_and_both_sides_say_why() {
     LocalCa::open(&net.home()).unwrap().issue("bob", Duration::from_secs(86_400), Some(&dir)).unwrap();
     bob.says("new links use the renewed certificate");
     until("linked again", || alice.peers().len() == 1);
+}
+
+fn json(net: &Net, words: &[&str]) -> serde_json::Value {
+    serde_json::from_str(&net.certs(words)).unwrap()
+}
+
+#[test]
+fn a_certificate_is_shown_with_its_revocation_and_the_list_with_names() {
+    let net = Net::new();
+    let out = net.dir.path().join("out");
+    let cert = out.join("cert.pem").display().to_string();
+    net.certs(&["issue", "vict", "--out", out.to_str().unwrap()]);
+    net.certs(&["issue", "other"]);
+    for what in ["vict", &cert, "other"] {
+        assert!(!net.certs(&["show", what]).contains("revoked"), "nobody is");
+        assert!(json(&net, &["show", what, "--json"])["revoked"].is_null());
+    }
+    let said = net.certs(&["revoke", "vict", "--cut-all"]);
+    assert!(said.contains("list 1 has 1 node\n"), "{said}");
+    for what in ["vict", &cert] {
+        let shown = net.certs(&["show", what]);
+        assert!(shown.contains("\nrevoked     list 1, none of its messages counts\n"), "{shown}");
+        let shown = json(&net, &["show", what, "--json"]);
+        assert_eq!(shown["revoked"]["list"], 1, "{shown}");
+        assert_eq!(shown["revoked"]["cut"], serde_json::json!({}), "{shown}");
+    }
+    assert!(!net.certs(&["show", "other"]).contains("revoked"));
+    let id = json(&net, &["show", "vict", "--json"])["node"].as_str().unwrap().to_owned();
+    let stranger = "33".repeat(32);
+    net.certs(&["revoke", &stranger, "--no-cut"]);
+    // The name goes to another key, and the list still says whose the old one was.
+    net.certs(&["issue", "vict"]);
+    assert!(!net.certs(&["show", "vict"]).contains("revoked"), "a new key");
+    assert!(net.certs(&["show", &cert]).contains("revoked     list 2, none"), "the old one");
+    let shown = net.certs(&["show"]);
+    assert!(shown.contains("list 2, issued 20") && shown.contains(", 2 nodes\n"), "{shown}");
+    assert!(shown.contains(&format!("\n  {id} (vict) none of its messages counts\n")), "{shown}");
+    assert!(shown.contains(&format!("\n  {stranger} all its messages count")), "{shown}");
+    let shown = json(&net, &["show", "--json"]);
+    let of = |node: &str| shown["revoked"].as_array().unwrap().iter().find(|one| one["node"] == node).unwrap().clone();
+    assert_eq!((&of(&id)["names"], &of(&id)["cut"]), (&serde_json::json!(["vict"]), &serde_json::json!({})));
+    assert!(of(&stranger)["names"].as_array().unwrap().is_empty() && of(&stranger)["cut"].is_null(), "{shown}");
+    // Where the list does not hold, it is not passed over in silence.
+    fs::write(net.home().join("revoked.bin"), "x").unwrap();
+    assert!(net.certs(&["show", "other"]).contains("revoked     not known: "));
+    assert!(json(&net, &["show", "other", "--json"])["revoked"]["unknown"].is_string());
+}
+
+#[test]
+fn what_is_no_certificate_is_named_with_a_fitting_next_step() {
+    let net = Net::new();
+    let here = net.dir.path().display().to_string();
+    net.certs(&["revoke", &"33".repeat(32), "--no-cut"]);
+    let list = net.home().join("revoked.bin").display().to_string();
+    for (what, words, next) in [
+        ("nobody", "no certificate for nobody was issued here", "`rumormill certs issue nobody`"),
+        ("/nonexistent", "there is no file /nonexistent", "name a certificate"),
+        ("./nonexistent", "there is no file ./nonexistent", "name a certificate"),
+        (&here, "it is a directory", "name a certificate"),
+        ("/dev/zero", "no regular file", "name a certificate"),
+        (&list, "is no certificate in PEM", "with nothing given"),
+    ] {
+        let done = rumormill().args(["certs", "show", what, "--home"]).arg(net.home()).output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert_eq!(done.status.code(), Some(2), "{said}");
+        let (error, after) = said.split_once("\n  next: ").unwrap();
+        assert!(error.contains(words) && !error.contains("I/O"), "{said}");
+        assert!(after.contains(next) && (what == "nobody" || !after.contains("certs issue /")), "{said}");
+    }
 }

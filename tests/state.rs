@@ -142,3 +142,33 @@ fn keys_and_directories_of_others_are_neither_certified_nor_used() {
     let done = certs(&net, &["issue", "bob"], &[]);
     assert!(said(&done).contains("everybody can read"), "{}", said(&done));
 }
+
+#[test]
+fn a_file_where_a_directory_should_be_is_asked_wrongly() {
+    let net = Net::new();
+    let file = net.dir.path().join("a.log");
+    fs::write(&file, "x").unwrap();
+    let below = file.join("below");
+    let home = net.home();
+    for (place, reason) in [(&file, "it is a file, not a directory"), (&below, "above it, is a file")] {
+        let mut node = rumormill();
+        node.args(["node", "--name", "alice", "--listen", "127.0.0.1:0", "--state"]).arg(place);
+        let done = node.arg("--home").arg(&home).output().unwrap();
+        let told = said(&done);
+        assert_eq!(done.status.code(), Some(2), "{told}");
+        assert!(told.starts_with("error: ") && told.contains("\n  next: "), "one form of errors: {told}");
+        assert!(told.contains("a.log") && told.contains(reason) && !told.contains("os error"), "{told}");
+        let mut node = rumormill();
+        node.args(["node", "--name", "alice", "--listen", "127.0.0.1:0", "--store", "memory", "--home"]).arg(place);
+        let mut out = rumormill();
+        out.args(["certs", "issue", "alice", "--home"]).arg(&home).arg("--out").arg(place);
+        let mut init = rumormill();
+        init.args(["certs", "init", "--home"]).arg(place);
+        for mut command in [node, out, init] {
+            let done = command.output().unwrap();
+            assert_eq!(done.status.code(), Some(2), "{command:?}: {}", said(&done));
+            assert!(said(&done).contains(reason), "{command:?}: {}", said(&done));
+        }
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"x");
+}

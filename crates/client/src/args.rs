@@ -33,18 +33,20 @@ fn help(key: &str) -> &'static str {
         "key" => "Its key, PEM",
         "ca" => "The network's CA certificate, PEM",
         "pins" => "Pin file: the network id, then node ids and names",
-        "max-message" => "Longest message taken from people, in bytes",
-        "store-max" => "Most bytes in the store",
-        "greedy-bytes-per-day" => "Bytes that one member may add in a day; 0 is without limit",
-        "greedy-incarnations-per-day" => "Incarnations that one member may add in a day; 0 is without limit",
-        "anti-entropy" => "Mean time between comparisons with a neighbour, such as 10s",
-        "ping" => "A neighbour not heard for so long is pinged, such as 5s",
-        "frames-per-second" => "Frames a second taken from one member",
-        "bytes-per-second" => "Bytes a second taken from one member",
-        "max-links" => "Links at once",
-        "max-handshakes" => "Handshakes in flight",
-        "max-handshakes-per-prefix" => "Handshakes in flight from one address prefix",
-        "handshake-deadline" => "Time for one handshake, such as 5s",
+        "max-message" => "Longest message taken from people, in bytes [default: 32KiB]",
+        "store-max" => "Most bytes in the store [default: 16GiB]",
+        "greedy-bytes-per-day" => "Bytes that one member may add in a day; 0 is without limit [default: 64MiB]",
+        "greedy-incarnations-per-day" => {
+            "Incarnations that one member may add in a day; 0 is without limit [default: 32]"
+        }
+        "anti-entropy" => "Mean time between comparisons with a neighbour [default: 10s]",
+        "ping" => "A neighbour not heard for so long is pinged [default: 5s]",
+        "frames-per-second" => "Frames a second taken from one member [default: 20000]",
+        "bytes-per-second" => "Bytes a second taken from one member [default: 256MiB]",
+        "max-links" => "Links at once [default: 64]",
+        "max-handshakes" => "Handshakes in flight [default: 512]",
+        "max-handshakes-per-prefix" => "Handshakes in flight from one address prefix [default: 64]",
+        "handshake-deadline" => "Time for one handshake [default: 5s]",
         "post-quantum" => {
             "require refuses links without the key exchange X25519MLKEM768; prefer or require [default: prefer]"
         }
@@ -115,7 +117,7 @@ pub fn command(chosen: Option<&'static str>) -> Command {
             Command::new("send")
                 .about("Send a message through a running node; answers when it is durable")
                 .arg(Arg::new("text").required(true).value_name("TEXT").allow_hyphen_values(true))
-                .arg(value("room", "Which room [default: the common one]").default_value(""))
+                .arg(value("room", "Which room [default: the common one]").default_value("").hide_default_value(true))
                 .arg(flag("json", "One JSON object"))
                 .args(socket())
                 .after_help(

@@ -8,6 +8,14 @@ use std::process::ExitCode;
 
 pub use rumormill_node::terminal::colour;
 
+/// So many of these.
+pub fn count(n: impl TryInto<u64>, one: &str) -> String {
+    match n.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {one}"),
+        n => format!("{n} {one}s"),
+    }
+}
+
 /// Why a command ends, what to do next, and its exit code.
 #[derive(Debug)]
 pub struct Failure {

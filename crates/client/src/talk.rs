@@ -9,7 +9,7 @@ use rumormill_node::validity::{Standing, date};
 use rumormill_node::{Foreign, foreign};
 use rumormill_node::{PeerInfo, own_clock_suspected};
 
-use crate::output::{Failure, Out, colour};
+use crate::output::{Failure, Out, colour, count};
 use crate::shown;
 
 /// Which socket is meant.
@@ -190,7 +190,7 @@ fn lists_and_dates(out: &mut Out, peers: &[PeerInfo], info: &Info) {
     let others = if others.is_empty() { String::new() } else { format!("; {}", others.join(", ")) };
     if info.revocations > 0 || !others.is_empty() {
         let (number, issued) = (info.revocations, date(info.revocations_issued));
-        out.line(format_args!("revocation list {number} of {issued}, {} nodes{others}", info.revoked_nodes));
+        out.line(format_args!("revocation list {number} of {issued}, {}{others}", count(info.revoked_nodes, "node")));
     }
 }
 

@@ -43,6 +43,6 @@ fn seeds_get_where_they_say_and_are_up_to_date() {
     for (path, bytes) in committed {
         let name = path.file_name().unwrap().to_str().unwrap();
         let seed = made.iter().find(|seed| seed.name == name).unwrap_or_else(|| panic!("{name} is no seed"));
-        assert_eq!(seed.bytes, bytes, "{name}: run the example make_seeds");
+        assert_eq!(seed.bytes, bytes, "{name}: run the example make_engine_seeds");
     }
 }

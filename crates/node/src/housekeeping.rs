@@ -71,7 +71,7 @@ fn remember(hub: &Hub, endpoint: &Endpoint, known: &mut Known, given: &mut Vec<I
     for link in hub.links() {
         known.see(link.facts.peer, link.facts.addr.ip(), now);
     }
-    known.forget(now, |node| hub.checker.revoked.revokes(node));
+    known.forget(now, |node| hub.checker.revoked.revokes(node) || hub.banned_s(node).is_some());
     let addrs = known.addrs();
     if addrs != *given {
         endpoint.set_known_members(addrs.iter().copied());

@@ -49,7 +49,7 @@ pub(crate) use commits::{INCARNATION_KEY, incarnation_record};
 pub use clocks::own_clock_suspected;
 pub(crate) use due::Fence;
 pub(crate) use last_words::{LAST_COMMIT, LAST_WORDS, LastWords};
-pub(crate) use links::Admission;
+pub(crate) use links::{Admission, BANNED};
 pub use news::{News, Told};
 
 /// What a submitted message became.

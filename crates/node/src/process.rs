@@ -18,7 +18,7 @@ use crate::config::{Durability, IdentitySource, LogFormat, Neighbour, NodeConfig
 use crate::control::{self, Crash};
 use crate::logging;
 use crate::records;
-use crate::run::{fail, leave, not_started, runtime, wait};
+use crate::run::{NO_THREADS, fail, leave, not_started, runtime, wait};
 use crate::start::start;
 
 /// Names a directory for stores that live as long as a session; without it, logs are in memory.
@@ -114,21 +114,26 @@ fn bind(port: u16) -> std::io::Result<TcpListener> {
 pub fn run_process(args: ProcessArgs) -> ExitCode {
     let args = match args.check() {
         Ok(args) => args,
-        Err(reason) => return fail(&reason),
+        Err(reason) => return fail(&reason, "`process --help` says what it takes"),
     };
     logging::init(LogFormat::Human, None, "warn");
     // Recorded before it listens: whoever could connect can be sure that `stopall` knows it.
     let session = match records::session_dir() {
         Ok(session) => session,
-        Err(error) => return fail(&error.to_string()),
+        Err(error) => return fail(&error.to_string(), "run it in another directory"),
     };
     if let Err(error) = records::record(&session, u32::from(args.id)) {
-        return fail(&format!("cannot record this process in {}: {error}", session.display()));
+        return fail(
+            &format!("cannot record this process in {}: {error}", session.display()),
+            "see that it can be written",
+        );
     }
     // Before all that takes long: whoever started us gives us one second to listen.
     let control = match bind(args.port) {
         Ok(control) => control,
-        Err(error) => return fail(&format!("port: cannot listen on 127.0.0.1:{}: {error}", args.port)),
+        Err(error) => {
+            return fail(&format!("port: cannot listen on 127.0.0.1:{}: {error}", args.port), "give another port");
+        }
     };
     let store = std::env::var_os(SESSION_STORE).filter(|dir| !dir.is_empty()).map(PathBuf::from);
     match runtime() {
@@ -137,7 +142,7 @@ pub fn run_process(args: ProcessArgs) -> ExitCode {
             runtime.shutdown_background();
             code
         }
-        Err(error) => fail(&format!("cannot start threads: {error}")),
+        Err(error) => fail(&format!("cannot start threads: {error}"), NO_THREADS),
     }
 }
 
@@ -145,7 +150,7 @@ async fn serve(config: NodeConfig, session: PathBuf, control: TcpListener) -> Ex
     let control = control.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(control));
     let control = match control {
         Ok(control) => control,
-        Err(error) => return fail(&format!("port: {error}")),
+        Err(error) => return fail(&format!("port: {error}"), "give another port"),
     };
     let (started, node) = watch::channel(None);
     tokio::spawn(control::serve(control, node, Crash::Offered));

@@ -11,6 +11,7 @@ use crate::config::{NodeConfig, NodeOptions};
 use crate::logging::{self, tell};
 use crate::socket::Server;
 use crate::start::{StartError, start};
+use crate::terminal::colour;
 use crate::{ConfigError, NodeHandle, control};
 
 /// Reads the file, if one is named, puts the flags over it and checks the whole.
@@ -29,7 +30,7 @@ pub fn run_node(config: NodeConfig) -> ExitCode {
     logging::init(config.log_format, config.log_level.as_deref(), "info");
     let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("cannot start threads: {error}")),
+        Err(error) => return fail(&format!("cannot start threads: {error}"), NO_THREADS),
     };
     let code = runtime.block_on(async {
         match serve(config).await {
@@ -46,14 +47,19 @@ pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("rumormill").build()
 }
 
-pub(crate) fn fail(why: &str) -> ExitCode {
-    tell(&format!("rumormill: {why}"));
+/// What to do where threads cannot be started.
+pub(crate) const NO_THREADS: &str = "look at the limits of this user, such as `ulimit -u`";
+
+/// Says why and what next, in the form of all commands.
+pub(crate) fn fail(why: &str, next: &str) -> ExitCode {
+    let (red, plain) = if colour(&std::io::stderr()) { ("\x1b[31m", "\x1b[0m") } else { ("", "") };
+    tell(&format!("{red}error:{plain} {why}\n  next: {next}"));
     ExitCode::FAILURE
 }
 
 /// Says why a node did not start: 2 if it was asked for wrongly, else 1.
 pub(crate) fn not_started(error: &StartError) -> ExitCode {
-    let code = fail(&error.to_string());
+    let code = fail(&error.to_string(), error.next());
     if error.is_asked_wrongly() { ExitCode::from(2) } else { code }
 }
 
@@ -104,12 +110,15 @@ pub(crate) async fn wait(node: &NodeHandle) {
     });
 }
 
+/// What to do after the store has failed.
+const STORE_NEXT: &str = "see that its disk has room and that its files are as they were, then start again";
+
 pub(crate) async fn leave(node: NodeHandle) -> ExitCode {
     let ended = node.shutdown().await;
     logging::tell_left_out(true);
     match ended {
         Ok(()) if !node.has_failed() => ExitCode::SUCCESS,
-        Ok(()) => fail("the store failed; see the log"),
-        Err(error) => fail(&error.to_string()),
+        Ok(()) => fail("the store failed; see the log", STORE_NEXT),
+        Err(error) => fail(&error.to_string(), STORE_NEXT),
     }
 }

@@ -62,6 +62,7 @@ impl Standing {
         match self {
             Self::Holds => None,
             Self::NotYet => Some(format!("is not valid yet: it begins {}; it or the clock is wrong", date(not_before))),
+            Self::Ends(1) => Some(format!("ends in 1 day, {}; renew it", date(not_after))),
             Self::Ends(days) => Some(format!("ends in {days} days, {}; renew it", date(not_after))),
             Self::Expired => Some(format!("has expired: it ended {}; renew it", date(not_after))),
         }

@@ -88,10 +88,14 @@ pub enum CaError {
 }
 
 impl CaError {
-    /// Whether it was asked for wrongly: a name that is none, of nobody, or a home without a CA.
+    /// Whether it was asked for wrongly: a name that is none, of nobody, a home without a CA, or a file for a directory.
     #[must_use]
-    pub const fn is_asked_wrongly(&self) -> bool {
-        matches!(self, Self::Name(_) | Self::Unknown(_) | Self::Missing(_))
+    pub fn is_asked_wrongly(&self) -> bool {
+        match self {
+            Self::Name(_) | Self::Unknown(_) | Self::Missing(_) => true,
+            Self::File(why) => why.is_no_directory(),
+            _ => false,
+        }
     }
 }
 

@@ -29,6 +29,12 @@ impl FileError {
     pub fn is_missing(&self) -> bool {
         self.source.kind() == io::ErrorKind::NotFound
     }
+
+    /// Whether something else than a directory was named where one is needed.
+    #[must_use]
+    pub fn is_no_directory(&self) -> bool {
+        private::is_no_directory(&self.source)
+    }
 }
 
 /// Makes a directory that only its owner enters, and those above it; one that is there has to be ours alone to write.

@@ -28,8 +28,11 @@ pub enum NotOurs {
     #[error("it is a symbolic link, not a directory; name the directory itself")]
     Link,
     /// Something else where a directory should be.
-    #[error("it is not a directory")]
+    #[error("it is a file, not a directory; name a directory")]
     NotADirectory,
+    /// Something else where a directory above it should be.
+    #[error("{}, above it, is a file, not a directory; name one elsewhere", .0.display())]
+    BelowAFile(PathBuf),
     /// Something else where a file should be.
     #[error("it is not a regular file")]
     NotAFile,
@@ -78,6 +81,25 @@ impl From<NotOurs> for io::Error {
     }
 }
 
+/// Whether the path names something else than a directory, so that none can be there.
+#[must_use]
+pub fn is_no_directory(why: &io::Error) -> bool {
+    let ours = why.get_ref().and_then(|why| why.downcast_ref::<NotOurs>());
+    matches!(ours, Some(NotOurs::NotADirectory | NotOurs::BelowAFile(_)))
+}
+
+/// What the system says of a path below a file does not name that file.
+fn below_a_file(path: &Path, why: io::Error) -> io::Error {
+    if why.kind() != io::ErrorKind::NotADirectory {
+        return why;
+    }
+    let is_other = |above: &&Path| fs::metadata(above).is_ok_and(|about| !about.is_dir());
+    match path.ancestors().skip(1).find(is_other) {
+        Some(above) => NotOurs::BelowAFile(above.to_owned()).into(),
+        None => why,
+    }
+}
+
 fn me() -> u32 {
     rustix::process::geteuid().as_raw()
 }
@@ -87,7 +109,7 @@ fn me() -> u32 {
 /// # Errors
 /// It is not ([`NotOurs`]), or cannot be looked at.
 pub fn check_dir(path: &Path) -> io::Result<()> {
-    let about = fs::symlink_metadata(path)?;
+    let about = fs::symlink_metadata(path).map_err(|why| below_a_file(path, why))?;
     let (owner, me, mode) = (about.uid(), me(), about.mode() & 0o7777);
     if about.is_symlink() {
         return Err(NotOurs::Link.into());
@@ -121,8 +143,11 @@ fn check_above(path: &Path) -> io::Result<()> {
 /// # Errors
 /// It cannot be made, or is not ours ([`NotOurs`]).
 pub fn make_dir(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    check_dir(path)
+    match DirBuilder::new().recursive(true).mode(0o700).create(path) {
+        // What is there instead is looked at below.
+        Err(why) if why.kind() != io::ErrorKind::AlreadyExists => Err(below_a_file(path, why)),
+        _ => check_dir(path),
+    }
 }
 
 /// Reads a key file of at most 1 MiB.
@@ -212,7 +237,12 @@ mod tests {
         assert_eq!(why(check_dir(&link)), NotOurs::Link);
         assert_eq!(why(make_dir(&link)), NotOurs::Link);
         fs::write(path.join("f"), "").unwrap();
-        assert_eq!(why(check_dir(&path.join("f"))), NotOurs::NotADirectory);
+        let file = path.join("f");
+        for refused in [check_dir(&file), make_dir(&file), check_dir(&file.join("d")), make_dir(&file.join("d/e"))] {
+            assert!(is_no_directory(refused.as_ref().unwrap_err()), "{refused:?}");
+        }
+        assert_eq!(why(make_dir(&file)), NotOurs::NotADirectory);
+        assert_eq!(why(make_dir(&file.join("d/e"))), NotOurs::BelowAFile(file));
         let above = path.parent().unwrap();
         mode(above, 0o1777);
         check_dir(&path).unwrap();

@@ -12,6 +12,7 @@ use rumormill_wire::native::{ListPart, MAX_CUT_INCARNATIONS, Revocations, Revoke
 use rumormill_wire::{Incarnation, NodeId, Seq, Signature};
 
 use crate::ca::{CaError, LocalCa};
+use crate::certificate::is_name;
 use crate::files;
 use crate::revocation::{MAX_FILE_LEN, check_file, file, signed_bytes};
 use crate::trust::Trust;
@@ -162,6 +163,21 @@ impl LocalCa {
             let _ = writeln!(text, "{node} {end}");
         }
         Ok(files::write_private(&path, text.as_bytes())?)
+    }
+
+    /// The names for which certificates of each key were issued here, earlier keys of a name too.
+    #[must_use]
+    pub fn names(&self) -> BTreeMap<NodeId, BTreeSet<String>> {
+        let mut names: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for place in fs::read_dir(self.home().join("nodes")).into_iter().flatten().flatten() {
+            let Some(name) = place.file_name().to_str().filter(|name| is_name(name)).map(str::to_owned) else {
+                continue;
+            };
+            for node in ends(&place.path().join("until")).into_keys() {
+                names.entry(node).or_default().insert(name.clone());
+            }
+        }
+        names
     }
 
     /// Until when the last certificate of this key is valid, if one was issued here.

@@ -31,9 +31,11 @@ pub(super) fn certs() -> Command {
         )
         .subcommand(
             Command::new("show")
-                .about("Show a certificate, the CA, or the revocation list")
+                .about("Show a certificate and whether it is revoked, or with nothing given the CA and its revocation list")
                 .arg(
-                    Arg::new("what").value_name("NAME|FILE").help("A name issued here or a file; nothing shows the CA"),
+                    Arg::new("what")
+                        .value_name("NAME|FILE")
+                        .help("A name issued here or a certificate file [default: the CA and its revocation list]"),
                 )
                 .arg(flag("json", "One JSON object"))
                 .arg(home())

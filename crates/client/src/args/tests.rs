@@ -60,3 +60,50 @@ fn what_is_asked_for_wrongly_is_refused() {
         assert!(command(None).try_get_matches_from(all).is_err(), "{words}");
     }
 }
+
+/// Settings without a value of their own, or whose default is said in other words.
+const NO_VALUE: [&str; 15] = [
+    "name",
+    "control",
+    "neighbour",
+    "door",
+    "insecure-bind",
+    "state",
+    "restored",
+    "socket",
+    "home",
+    "cert",
+    "key",
+    "ca",
+    "pins",
+    "log-format",
+    "log-level",
+];
+
+#[test]
+fn the_defaults_that_are_said_are_the_defaults() {
+    let node = |set: Option<(&str, &str)>| {
+        let mut options = NodeOptions::default();
+        for (key, value) in [("name", "alice"), ("state", "s")].into_iter().chain(set) {
+            options.set(key, value.to_owned());
+        }
+        format!("{:?}", rumormill_node::run::configure(options, None).unwrap())
+    };
+    for key in NodeOptions::KEYS.iter().filter(|key| !NO_VALUE.contains(key)) {
+        let said = help(key).split_once("[default: ").and_then(|(_, rest)| rest.strip_suffix(']'));
+        let said = said.unwrap_or_else(|| panic!("{key} says no default"));
+        assert_eq!(node(Some((key, said))), node(None), "{key}");
+    }
+}
+
+#[test]
+fn no_help_says_a_default_twice() {
+    for mut one in leaves(&command(None)) {
+        // A column for each argument: what belongs to one stands on one line.
+        one = one.term_width(0);
+        let help = one.render_help().to_string();
+        for line in help.lines() {
+            assert!(!line.contains("] [default:"), "{}: {line}", one.get_name());
+        }
+    }
+}

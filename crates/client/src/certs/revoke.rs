@@ -7,7 +7,7 @@ use rumormill_node::certs::{Cut, Done, Incarnation, LocalCa, NodeId, Seq};
 use rumormill_node::socket::{Client, ClientError, Frontier};
 
 use super::{failure, open, text};
-use crate::output::{Failure, Out};
+use crate::output::{Failure, Out, count};
 use crate::talk::socket;
 
 /// What is left open without a node that is asked.
@@ -21,6 +21,7 @@ pub fn what_counts(cut: Option<&Cut>) -> String {
         None => "all its messages count, later ones too".to_owned(),
         Some(cut) => match cut.values().map(|last| last.0).fold(0, u64::saturating_add) {
             0 => "none of its messages counts".to_owned(),
+            1 => "its first message counts, later ones do not".to_owned(),
             n => format!("its first {n} messages count, later ones do not"),
         },
     }
@@ -48,12 +49,13 @@ pub fn revoke(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Failure> 
 
 fn say(out: &mut Out, node: &NodeId, done: &Done, not_told: usize) {
     let cut = done.list.get(node).and_then(|revoked| revoked.cut.as_ref());
-    out.line(format_args!("revoked {node}; list {} has {} nodes", done.list.number(), done.list.len()));
+    out.line(format_args!("revoked {node}; list {} has {}", done.list.number(), count(done.list.len(), "node")));
     out.line(what_counts(cut));
     let left_out = done.left_out.saturating_add(not_told);
     if left_out > 0 {
         out.line(format_args!(
-            "of {left_out} more incarnations of it no message counts: a cut names so many and no more"
+            "of {} of it more no message counts: a cut names so many and no more",
+            count(left_out, "incarnation")
         ));
     }
     if cut.is_none() {

@@ -27,6 +27,9 @@ pub(crate) enum Admission {
     Refused { code: ByeCode, reason: &'static str, retry_after_s: u16 },
 }
 
+/// What a node that is banned is told.
+pub(crate) const BANNED: (ByeCode, &str) = (ByeCode::MISBEHAVIOUR, "banned for a while");
+
 fn refused(code: ByeCode, reason: &'static str) -> Admission {
     Admission::Refused { code, reason, retry_after_s: 0 }
 }
@@ -56,8 +59,7 @@ impl Hub {
             return refused(ByeCode::LEAVING, "the node shuts down");
         }
         if let Some(left) = state.bans.remaining(&link.facts.peer, Instant::now()) {
-            let (code, reason) = (ByeCode::MISBEHAVIOUR, "banned for a while");
-            return Admission::Refused { code, reason, retry_after_s: seconds(left) };
+            return Admission::Refused { code: BANNED.0, reason: BANNED.1, retry_after_s: seconds(left) };
         }
         let existing = state.links.values().find(|other| {
             let same = other.facts.peer == link.facts.peer || other.facts.name == link.facts.name;
@@ -95,6 +97,11 @@ impl Hub {
             return VecDeque::new();
         }
         self.feed_locked(state, Input::LinkDown { link: link.id }).1
+    }
+
+    /// For how many seconds more no link with this node is taken, if it is banned.
+    pub(crate) fn banned_s(&self, node: &NodeId) -> Option<u16> {
+        lock(&self.state).bans.remaining(node, Instant::now()).map(seconds)
     }
 
     /// A link has ended.

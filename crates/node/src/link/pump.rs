@@ -14,7 +14,7 @@ use super::greet::{self, GreetError, Greeting};
 use super::greetings::Seat;
 use super::{Direction, Facts, Link, Piece};
 use crate::counters::Counters;
-use crate::hub::{Admission, Hub};
+use crate::hub::{Admission, BANNED, Hub};
 use crate::validity::seconds;
 
 /// How long the link that is there already has to answer a PING when another with the same peer comes.
@@ -39,6 +39,12 @@ pub(crate) async fn run(
     if hub.is_sealed() {
         // The process is about to end; a refusal would be a farewell.
         std::future::pending::<()>().await;
+    }
+    if let Some(left) = hub.banned_s(&peer.node()) {
+        // Not even our HELLO: what it says is not waited for.
+        let (code, reason) = BANNED;
+        greet::refuse(writer, code, reason, left).await;
+        return Err(GreetError::Refused { code, reason });
     }
     let greeted = match greet::exchange(greeting, &mut reader, &mut writer).await {
         _ if peer.node() == hub.checker.me => Err(GreetError::Ourselves),

@@ -1,7 +1,7 @@
 //! Whose fault it is that a node does not start.
 
 use rumormill_doors::DoorError;
-use rumormill_transport::{IdentityError, TrustError};
+use rumormill_transport::{IdentityError, TrustError, private};
 
 use super::StartError;
 use crate::socket::SocketError;
@@ -18,7 +18,27 @@ impl StartError {
             Self::Identity(_) | Self::Trust(_) => true,
             Self::Socket(why) => matches!(why, SocketError::TooLong { .. } | SocketError::NoSocket(_)),
             Self::Door(why) => matches!(why, DoorError::Spec(_)),
+            Self::Io { source, .. } => private::is_no_directory(source),
             _ => false,
+        }
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub const fn next(&self) -> &'static str {
+        match self {
+            Self::Config(_) | Self::Door(DoorError::Spec(_)) => "`rumormill node --help` lists the settings",
+            Self::Ca(_) => "give another --home DIR, or certificate files with --cert, --key and --ca",
+            Self::Identity(_) | Self::Trust(_) | Self::Name { .. } | Self::Tls(_) => {
+                "look at the files with `rumormill certs show FILE`; `rumormill certs issue NAME` issues and renews"
+            }
+            Self::Store(_) | Self::OtherNetwork { .. } | Self::UnknownNetwork { .. } => {
+                "see \"The store\" in docs/operations.md, or name another directory with --state"
+            }
+            Self::StoreGone(_) | Self::StoreReplaced(_) => "see \"The store\" in docs/operations.md before --restored",
+            Self::Socket(_) => "name another path with --socket, or end what uses this one",
+            Self::Door(_) => "give the door another address, or end what uses this one",
+            Self::Io { .. } => "see what stands in the way, or name another place or address",
         }
     }
 }

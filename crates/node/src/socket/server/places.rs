@@ -11,7 +11,7 @@ use crate::socket::{MAX_ASKING, MAX_FOLLOWERS, Reply};
 pub(super) const TOO_MANY_ASKING: &str =
     "too many clients at the local socket: 32 ask already; try again when one has ended";
 pub(super) const TOO_MANY_FOLLOWING: &str =
-    "too many followers at the local socket: 32 follow already; end one, or ask without `follow`";
+    "too many followers at the local socket: 32 follow already; end one, or ask without --follow";
 pub(super) const NO_DESCRIPTOR: &str = "too many descriptors are in use: the node keeps the last ones for its files";
 
 /// A place, which ends with this.
