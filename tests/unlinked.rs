@@ -6,9 +6,13 @@ mod hostile;
 #[path = "support/nodes.rs"]
 mod nodes;
 
+use std::net::SocketAddr;
+
 use hostile::Member;
 use nodes::{Net, Node, until};
+use rumormill_wire::native::{Bye, ByeCode, Frame};
 use serde_json::Value;
+use tokio::sync::watch;
 
 fn unlinked(node: &Node) -> Vec<Value> {
     let all = node.asked(&["peers", "--json"]).remove(0).as_array().unwrap().clone();
@@ -35,6 +39,8 @@ fn the_true_reason_is_in_peers_and_tries_grow_rare() {
     // 100 ms, doubled each time: nine tries take 25 s at least half of the time each; twice a second would be many more.
     until("some tries", || unlinked(&stranger)[0]["tries"].as_u64().unwrap() >= 4);
     let text = String::from_utf8(stranger.ask(&["peers"]).stdout).unwrap();
+    let (before, rows) = text.split_once("not linked:\n").unwrap();
+    assert!(before.ends_with("no links\n") && rows.lines().count() == 1 && rows.starts_with("alice "), "{text}");
     assert!(
         text.contains("no links") && text.contains("certificate from another CA") && text.contains(" tries, the last "),
         "{text}"
@@ -46,30 +52,56 @@ fn the_true_reason_is_in_peers_and_tries_grow_rare() {
     says_of_its_neighbour(&nobody, "Connection refused");
 }
 
-#[test]
-fn a_neighbour_that_says_when_to_come_again_is_left_alone_until_then() {
-    let net = Net::new();
-    let mallory = Member::new(&net.home(), "mallory");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let reason = "x\n\u{202e}full";
-    let (addr, come) = runtime.block_on(async {
+/// A listener of mallory's that answers each link with this BYE; and how many links it has had.
+fn refuses(
+    runtime: &tokio::runtime::Runtime,
+    mallory: &Member,
+    (code, retry_after_s, reason): (ByeCode, u16, &'static str),
+) -> (SocketAddr, watch::Receiver<u64>) {
+    runtime.block_on(async {
         let mut listener = mallory.endpoint.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let addr = listener.local_addr();
-        let (count, come) = tokio::sync::watch::channel(0);
+        let (count, come) = watch::channel(0);
         tokio::spawn(async move {
             while let Some(mut opened) = listener.accept().await {
                 count.send_modify(|count| *count += 1);
-                let bye = hostile::encoded(&rumormill_wire::native::Frame::Bye(rumormill_wire::native::Bye {
-                    code: rumormill_wire::native::ByeCode::OVERLOAD,
-                    retry_after_s: 300,
-                    reason: reason.into(),
-                }));
+                let bye = hostile::encoded(&Frame::Bye(Bye { code, retry_after_s, reason: reason.into() }));
                 let _ = opened.writer.send([bye.as_slice()]).await;
                 opened.writer.close().await;
             }
         });
         (addr, come)
-    });
+    })
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+#[test]
+fn another_link_that_is_kept_is_the_usual_end_of_two_dials_and_said_only_if_there_is_none() {
+    let (net, runtime) = (Net::new(), runtime());
+    let mallory = Member::new(&net.home(), "mallory");
+    let (addr, come) = refuses(&runtime, &mallory, (ByeCode::DUPLICATE, 0, "another link with this peer is kept"));
+    let mut alice = net.node("alice", &[]);
+    alice.words.extend(["--neighbour".into(), format!("mallory@{addr}")]);
+    alice.start();
+    until("the first try has ended", || unlinked(&alice).first().is_some_and(|one| one["tries"].as_u64() >= Some(1)));
+    let before = alice.said();
+    if *come.borrow() == 1 {
+        assert!(!before.contains("no link yet"), "{before}");
+    }
+    // Somebody says so again and again, and there is no link.
+    alice.says("no link yet");
+    assert!(*come.borrow() >= 2, "only from the second time on");
+}
+
+#[test]
+fn a_neighbour_that_says_when_to_come_again_is_left_alone_until_then() {
+    let (net, runtime) = (Net::new(), runtime());
+    let mallory = Member::new(&net.home(), "mallory");
+    let reason = "x\n\u{202e}full";
+    let (addr, come) = refuses(&runtime, &mallory, (ByeCode::OVERLOAD, 300, reason));
     let mut alice = net.node("alice", &[]);
     alice.words.extend(["--neighbour".into(), format!("mallory@{addr}")]);
     alice.start();
@@ -78,5 +110,5 @@ fn a_neighbour_that_says_when_to_come_again_is_left_alone_until_then() {
     assert!((290..=300).contains(&told["next_s"].as_u64().unwrap()), "{told}");
     assert_eq!((&told["tries"], *come.borrow()), (&1.into(), 1));
     let text = String::from_utf8(alice.ask(&["peers"]).stdout).unwrap();
-    assert!(text.contains("it said \"x\\n\\u{202e}full\"") && text.lines().count() == 2, "{text}");
+    assert!(text.contains("it said \"x\\n\\u{202e}full\"") && text.lines().count() == 3, "{text}");
 }

@@ -118,6 +118,9 @@ pub fn peers(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     } else {
         links(out, peers);
     }
+    if !unlinked.is_empty() {
+        out.line("not linked:");
+    }
     for neighbour in unlinked {
         out.line(shown::neighbour(&neighbour));
     }
@@ -160,12 +163,12 @@ fn links(out: &mut Out, peers: Vec<PeerInfo>) {
 
 /// What is said of a neighbour's clock that is off.
 fn clock(off_s: i64) -> String {
-    if off_s == 0 { String::new() } else { format!("; its clock is {} ours", off_by(off_s)) }
+    if off_s == 0 { String::new() } else { format!("; its clock is {}", off_by(off_s)) }
 }
 
 fn off_by(off_s: i64) -> String {
     let by = off_s.unsigned_abs();
-    if off_s > 0 { format!("{by} s ahead of") } else { format!("{by} s behind") }
+    if off_s > 0 { format!("{by} s ahead of ours") } else { format!("{by} s behind ours") }
 }
 
 /// Certificates that are outside their dates or soon will be, and who has which revocation list.
@@ -223,4 +226,17 @@ pub fn metrics(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure>
     let metrics = ask(matches, async |client| client.metrics().await)?;
     out.line(json(&metrics)?);
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_off_is_said_both_ways() {
+        assert_eq!(off_by(299), "299 s ahead of ours");
+        assert_eq!(off_by(-299), "299 s behind ours");
+        assert_eq!((clock(0), clock(-7)), (String::new(), "; its clock is 7 s behind ours".to_owned()));
+        assert_eq!(clock(7), "; its clock is 7 s ahead of ours");
+    }
 }

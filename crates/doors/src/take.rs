@@ -37,29 +37,66 @@ pub fn first_kept_now() -> i32 {
     getrlimit(Resource::Nofile).current.map_or(i32::MAX, first_kept)
 }
 
-/// Says that descriptors run short, and not at every connection.
+/// Why a connection was not taken.
+#[derive(Debug)]
+pub enum Untaken {
+    /// Descriptors run short: a higher limit helps.
+    Descriptors(String),
+    /// Anything else.
+    Other(String),
+}
+
+impl Untaken {
+    /// In words.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        let (Self::Descriptors(why) | Self::Other(why)) = self;
+        why
+    }
+}
+
+impl From<io::Error> for Untaken {
+    fn from(error: io::Error) -> Self {
+        let short = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
+        let why = error.to_string();
+        if short.contains(&error.raw_os_error()) { Self::Descriptors(why) } else { Self::Other(why) }
+    }
+}
+
+/// When something was said, and how often it was not since.
+type Said = (Option<Instant>, u64);
+
+/// Says that connections are not taken, and not at each of them.
 #[derive(Debug, Default)]
 pub struct Shortage {
-    /// When it was said, and how often it was not since.
-    said: Mutex<(Option<Instant>, u64)>,
+    /// For want of descriptors, and for other reasons: neither hides the other.
+    said: Mutex<(Said, Said)>,
 }
 
 impl Shortage {
     /// One connection was not taken. Says so at once, or counts it for the next time.
-    pub fn one(&self, who: &str, why: &str) {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn one(&self, who: &str, untaken: &Untaken) {
+        let mut both = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let (for_descriptors, for_others) = &mut *both;
+        let said = match untaken {
+            Untaken::Descriptors(_) => for_descriptors,
+            Untaken::Other(_) => for_others,
+        };
         if said.0.is_some_and(|at| at.elapsed() < SAID_EVERY) {
             said.1 = said.1.saturating_add(1);
             return;
         }
         let before = std::mem::take(&mut said.1);
         said.0 = Some(Instant::now());
-        warn!(
-            who,
-            why,
-            before,
-            "a connection was not taken; if descriptors run short, raise the limit (`ulimit -n`, LimitNOFILE)"
-        );
+        match untaken {
+            Untaken::Descriptors(why) => warn!(
+                who,
+                why,
+                before,
+                "a connection was not taken: descriptors run short; raise the limit (`ulimit -n`, LimitNOFILE)"
+            ),
+            Untaken::Other(why) => warn!(who, why, before, "a connection was not taken"),
+        }
     }
 }
 
@@ -89,10 +126,10 @@ impl<'a> Taker<'a> {
                 Ok((stream, from)) if stream.as_raw_fd() < self.kept_from.unwrap_or_else(first_kept_now) => {
                     return (stream, from);
                 }
-                Ok(_) => "what is left is kept for files".to_owned(),
+                Ok(_) => Untaken::Descriptors("what is left is kept for files".to_owned()),
                 // Whoever came has gone already.
                 Err(why) if why.kind() == io::ErrorKind::ConnectionAborted => continue,
-                Err(why) => why.to_string(),
+                Err(why) => why.into(),
             };
             Counters::one(&self.counters.refused_descriptors);
             self.short.one(self.who, &why);
@@ -116,6 +153,26 @@ mod tests {
         assert_eq!(first_kept(64), 48);
         assert_eq!(first_kept(0), 0);
         assert_eq!(first_kept(u64::MAX), i32::MAX);
+    }
+
+    #[test]
+    fn a_higher_limit_is_advised_only_where_it_helps() {
+        let of = |errno: rustix::io::Errno| Untaken::from(io::Error::from(errno));
+        assert!(matches!(of(rustix::io::Errno::MFILE), Untaken::Descriptors(_)));
+        assert!(matches!(of(rustix::io::Errno::NFILE), Untaken::Descriptors(_)));
+        assert!(matches!(of(rustix::io::Errno::NOMEM), Untaken::Other(_)));
+        assert!(matches!(Untaken::from(io::Error::other("full")), Untaken::Other(_)));
+    }
+
+    #[test]
+    fn neither_reason_hides_the_other() {
+        let short = Shortage::default();
+        short.one("test", &Untaken::Other("too many clients".to_owned()));
+        short.one("test", &Untaken::Other("too many clients".to_owned()));
+        short.one("test", &Untaken::Descriptors("too many open files".to_owned()));
+        let said = short.said.lock().unwrap();
+        assert!(said.0.0.is_some() && said.1.0.is_some());
+        assert_eq!((said.0.1, said.1.1), (0, 1), "what was not said is counted");
     }
 
     #[tokio::test]

@@ -23,6 +23,18 @@ pub const MAX_PASSING: usize = 1_024;
 /// Authors remembered as introduced to one neighbour.
 pub const MAX_INTRODUCED: usize = 1_024;
 
+/// Origins remembered as ending elsewhere at one neighbour.
+pub const MAX_DISPUTED: usize = 1_024;
+
+/// A chain that ends at another place at the neighbour than here, or only at one of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disputed {
+    /// Where it ends there, if it does.
+    pub place: Option<Seq>,
+    /// Since when we know.
+    pub since: Timestamp,
+}
+
 /// Why a cursor stands still.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parked {
@@ -94,6 +106,8 @@ pub struct Link {
     pub max_behind: usize,
     /// What it has of the revocation list.
     pub told: Told,
+    /// What ends elsewhere there than here.
+    pub disputed: BTreeMap<Origin, Disputed>,
     /// RUMOR frames given to it.
     pub sent: u64,
     /// What of those may still be on the way.
@@ -149,6 +163,7 @@ impl Link {
             introduced: BTreeSet::new(),
             listed: None,
             unsure: false,
+            disputed: BTreeMap::new(),
             turn: Origin::MIN,
             behind: BTreeMap::new(),
             max_behind: MAX_BEHIND,
@@ -221,6 +236,19 @@ impl Link {
         }
         self.cursors.insert(origin, Cursor { next, parked: Some(Parked::Peer), since: now });
         true
+    }
+
+    /// An origin ends there at this place, or does not end; here at `ours`.
+    pub fn note_end(&mut self, origin: Origin, place: Option<Seq>, ours: Option<Seq>, now: Timestamp) {
+        if place == ours {
+            self.disputed.remove(&origin);
+        } else if let Some(disputed) = self.disputed.get_mut(&origin) {
+            disputed.place = place;
+        } else if self.disputed.len() < MAX_DISPUTED {
+            self.disputed.insert(origin, Disputed { place, since: now });
+        } else {
+            self.unsure = true;
+        }
     }
 
     /// Whether the neighbour said that it does not want this origin now.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rumormill_gossip::bundle::seal;
-use rumormill_gossip::{Dissemination, EngineConfig, Event, Input, LinkId, VerifiedBundle};
+use rumormill_gossip::{Dissemination, EngineConfig, Event, Input, LinkId, VerifiedBundle, Why};
 use rumormill_wire::native::{
     BundleBuilder, Coverage, EntryState, Frame, Member, MessageKind, Proof, Rumor, SignedHeader, Status, StatusEntries,
     StatusEntry,
@@ -354,9 +354,18 @@ fn a_node_that_may_not_lower_a_place_yet_is_sent_nothing_again_and_again() {
         let before = sent(&world);
         world.run_for(600 * SECOND);
         assert!(sent(&world) <= before + 1, "{} sent in vain", sent(&world) - before);
+        assert!([1, 2].iter().all(|n| disputes(&world, *n) > 0), "both ends say that they are not in sync, {lowest}");
         world.until(13 * 3_600 * SECOND, "the lowest is everywhere", |w| all_agree(w, lowest));
+        // The others have links with whoever brought the proofs, too.
+        world.until(600 * SECOND, "and nothing is in dispute", |w| disputes(w, 1) == 0);
         assert!(world.nodes.iter().all(|node| node.closed.is_empty()), "{}", world.describe());
     }
+}
+
+/// Links of a node that are not in sync because one end may not lower a place yet.
+fn disputes(world: &World, n: usize) -> usize {
+    let links = (0..100).filter_map(|id| world.nodes[n].engine.link_stats(LinkId(id)));
+    links.filter(|link| !link.in_sync && matches!(link.why, Some(Why::OverRate | Why::HeldByPeer))).count()
 }
 
 #[test]

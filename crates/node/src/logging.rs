@@ -1,5 +1,5 @@
 //! Logs by `tracing` to standard error, for people or as JSON. A standard error that cannot be written to ends nobody.
-//! Each record is one line, whatever stands in it ([`record`]), and there are only so many ([`limit`]).
+//! Each record is one line, whatever stands in it (`record`), and there are only so many (`limit`).
 
 mod layer;
 mod limit;

@@ -13,6 +13,7 @@ use rumormill_transport::revocation::{MAX_FILE_LEN, check_file};
 use rumormill_transport::{Endpoint, Identity, IdentityError, LocalCa, Revocations, Trust};
 
 use crate::hub::Hub;
+use crate::validity::date;
 
 /// How often the files are looked at.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -26,17 +27,17 @@ pub(crate) async fn run(hub: Arc<Hub>, endpoint: Endpoint, home: Option<PathBuf>
     let mut certificate = Watched::new(files.clone().into_iter().flat_map(|(cert, key)| [cert, key]));
     let mut stopping = hub.stopping();
     let mut rounds = tokio::time::interval(PERIOD);
+    let mut list_said = ListSaid::of(&hub.checker.revoked.get());
     loop {
         tokio::select! {
             _ = stopping.wait_for(|stop| *stop) => return,
             _ = rounds.tick() => {}
         }
-        if let Some((cert, key)) = &files {
-            match certificate.look(|| load(cert, key)) {
-                Some(Ok(identity)) => renew(&hub, &endpoint, identity, cert),
-                Some(Err(why)) => tracing::warn!(why, "the renewed certificate does not load; the old one stays"),
-                None => {}
-            }
+        list_said.say(&hub.checker.revoked.get());
+        if let Some((cert, key)) = &files
+            && let Some(Err(why)) = certificate.look(|| renew(&hub, &endpoint, load(cert, key)?, cert))
+        {
+            tracing::warn!(why, "the renewed certificate is not taken; the old one stays");
         }
         if let Some(path) = &path {
             match list.look(|| read_list(path, &hub.checker.trust)) {
@@ -51,6 +52,34 @@ pub(crate) async fn run(hub: Arc<Hub>, endpoint: Endpoint, home: Option<PathBuf>
 fn put_in_force(hub: &Hub, list: &Revocations) {
     for part in list.parts() {
         let _ = hub.drive(Input::Revoked { link: None, part: Arc::clone(part) });
+    }
+}
+
+/// The list that was in force when it was looked at last. It comes in parts, from a file or from neighbours, and is said when
+/// no part has come since the round before.
+#[derive(Debug)]
+struct ListSaid {
+    said: (u64, usize),
+    last: (u64, usize),
+}
+
+impl ListSaid {
+    fn of(list: &Revocations) -> Self {
+        let now = (list.number(), list.len());
+        Self { said: now, last: now }
+    }
+
+    /// Whether it is to be said: it is another one than was said, and whole as far as one can see.
+    fn look(&mut self, now: (u64, usize)) -> bool {
+        let quiet = std::mem::replace(&mut self.last, now) == now;
+        quiet && std::mem::replace(&mut self.said, now) != now
+    }
+
+    fn say(&mut self, list: &Revocations) {
+        let (number, nodes) = (list.number(), list.len());
+        if self.look((number, nodes)) {
+            tracing::info!(number, issued = %date(list.issued()), nodes, "a revocation list came into force");
+        }
     }
 }
 
@@ -76,24 +105,30 @@ struct Stamp {
 struct Watched {
     paths: Vec<PathBuf>,
     seen: Vec<Stamp>,
+    /// What was read last is seen, and not read again until it changes.
+    settled: bool,
     said: String,
 }
 
 impl Watched {
     fn new(paths: impl IntoIterator<Item = PathBuf>) -> Self {
-        Self { paths: paths.into_iter().collect(), seen: Vec::new(), said: String::new() }
+        Self { paths: paths.into_iter().collect(), seen: Vec::new(), settled: false, said: String::new() }
     }
 
-    /// Reads if there is something new. An error is given once, until it is another one.
+    /// Reads if there is something new. An error is given once, until it is another one or the files have changed again.
     fn look<T>(&mut self, read: impl FnOnce() -> Result<T, Unread>) -> Option<Result<T, String>> {
         let before: Vec<_> = self.paths.iter().filter_map(|path| stamp(path)).collect();
         if before.is_empty() || before.len() < self.paths.len() || before == self.seen {
             return None;
         }
         let result = read();
+        if std::mem::replace(&mut self.settled, false) {
+            // Other content than that of which the last error spoke.
+            self.said.clear();
+        }
         let settled = before.iter().all(|stamp| stamp.modified.elapsed().map_or(true, |age| age > SETTLED));
         if settled && !matches!(result, Err(Unread::Again(_))) {
-            self.seen = before;
+            (self.seen, self.settled) = (before, true);
         }
         match result {
             Ok(value) => {
@@ -122,21 +157,19 @@ fn load(certificate: &Path, key: &Path) -> Result<Identity, Unread> {
     })
 }
 
-fn renew(hub: &Hub, endpoint: &Endpoint, identity: Identity, certificate: &Path) {
+fn renew(hub: &Hub, endpoint: &Endpoint, identity: Identity, certificate: &Path) -> Result<(), Unread> {
     let ours = endpoint.identity();
     if identity.certificate_der() == ours.certificate_der() {
-        return;
+        return Ok(());
     }
     if identity.node() != ours.node() {
-        return tracing::warn!("the new certificate is for another key: another node; restart to become it");
+        let why = "the new certificate is for another key: another node; restart to become it";
+        return Err(Unread::Useless(why.to_owned()));
     }
-    match endpoint.reload(identity) {
-        Ok(()) => {
-            tracing::info!(certificate = %certificate.display(), "new links use the renewed certificate");
-            hub.neighbours.try_again();
-        }
-        Err(error) => tracing::warn!(%error, "the renewed certificate is not taken; the old one stays"),
-    }
+    endpoint.reload(identity).map_err(|why| Unread::Useless(why.to_string()))?;
+    tracing::info!(certificate = %certificate.display(), "new links use the renewed certificate");
+    hub.neighbours.try_again();
+    Ok(())
 }
 
 fn read_list(path: &Path, trust: &Trust) -> Result<Revocations, Unread> {
@@ -162,6 +195,18 @@ mod tests {
 
     fn text(path: &Path) -> Result<String, Unread> {
         fs::read_to_string(path).map_err(|why| Unread::Again(why.to_string()))
+    }
+
+    #[test]
+    fn a_list_in_parts_is_said_once_when_all_have_come() {
+        let mut list_said = ListSaid { said: (0, 0), last: (0, 0) };
+        let said: Vec<_> = [(0, 0), (3, 1), (3, 2), (3, 2), (3, 2), (3, 2), (4, 2), (4, 2), (4, 2)]
+            .into_iter()
+            .filter(|now| list_said.look(*now))
+            .collect();
+        assert_eq!(said, [(3, 2), (4, 2)]);
+        let mut kept = ListSaid { said: (3, 2), last: (3, 2) };
+        assert!(!kept.look((3, 2)), "one that was in force at the start is not new");
     }
 
     #[test]
@@ -208,5 +253,23 @@ mod tests {
         fs::write(&path, "good").unwrap();
         age(&path, Duration::from_secs(50));
         assert_eq!(watched.look(|| text(&path)), Some(Ok("good".to_owned())));
+    }
+
+    #[test]
+    fn what_is_useless_and_new_is_read_again_until_it_settles_and_said_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cert");
+        let mut watched = Watched::new([path.clone()]);
+        let useless = || Err::<String, _>(Unread::Useless("another key".to_owned()));
+        fs::write(&path, "one").unwrap();
+        assert_eq!(watched.look(useless), Some(Err("another key".to_owned())));
+        for _ in 0..4 {
+            assert_eq!(watched.look(useless), None, "said once, though it is read again");
+        }
+        age(&path, Duration::from_secs(60));
+        assert_eq!(watched.look(useless), None, "nothing is new in it but its time");
+        fs::write(&path, "two").unwrap();
+        assert_eq!(watched.look(useless), Some(Err("another key".to_owned())), "the files have changed again");
+        assert_eq!(watched.look(useless), None);
     }
 }

@@ -5,7 +5,7 @@
 //! is done, and each has a deadline. What goes wrong is said on standard error with the number of the line, and the proxy
 //! goes on; then its exit code is not 0.
 //!
-//! A log is printed once it shows what was said before through this proxy, to whomever that can have come ([`expected`]), or
+//! A log is printed once it shows what was said before through this proxy, to whomever that can have come (`expected`), or
 //! after [`SHOWN`], and then it is said what is missing. A process is told to crash once those beside it show what was said to
 //! it, or after the same time.
 #![forbid(unsafe_code)]

@@ -4,6 +4,7 @@ use rumormill_wire::native::{EntryState, Frame, Proof, StatusEntry};
 use rumormill_wire::{Origin, Seq};
 
 use super::Engine;
+use super::rumor::STATUS_DELAY_US;
 use crate::io::{Event, Keep, LinkId, Output};
 use crate::proof::{RawProof, VerifiedProof};
 use crate::stats::bump;
@@ -49,7 +50,14 @@ impl Engine {
                 return self.output.push_back(Output::CheckProof { link: id, raw: Box::new(RawProof(proof)) });
             }
             Use::Later if self.room_for_early(id) => return self.early_proofs.push((id, proof)),
-            Use::Greedy => bump(&mut self.stats.proofs_greedy, 1),
+            Use::Greedy => {
+                bump(&mut self.stats.proofs_greedy, 1);
+                // Unchecked, as a claim of a STATUS is.
+                let (origin, ours, now) = (proof.a.header.origin, self.end_of(&proof.a.header.origin), self.now);
+                if let Some(link) = self.links.get_mut(&id) {
+                    link.note_end(origin, Some(place), ours, now);
+                }
+            }
             _ => bump(&mut self.stats.proofs_vain, 1),
         }
         if !self.accounts.may_send_in_vain(peer, self.now) {
@@ -115,6 +123,10 @@ impl Engine {
         for id in links {
             self.send_proof(id, &proof);
         }
+        // Whoever gave it learns that we end there too.
+        if let Some(link) = from.and_then(|id| self.links.get_mut(&id)) {
+            link.say(origin, self.now.plus(STATUS_DELAY_US));
+        }
     }
 
     /// Sends a proof, unless this neighbour got many already (P-E5): then the next comparison offers it.
@@ -124,6 +136,28 @@ impl Engine {
             self.send(id, &Frame::Proof(*proof.proof()));
         } else {
             bump(&mut self.stats.proofs_unsent, 1);
+        }
+    }
+
+    /// Where our chain of an origin ends, if it does.
+    pub(super) fn end_of(&self, origin: &Origin) -> Option<Seq> {
+        let chain = self.chains.get(origin)?;
+        chain.limit().filter(|limit| chain.next >= *limit)
+    }
+
+    /// Remembers whether a chain ends elsewhere at a neighbour than here. Who has not come so far yet only lags.
+    pub(super) fn compare_ends(&mut self, id: LinkId, entry: &StatusEntry) {
+        let theirs = (entry.state == EntryState::Forked).then_some(entry.next);
+        let ours = self.end_of(&entry.origin);
+        let next = self.chains.get(&entry.origin).map_or(Seq::FIRST, |chain| chain.next);
+        let comes_later = match (theirs, ours) {
+            (None, Some(place)) => entry.next < place,
+            (Some(place), None) => next < place,
+            _ => false,
+        };
+        let now = self.now;
+        if let Some(link) = self.links.get_mut(&id).filter(|_| !comes_later) {
+            link.note_end(entry.origin, theirs, ours, now);
         }
     }
 

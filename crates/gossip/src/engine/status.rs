@@ -70,6 +70,7 @@ impl Engine {
         let ours = self.chains.get(&origin).and_then(|chain| chain.entry(origin));
         let next = ours.as_ref().map_or(Seq::FIRST, |ours| ours.next);
         let proof_wanted = self.offer_proof(id, entry);
+        self.compare_ends(id, entry);
         let (now, limit) = (self.now, self.config.max_cursors);
         let Some(link) = self.links.get_mut(&id) else { return false };
         if entry.next < next {
@@ -156,6 +157,7 @@ impl Engine {
                 link.unsure = false;
                 link.behind.clear();
                 link.cursors.clear();
+                link.disputed.clear();
             }
             if status.want_status {
                 self.send_summary(id, false);

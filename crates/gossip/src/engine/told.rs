@@ -57,6 +57,14 @@ impl Engine {
                 why = why.max(now.or(Some(Why::CatchingUp)));
             }
         }
+        for (origin, disputed) in &link.disputed {
+            let ours = self.end_of(origin);
+            if ours != disputed.place {
+                young &= self.now.since(disputed.since) < SYNC_AGE_US;
+                let lower_there = disputed.place.is_some_and(|place| ours.is_none_or(|ours| place < ours));
+                why = why.max(Some(if lower_there { Why::OverRate } else { Why::HeldByPeer }));
+            }
+        }
         let lost = link.overflow || link.unsure;
         stats.in_sync = link.compared && young && !lost;
         why = why.max(lost.then_some(Why::TooMany)).max((!link.compared).then_some(Why::NotCompared));

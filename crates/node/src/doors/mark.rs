@@ -26,9 +26,13 @@ impl Mark {
     }
 
     /// The same as one word, for readers that split at white space and show what stands before the first: `_` stands for
-    /// each blank of the text.
+    /// each blank of the text, and `;` for each comma: what follows a comma is an entry of its own there, and would bear no mark.
     pub(crate) fn word(&self, sender: &str, text: &str) -> String {
-        let visible = |c: char| if c.is_whitespace() || is_hidden(c) { '_' } else { c };
+        let visible = |c: char| match c {
+            ',' => ';',
+            c if c.is_whitespace() || is_hidden(c) => '_',
+            c => c,
+        };
         let text: String = text.chars().map(visible).collect();
         format!("{}@{}:{text}", sender_word(sender), self.0)
     }
@@ -49,7 +53,7 @@ impl Mark {
 
 /// A sender as one word: what would end the mark early is replaced.
 fn sender_word(sender: &str) -> String {
-    let plain = |c: char| if c.is_whitespace() || is_hidden(c) || c == '@' { '_' } else { c };
+    let plain = |c: char| if c.is_whitespace() || is_hidden(c) || c == '@' || c == ',' { '_' } else { c };
     let mut word: String = sender.chars().map(plain).collect();
     while word.len() > MAX_SENDER_LEN {
         word.pop();
@@ -84,7 +88,7 @@ mod tests {
     #[test]
     fn one_word_shows_who_and_what() {
         let word = mark().word("team 127.0.0.1:9090/peer-line?", " two  words,\u{a0}a\ttab\r\n\u{1c}end ");
-        assert_eq!(word, "team_127.0.0.1:9090/peer-line?@c0de:_two__words,_a_tab___end_");
+        assert_eq!(word, "team_127.0.0.1:9090/peer-line?@c0de:_two__words;_a_tab___end_");
         assert!(mark().is_on(&word));
     }
 

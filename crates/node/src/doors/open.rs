@@ -67,7 +67,7 @@ impl Bound {
         let mut doors: Vec<(String, Door)> = Vec::new();
         for spec in specs {
             let kind = spec.kind.name();
-            let others = doors.iter().filter(|(name, _)| name.split('#').next() == Some(kind)).count();
+            let others = doors.iter().filter(|(name, _)| kind_of(name) == kind).count();
             let name = if others == 0 { kind.to_owned() } else { format!("{kind}#{}", others + 1) };
             let door = match Settings::of(spec)? {
                 Settings::Classroom(config) => Door::Classroom(classroom::Door::bind(config).await?),
@@ -105,7 +105,11 @@ impl Bound {
             ways.push(way);
         }
         for door in &open {
-            tracing::info!(door = door.name, listen = %door.listen, "a door is open: what comes in is unverified");
+            if kind_of(&door.name) == DoorKind::Classroom.name() {
+                tracing::info!(door = door.name, listen = %door.listen, "a door is open: whoever reaches it speaks as this node");
+            } else {
+                tracing::info!(door = door.name, listen = %door.listen, "a door is open: what comes in is unverified");
+            }
         }
         let _ = node.0.doors.set(open);
         let (closing, closed) = watch::channel(());
@@ -186,5 +190,10 @@ impl Door {
 
 /// Whether a door of this name is one to older nodes, which send and take what becomes a letter.
 fn is_relay(name: &str) -> bool {
-    name.split('#').next() == Some(DoorKind::Relay43110.name())
+    kind_of(name) == DoorKind::Relay43110.name()
+}
+
+/// A door's name without its number among those of its kind.
+fn kind_of(name: &str) -> &str {
+    name.split('#').next().unwrap_or(name)
 }

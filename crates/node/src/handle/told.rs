@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::NodeHandle;
 use crate::doors::{DoorInfo, OpenDoor};
-use crate::link::Direction;
 use crate::link::neighbours::NeighbourInfo;
 use crate::logging;
 use crate::validity::seconds;
@@ -70,12 +69,11 @@ impl NodeHandle {
             .iter()
             .filter_map(|link| {
                 let stats = hub.with_engine(|engine| engine.link_stats(link.id))?;
-                let direction = if link.facts.direction == Direction::Inbound { "inbound" } else { "outbound" };
                 Some(PeerInfo {
                     name: link.facts.name.clone(),
                     node: link.facts.peer.to_string(),
                     addr: link.facts.addr,
-                    direction: direction.to_owned(),
+                    direction: link.facts.direction.to_string(),
                     up_s: now.since(link.since) / 1_000_000,
                     lag: stats.lag,
                     behind: stats.behind,

@@ -13,7 +13,6 @@ use super::{Committed, Hub, Receipt, State, SubmitError};
 use crate::check::Job;
 use crate::counters::Counters;
 use crate::disk::Read;
-use crate::validity::date;
 
 impl Hub {
     pub(super) fn perform_all(&self, state: &mut State, jobs: &mut VecDeque<Job>) {
@@ -114,8 +113,8 @@ impl Hub {
             }
             Event::Greedy { node } => tracing::warn!(%node, "an author is over its rate and held back"),
             Event::Revocations { list } => {
-                let (number, nodes, me) = (list.number(), list.len(), self.checker.me);
-                tracing::info!(number, issued = %date(list.issued()), nodes, "a revocation list came into force");
+                // `watch` says that it is in force, once all its parts are.
+                let me = self.checker.me;
                 if list.revokes(&me) && !self.checker.revoked.revokes(&me) {
                     tracing::error!("this node is revoked: nobody takes a link with it; see who keeps the CA");
                 }

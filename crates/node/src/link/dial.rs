@@ -50,7 +50,7 @@ async fn dial_again_and_again(linker: &Linker, neighbour: &Neighbour) {
     let mut rng = StdRng::seed_from_u64(u64::from(u32::from_be_bytes([a, b, c, d])) ^ hub.clock.now().0);
     let slot = hub.neighbours.add(neighbour.clone());
     let mut known: Option<NodeId> = None;
-    let mut said = String::new();
+    let (mut said, mut duplicate) = (String::new(), false);
     loop {
         if until_unlinked(hub, name, known).await >= LIVED {
             plan.worked();
@@ -70,11 +70,14 @@ async fn dial_again_and_again(linker: &Linker, neighbour: &Neighbour) {
             said.clear();
         }
         let delay = plan.next(&ended, Instant::now(), &mut rng);
-        if ended.reason != said {
+        // Not where there is a link, nor where the one that is kept is about to be up here too.
+        let quiet = hub.linked(name, known) || (ended.duplicate && !duplicate);
+        duplicate = ended.duplicate;
+        if ended.reason != said && !quiet {
             // Said once, not at every try; `rumormill peers` says how often.
             let name = name.unwrap_or("anybody");
-            let (reason, words, next_ms) = (&ended.reason, ended.said(), delay.as_millis());
-            tracing::info!(neighbour = name, addr = %neighbour.addr, reason, said = %words, next_ms, "no link yet; trying again");
+            let (reason, next_ms) = (&ended.reason, delay.as_millis());
+            tracing::info!(neighbour = name, addr = %neighbour.addr, reason, said = ended.said(), next_ms, "no link yet; trying again");
             said.clone_from(&ended.reason);
         }
         hub.neighbours.failed(slot, ended, delay);
@@ -149,7 +152,12 @@ pub(crate) async fn accept(linker: Linker, mut listener: Listener) {
             if let Err(error) = run.await {
                 Counters::add(&linker.hub.counters.greetings_failed, 1);
                 let ended = Ended::from(&error);
-                tracing::info!(peer = %name, %addr, reason = ended.reason, said = %ended.said(), "link refused");
+                if ended.duplicate {
+                    // Both ends name each other: usual, and there is a link.
+                    tracing::debug!(peer = %name, %addr, reason = ended.reason, said = ended.said(), "link refused");
+                } else {
+                    tracing::info!(peer = %name, %addr, reason = ended.reason, said = ended.said(), "link refused");
+                }
             }
         });
         let (seat, ended) = linker.greetings.enter(node, task.abort_handle(), room);

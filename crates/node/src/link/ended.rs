@@ -5,6 +5,7 @@ use std::time::Duration;
 use rumormill_transport::{DialError, LinkError, Refusal};
 use rumormill_wire::ForeignText;
 use rumormill_wire::native::{Bye, ByeCode};
+use tracing::field::DisplayValue;
 
 use super::greet::GreetError;
 
@@ -32,26 +33,35 @@ pub(crate) struct Ended {
     pub(crate) said: Option<Said>,
     /// Somebody has said no, and will say so again until something is changed; else nobody was there, or the wire broke.
     pub(crate) refused: bool,
+    /// Another link with the same peer is kept, here or there.
+    pub(crate) duplicate: bool,
 }
 
 impl Ended {
     pub(crate) fn passing(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), said: None, refused: false }
+        Self { reason: reason.into(), said: None, refused: false, duplicate: false }
     }
 
     pub(crate) fn refused(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), said: None, refused: true }
+        Self { refused: true, ..Self::passing(reason) }
     }
 
     /// By a BYE.
     pub(crate) fn by(bye: Bye<'_>) -> Self {
-        let refused = !matches!(bye.code, ByeCode::LEAVING | ByeCode::IDLE);
-        Self { reason: format!("the peer said goodbye (code {})", bye.code.0), said: Some(bye.into()), refused }
+        Self::told(format!("the peer said goodbye (code {})", bye.code.0), bye.into())
     }
 
-    /// For one field of a log line; empty if the peer said nothing.
-    pub(crate) fn said(&self) -> ForeignText {
-        self.said.as_ref().map(|said| said.reason.clone()).unwrap_or_default()
+    /// The peer said why.
+    fn told(reason: String, said: Said) -> Self {
+        let refused = !matches!(said.code, ByeCode::LEAVING | ByeCode::IDLE);
+        let duplicate = said.code == ByeCode::DUPLICATE;
+        Self { reason, said: Some(said), refused, duplicate }
+    }
+
+    /// For one field of a log line, which has none if the peer said nothing.
+    pub(crate) fn said(&self) -> Option<DisplayValue<ForeignText>> {
+        let said = self.said.as_ref().map(|said| said.reason.clone());
+        said.filter(|reason| *reason != "").map(tracing::field::display)
     }
 
     /// How long the peer wants to be left alone.
@@ -67,16 +77,16 @@ impl From<&DialError> for Ended {
             DialError::Refused { reason, .. } => matches!(reason, Refusal::Timeout | Refusal::Lost | Refusal::Overload),
             DialError::LoopbackOnly(_) => false,
         };
-        Self { reason: error.to_string(), said: None, refused: !passing }
+        Self { refused: !passing, ..Self::passing(error.to_string()) }
     }
 }
 
 impl From<&GreetError> for Ended {
     fn from(error: &GreetError) -> Self {
         match error {
-            GreetError::Bye(said) => {
-                let refused = !matches!(said.code, ByeCode::LEAVING | ByeCode::IDLE);
-                Self { reason: error.to_string(), said: Some(said.clone()), refused }
+            GreetError::Bye(said) => Self::told(error.to_string(), said.clone()),
+            GreetError::Refused { code: ByeCode::DUPLICATE, .. } => {
+                Self { duplicate: true, ..Self::refused(error.to_string()) }
             }
             GreetError::Link(error) => Self::from(error),
             GreetError::Deadline(_) | GreetError::Refused { code: ByeCode::LEAVING, .. } => {
@@ -95,6 +105,32 @@ impl From<&LinkError> for Ended {
             LinkError::Frame(_) => true,
             _ => false,
         };
-        Self { reason: error.to_string(), said: None, refused }
+        Self { refused, ..Self::passing(error.to_string()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bye(code: ByeCode, reason: &str) -> Ended {
+        Ended::by(Bye { code, retry_after_s: 0, reason: reason.into() })
+    }
+
+    #[test]
+    fn a_second_link_is_told_from_other_refusals_on_both_sides() {
+        assert!(bye(ByeCode::DUPLICATE, "kept").duplicate);
+        assert!(!bye(ByeCode::MISBEHAVIOUR, "banned").duplicate);
+        let here = |code| Ended::from(&GreetError::Refused { code, reason: "no" });
+        assert!(here(ByeCode::DUPLICATE).duplicate && here(ByeCode::DUPLICATE).refused);
+        assert!(!here(ByeCode::REVOKED).duplicate && here(ByeCode::REVOKED).refused);
+        assert!(!here(ByeCode::LEAVING).refused);
+        assert!(!Ended::from(&GreetError::Ourselves).duplicate, "no link with that peer is up");
+    }
+
+    #[test]
+    fn who_said_nothing_has_no_field_in_the_log() {
+        assert!(Ended::passing("closed").said().is_none() && bye(ByeCode::LEAVING, "").said().is_none());
+        assert_eq!(bye(ByeCode::LEAVING, "ending").said().unwrap().to_string(), "ending");
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod outbox;
 pub(crate) mod plan;
 pub(crate) mod pump;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -35,6 +36,15 @@ pub enum Direction {
     Inbound,
     /// We dialled.
     Outbound,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+        })
+    }
 }
 
 /// Who is at the other end.

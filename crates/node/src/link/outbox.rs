@@ -6,8 +6,9 @@ use bytes::Bytes;
 
 /// Bytes in an outbox above which the link is given up: far above the engine's window, so never in good order.
 pub(crate) const MAX_OUTBOX_BYTES: usize = 4 * 1024 * 1024;
-/// Bytes in an outbox above which PING and PONG are left out.
+/// Bytes in an outbox above which PING and PONG are left out, and pieces: short ones cost more than their bytes.
 const MAX_OWN_AT_BYTES: usize = 2 * 1024 * 1024;
+const MAX_OWN_AT_PIECES: usize = 1_024;
 /// Bytes written at once.
 pub(crate) const MAX_BATCH_BYTES: usize = 256 * 1024;
 
@@ -91,7 +92,7 @@ impl Outbox {
     }
 
     pub(crate) fn push_own(&mut self, frame: Bytes) -> bool {
-        if !self.closing && self.bytes < MAX_OWN_AT_BYTES {
+        if !self.closing && self.bytes < MAX_OWN_AT_BYTES && self.items.len() < MAX_OWN_AT_PIECES {
             self.add(Piece::Shared(frame), 0);
         }
         true
@@ -150,6 +151,15 @@ mod tests {
         }
         assert_eq!((credit, batches), (655_420, 3));
         assert_eq!(outbox.bytes, 0);
+    }
+
+    #[test]
+    fn answers_to_pings_that_nobody_reads_are_few() {
+        let mut outbox = Outbox::default();
+        for _ in 0..100_000 {
+            assert!(outbox.push_own(Bytes::from_static(b"pong")));
+        }
+        assert_eq!(outbox.items.len(), MAX_OWN_AT_PIECES);
     }
 
     #[test]

@@ -112,7 +112,7 @@ async fn answers_ping(hub: &Hub, link: &Link) -> bool {
 
 async fn serve(hub: &Arc<Hub>, link: &Arc<Link>, reader: LinkReader, writer: LinkWriter) -> Ended {
     let Facts { name, addr, direction, .. } = &link.facts;
-    tracing::info!(peer = %name, %addr, ?direction, group = %link.facts.tls_group, "link up");
+    tracing::info!(peer = %name, %addr, %direction, group = %link.facts.tls_group, "link up");
     Counters::add(&hub.counters.links_up, 1);
     let writing = tokio::spawn(write(Arc::clone(hub), Arc::clone(link), writer));
     let ended = read(hub, link, reader).await;
@@ -121,9 +121,9 @@ async fn serve(hub: &Arc<Hub>, link: &Arc<Link>, reader: LinkReader, writer: Lin
     Counters::add(&hub.counters.links_down, 1);
     if *hub.stopping().borrow() {
         // Said once for all of them.
-        tracing::debug!(peer = %name, %addr, reason = ended.reason, said = %ended.said(), "link down");
+        tracing::debug!(peer = %name, %addr, reason = ended.reason, said = ended.said(), "link down");
     } else {
-        tracing::info!(peer = %name, %addr, reason = ended.reason, said = %ended.said(), "link down");
+        tracing::info!(peer = %name, %addr, reason = ended.reason, said = ended.said(), "link down");
     }
     ended
 }

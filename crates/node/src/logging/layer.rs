@@ -80,10 +80,10 @@ impl<W: for<'a> MakeWriter<'a>> Log<W> {
     }
 
     fn say_left_out(&self, summary: Vec<LeftOut>) {
-        for LeftOut { lines, message, reason, subject, within } in summary {
+        for LeftOut { lines, message, reason, subjects, most, within } in summary {
             let mut fields = vec![("lines", lines.to_string()), ("of", message)];
             fields.extend((!reason.is_empty()).then_some(("reason", reason)));
-            fields.extend((!subject.is_empty()).then_some(("subject", subject)));
+            fields.extend(about(subjects, &most));
             fields.push(("in_s", within.as_secs().to_string()));
             let line = self.line(&Record::say("lines were left out", fields), Level::WARN, module_path!());
             self.write(&line);
@@ -92,6 +92,21 @@ impl<W: for<'a> MakeWriter<'a>> Log<W> {
 
     pub(crate) fn left_out(&self) -> u64 {
         lock(&self.limiter).left_out
+    }
+}
+
+/// The one that they were about; or how many those were, and who of them had more than one.
+fn about(subjects: u64, most: &[(u64, String)]) -> Vec<(&'static str, String)> {
+    match most {
+        [(_, subject)] if subjects == 1 && subject.is_empty() => Vec::new(),
+        [(_, subject)] if subjects == 1 => vec![("subject", subject.clone())],
+        _ => {
+            let named = most.iter().filter(|(lines, subject)| *lines > 1 && !subject.is_empty());
+            let named: Vec<_> = named.map(|(lines, subject)| format!("{subject} ({lines})")).collect();
+            let mut fields = vec![("subjects", subjects.to_string())];
+            fields.extend((!named.is_empty()).then(|| ("most", named.join(", "))));
+            fields
+        }
     }
 }
 

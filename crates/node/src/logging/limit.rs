@@ -27,6 +27,8 @@ pub(crate) const MAX_REASONS: usize = 32;
 /// What was left out is said so often, in at most so many lines.
 pub(crate) const SUMMARY_EVERY: Duration = Duration::from_secs(30);
 pub(crate) const MAX_SUMMARY: usize = 8;
+/// Subjects that such a line names.
+pub(crate) const MAX_NAMED: usize = 3;
 
 /// What is asked of a line.
 #[derive(Debug, Clone)]
@@ -88,8 +90,31 @@ struct PlaceState {
     bucket: Bucket,
     message: String,
     reasons: BTreeSet<String>,
-    /// Of subjects that made room for others.
-    left_out: u64,
+    /// Of subjects that made room for others, by reason.
+    gone: BTreeMap<String, Sum>,
+}
+
+/// Lines left out of some subjects. One that made room and came again is two.
+#[derive(Debug, Default)]
+struct Sum {
+    lines: u64,
+    subjects: u64,
+    /// Those with most, most first.
+    most: Vec<(u64, String)>,
+}
+
+impl Sum {
+    fn add(&mut self, other: Self) {
+        self.lines = self.lines.saturating_add(other.lines);
+        self.subjects = self.subjects.saturating_add(other.subjects);
+        self.most.extend(other.most);
+        self.most.sort_by(|(a, one), (b, other)| b.cmp(a).then_with(|| one.cmp(other)));
+        self.most.truncate(MAX_NAMED);
+    }
+
+    fn of(subject: &str, lines: u64) -> Self {
+        Self { lines, subjects: 1, most: vec![(lines, subject.to_owned())] }
+    }
 }
 
 /// What was left out, to be said.
@@ -98,7 +123,9 @@ pub(crate) struct LeftOut {
     pub(crate) lines: u64,
     pub(crate) message: String,
     pub(crate) reason: String,
-    pub(crate) subject: String,
+    /// About how many, and those of them with most lines.
+    pub(crate) subjects: u64,
+    pub(crate) most: Vec<(u64, String)>,
     /// In the last so many seconds.
     pub(crate) within: Duration,
 }
@@ -158,7 +185,7 @@ impl Limiter {
             bucket: Bucket::new(f64::from(PLACE_BURST.saturating_mul(times)), now),
             message: ask.message.to_owned(),
             reasons: BTreeSet::new(),
-            left_out: 0,
+            gone: BTreeMap::new(),
         });
         if place.reasons.contains(ask.reason) {
             return (ask.reason.to_owned(), false);
@@ -180,41 +207,50 @@ impl Limiter {
         let (oldest, places) = (*oldest, &mut self.places);
         self.subjects.retain(|key, subject| {
             let goes = subject.bucket.at <= oldest;
-            if let Some(place) = places.get_mut(&key.place).filter(|_| goes) {
-                place.left_out = place.left_out.saturating_add(subject.left_out);
+            if let Some(place) = places.get_mut(&key.place).filter(|_| goes && subject.left_out > 0) {
+                // No more of them than a place has reasons, and one for all others.
+                place.gone.entry(key.reason.clone()).or_default().add(Sum::of(&key.subject, subject.left_out));
             }
             !goes
         });
     }
 
-    /// What was left out since it was last said, most first; nothing if that was not long ago and nobody presses.
+    /// What was left out since it was last said, one for each place and reason, most first; nothing if that was not long ago and
+    /// nobody presses.
     pub(crate) fn summary(&mut self, now: Duration, at_once: bool) -> Vec<LeftOut> {
         let within = now.saturating_sub(self.said_at);
         if self.waiting == 0 || !(at_once || within >= SUMMARY_EVERY) {
             return Vec::new();
         }
-        let (mut all, places) = (Vec::new(), &mut self.places);
+        let mut kinds: BTreeMap<(Place, String), Sum> = BTreeMap::new();
+        for (place, state) in &mut self.places {
+            kinds.extend(std::mem::take(&mut state.gone).into_iter().map(|(reason, sum)| ((*place, reason), sum)));
+        }
         for (key, subject) in &mut self.subjects {
             let lines = std::mem::take(&mut subject.left_out);
             if lines > 0 {
-                let message = places.get(&key.place).map(|place| place.message.clone()).unwrap_or_default();
-                let (reason, subject) = (key.reason.clone(), key.subject.clone());
-                all.push(LeftOut { lines, message, reason, subject, within });
+                let sum = kinds.entry((key.place, key.reason.clone())).or_default();
+                sum.add(Sum::of(&key.subject, lines));
             }
         }
-        for place in places.values_mut() {
-            let lines = std::mem::take(&mut place.left_out);
-            if lines > 0 {
-                let (message, reason, subject) = (place.message.clone(), String::new(), "others".to_owned());
-                all.push(LeftOut { lines, message, reason, subject, within });
-            }
-        }
-        all.sort_by_key(|one| std::cmp::Reverse(one.lines));
-        let rest = all.split_off(all.len().min(MAX_SUMMARY));
+        let said = |message: String, reason, Sum { lines, subjects, most }| LeftOut {
+            lines,
+            message,
+            reason,
+            subjects,
+            most,
+            within,
+        };
+        let mut kinds: Vec<_> = kinds.into_iter().collect();
+        kinds.sort_by_key(|(_, sum)| std::cmp::Reverse(sum.lines));
+        let rest = kinds.split_off(kinds.len().min(MAX_SUMMARY));
+        let message = |place: Place| self.places.get(&place).map(|place| place.message.clone()).unwrap_or_default();
+        let mut all: Vec<_> =
+            kinds.into_iter().map(|((place, reason), sum)| said(message(place), reason, sum)).collect();
         if !rest.is_empty() {
-            let lines = rest.iter().fold(0_u64, |sum, one| sum.saturating_add(one.lines));
-            let (message, subject) = ("other lines".to_owned(), format!("{} others", rest.len()));
-            all.push(LeftOut { lines, message, reason: String::new(), subject, within });
+            let mut others = Sum::default();
+            rest.into_iter().for_each(|(_, sum)| others.add(sum));
+            all.push(said("other lines".to_owned(), String::new(), others));
         }
         (self.said_at, self.waiting) = (now, 0);
         all

@@ -29,7 +29,8 @@ fn one_peer_gets_a_few_lines_for_a_reason_and_the_rest_is_counted() {
     assert!(limiter.take(&ask(1, "another", "mallory"), MINUTE));
     let said = limiter.summary(MINUTE, false);
     assert_eq!(said.len(), 1, "{said:?}");
-    assert_eq!((said[0].lines, said[0].subject.as_str(), said[0].reason.as_str()), (left, "mallory", "does not hold"));
+    assert_eq!((said[0].lines, said[0].subjects, said[0].reason.as_str()), (left, 1, "does not hold"));
+    assert_eq!(said[0].most, [(left, "mallory".to_owned())]);
     assert_eq!(said[0].message, "a line");
     assert!(limiter.summary(MINUTE * 2, true).is_empty(), "said once");
 }
@@ -41,7 +42,9 @@ fn thousands_of_strangers_share_what_a_place_has() {
     assert!(written <= 110, "{written}");
     assert!(limiter.subjects.len() <= MAX_SUBJECTS);
     let said = limiter.summary(MINUTE, false);
-    assert!(said.len() <= MAX_SUMMARY + 1);
+    assert_eq!(said.len(), 1, "one place and one reason: {said:?}");
+    assert!(said[0].subjects >= 9_900 && said[0].most.len() == MAX_NAMED, "{said:?}");
+    assert_eq!(said[0].reason, "not TLS", "of those that made room too");
     let lines: u64 = said.iter().map(|one| one.lines).sum();
     assert_eq!(usize::try_from(lines).unwrap() + written, 60_000, "nothing is lost from the count");
 }
@@ -70,6 +73,23 @@ fn all_together_stay_below_a_mebibyte_a_minute_and_the_first_of_a_kind_is_never_
     assert!(limiter.take(&Ask { bytes: 2_000, error: true, ..ask(5, "", "our disk") }, MINUTE), "an error of our own");
     let stop = Ask { bytes: 2_000, ..ask(901, "", "") };
     assert!(limiter.take(&stop, MINUTE), "the end is said");
+}
+
+#[test]
+fn what_was_left_out_is_said_by_place_and_reason_in_few_lines() {
+    let mut limiter = Limiter::default();
+    let written = in_a_minute(&mut limiter, |n| {
+        let place = usize::try_from(n % 20).unwrap();
+        (place, format!("reason {}", n % 3), if n % 7 == 0 { "mallory".into() } else { format!("host {}", n % 1_000) })
+    });
+    let said = limiter.summary(MINUTE, true);
+    assert_eq!(said.len(), MAX_SUMMARY + 1, "60 kinds: {said:?}");
+    let lines: u64 = said.iter().map(|one| one.lines).sum();
+    assert_eq!(usize::try_from(lines).unwrap() + written, 60_000);
+    let (rest, kinds) = said.split_last().unwrap();
+    assert_eq!((rest.message.as_str(), rest.reason.as_str()), ("other lines", ""));
+    assert!(kinds.iter().all(|one| one.most[0].1 == "mallory" && one.subjects > 40), "{said:?}");
+    assert!(kinds.is_sorted_by_key(|one| std::cmp::Reverse(one.lines)));
 }
 
 #[test]

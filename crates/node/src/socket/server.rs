@@ -13,7 +13,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rumormill_doors::take::Shortage;
+use rumormill_doors::take::{Shortage, Untaken};
 use rumormill_wire::NodeId;
 use rumormill_wire::native::MessageKind;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -104,22 +104,24 @@ impl Server {
                 Ok((stream, _)) => stream,
                 Err(why) => {
                     Counters::add(&counters.socket_refused, 1);
-                    short.one("local socket", &why.to_string());
+                    short.one("local socket", &why.into());
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
             };
             let place = match places.ask() {
-                Some(_) if stream.as_raw_fd() >= descriptors::first_kept_from_the_owner() => Err(places::NO_DESCRIPTOR),
+                Some(_) if stream.as_raw_fd() >= descriptors::first_kept_from_the_owner() => {
+                    Err(Untaken::Descriptors(places::NO_DESCRIPTOR.to_owned()))
+                }
                 Some(place) => Ok(place),
-                None => Err(places::TOO_MANY_ASKING),
+                None => Err(Untaken::Other(places::TOO_MANY_ASKING.to_owned())),
             };
             let place = match place {
                 Ok(place) => place,
                 Err(why) => {
                     Counters::add(&counters.socket_refused, 1);
-                    short.one("local socket", why);
-                    places::turn_away(&stream, why);
+                    short.one("local socket", &why);
+                    places::turn_away(&stream, why.why());
                     continue;
                 }
             };

@@ -4,7 +4,7 @@
 const MAX_MARKS: u8 = 6;
 
 /// Whether a character is a control, is seen by nobody, turns the direction of writing, ends a line, or has a meaning that
-/// only its maker knows. Emoji are made with some of these; see [`Context`].
+/// only its maker knows. Emoji are made with some of these; see `Context`.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     let code = c as u32;
