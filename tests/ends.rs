@@ -8,6 +8,7 @@ mod ports;
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -79,6 +80,11 @@ fn commands(net: &Net, alice: &Node, scratch: &Path) -> Vec<(Command, String, St
     let mut help = Command::new(env!("CARGO_BIN_EXE_rumormill-proxy"));
     help.arg("--help");
     commands.push((help, String::new(), "rumormill-proxy --help".to_owned()));
+    // Its processes link at ports that no other session has.
+    let process = scratch.join("process");
+    let script = format!("#!/bin/sh\nexec {} \"$@\" --root {}\n", env!("CARGO_BIN_EXE_process"), ports::block());
+    fs::write(&process, script).unwrap();
+    fs::set_permissions(&process, fs::Permissions::from_mode(0o700)).unwrap();
     let mut proxy = Command::new(env!("CARGO_BIN_EXE_rumormill-proxy"));
     proxy.current_dir(scratch).env("TMPDIR", scratch).env("RUMORMILL_HOME", scratch.join("proxy"));
     let typed = format!("0 start 1 {}\n0 msg 1 hello\n0 get chatLog\nexit\n", ports::port());
