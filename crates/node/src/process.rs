@@ -18,7 +18,7 @@ use crate::config::{Durability, IdentitySource, LogFormat, Neighbour, NodeConfig
 use crate::control::{self, Crash};
 use crate::logging;
 use crate::records;
-use crate::run::{NO_THREADS, fail, leave, not_started, runtime, wait};
+use crate::run::{NO_THREADS, Signals, fail, leave, not_started, runtime, wait};
 use crate::start::start;
 
 /// Names a directory for stores that live as long as a session; without it, logs are in memory.
@@ -155,11 +155,12 @@ async fn serve(config: NodeConfig, session: PathBuf, control: TcpListener) -> Ex
     let (started, node) = watch::channel(None);
     tokio::spawn(control::serve(control, node, Crash::Offered));
     let _ = tokio::task::spawn_blocking(move || records::outlast_deserted(&session)).await;
+    let signals = Signals::hear();
     match start(config).await {
         Ok(node) => {
             started.send_replace(Some(node.clone()));
             tracing::info!(at = wall_s(), "started");
-            wait(&node).await;
+            wait(&node, signals).await;
             leave(node).await
         }
         Err(error) => not_started(&error),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use rumormill_doors::listen::{Share, listen};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::{NodeConfig, NodeOptions};
@@ -64,6 +64,7 @@ pub(crate) fn not_started(error: &StartError) -> ExitCode {
 }
 
 async fn serve(config: NodeConfig) -> Result<ExitCode, StartError> {
+    let signals = Signals::hear();
     let control = match config.control {
         Some(addr) => {
             let bound = listen(addr, Share::No);
@@ -84,16 +85,22 @@ async fn serve(config: NodeConfig) -> Result<ExitCode, StartError> {
         let (_, started) = watch::channel(Some(node.clone()));
         tokio::spawn(control::serve(listener, started, control::Crash::Refused));
     }
-    wait(&node).await;
+    wait(&node, signals).await;
     Ok(leave(node).await)
 }
 
+/// The signals that end a node in good order. Made before it starts: one that comes meanwhile counts once it has.
+pub(crate) struct Signals(Option<(Signal, Signal)>);
+
+impl Signals {
+    pub(crate) fn hear() -> Self {
+        Self(signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok()))
+    }
+}
+
 /// Until a signal or until the node stops by itself.
-pub(crate) async fn wait(node: &NodeHandle) {
-    let (mut term, mut int) = match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(term), Ok(int)) => (term, int),
-        _ => return node.stopped().await,
-    };
+pub(crate) async fn wait(node: &NodeHandle, Signals(signals): Signals) {
+    let Some((mut term, mut int)) = signals else { return node.stopped().await };
     tokio::select! {
         _ = term.recv() => {}
         _ = int.recv() => {}
