@@ -39,7 +39,7 @@ const MEMORY: u64 = 64 << 20;
 /// What the node's log may grow by in a minute.
 const LOG: u64 = 1 << 20;
 /// A member's daily allowance in bytes of bundles, and what the store's indexes and its write-ahead log add to it.
-const DISK: u64 = (64 << 20) + (48 << 20);
+const DISK: u64 = (64 << 20) + (64 << 20);
 
 fn long() -> bool {
     std::env::var_os("RUMORMILL_TEST_LONG").is_some()
