@@ -1,4 +1,4 @@
-//! `process`: a node for the classroom (interop/classroom-proxy). It knows only its id, and its neighbours are the ids
+//! `process`: a node for the classroom (docs/doors.md). It knows only its id, and its neighbours are the ids
 //! beside its own.
 //!
 //! It listens on its control port before keys and links, never reads standard input, and goes on when standard output
