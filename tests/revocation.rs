@@ -108,11 +108,31 @@ fn a_list_is_kept_at_a_full_store() {
     }
     net.certs(&["revoke", &"22".repeat(32), "--state", state(&alice)]);
     until("it is in force", || alice.metric("node_revocation_list") == 1);
-    // In force comes before durable: a node that leaves in order has committed what waited.
-    assert_eq!(alice.term(), Some(0));
+    alice.kill();
     forget_file(&net);
     alice.start();
     assert_eq!(alice.metric("node_revocation_list"), 1);
+}
+
+#[test]
+fn a_list_that_a_node_has_shown_once_is_there_after_the_kill_that_follows() {
+    let rounds = if std::env::var_os("RUMORMILL_TEST_LONG").is_some() { 100 } else { 8 };
+    let net = Net::new();
+    let (file, aside) = (net.home().join("revoked.bin"), net.dir.path().join("aside"));
+    let mut alice = net.start("alice", &[]);
+    for round in 1..=rounds {
+        let mut talk = alice.talk().unwrap();
+        net.certs(&["revoke", &format!("{round:064x}"), "--no-cut"]);
+        let deadline = std::time::Instant::now() + nodes::PATIENCE;
+        while talk.metric("node_revocation_list").unwrap() < round {
+            assert!(std::time::Instant::now() < deadline, "list {round} never came into force");
+        }
+        alice.kill();
+        fs::rename(&file, &aside).unwrap();
+        alice.start();
+        assert_eq!(alice.metric("node_revocation_list"), round, "shown before the kill");
+        fs::rename(&aside, &file).unwrap();
+    }
 }
 
 #[test]

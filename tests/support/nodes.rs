@@ -267,6 +267,11 @@ impl Talk {
         self.lines()
     }
 
+    pub fn metric(&mut self, name: &str) -> std::io::Result<u64> {
+        self.put(&json!({"do": "metrics"}))?;
+        Ok(self.next()?["metrics"][name].as_u64().unwrap_or(0))
+    }
+
     /// The last lines of the common room.
     pub fn last(&mut self, count: usize) -> std::io::Result<Vec<Value>> {
         self.put(&json!({"do": "log", "room": "", "last": count}))?;

@@ -42,6 +42,7 @@ use crate::lock;
 use crate::pace::Pace;
 use clocks::Clocks;
 use due::Due;
+use lists::Lists;
 use news::Followers;
 
 pub(crate) use commits::{INCARNATION_KEY, incarnation_record};
@@ -124,8 +125,7 @@ struct State {
     /// Up to where followers were told of our own chain.
     own_told: Option<(Origin, Seq)>,
     records: Vec<Record>,
-    /// Parts of the revocation list that the store has not taken.
-    lists: Vec<Record>,
+    lists: Lists,
     /// Answers that the engine gets before the lock is given back.
     answers: VecDeque<Input>,
     armed: Option<Timestamp>,
@@ -188,7 +188,7 @@ impl Hub {
             clocks: Clocks::default(),
             own_told: None,
             records: Vec::new(),
-            lists: Vec::new(),
+            lists: Lists::default(),
             answers: VecDeque::new(),
             armed: None,
             wall_offset,
@@ -250,6 +250,14 @@ impl Hub {
     fn feed(&self, input: Input) -> (Result<(), Reject>, VecDeque<Job>) {
         let mut state = lock(&self.state);
         self.feed_locked(&mut state, input)
+    }
+
+    /// Feeds answers that came while nothing was fed.
+    fn feed_answers(&self, state: &mut State) -> VecDeque<Job> {
+        match state.answers.pop_front() {
+            Some(input) => self.feed_locked(state, input).1,
+            None => VecDeque::new(),
+        }
     }
 
     fn feed_locked(&self, state: &mut State, input: Input) -> (Result<(), Reject>, VecDeque<Job>) {

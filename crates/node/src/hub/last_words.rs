@@ -88,6 +88,7 @@ pub(super) fn is_new(input: &Input) -> bool {
         | Input::ProofVerdict { .. }
         | Input::LookedUp { .. }
         | Input::Revoked { .. }
+        | Input::RevocationsKept { .. }
         | Input::Submit { .. } => true,
         _ => false,
     }
