@@ -14,6 +14,10 @@ use crate::counters::Counters;
 use crate::disk::Handed;
 use crate::lock;
 
+/// How often in a row the store may fail to take a list, once a second, before the node stops as with all else that it cannot keep: whom
+/// the list names has its links for as long.
+const TRIES: u32 = 10;
+
 /// Parts by their place, so bounded by the places of the list.
 type Parts = BTreeMap<u8, Arc<ListPart>>;
 
@@ -23,6 +27,8 @@ pub(super) struct Lists {
     waiting: Parts,
     /// The store has some now. The others wait, so that none comes behind a newer one of its place.
     busy: bool,
+    /// How often in a row the store has failed.
+    failed: u32,
 }
 
 impl Lists {
@@ -37,7 +43,10 @@ impl Lists {
 impl Hub {
     pub(super) fn keep_list(&self, state: &mut State, part: Arc<ListPart>) {
         state.lists.wait(part);
-        self.hand_over_lists(state);
+        // What has failed is tried again once a second, however many more come.
+        if state.lists.failed == 0 {
+            self.hand_over_lists(state);
+        }
     }
 
     /// Tries again what could not be kept.
@@ -86,13 +95,20 @@ impl Hub {
         state.lists.busy = false;
         match result {
             Ok(()) => {
+                state.lists.failed = 0;
                 state.answers.extend(parts.into_values().map(|part| Input::RevocationsKept { part }));
                 self.hand_over_lists(state);
             }
             Err(error) => {
                 Counters::add(&self.counters.lists_not_kept, 1);
-                tracing::error!(%error, "a revocation list cannot be kept, and is not in force before it is; trying again");
                 parts.into_values().for_each(|part| state.lists.wait(part));
+                state.lists.failed = state.lists.failed.saturating_add(1);
+                if state.lists.failed < TRIES {
+                    tracing::error!(%error, "a revocation list cannot be kept, and is not in force before it is; trying again");
+                } else {
+                    tracing::error!(%error, "a revocation list cannot be kept: this node stops");
+                    self.store_failed(state, &error);
+                }
             }
         }
     }
