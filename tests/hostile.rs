@@ -209,6 +209,7 @@ ways! {
     proofs_whose_place_falls_and_falls: FallingPlaces,
     incarnations_without_end: Incarnations,
     as_many_bytes_as_its_links_take: Bytes,
+    as_many_small_bundles_as_its_links_take: SmallBundles,
     claims_without_messages: Claims,
     revocation_lists_that_are_none: Lists,
     certificates_of_nobody: Certificates,
