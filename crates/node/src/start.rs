@@ -106,7 +106,8 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
     endpoint.set_known_members(known.iter().copied());
     tokio::spawn(dial::accept(linker.clone(), listener));
     for neighbour in config.neighbours.clone() {
-        tokio::spawn(dial::keep_linked(linker.clone(), neighbour));
+        let slot = hub.neighbours.add(neighbour.clone());
+        tokio::spawn(dial::keep_linked(linker.clone(), neighbour, slot));
     }
     tokio::spawn({
         let hub = Arc::clone(&hub);

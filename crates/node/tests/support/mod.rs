@@ -7,6 +7,10 @@ use std::time::{Duration, Instant};
 
 use rumormill_node::config::{IdentitySource, Neighbour};
 use rumormill_node::{NodeConfig, NodeHandle, start};
+use rumormill_transport::endpoint::EndpointConfig;
+use rumormill_transport::gate::GateLimits;
+use rumormill_transport::link::LinkLimits;
+use rumormill_transport::{Endpoint, LocalCa, Trust};
 use rumormill_wire::native::MessageKind;
 use tempfile::TempDir;
 
@@ -28,6 +32,24 @@ impl Net {
         config.neighbours =
             neighbours.iter().map(|(name, addr)| Neighbour { name: Some((*name).to_owned()), addr: *addr }).collect();
         config
+    }
+
+    pub fn ca(&self) -> LocalCa {
+        LocalCa::open_or_create(&self.dir.path().join("home")).unwrap()
+    }
+
+    /// A member that says what it likes.
+    pub fn endpoint(&self, name: &str) -> Endpoint {
+        let ca = self.ca();
+        let config = EndpointConfig {
+            identity: ca.open_or_issue(name).unwrap(),
+            trust: Trust::from_ca(ca.certificate()).unwrap(),
+            loopback_only: true,
+            post_quantum: false,
+            gate: GateLimits::default(),
+            link: LinkLimits::default(),
+        };
+        Endpoint::new(config).unwrap()
     }
 
     pub async fn start(&self, name: &str, neighbours: &[(&str, SocketAddr)]) -> NodeHandle {
