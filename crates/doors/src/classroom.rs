@@ -148,8 +148,9 @@ async fn serve_within<C: Chat>(listener: TcpListener, chat: C, counters: Arc<Cou
         let (chat, counters) = (chat.clone(), Arc::clone(&counters));
         let starter = getppid();
         tokio::spawn(async move {
-            let (pending, told, reply_deadline) = (Vec::new(), false, patience.reply);
-            let session = Session { stream, seat, chat: chat.clone(), pending, counters, told, reply_deadline };
+            let (pending, told, refused, reply_deadline) = (Vec::new(), false, String::new(), patience.reply);
+            let session =
+                Session { stream, seat, chat: chat.clone(), pending, counters, told, refused, reply_deadline };
             if let Err(why) = session.run().await {
                 debug!(%why, "control connection ended");
             }
@@ -182,6 +183,8 @@ struct Session<C> {
     counters: Arc<Counters>,
     /// A line that was not UTF-8 was said.
     told: bool,
+    /// Why a message was not taken, as it was said last.
+    refused: String,
     reply_deadline: Duration,
 }
 
@@ -253,7 +256,11 @@ impl<C: Chat> Session<C> {
                     }
                     Err(why) => {
                         Counters::one(&self.counters.dropped_in);
-                        warn!("control port: a message was not taken: {why}");
+                        // Said once for each reason; further ones of this connection are only counted.
+                        if why != self.refused {
+                            warn!("control port: a message was not taken: {why}");
+                            self.refused = why;
+                        }
                     }
                 }
             }

@@ -6,7 +6,7 @@ mod told;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ pub(crate) struct Inner {
     pub(crate) local_addr: SocketAddr,
     pub(crate) name: String,
     pub(crate) max_message: usize,
-    pub(crate) doors: OnceLock<Vec<OpenDoor>>,
+    pub(crate) doors: Mutex<Vec<OpenDoor>>,
     /// Its other end goes when the doors have said goodbye.
     pub(crate) doors_closed: OnceLock<watch::Receiver<()>>,
     /// What is beside a store on disk.
