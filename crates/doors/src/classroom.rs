@@ -378,7 +378,7 @@ mod tests {
 
     async fn read(stream: &mut TcpStream, bytes: usize) -> String {
         let mut out = vec![0; bytes];
-        timeout(Duration::from_secs(5), stream.read_exact(&mut out)).await.unwrap().unwrap();
+        timeout(Duration::from_secs(60), stream.read_exact(&mut out)).await.unwrap().unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -407,7 +407,7 @@ mod tests {
         stream.write_all(b"msg 4 \xff\nmsg 4 \xff\ngets\nmsg 5 last\nget chatLog").await.unwrap();
         stream.shutdown().await.unwrap();
         let mut rest = String::new();
-        timeout(Duration::from_secs(5), stream.read_to_string(&mut rest)).await.unwrap().unwrap();
+        timeout(Duration::from_secs(60), stream.read_to_string(&mut rest)).await.unwrap().unwrap();
         assert_eq!(
             rest, "chatLog one  two,last\n",
             "the last line lacks its end, and two that are no text store nothing"
@@ -453,10 +453,10 @@ mod tests {
             clients.push(stream);
         }
         let mut more = TcpStream::connect(addr).await.unwrap();
-        let end = timeout(Duration::from_secs(5), more.read(&mut [0; 16])).await.expect("closed");
+        let end = timeout(Duration::from_secs(60), more.read(&mut [0; 16])).await.expect("closed");
         assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
         clients.pop();
-        timeout(Duration::from_secs(5), async {
+        timeout(Duration::from_secs(60), async {
             loop {
                 let mut stream = TcpStream::connect(addr).await.unwrap();
                 let _ = stream.write_all(b"get chatLog\n").await;
@@ -581,7 +581,7 @@ mod tests {
             let mut stream = client().await;
             let _ = stream.write_all(bytes).await;
             let mut rest = Vec::new();
-            let end = timeout(Duration::from_secs(5), stream.read_to_end(&mut rest)).await.expect("closed");
+            let end = timeout(Duration::from_secs(60), stream.read_to_end(&mut rest)).await.expect("closed");
             assert!(end.is_err() || rest.is_empty());
         }
     }
