@@ -27,6 +27,7 @@ CONTROL_PORT = ["-p", "rumormill-doors", "--lib"]
 FULL = ["-p", "rumormill-gossip", "--test", "full"]
 TIME = ["-p", "rumormill-node", "--test", "time"]
 STATE = ["-p", "rumormill-node", "--test", "state"]
+LAST_WORDS = ["-p", "rumormill-node", "--test", "last_words"]
 
 # Name, file, what stands there, what takes its place, test command, test that has to fail.
 GUARDS = [
@@ -38,12 +39,22 @@ GUARDS = [
      ATTACKERS, "a_frame_over_the_limit_ends_the_link_before_its_bytes_are_waited_for"),
     ("crash: nothing new is passed on", "crates/node/src/hub/last_words.rs",
      "self.sealed.store(true, Relaxed);", "",
-     ["-p", "rumormill-node", "--test", "last_words"],
+     LAST_WORDS,
      "what_was_said_is_at_the_neighbours_and_nothing_new_is_passed_on"),
     ("crash: a neighbour that does not read", "crates/node/src/hub/last_words.rs",
-     "if late == 0 || Instant::now() >= deadline {", "if late == 0 && Instant::now() <= deadline + LAST_COMMIT * 999 {",
+     "} else if late == 0 || now >= words_by {", "} else if late == 0 && now <= words_by + LAST_COMMIT * 999 {",
      ["-p", "rumormill-client", "--test", "classroom_order"],
      "a_neighbour_that_does_not_read_holds_up_no_crash_and_gets_what_was_said_before_it_and_nothing_else"),
+    ("crash: a neighbour whose link is not up yet is waited for", "crates/node/src/hub/last_words.rs",
+     "if !settled && now < links_by {", "if false && !settled && now < links_by {",
+     LAST_WORDS, "what_was_said_before_any_link_was_up_is_at_the_neighbours_too"),
+    ("crash: one that takes the connection and never answers", "crates/node/src/hub/last_words.rs",
+     "if !settled && now < links_by {", "if !settled && now < links_by + LAST_COMMIT * 999 {",
+     LAST_WORDS, "neighbours_that_are_not_there_or_never_answer_hold_up_no_end"),
+    ("dials: who asked to be left alone is", "crates/node/src/link/dial.rs",
+     "(!hub.neighbours.is_left_alone(slot)).then_some(&mut again)", "Some(&mut again)",
+     ["-p", "rumormill-node", "--test", "renewal"],
+     "who_asked_to_be_left_alone_is_left_alone_whatever_changes_here"),
     ("control port: of the log only what the client takes is read", "crates/doors/src/classroom.rs",
      "self.write(&out).await?;", "if reply.is_some() { continue; } self.write(&out).await?;",
      CONTROL_PORT, "a_reply_is_read_from_the_log_only_as_fast_as_the_client_takes_it"),
