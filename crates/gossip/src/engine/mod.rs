@@ -22,6 +22,8 @@ mod revoked;
 
 mod rumor;
 
+mod share;
+
 mod status;
 
 mod verdict;
@@ -98,6 +100,9 @@ pub struct Engine {
     chains: Chains,
     members: BTreeMap<NodeId, Bytes>,
     accounts: allowance::Accounts,
+    answers: BTreeMap<NodeId, share::Answers>,
+    kept_bytes: u64,
+    share_at: Option<Timestamp>,
     revocations: Arc<Revocations>,
     links: BTreeMap<LinkId, Link>,
     checks: Checks,
@@ -134,6 +139,9 @@ impl Engine {
             chains: Chains::default(),
             members: recovered.members.into_iter().collect(),
             accounts: allowance::Accounts::default(),
+            answers: BTreeMap::new(),
+            kept_bytes: recovered.bytes,
+            share_at: None,
             revocations: Arc::new(Revocations::default()),
             links: BTreeMap::new(),
             checks: Checks::new(config.max_checks),
@@ -227,7 +235,7 @@ impl Engine {
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let dirty = self.links.values().filter_map(|link| link.dirty_at).min();
         let monger = self.mongering.as_ref().and_then(Mongering::next_timeout);
-        [dirty, monger, self.compare_at, self.recovery.deadline()].into_iter().flatten().min()
+        [dirty, monger, self.compare_at, self.recovery.deadline(), self.share_at].into_iter().flatten().min()
     }
 
     fn run_timers(&mut self) {

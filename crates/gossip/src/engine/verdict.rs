@@ -143,6 +143,7 @@ impl Engine {
             }
         }
         let from: Vec<_> = senders.iter().map(|sender| sender.link).collect();
+        self.new_for_all(bundle, &from);
         self.spread(origin, header.first, &from);
     }
 
@@ -183,6 +184,8 @@ impl Engine {
 
     pub(super) fn append(&mut self, bundle: &Arc<VerifiedBundle>) {
         self.appends = self.appends.saturating_add(1);
+        let bytes = u64::try_from(bundle.bytes().len()).unwrap_or(u64::MAX);
+        self.kept_bytes = self.kept_bytes.saturating_add(bytes);
         self.output.push_back(Output::Append { bundle: Arc::clone(bundle) });
     }
 
