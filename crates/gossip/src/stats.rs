@@ -33,7 +33,9 @@ pub struct Stats {
     pub bundles_withdrawn: u64,
     /// Bundles that did not hold.
     pub bundles_invalid: u64,
-    /// Messages with clocks from too far ahead.
+    /// Bundles whose clock was too far ahead for ours to follow it.
+    pub clocks_not_followed: u64,
+    /// Those of them that end too far ahead to be shown yet.
     pub clocks_ahead: u64,
     /// Equivocation proofs taken.
     pub proofs: u64,
@@ -106,6 +108,7 @@ impl Stats {
             bundles_greedy,
             bundles_withdrawn,
             bundles_invalid,
+            clocks_not_followed,
             clocks_ahead,
             proofs,
             proofs_vain,

@@ -254,8 +254,12 @@ impl Engine {
         self.wall_offset = offset;
         let wall = self.wall_us();
         let put_right = self.clock.put_back(before, wall);
-        for (_, chain) in self.chains.range(Origin::MIN, Origin::MAX) {
-            self.clock.observe(chain.last_clock, wall);
+        for (origin, chain) in self.chains.range(Origin::MIN, Origin::MAX) {
+            if *origin == self.author.origin {
+                self.clock.resume(chain.last_clock, wall);
+            } else {
+                self.clock.observe(chain.last_clock, wall);
+            }
         }
         if put_right {
             self.clock_put_right(wall);
