@@ -113,15 +113,7 @@ fn table() -> Vec<(u8, &'static str, Says)> {
     vec![
         (kind::HELLO, "a second HELLO", |_, _, _| {
             let (name, agent) = ("a".into(), "".into());
-            encoded(&Frame::Hello(Hello {
-                min: 1,
-                max: 1,
-                network: NETWORK,
-                incarnation: Incarnation(1),
-                features: 0,
-                name,
-                agent,
-            }))
+            encoded(&Frame::Hello(Hello { min: 1, max: 1, network: NETWORK, features: 0, name, agent }))
         }),
         (kind::PING, "a PING: the driver's", |_, n, _| encoded(&Frame::Ping(n))),
         (kind::PONG, "a PONG: the driver's", |_, n, _| encoded(&Frame::Pong(n))),
