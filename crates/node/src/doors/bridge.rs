@@ -136,6 +136,7 @@ impl Bridge {
             let body = body(&name, &message, self.node.0.max_message, &end.counters.cut);
             if !share.take(body.len()).await {
                 Counters::one(&end.counters.dropped_in);
+                Counters::one(&end.counters.over_share);
                 if !std::mem::replace(&mut told, true) {
                     tracing::warn!(
                         door = name,
