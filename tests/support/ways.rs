@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "helpers of tests")]
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rumormill_wire::native::{
@@ -96,14 +97,25 @@ async fn incarnations(m: &Mallory, to: SocketAddr) {
     }
 }
 
+/// As fast as it can, and what was not taken again from there on.
 async fn bytes(m: &Mallory, to: SocketAddr) {
     let mut link = m.link(to).await;
     link.send(to, &m.introduction()).await;
-    let (text, mut last, mut first) = (vec![b'x'; 31_000], Digest::ZERO, 1);
+    let text = vec![b'x'; 31_000];
+    let (mut chain, mut last, mut at) = (Vec::new(), Digest::ZERO, 0);
     loop {
-        let next = m.bundle(m.origin(1), first, last, now_us(), &[("noise", &text), ("noise", &text)]);
-        link.send(to, &next.rumor).await;
-        (last, first) = (next.digest, first + 2);
+        let wanted = m.wanted.swap(0, Ordering::Relaxed) as usize;
+        if wanted > 0 {
+            at = at.min((wanted - 1) / 2);
+        }
+        if at == chain.len() {
+            let first = 2 * at as u64 + 1;
+            let next = m.bundle(m.origin(1), first, last, now_us(), &[("noise", &text), ("noise", &text)]);
+            last = next.digest;
+            chain.push(next.rumor);
+        }
+        link.send(to, &chain[at]).await;
+        at += 1;
     }
 }
 

@@ -5,6 +5,7 @@ use rumormill_wire::native::{Frame, Member, RangeRequest};
 use rumormill_wire::{Origin, Seq};
 
 use super::Engine;
+use super::pace::feed_step;
 use crate::bundle::RawBundle;
 use crate::io::{LinkId, Output};
 use crate::link::{Cursor, MAX_PULLS, Parked, RangeInFlight};
@@ -26,7 +27,9 @@ impl Engine {
 
     /// Gives a link one thing, if it can take it. Says whether to go on.
     fn feed_one(&mut self, id: LinkId) -> bool {
+        let step = feed_step(&self.config);
         let Some(link) = self.links.get_mut(&id) else { return false };
+        link.feed_at = None;
         if link.closing || link.window <= 0 || link.reading.is_some() {
             return false;
         }
@@ -38,7 +41,7 @@ impl Engine {
             self.serve_pass(id, origin, first);
             return true;
         }
-        if let Some((origin, cursor)) = link.next_cursor() {
+        if let Some((origin, cursor)) = link.next_cursor(step, self.now) {
             link.turn = origin;
             self.serve_cursor(id, origin, cursor);
             return true;
@@ -107,16 +110,19 @@ impl Engine {
         let RangeRequest { origin, from, until } = range;
         let Some(link) = self.links.get_mut(&id) else { return };
         link.reading = Some(RangeInFlight { origin, from, pull, want_status });
-        let max_bytes = usize::try_from(link.window).unwrap_or(0).min(READ_BYTES);
+        let most = usize::try_from(link.window).unwrap_or(0).min(READ_BYTES);
+        let max_bytes = if pull { most } else { self.paced_read(id, &origin.node, most) };
         self.output.push_back(Output::ReadRange { link: id, origin, from, until, max_bytes });
     }
 
     /// The one place where a bundle goes to a link: it counts as sent before it can leave (P-S2).
     pub(super) fn give(&mut self, id: LinkId, bundle: RawBundle, want_status: bool, answers_range: bool) {
         let bytes = bundle.bytes().len().saturating_add(RUMOR_OVERHEAD);
+        let (author, now) = (bundle.header().origin.node, self.now);
         if let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) {
             link.window = link.window.saturating_sub_unsigned(bytes);
             link.sent = link.sent.saturating_add(1);
+            link.pace.charge(&author, u64::try_from(bytes).unwrap_or(u64::MAX), now);
             bump(&mut self.stats.rumors_sent, 1);
             self.output.push_back(Output::SendBundle { link: id, bundle, want_status, answers_range });
         }

@@ -127,6 +127,9 @@ impl Engine {
             self.tell_greedy(origin.node);
             why = Some(Why::OverRate);
             &mut self.stats.bundles_greedy
+        } else if !self.in_pace(&origin.node, raw.bytes().len()) {
+            why = Some(Why::OverPace);
+            &mut self.stats.bundles_paced
         } else {
             match self.checks.enter(raw, sender, purpose) {
                 Entered::First(check) => {

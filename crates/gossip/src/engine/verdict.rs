@@ -14,7 +14,7 @@ use crate::config::Dissemination;
 use crate::io::{CheckId, Keep, LinkId, Output};
 use crate::key::check_node_id;
 use crate::mongering;
-use crate::stats::bump;
+use crate::stats::{Why, bump};
 
 impl Engine {
     pub(super) fn verified(&mut self, id: CheckId, verdict: Result<Arc<VerifiedBundle>, Invalid>) {
@@ -102,6 +102,10 @@ impl Engine {
         if self.no_place(&origin) || !self.greed.allows(&origin.node, bundle.bytes().len(), fresh, self.now) {
             return Err(Refusal::Held);
         }
+        if !self.in_pace(&origin.node, bundle.bytes().len()) {
+            return Err(Refusal::Paced);
+        }
+        self.charge_pace(&origin.node, bundle.bytes().len());
         self.greed.charge(&origin.node, bundle.bytes().len(), fresh, self.now);
         if origin == self.author.origin {
             self.new_incarnation("a neighbour has more of our chain than our store");
@@ -168,9 +172,15 @@ impl Engine {
                 self.dropped(*sender, origin);
                 continue;
             }
+            if refusal == Refusal::Paced {
+                bump(&mut self.stats.bundles_paced, 1);
+                self.note_ahead(sender.link, origin, bundle.header().next(), Some(Why::OverPace));
+                self.dropped(*sender, origin);
+                continue;
+            }
             self.judged(*sender, origin);
             match refusal {
-                Refusal::Held => {}
+                Refusal::Held | Refusal::Paced => {}
                 Refusal::Withdrawn => bump(&mut self.stats.bundles_withdrawn, 1),
                 Refusal::Fork => self.evidence(bundle, sender.link),
                 Refusal::Clock => {
@@ -276,6 +286,7 @@ impl Engine {
 enum Refusal {
     Withdrawn,
     Held,
+    Paced,
     Fork,
     Clock,
 }
