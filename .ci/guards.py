@@ -25,6 +25,7 @@ SEEDS = ["-p", "rumormill-gossip", "--test", "corpus"]
 GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
 CONTROL_PORT = ["-p", "rumormill-doors", "--lib"]
 FULL = ["-p", "rumormill-gossip", "--test", "full"]
+PACE = ["-p", "rumormill-gossip", "--test", "pace"]
 TIME = ["-p", "rumormill-node", "--test", "time"]
 STATE = ["-p", "rumormill-node", "--test", "state"]
 
@@ -194,6 +195,24 @@ GUARDS = [
     ("greed: bytes a day", "crates/gossip/src/greed.rs",
      "account.bytes.holds(as_u64(bytes)) &&", "",
      LIARS, "a_greedy_member_is_held_back_and_others_are_not"),
+    ("pace: bytes of an author a second", "crates/gossip/src/engine/pace.rs",
+     "self.pacer.allows(node, u64::try_from(bytes).unwrap_or(u64::MAX), self.now)", "node != node || bytes < usize::MAX",
+     PACE, "a_member_that_pours_is_taken_at_its_pace_and_told_a_bounded_number_of_times"),
+    ("pace: what a neighbour is given of an author", "crates/gossip/src/link.rs",
+     "let may = self.pace.allows(&origin.node, bytes, now);", "let may = bytes < u64::MAX;",
+     PACE, "what_one_author_writes_at_once_goes_on_at_an_even_pace_and_others_do_not_wait_for_it"),
+    ("pace: what is over it is asked for again", "crates/gossip/src/engine/mod.rs",
+     "self.ask_for_paced();", "",
+     PACE, "a_neighbour_that_keeps_no_pace_is_asked_again_by_itself_and_sends_little_twice"),
+    ("pace: a neighbour hears at once that it is too fast", "crates/gossip/src/engine/pace.rs",
+     ".filter(|_| !told)", ".filter(|_| told && !told)",
+     PACE, "a_neighbour_that_keeps_no_pace_is_asked_again_by_itself_and_sends_little_twice"),
+    ("pace: not asked for before a good run may come", "crates/gossip/src/engine/held.rs",
+     "Why::OverPace => !self.in_pace_again(&origin.node),", "Why::OverPace => false,",
+     PACE, "a_neighbour_that_keeps_no_pace_is_asked_again_by_itself_and_sends_little_twice"),
+    ("pace: what is held is not in sync", "crates/gossip/src/engine/told.rs",
+     "young &= cursor.parked != Some(Parked::Peer) && ", "young &= ",
+     PACE, "a_neighbour_that_keeps_no_pace_is_asked_again_by_itself_and_sends_little_twice"),
     ("greed: incarnations a day", "crates/gossip/src/greed.rs",
      "&& (!fresh || account.incarnations.holds(1))", "",
      LIARS, "incarnations_without_end_are_held_back"),

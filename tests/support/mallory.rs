@@ -52,7 +52,12 @@ pub fn raw_frame(kind: u8, payload: &[u8]) -> Vec<u8> {
 impl Mallory {
     /// A member of this network, with a certificate like everybody's, or with the one that it was issued before.
     pub fn of(net: &Net, name: &str) -> Self {
-        Self { member: Member::new(&net.home(), name), name: name.to_owned(), sent: AtomicU64::new(0), wanted: Arc::default() }
+        Self {
+            member: Member::new(&net.home(), name),
+            name: name.to_owned(),
+            sent: AtomicU64::new(0),
+            wanted: Arc::default(),
+        }
     }
 
     pub fn origin(&self, incarnation: u64) -> Origin {

@@ -19,9 +19,9 @@ use world::{Key, NETWORK, WALL, World, config};
 
 const SECOND: u64 = 1_000_000;
 /// Bytes of a text.
-const TEXT: usize = 20_000;
-const PER_S: u64 = 200_000;
-const BURST: u64 = 400_000;
+const TEXT: usize = 10_000;
+const PER_S: u64 = 100_000;
+const BURST: u64 = 200_000;
 
 /// A network that compares so rarely that no comparison helps.
 fn paced() -> EngineConfig {
@@ -94,26 +94,29 @@ fn what_one_author_writes_at_once_goes_on_at_an_even_pace_and_others_do_not_wait
 
 #[test]
 fn a_neighbour_that_keeps_no_pace_is_asked_again_by_itself_and_sends_little_twice() {
-    let mut world = World::new(2, 1, EngineConfig { pace_bytes_per_s: 0, ..paced() });
-    world.config = paced();
+    // It reads what it sends, a bundle in 2 ms.
+    let narrow = EngineConfig { link_window: 2 * TEXT, cache_bytes: 1, ..paced() };
+    let mut world = World::new(2, 1, EngineConfig { pace_bytes_per_s: 0, ..narrow.clone() });
+    world.config = narrow;
     world.add(2, world::Disk::default(), 0);
+    world.read_us = 2_000;
     world.link(0, 1);
     world.run_for(2 * SECOND);
     let begun = world.now;
-    let count = 200;
+    let count = 120;
     for n in 0..count {
         world.say(0, &text(n));
     }
     world.run_for(3 * SECOND);
     let (there, here) = (link_stats(&world, 0, LinkId(1)), link_stats(&world, 1, LinkId(1)));
     assert_eq!((there.why, here.why), (Some(Why::HeldByPeer), Some(Why::OverPace)), "{there:?} {here:?}");
-    assert!(there.lag > 0 && here.behind > 0 && !there.in_sync && !here.in_sync);
+    assert!(there.lag > 0 && here.behind > 0 && !there.in_sync && !here.in_sync, "{there:?} {here:?}");
     world.until(60 * SECOND, "all is there, by no comparison", |w| w.same_logs(usize::try_from(count).unwrap()));
     let took = world.now - begun;
     let all = bytes_of(&world, 1, 1);
     let pace = (all - BURST) * SECOND / PER_S;
     assert!(took >= pace && took < pace * 13 / 10, "{took} us for {all} bytes, {pace} us at the pace");
-    assert!(world.nodes[0].wire_bytes < all * 3, "{} bytes sent for {all}", world.nodes[0].wire_bytes);
+    assert!(world.nodes[0].wire_bytes < all * 4, "{} bytes sent for {all}", world.nodes[0].wire_bytes);
     assert!(world.nodes[1].engine.stats().bundles_paced > 0);
 }
 
@@ -165,13 +168,17 @@ fn a_member_that_pours_is_taken_at_its_pace_and_told_a_bounded_number_of_times()
     let took = world.now - begun;
     let taken = bytes_of(&world, 0, 60);
     assert!(taken > BURST + PER_S * took / SECOND * 8 / 10 - 60_000, "{taken} bytes in {took} us");
+    // It stops: what it has is asked for once.
+    world.run_for(2 * SECOND);
     let told = world.overheard.take().unwrap();
     let said = |frame: &Bytes| match Frame::decode(frame) {
-        Ok(Frame::Status(status)) => status.entries.iter().find(|e| e.origin.node == Key::new(60).id()).map(|e| e.state),
+        Ok(Frame::Status(status)) => {
+            status.entries.iter().find(|e| e.origin.node == Key::new(60).id()).map(|e| e.state)
+        }
         _ => None,
     };
     let said: Vec<_> = told.iter().filter(|(to, _)| *to == link).filter_map(|(_, frame)| said(frame)).collect();
-    assert!(said.contains(&EntryState::Hold) && said.contains(&EntryState::Normal), "{said:?}");
+    assert_eq!((said.first(), said.last()), (Some(&EntryState::Hold), Some(&EntryState::Normal)), "{said:?}");
     assert!(u64::try_from(said.len()).unwrap() <= took / 20_000 + 10, "{} in {took} us", said.len());
     let stats = world.nodes[0].engine.stats();
     assert!(stats.bundles_paced > 0, "{stats:?}");

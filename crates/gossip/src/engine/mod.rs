@@ -3,9 +3,9 @@
 mod allowance;
 mod feed;
 mod given;
-mod pace;
 #[cfg(feature = "fuzz")]
 pub mod measure;
+mod pace;
 mod proofs;
 mod told;
 

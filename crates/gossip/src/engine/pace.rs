@@ -2,13 +2,14 @@
 //! of it may come, and to each neighbour no author's messages go faster than it takes them.
 
 use rumormill_wire::native::MAX_BUNDLE_LEN;
-use rumormill_wire::{NodeId, Origin};
+use rumormill_wire::{NodeId, Origin, Seq};
 
 use super::Engine;
+use crate::checks::Sender;
 use crate::config::EngineConfig;
 use crate::io::{LinkId, Timestamp};
 use crate::pacer::Pacer;
-use crate::stats::Why;
+use crate::stats::{Why, bump};
 
 /// Of what is taken of an author at once, this part is given to a neighbour at once: two that send it the same author at a
 /// time, or what a link brought late, is then still taken.
@@ -45,6 +46,19 @@ impl Engine {
 
     pub(super) fn charge_pace(&mut self, node: &NodeId, bytes: usize) {
         self.pacer.charge(node, u64::try_from(bytes).unwrap_or(u64::MAX), self.now);
+    }
+
+    /// A bundle is not taken for its author's pace. A neighbour hears of that at once, not a little later: what it still sends
+    /// until then is sent in vain.
+    pub(super) fn drop_paced(&mut self, sender: Sender, origin: Origin, next: Seq) {
+        bump(&mut self.stats.bundles_paced, 1);
+        let behind = self.links.get(&sender.link).and_then(|link| link.behind.get(&origin));
+        let told = behind.is_some_and(|behind| behind.why == Some(Why::OverPace));
+        self.note_ahead(sender.link, origin, next, Some(Why::OverPace));
+        if let Some(link) = self.links.get_mut(&sender.link).filter(|_| !told) {
+            link.say(origin, self.now);
+        }
+        self.dropped(sender, origin);
     }
 
     /// Something of this author waits for its pace: it is asked for in time.

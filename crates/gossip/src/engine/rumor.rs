@@ -128,8 +128,7 @@ impl Engine {
             why = Some(Why::OverRate);
             &mut self.stats.bundles_greedy
         } else if !self.in_pace(&origin.node, raw.bytes().len()) {
-            why = Some(Why::OverPace);
-            &mut self.stats.bundles_paced
+            return self.drop_paced(sender, origin, next);
         } else {
             match self.checks.enter(raw, sender, purpose) {
                 Entered::First(check) => {

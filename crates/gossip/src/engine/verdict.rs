@@ -14,7 +14,7 @@ use crate::config::Dissemination;
 use crate::io::{CheckId, Keep, LinkId, Output};
 use crate::key::check_node_id;
 use crate::mongering;
-use crate::stats::{Why, bump};
+use crate::stats::bump;
 
 impl Engine {
     pub(super) fn verified(&mut self, id: CheckId, verdict: Result<Arc<VerifiedBundle>, Invalid>) {
@@ -173,9 +173,7 @@ impl Engine {
                 continue;
             }
             if refusal == Refusal::Paced {
-                bump(&mut self.stats.bundles_paced, 1);
-                self.note_ahead(sender.link, origin, bundle.header().next(), Some(Why::OverPace));
-                self.dropped(*sender, origin);
+                self.drop_paced(*sender, origin, bundle.header().next());
                 continue;
             }
             self.judged(*sender, origin);
