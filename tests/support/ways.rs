@@ -19,6 +19,7 @@ pub enum Way {
     FallingPlaces,
     Incarnations,
     Bytes,
+    SmallBundles,
     Claims,
     Lists,
     Certificates,
@@ -37,7 +38,11 @@ impl Way {
             Self::ProofsFromNothing => proofs_from_nothing(m, to).await,
             Self::FallingPlaces => falling_places(m, to).await,
             Self::Incarnations => incarnations(m, to).await,
-            Self::Bytes => bytes(m, to).await,
+            Self::Bytes => {
+                let text = vec![b'x'; 31_000];
+                bytes(m, to, &[("noise", &text), ("noise", &text)]).await;
+            }
+            Self::SmallBundles => bytes(m, to, &[("", b"")]).await,
             Self::Claims => claims(m, to).await,
             Self::Lists => again_and_again(m, to, |_| raw_frame(kind::REVOKED, &[7])).await,
             Self::Certificates => again_and_again(m, to, certificate).await,
@@ -97,20 +102,20 @@ async fn incarnations(m: &Mallory, to: SocketAddr) {
     }
 }
 
-/// As fast as it can, and what was not taken again from there on.
-async fn bytes(m: &Mallory, to: SocketAddr) {
+/// One chain of bundles with these messages, as fast as it can, and what was not taken again from there on.
+async fn bytes(m: &Mallory, to: SocketAddr, messages: &[(&str, &[u8])]) {
     let mut link = m.link(to).await;
     link.send(to, &m.introduction()).await;
-    let text = vec![b'x'; 31_000];
-    let (mut chain, mut last, mut at) = (Vec::new(), Digest::ZERO, 0);
+    let (mut chain, mut last, mut at, mut clock) = (Vec::new(), Digest::ZERO, 0, now_us());
     loop {
         let wanted = m.wanted.swap(0, Ordering::Relaxed) as usize;
         if wanted > 0 {
-            at = at.min((wanted - 1) / 2);
+            at = at.min((wanted - 1) / messages.len());
         }
         if at == chain.len() {
-            let first = 2 * at as u64 + 1;
-            let next = m.bundle(m.origin(1), first, last, now_us(), &[("noise", &text), ("noise", &text)]);
+            clock = now_us().max(clock + messages.len() as u64);
+            let first = (at * messages.len()) as u64 + 1;
+            let next = m.bundle(m.origin(1), first, last, clock, messages);
             last = next.digest;
             chain.push(next.rumor);
         }

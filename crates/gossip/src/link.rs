@@ -87,6 +87,10 @@ pub struct Link {
     pub window: isize,
     /// Where it lacks something.
     pub cursors: BTreeMap<Origin, Cursor>,
+    /// Bytes that may still be given to it before they count against its node's share.
+    pub first: u64,
+    /// Its node has had its share: something waits until there is more.
+    pub waits: bool,
     /// Its cursors were too many, or a reply to it was left out: compare again once there is room.
     pub overflow: bool,
     /// It keeps nothing more now (P-S8).
@@ -162,6 +166,8 @@ impl Link {
             peer,
             window: isize::try_from(window).unwrap_or(isize::MAX),
             cursors: BTreeMap::new(),
+            first: 0,
+            waits: false,
             overflow: false,
             hold: false,
             passing: BTreeMap::new(),
@@ -309,6 +315,12 @@ impl Link {
             None => self.unsure = true,
         }
         room || self.behind.contains_key(&origin)
+    }
+
+    /// Whether something is to go to it that it wants now.
+    #[must_use]
+    pub fn has_cursor(&self) -> bool {
+        self.cursors.values().any(|cursor| cursor.parked.is_none())
     }
 
     /// The next origin with a cursor that is not parked and whose author's pace allows so many bytes, in turn. If there is

@@ -1,4 +1,4 @@
-//! An even pace for each author: so many bytes at once, and so many a second after (docs/protocol.md, P-G5). One that writes
+//! An even pace for each author: so many bytes at once, and so many a second after (docs/protocol.md, P-G6). One that writes
 //! much becomes lag, and does not hold up what others write.
 //!
 //! What an author may have is kept as one time: when all that was let through will have been paid for (a generic cell rate

@@ -1,4 +1,4 @@
-//! One author's burst does not hold up what others write: each author has an even pace (docs/protocol.md, P-G5).
+//! One author's burst does not hold up what others write: each author has an even pace (docs/protocol.md, P-G6).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -127,11 +127,11 @@ fn a_neighbour_that_keeps_no_pace_is_asked_again_by_itself_and_sends_little_twic
 }
 
 /// A bundle of the member's, after another.
-fn bundle(first: u64, previous: Digest) -> Arc<VerifiedBundle> {
+fn bundle(first: u64, previous: Digest, body: &[u8]) -> Arc<VerifiedBundle> {
     let origin = Origin { node: Key::new(60).id(), incarnation: Incarnation(1_700_000_000) };
     let clock = Clock(WALL.unsigned_abs() + first);
     let mut builder = BundleBuilder::new(origin, Seq(first), previous);
-    builder.push(clock, MessageKind::CHAT, "", text(first).as_bytes()).unwrap();
+    builder.push(clock, MessageKind::CHAT, "", body).unwrap();
     seal(builder, clock, &Key::new(60), &NETWORK)
 }
 
@@ -153,7 +153,7 @@ fn a_member_that_pours_is_taken_at_its_pace_and_told_a_bounded_number_of_times()
     let mut chain: Vec<Arc<VerifiedBundle>> = Vec::new();
     for n in 1..=200 {
         let previous = chain.last().map_or(Digest::ZERO, |last| last.digest());
-        chain.push(bundle(n, previous));
+        chain.push(bundle(n, previous, text(n).as_bytes()));
     }
     let begun = world.now;
     let mut slowest = 0;
@@ -191,4 +191,22 @@ fn a_member_that_pours_is_taken_at_its_pace_and_told_a_bounded_number_of_times()
     assert!(world.nodes[0].closed.is_empty(), "lag, never refusal");
     // Nothing of it came to the neighbour faster than it takes it.
     assert_eq!(world.nodes[1].engine.stats().bundles_paced, 0);
+}
+
+#[test]
+fn a_member_that_pours_bundles_without_content_is_held_to_what_they_cost() {
+    let mut world = World::new(4, 1, paced());
+    let link = world.stranger(0, 60);
+    world.run_for(2 * SECOND);
+    let (begun, mut last) = (world.now, Digest::ZERO);
+    for n in 1..=1_000 {
+        let one = bundle(n, last, b"");
+        last = one.digest();
+        world.give(0, Input::Frame { link, bytes: rumor(&one) });
+        world.run_for(1_000);
+    }
+    let most = (BURST + PER_S * (world.now - begun) / SECOND) / 2_048;
+    let taken = world.log(0).len();
+    assert!(taken > 50 && u64::try_from(taken).unwrap() <= most, "{taken} of at most {most}");
+    assert!(world.nodes[0].verifies <= most, "what is over is not checked");
 }

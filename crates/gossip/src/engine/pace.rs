@@ -1,4 +1,4 @@
-//! The pace of each author (docs/protocol.md, P-G5): what is over it is not taken now and asked for again as soon as a good run
+//! The pace of each author (docs/protocol.md, P-G6): what is over it is not taken now and asked for again as soon as a good run
 //! of it may come, and to each neighbour no author's messages go faster than it takes them.
 
 use rumormill_wire::native::MAX_BUNDLE_LEN;
@@ -16,6 +16,15 @@ use crate::stats::{Why, bump};
 const FEED_SHARE: u64 = 4;
 /// A cursor that was over the pace goes on when this part of what goes at once may go.
 const STEPS: u64 = 8;
+
+/// A bundle counts as so many bytes at least: its signature is to be checked and its row to be written, however short it is. An
+/// honest node closes no more than a thousand in a second.
+const MIN_COST: u64 = 2_048;
+
+/// What a bundle counts for.
+pub(super) fn pace_cost(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX).max(MIN_COST)
+}
 
 /// What one neighbour is given of each author.
 pub(super) fn feed_pacer(config: &EngineConfig) -> Pacer {
@@ -36,7 +45,7 @@ impl Engine {
 
     /// Whether so many bytes of this author may be taken now.
     pub(super) fn in_pace(&self, node: &NodeId, bytes: usize) -> bool {
-        self.pacer.allows(node, u64::try_from(bytes).unwrap_or(u64::MAX), self.now)
+        self.pacer.allows(node, pace_cost(bytes), self.now)
     }
 
     /// Whether a good run of this author's may be taken now.
@@ -45,7 +54,7 @@ impl Engine {
     }
 
     pub(super) fn charge_pace(&mut self, node: &NodeId, bytes: usize) {
-        self.pacer.charge(node, u64::try_from(bytes).unwrap_or(u64::MAX), self.now);
+        self.pacer.charge(node, pace_cost(bytes), self.now);
     }
 
     /// A bundle is not taken for its author's pace. A neighbour hears of that at once, not a little later: what it still sends
