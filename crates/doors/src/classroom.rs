@@ -23,7 +23,7 @@ use tracing::{debug, warn};
 
 use crate::listen::{Share, listen};
 use crate::take::Taker;
-use crate::{Counters, DoorError, DoorKind, Porch, Spec, SpecError};
+use crate::{Counters, DoorError, DoorKind, Port, Spec, SpecError};
 use seats::{Seat, Seats};
 
 /// Connections to a control port at once.
@@ -113,13 +113,13 @@ impl Door {
         self.local_addr
     }
 
-    /// Serves until the node stops. The room's messages are asked for, never pushed, so those of the porch go nowhere.
-    pub async fn run<C: Chat>(self, mut porch: Porch, chat: C) {
-        let counters = Arc::clone(&porch.counters);
+    /// Serves until the node stops. The room's messages are asked for, never pushed, so those of the port go nowhere.
+    pub async fn run<C: Chat>(self, mut port: Port, chat: C) {
+        let counters = Arc::clone(&port.counters);
         tokio::select! {
             () = serve(self.listener, chat, counters) => {}
-            _ = porch.stop.wait_for(|stop| *stop) => {}
-            () = async { while porch.from_room.recv().await.is_some() {} } => {}
+            _ = port.stop.wait_for(|stop| *stop) => {}
+            () = async { while port.from_room.recv().await.is_some() {} } => {}
         }
     }
 }
@@ -371,7 +371,7 @@ mod tests {
 
     async fn read(stream: &mut TcpStream, bytes: usize) -> String {
         let mut out = vec![0; bytes];
-        timeout(Duration::from_secs(5), stream.read_exact(&mut out)).await.unwrap().unwrap();
+        timeout(Duration::from_secs(60), stream.read_exact(&mut out)).await.unwrap().unwrap();
         String::from_utf8(out).unwrap()
     }
 

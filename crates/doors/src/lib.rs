@@ -1,7 +1,7 @@
 //! The doors: older, plain protocols through which programs that know nothing of Rumormill meet its rooms.
 //!
 //! Each door is a module. It is opened from a [`Spec`] (`KIND,key=value,...`), binds to loopback unless told otherwise,
-//! and talks to the node through its [`Porch`]: what comes in goes into a bounded queue, what goes out comes from one.
+//! and talks to the node through its [`Port`]: what comes in goes into a bounded queue, what goes out comes from one.
 //! A door knows nothing of other doors. That nothing goes round in circles is the node's work.
 #![forbid(unsafe_code)]
 
@@ -11,7 +11,7 @@ pub mod cut;
 pub mod limits;
 pub mod listen;
 pub mod peer_line;
-pub mod porch;
+pub mod port;
 pub mod protobuf_peer;
 pub mod push_pull;
 pub mod relay_43110;
@@ -20,5 +20,5 @@ pub mod take;
 pub mod udp_mesh;
 
 pub use counters::Counters;
-pub use porch::{Incoming, Outgoing, Porch, RoomEnd, porch};
+pub use port::{Incoming, Outgoing, Port, RoomEnd, port};
 pub use spec::{DoorError, DoorKind, Spec, SpecError};

@@ -27,8 +27,8 @@ use rumormill_wire::native::MAX_CLAIMED_LEN;
 use rumormill_wire::peer_line::CONNECT;
 use tokio::task::JoinSet;
 
-use crate::porch::IntoRoom;
-use crate::{DoorError, Incoming, Porch, cut};
+use crate::port::IntoRoom;
+use crate::{DoorError, Incoming, Port, cut};
 pub use config::{Config, MAX_CONTACTS, MAX_TEAM_LEN, one_word};
 use dial::Dialler;
 use hall::{Hall, Sink};
@@ -63,14 +63,14 @@ impl Door {
     }
 
     /// Serves until it is told to stop, and then says goodbye.
-    pub async fn run(self, porch: Porch) {
+    pub async fn run(self, port: Port) {
         let Listener { tcp, udp, local } = self.listener;
-        let fallback = cut::cut(&one_word(&porch.name), MAX_TEAM_LEN).0.into_owned();
+        let fallback = cut::cut(&one_word(&port.name), MAX_TEAM_LEN).0.into_owned();
         let team = self.config.team.unwrap_or(fallback);
         let mut table = Table::new(local);
         self.config.bracketed.iter().for_each(|addr| table.learn(*addr, Form::Bracketed));
         let table = Arc::new(Mutex::new(table));
-        let hall = Hall::new(table, Arc::clone(&porch.counters), Room(porch.into_room.clone()));
+        let hall = Hall::new(table, Arc::clone(&port.counters), Room(port.into_room.clone()));
         let mut serving = JoinSet::new();
         serving.spawn(server::serve(tcp, hall.clone()));
         if let Some(udp) = udp {
@@ -79,7 +79,7 @@ impl Door {
         }
         let dialler = Arc::new(Dialler { own: local, team, source_port: self.config.source_port });
         let outbox = Outbox::new(&self.config.contacts, CONNECT, self.config.retry);
-        Sender::new(hall, dialler, outbox).run(porch).await;
+        Sender::new(hall, dialler, outbox).run(port).await;
         // The port is free again afterwards.
         serving.shutdown().await;
     }

@@ -2,7 +2,7 @@
 //!
 //! We are host to whoever dials in, and joiner of one host if we are told to. A message of the room goes to every id that is
 //! known, from ours; a message to our id goes into the room under the decimal number of its sender. Messages between others
-//! are passed on by a table, or kept until their receiver is there.
+//! are passed on by a table, or stored until their receiver is there.
 //!
 //! A host of the older kind takes ten connections in its whole life, so a joiner dials once, and again only after `retry` if
 //! that was given. Nothing says goodbye here but the end of the connection.
@@ -16,11 +16,11 @@ mod generate;
 #[allow(clippy::all, missing_docs, unused_qualifications, reason = "made by prost-build")]
 mod generated;
 pub mod hub;
-pub mod kept;
 pub mod link;
 pub mod message;
 mod net;
-pub mod pace;
+pub mod rate;
+pub mod store_and_forward;
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
@@ -29,13 +29,13 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
 use self::net::{Calling, FLUSH, Net};
 use crate::listen::{Share, listen};
 use crate::take::Taker;
-use crate::{DoorError, DoorKind, Porch, Spec, SpecError};
+use crate::{DoorError, DoorKind, Port, Spec, SpecError};
 
 const KIND: DoorKind = DoorKind::ProtobufPeer;
 /// The highest id.
@@ -117,28 +117,29 @@ impl Door {
     }
 
     /// Serves until it is told to stop or the node drops its end.
-    pub async fn run(self, porch: Porch) {
-        let net = Arc::new(Net::new(self.config.id, Arc::clone(&porch.counters), porch.into_room.clone()));
-        self.serve(porch, net).await;
+    pub async fn run(self, port: Port) {
+        let net = Arc::new(Net::new(self.config.id, Arc::clone(&port.counters), port.into_room.clone()));
+        self.serve(port, net).await;
     }
 
-    async fn serve(self, mut porch: Porch, net: Arc<Net>) {
+    async fn serve(self, mut port: Port, net: Arc<Net>) {
         let mut tasks = JoinSet::new();
         if let Some(host) = self.config.join {
             tasks.spawn(call(Arc::clone(&net), host, self.config.retry));
         }
-        let mut ticks = interval(Duration::from_millis(500));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let taker = Taker::new(&self.listener, "protobuf-peer", &porch.counters);
+        let mut due = net.due.subscribe();
+        let taker = Taker::new(&self.listener, "protobuf-peer", &port.counters);
         loop {
+            let at = *due.borrow_and_update();
             tokio::select! {
                 (stream, _) = taker.take(), if tasks.len() < MAX_TASKS => drop(tasks.spawn(taken(Arc::clone(&net), stream))),
-                outgoing = porch.from_room.recv() => match outgoing {
+                outgoing = port.from_room.recv() => match outgoing {
                     Some(outgoing) => net.give(outgoing),
                     None => break,
                 },
-                () = async { drop(porch.stop.wait_for(|stop| *stop).await) } => break,
-                _ = ticks.tick() => net.tick(),
+                () = async { drop(port.stop.wait_for(|stop| *stop).await) } => break,
+                () = sleep_until(at.unwrap_or_else(std::time::Instant::now).into()), if at.is_some() => net.timeout(),
+                Ok(()) = due.changed() => {}
                 Some(_) = tasks.join_next() => {}
             }
         }

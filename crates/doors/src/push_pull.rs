@@ -27,7 +27,7 @@ use tracing::debug;
 
 use crate::listen::{Share, listen};
 use crate::take::Taker;
-use crate::{Counters, DoorError, DoorKind, Porch, Spec, SpecError};
+use crate::{Counters, DoorError, DoorKind, Port, Spec, SpecError};
 use places::Places;
 use session::Desk;
 
@@ -119,16 +119,16 @@ impl Door {
     }
 
     /// Serves until the node stops. What was being handed over then is shown again after the next start.
-    pub async fn run(self, mut porch: Porch, letters: impl Letters) {
-        let desk = Arc::new(Desk::new(self.config, letters, Arc::clone(&porch.counters)));
-        let mut places = Places::new(Arc::clone(&porch.counters));
+    pub async fn run(self, mut port: Port, letters: impl Letters) {
+        let desk = Arc::new(Desk::new(self.config, letters, Arc::clone(&port.counters)));
+        let mut places = Places::new(Arc::clone(&port.counters));
         let mut tasks = JoinSet::new();
-        let counters = Arc::clone(&porch.counters);
+        let counters = Arc::clone(&port.counters);
         let taker = Taker::new(&self.listener, "push-pull", &counters);
         loop {
             tokio::select! {
-                () = async { drop(porch.stop.wait_for(|stop| *stop).await) } => return,
-                outgoing = porch.from_room.recv() => match outgoing {
+                () = async { drop(port.stop.wait_for(|stop| *stop).await) } => return,
+                outgoing = port.from_room.recv() => match outgoing {
                     Some(outgoing) => drop(outgoing.done.map(|done| done.send(Err("PULL gets letters only".into())))),
                     None => return,
                 },

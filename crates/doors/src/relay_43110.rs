@@ -19,14 +19,13 @@ mod shell;
 
 use std::net::SocketAddr;
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 
 use crate::listen::{Share, listen};
-use crate::{DoorError, DoorKind, Porch};
+use crate::{DoorError, DoorKind, Port};
 
 pub use config::{Config, DEFAULT_PORT, Peer};
 pub use links::{MAX_ACCEPTED, MAX_BY_ADDRESS};
-pub use peer::PLACES;
 
 /// A door that is bound and not yet served.
 #[derive(Debug)]
@@ -55,11 +54,7 @@ impl Door {
     }
 
     /// Serves until the node stops. The protocol has no goodbye: its links are closed.
-    pub async fn run(self, porch: Porch) {
-        shell::run(self.listener, &self.config, porch).await;
+    pub async fn run(self, port: Port) {
+        shell::run(self.listener, &self.config, port).await;
     }
-}
-
-fn socket(addr: SocketAddr) -> std::io::Result<TcpSocket> {
-    if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
 }

@@ -1,16 +1,15 @@
 //! The single-letter UDP mesh: a directory server, or a peer of somebody else's directory.
 //!
-//! The rules stand in machines that know neither sockets nor clocks: [`directory`], [`peer`], [`pace`]. Around them is one task
+//! The rules stand in machines that know neither sockets nor clocks: [`directory`], [`peer`], [`pacer`]. Around them is one task
 //! that owns the sockets. No thread and no task is started for a member, a datagram or a message.
 //!
-//! What old programs do not survive is not sent to them: empty datagrams, directories with one name twice, more than eighty
+//! What legacy programs do not survive is not sent to them: empty datagrams, directories with one name twice, more than eighty
 //! datagrams a second. They send BIRTH once only, so a directory remembers its members in a file; a peer of ours that is in no
-//! directory within two seconds says so and asks again. An old peer never asks twice: who does is one of ours and is told why
+//! directory within two seconds says so and asks again. A legacy peer never asks twice: who does is one of ours and is told why
 //! it is not taken. Everything else between our own is the extended form (docs/protocol.md, U).
 
 mod bucket;
 mod chatter;
-mod checks;
 mod config;
 pub mod console;
 pub mod directory;
@@ -18,18 +17,20 @@ mod guest;
 mod holder;
 mod host;
 mod keys;
-pub mod pace;
+mod paced;
+pub mod pacer;
 pub mod peer;
 mod socket;
 mod state;
 mod station;
 mod texts;
+mod verifier;
 
 use std::net::SocketAddr;
 
 pub use config::{Config, Role};
 
-use crate::{DoorError, Porch};
+use crate::{DoorError, Port};
 
 /// Bound, not yet serving.
 #[derive(Debug)]
@@ -71,11 +72,11 @@ impl Door {
         }
     }
 
-    /// Serves until the porch says stop or the node drops its end.
-    pub async fn run(self, porch: Porch) {
+    /// Serves until it is told to stop or the node drops its end.
+    pub async fn run(self, port: Port) {
         match self.0 {
-            Kind::Host(host) => host.run(porch).await,
-            Kind::Guest(station) => guest::run(*station, porch).await,
+            Kind::Host(host) => host.run(port).await,
+            Kind::Guest(station) => guest::run(*station, port).await,
         }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rumormill_doors::push_pull::{Config, Door, Letter, Letters, MAX_CLIENTS, MAX_ITEMS};
-use rumormill_doors::{Counters, Outgoing, RoomEnd, porch};
+use rumormill_doors::{Counters, Outgoing, RoomEnd, port};
 use tokio::sync::{oneshot, watch};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -78,9 +78,9 @@ fn house(spec: &str) -> House {
     let door = runtime.block_on(Door::bind(config)).unwrap();
     let (addr, letters) = (door.local_addr(), Pile::default());
     let (stop, stopped) = watch::channel(false);
-    let (porch, room) = porch("alice", stopped);
+    let (port, room) = port("alice", stopped);
     let counters = Arc::clone(&room.counters);
-    let running = runtime.spawn(door.run(porch, letters.clone()));
+    let running = runtime.spawn(door.run(port, letters.clone()));
     House { addr, letters, counters, room: Some(room), stop, runtime, running }
 }
 

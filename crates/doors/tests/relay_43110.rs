@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use old::frame;
 use rumormill_doors::relay_43110::{Config, Door, MAX_ACCEPTED};
-use rumormill_doors::{Counters, Incoming, Outgoing, RoomEnd, porch};
+use rumormill_doors::{Counters, Incoming, Outgoing, RoomEnd, port};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::sync::{oneshot, watch};
 
@@ -43,9 +43,9 @@ fn house(spec: &str) -> House {
     let door = runtime.block_on(Door::bind(config)).unwrap();
     let addr = door.local_addr();
     let (stop, stopped) = watch::channel(false);
-    let (porch, room) = porch("alice", stopped);
+    let (port, room) = port("alice", stopped);
     let counters = Arc::clone(&room.counters);
-    let running = runtime.spawn(door.run(porch));
+    let running = runtime.spawn(door.run(port));
     House { addr, counters, room, stop, runtime, running }
 }
 

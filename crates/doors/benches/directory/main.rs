@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use peers::{Form, Peers};
 use rumormill_doors::udp_mesh::{Config, Door};
-use rumormill_doors::{Counters, Spec, porch};
+use rumormill_doors::{Counters, Spec, port};
 use tokio::sync::watch;
 
 /// BIRTHs on their way at once.
@@ -147,10 +147,10 @@ fn ours(counters: Arc<std::sync::OnceLock<Arc<Counters>>>, stopped: watch::Recei
         runtime.block_on(async {
             let spec: Spec = "udp-mesh,listen=127.0.0.1:0,reap=10m,members=16384,per_address=16384".parse().unwrap();
             let door = Door::bind(Config::from_spec(&spec).unwrap()).await.unwrap();
-            let (porch, room) = porch("alice", stopped);
+            let (port, room) = port("alice", stopped);
             let _ = counters.set(Arc::clone(&room.counters));
             tell.send(door.local_addr()).unwrap();
-            door.run(porch).await;
+            door.run(port).await;
         });
     });
     told.recv().unwrap()

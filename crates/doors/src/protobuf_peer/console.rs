@@ -13,7 +13,7 @@ use tracing::level_filters::LevelFilter;
 use super::hub::Sent;
 use super::net::{Calling, Net};
 use super::{Config, Door, KIND, message::MAX_TEXT_LEN, random_id};
-use crate::porch::{Incoming, porch};
+use crate::port::{Incoming, port};
 use crate::{DoorError, Spec, cut};
 
 /// A line that is typed, in bytes.
@@ -100,12 +100,12 @@ pub async fn console(
 ) -> Result<(), DoorError> {
     let door = Door::bind(options.config()?).await?;
     let (stop, stopped) = watch::channel(false);
-    let (porch, mut room) = porch("peer", stopped);
-    let net = Arc::new(Net::new(door.id(), Arc::clone(&porch.counters), porch.into_room.clone()));
+    let (port, mut room) = port("peer", stopped);
+    let net = Arc::new(Net::new(door.id(), Arc::clone(&port.counters), port.into_room.clone()));
     tell(&mut output, &[format!("id {}, listening on {}", door.id(), door.local_addr())]).await?;
     let session = Session { net: Arc::clone(&net), peer: options.peer };
     let calling = net.calling.subscribe();
-    let serving = door.serve(porch, net);
+    let serving = door.serve(port, net);
     let talking = async {
         let ended = session.talk(input, &mut output, &mut room.incoming, calling).await;
         stop.send_replace(true);
@@ -195,11 +195,11 @@ impl Session {
         if text.len() > MAX_TEXT_LEN {
             return vec![format!("not sent: more than {MAX_TEXT_LEN} bytes")];
         }
-        match self.net.say(id, text.to_owned()) {
-            Sent::Out => Vec::new(),
-            Sent::Kept => vec![format!("{id} is not known; kept until it is")],
-            Sent::Nowhere => vec![format!("not sent: {id} is our own id")],
-            Sent::Dropped => vec![format!("not sent: too much waits for {id}")],
+        match self.net.send(id, text.to_owned()) {
+            Ok(Sent::Out) => Vec::new(),
+            Ok(Sent::Stored) => vec![format!("{id} is not known; kept until it is")],
+            Err(_) => vec![format!("not sent: {id} is our own id")],
+            Ok(Sent::Dropped) => vec![format!("not sent: too much waits for {id}")],
         }
     }
 

@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::time::Duration;
+
+use rumormill_limits::Timestamp;
 
 /// Frames that wait to be written to one peer.
 pub const MAX_WAITING: usize = 1_024;
@@ -55,7 +56,7 @@ pub struct Link {
     /// Whether we dialled.
     pub called: bool,
     /// When it last said something useful; at first, when it was made.
-    pub heard: Duration,
+    pub heard: Timestamp,
     /// Whether it has said more than who it is.
     pub spoke: bool,
     /// The ids that it was told of and not told to have gone.
@@ -70,7 +71,7 @@ pub struct Link {
 impl Link {
     /// A connection that has just been made.
     #[must_use]
-    pub fn new(address: IpAddr, called: bool, now: Duration) -> Self {
+    pub fn new(address: IpAddr, called: bool, now: Timestamp) -> Self {
         let stage = if called { Stage::Calling } else { Stage::New };
         let announced = BTreeSet::new();
         Self { stage, called, heard: now, spoke: false, announced, learned: 0, address, waiting: 0, bytes: 0 }
@@ -93,8 +94,8 @@ impl Link {
 
     /// A frame of so many bytes waits.
     pub fn waits(&mut self, bytes: usize) {
-        self.waiting += 1;
-        self.bytes += bytes;
+        self.waiting = self.waiting.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
     }
 
     /// A frame of so many bytes waits no longer.
@@ -109,7 +110,8 @@ impl Link {
 pub fn victim<'a>(links: impl Iterator<Item = (&'a LinkId, &'a Link)> + Clone) -> Option<LinkId> {
     let mut by_address = BTreeMap::<IpAddr, usize>::new();
     for (_, link) in links.clone() {
-        *by_address.entry(link.address).or_default() += 1;
+        let count = by_address.entry(link.address).or_default();
+        *count = count.saturating_add(1);
     }
     let rank = |(id, link): &(&LinkId, &Link)| {
         (by_address.get(&link.address).copied(), Reverse((link.spoke, link.heard, **id)))

@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 
 use super::links::LinkId;
 use super::reader::{Heard, Reader};
-use crate::porch::IntoRoom;
+use crate::port::IntoRoom;
 use crate::{Counters, Incoming};
 
 /// A peer that takes no byte for so long has gone.

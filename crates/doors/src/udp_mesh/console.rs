@@ -9,7 +9,7 @@ use rumormill_wire::udp_mesh::{Letter, extended::is_name};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::config::{Config, DIRECTORY_PORT, Role};
-use super::peer::Tell;
+use super::peer::{Input, Tell};
 use super::station::{Event, Station};
 use crate::cut::shown as safe;
 use crate::{DoorError, DoorKind, SpecError};
@@ -18,7 +18,7 @@ use crate::{DoorError, DoorKind, SpecError};
 const MAX_LINE_LEN: usize = 65_536;
 /// What was typed last goes out for so long after the end.
 const LINGER: Duration = Duration::from_secs(1);
-/// What old peers do.
+/// What legacy peers do.
 const BROADCAST: Duration = Duration::from_secs(4);
 
 const HELP: &str = "connect | disconnect | broadcast on|off | send TEXT | send NAME TEXT | peers | help | quit";
@@ -32,7 +32,7 @@ pub struct Options {
     pub name: String,
     /// The peer's own address.
     pub listen: SocketAddr,
-    /// Whether to broadcast every four seconds from the start, as old peers do.
+    /// Whether to broadcast every four seconds from the start, as legacy peers do.
     pub broadcast: bool,
 }
 
@@ -105,7 +105,7 @@ pub async fn console(
         }
     })
     .await;
-    station.leave().await;
+    station.leave();
     Ok(())
 }
 
@@ -146,17 +146,15 @@ fn obey(station: &mut Station, line: &str) -> String {
     let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
     match (command, rest.trim()) {
         ("connect", "") => {
-            let (peer, now) = station.peer_mut();
-            peer.connect(now);
+            station.told(Input::Connect);
             "connecting".to_owned()
         }
         ("disconnect", "") => {
-            station.peer_mut().0.disconnect();
+            station.told(Input::Disconnect);
             "disconnected: the directory drops a peer that is silent".to_owned()
         }
         ("broadcast", state @ ("on" | "off")) => {
-            let (peer, now) = station.peer_mut();
-            peer.broadcast(now, (state == "on").then_some(BROADCAST));
+            station.told(Input::Broadcast { every: (state == "on").then_some(BROADCAST) });
             format!("broadcast {state}")
         }
         ("send", text) if !text.is_empty() => send(station, text),
@@ -197,8 +195,9 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
         loop {
             let bytes = self.input.fill_buf().await?;
             let end = bytes.iter().position(|byte| *byte == b'\n');
-            let (part, used) = (bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default(), end.map(|at| at + 1));
-            let (room, ended, len) = (MAX_LINE_LEN - self.line.len(), bytes.is_empty(), bytes.len());
+            let (part, used) =
+                (bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default(), end.map(|at| at.saturating_add(1)));
+            let (room, ended, len) = (MAX_LINE_LEN.saturating_sub(self.line.len()), bytes.is_empty(), bytes.len());
             self.line.extend_from_slice(part.get(..room).unwrap_or(part));
             self.input.consume(used.unwrap_or(len));
             if used.is_some() || ended && !self.line.is_empty() {

@@ -4,21 +4,23 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
+use rumormill_limits::Timestamp;
 use rumormill_wire::udp_mesh::Datagram;
 use rumormill_wire::udp_mesh::extended::Extended;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
 use super::bucket::Bucket;
-use super::checks::Checks;
 use super::config::{Config, Role};
 use super::holder::Holder;
 use super::keys::{Keys, UNSIGNED};
-use super::peer::{Act, Peer, Settings, Tell};
-use super::socket::{BUFFER_LEN, Mouth, addr_of, bind, breathe, drain, ready};
-use super::texts::{Done, Encoded, Guard, Heard, Sender, count_fault, tell_done};
+use super::paced::PacedSocket;
+use super::peer::{Input, Output, Peer, Settings, Tell};
+use super::socket::{BUFFER_LEN, addr_of, bind, breathe, drain, ready};
+use super::texts::{Encoded, Guard, Heard, Sender, count_fault};
+use super::verifier::Verifier;
+use crate::port::Done;
 use crate::{Counters, DoorError, DoorKind};
 
 /// Happenings that nobody has asked for yet.
@@ -38,14 +40,14 @@ pub(super) enum Event {
 pub(super) struct Station {
     peer: Peer,
     keys: Keys,
-    mouth: Mouth<Done>,
+    texts: PacedSocket,
     /// BIRTH and KEEPALIVE go out here, and refusals come back. Connected to the directory.
     speak: UdpSocket,
     /// Who has the directory's port.
     holder: Holder,
     start: Instant,
     strangers: Bucket,
-    checks: Checks,
+    verifier: Verifier,
     events: VecDeque<Event>,
     buffer: Vec<u8>,
     own: SocketAddr,
@@ -74,14 +76,14 @@ impl Station {
             broadcast: config.broadcast,
         };
         Ok(Self {
-            peer: Peer::new(settings, Duration::ZERO),
+            peer: Peer::new(settings, Timestamp::ZERO),
             keys,
-            mouth: Mouth::new(socket),
+            texts: PacedSocket::new(socket),
             speak,
             holder: Holder::new(*join),
             start: Instant::now(),
             strangers: Bucket::default(),
-            checks: Checks::default(),
+            verifier: Verifier::default(),
             events: VecDeque::new(),
             buffer: vec![0; BUFFER_LEN],
             own,
@@ -97,110 +99,116 @@ impl Station {
         &self.peer
     }
 
-    /// The peer, and what time it is.
-    pub(super) fn peer_mut(&mut self) -> (&mut Peer, Duration) {
-        let now = self.start.elapsed();
-        (&mut self.peer, now)
+    /// Feeds the peer; [`Station::drain`] does what it says.
+    pub(super) fn told(&mut self, input: Input<'_>) {
+        let taken = self.peer.handle(self.now(), input);
+        debug_assert!(taken.is_ok(), "only datagrams are rejected: {taken:?}");
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::at(self.start.elapsed())
     }
 
     /// Whether texts wait to go out.
     pub(super) fn is_busy(&self) -> bool {
-        self.mouth.is_held() || self.mouth.pacer.waiting() > 0
+        self.texts.is_busy()
     }
 
     /// Queues a text for those peers that `to` wants; how many there are.
-    pub(super) fn send(&mut self, text: &str, to: impl Fn(SocketAddr, &str) -> bool, done: Done) -> usize {
+    pub(super) fn send(&mut self, text: &str, to: impl Fn(SocketAddr, &str) -> bool, done: Option<Done>) -> usize {
         let encoded = Encoded::new(text, &mut self.keys, &self.counters);
         let wanted = self.peer.peers().iter().filter(|(addr, peer)| to(**addr, &peer.name));
-        let parcels: Vec<_> = wanted.map(|(addr, peer)| (*addr, encoded.for_peer(peer.key.is_some()))).collect();
-        let count = parcels.len();
+        let receivers: Vec<_> = wanted.map(|(addr, peer)| (*addr, encoded.for_peer(peer.key.is_some()))).collect();
+        let count = receivers.len();
         if count == 0 {
             Counters::one(&self.counters.dropped_out);
         }
-        self.mouth.pacer.push(self.start.elapsed(), parcels, done);
+        let now = self.now();
+        self.texts.send(now, receivers, done, &self.counters);
         count
     }
 
     /// Waits until something happens. May be dropped at any point: nothing is lost.
     pub(super) async fn event(&mut self) -> Event {
         loop {
-            let now = self.start.elapsed();
-            self.do_acts(now).await;
+            let now = self.now();
+            self.told(Input::Timeout);
+            self.drain();
             if let Some(event) = self.events.pop_front() {
                 return event;
             }
-            let room = self.mouth.flush(now, &self.counters);
-            self.mouth.count_dropped(&self.counters);
-            tell_done(self.mouth.pacer.finished());
-            let due = [self.peer.wake(), self.mouth.pacer.wake().filter(|_| room)].into_iter().flatten().min();
-            let wait = self.start + due.unwrap_or(now + Duration::from_secs(60));
+            let room = self.texts.flush(now, &self.counters);
+            let texts = self.texts.next_timeout().filter(|_| room);
+            let due = self.peer.next_timeout().into_iter().chain(texts).min().unwrap_or(now.plus(60_000_000));
+            let wake = self.start.checked_add(due.since_zero()).unwrap_or(self.start);
             let mut empty = true;
             tokio::select! {
-                ready = self.mouth.socket.readable() => if ready.is_ok() { empty = self.hear_peers() },
+                ready = self.texts.socket.readable() => if ready.is_ok() { empty = self.hear_peers() },
                 ready = self.speak.readable() => if ready.is_ok() { self.hear_directory(); },
-                _ = self.mouth.socket.writable(), if self.mouth.is_held() => {}
-                () = tokio::time::sleep_until(wait) => {}
+                _ = self.texts.socket.writable(), if self.texts.is_held() => {}
+                () = tokio::time::sleep_until(wake) => {}
             }
             breathe(empty).await;
         }
     }
 
-    async fn do_acts(&mut self, now: Duration) {
-        while let Some(act) = self.peer.act(now) {
-            let settings = self.peer.settings();
-            let datagram = match (act, self.peer.letter()) {
-                (Act::Tell(tell), _) => {
+    /// Does what the peer says.
+    fn drain(&mut self) {
+        while let Some(output) = self.peer.poll_output() {
+            let datagram = match (output, self.peer.letter()) {
+                (Output::Tell(tell), _) => {
                     self.note(Event::Tell(tell));
                     continue;
                 }
-                (Act::Broadcast(text), _) => {
+                (Output::Broadcast(text), _) => {
                     self.send(&text, |_, _| true, None);
                     continue;
                 }
-                (Act::Birth, Some(name)) => {
+                (Output::Birth, Some(name)) => {
                     // Looked at before it is asked: when its answer is read, another may have the port already.
                     self.holder.has_changed();
                     plain(Datagram::Birth { name, port: self.own.port() })
                 }
-                (Act::KeepAlive(_), Some(name)) => {
+                (Output::KeepAlive { .. }, Some(name)) => {
                     if self.holder.has_changed() {
-                        self.peer.restarted(now);
+                        self.told(Input::Restarted);
+                        self.told(Input::Timeout);
                         continue;
                     }
                     plain(Datagram::KeepAlive(name))
                 }
-                (Act::KeepAlive(version), None) => plain(Datagram::Extended(Extended::KeepAlive { version })),
-                (Act::Birth, None) => {
+                (Output::KeepAlive { version }, None) => plain(Datagram::Extended(Extended::KeepAlive { version })),
+                (Output::Birth, None) => {
                     let (time, key, addr) = (self.keys.time(), self.keys.public(), self.own);
-                    self.keys.signed(Extended::Birth { time, key, addr, name: &settings.name, signature: UNSIGNED })
+                    let name = &self.peer.settings().name;
+                    self.keys.signed(Extended::Birth { time, key, addr, name, signature: UNSIGNED })
                 }
-                (Act::Leave, _) => {
+                (Output::Leave, _) => {
                     let time = self.keys.time();
                     self.keys.signed(Extended::Leave { time, signature: UNSIGNED })
                 }
             };
-            self.ask_directory(now, &datagram);
+            self.ask_directory(&datagram);
         }
         Counters::set(&self.counters.open, self.peer.peers().len());
     }
 
-    fn ask_directory(&mut self, now: Duration, datagram: &[u8]) {
+    fn ask_directory(&mut self, datagram: &[u8]) {
         if datagram.is_empty() {
             return;
         }
         match self.speak.try_send(datagram) {
             Ok(len) => Counters::add(&self.counters.bytes_out, len),
-            Err(why) if why.kind() == io::ErrorKind::ConnectionRefused => self.peer.unreachable(now),
+            Err(why) if why.kind() == io::ErrorKind::ConnectionRefused => self.told(Input::Unreachable),
             // The next heartbeat makes up for it.
             Err(_) => {}
         }
     }
 
     /// Says goodbye, where the form has one.
-    pub(super) async fn leave(&mut self) {
-        let now = self.start.elapsed();
-        self.peer.disconnect();
-        self.do_acts(now).await;
+    pub(super) fn leave(&mut self) {
+        self.told(Input::Disconnect);
+        self.drain();
     }
 
     fn note(&mut self, event: Event) {
@@ -212,7 +220,7 @@ impl Station {
     }
 
     fn hear_directory(&mut self) {
-        let (now, directory) = (self.start.elapsed(), self.peer.settings().directory);
+        let from = self.peer.settings().directory;
         let mut refused = Vec::new();
         let heard = drain(&self.speak, &mut self.buffer, |_, bytes| match Datagram::parse(bytes) {
             Ok(Datagram::Extended(Extended::Refused(why))) => refused.push(why),
@@ -220,23 +228,27 @@ impl Station {
             Err(why) => count_fault(&self.counters, why.reason),
         });
         for why in refused {
-            self.peer.refused(now, directory, why);
+            self.told(Input::Refused { from, why });
         }
         if heard.is_err_and(|why| why.kind() == io::ErrorKind::ConnectionRefused) {
-            self.peer.unreachable(now);
+            self.told(Input::Unreachable);
         }
     }
 
     fn hear_peers(&mut self) -> bool {
-        let now = self.start.elapsed();
-        let Self { peer, mouth, strangers, checks, events, buffer, counters, .. } = self;
-        let empty = drain(&mouth.socket, buffer, |from, bytes| {
+        let now = self.now();
+        let Self { peer, texts, strangers, verifier, events, buffer, counters, .. } = self;
+        let empty = drain(&texts.socket, buffer, |from, bytes| {
             Counters::add(&counters.bytes_in, bytes.len());
+            // What is not from the directory, or not in our form, counts for nothing.
+            let mut told = |input: Input<'_>| peer.handle(now, input).unwrap_or_default();
             let text = match Datagram::parse(bytes) {
-                Ok(Datagram::Directory(entries)) => return peer.directory(now, from, entries),
-                Ok(Datagram::Extended(Extended::Part(part))) => return peer.part(now, from, &part),
-                Ok(Datagram::Extended(Extended::Changes(changes))) => return peer.changes(now, from, &changes),
-                Ok(Datagram::Extended(Extended::Refused(why))) => return peer.refused(now, from, why),
+                Ok(Datagram::Directory(entries)) => return told(Input::Directory { from, entries }),
+                Ok(Datagram::Extended(Extended::Part(part))) => return told(Input::Part { from, part: &part }),
+                Ok(Datagram::Extended(Extended::Changes(changes))) => {
+                    return told(Input::Changes { from, changes: &changes });
+                }
+                Ok(Datagram::Extended(Extended::Refused(why))) => return told(Input::Refused { from, why }),
                 Ok(Datagram::Vanilla(text)) => Heard { text, signed: None },
                 Ok(Datagram::Extended(Extended::Text { time, text, .. })) => {
                     Heard { text, signed: Some((time, bytes)) }
@@ -250,7 +262,7 @@ impl Station {
                 said: &mut peer.said,
                 time: &mut peer.time,
             });
-            let Some(claimed) = text.claimed(now, from, sender, &mut Guard { strangers, checks, counters }) else {
+            let Some(claimed) = text.claimed(now, from, sender, &mut Guard { strangers, verifier, counters }) else {
                 return;
             };
             if events.len() < MAX_EVENTS {

@@ -2,7 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests, each of which uses its part")]
 
 use rumormill_doors::peer_line::{Config, Door};
-use rumormill_doors::{Incoming, Outgoing, RoomEnd, Spec, porch};
+use rumormill_doors::{Incoming, Outgoing, RoomEnd, Spec, port};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -35,8 +35,8 @@ impl Yard {
     pub async fn with(config: Config) -> Self {
         let door = Door::bind(config).await.unwrap();
         let (stop, stopped) = watch::channel(false);
-        let (porch, room) = porch("node", stopped);
-        Self { at: door.local_addr(), room, stop, task: tokio::spawn(door.run(porch)) }
+        let (port, room) = port("node", stopped);
+        Self { at: door.local_addr(), room, stop, task: tokio::spawn(door.run(port)) }
     }
 
     pub async fn heard(&mut self) -> Incoming {

@@ -3,7 +3,7 @@
 
 use rumormill_doors::protobuf_peer::message::Said;
 use rumormill_doors::protobuf_peer::{Config, Door};
-use rumormill_doors::{Outgoing, RoomEnd, Spec, porch};
+use rumormill_doors::{Outgoing, RoomEnd, Spec, port};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,8 +25,8 @@ pub async fn door(keys: &str) -> Running {
     let spec: Spec = format!("protobuf-peer,listen=127.0.0.1:0,{keys}").parse().unwrap();
     let door = Door::bind(Config::from_spec(&spec).unwrap()).await.unwrap();
     let (stop, stopped) = watch::channel(false);
-    let (porch, room) = porch("alice", stopped);
-    Running { addr: door.local_addr(), room, stop, task: tokio::spawn(door.run(porch)) }
+    let (port, room) = port("alice", stopped);
+    Running { addr: door.local_addr(), room, stop, task: tokio::spawn(door.run(port)) }
 }
 
 impl Running {

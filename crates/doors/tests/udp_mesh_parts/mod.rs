@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rumormill_doors::udp_mesh::{Config, Door};
-use rumormill_doors::{Counters, Outgoing, RoomEnd, Spec, porch};
+use rumormill_doors::{Counters, Outgoing, RoomEnd, Spec, port};
 use tokio::net::UdpSocket;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -30,8 +30,8 @@ impl Running {
         let door = Door::bind(Config::from_spec(&spec).unwrap()).await.unwrap();
         let (addr, peer) = (door.local_addr(), door.peer_addr());
         let (stop, stopped) = watch::channel(false);
-        let (porch, room) = porch("alice", stopped);
-        Self { addr, peer, room, stop, task: tokio::spawn(door.run(porch)) }
+        let (port, room) = port("alice", stopped);
+        Self { addr, peer, room, stop, task: tokio::spawn(door.run(port)) }
     }
 
     /// A directory that is quick to look for the silent.

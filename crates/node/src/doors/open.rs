@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use rumormill_doors::porch::MAX_INCOMING;
-use rumormill_doors::{DoorError, DoorKind, Porch, RoomEnd, Spec, SpecError};
-use rumormill_doors::{classroom, peer_line, porch, protobuf_peer, push_pull, relay_43110, udp_mesh};
+use rumormill_doors::port::MAX_INCOMING;
+use rumormill_doors::{DoorError, DoorKind, Port, RoomEnd, Spec, SpecError};
+use rumormill_doors::{classroom, peer_line, port, protobuf_peer, push_pull, relay_43110, udp_mesh};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -94,12 +94,12 @@ impl Bound {
     pub(crate) fn serve(self, node: &NodeHandle, since_us: u64, letters: Option<Kept>) {
         let (stop, stopped) = watch::channel(false);
         let (mut ways, mut open, mut tasks) = (Vec::new(), Vec::new(), JoinSet::new());
-        let porches = self.doors.into_iter().map(|(name, door)| (name, door, porch(node.name(), stopped.clone())));
-        let porches: Vec<_> = porches.collect();
+        let ports = self.doors.into_iter().map(|(name, door)| (name, door, port(node.name(), stopped.clone())));
+        let ports: Vec<_> = ports.collect();
         // Letters to older nodes go out by the first door of theirs.
-        let relay = porches.iter().find(|(name, ..)| is_relay(name)).map(|(_, _, (_, end))| end.sender());
+        let relay = ports.iter().find(|(name, ..)| is_relay(name)).map(|(_, _, (_, end))| end.sender());
         let desk = letters.map(|kept| LettersDesk::start(kept, node, relay));
-        for (name, door, (door_end, room_end)) in porches {
+        for (name, door, (door_end, room_end)) in ports {
             open.push(OpenDoor { name: name.clone(), listen: door.local_addr(), counters: room_end.counters.clone() });
             let way = door.serve(name, (door_end, room_end), node, desk.as_ref(), &mut tasks);
             ways.push(way);
@@ -145,7 +145,7 @@ impl Door {
     fn serve(
         self,
         name: String,
-        (porch, end): (Porch, RoomEnd),
+        (port, end): (Port, RoomEnd),
         node: &NodeHandle,
         letters: Option<&LettersDesk>,
         tasks: &mut JoinSet<()>,
@@ -158,29 +158,29 @@ impl Door {
         let gets_room = match self {
             Self::Classroom(door) => {
                 let (_, started) = watch::channel(Some(node.clone()));
-                tasks.spawn(door.run(porch, Desk::new(started, Crash::Refused)));
+                tasks.spawn(door.run(port, Desk::new(started, Crash::Refused)));
                 false
             }
             Self::PeerLine(door) => {
-                tasks.spawn(door.run(porch));
+                tasks.spawn(door.run(port));
                 true
             }
             Self::ProtobufPeer(door) => {
-                tasks.spawn(door.run(porch));
+                tasks.spawn(door.run(port));
                 true
             }
             Self::PushPull(door) => {
                 if let Some(desk) = letters {
-                    tasks.spawn(door.run(porch, desk.clone()));
+                    tasks.spawn(door.run(port, desk.clone()));
                 }
                 false
             }
             Self::Relay(door) => {
-                tasks.spawn(door.run(porch));
+                tasks.spawn(door.run(port));
                 true
             }
             Self::UdpMesh(door) => {
-                tasks.spawn(door.run(porch));
+                tasks.spawn(door.run(port));
                 true
             }
         };

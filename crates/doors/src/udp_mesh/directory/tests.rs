@@ -1,6 +1,10 @@
 use proptest::prelude::*;
-use rumormill_wire::udp_mesh::{Datagram, extended::Extended};
+use std::collections::BTreeSet;
 
+use rumormill_wire::udp_mesh::extended::{Extended, Refusal};
+use rumormill_wire::udp_mesh::{Datagram, Letter};
+
+use super::register::MAX_LENT;
 use super::*;
 
 fn limits() -> Limits {
@@ -19,13 +23,115 @@ fn letter(c: char) -> Letter {
     Letter::new(c).unwrap()
 }
 
-fn directory() -> Directory {
-    Directory::new(limits(), 1)
+/// What became of a BIRTH.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Taken,
+    Known,
+    Refused { why: Refusal, tell: bool },
 }
 
-/// All that goes out up to now.
-fn sent(directory: &mut Directory, now: Duration) -> Vec<(SocketAddr, Vec<u8>)> {
-    std::iter::from_fn(|| directory.next_datagram(now)).map(|(to, bytes)| (to, bytes.to_vec())).collect()
+/// A directory with somebody who checks signatures, and what it said.
+struct Driven {
+    directory: Directory,
+    gone: Vec<SocketAddr>,
+}
+
+impl std::ops::Deref for Driven {
+    type Target = Directory;
+    fn deref(&self) -> &Directory {
+        &self.directory
+    }
+}
+
+impl Driven {
+    fn new(limits: Limits, version: u64) -> Self {
+        Self { directory: Directory::new(limits, version), gone: Vec::new() }
+    }
+
+    fn told(
+        &mut self,
+        now: Duration,
+        input: Input<'_>,
+        holds: impl FnOnce(&[u8; 32]) -> bool,
+    ) -> (Result<(), Reject>, Vec<Output>) {
+        let now = Timestamp::at(now);
+        let mut taken = self.directory.handle(now, input);
+        let (mut outputs, mut holds) = (Vec::new(), Some(holds));
+        while let Some(output) = self.directory.poll_output() {
+            match output {
+                Output::Verify { key, .. } => {
+                    let holds = holds.take().expect("asked once")(&key);
+                    taken = self.directory.handle(now, Input::Verified { holds });
+                }
+                Output::Gone { addr } => self.gone.push(addr),
+                output => outputs.push(output),
+            }
+        }
+        (taken, outputs)
+    }
+
+    fn verdict(&mut self, now: Duration, input: Input<'_>, holds: impl FnOnce(&[u8; 32]) -> bool) -> Verdict {
+        match self.told(now, input, holds) {
+            (Ok(()), outputs) if outputs.is_empty() => Verdict::Known,
+            (Ok(()), outputs) => {
+                assert!(matches!(outputs[..], [Output::Joined { .. }]), "{outputs:?}");
+                Verdict::Taken
+            }
+            (Err(Reject { why, tell }), outputs) => {
+                assert_eq!(outputs, []);
+                Verdict::Refused { why, tell }
+            }
+        }
+    }
+
+    fn birth(&mut self, now: Duration, from: SocketAddr, letter: Letter, port: u16) -> Verdict {
+        self.verdict(now, Input::Birth { from, letter, port }, |_| panic!("a legacy BIRTH has no signature"))
+    }
+
+    fn claim(&mut self, now: Duration, from: SocketAddr, claim: Claim<&str>, holds: impl FnOnce() -> bool) -> Verdict {
+        self.verdict(now, Input::Claim { from, claim }, |_| holds())
+    }
+
+    fn keepalive(&mut self, now: Duration, from: SocketAddr, letter: Letter) -> bool {
+        let verdict = self.verdict(now, Input::KeepAlive { from, letter }, |_| true);
+        assert!(!matches!(verdict, Verdict::Refused { tell: true, .. }));
+        verdict == Verdict::Known
+    }
+
+    fn keepalive_extended(&mut self, now: Duration, from: SocketAddr, version: u64) -> bool {
+        self.verdict(now, Input::KeepAliveExtended { from, version }, |_| true) == Verdict::Known
+    }
+
+    fn leave(&mut self, now: Duration, from: SocketAddr, time: u64, holds: impl FnOnce(&[u8; 32]) -> bool) -> bool {
+        self.verdict(now, Input::Leave { from, time }, holds) == Verdict::Known
+    }
+
+    fn look(&mut self, now: Duration) {
+        assert_eq!(self.told(now, Input::Timeout, |_| true), (Ok(()), vec![]));
+    }
+
+    fn restore(&mut self, now: Duration, saved: Saved) -> bool {
+        self.directory.restore(Timestamp::at(now), saved)
+    }
+
+    /// All that goes out up to now.
+    fn sent(&mut self, now: Duration) -> Vec<(SocketAddr, Vec<u8>)> {
+        let next = || match self.told(now, Input::Writable, |_| true).1.as_slice() {
+            [] => None,
+            [Output::Datagram { to, bytes }] => Some((*to, bytes.to_vec())),
+            more => panic!("one, as there is room for one: {more:?}"),
+        };
+        std::iter::from_fn(next).collect()
+    }
+}
+
+fn directory() -> Driven {
+    Driven::new(limits(), 1)
+}
+
+fn sent(directory: &mut Driven, now: Duration) -> Vec<(SocketAddr, Vec<u8>)> {
+    directory.sent(now)
 }
 
 fn listed(bytes: &[u8]) -> String {
@@ -80,7 +186,7 @@ fn the_silent_are_dropped_and_a_heartbeat_does_not_bring_them_back() {
         }
     }
     assert_eq!(dropped, Some(ms(2_000)), "the first look after 1,500 ms");
-    assert_eq!(directory.gone().collect::<Vec<_>>(), [at(3_001)]);
+    assert_eq!(directory.gone, [at(3_001)]);
     assert!(!directory.keepalive(ms(4_000), at(9_001), letter('A')));
     assert_eq!(directory.len(), 1);
     assert_eq!(directory.birth(ms(4_000), at(9_001), letter('A'), 3_001), Verdict::Taken);
@@ -126,7 +232,7 @@ fn after_a_restart_members_are_listed_until_they_fall_silent() {
     let mut saved = before.saved();
     // Of one we do not know where its BIRTH came from: the first heartbeat tells.
     saved[1].birth = None;
-    let mut after = Directory::new(limits(), before.version() + 1);
+    let mut after = Driven::new(limits(), before.version() + 1);
     assert!(saved.into_iter().all(|member| after.restore(ms(0), member)));
     assert_eq!(sent(&mut after, ms(0)).len(), 2, "and they are told");
     assert!(!after.keepalive(ms(500), at(9_009), letter('A')));
@@ -141,7 +247,7 @@ fn while_more_comes_than_can_be_heard_silence_proves_little() {
     let mut directory = directory();
     directory.birth(ms(0), at(9_001), letter('A'), 3_001);
     for now in (0..=60_000).step_by(500).map(ms) {
-        (0..FLOOD * 2).for_each(|_| directory.heard());
+        (0..FLOOD * 2).for_each(|_| directory.directory.handle(Timestamp::at(now), Input::Traffic).unwrap());
         directory.look(now);
         let patient = now <= ms(1_500) * PATIENCE;
         assert_eq!(directory.len(), usize::from(patient), "{now:?}");
@@ -156,7 +262,7 @@ fn while_more_comes_than_can_be_heard_silence_proves_little() {
 #[test]
 fn members_are_bounded_by_address_and_in_all() {
     let few = Limits { members: 5, by_address: 3, ..limits() };
-    let mut directory = Directory::new(few, 1);
+    let mut directory = Driven::new(few, 1);
     let from = |host: u8, port| SocketAddr::from(([127, 0, 0, host], port));
     let full = Verdict::Refused { why: Refusal::Full, tell: false };
     let letters: Vec<_> = Letter::all().collect();
@@ -188,7 +294,7 @@ fn a_burst_of_births_is_told_in_few_datagrams_and_a_single_one_at_once() {
     assert!((45..=60).contains(&busy.sum::<usize>()));
 }
 
-fn claim(n: u16, name: &str, time: u64) -> Claim<'_> {
+fn claim(n: u16, name: &str, time: u64) -> Claim<&str> {
     Claim { time, key: [u8::try_from(n % 256).unwrap(); 32], addr: at(n), name }
 }
 
@@ -224,7 +330,7 @@ fn letters_are_lent_sparingly() {
         let name = format!("peer{n}");
         assert_eq!(directory.claim(ms(0), at(9_000 + n), claim(3_000 + n, &name, 1), || true), Verdict::Taken);
     }
-    assert_eq!(directory.letters.len(), MAX_LENT_LETTERS);
+    assert_eq!(directory.letters.len(), MAX_LENT);
     let free: Vec<_> = Letter::all().filter(|l| !directory.letters.contains_key(l)).collect();
     assert_eq!(directory.birth(ms(0), at(9_900), free[0], 4_000), Verdict::Taken);
 }
@@ -292,7 +398,7 @@ proptest! {
     fn whatever_comes_it_stays_sound_and_everyone_ends_up_with_the_same_list(
         ops in proptest::collection::vec((0u8..7, 0u16..12, 0u16..12, 0u64..300), 1..250)
     ) {
-        let mut directory = Directory::new(Limits { members: 14, by_address: 10, ..limits() }, 1);
+        let mut directory = Driven::new(Limits { members: 14, by_address: 10, ..limits() }, 1);
         let mut now = ms(0);
         let (mut readers, mut old): (BTreeMap<SocketAddr, Reader>, BTreeMap<SocketAddr, Vec<u8>>) = Default::default();
         let mut last: BTreeMap<SocketAddr, Duration> = BTreeMap::new();
@@ -306,7 +412,7 @@ proptest! {
             match op {
                 0 | 1 => { directory.birth(now, from, Letter::all().nth(usize::from(a)).unwrap(), 3_000 + b); }
                 2 | 3 => {
-                    let claim = Claim { time, key: [1; 32], addr, name: &name };
+                    let claim = Claim { time, key: [1; 32], addr, name: name.as_str() };
                     if directory.claim(now, from, claim, || b != 3) == Verdict::Taken {
                         readers.insert(addr, Reader::default());
                     }
@@ -315,13 +421,12 @@ proptest! {
                 5 => { directory.leave(now, from, time, |_| true); }
                 _ => directory.look(now),
             }
-            directory.gone().for_each(drop);
             prop_assert!(directory.is_sound() && directory.len() <= 14);
             for (to, bytes) in sent(&mut directory, now) {
                 if let Some(before) = last.insert(to, now) {
                     prop_assert!(now - before >= ms(12), "a burst");
                 }
-                if directory.member_at(to).is_some_and(|m| m.own.is_some()) {
+                if directory.directory.member_at(to).is_some_and(|m| m.own.is_some()) {
                     readers.get_mut(&to).unwrap().read(&bytes);
                 } else {
                     old.insert(to, bytes);
@@ -331,7 +436,7 @@ proptest! {
         for _ in 0..100 {
             now += ms(100);
             for (to, bytes) in sent(&mut directory, now) {
-                if directory.member_at(to).is_some_and(|m| m.own.is_some()) {
+                if directory.directory.member_at(to).is_some_and(|m| m.own.is_some()) {
                     readers.get_mut(&to).unwrap().read(&bytes);
                 } else {
                     old.insert(to, bytes);

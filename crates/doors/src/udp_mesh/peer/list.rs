@@ -14,7 +14,7 @@ use crate::udp_mesh::config::MAX_MEMBERS;
 pub struct Known {
     /// Its name.
     pub name: String,
-    /// Its key; old peers have none.
+    /// Its key; legacy peers have none.
     pub key: Option<[u8; KEY_LEN]>,
     pub(in crate::udp_mesh) said: Bucket,
     /// The last time it signed a text.
@@ -62,8 +62,8 @@ impl List {
         self.own_key.as_ref() == Some(key)
     }
 
-    /// An old directory: names and ports.
-    pub(super) fn replace_old(&mut self, ip: IpAddr, own: u16, entries: impl Iterator<Item = (Letter, u16)>) {
+    /// A legacy directory: names and ports.
+    pub(super) fn replace_legacy(&mut self, ip: IpAddr, own: u16, entries: impl Iterator<Item = (Letter, u16)>) {
         let others = entries.filter(|(_, port)| *port != own);
         let table = others.map(|(letter, port)| {
             let addr = SocketAddr::new(ip, port);
@@ -118,7 +118,7 @@ impl List {
             return false;
         }
         for change in changes.iter().skip(skip) {
-            self.version += 1;
+            self.version = self.version.saturating_add(1);
             match change {
                 Change::Came(entry) if entry.addr == own => self.own_key = entry.identity.map(|identity| identity.key),
                 Change::Went(addr) if addr == own => self.own_key = None,

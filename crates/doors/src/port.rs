@@ -25,6 +25,9 @@ pub struct Incoming {
     pub from: Option<IpAddr>,
 }
 
+/// By whom the sender of a message hears that it was written to the other side, or why it never will be.
+pub type Done = oneshot::Sender<Result<(), String>>;
+
 /// A message that goes out.
 #[derive(Debug)]
 pub struct Outgoing {
@@ -38,12 +41,21 @@ pub struct Outgoing {
     /// to one address says nothing: it asks whether somebody there can be reached, and [`Outgoing::done`] is the answer.
     pub to: Option<IpAddr>,
     /// Told once the message was written to the other side, or why it never will be.
-    pub done: Option<oneshot::Sender<Result<(), String>>>,
+    pub done: Option<Done>,
+}
+
+impl Outgoing {
+    /// To whom it goes, what is said there (the bare text to one, the marked line to all), and who is told.
+    #[must_use]
+    pub fn into_parts(self) -> (Option<IpAddr>, String, Option<Done>) {
+        let said = if self.to.is_some() { self.text } else { self.line };
+        (self.to, said, self.done)
+    }
 }
 
 /// A door's end.
 #[derive(Debug)]
-pub struct Porch {
+pub struct Port {
     /// The name of our node.
     pub name: String,
     /// What the door counts.
@@ -120,12 +132,12 @@ impl RoomEnd {
 
 /// Both ends for a door of the node `name`.
 #[must_use]
-pub fn porch(name: &str, stop: watch::Receiver<bool>) -> (Porch, RoomEnd) {
+pub fn port(name: &str, stop: watch::Receiver<bool>) -> (Port, RoomEnd) {
     let (into, incoming) = mpsc::channel(MAX_INCOMING);
     let (outgoing, from_room) = mpsc::channel(MAX_OUTGOING);
     let counters = Arc::new(Counters::default());
     let into_room = IntoRoom { queue: into, counters: Arc::clone(&counters) };
-    let door = Porch { name: name.to_owned(), counters: Arc::clone(&counters), into_room, from_room, stop };
+    let door = Port { name: name.to_owned(), counters: Arc::clone(&counters), into_room, from_room, stop };
     (door, RoomEnd { incoming, outgoing, counters })
 }
 
@@ -141,7 +153,7 @@ mod tests {
     #[tokio::test]
     async fn a_door_that_reads_nothing_costs_the_room_nothing() {
         let (_stop, stopped) = watch::channel(false);
-        let (mut door, room) = porch("alice", stopped);
+        let (mut door, room) = port("alice", stopped);
         let given = (0..MAX_OUTGOING + 10).filter(|n| room.give(outgoing(&n.to_string())).is_ok()).count();
         assert_eq!(given, MAX_OUTGOING);
         assert_eq!(room.counters.dropped_out.load(Ordering::Relaxed), 10);
@@ -151,7 +163,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_room_drops_datagrams_and_counts_them() {
         let (_stop, stopped) = watch::channel(false);
-        let (door, mut room) = porch("alice", stopped);
+        let (door, mut room) = port("alice", stopped);
         let message = Incoming { claimed: "Z".into(), text: "hi".into(), from: None };
         let taken = (0..MAX_INCOMING + 5).filter(|_| door.into_room.try_send(message.clone())).count();
         assert_eq!(taken, MAX_INCOMING);

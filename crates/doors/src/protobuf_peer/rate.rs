@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rumormill_limits::Timestamp;
+
 /// Frames read a second.
 pub const FRAMES_PER_S: u32 = 500;
 /// Frames read at once: a host hands over all it kept.
@@ -9,24 +11,25 @@ pub const BURST: u32 = 1_500;
 
 /// One connection's share.
 #[derive(Debug)]
-pub struct Pace {
+pub struct Rate {
     /// The time at which all that was read would have come at the full rate; never long ago.
-    due: Duration,
+    due: Timestamp,
 }
 
-impl Pace {
+impl Rate {
     const EACH: Duration = Duration::from_micros(1_000_000 / FRAMES_PER_S as u64);
 
     /// A connection that begins now.
     #[must_use]
-    pub fn new(now: Duration) -> Self {
+    pub fn new(now: Timestamp) -> Self {
         Self { due: now }
     }
 
     /// Counts one frame; how long to wait before it, if at all.
-    pub fn frame(&mut self, now: Duration) -> Option<Duration> {
-        self.due = self.due.max(now) + Self::EACH;
-        self.due.checked_sub(now + Self::EACH * BURST).filter(|wait| !wait.is_zero())
+    pub fn frame(&mut self, now: Timestamp) -> Option<Duration> {
+        self.due = self.due.max(now).after(Self::EACH);
+        let free = now.after(Self::EACH.saturating_mul(BURST));
+        Some(self.due.elapsed(free)).filter(|wait| !wait.is_zero())
     }
 }
 
@@ -36,16 +39,16 @@ mod tests {
 
     #[test]
     fn a_burst_is_free_and_the_rest_comes_at_the_rate() {
-        let start = Duration::from_secs(7);
-        let mut pace = Pace::new(start);
-        let waits = (0..BURST).filter_map(|_| pace.frame(start)).count();
+        let start = Timestamp::at(Duration::from_secs(7));
+        let mut rate = Rate::new(start);
+        let waits = (0..BURST).filter_map(|_| rate.frame(start)).count();
         assert_eq!(waits, 0);
         let mut now = start;
         for _ in 0..FRAMES_PER_S {
-            now += pace.frame(now).unwrap();
+            now = now.after(rate.frame(now).unwrap());
         }
-        assert_eq!(now - start, Duration::from_secs(1));
-        let later = now + Duration::from_secs(60);
-        assert_eq!(pace.frame(later), None);
+        assert_eq!(now.elapsed(start), Duration::from_secs(1));
+        let later = now.after(Duration::from_secs(60));
+        assert_eq!(rate.frame(later), None);
     }
 }

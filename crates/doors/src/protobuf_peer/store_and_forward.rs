@@ -4,13 +4,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rumormill_limits::Timestamp;
+
 /// Messages kept in all.
 pub const MAX_KEPT: usize = 1_024;
 /// Bytes of their texts.
 pub const MAX_KEPT_BYTES: usize = 2 * 1_024 * 1_024;
 /// Messages kept for one id.
 pub const MAX_KEPT_FOR_ID: usize = 64;
-/// A message is kept for so long.
+/// What a place costs beside its text, in bytes.
+const PLACE: usize = 64;
+/// A message waits for so long: a receiver that is restarted gets it, and nobody gets yesterday's.
 pub const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// A message that waits for its receiver.
@@ -25,18 +29,18 @@ pub struct Waiting {
     /// The peer that handed it to us.
     pub source: i64,
     /// When.
-    pub since: Duration,
+    pub since: Timestamp,
 }
 
 /// The messages, oldest first.
 #[derive(Debug, Default)]
-pub struct Kept {
+pub struct StoreAndForward {
     all: BTreeMap<u64, Waiting>,
     next: u64,
     bytes: usize,
 }
 
-impl Kept {
+impl StoreAndForward {
     /// Keeps a message; how many others had to go for it.
     pub fn put(&mut self, message: Waiting) -> usize {
         let before = self.all.len();
@@ -48,10 +52,10 @@ impl Kept {
             let Some(victim) = victim(self.all.iter()) else { break };
             self.remove(victim);
         }
-        let gone = before - self.all.len();
-        self.bytes += message.text.len();
+        let gone = before.saturating_sub(self.all.len());
+        self.bytes = self.bytes.saturating_add(message.text.len());
         self.all.insert(self.next, message);
-        self.next += 1;
+        self.next = self.next.saturating_add(1);
         gone
     }
 
@@ -64,18 +68,24 @@ impl Kept {
     /// Keeps a message no longer.
     pub fn remove(&mut self, number: u64) {
         if let Some(waiting) = self.all.remove(&number) {
-            self.bytes -= waiting.text.len();
+            self.bytes = self.bytes.saturating_sub(waiting.text.len());
         }
     }
 
     /// Drops what has been kept for too long; how many those were.
-    pub fn expire(&mut self, now: Duration) -> usize {
+    pub fn expire(&mut self, now: Timestamp) -> usize {
         let before = self.all.len();
-        while self.all.first_key_value().is_some_and(|(_, oldest)| now.saturating_sub(oldest.since) >= KEPT_FOR) {
+        while self.all.first_key_value().is_some_and(|(_, oldest)| now.elapsed(oldest.since) >= KEPT_FOR) {
             let Some(oldest) = self.all.keys().next().copied() else { break };
             self.remove(oldest);
         }
-        before - self.all.len()
+        before.saturating_sub(self.all.len())
+    }
+
+    /// When the oldest has waited for too long.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        self.all.first_key_value().map(|(_, oldest)| oldest.since.after(KEPT_FOR))
     }
 
     /// All of them, oldest first.
@@ -98,7 +108,8 @@ impl Kept {
 fn victim<'a>(messages: impl Iterator<Item = (&'a u64, &'a Waiting)>) -> Option<u64> {
     let mut sources = BTreeMap::<i64, (usize, u64)>::new();
     for (number, waiting) in messages {
-        sources.entry(waiting.source).or_insert((0, *number)).0 += waiting.text.len() + 64;
+        let (bytes, _) = sources.entry(waiting.source).or_insert((0, *number));
+        *bytes = bytes.saturating_add(waiting.text.len()).saturating_add(PLACE);
     }
     sources.into_values().max_by_key(|(bytes, _)| *bytes).map(|(_, oldest)| oldest)
 }
@@ -108,12 +119,18 @@ mod tests {
     use super::*;
 
     fn message(source: i64, to: i64, text: &str) -> Waiting {
-        Waiting { from: source, to, text: text.into(), source, since: Duration::from_secs(to.unsigned_abs()) }
+        Waiting {
+            from: source,
+            to,
+            text: text.into(),
+            source,
+            since: Timestamp::at(Duration::from_secs(to.unsigned_abs())),
+        }
     }
 
     #[test]
     fn one_who_floods_pushes_out_his_own() {
-        let mut kept = Kept::default();
+        let mut kept = StoreAndForward::default();
         kept.put(message(1, 7, "from 1"));
         for n in 0..3 * i64::try_from(MAX_KEPT).unwrap() {
             kept.put(message(2, 100 + n, "flood"));
@@ -127,18 +144,18 @@ mod tests {
 
     #[test]
     fn bytes_are_bounded_and_counted() {
-        let mut kept = Kept::default();
+        let mut kept = StoreAndForward::default();
         let long = "x".repeat(100_000);
         let gone: usize = (1..=60).map(|to| kept.put(message(1, to, &long))).sum();
         assert_eq!((kept.bytes(), kept.iter().count()), (2_000_000, 20));
         assert_eq!(gone, 40);
-        assert_eq!(kept.expire(KEPT_FOR + Duration::from_secs(50)), 10);
+        assert_eq!(kept.expire(Timestamp::at(KEPT_FOR + Duration::from_secs(50))), 10);
         assert_eq!(kept.bytes(), 1_000_000);
     }
 
     #[test]
     fn messages_for_one_come_oldest_first() {
-        let mut kept = Kept::default();
+        let mut kept = StoreAndForward::default();
         for text in ["a", "b"] {
             kept.put(message(1, 7, text));
             kept.put(message(1, 8, text));

@@ -1,0 +1,244 @@
+//! Legacy peers take at most ninety datagrams a second, and what is behind a burst is lost: each receiver has a queue, and one
+//! datagram leaves it every 12.5 ms. No queue holds more than so many; what does not fit is dropped and counted.
+//!
+//! A machine without IO or clock: [`Pacer::handle`] takes what happened and the time; after each call [`Pacer::poll_output`] is
+//! drained. A datagram comes out only when there is room for one ([`Input::Writable`]); the next may go at
+//! [`Pacer::next_timeout`].
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rumormill_limits::Timestamp;
+
+/// Between two datagrams to one receiver.
+pub const GAP: Duration = Duration::from_micros(12_500);
+/// Datagrams that wait for one receiver.
+pub const MAX_QUEUE: usize = 256;
+/// Messages that wait for somebody.
+pub const MAX_MESSAGES: usize = 512;
+
+/// A datagram on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Datagram {
+    /// To whom.
+    pub to: SocketAddr,
+    /// What.
+    pub bytes: Arc<[u8]>,
+    /// Of which message.
+    pub message: u64,
+}
+
+/// What happened. `D` is what the sender of a message is told by.
+#[derive(Debug)]
+pub enum Input<D> {
+    /// A message, with what each of its receivers gets.
+    Send {
+        /// To whom, and what.
+        receivers: Vec<(SocketAddr, Arc<[u8]>)>,
+        /// Comes back with [`Output::Settled`].
+        done: D,
+    },
+    /// Something else went to a receiver: the next datagram waits for its gap.
+    Other {
+        /// To whom.
+        to: SocketAddr,
+    },
+    /// The socket takes one datagram more.
+    Writable,
+    /// An [`Output::Datagram`] has gone out, or never will.
+    Sent {
+        /// Of which message.
+        message: u64,
+        /// Whether it has.
+        sent: bool,
+    },
+    /// A receiver is gone: what waits for it is dropped.
+    Gone {
+        /// Who.
+        to: SocketAddr,
+    },
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output<D> {
+    /// Send it; then [`Input::Sent`].
+    Datagram(Datagram),
+    /// A message is through.
+    Settled {
+        /// Who is told.
+        done: D,
+        /// How many receivers it went to.
+        sent: usize,
+    },
+    /// So many datagrams will not go out.
+    Dropped(usize),
+}
+
+/// Why an input was not taken. Always the driver's fault; nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Reject {
+    /// The message is through already, or never was.
+    #[error("message {0} is unknown or through")]
+    UnknownMessage(u64),
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    queue: VecDeque<(u64, Arc<[u8]>)>,
+    /// When the next may go.
+    ready: Timestamp,
+}
+
+#[derive(Debug)]
+struct Fate<D> {
+    left: usize,
+    sent: usize,
+    done: D,
+}
+
+/// Queues by receiver. `D` is what the sender of a message is told by.
+#[derive(Debug)]
+pub struct Pacer<D> {
+    lanes: BTreeMap<SocketAddr, Lane>,
+    /// Lanes with something in them, or still within their gap, by when they may go on.
+    agenda: BTreeSet<(Timestamp, SocketAddr)>,
+    messages: BTreeMap<u64, Fate<D>>,
+    next: u64,
+    outputs: VecDeque<Output<D>>,
+}
+
+impl<D> Default for Pacer<D> {
+    fn default() -> Self {
+        Self {
+            lanes: BTreeMap::new(),
+            agenda: BTreeSet::new(),
+            messages: BTreeMap::new(),
+            next: 0,
+            outputs: VecDeque::new(),
+        }
+    }
+}
+
+impl<D> Pacer<D> {
+    /// Takes what happened.
+    ///
+    /// # Errors
+    /// A datagram was said to be sent that is none of ours; nothing has changed.
+    pub fn handle(&mut self, now: Timestamp, input: Input<D>) -> Result<(), Reject> {
+        match input {
+            Input::Send { receivers, done } => self.send(now, receivers, done),
+            Input::Other { to } => self.other(now, to),
+            Input::Writable => {
+                let next = self.next(now);
+                self.outputs.extend(next.map(Output::Datagram));
+            }
+            Input::Sent { message, sent } => {
+                self.messages.get(&message).ok_or(Reject::UnknownMessage(message))?;
+                self.sent(message, sent);
+            }
+            Input::Gone { to } => self.gone(to),
+        }
+        Ok(())
+    }
+
+    /// What is to be done; to be drained until `None`.
+    pub fn poll_output(&mut self) -> Option<Output<D>> {
+        self.outputs.pop_front()
+    }
+
+    /// When a datagram may go, if the socket takes one.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        self.agenda.first().map(|(at, _)| *at)
+    }
+
+    fn send(&mut self, now: Timestamp, receivers: Vec<(SocketAddr, Arc<[u8]>)>, done: D) {
+        let message = self.next;
+        self.next = self.next.saturating_add(1);
+        let (mut left, mut dropped, full) = (0_usize, 0_usize, self.messages.len() >= MAX_MESSAGES);
+        for (to, bytes) in receivers {
+            if full || self.lanes.get(&to).is_some_and(|lane| lane.queue.len() >= MAX_QUEUE) {
+                dropped = dropped.saturating_add(1);
+                continue;
+            }
+            self.lane(now, to).queue.push_back((message, bytes));
+            left = left.saturating_add(1);
+        }
+        self.dropped(dropped);
+        if left == 0 {
+            self.outputs.push_back(Output::Settled { done, sent: 0 });
+        } else {
+            self.messages.insert(message, Fate { left, sent: 0, done });
+        }
+    }
+
+    fn dropped(&mut self, datagrams: usize) {
+        if datagrams > 0 {
+            self.outputs.push_back(Output::Dropped(datagrams));
+        }
+    }
+
+    fn lane(&mut self, now: Timestamp, to: SocketAddr) -> &mut Lane {
+        self.lanes.entry(to).or_insert_with(|| {
+            self.agenda.insert((now, to));
+            Lane { queue: VecDeque::new(), ready: now }
+        })
+    }
+
+    fn other(&mut self, now: Timestamp, to: SocketAddr) {
+        let lane = self.lane(now, to);
+        let before = lane.ready;
+        lane.ready = now.max(before).after(GAP);
+        let after = lane.ready;
+        self.agenda.remove(&(before, to));
+        self.agenda.insert((after, to));
+    }
+
+    /// The next datagram whose time has come.
+    fn next(&mut self, now: Timestamp) -> Option<Datagram> {
+        loop {
+            let (at, to) = *self.agenda.first().filter(|(at, _)| *at <= now)?;
+            self.agenda.remove(&(at, to));
+            let Some(lane) = self.lanes.get_mut(&to) else { continue };
+            let Some((message, bytes)) = lane.queue.pop_front() else {
+                self.lanes.remove(&to);
+                continue;
+            };
+            lane.ready = now.after(GAP);
+            self.agenda.insert((lane.ready, to));
+            return Some(Datagram { to, bytes, message });
+        }
+    }
+
+    fn sent(&mut self, message: u64, sent: bool) {
+        let Some(fate) = self.messages.get_mut(&message) else { return };
+        fate.left = fate.left.saturating_sub(1);
+        fate.sent = fate.sent.saturating_add(usize::from(sent));
+        if fate.left == 0
+            && let Some(fate) = self.messages.remove(&message)
+        {
+            self.outputs.push_back(Output::Settled { done: fate.done, sent: fate.sent });
+        }
+    }
+
+    fn gone(&mut self, to: SocketAddr) {
+        let Some(lane) = self.lanes.remove(&to) else { return };
+        self.agenda.remove(&(lane.ready, to));
+        self.dropped(lane.queue.len());
+        for (message, _) in lane.queue {
+            self.sent(message, false);
+        }
+    }
+
+    /// Datagrams that wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.lanes.values().map(|lane| lane.queue.len()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests;
