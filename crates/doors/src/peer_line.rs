@@ -27,9 +27,13 @@ use rumormill_wire::native::MAX_CLAIMED_LEN;
 use rumormill_wire::peer_line::CONNECT;
 use tokio::task::JoinSet;
 
+use crate::door::{About, Door, Files};
+use crate::error::DoorError;
 use crate::port::IntoRoom;
-use crate::{DoorError, Incoming, Port, cut};
-pub use config::{Config, MAX_CONTACTS, MAX_TEAM_LEN, one_word};
+use crate::services::Services;
+use crate::spec::{Spec, SpecError};
+use crate::{Incoming, Port, cut};
+pub use config::{Config, KIND, MAX_CONTACTS, MAX_TEAM_LEN, one_word};
 use dial::Dialler;
 use hall::{Hall, Sink};
 use listener::Listener;
@@ -40,12 +44,12 @@ use table::{Form, Table};
 
 /// Bound, not yet serving.
 #[derive(Debug)]
-pub struct Door {
+pub struct PeerLine {
     config: Config,
     listener: Listener,
 }
 
-impl Door {
+impl PeerLine {
     /// Takes the port, for connections and datagrams.
     ///
     /// # Errors
@@ -63,7 +67,7 @@ impl Door {
     }
 
     /// Serves until it is told to stop, and then says goodbye.
-    pub async fn run(self, port: Port) {
+    pub async fn serve(self, port: Port) {
         let Listener { tcp, udp, local } = self.listener;
         let fallback = cut::cut(&one_word(&port.name), MAX_TEAM_LEN).0.into_owned();
         let team = self.config.team.unwrap_or(fallback);
@@ -82,6 +86,27 @@ impl Door {
         Sender::new(hall, dialler, outbox).run(port).await;
         // The port is free again afterwards.
         serving.shutdown().await;
+    }
+}
+
+impl Door for PeerLine {
+    const ABOUT: About = About::bridge(KIND);
+    type Config = Config;
+
+    fn configure(spec: &Spec, _: &Files) -> Result<Config, SpecError> {
+        Config::from_spec(spec)
+    }
+
+    async fn bind(config: Config) -> Result<Self, DoorError> {
+        Self::bind(config).await
+    }
+
+    fn local_addr(&self) -> SocketAddr {
+        self.local_addr()
+    }
+
+    async fn run<S: Services>(self, port: Port, _: S) {
+        self.serve(port).await;
     }
 }
 

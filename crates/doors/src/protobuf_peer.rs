@@ -27,17 +27,22 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
 use self::net::{Calling, FLUSH, Net};
-use crate::listen::{Share, listen};
+use crate::Port;
+use crate::door::{About, Door, Files};
+use crate::error::DoorError;
+use crate::listen::{Listening, Share};
+use crate::services::Services;
+use crate::spec::{Spec, SpecError};
 use crate::take::Taker;
-use crate::{DoorError, DoorKind, Port, Spec, SpecError};
 
-const KIND: DoorKind = DoorKind::ProtobufPeer;
+/// What people write.
+pub const KIND: &str = "protobuf-peer";
 /// The highest id.
 pub const MAX_ID: u64 = i64::MAX.unsigned_abs();
 /// A host answers our call within this time.
@@ -87,48 +92,42 @@ pub fn random_id() -> i64 {
 
 /// Bound, not yet serving.
 #[derive(Debug)]
-pub struct Door {
-    listener: TcpListener,
-    local: SocketAddr,
-    config: Config,
-}
+pub struct ProtobufPeer(Listening<Config>);
 
-impl Door {
+impl ProtobufPeer {
     /// Binds the port.
     ///
     /// # Errors
     /// The system says no.
     pub async fn bind(config: Config) -> Result<Self, DoorError> {
-        let listener = listen(config.listen, Share::No).map_err(DoorError::io(KIND, "listen on", config.listen))?;
-        let local = listener.local_addr().map_err(DoorError::io(KIND, "listen on", config.listen))?;
-        Ok(Self { listener, local, config })
+        Ok(Self(Listening::bind(KIND, config.listen, Share::No, config)?))
     }
 
     /// Where it listens.
     #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        self.local
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.0.local_addr
     }
 
     /// Our id.
     #[must_use]
     pub fn id(&self) -> i64 {
-        self.config.id
+        self.0.config.id
     }
 
     /// Serves until it is told to stop or the node drops its end.
-    pub async fn run(self, port: Port) {
-        let net = Arc::new(Net::new(self.config.id, Arc::clone(&port.counters), port.into_room.clone()));
-        self.serve(port, net).await;
+    pub async fn serve(self, port: Port) {
+        let net = Arc::new(Net::new(self.0.config.id, Arc::clone(&port.counters), port.into_room.clone()));
+        self.serve_by(port, net).await;
     }
 
-    async fn serve(self, mut port: Port, net: Arc<Net>) {
+    async fn serve_by(self, mut port: Port, net: Arc<Net>) {
         let mut tasks = JoinSet::new();
-        if let Some(host) = self.config.join {
-            tasks.spawn(call(Arc::clone(&net), host, self.config.retry));
+        if let Some(host) = self.0.config.join {
+            tasks.spawn(call(Arc::clone(&net), host, self.0.config.retry));
         }
         let mut due = net.due.subscribe();
-        let taker = Taker::new(&self.listener, "protobuf-peer", &port.counters);
+        let taker = Taker::new(&self.0.listener, "protobuf-peer", &port.counters);
         loop {
             let at = *due.borrow_and_update();
             tokio::select! {
@@ -145,6 +144,27 @@ impl Door {
         }
         net.finish();
         let _ = timeout(FLUSH, async { while tasks.join_next().await.is_some() {} }).await;
+    }
+}
+
+impl Door for ProtobufPeer {
+    const ABOUT: About = About::bridge(KIND);
+    type Config = Config;
+
+    fn configure(spec: &Spec, _: &Files) -> Result<Config, SpecError> {
+        Config::from_spec(spec)
+    }
+
+    async fn bind(config: Config) -> Result<Self, DoorError> {
+        Self::bind(config).await
+    }
+
+    fn local_addr(&self) -> SocketAddr {
+        self.local_addr()
+    }
+
+    async fn run<S: Services>(self, port: Port, _: S) {
+        self.serve(port).await;
     }
 }
 

@@ -20,21 +20,27 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-use tracing::debug;
+use tracing::{debug, warn};
 
-use crate::listen::{Share, listen};
+use crate::door::{About, Door, Files, LetterUse};
+use crate::error::DoorError;
+use crate::listen::{Listening, Share};
+use crate::services::{Letters, Services};
+use crate::spec::{Spec, SpecError};
 use crate::take::Taker;
-use crate::{Counters, DoorError, DoorKind, Port, Spec, SpecError};
+use crate::{Counters, Port};
 use places::Places;
 use session::Desk;
 
 pub use items::MAX_ITEMS;
 pub use places::{MAX_BY_ADDRESS, MAX_CLIENTS};
 
-/// Where clients look for it.
+/// What people write.
+pub const KIND: &str = "push-pull";
+/// Where clients look for it: it stands in their source.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 60_085);
 /// Between two writes of one PULL. A client that is kept from its processor for longer takes two items as one. With two
 /// processors and four busy threads, of 1,000 reads 14 were wrong at 2 ms, 4 at 5 ms and none from 10 ms on
@@ -42,29 +48,6 @@ pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std:
 const DEFAULT_GAP: Duration = Duration::from_millis(50);
 /// After so long without a byte a request has ended.
 const DEFAULT_IDLE: Duration = Duration::from_millis(300);
-
-/// A letter that waits to be pulled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Letter {
-    /// By which it is [handed over](Letters::handed_over).
-    pub id: u64,
-    /// Who sent it, as it is shown.
-    pub source: String,
-    /// What it says.
-    pub contents: String,
-}
-
-/// Where letters are left and wait. Each future may be dropped before it is done, if a client or the door goes.
-pub trait Letters: Clone + Send + Sync + 'static {
-    /// Queues it durably for delivery. An error says why that cannot be; nothing was stored then.
-    fn push(&self, destination: &str, contents: &str) -> impl Future<Output = Result<(), String>> + Send;
-
-    /// What waits, the oldest first, at most `max`. Asked by one PULL at a time.
-    fn waiting(&self, max: usize) -> impl Future<Output = Result<Vec<Letter>, String>> + Send;
-
-    /// These were handed over: never to be shown again.
-    fn handed_over(&self, ids: Vec<u64>) -> impl Future<Output = Result<(), String>> + Send;
-}
 
 /// Checked settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,39 +75,32 @@ impl Config {
     }
 }
 
-/// A door that is bound and not yet served.
+/// Bound, not yet serving.
 #[derive(Debug)]
-pub struct Door {
-    listener: TcpListener,
-    local_addr: SocketAddr,
-    config: Config,
-}
+pub struct PushPull(Listening<Config>);
 
-impl Door {
+impl PushPull {
     /// Listens.
     ///
     /// # Errors
     /// The address cannot be had.
     pub async fn bind(config: Config) -> Result<Self, DoorError> {
-        let failed = |why| DoorError::io(DoorKind::PushPull, "listen on", config.listen)(why);
-        let listener = listen(config.listen, Share::No).map_err(failed)?;
-        let local_addr = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, local_addr, config })
+        Ok(Self(Listening::bind(KIND, config.listen, Share::No, config)?))
     }
 
     /// Where it listens.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
-        self.local_addr
+        self.0.local_addr
     }
 
     /// Serves until the node stops. What was being handed over then is shown again after the next start.
-    pub async fn run(self, mut port: Port, letters: impl Letters) {
-        let desk = Arc::new(Desk::new(self.config, letters, Arc::clone(&port.counters)));
+    pub async fn serve(self, mut port: Port, letters: impl Letters) {
+        let desk = Arc::new(Desk::new(self.0.config, letters, Arc::clone(&port.counters)));
         let mut places = Places::new(Arc::clone(&port.counters));
         let mut tasks = JoinSet::new();
         let counters = Arc::clone(&port.counters);
-        let taker = Taker::new(&self.listener, "push-pull", &counters);
+        let taker = Taker::new(&self.0.listener, "push-pull", &counters);
         loop {
             tokio::select! {
                 () = async { drop(port.stop.wait_for(|stop| *stop).await) } => return,
@@ -138,6 +114,30 @@ impl Door {
                     admit(stream, from, &mut places, &mut tasks, &desk).await;
                 }
             }
+        }
+    }
+}
+
+impl Door for PushPull {
+    const ABOUT: About = About { hears_room: false, letters: LetterUse::Needed, ..About::bridge(KIND) };
+    type Config = Config;
+
+    fn configure(spec: &Spec, _: &Files) -> Result<Config, SpecError> {
+        Config::from_spec(spec)
+    }
+
+    async fn bind(config: Config) -> Result<Self, DoorError> {
+        Self::bind(config).await
+    }
+
+    fn local_addr(&self) -> SocketAddr {
+        self.local_addr()
+    }
+
+    async fn run<S: Services>(self, port: Port, services: S) {
+        match services.letters() {
+            Some(letters) => self.serve(port, letters).await,
+            None => warn!("push-pull: the node keeps no letters; nothing is served"),
         }
     }
 }

@@ -28,29 +28,34 @@ mod verifier;
 
 use std::net::SocketAddr;
 
-pub use config::{Config, Role};
+pub use config::{Config, KIND, Role};
 
-use crate::{DoorError, Port};
+use crate::Port;
+use crate::door::{About, Door, Files};
+use crate::error::DoorError;
+use crate::services::Services;
+use crate::spec::{Spec, SpecError};
 
 /// Bound, not yet serving.
 #[derive(Debug)]
-pub struct Door(Kind);
+pub struct UdpMesh(Part);
 
+/// Which of the two it is.
 #[derive(Debug)]
-enum Kind {
+enum Part {
     Host(Box<host::Host>),
     Guest(Box<station::Station>),
 }
 
-impl Door {
+impl UdpMesh {
     /// Binds the sockets, and reads the members of the last run.
     ///
     /// # Errors
     /// A socket cannot be bound.
     pub async fn bind(config: Config) -> Result<Self, DoorError> {
         Ok(Self(match config.role {
-            Role::Directory { .. } => Kind::Host(Box::new(host::Host::bind(config).await?)),
-            Role::Peer { .. } => Kind::Guest(Box::new(station::Station::bind(&config).await?)),
+            Role::Directory { .. } => Part::Host(Box::new(host::Host::bind(config).await?)),
+            Role::Peer { .. } => Part::Guest(Box::new(station::Station::bind(&config).await?)),
         }))
     }
 
@@ -58,8 +63,8 @@ impl Door {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         match &self.0 {
-            Kind::Host(host) => host.local_addr(),
-            Kind::Guest(station) => station.local_addr(),
+            Part::Host(host) => host.local_addr(),
+            Part::Guest(station) => station.local_addr(),
         }
     }
 
@@ -67,16 +72,38 @@ impl Door {
     #[must_use]
     pub fn peer_addr(&self) -> SocketAddr {
         match &self.0 {
-            Kind::Host(host) => host.peer_addr(),
-            Kind::Guest(station) => station.local_addr(),
+            Part::Host(host) => host.peer_addr(),
+            Part::Guest(station) => station.local_addr(),
         }
     }
 
     /// Serves until it is told to stop or the node drops its end.
-    pub async fn run(self, port: Port) {
+    pub async fn serve(self, port: Port) {
         match self.0 {
-            Kind::Host(host) => host.run(port).await,
-            Kind::Guest(station) => guest::run(*station, port).await,
+            Part::Host(host) => host.run(port).await,
+            Part::Guest(station) => guest::run(*station, port).await,
         }
+    }
+}
+
+impl Door for UdpMesh {
+    const ABOUT: About = About::bridge(KIND);
+    type Config = Config;
+
+    fn configure(spec: &Spec, files: &Files) -> Result<Config, SpecError> {
+        let config = Config::from_spec(spec)?;
+        Ok(Config { state: config.state.or_else(|| files.file("members")), ..config })
+    }
+
+    async fn bind(config: Config) -> Result<Self, DoorError> {
+        Self::bind(config).await
+    }
+
+    fn local_addr(&self) -> SocketAddr {
+        self.local_addr()
+    }
+
+    async fn run<S: Services>(self, port: Port, _: S) {
+        self.serve(port).await;
     }
 }

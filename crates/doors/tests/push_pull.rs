@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rumormill_doors::push_pull::{Config, Door, Letter, Letters, MAX_CLIENTS, MAX_ITEMS};
-use rumormill_doors::{Counters, Outgoing, RoomEnd, port};
+use rumormill_doors::push_pull::{Config, MAX_CLIENTS, MAX_ITEMS, PushPull};
+use rumormill_doors::{Counters, Letter, Letters, Outgoing, RoomEnd, port};
 use tokio::sync::{oneshot, watch};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -75,12 +75,12 @@ struct House {
 fn house(spec: &str) -> House {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let config = Config::from_spec(&format!("push-pull,listen=127.0.0.1:0{spec}").parse().unwrap()).unwrap();
-    let door = runtime.block_on(Door::bind(config)).unwrap();
+    let door = runtime.block_on(PushPull::bind(config)).unwrap();
     let (addr, letters) = (door.local_addr(), Pile::default());
     let (stop, stopped) = watch::channel(false);
     let (port, room) = port("alice", stopped);
     let counters = Arc::clone(&room.counters);
-    let running = runtime.spawn(door.run(port, letters.clone()));
+    let running = runtime.spawn(door.serve(port, letters.clone()));
     House { addr, letters, counters, room: Some(room), stop, runtime, running }
 }
 

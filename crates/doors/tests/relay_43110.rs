@@ -13,7 +13,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use old::frame;
-use rumormill_doors::relay_43110::{Config, Door, MAX_ACCEPTED};
+use rumormill_doors::relay_43110::{Config, MAX_ACCEPTED, Relay};
 use rumormill_doors::{Counters, Incoming, Outgoing, RoomEnd, port};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::sync::{oneshot, watch};
@@ -40,12 +40,12 @@ struct House {
 fn house(spec: &str) -> House {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let config = Config::from_spec(&format!("relay-43110,{spec}").parse().unwrap()).unwrap();
-    let door = runtime.block_on(Door::bind(config)).unwrap();
+    let door = runtime.block_on(Relay::bind(config)).unwrap();
     let addr = door.local_addr();
     let (stop, stopped) = watch::channel(false);
     let (port, room) = port("alice", stopped);
     let counters = Arc::clone(&room.counters);
-    let running = runtime.spawn(door.run(port));
+    let running = runtime.spawn(door.serve(port));
     House { addr, counters, room, stop, runtime, running }
 }
 

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use peers::{Form, Peers};
-use rumormill_doors::udp_mesh::{Config, Door};
+use rumormill_doors::udp_mesh::{Config, UdpMesh};
 use rumormill_doors::{Counters, Spec, port};
 use tokio::sync::watch;
 
@@ -146,11 +146,11 @@ fn ours(counters: Arc<std::sync::OnceLock<Arc<Counters>>>, stopped: watch::Recei
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let spec: Spec = "udp-mesh,listen=127.0.0.1:0,reap=10m,members=16384,per_address=16384".parse().unwrap();
-            let door = Door::bind(Config::from_spec(&spec).unwrap()).await.unwrap();
+            let door = UdpMesh::bind(Config::from_spec(&spec).unwrap()).await.unwrap();
             let (port, room) = port("alice", stopped);
             let _ = counters.set(Arc::clone(&room.counters));
             tell.send(door.local_addr()).unwrap();
-            door.run(port).await;
+            door.serve(port).await;
         });
     });
     told.recv().unwrap()

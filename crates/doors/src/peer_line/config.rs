@@ -7,7 +7,9 @@ pub use rumormill_wire::peer_line::mesh::MAX_TEAM_LEN;
 
 use crate::{Spec, SpecError};
 
-/// Contacts in the settings.
+/// What people write.
+pub const KIND: &str = "peer-line";
+/// Contacts in the settings: a team, as people count them.
 pub const MAX_CONTACTS: usize = 16;
 /// The pause after the first try to reach a contact; it doubles.
 const RETRY: Duration = Duration::from_secs(1);

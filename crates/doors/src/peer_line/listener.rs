@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use tokio::net::{TcpListener, UdpSocket};
 use tracing::debug;
 
+use crate::DoorError;
 use crate::listen::{Share, listen};
-use crate::{DoorError, DoorKind};
+use crate::peer_line::config::KIND;
 
 /// What the system keeps of datagrams.
 const DATAGRAM_BUFFER: usize = 1 << 20;
@@ -31,7 +32,7 @@ impl Listener {
     /// # Errors
     /// The port is taken, or not ours to take.
     pub async fn bind(addr: SocketAddr, share: bool, both: bool) -> Result<Self, DoorError> {
-        let failed = |why| DoorError::io(DoorKind::PeerLine, "listen on", addr)(why);
+        let failed = |why| DoorError::io(KIND, "listen on", addr)(why);
         let mut tries = 0;
         loop {
             tries += 1;
@@ -40,7 +41,7 @@ impl Listener {
             match datagrams(local).await {
                 Ok(udp) => return Ok(Self { tcp, udp: Some(udp), local }),
                 Err(_) if addr.port() == 0 && tries < PORT_TRIES => {}
-                Err(why) if both => return Err(DoorError::io(DoorKind::PeerLine, "take datagrams on", local)(why)),
+                Err(why) if both => return Err(DoorError::io(KIND, "take datagrams on", local)(why)),
                 Err(why) => {
                     debug!(%local, %why, "peer-line: nobody can ask who is online");
                     return Ok(Self { tcp, udp: None, local });

@@ -15,7 +15,8 @@ use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use super::one_word;
-use crate::{DoorError, DoorKind};
+use crate::DoorError;
+use crate::peer_line::config::KIND;
 use lines::Lines;
 pub use plain::Plain;
 pub use transport::{Arrived, MAX_ARRIVED, Open, Sent, Transport};
@@ -76,7 +77,7 @@ struct Screen<I, O> {
 
 impl<I: AsyncBufRead + Unpin, O: AsyncWrite + Unpin> Screen<I, O> {
     async fn say(&mut self, text: &str) -> Result<(), DoorError> {
-        let failed = |why| DoorError::io(DoorKind::PeerLine, "write to", "the output")(why);
+        let failed = |why| DoorError::io(KIND, "write to", "the output")(why);
         self.output.write_all(text.as_bytes()).await.map_err(failed)?;
         self.output.flush().await.map_err(failed)
     }
@@ -93,7 +94,7 @@ impl<I: AsyncBufRead + Unpin, O: AsyncWrite + Unpin> Screen<I, O> {
             }
         };
         (self.block, self.prompt) = ("", "");
-        line.map_err(DoorError::io(DoorKind::PeerLine, "read from", "the input"))
+        line.map_err(DoorError::io(KIND, "read from", "the input"))
     }
 
     /// A line of its own; then what waits for an answer once more.

@@ -15,6 +15,7 @@ use super::session::{RECEIVED, Session};
 use super::turn::Turn;
 use super::useful::Useful;
 use crate::Counters;
+use crate::http::is_http;
 
 /// A pause that ends a message.
 pub const PAUSE: Duration = Duration::from_millis(300);
@@ -31,14 +32,6 @@ const PACE: Duration = Duration::from_millis(5);
 const LEAD: Duration = Duration::from_secs(1);
 /// Bytes read at once.
 const CHUNK: usize = 4_096;
-
-/// Whether a first message comes from a web page: a browser lets one reach any port of this machine.
-fn is_http(message: &[u8]) -> bool {
-    let methods =
-        [&b"GET /"[..], b"POST ", b"PUT ", b"HEAD ", b"OPTIONS ", b"DELETE ", b"PATCH ", b"CONNECT ", b"PRI *"];
-    Line::parse(message).is_err()
-        && (methods.iter().any(|method| message.starts_with(method)) || message.windows(5).any(|part| part == b"HTTP/"))
-}
 
 /// A connection.
 pub struct Talk<S> {
@@ -135,7 +128,7 @@ impl<S: Sink> Talk<S> {
         if trim(message).is_empty() {
             return Ok(());
         }
-        if std::mem::take(&mut self.first) && is_http(trim(message)) {
+        if std::mem::take(&mut self.first) && Line::parse(trim(message)).is_err() && is_http(trim(message)) {
             Counters::one(&self.hall.counters.malformed);
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a first line of HTTP"));
         }
@@ -178,21 +171,6 @@ impl<S: Sink> Talk<S> {
         if ahead > LEAD {
             self.turn = None;
             sleep(ahead - LEAD).await;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_web_page_is_known_by_its_first_line() {
-        for line in ["GET / HTTP/1.1", "POST /x", "CONNECT a:1 HTTP/1.1", "x / HTTP/1.1"] {
-            assert!(is_http(line.as_bytes()), "{line}");
-        }
-        for line in ["127.0.0.1:8080 t HTTP/1.1 is old", "CONNECT", "8080", "getting there"] {
-            assert!(!is_http(line.as_bytes()), "{line}");
         }
     }
 }

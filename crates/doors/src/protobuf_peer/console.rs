@@ -12,7 +12,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::hub::Sent;
 use super::net::{Calling, Net};
-use super::{Config, Door, KIND, message::MAX_TEXT_LEN, random_id};
+use super::{Config, KIND, ProtobufPeer, message::MAX_TEXT_LEN, random_id};
 use crate::port::{Incoming, port};
 use crate::{DoorError, Spec, cut};
 
@@ -79,7 +79,7 @@ pub struct Options {
 
 impl Options {
     fn config(&self) -> Result<Config, DoorError> {
-        let mut spec = Spec::new(KIND.name())?.insecure_bind(self.insecure_bind);
+        let mut spec = Spec::new(KIND).insecure_bind(self.insecure_bind);
         spec.set("listen", &self.local.to_string())?;
         spec.set("id", &self.desired_id.unwrap_or_else(random_id).to_string())?;
         if let Some(peer) = self.peer {
@@ -98,14 +98,14 @@ pub async fn console(
     input: impl AsyncBufRead + Unpin,
     mut output: impl AsyncWrite + Unpin,
 ) -> Result<(), DoorError> {
-    let door = Door::bind(options.config()?).await?;
+    let door = ProtobufPeer::bind(options.config()?).await?;
     let (stop, stopped) = watch::channel(false);
     let (port, mut room) = port("peer", stopped);
     let net = Arc::new(Net::new(door.id(), Arc::clone(&port.counters), port.into_room.clone()));
     tell(&mut output, &[format!("id {}, listening on {}", door.id(), door.local_addr())]).await?;
     let session = Session { net: Arc::clone(&net), peer: options.peer };
     let calling = net.calling.subscribe();
-    let serving = door.serve(port, net);
+    let serving = door.serve_by(port, net);
     let talking = async {
         let ended = session.talk(input, &mut output, &mut room.incoming, calling).await;
         stop.send_replace(true);

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use rumormill_wire::push_pull::{ITEM, Item, MAX_ADDRESS_LEN, MAX_ITEM_LEN, MESSAGE};
 
-use super::Letter;
 use crate::cut::{cut, one_line, pieces};
+use crate::services::Letter;
 
 /// Items of one PULL; what is over waits for the next.
 pub const MAX_ITEMS: usize = 1_024;

@@ -10,8 +10,9 @@ use tracing::{debug, warn};
 use super::items::{Items, MAX_ITEMS};
 use super::places::Place;
 use super::session::{Desk, end};
-use super::{Letters, within};
+use super::within;
 use crate::Counters;
+use crate::services::Letters;
 
 /// A PULL waits so long for the one before it.
 const TURN_DEADLINE: Duration = Duration::from_secs(60);

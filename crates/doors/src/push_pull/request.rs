@@ -7,7 +7,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::Counters;
+use crate::{Counters, http};
 
 /// A whole request takes no longer.
 pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
@@ -59,10 +59,9 @@ fn pause(bytes: &[u8], idle: Duration) -> Duration {
     }
 }
 
-/// Whether it comes from a web page: a browser lets one reach any port of this machine.
+/// Whether it is no request but one of a browser.
 pub(super) fn is_http(bytes: &[u8]) -> bool {
-    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
-    !line.starts_with(b"PUSH IP:") && line.windows(5).any(|part| part == b"HTTP/")
+    !bytes.starts_with(b"PUSH IP:") && http::is_http(http::first_line(bytes))
 }
 
 #[cfg(test)]

@@ -14,8 +14,9 @@ use tracing::{debug, warn};
 
 use super::places::Place;
 use super::request::{Read, is_http, read};
-use super::{Config, Letters, count_bytes_out, within};
+use super::{Config, count_bytes_out, within};
 use crate::Counters;
+use crate::services::Letters;
 
 /// A client that takes no byte for so long is dropped.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);

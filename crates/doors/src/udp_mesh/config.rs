@@ -8,7 +8,9 @@ use rumormill_wire::udp_mesh::{Letter, extended};
 
 use crate::{Spec, SpecError};
 
-/// Where old peers look for the directory.
+/// What people write.
+pub const KIND: &str = "udp-mesh";
+/// Where legacy peers look for the directory: it stands in their source.
 pub const DIRECTORY_PORT: u16 = 3_000;
 /// Members at most, in all.
 pub const MAX_MEMBERS: usize = 16_384;

@@ -8,11 +8,11 @@ use rumormill_wire::Foreign;
 use rumormill_wire::udp_mesh::{Letter, extended::is_name};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::config::{Config, DIRECTORY_PORT, Role};
+use super::config::{Config, DIRECTORY_PORT, KIND, Role};
 use super::peer::{Input, Tell};
 use super::station::{Event, Station};
 use crate::cut::shown as safe;
-use crate::{DoorError, DoorKind, SpecError};
+use crate::{DoorError, SpecError};
 
 /// A typed line, in bytes. What is longer is cut.
 const MAX_LINE_LEN: usize = 65_536;
@@ -48,7 +48,7 @@ impl Options {
         let one = self.name.chars().count() == 1;
         if !is_name(&self.name) || one && !self.name.chars().all(|c| Letter::new(c).is_some()) {
             let reason = format!("`{}` is no name: one printable ASCII character, or 2 to 64 bytes", safe(&self.name));
-            return Err(SpecError { door: DoorKind::UdpMesh.to_string(), reason }.into());
+            return Err(SpecError { door: KIND.to_owned(), reason }.into());
         }
         Ok(Config {
             listen: self.listen,
@@ -74,7 +74,7 @@ pub async fn console(
 ) -> Result<(), DoorError> {
     let mut station = Station::bind(&options.config()?).await?;
     let mut lines = Lines { input, line: Vec::new() };
-    let terminal = |why| DoorError::io(DoorKind::UdpMesh, "write to", "the terminal")(why);
+    let terminal = |why| DoorError::io(KIND, "write to", "the terminal")(why);
     let hello = format!("{} on {}, directory {}", name(&station), station.local_addr(), directory(&station));
     say(&mut output, &hello).await.map_err(terminal)?;
     // What is typed waits until the directory has answered or is known not to: the first text has somebody to go to.
@@ -86,7 +86,7 @@ pub async fn console(
                 shown(&station, &event)
             }
             line = lines.next(), if !asks => {
-                let line = line.map_err(DoorError::io(DoorKind::UdpMesh, "read", "the terminal"))?;
+                let line = line.map_err(DoorError::io(KIND, "read", "the terminal"))?;
                 match line.as_deref().map(str::trim) {
                     None | Some("quit") => break,
                     Some("") => continue,

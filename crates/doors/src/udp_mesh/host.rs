@@ -20,7 +20,7 @@ use tracing::{debug, info, warn};
 
 use super::bucket::Bucket;
 use super::chatter::Chatter;
-use super::config::{Config, Role};
+use super::config::{Config, KIND, Role};
 use super::directory::{Directory, Input, Limits, Output, Own};
 use super::keys::{Keys, unix_micros};
 use super::paced::PacedSocket;
@@ -30,7 +30,7 @@ use super::texts::Encoded;
 use super::verifier::Verifier;
 use crate::cut::{cut, one_line};
 use crate::port::Done;
-use crate::{Counters, DoorError, DoorKind, Port};
+use crate::{Counters, DoorError, Port};
 use save::SAVE_GAP;
 
 /// Directories written before others have their turn: they may be long, and who wants to be taken waits meanwhile.
@@ -66,7 +66,7 @@ impl Host {
     pub(super) async fn bind(config: Config) -> Result<Self, DoorError> {
         let Role::Directory { letter, peer } = config.role else {
             let reason = "a peer is no directory".to_owned();
-            return Err(DoorError::Refused { door: DoorKind::UdpMesh, reason });
+            return Err(DoorError::Refused { door: KIND, reason });
         };
         let socket = bind(config.listen)?;
         let listen = addr_of(&socket)?;
@@ -93,7 +93,7 @@ impl Host {
             info!(members = count, "udp-mesh: members of the last run are listed until they fall silent");
         }
         let saved = (directory.version(), Timestamp::ZERO);
-        let keys = Keys::generate().map_err(DoorError::io(DoorKind::UdpMesh, "make", "a key"))?;
+        let keys = Keys::generate().map_err(DoorError::io(KIND, "make", "a key"))?;
         Ok(Self {
             socket,
             texts: PacedSocket::new(texts),

@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
-use crate::{DoorError, DoorKind};
+use super::config::KIND;
+use crate::DoorError;
 
 /// Asked of the system for what arrives while we are busy; it may give less.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -36,7 +37,7 @@ fn open(addr: SocketAddr) -> io::Result<UdpSocket> {
 
 /// Binds a socket.
 pub(super) fn bind(addr: SocketAddr) -> Result<UdpSocket, DoorError> {
-    open(addr).map_err(DoorError::io(DoorKind::UdpMesh, "bind", addr))
+    open(addr).map_err(DoorError::io(KIND, "bind", addr))
 }
 
 /// Binds a socket that old peers are told of: port 0 is any free one that they would take themselves.
@@ -53,12 +54,12 @@ pub(super) fn bind_low(addr: SocketAddr, seed: u16) -> Result<UdpSocket, DoorErr
 
 /// The address of a socket, as one that others can send to.
 pub(super) fn addr_of(socket: &UdpSocket) -> Result<SocketAddr, DoorError> {
-    socket.local_addr().map_err(DoorError::io(DoorKind::UdpMesh, "look up", "a socket"))
+    socket.local_addr().map_err(DoorError::io(KIND, "look up", "a socket"))
 }
 
 /// Waits until the runtime knows that there is room to write: until then nothing can be written without waiting.
 pub(super) async fn ready(socket: &UdpSocket) -> Result<(), DoorError> {
-    socket.writable().await.map_err(DoorError::io(DoorKind::UdpMesh, "write to", "a socket"))
+    socket.writable().await.map_err(DoorError::io(KIND, "write to", "a socket"))
 }
 
 /// The address as old peers know it: an IPv4 address in IPv6 clothes is an IPv4 address.

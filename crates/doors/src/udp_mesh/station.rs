@@ -12,7 +12,7 @@ use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
 use super::bucket::Bucket;
-use super::config::{Config, Role};
+use super::config::{Config, KIND, Role};
 use super::holder::Holder;
 use super::keys::{Keys, UNSIGNED};
 use super::paced::PacedSocket;
@@ -21,7 +21,7 @@ use super::socket::{BUFFER_LEN, addr_of, bind, breathe, drain, ready};
 use super::texts::{Encoded, Guard, Heard, Sender, count_fault};
 use super::verifier::Verifier;
 use crate::port::Done;
-use crate::{Counters, DoorError, DoorKind};
+use crate::{Counters, DoorError};
 
 /// Happenings that nobody has asked for yet.
 const MAX_EVENTS: usize = 1_024;
@@ -58,15 +58,15 @@ impl Station {
     pub(super) async fn bind(config: &Config) -> Result<Self, DoorError> {
         let Role::Peer { join, name } = &config.role else {
             let reason = "a directory is no peer of another".to_owned();
-            return Err(DoorError::Refused { door: DoorKind::UdpMesh, reason });
+            return Err(DoorError::Refused { door: KIND, reason });
         };
         let socket = bind(config.listen)?;
         let own = addr_of(&socket)?;
         let speak = bind(SocketAddr::new(own.ip(), 0))?;
-        speak.connect(*join).await.map_err(DoorError::io(DoorKind::UdpMesh, "reach", join))?;
+        speak.connect(*join).await.map_err(DoorError::io(KIND, "reach", join))?;
         ready(&socket).await?;
         ready(&speak).await?;
-        let keys = Keys::generate().map_err(DoorError::io(DoorKind::UdpMesh, "make", "a key"))?;
+        let keys = Keys::generate().map_err(DoorError::io(KIND, "make", "a key"))?;
         let settings = Settings {
             name: name.clone(),
             own,

@@ -1,7 +1,7 @@
 //! A door of the menu chat that serves, and programs of that chat.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests, each of which uses its part")]
 
-use rumormill_doors::peer_line::{Config, Door};
+use rumormill_doors::peer_line::{Config, PeerLine};
 use rumormill_doors::{Incoming, Outgoing, RoomEnd, Spec, port};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -33,10 +33,10 @@ impl Yard {
     }
 
     pub async fn with(config: Config) -> Self {
-        let door = Door::bind(config).await.unwrap();
+        let door = PeerLine::bind(config).await.unwrap();
         let (stop, stopped) = watch::channel(false);
         let (port, room) = port("node", stopped);
-        Self { at: door.local_addr(), room, stop, task: tokio::spawn(door.run(port)) }
+        Self { at: door.local_addr(), room, stop, task: tokio::spawn(door.serve(port)) }
     }
 
     pub async fn heard(&mut self) -> Incoming {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use rumormill_doors::udp_mesh::{Config, Door};
+use rumormill_doors::udp_mesh::{Config, UdpMesh};
 use rumormill_doors::{Counters, Outgoing, RoomEnd, Spec, port};
 use tokio::net::UdpSocket;
 use tokio::sync::{oneshot, watch};
@@ -27,11 +27,11 @@ pub struct Running {
 impl Running {
     pub async fn start(spec: &str) -> Self {
         let spec: Spec = spec.parse().unwrap();
-        let door = Door::bind(Config::from_spec(&spec).unwrap()).await.unwrap();
+        let door = UdpMesh::bind(Config::from_spec(&spec).unwrap()).await.unwrap();
         let (addr, peer) = (door.local_addr(), door.peer_addr());
         let (stop, stopped) = watch::channel(false);
         let (port, room) = port("alice", stopped);
-        Self { addr, peer, room, stop, task: tokio::spawn(door.run(port)) }
+        Self { addr, peer, room, stop, task: tokio::spawn(door.serve(port)) }
     }
 
     /// A directory that is quick to look for the silent.

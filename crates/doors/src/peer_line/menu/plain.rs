@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::{Arrived, MAX_ARRIVED, Open, Sent, Transport};
+use crate::peer_line::config::KIND;
 use crate::peer_line::dial::Dialler;
 use crate::peer_line::hall::{Hall, Sink};
 use crate::peer_line::listener::Listener;
@@ -46,7 +47,7 @@ impl Open for Plain {
     type Transport = PlainTransport;
 
     async fn open(self, name: &str, port: u16) -> Result<(PlainTransport, Arrived), DoorError> {
-        let mut spec = Spec::new("peer-line")?.insecure_bind(self.insecure_bind);
+        let mut spec = Spec::new(KIND).insecure_bind(self.insecure_bind);
         spec.set("listen", &SocketAddr::new(self.listen, port).to_string())?;
         let Listener { tcp, udp, local } = Listener::bind(spec.listen(None)?, false, false).await?;
         let (show, arrived) = mpsc::channel(MAX_ARRIVED);
