@@ -86,13 +86,14 @@ impl Files {
 }
 
 type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type Binding<S> = Task<Result<BoundDoor<S>, DoorError>>;
 
 /// A kind of door, whatever its protocol, for a node that offers the services `S`.
 pub struct Kind<S> {
     /// What it is.
     pub about: About,
     check: fn(&Spec) -> Result<(), SpecError>,
-    bind: fn(Spec, Files) -> Task<Result<BoundDoor<S>, DoorError>>,
+    bind: fn(Spec, Files) -> Binding<S>,
 }
 
 impl<S> fmt::Debug for Kind<S> {

@@ -6,6 +6,8 @@
 //! one end of a [`Port`], a bounded queue to the room and one from it. What more it needs of the node are [`Services`].
 //! A door knows nothing of other doors. That nothing goes round in circles is the node's work.
 #![forbid(unsafe_code)]
+#![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub mod classroom;
 pub mod counters;
@@ -14,6 +16,7 @@ mod door;
 mod error;
 mod http;
 pub mod limits;
+mod lines;
 pub mod listen;
 pub mod peer_line;
 pub mod port;

@@ -125,7 +125,7 @@ impl Sink for Room {
 /// `team ip:port`, the team cut so that all of it fits.
 fn claimed(who: &Who) -> String {
     let addr = who.addr.to_string();
-    let (team, _) = cut::cut(&who.team, MAX_CLAIMED_LEN.saturating_sub(addr.len() + 1));
+    let (team, _) = cut::cut(&who.team, MAX_CLAIMED_LEN.saturating_sub(addr.len()).saturating_sub(1));
     if team.is_empty() { addr } else { format!("{team} {addr}") }
 }
 

@@ -113,7 +113,7 @@ impl RoomEnd {
                 mpsc::error::TrySendError::Full(outgoing) | mpsc::error::TrySendError::Closed(outgoing) => outgoing,
             }
         });
-        let waiting = self.outgoing.max_capacity() - self.outgoing.capacity();
+        let waiting = self.outgoing.max_capacity().saturating_sub(self.outgoing.capacity());
         Counters::set(&self.counters.waiting_out, waiting);
         given
     }

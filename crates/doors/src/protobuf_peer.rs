@@ -13,7 +13,7 @@ pub mod fuzz;
 #[cfg(test)]
 mod generate;
 #[rustfmt::skip]
-#[allow(clippy::all, missing_docs, unused_qualifications, reason = "made by prost-build")]
+#[allow(clippy::all, missing_docs, unused_qualifications, unreachable_pub, unnameable_types, reason = "made by prost-build")]
 mod generated;
 pub mod hub;
 pub mod link;

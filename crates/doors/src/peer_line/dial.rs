@@ -145,7 +145,7 @@ impl Delivered {
     pub async fn closed(mut self, contact: bool) {
         let mut buffer = [0; 1_024];
         let all = async {
-            for _ in 0..MAX_ANSWER / buffer.len() {
+            for _ in 0..MAX_ANSWER.checked_div(buffer.len()).unwrap_or(1) {
                 if !matches!(self.stream.read(&mut buffer).await, Ok(1..)) {
                     break;
                 }

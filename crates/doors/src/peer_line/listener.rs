@@ -35,7 +35,7 @@ impl Listener {
         let failed = |why| DoorError::io(KIND, "listen on", addr)(why);
         let mut tries = 0;
         loop {
-            tries += 1;
+            tries = usize::saturating_add(tries, 1);
             let tcp = listen(addr, if share { Share::Port } else { Share::No }).map_err(failed)?;
             let local = tcp.local_addr().map_err(failed)?;
             match datagrams(local).await {

@@ -19,12 +19,12 @@ use crate::port::Done;
 use crate::{Counters, Port};
 
 /// Everybody is told within this time that we leave.
-pub const GOODBYE: Duration = Duration::from_millis(900);
+pub(super) const GOODBYE: Duration = Duration::from_millis(900);
 
 type Dialled = (SocketAddr, bool);
 
 /// Everything that goes out.
-pub struct Sender<S> {
+pub(super) struct Sender<S> {
     hall: Hall<S>,
     dialler: Arc<Dialler>,
     outbox: Outbox,
@@ -36,13 +36,13 @@ pub struct Sender<S> {
 
 impl<S: Sink> Sender<S> {
     /// Sends to the table of a hall.
-    pub fn new(hall: Hall<S>, dialler: Arc<Dialler>, outbox: Outbox) -> Self {
+    pub(super) fn new(hall: Hall<S>, dialler: Arc<Dialler>, outbox: Outbox) -> Self {
         let (dials, waiting, begun) = (JoinSet::new(), BTreeMap::new(), Instant::now());
         Self { hall, dialler, outbox, dials, waiting, next: 0, begun }
     }
 
     /// Until it is told to stop; then says goodbye.
-    pub async fn run(mut self, mut port: Port) {
+    pub(super) async fn run(mut self, mut port: Port) {
         loop {
             self.fill();
             let (due, wake) = (self.outbox.next_timeout().is_some(), self.wake());

@@ -94,7 +94,7 @@ impl<S: Sink> Places<S> {
             place.task.abort();
             self.places.remove(&id);
             Counters::one(&self.hall.counters.refused_full);
-        } else if let Ok(Some(ended)) = timeout(GRACE - age, self.tasks.join_next_with_id()).await {
+        } else if let Ok(Some(ended)) = timeout(GRACE.saturating_sub(age), self.tasks.join_next_with_id()).await {
             self.ended(ended);
         }
     }

@@ -90,7 +90,7 @@ impl Session {
 
     /// It did.
     pub fn named(&mut self) {
-        self.names += 1;
+        self.names = self.names.saturating_add(1);
     }
 
     /// Takes a message with what stands around it; gives what is to be shown.

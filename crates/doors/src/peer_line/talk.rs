@@ -18,11 +18,11 @@ use crate::Counters;
 use crate::http::is_http;
 
 /// A pause that ends a message.
-pub const PAUSE: Duration = Duration::from_millis(300);
+pub(super) const PAUSE: Duration = Duration::from_millis(300);
 /// However it trickles, a message ends after so long.
 const MESSAGE: Duration = Duration::from_secs(10);
 /// The first byte comes within this time.
-pub const FIRST: Duration = Duration::from_secs(10);
+pub(super) const FIRST: Duration = Duration::from_secs(10);
 /// The next message comes within this time.
 const IDLE: Duration = Duration::from_secs(900);
 /// An answer is taken within this time.
@@ -34,7 +34,7 @@ const LEAD: Duration = Duration::from_secs(1);
 const CHUNK: usize = 4_096;
 
 /// A connection.
-pub struct Talk<S> {
+pub(super) struct Talk<S> {
     stream: TcpStream,
     session: Session,
     hall: Hall<S>,
@@ -49,7 +49,7 @@ pub struct Talk<S> {
 
 impl<S: Sink> Talk<S> {
     /// A connection that was taken.
-    pub fn new(stream: TcpStream, from: IpAddr, hall: Hall<S>, useful: Arc<Useful>, turn: Turn) -> Self {
+    pub(super) fn new(stream: TcpStream, from: IpAddr, hall: Hall<S>, useful: Arc<Useful>, turn: Turn) -> Self {
         let (session, turn, due) = (Session::new(from), Some(turn), Instant::now());
         Self { stream, session, hall, useful, turn, first: true, answered: false, due }
     }
@@ -58,7 +58,7 @@ impl<S: Sink> Talk<S> {
     ///
     /// # Errors
     /// It broke, or is not from a program of this chat.
-    pub async fn run(mut self) -> io::Result<()> {
+    pub(super) async fn run(mut self) -> io::Result<()> {
         let mut buffer = Vec::with_capacity(CHUNK);
         let mut begun = Instant::now();
         loop {
@@ -110,14 +110,14 @@ impl<S: Sink> Talk<S> {
 
     /// Takes all messages that are complete.
     async fn messages(&mut self, buffer: &mut Vec<u8>, ended: bool) -> io::Result<()> {
-        let mut used = 0;
+        let mut used = 0_usize;
         while let Some(rest) = buffer.get(used..).filter(|rest| !rest.is_empty()) {
             let len = message_len(rest, ended).map_err(|why| {
                 Counters::one(&self.hall.counters.malformed);
                 io::Error::new(io::ErrorKind::InvalidData, why)
             })?;
             let Some(message) = len.and_then(|len| rest.get(..len)) else { break };
-            used += message.len();
+            used = used.saturating_add(message.len());
             self.message(message).await?;
         }
         buffer.drain(..used);
@@ -166,11 +166,11 @@ impl<S: Sink> Talk<S> {
 
     async fn pace(&mut self) {
         let now = Instant::now();
-        self.due = self.due.max(now) + PACE;
+        self.due = self.due.max(now).checked_add(PACE).unwrap_or(now);
         let ahead = self.due.saturating_duration_since(now);
         if ahead > LEAD {
             self.turn = None;
-            sleep(ahead - LEAD).await;
+            sleep(ahead.saturating_sub(LEAD)).await;
         }
     }
 }

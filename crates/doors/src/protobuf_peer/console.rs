@@ -244,11 +244,11 @@ impl Typed {
             let ended = bytes.is_empty();
             let end = bytes.iter().position(|byte| *byte == b'\n');
             let part = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
-            self.too_long |= self.line.len() + part.len() > MAX_LINE_LEN;
+            self.too_long |= self.line.len().saturating_add(part.len()) > MAX_LINE_LEN;
             if !self.too_long {
                 self.line.extend_from_slice(part);
             }
-            let used = part.len() + usize::from(end.is_some());
+            let used = part.len().saturating_add(usize::from(end.is_some()));
             input.consume(used);
             if ended && self.line.is_empty() && !self.too_long {
                 return Ok(None);

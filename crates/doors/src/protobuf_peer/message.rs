@@ -1,7 +1,7 @@
 //! What a frame says: from the types made from `proto/cs2.proto` to one value that cannot contradict itself, and back.
 
 use prost::Message as _;
-use rumormill_wire::protobuf_peer::{MAX_SENT_LEN, PeerEncodeError, PeerError, check_body, put_frame};
+use rumormill_wire::protobuf_peer::{LENGTH_LEN, MAX_SENT_LEN, PeerEncodeError, PeerError, check_body, put_frame};
 
 use super::generated::peer_message::Content;
 use super::generated::propagation_message::Content as News;
@@ -101,7 +101,7 @@ impl Said {
     /// A text longer than [`MAX_TEXT_LEN`] may not fit.
     pub fn frame(self) -> Result<Vec<u8>, PeerEncodeError> {
         let body = self.message().encode_to_vec();
-        let mut frame = Vec::with_capacity(body.len() + 4);
+        let mut frame = Vec::with_capacity(body.len().saturating_add(LENGTH_LEN));
         put_frame(&body, &mut frame)?;
         Ok(frame)
     }

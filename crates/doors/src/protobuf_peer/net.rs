@@ -23,14 +23,14 @@ use crate::{Counters, cut};
 mod task;
 
 /// What was refused reads its answer within this time; so does everybody when we stop.
-pub const FLUSH: Duration = Duration::from_millis(500);
+pub(super) const FLUSH: Duration = Duration::from_millis(500);
 /// Closed links that the log tells of; the others only at the level of debugging.
 const LOGGED_PER_S: NonZeroU32 = NonZeroU32::new(10).unwrap();
 const LOGGED_AT_ONCE: NonZeroU32 = NonZeroU32::new(100).unwrap();
 
 /// Where our own dialling stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Calling {
+pub(super) enum Calling {
     /// Nobody is dialled.
     No,
     /// No answer yet.
@@ -89,7 +89,7 @@ struct Led {
 }
 
 /// What all connections share.
-pub struct Net {
+pub(super) struct Net {
     state: Mutex<State>,
     counters: Arc<Counters>,
     into_room: IntoRoom,
@@ -105,7 +105,7 @@ pub struct Net {
 
 impl Net {
     /// Nobody is there yet.
-    pub fn new(id: i64, counters: Arc<Counters>, into_room: IntoRoom) -> Self {
+    pub(super) fn new(id: i64, counters: Arc<Counters>, into_room: IntoRoom) -> Self {
         let state = State { hub: Hub::new(id, Arc::clone(&counters)), outlets: BTreeMap::new(), next: 0 };
         Self {
             state: Mutex::new(state),
@@ -174,7 +174,7 @@ impl Net {
     }
 
     /// A message of the room, to everybody.
-    pub fn give(&self, outgoing: Outgoing) {
+    pub(super) fn give(&self, outgoing: Outgoing) {
         let receipt = Arc::new(Receipt { done: Mutex::new(outgoing.done), written: AtomicBool::new(false) });
         if outgoing.to.is_some() {
             // Peers have ids here, and no addresses.
@@ -192,27 +192,27 @@ impl Net {
     }
 
     /// A message to one id, from the console.
-    pub fn send(&self, to: i64, text: String) -> Result<Sent, Reject> {
+    pub(super) fn send(&self, to: i64, text: String) -> Result<Sent, Reject> {
         Ok(self.told(Input::Send { to, text }, None)?.sent.unwrap_or(Sent::Dropped))
     }
 
     /// Each known id with the peer that leads to it.
-    pub fn table(&self) -> Vec<(i64, i64)> {
+    pub(super) fn table(&self) -> Vec<(i64, i64)> {
         self.state().hub.table()
     }
 
     /// What waits for its receiver.
-    pub fn buffer(&self) -> Vec<Waiting> {
+    pub(super) fn buffer(&self) -> Vec<Waiting> {
         self.state().hub.buffer().cloned().collect()
     }
 
     /// The time of [`Net::due`] has come.
-    pub fn timeout(&self) {
+    pub(super) fn timeout(&self) {
         let _ = self.told(Input::Timeout, None);
     }
 
     /// Every connection ends once what waits there is written.
-    pub fn finish(&self) {
+    pub(super) fn finish(&self) {
         self.state().outlets.values_mut().for_each(|outlet| outlet.frames = None);
     }
 }

@@ -74,7 +74,7 @@ impl<L: Letters> Desk<L> {
             end(stream).await
         };
         // One that takes each item at the last moment does not keep the others waiting for ever.
-        let most = self.config.gap * items.count() + ASK_DEADLINE;
+        let most = self.config.gap.saturating_mul(items.count()).saturating_add(ASK_DEADLINE);
         timeout(most, work).await.map_err(|_| std::io::ErrorKind::TimedOut)?
     }
 }

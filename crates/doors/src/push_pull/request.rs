@@ -25,7 +25,8 @@ pub(super) enum Read {
 }
 
 pub(super) async fn read(stream: &mut TcpStream, idle: Duration, counters: &Counters) -> std::io::Result<Read> {
-    let end = Instant::now() + REQUEST_DEADLINE;
+    let now = Instant::now();
+    let end = now.checked_add(REQUEST_DEADLINE).unwrap_or(now);
     let mut bytes = Vec::with_capacity(256);
     loop {
         let pause = if bytes.is_empty() { REQUEST_DEADLINE } else { pause(&bytes, idle) };
@@ -54,7 +55,9 @@ fn pause(bytes: &[u8], idle: Duration) -> Duration {
     match Request::parse(bytes) {
         Ok(Request::Pull) => idle.min(PULL_PAUSE),
         Ok(Request::Push { .. }) => idle,
-        Err(_) if PULL.as_bytes().starts_with(bytes) || bytes.starts_with(b"PUSH") => idle * MORE_PATIENCE,
+        Err(_) if PULL.as_bytes().starts_with(bytes) || bytes.starts_with(b"PUSH") => {
+            idle.saturating_mul(MORE_PATIENCE)
+        }
         Err(_) => idle,
     }
 }

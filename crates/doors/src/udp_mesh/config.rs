@@ -11,9 +11,9 @@ use crate::{Spec, SpecError};
 /// What people write.
 pub const KIND: &str = "udp-mesh";
 /// Where legacy peers look for the directory: it stands in their source.
-pub const DIRECTORY_PORT: u16 = 3_000;
+pub(super) const DIRECTORY_PORT: u16 = 3_000;
 /// Members at most, in all.
-pub const MAX_MEMBERS: usize = 16_384;
+pub(super) const MAX_MEMBERS: usize = 16_384;
 /// Members at most from one address, unless set.
 const BY_ADDRESS: u64 = 1_024;
 

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use rumormill_wire::Foreign;
 use rumormill_wire::udp_mesh::{Letter, extended::is_name};
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 
 use super::config::{Config, DIRECTORY_PORT, KIND, Role};
 use super::peer::{Input, Tell};
 use super::station::{Event, Station};
 use crate::cut::shown as safe;
+use crate::lines::Lines;
 use crate::{DoorError, SpecError};
 
 /// A typed line, in bytes. What is longer is cut.
@@ -73,7 +74,7 @@ pub async fn console(
     mut output: impl AsyncWrite + Unpin,
 ) -> Result<(), DoorError> {
     let mut station = Station::bind(&options.config()?).await?;
-    let mut lines = Lines { input, line: Vec::new() };
+    let mut lines = Lines::new(input, MAX_LINE_LEN);
     let terminal = |why| DoorError::io(KIND, "write to", "the terminal")(why);
     let hello = format!("{} on {}, directory {}", name(&station), station.local_addr(), directory(&station));
     say(&mut output, &hello).await.map_err(terminal)?;
@@ -181,31 +182,5 @@ fn send(station: &mut Station, text: &str) -> String {
             0 => "nobody is there".to_owned(),
             count => format!("sent to all, {count}"),
         },
-    }
-}
-
-/// Lines of bounded length, read so that nothing is lost when the reading is interrupted.
-struct Lines<R> {
-    input: R,
-    line: Vec<u8>,
-}
-
-impl<R: AsyncBufRead + Unpin> Lines<R> {
-    async fn next(&mut self) -> io::Result<Option<String>> {
-        loop {
-            let bytes = self.input.fill_buf().await?;
-            let end = bytes.iter().position(|byte| *byte == b'\n');
-            let (part, used) =
-                (bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default(), end.map(|at| at.saturating_add(1)));
-            let (room, ended, len) = (MAX_LINE_LEN.saturating_sub(self.line.len()), bytes.is_empty(), bytes.len());
-            self.line.extend_from_slice(part.get(..room).unwrap_or(part));
-            self.input.consume(used.unwrap_or(len));
-            if used.is_some() || ended && !self.line.is_empty() {
-                return Ok(Some(String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned()));
-            }
-            if ended {
-                return Ok(None);
-            }
-        }
     }
 }

@@ -138,17 +138,17 @@ impl Peer {
             Input::Broadcast { every } => self.chatter.set(now, every),
             Input::Directory { from, entries } => return self.directory(now, from, entries),
             Input::Part { from, part } => {
-                self.extended_from(from)?;
+                self.check_extended(from)?;
                 self.part(now, part);
             }
             Input::Changes { from, changes } => {
-                self.extended_from(from)?;
+                self.check_extended(from)?;
                 if self.list.changes(self.settings.own, changes) {
                     self.judge(now, self.list.lists(&self.settings.key));
                 }
             }
             Input::Refused { from, why } => {
-                self.from_directory(from)?;
+                self.check_sender(from)?;
                 self.refused(now, why);
             }
             Input::Unreachable => self.unreachable(now),
@@ -173,12 +173,12 @@ impl Peer {
         wanted.chain(self.chatter.next_timeout()).min()
     }
 
-    fn from_directory(&self, from: SocketAddr) -> Result<(), Reject> {
+    fn check_sender(&self, from: SocketAddr) -> Result<(), Reject> {
         if from == self.settings.directory { Ok(()) } else { Err(Reject::Stranger(from)) }
     }
 
-    fn extended_from(&self, from: SocketAddr) -> Result<(), Reject> {
-        if self.letter.is_some() { Err(Reject::Form) } else { self.from_directory(from) }
+    fn check_extended(&self, from: SocketAddr) -> Result<(), Reject> {
+        if self.letter.is_some() { Err(Reject::Form) } else { self.check_sender(from) }
     }
 
     /// Asks to be taken, again and again.

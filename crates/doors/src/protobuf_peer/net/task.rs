@@ -34,7 +34,7 @@ const SEND_BUFFER: usize = 512 * 1_024;
 
 impl Net {
     /// Serves one connection to its end.
-    pub async fn link(self: Arc<Self>, stream: TcpStream, called: bool) -> io::Result<()> {
+    pub(crate) async fn link(self: Arc<Self>, stream: TcpStream, called: bool) -> io::Result<()> {
         let address = stream.peer_addr()?;
         let socket = socket2::SockRef::from(&stream);
         socket.set_tcp_nodelay(true)?;
