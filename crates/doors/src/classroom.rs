@@ -18,13 +18,14 @@ use rustix::process::getppid;
 use tokio::net::TcpListener;
 use tracing::{debug, warn};
 
+use crate::counters::Counters;
 use crate::door::{About, Door, Files, LetterUse};
 use crate::error::DoorError;
 use crate::listen::{Listening, Share};
+use crate::port::Port;
 use crate::services::{Chat, Services};
 use crate::spec::{Spec, SpecError};
 use crate::take::Taker;
-use crate::{Counters, Port};
 use seats::Seats;
 use session::Session;
 use starter::has_gone;

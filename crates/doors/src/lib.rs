@@ -31,7 +31,7 @@ pub mod udp_mesh;
 pub use counters::Counters;
 pub use door::{About, BoundDoor, Door, Files, Kind, LetterUse};
 pub use error::DoorError;
-pub use port::{Incoming, Outgoing, Port, RoomEnd, port};
+pub use port::{Incoming, Outgoing, Port, RoomEnd, WayOut, port};
 pub use services::{Chat, Durable, Letter, Letters, LogPart, Services};
 pub use spec::{MAX_KEYS, Spec, SpecError};
 

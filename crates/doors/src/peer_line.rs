@@ -27,12 +27,13 @@ use rumormill_wire::native::MAX_CLAIMED_LEN;
 use rumormill_wire::peer_line::CONNECT;
 use tokio::task::JoinSet;
 
+use crate::cut;
 use crate::door::{About, Door, Files};
 use crate::error::DoorError;
 use crate::port::IntoRoom;
+use crate::port::{Incoming, Port};
 use crate::services::Services;
 use crate::spec::{Spec, SpecError};
-use crate::{Incoming, Port, cut};
 pub use config::{Config, KIND, MAX_CONTACTS, MAX_TEAM_LEN, one_word};
 use dial::Dialler;
 use hall::{Hall, Sink};

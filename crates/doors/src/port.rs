@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::Counters;
+use crate::counters::Counters;
 
 /// Messages from outside that wait for the room. TCP doors read no more while it is full; datagrams are dropped.
 pub const MAX_INCOMING: usize = 256;
@@ -91,6 +91,33 @@ impl IntoRoom {
     }
 }
 
+/// The way out by a door; cloned for those who only send.
+#[derive(Debug, Clone)]
+pub struct WayOut {
+    queue: mpsc::Sender<Outgoing>,
+    counters: Arc<Counters>,
+}
+
+impl WayOut {
+    /// Gives a message to the door without waiting; with no place, or once the door has closed, it is dropped and counted, and
+    /// false comes back.
+    pub fn give(&self, outgoing: Outgoing) -> bool {
+        // Before it is given: the door may count what waits itself, and knows more of it.
+        let waiting = self.queue.max_capacity().saturating_sub(self.queue.capacity());
+        Counters::set(&self.counters.waiting_out, waiting);
+        let given = self.queue.try_send(outgoing).is_ok();
+        if !given {
+            Counters::one(&self.counters.dropped_out);
+        }
+        given
+    }
+
+    /// So many messages that should have gone out never came here.
+    pub fn missed(&self, messages: usize) {
+        Counters::add(&self.counters.dropped_out, messages);
+    }
+}
+
 /// The room's end.
 #[derive(Debug)]
 pub struct RoomEnd {
@@ -102,20 +129,10 @@ pub struct RoomEnd {
 }
 
 impl RoomEnd {
-    /// Gives a message to the door without waiting; with no place it is dropped, counted, and comes back.
-    ///
-    /// # Errors
-    /// There is no place, or the door has closed.
-    pub fn give(&self, outgoing: Outgoing) -> Result<(), Outgoing> {
-        let given = self.outgoing.try_send(outgoing).map_err(|why| {
-            Counters::one(&self.counters.dropped_out);
-            match why {
-                mpsc::error::TrySendError::Full(outgoing) | mpsc::error::TrySendError::Closed(outgoing) => outgoing,
-            }
-        });
-        let waiting = self.outgoing.max_capacity().saturating_sub(self.outgoing.capacity());
-        Counters::set(&self.counters.waiting_out, waiting);
-        given
+    /// The way out alone.
+    #[must_use]
+    pub fn way_out(&self) -> WayOut {
+        WayOut { queue: self.outgoing.clone(), counters: Arc::clone(&self.counters) }
     }
 
     /// Counts a message that the room took.
@@ -123,7 +140,7 @@ impl RoomEnd {
         self.counters.messages_in.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The way out alone, for those who only send.
+    /// The queue itself, for one who waits for a place.
     #[must_use]
     pub fn sender(&self) -> mpsc::Sender<Outgoing> {
         self.outgoing.clone()
@@ -154,7 +171,7 @@ mod tests {
     async fn a_door_that_reads_nothing_costs_the_room_nothing() {
         let (_stop, stopped) = watch::channel(false);
         let (mut door, room) = port("alice", stopped);
-        let given = (0..MAX_OUTGOING + 10).filter(|n| room.give(outgoing(&n.to_string())).is_ok()).count();
+        let given = (0..MAX_OUTGOING + 10).filter(|n| room.way_out().give(outgoing(&n.to_string()))).count();
         assert_eq!(given, MAX_OUTGOING);
         assert_eq!(room.counters.dropped_out.load(Ordering::Relaxed), 10);
         assert_eq!(door.from_room.recv().await.unwrap().text, "0");

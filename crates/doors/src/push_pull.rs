@@ -1,4 +1,4 @@
-//! PUSH and PULL: the plain requests of older clients on this machine, one for each connection
+//! PUSH and PULL: the plain requests of legacy clients on this machine, one for each connection
 //! ([`rumormill_wire::push_pull`]). What a PUSH leaves and a PULL takes are letters, which the node seals, carries and
 //! keeps ([`Letters`]); the room's talk does not go this way.
 //!
@@ -9,13 +9,13 @@
 //! Letters count as handed over, all together, once the last was written and the connection did not end in an error. If
 //! the client dies before that, the next PULL gets all of them again: rather twice than never.
 
+mod config;
 mod items;
 mod places;
 mod pull;
 mod request;
 mod session;
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,52 +28,16 @@ use tracing::{debug, warn};
 use crate::door::{About, Door, Files, LetterUse};
 use crate::error::DoorError;
 use crate::listen::{Listening, Share};
+use crate::port::Port;
 use crate::services::{Letters, Services};
 use crate::spec::{Spec, SpecError};
 use crate::take::Taker;
-use crate::{Counters, Port};
 use places::Places;
 use session::Desk;
 
+pub use config::{Config, DEFAULT_LISTEN, KIND};
 pub use items::MAX_ITEMS;
 pub use places::{MAX_BY_ADDRESS, MAX_CLIENTS};
-
-/// What people write.
-pub const KIND: &str = "push-pull";
-/// Where clients look for it: it stands in their source.
-pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 60_085);
-/// Between two writes of one PULL. A client that is kept from its processor for longer takes two items as one. With two
-/// processors and four busy threads, of 1,000 reads 14 were wrong at 2 ms, 4 at 5 ms and none from 10 ms on
-/// (`how_small_a_gap_is_safe` in `tests/push_pull.rs` measures it); this is five times that.
-const DEFAULT_GAP: Duration = Duration::from_millis(50);
-/// After so long without a byte a request has ended.
-const DEFAULT_IDLE: Duration = Duration::from_millis(300);
-
-/// Checked settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Config {
-    /// Where clients connect.
-    pub listen: SocketAddr,
-    /// Between two writes of one PULL.
-    pub gap: Duration,
-    /// After so long without a byte a request has ended.
-    pub idle: Duration,
-}
-
-impl Config {
-    /// Checks what was asked for: `push-pull,listen=127.0.0.1:60085,gap=50ms,idle=300ms`, which is also the default.
-    ///
-    /// # Errors
-    /// Names the key and what is allowed.
-    pub fn from_spec(spec: &Spec) -> Result<Self, SpecError> {
-        spec.only(&["listen", "gap", "idle"], &[])?;
-        Ok(Self {
-            listen: spec.listen(Some(DEFAULT_LISTEN))?,
-            gap: spec.time("gap", DEFAULT_GAP, Duration::from_millis(1)..=Duration::from_secs(5))?,
-            idle: spec.time("idle", DEFAULT_IDLE, Duration::from_millis(20)..=Duration::from_secs(5))?,
-        })
-    }
-}
 
 /// Bound, not yet serving.
 #[derive(Debug)]
@@ -162,17 +126,4 @@ async fn admit<L: Letters>(
         // A flood of connections must leave each the time to say something before the next ones push it out.
         sleep(Duration::from_millis(1)).await;
     }
-}
-
-/// Waits no longer than `deadline`; then `late` is the error.
-async fn within<T>(
-    deadline: Duration,
-    late: &str,
-    work: impl Future<Output = Result<T, String>> + Send,
-) -> Result<T, String> {
-    tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(late.to_owned()))
-}
-
-fn count_bytes_out(counters: &Counters, n: usize) {
-    Counters::add(&counters.bytes_out, n);
 }

@@ -1,6 +1,6 @@
-//! The plain frames between older nodes on TCP port 43110 ([`rumormill_wire::push_pull::relay`]).
+//! The plain frames between legacy nodes on TCP port 43110 ([`rumormill_wire::push_pull::relay`]).
 //!
-//! Peers are told apart by their address, so what this door dials it dials from the address it listens on. The older
+//! Peers are told apart by their address, so what this door dials it dials from the address it listens on. The legacy
 //! program takes three connections in its whole life and burns a processor over each that was closed: a peer is dialled
 //! once at the start, and again only if there is something to say and nothing to say it by; a link that is idle stays.
 //! Its reader takes one read for one frame, so frames go out one by one with a pause between them.
@@ -19,10 +19,10 @@ mod shell;
 
 use std::net::SocketAddr;
 
-use crate::Port;
 use crate::door::{About, Door, Files, LetterUse};
 use crate::error::DoorError;
 use crate::listen::{Listening, Share};
+use crate::port::Port;
 use crate::services::Services;
 use crate::spec::{Spec, SpecError};
 

@@ -4,7 +4,7 @@ use super::*;
 
 /// A node without letters and without a chat.
 #[derive(Debug, Clone)]
-struct Nothing;
+pub(crate) struct Nothing;
 
 impl Services for Nothing {
     type Letters = Self;

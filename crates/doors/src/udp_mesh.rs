@@ -1,4 +1,4 @@
-//! The single-letter UDP mesh: a directory server, or a peer of somebody else's directory.
+//! The single-character UDP mesh: a directory server, or a peer of somebody else's directory.
 //!
 //! The rules stand in machines that know neither sockets nor clocks: [`directory`], [`peer`], [`pacer`]. Around them is one task
 //! that owns the sockets. No thread and no task is started for a member, a datagram or a message.
@@ -30,9 +30,9 @@ use std::net::SocketAddr;
 
 pub use config::{Config, KIND, Role};
 
-use crate::Port;
 use crate::door::{About, Door, Files};
 use crate::error::DoorError;
+use crate::port::Port;
 use crate::services::Services;
 use crate::spec::{Spec, SpecError};
 

@@ -1,7 +1,7 @@
 //! The directory of the UDP mesh with 10, 80 and 10,000 peers, beside a server as people wrote it: one list, looked through
 //! for each datagram, and the whole directory to everyone at each BIRTH.
 //!
-//! `cargo bench -p rumormill-doors --bench directory`. Each peer has a socket of its own. Up to 80 they speak the old form,
+//! `cargo bench -p rumormill-doors --bench directory`. Each peer has a socket of its own. Up to 80 they speak the legacy form,
 //! 10,000 the extended one, with a signature to check for each; the plain server gets unsigned BIRTHs of six bytes. Peers
 //! register as fast as the server takes them; a lost BIRTH is sent again after 50 ms. Without `--bench`, ten peers, once.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a run that cannot begin has nothing to report")]
@@ -157,7 +157,7 @@ fn ours(counters: Arc<std::sync::OnceLock<Arc<Counters>>>, stopped: watch::Recei
 }
 
 async fn run(count: usize) {
-    let form = if count <= 80 { Form::Old } else { Form::Extended };
+    let form = if count <= 80 { Form::Legacy } else { Form::Extended };
     {
         let (stop, stopped) = watch::channel(false);
         let counters = Arc::new(std::sync::OnceLock::new());

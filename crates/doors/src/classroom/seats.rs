@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::Counters;
+use crate::counters::Counters;
 
 /// Connections to a control port at once.
 pub const MAX_CLIENTS: usize = 64;

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::seats::Seat;
-use crate::Counters;
+use crate::counters::Counters;
 use crate::http::is_http;
 use crate::services::{Chat, Durable};
 

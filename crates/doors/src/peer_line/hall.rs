@@ -8,7 +8,7 @@ use rumormill_wire::peer_line::Online;
 
 use super::session::{Heard, Session};
 use super::table::{Named, Table};
-use crate::Counters;
+use crate::counters::Counters;
 
 /// Where what was heard goes.
 pub trait Sink: Clone + Send + Sync + 'static {

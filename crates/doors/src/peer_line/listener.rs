@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use tokio::net::{TcpListener, UdpSocket};
 use tracing::debug;
 
-use crate::DoorError;
+use crate::error::DoorError;
 use crate::listen::{Share, listen};
 use crate::peer_line::config::KIND;
 

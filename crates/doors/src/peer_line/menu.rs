@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use super::one_word;
-use crate::DoorError;
+use crate::error::DoorError;
 use crate::lines::Lines;
 use crate::peer_line::config::KIND;
 pub use plain::{Plain, PlainTransport};

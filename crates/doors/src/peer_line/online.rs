@@ -11,7 +11,7 @@ use tokio::net::UdpSocket;
 use tracing::debug;
 
 use super::hall::{Hall, Sink};
-use crate::Counters;
+use crate::counters::Counters;
 use crate::limits::ByAddress;
 
 /// How many times longer than the question an answer to a stranger may be.

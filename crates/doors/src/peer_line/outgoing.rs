@@ -15,8 +15,9 @@ use super::dial::Dialler;
 use super::hall::{Hall, Sink};
 use super::outbox::{Dial, Input, Outbox, Output, Reject};
 use super::table::MAX_FAILURES;
+use crate::counters::Counters;
 use crate::port::Done;
-use crate::{Counters, Port};
+use crate::port::Port;
 
 /// Everybody is told within this time that we leave.
 pub(super) const GOODBYE: Duration = Duration::from_millis(900);

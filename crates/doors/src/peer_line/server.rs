@@ -15,7 +15,7 @@ use super::hall::{Hall, Sink};
 use super::talk::Talk;
 use super::turn::Turns;
 use super::useful::Useful;
-use crate::Counters;
+use crate::counters::Counters;
 use crate::limits::ByAddress;
 use crate::take::Taker;
 

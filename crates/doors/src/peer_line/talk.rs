@@ -14,7 +14,7 @@ use super::hall::{Hall, Sink};
 use super::session::{RECEIVED, Session};
 use super::turn::Turn;
 use super::useful::Useful;
-use crate::Counters;
+use crate::counters::Counters;
 use crate::http::is_http;
 
 /// A pause that ends a message.

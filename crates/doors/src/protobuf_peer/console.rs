@@ -1,4 +1,4 @@
-//! A peer for a person at a terminal: `rumormill peer LOCAL [PEER]`. It takes the lines that the older program takes:
+//! A peer for a person at a terminal: `rumormill peer LOCAL [PEER]`. It takes the lines that the legacy program takes:
 //! `<id> text`, `table`, `buffer` and `end`. Unlike that one it does not put into lower case what is typed.
 
 use std::net::SocketAddr;
@@ -10,16 +10,20 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 use tracing::level_filters::LevelFilter;
 
+use super::ProtobufPeer;
+use super::config::{Config, KIND, random_id};
 use super::hub::Sent;
+use super::message::MAX_TEXT_LEN;
 use super::net::{Calling, Net};
-use super::{Config, KIND, ProtobufPeer, message::MAX_TEXT_LEN, random_id};
+use crate::cut;
+use crate::error::DoorError;
 use crate::port::{Incoming, port};
-use crate::{DoorError, Spec, cut};
+use crate::spec::Spec;
 
 /// A line that is typed, in bytes.
 pub const MAX_LINE_LEN: usize = MAX_BODY_LEN;
 
-/// What the older program calls its log levels.
+/// What the legacy program calls its log levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogLevel {
     /// Everything.

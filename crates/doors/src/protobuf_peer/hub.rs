@@ -20,7 +20,7 @@ use rumormill_limits::Timestamp;
 use super::link::{Link, LinkId, Stage, Why, victim};
 use super::message::Said;
 use super::store_and_forward::{StoreAndForward, Waiting};
-use crate::Counters;
+use crate::counters::Counters;
 
 pub use input::{Input, Output, Reject, Sent};
 

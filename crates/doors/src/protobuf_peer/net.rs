@@ -1,5 +1,5 @@
 //! Sockets around the [`Hub`]: a task for each connection, which reads frames in whatever pieces they come and writes each
-//! in one go, as the older program reads one with one `recv`.
+//! in one go, as the legacy program reads one with one `recv`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,8 +17,9 @@ use super::hub::{Hub, Input, Output, Reject, Sent};
 use super::link::{LinkId, Why};
 use super::message::MAX_TEXT_LEN;
 use super::store_and_forward::Waiting;
+use crate::counters::Counters;
+use crate::cut;
 use crate::port::{Incoming, IntoRoom, Outgoing};
-use crate::{Counters, cut};
 
 mod task;
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use crate::Counters;
+use crate::counters::Counters;
 
 /// Connections at once.
 pub const MAX_CLIENTS: usize = 128;

@@ -9,9 +9,8 @@ use tracing::{debug, warn};
 
 use super::items::{Items, MAX_ITEMS};
 use super::places::Place;
-use super::session::{Desk, end};
-use super::within;
-use crate::Counters;
+use super::session::{Desk, end, within};
+use crate::counters::Counters;
 use crate::services::Letters;
 
 /// A PULL waits so long for the one before it.

@@ -7,7 +7,8 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::{Counters, http};
+use crate::counters::Counters;
+use crate::http;
 
 /// A whole request takes no longer.
 pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);

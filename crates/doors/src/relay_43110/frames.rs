@@ -1,4 +1,4 @@
-//! Texts as frames that the older program can take.
+//! Texts as frames that the legacy program can take.
 
 use std::net::IpAddr;
 

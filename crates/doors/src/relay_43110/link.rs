@@ -15,8 +15,9 @@ use tracing::{debug, warn};
 
 use super::links::LinkId;
 use super::reader::{Heard, Reader};
+use crate::counters::Counters;
+use crate::port::Incoming;
 use crate::port::IntoRoom;
-use crate::{Counters, Incoming};
 
 /// A peer that takes no byte for so long has gone.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);

@@ -86,7 +86,7 @@ impl<T> Peer<T> {
         self.places = self.places.saturating_sub(1);
     }
 
-    /// A link that we had dialled has ended. The older program never closes one while it lives: if they did, and not at
+    /// A link that we had dialled has ended. The legacy program never closes one while it lives: if they did, and not at
     /// once, that was its end, and the next has that place again.
     pub(super) fn link_ended(&mut self, lasted: Duration, by_them: bool, period: Duration, now: Timestamp) {
         if lasted < period {

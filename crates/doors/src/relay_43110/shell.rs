@@ -20,8 +20,9 @@ use super::frames::{line, message};
 use super::link::{Event, Link};
 use super::links::LinkId;
 use super::machine::{Input, Machine, Output};
+use crate::counters::Counters;
+use crate::port::{Outgoing, Port};
 use crate::take::Taker;
-use crate::{Counters, Outgoing, Port};
 
 /// A dial that takes longer has failed.
 const DIAL_DEADLINE: Duration = Duration::from_secs(5);
@@ -143,13 +144,13 @@ impl Shell {
         let text = if outgoing.to.is_some() { &outgoing.text } else { &outgoing.line };
         if !arrives_whole(text) {
             Counters::one(&counters.cut);
-            warn!("43110: a text with `|`: the older program shows only what follows the first");
+            warn!("43110: a text with `|`: the legacy program shows only what follows the first");
         }
         let Some(ip) = outgoing.to else {
             let (frame, was_cut) = line(text);
             if was_cut {
                 Counters::one(&counters.cut);
-                info!("43110: a text was cut to what the older program can take");
+                info!("43110: a text was cut to what the legacy program can take");
             }
             self.told(Input::Broadcast { frame: &frame });
             drop(outgoing.done.map(|done| done.send(Ok(()))));

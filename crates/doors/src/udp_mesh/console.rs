@@ -5,15 +5,16 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use rumormill_wire::Foreign;
-use rumormill_wire::udp_mesh::{Letter, extended::is_name};
+use rumormill_wire::udp_mesh::{NameChar, extended::is_name};
 use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 
 use super::config::{Config, DIRECTORY_PORT, KIND, Role};
 use super::peer::{Input, Tell};
 use super::station::{Event, Station};
 use crate::cut::shown as safe;
+use crate::error::DoorError;
 use crate::lines::Lines;
-use crate::{DoorError, SpecError};
+use crate::spec::SpecError;
 
 /// A typed line, in bytes. What is longer is cut.
 const MAX_LINE_LEN: usize = 65_536;
@@ -47,7 +48,7 @@ impl Default for Options {
 impl Options {
     fn config(self) -> Result<Config, DoorError> {
         let one = self.name.chars().count() == 1;
-        if !is_name(&self.name) || one && !self.name.chars().all(|c| Letter::new(c).is_some()) {
+        if !is_name(&self.name) || one && !self.name.chars().all(|c| NameChar::new(c).is_some()) {
             let reason = format!("`{}` is no name: one printable ASCII character, or 2 to 64 bytes", safe(&self.name));
             return Err(SpecError { door: KIND.to_owned(), reason }.into());
         }

@@ -17,7 +17,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use rumormill_limits::Timestamp;
-use rumormill_wire::udp_mesh::Letter;
+use rumormill_wire::udp_mesh::NameChar;
 
 use feed::Feed;
 use member::Id;
@@ -55,8 +55,8 @@ pub struct Directory {
     limits: Limits,
     members: BTreeMap<Id, Member>,
     next_id: Id,
-    letters: BTreeMap<Letter, Id>,
-    /// Ports of those who have a letter: that is all that legacy peers know of each other.
+    characters: BTreeMap<NameChar, Id>,
+    /// Ports of those who have a character: that is all that legacy peers know of each other.
     ports: BTreeMap<u16, Id>,
     names: BTreeMap<String, Id>,
     addrs: BTreeMap<SocketAddr, Id>,
@@ -82,7 +82,7 @@ impl Directory {
             limits,
             members: BTreeMap::new(),
             next_id: 0,
-            letters: BTreeMap::new(),
+            characters: BTreeMap::new(),
             ports: BTreeMap::new(),
             names: BTreeMap::new(),
             addrs: BTreeMap::new(),
@@ -99,27 +99,28 @@ impl Directory {
         }
     }
 
-    /// Lists ourselves, who never fall silent. False if the letter or the port is taken.
-    pub fn settle(&mut self, now: Timestamp, letter: Letter, addr: SocketAddr, own: Own) -> bool {
-        let free = self.letter_free(letter, addr).is_ok() && !self.names.contains_key(&own.name);
+    /// Lists ourselves, who never fall silent. False if the character or the port is taken.
+    pub fn settle(&mut self, now: Timestamp, character: NameChar, addr: SocketAddr, own: Own) -> bool {
+        let free = self.character_free(character, addr).is_ok() && !self.names.contains_key(&own.name);
         if free {
-            let member = Member::new(Some(letter), addr, Some(own), None, now);
+            let member = Member::new(Some(character), addr, Some(own), None, now);
             self.insert(now, Member { ours: true, ..member });
         }
         free
     }
 
-    /// A letter that nobody has, one of those that people seldom choose first.
+    /// A character that nobody has, one of those that people seldom choose first.
     #[must_use]
-    pub fn free_letter(&self) -> Option<Letter> {
-        "rqxzjkvwyu".chars().filter_map(Letter::new).chain(Letter::all()).find(|l| !self.letters.contains_key(l))
+    pub fn free_character(&self) -> Option<NameChar> {
+        "rqxzjkvwyu".chars().filter_map(NameChar::new).chain(NameChar::all()).find(|l| !self.characters.contains_key(l))
     }
 
     /// Takes back a member of the last run; false if there is no place for it any more.
     pub fn restore(&mut self, now: Timestamp, saved: Saved) -> bool {
-        let member = Member { time: saved.time, ..Member::new(saved.letter, saved.addr, saved.own, saved.birth, now) };
-        let free = match (member.letter, &member.own) {
-            (Some(letter), _) => self.letter_free(letter, member.addr).is_ok(),
+        let member =
+            Member { time: saved.time, ..Member::new(saved.character, saved.addr, saved.own, saved.birth, now) };
+        let free = match (member.character, &member.own) {
+            (Some(character), _) => self.character_free(character, member.addr).is_ok(),
             (None, own) => own.is_some() && !self.addrs.contains_key(&member.addr),
         };
         let named = member.own.as_ref().is_none_or(|own| !self.names.contains_key(&own.name));
@@ -139,9 +140,9 @@ impl Directory {
         let pending = self.pending.take();
         match input {
             Input::Traffic => self.heard = self.heard.saturating_add(1),
-            Input::Birth { from, letter, port } => return self.birth(now, from, letter, port),
+            Input::Birth { from, character, port } => return self.birth(now, from, character, port),
             Input::Claim { from, claim } => return self.claim(now, from, claim, None),
-            Input::KeepAlive { from, letter } => return self.keepalive(now, from, letter),
+            Input::KeepAlive { from, character } => return self.keepalive(now, from, character),
             Input::KeepAliveExtended { from, version } => return self.keepalive_extended(now, from, version),
             Input::Leave { from, time } => return self.leave(now, from, time, None),
             Input::Verified { holds } => match pending {

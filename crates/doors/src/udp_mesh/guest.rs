@@ -6,7 +6,7 @@ use tracing::{info, warn};
 
 use super::peer::Tell;
 use super::station::{Event, Station};
-use crate::{Incoming, Port};
+use crate::port::{Incoming, Port};
 
 /// Serves until it is told to stop or the node drops its end.
 pub(super) async fn run(mut station: Station, mut port: Port) {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rumormill_limits::Timestamp;
-use rumormill_wire::udp_mesh::Letter;
+use rumormill_wire::udp_mesh::NameChar;
 use rumormill_wire::udp_mesh::extended::MAX_NAME_LEN;
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
@@ -28,9 +28,11 @@ use super::socket::{BUFFER_LEN, addr_of, bind, bind_low, breathe, ready, shown};
 use super::state;
 use super::texts::Encoded;
 use super::verifier::Verifier;
+use crate::counters::Counters;
 use crate::cut::{cut, one_line};
+use crate::error::DoorError;
 use crate::port::Done;
-use crate::{Counters, DoorError, Port};
+use crate::port::Port;
 use save::SAVE_GAP;
 
 /// Directories written before others have their turn: they may be long, and who wants to be taken waits meanwhile.
@@ -47,7 +49,7 @@ pub(super) struct Host {
     listen: SocketAddr,
     peer: SocketAddr,
     /// Asked for; once settled, the one that it has.
-    letter: Option<Letter>,
+    character: Option<NameChar>,
     chatter: Chatter,
     buffer: Vec<u8>,
     /// A datagram that the socket had no room for.
@@ -64,7 +66,7 @@ pub(super) struct Host {
 
 impl Host {
     pub(super) async fn bind(config: Config) -> Result<Self, DoorError> {
-        let Role::Directory { letter, peer } = config.role else {
+        let Role::Directory { character, peer } = config.role else {
             let reason = "a peer is no directory".to_owned();
             return Err(DoorError::Refused { door: KIND, reason });
         };
@@ -102,7 +104,7 @@ impl Host {
             start: Instant::now(),
             listen,
             peer,
-            letter,
+            character,
             chatter: Chatter::new(Timestamp::ZERO, config.broadcast),
             buffer: vec![0; BUFFER_LEN],
             held: None,
@@ -124,22 +126,22 @@ impl Host {
         self.peer
     }
 
-    /// Lists ourselves, under the letter asked for or a free one.
+    /// Lists ourselves, under the character asked for or a free one.
     fn settle(&mut self, name: &str) {
         let line = one_line(name);
         let (name, _) = cut(&line, MAX_NAME_LEN);
-        // A name of one character would have to be that letter.
+        // A name of one character would have to be that character.
         let name = if name.chars().count() > 1 { name.into_owned() } else { format!("node {name}") };
         let own = || Own { key: self.keys.public(), name: name.clone() };
-        let wished = self.letter.into_iter().chain(self.directory.free_letter());
-        let mut tried = wished.filter(|letter| self.directory.settle(Timestamp::ZERO, *letter, self.peer, own()));
-        let (found, wished) = (tried.next(), self.letter);
-        self.letter = found;
+        let wished = self.character.into_iter().chain(self.directory.free_character());
+        let mut tried = wished.filter(|character| self.directory.settle(Timestamp::ZERO, *character, self.peer, own()));
+        let (found, wished) = (tried.next(), self.character);
+        self.character = found;
         match found {
-            Some(letter) if wished.is_none_or(|wished| wished == letter) => {
-                info!(%letter, peer = %self.peer, "udp-mesh: the directory takes part");
+            Some(character) if wished.is_none_or(|wished| wished == character) => {
+                info!(%character, peer = %self.peer, "udp-mesh: the directory takes part");
             }
-            Some(letter) => warn!(%letter, "udp-mesh: the name asked for is held by a member of the last run"),
+            Some(character) => warn!(%character, "udp-mesh: the name asked for is held by a member of the last run"),
             None => warn!("udp-mesh: no name is free; the directory does not take part"),
         }
     }
@@ -183,7 +185,7 @@ impl Host {
     /// When something is due, as far as the two sockets have room for it.
     fn next_timeout(&self, (directories, texts): (bool, bool)) -> Option<Timestamp> {
         let texts = self.texts.next_timeout().filter(|_| texts);
-        let chatter = self.chatter.next_timeout().filter(|_| self.letter.is_some());
+        let chatter = self.chatter.next_timeout().filter(|_| self.character.is_some());
         let directories = self.directory.next_timeout().filter(|_| directories);
         texts.into_iter().chain(chatter).chain(directories).min()
     }
@@ -191,7 +193,7 @@ impl Host {
     /// All that is due; whether the two sockets have room for more.
     fn turn(&mut self, now: Timestamp, counters: &Counters) -> (bool, bool) {
         self.told(now, Input::Timeout);
-        if let Some(text) = self.letter.and_then(|letter| self.chatter.say(now, &letter.to_string())) {
+        if let Some(text) = self.character.and_then(|character| self.chatter.say(now, &character.to_string())) {
             self.send(&text, None, None, counters);
         }
         for addr in std::mem::take(&mut self.gone) {

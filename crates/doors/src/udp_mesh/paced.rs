@@ -8,7 +8,7 @@ use rumormill_limits::Timestamp;
 use tokio::net::UdpSocket;
 
 use super::pacer::{Datagram, Input, Output, Pacer};
-use crate::Counters;
+use crate::counters::Counters;
 use crate::port::Done;
 
 /// Datagrams written before others have their turn.

@@ -5,6 +5,8 @@
 //! drained. A datagram comes out only when there is room for one ([`Input::Writable`]); the next may go at
 //! [`Pacer::next_timeout`].
 
+mod input;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,78 +14,14 @@ use std::time::Duration;
 
 use rumormill_limits::Timestamp;
 
+pub use input::{Datagram, Input, Output, Reject};
+
 /// Between two datagrams to one receiver.
 pub const GAP: Duration = Duration::from_micros(12_500);
 /// Datagrams that wait for one receiver.
 pub const MAX_QUEUE: usize = 256;
 /// Messages that wait for somebody.
 pub const MAX_MESSAGES: usize = 512;
-
-/// A datagram on its way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Datagram {
-    /// To whom.
-    pub to: SocketAddr,
-    /// What.
-    pub bytes: Arc<[u8]>,
-    /// Of which message.
-    pub message: u64,
-}
-
-/// What happened. `D` is what the sender of a message is told by.
-#[derive(Debug)]
-pub enum Input<D> {
-    /// A message, with what each of its receivers gets.
-    Send {
-        /// To whom, and what.
-        receivers: Vec<(SocketAddr, Arc<[u8]>)>,
-        /// Comes back with [`Output::Settled`].
-        done: D,
-    },
-    /// Something else went to a receiver: the next datagram waits for its gap.
-    Other {
-        /// To whom.
-        to: SocketAddr,
-    },
-    /// The socket takes one datagram more.
-    Writable,
-    /// An [`Output::Datagram`] has gone out, or never will.
-    Sent {
-        /// Of which message.
-        message: u64,
-        /// Whether it has.
-        sent: bool,
-    },
-    /// A receiver is gone: what waits for it is dropped.
-    Gone {
-        /// Who.
-        to: SocketAddr,
-    },
-}
-
-/// What is to be done.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Output<D> {
-    /// Send it; then [`Input::Sent`].
-    Datagram(Datagram),
-    /// A message is through.
-    Settled {
-        /// Who is told.
-        done: D,
-        /// How many receivers it went to.
-        sent: usize,
-    },
-    /// So many datagrams will not go out.
-    Dropped(usize),
-}
-
-/// Why an input was not taken. Always the driver's fault; nothing has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Reject {
-    /// The message is through already, or never was.
-    #[error("message {0} is unknown or through")]
-    UnknownMessage(u64),
-}
 
 #[derive(Debug, Default)]
 struct Lane {

@@ -9,14 +9,15 @@
 
 mod input;
 mod list;
+mod listing;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use rumormill_limits::Timestamp;
-use rumormill_wire::udp_mesh::extended::{KEY_LEN, Part, Refusal};
-use rumormill_wire::udp_mesh::{Entries, Letter};
+use rumormill_wire::udp_mesh::NameChar;
+use rumormill_wire::udp_mesh::extended::{KEY_LEN, Refusal};
 
 use super::chatter::Chatter;
 use list::List;
@@ -52,7 +53,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Peer {
     settings: Settings,
-    letter: Option<Letter>,
+    character: Option<NameChar>,
     wanted: bool,
     listed: bool,
     /// The BIRTH that waits for an answer was sent then.
@@ -73,11 +74,11 @@ impl Peer {
     #[must_use]
     pub fn new(settings: Settings, now: Timestamp) -> Self {
         let mut chars = settings.name.chars();
-        let letter = chars.next().and_then(Letter::new).filter(|_| chars.next().is_none());
+        let character = chars.next().and_then(NameChar::new).filter(|_| chars.next().is_none());
         let chatter = Chatter::new(now, settings.broadcast);
         Self {
             settings,
-            letter,
+            character,
             wanted: true,
             listed: false,
             asked: None,
@@ -94,8 +95,8 @@ impl Peer {
 
     /// The name as one character; `None` if it speaks the extended form.
     #[must_use]
-    pub const fn letter(&self) -> Option<Letter> {
-        self.letter
+    pub const fn character(&self) -> Option<NameChar> {
+        self.character
     }
 
     /// What it was made with.
@@ -173,14 +174,6 @@ impl Peer {
         wanted.chain(self.chatter.next_timeout()).min()
     }
 
-    fn check_sender(&self, from: SocketAddr) -> Result<(), Reject> {
-        if from == self.settings.directory { Ok(()) } else { Err(Reject::Stranger(from)) }
-    }
-
-    fn check_extended(&self, from: SocketAddr) -> Result<(), Reject> {
-        if self.letter.is_some() { Err(Reject::Form) } else { self.check_sender(from) }
-    }
-
     /// Asks to be taken, again and again.
     fn connect(&mut self, now: Timestamp) {
         if !self.wanted {
@@ -191,83 +184,11 @@ impl Peer {
 
     /// Falls silent, which is how legacy peers go.
     fn disconnect(&mut self) {
-        if self.wanted && self.listed && self.letter.is_none() {
+        if self.wanted && self.listed && self.character.is_none() {
             self.outputs.push_back(Output::Leave);
         }
         (self.wanted, self.listed) = (false, false);
         self.list.clear();
-    }
-
-    /// A legacy DIRECTORY.
-    fn directory(&mut self, now: Timestamp, from: SocketAddr, entries: Entries<'_>) -> Result<(), Reject> {
-        let letter = self.letter.ok_or(Reject::Form)?;
-        if !self.believes(from) {
-            return Err(Reject::Stranger(from));
-        }
-        self.list.replace_legacy(self.settings.directory.ip(), self.settings.own.port(), entries.iter());
-        // We are left out of what we show by our port, and listed by both.
-        self.judge(now, entries.iter().any(|entry| entry == (letter, self.settings.own.port())));
-        Ok(())
-    }
-
-    /// A part of an extended directory (P-U4).
-    fn part(&mut self, now: Timestamp, part: &Part<'_>) {
-        // It may take many, and each says that we are not forgotten.
-        self.asked = self.asked.map(|_| now);
-        self.next_birth = self.next_birth.max(now.after(self.backoff));
-        if self.list.part(self.settings.own, part) {
-            self.judge(now, self.list.lists(&self.settings.key));
-        }
-    }
-
-    /// The directory says no (P-U8).
-    fn refused(&mut self, now: Timestamp, why: Refusal) {
-        if !self.wanted {
-            return;
-        }
-        match why {
-            Refusal::Unknown if self.listed => self.judge(now, false),
-            Refusal::Unknown => {}
-            why if self.listed || self.refused == Some(why) => {}
-            why => {
-                self.refused = Some(why);
-                self.outputs.push_back(Output::Tell(Tell::Refused(why)));
-            }
-        }
-    }
-
-    /// The system says that nobody listens where the directory should be.
-    fn unreachable(&mut self, now: Timestamp) {
-        if self.listed {
-            self.judge(now, false);
-            self.next_birth = now.after(self.backoff);
-        }
-    }
-
-    /// A directory may answer from any of its ports until it is seen to answer from its own.
-    fn believes(&mut self, from: SocketAddr) -> bool {
-        self.exact |= from == self.settings.directory;
-        from == self.settings.directory || !self.exact && from.ip() == self.settings.directory.ip()
-    }
-
-    fn judge(&mut self, now: Timestamp, listed: bool) {
-        if !self.wanted {
-            return;
-        }
-        if listed {
-            (self.asked, self.backoff, self.refused) = (None, PATIENCE, None);
-        }
-        match (self.listed, listed) {
-            (false, true) => {
-                (self.listed, self.next_heartbeat) = (true, now.after(self.settings.heartbeat));
-                self.outputs.push_back(Output::Tell(Tell::Registered));
-            }
-            (true, false) => {
-                (self.listed, self.asked, self.next_birth) = (false, None, now);
-                self.outputs.push_back(Output::Tell(Tell::Lost));
-            }
-            _ => {}
-        }
     }
 
     /// All whose time has come.
@@ -288,7 +209,7 @@ impl Peer {
             self.asked = None;
             return Some(Output::Tell(Tell::LeftOut));
         }
-        if self.listed && self.letter.is_some() && now >= self.next_heartbeat.after(self.dropped_after()) {
+        if self.listed && self.character.is_some() && now >= self.next_heartbeat.after(self.dropped_after()) {
             self.judge(now, false);
         }
         if self.listed {

@@ -7,7 +7,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
 use super::config::KIND;
-use crate::DoorError;
+use crate::error::DoorError;
 
 /// Asked of the system for what arrives while we are busy; it may give less.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -15,7 +15,7 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 const MAX_BATCH: usize = 256;
 /// Room for the largest datagram there is.
 pub(super) const BUFFER_LEN: usize = 65_536;
-/// Ports above this are refused by the command line of the old peers, so ours are below.
+/// Ports above this are refused by the command line of the legacy peers, so ours are below.
 const LAST_PORT: u16 = 32_767;
 /// Where the search for a free port begins, and how many are tried.
 const FIRST_PORT: u16 = 20_000;
@@ -40,7 +40,7 @@ pub(super) fn bind(addr: SocketAddr) -> Result<UdpSocket, DoorError> {
     open(addr).map_err(DoorError::io(KIND, "bind", addr))
 }
 
-/// Binds a socket that old peers are told of: port 0 is any free one that they would take themselves.
+/// Binds a socket that legacy peers are told of: port 0 is any free one that they would take themselves.
 pub(super) fn bind_low(addr: SocketAddr, seed: u16) -> Result<UdpSocket, DoorError> {
     if addr.port() != 0 {
         return bind(addr);
@@ -62,7 +62,7 @@ pub(super) async fn ready(socket: &UdpSocket) -> Result<(), DoorError> {
     socket.writable().await.map_err(DoorError::io(KIND, "write to", "a socket"))
 }
 
-/// The address as old peers know it: an IPv4 address in IPv6 clothes is an IPv4 address.
+/// The address as legacy peers know it: an IPv4 address in IPv6 clothes is an IPv4 address.
 pub(super) fn plain(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use rumormill_wire::NodeId;
-use rumormill_wire::udp_mesh::{Letter, extended::is_name};
+use rumormill_wire::udp_mesh::{NameChar, extended::is_name};
 
 use super::config::MAX_MEMBERS;
 use super::directory::{Own, Saved};
@@ -51,14 +51,14 @@ pub(super) fn store(path: &Path, kept: &Members) -> io::Result<()> {
 fn written(kept: &Members) -> String {
     let mut out = format!("{HEAD}\n{}\n", kept.version);
     for member in &kept.members {
-        let letter = member.letter.map_or(0, |letter| u32::from(letter.get()));
+        let character = member.character.map_or(0, |character| u32::from(character.get()));
         let birth = member.birth.map_or_else(|| "-".to_owned(), |birth| birth.to_string());
         let (key, name) = match &member.own {
             Some(own) => (NodeId(own.key).to_string(), own.name.as_str()),
             None => ("-".to_owned(), "-"),
         };
         // The name comes last: it may hold spaces.
-        let done = writeln!(out, "{letter} {} {birth} {} {key} {name}", member.addr, member.time);
+        let done = writeln!(out, "{character} {} {birth} {} {key} {name}", member.addr, member.time);
         debug_assert!(done.is_ok(), "a String takes all");
     }
     out
@@ -77,8 +77,8 @@ fn read(text: &str) -> Option<Members> {
 fn member(line: &str) -> Option<Saved> {
     let mut fields = line.splitn(6, ' ');
     let mut next = || fields.next();
-    let letter = char::from_u32(next()?.parse().ok()?)?;
-    let letter = if letter == '\0' { None } else { Some(Letter::new(letter)?) };
+    let character = char::from_u32(next()?.parse().ok()?)?;
+    let character = if character == '\0' { None } else { Some(NameChar::new(character)?) };
     let addr: SocketAddr = next()?.parse().ok().filter(|addr: &SocketAddr| addr.port() != 0)?;
     let birth = match next()? {
         "-" => None,
@@ -90,7 +90,7 @@ fn member(line: &str) -> Option<Saved> {
         (key, name) if is_name(name) => Some(Own { key: key.parse::<NodeId>().ok()?.0, name: name.to_owned() }),
         _ => return None,
     };
-    (letter.is_some() || own.is_some()).then_some(Saved { letter, addr, own, birth, time })
+    (character.is_some() || own.is_some()).then_some(Saved { character, addr, own, birth, time })
 }
 
 #[cfg(test)]
@@ -99,9 +99,9 @@ mod tests {
 
     fn kept() -> Members {
         let addr = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let old = Saved { letter: Letter::new(' '), addr: addr(3_001), own: None, birth: Some(addr(9)), time: 0 };
+        let old = Saved { character: NameChar::new(' '), addr: addr(3_001), own: None, birth: Some(addr(9)), time: 0 };
         let own = Own { key: [7; 32], name: "anna b".into() };
-        let ours = Saved { letter: None, addr: "[::1]:4".parse().unwrap(), own: Some(own), birth: None, time: 12 };
+        let ours = Saved { character: None, addr: "[::1]:4".parse().unwrap(), own: Some(own), birth: None, time: 12 };
         Members { version: 77, members: vec![old, ours] }
     }
 

@@ -1,5 +1,7 @@
 //! A peer with its sockets: what a door that joins a directory and the console share.
 
+mod hear;
+
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
@@ -17,11 +19,12 @@ use super::holder::Holder;
 use super::keys::{Keys, UNSIGNED};
 use super::paced::PacedSocket;
 use super::peer::{Input, Output, Peer, Settings, Tell};
-use super::socket::{BUFFER_LEN, addr_of, bind, breathe, drain, ready};
-use super::texts::{Encoded, Guard, Heard, Sender, count_fault};
+use super::socket::{BUFFER_LEN, addr_of, bind, breathe, ready};
+use super::texts::Encoded;
 use super::verifier::Verifier;
+use crate::counters::Counters;
+use crate::error::DoorError;
 use crate::port::Done;
-use crate::{Counters, DoorError};
 
 /// Happenings that nobody has asked for yet.
 const MAX_EVENTS: usize = 1_024;
@@ -155,7 +158,7 @@ impl Station {
     /// Does what the peer says.
     fn drain(&mut self) {
         while let Some(output) = self.peer.poll_output() {
-            let datagram = match (output, self.peer.letter()) {
+            let datagram = match (output, self.peer.character()) {
                 (Output::Tell(tell), _) => {
                     self.note(Event::Tell(tell));
                     continue;
@@ -217,61 +220,6 @@ impl Station {
         } else {
             Counters::one(&self.counters.dropped_in);
         }
-    }
-
-    fn hear_directory(&mut self) {
-        let from = self.peer.settings().directory;
-        let mut refused = Vec::new();
-        let heard = drain(&self.speak, &mut self.buffer, |_, bytes| match Datagram::parse(bytes) {
-            Ok(Datagram::Extended(Extended::Refused(why))) => refused.push(why),
-            Ok(_) => Counters::one(&self.counters.refused_other),
-            Err(why) => count_fault(&self.counters, why.reason),
-        });
-        for why in refused {
-            self.told(Input::Refused { from, why });
-        }
-        if heard.is_err_and(|why| why.kind() == io::ErrorKind::ConnectionRefused) {
-            self.told(Input::Unreachable);
-        }
-    }
-
-    fn hear_peers(&mut self) -> bool {
-        let now = self.now();
-        let Self { peer, texts, strangers, verifier, events, buffer, counters, .. } = self;
-        let empty = drain(&texts.socket, buffer, |from, bytes| {
-            Counters::add(&counters.bytes_in, bytes.len());
-            // What is not from the directory, or not in our form, counts for nothing.
-            let mut told = |input: Input<'_>| peer.handle(now, input).unwrap_or_default();
-            let text = match Datagram::parse(bytes) {
-                Ok(Datagram::Directory(entries)) => return told(Input::Directory { from, entries }),
-                Ok(Datagram::Extended(Extended::Part(part))) => return told(Input::Part { from, part: &part }),
-                Ok(Datagram::Extended(Extended::Changes(changes))) => {
-                    return told(Input::Changes { from, changes: &changes });
-                }
-                Ok(Datagram::Extended(Extended::Refused(why))) => return told(Input::Refused { from, why }),
-                Ok(Datagram::Vanilla(text)) => Heard { text, signed: None },
-                Ok(Datagram::Extended(Extended::Text { time, text, .. })) => {
-                    Heard { text, signed: Some((time, bytes)) }
-                }
-                Ok(_) => return Counters::one(&counters.refused_other),
-                Err(why) => return count_fault(counters, why.reason),
-            };
-            let sender = peer.peer_at(from).map(|peer| Sender {
-                name: peer.name.clone(),
-                key: peer.key,
-                said: &mut peer.said,
-                time: &mut peer.time,
-            });
-            let Some(claimed) = text.claimed(now, from, sender, &mut Guard { strangers, verifier, counters }) else {
-                return;
-            };
-            if events.len() < MAX_EVENTS {
-                events.push_back(Event::Text { claimed, text: text.text.to_owned(), from });
-            } else {
-                Counters::one(&counters.dropped_in);
-            }
-        });
-        empty.unwrap_or(true)
     }
 }
 

@@ -11,7 +11,7 @@ use rumormill_wire::udp_mesh::{Datagram, UdpMeshFault};
 use super::bucket::Bucket;
 use super::keys::{Keys, UNSIGNED};
 use super::verifier::Verifier;
-use crate::Counters;
+use crate::counters::Counters;
 use crate::cut::{cut, one_line};
 
 /// Texts from one peer, a second: what legacy peers can take of each other.

@@ -11,7 +11,7 @@ use rumormill_wire::udp_mesh::extended::KEY_LEN;
 
 use super::bucket::Bucket;
 use super::keys::holds;
-use crate::Counters;
+use crate::counters::Counters;
 
 /// Signatures checked, a second: a fifth of what one core of a small machine can do. More are dropped: whoever is honest asks again.
 const CHECKS: NonZeroU32 = NonZeroU32::new(5_000).unwrap();

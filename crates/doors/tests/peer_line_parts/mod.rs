@@ -55,7 +55,7 @@ impl Yard {
         let (done, settled) = oneshot::channel();
         let line = format!("alice@c0de: {text}");
         let outgoing = Outgoing { sender: "alice".into(), text: text.into(), line, to: None, done: Some(done) };
-        self.room.give(outgoing).unwrap();
+        assert!(self.room.way_out().give(outgoing));
         settled
     }
 
@@ -87,10 +87,10 @@ pub async fn say(to: SocketAddr, message: impl AsRef<[u8]>) {
     stream.write_all(message.as_ref()).await.unwrap();
 }
 
-/// An old program's listening side.
-pub struct Old(pub TcpListener, pub SocketAddr);
+/// A legacy program's listening side.
+pub struct Legacy(pub TcpListener, pub SocketAddr);
 
-impl Old {
+impl Legacy {
     pub async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();

@@ -39,7 +39,7 @@ impl Running {
         let (done, result) = oneshot::channel();
         let line = format!("alice@c0de: {text}");
         let out = Outgoing { sender: "alice".into(), text: text.into(), line, to: None, done: Some(done) };
-        self.room.give(out).unwrap();
+        assert!(self.room.way_out().give(out));
         result
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rumormill_doors::port::MAX_INCOMING;
-use rumormill_doors::{About, BoundDoor, DoorError, Files, LetterUse, Services, Spec, SpecError, find, port};
+use rumormill_doors::{About, BoundDoor, DoorError, Files, LetterUse, Services, Spec, SpecError, find, kinds, port};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -32,6 +32,12 @@ impl Services for NodeServices {
         let (_, started) = watch::channel(Some(self.node.clone()));
         Desk::new(started, Crash::Refused)
     }
+}
+
+/// All kinds of doors, as people write them.
+#[must_use]
+pub fn door_kinds() -> Vec<&'static str> {
+    kinds::<NodeServices>().iter().map(|kind| kind.about.kind).collect()
 }
 
 /// Checks what was asked for.

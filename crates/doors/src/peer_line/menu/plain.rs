@@ -11,7 +11,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::{Arrived, MAX_ARRIVED, Open, Sent, Transport};
+use super::transport::{Arrived, MAX_ARRIVED, Open, Sent, Transport};
+use crate::counters::Counters;
+use crate::cut;
+use crate::error::DoorError;
 use crate::peer_line::config::KIND;
 use crate::peer_line::dial::Dialler;
 use crate::peer_line::hall::{Hall, Sink};
@@ -21,7 +24,7 @@ use crate::peer_line::outgoing::GOODBYE;
 use crate::peer_line::server;
 use crate::peer_line::session::Heard;
 use crate::peer_line::table::{Form, Table};
-use crate::{Counters, DoorError, Spec, cut};
+use crate::spec::Spec;
 
 /// An answer that comes later than this is not shown.
 const ANSWER: Duration = Duration::from_secs(5);

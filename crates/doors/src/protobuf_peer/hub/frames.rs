@@ -7,7 +7,7 @@ use super::super::message::Said;
 use super::super::store_and_forward::Waiting;
 use super::input::{Output, Sent};
 use super::{HANDSHAKE, Hub, MAX_LEARNED, MAX_PEERS, MAX_ROUTES, Route};
-use crate::Counters;
+use crate::counters::Counters;
 
 impl Hub {
     pub(super) fn start(&mut self, link: LinkId, id: i64, now: Timestamp) {

@@ -20,7 +20,7 @@ use super::super::link::LinkId;
 use super::super::message::Said;
 use super::super::rate::Rate;
 use super::{FLUSH, Net, Outbound, Outlet};
-use crate::Counters;
+use crate::counters::Counters;
 
 /// A peer that takes no byte for so long is dropped.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);

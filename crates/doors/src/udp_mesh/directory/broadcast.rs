@@ -17,7 +17,7 @@ use crate::udp_mesh::pacer::GAP;
 const PAUSE: Duration = Duration::from_secs(1);
 
 fn entries<'a>(members: impl Iterator<Item = &'a Member>) -> Vec<Entry<'a>> {
-    members.map(|m| entry(m.letter, m.addr, m.own.as_ref())).collect()
+    members.map(|m| entry(m.character, m.addr, m.own.as_ref())).collect()
 }
 
 impl Directory {
@@ -90,13 +90,14 @@ impl Directory {
         Some((addr, bytes))
     }
 
-    /// What legacy peers are told: everyone who has a letter.
+    /// What legacy peers are told: everyone who has a character.
     fn directory(&mut self) -> Arc<[u8]> {
         if let Some(bytes) = &self.feed.directory {
             return Arc::clone(bytes);
         }
         let mut out = Vec::new();
-        let listed = self.letters.iter().filter_map(|(letter, id)| Some((*letter, self.members.get(id)?.addr.port())));
+        let listed =
+            self.characters.iter().filter_map(|(character, id)| Some((*character, self.members.get(id)?.addr.port())));
         let encoded = encode_directory(listed, &mut out);
         debug_assert!(encoded.is_ok(), "{encoded:?}");
         let bytes: Arc<[u8]> = out.into();

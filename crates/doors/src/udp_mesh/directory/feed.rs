@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rumormill_limits::Timestamp;
-use rumormill_wire::udp_mesh::Letter;
+use rumormill_wire::udp_mesh::NameChar;
 use rumormill_wire::udp_mesh::extended::{Change, KEY_LEN, encode_changes};
 
 use super::member::{Has, Id, Member, Own, entry};
@@ -29,14 +29,14 @@ const REPEAT: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone)]
 enum Step {
-    Came(Option<Letter>, SocketAddr, Option<Own>),
+    Came(Option<NameChar>, SocketAddr, Option<Own>),
     Went(SocketAddr),
 }
 
 impl Step {
     fn change(&self) -> Change<'_> {
         match self {
-            Self::Came(letter, addr, own) => Change::Came(entry(*letter, *addr, own.as_ref())),
+            Self::Came(character, addr, own) => Change::Came(entry(*character, *addr, own.as_ref())),
             Self::Went(addr) => Change::Went(*addr),
         }
     }
@@ -100,11 +100,11 @@ impl Feed {
     }
 
     pub(super) fn came(&mut self, member: &Member) {
-        self.step(Step::Came(member.letter, member.addr, member.own.clone()), member.letter.is_some());
+        self.step(Step::Came(member.character, member.addr, member.own.clone()), member.character.is_some());
     }
 
     pub(super) fn went(&mut self, member: &Member) {
-        self.step(Step::Went(member.addr), member.letter.is_some());
+        self.step(Step::Went(member.addr), member.character.is_some());
     }
 
     fn step(&mut self, step: Step, legacy: bool) {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rumormill_wire::udp_mesh::Letter;
+use rumormill_wire::udp_mesh::NameChar;
 use rumormill_wire::udp_mesh::extended::{KEY_LEN, Refusal};
 
 /// A BIRTH of the extended form.
@@ -41,7 +41,7 @@ pub enum Input<'a> {
         /// From where.
         from: SocketAddr,
         /// Under which character.
-        letter: Letter,
+        character: NameChar,
         /// Where it takes datagrams.
         port: u16,
     },
@@ -57,7 +57,7 @@ pub enum Input<'a> {
         /// From where.
         from: SocketAddr,
         /// Under which character.
-        letter: Letter,
+        character: NameChar,
     },
     /// A KEEPALIVE of the extended form (P-U3).
     KeepAliveExtended {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rumormill_limits::Timestamp;
-use rumormill_wire::udp_mesh::Letter;
+use rumormill_wire::udp_mesh::NameChar;
 use rumormill_wire::udp_mesh::extended::{Entry, Identity, KEY_LEN};
 
 use crate::udp_mesh::bucket::Bucket;
@@ -26,7 +26,7 @@ pub(super) type Id = u64;
 #[derive(Debug)]
 pub struct Member {
     /// The character that legacy peers know it by.
-    pub letter: Option<Letter>,
+    pub character: Option<NameChar>,
     /// Where it takes datagrams.
     pub addr: SocketAddr,
     /// Legacy peers have none.
@@ -59,7 +59,7 @@ pub(super) enum Has {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Saved {
     /// Its character.
-    pub letter: Option<Letter>,
+    pub character: Option<NameChar>,
     /// Its address.
     pub addr: SocketAddr,
     /// Its key and name.
@@ -72,14 +72,14 @@ pub struct Saved {
 
 impl Member {
     pub(super) fn new(
-        letter: Option<Letter>,
+        character: Option<NameChar>,
         addr: SocketAddr,
         own: Option<Own>,
         birth: Option<SocketAddr>,
         now: Timestamp,
     ) -> Self {
         Self {
-            letter,
+            character,
             addr,
             own,
             birth,
@@ -108,20 +108,20 @@ impl Member {
     /// Its name, as it is shown.
     #[must_use]
     pub fn name(&self) -> String {
-        match (&self.own, self.letter) {
+        match (&self.own, self.character) {
             (Some(own), _) => own.name.clone(),
-            (None, Some(letter)) => letter.to_string(),
+            (None, Some(character)) => character.to_string(),
             (None, None) => String::new(),
         }
     }
 
     pub(super) fn saved(&self) -> Saved {
-        let (letter, addr, birth, time) = (self.letter, self.addr, self.birth, self.time);
-        Saved { letter, addr, own: self.own.clone(), birth, time }
+        let (character, addr, birth, time) = (self.character, self.addr, self.birth, self.time);
+        Saved { character, addr, own: self.own.clone(), birth, time }
     }
 }
 
 /// An entry of the extended form.
-pub(super) fn entry(letter: Option<Letter>, addr: SocketAddr, own: Option<&Own>) -> Entry<'_> {
-    Entry { letter, addr, identity: own.map(|own| Identity { key: own.key, name: &own.name }) }
+pub(super) fn entry(character: Option<NameChar>, addr: SocketAddr, own: Option<&Own>) -> Entry<'_> {
+    Entry { character, addr, identity: own.map(|own| Identity { key: own.key, name: &own.name }) }
 }

@@ -12,8 +12,8 @@ impl Directory {
     pub(super) fn insert(&mut self, now: Timestamp, member: Member) {
         let id = self.next_id;
         self.next_id = self.next_id.saturating_add(1);
-        if let Some(letter) = member.letter {
-            self.letters.insert(letter, id);
+        if let Some(character) = member.character {
+            self.characters.insert(character, id);
             self.ports.insert(member.addr.port(), id);
             self.lent = self.lent.saturating_add(usize::from(member.own.is_some()));
         }
@@ -31,8 +31,8 @@ impl Directory {
 
     pub(super) fn remove(&mut self, now: Timestamp, id: Id) {
         let Some(member) = self.members.remove(&id) else { return };
-        if let Some(letter) = member.letter {
-            self.letters.remove(&letter);
+        if let Some(character) = member.character {
+            self.characters.remove(&character);
             self.ports.remove(&member.addr.port());
             self.lent = self.lent.saturating_sub(usize::from(member.own.is_some()));
         }
@@ -54,17 +54,18 @@ impl Directory {
         self.feed.mark(now, self.members.len());
     }
 
-    /// Ports, letters and addresses that the members hold, for tests: each index says the same.
+    /// Ports, characters and addresses that the members hold, for tests: each index says the same.
     #[doc(hidden)]
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        let letters: BTreeSet<_> = self.members.values().filter_map(|m| m.letter).collect();
-        let ports: BTreeSet<_> = self.members.values().filter(|m| m.letter.is_some()).map(|m| m.addr.port()).collect();
+        let characters: BTreeSet<_> = self.members.values().filter_map(|m| m.character).collect();
+        let ports: BTreeSet<_> =
+            self.members.values().filter(|m| m.character.is_some()).map(|m| m.addr.port()).collect();
         let names = self.members.values().filter(|m| m.own.is_some()).count();
         let births = self.members.values().filter(|m| m.own.is_some() && m.birth.is_some()).count();
-        letters.len() == self.letters.len()
+        characters.len() == self.characters.len()
             && ports.len() == self.ports.len()
-            && letters.len() == ports.len()
+            && characters.len() == ports.len()
             && names == self.names.len()
             && births == self.births.len()
             && self.addrs.len() == self.members.len()

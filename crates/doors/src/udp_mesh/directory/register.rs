@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use rumormill_limits::Timestamp;
-use rumormill_wire::udp_mesh::Letter;
+use rumormill_wire::udp_mesh::NameChar;
 use rumormill_wire::udp_mesh::extended::Refusal;
 
 use super::Directory;
@@ -22,9 +22,15 @@ pub(super) enum Pending {
 
 impl Directory {
     /// A legacy BIRTH.
-    pub(super) fn birth(&mut self, now: Timestamp, from: SocketAddr, letter: Letter, port: u16) -> Result<(), Reject> {
+    pub(super) fn birth(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        character: NameChar,
+        port: u16,
+    ) -> Result<(), Reject> {
         let addr = SocketAddr::new(from.ip(), port);
-        let holder = self.letters.get(&letter).and_then(|id| self.members.get_mut(id));
+        let holder = self.characters.get(&character).and_then(|id| self.members.get_mut(id));
         if let Some(holder) = holder.filter(|m| m.own.is_none() && m.addr == addr) {
             // From elsewhere too: a port has one process, so it was ended and started again before it was missed.
             holder.again = holder.birth.filter(|birth| *birth != from).map(|_| (from, now));
@@ -32,13 +38,13 @@ impl Directory {
             self.feed.mark_legacy(now, self.members.len());
             return Ok(());
         }
-        let free = self.letter_free(letter, addr).and_then(|()| self.place_for(addr.ip()));
+        let free = self.character_free(character, addr).and_then(|()| self.place_for(addr.ip()));
         if let Err(why) = free {
             // The members get the directory again, as they do from the legacy server.
             self.feed.mark_legacy(now, self.members.len());
-            return Err(Reject { why, tell: self.rejected.again(from, letter, port) });
+            return Err(Reject { why, tell: self.rejected.again(from, character, port) });
         }
-        self.join(now, Member::new(Some(letter), addr, None, Some(from), now));
+        self.join(now, Member::new(Some(character), addr, None, Some(from), now));
         Ok(())
     }
 
@@ -63,9 +69,11 @@ impl Directory {
                 _ => Err(Reject::told(Refusal::Port)),
             };
         }
-        let only = claim.name.chars().next().filter(|c| claim.name.len() == c.len_utf8()).and_then(Letter::new);
-        let letter = match only {
-            Some(letter) => self.letter_free(letter, claim.addr).map(|()| Some(letter)).map_err(Reject::told)?,
+        let only = claim.name.chars().next().filter(|c| claim.name.len() == c.len_utf8()).and_then(NameChar::new);
+        let character = match only {
+            Some(character) => {
+                self.character_free(character, claim.addr).map(|()| Some(character)).map_err(Reject::told)?
+            }
             None => self.lend(claim.name, claim.addr),
         };
         self.place_for(claim.addr.ip()).map_err(Reject::told)?;
@@ -76,7 +84,7 @@ impl Directory {
             return Ok(());
         }
         let own = Own { key: claim.key, name: claim.name.to_owned() };
-        let member = Member::new(letter, claim.addr, Some(own), Some(from), now);
+        let member = Member::new(character, claim.addr, Some(own), Some(from), now);
         self.join(now, Member { time: claim.time, ..member });
         Ok(())
     }
@@ -125,10 +133,10 @@ impl Directory {
     }
 
     /// A legacy KEEPALIVE.
-    pub(super) fn keepalive(&mut self, now: Timestamp, from: SocketAddr, letter: Letter) -> Result<(), Reject> {
+    pub(super) fn keepalive(&mut self, now: Timestamp, from: SocketAddr, character: NameChar) -> Result<(), Reject> {
         // The first of two has this long to show that it lives: more than a heartbeat, less than the silence.
         let wait = self.limits.look.saturating_mul(3).checked_div(2).unwrap_or_default();
-        let member = self.letters.get(&letter).and_then(|id| self.members.get_mut(id));
+        let member = self.characters.get(&character).and_then(|id| self.members.get_mut(id));
         let beats = member.is_some_and(|member| member.beats(now, from, wait));
         if beats { Ok(()) } else { Err(Reject::silent(Refusal::Unknown)) }
     }
@@ -173,8 +181,8 @@ impl Directory {
         self.insert(now, member);
     }
 
-    pub(super) fn letter_free(&self, letter: Letter, addr: SocketAddr) -> Result<(), Refusal> {
-        if self.letters.contains_key(&letter) {
+    pub(super) fn character_free(&self, character: NameChar, addr: SocketAddr) -> Result<(), Refusal> {
+        if self.characters.contains_key(&character) {
             return Err(Refusal::Name);
         }
         let port_taken = self.ports.contains_key(&addr.port()) || self.addrs.contains_key(&addr);
@@ -188,11 +196,11 @@ impl Directory {
     }
 
     /// The character by which legacy peers see a member of the extended form, where they can reach it and there is one (P-U9).
-    fn lend(&self, name: &str, addr: SocketAddr) -> Option<Letter> {
+    fn lend(&self, name: &str, addr: SocketAddr) -> Option<NameChar> {
         if self.lent >= MAX_LENT || addr.ip() != self.limits.home || self.ports.contains_key(&addr.port()) {
             return None;
         }
-        let wished = name.chars().filter_map(Letter::new).filter(|l| *l != Letter::BLANK);
-        wished.chain(('a'..='z').filter_map(Letter::new)).find(|l| !self.letters.contains_key(l))
+        let wished = name.chars().filter_map(NameChar::new).filter(|l| *l != NameChar::BLANK);
+        wished.chain(('a'..='z').filter_map(NameChar::new)).find(|l| !self.characters.contains_key(l))
     }
 }

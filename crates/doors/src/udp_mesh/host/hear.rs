@@ -12,8 +12,9 @@ use super::super::socket::drain;
 use super::super::texts::{Guard, Heard, Sender, count_fault};
 use super::super::verifier::Verifier;
 use super::Host;
+use crate::counters::Counters;
+use crate::port::Incoming;
 use crate::port::IntoRoom;
-use crate::{Counters, Incoming};
 
 impl Host {
     pub(super) fn hear_members(&mut self, counters: &Counters) -> bool {
@@ -80,11 +81,11 @@ impl Hearing<'_> {
     fn hear(&mut self) -> Option<Refusal> {
         let from = self.from;
         let input = match Datagram::parse(self.bytes) {
-            Ok(Datagram::Birth { name: letter, port }) => Input::Birth { from, letter, port },
+            Ok(Datagram::Birth { name: character, port }) => Input::Birth { from, character, port },
             Ok(Datagram::Extended(Extended::Birth { time, key, addr, name, .. })) => {
                 Input::Claim { from, claim: Claim { time, key, addr, name } }
             }
-            Ok(Datagram::KeepAlive(letter)) => Input::KeepAlive { from, letter },
+            Ok(Datagram::KeepAlive(character)) => Input::KeepAlive { from, character },
             Ok(Datagram::Extended(Extended::KeepAlive { version })) => Input::KeepAliveExtended { from, version },
             Ok(Datagram::Extended(Extended::Leave { time, .. })) => Input::Leave { from, time },
             Ok(_) => {

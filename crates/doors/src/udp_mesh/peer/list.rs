@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use rumormill_wire::udp_mesh::Letter;
+use rumormill_wire::udp_mesh::NameChar;
 use rumormill_wire::udp_mesh::extended::{Change, Changes, Entry, KEY_LEN, Part};
 
 use crate::udp_mesh::bucket::Bucket;
@@ -35,8 +35,8 @@ pub(super) struct List {
 }
 
 fn known(entry: &Entry<'_>) -> Known {
-    let letter = entry.letter.map(|letter| letter.to_string()).unwrap_or_default();
-    let name = entry.identity.map_or(letter, |identity| identity.name.to_owned());
+    let character = entry.character.map(|character| character.to_string()).unwrap_or_default();
+    let name = entry.identity.map_or(character, |identity| identity.name.to_owned());
     Known { name, key: entry.identity.map(|identity| identity.key), said: Bucket::default(), time: 0 }
 }
 
@@ -63,11 +63,11 @@ impl List {
     }
 
     /// A legacy directory: names and ports.
-    pub(super) fn replace_legacy(&mut self, ip: IpAddr, own: u16, entries: impl Iterator<Item = (Letter, u16)>) {
+    pub(super) fn replace_legacy(&mut self, ip: IpAddr, own: u16, entries: impl Iterator<Item = (NameChar, u16)>) {
         let others = entries.filter(|(_, port)| *port != own);
-        let table = others.map(|(letter, port)| {
+        let table = others.map(|(character, port)| {
             let addr = SocketAddr::new(ip, port);
-            (addr, known(&Entry { letter: Some(letter), addr, identity: None }))
+            (addr, known(&Entry { character: Some(character), addr, identity: None }))
         });
         self.replace(table.collect());
     }

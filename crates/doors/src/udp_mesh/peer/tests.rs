@@ -39,7 +39,7 @@ fn run(peer: &mut Peer, from: u64, to: u64) -> Vec<(u64, Output)> {
 
 fn hear(peer: &mut Peer, now: u64, from: SocketAddr, entries: &[(char, u16)]) {
     let mut bytes = Vec::new();
-    let entries = entries.iter().map(|(name, port)| (Letter::new(*name).unwrap(), *port));
+    let entries = entries.iter().map(|(name, port)| (NameChar::new(*name).unwrap(), *port));
     encode_directory(entries, &mut bytes).unwrap();
     let Ok(Datagram::Directory(entries)) = Datagram::parse(&bytes) else { panic!("no directory") };
     // From a stranger it is rejected.
@@ -156,7 +156,7 @@ fn a_refusal_is_told_once_and_disconnect_is_silence() {
 }
 
 fn entry(port: u16, key: u8, name: &str) -> Entry<'_> {
-    Entry { letter: None, addr: at(port), identity: Some(Identity { key: [key; 32], name }) }
+    Entry { character: None, addr: at(port), identity: Some(Identity { key: [key; 32], name }) }
 }
 
 fn part(peer: &mut Peer, now: u64, version: u64, total: u32, offset: u32, entries: &[Entry<'_>]) {
