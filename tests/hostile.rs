@@ -38,8 +38,9 @@ use ways::Way;
 const MEMORY: u64 = 64 << 20;
 /// What the node's log may grow by in a minute.
 const LOG: u64 = 1 << 20;
-/// A member's daily allowance in bytes of bundles, and what the store's indexes and its write-ahead log add to it.
-const DISK: u64 = (64 << 20) + (64 << 20);
+/// A member's daily allowance, in which pages and indexes are counted; the bound of the store's write-ahead log; and what comes at once
+/// with the last group, with the files beside the store and with what honest members say meanwhile.
+const DISK: u64 = (64 << 20) + (20 << 20) + (4 << 20);
 
 fn long() -> bool {
     std::env::var_os("RUMORMILL_TEST_LONG").is_some()
@@ -208,6 +209,7 @@ ways! {
     proofs_whose_place_falls_and_falls: FallingPlaces,
     incarnations_without_end: Incarnations,
     as_many_bytes_as_its_links_take: Bytes,
+    as_many_small_bundles_as_its_links_take: SmallBundles,
     claims_without_messages: Claims,
     revocation_lists_that_are_none: Lists,
     certificates_of_nobody: Certificates,

@@ -18,6 +18,7 @@ pub enum Way {
     FallingPlaces,
     Incarnations,
     Bytes,
+    SmallBundles,
     Claims,
     Lists,
     Certificates,
@@ -36,7 +37,11 @@ impl Way {
             Self::ProofsFromNothing => proofs_from_nothing(m, to).await,
             Self::FallingPlaces => falling_places(m, to).await,
             Self::Incarnations => incarnations(m, to).await,
-            Self::Bytes => bytes(m, to).await,
+            Self::Bytes => {
+                let text = vec![b'x'; 31_000];
+                bytes(m, to, &[("noise", &text), ("noise", &text)]).await;
+            }
+            Self::SmallBundles => bytes(m, to, &[("", b"")]).await,
             Self::Claims => claims(m, to).await,
             Self::Lists => again_and_again(m, to, |_| raw_frame(kind::REVOKED, &[7])).await,
             Self::Certificates => again_and_again(m, to, certificate).await,
@@ -96,14 +101,16 @@ async fn incarnations(m: &Mallory, to: SocketAddr) {
     }
 }
 
-async fn bytes(m: &Mallory, to: SocketAddr) {
+/// One chain of bundles with these messages.
+async fn bytes(m: &Mallory, to: SocketAddr, messages: &[(&str, &[u8])]) {
     let mut link = m.link(to).await;
     link.send(to, &m.introduction()).await;
-    let (text, mut last, mut first) = (vec![b'x'; 31_000], Digest::ZERO, 1);
+    let (mut last, mut first, mut clock) = (Digest::ZERO, 1, now_us());
     loop {
-        let next = m.bundle(m.origin(1), first, last, now_us(), &[("noise", &text), ("noise", &text)]);
+        clock = now_us().max(clock + messages.len() as u64);
+        let next = m.bundle(m.origin(1), first, last, clock, messages);
         link.send(to, &next.rumor).await;
-        (last, first) = (next.digest, first + 2);
+        (last, first) = (next.digest, first + messages.len() as u64);
     }
 }
 

@@ -104,7 +104,8 @@ impl Door for Classroom {
     }
 
     async fn run<S: Services>(self, port: Port, services: S) {
-        self.serve(port, services.chat()).await;
+        let chat = services.chat(&port.counters);
+        self.serve(port, chat).await;
     }
 }
 
@@ -132,8 +133,7 @@ async fn serve_within<C: Chat>(listener: TcpListener, chat: C, counters: Arc<Cou
         let (chat, counters) = (chat.clone(), Arc::clone(&counters));
         let starter = getppid();
         tokio::spawn(async move {
-            let (pending, has_warned, reply_deadline) = (Vec::new(), false, patience.reply);
-            let session = Session { stream, seat, chat: chat.clone(), pending, counters, has_warned, reply_deadline };
+            let session = Session::new(stream, seat, chat.clone(), counters, patience.reply);
             if let Err(why) = session.run().await {
                 debug!(%why, "control connection ended");
             }

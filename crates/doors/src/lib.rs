@@ -10,12 +10,12 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub mod classroom;
-pub mod counters;
+mod counters;
 pub mod cut;
 mod door;
 mod error;
 mod http;
-pub mod limits;
+mod limits;
 mod lines;
 pub mod listen;
 pub mod peer_line;

@@ -5,19 +5,19 @@
 //! asks who is online. [`menu`] is the same chat for a person.
 
 mod config;
-pub mod dial;
-pub mod hall;
-pub mod listener;
+mod dial;
+mod hall;
+mod listener;
 pub mod menu;
-pub mod online;
-pub mod outbox;
+mod online;
+mod outbox;
 mod outgoing;
-pub mod server;
-pub mod session;
+mod server;
+mod session;
 pub mod table;
 mod talk;
 mod turn;
-pub mod twin;
+mod twin;
 mod useful;
 
 use std::net::{IpAddr, SocketAddr};

@@ -16,12 +16,12 @@ mod generate;
 #[rustfmt::skip]
 #[allow(clippy::all, missing_docs, unused_qualifications, unreachable_pub, unnameable_types, reason = "made by prost-build")]
 mod generated;
-pub mod hub;
-pub mod link;
+mod hub;
+mod link;
 pub mod message;
 mod net;
-pub mod rate;
-pub mod store_and_forward;
+mod rate;
+mod store_and_forward;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,11 +42,12 @@ use crate::spec::{Spec, SpecError};
 use crate::take::Taker;
 
 pub use config::{Config, KIND, MAX_ID, random_id};
+pub use hub::{MAX_NEW, MAX_PEERS};
 
 /// A host answers our call within this time.
 const DIAL: Duration = Duration::from_secs(5);
 /// Connections, those that are just being closed among them.
-const MAX_TASKS: usize = hub::MAX_NEW + hub::MAX_PEERS + 64;
+const MAX_TASKS: usize = MAX_NEW + MAX_PEERS + 64;
 
 /// Bound, not yet serving.
 #[derive(Debug)]

@@ -2,6 +2,9 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::counters::Counters;
 
 /// All of it. A door takes what it needs.
 pub trait Services: Clone + Send + Sync + 'static {
@@ -13,8 +16,8 @@ pub trait Services: Clone + Send + Sync + 'static {
     /// Where letters are left and wait; there for doors that need it ([`crate::LetterUse::Needed`]).
     fn letters(&self) -> Option<Self::Letters>;
 
-    /// The chat, as the node itself.
-    fn chat(&self) -> Self::Chat;
+    /// The chat, as the node itself; what becomes of its messages later is counted where the door counts.
+    fn chat(&self, counters: &Arc<Counters>) -> Self::Chat;
 }
 
 /// A letter that waits.

@@ -1,5 +1,7 @@
 //! The list of kinds, as a node sees it.
 
+use std::sync::Arc;
+
 use super::*;
 
 /// A node without letters and without a chat.
@@ -12,7 +14,7 @@ impl Services for Nothing {
     fn letters(&self) -> Option<Self> {
         None
     }
-    fn chat(&self) -> Self {
+    fn chat(&self, _: &Arc<Counters>) -> Self {
         Self
     }
 }

@@ -20,6 +20,7 @@ pub mod chain;
 pub mod checks;
 pub mod clock;
 pub mod config;
+pub mod cost;
 mod engine;
 pub mod frontier;
 pub mod greed;

@@ -19,17 +19,31 @@ pub(super) const MAX_PENDING: usize = 1_024;
 
 /// One client.
 pub(super) struct Session<C> {
-    pub(super) stream: TcpStream,
-    pub(super) seat: Seat,
-    pub(super) chat: C,
-    pub(super) pending: Vec<Durable>,
-    pub(super) counters: Arc<Counters>,
+    stream: TcpStream,
+    seat: Seat,
+    chat: C,
+    pending: Vec<Durable>,
+    counters: Arc<Counters>,
     /// That a line was not UTF-8 stands in the log.
-    pub(super) has_warned: bool,
-    pub(super) reply_deadline: Duration,
+    has_warned: bool,
+    /// Why a message was not taken, as it was said last.
+    refused: String,
+    reply_deadline: Duration,
 }
 
 impl<C: Chat> Session<C> {
+    /// A client that has a place.
+    pub(super) fn new(
+        stream: TcpStream,
+        seat: Seat,
+        chat: C,
+        counters: Arc<Counters>,
+        reply_deadline: Duration,
+    ) -> Self {
+        let (pending, has_warned, refused) = (Vec::new(), false, String::new());
+        Self { stream, seat, chat, pending, counters, has_warned, refused, reply_deadline }
+    }
+
     pub(super) async fn run(mut self) -> std::io::Result<()> {
         self.stream.set_nodelay(true)?;
         let mut buffer = Vec::with_capacity(4_096);
@@ -88,7 +102,11 @@ impl<C: Chat> Session<C> {
                     }
                     Err(why) => {
                         Counters::one(&self.counters.dropped_in);
-                        warn!("control port: a message was not taken: {why}");
+                        // Said once for each reason; further ones of this connection are only counted.
+                        if why != self.refused {
+                            warn!("control port: a message was not taken: {why}");
+                            self.refused = why;
+                        }
                     }
                 }
             }

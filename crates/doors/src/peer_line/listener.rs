@@ -17,7 +17,7 @@ const PORT_TRIES: usize = 16;
 
 /// Sockets that are bound.
 #[derive(Debug)]
-pub struct Listener {
+pub(super) struct Listener {
     /// Where messages come in.
     pub tcp: TcpListener,
     /// Where the question comes in; may be missing where another program has that port.
@@ -31,7 +31,7 @@ impl Listener {
     ///
     /// # Errors
     /// The port is taken, or not ours to take.
-    pub async fn bind(addr: SocketAddr, share: bool, both: bool) -> Result<Self, DoorError> {
+    pub(super) async fn bind(addr: SocketAddr, share: bool, both: bool) -> Result<Self, DoorError> {
         let failed = |why| DoorError::io(KIND, "listen on", addr)(why);
         let mut tries = 0;
         loop {

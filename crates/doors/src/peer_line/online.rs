@@ -15,7 +15,7 @@ use crate::counters::Counters;
 use crate::limits::ByAddress;
 
 /// How many times longer than the question an answer to a stranger may be.
-pub const FACTOR: usize = 5;
+pub(super) const FACTOR: usize = 5;
 /// Questions of one address in a second, loopback aside; and at once.
 const PER_S: NonZeroU32 = NonZeroU32::new(10).unwrap();
 const BURST: NonZeroU32 = NonZeroU32::new(20).unwrap();
@@ -29,7 +29,7 @@ struct Known {
 }
 
 /// Answers until the task is dropped.
-pub async fn serve<S: Sink>(socket: &UdpSocket, hall: Hall<S>) {
+pub(super) async fn serve<S: Sink>(socket: &UdpSocket, hall: Hall<S>) {
     let by_address = ByAddress::new(PER_S, BURST);
     let mut known = Known { version: u64::MAX, addresses: Vec::new() };
     let mut buffer = [0; DATAGRAM];

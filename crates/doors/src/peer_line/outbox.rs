@@ -17,18 +17,18 @@ use rumormill_limits::Timestamp;
 use super::table::Table;
 use super::twin::same;
 
-pub use input::{Dial, Input, Output, Reject};
+pub(super) use input::{Dial, Input, Output, Reject};
 
 /// Connections that are being made at once.
-pub const MAX_DIALS: usize = 32;
+pub(super) const MAX_DIALS: usize = 32;
 /// Those of them to peers that never answered, or did not the last time: the others never wait for these.
-pub const MAX_DOUBTFUL: usize = 16;
+pub(super) const MAX_DOUBTFUL: usize = 16;
 /// Messages that wait for one peer. Beyond that they are dropped.
-pub const MAX_QUEUE: usize = 64;
+pub(super) const MAX_QUEUE: usize = 64;
 /// Messages that wait for all peers together.
-pub const MAX_WAITING: usize = 8_192;
+pub(super) const MAX_WAITING: usize = 8_192;
 /// How often the message at launch is tried.
-pub const MAX_TRIES: u32 = 6;
+pub(super) const MAX_TRIES: u32 = 6;
 
 #[derive(Debug)]
 struct Contact {
@@ -52,7 +52,7 @@ struct Busy {
 
 /// The queues.
 #[derive(Debug)]
-pub struct Outbox {
+pub(super) struct Outbox {
     queues: BTreeMap<SocketAddr, VecDeque<(u64, Arc<str>)>>,
     turn: VecDeque<SocketAddr>,
     busy: BTreeMap<SocketAddr, Busy>,
@@ -67,7 +67,7 @@ pub struct Outbox {
 impl Outbox {
     /// Each contact is to get `greeting`; `retry` is the pause after the first failure, which doubles.
     #[must_use]
-    pub fn new(contacts: &[SocketAddr], greeting: &str, retry: Duration) -> Self {
+    pub(super) fn new(contacts: &[SocketAddr], greeting: &str, retry: Duration) -> Self {
         let contacts = contacts.iter().map(|addr| Contact { addr: *addr, tries: 0, due: Some(Timestamp::ZERO) });
         Self {
             contacts: contacts.collect(),
@@ -86,7 +86,7 @@ impl Outbox {
     ///
     /// # Errors
     /// It contradicts what happened before; nothing has changed.
-    pub fn handle(&mut self, now: Timestamp, input: Input<'_>) -> Result<(), Reject> {
+    pub(super) fn handle(&mut self, now: Timestamp, input: Input<'_>) -> Result<(), Reject> {
         match input {
             Input::Send { id, only, text, table } => return self.send(id, only, text, table),
             Input::Ready { table } | Input::Timeout { table } => {
@@ -101,13 +101,13 @@ impl Outbox {
     }
 
     /// What is to be done; to be drained until `None`.
-    pub fn poll_output(&mut self) -> Option<Output> {
+    pub(super) fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
     /// When [`Input::Timeout`] is due.
     #[must_use]
-    pub fn next_timeout(&self) -> Option<Timestamp> {
+    pub(super) fn next_timeout(&self) -> Option<Timestamp> {
         let busy = |contact: &&Contact| self.busy.keys().any(|addr| same(*addr, contact.addr));
         self.contacts.iter().filter(|contact| !busy(contact)).filter_map(|contact| contact.due).min()
     }
@@ -206,14 +206,14 @@ impl Outbox {
     }
 
     /// Whether nothing waits and nothing is on its way.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
         self.waiting == 0 && self.busy.is_empty()
     }
 
     /// Messages that wait, once for each peer.
     #[must_use]
-    pub fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
 }

@@ -20,9 +20,9 @@ use crate::limits::ByAddress;
 use crate::take::Taker;
 
 /// Connections at once.
-pub const MAX_CONNECTIONS: usize = 256;
+pub(super) const MAX_CONNECTIONS: usize = 256;
 /// Connections at once from one address, loopback aside.
-pub const MAX_BY_ADDRESS: usize = 32;
+pub(super) const MAX_BY_ADDRESS: usize = 32;
 /// So long a new connection has its place for sure. With all places taken by such, the next one waits unaccepted.
 const GRACE: Duration = Duration::from_millis(200);
 /// New connections of one address in a second, loopback aside; and at once.
@@ -45,7 +45,7 @@ struct Places<S> {
 }
 
 /// Takes connections until the task is dropped.
-pub async fn serve<S: Sink>(listener: TcpListener, hall: Hall<S>) {
+pub(super) async fn serve<S: Sink>(listener: TcpListener, hall: Hall<S>) {
     let by_address = ByAddress::new(PER_S, BURST);
     let counters = Arc::clone(&hall.counters);
     let taker = Taker::new(&listener, "peer-line", &counters);

@@ -22,18 +22,18 @@ use super::message::Said;
 use super::store_and_forward::{StoreAndForward, Waiting};
 use crate::counters::Counters;
 
-pub use input::{Input, Output, Reject, Sent};
+pub(super) use input::{Input, Output, Reject, Sent};
 
 /// Connections that have not yet said who they are.
 pub const MAX_NEW: usize = 64;
 /// Peers with a link of their own.
 pub const MAX_PEERS: usize = 128;
 /// Ids that one peer may announce.
-pub const MAX_LEARNED: usize = 256;
+pub(super) const MAX_LEARNED: usize = 256;
 /// Ids that are known.
-pub const MAX_ROUTES: usize = 640;
+pub(super) const MAX_ROUTES: usize = 640;
 /// A connection says who it is, or is answered, within this time.
-pub const HANDSHAKE: Duration = Duration::from_secs(10);
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Newcomers that the others are told of: at once, and then one for each [`NEWS_EVERY_US`] microseconds. Who comes in a flood of
 /// newcomers beyond that is known to us alone.
 const MAX_NEWS: u32 = 256;
@@ -47,7 +47,7 @@ struct Route {
 
 /// The machine.
 #[derive(Debug)]
-pub struct Hub {
+pub(super) struct Hub {
     id: i64,
     links: BTreeMap<LinkId, Link>,
     routes: BTreeMap<i64, Route>,
@@ -63,7 +63,7 @@ pub struct Hub {
 impl Hub {
     /// Nobody is there yet.
     #[must_use]
-    pub fn new(id: i64, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(id: i64, counters: Arc<Counters>) -> Self {
         Self {
             id,
             links: BTreeMap::new(),
@@ -80,7 +80,7 @@ impl Hub {
     ///
     /// # Errors
     /// There is no such link, or nobody to send to; nothing has changed.
-    pub fn handle(&mut self, now: Timestamp, input: Input<'_>) -> Result<(), Reject> {
+    pub(super) fn handle(&mut self, now: Timestamp, input: Input<'_>) -> Result<(), Reject> {
         match input {
             Input::Opened { link, address, called } => return self.opened(link, address, called, now),
             Input::Frame { link, said } => return self.frame(link, said, now),
@@ -110,13 +110,13 @@ impl Hub {
     }
 
     /// What is to be done; to be drained until `None`.
-    pub fn poll_output(&mut self) -> Option<Output> {
+    pub(super) fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
     /// When [`Input::Timeout`] is due.
     #[must_use]
-    pub fn next_timeout(&self) -> Option<Timestamp> {
+    pub(super) fn next_timeout(&self) -> Option<Timestamp> {
         let handshake = self.handshakes.first().map(|(at, _)| *at);
         handshake.into_iter().chain(self.stored.next_timeout()).min()
     }
@@ -171,33 +171,27 @@ impl Hub {
         }
     }
 
-    /// Our id.
-    #[must_use]
-    pub fn id(&self) -> i64 {
-        self.id
-    }
-
     /// Each known id with the peer that leads to it, which may be itself.
     #[must_use]
-    pub fn table(&self) -> Vec<(i64, i64)> {
+    pub(super) fn table(&self) -> Vec<(i64, i64)> {
         let via = |route: &Route| self.links.get(&route.link).and_then(Link::peer);
         self.routes.iter().filter_map(|(id, route)| Some((*id, via(route)?))).collect()
     }
 
     /// What is stored until its receiver is there.
-    pub fn buffer(&self) -> impl Iterator<Item = &Waiting> {
+    pub(super) fn buffer(&self) -> impl Iterator<Item = &Waiting> {
         self.stored.iter()
     }
 
     /// Connections.
-    #[must_use]
-    pub fn links(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn links(&self) -> usize {
         self.links.len()
     }
 
     /// Whether a link is still ours.
     #[must_use]
-    pub fn is_open(&self, link: LinkId) -> bool {
+    pub(super) fn is_open(&self, link: LinkId) -> bool {
         self.links.contains_key(&link)
     }
 

@@ -29,23 +29,23 @@ pub enum Said {
     Refused,
     /// Somebody can be reached.
     Join {
-        /// Who.
+        /// The id that can be reached.
         id: i64,
-        /// By way of whom.
+        /// The id of whoever says so.
         via: i64,
     },
     /// Somebody has gone.
     Leave {
-        /// Who.
+        /// The id that has gone.
         id: i64,
     },
     /// A text.
     Text {
-        /// From whom.
+        /// The id of its author, as claimed.
         from: i64,
-        /// To whom.
+        /// The id that it is for.
         to: i64,
-        /// What.
+        /// What it says.
         text: String,
     },
 }

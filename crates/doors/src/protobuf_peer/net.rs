@@ -125,11 +125,11 @@ impl Net {
     }
 
     /// Feeds the hub and does what it says.
-    fn told(&self, input: Input<'_>, receipt: Option<&Arc<Receipt>>) -> Result<Led, Reject> {
-        self.told_in(&mut self.state(), input, receipt)
+    fn feed(&self, input: Input<'_>, receipt: Option<&Arc<Receipt>>) -> Result<Led, Reject> {
+        self.feed_in(&mut self.state(), input, receipt)
     }
 
-    fn told_in(&self, state: &mut State, input: Input<'_>, receipt: Option<&Arc<Receipt>>) -> Result<Led, Reject> {
+    fn feed_in(&self, state: &mut State, input: Input<'_>, receipt: Option<&Arc<Receipt>>) -> Result<Led, Reject> {
         state.hub.handle(Timestamp::at(self.began.elapsed()), input)?;
         let mut led = Led::default();
         while let Some(output) = state.hub.poll_output() {
@@ -186,7 +186,7 @@ impl Net {
             Counters::one(&self.counters.cut);
             info!("protobuf-peer: a message of {} bytes was cut to {}", outgoing.line.len(), text.len());
         }
-        let led = self.told(Input::Broadcast { text: &text }, Some(&receipt));
+        let led = self.feed(Input::Broadcast { text: &text }, Some(&receipt));
         if led.map_or(0, |led| led.receivers) == 0 {
             Counters::one(&self.counters.dropped_out);
         }
@@ -194,7 +194,7 @@ impl Net {
 
     /// A message to one id, from the console.
     pub(super) fn send(&self, to: i64, text: String) -> Result<Sent, Reject> {
-        Ok(self.told(Input::Send { to, text }, None)?.sent.unwrap_or(Sent::Dropped))
+        Ok(self.feed(Input::Send { to, text }, None)?.sent.unwrap_or(Sent::Dropped))
     }
 
     /// Each known id with the peer that leads to it.
@@ -209,7 +209,7 @@ impl Net {
 
     /// The time of [`Net::due`] has come.
     pub(super) fn timeout(&self) {
-        let _ = self.told(Input::Timeout, None);
+        let _ = self.feed(Input::Timeout, None);
     }
 
     /// Every connection ends once what waits there is written.

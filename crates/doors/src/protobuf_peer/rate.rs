@@ -5,13 +5,13 @@ use std::time::Duration;
 use rumormill_limits::Timestamp;
 
 /// Frames read a second.
-pub const FRAMES_PER_S: u32 = 500;
+pub(super) const FRAMES_PER_S: u32 = 500;
 /// Frames read at once: a host hands over all it kept.
-pub const BURST: u32 = 1_500;
+pub(super) const BURST: u32 = 1_500;
 
 /// One connection's share.
 #[derive(Debug)]
-pub struct Rate {
+pub(super) struct Rate {
     /// The time at which all that was read would have come at the full rate; never long ago.
     due: Timestamp,
 }
@@ -21,12 +21,12 @@ impl Rate {
 
     /// A connection that begins now.
     #[must_use]
-    pub fn new(now: Timestamp) -> Self {
+    pub(super) fn new(now: Timestamp) -> Self {
         Self { due: now }
     }
 
     /// Counts one frame; how long to wait before it, if at all.
-    pub fn frame(&mut self, now: Timestamp) -> Option<Duration> {
+    pub(super) fn frame(&mut self, now: Timestamp) -> Option<Duration> {
         self.due = self.due.max(now).after(Self::EACH);
         let free = now.after(Self::EACH.saturating_mul(BURST));
         Some(self.due.elapsed(free)).filter(|wait| !wait.is_zero())

@@ -7,19 +7,19 @@ use std::time::Duration;
 use rumormill_limits::Timestamp;
 
 /// Messages kept in all.
-pub const MAX_KEPT: usize = 1_024;
+pub(super) const MAX_KEPT: usize = 1_024;
 /// Bytes of their texts.
-pub const MAX_KEPT_BYTES: usize = 2 * 1_024 * 1_024;
+pub(super) const MAX_KEPT_BYTES: usize = 2 * 1_024 * 1_024;
 /// Messages kept for one id.
-pub const MAX_KEPT_FOR_ID: usize = 64;
+pub(super) const MAX_KEPT_FOR_ID: usize = 64;
 /// What a place costs beside its text, in bytes.
 const PLACE: usize = 64;
 /// A message waits for so long: a receiver that is restarted gets it, and nobody gets yesterday's.
-pub const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
+pub(super) const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// A message that waits for its receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
+pub(super) struct Waiting {
     /// Who wrote it.
     pub from: i64,
     /// For whom it is.
@@ -28,13 +28,13 @@ pub struct Waiting {
     pub text: String,
     /// The peer that handed it to us.
     pub source: i64,
-    /// When.
+    /// When that was.
     pub since: Timestamp,
 }
 
 /// The messages, oldest first.
 #[derive(Debug, Default)]
-pub struct StoreAndForward {
+pub(super) struct StoreAndForward {
     all: BTreeMap<u64, Waiting>,
     next: u64,
     bytes: usize,
@@ -42,7 +42,7 @@ pub struct StoreAndForward {
 
 impl StoreAndForward {
     /// Keeps a message; how many others had to go for it.
-    pub fn put(&mut self, message: Waiting) -> usize {
+    pub(super) fn put(&mut self, message: Waiting) -> usize {
         let before = self.all.len();
         while self.of(message.to).count() >= MAX_KEPT_FOR_ID {
             let Some(victim) = victim(self.of(message.to)) else { break };
@@ -61,19 +61,19 @@ impl StoreAndForward {
 
     /// The oldest message for an id, and its number.
     #[must_use]
-    pub fn first(&self, to: i64) -> Option<(u64, &Waiting)> {
+    pub(super) fn first(&self, to: i64) -> Option<(u64, &Waiting)> {
         self.of(to).next().map(|(number, waiting)| (*number, waiting))
     }
 
     /// Keeps a message no longer.
-    pub fn remove(&mut self, number: u64) {
+    pub(super) fn remove(&mut self, number: u64) {
         if let Some(waiting) = self.all.remove(&number) {
             self.bytes = self.bytes.saturating_sub(waiting.text.len());
         }
     }
 
     /// Drops what has been kept for too long; how many those were.
-    pub fn expire(&mut self, now: Timestamp) -> usize {
+    pub(super) fn expire(&mut self, now: Timestamp) -> usize {
         let before = self.all.len();
         while self.all.first_key_value().is_some_and(|(_, oldest)| now.elapsed(oldest.since) >= KEPT_FOR) {
             let Some(oldest) = self.all.keys().next().copied() else { break };
@@ -84,18 +84,18 @@ impl StoreAndForward {
 
     /// When the oldest has waited for too long.
     #[must_use]
-    pub fn next_timeout(&self) -> Option<Timestamp> {
+    pub(super) fn next_timeout(&self) -> Option<Timestamp> {
         self.all.first_key_value().map(|(_, oldest)| oldest.since.after(KEPT_FOR))
     }
 
     /// All of them, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = &Waiting> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Waiting> {
         self.all.values()
     }
 
     /// Bytes of all texts.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 

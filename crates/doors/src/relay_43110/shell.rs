@@ -62,7 +62,7 @@ pub(super) async fn run(listener: TcpListener, config: &Config, port: Port) {
         open: BTreeMap::new(),
         next: 0,
     };
-    shell.told(Input::Start);
+    shell.feed(Input::Start);
     let counters = Arc::clone(&shell.port.counters);
     let taker = Taker::new(&listener, "relay-43110", &counters);
     loop {
@@ -74,7 +74,7 @@ pub(super) async fn run(listener: TcpListener, config: &Config, port: Port) {
             Some(event) = coming.recv() => shell.event(event),
             Some(dialled) = shell.dials.join_next() => if let Ok((ip, stream)) = dialled { shell.dialled(ip, stream) },
             Some(_) = shell.tasks.join_next() => {}
-            () = sleep_until(wake), if due => shell.told(Input::Timeout),
+            () = sleep_until(wake), if due => shell.feed(Input::Timeout),
             outgoing = shell.port.from_room.recv() => match outgoing {
                 Some(outgoing) => shell.send(outgoing),
                 None => break,
@@ -88,7 +88,7 @@ pub(super) async fn run(listener: TcpListener, config: &Config, port: Port) {
 impl Shell {
     /// Feeds the machine and does what it says. It is told of nothing that it does not have, except of a link that has just
     /// been closed.
-    fn told(&mut self, input: Input<'_, Ticket>) {
+    fn feed(&mut self, input: Input<'_, Ticket>) {
         let now = Timestamp::at(self.start.elapsed());
         if let Err(why) = self.machine.handle(now, input) {
             debug!(%why, "43110");
@@ -136,7 +136,7 @@ impl Shell {
     fn send(&mut self, outgoing: Outgoing) {
         let outgoing = match outgoing {
             Outgoing { to: Some(ip), done: Some(done), text, .. } if text.is_empty() => {
-                return self.told(Input::Probe { ip, ticket: done });
+                return self.feed(Input::Probe { ip, ticket: done });
             }
             outgoing => outgoing,
         };
@@ -152,16 +152,16 @@ impl Shell {
                 Counters::one(&counters.cut);
                 info!("43110: a text was cut to what the legacy program can take");
             }
-            self.told(Input::Broadcast { frame: &frame });
+            self.feed(Input::Broadcast { frame: &frame });
             drop(outgoing.done.map(|done| done.send(Ok(()))));
             return;
         };
-        self.told(Input::Send { ip, frames: message(text), ticket: outgoing.done });
+        self.feed(Input::Send { ip, frames: message(text), ticket: outgoing.done });
     }
 
     /// Says of all that waits that it will not go out.
     fn close(&mut self) {
-        self.told(Input::Stop);
+        self.feed(Input::Stop);
         while let Ok(outgoing) = self.port.from_room.try_recv() {
             drop(outgoing.done.map(|done| done.send(Err("the door closes".into()))));
         }
@@ -169,11 +169,11 @@ impl Shell {
 
     fn event(&mut self, event: Event) {
         match event {
-            Event::Heard(link) => self.told(Input::Useful { link }),
-            Event::Written(link) => self.told(Input::Written { link }),
+            Event::Heard(link) => self.feed(Input::Useful { link }),
+            Event::Written(link) => self.feed(Input::Written { link }),
             Event::Ended(link, by_them) => {
                 self.open.remove(&link);
-                self.told(Input::Ended { link, by_them });
+                self.feed(Input::Ended { link, by_them });
             }
         }
     }
@@ -183,12 +183,12 @@ impl Shell {
             Ok(stream) => {
                 info!(peer = %ip, "43110: linked");
                 let link = self.open(stream, ip);
-                self.told(Input::Dialled { link, ip });
+                self.feed(Input::Dialled { link, ip });
             }
             Err(why) => {
                 debug!(peer = %ip, %why, "43110: cannot be dialled");
                 let nobody_listens = why.kind() == ErrorKind::ConnectionRefused;
-                self.told(Input::DialFailed { ip, nobody_listens, why: &why.to_string() });
+                self.feed(Input::DialFailed { ip, nobody_listens, why: &why.to_string() });
             }
         }
     }
@@ -196,7 +196,7 @@ impl Shell {
     async fn accepted(&mut self, stream: TcpStream, from: SocketAddr) {
         let (ip, before) = (from.ip().to_canonical(), self.open.len());
         let link = self.open(stream, ip);
-        self.told(Input::Accepted { link, ip });
+        self.feed(Input::Accepted { link, ip });
         if self.open.len() <= before {
             // Somebody else had to make room.
             sleep(FULL_PAUSE).await;

@@ -148,15 +148,15 @@ fn obey(station: &mut Station, line: &str) -> String {
     let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
     match (command, rest.trim()) {
         ("connect", "") => {
-            station.told(Input::Connect);
+            station.feed(Input::Connect);
             "connecting".to_owned()
         }
         ("disconnect", "") => {
-            station.told(Input::Disconnect);
+            station.feed(Input::Disconnect);
             "disconnected: the directory drops a peer that is silent".to_owned()
         }
         ("broadcast", state @ ("on" | "off")) => {
-            station.told(Input::Broadcast { every: (state == "on").then_some(BROADCAST) });
+            station.feed(Input::Broadcast { every: (state == "on").then_some(BROADCAST) });
             format!("broadcast {state}")
         }
         ("send", text) if !text.is_empty() => send(station, text),

@@ -24,19 +24,18 @@ use member::Id;
 use register::Pending;
 use rejected::Rejected;
 
-pub use feed::GAP_BUSY;
-pub use input::{Claim, Input, Output, Reject};
-pub use member::{Member, Own, Saved};
+pub(super) use input::{Claim, Input, Output, Reject};
+pub(super) use member::{Member, Own, Saved};
 
 /// More datagrams than this between two looks, and four for each member, and we may have lost some: silence proves little.
-pub const FLOOD: usize = 5_000;
+pub(super) const FLOOD: usize = 5_000;
 
 /// How many times longer a member may be silent then.
-pub const PATIENCE: u32 = 20;
+pub(super) const PATIENCE: u32 = 20;
 
 /// Bounds and times.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub(super) struct Limits {
     /// Members in all.
     pub members: usize,
     /// Members from one address.
@@ -51,7 +50,7 @@ pub struct Limits {
 
 /// The directory.
 #[derive(Debug)]
-pub struct Directory {
+pub(super) struct Directory {
     limits: Limits,
     members: BTreeMap<Id, Member>,
     next_id: Id,
@@ -77,7 +76,7 @@ pub struct Directory {
 impl Directory {
     /// An empty one. `version` is to be higher than any that a run before has given out.
     #[must_use]
-    pub fn new(limits: Limits, version: u64) -> Self {
+    pub(super) fn new(limits: Limits, version: u64) -> Self {
         Self {
             limits,
             members: BTreeMap::new(),
@@ -100,7 +99,7 @@ impl Directory {
     }
 
     /// Lists ourselves, who never fall silent. False if the character or the port is taken.
-    pub fn settle(&mut self, now: Timestamp, character: NameChar, addr: SocketAddr, own: Own) -> bool {
+    pub(super) fn settle(&mut self, now: Timestamp, character: NameChar, addr: SocketAddr, own: Own) -> bool {
         let free = self.character_free(character, addr).is_ok() && !self.names.contains_key(&own.name);
         if free {
             let member = Member::new(Some(character), addr, Some(own), None, now);
@@ -111,12 +110,12 @@ impl Directory {
 
     /// A character that nobody has, one of those that people seldom choose first.
     #[must_use]
-    pub fn free_character(&self) -> Option<NameChar> {
+    pub(super) fn free_character(&self) -> Option<NameChar> {
         "rqxzjkvwyu".chars().filter_map(NameChar::new).chain(NameChar::all()).find(|l| !self.characters.contains_key(l))
     }
 
     /// Takes back a member of the last run; false if there is no place for it any more.
-    pub fn restore(&mut self, now: Timestamp, saved: Saved) -> bool {
+    pub(super) fn restore(&mut self, now: Timestamp, saved: Saved) -> bool {
         let member =
             Member { time: saved.time, ..Member::new(saved.character, saved.addr, saved.own, saved.birth, now) };
         let free = match (member.character, &member.own) {
@@ -136,7 +135,7 @@ impl Directory {
     ///
     /// # Errors
     /// A datagram counts for nothing; it says why, and whether the sender is told.
-    pub fn handle(&mut self, now: Timestamp, input: Input<'_>) -> Result<(), Reject> {
+    pub(super) fn handle(&mut self, now: Timestamp, input: Input<'_>) -> Result<(), Reject> {
         let pending = self.pending.take();
         match input {
             Input::Traffic => self.heard = self.heard.saturating_add(1),
@@ -160,13 +159,13 @@ impl Directory {
     }
 
     /// What is to be done; to be drained until `None`.
-    pub fn poll_output(&mut self) -> Option<Output> {
+    pub(super) fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
     /// When there is something to do again: to look for the silent, or to send, if the socket takes it.
     #[must_use]
-    pub fn next_timeout(&self) -> Option<Timestamp> {
+    pub(super) fn next_timeout(&self) -> Option<Timestamp> {
         self.feed.next_timeout().into_iter().chain([self.next_look]).min()
     }
 
@@ -190,36 +189,36 @@ impl Directory {
     }
 
     /// The member that takes datagrams at an address.
-    pub fn member_at(&mut self, addr: SocketAddr) -> Option<&mut Member> {
+    pub(super) fn member_at(&mut self, addr: SocketAddr) -> Option<&mut Member> {
         self.addrs.get(&addr).and_then(|id| self.members.get_mut(id))
     }
 
     /// All members but ourselves.
-    pub fn others(&self) -> impl Iterator<Item = &Member> {
+    pub(super) fn others(&self) -> impl Iterator<Item = &Member> {
         self.members.values().filter(|member| !member.ours)
     }
 
     /// Members, ourselves among them.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.members.len()
     }
 
     /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
 
     /// Grows with each change.
     #[must_use]
-    pub const fn version(&self) -> u64 {
+    pub(super) const fn version(&self) -> u64 {
         self.feed.version()
     }
 
     /// What the next run is to know of the members.
     #[must_use]
-    pub fn saved(&self) -> Vec<Saved> {
+    pub(super) fn saved(&self) -> Vec<Saved> {
         self.others().map(Member::saved).collect()
     }
 }

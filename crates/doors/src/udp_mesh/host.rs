@@ -192,7 +192,7 @@ impl Host {
 
     /// All that is due; whether the two sockets have room for more.
     fn turn(&mut self, now: Timestamp, counters: &Counters) -> (bool, bool) {
-        self.told(now, Input::Timeout);
+        self.feed(now, Input::Timeout);
         if let Some(text) = self.character.and_then(|character| self.chatter.say(now, &character.to_string())) {
             self.send(&text, None, None, counters);
         }
@@ -207,7 +207,7 @@ impl Host {
     }
 
     /// Feeds the directory; the datagram that it sends, if there is room for one.
-    fn told(&mut self, now: Timestamp, input: Input<'_>) -> Option<(SocketAddr, Arc<[u8]>)> {
+    fn feed(&mut self, now: Timestamp, input: Input<'_>) -> Option<(SocketAddr, Arc<[u8]>)> {
         let taken = self.directory.handle(now, input);
         debug_assert!(taken.is_ok(), "only datagrams are refused: {taken:?}");
         let mut datagram = None;
@@ -223,7 +223,7 @@ impl Host {
 
     fn send_directories(&mut self, now: Timestamp, counters: &Counters) -> bool {
         for _ in 0..MAX_SENDS {
-            let next = self.held.take().or_else(|| self.told(now, Input::Writable));
+            let next = self.held.take().or_else(|| self.feed(now, Input::Writable));
             let Some((to, bytes)) = next else { return true };
             match self.socket.try_send_to(&bytes, to) {
                 Ok(len) => Counters::add(&counters.bytes_out, len),

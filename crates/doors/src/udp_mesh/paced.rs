@@ -36,23 +36,23 @@ impl PacedSocket {
         done: Option<Done>,
         counters: &Counters,
     ) {
-        self.told(now, Input::Send { receivers, done }, counters);
+        self.feed(now, Input::Send { receivers, done }, counters);
     }
 
     /// Something else went to a receiver.
     pub(super) fn other(&mut self, now: Timestamp, to: SocketAddr, counters: &Counters) {
-        self.told(now, Input::Other { to }, counters);
+        self.feed(now, Input::Other { to }, counters);
     }
 
     /// A receiver has gone.
     pub(super) fn gone(&mut self, now: Timestamp, to: SocketAddr, counters: &Counters) {
-        self.told(now, Input::Gone { to }, counters);
+        self.feed(now, Input::Gone { to }, counters);
     }
 
     /// Writes what is due; false if the socket has no room. Then it is worth waiting for.
     pub(super) fn flush(&mut self, now: Timestamp, counters: &Counters) -> bool {
         for _ in 0..MAX_SENDS {
-            let next = self.held.take().or_else(|| self.told(now, Input::Writable, counters));
+            let next = self.held.take().or_else(|| self.feed(now, Input::Writable, counters));
             let Some(datagram) = next else { return true };
             let sent = match self.socket.try_send_to(&datagram.bytes, datagram.to) {
                 Ok(len) => {
@@ -69,7 +69,7 @@ impl PacedSocket {
                     false
                 }
             };
-            self.told(now, Input::Sent { message: datagram.message, sent }, counters);
+            self.feed(now, Input::Sent { message: datagram.message, sent }, counters);
         }
         true
     }
@@ -90,7 +90,7 @@ impl PacedSocket {
     }
 
     /// Feeds the pacer and does what it says, but for a datagram, which comes back.
-    fn told(&mut self, now: Timestamp, input: Input<Option<Done>>, counters: &Counters) -> Option<Datagram> {
+    fn feed(&mut self, now: Timestamp, input: Input<Option<Done>>, counters: &Counters) -> Option<Datagram> {
         let mut datagram = None;
         let taken = self.pacer.handle(now, input);
         debug_assert!(taken.is_ok(), "it is told of its own datagrams, each once: {taken:?}");

@@ -14,14 +14,14 @@ use std::time::Duration;
 
 use rumormill_limits::Timestamp;
 
-pub use input::{Datagram, Input, Output, Reject};
+pub(super) use input::{Datagram, Input, Output, Reject};
 
 /// Between two datagrams to one receiver.
-pub const GAP: Duration = Duration::from_micros(12_500);
+pub(super) const GAP: Duration = Duration::from_micros(12_500);
 /// Datagrams that wait for one receiver.
-pub const MAX_QUEUE: usize = 256;
+pub(super) const MAX_QUEUE: usize = 256;
 /// Messages that wait for somebody.
-pub const MAX_MESSAGES: usize = 512;
+pub(super) const MAX_MESSAGES: usize = 512;
 
 #[derive(Debug, Default)]
 struct Lane {
@@ -39,7 +39,7 @@ struct Fate<D> {
 
 /// Queues by receiver. `D` is what the sender of a message is told by.
 #[derive(Debug)]
-pub struct Pacer<D> {
+pub(super) struct Pacer<D> {
     lanes: BTreeMap<SocketAddr, Lane>,
     /// Lanes with something in them, or still within their gap, by when they may go on.
     agenda: BTreeSet<(Timestamp, SocketAddr)>,
@@ -65,7 +65,7 @@ impl<D> Pacer<D> {
     ///
     /// # Errors
     /// A datagram was said to be sent that is none of ours; nothing has changed.
-    pub fn handle(&mut self, now: Timestamp, input: Input<D>) -> Result<(), Reject> {
+    pub(super) fn handle(&mut self, now: Timestamp, input: Input<D>) -> Result<(), Reject> {
         match input {
             Input::Send { receivers, done } => self.send(now, receivers, done),
             Input::Other { to } => self.other(now, to),
@@ -83,13 +83,13 @@ impl<D> Pacer<D> {
     }
 
     /// What is to be done; to be drained until `None`.
-    pub fn poll_output(&mut self) -> Option<Output<D>> {
+    pub(super) fn poll_output(&mut self) -> Option<Output<D>> {
         self.outputs.pop_front()
     }
 
     /// When a datagram may go, if the socket takes one.
     #[must_use]
-    pub fn next_timeout(&self) -> Option<Timestamp> {
+    pub(super) fn next_timeout(&self) -> Option<Timestamp> {
         self.agenda.first().map(|(at, _)| *at)
     }
 
@@ -173,7 +173,7 @@ impl<D> Pacer<D> {
 
     /// Datagrams that wait.
     #[must_use]
-    pub fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         self.lanes.values().map(|lane| lane.queue.len()).sum()
     }
 }

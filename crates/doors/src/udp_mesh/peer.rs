@@ -22,19 +22,19 @@ use rumormill_wire::udp_mesh::extended::{KEY_LEN, Refusal};
 use super::chatter::Chatter;
 use list::List;
 
-pub use input::{Input, Output, Reject, Tell};
-pub use list::Known;
+pub(super) use input::{Input, Output, Reject, Tell};
+pub(super) use list::Known;
 
 /// A peer that is in no directory so long after its BIRTH says so, and asks again.
-pub const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two BIRTHs at most, while nobody takes it.
-pub const MAX_BACKOFF: Duration = Duration::from_secs(8);
+pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(8);
 /// A legacy directory drops a peer that was silent for longer, and heartbeats do not bring it back.
-pub const SILENCE: Duration = Duration::from_millis(1_500);
+pub(super) const SILENCE: Duration = Duration::from_millis(1_500);
 
 /// Who the peer is, and its times.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub(super) struct Settings {
     /// One character, or up to 64 bytes: then it speaks the extended form.
     pub name: String,
     /// Its own port.
@@ -51,7 +51,7 @@ pub struct Settings {
 
 /// The peer.
 #[derive(Debug)]
-pub struct Peer {
+pub(super) struct Peer {
     settings: Settings,
     character: Option<NameChar>,
     wanted: bool,
@@ -72,7 +72,7 @@ pub struct Peer {
 impl Peer {
     /// A peer that asks to be taken at once.
     #[must_use]
-    pub fn new(settings: Settings, now: Timestamp) -> Self {
+    pub(super) fn new(settings: Settings, now: Timestamp) -> Self {
         let mut chars = settings.name.chars();
         let character = chars.next().and_then(NameChar::new).filter(|_| chars.next().is_none());
         let chatter = Chatter::new(now, settings.broadcast);
@@ -95,36 +95,36 @@ impl Peer {
 
     /// The name as one character; `None` if it speaks the extended form.
     #[must_use]
-    pub const fn character(&self) -> Option<NameChar> {
+    pub(super) const fn character(&self) -> Option<NameChar> {
         self.character
     }
 
     /// What it was made with.
     #[must_use]
-    pub const fn settings(&self) -> &Settings {
+    pub(super) const fn settings(&self) -> &Settings {
         &self.settings
     }
 
     /// Whether the directory lists us.
-    #[must_use]
-    pub const fn is_listed(&self) -> bool {
+    #[cfg(test)]
+    pub(super) const fn is_listed(&self) -> bool {
         self.listed
     }
 
     /// Whether it does not ask to be listed.
     #[must_use]
-    pub const fn is_idle(&self) -> bool {
+    pub(super) const fn is_idle(&self) -> bool {
         !self.wanted
     }
 
     /// The others, as the directory last said.
     #[must_use]
-    pub const fn peers(&self) -> &BTreeMap<SocketAddr, Known> {
+    pub(super) const fn peers(&self) -> &BTreeMap<SocketAddr, Known> {
         self.list.peers()
     }
 
     /// The peer at an address.
-    pub fn peer_at(&mut self, addr: SocketAddr) -> Option<&mut Known> {
+    pub(super) fn peer_at(&mut self, addr: SocketAddr) -> Option<&mut Known> {
         self.list.peer_at(addr)
     }
 
@@ -132,7 +132,7 @@ impl Peer {
     ///
     /// # Errors
     /// It comes from somebody who is not our directory, or in a form that we do not speak; nothing has changed.
-    pub fn handle(&mut self, now: Timestamp, input: Input<'_>) -> Result<(), Reject> {
+    pub(super) fn handle(&mut self, now: Timestamp, input: Input<'_>) -> Result<(), Reject> {
         match input {
             Input::Connect => self.connect(now),
             Input::Disconnect => self.disconnect(),
@@ -160,13 +160,13 @@ impl Peer {
     }
 
     /// What is to be done; to be drained until `None`.
-    pub fn poll_output(&mut self) -> Option<Output> {
+    pub(super) fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
     /// When [`Input::Timeout`] is due.
     #[must_use]
-    pub fn next_timeout(&self) -> Option<Timestamp> {
+    pub(super) fn next_timeout(&self) -> Option<Timestamp> {
         let asked = self.asked.map(|asked| asked.after(PATIENCE));
         let heartbeat = self.listed.then_some(self.next_heartbeat);
         let birth = (!self.listed).then_some(self.next_birth);

@@ -103,7 +103,7 @@ impl Station {
     }
 
     /// Feeds the peer; [`Station::drain`] does what it says.
-    pub(super) fn told(&mut self, input: Input<'_>) {
+    pub(super) fn feed(&mut self, input: Input<'_>) {
         let taken = self.peer.handle(self.now(), input);
         debug_assert!(taken.is_ok(), "only datagrams are rejected: {taken:?}");
     }
@@ -135,7 +135,7 @@ impl Station {
     pub(super) async fn event(&mut self) -> Event {
         loop {
             let now = self.now();
-            self.told(Input::Timeout);
+            self.feed(Input::Timeout);
             self.drain();
             if let Some(event) = self.events.pop_front() {
                 return event;
@@ -174,8 +174,8 @@ impl Station {
                 }
                 (Output::KeepAlive { .. }, Some(name)) => {
                     if self.holder.has_changed() {
-                        self.told(Input::Restarted);
-                        self.told(Input::Timeout);
+                        self.feed(Input::Restarted);
+                        self.feed(Input::Timeout);
                         continue;
                     }
                     plain(Datagram::KeepAlive(name))
@@ -202,7 +202,7 @@ impl Station {
         }
         match self.speak.try_send(datagram) {
             Ok(len) => Counters::add(&self.counters.bytes_out, len),
-            Err(why) if why.kind() == io::ErrorKind::ConnectionRefused => self.told(Input::Unreachable),
+            Err(why) if why.kind() == io::ErrorKind::ConnectionRefused => self.feed(Input::Unreachable),
             // The next heartbeat makes up for it.
             Err(_) => {}
         }
@@ -210,7 +210,7 @@ impl Station {
 
     /// Says goodbye, where the form has one.
     pub(super) fn leave(&mut self) {
-        self.told(Input::Disconnect);
+        self.feed(Input::Disconnect);
         self.drain();
     }
 

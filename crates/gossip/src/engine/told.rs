@@ -1,5 +1,8 @@
 //! What the engine tells about itself.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use rumormill_wire::{Origin, Seq};
 
 use super::{Engine, SYNC_AGE_US};
@@ -75,13 +78,19 @@ impl Engine {
 
     /// The revocation list in force.
     #[must_use]
-    pub const fn revocations(&self) -> &std::sync::Arc<crate::revocation::Revocations> {
+    pub const fn revocations(&self) -> &Arc<crate::revocation::Revocations> {
         &self.revocations
     }
 
     /// The origins whose messages from some number on do not count, with that number: forks and revocations.
     pub fn limits(&self) -> impl Iterator<Item = (Origin, Seq)> {
-        self.chains.range(Origin::MIN, Origin::MAX).filter_map(|(origin, chain)| Some((*origin, chain.limit()?)))
+        self.chains.limits().iter().map(|(origin, limit)| (*origin, *limit))
+    }
+
+    /// All of them at this moment. It costs nothing while they do not change.
+    #[must_use]
+    pub fn limits_now(&self) -> Arc<BTreeMap<Origin, Seq>> {
+        Arc::clone(self.chains.limits())
     }
 
     /// What this node has: origin, next number, 16 bytes of the head (docs/protocol.md, "Words").

@@ -423,7 +423,8 @@ impl World {
                 proofs.retain(|old| old.origin() != proof.origin());
                 proofs.push(*proof);
             }
-            Output::Keep(Keep::Revocations(part)) => drop(self.nodes[n].disk.revocations.take(part)),
+            // Before all that waits, and durable only once it is told.
+            Output::Keep(Keep::Revocations(part)) => self.later(n, self.commit_us, Input::RevocationsKept { part }),
             Output::Close { link, reason, .. } => {
                 self.nodes[n].closed.push((link, reason));
                 self.cut(End { node: n, link });
@@ -433,7 +434,12 @@ impl World {
                     *open = open.checked_sub(bytes).expect("released more than was received");
                 }
             }
-            Output::Event(event) => self.nodes[n].events.push(event),
+            Output::Event(event) => {
+                if let Event::Revocations { list } = &event {
+                    assert_eq!(**list, self.nodes[n].disk.revocations, "a list is durable before it is in force");
+                }
+                self.nodes[n].events.push(event);
+            }
         }
     }
 
@@ -445,6 +451,11 @@ impl World {
 
     fn transmit(&mut self, n: usize, link: LinkId, frame: &[u8]) {
         let bytes = frame.len();
+        if let Ok(Frame::Revoked(part)) = Frame::decode(&frame[4..]) {
+            let part = RevocationPart::parse(part).unwrap();
+            let durable = self.nodes[n].disk.revocations.number_of(part.place());
+            assert!(part.number() <= durable, "a list is durable before it is passed on");
+        }
         self.nodes[n].wire_bytes += u64::try_from(bytes).unwrap();
         self.nodes[n].frames += 1;
         let delay = self.rng.random_range(50..500);
@@ -476,6 +487,9 @@ impl World {
                 }
                 if let Input::Committed { appends } = input {
                     self.flush(node, appends);
+                }
+                if let Input::RevocationsKept { part } = &input {
+                    self.nodes[node].disk.revocations.take(Arc::clone(part));
                 }
                 let gone = |link: &LinkId| !self.wires.contains_key(&(node, *link));
                 match &input {

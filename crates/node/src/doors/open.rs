@@ -1,9 +1,12 @@
 //! Opening doors: settings checked, sockets bound, then served. Of no door anything is known but what it says of itself.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rumormill_doors::port::MAX_INCOMING;
-use rumormill_doors::{About, BoundDoor, DoorError, Files, LetterUse, Services, Spec, SpecError, find, kinds, port};
+use rumormill_doors::{
+    About, BoundDoor, Counters, DoorError, Files, LetterUse, Services, Spec, SpecError, find, kinds, port,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -12,6 +15,7 @@ use super::{Bridge, OpenDoor};
 use crate::control::{Crash, Desk};
 use crate::handle::NodeHandle;
 use crate::letters::{Kept, LettersDesk};
+use crate::lock;
 
 /// What this node offers to its doors.
 #[derive(Clone)]
@@ -28,9 +32,9 @@ impl Services for NodeServices {
         self.letters.clone()
     }
 
-    fn chat(&self) -> Desk {
+    fn chat(&self, counters: &Arc<Counters>) -> Desk {
         let (_, started) = watch::channel(Some(self.node.clone()));
-        Desk::new(started, Crash::Refused)
+        Desk::new(started, Crash::Refused, Arc::clone(counters))
     }
 }
 
@@ -96,7 +100,7 @@ impl Bound {
             tasks.spawn(door.run(door_end, services.clone()));
             ways.push(Way { name, end, gets_room: about.hears_room, also });
         }
-        let _ = node.0.doors.set(open);
+        lock(&node.0.doors).extend(open);
         let (closing, closed) = watch::channel(());
         let _ = node.0.doors_closed.set(closed);
         let node = node.clone();

@@ -7,14 +7,13 @@ use super::super::table::{Form, Table};
 
 /// What happened.
 #[derive(Debug)]
-pub enum Input<'a> {
+pub(crate) enum Input<'a> {
     /// A message to everybody in the table, or to those at one address.
     Send {
         /// Its name, by the driver; none is used twice.
         id: u64,
         /// Only to those at this address.
         only: Option<IpAddr>,
-        /// What to say.
         text: &'a str,
         /// Who is there.
         table: &'a Table,
@@ -26,7 +25,6 @@ pub enum Input<'a> {
     },
     /// A connection came to its end; `delivered` says whether the message was written.
     Dialled {
-        /// To whom.
         addr: SocketAddr,
         /// Whether the message was written.
         delivered: bool,
@@ -42,12 +40,11 @@ pub enum Input<'a> {
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
+pub(crate) enum Output {
     /// Connect; then [`Input::Dialled`].
     Dial(Dial),
     /// What became of a message: all who were there have got it, or will not get it.
     Settled {
-        /// Which.
         id: u64,
         /// Whether anybody got it.
         reached: bool,
@@ -64,12 +61,10 @@ pub enum Output {
 
 /// A connection to be made, for one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dial {
-    /// To whom.
+pub(crate) struct Dial {
     pub addr: SocketAddr,
     /// How it wants its messages.
     pub form: Form,
-    /// What to say.
     pub text: Arc<str>,
     /// Whether it is in our settings.
     pub contact: bool,
@@ -79,7 +74,7 @@ pub struct Dial {
 
 /// Why an input was not taken. Always the driver's fault; nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Reject {
+pub(crate) enum Reject {
     /// No connection to this address was being made.
     #[error("{0} was not being dialled")]
     NotDialled(SocketAddr),

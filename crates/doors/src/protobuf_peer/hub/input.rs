@@ -7,10 +7,9 @@ use super::super::message::Said;
 
 /// What happened.
 #[derive(Debug)]
-pub enum Input<'a> {
+pub(crate) enum Input<'a> {
     /// A connection was made: by us if `called`. The driver names it, and no other ever so.
     Opened {
-        /// Its name.
         link: LinkId,
         /// Where the other end is.
         address: IpAddr,
@@ -18,53 +17,30 @@ pub enum Input<'a> {
         called: bool,
     },
     /// A frame came in by a link.
-    Frame {
-        /// By which.
-        link: LinkId,
-        /// What it says.
-        said: Said,
-    },
+    Frame { link: LinkId, said: Said },
     /// What came in by a link is no frame of this protocol.
     Unreadable {
-        /// By which.
         link: LinkId,
         /// For the log.
         why: String,
     },
     /// A frame of so many bytes was written.
-    Written {
-        /// By which link.
-        link: LinkId,
-        /// How many.
-        bytes: usize,
-    },
+    Written { link: LinkId, bytes: usize },
     /// A connection has ended.
-    Closed {
-        /// Which.
-        link: LinkId,
-    },
+    Closed { link: LinkId },
     /// A text of ours to one id.
-    Send {
-        /// Which.
-        to: i64,
-        /// What it says.
-        text: String,
-    },
+    Send { to: i64, text: String },
     /// A text of ours to every id that is known.
-    Broadcast {
-        /// What it says.
-        text: &'a str,
-    },
+    Broadcast { text: &'a str },
     /// The time of [`super::Hub::next_timeout`] has come.
     Timeout,
 }
 
 /// What is to be done, or has been.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Output {
+pub(crate) enum Output {
     /// Write a frame, in one go.
     Send {
-        /// To whom.
         link: LinkId,
         /// The whole frame.
         frame: Vec<u8>,
@@ -73,7 +49,6 @@ pub enum Output {
     },
     /// Close a link. The hub has forgotten it.
     Close {
-        /// Which.
         link: LinkId,
         /// After what was sent before.
         flush: bool,
@@ -86,7 +61,6 @@ pub enum Output {
     Deliver {
         /// Who claims to have written it.
         from: i64,
-        /// What it says.
         text: String,
     },
     /// What became of an [`Input::Send`].
@@ -97,7 +71,7 @@ pub enum Output {
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
+pub(crate) enum Sent {
     /// It goes out.
     Out,
     /// It waits until its receiver is there.
@@ -108,7 +82,7 @@ pub enum Sent {
 
 /// Why an input was not taken. Nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Reject {
+pub(crate) enum Reject {
     /// The link was closed, or never was.
     #[error("link {0} is unknown or was closed")]
     UnknownLink(LinkId),

@@ -17,7 +17,7 @@ use super::member::{Has, Id, Member, Own, entry};
 use crate::udp_mesh::pacer::GAP;
 
 /// Between two broadcasts while changes go on. After a pause the first gaps are shorter: each doubles the next.
-pub const GAP_BUSY: Duration = Duration::from_millis(100);
+pub(crate) const GAP_BUSY: Duration = Duration::from_millis(100);
 /// And for each member: a broadcast costs a datagram for each.
 const GAP_EACH: Duration = Duration::from_micros(25);
 /// Steps that are kept. Who is further behind gets the whole.

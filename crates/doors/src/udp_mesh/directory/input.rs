@@ -8,14 +8,13 @@ use rumormill_wire::udp_mesh::extended::{KEY_LEN, Refusal};
 
 /// A BIRTH of the extended form.
 #[derive(Debug, Clone, Copy)]
-pub struct Claim<N> {
+pub(crate) struct Claim<N> {
     /// When it was signed.
     pub time: u64,
     /// By which key.
     pub key: [u8; KEY_LEN],
     /// Where the peer takes datagrams.
     pub addr: SocketAddr,
-    /// Its name.
     pub name: N,
 }
 
@@ -33,12 +32,11 @@ impl Claim<String> {
 
 /// What happened.
 #[derive(Debug, Clone, Copy)]
-pub enum Input<'a> {
+pub(crate) enum Input<'a> {
     /// A datagram came, whatever it is: so much is heard.
     Traffic,
     /// A legacy BIRTH.
     Birth {
-        /// From where.
         from: SocketAddr,
         /// Under which character.
         character: NameChar,
@@ -46,29 +44,21 @@ pub enum Input<'a> {
         port: u16,
     },
     /// A BIRTH of the extended form (P-U2).
-    Claim {
-        /// From where.
-        from: SocketAddr,
-        /// What it says.
-        claim: Claim<&'a str>,
-    },
+    Claim { from: SocketAddr, claim: Claim<&'a str> },
     /// A legacy KEEPALIVE.
     KeepAlive {
-        /// From where.
         from: SocketAddr,
         /// Under which character.
         character: NameChar,
     },
     /// A KEEPALIVE of the extended form (P-U3).
     KeepAliveExtended {
-        /// From where.
         from: SocketAddr,
         /// Which version of the directory it has.
         version: u64,
     },
     /// A LEAVE (P-U6).
     Leave {
-        /// From where.
         from: SocketAddr,
         /// When it was signed.
         time: u64,
@@ -86,10 +76,9 @@ pub enum Input<'a> {
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
+pub(crate) enum Output {
     /// Whether the datagram that was just told of is signed by this key; then [`Input::Verified`].
     Verify {
-        /// From where it came.
         from: SocketAddr,
         /// By whom it should be signed.
         key: [u8; KEY_LEN],
@@ -105,20 +94,14 @@ pub enum Output {
         addr: SocketAddr,
     },
     /// Send it.
-    Datagram {
-        /// To whom.
-        to: SocketAddr,
-        /// What.
-        bytes: Arc<[u8]>,
-    },
+    Datagram { to: SocketAddr, bytes: Arc<[u8]> },
 }
 
 /// Why a datagram counts for nothing: whose fault it is stands in `why`. No member came, went or was heard by it; a legacy BIRTH
 /// that is refused makes the directory tell everybody again, as the legacy server does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
-pub struct Reject {
-    /// Why.
+pub(crate) struct Reject {
     pub why: Refusal,
     /// Whether whoever sent it is one of ours, so that it can be told.
     pub tell: bool,

@@ -12,10 +12,9 @@ use crate::udp_mesh::bucket::Bucket;
 
 /// What a member of the extended form has more than a legacy peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Own {
+pub(crate) struct Own {
     /// It signs with this.
     pub key: [u8; KEY_LEN],
-    /// Its name.
     pub name: String,
 }
 
@@ -24,7 +23,7 @@ pub(super) type Id = u64;
 
 /// A member.
 #[derive(Debug)]
-pub struct Member {
+pub(crate) struct Member {
     /// The character that legacy peers know it by.
     pub character: Option<NameChar>,
     /// Where it takes datagrams.
@@ -57,7 +56,7 @@ pub(super) enum Has {
 
 /// What is known of a member after a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Saved {
+pub(crate) struct Saved {
     /// Its character.
     pub character: Option<NameChar>,
     /// Its address.
@@ -107,7 +106,7 @@ impl Member {
 
     /// Its name, as it is shown.
     #[must_use]
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match (&self.own, self.character) {
             (Some(own), _) => own.name.clone(),
             (None, Some(character)) => character.to_string(),

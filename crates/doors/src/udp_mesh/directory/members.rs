@@ -1,7 +1,5 @@
 //! The members by everything that they are looked up by: each index says the same.
 
-use std::collections::BTreeSet;
-
 use rumormill_limits::Timestamp;
 
 use super::Directory;
@@ -55,11 +53,11 @@ impl Directory {
     }
 
     /// Ports, characters and addresses that the members hold, for tests: each index says the same.
+    #[cfg(test)]
     #[doc(hidden)]
-    #[must_use]
-    pub fn is_sound(&self) -> bool {
-        let characters: BTreeSet<_> = self.members.values().filter_map(|m| m.character).collect();
-        let ports: BTreeSet<_> =
+    pub(crate) fn is_sound(&self) -> bool {
+        let characters: std::collections::BTreeSet<_> = self.members.values().filter_map(|m| m.character).collect();
+        let ports: std::collections::BTreeSet<_> =
             self.members.values().filter(|m| m.character.is_some()).map(|m| m.addr.port()).collect();
         let names = self.members.values().filter(|m| m.own.is_some()).count();
         let births = self.members.values().filter(|m| m.own.is_some() && m.birth.is_some()).count();

@@ -97,7 +97,7 @@ impl Hearing<'_> {
                 return None;
             }
         };
-        let reject = self.told(input).err()?;
+        let reject = self.feed(input).err()?;
         let counter = match reject.why {
             Refusal::Full => Some(&self.counters.refused_full),
             // One of ours that is asked to register again is not turned away.
@@ -108,7 +108,7 @@ impl Hearing<'_> {
         reject.tell.then_some(reject.why)
     }
 
-    fn told(&mut self, input: Input<'_>) -> Result<(), Reject> {
+    fn feed(&mut self, input: Input<'_>) -> Result<(), Reject> {
         self.directory.handle(self.now, input)?;
         while let Some(output) = self.directory.poll_output() {
             match output {

@@ -5,10 +5,8 @@ use std::sync::Arc;
 
 /// A datagram on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Datagram {
-    /// To whom.
+pub(crate) struct Datagram {
     pub to: SocketAddr,
-    /// What.
     pub bytes: Arc<[u8]>,
     /// Of which message.
     pub message: u64,
@@ -16,19 +14,15 @@ pub struct Datagram {
 
 /// What happened. `D` is what the sender of a message is told by.
 #[derive(Debug)]
-pub enum Input<D> {
+pub(crate) enum Input<D> {
     /// A message, with what each of its receivers gets.
     Send {
-        /// To whom, and what.
         receivers: Vec<(SocketAddr, Arc<[u8]>)>,
         /// Comes back with [`Output::Settled`].
         done: D,
     },
     /// Something else went to a receiver: the next datagram waits for its gap.
-    Other {
-        /// To whom.
-        to: SocketAddr,
-    },
+    Other { to: SocketAddr },
     /// The socket takes one datagram more.
     Writable,
     /// An [`Output::Datagram`] has gone out, or never will.
@@ -39,15 +33,12 @@ pub enum Input<D> {
         sent: bool,
     },
     /// A receiver is gone: what waits for it is dropped.
-    Gone {
-        /// Who.
-        to: SocketAddr,
-    },
+    Gone { to: SocketAddr },
 }
 
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Output<D> {
+pub(crate) enum Output<D> {
     /// Send it; then [`Input::Sent`].
     Datagram(Datagram),
     /// A message is through.
@@ -63,7 +54,7 @@ pub enum Output<D> {
 
 /// Why an input was not taken. Always the driver's fault; nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Reject {
+pub(crate) enum Reject {
     /// The message is through already, or never was.
     #[error("message {0} is unknown or through")]
     UnknownMessage(u64),

@@ -8,7 +8,7 @@ use rumormill_wire::udp_mesh::extended::{Changes, Part, Refusal};
 
 /// What happened.
 #[derive(Debug, Clone, Copy)]
-pub enum Input<'a> {
+pub(crate) enum Input<'a> {
     /// It is to be listed: it asks, again and again.
     Connect,
     /// It is to fall silent, which is how legacy peers go.
@@ -20,32 +20,16 @@ pub enum Input<'a> {
     },
     /// A legacy DIRECTORY came.
     Directory {
-        /// From where.
         from: SocketAddr,
         /// Who is listed.
         entries: Entries<'a>,
     },
     /// A part of an extended directory (P-U4) came.
-    Part {
-        /// From where.
-        from: SocketAddr,
-        /// The part.
-        part: &'a Part<'a>,
-    },
+    Part { from: SocketAddr, part: &'a Part<'a> },
     /// Changes of an extended directory (P-U5) came.
-    Changes {
-        /// From where.
-        from: SocketAddr,
-        /// What changed.
-        changes: &'a Changes<'a>,
-    },
+    Changes { from: SocketAddr, changes: &'a Changes<'a> },
     /// The directory says no (P-U8).
-    Refused {
-        /// From where it came.
-        from: SocketAddr,
-        /// Why not.
-        why: Refusal,
-    },
+    Refused { from: SocketAddr, why: Refusal },
     /// The system says that nobody listens where the directory should be.
     Unreachable,
     /// Another process has the directory's port than before.
@@ -56,14 +40,11 @@ pub enum Input<'a> {
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
+pub(crate) enum Output {
     /// Send BIRTH to the directory.
     Birth,
     /// Send KEEPALIVE to the directory; the extended form says which version of the directory is known.
-    KeepAlive {
-        /// Which.
-        version: u64,
-    },
+    KeepAlive { version: u64 },
     /// Send LEAVE to the directory.
     Leave,
     /// Send this to all peers.
@@ -74,7 +55,7 @@ pub enum Output {
 
 /// What happened, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tell {
+pub(crate) enum Tell {
     /// The directory lists us.
     Registered,
     /// It did not within [`super::PATIENCE`].
@@ -87,7 +68,7 @@ pub enum Tell {
 
 /// Why an input was not taken. Nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Reject {
+pub(crate) enum Reject {
     /// Only the directory is believed.
     #[error("{0} is not the directory")]
     Stranger(SocketAddr),

@@ -11,8 +11,7 @@ use crate::udp_mesh::config::MAX_MEMBERS;
 
 /// A peer.
 #[derive(Debug, Clone)]
-pub struct Known {
-    /// Its name.
+pub(crate) struct Known {
     pub name: String,
     /// Its key; legacy peers have none.
     pub key: Option<[u8; KEY_LEN]>,

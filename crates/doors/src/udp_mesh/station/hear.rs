@@ -21,10 +21,10 @@ impl Station {
             Err(why) => count_fault(&self.counters, why.reason),
         });
         for why in refused {
-            self.told(Input::Refused { from, why });
+            self.feed(Input::Refused { from, why });
         }
         if heard.is_err_and(|why| why.kind() == io::ErrorKind::ConnectionRefused) {
-            self.told(Input::Unreachable);
+            self.feed(Input::Unreachable);
         }
     }
 
@@ -34,14 +34,14 @@ impl Station {
         let empty = drain(&texts.socket, buffer, |from, bytes| {
             Counters::add(&counters.bytes_in, bytes.len());
             // What is not from the directory, or not in our form, counts for nothing.
-            let mut told = |input: Input<'_>| peer.handle(now, input).unwrap_or_default();
+            let mut feed = |input: Input<'_>| peer.handle(now, input).unwrap_or_default();
             let text = match Datagram::parse(bytes) {
-                Ok(Datagram::Directory(entries)) => return told(Input::Directory { from, entries }),
-                Ok(Datagram::Extended(Extended::Part(part))) => return told(Input::Part { from, part: &part }),
+                Ok(Datagram::Directory(entries)) => return feed(Input::Directory { from, entries }),
+                Ok(Datagram::Extended(Extended::Part(part))) => return feed(Input::Part { from, part: &part }),
                 Ok(Datagram::Extended(Extended::Changes(changes))) => {
-                    return told(Input::Changes { from, changes: &changes });
+                    return feed(Input::Changes { from, changes: &changes });
                 }
-                Ok(Datagram::Extended(Extended::Refused(why))) => return told(Input::Refused { from, why }),
+                Ok(Datagram::Extended(Extended::Refused(why))) => return feed(Input::Refused { from, why }),
                 Ok(Datagram::Vanilla(text)) => Heard { text, signed: None },
                 Ok(Datagram::Extended(Extended::Text { time, text, .. })) => {
                     Heard { text, signed: Some((time, bytes)) }
