@@ -57,9 +57,9 @@ impl Mallory {
     }
 
     pub fn hello(&self) -> Vec<u8> {
-        let (network, incarnation) = (self.member.endpoint.network(), Incarnation(1));
+        let network = self.member.endpoint.network();
         let (name, agent) = (self.name.as_str().into(), "".into());
-        encoded(&Frame::Hello(Hello { min: 1, max: 1, network, incarnation, features: 0, name, agent }))
+        encoded(&Frame::Hello(Hello { min: 1, max: 1, network, features: 0, name, agent }))
     }
 
     /// TLS alone, without a word.

@@ -86,6 +86,10 @@ pub struct Link {
     pub window: isize,
     /// Where it lacks something.
     pub cursors: BTreeMap<Origin, Cursor>,
+    /// Bytes that may still be given to it before they count against its node's share.
+    pub first: u64,
+    /// Its node has had its share: something waits until there is more.
+    pub waits: bool,
     /// Its cursors were too many, or a reply to it was left out: compare again once there is room.
     pub overflow: bool,
     /// It keeps nothing more now (P-S8).
@@ -157,6 +161,8 @@ impl Link {
             peer,
             window: isize::try_from(window).unwrap_or(isize::MAX),
             cursors: BTreeMap::new(),
+            first: 0,
+            waits: false,
             overflow: false,
             hold: false,
             passing: BTreeMap::new(),

@@ -33,7 +33,9 @@ pub struct Stats {
     pub bundles_withdrawn: u64,
     /// Bundles that did not hold.
     pub bundles_invalid: u64,
-    /// Messages with clocks from too far ahead.
+    /// Bundles whose clock was too far ahead for ours to follow it.
+    pub clocks_not_followed: u64,
+    /// Those of them that end too far ahead to be shown yet.
     pub clocks_ahead: u64,
     /// Equivocation proofs taken.
     pub proofs: u64,
@@ -67,6 +69,12 @@ pub struct Stats {
     pub origins_full: u64,
     /// Replies not sent because the peer does not read.
     pub replies_dropped: u64,
+    /// Times a neighbour that has had its share of answers had to wait for more.
+    pub answers_over: u64,
+    /// Links that began with nothing at no charge, because their node comes again and again.
+    pub links_not_fresh: u64,
+    /// RANGE requests dropped: too many of their link wait, or their node has had its share.
+    pub ranges_dropped: u64,
     /// Own submissions refused because too many wait.
     pub submit_busy: u64,
     /// Peers that broke the protocol.
@@ -100,6 +108,7 @@ impl Stats {
             bundles_greedy,
             bundles_withdrawn,
             bundles_invalid,
+            clocks_not_followed,
             clocks_ahead,
             proofs,
             proofs_vain,
@@ -117,6 +126,9 @@ impl Stats {
             cursor_overflow,
             origins_full,
             replies_dropped,
+            answers_over,
+            links_not_fresh,
+            ranges_dropped,
             submit_busy,
             misbehaviour,
             backlog_held,
@@ -152,6 +164,8 @@ pub enum Why {
     NotCompared,
     /// More differs than is remembered: a comparison has to find the rest.
     TooMany,
+    /// The neighbour has had its share of answers: it has to wait for more.
+    OverShare,
     /// Our store could not be read.
     StoreUnread,
     /// The author's certificate has not come.
@@ -174,6 +188,7 @@ impl Why {
             Self::CatchingUp => "catching-up",
             Self::NotCompared => "not-compared",
             Self::TooMany => "too-many-differences",
+            Self::OverShare => "neighbour-over-share",
             Self::StoreUnread => "store-unread",
             Self::NotAdmitted => "author-not-admitted",
             Self::OverRate => "author-over-rate",

@@ -95,7 +95,6 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
     tokio::spawn(proofs::drop_useless(Arc::clone(&hub), useless));
     let greeting = Greeting {
         network: endpoint.network(),
-        incarnation,
         features: if config.dissemination == Dissemination::Mongering { Hello::MONGERS } else { 0 },
         name: config.name.clone(),
         deadline: config.limits.handshake_deadline,

@@ -36,16 +36,7 @@ impl Attacker {
     }
 
     fn hello(&self, network: NetworkId, min: u16, max: u16) -> Vec<u8> {
-        let incarnation = Incarnation(1);
-        encoded(&Frame::Hello(Hello {
-            min,
-            max,
-            network,
-            incarnation,
-            features: 0,
-            name: "mallory".into(),
-            agent: "".into(),
-        }))
+        encoded(&Frame::Hello(Hello { min, max, network, features: 0, name: "mallory".into(), agent: "".into() }))
     }
 
     /// Past HELLO, as far as the victim can see an honest neighbour.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use rumormill_node::NodeHandle;
 use rumormill_transport::endpoint::Opened;
 use rumormill_transport::{Endpoint, Expect};
-use rumormill_wire::Incarnation;
 use rumormill_wire::native::{Bye, ByeCode, Frame, Hello, MAX_FRAME_LEN};
 use support::{Net, PATIENCE, say, until, until_log};
 
@@ -27,9 +26,8 @@ impl Member {
     }
 
     fn hello(&self) -> Vec<u8> {
-        let (network, incarnation) = (self.endpoint.network(), Incarnation(1));
-        let hello =
-            Hello { min: 1, max: 1, network, incarnation, features: 0, name: self.name.into(), agent: "".into() };
+        let network = self.endpoint.network();
+        let hello = Hello { min: 1, max: 1, network, features: 0, name: self.name.into(), agent: "".into() };
         let mut bytes = Vec::new();
         Frame::Hello(hello).encode(&mut bytes).unwrap();
         bytes

@@ -5,7 +5,6 @@ mod support;
 
 use std::net::SocketAddr;
 
-use rumormill_wire::Incarnation;
 use rumormill_wire::native::{Frame, Hello};
 use support::{Net, until};
 use tokio::sync::watch;
@@ -20,7 +19,7 @@ async fn rude(net: &Net) -> (SocketAddr, watch::Receiver<usize>) {
         while let Some(mut opened) = listener.accept().await {
             count.send_modify(|count| *count += 1);
             let (name, agent) = ("mallory".into(), "".into());
-            let hello = Hello { min: 1, max: 1, network, incarnation: Incarnation(1), features: 0, name, agent };
+            let hello = Hello { min: 1, max: 1, network, features: 0, name, agent };
             let mut twice = Vec::new();
             Frame::Hello(hello).encode(&mut twice).unwrap();
             Frame::Hello(hello).encode(&mut twice).unwrap();

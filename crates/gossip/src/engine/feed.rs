@@ -18,6 +18,7 @@ const RUMOR_OVERHEAD: usize = 6;
 
 impl Engine {
     pub(super) fn feed_all(&mut self) {
+        self.share_at = None;
         let ids: Vec<_> = self.links.keys().copied().collect();
         for id in ids {
             while self.feed_one(id) {}
@@ -27,8 +28,13 @@ impl Engine {
     /// Gives a link one thing, if it can take it. Says whether to go on.
     fn feed_one(&mut self, id: LinkId) -> bool {
         let Some(link) = self.links.get_mut(&id) else { return false };
-        if link.closing || link.window <= 0 || link.reading.is_some() {
+        if link.closing || link.window <= 0 || link.reading.is_some() || self.waits_for_share(id) {
             return false;
+        }
+        let Some(link) = self.links.get_mut(&id) else { return false };
+        if link.told.waiting {
+            self.send_revocations(id);
+            return true;
         }
         if let Some(request) = link.pulls.pop_front() {
             self.serve_pull(id, request);
@@ -94,6 +100,7 @@ impl Engine {
     /// An author's certificate goes before its first bundle.
     pub(super) fn introduce(&mut self, id: LinkId, origin: Origin) {
         if let Some(evidence) = self.members.get(&origin.node).filter(|evidence| !evidence.is_empty()).cloned() {
+            self.charge(id, evidence.len());
             self.send(id, &Frame::Member(Member { node: origin.node, evidence: &evidence }));
         }
     }
@@ -107,7 +114,9 @@ impl Engine {
         let RangeRequest { origin, from, until } = range;
         let Some(link) = self.links.get_mut(&id) else { return };
         link.reading = Some(RangeInFlight { origin, from, pull, want_status });
-        let max_bytes = usize::try_from(link.window).unwrap_or(0).min(READ_BYTES);
+        let window = link.window;
+        let max_bytes = usize::try_from(window).unwrap_or(0).min(READ_BYTES).min(self.share_left(id));
+        self.charge_read(id);
         self.output.push_back(Output::ReadRange { link: id, origin, from, until, max_bytes });
     }
 
@@ -118,6 +127,7 @@ impl Engine {
             link.window = link.window.saturating_sub_unsigned(bytes);
             link.sent = link.sent.saturating_add(1);
             bump(&mut self.stats.rumors_sent, 1);
+            self.charge(id, bytes);
             self.output.push_back(Output::SendBundle { link: id, bundle, want_status, answers_range });
         }
     }
@@ -148,8 +158,11 @@ impl Engine {
 
     pub(super) fn range_request(&mut self, id: LinkId, request: RangeRequest) {
         let known = self.chains.get(&request.origin).is_some_and(|chain| request.from < chain.next);
-        if let Some(link) = self.links.get_mut(&id).filter(|link| known && link.pulls.len() < MAX_PULLS) {
+        let Some(link) = self.links.get_mut(&id).filter(|_| known) else { return };
+        if link.pulls.len() < MAX_PULLS {
             link.pulls.push_back(request);
+        } else {
+            bump(&mut self.stats.ranges_dropped, 1);
         }
     }
 

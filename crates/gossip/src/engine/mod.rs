@@ -22,6 +22,8 @@ mod revoked;
 
 mod rumor;
 
+mod share;
+
 mod status;
 
 mod verdict;
@@ -98,6 +100,9 @@ pub struct Engine {
     chains: Chains,
     members: BTreeMap<NodeId, Bytes>,
     accounts: allowance::Accounts,
+    answers: BTreeMap<NodeId, share::Answers>,
+    kept_bytes: u64,
+    share_at: Option<Timestamp>,
     revocations: Arc<Revocations>,
     /// The newest part of each place that is on its way to the store. Bounded by the places of the list.
     keeping: BTreeMap<u8, u64>,
@@ -136,6 +141,9 @@ impl Engine {
             chains: Chains::default(),
             members: recovered.members.into_iter().collect(),
             accounts: allowance::Accounts::default(),
+            answers: BTreeMap::new(),
+            kept_bytes: recovered.bytes,
+            share_at: None,
             revocations: Arc::new(Revocations::default()),
             keeping: BTreeMap::new(),
             links: BTreeMap::new(),
@@ -231,7 +239,7 @@ impl Engine {
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let dirty = self.links.values().filter_map(|link| link.dirty_at).min();
         let monger = self.mongering.as_ref().and_then(Mongering::next_timeout);
-        [dirty, monger, self.compare_at, self.recovery.deadline()].into_iter().flatten().min()
+        [dirty, monger, self.compare_at, self.recovery.deadline(), self.share_at].into_iter().flatten().min()
     }
 
     fn run_timers(&mut self) {
@@ -250,8 +258,12 @@ impl Engine {
         self.wall_offset = offset;
         let wall = self.wall_us();
         let put_right = self.clock.put_back(before, wall);
-        for (_, chain) in self.chains.range(Origin::MIN, Origin::MAX) {
-            self.clock.observe(chain.last_clock, wall);
+        for (origin, chain) in self.chains.range(Origin::MIN, Origin::MAX) {
+            if *origin == self.author.origin {
+                self.clock.resume(chain.last_clock, wall);
+            } else {
+                self.clock.observe(chain.last_clock, wall);
+            }
         }
         if put_right {
             self.clock_put_right(wall);

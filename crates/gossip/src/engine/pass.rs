@@ -108,6 +108,7 @@ impl Engine {
         bump(&mut self.stats.bundles_passed, 1);
         self.passing.take(Arc::clone(bundle));
         let from: Vec<_> = senders.iter().map(|sender| sender.link).collect();
+        self.new_for_all(bundle, &from);
         for (id, link) in &mut self.links {
             let has = link.behind.get(&origin).is_some_and(|behind| behind.next >= header.next());
             if !has && !from.contains(id) && !link.pass(origin, header.first) {

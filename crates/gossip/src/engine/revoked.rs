@@ -32,7 +32,10 @@ impl Engine {
         while let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) {
             let owed = link.told.owed(&list);
             link.told.waiting = owed.is_some();
-            let Some(part) = owed.filter(|_| link.window > 0) else { return };
+            let room = link.window > 0;
+            let Some(part) = owed.filter(|_| room && !self.is_over(id)) else { return };
+            self.charge(id, part.bytes().len());
+            let Some(link) = self.links.get_mut(&id) else { return };
             link.told.sent(part.place(), part.number());
             self.send(id, &Frame::Revoked(part.bytes()));
         }

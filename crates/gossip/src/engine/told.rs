@@ -69,8 +69,11 @@ impl Engine {
             }
         }
         let lost = link.overflow || link.unsure;
-        stats.in_sync = link.compared && young && !lost;
-        why = why.max(lost.then_some(Why::TooMany)).max((!link.compared).then_some(Why::NotCompared));
+        stats.in_sync = link.compared && young && !lost && !link.waits;
+        why = why
+            .max(lost.then_some(Why::TooMany))
+            .max(link.waits.then_some(Why::OverShare))
+            .max((!link.compared).then_some(Why::NotCompared));
         stats.why = why.filter(|why| !stats.in_sync || *why != Why::CatchingUp);
         stats.revocations = link.told.number();
         Some(stats)

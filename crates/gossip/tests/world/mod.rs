@@ -122,6 +122,8 @@ pub struct Node {
     pub room: Option<u64>,
     full: bool,
     flushed: usize,
+    /// Reads of the store for links, and for searches.
+    pub reads: u64,
     /// Signatures that had to be checked.
     pub verifies: u64,
     timer: Option<Timestamp>,
@@ -219,6 +221,7 @@ impl World {
         let recovered = Recovered {
             me,
             chains: disk.chains(),
+            bytes: disk.bundles.values().flatten().map(|bundle| u64::try_from(bundle.len()).unwrap()).sum(),
             members: disk.members.clone(),
             proofs: disk.proofs.clone(),
             revocations: disk.revocations.clone(),
@@ -239,6 +242,7 @@ impl World {
             room: None,
             full: false,
             flushed: 0,
+            reads: 0,
             verifies: 0,
             timer: None,
             life: self.now,
@@ -360,6 +364,7 @@ impl World {
                 self.transmit_bundle(n, link, bundle.bytes(), want_status, answers_range);
             }
             Output::ReadRange { link, origin, from, until, max_bytes } => {
+                self.nodes[n].reads += 1;
                 let (mut next, mut bytes, mut bundles) = (from, 0, Vec::new());
                 while next < until && (bytes == 0 || bytes < max_bytes) {
                     let Some((_, raw)) = self.nodes[n].disk.holding(origin, next) else { break };
@@ -390,6 +395,7 @@ impl World {
                 self.later(n, delay, input);
             }
             Output::LookUp { origin, at } => {
+                self.nodes[n].reads += 1;
                 let bundle = self.nodes[n].disk.holding(origin, at).map(|(_, raw)| raw);
                 self.later(n, delay, Input::LookedUp { origin, at, bundle });
             }
