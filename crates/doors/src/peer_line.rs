@@ -6,7 +6,6 @@
 
 mod config;
 mod dial;
-mod hall;
 mod listener;
 pub mod menu;
 mod online;
@@ -14,6 +13,7 @@ mod outbox;
 mod outgoing;
 mod server;
 mod session;
+mod shared;
 pub mod table;
 mod talk;
 mod turn;
@@ -36,11 +36,11 @@ use crate::services::Services;
 use crate::spec::{Spec, SpecError};
 pub use config::{Config, KIND, MAX_CONTACTS, MAX_TEAM_LEN, one_word};
 use dial::Dialler;
-use hall::{Hall, Sink};
 use listener::Listener;
 use outbox::Outbox;
 use outgoing::Sender;
 use session::{Heard, Who};
+use shared::{Shared, Sink};
 use table::{Form, Table};
 
 /// Bound, not yet serving.
@@ -75,16 +75,16 @@ impl PeerLine {
         let mut table = Table::new(local);
         self.config.bracketed.iter().for_each(|addr| table.learn(*addr, Form::Bracketed));
         let table = Arc::new(Mutex::new(table));
-        let hall = Hall::new(table, Arc::clone(&port.counters), Room(port.into_room.clone()));
+        let shared = Shared::new(table, Arc::clone(&port.counters), Room(port.into_room.clone()));
         let mut serving = JoinSet::new();
-        serving.spawn(server::serve(tcp, hall.clone()));
+        serving.spawn(server::serve(tcp, shared.clone()));
         if let Some(udp) = udp {
-            let hall = hall.clone();
-            serving.spawn(async move { online::serve(&udp, hall).await });
+            let shared = shared.clone();
+            serving.spawn(async move { online::serve(&udp, shared).await });
         }
         let dialler = Arc::new(Dialler { own: local, team, source_port: self.config.source_port });
         let outbox = Outbox::new(&self.config.contacts, CONNECT, self.config.retry);
-        Sender::new(hall, dialler, outbox).run(port).await;
+        Sender::new(shared, dialler, outbox).run(port).await;
         // The port is free again afterwards.
         serving.shutdown().await;
     }

@@ -33,7 +33,7 @@ use crate::services::{Letters, Services};
 use crate::spec::{Spec, SpecError};
 use crate::take::Taker;
 use places::Places;
-use session::Desk;
+use session::Server;
 
 pub use config::{Config, DEFAULT_LISTEN, KIND};
 pub use items::MAX_ITEMS;
@@ -60,7 +60,7 @@ impl PushPull {
 
     /// Serves until the node stops. What was being handed over then is shown again after the next start.
     pub async fn serve(self, mut port: Port, letters: impl Letters) {
-        let desk = Arc::new(Desk::new(self.0.config, letters, Arc::clone(&port.counters)));
+        let server = Arc::new(Server::new(self.0.config, letters, Arc::clone(&port.counters)));
         let mut places = Places::new(Arc::clone(&port.counters));
         let mut tasks = JoinSet::new();
         let counters = Arc::clone(&port.counters);
@@ -75,7 +75,7 @@ impl PushPull {
                 Some(_) = tasks.join_next() => places.clear_ended(),
                 () = places.changed(), if places.is_stuck() => {}
                 (stream, from) = taker.take(), if !places.is_stuck() => {
-                    admit(stream, from, &mut places, &mut tasks, &desk).await;
+                    admit(stream, from, &mut places, &mut tasks, &server).await;
                 }
             }
         }
@@ -111,13 +111,13 @@ async fn admit<L: Letters>(
     from: SocketAddr,
     places: &mut Places,
     tasks: &mut JoinSet<()>,
-    desk: &Arc<Desk<L>>,
+    server: &Arc<Server<L>>,
 ) {
     let Some(place) = places.take(from.ip()) else { return };
-    let desk = Arc::clone(desk);
+    let server = Arc::clone(server);
     let (number, was_full) = (place.number, place.was_full);
     let handle = tasks.spawn(async move {
-        if let Err(why) = desk.serve(stream, &place).await {
+        if let Err(why) = server.serve(stream, &place).await {
             debug!(%why, "push-pull connection ended");
         }
     });

@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
 use super::dial::Dialler;
-use super::hall::{Hall, Sink};
 use super::outbox::{Dial, Input, Outbox, Output, Reject};
+use super::shared::{Shared, Sink};
 use super::table::MAX_FAILURES;
 use crate::counters::Counters;
 use crate::port::Done;
@@ -26,7 +26,7 @@ type Dialled = (SocketAddr, bool);
 
 /// Everything that goes out.
 pub(super) struct Sender<S> {
-    hall: Hall<S>,
+    shared: Shared<S>,
     dialler: Arc<Dialler>,
     outbox: Outbox,
     dials: JoinSet<Dialled>,
@@ -36,10 +36,10 @@ pub(super) struct Sender<S> {
 }
 
 impl<S: Sink> Sender<S> {
-    /// Sends to the table of a hall.
-    pub(super) fn new(hall: Hall<S>, dialler: Arc<Dialler>, outbox: Outbox) -> Self {
+    /// Sends to those in the table.
+    pub(super) fn new(shared: Shared<S>, dialler: Arc<Dialler>, outbox: Outbox) -> Self {
         let (dials, waiting, begun) = (JoinSet::new(), BTreeMap::new(), Instant::now());
-        Self { hall, dialler, outbox, dials, waiting, next: 0, begun }
+        Self { shared, dialler, outbox, dials, waiting, next: 0, begun }
     }
 
     /// Until it is told to stop; then says goodbye.
@@ -58,7 +58,7 @@ impl<S: Sink> Sender<S> {
                 },
                 Some(done) = self.dials.join_next() => self.dialled(done.ok()),
                 () = sleep_until(wake), if due => {
-                    let taken = self.outbox.handle(self.now(), Input::Timeout { table: &self.hall.table() });
+                    let taken = self.outbox.handle(self.now(), Input::Timeout { table: &self.shared.table() });
                     self.drain(taken);
                 }
             }
@@ -90,13 +90,13 @@ impl<S: Sink> Sender<S> {
         let id = self.next;
         self.next = id.saturating_add(1);
         self.waiting.extend(done.map(|done| (id, done)));
-        let taken = self.outbox.handle(self.now(), Input::Send { id, only, text, table: &self.hall.table() });
+        let taken = self.outbox.handle(self.now(), Input::Send { id, only, text, table: &self.shared.table() });
         self.drain(taken);
     }
 
     /// Makes as many connections as may be made now.
     fn fill(&mut self) {
-        let taken = self.outbox.handle(self.now(), Input::Ready { table: &self.hall.table() });
+        let taken = self.outbox.handle(self.now(), Input::Ready { table: &self.shared.table() });
         self.drain(taken);
     }
 
@@ -116,14 +116,14 @@ impl<S: Sink> Sender<S> {
         while let Some(output) = self.outbox.poll_output() {
             self.act(output);
         }
-        Counters::set(&self.hall.counters.waiting_out, self.outbox.waiting());
+        Counters::set(&self.shared.counters.waiting_out, self.outbox.waiting());
     }
 
     fn act(&mut self, output: Output) {
         match output {
             Output::Dial(dial) => {
-                let (dialler, hall) = (Arc::clone(&self.dialler), self.hall.clone());
-                self.dials.spawn(async move { (dial.addr, deliver(&dialler, &hall, &dial).await) });
+                let (dialler, shared) = (Arc::clone(&self.dialler), self.shared.clone());
+                self.dials.spawn(async move { (dial.addr, deliver(&dialler, &shared, &dial).await) });
             }
             Output::Settled { id, reached } => {
                 if let Some(done) = self.waiting.remove(&id) {
@@ -131,16 +131,16 @@ impl<S: Sink> Sender<S> {
                     let _ = done.send(if reached { Ok(()) } else { Err(nobody()) });
                 }
             }
-            Output::Dropped(messages) => Counters::add(&self.hall.counters.dropped_out, messages),
+            Output::Dropped(messages) => Counters::add(&self.shared.counters.dropped_out, messages),
             Output::Reached(addr) => {
                 // A peer that left meanwhile stays away.
-                let mut table = self.hall.table();
+                let mut table = self.shared.table();
                 if table.get(addr).is_some() {
                     table.reached(addr, true);
                 }
             }
             Output::Failed(addr) => {
-                if self.hall.table().failed(addr) {
+                if self.shared.table().failed(addr) {
                     info!(%addr, "peer-line: not reached {MAX_FAILURES} times in a row; it is taken out");
                 }
             }
@@ -150,8 +150,8 @@ impl<S: Sink> Sender<S> {
 }
 
 /// One message on one connection; whether it was written.
-async fn deliver<S: Sink>(dialler: &Dialler, hall: &Hall<S>, dial: &Dial) -> bool {
-    let counters = &hall.counters;
+async fn deliver<S: Sink>(dialler: &Dialler, shared: &Shared<S>, dial: &Dial) -> bool {
+    let counters = &shared.counters;
     match dialler.deliver(dial.addr, dial.form, &dial.text).await {
         Ok(delivered) => {
             Counters::one(&counters.messages_out);
@@ -162,7 +162,7 @@ async fn deliver<S: Sink>(dialler: &Dialler, hall: &Hall<S>, dial: &Dial) -> boo
             }
             if dial.greeting {
                 // Now: it may keep the connection open for long, and what the room says meanwhile waits for it.
-                hall.table().reached(dial.addr, true);
+                shared.table().reached(dial.addr, true);
             }
             delivered.closed(dial.contact).await;
             true

@@ -10,8 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, error::Elapsed, sleep, timeout};
 
-use super::hall::{Hall, Sink};
 use super::session::{RECEIVED, Session};
+use super::shared::{Shared, Sink};
 use super::turn::Turn;
 use super::useful::Useful;
 use crate::counters::Counters;
@@ -37,7 +37,7 @@ const CHUNK: usize = 4_096;
 pub(super) struct Talk<S> {
     stream: TcpStream,
     session: Session,
-    hall: Hall<S>,
+    shared: Shared<S>,
     useful: Arc<Useful>,
     /// `None` once the others need not wait for this connection.
     turn: Option<Turn>,
@@ -49,9 +49,9 @@ pub(super) struct Talk<S> {
 
 impl<S: Sink> Talk<S> {
     /// A connection that was taken.
-    pub(super) fn new(stream: TcpStream, from: IpAddr, hall: Hall<S>, useful: Arc<Useful>, turn: Turn) -> Self {
+    pub(super) fn new(stream: TcpStream, from: IpAddr, shared: Shared<S>, useful: Arc<Useful>, turn: Turn) -> Self {
         let (session, turn, due) = (Session::new(from), Some(turn), Instant::now());
-        Self { stream, session, hall, useful, turn, first: true, answered: false, due }
+        Self { stream, session, shared, useful, turn, first: true, answered: false, due }
     }
 
     /// Until its end.
@@ -84,7 +84,7 @@ impl<S: Sink> Talk<S> {
                 Err(_) => (true, false),
                 Ok(Ok(0)) => (true, true),
                 Ok(Ok(bytes)) => {
-                    Counters::add(&self.hall.counters.bytes_in, bytes);
+                    Counters::add(&self.shared.counters.bytes_in, bytes);
                     (false, false)
                 }
                 // What came before the reset is still a message.
@@ -113,7 +113,7 @@ impl<S: Sink> Talk<S> {
         let mut used = 0_usize;
         while let Some(rest) = buffer.get(used..).filter(|rest| !rest.is_empty()) {
             let len = message_len(rest, ended).map_err(|why| {
-                Counters::one(&self.hall.counters.malformed);
+                Counters::one(&self.shared.counters.malformed);
                 io::Error::new(io::ErrorKind::InvalidData, why)
             })?;
             let Some(message) = len.and_then(|len| rest.get(..len)) else { break };
@@ -129,7 +129,7 @@ impl<S: Sink> Talk<S> {
             return Ok(());
         }
         if std::mem::take(&mut self.first) && Line::parse(trim(message)).is_err() && is_http(trim(message)) {
-            Counters::one(&self.hall.counters.malformed);
+            Counters::one(&self.shared.counters.malformed);
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a first line of HTTP"));
         }
         if let Some(turn) = &mut self.turn {
@@ -146,14 +146,14 @@ impl<S: Sink> Talk<S> {
         self.turn = None;
         let answer = RECEIVED.as_bytes();
         timeout(ANSWER, self.stream.write_all(answer)).await.map_err(|_| io::ErrorKind::TimedOut)??;
-        Counters::add(&self.hall.counters.bytes_out, answer.len());
+        Counters::add(&self.shared.counters.bytes_out, answer.len());
         Ok(())
     }
 
     async fn hear(&mut self, heard: super::session::Heard) -> io::Result<()> {
         self.useful.now();
         let at = self.stream.local_addr().map_or(IpAddr::from([0, 0, 0, 0]), |addr| addr.ip());
-        let taken = self.hall.hear(&mut self.session, heard, at).await;
+        let taken = self.shared.hear(&mut self.session, heard, at).await;
         if taken { Ok(()) } else { Err(io::ErrorKind::ConnectionAborted.into()) }
     }
 

@@ -7,15 +7,15 @@ use std::time::Duration;
 use rumormill_limits::Timestamp;
 
 /// Messages kept in all.
-pub(super) const MAX_KEPT: usize = 1_024;
+pub(super) const MAX_STORED: usize = 1_024;
 /// Bytes of their texts.
-pub(super) const MAX_KEPT_BYTES: usize = 2 * 1_024 * 1_024;
+pub(super) const MAX_STORED_BYTES: usize = 2 * 1_024 * 1_024;
 /// Messages kept for one id.
-pub(super) const MAX_KEPT_FOR_ID: usize = 64;
+pub(super) const MAX_STORED_FOR_ID: usize = 64;
 /// What a place costs beside its text, in bytes.
 const PLACE: usize = 64;
 /// A message waits for so long: a receiver that is restarted gets it, and nobody gets yesterday's.
-pub(super) const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
+pub(super) const STORED_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// A message that waits for its receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,11 +44,11 @@ impl StoreAndForward {
     /// Keeps a message; how many others had to go for it.
     pub(super) fn put(&mut self, message: Waiting) -> usize {
         let before = self.all.len();
-        while self.of(message.to).count() >= MAX_KEPT_FOR_ID {
+        while self.of(message.to).count() >= MAX_STORED_FOR_ID {
             let Some(victim) = victim(self.of(message.to)) else { break };
             self.remove(victim);
         }
-        while self.all.len() >= MAX_KEPT || self.bytes.saturating_add(message.text.len()) > MAX_KEPT_BYTES {
+        while self.all.len() >= MAX_STORED || self.bytes.saturating_add(message.text.len()) > MAX_STORED_BYTES {
             let Some(victim) = victim(self.all.iter()) else { break };
             self.remove(victim);
         }
@@ -75,7 +75,7 @@ impl StoreAndForward {
     /// Drops what has been kept for too long; how many those were.
     pub(super) fn expire(&mut self, now: Timestamp) -> usize {
         let before = self.all.len();
-        while self.all.first_key_value().is_some_and(|(_, oldest)| now.elapsed(oldest.since) >= KEPT_FOR) {
+        while self.all.first_key_value().is_some_and(|(_, oldest)| now.elapsed(oldest.since) >= STORED_FOR) {
             let Some(oldest) = self.all.keys().next().copied() else { break };
             self.remove(oldest);
         }
@@ -85,7 +85,7 @@ impl StoreAndForward {
     /// When the oldest has waited for too long.
     #[must_use]
     pub(super) fn next_timeout(&self) -> Option<Timestamp> {
-        self.all.first_key_value().map(|(_, oldest)| oldest.since.after(KEPT_FOR))
+        self.all.first_key_value().map(|(_, oldest)| oldest.since.after(STORED_FOR))
     }
 
     /// All of them, oldest first.
@@ -132,14 +132,14 @@ mod tests {
     fn one_who_floods_pushes_out_his_own() {
         let mut kept = StoreAndForward::default();
         kept.put(message(1, 7, "from 1"));
-        for n in 0..3 * i64::try_from(MAX_KEPT).unwrap() {
+        for n in 0..3 * i64::try_from(MAX_STORED).unwrap() {
             kept.put(message(2, 100 + n, "flood"));
         }
-        assert_eq!((kept.iter().count(), kept.first(7).unwrap().1.source), (MAX_KEPT, 1));
-        for _ in 0..3 * MAX_KEPT_FOR_ID {
+        assert_eq!((kept.iter().count(), kept.first(7).unwrap().1.source), (MAX_STORED, 1));
+        for _ in 0..3 * MAX_STORED_FOR_ID {
             kept.put(message(2, 7, "flood"));
         }
-        assert_eq!((kept.of(7).count(), kept.first(7).unwrap().1.source), (MAX_KEPT_FOR_ID, 1));
+        assert_eq!((kept.of(7).count(), kept.first(7).unwrap().1.source), (MAX_STORED_FOR_ID, 1));
     }
 
     #[test]
@@ -149,7 +149,7 @@ mod tests {
         let gone: usize = (1..=60).map(|to| kept.put(message(1, to, &long))).sum();
         assert_eq!((kept.bytes(), kept.iter().count()), (2_000_000, 20));
         assert_eq!(gone, 40);
-        assert_eq!(kept.expire(Timestamp::at(KEPT_FOR + Duration::from_secs(50))), 10);
+        assert_eq!(kept.expire(Timestamp::at(STORED_FOR + Duration::from_secs(50))), 10);
         assert_eq!(kept.bytes(), 1_000_000);
     }
 

@@ -9,7 +9,7 @@ use tracing::{debug, warn};
 
 use super::items::{Items, MAX_ITEMS};
 use super::places::Place;
-use super::session::{Desk, end, within};
+use super::session::{Server, end, within};
 use crate::counters::Counters;
 use crate::services::Letters;
 
@@ -18,7 +18,7 @@ const TURN_DEADLINE: Duration = Duration::from_secs(60);
 /// The node finds or strikes off letters within this.
 const ASK_DEADLINE: Duration = Duration::from_secs(10);
 
-impl<L: Letters> Desk<L> {
+impl<L: Letters> Server<L> {
     pub(super) async fn pull(&self, mut stream: TcpStream, place: &Place) -> std::io::Result<()> {
         let Ok(_in_line) = self.pulls.try_acquire() else {
             Counters::one(&self.counters.refused_rate);

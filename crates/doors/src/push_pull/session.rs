@@ -33,7 +33,7 @@ const PUSH_BURST: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
 pub(super) const MAX_PULLS: usize = 16;
 
 /// What all connections share.
-pub(super) struct Desk<L> {
+pub(super) struct Server<L> {
     pub(super) config: Config,
     pub(super) letters: L,
     pub(super) counters: Arc<Counters>,
@@ -62,7 +62,7 @@ impl Said {
     }
 }
 
-impl<L: Letters> Desk<L> {
+impl<L: Letters> Server<L> {
     pub(super) fn new(config: Config, letters: L, counters: Arc<Counters>) -> Self {
         Self {
             config,

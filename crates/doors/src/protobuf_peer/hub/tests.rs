@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::link::{MAX_WAITING, MAX_WAITING_BYTES};
-use super::super::store_and_forward::{KEPT_FOR, MAX_KEPT, MAX_KEPT_BYTES};
+use super::super::store_and_forward::{MAX_STORED, MAX_STORED_BYTES, STORED_FOR};
 use super::*;
 
 const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -31,7 +31,7 @@ impl Bench {
     }
 
     /// Nothing that it rejects does anything.
-    fn told(&mut self, input: Input<'_>) -> Vec<Did> {
+    fn feed(&mut self, input: Input<'_>) -> Vec<Did> {
         let taken = self.hub.handle(self.now, input);
         let outputs: Vec<_> = std::iter::from_fn(|| self.hub.poll_output()).collect();
         assert!(taken.is_ok() || outputs.is_empty(), "{taken:?}: {outputs:?}");
@@ -52,15 +52,15 @@ impl Bench {
     fn opened(&mut self, called: bool) -> (LinkId, Vec<Did>) {
         let link = self.next;
         self.next += 1;
-        (link, self.told(Input::Opened { link, address: LOCAL, called }))
+        (link, self.feed(Input::Opened { link, address: LOCAL, called }))
     }
 
     fn hear(&mut self, link: LinkId, said: Said) -> Vec<Did> {
-        self.told(Input::Frame { link, said })
+        self.feed(Input::Frame { link, said })
     }
 
     fn send(&mut self, to: i64, text: &str) -> Vec<Did> {
-        self.told(Input::Send { to, text: text.into() })
+        self.feed(Input::Send { to, text: text.into() })
     }
 
     /// A peer dials in and says who it is.
@@ -71,7 +71,7 @@ impl Bench {
     }
 
     fn end(&mut self, link: LinkId) -> Vec<Did> {
-        self.told(Input::Closed { link })
+        self.feed(Input::Closed { link })
     }
 }
 
@@ -232,7 +232,7 @@ fn the_room_speaks_to_every_known_id_in_our_name() {
     let mut bench = Bench::new(10);
     let (a, _) = bench.peer(11);
     bench.hear(a, join(21, 11));
-    let did = bench.told(Input::Broadcast { text: "alice@c0de: hi" });
+    let did = bench.feed(Input::Broadcast { text: "alice@c0de: hi" });
     assert_eq!(did, [Gave(a, text(10, 11, "alice@c0de: hi")), Gave(a, text(10, 21, "alice@c0de: hi")), To(2)]);
     assert_eq!(bench.send(99, "later"), [Told(Sent::Stored)]);
     let (_, did) = bench.peer(99);
@@ -248,12 +248,12 @@ fn what_waits_too_long_is_dropped_and_who_says_nothing_is_closed() {
     let (quiet, _) = bench.peer(11);
     bench.now = Timestamp::at(HANDSHAKE);
     assert_eq!(bench.hub.next_timeout(), Some(bench.now));
-    let did = bench.told(Input::Timeout);
+    let did = bench.feed(Input::Timeout);
     assert_eq!(did, [Closed(new, Why::Silent), Closed(calling, Why::Silent)]);
     assert!(bench.hub.is_open(quiet));
-    bench.now = Timestamp::at(KEPT_FOR);
+    bench.now = Timestamp::at(STORED_FOR);
     assert_eq!(bench.hub.next_timeout(), Some(bench.now));
-    bench.told(Input::Timeout);
+    bench.feed(Input::Timeout);
     assert_eq!((bench.hub.buffer().count(), bench.hub.next_timeout()), (0, None));
 }
 
@@ -325,7 +325,7 @@ proptest! {
                 6 => bench.hear(link, Said::Leave { id }),
                 7 | 8 => bench.hear(link, text(id, other, "t")),
                 9 => bench.end(link),
-                10 => bench.told(Input::Timeout),
+                10 => bench.feed(Input::Timeout),
                 _ => bench.send(other + 1, "s"),
             };
             for one in did {
@@ -349,8 +349,8 @@ proptest! {
             let strangers = bench.hub.links.iter().filter(|(_, state)| !matches!(state.stage, Stage::Peer(_)));
             let due: BTreeSet<_> = strangers.map(|(link, state)| (state.heard.after(HANDSHAKE), *link)).collect();
             prop_assert_eq!(&due, &bench.hub.handshakes, "who has not said who it is has a deadline, and nobody else");
-            prop_assert!(bench.hub.buffer().count() <= MAX_KEPT);
-            prop_assert!(bench.hub.stored.bytes() <= MAX_KEPT_BYTES);
+            prop_assert!(bench.hub.buffer().count() <= MAX_STORED);
+            prop_assert!(bench.hub.stored.bytes() <= MAX_STORED_BYTES);
             prop_assert!(bench.hub.buffer().all(|kept| kept.to > 0 && kept.to != 10));
         }
     }

@@ -22,7 +22,7 @@ impl<D> Sorted<D> {
         Self { pacer: Pacer::default(), settled: Vec::new(), dropped: 0 }
     }
 
-    fn told(&mut self, now: Timestamp, input: Input<D>) -> Option<Datagram> {
+    fn feed(&mut self, now: Timestamp, input: Input<D>) -> Option<Datagram> {
         self.pacer.handle(now, input).unwrap();
         let mut datagram = None;
         while let Some(output) = self.pacer.poll_output() {
@@ -36,19 +36,19 @@ impl<D> Sorted<D> {
     }
 
     fn push(&mut self, now: Timestamp, receivers: impl IntoIterator<Item = (SocketAddr, Arc<[u8]>)>, done: D) {
-        assert!(self.told(now, Input::Send { receivers: receivers.into_iter().collect(), done }).is_none());
+        assert!(self.feed(now, Input::Send { receivers: receivers.into_iter().collect(), done }).is_none());
     }
 
     fn next(&mut self, now: Timestamp) -> Option<Datagram> {
-        self.told(now, Input::Writable)
+        self.feed(now, Input::Writable)
     }
 
     fn sent(&mut self, message: u64) {
-        assert!(self.told(Timestamp::ZERO, Input::Sent { message, sent: true }).is_none());
+        assert!(self.feed(Timestamp::ZERO, Input::Sent { message, sent: true }).is_none());
     }
 
     fn gone(&mut self, to: SocketAddr) {
-        assert!(self.told(Timestamp::ZERO, Input::Gone { to }).is_none());
+        assert!(self.feed(Timestamp::ZERO, Input::Gone { to }).is_none());
     }
 }
 
@@ -77,7 +77,7 @@ fn a_slow_receiver_delays_nobody_else_and_one_that_went_is_forgotten() {
     let mut pacer = Sorted::new();
     pacer.push(Timestamp::ZERO, [(to(1), bytes()), (to(2), bytes())], "both");
     pacer.push(Timestamp::ZERO, [(to(1), bytes())], "one");
-    assert!(pacer.told(Timestamp::ZERO, Input::Other { to: to(2) }).is_none());
+    assert!(pacer.feed(Timestamp::ZERO, Input::Other { to: to(2) }).is_none());
     let first = pacer.next(Timestamp::ZERO).unwrap();
     assert_eq!((first.to, pacer.next(Timestamp::ZERO).map(|p| p.to)), (to(1), None));
     pacer.sent(first.message);
@@ -104,7 +104,7 @@ proptest! {
             match op {
                 0 | 1 => { pacer.push(now, (0..=port).map(|p| (to(p), bytes())), ()); pushed += 1; }
                 2 => { pacer.gone(to(port)); forgotten.insert(to(port)); }
-                3 => drop(pacer.told(now, Input::Other { to: to(port) })),
+                3 => drop(pacer.feed(now, Input::Other { to: to(port) })),
                 _ => while let Some(datagram) = pacer.next(now) {
                     let before = last.insert(datagram.to, now);
                     let fresh = forgotten.remove(&datagram.to);

@@ -6,48 +6,48 @@ use super::*;
 pub(super) struct Driven(pub(super) Machine<u32>);
 
 impl Driven {
-    pub(super) fn told(&mut self, now: Timestamp, input: Input<'_, u32>) {
+    pub(super) fn feed(&mut self, now: Timestamp, input: Input<'_, u32>) {
         let _ = self.0.handle(now, input);
     }
     pub(super) fn start(&mut self) {
-        self.told(at(0), Input::Start);
+        self.feed(at(0), Input::Start);
     }
     pub(super) fn accepted(&mut self, link: LinkId, ip: IpAddr, now: Timestamp) {
-        self.told(now, Input::Accepted { link, ip });
+        self.feed(now, Input::Accepted { link, ip });
     }
     pub(super) fn dialled(&mut self, link: LinkId, ip: IpAddr, now: Timestamp) {
-        self.told(now, Input::Dialled { link, ip });
+        self.feed(now, Input::Dialled { link, ip });
     }
     pub(super) fn dial_failed(&mut self, ip: IpAddr, nobody_listens: bool, why: &str, now: Timestamp) {
-        self.told(now, Input::DialFailed { ip, nobody_listens, why });
+        self.feed(now, Input::DialFailed { ip, nobody_listens, why });
     }
     pub(super) fn useful(&mut self, link: LinkId, now: Timestamp) {
-        self.told(now, Input::Useful { link });
+        self.feed(now, Input::Useful { link });
     }
     /// True if that was the last of a message.
     pub(super) fn written(&mut self, link: LinkId, now: Timestamp) -> bool {
-        self.told(now, Input::Written { link });
+        self.feed(now, Input::Written { link });
         let sent = self.0.outputs.iter().any(|output| *output == Output::Sent);
         self.0.outputs.retain(|output| *output != Output::Sent);
         sent
     }
     pub(super) fn ended(&mut self, link: LinkId, by_them: bool, now: Timestamp) {
-        self.told(now, Input::Ended { link, by_them });
+        self.feed(now, Input::Ended { link, by_them });
     }
     pub(super) fn broadcast(&mut self, frame: &[u8], now: Timestamp) {
-        self.told(now, Input::Broadcast { frame });
+        self.feed(now, Input::Broadcast { frame });
     }
     pub(super) fn send(&mut self, ip: IpAddr, frames: Vec<Vec<u8>>, ticket: Option<u32>, now: Timestamp) {
-        self.told(now, Input::Send { ip, frames, ticket });
+        self.feed(now, Input::Send { ip, frames, ticket });
     }
     pub(super) fn probe(&mut self, ip: IpAddr, ticket: u32) {
-        self.told(at(0), Input::Probe { ip, ticket });
+        self.feed(at(0), Input::Probe { ip, ticket });
     }
     pub(super) fn timeout(&mut self, now: Timestamp) {
-        self.told(now, Input::Timeout);
+        self.feed(now, Input::Timeout);
     }
     pub(super) fn stop(&mut self) {
-        self.told(at(0), Input::Stop);
+        self.feed(at(0), Input::Stop);
     }
     pub(super) fn next_timeout(&self) -> Option<Timestamp> {
         self.0.next_timeout()

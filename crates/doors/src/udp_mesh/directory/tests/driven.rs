@@ -28,7 +28,7 @@ impl Driven {
         Self { directory: Directory::new(limits, version), gone: Vec::new() }
     }
 
-    pub(super) fn told(
+    pub(super) fn feed(
         &mut self,
         now: Duration,
         input: Input<'_>,
@@ -56,7 +56,7 @@ impl Driven {
         input: Input<'_>,
         holds: impl FnOnce(&[u8; 32]) -> bool,
     ) -> Verdict {
-        match self.told(now, input, holds) {
+        match self.feed(now, input, holds) {
             (Ok(()), outputs) if outputs.is_empty() => Verdict::Known,
             (Ok(()), outputs) => {
                 assert!(matches!(outputs[..], [Output::Joined { .. }]), "{outputs:?}");
@@ -104,7 +104,7 @@ impl Driven {
     }
 
     pub(super) fn look(&mut self, now: Duration) {
-        assert_eq!(self.told(now, Input::Timeout, |_| true), (Ok(()), vec![]));
+        assert_eq!(self.feed(now, Input::Timeout, |_| true), (Ok(()), vec![]));
     }
 
     pub(super) fn restore(&mut self, now: Duration, saved: Saved) -> bool {
@@ -113,7 +113,7 @@ impl Driven {
 
     /// All that goes out up to now.
     pub(super) fn sent(&mut self, now: Duration) -> Vec<(SocketAddr, Vec<u8>)> {
-        let next = || match self.told(now, Input::Writable, |_| true).1.as_slice() {
+        let next = || match self.feed(now, Input::Writable, |_| true).1.as_slice() {
             [] => None,
             [Output::Datagram { to, bytes }] => Some((*to, bytes.to_vec())),
             more => panic!("one, as there is room for one: {more:?}"),

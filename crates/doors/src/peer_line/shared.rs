@@ -22,7 +22,7 @@ pub(super) trait Sink: Clone + Send + Sync + 'static {
 
 /// What all connections share.
 #[derive(Debug, Clone)]
-pub(super) struct Hall<S> {
+pub(super) struct Shared<S> {
     table: Arc<Mutex<Table>>,
     /// What is counted.
     pub counters: Arc<Counters>,
@@ -30,7 +30,7 @@ pub(super) struct Hall<S> {
     pub sink: S,
 }
 
-impl<S: Sink> Hall<S> {
+impl<S: Sink> Shared<S> {
     /// For a table, counters and a sink.
     pub(super) fn new(table: Arc<Mutex<Table>>, counters: Arc<Counters>, sink: S) -> Self {
         Self { table, counters, sink }
