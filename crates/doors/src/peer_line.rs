@@ -1,7 +1,7 @@
 //! The menu chat: `IP:PORT team message`, one connection a message (`rumormill_wire::peer_line` has the lines).
 //!
 //! Everyone who writes to us is in the table ([`table`]) and gets what the room says, each over a connection of its own
-//! ([`outbox`], [`dial`]). What comes in is cut into messages ([`server`], [`session`]) and goes into the room. A datagram
+//! (`outbox`, `dial`). What comes in is cut into messages (`server`, `session`) and goes into the room. A datagram
 //! asks who is online. [`menu`] is the same chat for a person.
 
 mod config;

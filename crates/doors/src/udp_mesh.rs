@@ -1,6 +1,6 @@
 //! The single-character UDP mesh: a directory server, or a peer of somebody else's directory.
 //!
-//! The rules stand in machines that know neither sockets nor clocks: [`directory`], [`peer`], [`pacer`]. Around them is one task
+//! The rules stand in machines that know neither sockets nor clocks: `directory`, `peer`, `pacer`. Around them is one task
 //! that owns the sockets. No thread and no task is started for a member, a datagram or a message.
 //!
 //! What legacy programs do not survive is not sent to them: empty datagrams, directories with one name twice, more than eighty

@@ -160,7 +160,7 @@ impl Table {
         self.peers.remove(&addr).is_some()
     }
 
-    /// Under which address a peer is in the table, or would be: the one under which it came ([`twin`]).
+    /// Under which address a peer is in the table, or would be: the one under which it came (`twin`).
     #[must_use]
     pub fn entry(&self, addr: SocketAddr) -> SocketAddr {
         let known = |addr: &SocketAddr| self.peers.contains_key(addr);

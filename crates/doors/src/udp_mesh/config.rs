@@ -32,9 +32,9 @@ pub struct Config {
     pub broadcast: Option<Duration>,
     /// Where a directory keeps its members across a restart.
     pub state: Option<PathBuf>,
-    /// Members at most, 1 to [`MAX_MEMBERS`].
+    /// Members at most, 1 to 16,384.
     pub members: usize,
-    /// Members at most from one address, 1 to [`MAX_MEMBERS`].
+    /// Members at most from one address, 1 to 16,384.
     pub by_address: usize,
 }
 
