@@ -18,6 +18,7 @@ pub mod bundle;
 pub mod cache;
 pub mod chain;
 pub mod checks;
+pub mod claims;
 pub mod clock;
 pub mod config;
 pub mod cost;
@@ -27,13 +28,16 @@ pub mod greed;
 pub mod io;
 pub mod key;
 pub mod link;
+mod links;
 pub mod mongering;
 pub mod pacer;
 pub mod passing;
+mod picker;
 pub mod proof;
 mod rate;
 pub mod revocation;
 pub mod stats;
+mod timers;
 pub mod uncommitted;
 
 #[cfg(feature = "fuzz")]

@@ -9,6 +9,8 @@ use rand::{Rng, RngExt};
 use rumormill_wire::Origin;
 
 use crate::io::{LinkId, Timestamp};
+use crate::picker::Picker;
+use crate::timers::Timers;
 
 /// Origins in one round; what is over is left to anti-entropy.
 pub const MAX_ROUND_ORIGINS: usize = 1_024;
@@ -50,18 +52,13 @@ pub enum Output {
     },
 }
 
-#[derive(Debug)]
-struct Round {
-    origins: BTreeSet<Origin>,
-    deadline: Timestamp,
-}
-
 /// The machine.
 #[derive(Debug)]
 pub struct Mongering {
     timeout_us: u64,
-    links: BTreeSet<LinkId>,
-    rounds: BTreeMap<LinkId, Round>,
+    links: Picker,
+    rounds: BTreeMap<LinkId, BTreeSet<Origin>>,
+    deadlines: Timers<LinkId>,
     output: VecDeque<Output>,
     /// Rounds begun.
     pub begun: u64,
@@ -72,11 +69,12 @@ pub struct Mongering {
 impl Mongering {
     /// A machine that waits so long for a STATUS.
     #[must_use]
-    pub const fn new(timeout_us: u64) -> Self {
+    pub fn new(timeout_us: u64) -> Self {
         Self {
             timeout_us,
-            links: BTreeSet::new(),
+            links: Picker::default(),
             rounds: BTreeMap::new(),
+            deadlines: Timers::default(),
             output: VecDeque::new(),
             begun: 0,
             timed_out: 0,
@@ -86,26 +84,24 @@ impl Mongering {
     /// Takes one input.
     pub fn handle(&mut self, now: Timestamp, rng: &mut dyn Rng, input: Input) {
         match input {
-            Input::LinkUp(link) => {
-                self.links.insert(link);
-            }
+            Input::LinkUp(link) => self.links.insert(link),
             Input::LinkDown(link) => {
-                self.links.remove(&link);
+                self.links.remove(link);
                 // Its rumors are as good as unsent.
-                if let Some(round) = self.rounds.remove(&link) {
-                    self.pass_on(now, rng, round.origins, None);
+                if let Some(origins) = self.end(link) {
+                    self.pass_on(now, rng, origins, None);
                 }
             }
             Input::Fresh { origin, from } => self.pass_on(now, rng, BTreeSet::from([origin]), from),
             Input::Status { link, in_sync: true } => {
-                if let Some(round) = self.rounds.remove(&link) {
-                    self.flip(now, rng, round.origins, link);
+                if let Some(origins) = self.end(link) {
+                    self.flip(now, rng, origins, link);
                 }
             }
             Input::Status { link, in_sync: false } => {
-                if let Some(round) = self.rounds.get_mut(&link) {
-                    round.deadline = now.plus(self.timeout_us);
-                    self.output.extend(round.origins.iter().map(|origin| Output::Monger { link, origin: *origin }));
+                if let Some(origins) = self.rounds.get(&link) {
+                    self.deadlines.set(link, Some(now.plus(self.timeout_us)));
+                    self.output.extend(origins.iter().map(|origin| Output::Monger { link, origin: *origin }));
                 }
             }
             Input::Timeout => self.expire(now, rng),
@@ -120,23 +116,28 @@ impl Mongering {
     /// When it wants [`Input::Timeout`].
     #[must_use]
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        self.rounds.values().map(|round| round.deadline).min()
+        self.deadlines.next()
     }
 
     /// Whether a round with this neighbour is open.
     #[must_use]
     pub fn in_round(&self, link: LinkId, origin: &Origin) -> bool {
-        self.rounds.get(&link).is_some_and(|round| round.origins.contains(origin))
+        self.rounds.get(&link).is_some_and(|origins| origins.contains(origin))
     }
 
     fn expire(&mut self, now: Timestamp, rng: &mut dyn Rng) {
-        let due: Vec<_> = self.rounds.iter().filter(|(_, r)| r.deadline <= now).map(|(link, _)| *link).collect();
-        for link in due {
-            if let Some(round) = self.rounds.remove(&link) {
+        for link in self.deadlines.take_due(now) {
+            if let Some(origins) = self.end(link) {
                 self.timed_out = self.timed_out.saturating_add(1);
-                self.flip(now, rng, round.origins, link);
+                self.flip(now, rng, origins, link);
             }
         }
+    }
+
+    /// Ends the round with a neighbour.
+    fn end(&mut self, link: LinkId) -> Option<BTreeSet<Origin>> {
+        self.deadlines.set(link, None);
+        self.rounds.remove(&link)
     }
 
     fn flip(&mut self, now: Timestamp, rng: &mut dyn Rng, origins: BTreeSet<Origin>, not: LinkId) {
@@ -146,20 +147,15 @@ impl Mongering {
     }
 
     fn pass_on(&mut self, now: Timestamp, rng: &mut dyn Rng, origins: BTreeSet<Origin>, not: Option<LinkId>) {
-        let choice: Vec<_> = self.links.iter().copied().filter(|link| Some(*link) != not).collect();
-        if choice.is_empty() {
-            return;
-        }
-        let Some(link) = choice.get(rng.random_range(0..choice.len())).copied() else { return };
-        let deadline = now.plus(self.timeout_us);
+        let Some(link) = self.links.pick(rng, not) else { return };
+        self.deadlines.set(link, Some(now.plus(self.timeout_us)));
         let round = self.rounds.entry(link).or_insert_with(|| {
             self.begun = self.begun.saturating_add(1);
-            Round { origins: BTreeSet::new(), deadline }
+            BTreeSet::new()
         });
-        round.deadline = deadline;
         for origin in origins {
-            if round.origins.len() < MAX_ROUND_ORIGINS || round.origins.contains(&origin) {
-                round.origins.insert(origin);
+            if round.len() < MAX_ROUND_ORIGINS || round.contains(&origin) {
+                round.insert(origin);
                 self.output.push_back(Output::Monger { link, origin });
             }
         }

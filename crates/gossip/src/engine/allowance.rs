@@ -42,10 +42,14 @@ impl Default for Account {
 pub(super) struct Accounts {
     by_node: BTreeMap<NodeId, Account>,
     proof_checks: BTreeMap<LinkId, (NodeId, usize)>,
+    /// The same, by node.
+    proofs_open: BTreeMap<NodeId, usize>,
     /// Authors that were told to be over their rate.
     told_greedy: BTreeSet<NodeId>,
     /// Whose certificates are being checked, and who sent them.
     pub(super) member_checks: BTreeMap<NodeId, NodeId>,
+    /// How many of those each node sent.
+    members_open: BTreeMap<NodeId, usize>,
 }
 
 impl Accounts {
@@ -65,9 +69,9 @@ impl Accounts {
 
     /// Whether one more proof of this neighbour may be checked now; then it counts until its verdict.
     pub(super) fn begin_proof(&mut self, id: LinkId, peer: NodeId) -> bool {
-        let open = self.proof_checks.values().filter(|(by, _)| *by == peer).map(|(_, open)| open).sum::<usize>();
-        let room = open < MAX_PROOF_CHECKS;
+        let room = self.proofs_open.get(&peer).is_none_or(|open| *open < MAX_PROOF_CHECKS);
         if room {
+            one_more(&mut self.proofs_open, peer);
             let (_, open) = self.proof_checks.entry(id).or_insert((peer, 0));
             *open = open.saturating_add(1);
         }
@@ -76,7 +80,8 @@ impl Accounts {
 
     /// A verdict on a proof is in.
     pub(super) fn end_proof(&mut self, id: LinkId) {
-        if let Some((_, open)) = self.proof_checks.get_mut(&id) {
+        if let Some((peer, open)) = self.proof_checks.get_mut(&id) {
+            one_less(&mut self.proofs_open, *peer);
             *open = open.saturating_sub(1);
             if *open == 0 {
                 self.proof_checks.remove(&id);
@@ -86,12 +91,36 @@ impl Accounts {
 
     /// Whether a certificate of this node's is to be checked for this neighbour; then it counts until its verdict.
     pub(super) fn begin_member(&mut self, node: NodeId, peer: NodeId) -> bool {
-        let of_peer = self.member_checks.values().filter(|by| **by == peer).count();
+        let of_peer = self.members_open.get(&peer).copied().unwrap_or(0);
         let room = self.member_checks.len() < MAX_MEMBER_CHECKS || of_peer < MEMBER_SHARE;
         if room {
+            self.end_member(node);
+            one_more(&mut self.members_open, peer);
             self.member_checks.insert(node, peer);
         }
         room
+    }
+
+    /// The verdict on a certificate is in.
+    pub(super) fn end_member(&mut self, node: NodeId) {
+        if let Some(peer) = self.member_checks.remove(&node) {
+            one_less(&mut self.members_open, peer);
+        }
+    }
+}
+
+fn one_more(open: &mut BTreeMap<NodeId, usize>, node: NodeId) {
+    let open = open.entry(node).or_default();
+    *open = open.saturating_add(1);
+}
+
+/// Who has none open is not remembered.
+fn one_less(open: &mut BTreeMap<NodeId, usize>, node: NodeId) {
+    let left = open.get(&node).map_or(0, |open| open.saturating_sub(1));
+    if left == 0 {
+        open.remove(&node);
+    } else {
+        open.insert(node, left);
     }
 }
 
@@ -122,9 +151,13 @@ impl Engine {
 
     /// All links with a node share what is remembered of its claims.
     pub(super) fn share_claims(&mut self, peer: NodeId) {
-        let links = self.links.values().filter(|link| link.peer == peer).count();
-        let share = MAX_BEHIND.checked_div(links).unwrap_or(MAX_BEHIND);
-        self.links.values_mut().filter(|link| link.peer == peer).for_each(|link| link.max_behind = share);
+        let links = self.links.of_peer(&peer);
+        let share = MAX_BEHIND.checked_div(links.len()).unwrap_or(MAX_BEHIND);
+        for id in links {
+            if let Some(link) = self.links.get_mut(&id) {
+                link.max_behind = share;
+            }
+        }
     }
 }
 
@@ -155,5 +188,8 @@ mod tests {
         accounts.end_proof(LinkId(3));
         assert!(accounts.begin_proof(LinkId(3), greedy));
         assert!(!accounts.begin_proof(LinkId(4), greedy));
+        (0..20).for_each(|n| accounts.end_proof(LinkId(n % 4)));
+        accounts.end_proof(LinkId(9));
+        assert!(accounts.proofs_open.is_empty() && accounts.proof_checks.is_empty());
     }
 }

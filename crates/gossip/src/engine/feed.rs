@@ -18,11 +18,12 @@ const READ_BYTES: usize = 256 * 1024;
 const RUMOR_OVERHEAD: usize = 6;
 
 impl Engine {
-    pub(super) fn feed_all(&mut self) {
-        self.share_at = None;
-        let ids: Vec<_> = self.links.keys().copied().collect();
-        for id in ids {
+    /// Gives the links that an input concerned what they lack.
+    pub(super) fn feed_touched(&mut self) {
+        while let Some(id) = self.links.first_touched() {
             while self.feed_one(id) {}
+            self.arm_link(id);
+            self.links.settled(id);
         }
     }
 
@@ -199,7 +200,7 @@ impl Engine {
             let first = self.chains.get(&origin).and_then(|chain| chain.head).map(|head| head.header.first);
             let (now, limit) = (self.now, self.config.max_cursors);
             let Some(link) = self.links.get_mut(&id) else { continue };
-            let has = link.behind.get(&origin).is_some_and(|behind| behind.next >= ours);
+            let has = self.claims.has(id, &origin, ours);
             let on_its_way = link.last_sent.get(&origin).is_some_and(|last| last.next >= ours);
             match link.cursors.get_mut(&origin) {
                 // What it does not want is not brought again, but what is new passes.

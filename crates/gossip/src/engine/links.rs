@@ -13,7 +13,8 @@ use crate::stats::bump;
 impl Engine {
     pub(super) fn link_up(&mut self, id: LinkId, peer: NodeId) {
         let (first, pace) = (self.first_time(peer), super::pace::feed_pacer(&self.config));
-        self.links.insert(id, Link { first, pace, ..Link::new(peer, self.config.link_window) });
+        let link = Link { first, first_at: self.new_bytes, pace, ..Link::new(peer, self.config.link_window) };
+        self.links.insert(id, link);
         self.share_claims(peer);
         if self.revocations.revokes(&peer) {
             self.close(id, ByeCode::REVOKED, "its certificate is revoked", 0);
@@ -28,7 +29,8 @@ impl Engine {
     pub(super) fn link_down(&mut self, id: LinkId) {
         self.end_searches(Some(id));
         self.early_proofs.retain(|(link, _)| *link != id);
-        if let Some(link) = self.links.remove(&id) {
+        self.claims.clear(id);
+        if let Some(link) = self.links.remove(id) {
             self.share_claims(link.peer);
         }
         self.owed.retain(|(link, _)| *link != id);
@@ -74,6 +76,7 @@ impl Engine {
     pub(super) fn close(&mut self, id: LinkId, code: ByeCode, reason: &'static str, ban_us: u64) {
         if let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) {
             link.closing = true;
+            self.links.end(id);
             self.output.push_back(Output::Close { link: id, code, reason, ban_us });
         }
         self.monger_input(mongering::Input::LinkDown(id));

@@ -7,6 +7,7 @@ mod given;
 pub mod measure;
 mod pace;
 mod proofs;
+mod timer;
 mod told;
 
 mod links;
@@ -38,23 +39,25 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rand::{Rng, RngExt};
 use rumormill_wire::native::InvalidMessage;
-use rumormill_wire::{NodeId, Origin, Seq};
+use rumormill_wire::{Clock, NodeId, Origin, Seq};
 
 use crate::author::Author;
 use crate::bundle::Signer;
 use crate::cache::Cache;
 use crate::chain::Chains;
 use crate::checks::Checks;
-use crate::clock::HybridClock;
+use crate::claims::Claims;
+use crate::clock::{HybridClock, MAX_FOLLOW_US};
 use crate::config::{Dissemination, EngineConfig, Recovered};
 use crate::greed::Greed;
 use crate::io::{Event, Input, Keep, LinkId, Output, Timestamp};
-use crate::link::Link;
+use crate::links::Links;
 use crate::mongering::{self, Mongering};
 use crate::pacer::Pacer;
 use crate::passing::Passing;
 use crate::revocation::Revocations;
 use crate::stats::Stats;
+use crate::timers::Timers;
 use crate::uncommitted::Uncommitted;
 
 /// A peer that sends what no honest node sends is not taken again for so long.
@@ -104,17 +107,20 @@ pub struct Engine {
     accounts: allowance::Accounts,
     answers: BTreeMap<NodeId, share::Answers>,
     kept_bytes: u64,
-    share_at: Option<Timestamp>,
+    /// All that became new here since the start, in bytes, as it counts for each link.
+    new_bytes: u64,
+    /// Bytes of all certificates.
+    member_bytes: usize,
     revocations: Arc<Revocations>,
     /// The newest part of each place that is on its way to the store. Bounded by the places of the list.
     keeping: BTreeMap<u8, u64>,
-    links: BTreeMap<LinkId, Link>,
+    links: Links,
+    claims: Claims,
+    timers: Timers<timer::Timer>,
     checks: Checks,
     cache: Cache,
     greed: Greed,
     pacer: Pacer,
-    /// When what waits for the pace of its author is asked for.
-    paced: BTreeMap<NodeId, Timestamp>,
     author: Author,
     appends: u64,
     committed: u64,
@@ -127,7 +133,6 @@ pub struct Engine {
     unfound: BTreeSet<Origin>,
     early_proofs: Vec<(LinkId, rumormill_wire::native::Proof)>,
     mongering: Option<Mongering>,
-    compare_at: Option<Timestamp>,
     owed: Vec<(LinkId, usize)>,
     output: VecDeque<Output>,
     stats: Stats,
@@ -139,19 +144,23 @@ impl Engine {
     pub fn new(config: EngineConfig, signer: Box<dyn Signer>, recovered: Recovered, rng: Box<dyn Rng + Send>) -> Self {
         let mongering =
             (config.dissemination == Dissemination::Mongering).then(|| Mongering::new(config.monger_timeout_us));
+        let members: BTreeMap<_, _> = recovered.members.into_iter().collect();
         let mut engine = Self {
             now: Timestamp(0),
             wall_offset: 0,
             clock: HybridClock::default(),
             chains: Chains::default(),
-            members: recovered.members.into_iter().collect(),
+            member_bytes: members.values().map(Bytes::len).fold(0, usize::saturating_add),
+            members,
             accounts: allowance::Accounts::default(),
             answers: BTreeMap::new(),
             kept_bytes: recovered.bytes,
-            share_at: None,
+            new_bytes: 0,
             revocations: Arc::new(Revocations::default()),
             keeping: BTreeMap::new(),
-            links: BTreeMap::new(),
+            links: Links::default(),
+            claims: Claims::default(),
+            timers: Timers::default(),
             checks: Checks::new(config.max_checks),
             cache: Cache::new(config.cache_bytes),
             greed: Greed::new(
@@ -160,7 +169,6 @@ impl Engine {
                 config.greedy_places_per_day,
             ),
             pacer: Pacer::new(config.pace_bytes_per_s, config.pace_burst_bytes),
-            paced: BTreeMap::new(),
             author: Author::new(recovered.me, config.max_pending, config.max_pending_bytes),
             appends: 0,
             committed: 0,
@@ -173,7 +181,6 @@ impl Engine {
             unfound: BTreeSet::new(),
             early_proofs: Vec::new(),
             mongering,
-            compare_at: None,
             owed: Vec::new(),
             output: VecDeque::new(),
             stats: Stats::default(),
@@ -207,7 +214,7 @@ impl Engine {
         self.run_mongering();
         self.close_own_bundle();
         self.look_up_more();
-        self.feed_all();
+        self.feed_touched();
         Ok(())
     }
 
@@ -244,22 +251,7 @@ impl Engine {
     /// When the engine wants [`Input::Timeout`] at the latest.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        let dirty = self.links.values().filter_map(|link| link.dirty_at).min();
-        let monger = self.mongering.as_ref().and_then(Mongering::next_timeout);
-        let timers = [dirty, monger, self.compare_at, self.recovery.deadline(), self.share_at, self.pace_deadline()];
-        timers.into_iter().flatten().min()
-    }
-
-    fn run_timers(&mut self) {
-        self.end_recovery_on_time();
-        if self.compare_at.is_some_and(|at| at <= self.now) {
-            self.compare_with_somebody();
-        }
-        self.ask_for_paced();
-        self.flush_status();
-        if let Some(mongering) = self.mongering.as_mut().filter(|m| m.next_timeout().is_some_and(|at| at <= self.now)) {
-            mongering.handle(self.now, self.rng.as_mut(), mongering::Input::Timeout);
-        }
+        self.timers.next()
     }
 
     fn set_wall_offset(&mut self, offset: i64) {
@@ -267,12 +259,12 @@ impl Engine {
         self.wall_offset = offset;
         let wall = self.wall_us();
         let put_right = self.clock.put_back(before, wall);
-        for (origin, chain) in self.chains.range(Origin::MIN, Origin::MAX) {
-            if *origin == self.author.origin {
-                self.clock.resume(chain.last_clock, wall);
-            } else {
-                self.clock.observe(chain.last_clock, wall);
-            }
+        // The highest reading near enough is as good as all of them. Our own may be further ahead.
+        if let Some(highest) = self.chains.highest_clock(Clock(wall.saturating_add(MAX_FOLLOW_US))) {
+            self.clock.observe(highest, wall);
+        }
+        if let Some(own) = self.chains.get(&self.author.origin) {
+            self.clock.resume(own.last_clock, wall);
         }
         if put_right {
             self.clock_put_right(wall);
@@ -288,6 +280,7 @@ impl Engine {
     fn monger_input(&mut self, input: mongering::Input) {
         if let Some(mongering) = self.mongering.as_mut() {
             mongering.handle(self.now, self.rng.as_mut(), input);
+            self.timers.set(timer::Timer::Spread, mongering.next_timeout());
         }
     }
 
@@ -296,7 +289,7 @@ impl Engine {
         let period = self.config.anti_entropy_us.max(2);
         let half = period.checked_div(2).unwrap_or(1);
         let delay = self.rng.random_range(half..=period.saturating_add(half));
-        self.compare_at = Some(self.now.plus(delay));
+        self.timers.set(timer::Timer::Compare, Some(self.now.plus(delay)));
     }
 
     fn keep(&mut self, keep: Keep) {

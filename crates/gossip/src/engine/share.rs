@@ -10,6 +10,7 @@ use rumormill_wire::{NodeId, Seq};
 use super::Engine;
 use crate::bundle::VerifiedBundle;
 use crate::io::{LinkId, Timestamp};
+use crate::link::Link;
 use crate::stats::bump;
 
 /// What a read of the store counts for, beside what it brings.
@@ -96,6 +97,11 @@ impl Answers {
     }
 }
 
+/// What may still go over a link at no charge, when so many bytes have become new since the start.
+const fn first_left(link: &Link, new_bytes: u64) -> u64 {
+    link.first.saturating_add(new_bytes.saturating_sub(link.first_at))
+}
+
 fn as_u64(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
@@ -114,8 +120,7 @@ impl Engine {
             bump(&mut self.stats.links_not_fresh, 1);
             return 0;
         }
-        let certificates = self.members.values().map(bytes::Bytes::len).fold(0, usize::saturating_add);
-        let certificate = certificates.checked_div(self.members.len()).unwrap_or(0);
+        let certificate = self.member_bytes.checked_div(self.members.len()).unwrap_or(0);
         let by_origin = certificate.saturating_add(OVERHEAD).saturating_add(LINE_LEN.saturating_mul(2));
         let lists = as_u64(by_origin.saturating_mul(self.chains.len()));
         let revocations = self.revocations.parts().map(|part| part.bytes().len()).fold(0, usize::saturating_add);
@@ -131,16 +136,22 @@ impl Engine {
             let certificate = self.members.get(&bundle.header().origin.node).map_or(0, bytes::Bytes::len);
             bytes = bytes.saturating_add(certificate).saturating_add(OVERHEAD);
         }
-        for (_, link) in self.links.iter_mut().filter(|(id, _)| !from.contains(id)) {
-            link.first = link.first.saturating_add(as_u64(bytes));
+        // It is counted once for all. For those who have it, what is left is taken down before that.
+        let before = self.new_bytes;
+        self.new_bytes = before.saturating_add(as_u64(bytes));
+        for id in from {
+            if let Some(link) = self.links.get_mut(id) {
+                (link.first, link.first_at) = (first_left(link, before), self.new_bytes);
+            }
         }
     }
 
     /// So many bytes go to a neighbour.
     pub(super) fn charge(&mut self, id: LinkId, bytes: usize) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        let over = as_u64(bytes).saturating_sub(link.first);
-        link.first = link.first.saturating_sub(as_u64(bytes));
+        let left = first_left(link, self.new_bytes);
+        let over = as_u64(bytes).saturating_sub(left);
+        (link.first, link.first_at) = (left.saturating_sub(as_u64(bytes)), self.new_bytes);
         let (peer, now) = (link.peer, self.now);
         if over > 0 {
             self.answers(peer).bytes.take(over, now);
@@ -149,7 +160,7 @@ impl Engine {
 
     /// The store is read for a neighbour: what is new to it costs no more than its bytes.
     pub(super) fn charge_read(&mut self, id: LinkId) {
-        if self.links.get(&id).is_some_and(|link| link.first == 0) {
+        if self.links.get(&id).is_some_and(|link| first_left(link, self.new_bytes) == 0) {
             self.charge(id, READ_COST);
         }
     }
@@ -168,12 +179,12 @@ impl Engine {
     pub(super) fn share_left(&self, id: LinkId) -> usize {
         let Some(link) = self.links.get(&id) else { return 0 };
         let left = self.answers.get(&link.peer).map_or(self.config.answer_bytes, |share| share.bytes.left(self.now));
-        usize::try_from(left.saturating_add(link.first)).unwrap_or(usize::MAX)
+        usize::try_from(left.saturating_add(first_left(link, self.new_bytes))).unwrap_or(usize::MAX)
     }
 
     /// How long a neighbour has to wait for its share; `None` if there is some of it.
     fn share_wait_us(&self, id: LinkId) -> Option<u64> {
-        let link = self.links.get(&id).filter(|link| link.first == 0)?;
+        let link = self.links.get(&id).filter(|link| first_left(link, self.new_bytes) == 0)?;
         self.answers.get(&link.peer)?.bytes.wait_us(self.now)
     }
 
@@ -199,8 +210,7 @@ impl Engine {
             if !core::mem::replace(&mut link.waits, true) {
                 bump(&mut self.stats.answers_over, 1);
             }
-            let at = self.now.plus(wait);
-            self.share_at = Some(self.share_at.map_or(at, |old| old.min(at)));
+            link.feed_at = Some(self.now.plus(wait));
         }
         true
     }

@@ -52,7 +52,7 @@ impl Engine {
                 }));
             }
         }
-        for (origin, behind) in &link.behind {
+        for (origin, behind) in self.claims.of_link(id) {
             let lacks = behind.next.0.saturating_sub(self.chains.wanted(origin).0);
             stats.behind = stats.behind.saturating_add(lacks);
             if lacks > 0 {

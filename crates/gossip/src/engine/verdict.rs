@@ -139,14 +139,16 @@ impl Engine {
             self.note_sender_has(sender.link, bundle);
             self.judged(*sender, origin);
         }
-        for link in self.links.values_mut() {
-            if link.behind.get(&origin).is_some_and(|behind| behind.next <= ours) {
-                let ended = link.behind.remove(&origin).is_some_and(|behind| behind.ended);
-                link.note_has(origin, ours, ours);
-                if ended {
-                    // It stopped here: it is told where we are and gives its reason.
-                    link.say(origin, self.now.plus(STATUS_DELAY_US));
-                }
+        for id in self.claims.who_has(origin) {
+            let Some(behind) = self.claims.get(id, &origin).copied().filter(|behind| behind.next <= ours) else {
+                continue;
+            };
+            self.claims.remove(id, &origin);
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            link.note_has(origin, ours, ours);
+            if behind.ended {
+                // It stopped here: it is told where we are and gives its reason.
+                link.say(origin, self.now.plus(STATUS_DELAY_US));
             }
         }
         let from: Vec<_> = senders.iter().map(|sender| sender.link).collect();
@@ -159,7 +161,7 @@ impl Engine {
         let header = bundle.header();
         let (origin, ours) = (header.origin, self.chains.wanted(&header.origin));
         let Some(link) = self.links.get_mut(&id) else { return };
-        let claimed = link.behind.get(&origin).is_some_and(|behind| behind.next >= header.next());
+        let claimed = self.claims.has(id, &origin, header.next());
         if !link.hold || claimed {
             link.note_has(origin, header.next(), ours);
         } else if !link.cursors.contains_key(&origin) {
@@ -207,11 +209,11 @@ impl Engine {
             return;
         }
         let ours = self.chains.wanted(&origin);
-        for (id, link) in &mut self.links {
-            let has = link.behind.get(&origin).is_some_and(|behind| behind.next >= ours);
-            if from.contains(id) || has {
+        for id in self.links.everybody() {
+            if from.contains(&id) || self.claims.has(id, &origin, ours) {
                 continue;
             }
+            let Some(link) = self.links.get_mut(&id) else { continue };
             // A neighbour that keeps nothing more lacks it from then on, and lets it pass.
             if link.hold && !link.pass(origin, first) {
                 bump(&mut self.stats.passing_full, 1);
@@ -245,7 +247,7 @@ impl Engine {
     }
 
     pub(super) fn member_verdict(&mut self, id: LinkId, node: NodeId, verdict: Option<Bytes>) {
-        self.accounts.member_checks.remove(&node);
+        self.accounts.end_member(node);
         if let Some(evidence) = verdict {
             return self.admit(node, evidence);
         }
@@ -276,6 +278,7 @@ impl Engine {
         if self.members.contains_key(&node) || check_node_id(&node).is_err() {
             return;
         }
+        self.member_bytes = self.member_bytes.saturating_add(evidence.len());
         self.members.insert(node, evidence.clone());
         self.keep(Keep::Member { node, evidence });
         for check in self.checks.waiting_for(&node) {
