@@ -1,6 +1,6 @@
 //! What goes into the engine and what comes out of it.
 //!
-//! The driver's contract stands on [`crate::Engine`].
+//! The driver's contract stands in front of the [crate].
 
 use std::sync::Arc;
 

@@ -107,6 +107,8 @@ pub struct Link {
     pub sent: u64,
     /// What of those may still be on the way.
     pub last_sent: BTreeMap<Origin, LastSent>,
+    /// The same in the order in which it was given.
+    pub(crate) sent_order: BTreeSet<(u64, Origin)>,
     /// RUMOR frames received from it.
     pub received: u64,
     /// Those of them without a verdict.
@@ -169,6 +171,7 @@ impl Link {
             told: Told::default(),
             sent: 0,
             last_sent: BTreeMap::new(),
+            sent_order: BTreeSet::new(),
             received: 0,
             open: BTreeSet::new(),
             reading: None,
@@ -191,12 +194,18 @@ impl Link {
 
     /// A bundle of this origin up to `next` was given to the link; it counts in `sent` already.
     pub fn note_sent(&mut self, origin: Origin, next: Seq) {
-        self.last_sent.insert(origin, LastSent { next, ordinal: self.sent });
+        if let Some(before) = self.last_sent.insert(origin, LastSent { next, ordinal: self.sent }) {
+            self.sent_order.remove(&(before.ordinal, origin));
+        }
+        self.sent_order.insert((self.sent, origin));
     }
 
     /// The neighbour has judged so many of our RUMOR frames: what is older needs no memory.
     pub fn note_heard(&mut self, heard: u64) {
-        self.last_sent.retain(|_, last| last.ordinal > heard);
+        while let Some((_, origin)) = self.sent_order.first().copied().filter(|(ordinal, _)| *ordinal <= heard) {
+            self.sent_order.pop_first();
+            self.last_sent.remove(&origin);
+        }
     }
 
     /// The neighbour has this origin up to `next`.

@@ -57,6 +57,12 @@ impl Links {
         Some(link)
     }
 
+    /// One of many that something goes to, to be changed.
+    pub fn visit(&mut self, id: &LinkId) -> Option<&mut Link> {
+        self.visits = self.visits.saturating_add(1);
+        self.get_mut(id)
+    }
+
     /// The time of one has come.
     pub fn touch(&mut self, id: LinkId) {
         if self.map.contains_key(&id) {

@@ -9,7 +9,6 @@ use super::pace::{feed_step, pace_cost};
 use crate::bundle::RawBundle;
 use crate::io::{LinkId, Output};
 use crate::link::{Cursor, MAX_PULLS, Parked, RangeInFlight};
-use crate::mongering::{Mongering, Output as MongerOutput};
 use crate::stats::bump;
 
 /// Bytes asked of the store in one read.
@@ -110,8 +109,7 @@ impl Engine {
     }
 
     fn ends_round(&self, id: LinkId, origin: Origin, next: Seq) -> bool {
-        let in_round = self.mongering.as_ref().is_some_and(|m| m.in_round(id, &origin));
-        in_round && next >= self.chains.wanted(&origin)
+        self.spread.waits_for_status(id, &origin) && next >= self.chains.wanted(&origin)
     }
 
     fn read(&mut self, id: LinkId, range: RangeRequest, want_status: bool, pull: bool) {
@@ -189,36 +187,5 @@ impl Engine {
             return;
         }
         self.read(id, RangeRequest { until, ..request }, false, true);
-    }
-
-    /// What the mongering machine wants sent.
-    pub(super) fn run_mongering(&mut self) {
-        while let Some(MongerOutput::Monger { link: id, origin }) =
-            self.mongering.as_mut().and_then(Mongering::poll_output)
-        {
-            let ours = self.chains.wanted(&origin);
-            let first = self.chains.get(&origin).and_then(|chain| chain.head).map(|head| head.header.first);
-            let (now, limit) = (self.now, self.config.max_cursors);
-            let Some(link) = self.links.get_mut(&id) else { continue };
-            let has = self.claims.has(id, &origin, ours);
-            let on_its_way = link.last_sent.get(&origin).is_some_and(|last| last.next >= ours);
-            match link.cursors.get_mut(&origin) {
-                // What it does not want is not brought again, but what is new passes.
-                Some(Cursor { parked: Some(Parked::Peer), .. }) if link.hold => {
-                    link.pass(origin, first.unwrap_or(Seq::FIRST));
-                }
-                Some(Cursor { parked: Some(Parked::Peer), .. }) => {}
-                Some(cursor) => cursor.parked = None,
-                None if has || on_its_way => self.ask_status(id, origin),
-                None => {
-                    if let Some(first) = first.filter(|_| link.hold) {
-                        link.note_held(origin, first.min(ours), now, limit);
-                        link.pass(origin, first);
-                    } else if let Some(first) = first {
-                        link.note_lacks(origin, first.min(ours), now, limit);
-                    }
-                }
-            }
-        }
     }
 }

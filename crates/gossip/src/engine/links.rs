@@ -7,7 +7,7 @@ use rumormill_wire::native::{ByeCode, Frame};
 use super::{BAN_US, Engine, Reject};
 use crate::io::{Event, LinkId, Output};
 use crate::link::Link;
-use crate::mongering::{self};
+use crate::spread;
 use crate::stats::bump;
 
 impl Engine {
@@ -23,7 +23,7 @@ impl Engine {
         self.say_revisions(id);
         self.ask_own(id);
         self.send_summary(id, true);
-        self.monger_input(mongering::Input::LinkUp(id));
+        self.tell_spread(spread::Input::LinkUp(id));
     }
 
     pub(super) fn link_down(&mut self, id: LinkId) {
@@ -34,7 +34,7 @@ impl Engine {
             self.share_claims(link.peer);
         }
         self.owed.retain(|(link, _)| *link != id);
-        self.monger_input(mongering::Input::LinkDown(id));
+        self.tell_spread(spread::Input::LinkDown(id));
     }
 
     pub(super) fn frame(&mut self, id: LinkId, bytes: &Bytes) -> Result<(), Reject> {
@@ -79,7 +79,7 @@ impl Engine {
             self.links.end(id);
             self.output.push_back(Output::Close { link: id, code, reason, ban_us });
         }
-        self.monger_input(mongering::Input::LinkDown(id));
+        self.tell_spread(spread::Input::LinkDown(id));
     }
 
     /// Sends a control frame. What we say in reply is bounded: a peer that does not read gets none.

@@ -26,6 +26,8 @@ mod rumor;
 
 mod share;
 
+mod spreading;
+
 mod status;
 
 mod verdict;
@@ -48,14 +50,14 @@ use crate::chain::Chains;
 use crate::checks::Checks;
 use crate::claims::Claims;
 use crate::clock::{HybridClock, MAX_FOLLOW_US};
-use crate::config::{Dissemination, EngineConfig, Recovered};
+use crate::config::{EngineConfig, Recovered};
 use crate::greed::Greed;
 use crate::io::{Event, Input, Keep, LinkId, Output, Timestamp};
 use crate::links::Links;
-use crate::mongering::{self, Mongering};
 use crate::pacer::Pacer;
 use crate::passing::Passing;
 use crate::revocation::Revocations;
+use crate::spread::Spread;
 use crate::stats::Stats;
 use crate::timers::Timers;
 use crate::uncommitted::Uncommitted;
@@ -91,10 +93,7 @@ pub enum Reject {
 
 /// The protocol of one node.
 ///
-/// The driver's contract: give [`Input::WallOffset`], [`Input::Admit`] for itself and [`Input::Start`] first. After every
-/// [`Engine::handle`], drain [`Engine::poll_output`] until `None` and do what it says. Give [`Input::Timeout`] when
-/// [`Engine::next_timeout`] has come. Time never goes back. The same inputs with the same generator give the same
-/// outputs.
+/// The driver's contract and a run loop stand in front of the [crate].
 pub struct Engine {
     config: EngineConfig,
     signer: Box<dyn Signer>,
@@ -132,7 +131,7 @@ pub struct Engine {
     looking_up: BTreeSet<(Origin, Seq)>,
     unfound: BTreeSet<Origin>,
     early_proofs: Vec<(LinkId, rumormill_wire::native::Proof)>,
-    mongering: Option<Mongering>,
+    spread: Spread,
     owed: Vec<(LinkId, usize)>,
     output: VecDeque<Output>,
     stats: Stats,
@@ -142,8 +141,6 @@ impl Engine {
     /// A machine that knows what the store knows.
     #[must_use]
     pub fn new(config: EngineConfig, signer: Box<dyn Signer>, recovered: Recovered, rng: Box<dyn Rng + Send>) -> Self {
-        let mongering =
-            (config.dissemination == Dissemination::Mongering).then(|| Mongering::new(config.monger_timeout_us));
         let members: BTreeMap<_, _> = recovered.members.into_iter().collect();
         let mut engine = Self {
             now: Timestamp(0),
@@ -180,7 +177,7 @@ impl Engine {
             looking_up: BTreeSet::new(),
             unfound: BTreeSet::new(),
             early_proofs: Vec::new(),
-            mongering,
+            spread: Spread::new(&config),
             owed: Vec::new(),
             output: VecDeque::new(),
             stats: Stats::default(),
@@ -211,7 +208,6 @@ impl Engine {
         self.now = now;
         self.dispatch(input)?;
         self.run_timers();
-        self.run_mongering();
         self.close_own_bundle();
         self.look_up_more();
         self.feed_touched();
@@ -275,13 +271,6 @@ impl Engine {
     #[must_use]
     pub fn wall_us(&self) -> u64 {
         self.now.0.saturating_add_signed(self.wall_offset)
-    }
-
-    fn monger_input(&mut self, input: mongering::Input) {
-        if let Some(mongering) = self.mongering.as_mut() {
-            mongering.handle(self.now, self.rng.as_mut(), input);
-            self.timers.set(timer::Timer::Spread, mongering.next_timeout());
-        }
     }
 
     /// A time at random around the period, so that nodes do not fall into step.

@@ -26,11 +26,11 @@ impl Engine {
             self.chains.go_back(origin, &end);
             for id in self.links.everybody() {
                 let Some(link) = self.links.get_mut(&id) else { continue };
-                // What neighbours were about to be given still goes to them, while it is in memory. A monger may not have
-                // come to them yet.
+                // What neighbours were about to be given still goes to them, while it is in memory. Their turn may
+                // not have come yet.
                 let sent = || link.last_sent.get(&origin).map_or(end.next, |last| last.next);
-                let monger = || self.mongering.is_some().then(sent);
-                let next = link.cursors.get(&origin).map(|cursor| cursor.next).or_else(monger);
+                let later = || self.spread.leaves_out().then(sent);
+                let next = link.cursors.get(&origin).map(|cursor| cursor.next).or_else(later);
                 let Some(next) = next else { continue };
                 if next < was.next && !link.pass(origin, next.max(end.next)) {
                     bump(&mut self.stats.passing_full, 1);

@@ -13,7 +13,7 @@ use super::Engine;
 use crate::frontier::bucket_range;
 use crate::io::LinkId;
 use crate::link::Parked;
-use crate::mongering;
+use crate::spread;
 use crate::stats::bump;
 
 /// A BUCKETS frame.
@@ -67,7 +67,7 @@ impl Engine {
             }
             _ => self.send_listed_status(id, &wants),
         }
-        self.monger_input(mongering::Input::Status { link: id, in_sync });
+        self.tell_spread(spread::Input::Status { link: id, in_sync });
     }
 
     /// Compares one line with ours. Says whether we lack something that the neighbour can give.

@@ -4,7 +4,7 @@ use rumormill_wire::NodeId;
 
 use super::Engine;
 use crate::io::LinkId;
-use crate::mongering;
+use crate::spread;
 
 /// What time comes for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,7 +31,7 @@ impl Engine {
                 Timer::Compare => self.compare_with_somebody(),
                 Timer::Pace(node) => self.ask_for_paced(node),
                 Timer::Status(link) | Timer::Feed(link) => self.links.touch(link),
-                Timer::Spread => self.monger_input(mongering::Input::Timeout),
+                Timer::Spread => self.tell_spread(spread::Input::Timeout),
             }
         }
         self.flush_status();

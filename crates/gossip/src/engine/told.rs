@@ -27,9 +27,7 @@ impl Engine {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let mut stats = self.stats;
-        if let Some(mongering) = &self.mongering {
-            (stats.monger_rounds, stats.monger_timeouts) = (mongering.begun, mongering.timed_out);
-        }
+        (stats.monger_rounds, stats.monger_timeouts) = self.spread.rounds();
         stats
     }
 

@@ -11,10 +11,8 @@ use crate::bundle::{Invalid, VerifiedBundle};
 use crate::chain::{Chain, End};
 use crate::checks::{Progress, Purpose, Sender};
 use crate::clock::MAX_AHEAD_US;
-use crate::config::Dissemination;
 use crate::io::{CheckId, Keep, LinkId, Output};
 use crate::key::check_node_id;
-use crate::mongering;
 use crate::stats::bump;
 
 impl Engine {
@@ -200,35 +198,6 @@ impl Engine {
         let bytes = u64::try_from(bundle.bytes().len()).unwrap_or(u64::MAX);
         self.kept_bytes = self.kept_bytes.saturating_add(bytes);
         self.output.push_back(Output::Append { bundle: Arc::clone(bundle) });
-    }
-
-    /// A bundle is new here: those who lack it get it.
-    pub(super) fn spread(&mut self, origin: Origin, first: Seq, from: &[LinkId]) {
-        if self.config.dissemination == Dissemination::Mongering {
-            self.monger_input(mongering::Input::Fresh { origin, from: from.first().copied() });
-            return;
-        }
-        let ours = self.chains.wanted(&origin);
-        for id in self.links.everybody() {
-            if from.contains(&id) || self.claims.has(id, &origin, ours) {
-                continue;
-            }
-            let Some(link) = self.links.get_mut(&id) else { continue };
-            // A neighbour that keeps nothing more lacks it from then on, and lets it pass.
-            if link.hold && !link.pass(origin, first) {
-                bump(&mut self.stats.passing_full, 1);
-            }
-            if link.cursors.contains_key(&origin) {
-                continue;
-            }
-            if link.hold {
-                link.note_held(origin, first, self.now, self.config.max_cursors);
-                continue;
-            }
-            if !link.note_lacks(origin, first, self.now, self.config.max_cursors) {
-                bump(&mut self.stats.cursor_overflow, 1);
-            }
-        }
     }
 
     pub(super) fn member(&mut self, id: LinkId, node: NodeId, evidence: Bytes) {

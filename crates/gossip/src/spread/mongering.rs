@@ -8,49 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use rand::{Rng, RngExt};
 use rumormill_wire::Origin;
 
+use super::{Input, Output};
 use crate::io::{LinkId, Timestamp};
 use crate::picker::Picker;
 use crate::timers::Timers;
 
 /// Origins in one round; what is over is left to anti-entropy.
 pub const MAX_ROUND_ORIGINS: usize = 1_024;
-
-/// What the machine is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Input {
-    /// An origin has something new, which came by this link (none for our own).
-    Fresh {
-        /// Whose.
-        origin: Origin,
-        /// Where it came from.
-        from: Option<LinkId>,
-    },
-    /// A STATUS came: whether the neighbour has all of the round's origins.
-    Status {
-        /// From where.
-        link: LinkId,
-        /// Whether nothing is missing there.
-        in_sync: bool,
-    },
-    /// A neighbour is there.
-    LinkUp(LinkId),
-    /// A neighbour is gone.
-    LinkDown(LinkId),
-    /// Time passed.
-    Timeout,
-}
-
-/// What it wants done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Output {
-    /// Bring this neighbour up to date on this origin and ask for a STATUS at the end.
-    Monger {
-        /// Whom.
-        link: LinkId,
-        /// On what.
-        origin: Origin,
-    },
-}
 
 /// The machine.
 #[derive(Debug)]
@@ -60,16 +24,13 @@ pub struct Mongering {
     rounds: BTreeMap<LinkId, BTreeSet<Origin>>,
     deadlines: Timers<LinkId>,
     output: VecDeque<Output>,
-    /// Rounds begun.
-    pub begun: u64,
-    /// Rounds that ended by time-out.
-    pub timed_out: u64,
+    begun: u64,
+    timed_out: u64,
 }
 
 impl Mongering {
     /// A machine that waits so long for a STATUS.
-    #[must_use]
-    pub fn new(timeout_us: u64) -> Self {
+    pub(super) fn new(timeout_us: u64) -> Self {
         Self {
             timeout_us,
             links: Picker::default(),
@@ -82,7 +43,7 @@ impl Mongering {
     }
 
     /// Takes one input.
-    pub fn handle(&mut self, now: Timestamp, rng: &mut dyn Rng, input: Input) {
+    pub(super) fn handle(&mut self, now: Timestamp, rng: &mut dyn Rng, input: Input) {
         match input {
             Input::LinkUp(link) => self.links.insert(link),
             Input::LinkDown(link) => {
@@ -92,7 +53,10 @@ impl Mongering {
                     self.pass_on(now, rng, origins, None);
                 }
             }
-            Input::Fresh { origin, from } => self.pass_on(now, rng, BTreeSet::from([origin]), from),
+            Input::Fresh { origin, from, .. } => {
+                self.pass_on(now, rng, BTreeSet::from([origin]), from.first().copied());
+            }
+            Input::Duplicate { .. } => {}
             Input::Status { link, in_sync: true } => {
                 if let Some(origins) = self.end(link) {
                     self.flip(now, rng, origins, link);
@@ -109,20 +73,23 @@ impl Mongering {
     }
 
     /// What is to be done; drain it until `None`.
-    pub fn poll_output(&mut self) -> Option<Output> {
+    pub(super) fn poll_output(&mut self) -> Option<Output> {
         self.output.pop_front()
     }
 
     /// When it wants [`Input::Timeout`].
-    #[must_use]
-    pub fn next_timeout(&self) -> Option<Timestamp> {
+    pub(super) fn next_timeout(&self) -> Option<Timestamp> {
         self.deadlines.next()
     }
 
     /// Whether a round with this neighbour is open.
-    #[must_use]
-    pub fn in_round(&self, link: LinkId, origin: &Origin) -> bool {
+    pub(super) fn in_round(&self, link: LinkId, origin: &Origin) -> bool {
         self.rounds.get(&link).is_some_and(|origins| origins.contains(origin))
+    }
+
+    /// Rounds begun, and those that ended by time-out.
+    pub(super) const fn rounds(&self) -> (u64, u64) {
+        (self.begun, self.timed_out)
     }
 
     fn expire(&mut self, now: Timestamp, rng: &mut dyn Rng) {
