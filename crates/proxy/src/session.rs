@@ -9,16 +9,12 @@ use rumormill_wire::Foreign;
 use rumormill_wire::classroom::{ClassroomError, ProcessLine, ProxyLine, StartPlace};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use crate::config::{Config, LineError, MAX_PROCESSES};
 use crate::expected::{Expected, MAX_REMEMBERED, Missing};
 use crate::process::{Patience, Process, ProcessError, free_port};
-use crate::{Config, LineError};
 
-/// Processes at once.
-pub const MAX_PROCESSES: usize = 1_000;
 /// A `get chatLog` comes so long after the last line that changes something, so that the messages have spread.
 pub const QUIET: Duration = Duration::from_secs(1);
-/// How long is waited for a log to show what was said before: links come up and processes start while others have the cores.
-pub const SHOWN: Duration = Duration::from_secs(10);
 /// Between two looks at a log that lacks something, at first and at most.
 const LOOK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
 /// `stopall` may take so long.

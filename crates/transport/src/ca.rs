@@ -29,8 +29,6 @@ use crate::files::{self, FileError};
 use crate::identity::IdentityError;
 use crate::pkcs8;
 
-pub use crate::issue::{Issued, NODE_VALIDITY};
-
 const CA_VALIDITY: Duration = Duration::from_secs(20 * 366 * 86_400);
 /// Certificates hold from a little before now, for clocks that are not quite right.
 const CLOCK_SLACK: Duration = Duration::from_secs(300);

@@ -14,7 +14,6 @@ use rustls_pki_types::UnixTime;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::time::timeout;
 
-use crate::endpoint::Opened;
 use crate::metrics::Metrics;
 use crate::rates::{Limits, Payer};
 use crate::refusal::Refusal;
@@ -112,6 +111,19 @@ impl AuthenticatedPeer {
     pub const fn tls(&self) -> &TlsInfo {
         &self.tls
     }
+}
+
+/// A link, fresh from its handshake.
+#[derive(Debug)]
+pub struct Opened {
+    /// What comes in.
+    pub reader: LinkReader,
+    /// What goes out.
+    pub writer: LinkWriter,
+    /// Who is there.
+    pub peer: AuthenticatedPeer,
+    /// Until when the certificate of ours is valid that this link was made with.
+    pub ours_until: SystemTime,
 }
 
 /// Makes a link of a finished handshake.

@@ -11,12 +11,11 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, SystemTime};
 
 use common::{DAY, Net, anywhere};
-use rumormill_transport::ca::NODE_VALIDITY;
 use rumormill_transport::gate::GateLimits;
 use rumormill_transport::link::LinkLimits;
 use rumormill_transport::revocation::{BadList, check_file};
 use rumormill_transport::{
-    CaError, DialError, Endpoint, EndpointConfig, Expect, Identity, LocalCa, Refusal, Revocations, Trust,
+    CaError, DialError, Endpoint, EndpointConfig, Expect, Identity, LocalCa, NODE_VALIDITY, Refusal, Revocations, Trust,
 };
 use rumormill_wire::{Incarnation, NodeId, Seq};
 

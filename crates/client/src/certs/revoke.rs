@@ -6,7 +6,7 @@ use clap::ArgMatches;
 use rumormill_node::certs::{Cut, Done, Incarnation, LocalCa, NodeId, Seq};
 use rumormill_node::socket::{Client, ClientError, Frontier};
 
-use super::{failure, open, text};
+use super::asked::{failure, open, text};
 use crate::output::{Failure, Out, count};
 use crate::talk::socket;
 
@@ -70,7 +70,7 @@ fn say(out: &mut Out, node: &NodeId, done: &Done, not_told: usize) {
 /// Asks a running node what it has.
 fn ask(matches: &ArgMatches, ca: &LocalCa, node: &NodeId) -> Result<(Cut, usize), Failure> {
     let path = socket(matches)?;
-    let answer = crate::runtime(1)?.block_on(async {
+    let answer = crate::runtime::runtime(1)?.block_on(async {
         let mut client = Client::connect(&path).await?;
         client.frontier(node).await
     });

@@ -9,8 +9,8 @@ use rumormill_node::certs::{CaError, CertificateInfo, Cut, LocalCa, Revocations,
 use rumormill_node::validity::{Standing, date};
 use serde_json::{Value, json};
 
+use super::asked::{DAY_S, home, open};
 use super::revoke::what_counts;
-use super::{DAY_S, home, open};
 use crate::output::{Failure, Out, count};
 
 /// What may be named.
