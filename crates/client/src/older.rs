@@ -15,7 +15,7 @@ use crate::talk;
 
 /// Runs one of them on standard input and output. A line that is being read when it ends is not waited for.
 fn run(out: &mut Out, program: impl AsyncFnOnce(&mut Console) -> Result<(), DoorError>) -> Result<ExitCode, Failure> {
-    let runtime = crate::runtime(2)?;
+    let runtime = crate::runtime::runtime(2)?;
     let ended = runtime.block_on(async {
         let mut console = Console::new();
         let ended = program(&mut console).await;

@@ -48,7 +48,7 @@ fn failure(why: ClientError) -> Failure {
 /// Connects and asks.
 fn ask<T>(matches: &ArgMatches, act: impl AsyncFnOnce(&mut Client) -> Result<T, ClientError>) -> Result<T, Failure> {
     let path = socket(matches)?;
-    crate::runtime(1)?.block_on(async {
+    crate::runtime::runtime(1)?.block_on(async {
         let mut client = Client::connect(&path).await.map_err(failure)?;
         act(&mut client).await.map_err(failure)
     })

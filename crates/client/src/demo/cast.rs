@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -80,7 +81,13 @@ impl Cast {
         let count = self.players.len();
         let neighbours = [(n + 1) % count, (n + count - 1) % count];
         let mut command = Command::new(me()?);
-        command.arg("node").arg("--home").arg(self.dir.path().join("home")).arg("--state").arg(&state);
+        command
+            .arg0("rumormill")
+            .arg("node")
+            .arg("--home")
+            .arg(self.dir.path().join("home"))
+            .arg("--state")
+            .arg(&state);
         command.args(["--store", "sqlite", "--durability", "full"]);
         for neighbour in neighbours.iter().filter_map(|m| self.players.get(*m)) {
             command.arg("--neighbour").arg(format!("{}@127.0.0.1:{}", neighbour.name, neighbour.port));

@@ -1,0 +1,36 @@
+//! The programs that are names of `rumormill`: each becomes the `rumormill` beside it and says by its first word who it is
+//! (docs/decisions/0002-one-program-five-names.md). No part of the library: each of these programs includes it.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// Becomes `rumormill` under the name `name`, with the same arguments, process id, environment and open files. Returns
+/// only if that cannot be.
+pub fn exec_as(name: &str) -> ExitCode {
+    let mut words = env::args_os();
+    // As it was typed, so that lists of processes show it so; a link of another name still is this program.
+    let typed = words.next().filter(|word| Path::new(word).file_name() == Some(OsStr::new(name)));
+    let typed = typed.unwrap_or_else(|| name.into());
+    let me = env::current_exe().unwrap_or_else(|_| PathBuf::from(name));
+    let Some(program) = program(&me, env::var_os("PATH")) else {
+        eprintln!("error: {name} is a name of `rumormill`, which is neither beside {} nor in PATH", me.display());
+        eprintln!(
+            "  next: put a link to the built {name} or to `rumormill` here instead of a copy, or add its directory to PATH"
+        );
+        return ExitCode::FAILURE;
+    };
+    let why = Command::new(&program).arg0(typed).args(words).exec();
+    eprintln!("error: {name} cannot run {}: {why}", program.display());
+    eprintln!("  next: see that this file can be run, or build it again");
+    ExitCode::FAILURE
+}
+
+/// The `rumormill` beside `me`, or else the first in `path`. Never `me` by another name, which would go round.
+fn program(me: &Path, path: Option<OsString>) -> Option<PathBuf> {
+    let dirs: Vec<PathBuf> = path.iter().flat_map(env::split_paths).collect();
+    let mut all = [me.with_file_name("rumormill")].into_iter().chain(dirs.iter().map(|dir| dir.join("rumormill")));
+    all.find(|file| file.is_file() && file.canonicalize().is_ok_and(|file| file != me))
+}
