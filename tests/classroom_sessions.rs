@@ -193,10 +193,7 @@ fn through_a_door(whose: Whose) {
     });
     proxy.say("0 get chatLog");
     let (code, out, err) = proxy.exit();
-    assert!(
-        out.starts_with("team_127.0.0.1:9/peer-line?@") && out.ends_with(":hi__there\n"),
-        "{whose:?}: {out}{err}"
-    );
+    assert!(out.starts_with("team_127.0.0.1:9/peer-line?@") && out.ends_with(":hi__there\n"), "{whose:?}: {out}{err}");
     assert_eq!(code, Some(0), "{whose:?}: {err}");
     std::fs::remove_dir_all(place.path("state")).unwrap();
 }

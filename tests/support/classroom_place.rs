@@ -1,9 +1,5 @@
 //! A directory in which a classroom session runs, and the programs that run there.
-#![allow(
-    clippy::unwrap_used,
-    dead_code,
-    reason = "helpers of tests, each of which uses its part"
-)]
+#![allow(clippy::unwrap_used, dead_code, reason = "helpers of tests, each of which uses its part")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -39,7 +39,7 @@ fn node() -> Command {
 }
 
 /// The whole command line. A binary that stands for one sub-command shows only that.
-pub fn command(chosen: Option<&'static str>) -> Command {
+pub(crate) fn command(chosen: Option<&'static str>) -> Command {
     let root = Command::new("rumormill")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Secure chat without a centre: signed messages, gossiped over mutual TLS 1.3")

@@ -15,7 +15,7 @@ mod shown;
 
 use asked::{DAY_S, failure, home, open, text};
 
-pub fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
+pub(crate) fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     match matches.subcommand() {
         Some(("init", m)) => init(out, m),
         Some(("issue", m)) => issue(out, m),

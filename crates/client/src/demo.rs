@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::output::{Failure, Out};
 
-pub fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
+pub(crate) fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let quiet = matches.get_flag("json");
     let runtime = crate::runtime::runtime(2)?;
     let result = runtime.block_on(async {

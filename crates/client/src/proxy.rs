@@ -8,7 +8,7 @@ use rumormill_proxy::{Config, Launch, SHOWN};
 
 use crate::output::{Failure, Out};
 
-pub fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
+pub(crate) fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let path = |name: &str| matches.get_one::<String>(name).map(PathBuf::from);
     let config = Config {
         n: matches.get_one("n").copied(),

@@ -3,7 +3,7 @@
 use crate::output::Failure;
 
 /// A runtime for a sub-command that waits for few things at once.
-pub fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, Failure> {
+pub(crate) fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, Failure> {
     let mut builder = match threads {
         0 | 1 => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),

@@ -3,6 +3,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -16,15 +17,19 @@ pub fn exec_as(name: &str) -> ExitCode {
     let typed = typed.unwrap_or_else(|| name.into());
     let me = env::current_exe().unwrap_or_else(|_| PathBuf::from(name));
     let Some(program) = program(&me, env::var_os("PATH")) else {
-        eprintln!("error: {name} is a name of `rumormill`, which is neither beside {} nor in PATH", me.display());
-        eprintln!(
-            "  next: put a link to the built {name} or to `rumormill` here instead of a copy, or add its directory to PATH"
-        );
-        return ExitCode::FAILURE;
+        let what = format!("{name} is a name of `rumormill`, which is neither beside {} nor in PATH", me.display());
+        return failed(&what, "put a link here instead of a copy, or add the directory of `rumormill` to PATH");
     };
     let why = Command::new(&program).arg0(typed).args(words).exec();
-    eprintln!("error: {name} cannot run {}: {why}", program.display());
-    eprintln!("  next: see that this file can be run, or build it again");
+    failed(
+        &format!("{name} cannot run {}: {why}", program.display()),
+        "see that this file can be run, or build it again",
+    )
+}
+
+fn failed(what: &str, next: &str) -> ExitCode {
+    // Nobody to hear it is no reason to end otherwise.
+    let _ = writeln!(std::io::stderr(), "error: {what}\n  next: {next}");
     ExitCode::FAILURE
 }
 

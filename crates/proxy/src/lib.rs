@@ -9,6 +9,8 @@
 //! after [`SHOWN`], and then it is said what is missing. A process is told to crash once those beside it show what was said to
 //! it, or after the same time.
 #![forbid(unsafe_code)]
+#![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod config;
 mod expected;

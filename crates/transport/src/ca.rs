@@ -255,5 +255,6 @@ pub(crate) fn network_extension(network: &NetworkId) -> CustomExtension {
 
 pub(crate) fn validity(valid_for: Duration) -> (time::OffsetDateTime, time::OffsetDateTime) {
     let now = SystemTime::now();
-    ((now - CLOCK_SLACK).into(), (now + valid_for).into())
+    let from = now.checked_sub(CLOCK_SLACK).unwrap_or(now);
+    (from.into(), now.checked_add(valid_for).unwrap_or(now).into())
 }

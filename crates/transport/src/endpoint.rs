@@ -90,6 +90,12 @@ pub(crate) struct Shared {
 #[derive(Clone)]
 pub struct Endpoint(pub(crate) Arc<Shared>);
 
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Endpoint").field("node", &self.identity().node()).finish_non_exhaustive()
+    }
+}
+
 impl Endpoint {
     /// An endpoint with these credentials.
     ///

@@ -3,6 +3,8 @@
 //! Before TLS a connection is nobody's: the [`gate`] bounds what it may cost. After it, a link has a
 //! [`link::AuthenticatedPeer`], which only this crate can make.
 #![forbid(unsafe_code)]
+#![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod accept;
 pub mod backoff;

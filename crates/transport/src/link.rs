@@ -263,10 +263,10 @@ impl LinkWriter {
     /// # Errors
     /// [`LinkError::Stalled`] if the peer takes nothing; the link is then over.
     pub async fn send<'a>(&mut self, pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<usize, LinkError> {
-        let mut bytes = 0;
+        let mut bytes = 0usize;
         for piece in pieces {
-            bytes += piece.len();
-            if self.together.len() + piece.len() > COALESCE {
+            bytes = piece.len().saturating_add(bytes);
+            if self.together.len().saturating_add(piece.len()) > COALESCE {
                 self.push().await?;
             }
             if piece.len() >= COALESCE {

@@ -22,6 +22,7 @@ pub use codec::{Codec, Finding, canonical, claim, refused};
 pub use stream::{Stream, any_split_is_whole, split_is_whole};
 
 /// A fuzz target.
+#[derive(Debug)]
 pub struct Target {
     /// Its name, and that of its folders.
     pub name: &'static str,

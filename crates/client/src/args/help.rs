@@ -1,7 +1,7 @@
 //! What is said of each setting of a node.
 
 /// Help of each setting of a node; the names are the keys of the TOML file too.
-pub fn help(key: &str) -> &'static str {
+pub(super) fn help(key: &str) -> &'static str {
     match key {
         "name" => "Name in the network: small letters, digits, '-'",
         "listen" => "Address for neighbours [default: 127.0.0.1:20000]",

@@ -7,9 +7,9 @@ use rumormill_node::certs::{CaError, LocalCa, default_home};
 
 use crate::output::Failure;
 
-pub const DAY_S: u64 = 86_400;
+pub(super) const DAY_S: u64 = 86_400;
 
-pub fn home(matches: &ArgMatches) -> Result<PathBuf, Failure> {
+pub(super) fn home(matches: &ArgMatches) -> Result<PathBuf, Failure> {
     match matches.get_one::<String>("home") {
         Some(home) => Ok(PathBuf::from(home)),
         None => default_home().map_err(|why| Failure::failed(why, "or give --home DIR")),
@@ -17,14 +17,14 @@ pub fn home(matches: &ArgMatches) -> Result<PathBuf, Failure> {
 }
 
 /// Its exit code goes by whose fault it is.
-pub fn failure(why: &CaError, next: &str) -> Failure {
+pub(super) fn failure(why: &CaError, next: &str) -> Failure {
     if why.is_asked_wrongly() { Failure::usage(why, next) } else { Failure::failed(why, next) }
 }
 
-pub fn open(matches: &ArgMatches) -> Result<LocalCa, Failure> {
+pub(super) fn open(matches: &ArgMatches) -> Result<LocalCa, Failure> {
     LocalCa::open(&home(matches)?).map_err(|why| failure(&why, "or give --home DIR"))
 }
 
-pub fn text<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
+pub(super) fn text<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
     matches.get_one::<String>(name).map_or("", String::as_str)
 }

@@ -16,7 +16,7 @@ const WAYS: &str = "give --state DIR of a running node: what it has counts, and 
     of its messages counts, old ones neither";
 
 /// What counts of a revoked node, in words.
-pub fn what_counts(cut: Option<&Cut>) -> String {
+pub(super) fn what_counts(cut: Option<&Cut>) -> String {
     match cut {
         None => "all its messages count, later ones too".to_owned(),
         Some(cut) => match cut.values().map(|last| last.0).fold(0, u64::saturating_add) {
@@ -27,7 +27,7 @@ pub fn what_counts(cut: Option<&Cut>) -> String {
     }
 }
 
-pub fn revoke(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub(super) fn revoke(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let who = text(matches, "who");
     let ca = open(matches)?;
     let node = match who.parse::<NodeId>() {

@@ -4,6 +4,7 @@ use super::{Codec, Finding, canonical, claim};
 use crate::udp_mesh::{Datagram, Letter, MAX_LETTERS, encode_directory, extended::Extended};
 
 /// Datagrams of both forms.
+#[derive(Debug)]
 pub struct Datagrams;
 
 impl Codec for Datagrams {
