@@ -19,31 +19,63 @@ REVOCATION = ["-p", "rumormill-gossip", "--test", "revocation"]
 ATTACKERS = ["-p", "rumormill-node", "--test", "attackers"]
 PROOFS = ["-p", "rumormill-gossip", "--test", "proofs"]
 ORDERS = ["-p", "rumormill-gossip", "--test", "orders"]
+CLOCKS = ["-p", "rumormill-gossip", "--test", "clocks"]
+ANSWERS = ["-p", "rumormill-gossip", "--test", "answers"]
 HELD = ["-p", "rumormill-gossip", "--test", "held"]
 # The seeds of the engine's fuzz target.
 SEEDS = ["-p", "rumormill-gossip", "--test", "corpus"]
 GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
 CONTROL_PORT = ["-p", "rumormill-doors", "--lib"]
 FULL = ["-p", "rumormill-gossip", "--test", "full"]
+PACE = ["-p", "rumormill-gossip", "--test", "pace"]
 TIME = ["-p", "rumormill-node", "--test", "time"]
 STATE = ["-p", "rumormill-node", "--test", "state"]
+LAST_WORDS = ["-p", "rumormill-node", "--test", "last_words"]
 
 # Name, file, what stands there, what takes its place, test command, test that has to fail.
 GUARDS = [
     ("flood: frames a second for a node id", "crates/transport/src/rates.rs",
      "if self.rates.frames.check().is_err() {", "if false {",
      ATTACKERS, "a_flood_of_gaps_and_pings_that_reads_nothing_slows_itself_only"),
+    ("log: bundles that overlap", "crates/store/src/merge.rs",
+     "held if held < MOST / 2 => usize::MAX,", "held if held < usize::MAX => usize::MAX,",
+     ["-p", "rumormill-store", "--lib", "merge"], "merge::tests"),
+    ("clocks: others are followed by some seconds only", "crates/gossip/src/clock.rs",
+     "let near = seen.0 <= wall_us.saturating_add(MAX_FOLLOW_US);", "let near = seen.0 <= wall_us.saturating_add(MAX_AHEAD_US);",
+     CLOCKS, "a_member_just_inside_the_limit_pushes_no_honest_clock_and_honest_messages_are_seen_at_once"),
+    ("answers: a share for each neighbour", "crates/gossip/src/engine/share.rs",
+     "let link = self.links.get(&id).filter(|link| link.first == 0)?;", "let link = self.links.get(&id).filter(|link| link.first == 7)?;",
+     ANSWERS, "no_kind_of_frame_is_answered_with_more_than_a_share_whatever_is_said_again_and_again"),
+    ("answers: a list waits", "crates/gossip/src/engine/share.rs",
+     "let over = self.is_over(id);", "let over = false;",
+     ANSWERS, "no_kind_of_frame_is_answered_with_more_than_a_share_whatever_is_said_again_and_again"),
+    ("answers: links at no charge", "crates/gossip/src/engine/share.rs",
+     "if !self.answers(peer).links.take_whole(FRESH_LINK_S, now) {", "if !self.answers(peer).links.take_whole(0, now) {",
+     ANSWERS, "who_comes_again_and_again_is_given_all_at_no_charge_a_few_times_only"),
+    ("answers: what is new goes at once", "crates/gossip/src/engine/share.rs",
+     "let ranges = core::mem::take(&mut link.pulls).len();", "let ranges = link.pulls.len();",
+     ANSWERS, "who_had_its_share_is_told_why_it_waits_and_has_what_is_new_and_what_it_lacks_in_the_end"),
     ("frame over the limit", "crates/wire/src/native/frame.rs",
      "Ok(len @ 1..=MAX_FRAME_LEN) => Ok(Some", "Ok(len @ 1..=99_999_999) => Ok(Some",
      ATTACKERS, "a_frame_over_the_limit_ends_the_link_before_its_bytes_are_waited_for"),
     ("crash: nothing new is passed on", "crates/node/src/hub/last_words.rs",
      "self.sealed.store(true, Relaxed);", "",
-     ["-p", "rumormill-node", "--test", "last_words"],
+     LAST_WORDS,
      "what_was_said_is_at_the_neighbours_and_nothing_new_is_passed_on"),
     ("crash: a neighbour that does not read", "crates/node/src/hub/last_words.rs",
-     "if late == 0 || Instant::now() >= deadline {", "if late == 0 && Instant::now() <= deadline + LAST_COMMIT * 999 {",
+     "} else if late == 0 || now >= words_by {", "} else if late == 0 && now <= words_by + LAST_COMMIT * 999 {",
      ["-p", "rumormill-client", "--test", "classroom_order"],
      "a_neighbour_that_does_not_read_holds_up_no_crash_and_gets_what_was_said_before_it_and_nothing_else"),
+    ("crash: a neighbour whose link is not up yet is waited for", "crates/node/src/hub/last_words.rs",
+     "if !settled && now < links_by {", "if false && !settled && now < links_by {",
+     LAST_WORDS, "what_was_said_before_any_link_was_up_is_at_the_neighbours_too"),
+    ("crash: one that takes the connection and never answers", "crates/node/src/hub/last_words.rs",
+     "if !settled && now < links_by {", "if !settled && now < links_by + LAST_COMMIT * 999 {",
+     LAST_WORDS, "neighbours_that_are_not_there_or_never_answer_hold_up_no_end"),
+    ("dials: who asked to be left alone is", "crates/node/src/link/dial.rs",
+     "(!hub.neighbours.is_left_alone(slot)).then_some(&mut again)", "Some(&mut again)",
+     ["-p", "rumormill-node", "--test", "renewal"],
+     "who_asked_to_be_left_alone_is_left_alone_whatever_changes_here"),
     ("control port: of the log only what the client takes is read", "crates/doors/src/classroom.rs",
      "self.write(&out).await?;", "if reply.is_some() { continue; } self.write(&out).await?;",
      CONTROL_PORT, "a_reply_is_read_from_the_log_only_as_fast_as_the_client_takes_it"),
@@ -86,7 +118,7 @@ GUARDS = [
      "self.followers.tell(News::Due(part));", "drop(part);",
      TIME, "a_message_from_ahead_is_told_to_everybody_once_when_its_time_has_come"),
     ("a slow follower: bytes that wait for it", "crates/node/src/hub/news.rs",
-     "while self.bytes > FOLLOW_BYTES || self.kept.len()", "while self.kept.len()",
+     "while self.bytes > FOLLOW_BYTES {", "while self.bytes > usize::MAX - 1 {",
      ["-p", "rumormill-node", "--lib", "news"], "a_follower_that_reads_nothing_costs_a_bounded_number_of_bytes_and_learns_what_it_missed"),
     ("clock from ahead: what was told is not told again", "crates/node/src/follow.rs",
      "entries.into_iter().filter(|entry| so_far.fence", "entries.into_iter().filter(|entry| true || so_far.fence",
@@ -192,8 +224,32 @@ GUARDS = [
      "if self.recovery.ahead {\n", "if false {\n",
      ["-p", "rumormill-gossip"], "test"),
     ("greed: bytes a day", "crates/gossip/src/greed.rs",
-     "account.bytes.holds(as_u64(bytes)) &&", "",
+     "account.bytes.holds(charge_for(bytes)) &&", "",
      LIARS, "a_greedy_member_is_held_back_and_others_are_not"),
+    ("pace: bytes of an author a second", "crates/gossip/src/engine/pace.rs",
+     "self.pacer.allows(node, pace_cost(bytes), self.now)", "node != node || bytes < usize::MAX",
+     PACE, "a_member_that_pours_is_taken_at_its_pace_and_told_a_bounded_number_of_times"),
+    ("pace: short bundles cost too", "crates/gossip/src/engine/pace.rs",
+     ".max(MIN_COST)", ".max(MIN_COST / MIN_COST)",
+     PACE, "a_member_that_pours_bundles_without_content_is_held_to_what_they_cost"),
+    ("pace: what a neighbour is given of an author", "crates/gossip/src/link.rs",
+     "let may = self.pace.allows(&origin.node, bytes, now);", "let may = bytes < u64::MAX;",
+     PACE, "what_one_author_writes_at_once_goes_on_at_an_even_pace_and_others_do_not_wait_for_it"),
+    ("pace: what is over it is asked for again", "crates/gossip/src/engine/pace.rs",
+     "asked.into_iter().for_each(|origin| link.say(origin, self.now));", "drop(asked);",
+     PACE, "a_neighbour_that_keeps_no_pace_is_asked_again_by_itself_and_sends_little_twice"),
+    ("pace: a neighbour hears at once that it is too fast", "crates/gossip/src/engine/pace.rs",
+     ".filter(|_| !told)", ".filter(|_| told && !told)",
+     PACE, "a_neighbour_that_keeps_no_pace_is_asked_again_by_itself_and_sends_little_twice"),
+    ("pace: not asked for before a good run may come", "crates/gossip/src/engine/held.rs",
+     "Why::OverPace => !self.in_pace_again(&origin.node),", "Why::OverPace => false,",
+     PACE, "a_neighbour_that_keeps_no_pace_is_asked_again_by_itself_and_sends_little_twice"),
+    ("pace: what is held is not in sync", "crates/gossip/src/engine/told.rs",
+     "young &= cursor.parked != Some(Parked::Peer) && ", "young &= ",
+     PACE, "a_neighbour_that_keeps_no_pace_is_asked_again_by_itself_and_sends_little_twice"),
+    ("greed: what it costs to keep a small bundle", "crates/gossip/src/greed.rs",
+     "u64::try_from(cost::kept(bytes))", "u64::try_from(bytes)",
+     LIARS, "small_bundles_are_charged_with_what_it_costs_to_keep_them"),
     ("greed: incarnations a day", "crates/gossip/src/greed.rs",
      "&& (!fresh || account.incarnations.holds(1))", "",
      LIARS, "incarnations_without_end_are_held_back"),
@@ -290,6 +346,24 @@ GUARDS = [
     ("revocation: who passes on a false list loses its link", "crates/gossip/src/engine/revoked.rs",
      'self.misbehaved(id, "a revocation list that the CA did not sign");', "let _ = id;",
      REVOCATION, "a_list_that_the_ca_did_not_sign_ends_the_link_of_whoever_passed_it_on"),
+    ("revocation: a list is durable before it is in force and passed on", "crates/gossip/src/engine/revoked.rs",
+     "self.keep(Keep::Revocations(part));", "self.keep(Keep::Revocations(Arc::clone(&part))); self.revocations_kept(part);",
+     REVOCATION, "a_list_is_durable_before_it_is_in_force_and_a_crash_in_between_leaves_no_trace_of_it"),
+    ("revocation: a node that cannot keep a list stops", "crates/node/src/hub/lists.rs",
+     "self.store_failed(state, &error);", "",
+     ["-p", "rumormill-client", "--test", "revocation"],
+     "a_list_that_the_disk_does_not_take_is_tried_again_and_in_the_end_the_node_stops"),
+    ("revocation: what is on its way to the store is not checked again", "crates/gossip/src/engine/revoked.rs",
+     "if self.is_being_kept(place, number) {\n            bump", "if false {\n            bump",
+     REVOCATION, "a_list_is_durable_before_it_is_in_force_and_a_crash_in_between_leaves_no_trace_of_it"),
+    ("revocation: a list goes before all that waits for the store", "crates/store/src/writer.rs",
+     "commit_first(store.as_mut(), first);\n        if", "if",
+     ["-p", "rumormill-store", "--test", "writer"],
+     "what_goes_first_is_committed_before_all_that_waits_and_finds_room_whatever_waits"),
+    ("store: the write-ahead log has a bound", "crates/store/src/sqlite/mod.rs",
+     "self.log.keep(&self.db, &self.path)?;", "",
+     ["-p", "rumormill-store", "--test", "log_bound"],
+     "an_allowance_poured_in_at_full_speed_while_readers_work_keeps_the_log_to_its_bound"),
     ("revocation: the CA's signature", "crates/transport/src/revocation.rs",
      ".map_err(|_| BadList::Signature)?;", ".map_err(|_| BadList::Signature).unwrap_or_default();",
      ["-p", "rumormill-transport", "--test", "certificates"], "a_changed_list_or_one_of_another_ca_counts_for_nothing"),
@@ -339,7 +413,7 @@ GUARDS = [
      "bundle.first_clock() <= last)", "bundle.first_clock() < last)",
      SEEDS, "seeds_get_where_they_say_and_are_up_to_date"),
     ("fuzz seeds: ranges asked for", "crates/gossip/src/engine/feed.rs",
-     "known && link.pulls.len() < MAX_PULLS", "known",
+     "if link.pulls.len() < MAX_PULLS {", "if true {",
      SEEDS, "seeds_get_where_they_say_and_are_up_to_date"),
     ("fuzz seeds: what is sent to a peer that does not read", "crates/gossip/src/engine/feed.rs",
      "link.window <= 0 ||", "",
@@ -354,7 +428,7 @@ GUARDS = [
      "if self.chains.get(&self.author.origin).is_some_and(ends_later) {", "if false {",
      SEEDS, "seeds_get_where_they_say_and_are_up_to_date"),
     ("fuzz seeds: greed", "crates/gossip/src/greed.rs",
-     "account.bytes.holds(as_u64(bytes)) &&", "",
+     "account.bytes.holds(charge_for(bytes)) &&", "",
      SEEDS, "seeds_get_where_they_say_and_are_up_to_date"),
 ]
 
@@ -390,7 +464,7 @@ def fails_without(copy, file, old, new, command, test, name):
         sound[path] = (copy / path).read_text()
         (copy / path).write_text(sound[path].replace(before, after, 1))
     run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
-    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, SEEDS):
+    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, ANSWERS, CLOCKS, SEEDS, PACE):
         run.append(test)
     try:
         done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)

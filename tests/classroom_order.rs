@@ -75,14 +75,49 @@ fn a_neighbour_that_does_not_read_holds_up_no_crash_and_gets_what_was_said_befor
     }
 }
 
-/// The kind of session that graders run.
+#[test]
+fn what_is_said_and_a_crash_right_after_the_start_are_in_order_too() {
+    let place = Place::with_own_ports();
+    let [a, b] = ports();
+    let (mut left, mut right) = (place.process(0, 3, a), place.process(2, 3, b));
+    let mut said = Vec::new();
+    for round in 0..rounds(3) {
+        let [port] = ports();
+        let mut middle = place.process(1, 3, port);
+        let text = format!("first-{round}");
+        // The port is there before anything else of the process is.
+        middle.say(&format!("msg 1 {text}\ncrash\nmsg 2 too-late\n"));
+        assert!(!middle.child.wait().unwrap().success(), "no farewell");
+        said.push(text);
+        until("what was said at the left", || left.log() == said);
+        until("what was said at the right", || right.log() == said);
+    }
+}
+
+#[test]
+fn a_process_without_neighbours_ends_at_its_crash_line() {
+    let place = Place::with_own_ports();
+    for n in 0..rounds(2) {
+        let [port] = ports();
+        let mut alone = place.process(1, 3, port);
+        alone.say(&format!("msg 1 alone-{n}\ncrash\n"));
+        until("it ends", || alone.child.try_wait().unwrap().is_some());
+    }
+}
+
+/// The kind of session that graders run: what follows the starts in one segment, as it comes from a file, or the starts too.
 fn session(whose: Whose, round: usize) -> Result<(), String> {
     let place = Place::with_own_ports();
     let [a, b, c] = ports();
     let mut proxy = place.proxy(whose);
-    proxy.say(&format!("0 start 3 {a}\n1 start 3 {b}\n2 start 3 {c}"));
-    // In one segment, as they come from a file.
-    proxy.say("1 msg 1 Alice\n1 crash\n0 get chatLog\n2 get chatLog");
+    let starts = format!("0 start 3 {a}\n1 start 3 {b}\n2 start 3 {c}");
+    let rest = "1 msg 1 Alice\n1 crash\n0 get chatLog\n2 get chatLog";
+    if round.is_multiple_of(2) {
+        proxy.say(&starts);
+        proxy.say(rest);
+    } else {
+        proxy.say(&format!("{starts}\n{rest}"));
+    }
     let (code, out, err) = proxy.exit();
     println!("{whose:?} {round}: {out:?}");
     if (code, out.as_str()) == (Some(0), "Alice\nAlice\n") {
@@ -121,4 +156,7 @@ fn a_message_that_is_not_text_is_said_and_the_rest_of_its_segment_counts() {
     alone.say("crash\n");
     let err = std::io::read_to_string(alone.child.stderr.take().unwrap()).unwrap();
     assert_eq!(err.matches("UTF-8").count(), 1, "once for a connection: {err}");
+    // Nobody can ask a process for its counters: they are what it says last.
+    let last = err.lines().last().unwrap();
+    assert!(last.contains("malformed 2") && last.contains("messages_in "), "{err}");
 }

@@ -3,6 +3,8 @@
 
 #[path = "support/nodes.rs"]
 mod nodes;
+#[path = "support/old_tls.rs"]
+mod old_tls;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -12,11 +14,11 @@ use std::thread;
 use std::time::Duration;
 
 use nodes::{Net, Node, PATIENCE, until};
+use old_tls::Anybody;
 use rumormill_transport::LocalCa;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection};
 
 /// A connection, once the node listens: its local socket is there a little earlier.
 fn connect(node: &Node) -> TcpStream {
@@ -56,45 +58,6 @@ fn plain_text_and_tls_1_2_get_no_more_than_an_alert() {
     let answer = answer_to(&alice, &hello);
     assert!(answer.is_empty() || (answer.len() == 7 && answer[0] == 0x15), "{answer:x?}");
     alice.says("TLS version below 1.3");
-}
-
-/// Takes any server: it is the server that has to refuse.
-#[derive(Debug)]
-struct Anybody;
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519, SignatureScheme::ECDSA_NISTP256_SHA256]
-    }
 }
 
 /// Dials with the certificate of a directory, or with none; gives what the node says above TLS.

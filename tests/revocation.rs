@@ -108,11 +108,62 @@ fn a_list_is_kept_at_a_full_store() {
     }
     net.certs(&["revoke", &"22".repeat(32), "--state", state(&alice)]);
     until("it is in force", || alice.metric("node_revocation_list") == 1);
-    // In force comes before durable: a node that leaves in order has committed what waited.
-    assert_eq!(alice.term(), Some(0));
+    alice.kill();
     forget_file(&net);
     alice.start();
     assert_eq!(alice.metric("node_revocation_list"), 1);
+}
+
+#[test]
+fn a_list_that_a_node_has_shown_once_is_there_after_the_kill_that_follows() {
+    let rounds = if std::env::var_os("RUMORMILL_TEST_LONG").is_some() { 100 } else { 8 };
+    let net = Net::new();
+    let (file, aside) = (net.home().join("revoked.bin"), net.dir.path().join("aside"));
+    let mut alice = net.start("alice", &[]);
+    for round in 1..=rounds {
+        let mut talk = alice.talk().unwrap();
+        net.certs(&["revoke", &format!("{round:064x}"), "--no-cut"]);
+        let deadline = std::time::Instant::now() + nodes::PATIENCE;
+        while talk.metric("node_revocation_list").unwrap() < round {
+            assert!(std::time::Instant::now() < deadline, "list {round} never came into force");
+        }
+        alice.kill();
+        fs::rename(&file, &aside).unwrap();
+        alice.start();
+        assert_eq!(alice.metric("node_revocation_list"), round, "shown before the kill");
+        fs::rename(&aside, &file).unwrap();
+    }
+}
+
+#[test]
+fn a_list_that_the_disk_does_not_take_is_tried_again_and_in_the_end_the_node_stops() {
+    let net = Net::new();
+    let mut alice = net.node("alice", &[]);
+    // What goes beyond the limit is an error and not a signal.
+    alice.spawn_by(&["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"]);
+    until("alice answers", || alice.talk().is_ok());
+    let bob = net.start("bob", &[&alice]);
+    until("a link", || alice.peers().len() == 1);
+    alice.send("before");
+    let limit = |alice: &Node, bytes| {
+        let id = rustix::process::Pid::from_child(alice.child.as_ref().unwrap());
+        let limit = rustix::process::Rlimit { current: bytes, maximum: None };
+        rustix::process::prlimit(Some(id), rustix::process::Resource::Fsize, limit).unwrap();
+    };
+    let log = alice.state.join("log.db-wal");
+    limit(&alice, Some(fs::metadata(&log).unwrap().len()));
+    net.certs(&["revoke", "bob", "--no-cut"]);
+    until("it is tried", || alice.metric("node_lists_not_kept") >= 2);
+    assert_eq!(alice.metric("node_revocation_list"), 0, "what is not durable is not in force");
+    assert_eq!(alice.peers().len(), 1);
+    limit(&alice, None);
+    until("it is in force", || alice.metric("node_revocation_list") == 1);
+    until("bob has no link", || alice.peers().is_empty() && bob.peers().is_empty());
+    limit(&alice, Some(fs::metadata(&log).unwrap().len()));
+    net.certs(&["revoke", &"22".repeat(32), "--no-cut"]);
+    until("it ends", || alice.child.as_mut().unwrap().try_wait().unwrap().is_some());
+    assert_eq!(alice.child.take().unwrap().wait().unwrap().code(), Some(1), "{}", alice.said());
+    alice.says("a revocation list cannot be kept: this node stops");
 }
 
 #[test]

@@ -53,9 +53,9 @@ impl Member {
     }
 
     pub fn hello(&self) -> Vec<u8> {
-        let (network, incarnation) = (self.endpoint.network(), Incarnation(1));
+        let network = self.endpoint.network();
         let (name, agent) = ("\u{202e}\n".into(), "\u{1b}[2J".into());
-        encoded(&Frame::Hello(Hello { min: 1, max: 1, network, incarnation, features: 0, name, agent }))
+        encoded(&Frame::Hello(Hello { min: 1, max: 1, network, features: 0, name, agent }))
     }
 
     /// A link past our HELLO.

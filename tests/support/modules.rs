@@ -47,7 +47,7 @@ pub fn graph(root: &Path, read: Read<'_>) -> Graph {
     for (at, module) in modules.all.iter().enumerate() {
         let named = graph.entry(module.file.clone()).or_default();
         for path in &module.paths {
-            let Some(file) = modules.find(at, path, MAX_STEPS) else { continue };
+            let Some(file) = modules.find(at, path, Unknown::StandsThere, MAX_STEPS) else { continue };
             if file != module.file {
                 named.entry(file).or_insert_with(|| path.join("::"));
             }
@@ -81,6 +81,15 @@ fn reach(graph: &Graph, from: &PathBuf) -> BTreeSet<PathBuf> {
         }
     }
     seen
+}
+
+/// What becomes of a name of a module that none of its items has.
+#[derive(Clone, Copy)]
+enum Unknown {
+    /// A macro made it: it stands there all the same.
+    StandsThere,
+    /// It stands elsewhere: one of several places is tried.
+    IsNotThere,
 }
 
 struct Modules<'a> {
@@ -141,20 +150,20 @@ impl Modules<'_> {
     }
 
     /// The file of what `path` names in a module; nothing if it is a module or of another crate.
-    fn find(&self, at: usize, path: &[String], steps: u32) -> Option<PathBuf> {
+    fn find(&self, at: usize, path: &[String], unknown: Unknown, steps: u32) -> Option<PathBuf> {
         let (first, rest) = path.split_first()?;
         let steps = steps.checked_sub(1)?;
         let module = &self.all[at];
         match first.as_str() {
-            "crate" => self.inside(0, rest, steps),
-            "self" => self.inside(at, rest, steps),
+            "crate" => self.inside(0, rest, unknown, steps),
+            "self" => self.inside(at, rest, unknown, steps),
             "super" => match rest.first() {
-                Some(next) if next == "super" => self.find(module.parent, rest, steps),
-                _ => self.inside(module.parent, rest, steps),
+                Some(next) if next == "super" => self.find(module.parent, rest, unknown, steps),
+                _ => self.inside(module.parent, rest, unknown, steps),
             },
             name => match (module.children.get(name), module.uses.get(name)) {
-                (Some(child), _) if !rest.is_empty() => self.inside(*child, rest, steps),
-                (_, Some(used)) if used != path => self.find(at, &[used, rest].concat(), steps),
+                (Some(child), _) if !rest.is_empty() => self.inside(*child, rest, unknown, steps),
+                (_, Some(used)) if used != path => self.find(at, &[used, rest].concat(), unknown, steps),
                 _ if module.children.contains_key(name) || module.items.contains(name) => None,
                 _ => self.by_glob(at, path, steps),
             },
@@ -162,27 +171,30 @@ impl Modules<'_> {
     }
 
     /// The file of what `path` names, as seen from a module's inside, by its own names alone.
-    fn inside(&self, at: usize, path: &[String], steps: u32) -> Option<PathBuf> {
+    fn inside(&self, at: usize, path: &[String], unknown: Unknown, steps: u32) -> Option<PathBuf> {
         let (first, rest) = path.split_first()?;
         let steps = steps.checked_sub(1)?;
         let module = &self.all[at];
         if let Some(child) = module.children.get(first).filter(|_| !rest.is_empty()) {
-            return self.inside(*child, rest, steps);
+            return self.inside(*child, rest, unknown, steps);
         }
         if module.items.contains(first) {
             return Some(module.file.clone());
         }
         if let Some(used) = module.uses.get(first) {
-            return self.find(at, &[used, rest].concat(), steps);
+            return self.find(at, &[used, rest].concat(), unknown, steps);
         }
         if module.children.contains_key(first) {
             return None;
         }
-        self.by_glob(at, path, steps)
+        self.by_glob(at, path, steps).or_else(|| match unknown {
+            Unknown::StandsThere => Some(module.file.clone()),
+            Unknown::IsNotThere => None,
+        })
     }
 
     fn by_glob(&self, at: usize, path: &[String], steps: u32) -> Option<PathBuf> {
-        self.all[at].globs.iter().find_map(|glob| self.find(at, &[glob, path].concat(), steps))
+        self.all[at].globs.iter().find_map(|glob| self.find(at, &[glob, path].concat(), Unknown::IsNotThere, steps))
     }
 }
 

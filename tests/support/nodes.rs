@@ -123,8 +123,21 @@ impl Node {
     }
 
     pub fn spawn(&mut self) {
+        self.spawn_by(&[]);
+    }
+
+    /// The same, by a program that becomes it.
+    pub fn spawn_by(&mut self, by: &[&str]) {
         let log = File::options().append(true).create(true).open(&self.log).unwrap();
-        let mut command = rumormill();
+        let mut command = match by {
+            [] => rumormill(),
+            [program, words @ ..] => {
+                let mut command = Command::new(program);
+                command.args(words).arg(env!("CARGO_BIN_EXE_rumormill")).stdin(Stdio::null());
+                command.env_remove("RUMORMILL_HOME");
+                command
+            }
+        };
         command.args(["node", "--name", &self.name, "--listen", &self.addr.to_string(), "--state"]).arg(&self.state);
         self.child = Some(command.args(&self.words).stdout(Stdio::null()).stderr(log).spawn().unwrap());
     }
@@ -265,6 +278,11 @@ impl Talk {
     pub fn log(&mut self) -> std::io::Result<Vec<Value>> {
         self.put(&json!({"do": "log"}))?;
         self.lines()
+    }
+
+    pub fn metric(&mut self, name: &str) -> std::io::Result<u64> {
+        self.put(&json!({"do": "metrics"}))?;
+        Ok(self.next()?["metrics"][name].as_u64().unwrap_or(0))
     }
 
     /// The last lines of the common room.

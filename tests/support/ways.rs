@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "helpers of tests")]
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rumormill_wire::native::{
@@ -18,6 +19,7 @@ pub enum Way {
     FallingPlaces,
     Incarnations,
     Bytes,
+    SmallBundles,
     Claims,
     Lists,
     Certificates,
@@ -36,7 +38,11 @@ impl Way {
             Self::ProofsFromNothing => proofs_from_nothing(m, to).await,
             Self::FallingPlaces => falling_places(m, to).await,
             Self::Incarnations => incarnations(m, to).await,
-            Self::Bytes => bytes(m, to).await,
+            Self::Bytes => {
+                let text = vec![b'x'; 31_000];
+                bytes(m, to, &[("noise", &text), ("noise", &text)]).await;
+            }
+            Self::SmallBundles => bytes(m, to, &[("", b"")]).await,
             Self::Claims => claims(m, to).await,
             Self::Lists => again_and_again(m, to, |_| raw_frame(kind::REVOKED, &[7])).await,
             Self::Certificates => again_and_again(m, to, certificate).await,
@@ -96,14 +102,25 @@ async fn incarnations(m: &Mallory, to: SocketAddr) {
     }
 }
 
-async fn bytes(m: &Mallory, to: SocketAddr) {
+/// One chain of bundles with these messages, as fast as it can, and what was not taken again from there on.
+async fn bytes(m: &Mallory, to: SocketAddr, messages: &[(&str, &[u8])]) {
     let mut link = m.link(to).await;
     link.send(to, &m.introduction()).await;
-    let (text, mut last, mut first) = (vec![b'x'; 31_000], Digest::ZERO, 1);
+    let (mut chain, mut last, mut at, mut clock) = (Vec::new(), Digest::ZERO, 0, now_us());
     loop {
-        let next = m.bundle(m.origin(1), first, last, now_us(), &[("noise", &text), ("noise", &text)]);
-        link.send(to, &next.rumor).await;
-        (last, first) = (next.digest, first + 2);
+        let wanted = m.wanted.swap(0, Ordering::Relaxed) as usize;
+        if wanted > 0 {
+            at = at.min((wanted - 1) / messages.len());
+        }
+        if at == chain.len() {
+            clock = now_us().max(clock + messages.len() as u64);
+            let first = (at * messages.len()) as u64 + 1;
+            let next = m.bundle(m.origin(1), first, last, clock, messages);
+            last = next.digest;
+            chain.push(next.rumor);
+        }
+        link.send(to, &chain[at]).await;
+        at += 1;
     }
 }
 

@@ -148,8 +148,9 @@ async fn serve_within<C: Chat>(listener: TcpListener, chat: C, counters: Arc<Cou
         let (chat, counters) = (chat.clone(), Arc::clone(&counters));
         let starter = getppid();
         tokio::spawn(async move {
-            let (pending, told, reply_deadline) = (Vec::new(), false, patience.reply);
-            let session = Session { stream, seat, chat: chat.clone(), pending, counters, told, reply_deadline };
+            let (pending, told, refused, reply_deadline) = (Vec::new(), false, String::new(), patience.reply);
+            let session =
+                Session { stream, seat, chat: chat.clone(), pending, counters, told, refused, reply_deadline };
             if let Err(why) = session.run().await {
                 debug!(%why, "control connection ended");
             }
@@ -182,6 +183,8 @@ struct Session<C> {
     counters: Arc<Counters>,
     /// A line that was not UTF-8 was said.
     told: bool,
+    /// Why a message was not taken, as it was said last.
+    refused: String,
     reply_deadline: Duration,
 }
 
@@ -253,7 +256,11 @@ impl<C: Chat> Session<C> {
                     }
                     Err(why) => {
                         Counters::one(&self.counters.dropped_in);
-                        warn!("control port: a message was not taken: {why}");
+                        // Said once for each reason; further ones of this connection are only counted.
+                        if why != self.refused {
+                            warn!("control port: a message was not taken: {why}");
+                            self.refused = why;
+                        }
                     }
                 }
             }
@@ -371,7 +378,7 @@ mod tests {
 
     async fn read(stream: &mut TcpStream, bytes: usize) -> String {
         let mut out = vec![0; bytes];
-        timeout(Duration::from_secs(5), stream.read_exact(&mut out)).await.unwrap().unwrap();
+        timeout(Duration::from_secs(60), stream.read_exact(&mut out)).await.unwrap().unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -400,7 +407,7 @@ mod tests {
         stream.write_all(b"msg 4 \xff\nmsg 4 \xff\ngets\nmsg 5 last\nget chatLog").await.unwrap();
         stream.shutdown().await.unwrap();
         let mut rest = String::new();
-        timeout(Duration::from_secs(5), stream.read_to_string(&mut rest)).await.unwrap().unwrap();
+        timeout(Duration::from_secs(60), stream.read_to_string(&mut rest)).await.unwrap().unwrap();
         assert_eq!(
             rest, "chatLog one  two,last\n",
             "the last line lacks its end, and two that are no text store nothing"
@@ -446,10 +453,10 @@ mod tests {
             clients.push(stream);
         }
         let mut more = TcpStream::connect(addr).await.unwrap();
-        let end = timeout(Duration::from_secs(5), more.read(&mut [0; 16])).await.expect("closed");
+        let end = timeout(Duration::from_secs(60), more.read(&mut [0; 16])).await.expect("closed");
         assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
         clients.pop();
-        timeout(Duration::from_secs(5), async {
+        timeout(Duration::from_secs(60), async {
             loop {
                 let mut stream = TcpStream::connect(addr).await.unwrap();
                 let _ = stream.write_all(b"get chatLog\n").await;
@@ -574,7 +581,7 @@ mod tests {
             let mut stream = client().await;
             let _ = stream.write_all(bytes).await;
             let mut rest = Vec::new();
-            let end = timeout(Duration::from_secs(5), stream.read_to_end(&mut rest)).await.expect("closed");
+            let end = timeout(Duration::from_secs(60), stream.read_to_end(&mut rest)).await.expect("closed");
             assert!(end.is_err() || rest.is_empty());
         }
     }

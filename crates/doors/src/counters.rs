@@ -45,6 +45,8 @@ counters! {
     malformed,
     /// Messages from outside that were dropped: no place in the queue, or the room did not take them.
     dropped_in,
+    /// Those of them that were dropped because the door had brought its share of a day.
+    over_share,
     /// Messages to the outside that were dropped: too slow a reader, nobody there, or no place in a queue.
     dropped_out,
     /// Messages to the outside that were cut to what the other side can take.
@@ -64,6 +66,22 @@ impl Counters {
     /// Adds `n`.
     pub fn add(counter: &AtomicU64, n: usize) {
         counter.fetch_add(u64::try_from(n).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Whether something was not taken or not given.
+    #[must_use]
+    pub fn has_lost(&self) -> bool {
+        let lost = [
+            &self.refused_full,
+            &self.refused_rate,
+            &self.refused_other,
+            &self.refused_descriptors,
+            &self.malformed,
+            &self.dropped_in,
+            &self.dropped_out,
+            &self.cut,
+        ];
+        lost.iter().any(|counter| counter.load(Ordering::Relaxed) > 0)
     }
 
     /// Sets a gauge.

@@ -1,6 +1,7 @@
 //! One chain for each origin, and the frontier over all of them (docs/protocol.md, B and S).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rumormill_wire::native::{EntryState, SignedHeader, StatusEntry};
 use rumormill_wire::{Clock, Digest, HeadHash, NodeId, Origin, Seq};
@@ -138,6 +139,8 @@ pub struct Chains {
     map: BTreeMap<Origin, Chain>,
     of_node: BTreeMap<NodeId, usize>,
     unread: BTreeSet<Origin>,
+    /// The limits of those that have one: asked for with each bundle that is shown.
+    limits: Arc<BTreeMap<Origin, Seq>>,
     fingerprint: Fingerprint,
 }
 
@@ -161,8 +164,15 @@ impl Chains {
             *count = count.saturating_add(1);
             Chain::empty()
         });
-        let unread = chain.unread();
+        let (unread, limit) = (chain.unread(), chain.limit());
         let result = change(chain);
+        if chain.limit() != limit {
+            let limits = Arc::make_mut(&mut self.limits);
+            match chain.limit() {
+                Some(limit) => drop(limits.insert(origin, limit)),
+                None => drop(limits.remove(&origin)),
+            }
+        }
         let hash = chain.counting(origin).map(|entry| entry_hash(&entry));
         self.fingerprint.change(&origin, chain.hash, hash);
         chain.hash = hash;
@@ -196,7 +206,9 @@ impl Chains {
         if !empty {
             return;
         }
-        self.map.remove(&origin);
+        if self.map.remove(&origin).is_some_and(|chain| chain.limit().is_some()) {
+            Arc::make_mut(&mut self.limits).remove(&origin);
+        }
         if let Some(count) = self.of_node.get_mut(&origin.node) {
             *count = count.saturating_sub(1);
             if *count == 0 {
@@ -225,6 +237,12 @@ impl Chains {
     /// That read gave nothing; it is to be tried again.
     pub fn read_again(&mut self, origin: Origin) {
         self.unread.insert(origin);
+    }
+
+    /// The first number that does not count, of each chain that has one.
+    #[must_use]
+    pub const fn limits(&self) -> &Arc<BTreeMap<Origin, Seq>> {
+        &self.limits
     }
 
     /// How many of them are one node's.

@@ -1,12 +1,18 @@
 //! The hybrid logical clock (Kulkarni et al. 2014, with both parts in one u64 of microseconds).
 //!
-//! Our clock is above everything we have seen, so a message sorts behind all that its author had read. Readings from
-//! more than [`MAX_AHEAD_US`] ahead of the wall do not pull it along.
+//! Our clock is above what we have seen, so a message sorts behind all that its author had read. Readings from more than
+//! [`MAX_FOLLOW_US`] ahead of the wall do not pull it along (P-B10): one member with a clock just inside [`MAX_AHEAD_US`] would push
+//! everybody's there, and a reader whose clock is some seconds behind would hide what honest authors say, and call theirs off.
 
 use rumormill_wire::Clock;
 
 /// How far ahead of our wall clock a message may be and still be shown, in microseconds.
 pub const MAX_AHEAD_US: u64 = 60_000_000;
+
+/// How far ahead of our wall clock a message may be and still pull ours along, in microseconds. Hosts that keep their time
+/// by NTP differ by less than a second, so what they say to each other is followed even where two are 5 s off in opposite
+/// directions. What we say is then never further ahead of a reader than this and the difference of the two clocks.
+pub const MAX_FOLLOW_US: u64 = 10_000_000;
 
 /// Our clock.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,11 +43,18 @@ impl HybridClock {
 
     /// Takes a reading of another node into account, unless it is from too far ahead. Says whether it did.
     pub fn observe(&mut self, seen: Clock, wall_us: u64) -> bool {
-        let near = seen.0 <= wall_us.saturating_add(MAX_AHEAD_US);
+        let near = seen.0 <= wall_us.saturating_add(MAX_FOLLOW_US);
         if near {
             self.last = self.last.max(seen.0);
         }
         near
+    }
+
+    /// Our own chain ends here: what we write next comes after it, unless that is from too far ahead to be seen in time.
+    pub fn resume(&mut self, own: Clock, wall_us: u64) {
+        if own.0 <= wall_us.saturating_add(MAX_AHEAD_US) {
+            self.last = self.last.max(own.0);
+        }
     }
 }
 
@@ -73,7 +86,19 @@ mod tests {
         let mut clock = HybridClock::default();
         assert!(!clock.observe(Clock(7_258_118_400_000_000), 1_000_000));
         assert_eq!(clock.tick(1_000_000), Some(Clock(1_000_000)));
-        assert!(clock.observe(Clock(1_000_000 + MAX_AHEAD_US), 1_000_000));
+        assert!(!clock.observe(Clock(1_000_001 + MAX_FOLLOW_US), 1_000_000));
+        assert_eq!(clock.tick(1_000_001), Some(Clock(1_000_001)));
+        assert!(clock.observe(Clock(1_000_001 + MAX_FOLLOW_US), 1_000_001));
+        assert_eq!(clock.tick(1_000_002), Some(Clock(1_000_002 + MAX_FOLLOW_US)));
+    }
+
+    #[test]
+    fn our_own_chain_goes_on_also_where_others_would_not_be_followed() {
+        let mut clock = HybridClock::default();
+        clock.resume(Clock(1_000_000 + MAX_AHEAD_US), 1_000_000);
         assert_eq!(clock.tick(1_000_001), Some(Clock(1_000_001 + MAX_AHEAD_US)));
+        clock = HybridClock::default();
+        clock.resume(Clock(1_000_001 + MAX_AHEAD_US), 1_000_000);
+        assert_eq!(clock.tick(1_000_001), Some(Clock(1_000_001)));
     }
 }

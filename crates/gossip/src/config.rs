@@ -34,6 +34,10 @@ pub struct EngineConfig {
     pub link_window: usize,
     /// Recent bundles kept in memory.
     pub cache_bytes: usize,
+    /// Bytes that a node is given at once, over all its links, beyond what each link gets once.
+    pub answer_bytes: u64,
+    /// Bytes of those a second after.
+    pub answer_bytes_per_s: u64,
     /// Bundles accepted and not yet committed; above this, readers are not released.
     pub backlog_bytes: usize,
     /// Bundles being checked at once.
@@ -54,6 +58,10 @@ pub struct EngineConfig {
     pub greedy_incarnations_per_day: u64,
     /// How often in a day the places may fall where chains of a node id end; 0 is without limit.
     pub greedy_places_per_day: u64,
+    /// Accepted bytes a node id may add in a second, beyond a burst; 0 is without limit.
+    pub pace_bytes_per_s: u64,
+    /// Bytes of a node id that are taken at once.
+    pub pace_burst_bytes: u64,
 }
 
 impl EngineConfig {
@@ -68,6 +76,8 @@ impl EngineConfig {
             monger_timeout_us: 1_000_000,
             link_window: 512 * 1024,
             cache_bytes: 2 * 1024 * 1024,
+            answer_bytes: 16 * 1024 * 1024,
+            answer_bytes_per_s: 128 * 1024,
             backlog_bytes: 4 * 1024 * 1024,
             max_checks: 256,
             max_pending: 8_192,
@@ -78,6 +88,8 @@ impl EngineConfig {
             greedy_bytes_per_day: 64 * 1024 * 1024,
             greedy_incarnations_per_day: 32,
             greedy_places_per_day: 32,
+            pace_bytes_per_s: 2 * 1024 * 1024,
+            pace_burst_bytes: 1024 * 1024,
         }
     }
 }
@@ -100,6 +112,8 @@ pub struct Recovered {
     pub me: Origin,
     /// All chains of the store.
     pub chains: Vec<RecoveredChain>,
+    /// Bytes of all bundles of the store.
+    pub bytes: u64,
     /// All members: node and certificate.
     pub members: Vec<(rumormill_wire::NodeId, Bytes)>,
     /// All proofs.
@@ -112,6 +126,13 @@ impl Recovered {
     /// An empty store.
     #[must_use]
     pub fn empty(me: Origin) -> Self {
-        Self { me, chains: Vec::new(), members: Vec::new(), proofs: Vec::new(), revocations: Revocations::default() }
+        Self {
+            me,
+            chains: Vec::new(),
+            bytes: 0,
+            members: Vec::new(),
+            proofs: Vec::new(),
+            revocations: Revocations::default(),
+        }
     }
 }

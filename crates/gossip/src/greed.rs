@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use rumormill_wire::NodeId;
 
+use crate::cost;
 use crate::io::Timestamp;
 
 const DAY_US: u128 = 86_400_000_000;
@@ -61,11 +62,11 @@ impl Greed {
         Self { bytes_per_day, incarnations_per_day, places_per_day, accounts: BTreeMap::new() }
     }
 
-    /// Whether a node may add so many bytes now, and a new incarnation if `fresh`. Charges nothing.
+    /// Whether a node may add a bundle of so many bytes now, and a new incarnation if `fresh`. Charges nothing.
     #[must_use]
     pub fn allows(&self, node: &NodeId, bytes: usize, fresh: bool, now: Timestamp) -> bool {
         let account = self.account(node, now);
-        account.bytes.holds(as_u64(bytes)) && (!fresh || account.incarnations.holds(1))
+        account.bytes.holds(charge_for(bytes)) && (!fresh || account.incarnations.holds(1))
     }
 
     /// Whether a place where a chain of this node's ends may fall once more now (P-E4). Charges nothing.
@@ -82,13 +83,13 @@ impl Greed {
         }
     }
 
-    /// Charges what was accepted.
+    /// Charges a bundle of so many bytes that was accepted.
     pub fn charge(&mut self, node: &NodeId, bytes: usize, fresh: bool, now: Timestamp) {
         if self.bytes_per_day == 0 && self.incarnations_per_day == 0 {
             return;
         }
         let mut account = self.account(node, now);
-        account.bytes = account.bytes.take(as_u64(bytes));
+        account.bytes = account.bytes.take(charge_for(bytes));
         account.incarnations = account.incarnations.take(u64::from(fresh));
         self.accounts.insert(*node, account);
     }
@@ -114,8 +115,9 @@ impl Greed {
     }
 }
 
-fn as_u64(bytes: usize) -> u64 {
-    u64::try_from(bytes).unwrap_or(u64::MAX)
+/// A bundle costs what it takes to keep it, not what it takes to send it: small ones most of all.
+fn charge_for(bytes: usize) -> u64 {
+    u64::try_from(cost::kept(bytes)).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -127,13 +129,17 @@ mod tests {
     #[test]
     fn a_day_of_bytes_is_refilled_by_the_hour() {
         let node = NodeId([1; 32]);
-        let mut greed = Greed::new(2_400, 0, 0);
-        assert!(greed.allows(&node, 2_400, false, Timestamp(0)));
-        greed.charge(&node, 2_400, false, Timestamp(0));
+        let hourly = charge_for(1_000);
+        let mut greed = Greed::new(24 * hourly, 0, 0);
+        for _ in 0..24 {
+            assert!(greed.allows(&node, 1_000, false, Timestamp(0)));
+            greed.charge(&node, 1_000, false, Timestamp(0));
+        }
         assert!(!greed.allows(&node, 1, false, Timestamp(0)));
-        assert!(!greed.allows(&node, 101, false, Timestamp(HOUR)));
-        assert!(greed.allows(&node, 100, false, Timestamp(HOUR)));
-        assert!(greed.allows(&NodeId([2; 32]), 2_400, false, Timestamp(0)), "another author has its own account");
+        assert!(!greed.allows(&node, 2_000, false, Timestamp(HOUR)));
+        assert!(greed.allows(&node, 1_000, false, Timestamp(HOUR)));
+        assert!(!greed.allows(&node, 1_000, false, Timestamp(HOUR - 1)));
+        assert!(greed.allows(&NodeId([2; 32]), 1 << 40, false, Timestamp(0)), "another author has its own account");
     }
 
     #[test]

@@ -112,10 +112,15 @@ pub enum Input {
         evidence: Bytes,
     },
     /// A part of the CA's revocation list whose signature the driver has checked: from a file, or the answer to
-    /// [`Output::CheckRevocations`].
+    /// [`Output::CheckRevocations`]. It counts once it is kept.
     Revoked {
         /// The link that it came over; none for a file.
         link: Option<LinkId>,
+        /// The part.
+        part: Arc<ListPart>,
+    },
+    /// A part of the revocation list that was given with [`Keep::Revocations`] is durable: now it counts.
+    RevocationsKept {
         /// The part.
         part: Arc<ListPart>,
     },
@@ -250,7 +255,7 @@ pub enum Output {
         /// The bundle.
         bundle: Arc<VerifiedBundle>,
     },
-    /// Commit something else than a bundle. No answer is expected.
+    /// Commit something else than a bundle. No answer is expected but for [`Keep::Revocations`].
     Keep(Keep),
     /// Close the link with this BYE. The driver reports [`Input::LinkDown`] once it is closed.
     Close {
@@ -279,7 +284,8 @@ pub enum Keep {
     },
     /// An equivocation proof.
     Proof(Box<VerifiedProof>),
-    /// A part of the revocation list, to be kept before everything else.
+    /// A part of the revocation list, to be kept before everything else, of two of one place the one with the higher number. The
+    /// answer is [`Input::RevocationsKept`], once it is durable.
     Revocations(Arc<ListPart>),
 }
 

@@ -29,11 +29,15 @@ pub struct Stats {
     pub bundles_check_full: u64,
     /// Bundles dropped because their author is over its rate.
     pub bundles_greedy: u64,
+    /// Bundles dropped because their author goes over its pace; they are asked for a moment later.
+    pub bundles_paced: u64,
     /// Bundles dropped from or beyond a fork or a cut.
     pub bundles_withdrawn: u64,
     /// Bundles that did not hold.
     pub bundles_invalid: u64,
-    /// Messages with clocks from too far ahead.
+    /// Bundles whose clock was too far ahead for ours to follow it.
+    pub clocks_not_followed: u64,
+    /// Those of them that end too far ahead to be shown yet.
     pub clocks_ahead: u64,
     /// Equivocation proofs taken.
     pub proofs: u64,
@@ -67,6 +71,12 @@ pub struct Stats {
     pub origins_full: u64,
     /// Replies not sent because the peer does not read.
     pub replies_dropped: u64,
+    /// Times a neighbour that has had its share of answers had to wait for more.
+    pub answers_over: u64,
+    /// Links that began with nothing at no charge, because their node comes again and again.
+    pub links_not_fresh: u64,
+    /// RANGE requests dropped: too many of their link wait, or their node has had its share.
+    pub ranges_dropped: u64,
     /// Own submissions refused because too many wait.
     pub submit_busy: u64,
     /// Peers that broke the protocol.
@@ -98,8 +108,10 @@ impl Stats {
             bundles_unadmitted,
             bundles_check_full,
             bundles_greedy,
+            bundles_paced,
             bundles_withdrawn,
             bundles_invalid,
+            clocks_not_followed,
             clocks_ahead,
             proofs,
             proofs_vain,
@@ -117,6 +129,9 @@ impl Stats {
             cursor_overflow,
             origins_full,
             replies_dropped,
+            answers_over,
+            links_not_fresh,
+            ranges_dropped,
             submit_busy,
             misbehaviour,
             backlog_held,
@@ -152,10 +167,14 @@ pub enum Why {
     NotCompared,
     /// More differs than is remembered: a comparison has to find the rest.
     TooMany,
+    /// The neighbour has had its share of answers: it has to wait for more.
+    OverShare,
     /// Our store could not be read.
     StoreUnread,
     /// The author's certificate has not come.
     NotAdmitted,
+    /// The author goes over its pace here: it is taken in a moment.
+    OverPace,
     /// The author is over its rate here.
     OverRate,
     /// There is no place for another origin here.
@@ -174,8 +193,10 @@ impl Why {
             Self::CatchingUp => "catching-up",
             Self::NotCompared => "not-compared",
             Self::TooMany => "too-many-differences",
+            Self::OverShare => "neighbour-over-share",
             Self::StoreUnread => "store-unread",
             Self::NotAdmitted => "author-not-admitted",
+            Self::OverPace => "author-over-pace",
             Self::OverRate => "author-over-rate",
             Self::NoPlace => "no-place-for-origin",
             Self::HeldByPeer => "held-by-peer",

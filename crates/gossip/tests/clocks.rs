@@ -2,14 +2,19 @@
 #![allow(
     clippy::unwrap_used,
     clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
     reason = "a test ends where something is not as it should be"
 )]
 
 mod world;
 
-use rumormill_gossip::{Dissemination, Event, Input};
-use rumormill_wire::Clock;
-use world::{WALL, World, config};
+use bytes::Bytes;
+use rumormill_gossip::bundle::seal;
+use rumormill_gossip::clock::{MAX_AHEAD_US, MAX_FOLLOW_US};
+use rumormill_gossip::{Dissemination, Event, Input, VerifiedBundle};
+use rumormill_wire::native::{BundleBuilder, Frame, MessageKind, Rumor};
+use rumormill_wire::{Clock, Digest, Incarnation, Origin, Seq};
+use world::{Key, NETWORK, WALL, World, config};
 
 const SECOND: u64 = 1_000_000;
 const HOUR: i64 = 3_600_000_000;
@@ -79,8 +84,8 @@ fn what_others_said_in_time_still_comes_before_what_answers_it() {
     let mut world = World::new(63, 2, config(Dissemination::Eager));
     world.link(0, 1);
     world.give(0, Input::WallOffset(WALL + 24 * HOUR));
-    // Half a minute ahead, which is in time.
-    world.give(1, Input::WallOffset(WALL + 30_000_000));
+    // Some seconds ahead, which ours follows.
+    world.give(1, Input::WallOffset(WALL + 8_000_000));
     world.say(0, "tomorrow");
     world.say(1, "a question");
     world.until(SECOND, "stored everywhere", |w| w.same_logs(2));
@@ -88,4 +93,95 @@ fn what_others_said_in_time_still_comes_before_what_answers_it() {
     world.say(0, "the answer");
     world.until(SECOND, "stored everywhere", |w| w.same_logs(3));
     assert_eq!(world.texts(1), ["a question", "the answer", "tomorrow"]);
+}
+
+/// Clocks of four honest nodes beside the right time, in seconds.
+const SKEWS: [i64; 4] = [4, -4, 0, 4];
+
+/// A bundle of one message of a member, who has a certificate.
+fn told(key: u8, seq: u64, previous: Digest, clock: u64) -> std::sync::Arc<VerifiedBundle> {
+    let origin = Origin { node: Key::new(key).id(), incarnation: Incarnation(1) };
+    let mut builder = BundleBuilder::new(origin, Seq(seq), previous);
+    builder.push(Clock(clock), MessageKind::CHAT, "", b"ahead").unwrap();
+    seal(builder, Clock(clock), &Key::new(key), &NETWORK)
+}
+
+#[test]
+fn a_member_just_inside_the_limit_pushes_no_honest_clock_and_honest_messages_are_seen_at_once() {
+    let mut world = World::new(64, 4, config(Dissemination::Eager));
+    for (n, skew) in SKEWS.iter().enumerate() {
+        world.give(n, Input::WallOffset(WALL + skew * 1_000_000));
+    }
+    world.line();
+    world.link(3, 0);
+    // At each honest node, 59.9 s ahead of the right time, for ten minutes.
+    let links: Vec<_> = (0..4).map(|n| world.stranger(n, 50)).collect();
+    let (mut previous, mut seq, mut said) = (Digest::ZERO, 0, 0);
+    for round in 0..600 {
+        seq += 1;
+        let ahead = told(50, seq, previous, right(&world) + 59_900_000);
+        previous = ahead.digest();
+        let (header, bundle) = (*ahead.header(), ahead.bytes());
+        let mut frame = Vec::new();
+        let rumor = Rumor { want_status: false, answers_range: false, header, bundle };
+        Frame::Rumor(rumor).encode(&mut frame).unwrap();
+        for (n, link) in links.iter().enumerate() {
+            world.give(n, Input::Frame { link: *link, bytes: Bytes::from(frame.clone()).slice(4..) });
+        }
+        world.run_for(SECOND / 2);
+        if round % 3 == 0 {
+            world.say(said % 4, &format!("honest {said}"));
+            said += 1;
+        }
+        world.run_for(SECOND / 2);
+    }
+    world.until(SECOND, "all have all", |w| w.same_logs(600 + said));
+    let start = right(&world) - world.now;
+    for (n, skew) in SKEWS.iter().enumerate() {
+        let honest: Vec<_> = world.log(n).into_iter().filter(|(.., text)| text.starts_with("honest")).collect();
+        assert_eq!(honest.len(), said);
+        for (clock, origin, seq, text) in honest {
+            // What comes over a link is judged by the wall clock at that moment.
+            let came = world.nodes[n].disk.arrived[&(origin, seq)];
+            let wall = (start + came).saturating_add_signed(skew * 1_000_000);
+            let ahead = clock.0.saturating_sub(wall);
+            assert!(
+                ahead <= MAX_FOLLOW_US + 8_000_000,
+                "{text} is {ahead} us ahead at {n}: hidden beyond {MAX_AHEAD_US}"
+            );
+            assert!(wall.saturating_sub(clock.0) <= MAX_AHEAD_US, "{text} is behind at {n}");
+        }
+        assert!(world.nodes[n].engine.stats().clocks_not_followed >= 600, "that is counted");
+    }
+    assert!((0..4).all(|n| new_incarnations(&world, n) == 0));
+}
+
+#[test]
+fn honest_clocks_five_seconds_off_in_opposite_directions_keep_answers_behind_questions() {
+    let mut world = World::new(65, 2, config(Dissemination::Eager));
+    world.give(0, Input::WallOffset(WALL + 5_000_000));
+    world.give(1, Input::WallOffset(WALL - 5_000_000));
+    world.link(0, 1);
+    world.say(0, "a question");
+    world.until(SECOND, "stored everywhere", |w| w.same_logs(1));
+    world.say(1, "the answer");
+    world.until(SECOND, "stored everywhere", |w| w.same_logs(2));
+    assert_eq!(world.texts(0), ["a question", "the answer"]);
+}
+
+#[test]
+fn a_restart_goes_on_in_its_chain_though_it_ends_further_ahead_than_others_are_followed() {
+    let mut world = World::new(66, 2, config(Dissemination::Eager));
+    world.link(0, 1);
+    world.give(0, Input::WallOffset(WALL + 50_000_000));
+    world.say(0, "fifty seconds ahead");
+    world.until(SECOND, "stored everywhere", |w| w.same_logs(1));
+    let me = world.nodes[0].engine.me();
+    world.crash(0);
+    world.restart(0, 1);
+    world.link(0, 1);
+    world.say(0, "after");
+    world.until(5 * SECOND, "stored everywhere", |w| w.same_logs(2));
+    assert_eq!(world.nodes[0].engine.me(), me);
+    assert_eq!(world.texts(1), ["fifty seconds ahead", "after"]);
 }

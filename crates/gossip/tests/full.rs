@@ -337,7 +337,8 @@ fn what_we_would_write_under_a_revoked_key_is_refused_with_the_reason() {
     let part = world::signed_part(1, &[(Key::new(3).id(), Some(BTreeMap::new()))].into());
     let part = world::checked_part(&part).unwrap();
     world.give(n, Input::Revoked { link: None, part });
-    assert!(world.nodes[n].events.contains(&Event::NotWritten { ticket, reason: Reject::Revoked }));
+    let refused = Event::NotWritten { ticket, reason: Reject::Revoked };
+    world.until(10_000, "it is in force", |w| w.nodes[n].events.contains(&refused));
     let submit =
         Input::Submit { ticket: Ticket(99), kind: MessageKind::CHAT, room: String::new(), body: Bytes::from("more") };
     assert_eq!(world.nodes[n].engine.handle(Timestamp(world.now), submit), Err(Reject::Revoked));

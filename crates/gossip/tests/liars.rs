@@ -10,7 +10,7 @@ mod world;
 
 use bytes::Bytes;
 use rumormill_gossip::bundle::{seal, signed_bytes};
-use rumormill_gossip::{Dissemination, EngineConfig, Event, Input, LinkId, VerifiedBundle};
+use rumormill_gossip::{Dissemination, EngineConfig, Event, Input, LinkId, VerifiedBundle, cost};
 use rumormill_wire::native::{
     BundleBuilder, Coverage, EntryState, Frame, Member, MessageKind, Rumor, Status, StatusEntries, StatusEntry,
 };
@@ -274,6 +274,24 @@ fn a_greedy_member_is_held_back_and_others_are_not() {
     assert!(world.nodes[0].engine.stats().bundles_greedy >= 1);
     assert!(world.nodes[0].events.contains(&Event::Greedy { node: Key::new(60).id() }));
     assert!(world.nodes[0].closed.is_empty(), "lag, never refusal");
+    still_works(&mut world);
+}
+
+#[test]
+fn small_bundles_are_charged_with_what_it_costs_to_keep_them() {
+    let small = |n, previous| bundle(60, n, previous, NOW + n, &["x"]);
+    let cost = cost::kept(small(1, Digest::ZERO).bytes().len());
+    let day = 20 * u64::try_from(cost).unwrap();
+    let (mut world, link) = with_stranger(EngineConfig { greedy_bytes_per_day: day, ..config(Dissemination::Eager) });
+    give(&mut world, link, member(60));
+    let mut previous = Digest::ZERO;
+    for n in 1..=40 {
+        let b = small(n, previous);
+        previous = b.digest();
+        give(&mut world, link, rumor(b.bytes()));
+        world.run_for(10_000);
+    }
+    assert_eq!(world.log(0).len(), 20);
     still_works(&mut world);
 }
 

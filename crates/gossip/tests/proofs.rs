@@ -356,6 +356,7 @@ fn a_node_that_may_not_lower_a_place_yet_is_sent_nothing_again_and_again() {
         assert!(sent(&world) <= before + 1, "{} sent in vain", sent(&world) - before);
         assert!([1, 2].iter().all(|n| disputes(&world, *n) > 0), "both ends say that they are not in sync, {lowest}");
         world.until(13 * 3_600 * SECOND, "the lowest is everywhere", |w| all_agree(w, lowest));
+        assert!(world.same_logs(usize::try_from(lowest).unwrap() - 1), "and so is one log: {}", world.describe());
         // The others have links with whoever brought the proofs, too.
         world.until(600 * SECOND, "and nothing is in dispute", |w| disputes(w, 1) == 0);
         assert!(world.nodes.iter().all(|node| node.closed.is_empty()), "{}", world.describe());

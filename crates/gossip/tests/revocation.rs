@@ -164,6 +164,67 @@ fn an_older_part_changes_nothing_and_a_node_that_restarts_knows_the_list() {
 }
 
 #[test]
+fn a_list_is_durable_before_it_is_in_force_and_a_crash_in_between_leaves_no_trace_of_it() {
+    let mut world = World::new(8, 2, config(Dissemination::Eager));
+    world.commit_us = 50_000;
+    world.link(0, 1);
+    world.overheard = Some(Vec::new());
+    let (link, revoked_one) = (stranger(&mut world, 0), world.stranger(0, AUTHOR));
+    let part = signed_part(1, &cuts(Key::new(AUTHOR).id(), Some(&[])));
+    world.run_for(SECOND);
+    for _ in 0..3 {
+        world.give(0, Input::Frame { link, bytes: revoked(&part) });
+        world.run_for(1_000);
+    }
+    world.run_for(40_000);
+    // The store has it, and has not said that it is durable.
+    assert!((0..2).all(|n| world.nodes[n].engine.revocations().is_empty()));
+    assert!(world.nodes[0].closed.is_empty(), "the link of whom it names stands as before");
+    assert_eq!(world.nodes[0].engine.stats().revocations_known, 2, "what is on its way is not checked again");
+    world.crash(0);
+    world.restart(0, 0);
+    world.run_for(SECOND);
+    assert!((0..2).all(|n| world.nodes[n].engine.revocations().is_empty()), "nobody has heard of it");
+    // Once it is durable all follows at one step, and no crash takes it away.
+    world.link(0, 1);
+    let (link, revoked_two) = (stranger(&mut world, 0), world.stranger(0, AUTHOR));
+    world.give(0, Input::Frame { link, bytes: revoked(&part) });
+    world.until(SECOND, "it is in force", |w| w.nodes[0].engine.revocations().number() == 1);
+    assert!(revoked_one != revoked_two && world.nodes[0].closed.iter().any(|(id, _)| *id == revoked_two));
+    assert!(world.nodes[1].engine.revocations().is_empty(), "the neighbour has not heard of it yet");
+    world.crash(0);
+    world.restart(0, 0);
+    assert_eq!(world.nodes[0].engine.revocations().number(), 1);
+    world.link(0, 1);
+    world.until(SECOND, "and passed on", |w| w.nodes[1].engine.revocations().number() == 1);
+    let heard: Vec<_> = world.overheard.take().unwrap().into_iter().filter(|(id, _)| *id == link).collect();
+    let confirmed = frame(&Frame::Revisions([(part[0], 1)].as_slice().into()));
+    assert_eq!(heard.iter().filter(|(_, bytes)| *bytes == confirmed).count(), 1, "who sent it hears that it is kept");
+}
+
+#[test]
+fn of_two_parts_of_a_place_on_their_way_to_the_store_the_newer_stays() {
+    let author = Key::new(AUTHOR).id();
+    let parts = [1, 2].map(|n| world::checked_part(&signed_part(n, &cuts(author, (n == 2).then_some(&[])))).unwrap());
+    for order in [[0, 1], [1, 0]] {
+        let mut world = World::new(9, 1, config(Dissemination::Eager));
+        for at in order {
+            world.give(0, Input::Revoked { link: None, part: Arc::clone(&parts[at]) });
+        }
+        // The store may say so in any order, too.
+        for part in parts.iter().rev() {
+            world.run_for(SECOND);
+            world.give(0, Input::RevocationsKept { part: Arc::clone(part) });
+        }
+        assert_eq!(world.nodes[0].engine.revocations().number(), 2);
+        assert_eq!(world.nodes[0].disk.revocations.number(), 2);
+        assert!(
+            world.nodes[0].engine.revocations().limit(&Origin { node: author, incarnation: Incarnation(1) }).is_some()
+        );
+    }
+}
+
+#[test]
 fn a_list_that_the_ca_did_not_sign_ends_the_link_of_whoever_passed_it_on() {
     let author = Key::new(AUTHOR).id();
     let good = signed_part(1, &cuts(author, Some(&[])));

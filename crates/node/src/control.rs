@@ -1,6 +1,6 @@
 //! The classroom control port over a node ([`rumormill_doors::classroom`]).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use rumormill_doors::Counters;
 use rumormill_doors::classroom::{self, Chat, Durable, LogPart};
@@ -9,9 +9,11 @@ use rumormill_wire::native::MessageKind;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
-use crate::doors::{BYTES_PER_DAY, Share};
+use crate::doors::{BYTES_PER_DAY, OpenDoor, Share};
 use crate::handle::{ChatPlace, NodeHandle};
 use crate::hub::SubmitError;
+use crate::start::StartError;
+use crate::{lock, logging};
 
 /// Parts of logs that are read at once, for all connections of all these ports. Nobody keeps a turn while a client reads:
 /// one that reads nothing holds up no other.
@@ -37,11 +39,24 @@ pub(crate) struct Desk {
     node: watch::Receiver<Option<NodeHandle>>,
     crash: Crash,
     share: Arc<Share>,
+    counters: Arc<Counters>,
+    /// Why messages that were taken were not written, as it was said last.
+    said: Arc<Mutex<String>>,
 }
 
 impl Desk {
-    pub(crate) fn new(node: watch::Receiver<Option<NodeHandle>>, crash: Crash) -> Self {
-        Self { node, crash, share: Arc::new(Share::new()) }
+    pub(crate) fn new(node: watch::Receiver<Option<NodeHandle>>, crash: Crash, counters: Arc<Counters>) -> Self {
+        Self { node, crash, share: Arc::new(Share::new()), counters, said: Arc::default() }
+    }
+
+    /// A message was taken and then could not be written: counted, and said once for each reason.
+    fn not_written(&self, why: &str) {
+        Counters::one(&self.counters.dropped_in);
+        let mut said = lock(&self.said);
+        if *said != why {
+            tracing::warn!(why, "control port: a message was taken and is not written");
+            why.clone_into(&mut said);
+        }
     }
 
     async fn node(&self) -> Result<NodeHandle, String> {
@@ -56,6 +71,7 @@ impl Chat for Desk {
         let node = self.node().await?;
         // Not by the second as at other doors: a session says all it has at once, and asks for the log then.
         if !self.share.takes_bytes(text.len().saturating_add(MESSAGE_COST)) {
+            Counters::one(&self.counters.over_share);
             return Err(format!("this port has brought its share of {BYTES_PER_DAY} bytes a day"));
         }
         let pending = node.submit(MessageKind::CHAT, "", text).await;
@@ -63,10 +79,15 @@ impl Chat for Desk {
             SubmitError::Rejected(Reject::Invalid(reason)) => reason.to_string(),
             other => other.to_string(),
         })?;
-        Ok(Box::pin(async move {
+        let this = self.clone();
+        // Watched from now on: a client need not ask for the log, or be there, for it to be counted and said.
+        let watched = tokio::spawn(async move {
             if let Err(error) = pending.await {
-                tracing::warn!(%error, "a message was taken and is not durable");
+                this.not_written(&error.to_string());
             }
+        });
+        Ok(Box::pin(async move {
+            let _ = watched.await;
         }))
     }
 
@@ -93,6 +114,7 @@ impl Chat for Desk {
                 })
                 .await;
             }
+            tell_counters(&self.counters);
             die();
         }
         tracing::info!("control port: crash is not offered here");
@@ -101,14 +123,43 @@ impl Chat for Desk {
     fn deserted(&self) {
         // At once: a farewell would hand this log to the next session.
         if self.crash == Crash::Offered {
+            tell_counters(&self.counters);
             die();
         }
     }
 }
 
-/// Serves until the runtime ends.
-pub(crate) async fn serve(listener: TcpListener, node: watch::Receiver<Option<NodeHandle>>, crash: Crash) {
-    classroom::serve(listener, Desk::new(node, crash), Arc::new(Counters::default())).await;
+/// What the port of `--control` is called among the doors of its node.
+const NAME: &str = "control";
+
+/// Serves the port of `--control` of a running node until the runtime ends. It is shown with the doors.
+pub(crate) fn open(node: &NodeHandle, listener: TcpListener) -> Result<(), StartError> {
+    let listen = listener.local_addr().map_err(StartError::io("listen for", NAME))?;
+    let counters = Arc::new(Counters::default());
+    lock(&node.0.doors).push(OpenDoor { name: NAME.to_owned(), listen, counters: Arc::clone(&counters) });
+    let (_, started) = watch::channel(Some(node.clone()));
+    let desk = Desk::new(started, Crash::Refused, Arc::clone(&counters));
+    tokio::spawn(classroom::serve(listener, desk, counters));
+    Ok(())
+}
+
+/// The port of a process, which may still be starting, until the runtime ends.
+pub(crate) async fn serve(listener: TcpListener, node: watch::Receiver<Option<NodeHandle>>, counters: Arc<Counters>) {
+    classroom::serve(listener, Desk::new(node, Crash::Offered, Arc::clone(&counters)), counters).await;
+}
+
+/// What a process says last, since nobody can ask it for its counters: what its control port counted, at `warn` if something
+/// was not taken or not given.
+pub(crate) fn tell_counters(counters: &Counters) {
+    let counted = counters.named().into_iter().filter(|(_, n)| *n > 0);
+    let counted: Vec<_> = counted.map(|(name, n)| format!("{name} {n}")).collect();
+    let counted = counted.join(", ");
+    if counters.has_lost() {
+        tracing::warn!(counted, "control port: not all was taken or given");
+    } else {
+        tracing::info!(counted, "control port");
+    }
+    logging::tell_left_out(true);
 }
 
 /// Ends the process here and now.

@@ -75,3 +75,16 @@ impl Counters {
         counter.store(to, Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_is_named() {
+        let printed = format!("{:?}", Counters::default());
+        let named = Counters::default().named();
+        assert_eq!(printed.matches(": 0").count(), named.len(), "{printed}");
+        assert!(named.iter().all(|(name, _)| printed.contains(&format!("{name}: 0"))));
+    }
+}

@@ -80,6 +80,22 @@ impl Disk {
         }
     }
 
+    /// Commits records by themselves, before all that waits, and whatever waits.
+    pub(crate) fn commit_first(
+        &self,
+        records: Vec<Record>,
+        done: impl FnOnce(Result<(), Arc<StoreError>>) + Send + 'static,
+    ) -> Handed {
+        match &mut *lock(&self.writing) {
+            Some(Writing::Here(store)) => Handed::Done(store.commit(&records)),
+            Some(Writing::Thread(writer)) => match writer.submit_first(Job { records, done: Box::new(done) }) {
+                Ok(()) => Handed::Queued,
+                Err(job) => Handed::Back(job.records),
+            },
+            None => Handed::Queued,
+        }
+    }
+
     /// Asks for a read; the answer comes to the engine. If there is no room, an answer of nothing is given at once.
     pub(crate) fn read(&self, read: Read) -> Option<Input> {
         match &*lock(&self.reads) {

@@ -6,7 +6,7 @@ mod told;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::doors::OpenDoor;
-use crate::hub::{Hub, LAST_COMMIT, LAST_WORDS, LastWords, Outcome, Receipt, SubmitError};
+use crate::hub::{FIRST_LINKS, Hub, LAST_COMMIT, LAST_WORDS, LastWords, Outcome, Receipt, SubmitError};
 use crate::keeper::{self, Keeper};
 
 pub use log::{ChatPlace, LogError, MAX_PAGE};
@@ -51,7 +51,7 @@ pub(crate) struct Inner {
     pub(crate) local_addr: SocketAddr,
     pub(crate) name: String,
     pub(crate) max_message: usize,
-    pub(crate) doors: OnceLock<Vec<OpenDoor>>,
+    pub(crate) doors: Mutex<Vec<OpenDoor>>,
     /// Its other end goes when the doors have said goodbye.
     pub(crate) doors_closed: OnceLock<watch::Receiver<()>>,
     /// What is beside a store on disk.
@@ -109,11 +109,17 @@ impl NodeHandle {
     }
 
     /// Before the process ends without a farewell: what was `said` is durable and has left for the neighbours, within bounds,
-    /// and nothing new is passed on from here on. Only the end of the process can follow.
+    /// those that have no link yet and can be reached among them, and nothing new is passed on from here on. Only the end of
+    /// the process can follow.
     pub async fn last_words(&self, said: impl Future<Output = ()>) {
-        let LastWords { durable, late } = self.0.hub.last_words(said).await;
+        let LastWords { durable, late, settled } = self.0.hub.last_words(said).await;
         if !durable {
             tracing::warn!("crash: what was said before is not durable after {LAST_COMMIT:?}");
+        }
+        if !settled {
+            tracing::warn!(
+                "crash: a neighbour that is there had no link within {FIRST_LINKS:?} and may lack what was said"
+            );
         }
         if late > 0 {
             tracing::warn!(

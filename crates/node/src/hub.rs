@@ -20,14 +20,14 @@ mod links;
 
 mod people;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
 
 use rumormill_gossip::{Engine, Input, LinkId, Reject, Timestamp, VerifiedBundle};
 use rumormill_store::Record;
 use rumormill_transport::Bans;
-use rumormill_wire::{Clock, Origin, Seq};
+use rumormill_wire::{Clock, NodeId, Origin, Seq};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 
@@ -42,15 +42,19 @@ use crate::lock;
 use crate::pace::Pace;
 use clocks::Clocks;
 use due::Due;
+use lists::Lists;
 use news::Followers;
 
 pub(crate) use commits::{INCARNATION_KEY, incarnation_record};
 
 pub use clocks::own_clock_suspected;
 pub(crate) use due::Fence;
-pub(crate) use last_words::{LAST_COMMIT, LAST_WORDS, LastWords};
+pub(crate) use last_words::{FIRST_LINKS, LAST_COMMIT, LAST_WORDS, LastWords};
 pub(crate) use links::{Admission, BANNED};
 pub use news::{News, Told};
+
+/// A step of the wall clock by more than this, in microseconds, may change which certificates are valid.
+const CERTIFICATE_STEP_US: u64 = 60_000_000;
 
 /// What a submitted message became.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,8 +128,7 @@ struct State {
     /// Up to where followers were told of our own chain.
     own_told: Option<(Origin, Seq)>,
     records: Vec<Record>,
-    /// Parts of the revocation list that the store has not taken.
-    lists: Vec<Record>,
+    lists: Lists,
     /// Answers that the engine gets before the lock is given back.
     answers: VecDeque<Input>,
     armed: Option<Timestamp>,
@@ -154,6 +157,8 @@ pub(crate) struct Hub {
     failed: AtomicBool,
     /// Nothing new is taken any more: see [`last_words`].
     sealed: AtomicBool,
+    /// Who was told all then, and gets no further link.
+    told_all: Mutex<BTreeSet<NodeId>>,
     /// What the engine was last told of the wall clock; looked at without the lock.
     wall_offset: AtomicI64,
 }
@@ -188,7 +193,7 @@ impl Hub {
             clocks: Clocks::default(),
             own_told: None,
             records: Vec::new(),
-            lists: Vec::new(),
+            lists: Lists::default(),
             answers: VecDeque::new(),
             armed: None,
             wall_offset,
@@ -212,6 +217,7 @@ impl Hub {
             stopping: watch::Sender::new(false),
             failed: AtomicBool::new(false),
             sealed: AtomicBool::new(false),
+            told_all: Mutex::default(),
             wall_offset: AtomicI64::new(wall_offset),
         })
     }
@@ -250,6 +256,14 @@ impl Hub {
     fn feed(&self, input: Input) -> (Result<(), Reject>, VecDeque<Job>) {
         let mut state = lock(&self.state);
         self.feed_locked(&mut state, input)
+    }
+
+    /// Feeds answers that came while nothing was fed.
+    fn feed_answers(&self, state: &mut State) -> VecDeque<Job> {
+        match state.answers.pop_front() {
+            Some(input) => self.feed_locked(state, input).1,
+            None => VecDeque::new(),
+        }
     }
 
     fn feed_locked(&self, state: &mut State, input: Input) -> (Result<(), Reject>, VecDeque<Job>) {
@@ -305,19 +319,24 @@ impl Hub {
         if offset.abs_diff(self.wall_offset.load(Relaxed)) <= WALL_STEP_US {
             return;
         }
-        let moved = {
+        let (moved, far) = {
             let mut state = lock(&self.state);
-            let moved = offset.abs_diff(state.wall_offset) > WALL_STEP_US;
+            let step = offset.abs_diff(state.wall_offset);
+            let moved = step > WALL_STEP_US;
             if moved {
                 state.wall_offset = offset;
                 self.wall_offset.store(offset, Relaxed);
                 Counters::set(&self.counters.own_clock_suspected, 0);
                 state.clocks.forget();
             }
-            moved
+            (moved, step > CERTIFICATE_STEP_US)
         };
         if moved {
             let _ = self.drive(Input::WallOffset(offset));
+        }
+        if far {
+            // A certificate that was not valid by the wrong clock may be now.
+            self.neighbours.try_again();
         }
     }
 }

@@ -201,7 +201,7 @@ fn recovered(stored: Stored, me: Origin) -> Recovered {
         last_clock: chain.last_clock,
         kept: chain.kept,
     });
-    Recovered { chains: chains.collect(), members: stored.members, ..Recovered::empty(me) }
+    Recovered { chains: chains.collect(), bytes: stored.bytes, members: stored.members, ..Recovered::empty(me) }
 }
 
 #[cfg(test)]

@@ -8,14 +8,16 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rumormill_doors::Counters;
 use rumormill_doors::listen::BACKLOG;
 use tokio::sync::watch;
 
 use crate::clock::wall_s;
 use crate::config::{Durability, IdentitySource, LogFormat, Neighbour, NodeConfig, StoreKind};
-use crate::control::{self, Crash};
+use crate::control;
 use crate::logging;
 use crate::records;
 use crate::run::{NO_THREADS, Signals, fail, leave, not_started, runtime, wait};
@@ -153,7 +155,8 @@ async fn serve(config: NodeConfig, session: PathBuf, control: TcpListener) -> Ex
         Err(error) => return fail(&format!("port: {error}"), "give another port"),
     };
     let (started, node) = watch::channel(None);
-    tokio::spawn(control::serve(control, node, Crash::Offered));
+    let counters = Arc::<Counters>::default();
+    tokio::spawn(control::serve(control, node, Arc::clone(&counters)));
     let _ = tokio::task::spawn_blocking(move || records::outlast_deserted(&session)).await;
     let signals = Signals::hear();
     match start(config).await {
@@ -161,7 +164,9 @@ async fn serve(config: NodeConfig, session: PathBuf, control: TcpListener) -> Ex
             started.send_replace(Some(node.clone()));
             tracing::info!(at = wall_s(), "started");
             wait(&node, signals).await;
-            leave(node).await
+            let code = leave(node).await;
+            control::tell_counters(&counters);
+            code
         }
         Err(error) => not_started(&error),
     }

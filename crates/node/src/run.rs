@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use rumormill_doors::listen::{Share, listen};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
 
 use crate::config::{NodeConfig, NodeOptions};
 use crate::logging::{self, tell};
@@ -82,8 +81,7 @@ async fn serve(config: NodeConfig) -> Result<ExitCode, StartError> {
         tokio::spawn(socket.serve(node.clone()));
     }
     if let Some(listener) = control {
-        let (_, started) = watch::channel(Some(node.clone()));
-        tokio::spawn(control::serve(listener, started, control::Crash::Refused));
+        control::open(&node, listener)?;
     }
     wait(&node, signals).await;
     Ok(leave(node).await)

@@ -5,7 +5,7 @@ mod credentials;
 pub(crate) mod error;
 mod limits;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -95,7 +95,6 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
     tokio::spawn(proofs::drop_useless(Arc::clone(&hub), useless));
     let greeting = Greeting {
         network: endpoint.network(),
-        incarnation,
         features: if config.dissemination == Dissemination::Mongering { Hello::MONGERS } else { 0 },
         name: config.name.clone(),
         deadline: config.limits.handshake_deadline,
@@ -106,7 +105,8 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
     endpoint.set_known_members(known.iter().copied());
     tokio::spawn(dial::accept(linker.clone(), listener));
     for neighbour in config.neighbours.clone() {
-        tokio::spawn(dial::keep_linked(linker.clone(), neighbour));
+        let slot = hub.neighbours.add(neighbour.clone());
+        tokio::spawn(dial::keep_linked(linker.clone(), neighbour, slot));
     }
     tokio::spawn({
         let hub = Arc::clone(&hub);
@@ -122,7 +122,7 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
     // What is in a file was there before and is not seen as new; a log in memory comes back from the neighbours.
     let since_us = if config.store == StoreKind::Memory { config.wall.now_us() } else { 0 };
     let (name, max_message) = (config.name, config.max_message);
-    let (open, doors_closed) = (OnceLock::new(), OnceLock::new());
+    let (open, doors_closed) = (Mutex::default(), OnceLock::new());
     let inner = Inner { hub, endpoint, local_addr, name, max_message, doors: open, doors_closed, keeper };
     let node = NodeHandle(Arc::new(inner));
     doors.serve(&node, since_us, letters);

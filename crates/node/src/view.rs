@@ -5,6 +5,7 @@
 //! stamp is shown as late.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rumormill_store::{Entry, OrderKey};
 use rumormill_wire::native::{Bridged, BundleView, MessageKind};
@@ -146,7 +147,7 @@ pub const fn kind_name(kind: MessageKind) -> Option<&'static str> {
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     /// Per origin, the first number that does not count.
-    pub limits: BTreeMap<Origin, Seq>,
+    pub limits: Arc<BTreeMap<Origin, Seq>>,
     /// Our wall clock in microseconds.
     pub wall_us: u64,
 }
@@ -243,7 +244,7 @@ mod tests {
     #[test]
     fn withdrawn_and_unknown_and_future_messages_are_not_shown() {
         let origin = Origin { node: NodeId([1; 32]), incarnation: Incarnation(1) };
-        let rules = Rules { limits: [(origin, Seq(3))].into(), wall_us: 1_000 };
+        let rules = Rules { limits: Arc::new([(origin, Seq(3))].into()), wall_us: 1_000 };
         let chat = MessageKind::CHAT;
         assert!(rules.entry(entry(1, 2, 1, chat)).is_some());
         assert!(rules.entry(entry(1, 3, 1, chat)).is_none(), "from the fork's place on");

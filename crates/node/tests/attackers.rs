@@ -8,10 +8,8 @@ use std::time::{Duration, Instant};
 
 use rumormill_gossip::bundle::{bundle_digest, signed_bytes};
 use rumormill_node::{NodeConfig, NodeHandle};
-use rumormill_transport::endpoint::{EndpointConfig, Opened};
-use rumormill_transport::gate::GateLimits;
-use rumormill_transport::link::LinkLimits;
-use rumormill_transport::{Endpoint, Expect, LocalCa, Trust};
+use rumormill_transport::endpoint::Opened;
+use rumormill_transport::{Endpoint, Expect};
 use rumormill_wire::native::{
     BundleBuilder, BundleHeader, Bye, ByeCode, Frame, Hello, LENGTH_LEN, MAX_FRAME_LEN, Member, MessageKind, Proof,
     SignedHeader, rumor_prefix,
@@ -32,32 +30,13 @@ fn encoded(frame: &Frame<'_>) -> Vec<u8> {
 
 impl Attacker {
     async fn connect(net: &Net, victim: &NodeHandle) -> Self {
-        let ca = LocalCa::open_or_create(&net.dir.path().join("home")).unwrap();
-        let identity = ca.open_or_issue("mallory").unwrap();
-        let endpoint = Endpoint::new(EndpointConfig {
-            post_quantum: false,
-            identity,
-            trust: Trust::from_ca(ca.certificate()).unwrap(),
-            loopback_only: true,
-            gate: GateLimits::default(),
-            link: LinkLimits::default(),
-        })
-        .unwrap();
+        let endpoint = net.endpoint("mallory");
         let opened = endpoint.dial(victim.local_addr(), Expect::Any).await.unwrap();
         Self { endpoint, opened }
     }
 
     fn hello(&self, network: NetworkId, min: u16, max: u16) -> Vec<u8> {
-        let incarnation = Incarnation(1);
-        encoded(&Frame::Hello(Hello {
-            min,
-            max,
-            network,
-            incarnation,
-            features: 0,
-            name: "mallory".into(),
-            agent: "".into(),
-        }))
+        encoded(&Frame::Hello(Hello { min, max, network, features: 0, name: "mallory".into(), agent: "".into() }))
     }
 
     /// Past HELLO, as far as the victim can see an honest neighbour.

@@ -5,7 +5,7 @@
 mod support;
 
 use rumormill_gossip::Reject;
-use rumormill_node::config::{Durability, StoreKind};
+use rumormill_node::config::StoreKind;
 use rumormill_node::{NodeConfig, NodeHandle, SubmitError, start};
 use rumormill_transport::LocalCa;
 use rumormill_wire::native::MessageKind;
@@ -14,10 +14,8 @@ use support::{Net, say, until, until_log};
 const MOST: u64 = 1 << 20;
 
 fn small(net: &Net, name: &str, kind: StoreKind, neighbours: &[(&str, std::net::SocketAddr)]) -> NodeConfig {
-    let mut config = net.config(name, neighbours);
+    let mut config = net.on_disk(name, neighbours);
     config.store = kind;
-    config.durability = Durability::Normal;
-    config.state = Some(net.dir.path().join(format!("state-{name}")));
     config.store_max = MOST;
     config.anti_entropy = std::time::Duration::from_millis(200);
     config

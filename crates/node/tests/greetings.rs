@@ -6,11 +6,8 @@ mod support;
 use std::time::Duration;
 
 use rumormill_node::NodeHandle;
-use rumormill_transport::endpoint::{EndpointConfig, Opened};
-use rumormill_transport::gate::GateLimits;
-use rumormill_transport::link::LinkLimits;
-use rumormill_transport::{Endpoint, Expect, LocalCa, Trust};
-use rumormill_wire::Incarnation;
+use rumormill_transport::endpoint::Opened;
+use rumormill_transport::{Endpoint, Expect};
 use rumormill_wire::native::{Bye, ByeCode, Frame, Hello, MAX_FRAME_LEN};
 use support::{Net, PATIENCE, say, until, until_log};
 
@@ -21,16 +18,7 @@ struct Member {
 
 impl Member {
     fn new(net: &Net, name: &'static str) -> Self {
-        let ca = LocalCa::open_or_create(&net.dir.path().join("home")).unwrap();
-        let endpoint = Endpoint::new(EndpointConfig {
-            identity: ca.open_or_issue(name).unwrap(),
-            trust: Trust::from_ca(ca.certificate()).unwrap(),
-            loopback_only: true,
-            post_quantum: false,
-            gate: GateLimits::default(),
-            link: LinkLimits::default(),
-        });
-        Self { endpoint: endpoint.unwrap(), name }
+        Self { endpoint: net.endpoint(name), name }
     }
 
     async fn dial(&self, victim: &NodeHandle) -> Opened {
@@ -38,9 +26,8 @@ impl Member {
     }
 
     fn hello(&self) -> Vec<u8> {
-        let (network, incarnation) = (self.endpoint.network(), Incarnation(1));
-        let hello =
-            Hello { min: 1, max: 1, network, incarnation, features: 0, name: self.name.into(), agent: "".into() };
+        let network = self.endpoint.network();
+        let hello = Hello { min: 1, max: 1, network, features: 0, name: self.name.into(), agent: "".into() };
         let mut bytes = Vec::new();
         Frame::Hello(hello).encode(&mut bytes).unwrap();
         bytes
@@ -141,7 +128,7 @@ async fn a_member_is_known_at_two_addresses_and_at_none_once_it_is_revoked() {
         drop(opened);
         until("it is gone", async || !has(&a, "mallory")).await;
     }
-    let ca = LocalCa::open_or_create(&net.dir.path().join("home")).unwrap();
+    let ca = net.ca();
     ca.revoke(mallory.endpoint.identity().node(), None).unwrap();
     until("it is known nowhere", async || known() == 0).await;
     a.shutdown().await.unwrap();

@@ -3,11 +3,15 @@
 
 mod support;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rumormill_node::SubmitError;
 use rumormill_wire::native::MessageKind;
 use support::{Net, say, until, until_log};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_said_is_at_the_neighbours_and_nothing_new_is_passed_on() {
@@ -33,4 +37,60 @@ async fn what_was_said_is_at_the_neighbours_and_nothing_new_is_passed_on() {
     until("the links have ended", async || left.peers().is_empty() && right.peers().is_empty()).await;
     assert_eq!(left.chat_log().await.unwrap(), ["linked", "before", "meanwhile"]);
     assert_eq!(right.chat_log().await.unwrap(), ["linked", "before"]);
+}
+
+/// A way to `to` that takes connections and carries nothing before it is opened.
+async fn gate(to: SocketAddr) -> (SocketAddr, watch::Sender<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (open, opened) = watch::channel(false);
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let mut opened = opened.clone();
+            tokio::spawn(async move {
+                let _ = opened.wait_for(|open| *open).await;
+                let mut far = TcpStream::connect(to).await.unwrap();
+                let _ = copy_bidirectional(&mut near, &mut far).await;
+            });
+        }
+    });
+    (addr, open)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_said_before_any_link_was_up_is_at_the_neighbours_too() {
+    let net = Net::new();
+    let (left, right) = (net.start("left", &[]).await, net.start("right", &[]).await);
+    let (at_left, open_left) = gate(left.local_addr()).await;
+    let (at_right, open_right) = gate(right.local_addr()).await;
+    let middle = net.start("middle", &[("left", at_left), ("right", at_right)]).await;
+    let before = middle.submit(MessageKind::CHAT, "", "before").await.unwrap();
+    let ending = middle.last_words(async {
+        before.await.unwrap();
+        assert!(middle.peers().is_empty());
+        open_left.send_replace(true);
+        open_right.send_replace(true);
+    });
+    ending.await;
+    assert_eq!(until_log(&left, 1).await, ["before"]);
+    assert_eq!(until_log(&right, 1).await, ["before"]);
+    until("the links have ended", async || left.peers().is_empty() && right.peers().is_empty()).await;
+    say(&left, "meanwhile").await;
+    assert_eq!(middle.chat_log().await.unwrap(), ["before"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn neighbours_that_are_not_there_or_never_answer_hold_up_no_end() {
+    let net = Net::new();
+    let nowhere = { TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap() };
+    let alone = net.start("alone", &[("nobody", nowhere)]).await;
+    let (silent, _never) = gate(nowhere).await;
+    let waiting = net.start("waiting", &[("silent", silent)]).await;
+    for node in [alone, waiting] {
+        let said = node.submit(MessageKind::CHAT, "", "before").await.unwrap();
+        let ending = node.last_words(async {
+            said.await.unwrap();
+        });
+        tokio::time::timeout(support::PATIENCE, ending).await.unwrap();
+    }
 }

@@ -6,7 +6,7 @@ mod support;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use rumormill_node::config::{Durability, StoreKind};
+use rumormill_node::config::Durability;
 use rumormill_node::{NodeConfig, NodeHandle, start};
 use support::{Net, say, until, until_log};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,10 +17,8 @@ fn state(net: &Net, name: &str) -> PathBuf {
 }
 
 fn on_disk(net: &Net, name: &str, neighbours: &[(&str, SocketAddr)]) -> NodeConfig {
-    let mut config = net.config(name, neighbours);
-    config.store = StoreKind::Sqlite;
+    let mut config = net.on_disk(name, neighbours);
     config.durability = Durability::Full;
-    config.state = Some(state(net, name));
     config.doors = vec!["push-pull,listen=127.0.0.1:0,gap=1ms,idle=20ms".parse().unwrap()];
     config
 }

@@ -5,27 +5,13 @@ mod support;
 
 use std::net::SocketAddr;
 
-use rumormill_transport::endpoint::EndpointConfig;
-use rumormill_transport::gate::GateLimits;
-use rumormill_transport::link::LinkLimits;
-use rumormill_transport::{Endpoint, LocalCa, Trust};
-use rumormill_wire::Incarnation;
 use rumormill_wire::native::{Frame, Hello};
 use support::{Net, until};
 use tokio::sync::watch;
 
 /// A member that says HELLO twice to whoever dials it. Where it listens, and how often it was dialled.
 async fn rude(net: &Net) -> (SocketAddr, watch::Receiver<usize>) {
-    let ca = LocalCa::open_or_create(&net.dir.path().join("home")).unwrap();
-    let config = EndpointConfig {
-        identity: ca.open_or_issue("mallory").unwrap(),
-        trust: Trust::from_ca(ca.certificate()).unwrap(),
-        loopback_only: true,
-        post_quantum: false,
-        gate: GateLimits::default(),
-        link: LinkLimits::default(),
-    };
-    let endpoint = Endpoint::new(config).unwrap();
+    let endpoint = net.endpoint("mallory");
     let mut listener = endpoint.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let (addr, network) = (listener.local_addr(), endpoint.network());
     let (count, dialled) = watch::channel(0);
@@ -33,7 +19,7 @@ async fn rude(net: &Net) -> (SocketAddr, watch::Receiver<usize>) {
         while let Some(mut opened) = listener.accept().await {
             count.send_modify(|count| *count += 1);
             let (name, agent) = ("mallory".into(), "".into());
-            let hello = Hello { min: 1, max: 1, network, incarnation: Incarnation(1), features: 0, name, agent };
+            let hello = Hello { min: 1, max: 1, network, features: 0, name, agent };
             let mut twice = Vec::new();
             Frame::Hello(hello).encode(&mut twice).unwrap();
             Frame::Hello(hello).encode(&mut twice).unwrap();

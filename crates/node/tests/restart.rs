@@ -7,31 +7,22 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
-use rumormill_node::config::{Durability, StoreKind};
-use rumormill_node::{NodeConfig, start};
+use rumormill_node::start;
 use rumormill_store::{Kind, OpenConfig, Record, open};
 use rumormill_wire::{Incarnation, NodeId, Origin};
 use support::{Net, say, until, until_log};
 
-fn on_disk(net: &Net, name: &str) -> NodeConfig {
-    let mut config = net.config(name, &[]);
-    config.store = StoreKind::Sqlite;
-    config.durability = Durability::Normal;
-    config.state = Some(net.dir.path().join(format!("state-{name}")));
-    config
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_goes_on_where_it_ended() {
     let net = Net::new();
-    let node = start(on_disk(&net, "a")).await.unwrap();
+    let node = start(net.on_disk("a", &[])).await.unwrap();
     for n in 0..10 {
         say(&node, &format!("{n}")).await;
     }
     let (log, me) = (node.chat_log().await.unwrap(), node.me());
     node.shutdown().await.unwrap();
     drop(node);
-    let node = start(on_disk(&net, "a")).await.unwrap();
+    let node = start(net.on_disk("a", &[])).await.unwrap();
     assert_eq!(node.chat_log().await.unwrap(), log);
     assert_eq!(node.me(), me);
     say(&node, "more").await;
@@ -52,11 +43,7 @@ fn copy(from: &Path, to: &Path) {
 async fn an_old_copy_of_a_store_put_back_is_filled_from_neighbours_and_never_written_over() {
     let net = Net::new();
     let b = net.start("b", &[]).await;
-    let config = || {
-        let mut config = on_disk(&net, "a");
-        config.neighbours = net.config("a", &[("b", b.local_addr())]).neighbours;
-        config
-    };
+    let config = || net.on_disk("a", &[("b", b.local_addr())]);
     let state = config().state.unwrap();
     let a = start(config()).await.unwrap();
     say(&a, "one").await;
@@ -87,11 +74,7 @@ async fn an_old_copy_of_a_store_put_back_is_filled_from_neighbours_and_never_wri
 async fn a_damaged_store_is_salvaged_and_filled_again() {
     let net = Net::new();
     let b = net.start("b", &[]).await;
-    let config = || {
-        let mut config = on_disk(&net, "a");
-        config.neighbours = net.config("a", &[("b", b.local_addr())]).neighbours;
-        config
-    };
+    let config = || net.on_disk("a", &[("b", b.local_addr())]);
     let a = start(config()).await.unwrap();
     for n in 0..200 {
         say(&a, &format!("{n} {}", "x".repeat(1_000))).await;
@@ -122,7 +105,7 @@ async fn a_damaged_store_is_salvaged_and_filled_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_store_says_so_and_shows_what_it_has() {
     let net = Net::new();
-    let mut config = on_disk(&net, "a");
+    let mut config = net.on_disk("a", &[]);
     config.store_max = 1 << 20;
     let node = start(config).await.unwrap();
     let mut durable = 0;
@@ -145,8 +128,8 @@ async fn a_full_store_says_so_and_shows_what_it_has() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_in_use_is_left_alone() {
     let net = Net::new();
-    let node = start(on_disk(&net, "a")).await.unwrap();
-    let Err(error) = start(on_disk(&net, "a")).await else { panic!("two nodes have one store") };
+    let node = start(net.on_disk("a", &[])).await.unwrap();
+    let Err(error) = start(net.on_disk("a", &[])).await else { panic!("two nodes have one store") };
     assert!(error.to_string().contains("in use"), "{error}");
     node.shutdown().await.unwrap();
 }
@@ -155,11 +138,11 @@ async fn a_store_in_use_is_left_alone() {
 async fn proofs_about_nothing_that_an_older_life_kept_are_dropped_once_the_node_listens() {
     const PLANTED: u64 = 20_000;
     let net = Net::new();
-    let node = start(on_disk(&net, "a")).await.unwrap();
+    let node = start(net.on_disk("a", &[])).await.unwrap();
     say(&node, "kept").await;
     node.shutdown().await.unwrap();
     drop(node);
-    let path = on_disk(&net, "a").state.unwrap().join("log.db");
+    let path = net.on_disk("a", &[]).state.unwrap().join("log.db");
     let opened = || {
         let kind = Kind::Sqlite { path: path.clone() };
         open(&OpenConfig { kind, durability: rumormill_store::Durability::Normal, max_bytes: 0 }).unwrap()
@@ -174,7 +157,7 @@ async fn proofs_about_nothing_that_an_older_life_kept_are_dropped_once_the_node_
     store.commit(&planted).unwrap();
     store.close().unwrap();
     drop(store);
-    let node = start(on_disk(&net, "a")).await.unwrap();
+    let node = start(net.on_disk("a", &[])).await.unwrap();
     assert_eq!(node.chat_log().await.unwrap(), ["kept"]);
     say(&node, "more").await;
     let dropped = || node.metrics().into_iter().find(|(name, _)| name.ends_with("useless_proofs_dropped")).unwrap().1;

@@ -10,19 +10,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rumormill_node::config::{Durability, IdentitySource, StoreKind};
+use rumormill_node::config::IdentitySource;
 use rumormill_node::{NodeConfig, NodeHandle, start};
 use rumormill_store::{Kind, OpenConfig, Record};
 use rumormill_transport::LocalCa;
-use support::{Net, say, until};
-
-fn on_disk(net: &Net, name: &str) -> NodeConfig {
-    let mut config = net.config(name, &[]);
-    config.store = StoreKind::Sqlite;
-    config.durability = Durability::Normal;
-    config.state = Some(net.dir.path().join(format!("state-{name}")));
-    config
-}
+use support::{Net, say, until_failed};
 
 fn store_of(config: &NodeConfig) -> PathBuf {
     config.state.clone().unwrap().join("log.db")
@@ -46,10 +38,10 @@ async fn refused(config: NodeConfig) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_of_another_network_is_refused_with_both_ids_and_left_as_it_is() {
     let (ours, other) = (Net::new(), Net::new());
-    let config = on_disk(&ours, "a");
+    let config = ours.on_disk("a", &[]);
     said(&config, &["ours"]).await.shutdown().await.unwrap();
     let mut theirs = config.clone();
-    theirs.identity = on_disk(&other, "a").identity;
+    theirs.identity = other.on_disk("a", &[]).identity;
     let why = refused(theirs).await;
     let id = |net: &Net| LocalCa::open(&net.dir.path().join("home")).unwrap().network().to_string();
     assert!(why.contains(&id(&ours)) && why.contains(&id(&other)), "{why}");
@@ -71,11 +63,11 @@ fn forget_network(config: &NodeConfig) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_does_not_say_its_network_is_bound_if_it_was_signed_there() {
     let (ours, other) = (Net::new(), Net::new());
-    let config = on_disk(&ours, "a");
+    let config = ours.on_disk("a", &[]);
     said(&config, &["ours"]).await.shutdown().await.unwrap();
     forget_network(&config);
     let mut theirs = config.clone();
-    theirs.identity = on_disk(&other, "a").identity;
+    theirs.identity = other.on_disk("a", &[]).identity;
     let why = refused(theirs.clone()).await;
     assert!(why.contains("does not say its network"), "{why}");
     start(config).await.unwrap().shutdown().await.unwrap();
@@ -85,7 +77,7 @@ async fn a_store_that_does_not_say_its_network_is_bound_if_it_was_signed_there()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_old_copy_of_the_store_put_back_is_found_with_no_neighbour_there() {
     let net = Net::new();
-    let (config, old) = (on_disk(&net, "a"), net.dir.path().join("old"));
+    let (config, old) = (net.on_disk("a", &[]), net.dir.path().join("old"));
     let node = said(&config, &["one"]).await;
     let first = node.me();
     node.shutdown().await.unwrap();
@@ -107,7 +99,7 @@ async fn an_old_copy_of_the_store_put_back_is_found_with_no_neighbour_there() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_whole_directory_put_back_is_a_new_life_when_somebody_says_so() {
     let net = Net::new();
-    let mut config = on_disk(&net, "a");
+    let mut config = net.on_disk("a", &[]);
     let node = said(&config, &["one"]).await;
     let first = node.me();
     node.shutdown().await.unwrap();
@@ -121,12 +113,11 @@ async fn a_whole_directory_put_back_is_a_new_life_when_somebody_says_so() {
 async fn a_store_removed_under_a_running_node_stops_it_and_is_missed_at_the_next_start() {
     for what in ["log.db", "log.db-wal"] {
         let net = Net::new();
-        let mut config = on_disk(&net, "a");
+        let mut config = net.on_disk("a", &[]);
         let node = said(&config, &["one"]).await;
         let first = node.me();
         fs::remove_file(config.state.clone().unwrap().join(what)).unwrap();
-        tokio::time::timeout(Duration::from_secs(60), node.stopped()).await.unwrap();
-        until("it says that it failed", async || node.has_failed()).await;
+        until_failed(&node).await;
         node.shutdown().await.unwrap();
         drop(node);
         if what == "log.db" {
@@ -145,15 +136,14 @@ async fn a_store_removed_under_a_running_node_stops_it_and_is_missed_at_the_next
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_replaced_under_a_running_node_stops_it_and_what_is_there_is_not_touched() {
     let net = Net::new();
-    let (mut config, other) = (on_disk(&net, "a"), on_disk(&net, "b"));
+    let (mut config, other) = (net.on_disk("a", &[]), net.on_disk("b", &[]));
     said(&other, &["of another"]).await.shutdown().await.unwrap();
     let node = said(&config, &["one"]).await;
     let first = node.me();
     let (store, bytes) = (store_of(&config), fs::read(store_of(&other)).unwrap());
     fs::remove_file(&store).unwrap();
     fs::write(&store, &bytes).unwrap();
-    tokio::time::timeout(Duration::from_secs(60), node.stopped()).await.unwrap();
-    until("it says that it failed", async || node.has_failed()).await;
+    until_failed(&node).await;
     node.shutdown().await.unwrap();
     drop(node);
     assert_eq!(fs::read(&store).unwrap(), bytes);
@@ -169,7 +159,7 @@ async fn a_store_replaced_under_a_running_node_stops_it_and_what_is_there_is_not
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_state_directory_that_others_can_write_is_refused() {
     let net = Net::new();
-    let config = on_disk(&net, "a");
+    let config = net.on_disk("a", &[]);
     let state = config.state.clone().unwrap();
     fs::create_dir(&state).unwrap();
     for mode in [0o777, 0o770, 0o1777] {
@@ -207,7 +197,7 @@ async fn with_files_given_everything_is_written_in_the_state_directory() {
     let ca = LocalCa::init(&home).unwrap();
     ca.issue("a", Duration::from_secs(3_600), Some(&etc)).unwrap();
     fs::set_permissions(&etc, fs::Permissions::from_mode(0o500)).unwrap();
-    let mut config = on_disk(&net, "a");
+    let mut config = net.on_disk("a", &[]);
     let [cert, key, ca] = ["cert.pem", "key.pem", "ca.pem"].map(|file| etc.join(file));
     config.identity = IdentitySource::Files { cert, key, ca };
     let state = config.state.clone().unwrap();

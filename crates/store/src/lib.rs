@@ -27,7 +27,7 @@ mod writer;
 
 pub use error::StoreError;
 pub use memory::MemoryStore;
-pub use sqlite::SqliteStore;
+pub use sqlite::{LOG_BYTES, SqliteStore};
 pub use types::{
     BundleRow, ChainHead, Damage, Durability, Entry, Kind, OpenConfig, OrderKey, RESERVE, Reader, Record, Recovered,
     Store,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rumormill_wire::{Clock, Digest, NodeId, Origin, Seq};
 
 use crate::error::StoreError;
-use crate::merge::{AHEAD, Merge, Opened, Place, Source};
+use crate::merge::{AHEAD, Each, Merge, Opened, Place, Source};
 use crate::row::Facts;
 use crate::types::{BundleRow, ChainHead, Entry, OrderKey, Reader, Record, Recovered, Store, bound};
 use crate::writer::{ITSELF, weight};
@@ -177,7 +177,12 @@ impl Source for View<'_> {
         Ok(self.0.newest())
     }
 
-    fn late(&mut self, behind: u64, until: Place, clock: Clock) -> Result<Vec<Opened>, StoreError> {
+    fn again(&mut self, place: Place) -> Result<Opened, StoreError> {
+        let at = self.0.places.get(&place);
+        at.and_then(|at| self.0.opened(place, *at)).ok_or(StoreError::Closed)
+    }
+
+    fn late(&mut self, behind: u64, until: Place, clock: Clock, each: Each<'_>) -> Result<(), StoreError> {
         let inner = self.0;
         let late = inner.arrivals.iter().skip(usize::try_from(behind).unwrap_or(usize::MAX)).filter(|at| **at <= until);
         let opened = |place: &Place| {
@@ -185,7 +190,7 @@ impl Source for View<'_> {
             inner.rows.get(at).filter(|row| row.last_clock >= clock)?;
             inner.opened(*place, *at)
         };
-        Ok(late.filter_map(opened).collect())
+        late.filter_map(opened).try_for_each(each)
     }
 
     fn after(&mut self, place: Option<Place>) -> Result<Vec<Opened>, StoreError> {
@@ -196,11 +201,12 @@ impl Source for View<'_> {
         Ok(some.filter_map(|(place, at)| inner.opened(*place, *at)).collect())
     }
 
-    fn spanning(&mut self, clock: Clock) -> Result<Vec<Opened>, StoreError> {
+    fn spanning(&mut self, clock: Clock, each: Each<'_>) -> Result<(), StoreError> {
         let inner = self.0;
         let before = inner.places.range(..=(clock, u64::MAX));
         let ends_later = |at: &(Origin, Seq)| inner.rows.get(at).is_some_and(|row| row.last_clock >= clock);
-        Ok(before.filter(|(_, at)| ends_later(at)).filter_map(|(place, at)| inner.opened(*place, *at)).collect())
+        let spans = before.filter(|(_, at)| ends_later(at)).filter_map(|(place, at)| inner.opened(*place, *at));
+        spans.into_iter().try_for_each(each)
     }
 }
 

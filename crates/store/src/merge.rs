@@ -1,8 +1,9 @@
 //! The one order of all messages, out of bundles that overlap in time: a merge that opens a bundle only when its turn comes,
-//! so that memory follows how many overlap, not how much there is.
+//! so that memory follows how many overlap, not how much there is. Of those that overlap it holds 16 MiB of messages at most,
+//! and of the rest the next key alone: they are read again, a part at a time, when their turn comes. A member can make as
+//! many overlap as it has origins, each of 64 KiB.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use rumormill_wire::Clock;
@@ -31,29 +32,39 @@ pub(crate) trait Source {
     fn newest(&mut self) -> Result<u64, StoreError>;
     /// The next bundles by place, at least one if there is one.
     fn after(&mut self, place: Option<Place>) -> Result<Vec<Opened>, StoreError>;
-    /// Bundles that begin at this clock or before, and end at it or after.
-    fn spanning(&mut self, clock: Clock) -> Result<Vec<Opened>, StoreError>;
+    /// The bundle of a place that came once.
+    fn again(&mut self, place: Place) -> Result<Opened, StoreError>;
+    /// Bundles that begin at this clock or before, and end at it or after, one at a time.
+    fn spanning(&mut self, clock: Clock, each: Each<'_>) -> Result<(), StoreError>;
     /// Bundles that came after row `behind`, whose place is `until` or before it, and that end at `clock` or after.
-    fn late(&mut self, behind: u64, until: Place, clock: Clock) -> Result<Vec<Opened>, StoreError>;
+    fn late(&mut self, behind: u64, until: Place, clock: Clock, each: Each<'_>) -> Result<(), StoreError>;
 }
 
-struct Waiting(Entry);
+/// Takes a bundle.
+pub(crate) type Each<'a> = &'a mut dyn FnMut(Opened) -> Result<(), StoreError>;
 
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.key == other.0.key
+/// Bytes of messages that a merge holds; while it holds less than half of them, a bundle is held whole.
+const MOST: usize = 16 << 20;
+/// Of a bundle that is opened when half of them are taken, so much.
+const PART: usize = 4 << 10;
+
+/// An opened bundle, from its next message on. Its key is known always, its messages as far as there is room.
+#[derive(Default)]
+struct Run {
+    place: Place,
+    rest: VecDeque<Entry>,
+    /// The key of the message behind those: the bundle is read again when its turn comes.
+    then: Option<OrderKey>,
+}
+
+impl Run {
+    fn key(&self) -> Option<OrderKey> {
+        self.rest.front().map(|entry| entry.key).or(self.then)
     }
 }
-impl Eq for Waiting {}
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Waiting {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.key.cmp(&other.0.key)
-    }
+
+fn weight(room: &str, body: &[u8]) -> usize {
+    size_of::<Entry>().saturating_add(room.len()).saturating_add(body.len())
 }
 
 /// The state between two pages.
@@ -65,7 +76,10 @@ pub(crate) struct Merge {
     /// The newest row when it was last looked.
     newest: u64,
     ahead: VecDeque<Opened>,
-    open: BinaryHeap<Reverse<Waiting>>,
+    /// By the key of the next message.
+    open: BTreeMap<OrderKey, Run>,
+    /// Bytes of the messages in those.
+    held: usize,
 }
 
 impl Merge {
@@ -93,21 +107,36 @@ impl Merge {
         let mut page = Vec::new();
         while page.len() < max {
             self.open_due(source)?;
-            let Some(Reverse(Waiting(entry))) = self.open.pop() else { break };
-            if Some(entry.key) > self.last {
-                self.last = Some(entry.key);
-                page.push(entry);
-            }
+            let Some(entry) = self.next(source)? else { break };
+            page.push(entry);
         }
         Ok(page)
+    }
+
+    fn next(&mut self, source: &mut dyn Source) -> Result<Option<Entry>, StoreError> {
+        let Some((_, mut run)) = self.open.pop_first() else { return Ok(None) };
+        if run.rest.is_empty() {
+            run = self.read(&source.again(run.place)?, true)?;
+        }
+        let Some(entry) = run.rest.pop_front() else { return Ok(None) };
+        self.held = self.held.saturating_sub(weight(&entry.room, &entry.body));
+        self.last = Some(entry.key);
+        self.put(run);
+        Ok(Some(entry))
+    }
+
+    /// One that is there already came again.
+    fn put(&mut self, run: Run) {
+        let Some(key) = run.key() else { return };
+        let Some(twice) = self.open.insert(key, run) else { return };
+        let bytes = twice.rest.iter().map(|entry| weight(&entry.room, &entry.body)).fold(0, usize::saturating_add);
+        self.held = self.held.saturating_sub(bytes);
     }
 
     fn start(source: &mut dyn Source, after: Option<OrderKey>) -> Result<Self, StoreError> {
         let mut merge = Self { last: after, newest: source.newest()?, ..Self::default() };
         if let Some(key) = after {
-            for opened in source.spanning(key.clock)? {
-                merge.open(&opened)?;
-            }
+            source.spanning(key.clock, &mut |opened| merge.open(&opened))?;
             merge.fetched = Some((key.clock, u64::MAX));
         }
         Ok(merge)
@@ -117,9 +146,8 @@ impl Merge {
     fn open_late(&mut self, source: &mut dyn Source) -> Result<(), StoreError> {
         let newest = source.newest()?;
         if let (true, Some(fetched), Some(last)) = (newest > self.newest, self.fetched, self.last) {
-            for opened in source.late(self.newest, fetched, last.clock)? {
-                self.open(&opened)?;
-            }
+            let before = self.newest;
+            source.late(before, fetched, last.clock, &mut |opened| self.open(&opened))?;
         }
         self.newest = newest;
         Ok(())
@@ -133,7 +161,7 @@ impl Merge {
                 self.fetched = self.ahead.back().map(|last| last.place).or(self.fetched);
             }
             let Some(next) = self.ahead.front() else { return Ok(()) };
-            if self.open.peek().is_some_and(|Reverse(Waiting(entry))| entry.key.clock < next.place.0) {
+            if self.open.first_key_value().is_some_and(|(key, _)| key.clock < next.place.0) {
                 return Ok(());
             }
             if let Some(opened) = self.ahead.pop_front() {
@@ -143,21 +171,41 @@ impl Merge {
     }
 
     fn open(&mut self, opened: &Opened) -> Result<(), StoreError> {
+        let run = self.read(opened, false)?;
+        self.put(run);
+        Ok(())
+    }
+
+    /// What follows of a bundle, as far as there is room; at its turn one message at least.
+    fn read(&mut self, opened: &Opened, turn: bool) -> Result<Run, StoreError> {
         let view = BundleView::parse(&opened.bytes).map_err(|_| StoreError::NotABundle)?;
         let origin = view.header().origin;
+        let most = match self.held {
+            held if held < MOST / 2 => usize::MAX,
+            held if held < MOST => PART,
+            _ => 0,
+        };
+        let (mut run, mut bytes) = (Run { place: opened.place, ..Run::default() }, 0_usize);
         for message in view.messages() {
             let key = OrderKey { clock: message.clock, origin, seq: message.seq };
-            if Some(key) > self.last {
-                self.open.push(Reverse(Waiting(Entry {
-                    key,
-                    kind: message.kind,
-                    room: message.room.to_owned(),
-                    body: message.body.to_vec(),
-                    received_us: opened.received_us,
-                })));
+            if Some(key) <= self.last {
+                continue;
             }
+            bytes = bytes.saturating_add(weight(message.room, message.body));
+            if bytes > most && (!turn || !run.rest.is_empty()) {
+                run.then = Some(key);
+                break;
+            }
+            self.held = self.held.saturating_add(weight(message.room, message.body));
+            run.rest.push_back(Entry {
+                key,
+                kind: message.kind,
+                room: message.room.to_owned(),
+                body: message.body.to_vec(),
+                received_us: opened.received_us,
+            });
         }
-        Ok(())
+        Ok(run)
     }
 }
 
@@ -191,11 +239,14 @@ mod tests {
             self.given += u64::try_from(some.len()).unwrap();
             Ok(some)
         }
-        fn spanning(&mut self, clock: Clock) -> Result<Vec<Opened>, StoreError> {
-            self.given += 1;
-            Ok(vec![bundle(clock.0)])
+        fn again(&mut self, place: Place) -> Result<Opened, StoreError> {
+            Ok(bundle(place.0.0))
         }
-        fn late(&mut self, _: u64, _: Place, _: Clock) -> Result<Vec<Opened>, StoreError> {
+        fn spanning(&mut self, clock: Clock, each: Each<'_>) -> Result<(), StoreError> {
+            self.given += 1;
+            each(bundle(clock.0))
+        }
+        fn late(&mut self, _: u64, _: Place, _: Clock, _: Each<'_>) -> Result<(), StoreError> {
             Err(StoreError::Closed)
         }
     }
@@ -233,5 +284,65 @@ mod tests {
         assert!(merge.page(&mut source, after, 10).is_err());
         let again = merge.page(&mut source, after, 10).unwrap();
         assert_eq!(again.iter().map(|entry| entry.key.clock.0).collect::<Vec<_>>(), (11..=20).collect::<Vec<_>>());
+    }
+
+    /// Bundles of 60 kB that all overlap: message `m` of bundle `n` stands at `m * 1_000 + n`.
+    struct Wide {
+        all: u64,
+        again: u64,
+    }
+
+    const MESSAGES: u64 = 20;
+
+    fn wide(n: u64) -> Opened {
+        let origin = Origin { node: NodeId([1; 32]), incarnation: Incarnation(n) };
+        let mut builder = BundleBuilder::new(origin, Seq::FIRST, Digest::ZERO);
+        for m in 0..MESSAGES {
+            builder.push(Clock(m * 1_000 + n), MessageKind::CHAT, "", &[7; 3_000]).unwrap();
+        }
+        Opened { place: (Clock(n), n), bytes: builder.seal(Signature([0; 64])).into(), received_us: 0 }
+    }
+
+    impl Source for Wide {
+        fn newest(&mut self) -> Result<u64, StoreError> {
+            Ok(self.all)
+        }
+        fn after(&mut self, place: Option<Place>) -> Result<Vec<Opened>, StoreError> {
+            let from = place.map_or(0, |(_, row)| row).saturating_add(1);
+            Ok((from..=self.all).take(AHEAD).map(wide).collect())
+        }
+        fn again(&mut self, place: Place) -> Result<Opened, StoreError> {
+            self.again += 1;
+            Ok(wide(place.1))
+        }
+        fn spanning(&mut self, _: Clock, each: Each<'_>) -> Result<(), StoreError> {
+            (1..=self.all).try_for_each(|n| each(wide(n)))
+        }
+        fn late(&mut self, _: u64, _: Place, _: Clock, _: Each<'_>) -> Result<(), StoreError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn bundles_that_all_overlap_cost_a_bounded_part_of_memory_and_none_is_left_out() {
+        let mut source = Wide { all: 800, again: 0 };
+        let mut merge = Merge::default();
+        let (mut after, mut clocks, mut most) = (None, Vec::new(), 0);
+        loop {
+            let page = merge.page(&mut source, after, 100).unwrap();
+            most = most.max(merge.held);
+            let Some(last) = page.last() else { break };
+            after = Some(last.key);
+            clocks.extend(page.iter().map(|entry| entry.key.clock.0));
+            // Now and then somebody begins in the middle.
+            if clocks.len() % 4_000 == 0 {
+                merge = Merge::default();
+            }
+        }
+        let expected: Vec<_> = (0..MESSAGES).flat_map(|m| (1..=800).map(move |n| m * 1_000 + n)).collect();
+        assert_eq!(clocks, expected);
+        assert!(most <= MOST + PART && most > MOST / 2, "{most} of 48 MB");
+        assert!(source.again > 0, "what there was no room for was read again");
+        assert_eq!(merge.held, 0);
     }
 }

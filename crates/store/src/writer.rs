@@ -1,8 +1,8 @@
 //! Group commit: one thread, one transaction for all that waits.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::error::StoreError;
@@ -41,13 +41,18 @@ pub enum TrySubmitError {
 /// The writer's thread. Dropping it, or [`Writer::close`], commits what waits and closes the store.
 #[derive(Debug)]
 pub struct Writer {
-    jobs: Option<SyncSender<Job>>,
+    /// Nothing is a call to look at `first`.
+    jobs: Option<SyncSender<Option<Job>>>,
+    first: First,
     /// Bytes in the queue.
     waiting: Arc<AtomicUsize>,
     /// Whether the store is to be given up at the end instead of closed.
     abandon: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<(), StoreError>>>,
 }
+
+/// Jobs that go before all that waits.
+type First = Arc<Mutex<Vec<Job>>>;
 
 impl Writer {
     /// Starts the thread.
@@ -57,11 +62,12 @@ impl Writer {
     pub fn start(store: Box<dyn Store>) -> std::io::Result<Self> {
         let (jobs, queue) = sync_channel(QUEUE);
         let (waiting, abandon) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let first = First::default();
         let thread = std::thread::Builder::new().name("store".into()).spawn({
-            let (waiting, abandon) = (Arc::clone(&waiting), Arc::clone(&abandon));
-            move || run(store, &queue, &waiting, &abandon)
+            let (waiting, abandon, first) = (Arc::clone(&waiting), Arc::clone(&abandon), Arc::clone(&first));
+            move || run(store, &queue, &first, &waiting, &abandon)
         })?;
-        Ok(Self { jobs: Some(jobs), waiting, abandon, thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), first, waiting, abandon, thread: Some(thread) })
     }
 
     /// Queues a job without waiting.
@@ -75,7 +81,11 @@ impl Writer {
         let sent = if before > 0 && before.saturating_add(bytes) > QUEUE_BYTES {
             Err(TrySendError::Full(job))
         } else {
-            jobs.try_send(job)
+            match jobs.try_send(Some(job)) {
+                Err(TrySendError::Full(Some(job))) => Err(TrySendError::Full(job)),
+                Err(TrySendError::Disconnected(Some(job))) => Err(TrySendError::Disconnected(job)),
+                Ok(()) | Err(_) => Ok(()),
+            }
         };
         sent.map_err(|why| {
             self.waiting.fetch_sub(bytes, Ordering::Relaxed);
@@ -84,6 +94,22 @@ impl Writer {
                 TrySendError::Disconnected(job) => TrySubmitError::Closed(job),
             }
         })
+    }
+
+    /// Queues a job that is committed by itself, before all that waits and whatever waits. It is for the caller to have one
+    /// of them at a time.
+    ///
+    /// # Errors
+    /// The writer has ended; the job is given back.
+    pub fn submit_first(&self, job: Job) -> Result<(), Job> {
+        let Some(jobs) = &self.jobs else { return Err(job) };
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        first.push(job);
+        match (jobs.try_send(None), first.len()) {
+            (Err(TrySendError::Disconnected(_)), 1..) => Err(first.remove(0)),
+            // A thread whose queue has no room looks before its next group.
+            _ => Ok(()),
+        }
     }
 
     /// Commits what waits and closes the store. Blocks until that is done.
@@ -119,26 +145,29 @@ impl Drop for Writer {
 
 fn run(
     mut store: Box<dyn Store>,
-    queue: &Receiver<Job>,
+    queue: &Receiver<Option<Job>>,
+    first: &First,
     queued: &AtomicUsize,
     abandon: &AtomicBool,
 ) -> Result<(), StoreError> {
     let (mut records, mut waiting, mut full) = (Vec::new(), Vec::new(), None);
-    while let Ok(first) = queue.recv() {
+    while let Ok(mut next) = queue.recv() {
         let mut bytes = 0;
-        let mut next = Some(first);
         while let Some(job) = next {
             let weight = weigh(&job.records);
             queued.fetch_sub(weight, Ordering::Relaxed);
             bytes = weight.saturating_add(bytes);
             waiting.push((job.records.len(), job.done));
             records.extend(job.records);
-            next = if bytes < GROUP_BYTES { queue.try_recv().ok() } else { None };
+            next = if bytes < GROUP_BYTES { queue.try_recv().ok().flatten() } else { None };
         }
         if abandon.load(Ordering::Relaxed) {
             store.abandon();
         }
-        finish(store.as_mut(), &records, &mut waiting, &mut full);
+        commit_first(store.as_mut(), first);
+        if !waiting.is_empty() {
+            finish(store.as_mut(), &records, &mut waiting, &mut full);
+        }
         records.clear();
         records.shrink_to(64);
     }
@@ -146,6 +175,13 @@ fn run(
         store.abandon();
     }
     store.close()
+}
+
+fn commit_first(store: &mut dyn Store, first: &First) {
+    let jobs = core::mem::take(&mut *first.lock().unwrap_or_else(PoisonError::into_inner));
+    for job in jobs {
+        (job.done)(store.commit(&job.records).map_err(Arc::new));
+    }
 }
 
 type Done = Box<dyn FnOnce(Result<(), Arc<StoreError>>) + Send>;

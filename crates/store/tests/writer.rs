@@ -175,6 +175,27 @@ fn behind_one_that_found_no_room_only_what_is_vital_is_taken() {
 }
 
 #[test]
+fn what_goes_first_is_committed_before_all_that_waits_and_finds_room_whatever_waits() {
+    let (told, heard) = channel();
+    let (writer, sizes, go) = busy(&told);
+    for n in 1..=8 {
+        writer.try_submit(job(n, meta(QUEUE_BYTES / 8 - 64), &told)).unwrap();
+    }
+    assert!(matches!(writer.try_submit(job(9, meta(1), &told)), Err(TrySubmitError::Full(_))), "there is no room");
+    writer.submit_first(job(99, vec![Record::Revocations { place: 7, bytes: Bytes::new() }; 3], &told)).unwrap();
+    go.send(()).unwrap();
+    assert_eq!(sizes.recv_timeout(DEADLINE).unwrap(), 3, "by itself");
+    (0..9).for_each(|_| go.send(()).unwrap_or_default());
+    let order: Vec<_> = (0..10).map(|_| heard.recv_timeout(DEADLINE).unwrap().0).collect();
+    assert_eq!(order, [0, 99, 1, 2, 3, 4, 5, 6, 7, 8]);
+    // Nothing waits, and the thread sleeps.
+    writer.submit_first(job(100, vec![Record::Revocations { place: 7, bytes: Bytes::new() }], &told)).unwrap();
+    go.send(()).unwrap();
+    assert_eq!(heard.recv_timeout(DEADLINE).unwrap().0, 100);
+    writer.close().unwrap();
+}
+
+#[test]
 fn closing_commits_what_waits() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log.db");

@@ -6,26 +6,40 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::refusal::Refusal;
 
-/// Counts since the start.
-#[derive(Debug, Default)]
-pub struct Metrics {
+macro_rules! metrics {
+    ($($(#[doc = $doc:literal])+ $name:ident = $shown:literal,)*) => {
+        /// Counts since the start.
+        #[derive(Debug, Default)]
+        pub struct Metrics {
+            $($(#[doc = $doc])+ pub $name: AtomicU64,)*
+            refused: Mutex<BTreeMap<Refusal, u64>>,
+        }
+
+        impl Metrics {
+            fn plain(&self) -> Vec<(String, u64)> {
+                vec![$(($shown.to_owned(), self.$name.load(Ordering::Relaxed)),)*]
+            }
+        }
+    };
+}
+
+metrics! {
     /// Connections taken from the listener.
-    pub accepted: AtomicU64,
+    accepted = "connections_accepted",
     /// Handshakes that ended in a link, both ways.
-    pub links: AtomicU64,
+    links = "links_made",
     /// Handshakes ended to make room for a newer one.
-    pub evicted: AtomicU64,
+    evicted = "handshakes_evicted",
     /// Connections over their prefix's rate.
-    pub over_rate: AtomicU64,
+    over_rate = "connections_over_rate",
     /// Connections that came when only the descriptors kept for files were left, and tries to take one that failed.
-    pub descriptors_short: AtomicU64,
+    descriptors_short = "descriptors_short",
     /// Bytes of frames received.
-    pub bytes_in: AtomicU64,
+    bytes_in = "bytes_in",
     /// Bytes of frames sent.
-    pub bytes_out: AtomicU64,
+    bytes_out = "bytes_out",
     /// Times a link was read more slowly because its node was over its limit.
-    pub slowed: AtomicU64,
-    refused: Mutex<BTreeMap<Refusal, u64>>,
+    slowed = "reads_slowed",
 }
 
 impl Metrics {
@@ -42,17 +56,7 @@ impl Metrics {
     /// Every counter with its name.
     #[must_use]
     pub fn named(&self) -> Vec<(String, u64)> {
-        let plain = [
-            ("connections_accepted", &self.accepted),
-            ("links_made", &self.links),
-            ("handshakes_evicted", &self.evicted),
-            ("connections_over_rate", &self.over_rate),
-            ("descriptors_short", &self.descriptors_short),
-            ("bytes_in", &self.bytes_in),
-            ("bytes_out", &self.bytes_out),
-            ("reads_slowed", &self.slowed),
-        ];
-        let mut out: Vec<_> = plain.map(|(name, n)| (name.to_owned(), n.load(Ordering::Relaxed))).into();
+        let mut out = self.plain();
         let refused = self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         out.extend(refused.iter().map(|(reason, n)| (format!("refused_{}", reason.name()), *n)));
         out

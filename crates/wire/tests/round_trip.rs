@@ -149,11 +149,10 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn hello(min in 1u16.., more: u16, network: [u8; 32], incarnation: u64, features: u32, name in text(64), agent in text(64)) {
+    fn hello(min in 1u16.., more: u16, network: [u8; 32], features: u32, name in text(64), agent in text(64)) {
         let name = if name.is_empty() { "n".to_owned() } else { name };
         let hello = Hello {
-            min, max: min.saturating_add(more), network: NetworkId(network), incarnation: Incarnation(incarnation),
-            features, name: name.as_str().into(), agent: agent.as_str().into(),
+            min, max: min.saturating_add(more), network: NetworkId(network), features, name: name.as_str().into(), agent: agent.as_str().into(),
         };
         round(&Frame::Hello(hello));
         ends_where_it_says(&Frames, &encode(&Frame::Hello(hello))[LENGTH_LEN..]);

@@ -41,6 +41,23 @@ pub(super) struct Desk<L> {
     /// First come, first served, which the limiter alone is not.
     line: Mutex<()>,
     pushes: DefaultDirectRateLimiter,
+    said: Said,
+}
+
+/// Why a PUSH failed, as it was said last: a client hears FAIL and no reason, so the log has it, once for each.
+#[derive(Default)]
+struct Said(std::sync::Mutex<String>);
+
+impl Said {
+    fn fail(&self, why: &str) {
+        let mut said = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if *said == why {
+            debug!(why, "push-pull: a PUSH failed");
+        } else {
+            warn!(why, "push-pull: a PUSH failed");
+            why.clone_into(&mut said);
+        }
+    }
 }
 
 impl<L: Letters> Desk<L> {
@@ -53,6 +70,7 @@ impl<L: Letters> Desk<L> {
             pulls: Semaphore::new(MAX_PULLS),
             line: Mutex::new(()),
             pushes: RateLimiter::direct(Quota::per_second(PUSHES_PER_S).allow_burst(PUSH_BURST)),
+            said: Said::default(),
         }
     }
 
@@ -93,7 +111,7 @@ impl<L: Letters> Desk<L> {
             }
             Err(why) => {
                 Counters::one(&self.counters.dropped_in);
-                debug!(why, "push-pull: a PUSH failed");
+                self.said.fail(&why);
                 Reply::Fail
             }
         }

@@ -5,6 +5,7 @@ use rumormill_wire::native::{Frame, Member, RangeRequest};
 use rumormill_wire::{Origin, Seq};
 
 use super::Engine;
+use super::pace::{feed_step, pace_cost};
 use crate::bundle::RawBundle;
 use crate::io::{LinkId, Output};
 use crate::link::{Cursor, MAX_PULLS, Parked, RangeInFlight};
@@ -18,6 +19,7 @@ const RUMOR_OVERHEAD: usize = 6;
 
 impl Engine {
     pub(super) fn feed_all(&mut self) {
+        self.share_at = None;
         let ids: Vec<_> = self.links.keys().copied().collect();
         for id in ids {
             while self.feed_one(id) {}
@@ -26,9 +28,16 @@ impl Engine {
 
     /// Gives a link one thing, if it can take it. Says whether to go on.
     fn feed_one(&mut self, id: LinkId) -> bool {
+        let step = feed_step(&self.config);
         let Some(link) = self.links.get_mut(&id) else { return false };
-        if link.closing || link.window <= 0 || link.reading.is_some() {
+        link.feed_at = None;
+        if link.closing || link.window <= 0 || link.reading.is_some() || self.waits_for_share(id) {
             return false;
+        }
+        let Some(link) = self.links.get_mut(&id) else { return false };
+        if link.told.waiting {
+            self.send_revocations(id);
+            return true;
         }
         if let Some(request) = link.pulls.pop_front() {
             self.serve_pull(id, request);
@@ -38,7 +47,7 @@ impl Engine {
             self.serve_pass(id, origin, first);
             return true;
         }
-        if let Some((origin, cursor)) = link.next_cursor() {
+        if let Some((origin, cursor)) = link.next_cursor(step, self.now) {
             link.turn = origin;
             self.serve_cursor(id, origin, cursor);
             return true;
@@ -94,6 +103,7 @@ impl Engine {
     /// An author's certificate goes before its first bundle.
     pub(super) fn introduce(&mut self, id: LinkId, origin: Origin) {
         if let Some(evidence) = self.members.get(&origin.node).filter(|evidence| !evidence.is_empty()).cloned() {
+            self.charge(id, evidence.len());
             self.send(id, &Frame::Member(Member { node: origin.node, evidence: &evidence }));
         }
     }
@@ -107,17 +117,23 @@ impl Engine {
         let RangeRequest { origin, from, until } = range;
         let Some(link) = self.links.get_mut(&id) else { return };
         link.reading = Some(RangeInFlight { origin, from, pull, want_status });
-        let max_bytes = usize::try_from(link.window).unwrap_or(0).min(READ_BYTES);
+        let window = link.window;
+        let most = usize::try_from(window).unwrap_or(0).min(READ_BYTES).min(self.share_left(id));
+        let max_bytes = if pull { most } else { self.paced_read(id, &origin.node, most) };
+        self.charge_read(id);
         self.output.push_back(Output::ReadRange { link: id, origin, from, until, max_bytes });
     }
 
     /// The one place where a bundle goes to a link: it counts as sent before it can leave (P-S2).
     pub(super) fn give(&mut self, id: LinkId, bundle: RawBundle, want_status: bool, answers_range: bool) {
         let bytes = bundle.bytes().len().saturating_add(RUMOR_OVERHEAD);
+        let (author, now) = (bundle.header().origin.node, self.now);
         if let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) {
             link.window = link.window.saturating_sub_unsigned(bytes);
             link.sent = link.sent.saturating_add(1);
+            link.pace.charge(&author, pace_cost(bytes), now);
             bump(&mut self.stats.rumors_sent, 1);
+            self.charge(id, bytes);
             self.output.push_back(Output::SendBundle { link: id, bundle, want_status, answers_range });
         }
     }
@@ -148,8 +164,11 @@ impl Engine {
 
     pub(super) fn range_request(&mut self, id: LinkId, request: RangeRequest) {
         let known = self.chains.get(&request.origin).is_some_and(|chain| request.from < chain.next);
-        if let Some(link) = self.links.get_mut(&id).filter(|link| known && link.pulls.len() < MAX_PULLS) {
+        let Some(link) = self.links.get_mut(&id).filter(|_| known) else { return };
+        if link.pulls.len() < MAX_PULLS {
             link.pulls.push_back(request);
+        } else {
+            bump(&mut self.stats.ranges_dropped, 1);
         }
     }
 

@@ -7,7 +7,7 @@ use crate::io::LinkId;
 
 impl Engine {
     /// Whether nothing of what this node wrote itself, under any incarnation, is still to be given to a link. A link that is
-    /// not up has nothing to get.
+    /// not up has nothing to get; one on which the neighbour has not said yet what it has of us may lack all of it.
     #[must_use]
     pub fn all_given(&self, id: LinkId) -> bool {
         let Some(link) = self.links.get(&id) else { return true };
@@ -18,6 +18,6 @@ impl Engine {
             cursor.parked.is_none() && cursor.next < self.chains.wanted(origin)
         };
         let passed = link.passing.range(ours.clone()).next().is_none();
-        passed && !link.overflow && link.reading.is_none() && !link.cursors.range(ours).any(lacks)
+        link.answered_own && passed && !link.overflow && link.reading.is_none() && !link.cursors.range(ours).any(lacks)
     }
 }

@@ -5,6 +5,7 @@ mod feed;
 mod given;
 #[cfg(feature = "fuzz")]
 pub mod measure;
+mod pace;
 mod proofs;
 mod told;
 
@@ -21,6 +22,8 @@ mod pass;
 mod revoked;
 
 mod rumor;
+
+mod share;
 
 mod status;
 
@@ -48,6 +51,7 @@ use crate::greed::Greed;
 use crate::io::{Event, Input, Keep, LinkId, Output, Timestamp};
 use crate::link::Link;
 use crate::mongering::{self, Mongering};
+use crate::pacer::Pacer;
 use crate::passing::Passing;
 use crate::revocation::Revocations;
 use crate::stats::Stats;
@@ -98,11 +102,19 @@ pub struct Engine {
     chains: Chains,
     members: BTreeMap<NodeId, Bytes>,
     accounts: allowance::Accounts,
+    answers: BTreeMap<NodeId, share::Answers>,
+    kept_bytes: u64,
+    share_at: Option<Timestamp>,
     revocations: Arc<Revocations>,
+    /// The newest part of each place that is on its way to the store. Bounded by the places of the list.
+    keeping: BTreeMap<u8, u64>,
     links: BTreeMap<LinkId, Link>,
     checks: Checks,
     cache: Cache,
     greed: Greed,
+    pacer: Pacer,
+    /// When what waits for the pace of its author is asked for.
+    paced: BTreeMap<NodeId, Timestamp>,
     author: Author,
     appends: u64,
     committed: u64,
@@ -134,7 +146,11 @@ impl Engine {
             chains: Chains::default(),
             members: recovered.members.into_iter().collect(),
             accounts: allowance::Accounts::default(),
+            answers: BTreeMap::new(),
+            kept_bytes: recovered.bytes,
+            share_at: None,
             revocations: Arc::new(Revocations::default()),
+            keeping: BTreeMap::new(),
             links: BTreeMap::new(),
             checks: Checks::new(config.max_checks),
             cache: Cache::new(config.cache_bytes),
@@ -143,6 +159,8 @@ impl Engine {
                 config.greedy_incarnations_per_day,
                 config.greedy_places_per_day,
             ),
+            pacer: Pacer::new(config.pace_bytes_per_s, config.pace_burst_bytes),
+            paced: BTreeMap::new(),
             author: Author::new(recovered.me, config.max_pending, config.max_pending_bytes),
             appends: 0,
             committed: 0,
@@ -206,6 +224,7 @@ impl Engine {
             Input::ProofVerdict { link, verdict } => self.proof_verdict(link, verdict),
             Input::Admit { node, evidence } => self.admit(node, evidence),
             Input::Revoked { link, part } => self.revoked(link, part),
+            Input::RevocationsKept { part } => self.revocations_kept(part),
             Input::RevocationsRefused { link } => self.revocations_refused(link),
             Input::Submit { ticket, kind, room, body } => return self.submit(ticket, kind, room, body),
             Input::Committed { appends } => self.commit(appends),
@@ -227,7 +246,8 @@ impl Engine {
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let dirty = self.links.values().filter_map(|link| link.dirty_at).min();
         let monger = self.mongering.as_ref().and_then(Mongering::next_timeout);
-        [dirty, monger, self.compare_at, self.recovery.deadline()].into_iter().flatten().min()
+        let timers = [dirty, monger, self.compare_at, self.recovery.deadline(), self.share_at, self.pace_deadline()];
+        timers.into_iter().flatten().min()
     }
 
     fn run_timers(&mut self) {
@@ -235,6 +255,7 @@ impl Engine {
         if self.compare_at.is_some_and(|at| at <= self.now) {
             self.compare_with_somebody();
         }
+        self.ask_for_paced();
         self.flush_status();
         if let Some(mongering) = self.mongering.as_mut().filter(|m| m.next_timeout().is_some_and(|at| at <= self.now)) {
             mongering.handle(self.now, self.rng.as_mut(), mongering::Input::Timeout);
@@ -246,8 +267,12 @@ impl Engine {
         self.wall_offset = offset;
         let wall = self.wall_us();
         let put_right = self.clock.put_back(before, wall);
-        for (_, chain) in self.chains.range(Origin::MIN, Origin::MAX) {
-            self.clock.observe(chain.last_clock, wall);
+        for (origin, chain) in self.chains.range(Origin::MIN, Origin::MAX) {
+            if *origin == self.author.origin {
+                self.clock.resume(chain.last_clock, wall);
+            } else {
+                self.clock.observe(chain.last_clock, wall);
+            }
         }
         if put_right {
             self.clock_put_right(wall);

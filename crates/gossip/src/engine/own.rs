@@ -180,6 +180,7 @@ impl Engine {
             seq = Seq(seq.0.saturating_add(1));
         }
         bump(&mut self.stats.messages_own, u64::from(header.count));
+        self.new_for_all(&own.bundle, &[]);
         self.spread(header.origin, header.first, &[]);
     }
 }

@@ -102,12 +102,14 @@ impl Engine {
         }
         let fresh = self.chains.get(&origin).is_none() && self.passing.head(&origin).is_none();
         self.greed.charge(&origin.node, bundle.bytes().len(), fresh, self.now);
+        self.charge_pace(&origin.node, bundle.bytes().len());
         if origin == self.author.origin {
             self.new_incarnation("a neighbour has more of our chain than our store");
         }
         bump(&mut self.stats.bundles_passed, 1);
         self.passing.take(Arc::clone(bundle));
         let from: Vec<_> = senders.iter().map(|sender| sender.link).collect();
+        self.new_for_all(bundle, &from);
         for (id, link) in &mut self.links {
             let has = link.behind.get(&origin).is_some_and(|behind| behind.next >= header.next());
             if !has && !from.contains(id) && !link.pass(origin, header.first) {

@@ -32,7 +32,10 @@ impl Engine {
         while let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) {
             let owed = link.told.owed(&list);
             link.told.waiting = owed.is_some();
-            let Some(part) = owed.filter(|_| link.window > 0) else { return };
+            let room = link.window > 0;
+            let Some(part) = owed.filter(|_| room && !self.is_over(id)) else { return };
+            self.charge(id, part.bytes().len());
+            let Some(link) = self.links.get_mut(&id) else { return };
             link.told.sent(part.place(), part.number());
             self.send(id, &Frame::Revoked(part.bytes()));
         }
@@ -44,7 +47,12 @@ impl Engine {
             return self.misbehaved(id, "a revocation list that breaks the form");
         };
         let (place, number) = (part.place(), part.number());
-        if number > self.revocations.number_of(place) {
+        if self.is_being_kept(place, number) {
+            bump(&mut self.stats.revocations_known, 1);
+            if let Some(link) = self.links.get_mut(&id) {
+                link.told.learn(place, number);
+            }
+        } else if number > self.revocations.number_of(place) {
             self.output.push_back(Output::CheckRevocations { link: id, bytes });
         } else {
             bump(&mut self.stats.revocations_known, 1);
@@ -66,7 +74,7 @@ impl Engine {
         self.misbehaved(id, "a revocation list that the CA did not sign");
     }
 
-    /// A part whose signature holds, from a neighbour or from a file.
+    /// A part whose signature holds, from a neighbour or from a file. It is nothing yet but on its way to the store (P-R7).
     pub(super) fn revoked(&mut self, from: Option<LinkId>, part: Arc<ListPart>) {
         let (place, number) = (part.place(), part.number());
         if number <= self.revocations.number_of(place) {
@@ -75,7 +83,28 @@ impl Engine {
             }
             return;
         }
-        self.keep(Keep::Revocations(Arc::clone(&part)));
+        if let Some(link) = from.and_then(|id| self.links.get_mut(&id)) {
+            link.told.learn(place, number);
+        }
+        if !self.is_being_kept(place, number) {
+            self.keeping.insert(place, number);
+            self.keep(Keep::Revocations(part));
+        }
+    }
+
+    fn is_being_kept(&self, place: u8, number: u64) -> bool {
+        self.keeping.get(&place).is_some_and(|kept| number <= *kept)
+    }
+
+    /// A part is durable: it comes into force, links of those that it names end, and neighbours hear of it.
+    pub(super) fn revocations_kept(&mut self, part: Arc<ListPart>) {
+        let (place, number) = (part.place(), part.number());
+        if self.keeping.get(&place).is_some_and(|kept| *kept <= number) {
+            self.keeping.remove(&place);
+        }
+        if number <= self.revocations.number_of(place) {
+            return;
+        }
         self.put_in_force(part);
         bump(&mut self.stats.revocation_parts, 1);
         self.event(Event::Revocations { list: Arc::clone(&self.revocations) });
@@ -83,9 +112,6 @@ impl Engine {
         let ended: Vec<_> = self.links.iter().filter(|(_, link)| list.revokes(&link.peer)).map(|(id, _)| *id).collect();
         for id in ended {
             self.close(id, ByeCode::REVOKED, "its certificate is revoked", 0);
-        }
-        if let Some(link) = from.and_then(|id| self.links.get_mut(&id)) {
-            link.told.learn(place, number);
         }
         for id in self.links.keys().copied().collect::<Vec<_>>() {
             if self.links.get(&id).is_some_and(|link| link.told.has(place, number)) {

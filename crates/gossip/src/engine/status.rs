@@ -16,6 +16,9 @@ use crate::link::Parked;
 use crate::mongering;
 use crate::stats::bump;
 
+/// A BUCKETS frame.
+const BUCKETS_LEN: usize = 5 + 256 * 8;
+
 impl Engine {
     pub(super) fn status(&mut self, id: LinkId, status: &Status<'_>) {
         bump(&mut self.stats.status_received, 1);
@@ -27,6 +30,9 @@ impl Engine {
         self.note_hold(id, status.hold);
         if status.entries.is_empty() && status.coverage == Coverage::Listed {
             return self.summary(id, status);
+        }
+        if status.coverage != Coverage::Listed && self.answer_later(id) {
+            return;
         }
         let whole = Coverage::Range { low: Origin::MIN, high: Origin::MAX };
         if let Some(link) = self.links.get_mut(&id).filter(|_| status.coverage == whole) {
@@ -126,9 +132,10 @@ impl Engine {
         named: &mut Vec<Origin>,
     ) {
         let mut listed = entries.iter().map(|entry| entry.origin).peekable();
-        let now = self.now;
+        let (now, mut walked) = (self.now, 0_usize);
         let Some(link) = self.links.get_mut(&id) else { return };
         for (origin, chain) in self.chains.range(low, high) {
+            walked = walked.saturating_add(1);
             while listed.next_if(|other| other < origin).is_some() {}
             if listed.peek() == Some(origin) || chain.wanted() == Seq::FIRST || link.holds(origin) {
                 continue;
@@ -146,6 +153,7 @@ impl Engine {
                 bump(&mut self.stats.cursor_overflow, 1);
             }
         }
+        self.charge_walk(id, walked);
     }
 
     fn summary(&mut self, id: LinkId, status: &Status<'_>) {
@@ -165,6 +173,10 @@ impl Engine {
             return;
         }
         bump(&mut self.stats.syncs_differ, 1);
+        if self.answer_later(id) {
+            return;
+        }
+        let ours = self.chains.fingerprint();
         let pair = (status.fingerprint, ours.whole());
         let Some(link) = self.links.get_mut(&id) else { return };
         let nothing_new = link.listed.replace(pair) == Some(pair);
@@ -180,11 +192,15 @@ impl Engine {
             return self.send_range_status(id, Origin::MIN, Origin::MAX);
         }
         let parts = ours.parts();
+        self.charge(id, BUCKETS_LEN);
         self.send(id, &Frame::Buckets(Buckets::from(&parts)));
     }
 
     /// The neighbour's part sums: the parts that differ are listed.
     pub(super) fn buckets(&mut self, id: LinkId, buckets: &Buckets<'_>) {
+        if self.answer_later(id) {
+            return;
+        }
         let ours = self.chains.fingerprint().parts();
         let differ = (0..=u8::MAX).zip(ours.iter().zip(buckets.iter())).filter(|(_, (ours, theirs))| **ours != *theirs);
         for (part, _) in differ.collect::<Vec<_>>() {
@@ -200,6 +216,7 @@ impl Engine {
         let mut rest = entries.as_slice();
         loop {
             let (now, later) = rest.split_at(rest.len().min(MAX_STATUS_ENTRIES));
+            self.charge_list(id, now.len());
             let to = if later.is_empty() { high } else { now.last().map_or(high, |entry| entry.origin) };
             let sent = self.send_status(id, Coverage::Range { low: from, high: to }, now, false);
             self.compare_later_unless(id, sent);

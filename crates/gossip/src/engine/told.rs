@@ -1,5 +1,8 @@
 //! What the engine tells about itself.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use rumormill_wire::{Origin, Seq};
 
 use super::{Engine, SYNC_AGE_US};
@@ -40,7 +43,8 @@ impl Engine {
             let lacks = self.chains.wanted(origin).0.saturating_sub(cursor.next.0);
             stats.lag = stats.lag.saturating_add(lacks);
             if lacks > 0 {
-                young &= self.now.since(cursor.since) < SYNC_AGE_US;
+                // What is held is no longer on its way, however short a time it is known.
+                young &= cursor.parked != Some(Parked::Peer) && self.now.since(cursor.since) < SYNC_AGE_US;
                 why = why.max(Some(match cursor.parked {
                     None => Why::CatchingUp,
                     Some(Parked::Peer) => Why::HeldByPeer,
@@ -52,7 +56,7 @@ impl Engine {
             let lacks = behind.next.0.saturating_sub(self.chains.wanted(origin).0);
             stats.behind = stats.behind.saturating_add(lacks);
             if lacks > 0 {
-                young &= self.now.since(behind.since) < SYNC_AGE_US;
+                young &= behind.why.is_none() && self.now.since(behind.since) < SYNC_AGE_US;
                 let now = if self.store_full { Some(Why::StoreFull) } else { behind.why };
                 why = why.max(now.or(Some(Why::CatchingUp)));
             }
@@ -66,8 +70,11 @@ impl Engine {
             }
         }
         let lost = link.overflow || link.unsure;
-        stats.in_sync = link.compared && young && !lost;
-        why = why.max(lost.then_some(Why::TooMany)).max((!link.compared).then_some(Why::NotCompared));
+        stats.in_sync = link.compared && young && !lost && !link.waits;
+        why = why
+            .max(lost.then_some(Why::TooMany))
+            .max(link.waits.then_some(Why::OverShare))
+            .max((!link.compared).then_some(Why::NotCompared));
         stats.why = why.filter(|why| !stats.in_sync || *why != Why::CatchingUp);
         stats.revocations = link.told.number();
         Some(stats)
@@ -75,13 +82,19 @@ impl Engine {
 
     /// The revocation list in force.
     #[must_use]
-    pub const fn revocations(&self) -> &std::sync::Arc<crate::revocation::Revocations> {
+    pub const fn revocations(&self) -> &Arc<crate::revocation::Revocations> {
         &self.revocations
     }
 
     /// The origins whose messages from some number on do not count, with that number: forks and revocations.
     pub fn limits(&self) -> impl Iterator<Item = (Origin, Seq)> {
-        self.chains.range(Origin::MIN, Origin::MAX).filter_map(|(origin, chain)| Some((*origin, chain.limit()?)))
+        self.chains.limits().iter().map(|(origin, limit)| (*origin, *limit))
+    }
+
+    /// All of them at this moment. It costs nothing while they do not change.
+    #[must_use]
+    pub fn limits_now(&self) -> Arc<BTreeMap<Origin, Seq>> {
+        Arc::clone(self.chains.limits())
     }
 
     /// What this node has: origin, next number, 16 bytes of the head (docs/protocol.md, "Words").

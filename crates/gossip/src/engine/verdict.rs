@@ -10,6 +10,7 @@ use super::rumor::STATUS_DELAY_US;
 use crate::bundle::{Invalid, VerifiedBundle};
 use crate::chain::{Chain, End};
 use crate::checks::{Progress, Purpose, Sender};
+use crate::clock::MAX_AHEAD_US;
 use crate::config::Dissemination;
 use crate::io::{CheckId, Keep, LinkId, Output};
 use crate::key::check_node_id;
@@ -102,6 +103,10 @@ impl Engine {
         if self.no_place(&origin) || !self.greed.allows(&origin.node, bundle.bytes().len(), fresh, self.now) {
             return Err(Refusal::Held);
         }
+        if !self.in_pace(&origin.node, bundle.bytes().len()) {
+            return Err(Refusal::Paced);
+        }
+        self.charge_pace(&origin.node, bundle.bytes().len());
         self.greed.charge(&origin.node, bundle.bytes().len(), fresh, self.now);
         if origin == self.author.origin {
             self.new_incarnation("a neighbour has more of our chain than our store");
@@ -120,7 +125,9 @@ impl Engine {
         bump(&mut self.stats.messages_accepted, u64::from(header.count));
         let wall = self.wall_us();
         if !self.clock.observe(bundle.last_clock(), wall) {
-            bump(&mut self.stats.clocks_ahead, 1);
+            bump(&mut self.stats.clocks_not_followed, 1);
+            let unseen = bundle.last_clock().0 > wall.saturating_add(MAX_AHEAD_US);
+            bump(&mut self.stats.clocks_ahead, u64::from(unseen));
         }
         self.append(bundle);
         self.uncommitted.push(self.appends, Arc::clone(bundle), before);
@@ -143,6 +150,7 @@ impl Engine {
             }
         }
         let from: Vec<_> = senders.iter().map(|sender| sender.link).collect();
+        self.new_for_all(bundle, &from);
         self.spread(origin, header.first, &from);
     }
 
@@ -168,9 +176,13 @@ impl Engine {
                 self.dropped(*sender, origin);
                 continue;
             }
+            if refusal == Refusal::Paced {
+                self.drop_paced(*sender, origin, bundle.header().next());
+                continue;
+            }
             self.judged(*sender, origin);
             match refusal {
-                Refusal::Held => {}
+                Refusal::Held | Refusal::Paced => {}
                 Refusal::Withdrawn => bump(&mut self.stats.bundles_withdrawn, 1),
                 Refusal::Fork => self.evidence(bundle, sender.link),
                 Refusal::Clock => {
@@ -183,6 +195,8 @@ impl Engine {
 
     pub(super) fn append(&mut self, bundle: &Arc<VerifiedBundle>) {
         self.appends = self.appends.saturating_add(1);
+        let bytes = u64::try_from(bundle.bytes().len()).unwrap_or(u64::MAX);
+        self.kept_bytes = self.kept_bytes.saturating_add(bytes);
         self.output.push_back(Output::Append { bundle: Arc::clone(bundle) });
     }
 
@@ -276,6 +290,7 @@ impl Engine {
 enum Refusal {
     Withdrawn,
     Held,
+    Paced,
     Fork,
     Clock,
 }

@@ -1,7 +1,9 @@
 //! What an engine asks of its shell and waits for.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use rumormill_wire::native::Frame;
+use rumormill_wire::native::{Frame, ListPart};
 use rumormill_wire::{NodeId, Origin, Seq};
 
 use super::Finding;
@@ -26,6 +28,8 @@ pub enum Job {
     LookUp { origin: Origin, at: Seq },
     /// Read a range.
     Range { link: LinkId, origin: Origin, from: Seq, until: Seq, max_bytes: usize },
+    /// Keep a part of the revocation list.
+    KeepList { part: Arc<ListPart> },
     /// Report a link that was closed.
     Down { link: LinkId },
 }
@@ -70,6 +74,11 @@ impl World<'_> {
             }
             Job::Range { link, origin, from, until, max_bytes } => {
                 self.read(end, link, (origin, from, until), max_bytes)?;
+            }
+            Job::KeepList { part } => {
+                // The store has the newest of each place, and whoever asked hears of his own.
+                self.nodes[end].disk.list.take(Arc::clone(&part));
+                self.give(end, Input::RevocationsKept { part })?;
             }
             Job::Down { link } => {
                 self.nodes[end].lost.remove(&link);

@@ -8,7 +8,7 @@ use rumormill_wire::native::{ByeCode, rumor_prefix};
 use super::Finding;
 use super::cast::{self, ENDS};
 use super::jobs::Job;
-use super::world::{World, claim};
+use super::world::{Node, World, claim};
 use crate::bundle::{RawBundle, VerifiedBundle};
 use crate::io::{Event, Input, Keep, LinkId, Output};
 
@@ -135,11 +135,11 @@ impl World<'_> {
     }
 
     fn keep(&mut self, end: usize, keep: Keep) {
-        let disk = &mut self.nodes[end].disk;
+        let Node { disk, jobs, .. } = &mut self.nodes[end];
         match keep {
             Keep::Member { node, evidence } => disk.members.push((node, evidence)),
             Keep::Proof(proof) => drop(disk.proofs.insert(proof.origin(), *proof)),
-            Keep::Revocations(part) => drop(disk.list.take(part)),
+            Keep::Revocations(part) => jobs.push_back(Job::KeepList { part }),
         }
     }
 
@@ -194,7 +194,12 @@ impl World<'_> {
             Event::NewIncarnation { .. } => "new incarnation",
             Event::Equivocation { .. } => "equivocation",
             Event::Greedy { .. } => "greedy",
-            Event::Revocations { .. } => "revocations",
+            Event::Revocations { list } => {
+                let durable = &self.nodes[end].disk.list;
+                let kept = list.parts().all(|part| part.number() <= durable.number_of(part.place()));
+                claim(kept, || "a list was in force before it was durable".to_owned())?;
+                "revocations"
+            }
         };
         self.spent.events += 1;
         *self.nodes[end].events.entry(kind).or_default() += 1;

@@ -122,6 +122,8 @@ pub struct Node {
     pub room: Option<u64>,
     full: bool,
     flushed: usize,
+    /// Reads of the store for links, and for searches.
+    pub reads: u64,
     /// Signatures that had to be checked.
     pub verifies: u64,
     timer: Option<Timestamp>,
@@ -171,6 +173,7 @@ pub fn config(dissemination: Dissemination) -> EngineConfig {
         dissemination,
         greedy_bytes_per_day: 0,
         greedy_incarnations_per_day: 0,
+        pace_bytes_per_s: 0,
         ..EngineConfig::new(NETWORK)
     }
 }
@@ -219,6 +222,7 @@ impl World {
         let recovered = Recovered {
             me,
             chains: disk.chains(),
+            bytes: disk.bundles.values().flatten().map(|bundle| u64::try_from(bundle.len()).unwrap()).sum(),
             members: disk.members.clone(),
             proofs: disk.proofs.clone(),
             revocations: disk.revocations.clone(),
@@ -239,6 +243,7 @@ impl World {
             room: None,
             full: false,
             flushed: 0,
+            reads: 0,
             verifies: 0,
             timer: None,
             life: self.now,
@@ -360,6 +365,7 @@ impl World {
                 self.transmit_bundle(n, link, bundle.bytes(), want_status, answers_range);
             }
             Output::ReadRange { link, origin, from, until, max_bytes } => {
+                self.nodes[n].reads += 1;
                 let (mut next, mut bytes, mut bundles) = (from, 0, Vec::new());
                 while next < until && (bytes == 0 || bytes < max_bytes) {
                     let Some((_, raw)) = self.nodes[n].disk.holding(origin, next) else { break };
@@ -390,6 +396,7 @@ impl World {
                 self.later(n, delay, input);
             }
             Output::LookUp { origin, at } => {
+                self.nodes[n].reads += 1;
                 let bundle = self.nodes[n].disk.holding(origin, at).map(|(_, raw)| raw);
                 self.later(n, delay, Input::LookedUp { origin, at, bundle });
             }
@@ -423,7 +430,8 @@ impl World {
                 proofs.retain(|old| old.origin() != proof.origin());
                 proofs.push(*proof);
             }
-            Output::Keep(Keep::Revocations(part)) => drop(self.nodes[n].disk.revocations.take(part)),
+            // Before all that waits, and durable only once it is told.
+            Output::Keep(Keep::Revocations(part)) => self.later(n, self.commit_us, Input::RevocationsKept { part }),
             Output::Close { link, reason, .. } => {
                 self.nodes[n].closed.push((link, reason));
                 self.cut(End { node: n, link });
@@ -433,7 +441,12 @@ impl World {
                     *open = open.checked_sub(bytes).expect("released more than was received");
                 }
             }
-            Output::Event(event) => self.nodes[n].events.push(event),
+            Output::Event(event) => {
+                if let Event::Revocations { list } = &event {
+                    assert_eq!(**list, self.nodes[n].disk.revocations, "a list is durable before it is in force");
+                }
+                self.nodes[n].events.push(event);
+            }
         }
     }
 
@@ -445,6 +458,11 @@ impl World {
 
     fn transmit(&mut self, n: usize, link: LinkId, frame: &[u8]) {
         let bytes = frame.len();
+        if let Ok(Frame::Revoked(part)) = Frame::decode(&frame[4..]) {
+            let part = RevocationPart::parse(part).unwrap();
+            let durable = self.nodes[n].disk.revocations.number_of(part.place());
+            assert!(part.number() <= durable, "a list is durable before it is passed on");
+        }
         self.nodes[n].wire_bytes += u64::try_from(bytes).unwrap();
         self.nodes[n].frames += 1;
         let delay = self.rng.random_range(50..500);
@@ -476,6 +494,9 @@ impl World {
                 }
                 if let Input::Committed { appends } = input {
                     self.flush(node, appends);
+                }
+                if let Input::RevocationsKept { part } = &input {
+                    self.nodes[node].disk.revocations.take(Arc::clone(part));
                 }
                 let gone = |link: &LinkId| !self.wires.contains_key(&(node, *link));
                 match &input {

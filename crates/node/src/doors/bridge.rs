@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::Mark;
-use crate::follow::Next;
+use crate::follow::{Follow, Next};
 use crate::handle::{NodeHandle, Pending};
 use crate::view::Message;
 
@@ -88,8 +88,7 @@ impl Bridge {
 
     /// Until the node stops.
     pub(crate) async fn run(self, ways: Vec<Way>) {
-        let mut coming = self.node.follow().await;
-        coming.forget_so_far();
+        let coming = self.node.follow().await;
         let this = Arc::new(self);
         let (mut tasks, mut exits) = (JoinSet::new(), Vec::new());
         for Way { name, end, gets_room, also } in ways {
@@ -99,9 +98,20 @@ impl Bridge {
                 exits.push(Exit { name, give, counters });
             }
         }
+        if exits.is_empty() {
+            // To follow costs work for each message.
+            drop(coming);
+            this.node.stopped().await;
+        } else {
+            this.send_what_comes(coming, &exits).await;
+        }
+    }
+
+    async fn send_what_comes(&self, mut coming: Follow, exits: &[Exit]) {
+        coming.forget_so_far();
         loop {
             match coming.next().await {
-                Next::Messages(messages) => this.send_out(&messages, &exits),
+                Next::Messages(messages) => self.send_out(&messages, exits),
                 Next::Missed(bundles) => {
                     tracing::warn!(bundles, "the doors are slower than the room; what they missed does not go out");
                     let bundles = usize::try_from(bundles).unwrap_or(usize::MAX);
@@ -126,6 +136,7 @@ impl Bridge {
             let body = body(&name, &message, self.node.0.max_message, &end.counters.cut);
             if !share.take(body.len()).await {
                 Counters::one(&end.counters.dropped_in);
+                Counters::one(&end.counters.over_share);
                 if !std::mem::replace(&mut told, true) {
                     tracing::warn!(
                         door = name,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use rumormill_doors::porch::MAX_INCOMING;
 use rumormill_doors::{DoorError, DoorKind, Porch, RoomEnd, Spec, SpecError};
@@ -14,6 +15,7 @@ use super::{Bridge, OpenDoor};
 use crate::control::{Crash, Desk};
 use crate::handle::NodeHandle;
 use crate::letters::{Kept, LettersDesk};
+use crate::lock;
 
 /// Checked settings of one door.
 enum Settings {
@@ -111,7 +113,7 @@ impl Bound {
                 tracing::info!(door = door.name, listen = %door.listen, "a door is open: what comes in is unverified");
             }
         }
-        let _ = node.0.doors.set(open);
+        lock(&node.0.doors).extend(open);
         let (closing, closed) = watch::channel(());
         let _ = node.0.doors_closed.set(closed);
         let node = node.clone();
@@ -158,7 +160,8 @@ impl Door {
         let gets_room = match self {
             Self::Classroom(door) => {
                 let (_, started) = watch::channel(Some(node.clone()));
-                tasks.spawn(door.run(porch, Desk::new(started, Crash::Refused)));
+                let desk = Desk::new(started, Crash::Refused, Arc::clone(&porch.counters));
+                tasks.spawn(door.run(porch, desk));
                 false
             }
             Self::PeerLine(door) => {

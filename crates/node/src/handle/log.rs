@@ -1,5 +1,6 @@
 //! Reading the log of a node.
 
+use rumormill_gossip::Engine;
 use rumormill_store::{OrderKey, StoreError};
 
 use super::NodeHandle;
@@ -37,7 +38,7 @@ impl NodeHandle {
     #[must_use]
     pub fn rules(&self) -> Rules {
         let hub = &self.0.hub;
-        Rules { limits: hub.with_engine(|engine| engine.limits().collect()), wall_us: hub.wall_us() }
+        Rules { limits: hub.with_engine(Engine::limits_now), wall_us: hub.wall_us() }
     }
 
     /// The next messages of the log after a place, at most `max` of them; fewer only at the end of the log.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::NodeHandle;
 use crate::doors::{DoorInfo, OpenDoor};
 use crate::link::neighbours::NeighbourInfo;
-use crate::logging;
 use crate::validity::seconds;
+use crate::{lock, logging};
 
 /// A link, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,7 +103,7 @@ impl NodeHandle {
     /// The open doors with their counters.
     #[must_use]
     pub fn doors(&self) -> Vec<DoorInfo> {
-        self.0.doors.get().into_iter().flatten().map(OpenDoor::info).collect()
+        lock(&self.0.doors).iter().map(OpenDoor::info).collect()
     }
 
     /// For each incarnation of a node, the last number that we have: what `certs revoke` cuts at. At most as many as a cut

@@ -98,6 +98,12 @@ impl Hub {
         } else {
             tracing::error!(%error, "the store failed: this node stops");
         }
+        self.store_failed(state, &error);
+        None
+    }
+
+    /// Whoever waits hears why, and the node stops.
+    pub(super) fn store_failed(&self, state: &mut State, error: &StoreError) {
         let why = SubmitError::StoreFailed { reason: error.to_string() };
         state.failure = Some(why.clone());
         for (_, waiting) in state.tickets.drain() {
@@ -106,7 +112,6 @@ impl Hub {
         }
         self.failed.store(true, Relaxed);
         self.stop();
-        None
     }
 
     /// The store takes no more. What it took before is told first, if the word was held back.

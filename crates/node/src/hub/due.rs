@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rumormill_gossip::Engine;
 use rumormill_store::{OrderKey, StoreError};
 use rumormill_wire::{Clock, Incarnation, NodeId, Origin, Seq};
 use tokio::sync::broadcast;
@@ -232,7 +233,7 @@ impl Hub {
     }
 
     fn read_due(&self, after: Option<OrderKey>, range: &Range) -> Result<Found, StoreError> {
-        let limits = self.with_engine(|engine| engine.limits().collect());
+        let limits = self.with_engine(Engine::limits_now);
         let rules = Rules { limits, wall_us: range.until.saturating_sub(AHEAD_US) };
         let entries = lock(&self.disk.pages()).page(after, TOGETHER)?;
         let mut found = Found { messages: Vec::new(), last: None, next: None, end: entries.len() < TOGETHER };

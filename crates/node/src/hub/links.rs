@@ -55,7 +55,7 @@ impl Hub {
     pub(crate) fn admit(&self, link: &Arc<Link>, older: Option<LinkId>, max_links: usize) -> Admission {
         let mut state = lock(&self.state);
         let (now, mut jobs) = (self.clock.now(), VecDeque::new());
-        if *self.stopping.borrow() || self.is_sealed() {
+        if *self.stopping.borrow() || self.was_told_all(&link.facts.peer) {
             return refused(ByeCode::LEAVING, "the node shuts down");
         }
         if let Some(left) = state.bans.remaining(&link.facts.peer, Instant::now()) {

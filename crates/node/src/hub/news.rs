@@ -60,10 +60,21 @@ impl Recent {
     fn keep(&mut self, news: Arc<News>) {
         self.bytes = self.bytes.saturating_add(news.bytes());
         self.kept.push_back(news);
-        while self.bytes > FOLLOW_BYTES || self.kept.len() > FOLLOW_NEWS {
-            let Some(oldest) = self.kept.pop_front() else { return };
-            self.bytes = self.bytes.saturating_sub(oldest.bytes());
+        while self.bytes > FOLLOW_BYTES {
+            self.forget_oldest();
         }
+    }
+
+    /// What every follower has read is not kept, but for the last: the slowest may be about to look at it.
+    fn trim(&mut self, waiting: usize) {
+        while self.kept.len() > waiting.saturating_add(1) {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some(oldest) = self.kept.pop_front() else { return };
+        self.bytes = self.bytes.saturating_sub(oldest.bytes());
     }
 }
 
@@ -85,6 +96,7 @@ impl Followers {
         recent.keep(news);
         // Whoever followed may have gone away.
         let _ = self.sender.send(told);
+        recent.trim(self.sender.len());
     }
 
     pub(super) fn subscribe(&self) -> broadcast::Receiver<Told> {
@@ -141,5 +153,23 @@ mod tests {
         assert_eq!(missed + seen.len(), 300);
         assert!(seen.len() > 100 && seen.len() < 128, "as many as fit: {}", seen.len());
         assert_eq!(seen.last(), Some(&299), "the newest");
+    }
+
+    #[tokio::test]
+    async fn what_all_have_read_is_not_kept() {
+        let followers = Followers::new();
+        let (mut a, mut b) = (followers.subscribe(), followers.subscribe());
+        for n in 0..100 {
+            followers.tell(News::Due(vec![message(n, 1_024)]));
+            let told = a.recv().await.unwrap();
+            assert!(told.get().is_some(), "the other has not read it");
+        }
+        assert_eq!(lock(&followers.recent).kept.len(), 100);
+        for _ in 0..100 {
+            assert!(b.recv().await.unwrap().get().is_some());
+        }
+        followers.tell(News::Due(vec![message(100, 1_024)]));
+        assert!(lock(&followers.recent).kept.len() <= 2);
+        assert!(a.recv().await.unwrap().get().is_some() && b.recv().await.unwrap().get().is_some());
     }
 }

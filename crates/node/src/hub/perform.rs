@@ -55,7 +55,7 @@ impl Hub {
             Output::CheckMember { link, node, evidence } => jobs.push_back(Job::Member { link, node, evidence }),
             Output::CheckProof { link, raw } => jobs.push_back(Job::Proof { link, raw }),
             Output::CheckRevocations { link, bytes } => jobs.push_back(Job::Revocations { link, bytes }),
-            Output::Keep(Keep::Revocations(part)) => self.keep_list(state, &part),
+            Output::Keep(Keep::Revocations(part)) => self.keep_list(state, part),
             Output::Keep(keep) => state.records.push(record(keep)),
             Output::Close { link, code, reason, ban_us } => self.close_link(state, link, code, reason, ban_us),
             Output::Event(event) => self.event(state, event),

@@ -133,7 +133,7 @@ impl Reading<'_> {
 /// Says which key letters to us are to be sealed to, unless the log says it already. Once more when we go on under a new
 /// incarnation: what was said under a wrong clock may not count for long.
 async fn publish(desk: LettersDesk) {
-    let (post, mut said) = (&desk.0, None);
+    let (post, mut said, mut refused) = (&desk.0, None, String::new());
     loop {
         let me = post.node.me();
         if said != Some(me) && post.is_known() {
@@ -142,7 +142,14 @@ async fn publish(desk: LettersDesk) {
             match post.node.0.hub.submit(MessageKind::KEY, "", post.seal.key_body().into()).await {
                 // The only other outcome is that the node stops.
                 Ok(receipt) => said = receipt.await.ok().and_then(Result::ok).map(|receipt| receipt.origin),
-                Err(why) => tracing::warn!(%why, "the key for letters could not be made known; trying again"),
+                Err(why) => {
+                    // Once for each reason: a full store stays full.
+                    let why = why.to_string();
+                    if why != refused {
+                        tracing::warn!(why, "the key for letters could not be made known; trying again");
+                        refused = why;
+                    }
+                }
             }
         }
         tokio::select! {

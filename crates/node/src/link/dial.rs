@@ -7,7 +7,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rumormill_transport::{Endpoint, Expect, Listener};
 use rumormill_wire::NodeId;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::ended::Ended;
 use super::greet::Greeting;
@@ -34,21 +34,21 @@ pub(crate) struct Linker {
 }
 
 /// Keeps a link with a neighbour until the node stops.
-pub(crate) async fn keep_linked(linker: Linker, neighbour: Neighbour) {
+pub(crate) async fn keep_linked(linker: Linker, neighbour: Neighbour, slot: Slot) {
     let mut stopping = linker.hub.stopping();
     tokio::select! {
         _ = stopping.wait_for(|stop| *stop) => {}
-        () = dial_again_and_again(&linker, &neighbour) => {}
+        () = dial_again_and_again(&linker, &neighbour, slot) => {}
     }
 }
 
-async fn dial_again_and_again(linker: &Linker, neighbour: &Neighbour) {
+async fn dial_again_and_again(linker: &Linker, neighbour: &Neighbour, slot: Slot) {
     let (hub, name) = (&linker.hub, neighbour.name.as_deref());
     let mut plan = Plan::new(neighbour.addr.ip());
     // Jitter needs no secret: neighbours that dial each other only must not do it in step.
     let [a, b, c, d, ..] = hub.checker.me.0;
     let mut rng = StdRng::seed_from_u64(u64::from(u32::from_be_bytes([a, b, c, d])) ^ hub.clock.now().0);
-    let slot = hub.neighbours.add(neighbour.clone());
+    let mut again = hub.neighbours.trying_again();
     let mut known: Option<NodeId> = None;
     let (mut said, mut duplicate) = (String::new(), false);
     loop {
@@ -59,10 +59,12 @@ async fn dial_again_and_again(linker: &Linker, neighbour: &Neighbour) {
         }
         if let Some(left) = hub.banned(name, known) {
             hub.neighbours.waits(slot, Ended::refused(BANNED), left);
-            wait(hub, name, known, left).await;
+            wait(hub, (name, known), left, None).await;
             continue;
         }
         hub.neighbours.dials(slot);
+        // What changes from here on is not in this try.
+        again.borrow_and_update();
         let (ended, lived) = dial(linker, neighbour, slot, &mut known).await;
         if lived >= LIVED {
             plan.worked();
@@ -81,7 +83,10 @@ async fn dial_again_and_again(linker: &Linker, neighbour: &Neighbour) {
             said.clone_from(&ended.reason);
         }
         hub.neighbours.failed(slot, ended, delay);
-        wait(hub, name, known, delay).await;
+        let sooner = (!hub.neighbours.is_left_alone(slot)).then_some(&mut again);
+        if wait(hub, (name, known), delay, sooner).await == Woken::Changed {
+            plan.changed();
+        }
     }
 }
 
@@ -109,14 +114,34 @@ async fn dial(linker: &Linker, neighbour: &Neighbour, slot: Slot, known: &mut Op
     }
 }
 
-/// Until it is time for the next try: sooner if the neighbour has a link by then, or something was changed here.
-async fn wait(hub: &Hub, name: Option<&str>, node: Option<NodeId>, delay: Duration) {
+/// Why a wait is over.
+#[derive(Debug, PartialEq, Eq)]
+enum Woken {
+    /// It is time, or there is a link.
+    Usual,
+    /// Something was changed here.
+    Changed,
+}
+
+/// Until it is time for the next try: sooner if the neighbour has a link by then, or something is changed here or was `again`
+/// during the last try.
+async fn wait(
+    hub: &Hub,
+    (name, node): (Option<&str>, Option<NodeId>),
+    delay: Duration,
+    again: Option<&mut watch::Receiver<u64>>,
+) -> Woken {
     let mut changed = hub.links_changed();
     let linked = async { while !hub.linked(name, node) && changed.changed().await.is_ok() {} };
+    let again = async {
+        let Some(again) = again else { return std::future::pending().await };
+        // The sender lives as long as the hub.
+        let _ = again.changed().await;
+    };
     tokio::select! {
-        () = tokio::time::sleep(delay) => {}
-        () = linked => {}
-        () = hub.neighbours.trying_again() => {}
+        () = tokio::time::sleep(delay) => Woken::Usual,
+        () = linked => Woken::Usual,
+        () = again => Woken::Changed,
     }
 }
 

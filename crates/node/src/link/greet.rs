@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rumormill_gossip::Timestamp;
 use rumormill_transport::{LinkError, LinkReader, LinkWriter};
 use rumormill_wire::native::{Bye, ByeCode, Frame, Hello, VERSION};
-use rumormill_wire::{Foreign, Incarnation, NetworkId, NodeId};
+use rumormill_wire::{Foreign, NetworkId, NodeId};
 
 use super::ended::Said;
 use super::{Direction, Link};
@@ -65,7 +65,6 @@ impl GreetError {
 #[derive(Debug, Clone)]
 pub(crate) struct Greeting {
     pub(crate) network: NetworkId,
-    pub(crate) incarnation: Incarnation,
     pub(crate) features: u32,
     pub(crate) name: String,
     /// How long a peer may take to say HELLO.
@@ -82,7 +81,6 @@ pub(crate) async fn exchange(
         min: VERSION,
         max: VERSION,
         network: greeting.network,
-        incarnation: greeting.incarnation,
         features: greeting.features,
         name: Foreign::new(&greeting.name),
         agent: Foreign::new(AGENT),
@@ -175,18 +173,10 @@ mod tests {
     #[test]
     fn a_hello_is_judged_by_network_and_version() {
         let network = NetworkId([7; 32]);
-        let (incarnation, deadline) = (Incarnation(1), Duration::ZERO);
-        let ours = Greeting { network, incarnation, features: 0, name: "a".into(), deadline };
+        let deadline = Duration::ZERO;
+        let ours = Greeting { network, features: 0, name: "a".into(), deadline };
         let hello = |min, max, network| {
-            let hello = Hello {
-                min,
-                max,
-                network,
-                incarnation: Incarnation(1),
-                features: 0xffff_fffe,
-                name: "b".into(),
-                agent: "".into(),
-            };
+            let hello = Hello { min, max, network, features: 0xffff_fffe, name: "b".into(), agent: "".into() };
             let mut out = Vec::new();
             Frame::Hello(hello).encode(&mut out).unwrap();
             Bytes::from(out.split_off(4))

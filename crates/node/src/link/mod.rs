@@ -76,6 +76,8 @@ pub(crate) struct Link {
     closed: watch::Sender<bool>,
     /// To be ended by us without a farewell, once all is written.
     cut: AtomicBool,
+    /// The peer ended it because it keeps another one with us: what it had not taken from this one by then, it did not take.
+    replaced: AtomicBool,
     heard_at: AtomicU64,
     pub(crate) bytes_in: AtomicU64,
     pub(crate) bytes_out: AtomicU64,
@@ -94,6 +96,7 @@ impl Link {
             released: Notify::new(),
             closed: watch::Sender::new(false),
             cut: AtomicBool::new(false),
+            replaced: AtomicBool::new(false),
             heard_at: AtomicU64::new(now.0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
@@ -161,6 +164,14 @@ impl Link {
 
     pub(crate) fn is_cut(&self) -> bool {
         self.cut.load(Relaxed)
+    }
+
+    pub(crate) fn set_replaced(&self) {
+        self.replaced.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.replaced.load(Relaxed)
     }
 
     /// Closes without a word.

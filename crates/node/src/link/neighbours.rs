@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rumormill_wire::{ForeignText, NodeId};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use super::ended::Ended;
 use crate::config::Neighbour;
@@ -42,13 +42,17 @@ struct State {
     tries: u64,
     last: Option<(Ended, Instant)>,
     next: Option<Instant>,
+    /// Tries that have ended without a link since the start. One that ended because another link is kept is none.
+    ended: u64,
+    /// It asked to be left alone for a time, or is banned here: it is not tried sooner.
+    alone: bool,
 }
 
 /// All of them.
 #[derive(Debug, Default)]
 pub(crate) struct Neighbours {
     all: Mutex<Vec<State>>,
-    again: Notify,
+    again: watch::Sender<u64>,
 }
 
 /// One of them.
@@ -58,7 +62,7 @@ pub(crate) struct Slot(usize);
 impl Neighbours {
     pub(crate) fn add(&self, neighbour: Neighbour) -> Slot {
         let mut all = lock(&self.all);
-        all.push(State { neighbour, node: None, tries: 0, last: None, next: None });
+        all.push(State { neighbour, node: None, tries: 0, last: None, next: None, ended: 0, alone: false });
         Slot(all.len().saturating_sub(1))
     }
 
@@ -84,6 +88,8 @@ impl Neighbours {
         self.with(slot, |state| {
             let now = Instant::now();
             state.tries = state.tries.saturating_add(1);
+            state.ended = state.ended.saturating_add(u64::from(!ended.duplicate));
+            state.alone = ended.retry_after() > Duration::ZERO;
             (state.last, state.next) = (Some((ended, now)), Some(now + next));
         });
     }
@@ -92,21 +98,41 @@ impl Neighbours {
     pub(crate) fn waits(&self, slot: Slot, why: Ended, next: Duration) {
         self.with(slot, |state| {
             let now = Instant::now();
+            state.alone = true;
             (state.last, state.next) = (Some((why, now)), Some(now + next));
         });
     }
 
     pub(crate) fn dials(&self, slot: Slot) {
-        self.with(slot, |state| state.next = None);
+        self.with(slot, |state| (state.next, state.alone) = (None, false));
     }
 
-    /// Something was changed here that may be why we were refused: all are tried at once.
+    /// Something was changed here that may be why we were refused: all are tried at once, but for those that asked to be left
+    /// alone. One that is being tried now is tried once more if that gives no link.
     pub(crate) fn try_again(&self) {
-        self.again.notify_waiters();
+        self.again.send_modify(|number| *number = number.wrapping_add(1));
     }
 
-    pub(crate) async fn trying_again(&self) {
-        self.again.notified().await;
+    /// Changes with each [`Neighbours::try_again`].
+    pub(crate) fn trying_again(&self) -> watch::Receiver<u64> {
+        self.again.subscribe()
+    }
+
+    /// Whether it is not to be tried before its time, whatever changes.
+    pub(crate) fn is_left_alone(&self, slot: Slot) -> bool {
+        lock(&self.all).get(slot.0).is_some_and(|state| state.alone)
+    }
+
+    /// How many tries have ended so far, for [`Neighbours::settled`].
+    pub(crate) fn ended(&self) -> Vec<u64> {
+        lock(&self.all).iter().map(|state| state.ended).collect()
+    }
+
+    /// Whether each of them is linked, has been tried to no avail since those tries had `ended`, or is not tried now.
+    pub(crate) fn settled(&self, ended: &[u64], linked: impl Fn(Option<&str>, Option<NodeId>) -> bool) -> bool {
+        let all = lock(&self.all);
+        let tried = |n: usize, state: &State| state.alone || ended.get(n).is_none_or(|before| state.ended > *before);
+        all.iter().enumerate().all(|(n, state)| tried(n, state) || linked(state.neighbour.name.as_deref(), state.node))
     }
 
     /// Those of which `linked` says no.
@@ -125,5 +151,62 @@ impl Neighbours {
                 next_s: next.map(|at| at.saturating_duration_since(now).as_secs()),
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rumormill_wire::native::{Bye, ByeCode};
+
+    use super::*;
+
+    fn two() -> (Neighbours, [Slot; 2]) {
+        let neighbours = Neighbours::default();
+        let slots = ["a", "b"].map(|name| {
+            neighbours.add(Neighbour { name: Some(name.to_owned()), addr: SocketAddr::from(([127, 0, 0, 1], 1)) })
+        });
+        (neighbours, slots)
+    }
+
+    const NONE: fn(Option<&str>, Option<NodeId>) -> bool = |_, _| false;
+
+    #[test]
+    fn one_that_is_not_there_is_settled_once_a_try_has_ended_and_one_that_is_linked_at_once() {
+        let (neighbours, [a, b]) = two();
+        neighbours.dials(a);
+        neighbours.failed(a, Ended::passing("refused"), Duration::ZERO);
+        let before = neighbours.ended();
+        let linked = |name: Option<&str>, _: Option<NodeId>| name == Some("b");
+        assert!(!neighbours.settled(&before, linked), "that try was before");
+        neighbours.dials(a);
+        assert!(!neighbours.settled(&before, linked), "it is on its way");
+        neighbours.failed(a, Ended::passing("refused"), Duration::ZERO);
+        assert!(neighbours.settled(&before, linked) && !neighbours.settled(&before, NONE));
+        neighbours.failed(b, Ended { duplicate: true, ..Ended::refused("kept") }, Duration::ZERO);
+        assert!(!neighbours.settled(&before, NONE), "another link with it is about to be up");
+        neighbours.waits(b, Ended::refused("banned"), Duration::ZERO);
+        assert!(neighbours.settled(&before, NONE), "it is not tried");
+        assert!(Neighbours::default().settled(&[], NONE), "there are none");
+    }
+
+    #[test]
+    fn who_asked_to_be_left_alone_is_until_it_is_tried_again() {
+        let (neighbours, [a, b]) = two();
+        let said = |retry_after_s| Ended::by(Bye { code: ByeCode::OVERLOAD, retry_after_s, reason: "full".into() });
+        neighbours.failed(a, said(300), Duration::ZERO);
+        neighbours.failed(b, said(0), Duration::ZERO);
+        assert!(neighbours.is_left_alone(a) && !neighbours.is_left_alone(b));
+        neighbours.dials(a);
+        assert!(!neighbours.is_left_alone(a));
+    }
+
+    #[test]
+    fn what_changes_during_a_try_is_not_lost() {
+        let (neighbours, _) = two();
+        let mut again = neighbours.trying_again();
+        neighbours.try_again();
+        assert!(again.has_changed().unwrap());
+        again.borrow_and_update();
+        assert!(!again.has_changed().unwrap());
     }
 }

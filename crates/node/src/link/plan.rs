@@ -50,6 +50,11 @@ impl Plan {
         delay.max(ended.retry_after().min(LONGEST_RETRY_AFTER))
     }
 
+    /// Something was changed here that may be why we were refused: what was refused before says little now.
+    pub(crate) const fn changed(&mut self) {
+        self.refused.reset();
+    }
+
     /// A link lived.
     pub(crate) fn worked(&mut self) {
         self.nobody.reset();
@@ -100,6 +105,17 @@ mod tests {
         let refused = Ended::refused("certificate from another CA");
         let hour = tries(&mut plan, &refused, now, Duration::from_secs(3_600));
         assert!((15..=40).contains(&hour), "today it was some 7,200: {hour}");
+    }
+
+    #[test]
+    fn after_a_change_here_a_refusal_is_tried_as_soon_as_the_first_one() {
+        let (mut plan, now) = (Plan::new(LOOPBACK), Instant::now());
+        let refused = Ended::refused("certificate expired");
+        tries(&mut plan, &refused, now, Duration::from_secs(3_600));
+        let mut rng = StdRng::seed_from_u64(1);
+        assert!(plan.next(&refused, now, &mut rng) > Duration::from_secs(60));
+        plan.changed();
+        assert!(plan.next(&refused, now, &mut rng) <= LOOPBACK_REFUSED);
     }
 
     #[test]

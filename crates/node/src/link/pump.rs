@@ -36,8 +36,8 @@ pub(crate) async fn run(
     seat: Option<Seat>,
 ) -> Result<Ended, GreetError> {
     let Opened { mut reader, mut writer, peer, ours_until } = opened;
-    if hub.is_sealed() {
-        // The process is about to end; a refusal would be a farewell.
+    if hub.was_told_all(&peer.node()) {
+        // The process is about to end, and a refusal would be a farewell.
         std::future::pending::<()>().await;
     }
     if let Some(left) = hub.banned_s(&peer.node()) {
@@ -172,6 +172,9 @@ fn take(hub: &Hub, link: &Link, frame: Bytes) -> Option<Ended> {
         Some(kind::PONG) if Frame::decode(&frame).is_ok() => {}
         Some(kind::BYE) => {
             if let Ok(Frame::Bye(bye)) = Frame::decode(&frame) {
+                if bye.code == ByeCode::DUPLICATE {
+                    link.set_replaced();
+                }
                 return Some(Ended::by(bye));
             }
             let _ = hub.drive(Input::Frame { link: link.id, bytes: frame });

@@ -5,8 +5,12 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use rumormill_node::config::{IdentitySource, Neighbour};
+use rumormill_node::config::{Durability, IdentitySource, Neighbour, StoreKind};
 use rumormill_node::{NodeConfig, NodeHandle, start};
+use rumormill_transport::endpoint::EndpointConfig;
+use rumormill_transport::gate::GateLimits;
+use rumormill_transport::link::LinkLimits;
+use rumormill_transport::{Endpoint, LocalCa, Trust};
 use rumormill_wire::native::MessageKind;
 use tempfile::TempDir;
 
@@ -30,6 +34,33 @@ impl Net {
         config
     }
 
+    /// The same with a store on disk.
+    pub fn on_disk(&self, name: &str, neighbours: &[(&str, SocketAddr)]) -> NodeConfig {
+        let mut config = self.config(name, neighbours);
+        config.store = StoreKind::Sqlite;
+        config.durability = Durability::Normal;
+        config.state = Some(self.dir.path().join(format!("state-{name}")));
+        config
+    }
+
+    pub fn ca(&self) -> LocalCa {
+        LocalCa::open_or_create(&self.dir.path().join("home")).unwrap()
+    }
+
+    /// A member that says what it likes.
+    pub fn endpoint(&self, name: &str) -> Endpoint {
+        let ca = self.ca();
+        let config = EndpointConfig {
+            identity: ca.open_or_issue(name).unwrap(),
+            trust: Trust::from_ca(ca.certificate()).unwrap(),
+            loopback_only: true,
+            post_quantum: false,
+            gate: GateLimits::default(),
+            link: LinkLimits::default(),
+        };
+        Endpoint::new(config).unwrap()
+    }
+
     pub async fn start(&self, name: &str, neighbours: &[(&str, SocketAddr)]) -> NodeHandle {
         start(self.config(name, neighbours)).await.unwrap()
     }
@@ -37,6 +68,12 @@ impl Net {
 
 pub async fn say(node: &NodeHandle, text: &str) {
     node.submit(MessageKind::CHAT, "", text.to_owned()).await.unwrap().await.unwrap();
+}
+
+/// Waits until a node has stopped by itself, and sees that it says so.
+pub async fn until_failed(node: &NodeHandle) {
+    tokio::time::timeout(2 * PATIENCE, node.stopped()).await.unwrap();
+    until("it says that it failed", async || node.has_failed()).await;
 }
 
 /// Waits until it holds; fails after a deadline.

@@ -25,7 +25,9 @@ use crate::merge::Merge;
 use crate::row::Facts;
 use crate::types::{Damage, Durability, Reader, Record, Recovered, Store, bound};
 use lock::Lock;
+pub use open::LOG_BYTES;
 use open::Opened;
+use size::LogBound;
 use tables::{INSERT, insert_row, new_origin};
 
 /// A name beside the store's.
@@ -51,6 +53,7 @@ pub struct SqliteStore {
     db: Connection,
     lock: Lock,
     max_bytes: u64,
+    log: LogBound,
     heads: BTreeMap<Origin, Head>,
     /// What was found on opening, until it is told or something is committed: it may be large, and it grows old.
     recovered: Option<Recovered>,
@@ -70,7 +73,7 @@ impl SqliteStore {
     /// It is in use, not ours, too new, or cannot be made.
     pub fn open(path: &Path, durability: Durability, max_bytes: u64) -> Result<Self, StoreError> {
         let Opened { db, lock, recovered, heads } = open::open(path, durability).map_err(|why| why.at(path))?;
-        size::hold_log(&db, max_bytes).map_err(|why| why.at(path))?;
+        let log = size::hold_log(&db, max_bytes).map_err(|why| why.at(path))?;
         for damage in &recovered.damage {
             tracing::warn!(target: "rumormill::store", "{damage}");
         }
@@ -79,6 +82,7 @@ impl SqliteStore {
             db,
             lock,
             max_bytes,
+            log,
             heads,
             damage: recovered.damage.clone(),
             clean: recovered.clean,
@@ -93,6 +97,7 @@ impl SqliteStore {
         if self.closed {
             return Err(StoreError::Closed);
         }
+        self.log.keep(&self.db, &self.path)?;
         if self.try_write(batch)? {
             return Ok(());
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use rumormill_wire::Origin;
 use rusqlite::{Connection, OpenFlags};
@@ -15,8 +16,13 @@ use crate::types::{Damage, Durability, Recovered};
 
 /// Pages that the log may hold before they go to the main file, 16 MiB: with 4 MiB small commits take twice as long.
 pub(super) const LOG_PAGES: u32 = 2_048;
-/// Bytes that the log's file keeps when it begins anew.
-pub(super) const LOG_BYTES: u32 = 32 * 1024 * 1024;
+/// Bytes that the log's file may have; it keeps them when it begins anew. SQLite begins it anew only in a moment without readers, so
+/// before a group finds it longer the writer waits for such a moment: it is longer by one group at most.
+pub const LOG_BYTES: u64 = 20 * 1024 * 1024;
+/// How long the writer waits for readers that are at work. None of ours takes as long: they wait for nobody while they read.
+const LOG_WAIT: Duration = Duration::from_secs(5);
+/// How often it looks meanwhile: a reader is done within milliseconds, and SQLite's own pauses grow.
+const LOOK: Duration = Duration::from_micros(200);
 /// The writer's page cache, in KiB: a group of the writer's fits.
 const WRITER_CACHE_KIB: i32 = 2_048;
 /// A reader's page cache, in KiB.
@@ -112,7 +118,8 @@ pub(super) fn connect(path: &Path, durability: Durability) -> Result<Connection,
     let _: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     db.pragma_update(None, "synchronous", if durability == Durability::Full { "FULL" } else { "NORMAL" })?;
     db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
-    db.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
+    db.pragma_update(None, "journal_size_limit", i64::try_from(LOG_BYTES).unwrap_or(i64::MAX))?;
+    db.busy_handler(Some(wait_for_readers))?;
     db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     if fresh {
@@ -154,6 +161,17 @@ pub(super) fn connect_reader(path: &Path) -> Result<Connection, StoreError> {
 /// Brings the log into the main file and empties it, as far as readers let it.
 pub(super) fn checkpoint(db: &Connection) -> Result<(), StoreError> {
     Ok(db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+}
+
+/// Whether to look once more.
+fn wait_for_readers(looked: i32) -> bool {
+    std::thread::sleep(LOOK);
+    LOOK.saturating_mul(u32::try_from(looked).unwrap_or(0)) < LOG_WAIT
+}
+
+/// Brings the log into the main file, so that the next group begins it anew. False if readers did not let it.
+pub(super) fn begin_log_anew(db: &Connection) -> Result<bool, StoreError> {
+    Ok(db.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, i64>(0))? == 0)
 }
 
 #[cfg(test)]

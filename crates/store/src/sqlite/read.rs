@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::check::blob;
 use super::tables::{clock_of_sql, clock_to_sql, origin_of_sql, origin_to_sql, seq_to_sql};
 use crate::error::StoreError;
-use crate::merge::{AHEAD, Merge, Opened, Place, Source};
+use crate::merge::{AHEAD, Each, Merge, Opened, Place, Source};
 use crate::row::Facts;
 use crate::types::{BundleRow, Entry, OrderKey, Reader};
 
@@ -23,6 +23,7 @@ const RANGE: &str = "
 const AFTER: &str = "
     SELECT first_clock, id, received, seal, data FROM bundles
     WHERE (first_clock, id) > (?1, ?2) ORDER BY first_clock, id LIMIT ?3";
+const AGAIN: &str = "SELECT first_clock, id, received, seal, data FROM bundles WHERE id = ?1";
 const SPANNING: &str = "
     SELECT first_clock, id, received, seal, data FROM bundles WHERE first_clock <= ?1 AND last_clock >= ?1";
 const LATE: &str = "
@@ -130,14 +131,13 @@ impl Rows<'_> {
         }
     }
 
-    fn query(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Opened>, StoreError> {
+    fn query(&self, sql: &str, params: impl rusqlite::Params, each: Each<'_>) -> Result<(), StoreError> {
         let mut statement = self.0.prepare_cached(sql)?;
         let mut rows = statement.query(params)?;
-        let mut out = Vec::new();
         while let Some(row) = rows.next()? {
-            out.push(self.opened(row)?);
+            each(self.opened(row)?)?;
         }
-        Ok(out)
+        Ok(())
     }
 }
 
@@ -153,15 +153,29 @@ impl Source for Rows<'_> {
 
     fn after(&mut self, place: Option<Place>) -> Result<Vec<Opened>, StoreError> {
         let (clock, id) = place.map_or((i64::MIN, -1), |(clock, id)| (clock_to_sql(clock), row_id(id)));
-        self.query(AFTER, params![clock, id, i64::try_from(AHEAD).unwrap_or(1)])
+        let mut out = Vec::new();
+        self.query(AFTER, params![clock, id, i64::try_from(AHEAD).unwrap_or(1)], &mut |opened| {
+            out.push(opened);
+            Ok(())
+        })?;
+        Ok(out)
     }
 
-    fn spanning(&mut self, clock: Clock) -> Result<Vec<Opened>, StoreError> {
-        self.query(SPANNING, [clock_to_sql(clock)])
+    fn again(&mut self, place: Place) -> Result<Opened, StoreError> {
+        let mut found = None;
+        self.query(AGAIN, [row_id(place.1)], &mut |opened| {
+            found = Some(opened);
+            Ok(())
+        })?;
+        found.ok_or_else(|| super::aside::damaged("a bundle is not there any more"))
     }
 
-    fn late(&mut self, behind: u64, until: Place, clock: Clock) -> Result<Vec<Opened>, StoreError> {
+    fn spanning(&mut self, clock: Clock, each: Each<'_>) -> Result<(), StoreError> {
+        self.query(SPANNING, [clock_to_sql(clock)], each)
+    }
+
+    fn late(&mut self, behind: u64, until: Place, clock: Clock, each: Each<'_>) -> Result<(), StoreError> {
         let (until_clock, until_id) = (clock_to_sql(until.0), row_id(until.1));
-        self.query(LATE, params![row_id(behind), until_clock, until_id, clock_to_sql(clock)])
+        self.query(LATE, params![row_id(behind), until_clock, until_id, clock_to_sql(clock)], each)
     }
 }

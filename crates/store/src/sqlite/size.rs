@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::beside;
-use super::open::{LOG_BYTES, LOG_PAGES};
+use super::open::{LOG_BYTES, LOG_PAGES, begin_log_anew};
 use super::tables::PAGE;
 use crate::error::StoreError;
 
@@ -16,19 +16,89 @@ const LOG_SHARE: u64 = 8;
 pub(super) fn used(db: &Connection, path: &Path) -> Result<u64, StoreError> {
     let pages: i64 = db.prepare_cached("PRAGMA page_count")?.query_row([], |row| row.get(0))?;
     let file = u64::try_from(pages).unwrap_or(0).saturating_mul(u64::from(PAGE));
-    let log = std::fs::metadata(beside(path, "-wal")).map_or(0, |about| about.len());
-    Ok(file.saturating_add(log))
+    Ok(file.saturating_add(log(path)))
 }
 
-/// Keeps the log to its share of a small bound.
-pub(super) fn hold_log(db: &Connection, max_bytes: u64) -> Result<(), StoreError> {
+/// Bytes of the log's file.
+fn log(path: &Path) -> u64 {
+    std::fs::metadata(beside(path, "-wal")).map_or(0, |about| about.len())
+}
+
+/// How long the log's file may be.
+#[derive(Debug)]
+pub(super) struct LogBound {
+    most: u64,
+    /// Where it is waited for next: beyond the bound once readers did not let it begin anew, so that one that stays costs one
+    /// wait for each `most`, and not each group one.
+    next: u64,
+}
+
+impl LogBound {
+    pub(super) const fn new(most: u64) -> Self {
+        Self { most, next: most }
+    }
+
+    /// Before a group: a log that is too long is brought into the main file, and the group begins it anew.
+    pub(super) fn keep(&mut self, db: &Connection, path: &Path) -> Result<(), StoreError> {
+        let bytes = log(path);
+        if bytes <= self.most {
+            self.next = self.most;
+        }
+        if bytes > self.next && !begin_log_anew(db)? {
+            self.next = bytes.saturating_add(self.most);
+            tracing::warn!(target: "rumormill::store", bytes, "a reader keeps the store's log from beginning anew: it grows");
+        }
+        Ok(())
+    }
+}
+
+/// Keeps the log to its share of a small bound, and says how long it may be.
+pub(super) fn hold_log(db: &Connection, max_bytes: u64) -> Result<LogBound, StoreError> {
     if max_bytes == 0 {
-        return Ok(());
+        return Ok(LogBound::new(LOG_BYTES));
     }
     let share = max_bytes / LOG_SHARE;
     let pages = (share / u64::from(PAGE)).clamp(8, u64::from(LOG_PAGES));
     db.pragma_update(None, "wal_autocheckpoint", i64::try_from(pages).unwrap_or(i64::MAX))?;
-    let bytes = share.min(u64::from(LOG_BYTES));
+    let bytes = share.min(LOG_BYTES);
     db.pragma_update(None, "journal_size_limit", i64::try_from(bytes).unwrap_or(i64::MAX))?;
-    Ok(())
+    Ok(LogBound::new(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::sqlite::SqliteStore;
+    use crate::types::{Durability, Record, Store};
+
+    #[test]
+    fn a_reader_that_stays_costs_one_wait_for_each_bound_and_the_log_begins_anew_behind_it() {
+        const MOST: u64 = 128 * 1024;
+        const GROUP: usize = 32 * 1024;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.db");
+        let mut store = SqliteStore::open(&path, Durability::Normal, MOST * LOG_SHARE).unwrap();
+        store.db.busy_timeout(Duration::from_millis(20)).unwrap();
+        let commit = |store: &mut SqliteStore, n: u8| {
+            store.commit(&[Record::Meta { key: "k".into(), value: Bytes::from(vec![n; GROUP]) }]).unwrap();
+            (log(&path), store.log.next)
+        };
+        commit(&mut store, 0);
+        let stays = Connection::open(&path).unwrap();
+        let moment = stays.unchecked_transaction().unwrap();
+        moment.query_row("SELECT count(*) FROM kept", [], |row| row.get::<_, i64>(0)).unwrap();
+        let grown: Vec<_> = (1..24).map(|n| commit(&mut store, n)).collect();
+        let waits = grown.windows(2).filter(|pair| pair[0].1 != pair[1].1).count();
+        let (longest, _) = *grown.last().unwrap();
+        assert!(longest > 4 * MOST, "{longest}");
+        assert!((2..=8).contains(&waits), "{waits} waits in {grown:?}");
+        moment.finish().unwrap();
+        let after: Vec<_> = (30..50).map(|n| commit(&mut store, n)).collect();
+        let (bytes, next) = *after.last().unwrap();
+        assert!(bytes <= MOST + 2 * GROUP as u64 && next == MOST, "{after:?}");
+    }
 }

@@ -136,7 +136,6 @@ fn lengthy_frames() -> Seeds {
         min: 1,
         max: 2,
         network: NetworkId([2; 32]),
-        incarnation: Incarnation(1_700_000_000),
         features: Hello::MONGERS,
         name: "anna".into(),
         agent: "rumormill/0.1.0".into(),

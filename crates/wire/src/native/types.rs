@@ -1,7 +1,7 @@
 //! The values that frames carry (docs/protocol.md, F, B and S). Borrowed from the input, unchecked beyond their form.
 
 use super::{Buckets, Revisions, Status};
-use crate::{Clock, Digest, Foreign, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
+use crate::{Clock, Digest, Foreign, NetworkId, NodeId, Origin, Seq, Signature};
 
 /// One frame, decoded. What it borrows lives in the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +45,6 @@ pub struct Hello<'a> {
     pub max: u16,
     /// The sender's network.
     pub network: NetworkId,
-    /// The incarnation the sender writes under now.
-    pub incarnation: Incarnation,
     /// Hints; see [`Hello::MONGERS`].
     pub features: u32,
     /// The sender's name.

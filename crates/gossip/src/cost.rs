@@ -1,0 +1,48 @@
+//! What it costs to keep a bundle: its bytes, and what the store needs besides to find it again (docs/protocol.md, P-G1).
+
+/// Bytes of a page of the store.
+pub const PAGE: usize = 8_192;
+/// What a bundle's row takes besides its bytes. Measured.
+pub const ROW: usize = 72;
+/// What its entries in two indexes take, whose pages are two thirds full. Measured.
+pub const ENTRIES: usize = 72;
+
+/// What a bundle of so many bytes is charged with: its entries, and the part of pages that a row of its size takes. One that no
+/// other of its size fits beside has its page for itself.
+#[must_use]
+pub const fn kept(len: usize) -> usize {
+    let row = len.saturating_add(ROW);
+    let rest = row % PAGE;
+    let shared = match PAGE.checked_div(rest) {
+        Some(fit) => match PAGE.checked_div(fit) {
+            Some(share) => share,
+            None => PAGE,
+        },
+        None => 0,
+    };
+    row.saturating_sub(rest).saturating_add(shared).saturating_add(ENTRIES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_costs_its_bytes_its_row_its_entries_and_what_of_a_page_nobody_else_can_use() {
+        for (len, pages) in [
+            (157, 8_192 / 35),
+            (1_000, 8_192 / 7),
+            (2_700, 8_192 / 2),
+            (4_100, PAGE),
+            (PAGE - ROW, PAGE),
+            (PAGE, PAGE + 8_192 / 113),
+            (62_096, 8 * PAGE),
+        ] {
+            assert_eq!(kept(len), pages + ENTRIES, "{len}");
+        }
+        let own = |len: usize| len + ROW + ENTRIES;
+        assert!((0..70_000).all(|len| kept(len) >= own(len) && kept(len) <= 2 * own(len)));
+        assert!((0..70_000).all(|len| kept(len) <= kept(len + 1)), "less is never dearer");
+        assert!(kept(usize::MAX) > usize::MAX - PAGE);
+    }
+}
