@@ -7,7 +7,7 @@ mod nodes;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use nodes::{Net, rumormill, until};
 
@@ -145,6 +145,30 @@ fn a_key_of_another_user_is_not_certified() {
     chown(out.join("key.pem"), Some(61_234), None).unwrap();
     let done = certs(&net, &["issue", "alice", "--out"], &[&out]);
     assert!(done.status.code() == Some(1) && said(&done).contains("another user"), "{}", said(&done));
+}
+
+#[test]
+fn a_fifo_in_a_file_s_place_is_said_and_waited_for_by_nobody() {
+    let net = Net::new();
+    let mut alice = net.start("alice", &[]);
+    alice.send("one");
+    assert_eq!(alice.term(), Some(0));
+    for name in ["log.mark", "log.db-wal", "log.db-lock", "letters.jsonl"] {
+        let file = alice.state.join(name);
+        let aside = fs::rename(&file, alice.state.with_extension("aside"));
+        assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+        alice.spawn();
+        let mut child = alice.child.take().unwrap();
+        until("it does not start", || child.try_wait().unwrap().is_some());
+        assert_eq!(child.wait().unwrap().code(), Some(1));
+        alice.says(&format!("{name} is no regular file; take it away"));
+        fs::remove_file(&file).unwrap();
+        if aside.is_ok() {
+            fs::rename(alice.state.with_extension("aside"), &file).unwrap();
+        }
+    }
+    alice.start();
+    assert_eq!(alice.texts(), ["one"]);
 }
 
 #[test]
