@@ -167,10 +167,10 @@ pub mod fuzz;
 
 pub use bundle::{Invalid, RawBundle, Signer, VerifiedBundle, verify, verify_header};
 pub use config::{Dissemination, EngineConfig, Recovered, RecoveredChain};
+pub use engine::Engine;
 #[cfg(feature = "fuzz")]
 pub use engine::measure;
-pub use engine::{Engine, Reject};
-pub use io::{CheckId, Event, Input, Keep, LinkId, Output, Ticket, Timestamp};
+pub use io::{CheckId, Event, Input, Keep, LinkId, Output, Reject, Ticket, Timestamp};
 pub use proof::{RawProof, VerifiedProof, verify_proof};
 pub use revocation::Revocations;
 pub use stats::{LinkStats, Stats, Why};

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use rumormill_wire::NodeId;
 use rumormill_wire::native::{ByeCode, Frame};
 
-use super::{BAN_US, Engine, Reject};
-use crate::io::{Event, LinkId, Output};
+use super::{BAN_US, Engine};
+use crate::io::{Event, LinkId, Output, Reject};
 use crate::link::Link;
 use crate::spread;
 use crate::stats::bump;

@@ -1,6 +1,9 @@
 //! The engine: the small machines joined.
 
+mod accounts;
 mod allowance;
+mod answers;
+mod due;
 mod feed;
 mod given;
 #[cfg(feature = "fuzz")]
@@ -18,6 +21,8 @@ mod held;
 
 mod own;
 
+mod recovery;
+
 mod pass;
 
 mod revoked;
@@ -30,17 +35,18 @@ mod spreading;
 
 mod status;
 
+mod suspect;
+
 mod verdict;
 
 #[cfg(feature = "fuzz")]
-pub(crate) use allowance::MIN_ORIGINS;
+pub(crate) use accounts::MIN_ORIGINS;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use rand::{Rng, RngExt};
-use rumormill_wire::native::InvalidMessage;
 use rumormill_wire::{Clock, NodeId, Origin, Seq};
 
 use crate::author::Author;
@@ -52,7 +58,7 @@ use crate::claims::Claims;
 use crate::clock::{HybridClock, MAX_FOLLOW_US};
 use crate::config::{EngineConfig, Recovered};
 use crate::greed::Greed;
-use crate::io::{Event, Input, Keep, LinkId, Output, Timestamp};
+use crate::io::{Event, Input, Keep, LinkId, Output, Reject, Timestamp};
 use crate::links::Links;
 use crate::pacer::Pacer;
 use crate::passing::Passing;
@@ -68,29 +74,6 @@ const BAN_US: u64 = 60_000_000;
 /// A difference older than this means "not in sync" (docs/protocol.md, S).
 const SYNC_AGE_US: u64 = 2_000_000;
 
-/// Why an input was not taken. Nothing changed then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Reject {
-    /// The driver's fault: it named a link that is not up.
-    #[error("no such link")]
-    UnknownLink,
-    /// The driver's fault: time went back.
-    #[error("time went back")]
-    TimeWentBack,
-    /// The caller's fault: this can be no message.
-    #[error("not a message: {0}")]
-    Invalid(InvalidMessage),
-    /// Nobody's fault: too many messages of ours wait; try again when some are durable.
-    #[error("too many messages wait to be written; try again")]
-    Busy,
-    /// The store takes no more.
-    #[error("the store is full: this node keeps no more messages; start it with a larger store-max")]
-    StoreFull,
-    /// The network took this node's certificate back.
-    #[error("this node's certificate is revoked: no other node would take its messages")]
-    Revoked,
-}
-
 /// The protocol of one node.
 ///
 /// The driver's contract and a run loop stand in front of the [crate].
@@ -103,8 +86,8 @@ pub struct Engine {
     clock: HybridClock,
     chains: Chains,
     members: BTreeMap<NodeId, Bytes>,
-    accounts: allowance::Accounts,
-    answers: BTreeMap<NodeId, share::Answers>,
+    accounts: accounts::Accounts,
+    answers: BTreeMap<NodeId, answers::Answers>,
     kept_bytes: u64,
     /// All that became new here since the start, in bytes, as it counts for each link.
     new_bytes: u64,
@@ -126,8 +109,8 @@ pub struct Engine {
     store_full: bool,
     uncommitted: Uncommitted,
     passing: Passing,
-    recovery: own::Recovery,
-    suspects: BTreeMap<Origin, forks::Suspect>,
+    recovery: recovery::Recovery,
+    suspects: BTreeMap<Origin, suspect::Suspect>,
     looking_up: BTreeSet<(Origin, Seq)>,
     unfound: BTreeSet<Origin>,
     early_proofs: Vec<(LinkId, rumormill_wire::native::Proof)>,
@@ -149,7 +132,7 @@ impl Engine {
             chains: Chains::default(),
             member_bytes: members.values().map(Bytes::len).fold(0, usize::saturating_add),
             members,
-            accounts: allowance::Accounts::default(),
+            accounts: accounts::Accounts::default(),
             answers: BTreeMap::new(),
             kept_bytes: recovered.bytes,
             new_bytes: 0,
@@ -172,7 +155,7 @@ impl Engine {
             store_full: false,
             uncommitted: Uncommitted::default(),
             passing: Passing::new(config.cache_bytes),
-            recovery: own::Recovery::default(),
+            recovery: recovery::Recovery::default(),
             suspects: BTreeMap::new(),
             looking_up: BTreeSet::new(),
             unfound: BTreeSet::new(),

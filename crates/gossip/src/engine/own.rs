@@ -4,32 +4,15 @@ use bytes::Bytes;
 use rumormill_wire::native::{MessageKind, StatusEntry};
 use rumormill_wire::{Digest, Incarnation, Origin, Seq};
 
+use super::Engine;
 use super::timer::Timer;
-use super::{Engine, Reject};
 use crate::author::NotTaken;
 use crate::chain::Chain;
-use crate::io::{Event, LinkId, Ticket};
+use crate::io::{Event, LinkId, Reject, Ticket};
 use crate::stats::bump;
 
 /// A claimed incarnation later than this after our wall clock is not believed, in seconds.
 const MAX_INCARNATION_AHEAD_S: u64 = 86_400;
-
-/// Before its first append a node asks its neighbours what they have of its own chain.
-#[derive(Debug, Default)]
-pub(super) struct Recovery {
-    over: bool,
-    started: bool,
-    neighbours: usize,
-    answered: usize,
-    ahead: bool,
-    highest: u64,
-}
-
-impl Recovery {
-    pub(super) const fn is_over(&self) -> bool {
-        self.over
-    }
-}
 
 impl Engine {
     pub(super) fn start(&mut self, neighbours: usize) {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use rumormill_wire::native::{EntryState, StatusEntry};
 use rumormill_wire::{Digest, Origin, Seq};
 
-use super::{Engine, Reject};
+use super::Engine;
 use crate::bundle::{RawBundle, VerifiedBundle};
 use crate::checks::Sender;
-use crate::io::{Event, LinkId};
+use crate::io::{Event, LinkId, Reject};
 use crate::link::MAX_INTRODUCED;
 use crate::passing::Head;
 use crate::stats::{Why, bump};

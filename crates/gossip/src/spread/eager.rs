@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::{Input, Output};
+use super::io::{Input, Output};
 use crate::io::LinkId;
 
 /// The machine.

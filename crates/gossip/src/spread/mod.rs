@@ -5,72 +5,19 @@
 //! for whoever does what it says. What it leaves out, or what is lost, the comparisons find.
 
 mod eager;
+mod io;
 mod mongering;
 
 use rand::Rng;
-use rumormill_wire::{Origin, Seq};
+use rumormill_wire::Origin;
 
+pub use self::io::{Input, Output};
 pub use mongering::MAX_ROUND_ORIGINS;
 
 use self::eager::Eager;
 use self::mongering::Mongering;
 use crate::config::{Dissemination, EngineConfig};
 use crate::io::{LinkId, Timestamp};
-
-/// What the machine is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
-    /// An origin has something new.
-    Fresh {
-        /// Whose.
-        origin: Origin,
-        /// From which number on.
-        first: Seq,
-        /// The links that it came from; none for our own.
-        from: Vec<LinkId>,
-    },
-    /// A link brought what was here already. Neither of the two ways here acts on it; one that prunes links does.
-    Duplicate {
-        /// Which link.
-        link: LinkId,
-        /// Whose messages.
-        origin: Origin,
-    },
-    /// A STATUS came.
-    Status {
-        /// From where.
-        link: LinkId,
-        /// Nothing of what it names is missing there.
-        in_sync: bool,
-    },
-    /// A neighbour is there.
-    LinkUp(LinkId),
-    /// A neighbour is gone.
-    LinkDown(LinkId),
-    /// Time passed.
-    Timeout,
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Output {
-    /// Give this neighbour what is new, unless it has it.
-    Give {
-        /// Whom.
-        link: LinkId,
-        /// Whose.
-        origin: Origin,
-        /// From which number on.
-        first: Seq,
-    },
-    /// Bring this neighbour up to date on an origin, and ask for a STATUS at the end.
-    Monger {
-        /// Whom.
-        link: LinkId,
-        /// On what.
-        origin: Origin,
-    },
-}
 
 /// The ways to spread.
 #[derive(Debug)]

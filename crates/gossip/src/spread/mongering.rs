@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use rand::{Rng, RngExt};
 use rumormill_wire::Origin;
 
-use super::{Input, Output};
+use super::io::{Input, Output};
 use crate::io::{LinkId, Timestamp};
 use crate::picker::Picker;
 use crate::timers::Timers;
