@@ -5,6 +5,7 @@ mod credentials;
 pub(crate) mod error;
 mod limits;
 
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -43,8 +44,13 @@ const BIND_PATIENCE: Duration = Duration::from_secs(2);
 /// # Errors
 /// Names the setting, file or address and what is wrong with it.
 pub async fn start(config: NodeConfig) -> Result<NodeHandle, StartError> {
+    start_on(config, None).await
+}
+
+/// As [`start()`], with a socket that listens already on `config.listen`: whoever dials meanwhile waits instead of being refused.
+pub(crate) async fn start_on(config: NodeConfig, socket: Option<TcpListener>) -> Result<NodeHandle, StartError> {
     let (config, credentials) = blocking(move || Credentials::load(&config).map(|loaded| (config, loaded))).await?;
-    start_with(config, credentials).await
+    start_with_all(config, credentials, socket).await
 }
 
 async fn blocking<T: Send + 'static>(
@@ -59,6 +65,14 @@ async fn blocking<T: Send + 'static>(
 /// # Errors
 /// As [`start()`].
 pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<NodeHandle, StartError> {
+    start_with_all(config, credentials, None).await
+}
+
+async fn start_with_all(
+    config: NodeConfig,
+    credentials: Credentials,
+    socket: Option<TcpListener>,
+) -> Result<NodeHandle, StartError> {
     let Credentials { identity, trust, loopback_only, home, files } = credentials;
     let me = Origin { node: identity.node(), incarnation: Incarnation(0) };
     let (mut gate, link) = (gate_limits(&config), link_limits(&config));
@@ -67,7 +81,10 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
         Endpoint::new(EndpointConfig { identity, trust, loopback_only, gate, link, post_quantum: config.post_quantum })
             .map_err(|why| StartError::Tls(why.to_string()))?;
     // The address is taken first: if another node has it, nothing else is touched.
-    let listener = bind(&endpoint, &config).await?;
+    let listener = match socket {
+        Some(socket) => endpoint.listen(listening(socket).map_err(StartError::io("listen on", config.listen))?),
+        None => bind(&endpoint, &config).await?,
+    };
     let local_addr = listener.local_addr();
     let doors = doors::Bound::bind(&config.doors, config.state.as_deref()).await?;
     let mut opened = blocking({
@@ -190,6 +207,11 @@ fn learn_names(hub: &Arc<Hub>, members: Vec<(NodeId, Bytes)>) {
 }
 
 /// Another life of this node may be just about to end: its address is tried for again for a while.
+fn listening(socket: TcpListener) -> std::io::Result<tokio::net::TcpListener> {
+    socket.set_nonblocking(true)?;
+    tokio::net::TcpListener::from_std(socket)
+}
+
 async fn bind(endpoint: &Endpoint, config: &NodeConfig) -> Result<Listener, StartError> {
     let deadline = Instant::now() + BIND_PATIENCE;
     loop {
