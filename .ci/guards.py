@@ -19,6 +19,7 @@ REVOCATION = ["-p", "rumormill-gossip", "--test", "revocation"]
 ATTACKERS = ["-p", "rumormill-node", "--test", "attackers"]
 PROOFS = ["-p", "rumormill-gossip", "--test", "proofs"]
 ORDERS = ["-p", "rumormill-gossip", "--test", "orders"]
+SET_BACK = ["-p", "rumormill-gossip", "--test", "set_back"]
 CLOCKS = ["-p", "rumormill-gossip", "--test", "clocks"]
 ANSWERS = ["-p", "rumormill-gossip", "--test", "answers"]
 HELD = ["-p", "rumormill-gossip", "--test", "held"]
@@ -151,7 +152,25 @@ GUARDS = [
      STATE, "a_store_replaced_under_a_running_node_stops_it_and_what_is_there_is_not_touched"),
     ("clock that does not rise", "crates/gossip/src/engine/verdict.rs",
      "bundle.first_clock() <= last)", "bundle.first_clock() < last)",
-     LIARS, "a_clock_that_does_not_rise_is_invalid_for_everybody"),
+     LIARS, "a_clock_that_does_not_rise_is_taken_by_nobody"),
+    ("clock that does not rise: whoever passes it on is not punished", "crates/gossip/src/engine/verdict.rs",
+     "self.set_back(bundle, *sender);", 'self.misbehaved(sender.link, "a bundle whose clock does not rise");',
+     SET_BACK, "in_whatever_order_they_come_through_full_nodes_nobody_is_closed_and_the_logs_are_the_same"),
+    ("clock that does not rise: nor by a full node", "crates/gossip/src/engine/pass.rs",
+     "self.dropped(*sender, origin);", 'self.dropped(*sender, origin); if set_back { self.misbehaved(sender.link, "set back"); }',
+     SET_BACK, "in_whatever_order_they_come_through_full_nodes_nobody_is_closed_and_the_logs_are_the_same"),
+    ("clock that does not rise: it is held, not asked for again", "crates/gossip/src/engine/held.rs",
+     "Why::SetBack => self.stands_at_set_back(origin),", "Why::SetBack => false,",
+     SET_BACK, "what_passed_a_full_node_before_its_predecessor_closes_no_link_and_comes_once"),
+    ("clock that does not rise: the same bytes are checked once", "crates/gossip/src/engine/rumor.rs",
+     "first == next && self.is_set_back(raw)", "false && self.is_set_back(raw)",
+     SET_BACK, "whoever_brings_it_from_a_whole_chain_is_told_to_hold_it_and_the_link_says_why"),
+    ("clock that does not rise: another bundle of its number is a fork", "crates/gossip/src/engine/set_back.rs",
+     "known.and_then(|known| from_checked", "known.filter(|_| false).and_then(|known| from_checked",
+     SET_BACK, "two_bundles_of_one_number_are_a_fork_whichever_of_them_is_set_back"),
+    ("proofs in vain: one that is started anew counts anew", "crates/gossip/src/engine/links.rs",
+     "self.accounts.new_link(peer);", "",
+     PROOFS, "one_that_is_started_anew_again_and_again_may_offer_its_proofs_anew_each_time"),
     ("nothing at all: no HELLO", "crates/node/src/link/greet.rs",
      "tokio::time::timeout(greeting.deadline, both)",
      "tokio::time::timeout(greeting.deadline.saturating_mul(1_000), both)",
@@ -390,6 +409,12 @@ GUARDS = [
     ("fuzz seeds: a clock that does not rise", "crates/gossip/src/engine/verdict.rs",
      "bundle.first_clock() <= last)", "bundle.first_clock() < last)",
      SEEDS, "seeds_get_where_they_say_and_are_up_to_date"),
+    ("fuzz seeds: honest is not closed for what passed a full node", "crates/gossip/src/engine/verdict.rs",
+     "self.set_back(bundle, *sender);", 'self.misbehaved(sender.link, "a bundle whose clock does not rise");',
+     SEEDS, "seeds_get_where_they_say_and_are_up_to_date"),
+    ("fuzz seeds: nothing goes over an honest link again and again", "crates/gossip/src/engine/held.rs",
+     "Why::SetBack => self.stands_at_set_back(origin),", "Why::SetBack => false,",
+     SEEDS, "seeds_get_where_they_say_and_are_up_to_date"),
     ("fuzz seeds: ranges asked for", "crates/gossip/src/engine/feed.rs",
      "if link.pulls.len() < MAX_PULLS {", "if true {",
      SEEDS, "seeds_get_where_they_say_and_are_up_to_date"),
@@ -442,7 +467,7 @@ def fails_without(copy, file, old, new, command, test, name):
         sound[path] = (copy / path).read_text()
         (copy / path).write_text(sound[path].replace(before, after, 1))
     run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
-    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, ANSWERS, CLOCKS, SEEDS):
+    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, ANSWERS, CLOCKS, SET_BACK, SEEDS):
         run.append(test)
     try:
         done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)

@@ -31,6 +31,8 @@ pub struct Stats {
     pub bundles_greedy: u64,
     /// Bundles dropped from or beyond a fork or a cut.
     pub bundles_withdrawn: u64,
+    /// Bundles dropped because their clock does not rise above the one before them.
+    pub bundles_set_back: u64,
     /// Bundles that did not hold.
     pub bundles_invalid: u64,
     /// Bundles whose clock was too far ahead for ours to follow it.
@@ -107,6 +109,7 @@ impl Stats {
             bundles_check_full,
             bundles_greedy,
             bundles_withdrawn,
+            bundles_set_back,
             bundles_invalid,
             clocks_not_followed,
             clocks_ahead,
@@ -172,6 +175,8 @@ pub enum Why {
     NotAdmitted,
     /// The author is over its rate here.
     OverRate,
+    /// The author's next message is not of the order of its clock: it can never be taken.
+    SetBack,
     /// There is no place for another origin here.
     NoPlace,
     /// The neighbour does not want it now: its store is full, or the author is over its rate there.
@@ -192,6 +197,7 @@ impl Why {
             Self::StoreUnread => "store-unread",
             Self::NotAdmitted => "author-not-admitted",
             Self::OverRate => "author-over-rate",
+            Self::SetBack => "author-set-back",
             Self::NoPlace => "no-place-for-origin",
             Self::HeldByPeer => "held-by-peer",
             Self::StoreFull => "store-full",

@@ -63,6 +63,11 @@ impl Accounts {
         self.of(peer).proofs_in_vain.take(now)
     }
 
+    /// A new link: its node may have been started anew, and counts what it sends us from the beginning.
+    pub(super) fn new_link(&mut self, peer: NodeId) {
+        self.of(peer).proofs_in_vain.give(PROOFS_SENT.0);
+    }
+
     /// Whether one more proof of this neighbour may be checked now; then it counts until its verdict.
     pub(super) fn begin_proof(&mut self, id: LinkId, peer: NodeId) -> bool {
         let open = self.proof_checks.values().filter(|(by, _)| *by == peer).map(|(_, open)| open).sum::<usize>();

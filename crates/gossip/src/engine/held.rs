@@ -32,6 +32,7 @@ impl Engine {
         let still = known.filter(|why| match why {
             Why::NotAdmitted => true,
             Why::OverRate => !self.greed.allows(&origin.node, MAX_BUNDLE_LEN, fresh, self.now),
+            Why::SetBack => self.stands_at_set_back(origin),
             _ => false,
         });
         still.or_else(|| self.refusal(origin))

@@ -15,6 +15,7 @@ impl Engine {
         let first = self.first_time(peer);
         self.links.insert(id, Link { first, ..Link::new(peer, self.config.link_window) });
         self.share_claims(peer);
+        self.accounts.new_link(peer);
         if self.revocations.revokes(&peer) {
             self.close(id, ByeCode::REVOKED, "its certificate is revoked", 0);
             return;
@@ -59,6 +60,7 @@ impl Engine {
         Ok(())
     }
 
+    /// For what no honest node sends, whatever it knows and we know: a verdict on bytes alone (P-G6).
     pub(super) fn misbehaved(&mut self, id: LinkId, reason: &'static str) {
         self.misbehaviour(id, reason);
         self.close(id, ByeCode::MISBEHAVIOUR, reason, BAN_US);

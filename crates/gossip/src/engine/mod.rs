@@ -22,6 +22,8 @@ mod revoked;
 
 mod rumor;
 
+mod set_back;
+
 mod share;
 
 mod status;

@@ -92,11 +92,8 @@ impl Engine {
                 link.note_ahead(origin, header.next(), self.now, Some(Why::StoreFull));
             }
             self.dropped(*sender, origin);
-            if set_back {
-                bump(&mut self.stats.bundles_invalid, 1);
-                self.misbehaved(sender.link, "a bundle whose clock does not rise");
-            }
         }
+        bump(&mut self.stats.bundles_set_back, u64::from(set_back));
         if !good || set_back {
             return;
         }

@@ -148,6 +148,10 @@ impl Engine {
         let from: Vec<_> = senders.iter().map(|sender| sender.link).collect();
         self.new_for_all(bundle, &from);
         self.spread(origin, header.first, &from);
+        if self.stands_at_set_back(&origin) {
+            let other = self.chains.update(origin, |chain| chain.set_back.take());
+            self.is_second(other, *bundle.signed_header(), None);
+        }
     }
 
     /// Whoever sent a bundle has it, unless it keeps nothing and only passed it on.
@@ -172,15 +176,15 @@ impl Engine {
                 self.dropped(*sender, origin);
                 continue;
             }
+            if refusal == Refusal::Clock {
+                self.set_back(bundle, *sender);
+                continue;
+            }
             self.judged(*sender, origin);
             match refusal {
-                Refusal::Held => {}
+                Refusal::Held | Refusal::Clock => {}
                 Refusal::Withdrawn => bump(&mut self.stats.bundles_withdrawn, 1),
                 Refusal::Fork => self.evidence(bundle, sender.link),
-                Refusal::Clock => {
-                    bump(&mut self.stats.bundles_invalid, 1);
-                    self.misbehaved(sender.link, "a bundle whose clock does not rise");
-                }
             }
         }
     }

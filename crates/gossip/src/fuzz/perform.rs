@@ -12,6 +12,9 @@ use super::world::{Node, World, claim};
 use crate::bundle::{RawBundle, VerifiedBundle};
 use crate::io::{Event, Input, Keep, LinkId, Output};
 
+/// Times that one bundle goes over one honest link: what was dropped for want of room comes again.
+const MAX_GIVEN: usize = 16;
+
 /// Where a link leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -89,6 +92,11 @@ impl World<'_> {
             && let Some(slot) = &mut self.slots[at]
         {
             slot.rumors += 1;
+        }
+        if let Some(wire) = self.wire.as_mut().filter(|wire| wire.links[end] == link && !answers_range) {
+            let often = wire.given.entry((end, bundle.header().origin, bundle.header().first)).or_default();
+            *often += 1;
+            claim(*often <= MAX_GIVEN, || format!("one bundle was sent {often} times from honest to honest"))?;
         }
         self.transmit(end, link, Bytes::from(frame))
     }

@@ -312,6 +312,14 @@ fn faults() -> Vec<Seed> {
     let raw = raw.into_iter().fold(prompt(), |script, bytes| script.op(Kind::Up, &[0, 0]).raw(0, bytes));
     let full =
         both(0, 9).op(Kind::Full, &[0]).chain(1, 3).op(Kind::Submit, &[0, 3]).op(Kind::Submit, &[1, 3]).deliver();
+    // The full one has nothing to compare a clock with that is set back; the other one has.
+    let set_back = |back: u8| {
+        let begun = prompt().liar().op(Kind::Full, &[0]).deliver().op(Kind::Sign, &[3, LIAR]);
+        let second = begun.op(Kind::Sign, &[0, LIAR, 0, back, 5]).deliver().op(Kind::Resend, &[1, 0, 0]);
+        let third = second.op(Kind::Sign, &[0, LIAR, 0, 0, 2]).deliver();
+        (0..8).fold(third, |script, _| script.op(Kind::Wait, &[5]).deliver())
+    };
+    let set_back_first = prompt().liar().op(Kind::Full, &[0]).chain(1, 1).op(Kind::Sign, &[0, LIAR, 0, 0, 5]).deliver();
     let backlog = (0..6).fold(Script::new(Switches::BACKLOG).liar(), |script, _| {
         script.op(Kind::Sign, &[0, LIAR, 0, 0, 0, 250]).op(Kind::Work, &[0, 0, 1])
     });
@@ -326,12 +334,14 @@ fn faults() -> Vec<Seed> {
         both(Switches::GREED, 9).seed("greed_of_incarnations", &["greedy"]),
         both(Switches::ORIGINS | Switches::CURSORS, 0).seed("few_origins", &[]),
         both(Switches::MONGERS | Switches::WINDOW | Switches::CURSORS, 255).seed("narrow", &["agreed"]),
-        clocks.seed("clocks", &["the liar thrown out", "agreed"]),
+        clocks.seed("clocks", &["dropped, set back", "agreed"]),
         forged.seed("forged", &["the liar thrown out", "agreed"]),
         copies.seed("copies", &["the liar thrown out", "agreed"]),
         unadmitted.seed("copies_unadmitted", &["a false MEMBER", "the liar thrown out", "agreed"]),
         raw.seed("raw", &["the liar thrown out", "agreed"]),
         full.seed("full", &["not in sync"]),
+        set_back(9).seed("set_back_through_full", &["dropped, set back"]),
+        set_back_first.seed("set_back_behind_first", &["dropped, set back"]),
         backlog.seed("backlog", &["agreed"]),
         ranges(unread).seed("unread", &["agreed"]),
         down.seed("down", &["agreed"]),

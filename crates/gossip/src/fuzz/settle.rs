@@ -38,6 +38,9 @@ impl World<'_> {
             claim(self.agreed(), || format!("the two do not agree: {}", self.describe()))?;
             self.reach("agreed");
         }
+        if self.nodes.iter().any(|node| node.engine.stats().bundles_set_back > 0) {
+            self.reach("dropped, set back");
+        }
         // One that took less than was there says so, and so does the other.
         let differ = self.nodes[0].engine.fingerprint() != self.nodes[1].engine.fingerprint();
         claim(!differ || !self.in_sync(), || format!("in sync, and not alike: {}", self.describe()))?;
