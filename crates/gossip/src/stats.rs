@@ -49,6 +49,8 @@ pub struct Stats {
     pub proofs_unsent: u64,
     /// Certificates dropped because too many were being checked.
     pub certificates_full: u64,
+    /// Certificates that took the place of another of the same node.
+    pub certificates_replaced: u64,
     /// Searches for the place of a fork not begun because too many were under way.
     pub searches_full: u64,
     /// Parts of the revocation list that came into force.
@@ -118,6 +120,7 @@ impl Stats {
             proofs_greedy,
             proofs_unsent,
             certificates_full,
+            certificates_replaced,
             searches_full,
             revocation_parts,
             revocations_known,

@@ -21,6 +21,7 @@ impl Engine {
             return;
         }
         self.say_revisions(id);
+        self.introduce_newest(id);
         self.ask_own(id);
         self.send_summary(id, true);
         self.monger_input(mongering::Input::LinkUp(id));

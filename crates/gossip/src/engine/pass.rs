@@ -161,7 +161,7 @@ impl Engine {
             link.introduced.clear();
         }
         if link.introduced.insert(origin.node) {
-            self.introduce(id, origin);
+            self.introduce(id, origin.node);
         }
         self.give(id, bundle, false, false);
         if let Some(link) = self.links.get_mut(&id) {

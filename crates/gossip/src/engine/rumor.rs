@@ -125,7 +125,7 @@ impl Engine {
         let counter = if in_flight || full {
             why = full.then_some(Why::NoPlace);
             &mut self.stats.origins_full
-        } else if !admitted && !self.accounts.member_checks.contains_key(&origin.node) {
+        } else if !admitted && !self.accounts.checks_member(&origin.node) {
             why = Some(Why::NotAdmitted);
             &mut self.stats.bundles_unadmitted
         } else if !self.greed.allows(&origin.node, raw.bytes().len(), fresh, self.now) {

@@ -57,7 +57,9 @@ impl World<'_> {
                 self.job(end, Job::Range { link, origin, from, until, max_bytes })
             }
             Output::Verify { check, raw } => self.job(end, Job::Verify { check, raw }),
-            Output::CheckMember { link, node, evidence } => self.job(end, Job::Member { link, node, evidence }),
+            Output::CheckMember { link, node, evidence, known } => {
+                self.job(end, Job::Member { link, node, evidence, known })
+            }
             Output::CheckProof { link, raw } => self.job(end, Job::Proof { link, raw }),
             Output::CheckRevocations { link, bytes } => self.job(end, Job::List { link, bytes }),
             Output::LookUp { origin, at } => self.job(end, Job::LookUp { origin, at }),
@@ -145,7 +147,9 @@ impl World<'_> {
     fn keep(&mut self, end: usize, keep: Keep) {
         let Node { disk, jobs, .. } = &mut self.nodes[end];
         match keep {
-            Keep::Member { node, evidence } => disk.members.push((node, evidence)),
+            Keep::Member { node, evidence } => {
+                disk.members.extend(cast::evidence(&node, &evidence).map(|evidence| (node, evidence)))
+            }
             Keep::Proof(proof) => drop(disk.proofs.insert(proof.origin(), *proof)),
             Keep::Revocations(part) => jobs.push_back(Job::KeepList { part }),
         }

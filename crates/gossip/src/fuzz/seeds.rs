@@ -242,6 +242,18 @@ fn comparisons() -> Vec<Seed> {
         .op(Kind::Member, &[0, OUTSIDER])
         .op(Kind::Member, &[1, NOBODY])
         .op(Kind::Member, &[1, NOBODY + 16]);
+    // Each end hears another certificate first, and one of them after it was started anew.
+    let second_names = prompt()
+        .liar()
+        .op(Kind::Member, &[0, HONEST, 2])
+        .op(Kind::Member, &[1, HONEST])
+        .op(Kind::Member, &[0, LIAR, 2])
+        .op(Kind::Unlink, &[])
+        .op(Kind::Member, &[1, A, 2])
+        .op(Kind::Member, &[0, B, 2])
+        .op(Kind::Restart, &[0, 0])
+        .op(Kind::Link, &[])
+        .deliver();
     let revoked = |cut: u8, how: u8| {
         let script = said().op(Kind::Issue, &[0, LIAR, cut, LIAR, cut]).op(Kind::Revoked, &[0, 0, how]);
         script.deliver().op(Kind::Up, &[2, 0]).op(Kind::Sign, &[1, LIAR]).op(Kind::Sign, &[1, LIAR + 8]).deliver()
@@ -264,6 +276,7 @@ fn comparisons() -> Vec<Seed> {
         buckets.seed("buckets", &["BUCKETS answered"]),
         range.seed("range", &["RANGE answered", "a range read from the store"]),
         members.seed("member", &["a true MEMBER", "a false MEMBER", "the liar thrown out"]),
+        second_names.seed("second_names", &["a true MEMBER", "a certificate replaced", "agreed"]),
         revoked(1 + 4 * 2, 2).seed("revoked", &["revocations", "the liar revoked", "a valid REVOKED", "agreed"]),
         revoked(0, 2).seed("revoked_links", &["revocations", "the liar revoked"]),
         revoked(3, 0).seed("revoked_frame", &["revocations", "a valid REVOKED"]),

@@ -191,7 +191,8 @@ impl<'p> World<'p> {
     }
 
     pub fn admit(&mut self, end: usize, node: NodeId) -> Result<(), Finding> {
-        self.give(end, Input::Admit { node, evidence: Bytes::from(cast::certificate(&node)) })
+        let evidence = cast::evidence(&node, &cast::certificate(&node)).unwrap_or_default();
+        self.give(end, Input::Admit { node, evidence })
     }
 
     /// A new link at one end.
