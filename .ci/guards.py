@@ -20,6 +20,7 @@ ATTACKERS = ["-p", "rumormill-node", "--test", "attackers"]
 PROOFS = ["-p", "rumormill-gossip", "--test", "proofs"]
 ORDERS = ["-p", "rumormill-gossip", "--test", "orders"]
 SET_BACK = ["-p", "rumormill-gossip", "--test", "set_back"]
+NAMES = ["-p", "rumormill-gossip", "--test", "names"]
 CLOCKS = ["-p", "rumormill-gossip", "--test", "clocks"]
 ANSWERS = ["-p", "rumormill-gossip", "--test", "answers"]
 HELD = ["-p", "rumormill-gossip", "--test", "held"]
@@ -168,6 +169,24 @@ GUARDS = [
     ("clock that does not rise: another bundle of its number is a fork", "crates/gossip/src/engine/set_back.rs",
      "known.and_then(|known| from_checked", "known.filter(|_| false).and_then(|known| from_checked",
      SET_BACK, "two_bundles_of_one_number_are_a_fork_whichever_of_them_is_set_back"),
+    ("two certificates: the same one counts whichever comes first", "crates/gossip/src/members.rs",
+     "(self.since, Reverse(&self.bytes)) > (other.since, Reverse(&other.bytes))", "self.bytes != other.bytes && self.since < u64::MAX",
+     NAMES, "whichever_comes_first_and_wherever_the_same_one_counts_at_all"),
+    ("two certificates: a new link is given the newest", "crates/gossip/src/engine/links.rs",
+     "self.introduce_newest(id);", "",
+     NAMES, "two_parts_that_were_apart_go_by_the_same_one_once_they_meet"),
+    ("two certificates: what begins to count is passed on", "crates/gossip/src/engine/members.rs",
+     ".filter(|id| Some(*id) != from).collect::<Vec<_>>()", ".filter(|id| Some(*id) == Some(LinkId(0))).collect::<Vec<_>>()",
+     NAMES, "whichever_comes_first_and_wherever_the_same_one_counts_at_all"),
+    ("two certificates: the name follows", "crates/node/src/names.rs",
+     "!by.beats(old)", "!old.is_empty()",
+     ["-p", "rumormill-node", "--lib", "names"], "of_two_certificates_of_one_node_the_later_one_names_it_whichever_comes_first"),
+    ("two certificates: the CA gives a key no second name", "crates/transport/src/issue.rs",
+     "self.check_unnamed(name, key.public_key_raw(), &issued.key)?;", "",
+     ["-p", "rumormill-transport", "--test", "names"], "a_key_has_one_name"),
+    ("fuzz seeds: two certificates of one node", "crates/gossip/src/engine/links.rs",
+     "self.introduce_newest(id);", "",
+     SEEDS, "seeds_get_where_they_say_and_are_up_to_date"),
     ("proofs in vain: one that is started anew counts anew", "crates/gossip/src/engine/links.rs",
      "self.accounts.new_link(peer);", "",
      PROOFS, "one_that_is_started_anew_again_and_again_may_offer_its_proofs_anew_each_time"),
@@ -229,11 +248,11 @@ GUARDS = [
     ("descriptors: some are kept for files", "crates/transport/src/accept.rs",
      "if tcp.as_raw_fd() < first_kept {", "if tcp.as_raw_fd() < i32::MAX {",
      ["-p", "rumormill-client", "--test", "descriptors"], "descriptors_for_files_are_kept_whoever_comes"),
-    ("certificate of nobody", "crates/gossip/src/engine/verdict.rs",
+    ("certificate of nobody", "crates/gossip/src/engine/members.rs",
      'self.misbehaved(id, "a certificate that does not belong to this network");', "",
      ATTACKERS, "a_certificate_of_nobody_ends_the_link"),
     ("author without a certificate", "crates/gossip/src/engine/rumor.rs",
-     "} else if !admitted && !self.accounts.member_checks.contains_key(&origin.node) {", "} else if false {",
+     "} else if !admitted && !self.accounts.checks_member(&origin.node) {", "} else if false {",
      LIARS, "an_author_without_a_certificate_or_with_a_false_one_gets_nowhere"),
     ("STATUS that heard more than was said", "crates/gossip/src/engine/status.rs",
      "if status.heard > link.sent {", "if false {",
@@ -388,8 +407,8 @@ GUARDS = [
     ("more origins than one STATUS names", "crates/gossip/src/link.rs",
      "self.dirty_over = true;", "",
      FULL, "more_origins_than_one_status_names_are_not_forgotten"),
-    ("copies that wait for a certificate that is none: all go", "crates/gossip/src/engine/verdict.rs",
-     "            if waiting.is_empty() {\n                break;\n            }\n            for check in waiting {\n                self.unadmitted(node, check);\n            }\n", "            for check in waiting {\n                self.unadmitted(node, check);\n            }\n            break;\n",
+    ("copies that wait for a certificate that is none: all go", "crates/gossip/src/engine/members.rs",
+     "            if waiting.is_empty() {\n                return;\n            }\n            for check in waiting {\n                self.unadmitted(node, check);\n            }\n", "            for check in waiting {\n                self.unadmitted(node, check);\n            }\n            return;\n",
      HELD, "copies_that_wait_for_a_certificate_that_is_none_are_let_go"),
     ("dropped bundles: the list of what to say", "crates/gossip/src/link.rs",
      "if self.dirty.len() < MAX_DIRTY || self.dirty.contains(&origin) {", "if true {",
@@ -467,7 +486,7 @@ def fails_without(copy, file, old, new, command, test, name):
         sound[path] = (copy / path).read_text()
         (copy / path).write_text(sound[path].replace(before, after, 1))
     run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
-    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, ANSWERS, CLOCKS, SET_BACK, SEEDS):
+    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, ANSWERS, CLOCKS, SET_BACK, NAMES, SEEDS):
         run.append(test)
     try:
         done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)

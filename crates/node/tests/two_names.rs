@@ -24,11 +24,12 @@ fn two_certificates(net: &Net) -> [Identity; 3] {
     net.ca().issue("mallory", DAY, Some(&dir)).unwrap();
     let (first, again) = (load(&dir), load(&dir));
     assert!(net.ca().issue("zed", DAY, Some(&dir)).is_err(), "one key has one name");
-    fs::create_dir(&copy).unwrap();
-    for entry in fs::read_dir(&home).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
-        fs::copy(&entry, copy.join(entry.file_name().unwrap())).unwrap();
+    // By its owner alone, as it was made.
+    let other = LocalCa::open_or_create(&copy).unwrap();
+    for file in ["ca.key", "ca.pem"] {
+        fs::copy(home.join("ca").join(file), copy.join("ca").join(file)).unwrap();
     }
-    fs::set_permissions(&copy, fs::metadata(&home).unwrap().permissions()).unwrap();
+    drop(other);
     let other = LocalCa::open(&copy).unwrap();
     loop {
         // Certificates count in whole seconds.
