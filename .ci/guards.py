@@ -29,6 +29,7 @@ SEEDS = ["-p", "rumormill-gossip", "--test", "corpus"]
 GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
 CONTROL_PORT = ["-p", "rumormill-doors", "--lib"]
 FULL = ["-p", "rumormill-gossip", "--test", "full"]
+PACE = ["-p", "rumormill-gossip", "--test", "pace"]
 TIME = ["-p", "rumormill-node", "--test", "time"]
 STATE = ["-p", "rumormill-node", "--test", "state"]
 LAST_WORDS = ["-p", "rumormill-node", "--test", "last_words"]
@@ -77,10 +78,10 @@ GUARDS = [
      "(!hub.neighbours.is_left_alone(slot)).then_some(&mut again)", "Some(&mut again)",
      ["-p", "rumormill-node", "--test", "renewal"],
      "who_asked_to_be_left_alone_is_left_alone_whatever_changes_here"),
-    ("control port: of the log only what the client takes is read", "crates/doors/src/classroom.rs",
+    ("control port: of the log only what the client takes is read", "crates/doors/src/classroom/session.rs",
      "self.write(&out).await?;", "if reply.is_some() { continue; } self.write(&out).await?;",
      CONTROL_PORT, "a_reply_is_read_from_the_log_only_as_fast_as_the_client_takes_it"),
-    ("control port: a client that takes nothing", "crates/doors/src/classroom.rs",
+    ("control port: a client that takes nothing", "crates/doors/src/classroom/session.rs",
      "timeout(self.reply_deadline, self.stream.write(out))", "timeout(self.reply_deadline * 9_999, self.stream.write(out))",
      CONTROL_PORT, "a_client_that_takes_nothing_of_a_reply_is_let_go_and_counted"),
     ("control port: the share of a day", "crates/node/src/control.rs",
@@ -263,6 +264,27 @@ GUARDS = [
     ("greed: bytes a day", "crates/gossip/src/greed.rs",
      "account.bytes.holds(charge_for(bytes)) &&", "",
      LIARS, "a_greedy_member_is_held_back_and_others_are_not"),
+    ("pace: bytes of an author a second", "crates/gossip/src/engine/pace.rs",
+     "self.pacer.allows(node, pace_cost(bytes), self.now)", "node != node || bytes < usize::MAX",
+     PACE, "a_member_that_pours_is_taken_at_its_pace_and_told_a_bounded_number_of_times"),
+    ("pace: short bundles cost too", "crates/gossip/src/engine/pace.rs",
+     ".max(MIN_COST)", ".max(MIN_COST / MIN_COST)",
+     PACE, "a_member_that_pours_bundles_without_content_is_held_to_what_they_cost"),
+    ("pace: what a neighbour is given of an author", "crates/gossip/src/link.rs",
+     "let may = self.pace.allows(&origin.node, bytes, now);", "let may = bytes < u64::MAX;",
+     PACE, "what_one_author_writes_at_once_goes_on_at_an_even_pace_and_others_do_not_wait_for_it"),
+    ("pace: what is over it is asked for again", "crates/gossip/src/engine/pace.rs",
+     "asked.into_iter().for_each(|origin| link.say(origin, self.now));", "drop(asked);",
+     PACE, "a_neighbour_that_keeps_no_pace_is_asked_again_by_itself_and_sends_little_twice"),
+    ("pace: a neighbour hears at once that it is too fast", "crates/gossip/src/engine/pace.rs",
+     ".filter(|_| !told)", ".filter(|_| told && !told)",
+     PACE, "a_neighbour_that_keeps_no_pace_is_asked_again_by_itself_and_sends_little_twice"),
+    ("pace: not asked for before a good run may come", "crates/gossip/src/engine/held.rs",
+     "Why::OverPace => !self.in_pace_again(&origin.node),", "Why::OverPace => false,",
+     PACE, "a_neighbour_that_keeps_no_pace_is_asked_again_by_itself_and_sends_little_twice"),
+    ("pace: what is held is not in sync", "crates/gossip/src/engine/told.rs",
+     "young &= cursor.parked != Some(Parked::Peer) && ", "young &= ",
+     PACE, "a_neighbour_that_keeps_no_pace_is_asked_again_by_itself_and_sends_little_twice"),
     ("greed: what it costs to keep a small bundle", "crates/gossip/src/greed.rs",
      "u64::try_from(cost::kept(bytes))", "u64::try_from(bytes)",
      LIARS, "small_bundles_are_charged_with_what_it_costs_to_keep_them"),
@@ -419,6 +441,9 @@ GUARDS = [
     ("bundles being checked", "crates/gossip/src/checks.rs",
      "self.copies.len() < self.limit || held < SHARE.min(self.limit)", "held < usize::MAX",
      HELD, "bundles_being_checked_are_bounded"),
+    ("state directory: a FIFO in a file's place", "crates/node/src/files.rs",
+     "if kind.is_fifo() ||", "if",
+     ["-p", "rumormill-client", "--test", "state"], "a_fifo_in_a_file_s_place_is_said_and_waited_for_by_nobody"),
     ("fuzz seeds: signatures", "crates/gossip/src/bundle.rs",
      ".map_err(|_| Invalid::Signature)?;", ".map_err(|_| Invalid::Signature).unwrap_or_default();",
      SEEDS, "seeds_get_where_they_say_and_are_up_to_date"),
@@ -486,7 +511,7 @@ def fails_without(copy, file, old, new, command, test, name):
         sound[path] = (copy / path).read_text()
         (copy / path).write_text(sound[path].replace(before, after, 1))
     run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
-    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, ANSWERS, CLOCKS, SET_BACK, NAMES, SEEDS):
+    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, ANSWERS, CLOCKS, SET_BACK, NAMES, SEEDS, PACE):
         run.append(test)
     try:
         done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)

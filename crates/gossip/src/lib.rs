@@ -29,6 +29,7 @@ pub mod key;
 pub mod link;
 pub mod members;
 pub mod mongering;
+pub mod pacer;
 pub mod passing;
 pub mod proof;
 mod rate;

@@ -29,6 +29,8 @@ pub struct Stats {
     pub bundles_check_full: u64,
     /// Bundles dropped because their author is over its rate.
     pub bundles_greedy: u64,
+    /// Bundles dropped because their author goes over its pace; they are asked for a moment later.
+    pub bundles_paced: u64,
     /// Bundles dropped from or beyond a fork or a cut.
     pub bundles_withdrawn: u64,
     /// Bundles dropped because their clock does not rise above the one before them.
@@ -110,6 +112,7 @@ impl Stats {
             bundles_unadmitted,
             bundles_check_full,
             bundles_greedy,
+            bundles_paced,
             bundles_withdrawn,
             bundles_set_back,
             bundles_invalid,
@@ -176,6 +179,8 @@ pub enum Why {
     StoreUnread,
     /// The author's certificate has not come.
     NotAdmitted,
+    /// The author goes over its pace here: it is taken in a moment.
+    OverPace,
     /// The author is over its rate here.
     OverRate,
     /// The author's next message is not of the order of its clock: it can never be taken.
@@ -199,6 +204,7 @@ impl Why {
             Self::OverShare => "neighbour-over-share",
             Self::StoreUnread => "store-unread",
             Self::NotAdmitted => "author-not-admitted",
+            Self::OverPace => "author-over-pace",
             Self::OverRate => "author-over-rate",
             Self::SetBack => "author-set-back",
             Self::NoPlace => "no-place-for-origin",

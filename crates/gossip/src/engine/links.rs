@@ -12,8 +12,8 @@ use crate::stats::bump;
 
 impl Engine {
     pub(super) fn link_up(&mut self, id: LinkId, peer: NodeId) {
-        let first = self.first_time(peer);
-        self.links.insert(id, Link { first, ..Link::new(peer, self.config.link_window) });
+        let (first, pace) = (self.first_time(peer), super::pace::feed_pacer(&self.config));
+        self.links.insert(id, Link { first, pace, ..Link::new(peer, self.config.link_window) });
         self.share_claims(peer);
         self.accounts.new_link(peer);
         if self.revocations.revokes(&peer) {
@@ -61,7 +61,7 @@ impl Engine {
         Ok(())
     }
 
-    /// For what no honest node sends, whatever it knows and we know: a verdict on bytes alone (P-G6).
+    /// For what no honest node sends, whatever it knows and we know: a verdict on bytes alone (P-G7).
     pub(super) fn misbehaved(&mut self, id: LinkId, reason: &'static str) {
         self.misbehaviour(id, reason);
         self.close(id, ByeCode::MISBEHAVIOUR, reason, BAN_US);
