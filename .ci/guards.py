@@ -19,6 +19,8 @@ REVOCATION = ["-p", "rumormill-gossip", "--test", "revocation"]
 ATTACKERS = ["-p", "rumormill-node", "--test", "attackers"]
 PROOFS = ["-p", "rumormill-gossip", "--test", "proofs"]
 ORDERS = ["-p", "rumormill-gossip", "--test", "orders"]
+SET_BACK = ["-p", "rumormill-gossip", "--test", "set_back"]
+NAMES = ["-p", "rumormill-gossip", "--test", "names"]
 CLOCKS = ["-p", "rumormill-gossip", "--test", "clocks"]
 ANSWERS = ["-p", "rumormill-gossip", "--test", "answers"]
 HELD = ["-p", "rumormill-gossip", "--test", "held"]
@@ -152,7 +154,43 @@ GUARDS = [
      STATE, "a_store_replaced_under_a_running_node_stops_it_and_what_is_there_is_not_touched"),
     ("clock that does not rise", "crates/gossip/src/engine/verdict.rs",
      "bundle.first_clock() <= last)", "bundle.first_clock() < last)",
-     LIARS, "a_clock_that_does_not_rise_is_invalid_for_everybody"),
+     LIARS, "a_clock_that_does_not_rise_is_taken_by_nobody"),
+    ("clock that does not rise: whoever passes it on is not punished", "crates/gossip/src/engine/verdict.rs",
+     "self.set_back(bundle, *sender);", 'self.misbehaved(sender.link, "a bundle whose clock does not rise");',
+     SET_BACK, "in_whatever_order_they_come_through_full_nodes_nobody_is_closed_and_the_logs_are_the_same"),
+    ("clock that does not rise: nor by a full node", "crates/gossip/src/engine/pass.rs",
+     "self.dropped(*sender, origin);", 'self.dropped(*sender, origin); if set_back { self.misbehaved(sender.link, "set back"); }',
+     SET_BACK, "in_whatever_order_they_come_through_full_nodes_nobody_is_closed_and_the_logs_are_the_same"),
+    ("clock that does not rise: it is held, not asked for again", "crates/gossip/src/engine/held.rs",
+     "Why::SetBack => self.stands_at_set_back(origin),", "Why::SetBack => false,",
+     SET_BACK, "what_passed_a_full_node_before_its_predecessor_closes_no_link_and_comes_once"),
+    ("clock that does not rise: the same bytes are checked once", "crates/gossip/src/engine/rumor.rs",
+     "first == next && self.is_set_back(raw)", "false && self.is_set_back(raw)",
+     SET_BACK, "whoever_brings_it_from_a_whole_chain_is_told_to_hold_it_and_the_link_says_why"),
+    ("clock that does not rise: another bundle of its number is a fork", "crates/gossip/src/engine/set_back.rs",
+     "known.and_then(|known| from_checked", "known.filter(|_| false).and_then(|known| from_checked",
+     SET_BACK, "two_bundles_of_one_number_are_a_fork_whichever_of_them_is_set_back"),
+    ("two certificates: the same one counts whichever comes first", "crates/gossip/src/members.rs",
+     "(self.since, Reverse(&self.bytes)) > (other.since, Reverse(&other.bytes))", "self.bytes != other.bytes && self.since < u64::MAX",
+     NAMES, "whichever_comes_first_and_wherever_the_same_one_counts_at_all"),
+    ("two certificates: a new link is given the newest", "crates/gossip/src/engine/links.rs",
+     "self.introduce_newest(id);", "",
+     NAMES, "two_parts_that_were_apart_go_by_the_same_one_once_they_meet"),
+    ("two certificates: what begins to count is passed on", "crates/gossip/src/engine/members.rs",
+     ".filter(|id| Some(*id) != from).collect::<Vec<_>>()", ".filter(|id| Some(*id) == Some(LinkId(0))).collect::<Vec<_>>()",
+     NAMES, "whichever_comes_first_and_wherever_the_same_one_counts_at_all"),
+    ("two certificates: the name follows", "crates/node/src/names.rs",
+     "!by.beats(old)", "!old.is_empty()",
+     ["-p", "rumormill-node", "--lib", "names"], "of_two_certificates_of_one_node_the_later_one_names_it_whichever_comes_first"),
+    ("two certificates: the CA gives a key no second name", "crates/transport/src/issue.rs",
+     "self.check_unnamed(name, key.public_key_raw(), &issued.key)?;", "",
+     ["-p", "rumormill-transport", "--test", "names"], "a_key_has_one_name"),
+    ("fuzz seeds: two certificates of one node", "crates/gossip/src/engine/links.rs",
+     "self.introduce_newest(id);", "",
+     SEEDS, "seeds_get_where_they_say_and_are_up_to_date"),
+    ("proofs in vain: one that is started anew counts anew", "crates/gossip/src/engine/links.rs",
+     "self.accounts.new_link(peer);", "",
+     PROOFS, "one_that_is_started_anew_again_and_again_may_offer_its_proofs_anew_each_time"),
     ("nothing at all: no HELLO", "crates/node/src/link/greet.rs",
      "tokio::time::timeout(greeting.deadline, both)",
      "tokio::time::timeout(greeting.deadline.saturating_mul(1_000), both)",
@@ -211,11 +249,11 @@ GUARDS = [
     ("descriptors: some are kept for files", "crates/transport/src/accept.rs",
      "if tcp.as_raw_fd() < first_kept {", "if tcp.as_raw_fd() < i32::MAX {",
      ["-p", "rumormill-client", "--test", "descriptors"], "descriptors_for_files_are_kept_whoever_comes"),
-    ("certificate of nobody", "crates/gossip/src/engine/verdict.rs",
+    ("certificate of nobody", "crates/gossip/src/engine/members.rs",
      'self.misbehaved(id, "a certificate that does not belong to this network");', "",
      ATTACKERS, "a_certificate_of_nobody_ends_the_link"),
     ("author without a certificate", "crates/gossip/src/engine/rumor.rs",
-     "} else if !admitted && !self.accounts.member_checks.contains_key(&origin.node) {", "} else if false {",
+     "} else if !admitted && !self.accounts.checks_member(&origin.node) {", "} else if false {",
      LIARS, "an_author_without_a_certificate_or_with_a_false_one_gets_nowhere"),
     ("STATUS that heard more than was said", "crates/gossip/src/engine/status.rs",
      "if status.heard > link.sent {", "if false {",
@@ -391,8 +429,8 @@ GUARDS = [
     ("more origins than one STATUS names", "crates/gossip/src/link.rs",
      "self.dirty_over = true;", "",
      FULL, "more_origins_than_one_status_names_are_not_forgotten"),
-    ("copies that wait for a certificate that is none: all go", "crates/gossip/src/engine/verdict.rs",
-     "            if waiting.is_empty() {\n                break;\n            }\n            for check in waiting {\n                self.unadmitted(node, check);\n            }\n", "            for check in waiting {\n                self.unadmitted(node, check);\n            }\n            break;\n",
+    ("copies that wait for a certificate that is none: all go", "crates/gossip/src/engine/members.rs",
+     "            if waiting.is_empty() {\n                return;\n            }\n            for check in waiting {\n                self.unadmitted(node, check);\n            }\n", "            for check in waiting {\n                self.unadmitted(node, check);\n            }\n            return;\n",
      HELD, "copies_that_wait_for_a_certificate_that_is_none_are_let_go"),
     ("dropped bundles: the list of what to say", "crates/gossip/src/link.rs",
      "if self.dirty.len() < MAX_DIRTY || self.dirty.contains(&origin) {", "if true {",
@@ -414,6 +452,12 @@ GUARDS = [
      SEEDS, "seeds_get_where_they_say_and_are_up_to_date"),
     ("fuzz seeds: a clock that does not rise", "crates/gossip/src/engine/verdict.rs",
      "bundle.first_clock() <= last)", "bundle.first_clock() < last)",
+     SEEDS, "seeds_get_where_they_say_and_are_up_to_date"),
+    ("fuzz seeds: honest is not closed for what passed a full node", "crates/gossip/src/engine/verdict.rs",
+     "self.set_back(bundle, *sender);", 'self.misbehaved(sender.link, "a bundle whose clock does not rise");',
+     SEEDS, "seeds_get_where_they_say_and_are_up_to_date"),
+    ("fuzz seeds: nothing goes over an honest link again and again", "crates/gossip/src/engine/held.rs",
+     "Why::SetBack => self.stands_at_set_back(origin),", "Why::SetBack => false,",
      SEEDS, "seeds_get_where_they_say_and_are_up_to_date"),
     ("fuzz seeds: ranges asked for", "crates/gossip/src/engine/feed.rs",
      "if link.pulls.len() < MAX_PULLS {", "if true {",
@@ -467,7 +511,7 @@ def fails_without(copy, file, old, new, command, test, name):
         sound[path] = (copy / path).read_text()
         (copy / path).write_text(sound[path].replace(before, after, 1))
     run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
-    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, ANSWERS, CLOCKS, SEEDS, PACE):
+    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, ANSWERS, CLOCKS, SET_BACK, NAMES, SEEDS, PACE):
         run.append(test)
     try:
         done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)

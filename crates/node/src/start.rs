@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
-use rumormill_gossip::{Dissemination, Engine, Input};
+use rumormill_gossip::{Dissemination, Engine, Evidence, Input};
 use rumormill_transport::endpoint::EndpointConfig;
 use rumormill_transport::{Endpoint, Listener, Trust, revocation};
 use rumormill_wire::native::Hello;
 use rumormill_wire::{Incarnation, NodeId, Origin};
 
-use crate::check::Checker;
+use crate::check::{Checker, evidence_of};
 use crate::clock::NodeClock;
 use crate::config::{IdentitySource, NodeConfig, StoreKind};
 use crate::disk;
@@ -151,8 +151,8 @@ fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<
     let Opened { disk, reads, mut reader, mut recovered, lists, incarnations, meta, fresh, .. } = opened;
     let (trust, network, me) = (endpoint.trust().clone(), endpoint.network(), endpoint.identity());
     let evidence = match &trust {
-        Trust::Network(_) => Bytes::copy_from_slice(me.certificate_der()),
-        Trust::Pinned(_) => Bytes::new(),
+        Trust::Network(_) => evidence_of(&Bytes::copy_from_slice(me.certificate_der())),
+        Trust::Pinned(_) => Evidence::default(),
     };
     if matches!(trust, Trust::Pinned(_)) {
         // The pin file says who belongs now; who stood in it once does not.
@@ -170,7 +170,7 @@ fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<
     let signer = Box::new(IdentitySigner(Arc::clone(&me)));
     let engine = Engine::new(engine_config(config, network), signer, recovered, Box::new(rng));
     let names = Names::default();
-    names.learn(me.node(), &config.name);
+    names.learn(me.node(), &config.name, &evidence);
     let revoked = endpoint.revocations().clone();
     revoked.set(Arc::clone(engine.revocations()));
     let checker = Checker { me: me.node(), network, trust, names, revoked };
@@ -185,7 +185,7 @@ fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<
     let _ = hub.drive(Input::WallOffset(hub.clock.wall_offset()));
     let _ = hub.drive(Input::Admit { node: me.node(), evidence });
     for pinned in hub.checker.trust.pins() {
-        let _ = hub.drive(Input::Admit { node: pinned, evidence: Bytes::new() });
+        let _ = hub.drive(Input::Admit { node: pinned, evidence: Evidence::default() });
     }
     // Of an incarnation that was never used nobody knows anything.
     let asked = if fresh { 0 } else { config.neighbours.len() };
@@ -195,12 +195,12 @@ fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<
 }
 
 /// Names are for people, who can wait until many certificates are read.
-fn learn_names(hub: &Arc<Hub>, members: Vec<(NodeId, Bytes)>) {
+fn learn_names(hub: &Arc<Hub>, members: Vec<(NodeId, Evidence)>) {
     let hub = Arc::clone(hub);
     drop(tokio::task::spawn_blocking(move || {
         for (member, evidence) in members {
-            if let Ok(info) = hub.checker.trust.check_member(&member, &evidence) {
-                hub.checker.names.learn(member, &info.name);
+            if let Ok(info) = hub.checker.trust.check_member(&member, &evidence.bytes) {
+                hub.checker.names.learn(member, &info.name, &evidence);
             }
         }
     }));

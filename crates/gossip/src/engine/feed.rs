@@ -1,7 +1,7 @@
 //! Feeding links from their cursors (ARCHITECTURE.md, "The machine"). Nothing here waits for a peer: a link whose window is used up
 //! is passed over until it has taken something.
 
-use rumormill_wire::native::{Frame, Member, RangeRequest};
+use rumormill_wire::native::RangeRequest;
 use rumormill_wire::{Origin, Seq};
 
 use super::Engine;
@@ -69,7 +69,7 @@ impl Engine {
             return;
         }
         if cursor.next == Seq::FIRST {
-            self.introduce(id, origin);
+            self.introduce(id, origin.node);
         }
         if let Some(bundle) = self.cache.holding(origin, cursor.next).cloned() {
             let next = bundle.header().next();
@@ -97,14 +97,6 @@ impl Engine {
             if self.store_full && self.passed_to(&origin) > ours {
                 self.pass_from(id, origin, ours);
             }
-        }
-    }
-
-    /// An author's certificate goes before its first bundle.
-    pub(super) fn introduce(&mut self, id: LinkId, origin: Origin) {
-        if let Some(evidence) = self.members.get(&origin.node).filter(|evidence| !evidence.is_empty()).cloned() {
-            self.charge(id, evidence.len());
-            self.send(id, &Frame::Member(Member { node: origin.node, evidence: &evidence }));
         }
     }
 

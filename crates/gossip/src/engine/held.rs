@@ -34,6 +34,7 @@ impl Engine {
             Why::NotAdmitted => true,
             Why::OverPace => !self.in_pace_again(&origin.node),
             Why::OverRate => !self.greed.allows(&origin.node, MAX_BUNDLE_LEN, fresh, self.now),
+            Why::SetBack => self.stands_at_set_back(origin),
             _ => false,
         });
         still.or_else(|| self.refusal(origin))

@@ -92,11 +92,8 @@ impl Engine {
                 link.note_ahead(origin, header.next(), self.now, Some(Why::StoreFull));
             }
             self.dropped(*sender, origin);
-            if set_back {
-                bump(&mut self.stats.bundles_invalid, 1);
-                self.misbehaved(sender.link, "a bundle whose clock does not rise");
-            }
         }
+        bump(&mut self.stats.bundles_set_back, u64::from(set_back));
         if !good || set_back {
             return;
         }
@@ -165,7 +162,7 @@ impl Engine {
             link.introduced.clear();
         }
         if link.introduced.insert(origin.node) {
-            self.introduce(id, origin);
+            self.introduce(id, origin.node);
         }
         self.give(id, bundle, false, false);
         if let Some(link) = self.links.get_mut(&id) {

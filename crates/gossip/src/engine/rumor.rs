@@ -19,6 +19,7 @@ enum ByNumber {
     Check(Purpose),
     Gap,
     Withdrawn,
+    SetBack,
 }
 
 impl Engine {
@@ -46,6 +47,7 @@ impl Engine {
                 bump(&mut self.stats.bundles_withdrawn, 1);
                 self.dropped(sender, header.origin);
             }
+            ByNumber::SetBack => self.drop_set_back(sender, &header),
             ByNumber::Check(purpose) => self.enter_check(raw, sender, purpose),
         }
     }
@@ -74,6 +76,9 @@ impl Engine {
         }
         if limit.is_some_and(|limit| first >= limit) {
             return ByNumber::Withdrawn;
+        }
+        if first == next && self.is_set_back(raw) {
+            return ByNumber::SetBack;
         }
         if self.store_full {
             let passed = first < self.passed_to(&origin);
@@ -120,7 +125,7 @@ impl Engine {
         let counter = if in_flight || full {
             why = full.then_some(Why::NoPlace);
             &mut self.stats.origins_full
-        } else if !admitted && !self.accounts.member_checks.contains_key(&origin.node) {
+        } else if !admitted && !self.accounts.checks_member(&origin.node) {
             why = Some(Why::NotAdmitted);
             &mut self.stats.bundles_unadmitted
         } else if !self.greed.allows(&origin.node, raw.bytes().len(), fresh, self.now) {
