@@ -34,6 +34,9 @@ fn failure(why: ClientError) -> Failure {
         ClientError::Connect { .. } => {
             "start it with `rumormill node --name NAME --state DIR`, and give --state DIR here"
         }
+        ClientError::Stranger { .. } => {
+            "name the socket of your own node; where it is that user's node you mean, run this as that user"
+        }
         ClientError::Hangs { .. } => {
             "see whether it is stopped (`ps`: state T) or its disk is slow; end it and start it again if it stays so"
         }

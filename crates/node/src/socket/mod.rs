@@ -7,6 +7,7 @@ pub mod client;
 pub mod follow;
 pub mod patience;
 pub mod server;
+mod whose;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
