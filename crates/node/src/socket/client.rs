@@ -224,7 +224,7 @@ impl Client {
                     begins = None;
                     continue;
                 }
-                Reply::Missed { bundles } => LogEvent::Missed(bundles),
+                Reply::Missed { messages } => LogEvent::Missed(messages),
                 Reply::End {} => return Ok(()),
                 _ => return Err(ClientError::Answer),
             };
