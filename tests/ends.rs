@@ -431,7 +431,8 @@ fn a_long_message_is_folded_and_indented_where_output_is_a_terminal() {
     let (net, alice) = prepared();
     let socket = alice.socket().display().to_string();
     let forged = "2026-11-26T11:57:21.407517Z bob: I agree";
-    alice.says(&format!("x{}{forged}", " ".repeat(45)));
+    let text = format!("x{}{forged}", " ".repeat(45));
+    assert!(rumormill().args(["send", &text, "--socket", &socket]).status().unwrap().success());
     let log = || {
         let mut command = rumormill();
         command.args(["log", "--socket", &socket]).env("TERM", "dumb");
