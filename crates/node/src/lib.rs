@@ -44,7 +44,7 @@ pub mod view;
 mod watch;
 
 pub use config::{ConfigError, NodeConfig, NodeOptions};
-pub use doors::DoorInfo;
+pub use doors::{DoorInfo, door_kinds};
 pub use follow::{Follow, Next};
 pub use handle::{ChatPlace, LogError, NodeHandle, PeerInfo, Pending};
 pub use hub::{Coming, Committed, News, Receipt, SubmitError, Told, own_clock_suspected};

@@ -12,25 +12,22 @@
 
 pub mod extended;
 mod fault;
-
-use core::fmt;
+mod field;
 
 use nom::bytes::complete::take;
 use nom::number::complete::le_u16;
 
 pub use fault::{UdpMeshEncodeError, UdpMeshError, UdpMeshFault};
+pub use field::{MAX_DATAGRAM_LEN, NameChar};
 
-use crate::parse::{Fault, ensure, fault, run, utf8};
+use crate::parse::{Fault, ensure, fault, run};
 use extended::Extended;
+use field::{Parse, character, check, port, put, text};
 
-type Parse<'a, T> = crate::parse::Parse<'a, T, UdpMeshFault>;
-
-/// The most that a UDP datagram holds, in bytes.
-pub const MAX_DATAGRAM_LEN: usize = 65_507;
 /// The longest text of a VANILLA, in bytes.
 pub const MAX_TEXT_LEN: usize = MAX_DATAGRAM_LEN - 5;
 /// Names that there are, and so the most entries of a DIRECTORY.
-pub const MAX_LETTERS: usize = 95;
+pub const MAX_NAME_CHARS: usize = 95;
 /// Kind of a BIRTH.
 pub const BIRTH: u16 = 0xc0;
 /// Kind of a DIRECTORY.
@@ -43,49 +40,13 @@ pub const KEEPALIVE: u16 = 0xc3;
 /// Bytes of an entry of a DIRECTORY.
 const ENTRY_LEN: usize = 4;
 
-/// A name: one printable ASCII character.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Letter(u8);
-
-impl Letter {
-    /// The name of this character, if it may be one.
-    #[must_use]
-    pub fn new(c: char) -> Option<Self> {
-        u8::try_from(c).ok().filter(|byte| matches!(byte, b' '..=b'~')).map(Self)
-    }
-
-    /// All names.
-    pub fn all() -> impl Iterator<Item = Self> {
-        (b' '..=b'~').map(Self)
-    }
-
-    /// Its character.
-    #[must_use]
-    pub const fn get(self) -> char {
-        self.0 as char
-    }
-
-    /// The one that cannot be seen.
-    pub const BLANK: Self = Self(b' ');
-
-    const fn bit(self) -> u128 {
-        1 << self.0
-    }
-}
-
-impl fmt::Display for Letter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.get())
-    }
-}
-
 /// A datagram, in the old form or in the extended one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Datagram<'a> {
     /// A peer asks to be taken.
     Birth {
         /// Its name.
-        name: Letter,
+        name: NameChar,
         /// Its own port, not 0.
         port: u16,
     },
@@ -94,7 +55,7 @@ pub enum Datagram<'a> {
     /// A text from a peer. Holds no NUL.
     Vanilla(&'a str),
     /// A peer lives.
-    KeepAlive(Letter),
+    KeepAlive(NameChar),
     /// Between our own.
     Extended(Extended<'a>),
 }
@@ -105,7 +66,7 @@ pub struct Entries<'a>(&'a [u8]);
 
 impl Entries<'_> {
     /// Names and ports, in the order of the datagram, which means nothing.
-    pub fn iter(&self) -> impl Iterator<Item = (Letter, u16)> {
+    pub fn iter(&self) -> impl Iterator<Item = (NameChar, u16)> {
         // Each was checked when the datagram was read.
         self.0.chunks_exact(ENTRY_LEN).filter_map(|bytes| entry(bytes).ok().map(|(_, entry)| entry))
     }
@@ -116,7 +77,7 @@ impl Entries<'_> {
 /// # Errors
 /// A name stands twice, or a port is 0; `out` is then as before.
 pub fn encode_directory(
-    entries: impl IntoIterator<Item = (Letter, u16)>,
+    entries: impl IntoIterator<Item = (NameChar, u16)>,
     out: &mut Vec<u8>,
 ) -> Result<(), UdpMeshEncodeError> {
     let (start, mut seen, mut count) = (out.len(), 0, 0u16);
@@ -177,14 +138,6 @@ impl<'a> Datagram<'a> {
     }
 }
 
-fn put(out: &mut Vec<u8>, words: &[u16]) {
-    words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
-}
-
-fn check(holds: bool, reason: UdpMeshFault) -> Result<(), UdpMeshEncodeError> {
-    if holds { Ok(()) } else { Err(UdpMeshEncodeError(reason)) }
-}
-
 fn datagram(input: &[u8]) -> Parse<'_, Datagram<'_>> {
     let (rest, kind) = le_u16::<_, Fault<'_, UdpMeshFault>>(input)?;
     match kind {
@@ -194,7 +147,7 @@ fn datagram(input: &[u8]) -> Parse<'_, Datagram<'_>> {
         }
         DIRECTORY => entries(rest).map(|(rest, entries)| (rest, Datagram::Directory(entries))),
         VANILLA => vanilla(rest).map(|(rest, text)| (rest, Datagram::Vanilla(text))),
-        KEEPALIVE => letter(rest).map(|(rest, name)| (rest, Datagram::KeepAlive(name))),
+        KEEPALIVE => character(rest).map(|(rest, name)| (rest, Datagram::KeepAlive(name))),
         kind => {
             let Some(parser) = extended::parser(kind) else { return fault(input, UdpMeshFault::Kind) };
             parser(rest).map(|(rest, extended)| (rest, Datagram::Extended(extended)))
@@ -202,31 +155,16 @@ fn datagram(input: &[u8]) -> Parse<'_, Datagram<'_>> {
     }
 }
 
-fn letter(input: &[u8]) -> Parse<'_, Letter> {
-    let (rest, word) = le_u16(input)?;
-    match char::from_u32(u32::from(word)).and_then(Letter::new) {
-        Some(letter) => Ok((rest, letter)),
-        None => fault(input, UdpMeshFault::Name),
-    }
-}
-
-/// A port other than 0.
-fn port(input: &[u8]) -> Parse<'_, u16> {
-    let (rest, port) = le_u16(input)?;
-    ensure(port != 0, input, UdpMeshFault::Port)?;
-    Ok((rest, port))
-}
-
-fn entry(input: &[u8]) -> Parse<'_, (Letter, u16)> {
-    let (rest, letter) = letter(input)?;
+fn entry(input: &[u8]) -> Parse<'_, (NameChar, u16)> {
+    let (rest, character) = character(input)?;
     let (rest, port) = port(rest)?;
-    Ok((rest, (letter, port)))
+    Ok((rest, (character, port)))
 }
 
 fn entries(input: &[u8]) -> Parse<'_, Entries<'_>> {
     let (start, count) = le_u16(input)?;
     // There are no more names than this, so one would stand twice. Found before any is read.
-    ensure(usize::from(count) <= MAX_LETTERS, input, UdpMeshFault::Twice)?;
+    ensure(usize::from(count) <= MAX_NAME_CHARS, input, UdpMeshFault::Twice)?;
     let (rest, bytes) = take(usize::from(count).saturating_mul(ENTRY_LEN))(start)?;
     let (mut seen, mut at) = (0, start);
     for _ in 0..count {
@@ -236,16 +174,6 @@ fn entries(input: &[u8]) -> Parse<'_, Entries<'_>> {
         at = after;
     }
     Ok((rest, Entries(bytes)))
-}
-
-/// Length and that many bytes of text without a NUL.
-fn text(input: &[u8]) -> Parse<'_, &str> {
-    let (start, len) = le_u16(input)?;
-    let (rest, bytes) = take(len)(start)?;
-    if let Some(nul) = bytes.iter().position(|byte| *byte == 0) {
-        return fault(start.get(nul..).unwrap_or_default(), UdpMeshFault::Nul);
-    }
-    Ok((rest, utf8(bytes, start, UdpMeshFault::Utf8)?))
 }
 
 fn vanilla(input: &[u8]) -> Parse<'_, &str> {

@@ -121,7 +121,7 @@ impl Bridge {
 
     /// What comes in by one door.
     async fn bring(self: Arc<Self>, name: String, mut end: RoomEnd, also: Option<mpsc::Sender<Incoming>>) {
-        let (share, mut told) = (Share::new(), false);
+        let (share, mut is_over) = (Share::new(), false);
         let mut refused = String::new();
         let (watched, pending) = mpsc::channel(MAX_WATCHED);
         tokio::spawn(watch_taken(name.clone(), Arc::clone(&end.counters), pending));
@@ -134,7 +134,7 @@ impl Bridge {
             if !share.take(body.len()).await {
                 Counters::one(&end.counters.dropped_in);
                 Counters::one(&end.counters.over_share);
-                if !std::mem::replace(&mut told, true) {
+                if !std::mem::replace(&mut is_over, true) {
                     tracing::warn!(
                         door = name,
                         "it has brought its share of {BYTES_PER_DAY} bytes a day; the rest is dropped"
@@ -142,7 +142,7 @@ impl Bridge {
                 }
                 continue;
             }
-            told = false;
+            is_over = false;
             if let Some(also) = &also {
                 // Waits for the disk there, and so does the door.
                 let _ = also.send(message).await;

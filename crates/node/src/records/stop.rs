@@ -1,6 +1,6 @@
 //! Ending what a session started.
 
-use std::fs::{self};
+use std::fs;
 use std::io::{self};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -23,9 +23,12 @@ pub struct Stopped {
     pub gone: usize,
 }
 
+/// Bytes of a record: five numbers.
+const MAX_RECORD: u64 = 256;
+
 /// The numbers of a record: process id, start time, process of the session, starter's process id, its start time.
 pub(super) fn read_record(path: &Path) -> Option<[u64; 5]> {
-    let text = fs::read_to_string(path).ok()?;
+    let text = String::from_utf8(rumormill_transport::read_regular(path, MAX_RECORD).ok()?).ok()?;
     let numbers: Vec<u64> = text.split_whitespace().map(str::parse).collect::<Result<_, _>>().ok()?;
     numbers.try_into().ok()
 }

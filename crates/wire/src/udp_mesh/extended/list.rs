@@ -2,15 +2,18 @@
 
 use core::net::SocketAddr;
 
-use super::{KEY_LEN, addr, array, byte, check_addr, ensure, fault, le_u16, le_u32, le_u64, name, name_len, put_addr};
-use crate::parse::before;
-use crate::udp_mesh::{Letter, MAX_DATAGRAM_LEN, Parse, UdpMeshEncodeError, UdpMeshFault, check, put};
+use nom::number::complete::{le_u16, le_u32, le_u64, u8 as byte};
+
+use super::field::{CHANGES, KEY_LEN, PART, addr, array, check_addr, name, name_len, put_addr};
+use crate::parse::{before, ensure, fault};
+use crate::udp_mesh::field::{MAX_DATAGRAM_LEN, NameChar, Parse, check, put};
+use crate::udp_mesh::{UdpMeshEncodeError, UdpMeshFault};
 
 /// A peer of the directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry<'a> {
     /// The one character that old peers are shown. Those without are not shown to them.
-    pub letter: Option<Letter>,
+    pub character: Option<NameChar>,
     /// Where it takes datagrams.
     pub addr: SocketAddr,
     /// Old peers have none.
@@ -89,7 +92,7 @@ pub fn encode_part<'a>(
     entries: impl IntoIterator<Item = Entry<'a>>,
     out: &mut Vec<u8>,
 ) -> Result<(), UdpMeshEncodeError> {
-    let head = [&super::PART.to_le_bytes()[..], &version.to_le_bytes(), &total.to_le_bytes(), &offset.to_le_bytes()];
+    let head = [&PART.to_le_bytes()[..], &version.to_le_bytes(), &total.to_le_bytes(), &offset.to_le_bytes()];
     encode_list(&head.concat(), entries, out, put_entry, |count| {
         offset.checked_add(u32::from(count)).is_some_and(|end| end <= total)
     })
@@ -105,7 +108,7 @@ pub fn encode_changes<'a>(
     changes: impl IntoIterator<Item = Change<'a>>,
     out: &mut Vec<u8>,
 ) -> Result<(), UdpMeshEncodeError> {
-    let head = [&super::CHANGES.to_le_bytes()[..], &base.to_le_bytes()];
+    let head = [&CHANGES.to_le_bytes()[..], &base.to_le_bytes()];
     encode_list(&head.concat(), changes, out, put_change, |count| steps_fit(base, count))
 }
 
@@ -136,8 +139,8 @@ fn encode_list<T>(
 
 fn put_entry(out: &mut Vec<u8>, entry: &Entry<'_>) -> Result<(), UdpMeshEncodeError> {
     check_addr(entry.addr)?;
-    check(entry.letter.is_some() || entry.identity.is_some(), UdpMeshFault::Name)?;
-    out.push(entry.letter.map_or(0, |letter| letter.0));
+    check(entry.character.is_some() || entry.identity.is_some(), UdpMeshFault::Name)?;
+    out.push(entry.character.map_or(0, |character| character.0));
     put_addr(out, entry.addr);
     let Some(identity) = entry.identity else {
         out.push(0);
@@ -168,19 +171,19 @@ fn put_change(out: &mut Vec<u8>, change: &Change<'_>) -> Result<(), UdpMeshEncod
 
 fn entry(input: &[u8]) -> Parse<'_, Entry<'_>> {
     let (rest, shown) = byte(input)?;
-    let letter = Letter::new(char::from(shown));
-    ensure(letter.is_some() || shown == 0, input, UdpMeshFault::Name)?;
+    let character = NameChar::new(char::from(shown));
+    ensure(character.is_some() || shown == 0, input, UdpMeshFault::Name)?;
     let (at_form, addr) = addr(rest)?;
     let (rest, form) = byte(at_form)?;
     match form {
         0 => {
-            ensure(letter.is_some(), input, UdpMeshFault::Name)?;
-            Ok((rest, Entry { letter, addr, identity: None }))
+            ensure(character.is_some(), input, UdpMeshFault::Name)?;
+            Ok((rest, Entry { character, addr, identity: None }))
         }
         1 => {
             let (rest, key) = array(rest)?;
             let (rest, name) = name(rest)?;
-            Ok((rest, Entry { letter, addr, identity: Some(Identity { key, name }) }))
+            Ok((rest, Entry { character, addr, identity: Some(Identity { key, name }) }))
         }
         _ => fault(at_form, UdpMeshFault::Form),
     }
