@@ -260,7 +260,7 @@ fn a_refused_author_and_a_full_table_are_lag_at_both_ends_and_not_sent_again() {
 #[test]
 fn a_held_author_is_taken_once_its_rate_has_filled() {
     let anti_entropy_us = 120 * SECOND;
-    let config = EngineConfig { greedy_bytes_per_day: 200_000, anti_entropy_us, ..config(Dissemination::Eager) };
+    let config = EngineConfig { greedy_bytes_per_day: 300_000, anti_entropy_us, ..config(Dissemination::Eager) };
     let mut world = World::new(9, 2, config);
     world.link(0, 1);
     world.run_for(SECOND);

@@ -5,7 +5,7 @@ use rumormill_wire::native::RangeRequest;
 use rumormill_wire::{Origin, Seq};
 
 use super::Engine;
-use super::pace::{feed_step, pace_cost};
+use super::pace::{feed_step, pace_of};
 use crate::bundle::RawBundle;
 use crate::io::{LinkId, Output};
 use crate::link::{Cursor, MAX_PULLS, Parked, RangeInFlight};
@@ -123,16 +123,19 @@ impl Engine {
         if let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) {
             link.window = link.window.saturating_sub_unsigned(bytes);
             link.sent = link.sent.saturating_add(1);
-            link.pace.charge(&author, pace_cost(bytes), now);
+            link.pace.charge(&author, pace_of(&bundle), now);
             bump(&mut self.stats.rumors_sent, 1);
             self.charge(id, bytes);
             self.output.push_back(Output::SendBundle { link: id, bundle, want_status, answers_range });
         }
     }
 
-    pub(super) fn range_read(&mut self, id: LinkId, origin: Origin, bundles: Vec<RawBundle>) {
+    pub(super) fn range_read(&mut self, id: LinkId, origin: Origin, mut bundles: Vec<RawBundle>) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(reading) = link.reading.take_if(|reading| reading.origin == origin) else { return };
+        if !reading.pull {
+            self.paced_part(id, &origin.node, &mut bundles);
+        }
         let next = bundles.last().map_or(reading.from, |last| last.header().next());
         let count = bundles.len();
         for (n, bundle) in (1..).zip(bundles) {

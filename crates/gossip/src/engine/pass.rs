@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rumormill_wire::native::{EntryState, StatusEntry};
 use rumormill_wire::{Digest, Origin, Seq};
 
+use super::pace::pace_cost;
 use super::{Engine, Reject};
 use crate::bundle::{RawBundle, VerifiedBundle};
 use crate::checks::Sender;
@@ -98,8 +99,8 @@ impl Engine {
             return;
         }
         let fresh = self.chains.get(&origin).is_none() && self.passing.head(&origin).is_none();
-        self.greed.charge(&origin.node, bundle.bytes().len(), fresh, self.now);
-        self.charge_pace(&origin.node, bundle.bytes().len());
+        self.greed.charge(&origin.node, bundle.cost(), fresh, self.now);
+        self.charge_pace(&origin.node, pace_cost(bundle.bytes().len(), bundle.header().count));
         if origin == self.author.origin {
             self.new_incarnation("a neighbour has more of our chain than our store");
         }

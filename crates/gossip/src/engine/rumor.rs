@@ -5,6 +5,7 @@ use rumormill_wire::native::{BundleHeader, Rumor};
 use rumormill_wire::{Origin, Seq};
 
 use super::Engine;
+use super::pace::pace_of;
 use crate::bundle::RawBundle;
 use crate::checks::{Entered, Progress, Purpose, Sender};
 use crate::io::{CheckId, LinkId, Output};
@@ -128,11 +129,11 @@ impl Engine {
         } else if !admitted && !self.accounts.checks_member(&origin.node) {
             why = Some(Why::NotAdmitted);
             &mut self.stats.bundles_unadmitted
-        } else if !self.greed.allows(&origin.node, raw.bytes().len(), fresh, self.now) {
+        } else if !self.greed.allows(&origin.node, raw.cost(), fresh, self.now) {
             self.tell_greedy(origin.node);
             why = Some(Why::OverRate);
             &mut self.stats.bundles_greedy
-        } else if !self.in_pace(&origin.node, raw.bytes().len()) {
+        } else if !self.in_pace(&origin.node, pace_of(&raw)) {
             return self.drop_paced(sender, origin, next);
         } else {
             match self.checks.enter(raw, sender, purpose) {

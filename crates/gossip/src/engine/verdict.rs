@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rumormill_wire::{Origin, Seq};
 
 use super::Engine;
+use super::pace::pace_cost;
 use super::rumor::STATUS_DELAY_US;
 use crate::bundle::{Invalid, VerifiedBundle};
 use crate::chain::{Chain, End};
@@ -98,14 +99,15 @@ impl Engine {
             return Err(Refusal::Clock);
         }
         // Several of its author's were being checked at once: what is kept is counted one by one.
-        if self.no_place(&origin) || !self.greed.allows(&origin.node, bundle.bytes().len(), fresh, self.now) {
+        if self.no_place(&origin) || !self.greed.allows(&origin.node, bundle.cost(), fresh, self.now) {
             return Err(Refusal::Held);
         }
-        if !self.in_pace(&origin.node, bundle.bytes().len()) {
+        let pace = pace_cost(bundle.bytes().len(), header.count);
+        if !self.in_pace(&origin.node, pace) {
             return Err(Refusal::Paced);
         }
-        self.charge_pace(&origin.node, bundle.bytes().len());
-        self.greed.charge(&origin.node, bundle.bytes().len(), fresh, self.now);
+        self.charge_pace(&origin.node, pace);
+        self.greed.charge(&origin.node, bundle.cost(), fresh, self.now);
         if origin == self.author.origin {
             self.new_incarnation("a neighbour has more of our chain than our store");
         }

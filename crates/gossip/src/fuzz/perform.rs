@@ -133,8 +133,8 @@ impl World<'_> {
         claim(next.is_none() || bundle.first_clock() > clock, || "appended a clock that does not rise".to_owned())?;
         node.next.insert(header.origin, (header.next(), bundle.digest(), bundle.last_clock()));
         if !own {
-            let (bytes, origins) = node.taken.entry(header.origin.node).or_default();
-            *bytes += bundle.bytes().len();
+            let (cost, origins) = node.taken.entry(header.origin.node).or_default();
+            *cost += bundle.cost();
             if next.is_none() {
                 origins.insert(header.origin);
             }

@@ -42,8 +42,8 @@ pub struct Node {
     pub verified: BTreeSet<Digest>,
     /// Submitted and not yet durable.
     pub tickets: BTreeSet<u64>,
-    /// Bytes and incarnations accepted of each author in this life.
-    pub taken: BTreeMap<NodeId, (usize, BTreeSet<Origin>)>,
+    /// What was accepted of each author in this life: what it costs, and incarnations.
+    pub taken: BTreeMap<NodeId, (u64, BTreeSet<Origin>)>,
     /// Events of this life, by kind.
     pub events: BTreeMap<&'static str, u64>,
     /// Steps of the wall clock in this life.
