@@ -15,8 +15,8 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rumormill_gossip::bundle::{bundle_digest, seal};
 use rumormill_gossip::{
-    CheckId, Dissemination, Engine, EngineConfig, Input, LinkId, Output, Recovered, RecoveredChain, Signer, Ticket,
-    Timestamp, VerifiedBundle,
+    CheckId, Dissemination, Engine, EngineConfig, Evidence, Input, LinkId, Output, Recovered, RecoveredChain, Signer,
+    Ticket, Timestamp, VerifiedBundle,
 };
 use rumormill_wire::native::{
     BundleBuilder, BundleHeader, Coverage, Frame, MessageKind, Rumor, SignedHeader, Status, StatusEntries,
@@ -44,6 +44,10 @@ impl Signer for Anybody {
     fn sign(&self, _: &[u8]) -> Signature {
         Signature([0; 64])
     }
+}
+
+fn certificate() -> Evidence {
+    Evidence { bytes: Bytes::from_static(b"a certificate"), since: 1 }
 }
 
 fn node(kind: u8, n: u64) -> NodeId {
@@ -93,7 +97,7 @@ impl Side {
             let header = BundleHeader { origin, first: Seq::FIRST, count: 1, previous: Digest::ZERO };
             let head = SignedHeader { header, body: Digest([1; 32]), signature: Signature([0; 64]) };
             recovered.chains.push(RecoveredChain { head, last_clock: Clock(WALL), kept: Seq::FIRST });
-            recovered.members.push((origin.node, Bytes::from_static(b"a certificate")));
+            recovered.members.push((origin.node, certificate()));
             chains.push(Chain { origin, next: head.header.next(), digest: bundle_digest(&header, &head.body) });
         }
         let config = EngineConfig {
@@ -109,10 +113,10 @@ impl Side {
         let (now, appends, check, seen, turn, stride) = (Timestamp(1), 0, None, Bytes::new(), 1, 0);
         let mut side = Self { engine, now, links, chains, appends, check, seen, given, turn, stride };
         side.give(Input::WallOffset(i64::try_from(WALL)?))?;
-        side.give(Input::Admit { node: me.node, evidence: Bytes::from_static(b"a certificate") })?;
+        side.give(Input::Admit { node: me.node, evidence: certificate() })?;
         side.give(Input::Start { neighbours: 0 })?;
         for n in 0..links {
-            side.give(Input::Admit { node: node(2, n), evidence: Bytes::from_static(b"a certificate") })?;
+            side.give(Input::Admit { node: node(2, n), evidence: certificate() })?;
             side.give(Input::LinkUp { link: LinkId(n), peer: node(2, n) })?;
         }
         let status = side.status()?;

@@ -6,10 +6,10 @@
 //! use std::sync::Arc;
 //!
 //! use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-//! use bytes::Bytes;
 //! use rand::{SeedableRng, rngs::StdRng};
 //! use rumormill_gossip::{
-//!     Engine, EngineConfig, Event, Input, Output, RawBundle, Recovered, Signer, Ticket, Timestamp, verify, verify_proof,
+//!     Checked, Engine, EngineConfig, Event, Evidence, Input, Output, RawBundle, Recovered, Signer, Ticket, Timestamp, verify,
+//!     verify_proof,
 //! };
 //! use rumormill_wire::{Incarnation, NetworkId, NodeId, Origin, Signature, native::MessageKind};
 //!
@@ -33,7 +33,7 @@
 //!
 //! let mut inputs = VecDeque::from([
 //!     Input::WallOffset(1_767_225_600_000_000),
-//!     Input::Admit { node, evidence: Bytes::from_static(b"our certificate") },
+//!     Input::Admit { node, evidence: Evidence { bytes: "our certificate".into(), since: 0 } },
 //!     Input::Start { neighbours: 0 },
 //!     Input::Submit { ticket: Ticket(1), kind: MessageKind::CHAT, room: String::new(), body: "hello".into() },
 //! ]);
@@ -76,8 +76,8 @@
 //!                 let verdict = verify_proof(&raw, &network).ok().map(Box::new);
 //!                 inputs.push_back(Input::ProofVerdict { link, verdict });
 //!             }
-//!             Output::CheckMember { link, node, .. } => {
-//!                 inputs.push_back(Input::MemberVerdict { link, node, verdict: None });
+//!             Output::CheckMember { link, node, evidence, .. } => {
+//!                 inputs.push_back(Input::MemberVerdict { link, node, evidence, verdict: Checked::False });
 //!             }
 //!             Output::CheckRevocations { link, .. } => inputs.push_back(Input::RevocationsRefused { link }),
 //!             // Say BYE, close the socket; `Input::LinkDown` when it is closed.
@@ -151,6 +151,7 @@ pub mod io;
 pub mod key;
 pub mod link;
 mod links;
+pub mod members;
 pub mod pacer;
 pub mod passing;
 mod picker;
@@ -171,6 +172,7 @@ pub use engine::Engine;
 #[cfg(feature = "fuzz")]
 pub use engine::measure;
 pub use io::{CheckId, Event, Input, Keep, LinkId, Output, Reject, Ticket, Timestamp};
+pub use members::{Checked, Evidence};
 pub use proof::{RawProof, VerifiedProof, verify_proof};
 pub use revocation::Revocations;
 pub use stats::{LinkStats, Stats, Why};

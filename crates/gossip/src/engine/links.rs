@@ -16,11 +16,13 @@ impl Engine {
         let link = Link { first, first_at: self.new_bytes, pace, ..Link::new(peer, self.config.link_window) };
         self.links.insert(id, link);
         self.share_claims(peer);
+        self.accounts.new_link(peer);
         if self.revocations.revokes(&peer) {
             self.close(id, ByeCode::REVOKED, "its certificate is revoked", 0);
             return;
         }
         self.say_revisions(id);
+        self.introduce_newest(id);
         self.ask_own(id);
         self.send_summary(id, true);
         self.tell_spread(spread::Input::LinkUp(id));
@@ -61,6 +63,7 @@ impl Engine {
         Ok(())
     }
 
+    /// For what no honest node sends, whatever it knows and we know: a verdict on bytes alone (P-G7).
     pub(super) fn misbehaved(&mut self, id: LinkId, reason: &'static str) {
         self.misbehaviour(id, reason);
         self.close(id, ByeCode::MISBEHAVIOUR, reason, BAN_US);

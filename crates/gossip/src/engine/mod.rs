@@ -15,6 +15,8 @@ mod told;
 
 mod links;
 
+mod members;
+
 mod forks;
 
 mod held;
@@ -28,6 +30,8 @@ mod pass;
 mod revoked;
 
 mod rumor;
+
+mod set_back;
 
 mod share;
 
@@ -45,7 +49,6 @@ pub(crate) use accounts::MIN_ORIGINS;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use rand::{Rng, RngExt};
 use rumormill_wire::{Clock, NodeId, Origin, Seq};
 
@@ -60,6 +63,7 @@ use crate::config::{EngineConfig, Recovered};
 use crate::greed::Greed;
 use crate::io::{Event, Input, Keep, LinkId, Output, Reject, Timestamp};
 use crate::links::Links;
+use crate::members::Evidence;
 use crate::pacer::Pacer;
 use crate::passing::Passing;
 use crate::revocation::Revocations;
@@ -85,7 +89,7 @@ pub struct Engine {
     wall_offset: i64,
     clock: HybridClock,
     chains: Chains,
-    members: BTreeMap<NodeId, Bytes>,
+    members: BTreeMap<NodeId, Evidence>,
     accounts: accounts::Accounts,
     answers: BTreeMap<NodeId, answers::Answers>,
     kept_bytes: u64,
@@ -130,7 +134,7 @@ impl Engine {
             wall_offset: 0,
             clock: HybridClock::default(),
             chains: Chains::default(),
-            member_bytes: members.values().map(Bytes::len).fold(0, usize::saturating_add),
+            member_bytes: members.values().map(|evidence| evidence.bytes.len()).fold(0, usize::saturating_add),
             members,
             accounts: accounts::Accounts::default(),
             answers: BTreeMap::new(),
@@ -206,9 +210,11 @@ impl Engine {
             Input::Frame { link, bytes } => return self.frame(link, &bytes),
             Input::Writable { link, bytes } => self.writable(link, bytes),
             Input::Verified { check, verdict } => self.verified(check, verdict),
-            Input::MemberVerdict { link, node, verdict } => self.member_verdict(link, node, verdict),
+            Input::MemberVerdict { link, node, evidence, verdict } => {
+                self.member_verdict(link, node, &evidence, verdict);
+            }
             Input::ProofVerdict { link, verdict } => self.proof_verdict(link, verdict),
-            Input::Admit { node, evidence } => self.admit(node, evidence),
+            Input::Admit { node, evidence } => self.admit(node, evidence, None),
             Input::Revoked { link, part } => self.revoked(link, part),
             Input::RevocationsKept { part } => self.revocations_kept(part),
             Input::RevocationsRefused { link } => self.revocations_refused(link),

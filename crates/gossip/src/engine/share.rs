@@ -59,7 +59,7 @@ impl Engine {
     pub(super) fn new_for_all(&mut self, bundle: &VerifiedBundle, from: &[LinkId]) {
         let mut bytes = bundle.bytes().len().saturating_add(OVERHEAD);
         if bundle.header().first == Seq::FIRST {
-            let certificate = self.members.get(&bundle.header().origin.node).map_or(0, bytes::Bytes::len);
+            let certificate = self.members.get(&bundle.header().origin.node).map_or(0, |evidence| evidence.bytes.len());
             bytes = bytes.saturating_add(certificate).saturating_add(OVERHEAD);
         }
         // It is counted once for all. For those who have it, what is left is taken down before that.
