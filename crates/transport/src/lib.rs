@@ -5,7 +5,6 @@
 #![forbid(unsafe_code)]
 
 mod accept;
-pub mod backoff;
 pub mod bans;
 pub mod ca;
 pub mod certificate;
@@ -17,10 +16,8 @@ mod issue;
 pub mod link;
 pub mod metrics;
 mod pkcs8;
-pub mod private;
 mod rates;
 pub mod refusal;
-mod regular;
 pub mod revocation;
 pub mod revoke;
 mod stream;
@@ -28,7 +25,6 @@ mod tls;
 pub mod trust;
 
 pub use accept::Listener;
-pub use backoff::Backoff;
 pub use bans::Bans;
 pub use ca::{CaError, LocalCa, default_home};
 pub use certificate::CertificateInfo;
@@ -37,6 +33,5 @@ pub use identity::{Identity, IdentityError};
 pub use link::{AuthenticatedPeer, LinkError, LinkReader, LinkWriter, TlsInfo};
 pub use metrics::Metrics;
 pub use refusal::Refusal;
-pub use regular::read_regular;
 pub use revocation::{InForce, ListPart, Revocations};
 pub use trust::{Trust, TrustError};

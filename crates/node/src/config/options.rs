@@ -129,7 +129,7 @@ impl NodeOptions {
     /// The file cannot be read, is no TOML, or has a key or value that means nothing here.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let fail = |reason: String| ConfigError::File { path: path.to_owned(), reason };
-        let bytes = rumormill_transport::read_regular(path, MAX_FILE_BYTES).map_err(|e| fail(e.to_string()))?;
+        let bytes = rumormill_limits::file::read_regular(path, MAX_FILE_BYTES).map_err(|e| fail(e.to_string()))?;
         let text = String::from_utf8(bytes).map_err(|_| fail("it is not UTF-8".to_owned()))?;
         Self::parse(&text).map_err(|e| match e {
             ConfigError::Toml { reason } => fail(reason),
