@@ -31,7 +31,6 @@ pub mod mongering;
 pub mod pacer;
 pub mod passing;
 pub mod proof;
-mod rate;
 pub mod revocation;
 pub mod stats;
 pub mod uncommitted;

@@ -49,6 +49,12 @@ impl Rate {
         Err(if self.burst == 0 { Duration::MAX } else { self.wait(missing) })
     }
 
+    /// Takes so many, or what is left.
+    pub fn take_up_to(&mut self, amount: u64, now: Timestamp) {
+        self.settle(now);
+        self.owed = self.owed.saturating_add(self.shares(amount)).min(self.shares(self.burst));
+    }
+
     /// Takes so many whether they are there or not; how long to wait until they would have been.
     pub fn spend(&mut self, amount: u64, now: Timestamp) -> Duration {
         self.settle(now);
@@ -129,6 +135,15 @@ mod tests {
         }
         assert_eq!(now.elapsed(start), Duration::from_secs(1));
         assert!(rate.spend(1, now.after(Duration::from_secs(60))).is_zero());
+    }
+
+    #[test]
+    fn what_is_left_is_taken_and_no_debt_made() {
+        let mut rate = Rate::new(10, 1);
+        rate.take_up_to(7, Timestamp(0));
+        assert!(rate.holds(3, Timestamp(0)) && !rate.holds(4, Timestamp(0)));
+        rate.take_up_to(u64::MAX, Timestamp(0));
+        assert!(!rate.holds(1, Timestamp(999_999)) && rate.holds(1, Timestamp(1_000_000)));
     }
 
     #[test]

@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rumormill_limits::Rate;
 use rumormill_wire::{NodeId, Origin};
 
 use super::Engine;
 use crate::io::{Event, LinkId, Timestamp};
 use crate::link::MAX_BEHIND;
-use crate::rate::Rate;
 
 /// Proofs sent to one neighbour at once, and a second (P-E5).
 const PROOFS_SENT: (u64, u64) = (1_024, 4);
