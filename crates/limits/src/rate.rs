@@ -55,6 +55,11 @@ impl Rate {
         self.owed = self.owed.saturating_add(self.shares(amount)).min(self.shares(self.burst));
     }
 
+    /// Gives so many back.
+    pub fn give(&mut self, amount: u64) {
+        self.owed = self.owed.saturating_sub(self.shares(amount));
+    }
+
     /// Takes so many whether they are there or not; how long to wait until they would have been.
     pub fn spend(&mut self, amount: u64, now: Timestamp) -> Duration {
         self.settle(now);
@@ -144,6 +149,10 @@ mod tests {
         assert!(rate.holds(3, Timestamp(0)) && !rate.holds(4, Timestamp(0)));
         rate.take_up_to(u64::MAX, Timestamp(0));
         assert!(!rate.holds(1, Timestamp(999_999)) && rate.holds(1, Timestamp(1_000_000)));
+        rate.give(2);
+        assert!(rate.holds(2, Timestamp(0)) && !rate.holds(3, Timestamp(0)));
+        rate.give(u64::MAX);
+        assert!(rate.holds(10, Timestamp(0)) && rate.take_n(10, Timestamp(0)).is_ok() && !rate.take(Timestamp(0)));
     }
 
     #[test]

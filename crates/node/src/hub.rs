@@ -51,7 +51,7 @@ pub use clocks::own_clock_suspected;
 pub(crate) use due::Fence;
 pub(crate) use last_words::{FIRST_LINKS, LAST_COMMIT, LAST_WORDS, LastWords};
 pub(crate) use links::{Admission, BANNED};
-pub use news::{News, Told};
+pub use news::{Coming, News, Told};
 
 /// A step of the wall clock by more than this, in microseconds, may change which certificates are valid.
 const CERTIFICATE_STEP_US: u64 = 60_000_000;

@@ -5,19 +5,20 @@ mod credentials;
 pub(crate) mod error;
 mod limits;
 
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
-use rumormill_gossip::{Dissemination, Engine, Input};
+use rumormill_gossip::{Dissemination, Engine, Evidence, Input};
 use rumormill_transport::endpoint::EndpointConfig;
 use rumormill_transport::{Endpoint, Listener, Trust, revocation};
 use rumormill_wire::native::Hello;
 use rumormill_wire::{Incarnation, NodeId, Origin};
 
-use crate::check::Checker;
+use crate::check::{Checker, evidence_of};
 use crate::clock::NodeClock;
 use crate::config::{IdentitySource, NodeConfig, StoreKind};
 use crate::disk;
@@ -43,8 +44,13 @@ const BIND_PATIENCE: Duration = Duration::from_secs(2);
 /// # Errors
 /// Names the setting, file or address and what is wrong with it.
 pub async fn start(config: NodeConfig) -> Result<NodeHandle, StartError> {
+    start_on(config, None).await
+}
+
+/// As [`start()`], with a socket that listens already on `config.listen`: whoever dials meanwhile waits instead of being refused.
+pub(crate) async fn start_on(config: NodeConfig, socket: Option<TcpListener>) -> Result<NodeHandle, StartError> {
     let (config, credentials) = blocking(move || Credentials::load(&config).map(|loaded| (config, loaded))).await?;
-    start_with(config, credentials).await
+    start_with_all(config, credentials, socket).await
 }
 
 async fn blocking<T: Send + 'static>(
@@ -59,6 +65,14 @@ async fn blocking<T: Send + 'static>(
 /// # Errors
 /// As [`start()`].
 pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<NodeHandle, StartError> {
+    start_with_all(config, credentials, None).await
+}
+
+async fn start_with_all(
+    config: NodeConfig,
+    credentials: Credentials,
+    socket: Option<TcpListener>,
+) -> Result<NodeHandle, StartError> {
     let Credentials { identity, trust, loopback_only, home, files } = credentials;
     let me = Origin { node: identity.node(), incarnation: Incarnation(0) };
     let (mut gate, link) = (gate_limits(&config), link_limits(&config));
@@ -67,7 +81,10 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
         Endpoint::new(EndpointConfig { identity, trust, loopback_only, gate, link, post_quantum: config.post_quantum })
             .map_err(|why| StartError::Tls(why.to_string()))?;
     // The address is taken first: if another node has it, nothing else is touched.
-    let listener = bind(&endpoint, &config).await?;
+    let listener = match socket {
+        Some(socket) => endpoint.listen(listening(socket).map_err(StartError::io("listen on", config.listen))?),
+        None => bind(&endpoint, &config).await?,
+    };
     let local_addr = listener.local_addr();
     let doors = doors::Bound::bind(&config.doors, config.state.as_deref()).await?;
     let mut opened = blocking({
@@ -134,8 +151,8 @@ fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<
     let Opened { disk, reads, mut reader, mut recovered, lists, incarnations, meta, fresh, .. } = opened;
     let (trust, network, me) = (endpoint.trust().clone(), endpoint.network(), endpoint.identity());
     let evidence = match &trust {
-        Trust::Network(_) => Bytes::copy_from_slice(me.certificate_der()),
-        Trust::Pinned(_) => Bytes::new(),
+        Trust::Network(_) => evidence_of(&Bytes::copy_from_slice(me.certificate_der())),
+        Trust::Pinned(_) => Evidence::default(),
     };
     if matches!(trust, Trust::Pinned(_)) {
         // The pin file says who belongs now; who stood in it once does not.
@@ -153,7 +170,7 @@ fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<
     let signer = Box::new(IdentitySigner(Arc::clone(&me)));
     let engine = Engine::new(engine_config(config, network), signer, recovered, Box::new(rng));
     let names = Names::default();
-    names.learn(me.node(), &config.name);
+    names.learn(me.node(), &config.name, &evidence);
     let revoked = endpoint.revocations().clone();
     revoked.set(Arc::clone(engine.revocations()));
     let checker = Checker { me: me.node(), network, trust, names, revoked };
@@ -168,7 +185,7 @@ fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<
     let _ = hub.drive(Input::WallOffset(hub.clock.wall_offset()));
     let _ = hub.drive(Input::Admit { node: me.node(), evidence });
     for pinned in hub.checker.trust.pins() {
-        let _ = hub.drive(Input::Admit { node: pinned, evidence: Bytes::new() });
+        let _ = hub.drive(Input::Admit { node: pinned, evidence: Evidence::default() });
     }
     // Of an incarnation that was never used nobody knows anything.
     let asked = if fresh { 0 } else { config.neighbours.len() };
@@ -178,18 +195,23 @@ fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<
 }
 
 /// Names are for people, who can wait until many certificates are read.
-fn learn_names(hub: &Arc<Hub>, members: Vec<(NodeId, Bytes)>) {
+fn learn_names(hub: &Arc<Hub>, members: Vec<(NodeId, Evidence)>) {
     let hub = Arc::clone(hub);
     drop(tokio::task::spawn_blocking(move || {
         for (member, evidence) in members {
-            if let Ok(info) = hub.checker.trust.check_member(&member, &evidence) {
-                hub.checker.names.learn(member, &info.name);
+            if let Ok(info) = hub.checker.trust.check_member(&member, &evidence.bytes) {
+                hub.checker.names.learn(member, &info.name, &evidence);
             }
         }
     }));
 }
 
 /// Another life of this node may be just about to end: its address is tried for again for a while.
+fn listening(socket: TcpListener) -> std::io::Result<tokio::net::TcpListener> {
+    socket.set_nonblocking(true)?;
+    tokio::net::TcpListener::from_std(socket)
+}
+
 async fn bind(endpoint: &Endpoint, config: &NodeConfig) -> Result<Listener, StartError> {
     let deadline = Instant::now() + BIND_PATIENCE;
     loop {

@@ -1,8 +1,10 @@
 //! Doors: what the node opens for programs that speak legacy protocols, and how their messages meet the room.
 
 mod bridge;
+mod exit;
 mod mark;
 mod open;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

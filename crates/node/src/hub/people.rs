@@ -6,9 +6,9 @@ use bytes::Bytes;
 use rumormill_gossip::{Engine, Input, Reject, Stats, Ticket};
 use rumormill_wire::native::{ByeCode, MessageKind};
 use std::sync::atomic::Ordering::Relaxed;
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
-use super::{Hub, Outcome, SubmitError, Told};
+use super::{Coming, Hub, Outcome, SubmitError};
 use crate::counters::Counters;
 use crate::lock;
 
@@ -73,7 +73,7 @@ impl Hub {
     }
 
     /// Bundles as they become durable.
-    pub(crate) fn follow(&self) -> broadcast::Receiver<Told> {
+    pub(crate) fn follow(&self) -> Coming {
         self.followers.subscribe()
     }
 

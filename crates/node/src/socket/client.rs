@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Info, MAX_LINE, Patience, Reply, Request, Sent};
+use super::{Info, MAX_LINE, Patience, Reply, Request, Sent, whose};
 use crate::doors::DoorInfo;
 use crate::handle::PeerInfo;
 use crate::link::neighbours::NeighbourInfo;
@@ -26,6 +26,19 @@ pub enum ClientError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// Another user listens there.
+    #[error(
+        "another user listens at {} (uid {listener}; this runs as {me}); nothing was sent",
+        path.display()
+    )]
+    Stranger {
+        /// Where.
+        path: PathBuf,
+        /// Whose it is.
+        listener: u32,
+        /// Whose user this runs as.
+        me: u32,
     },
     /// It takes a connection, and then nothing comes of it.
     #[error("the node at {} hangs: it did not answer within {} s", path.display(), waited.as_secs_f32())]
@@ -86,7 +99,7 @@ impl Client {
     /// Connects.
     ///
     /// # Errors
-    /// No node answers there, or one that hangs.
+    /// No node answers there, one that hangs, or another user's.
     pub async fn connect(path: &Path) -> Result<Self, ClientError> {
         Self::connect_with(path, Patience::default()).await
     }
@@ -99,7 +112,10 @@ impl Client {
         let deadline = Instant::now() + patience.answer;
         loop {
             match UnixStream::connect(path).await {
-                Ok(stream) => return Ok(Self { stream: BufReader::new(stream), path: path.to_owned(), patience }),
+                Ok(stream) => {
+                    whose::look(&stream, path)?;
+                    return Ok(Self { stream: BufReader::new(stream), path: path.to_owned(), patience });
+                }
                 // As many wait there as may, and the node takes none of them.
                 Err(why) if why.kind() == io::ErrorKind::WouldBlock => {
                     if Instant::now() >= deadline {
@@ -208,7 +224,7 @@ impl Client {
                     begins = None;
                     continue;
                 }
-                Reply::Missed { bundles } => LogEvent::Missed(bundles),
+                Reply::Missed { messages } => LogEvent::Missed(messages),
                 Reply::End {} => return Ok(()),
                 _ => return Err(ClientError::Answer),
             };

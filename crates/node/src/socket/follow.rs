@@ -49,7 +49,7 @@ impl Follower {
                 self.current = true;
                 Ok(Step::Current)
             }
-            Reply::Missed { bundles } => Ok(Step::Missed(bundles)),
+            Reply::Missed { messages } => Ok(Step::Missed(messages)),
             Reply::End {} => Ok(Step::End),
             _ => Err(ClientError::Answer),
         }

@@ -7,6 +7,7 @@ pub mod client;
 pub mod follow;
 pub mod patience;
 pub mod server;
+mod whose;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -94,8 +95,8 @@ pub enum Reply {
     Line(LogLine),
     /// The follower was too slow and missed some; asking for the log again shows them.
     Missed {
-        /// How many bundles.
-        bundles: u64,
+        /// How many messages; said at most once a second.
+        messages: u64,
     },
     /// What follows came after the request; only if a mark was asked for.
     Current {},
