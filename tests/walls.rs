@@ -15,8 +15,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["wire"]),
     ("doors", &["wire"]),
     ("proxy", &["wire"]),
-    ("node", &["wire", "gossip", "transport", "store", "doors"]),
-    ("client", &["node", "proxy"]),
+    ("api", &["wire"]),
+    ("node", &["wire", "gossip", "transport", "store", "doors", "api"]),
+    ("client", &["node", "api", "proxy"]),
 ];
 /// Rooms without IO, clocks and ambient randomness.
 const PURE: &[&str] = &["wire", "gossip"];

@@ -1,5 +1,5 @@
-//! Following the log: what was, up to a moment, and then what comes, each message once. All who follow do it so: the local
-//! socket with its menus and `log --follow`, and the doors.
+//! Following the log: what was, up to a moment, and then what comes, each message once. All who follow inside the node do it so:
+//! the doors, and the local socket for those outside, who read with `rumormill_api::LogReader` what it passes on.
 
 use std::sync::Arc;
 

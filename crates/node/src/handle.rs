@@ -23,7 +23,6 @@ use crate::hub::{FIRST_LINKS, Hub, LAST_COMMIT, LAST_WORDS, LastWords, Outcome, 
 use crate::keeper::{self, Keeper};
 
 pub use log::{ChatPlace, LogError, MAX_PAGE};
-pub use told::PeerInfo;
 
 /// How long a node takes to drain and leave.
 pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);

@@ -47,7 +47,6 @@ use news::Followers;
 
 pub(crate) use commits::{INCARNATION_KEY, incarnation_record};
 
-pub use clocks::own_clock_suspected;
 pub(crate) use due::Fence;
 pub(crate) use last_words::{FIRST_LINKS, LAST_COMMIT, LAST_WORDS, LastWords};
 pub(crate) use links::{Admission, BANNED};

@@ -3,8 +3,6 @@
 //! [`start()`] makes a node of a [`NodeConfig`]; a [`NodeHandle`] is what doors and people use.
 #![forbid(unsafe_code)]
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 pub mod certs;
 mod check;
 pub mod clock;
@@ -16,7 +14,6 @@ mod disk;
 mod doors;
 mod files;
 pub mod follow;
-mod foreign_json;
 pub mod handle;
 mod housekeeping;
 mod hub;
@@ -25,6 +22,7 @@ mod keeper;
 mod known;
 mod letters;
 mod link;
+mod lock;
 mod log_filter;
 pub mod logging;
 pub mod mesh_menu;
@@ -38,19 +36,18 @@ pub mod run;
 pub mod socket;
 pub mod start;
 pub mod terminal;
-pub mod validity;
+mod validity;
 pub mod view;
 mod watch;
 
+use lock::lock;
+
 pub use config::{ConfigError, NodeConfig, NodeOptions};
-pub use doors::DoorInfo;
 pub use follow::{Follow, Next};
-pub use handle::{ChatPlace, LogError, NodeHandle, PeerInfo, Pending};
-pub use hub::{Committed, News, Receipt, SubmitError, Told, own_clock_suspected};
+pub use handle::{ChatPlace, LogError, NodeHandle, Pending};
+pub use hub::{Committed, News, Receipt, SubmitError, Told};
 pub use link::Direction;
-pub use link::neighbours::NeighbourInfo;
 pub use process::{ProcessArgs, run_process};
-pub use rumormill_wire::{Foreign, ForeignText, foreign};
 pub use run::{configure, run_node};
 pub use start::{Credentials, StartError, start, start_with};
 
@@ -60,9 +57,4 @@ pub mod older {
     pub use rumormill_doors::peer_line::menu;
     pub use rumormill_doors::protobuf_peer::console as peer;
     pub use rumormill_doors::udp_mesh::console as udp_peer;
-}
-
-/// Locks; what a thread that panicked has left is taken as it is.
-fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

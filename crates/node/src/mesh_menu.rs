@@ -13,6 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use rumormill_api::{Client, ClientError};
 use rumormill_doors::peer_line::menu::{Arrived, MAX_ARRIVED, Open};
 use rumormill_doors::{DoorError, DoorKind};
 use rumormill_wire::NodeId;
@@ -20,7 +21,6 @@ use rumormill_wire::peer_line::mesh::is_menu;
 use tokio::sync::mpsc;
 
 use crate::lock;
-use crate::socket::{Client, ClientError};
 use follow::Follow;
 use held::Held;
 use present::Holder;

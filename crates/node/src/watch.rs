@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rumormill_api::date;
 use rumormill_gossip::Input;
 use rumormill_transport::revocation::{MAX_FILE_LEN, check_file};
 use rumormill_transport::{Endpoint, Identity, IdentityError, LocalCa, Revocations, Trust};
 
 use crate::hub::Hub;
-use crate::validity::date;
 
 /// How often the files are looked at.
 const PERIOD: Duration = Duration::from_millis(500);

@@ -4,27 +4,15 @@ mod bridge;
 mod mark;
 mod open;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use rumormill_api::DoorInfo;
 use rumormill_doors::Counters;
-use serde::{Deserialize, Serialize};
 
 pub(crate) use bridge::{BYTES_PER_DAY, Bridge, Share};
 pub(crate) use mark::Mark;
 pub(crate) use open::{Bound, check};
-
-/// An open door, for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DoorInfo {
-    /// Its kind; the second of a kind has `#2` behind it.
-    pub door: String,
-    /// Where it listens.
-    pub listen: SocketAddr,
-    /// What it counted since the start, and how much is open now.
-    pub counters: BTreeMap<String, u64>,
-}
 
 /// An open door, for the node.
 #[derive(Debug, Clone)]

@@ -1,56 +1,13 @@
 //! What a node tells about itself: its links, doors and counters.
 
-use std::net::SocketAddr;
-
+use rumormill_api::{DoorInfo, NeighbourInfo, PeerInfo};
 use rumormill_wire::native::MAX_CUT_INCARNATIONS;
 use rumormill_wire::{Incarnation, NodeId, Seq};
-use serde::{Deserialize, Serialize};
 
 use super::NodeHandle;
-use crate::doors::{DoorInfo, OpenDoor};
-use crate::link::neighbours::NeighbourInfo;
-use crate::validity::seconds;
+use crate::clock::seconds;
+use crate::doors::OpenDoor;
 use crate::{lock, logging};
-
-/// A link, for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PeerInfo {
-    /// Name in the network.
-    pub name: String,
-    /// Node id, in hexadecimal.
-    pub node: String,
-    /// Address.
-    pub addr: SocketAddr,
-    /// `inbound` or `outbound`.
-    pub direction: String,
-    /// How long the link is up, in seconds.
-    pub up_s: u64,
-    /// Messages that we have and the neighbour, as far as we know, does not.
-    pub lag: u64,
-    /// Messages that the neighbour said it has and we do not.
-    pub behind: u64,
-    /// Nothing is missing on either side that was known two seconds ago.
-    pub in_sync: bool,
-    /// Why something is missing, or may be: one of the words in docs/operations.md.
-    pub why: Option<String>,
-    /// The number of its revocation list, by its own word.
-    #[serde(default)]
-    pub revocations: Option<u64>,
-    /// Until when its certificate is valid, in seconds since the Unix epoch.
-    #[serde(default)]
-    pub certificate_not_after: u64,
-    /// By how many seconds its clock is ahead of ours, or behind if negative; 0 if that is not known to be over the limit.
-    #[serde(default)]
-    pub clock_off_s: i64,
-    /// TLS version.
-    pub tls_version: String,
-    /// TLS key exchange group.
-    pub tls_group: String,
-    /// Bytes of frames received.
-    pub bytes_in: u64,
-    /// Bytes of frames sent.
-    pub bytes_out: u64,
-}
 
 impl NodeHandle {
     /// The name of a member, if it is known.

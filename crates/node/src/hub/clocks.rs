@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
+use rumormill_api::most_differ;
 use rumormill_gossip::Timestamp;
 use rumormill_wire::NodeId;
 
 use super::{Hub, State};
 use crate::counters::Counters;
-use crate::handle::PeerInfo;
 use crate::lock;
 use crate::view::AHEAD_US;
 
@@ -99,22 +99,9 @@ impl Clocks {
     }
 }
 
-/// If most of these clocks, and more than one, are off in one direction: by how much the one in their middle is, in
-/// seconds. Ours is then the one to be suspected.
-#[must_use]
-pub fn own_clock_suspected(peers: &[PeerInfo]) -> Option<i64> {
-    suspected(peers.iter().map(|peer| peer.clock_off_s.saturating_mul(1_000_000)).collect()).map(seconds)
-}
-
-fn suspected(mut off: Vec<i64>) -> Option<i64> {
-    off.sort_unstable();
-    let all = off.len();
-    let middle = |class| {
-        let same: Vec<i64> = off.iter().copied().filter(|off| Class::of(*off) == class).collect();
-        let most = same.len() >= 2 && same.len().saturating_mul(2) > all;
-        same.get(same.len() / 2).copied().filter(|_| most)
-    };
-    middle(Class::Ahead).or_else(|| middle(Class::Behind))
+/// So far off, in microseconds; 0 within the limit.
+fn beyond(off_us: i64) -> i64 {
+    if Class::of(off_us) == Class::InTime { 0 } else { off_us }
 }
 
 const fn seconds(us: i64) -> i64 {
@@ -157,9 +144,9 @@ impl Hub {
     }
 
     fn suspect_ours(&self, state: &mut State) {
-        let off: Vec<_> = state.links.values().map(|link| state.clocks.off_us(&link.facts.peer)).collect();
+        let off: Vec<_> = state.links.values().map(|link| beyond(state.clocks.off_us(&link.facts.peer))).collect();
         let neighbours = off.len();
-        let found = suspected(off);
+        let found = most_differ(off);
         let class = found.map_or(Class::InTime, Class::of);
         Counters::set(&self.counters.own_clock_suspected, u64::from(found.is_some()));
         let now = self.clock.now();
@@ -180,8 +167,7 @@ impl Hub {
 
     /// By how much a neighbour's clock is off, in seconds; 0 if it is not known to be.
     pub(crate) fn clock_off_s(&self, author: &NodeId) -> i64 {
-        let off_us = lock(&self.state).clocks.off_us(author);
-        if Class::of(off_us) == Class::InTime { 0 } else { seconds(off_us) }
+        seconds(beyond(lock(&self.state).clocks.off_us(author)))
     }
 }
 
@@ -222,15 +208,8 @@ mod tests {
     }
 
     #[test]
-    fn ours_is_suspected_when_most_differ_from_it_in_one_direction() {
-        let off = |minutes: &[i64]| suspected(minutes.iter().map(|m| m * MINUTE).collect()).map(|us| us / MINUTE);
-        assert_eq!(off(&[]), None);
-        assert_eq!(off(&[5]), None, "of two, nobody knows which");
-        assert_eq!(off(&[5, 5]), Some(5));
-        assert_eq!(off(&[0, 5, 5]), Some(5));
-        assert_eq!(off(&[0, 0, 5, 5]), None);
-        assert_eq!(off(&[-9, -5, -7, 5]), Some(-7));
-        assert_eq!(off(&[5, -5, 5, -5]), None);
-        assert_eq!(off(&[1, 1, 1]), None, "within the limit");
+    fn within_the_limit_no_clock_differs() {
+        assert_eq!([MINUTE, -MINUTE, 0].map(beyond), [0, 0, 0]);
+        assert_eq!([MINUTE + 1, -MINUTE - 1].map(beyond), [MINUTE + 1, -MINUTE - 1]);
     }
 }

@@ -13,9 +13,9 @@ use super::ended::Ended;
 use super::greet::{self, GreetError, Greeting};
 use super::greetings::Seat;
 use super::{Direction, Facts, Link, Piece};
+use crate::clock::seconds;
 use crate::counters::Counters;
 use crate::hub::{Admission, BANNED, Hub};
-use crate::validity::seconds;
 
 /// How long the link that is there already has to answer a PING when another with the same peer comes.
 const RIVAL_PING: Duration = Duration::from_secs(1);

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::socket::MAX_PATH;
+use super::limits::MAX_PATH;
 
 /// Why there is no socket.
 #[derive(Debug, thiserror::Error)]

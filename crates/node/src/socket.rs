@@ -1,6 +1,7 @@
-//! The node's end of the local socket.
+//! The node's end of the local socket: answers what `rumormill_api` asks.
 
 mod error;
+mod limits;
 mod lines;
 mod log;
 mod places;
@@ -13,6 +14,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rumormill_api::{Frontier, Info, Reply, Request, Sent, utc};
 use rumormill_doors::take::{Shortage, Untaken};
 use rumormill_wire::NodeId;
 use rumormill_wire::native::MessageKind;
@@ -20,17 +22,16 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::io::BufReader;
 use tokio::net::{UnixListener, UnixStream};
 
-use super::{Frontier, Info, MAX_PATH, Reply, Request, Sent};
 use crate::counters::Counters;
 use crate::handle::NodeHandle;
-use crate::view::utc;
 use crate::{descriptors, files};
+use limits::MAX_PATH;
 use lines::{Out, gone, next_line};
 use log::{MAX_LAST, Wanted, log};
-
 use places::{Place, Places};
 
 pub use error::SocketError;
+pub use limits::{MAX_ASKING, MAX_CLIENTS, MAX_FOLLOWERS};
 pub use lines::Times;
 
 /// The listening socket; its file goes when this does.

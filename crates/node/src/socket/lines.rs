@@ -3,12 +3,11 @@
 use std::io;
 use std::time::Duration;
 
+use rumormill_api::{MAX_LINE, Reply};
 use rumormill_wire::foreign::json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
-
-use crate::socket::{MAX_LINE, Reply};
 
 /// How long clients may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

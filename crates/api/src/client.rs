@@ -1,4 +1,4 @@
-//! The client's end of the local socket: what the command line uses.
+//! A connection to a running node: one question after another.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,76 +10,23 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Info, MAX_LINE, Patience, Reply, Request, Sent};
-use crate::doors::DoorInfo;
-use crate::handle::PeerInfo;
-use crate::link::neighbours::NeighbourInfo;
-use crate::view::LogLine;
-
-/// Why a node could not be asked.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// No node there.
-    #[error("no node answers at {}: {source}; is it running, and is this its --state or --socket?", path.display())]
-    Connect {
-        /// Where.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It takes a connection, and then nothing comes of it.
-    #[error("the node at {} hangs: it did not answer within {} s", path.display(), waited.as_secs_f32())]
-    Hangs {
-        /// Where.
-        path: PathBuf,
-        /// How long it was waited for.
-        waited: Duration,
-    },
-    /// The same, and what was asked for may have been done.
-    #[error(
-        "the node at {} did not say within {} s that the message is durable; it may be written yet: look at the log before you \
-         send it again",
-        path.display(),
-        waited.as_secs_f32()
-    )]
-    Unanswered {
-        /// Where.
-        path: PathBuf,
-        /// How long it was waited for.
-        waited: Duration,
-    },
-    /// The connection broke.
-    #[error("the node went away: {0}")]
-    Io(#[from] io::Error),
-    /// The node says no.
-    #[error("{0}")]
-    Refused(String),
-    /// It was asked for wrongly.
-    #[error("{0}")]
-    Wrong(String),
-    /// The node speaks another version.
-    #[error("the node's answer makes no sense here; are both of one version?")]
-    Answer,
-}
+use crate::door::DoorInfo;
+use crate::error::ClientError;
+use crate::patience::Patience;
+use crate::peer::{NeighbourInfo, PeerInfo};
+use crate::reply::{Frontier, Info, Reply, Sent};
+use crate::request::Request;
+use crate::socket::MAX_LINE;
 
 /// Between two tries to connect where there is no place yet.
 const RETRY: Duration = Duration::from_millis(20);
-
-/// One step of a log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LogEvent {
-    /// A message.
-    Line(Box<LogLine>),
-    /// Some were missed because this client was too slow.
-    Missed(u64),
-}
 
 /// A connection to a running node.
 #[derive(Debug)]
 pub struct Client {
     stream: BufReader<UnixStream>,
     path: PathBuf,
-    pub(super) patience: Patience,
+    pub(crate) patience: Patience,
 }
 
 impl Client {
@@ -112,7 +59,7 @@ impl Client {
         }
     }
 
-    pub(super) async fn put(&mut self, request: &Request) -> Result<(), ClientError> {
+    pub(crate) async fn put(&mut self, request: &Request) -> Result<(), ClientError> {
         let mut line = serde_json::to_vec(request).map_err(io::Error::other)?;
         line.push(b'\n');
         let (time, path) = (self.patience.answer, self.path.clone());
@@ -129,7 +76,7 @@ impl Client {
     }
 
     /// The next reply, which has to begin within this time, if one is given, and to go on without long pauses.
-    pub(super) async fn next(&mut self, begins: Option<Duration>) -> Result<Reply, ClientError> {
+    pub(crate) async fn next(&mut self, begins: Option<Duration>) -> Result<Reply, ClientError> {
         let mut line = Vec::new();
         let mut wait = begins;
         loop {
@@ -182,39 +129,6 @@ impl Client {
         match reply? {
             Reply::Sent(sent) => Ok(sent),
             _ => Err(ClientError::Answer),
-        }
-    }
-
-    /// Gives the log line by line, and with `follow` what comes, until `each` says stop by giving false.
-    ///
-    /// # Errors
-    /// The store cannot be read, or the node went away.
-    pub async fn log(
-        &mut self,
-        follow: bool,
-        room: Option<&str>,
-        last: Option<usize>,
-        mut each: impl FnMut(LogEvent) -> bool,
-    ) -> Result<(), ClientError> {
-        self.put(&Request::Log { follow, room: room.map(str::to_owned), last, mark: follow }).await?;
-        // A part of a log may begin far behind.
-        let all = room.is_none() && last.is_none();
-        let mut begins = Some(if all { self.patience.answer } else { self.patience.slow });
-        loop {
-            let event = match self.next(begins).await? {
-                Reply::Line(line) => LogEvent::Line(Box::new(line)),
-                Reply::Current {} => {
-                    // What comes now may take any time.
-                    begins = None;
-                    continue;
-                }
-                Reply::Missed { bundles } => LogEvent::Missed(bundles),
-                Reply::End {} => return Ok(()),
-                _ => return Err(ClientError::Answer),
-            };
-            if !each(event) {
-                return Ok(());
-            }
         }
     }
 
@@ -277,7 +191,7 @@ impl Client {
     ///
     /// # Errors
     /// The node went away.
-    pub async fn frontier(&mut self, node: &NodeId) -> Result<super::Frontier, ClientError> {
+    pub async fn frontier(&mut self, node: &NodeId) -> Result<Frontier, ClientError> {
         match self.ask(&Request::Frontier { node: node.to_string() }).await? {
             Reply::Frontier(frontier) => Ok(frontier),
             _ => Err(ClientError::Answer),

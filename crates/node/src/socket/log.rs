@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::io;
 
+use rumormill_api::Reply;
+
 use super::lines::Out;
 use crate::follow::Next;
 use crate::handle::NodeHandle;
-use crate::socket::Reply;
 use crate::view::Message;
 
 /// Messages that `log` can be asked for by `last`.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use rumormill_api::Reply;
 use rustix::net::SendFlags;
 use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::socket::{MAX_ASKING, MAX_FOLLOWERS, Reply};
+use super::limits::{MAX_ASKING, MAX_FOLLOWERS};
 
 pub(super) const TOO_MANY_ASKING: &str =
     "too many clients at the local socket: 32 ask already; try again when one has ended";
