@@ -27,6 +27,7 @@ SEEDS = ["-p", "rumormill-gossip", "--test", "corpus"]
 GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
 CONTROL_PORT = ["-p", "rumormill-doors", "--lib"]
 FULL = ["-p", "rumormill-gossip", "--test", "full"]
+PACE = ["-p", "rumormill-gossip", "--test", "pace"]
 TIME = ["-p", "rumormill-node", "--test", "time"]
 STATE = ["-p", "rumormill-node", "--test", "state"]
 LAST_WORDS = ["-p", "rumormill-node", "--test", "last_words"]
@@ -225,6 +226,27 @@ GUARDS = [
     ("greed: bytes a day", "crates/gossip/src/greed.rs",
      "account.bytes.holds(charge_for(bytes)) &&", "",
      LIARS, "a_greedy_member_is_held_back_and_others_are_not"),
+    ("pace: bytes of an author a second", "crates/gossip/src/engine/pace.rs",
+     "self.pacer.allows(node, pace_cost(bytes), self.now)", "node != node || bytes < usize::MAX",
+     PACE, "a_member_that_pours_is_taken_at_its_pace_and_told_a_bounded_number_of_times"),
+    ("pace: short bundles cost too", "crates/gossip/src/engine/pace.rs",
+     ".max(MIN_COST)", ".max(MIN_COST / MIN_COST)",
+     PACE, "a_member_that_pours_bundles_without_content_is_held_to_what_they_cost"),
+    ("pace: what a neighbour is given of an author", "crates/gossip/src/link.rs",
+     "let may = self.pace.allows(&origin.node, bytes, now);", "let may = bytes < u64::MAX;",
+     PACE, "what_one_author_writes_at_once_goes_on_at_an_even_pace_and_others_do_not_wait_for_it"),
+    ("pace: what is over it is asked for again", "crates/gossip/src/engine/pace.rs",
+     "asked.into_iter().for_each(|origin| link.say(origin, self.now));", "drop(asked);",
+     PACE, "a_neighbour_that_keeps_no_pace_is_asked_again_by_itself_and_sends_little_twice"),
+    ("pace: a neighbour hears at once that it is too fast", "crates/gossip/src/engine/pace.rs",
+     ".filter(|_| !told)", ".filter(|_| told && !told)",
+     PACE, "a_neighbour_that_keeps_no_pace_is_asked_again_by_itself_and_sends_little_twice"),
+    ("pace: not asked for before a good run may come", "crates/gossip/src/engine/held.rs",
+     "Why::OverPace => !self.in_pace_again(&origin.node),", "Why::OverPace => false,",
+     PACE, "a_neighbour_that_keeps_no_pace_is_asked_again_by_itself_and_sends_little_twice"),
+    ("pace: what is held is not in sync", "crates/gossip/src/engine/told.rs",
+     "young &= cursor.parked != Some(Parked::Peer) && ", "young &= ",
+     PACE, "a_neighbour_that_keeps_no_pace_is_asked_again_by_itself_and_sends_little_twice"),
     ("greed: what it costs to keep a small bundle", "crates/gossip/src/greed.rs",
      "u64::try_from(cost::kept(bytes))", "u64::try_from(bytes)",
      LIARS, "small_bundles_are_charged_with_what_it_costs_to_keep_them"),
@@ -442,7 +464,7 @@ def fails_without(copy, file, old, new, command, test, name):
         sound[path] = (copy / path).read_text()
         (copy / path).write_text(sound[path].replace(before, after, 1))
     run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
-    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, ANSWERS, CLOCKS, SEEDS):
+    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, ANSWERS, CLOCKS, SEEDS, PACE):
         run.append(test)
     try:
         done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)

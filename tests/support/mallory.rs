@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -26,6 +27,8 @@ pub struct Mallory {
     name: String,
     /// Frames that left.
     pub sent: AtomicU64,
+    /// The number that a neighbour said last that it wants of its first incarnation; 0 once that was heeded.
+    pub wanted: Arc<AtomicU64>,
 }
 
 /// A bundle that it has signed, as a RUMOR frame, and what proofs and the next bundle need of it.
@@ -49,7 +52,12 @@ pub fn raw_frame(kind: u8, payload: &[u8]) -> Vec<u8> {
 impl Mallory {
     /// A member of this network, with a certificate like everybody's, or with the one that it was issued before.
     pub fn of(net: &Net, name: &str) -> Self {
-        Self { member: Member::new(&net.home(), name), name: name.to_owned(), sent: AtomicU64::new(0) }
+        Self {
+            member: Member::new(&net.home(), name),
+            name: name.to_owned(),
+            sent: AtomicU64::new(0),
+            wanted: Arc::default(),
+        }
     }
 
     pub fn origin(&self, incarnation: u64) -> Origin {
@@ -73,7 +81,16 @@ impl Mallory {
             if let Some(Opened { mut reader, mut writer, .. }) = self.open(to).await
                 && writer.send([self.hello().as_slice()]).await.is_ok()
             {
-                let reads = tokio::spawn(async move { while let Ok(Some(_)) = reader.next_frame().await {} });
+                let (origin, wanted) = (self.origin(1), Arc::clone(&self.wanted));
+                let reads = tokio::spawn(async move {
+                    while let Ok(Some(frame)) = reader.next_frame().await {
+                        if let Ok(Frame::Status(status)) = Frame::decode(&frame)
+                            && let Some(entry) = status.entries.iter().find(|entry| entry.origin == origin)
+                        {
+                            wanted.store(entry.next.0, Ordering::Relaxed);
+                        }
+                    }
+                });
                 return HostileLink { of: self, writer, reads };
             }
             tokio::time::sleep(AGAIN).await;
@@ -150,7 +167,7 @@ impl Mallory {
     }
 }
 
-/// A link on which it says what it wants; what comes back is read and thrown away.
+/// A link on which it says what it wants; of what comes back it heeds only what is wanted of it.
 pub struct HostileLink<'a> {
     of: &'a Mallory,
     writer: LinkWriter,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "helpers of tests")]
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rumormill_wire::native::{
@@ -101,16 +102,25 @@ async fn incarnations(m: &Mallory, to: SocketAddr) {
     }
 }
 
-/// One chain of bundles with these messages.
+/// One chain of bundles with these messages, as fast as it can, and what was not taken again from there on.
 async fn bytes(m: &Mallory, to: SocketAddr, messages: &[(&str, &[u8])]) {
     let mut link = m.link(to).await;
     link.send(to, &m.introduction()).await;
-    let (mut last, mut first, mut clock) = (Digest::ZERO, 1, now_us());
+    let (mut chain, mut last, mut at, mut clock) = (Vec::new(), Digest::ZERO, 0, now_us());
     loop {
-        clock = now_us().max(clock + messages.len() as u64);
-        let next = m.bundle(m.origin(1), first, last, clock, messages);
-        link.send(to, &next.rumor).await;
-        (last, first) = (next.digest, first + messages.len() as u64);
+        let wanted = m.wanted.swap(0, Ordering::Relaxed) as usize;
+        if wanted > 0 {
+            at = at.min((wanted - 1) / messages.len());
+        }
+        if at == chain.len() {
+            clock = now_us().max(clock + messages.len() as u64);
+            let first = (at * messages.len()) as u64 + 1;
+            let next = m.bundle(m.origin(1), first, last, clock, messages);
+            last = next.digest;
+            chain.push(next.rumor);
+        }
+        link.send(to, &chain[at]).await;
+        at += 1;
     }
 }
 

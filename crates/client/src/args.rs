@@ -39,6 +39,9 @@ fn help(key: &str) -> &'static str {
         "greedy-incarnations-per-day" => {
             "Incarnations that one member may add in a day; 0 is without limit [default: 32]"
         }
+        "author-bytes-per-second" => {
+            "Bytes that one member may add in a second, beyond a burst; 0 is without limit [default: 2MiB]"
+        }
         "anti-entropy" => "Mean time between comparisons with a neighbour [default: 10s]",
         "ping" => "A neighbour not heard for so long is pinged [default: 5s]",
         "frames-per-second" => "Frames a second taken from one member [default: 20000]",

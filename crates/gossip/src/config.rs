@@ -58,6 +58,10 @@ pub struct EngineConfig {
     pub greedy_incarnations_per_day: u64,
     /// How often in a day the places may fall where chains of a node id end; 0 is without limit.
     pub greedy_places_per_day: u64,
+    /// Accepted bytes a node id may add in a second, beyond a burst; 0 is without limit.
+    pub pace_bytes_per_s: u64,
+    /// Bytes of a node id that are taken at once.
+    pub pace_burst_bytes: u64,
 }
 
 impl EngineConfig {
@@ -84,6 +88,8 @@ impl EngineConfig {
             greedy_bytes_per_day: 64 * 1024 * 1024,
             greedy_incarnations_per_day: 32,
             greedy_places_per_day: 32,
+            pace_bytes_per_s: 2 * 1024 * 1024,
+            pace_burst_bytes: 1024 * 1024,
         }
     }
 }

@@ -28,6 +28,7 @@ pub mod io;
 pub mod key;
 pub mod link;
 pub mod mongering;
+pub mod pacer;
 pub mod passing;
 pub mod proof;
 mod rate;

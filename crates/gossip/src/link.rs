@@ -9,6 +9,7 @@ use rumormill_wire::native::RangeRequest;
 use rumormill_wire::{NodeId, Origin, Seq};
 
 use crate::io::Timestamp;
+use crate::pacer::Pacer;
 use crate::revocation::Told;
 use crate::stats::Why;
 
@@ -102,6 +103,10 @@ pub struct Link {
     pub listed: Option<([u8; 16], [u8; 16])>,
     /// More differs than is remembered; a whole comparison finds the rest.
     pub unsure: bool,
+    /// How fast it is given each author's messages.
+    pub pace: Pacer,
+    /// When a cursor may go on that only the pace of its author held up.
+    pub feed_at: Option<Timestamp>,
     /// Where the last turn ended.
     pub turn: Origin,
     /// What it has and we lack.
@@ -170,6 +175,8 @@ impl Link {
             listed: None,
             unsure: false,
             disputed: BTreeMap::new(),
+            pace: Pacer::new(0, 0),
+            feed_at: None,
             turn: Origin::MIN,
             behind: BTreeMap::new(),
             max_behind: MAX_BEHIND,
@@ -310,13 +317,30 @@ impl Link {
         room || self.behind.contains_key(&origin)
     }
 
-    /// The next origin with a cursor that is not parked, in turn.
+    /// Whether something is to go to it that it wants now.
     #[must_use]
-    pub fn next_cursor(&self) -> Option<(Origin, Cursor)> {
+    pub fn has_cursor(&self) -> bool {
+        self.cursors.values().any(|cursor| cursor.parked.is_none())
+    }
+
+    /// The next origin with a cursor that is not parked and whose author's pace allows so many bytes, in turn. If there is
+    /// none for the pace alone, notes when there is: when twice as much may go.
+    pub fn next_cursor(&mut self, bytes: u64, now: Timestamp) -> Option<(Origin, Cursor)> {
         use core::ops::Bound::{Excluded, Unbounded};
         let after = self.cursors.range((Excluded(self.turn), Unbounded));
         let all = after.chain(self.cursors.range(..=self.turn));
-        all.filter(|(_, cursor)| cursor.parked.is_none()).map(|(origin, cursor)| (*origin, *cursor)).next()
+        let mut feed_at: Option<Timestamp> = None;
+        let next = all.filter(|(_, cursor)| cursor.parked.is_none()).find(|(origin, _)| {
+            let may = self.pace.allows(&origin.node, bytes, now);
+            if !may {
+                let at = self.pace.at(&origin.node, bytes.saturating_mul(2), now);
+                feed_at = Some(feed_at.map_or(at, |old| old.min(at)));
+            }
+            may
+        });
+        let next = next.map(|(origin, cursor)| (*origin, *cursor));
+        self.feed_at = feed_at.filter(|_| next.is_none());
+        next
     }
 
     /// Puts an origin on the next STATUS, due at the latest at `at`.

@@ -29,6 +29,8 @@ pub struct Stats {
     pub bundles_check_full: u64,
     /// Bundles dropped because their author is over its rate.
     pub bundles_greedy: u64,
+    /// Bundles dropped because their author goes over its pace; they are asked for a moment later.
+    pub bundles_paced: u64,
     /// Bundles dropped from or beyond a fork or a cut.
     pub bundles_withdrawn: u64,
     /// Bundles that did not hold.
@@ -106,6 +108,7 @@ impl Stats {
             bundles_unadmitted,
             bundles_check_full,
             bundles_greedy,
+            bundles_paced,
             bundles_withdrawn,
             bundles_invalid,
             clocks_not_followed,
@@ -170,6 +173,8 @@ pub enum Why {
     StoreUnread,
     /// The author's certificate has not come.
     NotAdmitted,
+    /// The author goes over its pace here: it is taken in a moment.
+    OverPace,
     /// The author is over its rate here.
     OverRate,
     /// There is no place for another origin here.
@@ -191,6 +196,7 @@ impl Why {
             Self::OverShare => "neighbour-over-share",
             Self::StoreUnread => "store-unread",
             Self::NotAdmitted => "author-not-admitted",
+            Self::OverPace => "author-over-pace",
             Self::OverRate => "author-over-rate",
             Self::NoPlace => "no-place-for-origin",
             Self::HeldByPeer => "held-by-peer",

@@ -5,6 +5,7 @@ use rumormill_wire::native::{Frame, Member, RangeRequest};
 use rumormill_wire::{Origin, Seq};
 
 use super::Engine;
+use super::pace::{feed_step, pace_cost};
 use crate::bundle::RawBundle;
 use crate::io::{LinkId, Output};
 use crate::link::{Cursor, MAX_PULLS, Parked, RangeInFlight};
@@ -27,7 +28,9 @@ impl Engine {
 
     /// Gives a link one thing, if it can take it. Says whether to go on.
     fn feed_one(&mut self, id: LinkId) -> bool {
+        let step = feed_step(&self.config);
         let Some(link) = self.links.get_mut(&id) else { return false };
+        link.feed_at = None;
         if link.closing || link.window <= 0 || link.reading.is_some() || self.waits_for_share(id) {
             return false;
         }
@@ -44,7 +47,7 @@ impl Engine {
             self.serve_pass(id, origin, first);
             return true;
         }
-        if let Some((origin, cursor)) = link.next_cursor() {
+        if let Some((origin, cursor)) = link.next_cursor(step, self.now) {
             link.turn = origin;
             self.serve_cursor(id, origin, cursor);
             return true;
@@ -115,7 +118,8 @@ impl Engine {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.reading = Some(RangeInFlight { origin, from, pull, want_status });
         let window = link.window;
-        let max_bytes = usize::try_from(window).unwrap_or(0).min(READ_BYTES).min(self.share_left(id));
+        let most = usize::try_from(window).unwrap_or(0).min(READ_BYTES).min(self.share_left(id));
+        let max_bytes = if pull { most } else { self.paced_read(id, &origin.node, most) };
         self.charge_read(id);
         self.output.push_back(Output::ReadRange { link: id, origin, from, until, max_bytes });
     }
@@ -123,9 +127,11 @@ impl Engine {
     /// The one place where a bundle goes to a link: it counts as sent before it can leave (P-S2).
     pub(super) fn give(&mut self, id: LinkId, bundle: RawBundle, want_status: bool, answers_range: bool) {
         let bytes = bundle.bytes().len().saturating_add(RUMOR_OVERHEAD);
+        let (author, now) = (bundle.header().origin.node, self.now);
         if let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) {
             link.window = link.window.saturating_sub_unsigned(bytes);
             link.sent = link.sent.saturating_add(1);
+            link.pace.charge(&author, pace_cost(bytes), now);
             bump(&mut self.stats.rumors_sent, 1);
             self.charge(id, bytes);
             self.output.push_back(Output::SendBundle { link: id, bundle, want_status, answers_range });

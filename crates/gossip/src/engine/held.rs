@@ -19,7 +19,8 @@ impl Engine {
             Some(Why::NoPlace)
         } else {
             let allowed = self.greed.allows(&origin.node, 1, fresh, self.now);
-            (!allowed).then_some(Why::OverRate)
+            let in_pace = self.in_pace(&origin.node, 1);
+            (!allowed).then_some(Why::OverRate).or_else(|| (!in_pace).then_some(Why::OverPace))
         }
     }
 
@@ -31,6 +32,7 @@ impl Engine {
         let fresh = self.chains.get(origin).is_none();
         let still = known.filter(|why| match why {
             Why::NotAdmitted => true,
+            Why::OverPace => !self.in_pace_again(&origin.node),
             Why::OverRate => !self.greed.allows(&origin.node, MAX_BUNDLE_LEN, fresh, self.now),
             _ => false,
         });
@@ -99,6 +101,9 @@ impl Engine {
 
     pub(super) fn note_ahead(&mut self, id: LinkId, origin: Origin, next: Seq, why: Option<Why>) {
         let now = self.now;
+        if why == Some(Why::OverPace) {
+            self.ask_in_pace(origin.node);
+        }
         if self.links.get_mut(&id).is_some_and(|link| !link.note_ahead(origin, next, now, why)) {
             bump(&mut self.stats.differences_overflow, 1);
         }

@@ -12,8 +12,8 @@ use crate::stats::bump;
 
 impl Engine {
     pub(super) fn link_up(&mut self, id: LinkId, peer: NodeId) {
-        let first = self.first_time(peer);
-        self.links.insert(id, Link { first, ..Link::new(peer, self.config.link_window) });
+        let (first, pace) = (self.first_time(peer), super::pace::feed_pacer(&self.config));
+        self.links.insert(id, Link { first, pace, ..Link::new(peer, self.config.link_window) });
         self.share_claims(peer);
         if self.revocations.revokes(&peer) {
             self.close(id, ByeCode::REVOKED, "its certificate is revoked", 0);

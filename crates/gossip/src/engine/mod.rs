@@ -5,6 +5,7 @@ mod feed;
 mod given;
 #[cfg(feature = "fuzz")]
 pub mod measure;
+mod pace;
 mod proofs;
 mod told;
 
@@ -50,6 +51,7 @@ use crate::greed::Greed;
 use crate::io::{Event, Input, Keep, LinkId, Output, Timestamp};
 use crate::link::Link;
 use crate::mongering::{self, Mongering};
+use crate::pacer::Pacer;
 use crate::passing::Passing;
 use crate::revocation::Revocations;
 use crate::stats::Stats;
@@ -110,6 +112,9 @@ pub struct Engine {
     checks: Checks,
     cache: Cache,
     greed: Greed,
+    pacer: Pacer,
+    /// When what waits for the pace of its author is asked for.
+    paced: BTreeMap<NodeId, Timestamp>,
     author: Author,
     appends: u64,
     committed: u64,
@@ -154,6 +159,8 @@ impl Engine {
                 config.greedy_incarnations_per_day,
                 config.greedy_places_per_day,
             ),
+            pacer: Pacer::new(config.pace_bytes_per_s, config.pace_burst_bytes),
+            paced: BTreeMap::new(),
             author: Author::new(recovered.me, config.max_pending, config.max_pending_bytes),
             appends: 0,
             committed: 0,
@@ -239,7 +246,8 @@ impl Engine {
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let dirty = self.links.values().filter_map(|link| link.dirty_at).min();
         let monger = self.mongering.as_ref().and_then(Mongering::next_timeout);
-        [dirty, monger, self.compare_at, self.recovery.deadline(), self.share_at].into_iter().flatten().min()
+        let timers = [dirty, monger, self.compare_at, self.recovery.deadline(), self.share_at, self.pace_deadline()];
+        timers.into_iter().flatten().min()
     }
 
     fn run_timers(&mut self) {
@@ -247,6 +255,7 @@ impl Engine {
         if self.compare_at.is_some_and(|at| at <= self.now) {
             self.compare_with_somebody();
         }
+        self.ask_for_paced();
         self.flush_status();
         if let Some(mongering) = self.mongering.as_mut().filter(|m| m.next_timeout().is_some_and(|at| at <= self.now)) {
             mongering.handle(self.now, self.rng.as_mut(), mongering::Input::Timeout);

@@ -102,6 +102,7 @@ impl Engine {
         }
         let fresh = self.chains.get(&origin).is_none() && self.passing.head(&origin).is_none();
         self.greed.charge(&origin.node, bundle.bytes().len(), fresh, self.now);
+        self.charge_pace(&origin.node, bundle.bytes().len());
         if origin == self.author.origin {
             self.new_incarnation("a neighbour has more of our chain than our store");
         }

@@ -127,6 +127,8 @@ impl Engine {
             self.tell_greedy(origin.node);
             why = Some(Why::OverRate);
             &mut self.stats.bundles_greedy
+        } else if !self.in_pace(&origin.node, raw.bytes().len()) {
+            return self.drop_paced(sender, origin, next);
         } else {
             match self.checks.enter(raw, sender, purpose) {
                 Entered::First(check) => {

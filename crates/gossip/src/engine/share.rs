@@ -195,7 +195,7 @@ impl Engine {
         let ranges = core::mem::take(&mut link.pulls).len();
         bump(&mut self.stats.ranges_dropped, as_u64(ranges));
         let owed = link.overflow || link.told.waiting || ranges > 0;
-        if owed || link.next_pass().is_some() || link.next_cursor().is_some() {
+        if owed || link.next_pass().is_some() || link.has_cursor() {
             if !core::mem::replace(&mut link.waits, true) {
                 bump(&mut self.stats.answers_over, 1);
             }

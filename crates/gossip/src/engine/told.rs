@@ -43,7 +43,8 @@ impl Engine {
             let lacks = self.chains.wanted(origin).0.saturating_sub(cursor.next.0);
             stats.lag = stats.lag.saturating_add(lacks);
             if lacks > 0 {
-                young &= self.now.since(cursor.since) < SYNC_AGE_US;
+                // What is held is no longer on its way, however short a time it is known.
+                young &= cursor.parked != Some(Parked::Peer) && self.now.since(cursor.since) < SYNC_AGE_US;
                 why = why.max(Some(match cursor.parked {
                     None => Why::CatchingUp,
                     Some(Parked::Peer) => Why::HeldByPeer,
@@ -55,7 +56,7 @@ impl Engine {
             let lacks = behind.next.0.saturating_sub(self.chains.wanted(origin).0);
             stats.behind = stats.behind.saturating_add(lacks);
             if lacks > 0 {
-                young &= self.now.since(behind.since) < SYNC_AGE_US;
+                young &= behind.why.is_none() && self.now.since(behind.since) < SYNC_AGE_US;
                 let now = if self.store_full { Some(Why::StoreFull) } else { behind.why };
                 why = why.max(now.or(Some(Why::CatchingUp)));
             }

@@ -103,6 +103,10 @@ impl Engine {
         if self.no_place(&origin) || !self.greed.allows(&origin.node, bundle.bytes().len(), fresh, self.now) {
             return Err(Refusal::Held);
         }
+        if !self.in_pace(&origin.node, bundle.bytes().len()) {
+            return Err(Refusal::Paced);
+        }
+        self.charge_pace(&origin.node, bundle.bytes().len());
         self.greed.charge(&origin.node, bundle.bytes().len(), fresh, self.now);
         if origin == self.author.origin {
             self.new_incarnation("a neighbour has more of our chain than our store");
@@ -172,9 +176,13 @@ impl Engine {
                 self.dropped(*sender, origin);
                 continue;
             }
+            if refusal == Refusal::Paced {
+                self.drop_paced(*sender, origin, bundle.header().next());
+                continue;
+            }
             self.judged(*sender, origin);
             match refusal {
-                Refusal::Held => {}
+                Refusal::Held | Refusal::Paced => {}
                 Refusal::Withdrawn => bump(&mut self.stats.bundles_withdrawn, 1),
                 Refusal::Fork => self.evidence(bundle, sender.link),
                 Refusal::Clock => {
@@ -282,6 +290,7 @@ impl Engine {
 enum Refusal {
     Withdrawn,
     Held,
+    Paced,
     Fork,
     Clock,
 }

@@ -138,6 +138,7 @@ impl Net {
         config.limits = Limits {
             greedy_bytes_per_day: 0,
             greedy_incarnations_per_day: 0,
+            pace_bytes_per_s: 0,
             frames_per_s: u32::MAX,
             bytes_per_s: u32::MAX,
             links: self.setup.nodes.max(64),

@@ -65,6 +65,9 @@ pub(super) fn limits(options: &NodeOptions) -> Result<Limits, ConfigError> {
     if let Some(value) = &options.greedy_incarnations {
         limits.greedy_incarnations_per_day = fields::number("greedy-incarnations-per-day", value, 0..=1_000_000)?;
     }
+    if let Some(value) = &options.pace {
+        limits.pace_bytes_per_s = fields::bytes("author-bytes-per-second", value, 0..=1 << 40)?;
+    }
     if let Some(value) = &options.frames_per_s {
         limits.frames_per_s = narrow(fields::number("frames-per-second", value, 100..=10_000_000)?);
     }

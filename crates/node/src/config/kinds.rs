@@ -75,6 +75,8 @@ pub struct Limits {
     pub greedy_bytes_per_day: u64,
     /// Incarnations that one node id may add in a day; 0 is without limit.
     pub greedy_incarnations_per_day: u64,
+    /// Bytes that one node id may add in a second, beyond a burst; 0 is without limit.
+    pub pace_bytes_per_s: u64,
     /// Frames a second taken from one node id.
     pub frames_per_s: u32,
     /// Bytes a second taken from one node id.
@@ -94,6 +96,7 @@ impl Default for Limits {
         Self {
             greedy_bytes_per_day: 64 << 20,
             greedy_incarnations_per_day: 32,
+            pace_bytes_per_s: 2 << 20,
             frames_per_s: 20_000,
             bytes_per_s: 256 << 20,
             links: 64,

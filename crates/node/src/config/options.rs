@@ -86,6 +86,8 @@ options! {
     greedy_bytes = "greedy-bytes-per-day",
     /// Incarnations that one node id may add in a day; 0 is without limit.
     greedy_incarnations = "greedy-incarnations-per-day",
+    /// Bytes that one node id may add in a second, beyond a burst; 0 is without limit.
+    pace = "author-bytes-per-second",
     /// Mean time between comparisons with a neighbour.
     anti_entropy = "anti-entropy",
     /// A neighbour not heard for so long is pinged.

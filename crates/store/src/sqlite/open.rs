@@ -21,6 +21,8 @@ pub(super) const LOG_PAGES: u32 = 2_048;
 pub const LOG_BYTES: u64 = 20 * 1024 * 1024;
 /// How long the writer waits for readers that are at work. None of ours takes as long: they wait for nobody while they read.
 const LOG_WAIT: Duration = Duration::from_secs(5);
+/// How often it looks meanwhile: a reader is done within milliseconds, and SQLite's own pauses grow.
+const LOOK: Duration = Duration::from_micros(200);
 /// The writer's page cache, in KiB: a group of the writer's fits.
 const WRITER_CACHE_KIB: i32 = 2_048;
 /// A reader's page cache, in KiB.
@@ -117,7 +119,7 @@ pub(super) fn connect(path: &Path, durability: Durability) -> Result<Connection,
     db.pragma_update(None, "synchronous", if durability == Durability::Full { "FULL" } else { "NORMAL" })?;
     db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     db.pragma_update(None, "journal_size_limit", i64::try_from(LOG_BYTES).unwrap_or(i64::MAX))?;
-    db.busy_timeout(LOG_WAIT)?;
+    db.busy_handler(Some(wait_for_readers))?;
     db.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     if fresh {
@@ -159,6 +161,12 @@ pub(super) fn connect_reader(path: &Path) -> Result<Connection, StoreError> {
 /// Brings the log into the main file and empties it, as far as readers let it.
 pub(super) fn checkpoint(db: &Connection) -> Result<(), StoreError> {
     Ok(db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+}
+
+/// Whether to look once more.
+fn wait_for_readers(looked: i32) -> bool {
+    std::thread::sleep(LOOK);
+    LOOK.saturating_mul(u32::try_from(looked).unwrap_or(0)) < LOG_WAIT
 }
 
 /// Brings the log into the main file, so that the next group begins it anew. False if readers did not let it.

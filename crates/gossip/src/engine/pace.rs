@@ -1,0 +1,120 @@
+//! The pace of each author (docs/protocol.md, P-G6): what is over it is not taken now and asked for again as soon as a good run
+//! of it may come, and to each neighbour no author's messages go faster than it takes them.
+
+use rumormill_wire::native::MAX_BUNDLE_LEN;
+use rumormill_wire::{NodeId, Origin, Seq};
+
+use super::Engine;
+use crate::checks::Sender;
+use crate::config::EngineConfig;
+use crate::io::{LinkId, Timestamp};
+use crate::pacer::Pacer;
+use crate::stats::{Why, bump};
+
+/// Of what is taken of an author at once, this part is given to a neighbour at once: two that send it the same author at a
+/// time, or what a link brought late, is then still taken.
+const FEED_SHARE: u64 = 4;
+/// A cursor that was over the pace goes on when this part of what goes at once may go.
+const STEPS: u64 = 8;
+
+/// A bundle counts as so many bytes at least: its signature is to be checked and its row to be written, however short it is. An
+/// honest node closes no more than a thousand in a second.
+const MIN_COST: u64 = 2_048;
+
+/// What a bundle counts for.
+pub(super) fn pace_cost(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX).max(MIN_COST)
+}
+
+/// What one neighbour is given of each author.
+pub(super) fn feed_pacer(config: &EngineConfig) -> Pacer {
+    Pacer::new(config.pace_bytes_per_s, config.pace_burst_bytes / FEED_SHARE)
+}
+
+/// So many bytes of an author make it worth while to go on with it.
+pub(super) fn feed_step(config: &EngineConfig) -> u64 {
+    config.pace_burst_bytes / FEED_SHARE / STEPS
+}
+
+impl Engine {
+    /// What was over the pace is asked for when so much of it may come, which is a whole bundle at least.
+    fn run_bytes(&self) -> u64 {
+        let bundle = u64::try_from(MAX_BUNDLE_LEN).unwrap_or(u64::MAX);
+        (self.config.pace_burst_bytes / 2).max(bundle)
+    }
+
+    /// Whether so many bytes of this author may be taken now.
+    pub(super) fn in_pace(&self, node: &NodeId, bytes: usize) -> bool {
+        self.pacer.allows(node, pace_cost(bytes), self.now)
+    }
+
+    /// Whether a good run of this author's may be taken now.
+    pub(super) fn in_pace_again(&self, node: &NodeId) -> bool {
+        self.pacer.allows(node, self.run_bytes(), self.now)
+    }
+
+    pub(super) fn charge_pace(&mut self, node: &NodeId, bytes: usize) {
+        self.pacer.charge(node, pace_cost(bytes), self.now);
+    }
+
+    /// A bundle is not taken for its author's pace. A neighbour hears of that at once, not a little later: what it still sends
+    /// until then is sent in vain.
+    pub(super) fn drop_paced(&mut self, sender: Sender, origin: Origin, next: Seq) {
+        bump(&mut self.stats.bundles_paced, 1);
+        let behind = self.links.get(&sender.link).and_then(|link| link.behind.get(&origin));
+        let told = behind.is_some_and(|behind| behind.why == Some(Why::OverPace));
+        self.note_ahead(sender.link, origin, next, Some(Why::OverPace));
+        if let Some(link) = self.links.get_mut(&sender.link).filter(|_| !told) {
+            link.say(origin, self.now);
+        }
+        self.dropped(sender, origin);
+    }
+
+    /// Something of this author waits for its pace: it is asked for in time.
+    pub(super) fn ask_in_pace(&mut self, node: NodeId) {
+        let at = self.pacer.at(&node, self.run_bytes(), self.now);
+        self.paced.entry(node).or_insert(at);
+    }
+
+    pub(super) fn pace_deadline(&self) -> Option<Timestamp> {
+        let asked = self.paced.values().min().copied();
+        let fed = self.links.values().filter_map(|link| link.feed_at).min();
+        [asked, fed].into_iter().flatten().min()
+    }
+
+    /// Asks every neighbour for what it has of the authors whose pace allows a good run again.
+    pub(super) fn ask_for_paced(&mut self) {
+        let due: Vec<_> = self.paced.iter().filter(|(_, at)| **at <= self.now).map(|(node, _)| *node).collect();
+        for node in due {
+            self.paced.remove(&node);
+            let waits = |why: Option<Why>| why == Some(Why::OverPace);
+            let (low, high) = (Origin { node, ..Origin::MIN }, Origin { node, ..Origin::MAX });
+            let again = self.in_pace_again(&node);
+            let mut waiting = false;
+            for link in self.links.values_mut() {
+                let held = link.behind.range_mut(low..=high).filter(|(_, behind)| waits(behind.why));
+                let held: Vec<_> = held.map(|(origin, behind)| (*origin, behind)).collect();
+                waiting |= !held.is_empty();
+                if !again {
+                    continue;
+                }
+                let mut asked = Vec::with_capacity(held.len());
+                for (origin, behind) in held {
+                    behind.why = None;
+                    asked.push(origin);
+                }
+                asked.into_iter().for_each(|origin| link.say(origin, self.now));
+            }
+            if waiting && !again {
+                // Another link brought some of it meanwhile.
+                self.ask_in_pace(node);
+            }
+        }
+    }
+
+    /// How much of an author a read for this link may bring.
+    pub(super) fn paced_read(&self, id: LinkId, node: &NodeId, most: usize) -> usize {
+        let room = self.links.get(&id).map_or(0, |link| link.pace.room(node, self.now));
+        usize::try_from(room.max(feed_step(&self.config))).unwrap_or(usize::MAX).min(most)
+    }
+}
