@@ -6,6 +6,7 @@
 pub mod certs;
 mod check;
 pub mod clock;
+mod committed;
 pub mod config;
 mod control;
 mod counters;
@@ -22,12 +23,15 @@ mod keeper;
 mod known;
 mod letters;
 mod link;
+mod linking;
 mod lock;
 mod log_filter;
 pub mod logging;
 pub mod mesh_menu;
 mod names;
+mod open_door;
 mod opened;
+mod outcome;
 mod pace;
 pub mod process;
 mod proofs;
@@ -35,6 +39,7 @@ pub mod records;
 pub mod run;
 pub mod socket;
 pub mod start;
+mod start_error;
 pub mod terminal;
 mod validity;
 pub mod view;
@@ -42,14 +47,17 @@ mod watch;
 
 use lock::lock;
 
+pub use committed::Committed;
 pub use config::{ConfigError, NodeConfig, NodeOptions};
 pub use follow::{Follow, Next};
 pub use handle::{ChatPlace, LogError, NodeHandle, Pending};
-pub use hub::{Committed, News, Receipt, SubmitError, Told};
+pub use hub::{News, Told};
 pub use link::Direction;
+pub use outcome::{Receipt, SubmitError};
 pub use process::{ProcessArgs, run_process};
 pub use run::{configure, run_node};
-pub use start::{Credentials, StartError, start, start_with};
+pub use start::{Credentials, start, start_with};
+pub use start_error::StartError;
 
 /// Programs of the older worlds that people run by themselves, and that need no node; the menu can use one ([`mesh_menu`]).
 pub mod older {

@@ -19,7 +19,7 @@ use crate::hub::{INCARNATION_KEY, incarnation_record};
 use crate::incarnation::Incarnations;
 use crate::keeper::{self, Keeper, Mark, Verdict};
 use crate::proofs::Sorted;
-use crate::start::error::StartError;
+use crate::start_error::StartError;
 
 /// The store's file in the state directory.
 const STORE_FILE: &str = "log.db";

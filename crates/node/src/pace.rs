@@ -100,8 +100,7 @@ mod tests {
     use rumormill_gossip::LinkId;
 
     use super::*;
-    use crate::link::Direction;
-    use crate::link::tests::facts;
+    use crate::link::{Direction, facts};
 
     fn link() -> Arc<Link> {
         Arc::new(Link::new(LinkId(1), facts(1, Direction::Inbound), Timestamp(0)))

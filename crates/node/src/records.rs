@@ -4,6 +4,7 @@
 //! directory, under a name made of the working directory's path. Processes record their process id with its start time,
 //! since ids are reused.
 
+mod running;
 mod stop;
 
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -14,20 +15,15 @@ use std::time::{Duration, Instant};
 
 use rustix::process::getppid;
 
-use stop::{Running, read_record};
+use running::{MAX_RECORDS, PROCESSES, Running, read_record, start_time};
 
 pub use stop::{LEAVE_DEADLINE, Stopped, stop_all};
 
 /// How long a process waits for those that a dead proxy left behind.
 const DESERTED_DEADLINE: Duration = Duration::from_millis(400);
 
-/// Records read at most.
-const MAX_RECORDS: usize = 10_000;
-
 /// With so many records, those of processes that have gone are removed.
 const MANY_RECORDS: usize = 256;
-
-const PROCESSES: &str = "processes";
 
 /// Why there is no session directory.
 #[derive(Debug, thiserror::Error)]
@@ -98,19 +94,6 @@ fn key_of(path: &Path) -> String {
         .iter()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     format!("{hash:016x}")
-}
-
-/// When a process started, in clock ticks since the machine did: field 22 of `/proc/<pid>/stat`.
-fn start_time(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the program's name in brackets and may hold anything: count from its end.
-    let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_whitespace();
-    // A zombie has ended; only its parent still has to hear of it.
-    if fields.next()? == "Z" {
-        return None;
-    }
-    fields.nth(18)?.parse().ok()
 }
 
 /// The process that started this one, while it lives.

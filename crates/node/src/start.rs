@@ -1,8 +1,6 @@
 //! From a configuration to a running node.
 
-mod blame;
 mod credentials;
-pub(crate) mod error;
 mod limits;
 
 use std::sync::{Arc, Mutex, OnceLock};
@@ -19,21 +17,21 @@ use rumormill_wire::{Incarnation, NodeId, Origin};
 
 use crate::check::Checker;
 use crate::clock::NodeClock;
-use crate::config::{IdentitySource, NodeConfig, StoreKind};
+use crate::config::{ConfigError, IdentitySource, NodeConfig, StoreKind};
 use crate::disk;
 use crate::handle::{Inner, NodeHandle};
 use crate::hub::{Hub, Parts};
 use crate::letters::Kept;
-use crate::link::dial::{self, Linker};
-use crate::link::greet::Greeting;
+use crate::linking::dial::{self, Linker};
+use crate::linking::greet::Greeting;
 use crate::names::Names;
 use crate::opened::Opened;
+use crate::start_error::StartError;
 use crate::{descriptors, doors, housekeeping, keeper, proofs, watch};
 use credentials::IdentitySigner;
 use limits::{engine_config, gate_limits, link_limits};
 
 pub use credentials::Credentials;
-pub use error::StartError;
 
 /// How long an address in use is tried for.
 const BIND_PATIENCE: Duration = Duration::from_secs(2);
@@ -43,8 +41,14 @@ const BIND_PATIENCE: Duration = Duration::from_secs(2);
 /// # Errors
 /// Names the setting, file or address and what is wrong with it.
 pub async fn start(config: NodeConfig) -> Result<NodeHandle, StartError> {
+    check(&config)?;
     let (config, credentials) = blocking(move || Credentials::load(&config).map(|loaded| (config, loaded))).await?;
     start_with(config, credentials).await
+}
+
+/// What of a configuration only those can check who use it. Makes nothing.
+pub(crate) fn check(config: &NodeConfig) -> Result<(), ConfigError> {
+    Ok(doors::check(&config.doors)?)
 }
 
 async fn blocking<T: Send + 'static>(
@@ -162,7 +166,9 @@ fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<
     let serving = Arc::downgrade(&hub);
     std::thread::Builder::new()
         .name("ranges".to_owned())
-        .spawn(move || disk::serve(&serving, &reads, reader.as_mut()))
+        .spawn(move || {
+            disk::serve(&reads, reader.as_mut(), |answer| serving.upgrade().map(|hub| hub.was_read(answer)).is_some());
+        })
         .map_err(StartError::io("start", "the reading thread"))?;
     hub.keep(meta);
     let _ = hub.drive(Input::WallOffset(hub.clock.wall_offset()));

@@ -12,7 +12,7 @@ use rumormill_store::{Entry, OrderKey};
 use rumormill_wire::native::{Bridged, BundleView, MessageKind};
 use rumormill_wire::{Clock, ForeignText, Origin, Seq};
 
-use crate::hub::Committed;
+use crate::committed::Committed;
 
 /// A clock so far ahead of ours hides its message, and one so far behind marks it as late, in microseconds.
 pub const AHEAD_US: u64 = 60_000_000;

@@ -1,9 +1,10 @@
 //! Reading the log of a node.
 
 use rumormill_gossip::Engine;
-use rumormill_store::{OrderKey, StoreError};
+use rumormill_store::OrderKey;
 
-use super::NodeHandle;
+use super::error::LogError;
+use super::node::NodeHandle;
 use crate::doors::Mark;
 use crate::lock;
 use crate::view::{Message, Place, Rules};
@@ -20,17 +21,6 @@ pub struct ChatPlace {
     after: Option<Place>,
     /// Messages of the part before.
     seen: usize,
-}
-
-/// Why the log could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum LogError {
-    /// The store.
-    #[error("{0}")]
-    Store(#[from] StoreError),
-    /// The task that had to do it was ended: the program goes, or it broke.
-    #[error("the task that works on the store ended: {0}")]
-    Ended(String),
 }
 
 impl NodeHandle {

@@ -4,9 +4,9 @@ use rumormill_api::{DoorInfo, NeighbourInfo, PeerInfo};
 use rumormill_wire::native::MAX_CUT_INCARNATIONS;
 use rumormill_wire::{Incarnation, NodeId, Seq};
 
-use super::NodeHandle;
+use super::node::NodeHandle;
 use crate::clock::seconds;
-use crate::doors::OpenDoor;
+use crate::open_door::OpenDoor;
 use crate::{lock, logging};
 
 impl NodeHandle {

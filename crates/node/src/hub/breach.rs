@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rumormill_wire::NodeId;
 use rumormill_wire::native::ByeCode;
 
-use super::Hub;
+use super::state::Hub;
 use crate::clock::micros;
 use crate::counters::Counters;
 use crate::link::Link;

@@ -6,21 +6,15 @@
 
 use std::collections::BTreeMap;
 
-use rumormill_api::most_differ;
 use rumormill_gossip::Timestamp;
 use rumormill_wire::NodeId;
 
-use super::{Hub, State};
-use crate::counters::Counters;
-use crate::lock;
 use crate::view::AHEAD_US;
 
 /// Authors that are kept. Of more, nobody is told, and they are counted all the same.
 const MAX_AUTHORS: usize = 1_024;
 /// Of one author people are told again after so long at the earliest, in microseconds.
-const TELL_AGAIN_US: u64 = 600_000_000;
-/// A younger link may still bring what is old, in microseconds.
-const YOUNG_US: u64 = 10_000_000;
+pub(super) const TELL_AGAIN_US: u64 = 600_000_000;
 
 /// How a clock is beside ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,7 +26,7 @@ pub(super) enum Class {
 }
 
 impl Class {
-    fn of(off_us: i64) -> Self {
+    pub(super) fn of(off_us: i64) -> Self {
         let limit = i64::try_from(AHEAD_US).unwrap_or(i64::MAX);
         if off_us > limit {
             Self::Ahead
@@ -56,8 +50,8 @@ struct Known {
 pub(super) struct Clocks {
     authors: BTreeMap<NodeId, Known>,
     /// What people were told of our own, and when.
-    ours: Class,
-    ours_at: Option<Timestamp>,
+    pub(super) ours: Class,
+    pub(super) ours_at: Option<Timestamp>,
 }
 
 impl Clocks {
@@ -67,7 +61,7 @@ impl Clocks {
     }
 
     /// A message shows how an author's clock is. Gives what people are to be told.
-    fn note(&mut self, author: NodeId, off_us: i64, now: Timestamp) -> Option<Class> {
+    pub(super) fn note(&mut self, author: NodeId, off_us: i64, now: Timestamp) -> Option<Class> {
         let class = Class::of(off_us);
         if !self.authors.contains_key(&author) && self.authors.len() >= MAX_AUTHORS {
             self.authors.retain(|_, known| Class::of(known.off_us) != Class::InTime);
@@ -88,7 +82,7 @@ impl Clocks {
     }
 
     /// By how much an author's clock is off; 0 if it is not known to be.
-    fn off_us(&self, author: &NodeId) -> i64 {
+    pub(super) fn off_us(&self, author: &NodeId) -> i64 {
         self.authors.get(author).map_or(0, |known| known.off_us)
     }
 
@@ -100,75 +94,12 @@ impl Clocks {
 }
 
 /// So far off, in microseconds; 0 within the limit.
-fn beyond(off_us: i64) -> i64 {
+pub(super) fn beyond(off_us: i64) -> i64 {
     if Class::of(off_us) == Class::InTime { 0 } else { off_us }
 }
 
-const fn seconds(us: i64) -> i64 {
+pub(super) const fn seconds(us: i64) -> i64 {
     us / 1_000_000
-}
-
-impl Hub {
-    /// Looks at what the clocks of new messages show.
-    pub(super) fn compare_clocks(&self, state: &mut State, seen: Vec<(NodeId, i64)>) {
-        let now = self.clock.now();
-        for (author, off_us) in seen {
-            if Class::of(off_us) == Class::Behind && !self.is_fresh(state, &author) {
-                continue;
-            }
-            Counters::add(&self.counters.clocks_off, u64::from(Class::of(off_us) != Class::InTime));
-            let class = state.clocks.note(author, off_us, now);
-            self.suspect_ours(state);
-            let Some(class) = class else { continue };
-            let (name, off_s) = (self.checker.names.of(&author).unwrap_or_default(), seconds(off_us));
-            match class {
-                Class::Ahead => tracing::warn!(
-                    node = %author, name, off_s,
-                    "this author's clock is ahead of ours: what it says is shown when its time has come here"
-                ),
-                Class::Behind => tracing::warn!(node = %author, name, off_s, "this neighbour's clock is behind ours"),
-                Class::InTime => {
-                    tracing::info!(node = %author, name, off_s, "this author's clock and ours agree again")
-                }
-            }
-        }
-    }
-
-    /// Whether what comes of an author now has just been written.
-    fn is_fresh(&self, state: &State, author: &NodeId) -> bool {
-        let link = state.links.values().find(|link| link.facts.peer == *author);
-        link.is_some_and(|link| {
-            let old = self.clock.now().since(link.since) > YOUNG_US;
-            old && state.engine.link_stats(link.id).is_some_and(|stats| stats.in_sync)
-        })
-    }
-
-    fn suspect_ours(&self, state: &mut State) {
-        let off: Vec<_> = state.links.values().map(|link| beyond(state.clocks.off_us(&link.facts.peer))).collect();
-        let neighbours = off.len();
-        let found = most_differ(off);
-        let class = found.map_or(Class::InTime, Class::of);
-        Counters::set(&self.counters.own_clock_suspected, u64::from(found.is_some()));
-        let now = self.clock.now();
-        let again = state.clocks.ours_at.is_none_or(|at| now.since(at) >= TELL_AGAIN_US);
-        if class == state.clocks.ours || !again {
-            return;
-        }
-        (state.clocks.ours, state.clocks.ours_at) = (class, Some(now));
-        match found {
-            Some(off_us) => tracing::warn!(
-                off_s = seconds(off_us),
-                neighbours,
-                "the clocks of most neighbours differ from ours in one direction: our own is suspected; set the clock of this host"
-            ),
-            None => tracing::info!(neighbours, "our own clock is not suspected any more"),
-        }
-    }
-
-    /// By how much a neighbour's clock is off, in seconds; 0 if it is not known to be.
-    pub(crate) fn clock_off_s(&self, author: &NodeId) -> i64 {
-        seconds(beyond(lock(&self.state).clocks.off_us(author)))
-    }
 }
 
 #[cfg(test)]

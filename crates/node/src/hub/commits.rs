@@ -8,10 +8,13 @@ use rumormill_gossip::{Input, Keep};
 use rumormill_store::{Record, StoreError};
 use rumormill_wire::Incarnation;
 
-use super::{Committed, Hub, News, State, SubmitError};
+use super::news::News;
+use super::state::{Hub, State};
+use crate::committed::Committed;
 use crate::counters::Counters;
 use crate::disk::Handed;
 use crate::lock;
+use crate::outcome::SubmitError;
 use crate::pace::Pace;
 
 /// Under which name the store keeps the incarnation that we write under.

@@ -4,8 +4,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use rumormill_wire::{Origin, Seq};
 
-use super::{Hub, SubmitError};
+use super::state::Hub;
 use crate::lock;
+use crate::outcome::SubmitError;
 
 impl Hub {
     /// Up to where our own chain is durable, if we have written since the start.

@@ -18,7 +18,7 @@ use rumormill_wire::NodeId;
 use rumormill_wire::native::kind;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Hub;
+use super::state::Hub;
 use crate::link::Link;
 use crate::lock;
 

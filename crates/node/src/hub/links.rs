@@ -9,10 +9,9 @@ use rumormill_wire::NodeId;
 use rumormill_wire::native::ByeCode;
 use tokio::sync::watch;
 
-use super::{Hub, State};
+use super::state::{Hub, State};
 use crate::check::Job;
-use crate::link::Link;
-use crate::link::greet::{self, Rival};
+use crate::link::{Link, Rival, rival};
 use crate::lock;
 
 const DUPLICATE: &str = "another link with this peer is kept";
@@ -67,7 +66,7 @@ impl Hub {
         });
         if let Some(other) = existing.cloned() {
             let gone = older == Some(other.id);
-            match greet::rival(self.checker.me, &other, link, now) {
+            match rival(self.checker.me, &other, link, now) {
                 Rival::OldWins if !gone => return refused(ByeCode::DUPLICATE, DUPLICATE),
                 Rival::Test if !gone => return Admission::Test(other),
                 _ => {}

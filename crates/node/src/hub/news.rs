@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use tokio::sync::broadcast;
 
-use super::Committed;
+use crate::committed::Committed;
 use crate::lock;
 use crate::view::Message;
 

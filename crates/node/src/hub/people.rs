@@ -1,16 +1,18 @@
 //! What people ask of the engine, and the end.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rumormill_gossip::{Engine, Input, Reject, Stats, Ticket};
 use rumormill_wire::native::{ByeCode, MessageKind};
-use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{broadcast, oneshot, watch};
 
-use super::{Hub, Outcome, SubmitError, Told};
+use super::news::Told;
+use super::state::Hub;
 use crate::counters::Counters;
 use crate::lock;
+use crate::outcome::{Outcome, SubmitError};
 
 impl Hub {
     /// Hands a message to the engine; waits while too many wait before it.

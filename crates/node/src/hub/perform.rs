@@ -9,10 +9,12 @@ use rumormill_wire::native::ByeCode;
 
 use super::commits::{incarnation_record, record};
 use super::links::seconds;
-use super::{Committed, Hub, Receipt, State, SubmitError};
+use super::state::{Hub, State};
 use crate::check::Job;
+use crate::committed::Committed;
 use crate::counters::Counters;
-use crate::disk::Read;
+use crate::disk::{Answer, Read};
+use crate::outcome::{Receipt, SubmitError};
 
 impl Hub {
     pub(super) fn perform_all(&self, state: &mut State, jobs: &mut VecDeque<Job>) {
@@ -134,10 +136,17 @@ impl Hub {
         self.space.notify_waiters();
     }
 
-    /// A read found damage or failed; whoever asked gets nothing, and other neighbours have it.
-    pub(crate) fn read_failed<T>(&self, error: &StoreError) -> Option<T> {
+    /// What the reading thread has read.
+    pub(crate) fn was_read(&self, Answer { input, failed }: Answer) {
+        if let Some(error) = failed {
+            self.read_failed(&error);
+        }
+        self.spawn_drive(input);
+    }
+
+    /// A read found damage or failed.
+    pub(super) fn read_failed(&self, error: &StoreError) {
         Counters::add(&self.counters.reads_failed, 1);
         tracing::error!(%error, "the store could not be read");
-        None
     }
 }

@@ -6,9 +6,9 @@ use rumormill_doors::push_pull::{Letter, Letters};
 use rumormill_wire::NodeId;
 use rumormill_wire::native::MessageKind;
 
-use super::LettersDesk;
 use super::address::{Destination, resolve};
 use super::inbox::{Inbox, Sender};
+use super::post::LettersDesk;
 use crate::handle::NodeHandle;
 
 impl Letters for LettersDesk {

@@ -12,10 +12,11 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::inbox::Found;
+use super::post::{LettersDesk, Post};
 use super::record::Key;
 use super::seal::SUITE;
-use super::{LettersDesk, Post};
-use crate::hub::{Committed, News, Told};
+use crate::committed::Committed;
+use crate::hub::{News, Told};
 use crate::lock;
 use crate::view::Rules;
 

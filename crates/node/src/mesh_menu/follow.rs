@@ -8,8 +8,8 @@ use rumormill_doors::DoorError;
 use rumormill_wire::peer_line::mesh::ROOM;
 use tokio::sync::{mpsc, watch};
 
+use super::errors::{broken, gone};
 use super::room::Room;
-use super::{broken, gone};
 use crate::lock;
 
 /// Reads the room.

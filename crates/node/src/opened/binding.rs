@@ -9,7 +9,7 @@ use rumormill_store::{Record, Recovered as Stored};
 use rumormill_transport::CertificateInfo;
 use rumormill_wire::NetworkId;
 
-use crate::start::error::StartError;
+use crate::start_error::StartError;
 
 /// Under which name a store keeps its network.
 const KEY: &str = "network";

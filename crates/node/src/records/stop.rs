@@ -5,9 +5,9 @@ use std::io::{self};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-use super::{MAX_RECORDS, PROCESSES, start_time};
+use super::running::{MAX_RECORDS, PROCESSES, Running};
 
 /// How long a process has to leave before it is ended.
 pub const LEAVE_DEADLINE: Duration = Duration::from_secs(3);
@@ -21,36 +21,6 @@ pub struct Stopped {
     pub killed: usize,
     /// Records of processes that had gone before.
     pub gone: usize,
-}
-
-/// The numbers of a record: process id, start time, process of the session, starter's process id, its start time.
-pub(super) fn read_record(path: &Path) -> Option<[u64; 5]> {
-    let text = fs::read_to_string(path).ok()?;
-    let numbers: Vec<u64> = text.split_whitespace().map(str::parse).collect::<Result<_, _>>().ok()?;
-    numbers.try_into().ok()
-}
-
-pub(super) struct Running {
-    pub(super) pid: u32,
-    pub(super) start: u64,
-}
-
-impl Running {
-    /// What a record names, if it is one.
-    pub(super) fn read(path: &Path) -> Option<Self> {
-        let [pid, start, ..] = read_record(path)?;
-        Some(Self { pid: u32::try_from(pid).ok()?, start })
-    }
-
-    pub(super) fn is_alive(&self) -> bool {
-        start_time(self.pid) == Some(self.start)
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw).filter(|_| self.is_alive()) {
-            let _ = kill_process(pid, signal);
-        }
-    }
 }
 
 /// Ends the processes recorded in a session, waits until they are gone, and removes the records. A new session in the same

@@ -9,13 +9,11 @@ use rumormill_transport::endpoint::Opened;
 use rumormill_transport::{LinkError, LinkReader, LinkWriter};
 use rumormill_wire::native::{ByeCode, Frame, kind};
 
-use super::ended::Ended;
-use super::greet::{self, GreetError, Greeting};
-use super::greetings::Seat;
-use super::{Direction, Facts, Link, Piece};
+use super::greet::{self, Greeting};
 use crate::clock::seconds;
 use crate::counters::Counters;
 use crate::hub::{Admission, BANNED, Hub};
+use crate::link::{Direction, Ended, Facts, GreetError, Link, Piece, Seat};
 
 /// How long the link that is there already has to answer a PING when another with the same peer comes.
 const RIVAL_PING: Duration = Duration::from_secs(1);

@@ -9,15 +9,12 @@ use rumormill_transport::{Endpoint, Expect, Listener};
 use rumormill_wire::NodeId;
 use tokio::sync::{oneshot, watch};
 
-use super::ended::Ended;
 use super::greet::Greeting;
-use super::greetings::Greetings;
-use super::neighbours::Slot;
-use super::plan::Plan;
-use super::{Direction, pump};
+use super::pump;
 use crate::config::Neighbour;
 use crate::counters::Counters;
 use crate::hub::Hub;
+use crate::link::{Direction, Ended, Greetings, Plan, Slot};
 
 /// A link that lived so long makes the next delay the first again.
 const LIVED: Duration = Duration::from_secs(5);

@@ -1,5 +1,7 @@
 //! Why a node does not start.
 
+mod blame;
+
 use std::path::PathBuf;
 
 use rumormill_doors::DoorError;
