@@ -7,7 +7,7 @@ mod nodes;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use nodes::{Net, rumormill, until};
 
@@ -141,6 +141,30 @@ fn keys_and_directories_of_others_are_neither_certified_nor_used() {
     mode(&place.join("ca/ca.key"), 0o644);
     let done = certs(&net, &["issue", "bob"], &[]);
     assert!(said(&done).contains("everybody can read"), "{}", said(&done));
+}
+
+#[test]
+fn a_fifo_in_a_file_s_place_is_said_and_waited_for_by_nobody() {
+    let net = Net::new();
+    let mut alice = net.start("alice", &[]);
+    alice.send("one");
+    assert_eq!(alice.term(), Some(0));
+    for name in ["log.mark", "log.db-wal", "log.db-lock", "letters.jsonl"] {
+        let file = alice.state.join(name);
+        let aside = fs::rename(&file, alice.state.with_extension("aside"));
+        assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+        alice.spawn();
+        let mut child = alice.child.take().unwrap();
+        until("it does not start", || child.try_wait().unwrap().is_some());
+        assert_eq!(child.wait().unwrap().code(), Some(1));
+        alice.says(&format!("{name} is no regular file; take it away"));
+        fs::remove_file(&file).unwrap();
+        if aside.is_ok() {
+            fs::rename(alice.state.with_extension("aside"), &file).unwrap();
+        }
+    }
+    alice.start();
+    assert_eq!(alice.texts(), ["one"]);
 }
 
 #[test]

@@ -10,10 +10,11 @@ use toml::{Table, Value};
 /// A room and those it may use.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("wire", &[]),
-    ("gossip", &["wire"]),
+    ("limits", &[]),
+    ("gossip", &["wire", "limits"]),
     ("transport", &["wire"]),
     ("store", &["wire"]),
-    ("doors", &["wire"]),
+    ("doors", &["wire", "limits"]),
     ("proxy", &["wire"]),
     ("api", &["wire"]),
     ("node", &["wire", "gossip", "transport", "store", "doors", "api"]),

@@ -6,7 +6,7 @@ mod older;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, Command};
-use rumormill_node::NodeOptions;
+use rumormill_node::{NodeOptions, door_kinds};
 
 /// Help of each setting of a node; the names are the keys of the TOML file too.
 fn help(key: &str) -> &'static str {
@@ -15,10 +15,6 @@ fn help(key: &str) -> &'static str {
         "listen" => "Address for neighbours [default: 127.0.0.1:20000]",
         "control" => "Classroom control port, on loopback [default: none]",
         "neighbour" => "NAME@ADDRESS:PORT of a neighbour; repeats",
-        "door" => {
-            "KIND,key=value,... for programs that speak an older protocol: udp-mesh, peer-line, protobuf-peer, \
-             relay-43110, push-pull or classroom; repeats [default: none]"
-        }
         "insecure-bind" => "Let doors listen beyond loopback, where anybody can read and forge what they carry",
         "state" => "Directory of the store and the local socket",
         "restored" => "For one start: STATE was put back from a copy, or its store removed, on purpose",
@@ -82,7 +78,11 @@ fn node() -> Command {
     let keys = NodeOptions::KEYS.iter().map(|key| {
         let arg = value(key, help(key));
         match *key {
-            "neighbour" | "door" => arg.action(ActionOf::Append),
+            "neighbour" => arg.action(ActionOf::Append),
+            "door" => arg.action(ActionOf::Append).help(format!(
+                "KIND,key=value,... for programs that speak a legacy protocol, where KIND is one of {}; repeats [default: none]",
+                door_kinds().join(", ")
+            )),
             "insecure-bind" | "restored" => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
             _ => arg,
         }

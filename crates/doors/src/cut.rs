@@ -38,7 +38,7 @@ pub fn pieces(text: &str, max: usize) -> Vec<&str> {
     found
 }
 
-/// Control characters as spaces: a message is one line in most of the old worlds.
+/// Control characters as spaces: a message is one line in most of the legacy worlds.
 #[must_use]
 pub fn one_line(text: &str) -> Cow<'_, str> {
     if text.chars().any(char::is_control) {

@@ -1,24 +1,62 @@
-//! The doors: older, plain protocols through which programs that know nothing of Rumormill meet its rooms.
+//! Protocol gateways: programs that speak a legacy, plain protocol meet the chat's room through them, without a change. The
+//! product calls them doors.
 //!
-//! Each door is a module. It is opened from a [`Spec`] (`KIND,key=value,...`), binds to loopback unless told otherwise,
-//! and talks to the node through its [`Porch`]: what comes in goes into a bounded queue, what goes out comes from one.
+//! Each protocol is a folder: a machine without IO where it has rules to keep, a thin driver around it, and a type that is a
+//! [`Door`]: made from its settings ([`Spec`], `KIND,key=value,...`), bound to loopback unless told otherwise, and served with
+//! one end of a [`Port`], a bounded queue to the room and one from it. What more it needs of the node are [`Services`].
 //! A door knows nothing of other doors. That nothing goes round in circles is the node's work.
 #![forbid(unsafe_code)]
+#![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub mod classroom;
-pub mod counters;
+mod counters;
 pub mod cut;
-pub mod limits;
+mod door;
+mod error;
+mod http;
+mod limits;
+mod lines;
 pub mod listen;
 pub mod peer_line;
-pub mod porch;
+pub mod port;
 pub mod protobuf_peer;
 pub mod push_pull;
 pub mod relay_43110;
-pub mod spec;
+mod services;
+mod spec;
 pub mod take;
 pub mod udp_mesh;
 
 pub use counters::Counters;
-pub use porch::{Incoming, Outgoing, Porch, RoomEnd, porch};
-pub use spec::{DoorError, DoorKind, Spec, SpecError};
+pub use door::{About, BoundDoor, Door, Files, Kind, LetterUse};
+pub use error::DoorError;
+pub use port::{Incoming, Outgoing, Port, RoomEnd, WayOut, port};
+pub use services::{Chat, Durable, Letter, Letters, LogPart, Services};
+pub use spec::{MAX_KEYS, Spec, SpecError};
+
+/// All kinds of doors. A new one has its line here.
+#[must_use]
+pub fn kinds<S: Services>() -> Vec<Kind<S>> {
+    vec![
+        Kind::of::<udp_mesh::UdpMesh>(),
+        Kind::of::<peer_line::PeerLine>(),
+        Kind::of::<protobuf_peer::ProtobufPeer>(),
+        Kind::of::<relay_43110::Relay>(),
+        Kind::of::<push_pull::PushPull>(),
+        Kind::of::<classroom::Classroom>(),
+    ]
+}
+
+/// The kind that was asked for.
+///
+/// # Errors
+/// There is no such kind; the error names all there are.
+pub fn find<S: Services>(spec: &Spec) -> Result<Kind<S>, SpecError> {
+    let all: Vec<_> = kinds::<S>().iter().map(|kind| kind.about.kind).collect();
+    let found = kinds().into_iter().find(|kind| kind.about.kind == spec.kind);
+    found.ok_or_else(|| spec.error(format!("there is no such door; give one of {}", all.join(", "))))
+}
+
+#[cfg(test)]
+mod tests;

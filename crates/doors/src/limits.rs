@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 /// Addresses that have a limit of their own at once. The others share one.
-pub const MAX_ADDRESSES: usize = 4_096;
+pub(crate) const MAX_ADDRESSES: usize = 4_096;
 /// An address not seen for so long loses its own limit.
 const FORGET: Duration = Duration::from_secs(60);
 
@@ -19,7 +19,7 @@ struct Entry {
 }
 
 /// Limits by address (IPv6: by /64, which is what one person has).
-pub struct ByAddress {
+pub(crate) struct ByAddress {
     quota: Quota,
     table: Mutex<HashMap<IpAddr, Entry>>,
     others: DefaultDirectRateLimiter,
@@ -34,14 +34,14 @@ impl std::fmt::Debug for ByAddress {
 impl ByAddress {
     /// So many a second for each address, and `burst` at once.
     #[must_use]
-    pub fn new(per_s: NonZeroU32, burst: NonZeroU32) -> Self {
+    pub(crate) fn new(per_s: NonZeroU32, burst: NonZeroU32) -> Self {
         let quota = Quota::per_second(per_s).allow_burst(burst);
         Self { quota, table: Mutex::new(HashMap::new()), others: RateLimiter::direct(quota) }
     }
 
     /// Takes one from the share of an address; false if it has none left.
     #[must_use]
-    pub fn allows(&self, addr: IpAddr) -> bool {
+    pub(crate) fn allows(&self, addr: IpAddr) -> bool {
         let (addr, now) = (prefix(addr), Instant::now());
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         if table.len() >= MAX_ADDRESSES && !table.contains_key(&addr) {
@@ -57,15 +57,9 @@ impl ByAddress {
     }
 
     /// Addresses with a limit of their own.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
         self.table.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    /// Whether no address has one.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, TcpSocket};
 
+use crate::error::DoorError;
+
 /// Connections that the system keeps until they are taken, where it allows as many. One for which there is no room is
 /// tried again by its own system, after a second and more.
 pub const BACKLOG: u32 = 4_096;
@@ -32,4 +34,22 @@ pub fn listen(addr: SocketAddr, share: Share) -> io::Result<TcpListener> {
     }
     socket.bind(addr)?;
     socket.listen(BACKLOG)
+}
+
+/// A listener with the settings of its door, bound and not yet served.
+#[derive(Debug)]
+pub(crate) struct Listening<C> {
+    pub(crate) listener: TcpListener,
+    pub(crate) local_addr: SocketAddr,
+    pub(crate) config: C,
+}
+
+impl<C> Listening<C> {
+    /// Listens for a door of this kind.
+    pub(crate) fn bind(kind: &'static str, addr: SocketAddr, share: Share, config: C) -> Result<Self, DoorError> {
+        let failed = |why| DoorError::io(kind, "listen on", addr)(why);
+        let listener = listen(addr, share).map_err(failed)?;
+        let local_addr = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, local_addr, config })
+    }
 }

@@ -1,23 +1,23 @@
 //! The menu chat: `IP:PORT team message`, one connection a message (`rumormill_wire::peer_line` has the lines).
 //!
 //! Everyone who writes to us is in the table ([`table`]) and gets what the room says, each over a connection of its own
-//! ([`outbox`], [`dial`]). What comes in is cut into messages ([`server`], [`session`]) and goes into the room. A datagram
+//! (`outbox`, `dial`). What comes in is cut into messages (`server`, `session`) and goes into the room. A datagram
 //! asks who is online. [`menu`] is the same chat for a person.
 
 mod config;
-pub mod dial;
-pub mod hall;
-pub mod listener;
+mod dial;
+mod listener;
 pub mod menu;
-pub mod online;
-pub mod outbox;
+mod online;
+mod outbox;
 mod outgoing;
-pub mod server;
-pub mod session;
+mod server;
+mod session;
+mod shared;
 pub mod table;
 mod talk;
 mod turn;
-pub mod twin;
+mod twin;
 mod useful;
 
 use std::net::{IpAddr, SocketAddr};
@@ -27,25 +27,30 @@ use rumormill_wire::native::MAX_CLAIMED_LEN;
 use rumormill_wire::peer_line::CONNECT;
 use tokio::task::JoinSet;
 
-use crate::porch::IntoRoom;
-use crate::{DoorError, Incoming, Porch, cut};
-pub use config::{Config, MAX_CONTACTS, MAX_TEAM_LEN, one_word};
+use crate::cut;
+use crate::door::{About, Door, Files};
+use crate::error::DoorError;
+use crate::port::IntoRoom;
+use crate::port::{Incoming, Port};
+use crate::services::Services;
+use crate::spec::{Spec, SpecError};
+pub use config::{Config, KIND, MAX_CONTACTS, MAX_TEAM_LEN, one_word};
 use dial::Dialler;
-use hall::{Hall, Sink};
 use listener::Listener;
 use outbox::Outbox;
 use outgoing::Sender;
 use session::{Heard, Who};
+use shared::{Shared, Sink};
 use table::{Form, Table};
 
 /// Bound, not yet serving.
 #[derive(Debug)]
-pub struct Door {
+pub struct PeerLine {
     config: Config,
     listener: Listener,
 }
 
-impl Door {
+impl PeerLine {
     /// Takes the port, for connections and datagrams.
     ///
     /// # Errors
@@ -63,25 +68,46 @@ impl Door {
     }
 
     /// Serves until it is told to stop, and then says goodbye.
-    pub async fn run(self, porch: Porch) {
+    pub async fn serve(self, port: Port) {
         let Listener { tcp, udp, local } = self.listener;
-        let fallback = cut::cut(&one_word(&porch.name), MAX_TEAM_LEN).0.into_owned();
+        let fallback = cut::cut(&one_word(&port.name), MAX_TEAM_LEN).0.into_owned();
         let team = self.config.team.unwrap_or(fallback);
         let mut table = Table::new(local);
         self.config.bracketed.iter().for_each(|addr| table.learn(*addr, Form::Bracketed));
         let table = Arc::new(Mutex::new(table));
-        let hall = Hall::new(table, Arc::clone(&porch.counters), Room(porch.into_room.clone()));
+        let shared = Shared::new(table, Arc::clone(&port.counters), Room(port.into_room.clone()));
         let mut serving = JoinSet::new();
-        serving.spawn(server::serve(tcp, hall.clone()));
+        serving.spawn(server::serve(tcp, shared.clone()));
         if let Some(udp) = udp {
-            let hall = hall.clone();
-            serving.spawn(async move { online::serve(&udp, hall).await });
+            let shared = shared.clone();
+            serving.spawn(async move { online::serve(&udp, shared).await });
         }
         let dialler = Arc::new(Dialler { own: local, team, source_port: self.config.source_port });
         let outbox = Outbox::new(&self.config.contacts, CONNECT, self.config.retry);
-        Sender::new(hall, dialler, outbox).run(porch).await;
+        Sender::new(shared, dialler, outbox).run(port).await;
         // The port is free again afterwards.
         serving.shutdown().await;
+    }
+}
+
+impl Door for PeerLine {
+    const ABOUT: About = About::bridge(KIND);
+    type Config = Config;
+
+    fn configure(spec: &Spec, _: &Files) -> Result<Config, SpecError> {
+        Config::from_spec(spec)
+    }
+
+    async fn bind(config: Config) -> Result<Self, DoorError> {
+        Self::bind(config).await
+    }
+
+    fn local_addr(&self) -> SocketAddr {
+        self.local_addr()
+    }
+
+    async fn run<S: Services>(self, port: Port, _: S) {
+        self.serve(port).await;
     }
 }
 
@@ -100,7 +126,7 @@ impl Sink for Room {
 /// `team ip:port`, the team cut so that all of it fits.
 fn claimed(who: &Who) -> String {
     let addr = who.addr.to_string();
-    let (team, _) = cut::cut(&who.team, MAX_CLAIMED_LEN.saturating_sub(addr.len() + 1));
+    let (team, _) = cut::cut(&who.team, MAX_CLAIMED_LEN.saturating_sub(addr.len()).saturating_sub(1));
     if team.is_empty() { addr } else { format!("{team} {addr}") }
 }
 

@@ -2,148 +2,128 @@
 //!
 //! We are host to whoever dials in, and joiner of one host if we are told to. A message of the room goes to every id that is
 //! known, from ours; a message to our id goes into the room under the decimal number of its sender. Messages between others
-//! are passed on by a table, or kept until their receiver is there.
+//! are passed on by a table, or stored until their receiver is there.
 //!
-//! A host of the older kind takes ten connections in its whole life, so a joiner dials once, and again only after `retry` if
+//! A host of the legacy kind takes ten connections in its whole life, so a joiner dials once, and again only after `retry` if
 //! that was given. Nothing says goodbye here but the end of the connection.
 
+mod config;
 pub mod console;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 #[cfg(test)]
 mod generate;
 #[rustfmt::skip]
-#[allow(clippy::all, missing_docs, unused_qualifications, reason = "made by prost-build")]
+#[allow(clippy::all, missing_docs, unused_qualifications, unreachable_pub, unnameable_types, reason = "made by prost-build")]
 mod generated;
-pub mod hub;
-pub mod kept;
-pub mod link;
+mod hub;
+mod link;
 pub mod message;
 mod net;
-pub mod pace;
+mod rate;
+mod store_and_forward;
 
-use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
 use self::net::{Calling, FLUSH, Net};
-use crate::listen::{Share, listen};
+use crate::door::{About, Door, Files};
+use crate::error::DoorError;
+use crate::listen::{Listening, Share};
+use crate::port::Port;
+use crate::services::Services;
+use crate::spec::{Spec, SpecError};
 use crate::take::Taker;
-use crate::{DoorError, DoorKind, Porch, Spec, SpecError};
 
-const KIND: DoorKind = DoorKind::ProtobufPeer;
-/// The highest id.
-pub const MAX_ID: u64 = i64::MAX.unsigned_abs();
+pub use config::{Config, KIND, MAX_ID, random_id};
+pub use hub::{MAX_NEW, MAX_PEERS};
+
 /// A host answers our call within this time.
 const DIAL: Duration = Duration::from_secs(5);
 /// Connections, those that are just being closed among them.
-const MAX_TASKS: usize = hub::MAX_NEW + hub::MAX_PEERS + 64;
-
-/// Checked settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Config {
-    /// Where to listen.
-    pub listen: SocketAddr,
-    /// Our id, above 0.
-    pub id: i64,
-    /// The host to join.
-    pub join: Option<SocketAddr>,
-    /// When to try again, if at all.
-    pub retry: Option<Duration>,
-}
-
-impl Config {
-    /// Keys: `listen`, `id` (random if not given), `join`, `retry`.
-    ///
-    /// # Errors
-    /// A key is unknown or wrong.
-    pub fn from_spec(spec: &Spec) -> Result<Self, SpecError> {
-        spec.only(&["listen", "id", "join", "retry"], &[])?;
-        let id = match spec.text("id") {
-            Some(_) => i64::try_from(spec.number("id", 1, 1..=MAX_ID)?).unwrap_or(i64::MAX),
-            None => random_id(),
-        };
-        let retry = spec.time("retry", Duration::ZERO, Duration::from_secs(1)..=Duration::from_secs(3_600))?;
-        let retry = Some(retry).filter(|retry| !retry.is_zero());
-        if retry.is_some() && spec.text("join").is_none() {
-            return Err(spec.error("retry: there is no `join` to try again"));
-        }
-        Ok(Self { listen: spec.listen(None)?, id, join: spec.host("join")?, retry })
-    }
-}
-
-/// 63 bits that the system drew, and not 0. An id proves nothing; it only has to be another than everybody else's.
-#[must_use]
-pub fn random_id() -> i64 {
-    let draw = || i64::try_from(RandomState::new().hash_one(0) >> 1).unwrap_or_default();
-    std::iter::repeat_with(draw).find(|id| *id > 0).unwrap_or(1)
-}
+const MAX_TASKS: usize = MAX_NEW + MAX_PEERS + 64;
 
 /// Bound, not yet serving.
 #[derive(Debug)]
-pub struct Door {
-    listener: TcpListener,
-    local: SocketAddr,
-    config: Config,
-}
+pub struct ProtobufPeer(Listening<Config>);
 
-impl Door {
+impl ProtobufPeer {
     /// Binds the port.
     ///
     /// # Errors
     /// The system says no.
     pub async fn bind(config: Config) -> Result<Self, DoorError> {
-        let listener = listen(config.listen, Share::No).map_err(DoorError::io(KIND, "listen on", config.listen))?;
-        let local = listener.local_addr().map_err(DoorError::io(KIND, "listen on", config.listen))?;
-        Ok(Self { listener, local, config })
+        Ok(Self(Listening::bind(KIND, config.listen, Share::No, config)?))
     }
 
     /// Where it listens.
     #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        self.local
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.0.local_addr
     }
 
     /// Our id.
     #[must_use]
     pub fn id(&self) -> i64 {
-        self.config.id
+        self.0.config.id
     }
 
     /// Serves until it is told to stop or the node drops its end.
-    pub async fn run(self, porch: Porch) {
-        let net = Arc::new(Net::new(self.config.id, Arc::clone(&porch.counters), porch.into_room.clone()));
-        self.serve(porch, net).await;
+    pub async fn serve(self, port: Port) {
+        let net = Arc::new(Net::new(self.0.config.id, Arc::clone(&port.counters), port.into_room.clone()));
+        self.serve_by(port, net).await;
     }
 
-    async fn serve(self, mut porch: Porch, net: Arc<Net>) {
+    async fn serve_by(self, mut port: Port, net: Arc<Net>) {
         let mut tasks = JoinSet::new();
-        if let Some(host) = self.config.join {
-            tasks.spawn(call(Arc::clone(&net), host, self.config.retry));
+        if let Some(host) = self.0.config.join {
+            tasks.spawn(call(Arc::clone(&net), host, self.0.config.retry));
         }
-        let mut ticks = interval(Duration::from_millis(500));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let taker = Taker::new(&self.listener, "protobuf-peer", &porch.counters);
+        let mut due = net.due.subscribe();
+        let taker = Taker::new(&self.0.listener, "protobuf-peer", &port.counters);
         loop {
+            let at = *due.borrow_and_update();
             tokio::select! {
                 (stream, _) = taker.take(), if tasks.len() < MAX_TASKS => drop(tasks.spawn(taken(Arc::clone(&net), stream))),
-                outgoing = porch.from_room.recv() => match outgoing {
+                outgoing = port.from_room.recv() => match outgoing {
                     Some(outgoing) => net.give(outgoing),
                     None => break,
                 },
-                () = async { drop(porch.stop.wait_for(|stop| *stop).await) } => break,
-                _ = ticks.tick() => net.tick(),
+                () = async { drop(port.stop.wait_for(|stop| *stop).await) } => break,
+                () = sleep_until(at.unwrap_or_else(std::time::Instant::now).into()), if at.is_some() => net.timeout(),
+                Ok(()) = due.changed() => {}
                 Some(_) = tasks.join_next() => {}
             }
         }
         net.finish();
         let _ = timeout(FLUSH, async { while tasks.join_next().await.is_some() {} }).await;
+    }
+}
+
+impl Door for ProtobufPeer {
+    const ABOUT: About = About::bridge(KIND);
+    type Config = Config;
+
+    fn configure(spec: &Spec, _: &Files) -> Result<Config, SpecError> {
+        Config::from_spec(spec)
+    }
+
+    async fn bind(config: Config) -> Result<Self, DoorError> {
+        Self::bind(config).await
+    }
+
+    fn local_addr(&self) -> SocketAddr {
+        self.local_addr()
+    }
+
+    async fn run<S: Services>(self, port: Port, _: S) {
+        self.serve(port).await;
     }
 }
 
@@ -178,43 +158,5 @@ async fn call(net: Arc<Net>, host: SocketAddr, retry: Option<Duration>) {
         });
         let Some(retry) = retry else { return };
         sleep(retry).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn config(text: &str) -> Result<Config, String> {
-        let spec: Spec = text.parse().map_err(|why: SpecError| why.to_string())?;
-        Config::from_spec(&spec).map_err(|why| why.to_string())
-    }
-
-    #[test]
-    fn settings() {
-        let full = config("protobuf-peer,listen=127.0.0.1:5000,id=10,join=127.0.0.1:5001,retry=10s").unwrap();
-        assert_eq!((full.id, full.join.unwrap().port(), full.retry), (10, 5_001, Some(Duration::from_secs(10))));
-        let most = config("protobuf-peer,listen=127.0.0.1:5000,id=9223372036854775807").unwrap();
-        assert_eq!((most.id, most.join, most.retry), (i64::MAX, None, None));
-        for (keys, words) in [
-            ("id=1", "listen is needed"),
-            ("listen=127.0.0.1:1,id=0", "id: `0`"),
-            ("listen=127.0.0.1:1,id=-1", "id: `-1`"),
-            ("listen=127.0.0.1:1,id=9223372036854775808", "id: `9223372036854775808`"),
-            ("listen=127.0.0.1:1,retry=5s", "no `join`"),
-            ("listen=127.0.0.1:1,join=127.0.0.1:2,retry=5ms", "retry: `5ms`"),
-            ("listen=0.0.0.0:1", "--insecure-bind"),
-            ("listen=127.0.0.1:1,name=x", "unknown key `name`"),
-        ] {
-            let found = config(&format!("protobuf-peer,{keys}")).unwrap_err();
-            assert!(found.contains(words), "{keys}: {found}");
-        }
-    }
-
-    #[test]
-    fn ids_that_are_not_given_differ_and_are_above_zero() {
-        let ids: std::collections::BTreeSet<_> = (0..1_000).map(|_| random_id()).collect();
-        assert_eq!(ids.len(), 1_000);
-        assert!(ids.iter().all(|id| *id > 0) && ids.iter().any(|id| *id > i64::MAX / 2));
     }
 }

@@ -1,4 +1,4 @@
-//! PUSH and PULL: the plain requests of older clients on this machine, one for each connection
+//! PUSH and PULL: the plain requests of legacy clients on this machine, one for each connection
 //! ([`rumormill_wire::push_pull`]). What a PUSH leaves and a PULL takes are letters, which the node seals, carries and
 //! keeps ([`Letters`]); the room's talk does not go this way.
 //!
@@ -9,135 +9,99 @@
 //! Letters count as handed over, all together, once the last was written and the connection did not end in an error. If
 //! the client dies before that, the next PULL gets all of them again: rather twice than never.
 
+mod config;
 mod items;
 mod places;
 mod pull;
 mod request;
 mod session;
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-use tracing::debug;
+use tracing::{debug, warn};
 
-use crate::listen::{Share, listen};
+use crate::door::{About, Door, Files, LetterUse};
+use crate::error::DoorError;
+use crate::listen::{Listening, Share};
+use crate::port::Port;
+use crate::services::{Letters, Services};
+use crate::spec::{Spec, SpecError};
 use crate::take::Taker;
-use crate::{Counters, DoorError, DoorKind, Porch, Spec, SpecError};
 use places::Places;
-use session::Desk;
+use session::Server;
 
+pub use config::{Config, DEFAULT_LISTEN, KIND};
 pub use items::MAX_ITEMS;
 pub use places::{MAX_BY_ADDRESS, MAX_CLIENTS};
 
-/// Where clients look for it.
-pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 60_085);
-/// Between two writes of one PULL. A client that is kept from its processor for longer takes two items as one. With two
-/// processors and four busy threads, of 1,000 reads 14 were wrong at 2 ms, 4 at 5 ms and none from 10 ms on
-/// (`how_small_a_gap_is_safe` in `tests/push_pull.rs` measures it); this is five times that.
-const DEFAULT_GAP: Duration = Duration::from_millis(50);
-/// After so long without a byte a request has ended.
-const DEFAULT_IDLE: Duration = Duration::from_millis(300);
-
-/// A letter that waits to be pulled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Letter {
-    /// By which it is [handed over](Letters::handed_over).
-    pub id: u64,
-    /// Who sent it, as it is shown.
-    pub source: String,
-    /// What it says.
-    pub contents: String,
-}
-
-/// Where letters are left and wait. Each future may be dropped before it is done, if a client or the door goes.
-pub trait Letters: Clone + Send + Sync + 'static {
-    /// Queues it durably for delivery. An error says why that cannot be; nothing was stored then.
-    fn push(&self, destination: &str, contents: &str) -> impl Future<Output = Result<(), String>> + Send;
-
-    /// What waits, the oldest first, at most `max`. Asked by one PULL at a time.
-    fn waiting(&self, max: usize) -> impl Future<Output = Result<Vec<Letter>, String>> + Send;
-
-    /// These were handed over: never to be shown again.
-    fn handed_over(&self, ids: Vec<u64>) -> impl Future<Output = Result<(), String>> + Send;
-}
-
-/// Checked settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Config {
-    /// Where clients connect.
-    pub listen: SocketAddr,
-    /// Between two writes of one PULL.
-    pub gap: Duration,
-    /// After so long without a byte a request has ended.
-    pub idle: Duration,
-}
-
-impl Config {
-    /// Checks what was asked for: `push-pull,listen=127.0.0.1:60085,gap=50ms,idle=300ms`, which is also the default.
-    ///
-    /// # Errors
-    /// Names the key and what is allowed.
-    pub fn from_spec(spec: &Spec) -> Result<Self, SpecError> {
-        spec.only(&["listen", "gap", "idle"], &[])?;
-        Ok(Self {
-            listen: spec.listen(Some(DEFAULT_LISTEN))?,
-            gap: spec.time("gap", DEFAULT_GAP, Duration::from_millis(1)..=Duration::from_secs(5))?,
-            idle: spec.time("idle", DEFAULT_IDLE, Duration::from_millis(20)..=Duration::from_secs(5))?,
-        })
-    }
-}
-
-/// A door that is bound and not yet served.
+/// Bound, not yet serving.
 #[derive(Debug)]
-pub struct Door {
-    listener: TcpListener,
-    local_addr: SocketAddr,
-    config: Config,
-}
+pub struct PushPull(Listening<Config>);
 
-impl Door {
+impl PushPull {
     /// Listens.
     ///
     /// # Errors
     /// The address cannot be had.
     pub async fn bind(config: Config) -> Result<Self, DoorError> {
-        let failed = |why| DoorError::io(DoorKind::PushPull, "listen on", config.listen)(why);
-        let listener = listen(config.listen, Share::No).map_err(failed)?;
-        let local_addr = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, local_addr, config })
+        Ok(Self(Listening::bind(KIND, config.listen, Share::No, config)?))
     }
 
     /// Where it listens.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
-        self.local_addr
+        self.0.local_addr
     }
 
     /// Serves until the node stops. What was being handed over then is shown again after the next start.
-    pub async fn run(self, mut porch: Porch, letters: impl Letters) {
-        let desk = Arc::new(Desk::new(self.config, letters, Arc::clone(&porch.counters)));
-        let mut places = Places::new(Arc::clone(&porch.counters));
+    pub async fn serve(self, mut port: Port, letters: impl Letters) {
+        let server = Arc::new(Server::new(self.0.config, letters, Arc::clone(&port.counters)));
+        let mut places = Places::new(Arc::clone(&port.counters));
         let mut tasks = JoinSet::new();
-        let counters = Arc::clone(&porch.counters);
-        let taker = Taker::new(&self.listener, "push-pull", &counters);
+        let counters = Arc::clone(&port.counters);
+        let taker = Taker::new(&self.0.listener, "push-pull", &counters);
         loop {
             tokio::select! {
-                () = async { drop(porch.stop.wait_for(|stop| *stop).await) } => return,
-                outgoing = porch.from_room.recv() => match outgoing {
+                () = async { drop(port.stop.wait_for(|stop| *stop).await) } => return,
+                outgoing = port.from_room.recv() => match outgoing {
                     Some(outgoing) => drop(outgoing.done.map(|done| done.send(Err("PULL gets letters only".into())))),
                     None => return,
                 },
                 Some(_) = tasks.join_next() => places.clear_ended(),
                 () = places.changed(), if places.is_stuck() => {}
                 (stream, from) = taker.take(), if !places.is_stuck() => {
-                    admit(stream, from, &mut places, &mut tasks, &desk).await;
+                    admit(stream, from, &mut places, &mut tasks, &server).await;
                 }
             }
+        }
+    }
+}
+
+impl Door for PushPull {
+    const ABOUT: About = About { hears_room: false, letters: LetterUse::Needed, ..About::bridge(KIND) };
+    type Config = Config;
+
+    fn configure(spec: &Spec, _: &Files) -> Result<Config, SpecError> {
+        Config::from_spec(spec)
+    }
+
+    async fn bind(config: Config) -> Result<Self, DoorError> {
+        Self::bind(config).await
+    }
+
+    fn local_addr(&self) -> SocketAddr {
+        self.local_addr()
+    }
+
+    async fn run<S: Services>(self, port: Port, services: S) {
+        match services.letters() {
+            Some(letters) => self.serve(port, letters).await,
+            None => warn!("push-pull: the node keeps no letters; nothing is served"),
         }
     }
 }
@@ -147,13 +111,13 @@ async fn admit<L: Letters>(
     from: SocketAddr,
     places: &mut Places,
     tasks: &mut JoinSet<()>,
-    desk: &Arc<Desk<L>>,
+    server: &Arc<Server<L>>,
 ) {
     let Some(place) = places.take(from.ip()) else { return };
-    let desk = Arc::clone(desk);
+    let server = Arc::clone(server);
     let (number, was_full) = (place.number, place.was_full);
     let handle = tasks.spawn(async move {
-        if let Err(why) = desk.serve(stream, &place).await {
+        if let Err(why) = server.serve(stream, &place).await {
             debug!(%why, "push-pull connection ended");
         }
     });
@@ -162,17 +126,4 @@ async fn admit<L: Letters>(
         // A flood of connections must leave each the time to say something before the next ones push it out.
         sleep(Duration::from_millis(1)).await;
     }
-}
-
-/// Waits no longer than `deadline`; then `late` is the error.
-async fn within<T>(
-    deadline: Duration,
-    late: &str,
-    work: impl Future<Output = Result<T, String>> + Send,
-) -> Result<T, String> {
-    tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(late.to_owned()))
-}
-
-fn count_bytes_out(counters: &Counters, n: usize) {
-    Counters::add(&counters.bytes_out, n);
 }

@@ -1,6 +1,6 @@
-//! The plain frames between older nodes on TCP port 43110 ([`rumormill_wire::push_pull::relay`]).
+//! The plain frames between legacy nodes on TCP port 43110 ([`rumormill_wire::push_pull::relay`]).
 //!
-//! Peers are told apart by their address, so what this door dials it dials from the address it listens on. The older
+//! Peers are told apart by their address, so what this door dials it dials from the address it listens on. The legacy
 //! program takes three connections in its whole life and burns a processor over each that was closed: a peer is dialled
 //! once at the start, and again only if there is something to say and nothing to say it by; a link that is idle stays.
 //! Its reader takes one read for one frame, so frames go out one by one with a pause between them.
@@ -19,47 +19,61 @@ mod shell;
 
 use std::net::SocketAddr;
 
-use tokio::net::{TcpListener, TcpSocket};
-
-use crate::listen::{Share, listen};
-use crate::{DoorError, DoorKind, Porch};
+use crate::door::{About, Door, Files, LetterUse};
+use crate::error::DoorError;
+use crate::listen::{Listening, Share};
+use crate::port::Port;
+use crate::services::Services;
+use crate::spec::{Spec, SpecError};
 
 pub use config::{Config, DEFAULT_PORT, Peer};
 pub use links::{MAX_ACCEPTED, MAX_BY_ADDRESS};
-pub use peer::PLACES;
 
-/// A door that is bound and not yet served.
+/// What people write.
+pub const KIND: &str = "relay-43110";
+
+/// Bound, not yet serving.
 #[derive(Debug)]
-pub struct Door {
-    listener: TcpListener,
-    local_addr: SocketAddr,
-    config: Config,
-}
+pub struct Relay(Listening<Config>);
 
-impl Door {
-    /// Listens. The older program listens on all addresses of a machine with `SO_REUSEPORT`; beside it, so must this.
+impl Relay {
+    /// Listens. The legacy program listens on all addresses of a machine with `SO_REUSEPORT`; beside it, so must this.
     ///
     /// # Errors
     /// The address cannot be had.
     pub async fn bind(config: Config) -> Result<Self, DoorError> {
-        let failed = |why| DoorError::io(DoorKind::Relay43110, "listen on", config.listen)(why);
-        let listener = listen(config.listen, Share::Port).map_err(failed)?;
-        let local_addr = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, local_addr, config })
+        Ok(Self(Listening::bind(KIND, config.listen, Share::Port, config)?))
     }
 
     /// Where it listens.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
-        self.local_addr
+        self.0.local_addr
     }
 
     /// Serves until the node stops. The protocol has no goodbye: its links are closed.
-    pub async fn run(self, porch: Porch) {
-        shell::run(self.listener, &self.config, porch).await;
+    pub async fn serve(self, port: Port) {
+        shell::run(self.0.listener, &self.0.config, port).await;
     }
 }
 
-fn socket(addr: SocketAddr) -> std::io::Result<TcpSocket> {
-    if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
+impl Door for Relay {
+    const ABOUT: About = About { letters: LetterUse::Carried, ..About::bridge(KIND) };
+    type Config = Config;
+
+    fn configure(spec: &Spec, _: &Files) -> Result<Config, SpecError> {
+        Config::from_spec(spec)
+    }
+
+    async fn bind(config: Config) -> Result<Self, DoorError> {
+        Self::bind(config).await
+    }
+
+    fn local_addr(&self) -> SocketAddr {
+        self.local_addr()
+    }
+
+    async fn run<S: Services>(self, port: Port, _: S) {
+        self.serve(port).await;
+    }
 }

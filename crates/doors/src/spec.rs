@@ -7,50 +7,8 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Keys of one door, with those that repeat.
+/// Keys of one door, with those that repeat: more than any has that a person writes.
 pub const MAX_KEYS: usize = 64;
-
-/// Which older world a door leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum DoorKind {
-    /// The single-letter UDP mesh with its directory.
-    UdpMesh,
-    /// The menu chat.
-    PeerLine,
-    /// The length-prefixed protobuf peer.
-    ProtobufPeer,
-    /// The plain frames between older nodes on TCP port 43110.
-    Relay43110,
-    /// PUSH and PULL.
-    PushPull,
-    /// The classroom proxy interface.
-    Classroom,
-}
-
-impl DoorKind {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::UdpMesh, Self::PeerLine, Self::ProtobufPeer, Self::Relay43110, Self::PushPull, Self::Classroom];
-
-    /// Its name, as people write it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::UdpMesh => "udp-mesh",
-            Self::PeerLine => "peer-line",
-            Self::ProtobufPeer => "protobuf-peer",
-            Self::Relay43110 => "relay-43110",
-            Self::PushPull => "push-pull",
-            Self::Classroom => "classroom",
-        }
-    }
-}
-
-impl fmt::Display for DoorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// Why a door cannot be asked for so. Always the user's to mend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,64 +20,11 @@ pub struct SpecError {
     pub reason: String,
 }
 
-/// Why a door does not open or ends.
-#[derive(Debug, thiserror::Error)]
-pub enum DoorError {
-    /// Its settings.
-    #[error(transparent)]
-    Spec(#[from] SpecError),
-    /// A socket or a file.
-    #[error("door {door}: cannot {action} {what}: {source}")]
-    Io {
-        /// Which door.
-        door: DoorKind,
-        /// What was tried.
-        action: &'static str,
-        /// On what.
-        what: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The other side said no.
-    #[error("door {door}: {reason}")]
-    Refused {
-        /// Which door.
-        door: DoorKind,
-        /// What it said.
-        reason: String,
-    },
-    /// What carries the messages of a program.
-    #[error("{reason}")]
-    Carrier {
-        /// What is wrong with it.
-        reason: String,
-        /// What to do next.
-        next: String,
-    },
-}
-
-impl DoorError {
-    /// What to do next, where the error does not say it itself.
-    #[must_use]
-    pub fn next(&self) -> &str {
-        match self {
-            Self::Carrier { next, .. } => next,
-            _ => "",
-        }
-    }
-
-    /// For `map_err`.
-    pub fn io(door: DoorKind, action: &'static str, what: impl ToString) -> impl FnOnce(std::io::Error) -> Self {
-        let what = what.to_string();
-        move |source| Self::Io { door, action, what, source }
-    }
-}
-
 /// What was asked for, not yet checked by the door.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spec {
-    /// Which door.
-    pub kind: DoorKind,
+    /// Which door; there may be none of that kind.
+    pub kind: String,
     keys: BTreeMap<String, Vec<String>>,
     insecure: bool,
 }
@@ -129,7 +34,7 @@ impl FromStr for Spec {
 
     fn from_str(text: &str) -> Result<Self, SpecError> {
         let mut parts = text.split(',');
-        let mut spec = Self::new(parts.next().unwrap_or_default())?;
+        let mut spec = Self::new(parts.next().unwrap_or_default());
         for part in parts {
             let Some((key, value)) = part.split_once('=') else {
                 return Err(spec.error(format!("`{}` is no key=value", shown(part))));
@@ -140,23 +45,16 @@ impl FromStr for Spec {
     }
 }
 
-/// A pasted novel helps nobody.
+/// The beginning of what was given: an error that quotes a page helps nobody.
 fn shown(text: &str) -> String {
     text.chars().take(80).collect()
 }
 
 impl Spec {
-    /// A door without keys.
-    ///
-    /// # Errors
-    /// There is no such kind.
-    pub fn new(kind: &str) -> Result<Self, SpecError> {
-        let found = DoorKind::ALL.into_iter().find(|known| known.name() == kind);
-        let kind = found.ok_or_else(|| {
-            let all: Vec<_> = DoorKind::ALL.iter().map(|kind| kind.name()).collect();
-            SpecError { door: shown(kind), reason: format!("there is no such door; give one of {}", all.join(", ")) }
-        })?;
-        Ok(Self { kind, keys: BTreeMap::new(), insecure: false })
+    /// A door without keys. Whether there is such a kind is known to the list of kinds ([`crate::find`]).
+    #[must_use]
+    pub fn new(kind: &str) -> Self {
+        Self { kind: shown(kind), keys: BTreeMap::new(), insecure: false }
     }
 
     /// Adds a value; keys that may be given several times add up.
@@ -181,7 +79,7 @@ impl Spec {
     /// An error about this door.
     #[must_use]
     pub fn error(&self, reason: impl Into<String>) -> SpecError {
-        SpecError { door: self.kind.name().to_owned(), reason: reason.into() }
+        SpecError { door: self.kind.clone(), reason: reason.into() }
     }
 
     fn bad(&self, key: &str, value: &str, allowed: impl fmt::Display) -> SpecError {
@@ -303,64 +201,4 @@ impl Spec {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(text: &str) -> String {
-        let spec: Spec = match text.parse() {
-            Ok(spec) => spec,
-            Err(why) => return SpecError::to_string(&why),
-        };
-        let checks = [
-            spec.only(&["listen", "name", "beat", "n"], &["contact"]).err(),
-            spec.listen(None).err(),
-            spec.hosts("contact").err(),
-            spec.time("beat", Duration::ZERO, Duration::from_millis(1)..=Duration::from_secs(9)).err(),
-            spec.number("n", 1, 1..=9).err(),
-        ];
-        checks.into_iter().flatten().next().expect("an error").to_string()
-    }
-
-    #[test]
-    fn a_door_is_asked_for_in_one_line() {
-        let spec: Spec =
-            "peer-line,listen=127.0.0.1:8080,name=team,contact=127.0.0.1:1,contact=127.0.0.1:2".parse().unwrap();
-        assert_eq!((spec.kind, spec.text("name")), (DoorKind::PeerLine, Some("team")));
-        assert_eq!(spec.listen(None).unwrap().port(), 8_080);
-        assert_eq!(spec.hosts("contact").unwrap().len(), 2);
-        spec.only(&["listen", "name"], &["contact"]).unwrap();
-        let none: Spec = "push-pull".parse().unwrap();
-        assert_eq!(none.listen(Some(([127, 0, 0, 1], 60_085).into())).unwrap().port(), 60_085);
-    }
-
-    #[test]
-    fn errors_name_the_door_the_key_and_what_is_allowed() {
-        let at = "peer-line,listen=127.0.0.1:1";
-        for (text, words) in [
-            ("gate".to_owned(), "door `gate`: there is no such door; give one of udp-mesh"),
-            ("peer-line".into(), "listen is needed"),
-            ("peer-line,listen".into(), "`listen` is no key=value"),
-            ("peer-line,listen=x".into(), "listen: `x`"),
-            (format!("{at},colour=red"), "unknown key `colour`; it has listen, name"),
-            (format!("{at},name=a,name=b"), "name is given 2 times"),
-            (format!("{at},contact=localhost"), "contact: `localhost`"),
-            (format!("{at},contact=127.0.0.1:0"), "contact: `127.0.0.1:0`"),
-            (format!("{at},contact=[::]:7"), "contact: `[::]:7`"),
-            (format!("{at},beat=10"), "beat: `10` is not allowed; give 1ms to 9s"),
-            (format!("{at},n=10"), "n: `10` is not allowed; give 1 to 9"),
-        ] {
-            let found = refused(&text);
-            assert!(found.contains(words), "{text}: {found}");
-        }
-    }
-
-    #[test]
-    fn beyond_loopback_only_if_told_so_in_so_many_words() {
-        let spec: Spec = "udp-mesh,listen=0.0.0.0:3000".parse().unwrap();
-        let refused = spec.listen(None).unwrap_err().to_string();
-        assert!(refused.contains("--insecure-bind") && refused.contains("neither encrypted"), "{refused}");
-        assert!(spec.insecure_bind(true).listen(None).is_ok());
-        let mapped: Spec = "udp-mesh,listen=[::ffff:127.0.0.1]:3000".parse().unwrap();
-        assert!(mapped.listen(None).is_ok());
-    }
-}
+mod tests;

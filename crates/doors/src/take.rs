@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 use tracing::warn;
 
-use crate::Counters;
+use crate::counters::Counters;
 
 /// Descriptors that connections leave for files, where the limit is at least four times that; else a quarter of it.
 pub const RESERVE: u64 = 64;

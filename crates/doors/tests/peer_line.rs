@@ -19,7 +19,7 @@ use peer_line_parts::*;
 
 #[tokio::test]
 async fn first_contact_and_both_ways() {
-    let (mut yard, old) = (Yard::new("").await, Old::new().await);
+    let (mut yard, old) = (Yard::new("").await, Legacy::new().await);
     assert!(yard.says("to nobody").await.unwrap().is_err());
     say(yard.at, format!("{} blockchain hello", old.1)).await;
     yard.hears(&format!("blockchain {}", old.1), "hello").await;
@@ -42,7 +42,7 @@ async fn first_contact_and_both_ways() {
         to: Some([127, 0, 0, 1].into()),
         done: None,
     };
-    yard.room.give(lines).unwrap();
+    assert!(yard.room.way_out().give(lines));
     assert_eq!(old.takes().await.0, format!("{} team two lines", yard.at));
 }
 
@@ -119,7 +119,7 @@ async fn what_has_no_sender_is_shown_as_it_came() {
 
 #[tokio::test]
 async fn brackets_hold_our_address_and_their_port() {
-    let (mut yard, old) = (Yard::new("").await, Old::new().await);
+    let (mut yard, old) = (Yard::new("").await, Legacy::new().await);
     say(yard.at, format!("<127.0.0.77:{}> miners hi", old.1.port())).await;
     yard.hears(&format!("miners {}", old.1), "hi").await;
     drop(yard.says("you too"));
@@ -132,7 +132,7 @@ async fn brackets_hold_our_address_and_their_port() {
 
 #[tokio::test]
 async fn an_exit_takes_out_its_sender_and_closes_nothing_more() {
-    let (mut yard, old, other) = (Yard::new("").await, Old::new().await, Old::new().await);
+    let (mut yard, old, other) = (Yard::new("").await, Legacy::new().await, Legacy::new().await);
     say(yard.at, format!("{} other hi", other.1)).await;
     yard.hears(&format!("other {}", other.1), "hi").await;
     let mut stream = TcpStream::connect(yard.at).await.unwrap();
@@ -152,7 +152,7 @@ async fn an_exit_takes_out_its_sender_and_closes_nothing_more() {
 
 #[tokio::test]
 async fn one_program_opens_with_a_port_and_waits_for_answers() {
-    let (mut yard, old) = (Yard::new("").await, Old::new().await);
+    let (mut yard, old) = (Yard::new("").await, Legacy::new().await);
     // It may wait for the first answer after the port already, or after both; then nothing may come before `CONNECT` is taken.
     let mut early = TcpStream::connect(yard.at).await.unwrap();
     early.write_all(b"8103").await.unwrap();
@@ -188,7 +188,7 @@ async fn one_program_opens_with_a_port_and_waits_for_answers() {
 
 #[tokio::test]
 async fn a_message_fits_into_what_the_programs_read() {
-    let (mut yard, old) = (Yard::new("").await, Old::new().await);
+    let (mut yard, old) = (Yard::new("").await, Legacy::new().await);
     say(yard.at, format!("{} t hi", old.1)).await;
     yard.heard().await;
     drop(yard.says(&"é".repeat(2_000)));
@@ -207,7 +207,7 @@ async fn a_message_fits_into_what_the_programs_read() {
 
 #[tokio::test]
 async fn who_is_gone_is_taken_out_and_comes_back_by_a_message() {
-    let (mut yard, old) = (Yard::new("").await, Old::new().await);
+    let (mut yard, old) = (Yard::new("").await, Legacy::new().await);
     say(yard.at, format!("{} t hi", old.1)).await;
     yard.heard().await;
     let at = old.1;
@@ -216,7 +216,7 @@ async fn who_is_gone_is_taken_out_and_comes_back_by_a_message() {
         assert!(yard.says("anybody?").await.unwrap().is_err());
     }
     assert_eq!(who(&yard, b"Who is online?").await, "");
-    let old = Old(TcpListener::bind(at).await.unwrap(), at);
+    let old = Legacy(TcpListener::bind(at).await.unwrap(), at);
     say(yard.at, format!("{at} t back")).await;
     yard.heard().await;
     drop(yard.says("hello"));
@@ -243,7 +243,7 @@ async fn accepted(listener: &TcpListener) -> TcpStream {
 
 #[tokio::test]
 async fn a_contact_gets_one_message_and_one_connection_at_a_time() {
-    let contact = Old::new().await;
+    let contact = Legacy::new().await;
     let yard = Yard::new(&format!(",contact={0},contact={0}", contact.1)).await;
     let mut first = accepted(&contact.0).await;
     let mut line = String::new();
@@ -271,7 +271,7 @@ async fn a_contact_is_tried_again_and_given_up() {
     let yard = Yard::new(&format!(",contact={at}")).await;
     // It comes up between two tries.
     tokio::time::sleep(Duration::from_millis(60)).await;
-    let contact = Old(TcpListener::bind(at).await.unwrap(), at);
+    let contact = Legacy(TcpListener::bind(at).await.unwrap(), at);
     assert!(contact.takes().await.0.ends_with("team connect"));
     assert!(timeout(Duration::from_millis(300), contact.0.accept()).await.is_err(), "once");
     drop(yard.says("hi"));
@@ -325,7 +325,7 @@ async fn who_is_online_is_answered_within_bounds() {
 #[tokio::test]
 async fn a_fixed_source_port() {
     let port = port();
-    let (mut yard, a, b) = (Yard::new(&format!(",source-port={port}")).await, Old::new().await, Old::new().await);
+    let (mut yard, a, b) = (Yard::new(&format!(",source-port={port}")).await, Legacy::new().await, Legacy::new().await);
     for old in [&a, &b] {
         say(yard.at, format!("{} t hi", old.1)).await;
         yard.heard().await;
@@ -349,7 +349,7 @@ async fn a_fixed_source_port() {
 
 #[tokio::test]
 async fn it_says_goodbye_and_the_port_is_free_for_the_next() {
-    let (mut yard, a, b) = (Yard::new("").await, Old::new().await, Old::new().await);
+    let (mut yard, a, b) = (Yard::new("").await, Legacy::new().await, Legacy::new().await);
     for old in [&a, &b] {
         say(yard.at, format!("{} t hi", old.1)).await;
         yard.heard().await;

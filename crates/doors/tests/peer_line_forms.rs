@@ -18,7 +18,7 @@ fn cut(message: &str) -> Option<(SocketAddr, String)> {
 
 #[tokio::test]
 async fn a_contact_with_brackets_is_spoken_to_in_its_form_once_it_has_spoken_and_told_quit() {
-    let old = Old::new().await;
+    let old = Legacy::new().await;
     let mut yard = Yard::new(&format!(",contact={}", old.1)).await;
     let first = old.takes().await.0;
     // Nothing tells its form yet: what it makes of a plain first word is a broken address.
@@ -41,7 +41,7 @@ async fn a_contact_with_brackets_is_spoken_to_in_its_form_once_it_has_spoken_and
 
 #[tokio::test]
 async fn a_contact_named_in_brackets_is_spoken_to_so_from_the_first_word_on() {
-    let old = Old::new().await;
+    let old = Legacy::new().await;
     let yard = Yard::new(&format!(",contact={0},bracketed={0}", old.1)).await;
     assert_eq!(cut(&old.takes().await.0), Some((yard.at, "team connect".to_owned())));
     yard.stop.send(true).unwrap();
@@ -49,18 +49,18 @@ async fn a_contact_named_in_brackets_is_spoken_to_so_from_the_first_word_on() {
 }
 
 /// Two listeners with one port: at 127.0.0.1 and at 127.0.1.1.
-async fn both() -> (Old, Old) {
+async fn both() -> (Legacy, Legacy) {
     loop {
         let one = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = one.local_addr().unwrap();
         let twin = SocketAddr::new([127, 0, 1, 1].into(), at.port());
         if let Ok(two) = TcpListener::bind(twin).await {
-            return (Old(one, at), Old(two, twin));
+            return (Legacy(one, at), Legacy(two, twin));
         }
     }
 }
 
-async fn nothing_comes(old: &Old) {
+async fn nothing_comes(old: &Legacy) {
     let taken = timeout(std::time::Duration::from_millis(300), old.0.accept()).await;
     assert!(taken.is_err(), "a second connection to one peer");
 }

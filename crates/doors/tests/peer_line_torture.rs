@@ -30,7 +30,7 @@ async fn a_web_page_gets_nowhere() {
 
 #[tokio::test]
 async fn a_thousand_idle_connections_shut_nobody_out() {
-    let (mut yard, old) = (Yard::new("").await, Old::new().await);
+    let (mut yard, old) = (Yard::new("").await, Legacy::new().await);
     say(yard.at, format!("{} t hi", old.1)).await;
     yard.heard().await;
     // As many as the door has places, and as many again, and again; each kept open as long as the door lets it.
@@ -133,7 +133,7 @@ async fn attack(at: SocketAddr, seed: u64) -> io::Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn torture_with_an_honest_peer_served_throughout() {
     let long = std::env::var_os("RUMORMILL_TEST_LONG").is_some();
-    let (mut yard, old) = (Yard::new("").await, Old::new().await);
+    let (mut yard, old) = (Yard::new("").await, Legacy::new().await);
     let mut attackers = JoinSet::new();
     for seed in 1..9 {
         attackers.spawn(attack(yard.at, seed * 0x0137_79b9_7f4a_7c15));

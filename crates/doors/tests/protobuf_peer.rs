@@ -153,7 +153,7 @@ async fn a_text_is_cut_to_what_the_older_program_takes() {
     let Said::Text { text: found, .. } = peer.hears().await else { panic!("no text") };
     assert!(found.len() <= MAX_TEXT_LEN && found.len() > MAX_TEXT_LEN - 4 && found.ends_with('…'), "{}", found.len());
     assert_eq!(door.room.counters.cut.load(Ordering::Relaxed), 1);
-    // The older program may send a little more than it takes.
+    // The legacy program may send a little more than it takes.
     let long = "x".repeat(100_000);
     let body = [b"\x08\x01\x12\xa8\x8d\x06\x08\x0c\x10\x0a\x1a\xa0\x8d\x06", long.as_bytes()].concat();
     peer.send(&[&u32::try_from(body.len()).unwrap().to_be_bytes(), &body[..]].concat()).await;
@@ -167,9 +167,8 @@ async fn a_message_that_nobody_takes_is_said_to_be_so() {
     assert!(result.unwrap_err().contains("nobody"));
     let (done, result) = oneshot::channel();
     let to = Some([127, 0, 0, 2].into());
-    door.room
-        .give(Outgoing { sender: "a".into(), text: "t".into(), line: "a: t".into(), to, done: Some(done) })
-        .unwrap();
+    let outgoing = Outgoing { sender: "a".into(), text: "t".into(), line: "a: t".into(), to, done: Some(done) };
+    assert!(door.room.way_out().give(outgoing));
     assert!(timeout(SOON, result).await.unwrap().unwrap().is_err());
 }
 

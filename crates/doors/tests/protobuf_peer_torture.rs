@@ -1,8 +1,8 @@
 //! The protobuf door under crowds and rubbish: honest peers are served throughout.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-use rumormill_doors::protobuf_peer::hub::{MAX_NEW, MAX_PEERS};
 use rumormill_doors::protobuf_peer::message::Said;
+use rumormill_doors::protobuf_peer::{MAX_NEW, MAX_PEERS};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;

@@ -4,130 +4,17 @@
 #[path = "../../../tests/counterparts/relay_43110.rs"]
 #[allow(missing_docs)]
 mod old;
+mod relay_43110_parts;
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::mpsc::Receiver;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use old::frame;
-use rumormill_doors::relay_43110::{Config, Door, MAX_ACCEPTED};
-use rumormill_doors::{Counters, Incoming, Outgoing, RoomEnd, porch};
+use relay_43110_parts::*;
 use socket2::{Domain, SockAddr, Socket, Type};
-use tokio::sync::{oneshot, watch};
 
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Addresses of the loopback network that no other test of this file has.
-fn net() -> [IpAddr; 3] {
-    static NEXT: AtomicU8 = AtomicU8::new(1);
-    let third = NEXT.fetch_add(1, Ordering::Relaxed);
-    let second = u8::try_from(std::process::id() % 200).unwrap() + 20;
-    [5, 2, 3].map(|last| IpAddr::V4(Ipv4Addr::new(127, second, third, last)))
-}
-
-struct House {
-    addr: SocketAddr,
-    counters: Arc<Counters>,
-    room: RoomEnd,
-    stop: watch::Sender<bool>,
-    runtime: tokio::runtime::Runtime,
-    running: tokio::task::JoinHandle<()>,
-}
-
-fn house(spec: &str) -> House {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let config = Config::from_spec(&format!("relay-43110,{spec}").parse().unwrap()).unwrap();
-    let door = runtime.block_on(Door::bind(config)).unwrap();
-    let addr = door.local_addr();
-    let (stop, stopped) = watch::channel(false);
-    let (porch, room) = porch("alice", stopped);
-    let counters = Arc::clone(&room.counters);
-    let running = runtime.spawn(door.run(porch));
-    House { addr, counters, room, stop, runtime, running }
-}
-
-fn talk(text: &str) -> Outgoing {
-    let line = format!("alice@c0de: {text}");
-    Outgoing { sender: "alice".into(), text: text.into(), line, to: None, done: None }
-}
-
-impl House {
-    fn say(&self, text: &str) {
-        self.room.give(talk(text)).unwrap();
-    }
-
-    /// To one; the answer comes later.
-    fn send(&self, to: IpAddr, text: &str) -> oneshot::Receiver<Result<(), String>> {
-        let (done, told) = oneshot::channel();
-        self.room.give(Outgoing { to: Some(to), done: Some(done), ..talk(text) }).unwrap();
-        told
-    }
-
-    fn told(&self, told: oneshot::Receiver<Result<(), String>>) -> Result<(), String> {
-        self.runtime.block_on(async { tokio::time::timeout(PATIENCE, told).await.unwrap().unwrap() })
-    }
-
-    fn incoming(&mut self) -> Incoming {
-        let next = async { tokio::time::timeout(PATIENCE, self.room.incoming.recv()).await };
-        self.runtime.block_on(next).expect("a message in time").expect("the door runs")
-    }
-
-    fn text_from(&mut self, from: IpAddr) -> String {
-        let incoming = self.incoming();
-        assert_eq!((incoming.claimed, incoming.from), (from.to_string(), Some(from)));
-        incoming.text
-    }
-
-    fn until(&self, what: &str, holds: impl Fn(&Counters) -> bool) {
-        let end = Instant::now() + PATIENCE;
-        while !holds(&self.counters) {
-            assert!(Instant::now() < end, "{what}: {:?}", self.counters);
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
-}
-
-fn count(counter: &AtomicU64) -> u64 {
-    counter.load(Ordering::Relaxed)
-}
-
-/// An old node whose queues move every `ms`.
-fn old_node(at: IpAddr, ms: u64, peers_port: u16) -> (old::Node, Receiver<String>, u16) {
-    let listener = TcpListener::bind((at, 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let (node, shown) = old::Node::start(listener, Duration::from_millis(ms), peers_port);
-    (node, shown, port)
-}
-
-fn next(shown: &Receiver<String>) -> String {
-    shown.recv_timeout(PATIENCE).expect("a line in time")
-}
-
-/// A socket from one address of this machine.
-fn connect(from: IpAddr, to: SocketAddr) -> TcpStream {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SockAddr::from(SocketAddr::new(from, 0))).unwrap();
-    socket.connect(&SockAddr::from(to)).unwrap();
-    let stream = TcpStream::from(socket);
-    stream.set_nodelay(true).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream
-}
-
-fn send(stream: &mut TcpStream, text: &str) {
-    stream.write_all(text.as_bytes()).unwrap();
-}
-
-fn one_read(stream: &mut TcpStream) -> String {
-    let mut buffer = [0; 2_048];
-    let read = stream.read(&mut buffer).unwrap();
-    String::from_utf8(buffer[..read].to_vec()).unwrap()
-}
-
-/// Only pauses part what the old program reads, and on a busy machine it may read later than the next frame comes. So the
+/// Only pauses part what the legacy program reads, and on a busy machine it may read later than the next frame comes. So the
 /// pauses grow: frames that we glue together would be glued with any.
 #[test]
 fn an_old_node_is_dialled_once_greeted_and_reads_each_frame_by_itself() {
@@ -160,7 +47,7 @@ fn an_old_node_is_dialled_once_greeted_and_reads_each_frame_by_itself() {
 #[test]
 fn an_old_node_that_dials_us_is_heard_and_answered_by_the_same_link() {
     let [own, ..] = net();
-    // The old program does not choose its address, so the system does.
+    // The legacy program does not choose its address, so the system does.
     let from = IpAddr::from([127, 0, 0, 1]);
     let mut house = house(&format!("listen={own}:0"));
     let (node, shown, _) = old_node(own, 10, house.addr.port());
@@ -331,7 +218,7 @@ fn a_restarted_door_is_taken_again_and_an_idle_link_stays() {
 #[test]
 fn a_door_beside_an_old_program_on_all_addresses_of_the_machine() {
     let [own, peer, _] = net();
-    // As the old program binds.
+    // As the legacy program binds.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_reuse_port(true).unwrap();
     socket.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))).unwrap();
@@ -406,105 +293,4 @@ fn a_door_that_closes_says_so_of_what_waits() {
     house.stop.send(true).unwrap();
     assert!(house.told(told).is_err());
     assert_eq!(one_read(&mut link), "");
-}
-
-#[test]
-fn a_thousand_idle_connections_keep_nobody_out() {
-    let [own, ..] = net();
-    let here = IpAddr::from([127, 0, 0, 1]);
-    let mut house = house(&format!("listen={own}:0"));
-    let mut idle = Vec::new();
-    for n in 0..1_000_usize {
-        let mut stream = connect(here, house.addr);
-        let _ = stream.write_all(if n.is_multiple_of(2) { b"14|00" } else { b"" });
-        idle.push(stream);
-    }
-    let start = Instant::now();
-    let mut honest = connect(here, house.addr);
-    send(&mut honest, &frame("0001", &own.to_string()));
-    send(&mut honest, &frame("0002", "still here"));
-    assert_eq!(house.text_from(here), "still here");
-    house.say("you too");
-    assert_eq!(one_read(&mut honest), frame("0002", "alice@c0de: you too"));
-    eprintln!("served beside 1,000 idle connections in {:?}", start.elapsed());
-    assert!(count(&house.counters.open) <= u64::try_from(MAX_ACCEPTED).unwrap());
-    assert!(count(&house.counters.refused_full) > 800);
-}
-
-fn long() -> Duration {
-    if std::env::var_os("RUMORMILL_TEST_LONG").is_some() { Duration::from_secs(60) } else { Duration::from_secs(2) }
-}
-
-/// The same numbers for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap() % sides
-    }
-}
-
-/// A stranger for one connection.
-fn torment(from: IpAddr, to: SocketAddr, dice: &mut Dice) {
-    let mut stream = connect(from, to);
-    let mut bytes = Vec::new();
-    for _ in 0..dice.roll(20) {
-        let text = "rubbish ".repeat(dice.roll(40));
-        bytes.extend_from_slice(frame(["0001", "0002", "FFFE", "zzzz"][dice.roll(4)], &text).as_bytes());
-    }
-    for _ in 0..dice.roll(4) {
-        let at = dice.roll(bytes.len() + 1);
-        bytes.insert(at, u8::try_from(dice.roll(256)).unwrap());
-    }
-    for part in bytes.chunks(1 + dice.roll(3_000)) {
-        if stream.write_all(part).is_err() {
-            return;
-        }
-    }
-    if dice.roll(3) == 0 {
-        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
-    }
-}
-
-#[test]
-fn an_honest_peer_is_served_while_others_send_rubbish_at_full_speed() {
-    let [own, honest, other] = net();
-    let mut house = house(&format!("listen={own}:0,pause=1ms"));
-    let (stop, attacks) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    // From the honest peer's own address too.
-    let attackers: Vec<_> = [(1_u64, honest), (2, honest), (3, other)]
-        .map(|(seed, from)| {
-            let (stop, attacks, addr) = (Arc::clone(&stop), Arc::clone(&attacks), house.addr);
-            std::thread::spawn(move || {
-                let mut dice = Dice(seed << 33 | 0x9e37_79b9);
-                while !stop.load(Ordering::Relaxed) {
-                    torment(from, addr, &mut dice);
-                    attacks.fetch_add(1, Ordering::Relaxed);
-                }
-            })
-        })
-        .into();
-    let mut link = connect(honest, house.addr);
-    send(&mut link, &frame("0001", &own.to_string()));
-    let (start, mut rounds, mut slowest) = (Instant::now(), 0, Duration::ZERO);
-    while start.elapsed() < long() {
-        let (asked, text) = (Instant::now(), format!("round {rounds}"));
-        send(&mut link, &frame("0002", &text));
-        while house.incoming().text != text {
-            assert!(asked.elapsed() < PATIENCE, "round {rounds}");
-        }
-        slowest = slowest.max(asked.elapsed());
-        rounds += 1;
-    }
-    stop.store(true, Ordering::Relaxed);
-    let drained = std::thread::spawn(move || attackers.into_iter().for_each(|attacker| attacker.join().unwrap()));
-    while !drained.is_finished() {
-        let _ = house.room.incoming.try_recv();
-    }
-    drained.join().unwrap();
-    eprintln!("{rounds} rounds, the slowest {slowest:?}, beside {} attacks", attacks.load(Ordering::Relaxed));
-    assert!(rounds >= 3 && count(&house.counters.open) <= u64::try_from(MAX_ACCEPTED).unwrap());
 }

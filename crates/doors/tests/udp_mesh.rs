@@ -4,30 +4,27 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use rumormill_doors::udp_mesh::console::{Options, console};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use tokio::net::UdpSocket;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 #[path = "../../../tests/support/ports.rs"]
 mod ports;
 mod udp_mesh_parts;
 
-use udp_mesh_parts::{LONG, Old, Running, birth, keepalive, listed, next, until, vanilla};
+use udp_mesh_parts::{LONG, Legacy, Running, birth, keepalive, listed, next, until, vanilla};
 
 #[tokio::test]
 async fn an_old_peer_is_listed_hears_and_is_heard() {
     let mut door = Running::start("udp-mesh,listen=127.0.0.1:0,name=R").await;
-    let mut a = Old::join('A', door.addr).await;
+    let mut a = Legacy::join('A', door.addr).await;
     assert_eq!(a.listing(|names| names.len() == 2).await, [('A', a.port()), ('R', door.peer.port())]);
-    assert!(door.peer.port() <= 32_767, "a port that old peers take");
+    assert!(door.peer.port() <= 32_767, "a port that legacy peers take");
     a.say(door.peer, "peerA_broadcast_0").await;
     assert_eq!(door.heard().await, ("A".into(), "peerA_broadcast_0".into()));
     let told = door.give("hello\r\nthere\0");
     assert_eq!(a.text().await, (door.peer, "alice@c0de: hello  there ".into()));
     assert_eq!(timeout(LONG, told).await.unwrap().unwrap(), Ok(()));
-    let b = Old::join('B', door.addr).await;
+    let b = Legacy::join('B', door.addr).await;
     a.listing(|names| names.len() == 3).await;
     // Nobody registered this one.
     let stranger = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -50,7 +47,7 @@ async fn with_nobody_there_a_message_is_told_to_have_failed() {
 #[tokio::test]
 async fn duplicates_are_left_out_without_a_word_and_ours_are_told() {
     let door = Running::start("udp-mesh,listen=127.0.0.1:0,name=R").await;
-    let mut a = Old::join('A', door.addr).await;
+    let mut a = Legacy::join('A', door.addr).await;
     a.listing(|names| names.len() == 2).await;
     let (other, own) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap());
     let port = own.local_addr().unwrap().port();
@@ -58,7 +55,7 @@ async fn duplicates_are_left_out_without_a_word_and_ours_are_told() {
     assert_eq!(a.listing(|_| true).await.len(), 2, "the members get the directory again");
     let mut buffer = [0; 64];
     let nothing = timeout(Duration::from_millis(300), other.recv_from(&mut buffer)).await;
-    assert!(nothing.is_err() && own.try_recv(&mut buffer).is_err(), "an old peer is told nothing");
+    assert!(nothing.is_err() && own.try_recv(&mut buffer).is_err(), "a legacy peer is told nothing");
     other.send_to(&birth('A', port), door.addr).await.unwrap();
     let (bytes, from) = next(&other).await;
     assert_eq!((&bytes[..], from), (&b"\xe5\x52\x01"[..], door.addr), "who asks twice is one of ours");
@@ -71,8 +68,8 @@ async fn duplicates_are_left_out_without_a_word_and_ours_are_told() {
 #[tokio::test]
 async fn the_silent_go_and_a_heartbeat_alone_does_not_bring_them_back() {
     let door = Running::quick().await;
-    let mut a = Old::join('A', door.addr).await;
-    let mut b = Old::join('B', door.addr).await;
+    let mut a = Legacy::join('A', door.addr).await;
+    let mut b = Legacy::join('B', door.addr).await;
     a.listing(|names| names.len() == 3).await;
     b.quiet();
     a.listing(|names| names.len() == 2).await;
@@ -100,7 +97,7 @@ async fn the_silent_go_and_a_heartbeat_alone_does_not_bring_them_back() {
 #[tokio::test]
 async fn what_is_no_datagram_is_counted_and_harms_nobody() {
     let mut door = Running::quick().await;
-    let mut a = Old::join('A', door.addr).await;
+    let mut a = Legacy::join('A', door.addr).await;
     a.listing(|names| names.len() == 2).await;
     let other = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let bad: &[&[u8]] = &[
@@ -144,8 +141,8 @@ async fn a_directory_that_restarts_keeps_its_members_until_they_fall_silent() {
     let listen = format!("127.0.0.1:{}", ports::port());
     let spec = format!("udp-mesh,listen={listen},heartbeat=50ms,reap=1s,name=R,state={}", state.display());
     let door = Running::start(&spec).await;
-    let mut a = Old::join('A', door.addr).await;
-    let b = Old::join('B', door.addr).await;
+    let mut a = Legacy::join('A', door.addr).await;
+    let b = Legacy::join('B', door.addr).await;
     a.listing(|names| names.len() == 3).await;
     // It is there before the directory goes: a directory that is killed writes nothing any more.
     until("written", || std::fs::read_to_string(&state).is_ok_and(|text| text.lines().count() == 4)).await;
@@ -169,7 +166,7 @@ async fn a_directory_that_restarts_keeps_its_members_until_they_fall_silent() {
 #[tokio::test]
 async fn an_old_peer_gets_no_burst_and_what_does_not_fit_is_counted() {
     let door = Running::start("udp-mesh,listen=127.0.0.1:0,reap=30s").await;
-    let mut a = Old::join('A', door.addr).await;
+    let mut a = Legacy::join('A', door.addr).await;
     a.listing(|names| names.len() == 2).await;
     let told: Vec<_> = (0..400).map(|n| door.give(&n.to_string())).collect();
     let (mut times, begin) = (Vec::new(), Instant::now());
@@ -190,7 +187,7 @@ async fn an_old_peer_gets_no_burst_and_what_does_not_fit_is_counted() {
 #[tokio::test]
 async fn a_long_text_is_cut_between_characters() {
     let door = Running::start("udp-mesh,listen=127.0.0.1:0").await;
-    let mut a = Old::join('A', door.addr).await;
+    let mut a = Legacy::join('A', door.addr).await;
     a.listing(|names| names.len() == 2).await;
     door.give(&"é".repeat(40_000));
     let (_, text) = a.text().await;
@@ -199,7 +196,7 @@ async fn a_long_text_is_cut_between_characters() {
     door.stop().await;
 }
 
-/// An old server: a socket that says what it is told to say.
+/// A legacy server: a socket that says what it is told to say.
 async fn server() -> (UdpSocket, SocketAddr) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let addr = socket.local_addr().unwrap();
@@ -233,7 +230,7 @@ async fn as_a_peer_of_an_old_directory() {
     while next(&a).await.0 != vanilla("alice@c0de: hello") {}
     a.send_to(&vanilla("peerA_broadcast_a"), door.addr).await.unwrap();
     assert_eq!(door.heard().await, ("A".into(), "peerA_broadcast_a".into()));
-    // A directory that would abort an old peer is no directory.
+    // A directory that would abort a legacy peer is no directory.
     let mut twice = listed(&[('Z', own), ('A', 1)]);
     twice[8] = b'Z';
     server.send_to(&twice, door.addr).await.unwrap();
@@ -261,168 +258,15 @@ async fn a_server_that_dies_and_comes_back_is_found_again() {
     door.stop().await;
 }
 
-/// A console and what it says.
-struct Terminal {
-    input: DuplexStream,
-    output: BufReader<DuplexStream>,
-    task: JoinHandle<()>,
-}
-
-impl Terminal {
-    fn start(directory: SocketAddr, name: &str) -> Self {
-        let (input, stdin) = tokio::io::duplex(1 << 16);
-        let (stdout, output) = tokio::io::duplex(1 << 16);
-        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let options = Options { directory, name: name.into(), listen, broadcast: false };
-        let task = tokio::spawn(async move { console(options, BufReader::new(stdin), stdout).await.unwrap() });
-        Self { input, output: BufReader::new(output), task }
-    }
-
-    async fn line(&mut self, begins: &str) -> String {
-        let mut seen = Vec::new();
-        loop {
-            let mut line = String::new();
-            let read = timeout(LONG, self.output.read_line(&mut line)).await;
-            assert!(matches!(read, Ok(Ok(1..))), "no {begins:?} after {seen:?}");
-            if line.starts_with(begins) {
-                return line.trim_end().to_owned();
-            }
-            seen.push(line);
-        }
-    }
-
-    async fn type_in(&mut self, line: &str) {
-        self.input.write_all(format!("{line}\n").as_bytes()).await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn what_is_piped_into_the_console_has_somebody_to_go_to() {
-    let mut door = Running::start("udp-mesh,listen=127.0.0.1:0,name=R").await;
-    let mut z = Terminal::start(door.addr, "Z");
-    for line in ["send hello", "disconnect", "connect", "send again", "quit"] {
-        z.type_in(line).await;
-    }
-    assert_eq!(door.heard().await, ("Z".into(), "hello".into()));
-    assert_eq!(door.heard().await, ("Z".into(), "again".into()));
-    timeout(LONG, z.task).await.unwrap().unwrap();
-    // With nobody there it goes on after two seconds.
-    let nowhere = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let mut z = Terminal::start(nowhere.local_addr().unwrap(), "Z");
-    z.type_in("send hello").await;
-    z.line("Z is in no directory").await;
-    assert_eq!(z.line("nobody").await, "nobody is there");
-    door.stop().await;
-}
-
 #[tokio::test]
 async fn a_directory_broadcasts_like_a_peer_if_that_is_asked_for() {
     let door = Running::start("udp-mesh,listen=127.0.0.1:0,name=R,broadcast=200ms").await;
-    let mut a = Old::join('A', door.addr).await;
+    let mut a = Legacy::join('A', door.addr).await;
     let (from, first) = a.text().await;
     let second = a.text().await.1;
     assert_eq!(from, door.peer);
     let counter = |text: &str| u64::from_str_radix(text.strip_prefix("peerR_broadcast_").unwrap(), 16).unwrap();
     assert_eq!(counter(&first) + 1, counter(&second));
-    door.stop().await;
-}
-
-#[tokio::test]
-async fn the_console_registers_sends_and_is_told_when_it_is_rejected() {
-    let mut door = Running::start("udp-mesh,listen=127.0.0.1:0,name=R").await;
-    let mut a = Old::join('A', door.addr).await;
-    a.listing(|names| names.len() == 2).await;
-    let mut z = Terminal::start(door.addr, "Z");
-    assert_eq!(z.line("registered").await, "registered as Z; 2 others are listed");
-    z.type_in("send hello").await;
-    assert_eq!(z.line("sent").await, "sent to all, 2");
-    assert_eq!(a.text().await.1, "hello");
-    assert_eq!(door.heard().await, ("Z".into(), "hello".into()));
-    z.type_in("send A only you").await;
-    assert_eq!(a.text().await.1, "only you");
-    z.type_in("peers").await;
-    assert_eq!(z.line("A ").await, format!("A 127.0.0.1:{}", a.port()));
-    door.give("to the outside");
-    assert_eq!(z.line("R:").await, "R: alice@c0de: to the outside");
-    assert_eq!(a.text().await.1, "alice@c0de: to the outside");
-    // Another of ours under the same name.
-    let mut second = Terminal::start(door.addr, "Z");
-    second.line("Z is in no directory").await;
-    assert_eq!(second.line("not taken").await, "not taken: the name is taken");
-    z.type_in("nonsense").await;
-    assert!(z.line("no such command").await.contains("send NAME TEXT"));
-    z.type_in("broadcast on").await;
-    z.line("broadcast on").await;
-    assert_eq!(a.text().await.1, "peerZ_broadcast_0");
-    drop(second);
-    z.type_in("disconnect").await;
-    a.listing(|names| !names.iter().any(|(name, _)| *name == 'Z')).await;
-    z.type_in("connect").await;
-    z.line("registered").await;
-    z.type_in("quit").await;
-    timeout(LONG, z.task).await.unwrap().unwrap();
-    door.stop().await;
-}
-
-#[tokio::test]
-async fn long_names_speak_the_extended_form_and_meet_the_old_ones() {
-    let mut door = Running::start("udp-mesh,listen=127.0.0.1:0,name=R,heartbeat=50ms,reap=5s").await;
-    let mut a = Old::join('A', door.addr).await;
-    a.listing(|names| names.len() == 2).await;
-    let mut anna = Terminal::start(door.addr, "anna the first");
-    anna.line("registered as anna the first; 2").await;
-    let names = a.listing(|names| names.len() == 3).await;
-    let (letter, port) = names.into_iter().find(|(name, _)| !['A', 'R'].contains(name)).unwrap();
-    assert_eq!(letter, 'a', "old peers see one character");
-    let mut bert = Terminal::start(door.addr, "bert");
-    bert.line("registered as bert; 3").await;
-    a.say(([127, 0, 0, 1], port).into(), "peerA_broadcast_0").await;
-    assert_eq!(anna.line("A:").await, "A: peerA_broadcast_0");
-    a.listing(|names| names.len() == 4).await;
-    bert.type_in("send grüße").await;
-    assert_eq!(anna.line("bert:").await, "bert: grüße");
-    assert_eq!(a.text().await.1, "grüße");
-    assert_eq!(door.heard().await, ("bert".into(), "grüße".into()));
-    door.give("signed");
-    assert_eq!(anna.line("alice:").await, "alice: alice@c0de: signed");
-    let mut other = Terminal::start(door.addr, "bert");
-    assert_eq!(other.line("not taken").await, "not taken: the name is taken");
-    // It says goodbye, and needs not fall silent.
-    let begin = Instant::now();
-    bert.type_in("quit").await;
-    a.listing(|names| names.len() == 3).await;
-    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
-    door.stop().await;
-}
-
-#[tokio::test]
-async fn an_extended_peer_finds_a_restarted_directory_and_its_letter_again() {
-    let door = Running::start("udp-mesh,listen=127.0.0.1:0").await;
-    let mut anna = Terminal::start(door.addr, "anna");
-    anna.line("registered").await;
-    let addr = door.addr;
-    door.task.abort();
-    let _ = door.task.await;
-    // Without a file: it knows nobody, and says so to whoever beats.
-    let door = Running::start(&format!("udp-mesh,listen={addr}")).await;
-    anna.line("no longer").await;
-    anna.line("registered").await;
-    door.stop().await;
-}
-
-#[tokio::test]
-async fn a_forged_text_of_the_extended_form_is_dropped() {
-    // P-U7
-    let mut door = Running::start("udp-mesh,listen=127.0.0.1:0,name=R").await;
-    let mut a = Old::join('A', door.addr).await;
-    a.listing(|names| names.len() == 2).await;
-    let forged = [&b"\xe2\x52"[..], &[1; 8], b"\x02\0hi", &[7; 64]].concat();
-    a.raw(door.peer, &forged).await;
-    let stranger = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    stranger.send_to(&forged, door.peer).await.unwrap();
-    until("dropped", || door.count(|c| &c.refused_other) == 2).await;
-    a.say(door.peer, "plain").await;
-    assert_eq!(door.heard().await.1, "plain");
     door.stop().await;
 }
 

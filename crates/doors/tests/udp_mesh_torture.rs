@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 mod udp_mesh_parts;
 
-use udp_mesh_parts::{Old, Running, birth, keepalive, listed, vanilla};
+use udp_mesh_parts::{Legacy, Running, birth, keepalive, listed, vanilla};
 
 /// A simple generator: the traffic of a run can be had again by its number.
 struct Dice(u64);
@@ -79,8 +79,8 @@ fn length() -> Duration {
 #[tokio::test]
 async fn honest_peers_are_served_while_others_send_all_there_is() {
     let mut door = Running::start("udp-mesh,listen=127.0.0.1:0,name=R").await;
-    let mut a = Old::join('A', door.addr).await;
-    let mut b = Old::join('B', door.addr).await;
+    let mut a = Legacy::join('A', door.addr).await;
+    let mut b = Legacy::join('B', door.addr).await;
     a.listing(|names| names.len() == 3).await;
     b.listing(|names| names.len() == 3).await;
     let before = threads();
@@ -109,7 +109,7 @@ async fn honest_peers_are_served_while_others_send_all_there_is() {
             }
         }
         assert!(threads() <= before + attackers.len(), "no thread for whatever comes");
-        assert!(door.count(|c| &c.open) <= 95, "no more members than letters");
+        assert!(door.count(|c| &c.open) <= 95, "no more members than characters");
     }
     stop.store(true, Ordering::Relaxed);
     attackers.into_iter().for_each(|attacker| attacker.join().unwrap());

@@ -5,31 +5,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+/// The wall clock is this plus the offset of [`Input::WallOffset`].
+pub use rumormill_limits::Timestamp;
 use rumormill_wire::native::{ByeCode, ListPart, MessageKind};
 use rumormill_wire::{Clock, NodeId, Origin, Seq};
 
 use crate::bundle::{Invalid, RawBundle, VerifiedBundle};
 use crate::proof::{RawProof, VerifiedProof};
 use crate::revocation::Revocations;
-
-/// Monotone time in microseconds. Its zero is the driver's choice; it never goes back.
-///
-/// The wall clock is this plus the offset of [`Input::WallOffset`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Timestamp(pub u64);
-
-impl Timestamp {
-    /// This time plus some microseconds; saturates.
-    #[must_use]
-    pub const fn plus(self, micros: u64) -> Self {
-        Self(self.0.saturating_add(micros))
-    }
-    /// Microseconds since `earlier`; 0 if that is later.
-    #[must_use]
-    pub const fn since(self, earlier: Self) -> u64 {
-        self.0.saturating_sub(earlier.0)
-    }
-}
 
 /// A link to a neighbour, named by the driver. A name is used once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,8 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use rumormill_doors::Counters;
-use rumormill_doors::classroom::{self, Chat, Durable, LogPart};
+use rumormill_doors::{Chat, Counters, Durable, LogPart, classroom};
 use rumormill_gossip::Reject;
 use rumormill_wire::native::MessageKind;
 use tokio::net::TcpListener;

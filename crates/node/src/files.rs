@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Makes a directory for a socket and those above it; what is there already stays as it is, and may be one like `/tmp`.
@@ -13,6 +13,22 @@ pub(crate) fn socket_dir(path: &Path) -> io::Result<()> {
 /// Makes a directory and those above it; one that is there has to be ours alone to write.
 pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
     rumormill_transport::private::make_dir(path)
+}
+
+/// The same for a state directory, of which all entries are files, sockets and directories: a FIFO in a file's place would hold
+/// up whoever opens it for ever.
+pub(crate) fn state_dir(path: &Path) -> io::Result<()> {
+    private_dir(path)?;
+    for entry in fs::read_dir(path)? {
+        let entry = entry?.path();
+        // A link that leads nowhere is found by whoever opens it.
+        let Ok(kind) = fs::metadata(&entry).map(|facts| facts.file_type()) else { continue };
+        if kind.is_fifo() || kind.is_char_device() || kind.is_block_device() {
+            let why = format!("{} is no regular file; take it away", entry.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+    }
+    Ok(())
 }
 
 /// Puts a whole file in place of what was there: after a crash it is the one or the other. Waits for the disk.

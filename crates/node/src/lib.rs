@@ -49,6 +49,7 @@ use lock::lock;
 
 pub use committed::Committed;
 pub use config::{ConfigError, NodeConfig, NodeOptions};
+pub use doors::door_kinds;
 pub use follow::{Follow, Next};
 pub use handle::{ChatPlace, LogError, NodeHandle, Pending};
 pub use hub::{News, Told};

@@ -15,8 +15,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use rumormill_api::{Client, ClientError};
+use rumormill_doors::DoorError;
 use rumormill_doors::peer_line::menu::{Arrived, MAX_ARRIVED, Open};
-use rumormill_doors::{DoorError, DoorKind};
 use rumormill_wire::NodeId;
 use rumormill_wire::peer_line::mesh::is_menu;
 use tokio::sync::mpsc;
@@ -74,7 +74,8 @@ impl Open for MeshMenu {
 
     async fn open(self, name: &str, port: u16) -> Result<(MeshTransport, Arrived), DoorError> {
         let own = SocketAddr::new(self.ip, port);
-        let held = Held::take(&self.socket, own).map_err(DoorError::io(DoorKind::PeerLine, "lock", own))?;
+        let held =
+            Held::take(&self.socket, own).map_err(DoorError::io(rumormill_doors::peer_line::KIND, "lock", own))?;
         let Some(held) = held else { return Err(taken(own, "another menu of this node")) };
         let room = Arc::new(Mutex::new(Room::new(own, self.node)));
         let (show, arrived) = mpsc::channel(MAX_ARRIVED);

@@ -61,7 +61,7 @@ impl Opened {
             Durability::Normal => rumormill_store::Durability::Normal,
         };
         if let Some(state) = &config.state {
-            crate::files::private_dir(state).map_err(StartError::io("use the directory", state.display()))?;
+            crate::files::state_dir(state).map_err(StartError::io("use the directory", state.display()))?;
         }
         let file = if let Kind::Sqlite { path } = &kind { Some(path.clone()) } else { None };
         let mark = file.as_deref().map(|file| known(config, file)).transpose()?.flatten();

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use rumormill_doors::listen::{Share, listen};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -65,7 +66,7 @@ pub(crate) fn not_started(error: &StartError) -> ExitCode {
 
 async fn serve(config: NodeConfig) -> Result<ExitCode, StartError> {
     check(&config)?;
-    let signals = Signals::hear();
+    let mut signals = Signals::hear();
     let control = match config.control {
         Some(addr) => {
             let bound = listen(addr, Share::No);
@@ -75,10 +76,13 @@ async fn serve(config: NodeConfig) -> Result<ExitCode, StartError> {
     };
     if let Some(state) = &config.state {
         // Before anything is made there.
-        crate::files::private_dir(state).map_err(StartError::io("use the directory", state.display()))?;
+        crate::files::state_dir(state).map_err(StartError::io("use the directory", state.display()))?;
     }
     let socket = config.socket_path().map(|path| Server::bind(&path)).transpose().map_err(StartError::Socket)?;
-    let node = start(config).await?;
+    let node = tokio::select! {
+        node = start(config) => node?,
+        () = signals.waited_for_in_vain() => return Ok(fail("the node did not start within 5 s of the signal", START_NEXT)),
+    };
     if let Some(socket) = socket {
         tokio::spawn(socket.serve(node.clone()));
     }
@@ -89,29 +93,57 @@ async fn serve(config: NodeConfig) -> Result<ExitCode, StartError> {
     Ok(leave(node).await)
 }
 
+/// How long a start may go on after a signal. What is in the store is then as after a crash.
+const START_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What to do where a start hangs.
+const START_NEXT: &str = "see whether the disk of --state answers, then start again";
+
 /// The signals that end a node in good order. Made before it starts: one that comes meanwhile counts once it has.
-pub(crate) struct Signals(Option<(Signal, Signal)>);
+pub(crate) struct Signals {
+    both: Option<(Signal, Signal)>,
+    came: bool,
+}
 
 impl Signals {
     pub(crate) fn hear() -> Self {
-        Self(signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok()))
+        let both = signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok());
+        Self { both, came: false }
+    }
+
+    async fn next(&mut self) {
+        match &mut self.both {
+            Some((term, int)) => tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            },
+            None => std::future::pending().await,
+        }
+        self.came = true;
+    }
+
+    /// Ends when a start has been waited for long enough after a signal, or at the second one.
+    async fn waited_for_in_vain(&mut self) {
+        self.next().await;
+        tracing::info!("ending once the start is done; a second signal ends at once");
+        tokio::select! {
+            () = tokio::time::sleep(START_PATIENCE) => {}
+            () = self.next() => {}
+        }
     }
 }
 
 /// Until a signal or until the node stops by itself.
-pub(crate) async fn wait(node: &NodeHandle, Signals(signals): Signals) {
-    let Some((mut term, mut int)) = signals else { return node.stopped().await };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-        () = node.stopped() => {}
+pub(crate) async fn wait(node: &NodeHandle, mut signals: Signals) {
+    if !signals.came {
+        tokio::select! {
+            () = signals.next() => {}
+            () = node.stopped() => {}
+        }
     }
     tracing::info!("draining; a second signal ends at once");
     tokio::spawn(async move {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-        }
+        signals.next().await;
         logging::tell_left_out(true);
         std::process::exit(1);
     });

@@ -1,4 +1,4 @@
-//! The single-letter UDP mesh: what its directory server and its peers say in one datagram each. Little-endian.
+//! The single-character UDP mesh: what its directory server and its peers say in one datagram each. Little-endian.
 //!
 //! | datagram | bytes |
 //! |---|---|
@@ -30,7 +30,7 @@ pub const MAX_DATAGRAM_LEN: usize = 65_507;
 /// The longest text of a VANILLA, in bytes.
 pub const MAX_TEXT_LEN: usize = MAX_DATAGRAM_LEN - 5;
 /// Names that there are, and so the most entries of a DIRECTORY.
-pub const MAX_LETTERS: usize = 95;
+pub const MAX_NAME_CHARS: usize = 95;
 /// Kind of a BIRTH.
 pub const BIRTH: u16 = 0xc0;
 /// Kind of a DIRECTORY.
@@ -45,9 +45,9 @@ const ENTRY_LEN: usize = 4;
 
 /// A name: one printable ASCII character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Letter(u8);
+pub struct NameChar(u8);
 
-impl Letter {
+impl NameChar {
     /// The name of this character, if it may be one.
     #[must_use]
     pub fn new(c: char) -> Option<Self> {
@@ -73,7 +73,7 @@ impl Letter {
     }
 }
 
-impl fmt::Display for Letter {
+impl fmt::Display for NameChar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.get())
     }
@@ -85,7 +85,7 @@ pub enum Datagram<'a> {
     /// A peer asks to be taken.
     Birth {
         /// Its name.
-        name: Letter,
+        name: NameChar,
         /// Its own port, not 0.
         port: u16,
     },
@@ -94,7 +94,7 @@ pub enum Datagram<'a> {
     /// A text from a peer. Holds no NUL.
     Vanilla(&'a str),
     /// A peer lives.
-    KeepAlive(Letter),
+    KeepAlive(NameChar),
     /// Between our own.
     Extended(Extended<'a>),
 }
@@ -105,7 +105,7 @@ pub struct Entries<'a>(&'a [u8]);
 
 impl Entries<'_> {
     /// Names and ports, in the order of the datagram, which means nothing.
-    pub fn iter(&self) -> impl Iterator<Item = (Letter, u16)> {
+    pub fn iter(&self) -> impl Iterator<Item = (NameChar, u16)> {
         // Each was checked when the datagram was read.
         self.0.chunks_exact(ENTRY_LEN).filter_map(|bytes| entry(bytes).ok().map(|(_, entry)| entry))
     }
@@ -116,7 +116,7 @@ impl Entries<'_> {
 /// # Errors
 /// A name stands twice, or a port is 0; `out` is then as before.
 pub fn encode_directory(
-    entries: impl IntoIterator<Item = (Letter, u16)>,
+    entries: impl IntoIterator<Item = (NameChar, u16)>,
     out: &mut Vec<u8>,
 ) -> Result<(), UdpMeshEncodeError> {
     let (start, mut seen, mut count) = (out.len(), 0, 0u16);
@@ -194,7 +194,7 @@ fn datagram(input: &[u8]) -> Parse<'_, Datagram<'_>> {
         }
         DIRECTORY => entries(rest).map(|(rest, entries)| (rest, Datagram::Directory(entries))),
         VANILLA => vanilla(rest).map(|(rest, text)| (rest, Datagram::Vanilla(text))),
-        KEEPALIVE => letter(rest).map(|(rest, name)| (rest, Datagram::KeepAlive(name))),
+        KEEPALIVE => character(rest).map(|(rest, name)| (rest, Datagram::KeepAlive(name))),
         kind => {
             let Some(parser) = extended::parser(kind) else { return fault(input, UdpMeshFault::Kind) };
             parser(rest).map(|(rest, extended)| (rest, Datagram::Extended(extended)))
@@ -202,10 +202,10 @@ fn datagram(input: &[u8]) -> Parse<'_, Datagram<'_>> {
     }
 }
 
-fn letter(input: &[u8]) -> Parse<'_, Letter> {
+fn character(input: &[u8]) -> Parse<'_, NameChar> {
     let (rest, word) = le_u16(input)?;
-    match char::from_u32(u32::from(word)).and_then(Letter::new) {
-        Some(letter) => Ok((rest, letter)),
+    match char::from_u32(u32::from(word)).and_then(NameChar::new) {
+        Some(character) => Ok((rest, character)),
         None => fault(input, UdpMeshFault::Name),
     }
 }
@@ -217,16 +217,16 @@ fn port(input: &[u8]) -> Parse<'_, u16> {
     Ok((rest, port))
 }
 
-fn entry(input: &[u8]) -> Parse<'_, (Letter, u16)> {
-    let (rest, letter) = letter(input)?;
+fn entry(input: &[u8]) -> Parse<'_, (NameChar, u16)> {
+    let (rest, character) = character(input)?;
     let (rest, port) = port(rest)?;
-    Ok((rest, (letter, port)))
+    Ok((rest, (character, port)))
 }
 
 fn entries(input: &[u8]) -> Parse<'_, Entries<'_>> {
     let (start, count) = le_u16(input)?;
     // There are no more names than this, so one would stand twice. Found before any is read.
-    ensure(usize::from(count) <= MAX_LETTERS, input, UdpMeshFault::Twice)?;
+    ensure(usize::from(count) <= MAX_NAME_CHARS, input, UdpMeshFault::Twice)?;
     let (rest, bytes) = take(usize::from(count).saturating_mul(ENTRY_LEN))(start)?;
     let (mut seen, mut at) = (0, start);
     for _ in 0..count {

@@ -151,13 +151,13 @@ fn the_largest_of_each_format_makes_no_parser_allocate() {
     let peer = [b"\x12\xf0\xff\x07\x08\x0c\x10\x0b\x1a\xe8\xff\x07", "x".repeat(131_048).as_bytes()].concat();
     assert_eq!(peer::check_body(&peer), Ok(()));
     assert!(assert_no_allocation("protobuf", &peer) >= 2);
-    let letters = rumormill_wire::udp_mesh::Letter::all().zip(1..);
+    let letters = rumormill_wire::udp_mesh::NameChar::all().zip(1..);
     out.clear();
     encode_directory(letters, &mut out).unwrap();
     assert!(assert_no_allocation("directory", &out) >= 95);
     let addr = ([127, 0, 0, 1], 1).into();
     let identity = Some(extended::Identity { key: [1; 32], name: "anna" });
-    let entry = extended::Entry { letter: None, addr, identity };
+    let entry = extended::Entry { character: None, addr, identity };
     out.clear();
     extended::encode_part(1, 1_000, 0, std::iter::repeat_n(entry, 1_000), &mut out).unwrap();
     assert!(assert_no_allocation("part", &out) >= 1_000);

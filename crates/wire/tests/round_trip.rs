@@ -17,7 +17,7 @@ use rumormill_wire::peer_line::{Line, Online, Sender};
 use rumormill_wire::protobuf_peer::put_frame;
 use rumormill_wire::push_pull::{Item, MESSAGE, Reply, Request, relay, relay::RelayFrame};
 use rumormill_wire::udp_mesh::extended::{Change, Entry, Extended, Identity, encode_changes, encode_part};
-use rumormill_wire::udp_mesh::{Datagram, Letter, encode_directory};
+use rumormill_wire::udp_mesh::{Datagram, NameChar, encode_directory};
 use rumormill_wire::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
 
 fn config() -> ProptestConfig {
@@ -367,7 +367,7 @@ proptest! {
 
     #[test]
     fn udp_datagrams(name in " |[!-~]", port in 1u16.., text in text(300), listed in btree_map(0u8..95, 1u16.., 0..95)) {
-        let letter = Letter::new(name.chars().next().unwrap()).unwrap();
+        let letter = NameChar::new(name.chars().next().unwrap()).unwrap();
         let text = text.replace('\0', "");
         for datagram in [Datagram::Birth { name: letter, port }, Datagram::KeepAlive(letter), Datagram::Vanilla(&text)] {
             let mut bytes = Vec::new();
@@ -375,7 +375,7 @@ proptest! {
             prop_assert_eq!(Datagram::parse(&bytes), Ok(datagram));
             ends_where_it_says(&Datagrams, &bytes);
         }
-        let letters: Vec<_> = Letter::all().collect();
+        let letters: Vec<_> = NameChar::all().collect();
         let entries: Vec<_> = listed.into_iter().map(|(at, port)| (letters[usize::from(at)], port)).collect();
         let mut bytes = Vec::new();
         encode_directory(entries.clone(), &mut bytes).unwrap();
@@ -400,7 +400,7 @@ proptest! {
             prop_assert_eq!(Datagram::parse(&bytes), Ok(Datagram::Extended(extended)));
             ends_where_it_says(&Datagrams, &bytes);
         }
-        let entry = Entry { letter: Letter::new('Q').filter(|_| v6), addr, identity: Some(Identity { key, name: &name }) };
+        let entry = Entry { character: NameChar::new('Q').filter(|_| v6), addr, identity: Some(Identity { key, name: &name }) };
         let (mut part, mut changes) = (Vec::new(), Vec::new());
         encode_part(version, 3, 1, [entry, entry], &mut part).unwrap();
         encode_changes(version, [Change::Came(entry)], &mut changes).unwrap();

@@ -1,7 +1,7 @@
 //! The directory of the UDP mesh with 10, 80 and 10,000 peers, beside a server as people wrote it: one list, looked through
 //! for each datagram, and the whole directory to everyone at each BIRTH.
 //!
-//! `cargo bench -p rumormill-doors --bench directory`. Each peer has a socket of its own. Up to 80 they speak the old form,
+//! `cargo bench -p rumormill-doors --bench directory`. Each peer has a socket of its own. Up to 80 they speak the legacy form,
 //! 10,000 the extended one, with a signature to check for each; the plain server gets unsigned BIRTHs of six bytes. Peers
 //! register as fast as the server takes them; a lost BIRTH is sent again after 50 ms. Without `--bench`, ten peers, once.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a run that cannot begin has nothing to report")]
@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use peers::{Form, Peers};
-use rumormill_doors::udp_mesh::{Config, Door};
-use rumormill_doors::{Counters, Spec, porch};
+use rumormill_doors::udp_mesh::{Config, UdpMesh};
+use rumormill_doors::{Counters, Spec, port};
 use tokio::sync::watch;
 
 /// BIRTHs on their way at once.
@@ -146,18 +146,18 @@ fn ours(counters: Arc<std::sync::OnceLock<Arc<Counters>>>, stopped: watch::Recei
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let spec: Spec = "udp-mesh,listen=127.0.0.1:0,reap=10m,members=16384,per_address=16384".parse().unwrap();
-            let door = Door::bind(Config::from_spec(&spec).unwrap()).await.unwrap();
-            let (porch, room) = porch("alice", stopped);
+            let door = UdpMesh::bind(Config::from_spec(&spec).unwrap()).await.unwrap();
+            let (port, room) = port("alice", stopped);
             let _ = counters.set(Arc::clone(&room.counters));
             tell.send(door.local_addr()).unwrap();
-            door.run(porch).await;
+            door.serve(port).await;
         });
     });
     told.recv().unwrap()
 }
 
 async fn run(count: usize) {
-    let form = if count <= 80 { Form::Old } else { Form::Extended };
+    let form = if count <= 80 { Form::Legacy } else { Form::Extended };
     {
         let (stop, stopped) = watch::channel(false);
         let counters = Arc::new(std::sync::OnceLock::new());

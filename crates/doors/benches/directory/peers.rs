@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use rumormill_wire::udp_mesh::extended::{CONTEXT, Change, Extended, signed_part};
-use rumormill_wire::udp_mesh::{Datagram, Letter};
+use rumormill_wire::udp_mesh::{Datagram, NameChar};
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
@@ -15,10 +15,10 @@ use tokio::task::JoinSet;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// One character.
-    Old,
+    Legacy,
     /// Long names, signed.
     Extended,
-    /// As old peers, but with numbers for names: there are more than characters.
+    /// As legacy peers, but with numbers for names: there are more than characters.
     Plain,
 }
 
@@ -46,7 +46,7 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 65_536]);
 }
 
-/// Reads for ever; counts the entries of what comes, which is all that an old peer of the page would look at.
+/// Reads for ever; counts the entries of what comes, which is all that a legacy peer of the page would look at.
 async fn listen(socket: Rc<UdpSocket>, knows: Rc<Cell<Known>>) {
     let mut coming = 0;
     while socket.readable().await.is_ok() {
@@ -95,9 +95,9 @@ fn birth(form: Form, n: usize, addr: SocketAddr, pair: &Ed25519KeyPair) -> Vec<u
             let name = u16::try_from(n).unwrap();
             out = [[0xc0, 0], name.to_le_bytes(), addr.port().to_le_bytes()].concat();
         }
-        Form::Old => {
+        Form::Legacy => {
             // The last characters are for the directory itself.
-            let name = Letter::all().nth(n).unwrap();
+            let name = NameChar::all().nth(n).unwrap();
             Datagram::Birth { name, port: addr.port() }.encode(&mut out).unwrap();
         }
         Form::Extended => {
@@ -130,7 +130,7 @@ impl Peers {
             let addr = socket.local_addr().unwrap();
             let knows = Rc::new(Cell::new(Known::default()));
             let keepalive = match form {
-                Form::Old => vec![0xc3, 0, birth(form, n, addr, &pair)[2], 0],
+                Form::Legacy => vec![0xc3, 0, birth(form, n, addr, &pair)[2], 0],
                 Form::Extended | Form::Plain => Vec::new(),
             };
             listeners.spawn_local(listen(Rc::clone(&socket), Rc::clone(&knows)));

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::MAX_CLIENTS;
-use crate::Counters;
+use crate::counters::Counters;
+
+/// Connections to a control port at once.
+pub const MAX_CLIENTS: usize = 64;
 
 #[derive(Debug)]
 enum State {

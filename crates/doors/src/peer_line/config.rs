@@ -5,11 +5,14 @@ use std::time::Duration;
 
 pub use rumormill_wire::peer_line::mesh::MAX_TEAM_LEN;
 
-use crate::{Spec, SpecError};
+use crate::spec::{Spec, SpecError};
 
-/// Contacts in the settings.
+/// What people write.
+pub const KIND: &str = "peer-line";
+/// Contacts in the settings: more than a class has in one room.
 pub const MAX_CONTACTS: usize = 16;
-/// The pause after the first try to reach a contact; it doubles.
+/// The pause after the first try to reach a contact; it doubles, so that six tries take half a minute: as long as people take to
+/// start the other program.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Checked settings.
@@ -19,7 +22,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// What we are called; the name of the node if not given.
     pub team: Option<String>,
-    /// The port that our connections come from.
+    /// The port that our connections come from, 1 to 65535; the system's choice if not given.
     pub source_port: Option<u16>,
     /// Those who get a message at launch.
     pub contacts: Vec<SocketAddr>,

@@ -15,11 +15,11 @@ use super::twin::twin;
 use crate::cut;
 
 /// A connection that is not there, or has not taken the message, after so long has failed.
-pub const DEADLINE: Duration = Duration::from_secs(2);
+pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 /// The other side has so long to close its end, so that what it may have sent does not reset the connection before it has read.
-pub const CLOSE: Duration = Duration::from_millis(300);
+pub(super) const CLOSE: Duration = Duration::from_millis(300);
 /// A contact has longer, since no second connection may be opened while the first is up; then the first is torn down.
-pub const CONTACT_CLOSE: Duration = Duration::from_secs(10);
+pub(super) const CONTACT_CLOSE: Duration = Duration::from_secs(10);
 /// For so long the fixed port may still belong to the connection before.
 const PORT_PATIENCE: Duration = Duration::from_millis(1_500);
 const PORT_PAUSE: Duration = Duration::from_millis(100);
@@ -28,7 +28,7 @@ const MAX_ANSWER: usize = 65_536;
 
 /// Makes our connections.
 #[derive(Debug, Clone)]
-pub struct Dialler {
+pub(super) struct Dialler {
     /// Where we listen.
     pub own: SocketAddr,
     /// Our name: one word.
@@ -39,7 +39,7 @@ pub struct Dialler {
 
 /// A message that was written.
 #[derive(Debug)]
-pub struct Delivered {
+pub(super) struct Delivered {
     /// Bytes.
     pub bytes: usize,
     /// Whether it was too long for the programs of this chat.
@@ -52,7 +52,7 @@ impl Dialler {
     ///
     /// # Errors
     /// The peer is not there, or too slow.
-    pub async fn deliver(&self, addr: SocketAddr, form: Form, text: &str) -> io::Result<Delivered> {
+    pub(super) async fn deliver(&self, addr: SocketAddr, form: Form, text: &str) -> io::Result<Delivered> {
         let write = |to| async move {
             timeout(DEADLINE, self.write(to, form, text)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
         };
@@ -134,7 +134,7 @@ impl Dialler {
 ///
 /// # Errors
 /// The system cannot.
-pub fn share_port(socket: &TcpSocket) -> io::Result<()> {
+pub(super) fn share_port(socket: &TcpSocket) -> io::Result<()> {
     #[cfg(unix)]
     socket.set_reuseport(true)?;
     Ok(())
@@ -142,10 +142,10 @@ pub fn share_port(socket: &TcpSocket) -> io::Result<()> {
 
 impl Delivered {
     /// Waits until the other side has closed too. A contact that does not is cut off.
-    pub async fn closed(mut self, contact: bool) {
+    pub(super) async fn closed(mut self, contact: bool) {
         let mut buffer = [0; 1_024];
         let all = async {
-            for _ in 0..MAX_ANSWER / buffer.len() {
+            for _ in 0..MAX_ANSWER.checked_div(buffer.len()).unwrap_or(1) {
                 if !matches!(self.stream.read(&mut buffer).await, Ok(1..)) {
                     break;
                 }

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use tokio::net::{TcpListener, UdpSocket};
 use tracing::debug;
 
+use crate::error::DoorError;
 use crate::listen::{Share, listen};
-use crate::{DoorError, DoorKind};
+use crate::peer_line::config::KIND;
 
 /// What the system keeps of datagrams.
 const DATAGRAM_BUFFER: usize = 1 << 20;
@@ -16,7 +17,7 @@ const PORT_TRIES: usize = 16;
 
 /// Sockets that are bound.
 #[derive(Debug)]
-pub struct Listener {
+pub(super) struct Listener {
     /// Where messages come in.
     pub tcp: TcpListener,
     /// Where the question comes in; may be missing where another program has that port.
@@ -30,17 +31,17 @@ impl Listener {
     ///
     /// # Errors
     /// The port is taken, or not ours to take.
-    pub async fn bind(addr: SocketAddr, share: bool, both: bool) -> Result<Self, DoorError> {
-        let failed = |why| DoorError::io(DoorKind::PeerLine, "listen on", addr)(why);
+    pub(super) async fn bind(addr: SocketAddr, share: bool, both: bool) -> Result<Self, DoorError> {
+        let failed = |why| DoorError::io(KIND, "listen on", addr)(why);
         let mut tries = 0;
         loop {
-            tries += 1;
+            tries = usize::saturating_add(tries, 1);
             let tcp = listen(addr, if share { Share::Port } else { Share::No }).map_err(failed)?;
             let local = tcp.local_addr().map_err(failed)?;
             match datagrams(local).await {
                 Ok(udp) => return Ok(Self { tcp, udp: Some(udp), local }),
                 Err(_) if addr.port() == 0 && tries < PORT_TRIES => {}
-                Err(why) if both => return Err(DoorError::io(DoorKind::PeerLine, "take datagrams on", local)(why)),
+                Err(why) if both => return Err(DoorError::io(KIND, "take datagrams on", local)(why)),
                 Err(why) => {
                     debug!(%local, %why, "peer-line: nobody can ask who is online");
                     return Ok(Self { tcp, udp: None, local });

@@ -4,7 +4,6 @@
 //! other programs of this chat. What arrives is printed at once on a line of its own, and what was on the screen before it
 //! is printed again below. The end of the input is the choice to quit.
 
-mod lines;
 mod plain;
 mod transport;
 
@@ -15,10 +14,14 @@ use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use super::one_word;
-use crate::{DoorError, DoorKind};
-use lines::Lines;
-pub use plain::Plain;
+use crate::error::DoorError;
+use crate::lines::Lines;
+use crate::peer_line::config::KIND;
+pub use plain::{Plain, PlainTransport};
 pub use transport::{Arrived, MAX_ARRIVED, Open, Sent, Transport};
+
+/// A line that is typed, in bytes; what goes beyond is left out.
+const MAX_LINE_LEN: usize = 32_768;
 
 const NAME: &str = "Enter your name: ";
 const PORT: &str = "Enter your port number: ";
@@ -51,7 +54,7 @@ pub async fn menu_over(
     output: impl AsyncWrite + Unpin,
 ) -> Result<(), DoorError> {
     let (_keep, silent) = mpsc::channel(1);
-    let mut screen = Screen { input: Lines::new(input), output, arrived: silent, block: "", prompt: "" };
+    let mut screen = Screen { input: Lines::new(input, MAX_LINE_LEN), output, arrived: silent, block: "", prompt: "" };
     let Some(name) = screen.name().await? else { return screen.say("Exiting\n").await };
     let Some(port) = screen.port().await? else { return screen.say("Exiting\n").await };
     let (mut transport, arrived) = open.open(&name, port).await?;
@@ -76,7 +79,7 @@ struct Screen<I, O> {
 
 impl<I: AsyncBufRead + Unpin, O: AsyncWrite + Unpin> Screen<I, O> {
     async fn say(&mut self, text: &str) -> Result<(), DoorError> {
-        let failed = |why| DoorError::io(DoorKind::PeerLine, "write to", "the output")(why);
+        let failed = |why| DoorError::io(KIND, "write to", "the output")(why);
         self.output.write_all(text.as_bytes()).await.map_err(failed)?;
         self.output.flush().await.map_err(failed)
     }
@@ -93,7 +96,7 @@ impl<I: AsyncBufRead + Unpin, O: AsyncWrite + Unpin> Screen<I, O> {
             }
         };
         (self.block, self.prompt) = ("", "");
-        line.map_err(DoorError::io(DoorKind::PeerLine, "read from", "the input"))
+        line.map_err(DoorError::io(KIND, "read from", "the input"))
     }
 
     /// A line of its own; then what waits for an answer once more.

@@ -10,12 +10,12 @@ use rumormill_wire::peer_line::{MAX_ANSWER_LEN, Online, is_question, trim};
 use tokio::net::UdpSocket;
 use tracing::debug;
 
-use super::hall::{Hall, Sink};
-use crate::Counters;
+use super::shared::{Shared, Sink};
+use crate::counters::Counters;
 use crate::limits::ByAddress;
 
 /// How many times longer than the question an answer to a stranger may be.
-pub const FACTOR: usize = 5;
+pub(super) const FACTOR: usize = 5;
 /// Questions of one address in a second, loopback aside; and at once.
 const PER_S: NonZeroU32 = NonZeroU32::new(10).unwrap();
 const BURST: NonZeroU32 = NonZeroU32::new(20).unwrap();
@@ -29,7 +29,7 @@ struct Known {
 }
 
 /// Answers until the task is dropped.
-pub async fn serve<S: Sink>(socket: &UdpSocket, hall: Hall<S>) {
+pub(super) async fn serve<S: Sink>(socket: &UdpSocket, shared: Shared<S>) {
     let by_address = ByAddress::new(PER_S, BURST);
     let mut known = Known { version: u64::MAX, addresses: Vec::new() };
     let mut buffer = [0; DATAGRAM];
@@ -44,28 +44,28 @@ pub async fn serve<S: Sink>(socket: &UdpSocket, hall: Hall<S>) {
             }
         };
         let datagram = buffer.get(..len).unwrap_or_default();
-        Counters::add(&hall.counters.bytes_in, len);
+        Counters::add(&shared.counters.bytes_in, len);
         if is_question(datagram) {
             let ip = from.ip().to_canonical();
             if !ip.is_loopback() && !by_address.allows(ip) {
-                Counters::one(&hall.counters.refused_rate);
+                Counters::one(&shared.counters.refused_rate);
                 continue;
             }
-            let answer = answer(&hall, &mut known, from, len);
+            let answer = answer(&shared, &mut known, from, len);
             if let Ok(sent) = socket.try_send_to(&answer, from) {
-                Counters::add(&hall.counters.bytes_out, sent);
+                Counters::add(&shared.counters.bytes_out, sent);
             }
         } else if let Ok(online) = Online::parse(trim(datagram)) {
-            hall.sink.answer(from, online);
+            shared.sink.answer(from, online);
         } else {
-            Counters::one(&hall.counters.malformed);
+            Counters::one(&shared.counters.malformed);
         }
     }
 }
 
-fn answer<S: Sink>(hall: &Hall<S>, known: &mut Known, from: SocketAddr, asked: usize) -> Vec<u8> {
+fn answer<S: Sink>(shared: &Shared<S>, known: &mut Known, from: SocketAddr, asked: usize) -> Vec<u8> {
     let member = {
-        let table = hall.table();
+        let table = shared.table();
         if known.version != table.version() {
             *known = Known { version: table.version(), addresses: table.listed() };
         }

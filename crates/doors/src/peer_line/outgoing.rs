@@ -1,65 +1,82 @@
 //! Everything that the door sends: what the room says, the message at launch, the goodbye.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rumormill_limits::Timestamp;
 use rumormill_wire::peer_line::EXIT;
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
 use super::dial::Dialler;
-use super::hall::{Hall, Sink};
-use super::outbox::{After, Dial, Outbox, Settled};
+use super::outbox::{Dial, Input, Outbox, Output, Reject};
+use super::shared::{Shared, Sink};
 use super::table::MAX_FAILURES;
-use crate::{Counters, Outgoing, Porch};
+use crate::counters::Counters;
+use crate::port::Done;
+use crate::port::Port;
 
 /// Everybody is told within this time that we leave.
-pub const GOODBYE: Duration = Duration::from_millis(900);
+pub(super) const GOODBYE: Duration = Duration::from_millis(900);
 
 type Dialled = (SocketAddr, bool);
 
 /// Everything that goes out.
-pub struct Sender<S> {
-    hall: Hall<S>,
+pub(super) struct Sender<S> {
+    shared: Shared<S>,
     dialler: Arc<Dialler>,
     outbox: Outbox,
     dials: JoinSet<Dialled>,
-    waiting: BTreeMap<u64, oneshot::Sender<Result<(), String>>>,
+    waiting: BTreeMap<u64, Done>,
+    next: u64,
     begun: Instant,
 }
 
 impl<S: Sink> Sender<S> {
-    /// Sends to the table of a hall.
-    pub fn new(hall: Hall<S>, dialler: Arc<Dialler>, outbox: Outbox) -> Self {
-        Self { hall, dialler, outbox, dials: JoinSet::new(), waiting: BTreeMap::new(), begun: Instant::now() }
+    /// Sends to those in the table.
+    pub(super) fn new(shared: Shared<S>, dialler: Arc<Dialler>, outbox: Outbox) -> Self {
+        let (dials, waiting, begun) = (JoinSet::new(), BTreeMap::new(), Instant::now());
+        Self { shared, dialler, outbox, dials, waiting, next: 0, begun }
     }
 
     /// Until it is told to stop; then says goodbye.
-    pub async fn run(mut self, mut porch: Porch) {
+    pub(super) async fn run(mut self, mut port: Port) {
         loop {
             self.fill();
-            let wake = self.outbox.wake().map(|at| self.begun + at);
+            let (due, wake) = (self.outbox.next_timeout().is_some(), self.wake());
             tokio::select! {
-                changed = porch.stop.changed() => if changed.is_err() || *porch.stop.borrow() { break },
-                outgoing = porch.from_room.recv() => match outgoing {
-                    Some(outgoing) => self.post(outgoing),
+                changed = port.stop.changed() => if changed.is_err() || *port.stop.borrow() { break },
+                outgoing = port.from_room.recv() => match outgoing {
+                    Some(outgoing) => {
+                        let (to, text, done) = outgoing.into_parts();
+                        self.send(to, &text, done);
+                    }
                     None => break,
                 },
                 Some(done) = self.dials.join_next() => self.dialled(done.ok()),
-                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+                () = sleep_until(wake), if due => {
+                    let taken = self.outbox.handle(self.now(), Input::Timeout { table: &self.shared.table() });
+                    self.drain(taken);
+                }
             }
         }
         let _ = timeout(GOODBYE, self.goodbye()).await;
     }
 
+    /// When the outbox's timeout is due.
+    fn wake(&self) -> Instant {
+        let at = self.outbox.next_timeout().unwrap_or_default();
+        self.begun.checked_add(at.since_zero()).unwrap_or(self.begun)
+    }
+
     /// Tells everybody that we leave.
     async fn goodbye(&mut self) {
-        self.outbox.clear();
-        self.outbox.post(&self.hall.table(), None, EXIT);
+        let taken = self.outbox.handle(self.now(), Input::Clear);
+        self.drain(taken);
+        self.send(None, EXIT, None);
         loop {
             self.fill();
             match self.dials.join_next().await {
@@ -69,46 +86,72 @@ impl<S: Sink> Sender<S> {
         }
     }
 
-    fn post(&mut self, outgoing: Outgoing) {
-        let text = if outgoing.to.is_some() { &outgoing.text } else { &outgoing.line };
-        let id = self.outbox.post(&self.hall.table(), outgoing.to, text);
-        if let Some(done) = outgoing.done {
-            self.waiting.insert(id, done);
-        }
+    fn send(&mut self, only: Option<IpAddr>, text: &str, done: Option<Done>) {
+        let id = self.next;
+        self.next = id.saturating_add(1);
+        self.waiting.extend(done.map(|done| (id, done)));
+        let taken = self.outbox.handle(self.now(), Input::Send { id, only, text, table: &self.shared.table() });
+        self.drain(taken);
     }
 
     /// Makes as many connections as may be made now.
     fn fill(&mut self) {
-        loop {
-            let dial = self.outbox.dial(&self.hall.table(), self.begun.elapsed());
-            let Some(dial) = dial else { break };
-            let (dialler, hall) = (Arc::clone(&self.dialler), self.hall.clone());
-            self.dials.spawn(async move { (dial.addr, deliver(&dialler, &hall, &dial).await) });
-        }
-        for Settled { id, reached } in self.outbox.settled() {
-            if let Some(done) = self.waiting.remove(&id) {
-                let _ = done.send(if reached { Ok(()) } else { Err("no peer of the menu chat took it".to_owned()) });
-            }
-        }
-        let counters = &self.hall.counters;
-        Counters::add(&counters.dropped_out, self.outbox.dropped());
-        Counters::set(&counters.waiting_out, self.outbox.waiting());
+        let taken = self.outbox.handle(self.now(), Input::Ready { table: &self.shared.table() });
+        self.drain(taken);
     }
 
     fn dialled(&mut self, done: Option<Dialled>) {
         let Some((addr, delivered)) = done else { return };
-        let now = self.begun.elapsed();
-        match self.outbox.dialled(&mut self.hall.table(), addr, delivered, now) {
-            After::Nothing => {}
-            After::TakenOut => info!(%addr, "peer-line: not reached {MAX_FAILURES} times in a row; it is taken out"),
-            After::GaveUp => warn!(%addr, "peer-line: contact not reached; it is not tried again"),
+        let taken = self.outbox.handle(self.now(), Input::Dialled { addr, delivered });
+        self.drain(taken);
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::at(self.begun.elapsed())
+    }
+
+    /// Does what the outbox says. It is told of its own dials only, each once, so it takes all.
+    fn drain(&mut self, taken: Result<(), Reject>) {
+        debug_assert!(taken.is_ok(), "{taken:?}");
+        while let Some(output) = self.outbox.poll_output() {
+            self.act(output);
+        }
+        Counters::set(&self.shared.counters.waiting_out, self.outbox.waiting());
+    }
+
+    fn act(&mut self, output: Output) {
+        match output {
+            Output::Dial(dial) => {
+                let (dialler, shared) = (Arc::clone(&self.dialler), self.shared.clone());
+                self.dials.spawn(async move { (dial.addr, deliver(&dialler, &shared, &dial).await) });
+            }
+            Output::Settled { id, reached } => {
+                if let Some(done) = self.waiting.remove(&id) {
+                    let nobody = || "no peer of the menu chat took it".to_owned();
+                    let _ = done.send(if reached { Ok(()) } else { Err(nobody()) });
+                }
+            }
+            Output::Dropped(messages) => Counters::add(&self.shared.counters.dropped_out, messages),
+            Output::Reached(addr) => {
+                // A peer that left meanwhile stays away.
+                let mut table = self.shared.table();
+                if table.get(addr).is_some() {
+                    table.reached(addr, true);
+                }
+            }
+            Output::Failed(addr) => {
+                if self.shared.table().failed(addr) {
+                    info!(%addr, "peer-line: not reached {MAX_FAILURES} times in a row; it is taken out");
+                }
+            }
+            Output::GaveUp(addr) => warn!(%addr, "peer-line: contact not reached; it is not tried again"),
         }
     }
 }
 
 /// One message on one connection; whether it was written.
-async fn deliver<S: Sink>(dialler: &Dialler, hall: &Hall<S>, dial: &Dial) -> bool {
-    let counters = &hall.counters;
+async fn deliver<S: Sink>(dialler: &Dialler, shared: &Shared<S>, dial: &Dial) -> bool {
+    let counters = &shared.counters;
     match dialler.deliver(dial.addr, dial.form, &dial.text).await {
         Ok(delivered) => {
             Counters::one(&counters.messages_out);
@@ -119,7 +162,7 @@ async fn deliver<S: Sink>(dialler: &Dialler, hall: &Hall<S>, dial: &Dial) -> boo
             }
             if dial.greeting {
                 // Now: it may keep the connection open for long, and what the room says meanwhile waits for it.
-                hall.table().reached(dial.addr, true);
+                shared.table().reached(dial.addr, true);
             }
             delivered.closed(dial.contact).await;
             true

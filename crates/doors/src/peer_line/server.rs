@@ -11,18 +11,18 @@ use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::hall::{Hall, Sink};
+use super::shared::{Shared, Sink};
 use super::talk::Talk;
 use super::turn::Turns;
 use super::useful::Useful;
-use crate::Counters;
+use crate::counters::Counters;
 use crate::limits::ByAddress;
 use crate::take::Taker;
 
 /// Connections at once.
-pub const MAX_CONNECTIONS: usize = 256;
+pub(super) const MAX_CONNECTIONS: usize = 256;
 /// Connections at once from one address, loopback aside.
-pub const MAX_BY_ADDRESS: usize = 32;
+pub(super) const MAX_BY_ADDRESS: usize = 32;
 /// So long a new connection has its place for sure. With all places taken by such, the next one waits unaccepted.
 const GRACE: Duration = Duration::from_millis(200);
 /// New connections of one address in a second, loopback aside; and at once.
@@ -37,7 +37,7 @@ struct Place {
 
 /// The connections.
 struct Places<S> {
-    hall: Hall<S>,
+    shared: Shared<S>,
     tasks: JoinSet<()>,
     places: HashMap<Id, Place>,
     turns: Turns,
@@ -45,12 +45,12 @@ struct Places<S> {
 }
 
 /// Takes connections until the task is dropped.
-pub async fn serve<S: Sink>(listener: TcpListener, hall: Hall<S>) {
+pub(super) async fn serve<S: Sink>(listener: TcpListener, shared: Shared<S>) {
     let by_address = ByAddress::new(PER_S, BURST);
-    let counters = Arc::clone(&hall.counters);
+    let counters = Arc::clone(&shared.counters);
     let taker = Taker::new(&listener, "peer-line", &counters);
     let (tasks, turns) = (JoinSet::new(), Turns::default());
-    let mut places = Places { hall, tasks, places: HashMap::new(), turns, by_address };
+    let mut places = Places { shared, tasks, places: HashMap::new(), turns, by_address };
     loop {
         tokio::select! {
             Some(ended) = places.tasks.join_next_with_id() => places.ended(ended),
@@ -61,7 +61,7 @@ pub async fn serve<S: Sink>(listener: TcpListener, hall: Hall<S>) {
 
 impl<S: Sink> Places<S> {
     async fn admit(&mut self, stream: TcpStream, ip: IpAddr) {
-        let counters = Arc::clone(&self.hall.counters);
+        let counters = Arc::clone(&self.shared.counters);
         if !ip.is_loopback() {
             let here = self.places.values().filter(|place| place.ip == ip).count();
             if here >= MAX_BY_ADDRESS || !self.by_address.allows(ip) {
@@ -72,7 +72,7 @@ impl<S: Sink> Places<S> {
             self.make_place().await;
         }
         let useful = Arc::new(Useful::new());
-        let talk = Talk::new(stream, ip, self.hall.clone(), Arc::clone(&useful), self.turns.next());
+        let talk = Talk::new(stream, ip, self.shared.clone(), Arc::clone(&useful), self.turns.next());
         let task = self.tasks.spawn(async move {
             if let Err(why) = talk.run().await {
                 debug!(%ip, %why, "peer-line: a connection ended");
@@ -93,8 +93,8 @@ impl<S: Sink> Places<S> {
         if age >= GRACE {
             place.task.abort();
             self.places.remove(&id);
-            Counters::one(&self.hall.counters.refused_full);
-        } else if let Ok(Some(ended)) = timeout(GRACE - age, self.tasks.join_next_with_id()).await {
+            Counters::one(&self.shared.counters.refused_full);
+        } else if let Ok(Some(ended)) = timeout(GRACE.saturating_sub(age), self.tasks.join_next_with_id()).await {
             self.ended(ended);
         }
     }
@@ -102,6 +102,6 @@ impl<S: Sink> Places<S> {
     fn ended(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
         let id = ended.map_or_else(|why| why.id(), |(id, ())| id);
         self.places.remove(&id);
-        Counters::set(&self.hall.counters.open, self.places.len());
+        Counters::set(&self.shared.counters.open, self.places.len());
     }
 }

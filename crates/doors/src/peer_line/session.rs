@@ -7,13 +7,13 @@ use rumormill_wire::peer_line::{Line, QUIT, Sender, bare_port, is_exit, is_greet
 use super::table::Form;
 
 /// New addresses that one connection may bring into the table.
-pub const MAX_NAMES: usize = 16;
+pub(super) const MAX_NAMES: usize = 16;
 /// What a program gets that waits for an answer to each of its messages.
-pub const RECEIVED: &str = "OK";
+pub(super) const RECEIVED: &str = "OK";
 
 /// A message that was heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
+pub(super) struct Heard {
     /// Who says it, if it says.
     pub who: Option<Who>,
     /// What it says; without a sender, all of it as it came.
@@ -24,7 +24,7 @@ pub struct Heard {
 
 /// Who sent a message, as it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Who {
+pub(super) struct Who {
     /// Where it listens.
     pub addr: SocketAddr,
     /// How it writes that.
@@ -35,7 +35,7 @@ pub struct Who {
 
 /// The state of a connection.
 #[derive(Debug)]
-pub struct Session {
+pub(super) struct Session {
     from: IpAddr,
     opening: Opening,
     names: usize,
@@ -59,42 +59,42 @@ enum Opening {
 impl Session {
     /// A connection from an address.
     #[must_use]
-    pub fn new(from: IpAddr) -> Self {
+    pub(super) fn new(from: IpAddr) -> Self {
         Self { from: from.to_canonical(), opening: Opening::Silent, names: 0, last: None }
     }
 
     /// Where the connection comes from.
     #[must_use]
-    pub fn from(&self) -> IpAddr {
+    pub(super) fn from(&self) -> IpAddr {
         self.from
     }
 
     /// Whether the other side waits for an answer to each message.
     #[must_use]
-    pub fn wants_answers(&self) -> bool {
+    pub(super) fn wants_answers(&self) -> bool {
         matches!(self.opening, Opening::Known(_))
     }
 
     /// Whether it has said a port and nothing else. Answered too early, it would glue its next message to its `CONNECT`; it
     /// is answered after a pause, in case it waits already.
     #[must_use]
-    pub fn is_opening(&self) -> bool {
+    pub(super) fn is_opening(&self) -> bool {
         matches!(self.opening, Opening::Port(_))
     }
 
     /// Whether the connection may bring in another address.
     #[must_use]
-    pub fn may_name(&self) -> bool {
+    pub(super) fn may_name(&self) -> bool {
         self.names < MAX_NAMES
     }
 
     /// It did.
-    pub fn named(&mut self) {
-        self.names += 1;
+    pub(super) fn named(&mut self) {
+        self.names = self.names.saturating_add(1);
     }
 
     /// Takes a message with what stands around it; gives what is to be shown.
-    pub fn message(&mut self, bytes: &[u8]) -> Vec<Heard> {
+    pub(super) fn message(&mut self, bytes: &[u8]) -> Vec<Heard> {
         let message = trim(bytes);
         if message.is_empty() {
             return Vec::new();
@@ -122,7 +122,7 @@ impl Session {
     }
 
     /// Nothing more comes: a number alone was a message after all.
-    pub fn end(&mut self) -> Option<Heard> {
+    pub(super) fn end(&mut self) -> Option<Heard> {
         let Opening::Port(port) = self.opening else { return None };
         self.opening = Opening::Usual;
         Some(Heard { who: None, text: port.to_string(), exit: false })

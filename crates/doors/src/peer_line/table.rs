@@ -124,8 +124,8 @@ impl Table {
     fn list(&mut self, addr: SocketAddr) {
         if let Some(peer) = self.peers.get_mut(&addr).filter(|peer| !peer.listed) {
             (peer.listed, peer.number) = (true, self.numbers);
-            self.numbers += 1;
-            self.version += 1;
+            self.numbers = self.numbers.saturating_add(1);
+            self.version = self.version.saturating_add(1);
         }
     }
 
@@ -136,8 +136,8 @@ impl Table {
 
     fn add(&mut self, addr: SocketAddr, peer: Peer) {
         self.peers.insert(addr, peer);
-        self.numbers += 1;
-        self.version += 1;
+        self.numbers = self.numbers.saturating_add(1);
+        self.version = self.version.saturating_add(1);
     }
 
     /// Takes somebody out if there is no place for one more; false if everybody who would have to go has a better right.
@@ -156,11 +156,11 @@ impl Table {
     }
 
     fn remove(&mut self, addr: SocketAddr) -> bool {
-        self.version += 1;
+        self.version = self.version.saturating_add(1);
         self.peers.remove(&addr).is_some()
     }
 
-    /// Under which address a peer is in the table, or would be: the one under which it came ([`twin`]).
+    /// Under which address a peer is in the table, or would be: the one under which it came (`twin`).
     #[must_use]
     pub fn entry(&self, addr: SocketAddr) -> SocketAddr {
         let known = |addr: &SocketAddr| self.peers.contains_key(addr);

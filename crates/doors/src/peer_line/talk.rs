@@ -10,18 +10,19 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, error::Elapsed, sleep, timeout};
 
-use super::hall::{Hall, Sink};
 use super::session::{RECEIVED, Session};
+use super::shared::{Shared, Sink};
 use super::turn::Turn;
 use super::useful::Useful;
-use crate::Counters;
+use crate::counters::Counters;
+use crate::http::is_http;
 
 /// A pause that ends a message.
-pub const PAUSE: Duration = Duration::from_millis(300);
+pub(super) const PAUSE: Duration = Duration::from_millis(300);
 /// However it trickles, a message ends after so long.
 const MESSAGE: Duration = Duration::from_secs(10);
 /// The first byte comes within this time.
-pub const FIRST: Duration = Duration::from_secs(10);
+pub(super) const FIRST: Duration = Duration::from_secs(10);
 /// The next message comes within this time.
 const IDLE: Duration = Duration::from_secs(900);
 /// An answer is taken within this time.
@@ -32,19 +33,11 @@ const LEAD: Duration = Duration::from_secs(1);
 /// Bytes read at once.
 const CHUNK: usize = 4_096;
 
-/// Whether a first message comes from a web page: a browser lets one reach any port of this machine.
-fn is_http(message: &[u8]) -> bool {
-    let methods =
-        [&b"GET /"[..], b"POST ", b"PUT ", b"HEAD ", b"OPTIONS ", b"DELETE ", b"PATCH ", b"CONNECT ", b"PRI *"];
-    Line::parse(message).is_err()
-        && (methods.iter().any(|method| message.starts_with(method)) || message.windows(5).any(|part| part == b"HTTP/"))
-}
-
 /// A connection.
-pub struct Talk<S> {
+pub(super) struct Talk<S> {
     stream: TcpStream,
     session: Session,
-    hall: Hall<S>,
+    shared: Shared<S>,
     useful: Arc<Useful>,
     /// `None` once the others need not wait for this connection.
     turn: Option<Turn>,
@@ -56,16 +49,16 @@ pub struct Talk<S> {
 
 impl<S: Sink> Talk<S> {
     /// A connection that was taken.
-    pub fn new(stream: TcpStream, from: IpAddr, hall: Hall<S>, useful: Arc<Useful>, turn: Turn) -> Self {
+    pub(super) fn new(stream: TcpStream, from: IpAddr, shared: Shared<S>, useful: Arc<Useful>, turn: Turn) -> Self {
         let (session, turn, due) = (Session::new(from), Some(turn), Instant::now());
-        Self { stream, session, hall, useful, turn, first: true, answered: false, due }
+        Self { stream, session, shared, useful, turn, first: true, answered: false, due }
     }
 
     /// Until its end.
     ///
     /// # Errors
     /// It broke, or is not from a program of this chat.
-    pub async fn run(mut self) -> io::Result<()> {
+    pub(super) async fn run(mut self) -> io::Result<()> {
         let mut buffer = Vec::with_capacity(CHUNK);
         let mut begun = Instant::now();
         loop {
@@ -91,7 +84,7 @@ impl<S: Sink> Talk<S> {
                 Err(_) => (true, false),
                 Ok(Ok(0)) => (true, true),
                 Ok(Ok(bytes)) => {
-                    Counters::add(&self.hall.counters.bytes_in, bytes);
+                    Counters::add(&self.shared.counters.bytes_in, bytes);
                     (false, false)
                 }
                 // What came before the reset is still a message.
@@ -117,14 +110,14 @@ impl<S: Sink> Talk<S> {
 
     /// Takes all messages that are complete.
     async fn messages(&mut self, buffer: &mut Vec<u8>, ended: bool) -> io::Result<()> {
-        let mut used = 0;
+        let mut used = 0_usize;
         while let Some(rest) = buffer.get(used..).filter(|rest| !rest.is_empty()) {
             let len = message_len(rest, ended).map_err(|why| {
-                Counters::one(&self.hall.counters.malformed);
+                Counters::one(&self.shared.counters.malformed);
                 io::Error::new(io::ErrorKind::InvalidData, why)
             })?;
             let Some(message) = len.and_then(|len| rest.get(..len)) else { break };
-            used += message.len();
+            used = used.saturating_add(message.len());
             self.message(message).await?;
         }
         buffer.drain(..used);
@@ -135,8 +128,8 @@ impl<S: Sink> Talk<S> {
         if trim(message).is_empty() {
             return Ok(());
         }
-        if std::mem::take(&mut self.first) && is_http(trim(message)) {
-            Counters::one(&self.hall.counters.malformed);
+        if std::mem::take(&mut self.first) && Line::parse(trim(message)).is_err() && is_http(trim(message)) {
+            Counters::one(&self.shared.counters.malformed);
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a first line of HTTP"));
         }
         if let Some(turn) = &mut self.turn {
@@ -153,14 +146,14 @@ impl<S: Sink> Talk<S> {
         self.turn = None;
         let answer = RECEIVED.as_bytes();
         timeout(ANSWER, self.stream.write_all(answer)).await.map_err(|_| io::ErrorKind::TimedOut)??;
-        Counters::add(&self.hall.counters.bytes_out, answer.len());
+        Counters::add(&self.shared.counters.bytes_out, answer.len());
         Ok(())
     }
 
     async fn hear(&mut self, heard: super::session::Heard) -> io::Result<()> {
         self.useful.now();
         let at = self.stream.local_addr().map_or(IpAddr::from([0, 0, 0, 0]), |addr| addr.ip());
-        let taken = self.hall.hear(&mut self.session, heard, at).await;
+        let taken = self.shared.hear(&mut self.session, heard, at).await;
         if taken { Ok(()) } else { Err(io::ErrorKind::ConnectionAborted.into()) }
     }
 
@@ -173,26 +166,11 @@ impl<S: Sink> Talk<S> {
 
     async fn pace(&mut self) {
         let now = Instant::now();
-        self.due = self.due.max(now) + PACE;
+        self.due = self.due.max(now).checked_add(PACE).unwrap_or(now);
         let ahead = self.due.saturating_duration_since(now);
         if ahead > LEAD {
             self.turn = None;
-            sleep(ahead - LEAD).await;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_web_page_is_known_by_its_first_line() {
-        for line in ["GET / HTTP/1.1", "POST /x", "CONNECT a:1 HTTP/1.1", "x / HTTP/1.1"] {
-            assert!(is_http(line.as_bytes()), "{line}");
-        }
-        for line in ["127.0.0.1:8080 t HTTP/1.1 is old", "CONNECT", "8080", "getting there"] {
-            assert!(!is_http(line.as_bytes()), "{line}");
+            sleep(ahead.saturating_sub(LEAD)).await;
         }
     }
 }

@@ -11,11 +11,11 @@ const HELD: Duration = Duration::from_millis(50);
 
 /// The turns of all connections.
 #[derive(Debug, Default)]
-pub struct Turns(Option<oneshot::Receiver<()>>);
+pub(super) struct Turns(Option<oneshot::Receiver<()>>);
 
 /// The turn of one connection, which is over when this is dropped.
 #[derive(Debug)]
-pub struct Turn {
+pub(super) struct Turn {
     before: Option<oneshot::Receiver<()>>,
     _over: oneshot::Sender<()>,
     end: Instant,
@@ -23,15 +23,15 @@ pub struct Turn {
 
 impl Turns {
     /// For the connection that was taken just now.
-    pub fn next(&mut self) -> Turn {
-        let (over, seen) = oneshot::channel();
-        Turn { before: self.0.replace(seen), _over: over, end: Instant::now() + HELD }
+    pub(super) fn next(&mut self) -> Turn {
+        let ((over, seen), now) = (oneshot::channel(), Instant::now());
+        Turn { before: self.0.replace(seen), _over: over, end: now.checked_add(HELD).unwrap_or(now) }
     }
 }
 
 impl Turn {
     /// Waits until the turns before are over.
-    pub async fn comes(&mut self) {
+    pub(super) async fn comes(&mut self) {
         if let Some(before) = self.before.take() {
             // Nothing is ever sent: the other end goes.
             let _ = before.await;
@@ -40,7 +40,7 @@ impl Turn {
 
     /// How long it may still be held while nothing comes.
     #[must_use]
-    pub fn left(&self) -> Duration {
+    pub(super) fn left(&self) -> Duration {
         self.end.saturating_duration_since(Instant::now())
     }
 }

@@ -12,7 +12,7 @@ const HOST: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
 
 /// The other address under which the same peer may be spoken of.
 #[must_use]
-pub fn twin(addr: SocketAddr) -> Option<SocketAddr> {
+pub(super) fn twin(addr: SocketAddr) -> Option<SocketAddr> {
     let other = match addr.ip().to_canonical() {
         IpAddr::V4(Ipv4Addr::LOCALHOST) => HOST,
         IpAddr::V4(HOST) => Ipv4Addr::LOCALHOST,
@@ -23,7 +23,7 @@ pub fn twin(addr: SocketAddr) -> Option<SocketAddr> {
 
 /// Whether two addresses are one peer's.
 #[must_use]
-pub fn same(a: SocketAddr, b: SocketAddr) -> bool {
+pub(super) fn same(a: SocketAddr, b: SocketAddr) -> bool {
     a == b || twin(a) == Some(b)
 }
 

@@ -7,28 +7,28 @@ use tokio::time::Instant;
 
 /// When a connection last said something useful.
 #[derive(Debug)]
-pub struct Useful {
+pub(super) struct Useful {
     born: Instant,
     /// Milliseconds after it began, plus one; 0 for never.
     at: AtomicU64,
 }
 
 impl Useful {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { born: Instant::now(), at: AtomicU64::new(0) }
     }
 
     /// Now.
-    pub fn now(&self) {
+    pub(super) fn now(&self) {
         let ms = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.at.store(ms.saturating_add(1), Ordering::Relaxed);
     }
 
     /// Whether it ever did, and when it last did or began.
-    pub fn rank(&self) -> (bool, Instant) {
+    pub(super) fn rank(&self) -> (bool, Instant) {
         match self.at.load(Ordering::Relaxed) {
             0 => (false, self.born),
-            ms => (true, self.born + Duration::from_millis(ms)),
+            ms => (true, self.born.checked_add(Duration::from_millis(ms)).unwrap_or(self.born)),
         }
     }
 }

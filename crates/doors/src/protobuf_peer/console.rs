@@ -1,4 +1,4 @@
-//! A peer for a person at a terminal: `rumormill peer LOCAL [PEER]`. It takes the lines that the older program takes:
+//! A peer for a person at a terminal: `rumormill peer LOCAL [PEER]`. It takes the lines that the legacy program takes:
 //! `<id> text`, `table`, `buffer` and `end`. Unlike that one it does not put into lower case what is typed.
 
 use std::net::SocketAddr;
@@ -10,16 +10,20 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 use tracing::level_filters::LevelFilter;
 
+use super::ProtobufPeer;
+use super::config::{Config, KIND, random_id};
 use super::hub::Sent;
+use super::message::MAX_TEXT_LEN;
 use super::net::{Calling, Net};
-use super::{Config, Door, KIND, message::MAX_TEXT_LEN, random_id};
-use crate::porch::{Incoming, porch};
-use crate::{DoorError, Spec, cut};
+use crate::cut;
+use crate::error::DoorError;
+use crate::port::{Incoming, port};
+use crate::spec::Spec;
 
 /// A line that is typed, in bytes.
 pub const MAX_LINE_LEN: usize = MAX_BODY_LEN;
 
-/// What the older program calls its log levels.
+/// What the legacy program calls its log levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogLevel {
     /// Everything.
@@ -79,7 +83,7 @@ pub struct Options {
 
 impl Options {
     fn config(&self) -> Result<Config, DoorError> {
-        let mut spec = Spec::new(KIND.name())?.insecure_bind(self.insecure_bind);
+        let mut spec = Spec::new(KIND).insecure_bind(self.insecure_bind);
         spec.set("listen", &self.local.to_string())?;
         spec.set("id", &self.desired_id.unwrap_or_else(random_id).to_string())?;
         if let Some(peer) = self.peer {
@@ -98,14 +102,14 @@ pub async fn console(
     input: impl AsyncBufRead + Unpin,
     mut output: impl AsyncWrite + Unpin,
 ) -> Result<(), DoorError> {
-    let door = Door::bind(options.config()?).await?;
+    let door = ProtobufPeer::bind(options.config()?).await?;
     let (stop, stopped) = watch::channel(false);
-    let (porch, mut room) = porch("peer", stopped);
-    let net = Arc::new(Net::new(door.id(), Arc::clone(&porch.counters), porch.into_room.clone()));
+    let (port, mut room) = port("peer", stopped);
+    let net = Arc::new(Net::new(door.id(), Arc::clone(&port.counters), port.into_room.clone()));
     tell(&mut output, &[format!("id {}, listening on {}", door.id(), door.local_addr())]).await?;
     let session = Session { net: Arc::clone(&net), peer: options.peer };
     let calling = net.calling.subscribe();
-    let serving = door.serve(porch, net);
+    let serving = door.serve_by(port, net);
     let talking = async {
         let ended = session.talk(input, &mut output, &mut room.incoming, calling).await;
         stop.send_replace(true);
@@ -195,11 +199,11 @@ impl Session {
         if text.len() > MAX_TEXT_LEN {
             return vec![format!("not sent: more than {MAX_TEXT_LEN} bytes")];
         }
-        match self.net.say(id, text.to_owned()) {
-            Sent::Out => Vec::new(),
-            Sent::Kept => vec![format!("{id} is not known; kept until it is")],
-            Sent::Nowhere => vec![format!("not sent: {id} is our own id")],
-            Sent::Dropped => vec![format!("not sent: too much waits for {id}")],
+        match self.net.send(id, text.to_owned()) {
+            Ok(Sent::Out) => Vec::new(),
+            Ok(Sent::Stored) => vec![format!("{id} is not known; kept until it is")],
+            Err(_) => vec![format!("not sent: {id} is our own id")],
+            Ok(Sent::Dropped) => vec![format!("not sent: too much waits for {id}")],
         }
     }
 
@@ -244,11 +248,11 @@ impl Typed {
             let ended = bytes.is_empty();
             let end = bytes.iter().position(|byte| *byte == b'\n');
             let part = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
-            self.too_long |= self.line.len() + part.len() > MAX_LINE_LEN;
+            self.too_long |= self.line.len().saturating_add(part.len()) > MAX_LINE_LEN;
             if !self.too_long {
                 self.line.extend_from_slice(part);
             }
-            let used = part.len() + usize::from(end.is_some());
+            let used = part.len().saturating_add(usize::from(end.is_some()));
             input.consume(used);
             if ended && self.line.is_empty() && !self.too_long {
                 return Ok(None);

@@ -1,78 +1,43 @@
-//! Who is there, by which link, and what goes where: a machine without IO. Events and the time go in, [`Action`]s come out.
+//! Who is there, by which link, and what goes where.
+//!
+//! A machine without IO or clock: [`Hub::handle`] takes what happened and the time; after each call [`Hub::poll_output`] is
+//! drained; [`Input::Timeout`] is due at [`Hub::next_timeout`].
 //!
 //! An id is known if it has a route: its own link, or the link of a peer that announced it. As host we answer a start, hand
-//! over what was kept for that id, tell it of each id we know and the direct peers of it, in this order. What others
-//! announce is not passed on. A message that cannot go on, or only to where it came from, is kept.
+//! over what was stored for that id, tell it of each id we know and the direct peers of it, in this order. What others
+//! announce is not passed on. A message that cannot go on, or only to where it came from, is stored.
 
-use std::collections::BTreeMap;
+mod frames;
+mod input;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::kept::{Kept, Waiting};
+use rumormill_limits::Timestamp;
+
 use super::link::{Link, LinkId, Stage, Why, victim};
 use super::message::Said;
-use crate::Counters;
+use super::store_and_forward::{StoreAndForward, Waiting};
+use crate::counters::Counters;
+
+pub(super) use input::{Input, Output, Reject, Sent};
 
 /// Connections that have not yet said who they are.
 pub const MAX_NEW: usize = 64;
 /// Peers with a link of their own.
 pub const MAX_PEERS: usize = 128;
 /// Ids that one peer may announce.
-pub const MAX_LEARNED: usize = 256;
+pub(super) const MAX_LEARNED: usize = 256;
 /// Ids that are known.
-pub const MAX_ROUTES: usize = 640;
+pub(super) const MAX_ROUTES: usize = 640;
 /// A connection says who it is, or is answered, within this time.
-pub const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Newcomers that the others are told of: at once, and then one for each [`NEWS_EVERY`]. Who comes in a flood of
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Newcomers that the others are told of: at once, and then one for each [`NEWS_EVERY_US`] microseconds. Who comes in a flood of
 /// newcomers beyond that is known to us alone.
 const MAX_NEWS: u32 = 256;
-const NEWS_EVERY: Duration = Duration::from_millis(30);
-
-/// What is to be done.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Write a frame, in one go.
-    Send {
-        /// To whom.
-        link: LinkId,
-        /// The whole frame.
-        frame: Vec<u8>,
-        /// Whether it is a message of ours.
-        ours: bool,
-    },
-    /// Close a link. The hub has forgotten it.
-    Close {
-        /// Which.
-        link: LinkId,
-        /// After what was sent before.
-        flush: bool,
-        /// For the log.
-        why: Why,
-    },
-    /// A host has taken us in.
-    Joined(i64),
-    /// A message for us.
-    Deliver {
-        /// Who claims to have written it.
-        from: i64,
-        /// What it says.
-        text: String,
-    },
-}
-
-/// What became of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
-    /// It goes out.
-    Out,
-    /// It waits until its receiver is there.
-    Kept,
-    /// It was dropped: too long, or its link is full.
-    Dropped,
-    /// It is for our own id, or for none.
-    Nowhere,
-}
+const NEWS_EVERY_US: u64 = 30_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Route {
@@ -82,140 +47,158 @@ struct Route {
 
 /// The machine.
 #[derive(Debug)]
-pub struct Hub {
+pub(super) struct Hub {
     id: i64,
     links: BTreeMap<LinkId, Link>,
     routes: BTreeMap<i64, Route>,
-    kept: Kept,
-    next: LinkId,
+    stored: StoreAndForward,
+    /// When those who have not said who they are have taken too long.
+    handshakes: BTreeSet<(Timestamp, LinkId)>,
     /// Newcomers that may be told of, as of a time.
-    news: (u32, Duration),
+    news: (u32, Timestamp),
     counters: Arc<Counters>,
+    outputs: VecDeque<Output>,
 }
 
 impl Hub {
     /// Nobody is there yet.
     #[must_use]
-    pub fn new(id: i64, counters: Arc<Counters>) -> Self {
-        let news = (MAX_NEWS, Duration::ZERO);
-        Self { id, links: BTreeMap::new(), routes: BTreeMap::new(), kept: Kept::default(), next: 0, news, counters }
+    pub(super) fn new(id: i64, counters: Arc<Counters>) -> Self {
+        Self {
+            id,
+            links: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            stored: StoreAndForward::default(),
+            handshakes: BTreeSet::new(),
+            news: (MAX_NEWS, Timestamp::ZERO),
+            counters,
+            outputs: VecDeque::new(),
+        }
     }
 
-    /// A connection: made by us if `called`.
-    pub fn opened(&mut self, address: IpAddr, called: bool, now: Duration, out: &mut Vec<Action>) -> LinkId {
+    /// Takes what happened. What a peer says wrongly is no error: its link is closed, or it is counted.
+    ///
+    /// # Errors
+    /// There is no such link, or nobody to send to; nothing has changed.
+    pub(super) fn handle(&mut self, now: Timestamp, input: Input<'_>) -> Result<(), Reject> {
+        match input {
+            Input::Opened { link, address, called } => return self.opened(link, address, called, now),
+            Input::Frame { link, said } => return self.frame(link, said, now),
+            Input::Unreadable { link, why } => {
+                self.links.get(&link).ok_or(Reject::UnknownLink(link))?;
+                Counters::one(&self.counters.malformed);
+                self.close(link, Why::Unreadable(why));
+            }
+            Input::Written { link, bytes } => {
+                self.links.get_mut(&link).ok_or(Reject::UnknownLink(link))?.wrote(bytes);
+            }
+            Input::Closed { link } => {
+                self.links.get(&link).ok_or(Reject::UnknownLink(link))?;
+                self.depart(link);
+            }
+            Input::Send { to, text } => {
+                if to < 1 || to == self.id {
+                    return Err(Reject::Nowhere(to));
+                }
+                let sent = self.forward(None, Waiting { from: self.id, to, text, source: self.id, since: now });
+                self.outputs.push_back(Output::Sent(sent));
+            }
+            Input::Broadcast { text } => self.broadcast(text),
+            Input::Timeout => self.timeout(now),
+        }
+        Ok(())
+    }
+
+    /// What is to be done; to be drained until `None`.
+    pub(super) fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Input::Timeout`] is due.
+    #[must_use]
+    pub(super) fn next_timeout(&self) -> Option<Timestamp> {
+        let handshake = self.handshakes.first().map(|(at, _)| *at);
+        handshake.into_iter().chain(self.stored.next_timeout()).min()
+    }
+
+    fn opened(&mut self, link: LinkId, address: IpAddr, called: bool, now: Timestamp) -> Result<(), Reject> {
+        if self.links.contains_key(&link) {
+            return Err(Reject::KnownLink(link));
+        }
         let new = |link: &Link| link.stage == Stage::New;
         if !called && self.links.values().filter(|link| new(link)).count() >= MAX_NEW {
-            self.crowd_out(new, out);
+            self.crowd_out(new);
         }
-        let link = self.next;
-        self.next += 1;
         self.links.insert(link, Link::new(address, called, now));
+        self.handshakes.insert((now.after(HANDSHAKE), link));
         Counters::one(&self.counters.opened);
         self.count_open();
         if called {
-            self.send(link, Said::Start { id: self.id }, out);
+            self.send(link, Said::Start { id: self.id });
         }
-        link
+        Ok(())
     }
 
-    /// A frame came in by a link.
-    pub fn heard(&mut self, link: LinkId, said: Said, now: Duration, out: &mut Vec<Action>) {
-        let Some(stage) = self.links.get(&link).map(|link| link.stage) else { return };
+    fn frame(&mut self, link: LinkId, said: Said, now: Timestamp) -> Result<(), Reject> {
+        let stage = self.links.get(&link).ok_or(Reject::UnknownLink(link))?.stage;
         match (stage, said) {
-            (Stage::New, Said::Start { id }) => self.start(link, id, now, out),
-            (Stage::Calling, Said::Welcome { id }) => self.welcome(link, id, now, out),
-            (Stage::Calling, Said::Refused) => self.close(link, Why::Refused, out),
-            (Stage::Peer(_), Said::Text { from, to, text }) => self.text(link, (from, to, text), now, out),
-            (Stage::Peer(peer), Said::Join { id, .. }) => self.join(link, peer, id, out),
+            (Stage::New, Said::Start { id }) => self.start(link, id, now),
+            (Stage::Calling, Said::Welcome { id }) => self.welcome(link, id, now),
+            (Stage::Calling, Said::Refused) => self.close(link, Why::Refused),
+            (Stage::Peer(_), Said::Text { from, to, text }) => self.text(link, (from, to, text), now),
+            (Stage::Peer(peer), Said::Join { id, .. }) => self.join(link, peer, id),
             (Stage::Peer(_), Said::Leave { id }) => self.leave(link, id),
             _ => {
                 Counters::one(&self.counters.malformed);
-                self.close(link, Why::OutOfTurn, out);
+                self.close(link, Why::OutOfTurn);
             }
         }
+        Ok(())
     }
 
-    /// What came in by a link is no frame of this protocol.
-    pub fn unreadable(&mut self, link: LinkId, why: String, out: &mut Vec<Action>) {
-        if self.links.contains_key(&link) {
-            Counters::one(&self.counters.malformed);
-            self.close(link, Why::Unreadable(why), out);
-        }
-    }
-
-    /// A connection has ended.
-    pub fn closed(&mut self, link: LinkId, out: &mut Vec<Action>) {
-        self.depart(link, out);
-    }
-
-    /// A frame of so many bytes was written.
-    pub fn wrote(&mut self, link: LinkId, bytes: usize) {
-        if let Some(link) = self.links.get_mut(&link) {
-            link.wrote(bytes);
-        }
-    }
-
-    /// Time goes by; to be called every second or so.
-    pub fn tick(&mut self, now: Duration, out: &mut Vec<Action>) {
-        let expired = self.kept.expire(now);
-        Counters::add(&self.counters.dropped_out, expired);
-        let late = |link: &Link| !matches!(link.stage, Stage::Peer(_)) && now.saturating_sub(link.heard) >= HANDSHAKE;
-        let silent: Vec<_> = self.links.iter().filter(|(_, link)| late(link)).map(|(id, _)| *id).collect();
-        for link in silent {
-            self.close(link, Why::Silent, out);
-        }
-    }
-
-    /// A text of ours to one id.
-    pub fn say(&mut self, to: i64, text: String, now: Duration, out: &mut Vec<Action>) -> Sent {
-        if to < 1 || to == self.id {
-            return Sent::Nowhere;
-        }
-        let message = Waiting { from: self.id, to, text, source: self.id, since: now };
-        self.forward(None, message, out)
-    }
-
-    /// A text of ours to every id that is known; how many those are.
-    pub fn say_all(&mut self, text: &str, out: &mut Vec<Action>) -> usize {
+    fn broadcast(&mut self, text: &str) {
         let routes: Vec<_> = self.routes.iter().map(|(id, route)| (*id, route.link)).collect();
-        let send = |(to, link)| self.send(link, Said::Text { from: self.id, to, text: text.to_owned() }, out);
-        routes.into_iter().map(send).filter(|sent| *sent).count()
+        let send = |(to, link)| self.send(link, Said::Text { from: self.id, to, text: text.to_owned() });
+        let receivers = routes.into_iter().map(send).filter(|sent| *sent).count();
+        self.outputs.push_back(Output::Receivers(receivers));
     }
 
-    /// Our id.
-    #[must_use]
-    pub fn id(&self) -> i64 {
-        self.id
+    fn timeout(&mut self, now: Timestamp) {
+        let expired = self.stored.expire(now);
+        Counters::add(&self.counters.dropped_out, expired);
+        while let Some((_, link)) = self.handshakes.first().copied().filter(|(at, _)| *at <= now) {
+            self.close(link, Why::Silent);
+        }
     }
 
     /// Each known id with the peer that leads to it, which may be itself.
     #[must_use]
-    pub fn table(&self) -> Vec<(i64, i64)> {
+    pub(super) fn table(&self) -> Vec<(i64, i64)> {
         let via = |route: &Route| self.links.get(&route.link).and_then(Link::peer);
         self.routes.iter().filter_map(|(id, route)| Some((*id, via(route)?))).collect()
     }
 
-    /// What is kept.
-    pub fn buffer(&self) -> impl Iterator<Item = &Waiting> {
-        self.kept.iter()
+    /// What is stored until its receiver is there.
+    pub(super) fn buffer(&self) -> impl Iterator<Item = &Waiting> {
+        self.stored.iter()
     }
 
     /// Connections.
-    #[must_use]
-    pub fn links(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn links(&self) -> usize {
         self.links.len()
     }
 
     /// Whether a link is still ours.
     #[must_use]
-    pub fn is_open(&self, link: LinkId) -> bool {
+    pub(super) fn is_open(&self, link: LinkId) -> bool {
         self.links.contains_key(&link)
     }
 
     /// Whether the others may be told of one more newcomer.
-    fn has_news(&mut self, now: Duration) -> bool {
+    fn has_news(&mut self, now: Timestamp) -> bool {
         let (left, since) = self.news;
-        let more = now.saturating_sub(since).as_millis() / NEWS_EVERY.as_millis();
+        let more = now.since(since).checked_div(NEWS_EVERY_US).unwrap_or(0);
         let more = u32::try_from(more).unwrap_or(MAX_NEWS).min(MAX_NEWS);
         let left = left.saturating_add(more).min(MAX_NEWS);
         let since = if more > 0 { now } else { since };
@@ -224,7 +207,7 @@ impl Hub {
     }
 
     /// Sends, unless too much waits there or it is too long.
-    fn send(&mut self, link: LinkId, said: Said, out: &mut Vec<Action>) -> bool {
+    fn send(&mut self, link: LinkId, said: Said) -> bool {
         let ours = matches!(said, Said::Text { from, .. } if from == self.id);
         let is_text = matches!(said, Said::Text { .. });
         let frame = said.frame().ok();
@@ -237,33 +220,34 @@ impl Hub {
             return false;
         };
         state.waits(frame.len());
-        out.push(Action::Send { link, frame, ours });
+        self.outputs.push_back(Output::Send { link, frame, ours });
         true
     }
 
-    fn close(&mut self, link: LinkId, why: Why, out: &mut Vec<Action>) {
-        self.depart(link, out);
-        out.push(Action::Close { link, flush: false, why });
+    fn close(&mut self, link: LinkId, why: Why) {
+        self.depart(link);
+        self.outputs.push_back(Output::Close { link, flush: false, why });
     }
 
     /// Closes the link among these that is the least loss.
-    fn crowd_out(&mut self, among: impl Fn(&Link) -> bool, out: &mut Vec<Action>) {
+    fn crowd_out(&mut self, among: impl Fn(&Link) -> bool) {
         if let Some(link) = victim(self.links.iter().filter(|(_, link)| among(link))) {
             Counters::one(&self.counters.refused_full);
-            self.close(link, Why::Crowded, out);
+            self.close(link, Why::Crowded);
         }
     }
 
     /// Forgets a link and what lay behind it. Those who were told that its peer is there are told that it is not. Of a host
     /// that we had dialled nobody was told.
-    fn depart(&mut self, link: LinkId, out: &mut Vec<Action>) {
+    fn depart(&mut self, link: LinkId) {
         let Some(gone) = self.links.remove(&link) else { return };
+        self.handshakes.remove(&(gone.heard.after(HANDSHAKE), link));
         self.routes.retain(|_, route| route.link != link);
         self.count_open();
         let Some(id) = gone.peer().filter(|_| !gone.called) else { return };
         let told = self.links.iter_mut().filter_map(|(other, state)| state.announced.remove(&id).then_some(*other));
         for other in told.collect::<Vec<_>>() {
-            self.send(other, Said::Leave { id }, out);
+            self.send(other, Said::Leave { id });
         }
     }
 
@@ -271,8 +255,6 @@ impl Hub {
         Counters::set(&self.counters.open, self.links.len());
     }
 }
-
-mod turns;
 
 #[cfg(test)]
 mod tests;

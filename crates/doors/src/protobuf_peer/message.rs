@@ -1,7 +1,7 @@
 //! What a frame says: from the types made from `proto/cs2.proto` to one value that cannot contradict itself, and back.
 
 use prost::Message as _;
-use rumormill_wire::protobuf_peer::{MAX_SENT_LEN, PeerEncodeError, PeerError, check_body, put_frame};
+use rumormill_wire::protobuf_peer::{LENGTH_LEN, MAX_SENT_LEN, PeerEncodeError, PeerError, check_body, put_frame};
 
 use super::generated::peer_message::Content;
 use super::generated::propagation_message::Content as News;
@@ -9,7 +9,7 @@ use super::generated::{self as cs2, AnnouncementType, PeerMessageType};
 
 /// What stands in a message beside its text, at most.
 const AROUND_TEXT: usize = 2 + (1 + 3) + 2 * (1 + 10) + (1 + 3);
-/// A text, in bytes, that fits into a message to the older program whatever the ids are.
+/// A text, in bytes, that fits into a message to the legacy program whatever the ids are.
 pub const MAX_TEXT_LEN: usize = MAX_SENT_LEN - AROUND_TEXT;
 
 /// What one peer says to another.
@@ -29,23 +29,23 @@ pub enum Said {
     Refused,
     /// Somebody can be reached.
     Join {
-        /// Who.
+        /// The id that can be reached.
         id: i64,
-        /// By way of whom.
+        /// The id of whoever says so.
         via: i64,
     },
     /// Somebody has gone.
     Leave {
-        /// Who.
+        /// The id that has gone.
         id: i64,
     },
     /// A text.
     Text {
-        /// From whom.
+        /// The id of its author, as claimed.
         from: i64,
-        /// To whom.
+        /// The id that it is for.
         to: i64,
-        /// What.
+        /// What it says.
         text: String,
     },
 }
@@ -101,7 +101,7 @@ impl Said {
     /// A text longer than [`MAX_TEXT_LEN`] may not fit.
     pub fn frame(self) -> Result<Vec<u8>, PeerEncodeError> {
         let body = self.message().encode_to_vec();
-        let mut frame = Vec::with_capacity(body.len() + 4);
+        let mut frame = Vec::with_capacity(body.len().saturating_add(LENGTH_LEN));
         put_frame(&body, &mut frame)?;
         Ok(frame)
     }

@@ -1,36 +1,37 @@
 //! Sockets around the [`Hub`]: a task for each connection, which reads frames in whatever pieces they come and writes each
-//! in one go, as the older program reads one with one `recv`.
+//! in one go, as the legacy program reads one with one `recv`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use rumormill_limits::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info};
 
-use super::hub::{Action, Hub, Sent};
-use super::kept::Waiting;
-use super::link::LinkId;
-use super::link::Why;
+use super::hub::{Hub, Input, Output, Reject, Sent};
+use super::link::{LinkId, Why};
 use super::message::MAX_TEXT_LEN;
-use crate::porch::{Incoming, IntoRoom, Outgoing};
-use crate::{Counters, cut};
+use super::store_and_forward::Waiting;
+use crate::counters::Counters;
+use crate::cut;
+use crate::port::{Incoming, IntoRoom, Outgoing};
 
 mod task;
 
 /// What was refused reads its answer within this time; so does everybody when we stop.
-pub const FLUSH: Duration = Duration::from_millis(500);
+pub(super) const FLUSH: Duration = Duration::from_millis(500);
 /// Closed links that the log tells of; the others only at the level of debugging.
 const LOGGED_PER_S: NonZeroU32 = NonZeroU32::new(10).unwrap();
 const LOGGED_AT_ONCE: NonZeroU32 = NonZeroU32::new(100).unwrap();
 
 /// Where our own dialling stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Calling {
+pub(super) enum Calling {
     /// Nobody is dialled.
     No,
     /// No answer yet.
@@ -77,10 +78,19 @@ struct Outlet {
 struct State {
     hub: Hub,
     outlets: BTreeMap<LinkId, Outlet>,
+    next: LinkId,
+}
+
+/// What an input led to.
+#[derive(Default)]
+struct Led {
+    for_us: Option<Incoming>,
+    sent: Option<Sent>,
+    receivers: usize,
 }
 
 /// What all connections share.
-pub struct Net {
+pub(super) struct Net {
     state: Mutex<State>,
     counters: Arc<Counters>,
     into_room: IntoRoom,
@@ -90,12 +100,14 @@ pub struct Net {
     words: DefaultDirectRateLimiter,
     /// Where our own dialling stands.
     pub calling: watch::Sender<Calling>,
+    /// When [`Net::timeout`] is due.
+    pub due: watch::Sender<Option<Instant>>,
 }
 
 impl Net {
     /// Nobody is there yet.
-    pub fn new(id: i64, counters: Arc<Counters>, into_room: IntoRoom) -> Self {
-        let state = State { hub: Hub::new(id, Arc::clone(&counters)), outlets: BTreeMap::new() };
+    pub(super) fn new(id: i64, counters: Arc<Counters>, into_room: IntoRoom) -> Self {
+        let state = State { hub: Hub::new(id, Arc::clone(&counters)), outlets: BTreeMap::new(), next: 0 };
         Self {
             state: Mutex::new(state),
             counters,
@@ -104,38 +116,45 @@ impl Net {
             lingering: AtomicUsize::new(0),
             words: RateLimiter::direct(Quota::per_second(LOGGED_PER_S).allow_burst(LOGGED_AT_ONCE)),
             calling: watch::Sender::new(Calling::No),
+            due: watch::Sender::new(None),
         }
     }
 
-    /// Lets the hub do something and does what it says. What is for us comes back.
-    fn act<R>(
-        &self,
-        receipt: Option<&Arc<Receipt>>,
-        event: impl FnOnce(&mut Hub, Duration, &mut Vec<Action>) -> R,
-    ) -> (R, Option<Incoming>) {
-        let mut actions = Vec::new();
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = event(&mut state.hub, self.began.elapsed(), &mut actions);
-        (result, self.apply(&mut state, actions, receipt))
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn apply(&self, state: &mut State, actions: Vec<Action>, receipt: Option<&Arc<Receipt>>) -> Option<Incoming> {
-        let mut for_us = None;
-        for action in actions {
-            match action {
-                Action::Send { link, frame, ours } => {
-                    let outlet = state.outlets.get(&link).and_then(|outlet| outlet.frames.as_ref());
-                    // The hub bounds what waits here. Where nobody takes it the connection has ended.
-                    let _ = outlet.map(|frames| frames.send(Outbound { frame, ours, receipt: receipt.cloned() }));
-                }
-                Action::Close { link, flush, why } => self.close(state, link, flush, &why),
-                Action::Joined(host) => drop(self.calling.send_replace(Calling::Joined(host))),
-                Action::Deliver { from, text } => {
-                    for_us = Some(Incoming { claimed: from.to_string(), text, from: None });
-                }
+    /// Feeds the hub and does what it says.
+    fn feed(&self, input: Input<'_>, receipt: Option<&Arc<Receipt>>) -> Result<Led, Reject> {
+        self.feed_in(&mut self.state(), input, receipt)
+    }
+
+    fn feed_in(&self, state: &mut State, input: Input<'_>, receipt: Option<&Arc<Receipt>>) -> Result<Led, Reject> {
+        state.hub.handle(Timestamp::at(self.began.elapsed()), input)?;
+        let mut led = Led::default();
+        while let Some(output) = state.hub.poll_output() {
+            self.act(state, output, receipt, &mut led);
+        }
+        let due = state.hub.next_timeout().and_then(|at| self.began.checked_add(at.since_zero()));
+        self.due.send_if_modified(|before| std::mem::replace(before, due) != due);
+        Ok(led)
+    }
+
+    fn act(&self, state: &mut State, output: Output, receipt: Option<&Arc<Receipt>>, led: &mut Led) {
+        match output {
+            Output::Send { link, frame, ours } => {
+                let outlet = state.outlets.get(&link).and_then(|outlet| outlet.frames.as_ref());
+                // The hub bounds what waits here. Where nobody takes it the connection has ended.
+                let _ = outlet.map(|frames| frames.send(Outbound { frame, ours, receipt: receipt.cloned() }));
             }
+            Output::Close { link, flush, why } => self.close(state, link, flush, &why),
+            Output::Joined(host) => drop(self.calling.send_replace(Calling::Joined(host))),
+            Output::Deliver { from, text } => {
+                led.for_us = Some(Incoming { claimed: from.to_string(), text, from: None });
+            }
+            Output::Sent(sent) => led.sent = Some(sent),
+            Output::Receivers(count) => led.receivers = count,
         }
-        for_us
     }
 
     fn close(&self, state: &mut State, link: LinkId, flush: bool, why: &Why) {
@@ -156,7 +175,7 @@ impl Net {
     }
 
     /// A message of the room, to everybody.
-    pub fn give(&self, outgoing: Outgoing) {
+    pub(super) fn give(&self, outgoing: Outgoing) {
         let receipt = Arc::new(Receipt { done: Mutex::new(outgoing.done), written: AtomicBool::new(false) });
         if outgoing.to.is_some() {
             // Peers have ids here, and no addresses.
@@ -167,35 +186,34 @@ impl Net {
             Counters::one(&self.counters.cut);
             info!("protobuf-peer: a message of {} bytes was cut to {}", outgoing.line.len(), text.len());
         }
-        let (receivers, _) = self.act(Some(&receipt), |hub, _, out| hub.say_all(&text, out));
-        if receivers == 0 {
+        let led = self.feed(Input::Broadcast { text: &text }, Some(&receipt));
+        if led.map_or(0, |led| led.receivers) == 0 {
             Counters::one(&self.counters.dropped_out);
         }
     }
 
     /// A message to one id, from the console.
-    pub fn say(&self, to: i64, text: String) -> Sent {
-        self.act(None, |hub, now, out| hub.say(to, text, now, out)).0
+    pub(super) fn send(&self, to: i64, text: String) -> Result<Sent, Reject> {
+        Ok(self.feed(Input::Send { to, text }, None)?.sent.unwrap_or(Sent::Dropped))
     }
 
     /// Each known id with the peer that leads to it.
-    pub fn table(&self) -> Vec<(i64, i64)> {
-        self.act(None, |hub, _, _| hub.table()).0
+    pub(super) fn table(&self) -> Vec<(i64, i64)> {
+        self.state().hub.table()
     }
 
-    /// What is kept.
-    pub fn buffer(&self) -> Vec<Waiting> {
-        self.act(None, |hub, _, _| hub.buffer().cloned().collect()).0
+    /// What waits for its receiver.
+    pub(super) fn buffer(&self) -> Vec<Waiting> {
+        self.state().hub.buffer().cloned().collect()
     }
 
-    /// Time goes by.
-    pub fn tick(&self) {
-        self.act(None, |hub, now, out| hub.tick(now, out));
+    /// The time of [`Net::due`] has come.
+    pub(super) fn timeout(&self) {
+        let _ = self.feed(Input::Timeout, None);
     }
 
     /// Every connection ends once what waits there is written.
-    pub fn finish(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.outlets.values_mut().for_each(|outlet| outlet.frames = None);
+    pub(super) fn finish(&self) {
+        self.state().outlets.values_mut().for_each(|outlet| outlet.frames = None);
     }
 }

@@ -4,11 +4,14 @@ use std::borrow::Cow;
 
 use rumormill_wire::push_pull::{ITEM, Item, MAX_ADDRESS_LEN, MAX_ITEM_LEN, MESSAGE};
 
-use super::Letter;
 use crate::cut::{cut, one_line, pieces};
+use crate::services::Letter;
 
 /// Items of one PULL; what is over waits for the next.
 pub const MAX_ITEMS: usize = 1_024;
+
+/// Bytes of an item for its source and its contents.
+const ROOM: usize = MAX_ITEM_LEN - ITEM.len() - MESSAGE.len();
 
 /// The items, ready to be written, and the letters that they are.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,7 +26,7 @@ impl Items {
         let mut items = Self::default();
         for letter in letters {
             let writes = writes(&letter);
-            if items.writes.len() + writes.len() > MAX_ITEMS {
+            if items.writes.len().saturating_add(writes.len()) > MAX_ITEMS {
                 break;
             }
             items.writes.extend(writes);
@@ -39,7 +42,7 @@ impl Items {
 
 fn writes(letter: &Letter) -> Vec<Vec<u8>> {
     let source = source(&letter.source);
-    let room = MAX_ITEM_LEN - ITEM.len() - source.len() - MESSAGE.len();
+    let room = ROOM.saturating_sub(source.len());
     let item = |contents| {
         let mut item = Vec::with_capacity(MAX_ITEM_LEN);
         if let Err(why) = (Item { source: &source, contents }).encode(&mut item) {

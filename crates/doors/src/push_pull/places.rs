@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use crate::Counters;
+use crate::counters::Counters;
 
 /// Connections at once.
 pub const MAX_CLIENTS: usize = 128;
@@ -91,7 +91,7 @@ impl Places {
             gone.and_then(|seat| seat.task).inspect(AbortHandle::abort);
         }
         let (number, served) = (self.next, Arc::new(AtomicBool::new(false)));
-        self.next += 1;
+        self.next = self.next.saturating_add(1);
         self.seats.insert(number, Seat { addr, served: Arc::clone(&served), task: None });
         Counters::one(&self.counters.opened);
         Counters::set(&self.counters.open, self.seats.len());

@@ -9,16 +9,16 @@ use tracing::{debug, warn};
 
 use super::items::{Items, MAX_ITEMS};
 use super::places::Place;
-use super::session::{Desk, end};
-use super::{Letters, within};
-use crate::Counters;
+use super::session::{Server, end, within};
+use crate::counters::Counters;
+use crate::services::Letters;
 
 /// A PULL waits so long for the one before it.
 const TURN_DEADLINE: Duration = Duration::from_secs(60);
 /// The node finds or strikes off letters within this.
 const ASK_DEADLINE: Duration = Duration::from_secs(10);
 
-impl<L: Letters> Desk<L> {
+impl<L: Letters> Server<L> {
     pub(super) async fn pull(&self, mut stream: TcpStream, place: &Place) -> std::io::Result<()> {
         let Ok(_in_line) = self.pulls.try_acquire() else {
             Counters::one(&self.counters.refused_rate);
@@ -73,7 +73,7 @@ impl<L: Letters> Desk<L> {
             end(stream).await
         };
         // One that takes each item at the last moment does not keep the others waiting for ever.
-        let most = self.config.gap * items.count() + ASK_DEADLINE;
+        let most = self.config.gap.saturating_mul(items.count()).saturating_add(ASK_DEADLINE);
         timeout(most, work).await.map_err(|_| std::io::ErrorKind::TimedOut)?
     }
 }

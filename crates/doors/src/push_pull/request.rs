@@ -7,7 +7,8 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::Counters;
+use crate::counters::Counters;
+use crate::http;
 
 /// A whole request takes no longer.
 pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
@@ -25,7 +26,8 @@ pub(super) enum Read {
 }
 
 pub(super) async fn read(stream: &mut TcpStream, idle: Duration, counters: &Counters) -> std::io::Result<Read> {
-    let end = Instant::now() + REQUEST_DEADLINE;
+    let now = Instant::now();
+    let end = now.checked_add(REQUEST_DEADLINE).unwrap_or(now);
     let mut bytes = Vec::with_capacity(256);
     loop {
         let pause = if bytes.is_empty() { REQUEST_DEADLINE } else { pause(&bytes, idle) };
@@ -54,15 +56,16 @@ fn pause(bytes: &[u8], idle: Duration) -> Duration {
     match Request::parse(bytes) {
         Ok(Request::Pull) => idle.min(PULL_PAUSE),
         Ok(Request::Push { .. }) => idle,
-        Err(_) if PULL.as_bytes().starts_with(bytes) || bytes.starts_with(b"PUSH") => idle * MORE_PATIENCE,
+        Err(_) if PULL.as_bytes().starts_with(bytes) || bytes.starts_with(b"PUSH") => {
+            idle.saturating_mul(MORE_PATIENCE)
+        }
         Err(_) => idle,
     }
 }
 
-/// Whether it comes from a web page: a browser lets one reach any port of this machine.
+/// Whether it is no request but one of a browser.
 pub(super) fn is_http(bytes: &[u8]) -> bool {
-    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
-    !line.starts_with(b"PUSH IP:") && line.windows(5).any(|part| part == b"HTTP/")
+    !bytes.starts_with(b"PUSH IP:") && http::is_http(http::first_line(bytes))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! One connection: a request, its reply, and a close that the client sees as an end and not as an error.
 
+use std::future::Future;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +13,11 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
+use super::config::Config;
 use super::places::Place;
 use super::request::{Read, is_http, read};
-use super::{Config, Letters, count_bytes_out, within};
-use crate::Counters;
+use crate::counters::Counters;
+use crate::services::Letters;
 
 /// A client that takes no byte for so long is dropped.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
@@ -31,7 +33,7 @@ const PUSH_BURST: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
 pub(super) const MAX_PULLS: usize = 16;
 
 /// What all connections share.
-pub(super) struct Desk<L> {
+pub(super) struct Server<L> {
     pub(super) config: Config,
     pub(super) letters: L,
     pub(super) counters: Arc<Counters>,
@@ -60,7 +62,7 @@ impl Said {
     }
 }
 
-impl<L: Letters> Desk<L> {
+impl<L: Letters> Server<L> {
     pub(super) fn new(config: Config, letters: L, counters: Arc<Counters>) -> Self {
         Self {
             config,
@@ -126,7 +128,7 @@ impl<L: Letters> Desk<L> {
     /// One write, which the client takes with one read.
     pub(super) async fn write(&self, stream: &mut TcpStream, bytes: &[u8]) -> std::io::Result<()> {
         timeout(WRITE_DEADLINE, stream.write_all(bytes)).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
-        count_bytes_out(&self.counters, bytes.len());
+        Counters::add(&self.counters.bytes_out, bytes.len());
         Ok(())
     }
 }
@@ -143,4 +145,13 @@ pub(super) async fn end(stream: &mut TcpStream) -> std::io::Result<()> {
     timeout(LINGER, until_end).await.unwrap_or(Ok(()))?;
     // A client that had closed its sending half before it died shows its end first and the reset behind it.
     stream.take_error()?.map_or(Ok(()), Err)
+}
+
+/// Waits no longer than `deadline`; then `late` is the error.
+pub(super) async fn within<T>(
+    deadline: Duration,
+    late: &str,
+    work: impl Future<Output = Result<T, String>> + Send,
+) -> Result<T, String> {
+    timeout(deadline, work).await.unwrap_or_else(|_| Err(late.to_owned()))
 }

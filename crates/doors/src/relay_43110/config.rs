@@ -3,13 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::{Spec, SpecError};
+use crate::spec::{Spec, SpecError};
 
-/// Where all of them listen.
+/// Where all of them listen: it stands in their source.
 pub const DEFAULT_PORT: u16 = 43_110;
-/// In the rhythm of which the older program moves its queues.
+/// In the rhythm of which the legacy program moves its queues, as its source has it.
 const DEFAULT_PERIOD: Duration = Duration::from_secs(5);
-/// Between frames. Its reader garbles all of them without any.
+/// Between frames. Its reader takes one read for one frame: without a pause it garbles all of them.
 const DEFAULT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Whom to dial.
@@ -22,9 +22,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Who is dialled at the start.
     pub dial: Vec<Peer>,
-    /// The older program's rhythm: a greeting may be so late, and a dial that failed is tried again after it.
+    /// The legacy program's rhythm, 100 ms to 60 s: a greeting may be so late, and a dial that failed is tried again after it.
     pub period: Duration,
-    /// Between two frames to one peer.
+    /// Between two frames to one peer, 1 ms to 60 s.
     pub pause: Duration,
 }
 

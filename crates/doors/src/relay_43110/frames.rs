@@ -1,4 +1,4 @@
-//! Texts as frames that the older program can take.
+//! Texts as frames that the legacy program can take.
 
 use std::net::IpAddr;
 
@@ -29,8 +29,8 @@ pub(super) fn line(text: &str) -> (Vec<u8>, bool) {
     (frame(RelayFrame::Message(&text)), was_cut)
 }
 
-/// A letter in as many frames as it takes.
-pub(super) fn letter(text: &str) -> Vec<Vec<u8>> {
+/// A message to one in as many frames as it takes.
+pub(super) fn message(text: &str) -> Vec<Vec<u8>> {
     pieces(text, MAX_TEXT_LEN).into_iter().map(|text| frame(RelayFrame::Message(text))).collect()
 }
 
@@ -52,9 +52,9 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_loses_nothing() {
+    fn a_message_to_one_loses_nothing() {
         let text = "grüße ".repeat(2_000);
-        let whole: String = letter(&text)
+        let whole: String = message(&text)
             .iter()
             .map(|bytes| match RelayFrame::decode(bytes).unwrap() {
                 RelayFrame::Message(text) => text.to_owned(),
@@ -62,6 +62,6 @@ mod tests {
             })
             .collect();
         assert_eq!(whole, text);
-        assert_eq!(letter("").len(), 1);
+        assert_eq!(message("").len(), 1);
     }
 }

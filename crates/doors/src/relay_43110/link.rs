@@ -15,8 +15,9 @@ use tracing::{debug, warn};
 
 use super::links::LinkId;
 use super::reader::{Heard, Reader};
-use crate::porch::IntoRoom;
-use crate::{Counters, Incoming};
+use crate::counters::Counters;
+use crate::port::Incoming;
+use crate::port::IntoRoom;
 
 /// A peer that takes no byte for so long has gone.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
@@ -28,7 +29,7 @@ const MESSAGES_PER_S: NonZeroU32 = NonZeroU32::new(100).unwrap();
 const BURST: NonZeroU32 = NonZeroU32::new(500).unwrap();
 /// Bytes read at once.
 const READ_LEN: usize = 4_096;
-/// That a link is useful is told no more often.
+/// That a link is useful is said no more often.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// What a link tells.
@@ -64,7 +65,7 @@ impl Link {
     /// Until they close, or speak something else.
     async fn read(&self, mut stream: OwnedReadHalf) -> bool {
         let share = RateLimiter::direct(Quota::per_second(MESSAGES_PER_S).allow_burst(BURST));
-        let (mut reader, mut told, mut faults) = (Reader::default(), None, 0);
+        let (mut reader, mut useful_at, mut faults) = (Reader::default(), None, 0);
         let mut paused = false;
         loop {
             while let Some(heard) = match reader.next(paused) {
@@ -75,11 +76,14 @@ impl Link {
                     return false;
                 }
             } {
-                if !self.take(heard, &mut told, &share).await {
+                if !self.take(heard, &mut useful_at, &share).await {
                     return false;
                 }
             }
-            Counters::add(&self.counters.malformed, usize::try_from(reader.faults - faults).unwrap_or(usize::MAX));
+            Counters::add(
+                &self.counters.malformed,
+                usize::try_from(reader.faults.saturating_sub(faults)).unwrap_or(usize::MAX),
+            );
             faults = reader.faults;
             // Once paused, always paused, until there is more.
             let pause = if reader.is_within() && !paused { BARE_PAUSE } else { Duration::MAX };
@@ -97,9 +101,9 @@ impl Link {
     }
 
     /// False if the node stops.
-    async fn take(&self, heard: Heard, told: &mut Option<Instant>, share: &DefaultDirectRateLimiter) -> bool {
-        if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
-            *told = Some(Instant::now());
+    async fn take(&self, heard: Heard, useful_at: &mut Option<Instant>, share: &DefaultDirectRateLimiter) -> bool {
+        if useful_at.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+            *useful_at = Some(Instant::now());
             if self.events.send(Event::Heard(self.id)).await.is_err() {
                 return false;
             }

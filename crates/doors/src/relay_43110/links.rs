@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::Duration;
+
+use rumormill_limits::Timestamp;
 
 /// Links from others at once.
 pub const MAX_ACCEPTED: usize = 512;
@@ -25,22 +26,22 @@ pub(super) struct Frame<T> {
 pub(super) struct Link<T> {
     pub(super) ip: IpAddr,
     pub(super) dialled: bool,
-    pub(super) opened: Duration,
+    pub(super) opened: Timestamp,
     /// When the other side last said something that is of this protocol.
-    pub(super) useful: Option<Duration>,
+    pub(super) useful: Option<Timestamp>,
     /// A write that is not done.
     pub(super) busy: bool,
     /// What is written; a greeting is not kept.
     pub(super) writing: Option<Frame<T>>,
     /// No write before.
-    pub(super) free_at: Duration,
+    pub(super) free_at: Timestamp,
 }
 
 #[derive(Debug)]
 pub(super) struct Links<T>(pub(super) BTreeMap<LinkId, Link<T>>);
 
 impl<T> Links<T> {
-    pub(super) fn add(&mut self, id: LinkId, ip: IpAddr, dialled: bool, now: Duration) {
+    pub(super) fn add(&mut self, id: LinkId, ip: IpAddr, dialled: bool, now: Timestamp) {
         let link = Link { ip, dialled, opened: now, useful: None, busy: false, writing: None, free_at: now };
         self.0.insert(id, link);
     }
@@ -57,7 +58,7 @@ impl<T> Links<T> {
     }
 
     /// When the latest of those that have dialled us and not yet said a word did so.
-    pub(super) fn silent_since(&self, ip: IpAddr) -> Option<Duration> {
+    pub(super) fn silent_since(&self, ip: IpAddr) -> Option<Timestamp> {
         let silent = self.of(ip).filter(|(_, link)| !link.dialled && link.useful.is_none());
         silent.map(|(_, link)| link.opened).max()
     }
@@ -84,7 +85,9 @@ impl<T> Links<T> {
 mod tests {
     use super::*;
 
-    const S: Duration = Duration::from_secs(1);
+    fn s(n: u64) -> Timestamp {
+        Timestamp::ZERO.plus(n * 1_000_000)
+    }
 
     fn ip(last: u8) -> IpAddr {
         [127, 0, 0, last].into()
@@ -93,13 +96,13 @@ mod tests {
     #[test]
     fn the_link_that_we_dialled_or_the_latest_that_spoke() {
         let mut links = Links::<()>(BTreeMap::new());
-        (0..3).for_each(|id| links.add(id, ip(2), false, S * u32::try_from(id).unwrap()));
+        (0..3).for_each(|id| links.add(id, ip(2), false, s(id)));
         assert_eq!(links.best(ip(2)), None);
-        links.0.get_mut(&1).unwrap().useful = Some(S);
+        links.0.get_mut(&1).unwrap().useful = Some(s(1));
         assert_eq!(links.best(ip(2)), Some(1));
-        links.0.get_mut(&2).unwrap().useful = Some(S);
+        links.0.get_mut(&2).unwrap().useful = Some(s(1));
         assert_eq!(links.best(ip(2)), Some(2));
-        links.add(3, ip(2), true, Duration::ZERO);
+        links.add(3, ip(2), true, Timestamp::ZERO);
         assert_eq!((links.best(ip(2)), links.best(ip(3))), (Some(3), None));
     }
 
@@ -108,13 +111,13 @@ mod tests {
         let mut links = Links::<()>(BTreeMap::new());
         for id in 0..u64::try_from(MAX_BY_ADDRESS).unwrap() {
             assert_eq!(links.in_the_way(ip(2)), None);
-            links.add(id, ip(2), false, S * u32::try_from(id).unwrap());
+            links.add(id, ip(2), false, s(id));
         }
-        links.0.get_mut(&0).unwrap().useful = Some(S);
+        links.0.get_mut(&0).unwrap().useful = Some(s(1));
         assert_eq!(links.in_the_way(ip(2)), Some(1));
         assert_eq!(links.in_the_way(ip(3)), None);
-        links.0.values_mut().for_each(|link| link.useful = Some(link.opened + S));
-        links.0.get_mut(&0).unwrap().useful = Some(S * 900);
+        links.0.values_mut().for_each(|link| link.useful = Some(link.opened.plus(1_000_000)));
+        links.0.get_mut(&0).unwrap().useful = Some(s(900));
         assert_eq!(links.in_the_way(ip(2)), Some(1));
     }
 
@@ -122,7 +125,7 @@ mod tests {
     fn a_full_house_makes_room_for_a_new_address() {
         let mut links = Links::<()>(BTreeMap::new());
         for id in 0..u64::try_from(MAX_ACCEPTED).unwrap() {
-            links.add(id, IpAddr::from(u32::try_from(id).unwrap().to_be_bytes()), false, S);
+            links.add(id, IpAddr::from(u32::try_from(id).unwrap().to_be_bytes()), false, s(1));
         }
         assert_eq!(links.in_the_way(ip(9)), Some(0));
     }

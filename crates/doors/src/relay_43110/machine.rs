@@ -1,20 +1,29 @@
-//! Who is dialled when, and what is written by which link: events and the time go in, actions come out. `now` never goes
-//! back. After any call, drain [`Machine::action`]; then call [`Machine::tick`] at [`Machine::next_tick`].
+//! Who is dialled when, and what is written by which link.
+//!
+//! A machine without IO or clock: [`Machine::handle`] takes what happened and the time, which never goes back; after each call
+//! [`Machine::poll_output`] is drained; [`Input::Timeout`] is due at [`Machine::next_timeout`].
+
+mod deliver;
+mod input;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::config;
+use rumormill_limits::Timestamp;
+
+use super::config::{Config, DEFAULT_PORT};
 use super::frames::greeting;
-use super::links::{Frame, LinkId, Links, MAX_DIALLED};
+use super::links::{LinkId, Links, MAX_DIALLED};
 use super::peer::{MAX_TRIES, Peer};
 
-/// Frames that wait for one address.
+pub(super) use input::{Input, Output, Reject};
+
+/// Frames that wait for one address: what a person writes in an hour, in 2 MB at most.
 pub(super) const MAX_QUEUE: usize = 1_024;
-/// Frames that wait in all.
+/// Frames that wait in all: 16 MB of the longest.
 pub(super) const MAX_WAITING: usize = 8_192;
-/// Addresses of which something is known.
+/// Addresses of which something is known: more than a class has machines.
 pub(super) const MAX_PEERS: usize = 1_024;
 /// We never dial ourselves. A program here may still dial us from our own address, and is written to by its link.
 const OURSELVES: &str = "that is this node itself";
@@ -22,23 +31,8 @@ const OURSELVES: &str = "that is this node itself";
 const NO_PLACES: &str = "it takes no more connections until it is started again";
 /// Not dialled while we have so many.
 const TOO_MANY_LINKS: &str = "too many links";
-/// A peer that has dialled us greets within so many periods; before that it is not dialled.
-const GREETING_PERIODS: u32 = 2;
-
-/// What is to be done.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Action<T> {
-    /// Connect; then [`Machine::dialled`] or [`Machine::dial_failed`].
-    Dial(IpAddr, u16),
-    /// Write all of it at once; then [`Machine::written`] or [`Machine::ended`].
-    Write(LinkId, Vec<u8>),
-    /// Close it. Nothing more is told of it.
-    Close(LinkId),
-    /// Tell what became of a message.
-    Done(T, Result<(), String>),
-    /// So many frames will not be sent.
-    Dropped(usize),
-}
+const TOO_MANY_ADDRESSES: &str = "too many addresses";
+const CLOSES: &str = "the door closes";
 
 /// See the module.
 #[derive(Debug)]
@@ -46,16 +40,18 @@ pub(super) struct Machine<T> {
     own: IpAddr,
     period: Duration,
     pause: Duration,
-    pub(super) peers: BTreeMap<IpAddr, Peer<T>>,
-    pub(super) links: Links<T>,
+    peers: BTreeMap<IpAddr, Peer<T>>,
+    links: Links<T>,
+    /// When to look at an address again; each at most once.
+    timers: BTreeSet<(Timestamp, IpAddr)>,
     waiting: usize,
     /// Links that we dialled or are dialling.
     dials: usize,
-    actions: VecDeque<Action<T>>,
+    outputs: VecDeque<Output<T>>,
 }
 
 impl<T> Machine<T> {
-    pub(super) fn new(config: &config::Config) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         let peers = config.dial.iter().map(|peer| (peer.ip(), Peer::new(peer.port(), true))).collect();
         Self {
             own: config.listen.ip(),
@@ -63,14 +59,43 @@ impl<T> Machine<T> {
             pause: config.pause,
             peers,
             links: Links(BTreeMap::new()),
+            timers: BTreeSet::new(),
             waiting: 0,
             dials: 0,
-            actions: VecDeque::new(),
+            outputs: VecDeque::new(),
         }
     }
 
-    pub(super) fn action(&mut self) -> Option<Action<T>> {
-        self.actions.pop_front()
+    /// Takes what happened.
+    ///
+    /// # Errors
+    /// It is about a link or a dial that this machine does not have; nothing has changed.
+    pub(super) fn handle(&mut self, now: Timestamp, input: Input<'_, T>) -> Result<(), Reject> {
+        match input {
+            Input::Start => self.start(),
+            Input::Accepted { link, ip } => self.accepted(link, ip, now)?,
+            Input::Dialled { link, ip } => self.dialled(link, ip, now)?,
+            Input::DialFailed { ip, nobody_listens, why } => self.dial_failed(ip, nobody_listens, why, now)?,
+            Input::Useful { link } => self.useful(link, now)?,
+            Input::Written { link } => self.written(link, now)?,
+            Input::Ended { link, by_them } => self.ended(link, by_them, now)?,
+            Input::Broadcast { frame } => self.broadcast(frame, now),
+            Input::Send { ip, frames, ticket } => self.send(ip, frames, ticket, now),
+            Input::Probe { ip, ticket } => self.probe(ip, ticket),
+            Input::Timeout => self.timeout(now),
+            Input::Stop => self.stop(),
+        }
+        Ok(())
+    }
+
+    /// What is to be done; to be drained until `None`.
+    pub(super) fn poll_output(&mut self) -> Option<Output<T>> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Input::Timeout`] is due.
+    pub(super) fn next_timeout(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(at, _)| *at)
     }
 
     /// Frames that wait.
@@ -78,282 +103,141 @@ impl<T> Machine<T> {
         self.waiting
     }
 
-    /// Dials everybody who is to be dialled, once.
-    pub(super) fn start(&mut self) {
+    fn start(&mut self) {
         for (ip, peer) in &mut self.peers {
             peer.dialling = true;
-            self.dials += 1;
-            self.actions.push_back(Action::Dial(*ip, peer.port));
+            self.dials = self.dials.saturating_add(1);
+            self.outputs.push_back(Output::Dial { ip: *ip, port: peer.port });
         }
     }
 
-    /// Somebody has connected. True if somebody else had to make room.
-    pub(super) fn accepted(&mut self, id: LinkId, ip: IpAddr, now: Duration) -> bool {
-        let gone = self.links.in_the_way(ip);
-        if let Some(gone) = gone {
-            self.actions.push_back(Action::Close(gone));
-            self.ended(gone, false, now);
+    fn accepted(&mut self, link: LinkId, ip: IpAddr, now: Timestamp) -> Result<(), Reject> {
+        if self.links.0.contains_key(&link) {
+            return Err(Reject::KnownLink(link));
         }
-        self.links.add(id, ip, false, now);
-        gone.is_some()
+        if let Some(gone) = self.links.in_the_way(ip) {
+            self.outputs.push_back(Output::Close { link: gone });
+            self.ended(gone, false, now)?;
+        }
+        self.links.add(link, ip, false, now);
+        Ok(())
     }
 
-    /// A dial came through.
-    pub(super) fn dialled(&mut self, id: LinkId, ip: IpAddr, now: Duration) {
-        let peer = self.peers.entry(ip).or_insert_with(|| Peer::new(config::DEFAULT_PORT, false));
+    fn dialled(&mut self, link: LinkId, ip: IpAddr, now: Timestamp) -> Result<(), Reject> {
+        if self.links.0.contains_key(&link) {
+            return Err(Reject::KnownLink(link));
+        }
+        let peer = self.peers.entry(ip).or_insert_with(|| Peer::new(DEFAULT_PORT, false));
         peer.dial_succeeded();
-        self.actions.extend(peer.asked.drain(..).map(|ticket| Action::Done(ticket, Ok(()))));
-        self.links.add(id, ip, true, now);
-        self.write(id, greeting(ip), None);
+        self.outputs.extend(peer.probes.drain(..).map(|ticket| Output::Settled { ticket, result: Ok(()) }));
+        self.links.add(link, ip, true, now);
+        self.write(link, greeting(ip), None);
+        Ok(())
     }
 
-    /// A dial did not come through.
-    pub(super) fn dial_failed(&mut self, ip: IpAddr, nobody_listens: bool, why: &str, now: Duration) {
-        let Some(peer) = self.peers.get_mut(&ip) else { return };
-        self.dials -= 1;
+    fn dial_failed(&mut self, ip: IpAddr, nobody_listens: bool, why: &str, now: Timestamp) -> Result<(), Reject> {
+        let peer = self.peers.get_mut(&ip).filter(|peer| peer.dialling).ok_or(Reject::NotDialled(ip))?;
+        self.dials = self.dials.saturating_sub(1);
         peer.dial_failed(nobody_listens, self.period, now);
-        self.actions.extend(peer.asked.drain(..).map(|ticket| Action::Done(ticket, Err(why.to_owned()))));
+        let failed = |ticket| Output::Settled { ticket, result: Err(why.to_owned()) };
+        self.outputs.extend(peer.probes.drain(..).map(failed));
         if peer.tries >= MAX_TRIES {
             self.give_up(ip, why);
         }
         self.pump(ip, now);
+        Ok(())
     }
 
-    /// By this link came something of this protocol.
-    pub(super) fn heard(&mut self, id: LinkId, now: Duration) {
-        let Some(link) = self.links.0.get_mut(&id) else { return };
-        link.useful = Some(now);
-        let ip = link.ip;
+    fn useful(&mut self, link: LinkId, now: Timestamp) -> Result<(), Reject> {
+        let state = self.links.0.get_mut(&link).ok_or(Reject::UnknownLink(link))?;
+        state.useful = Some(now);
+        let ip = state.ip;
         self.pump(ip, now);
+        Ok(())
     }
 
-    /// The last write by this link is done. True if that was the last of a message.
-    pub(super) fn written(&mut self, id: LinkId, now: Duration) -> bool {
-        let Some(link) = self.links.0.get_mut(&id) else { return false };
-        (link.busy, link.free_at) = (false, now + self.pause);
-        let (ip, frame) = (link.ip, link.writing.take());
-        let whole = frame.as_ref().is_some_and(|frame| frame.last);
-        if let (Some(_), Some(peer)) = (&frame, self.peers.get_mut(&ip)) {
-            peer.tries = 0;
-        }
-        if let Some(ticket) = frame.and_then(|frame| frame.ticket) {
-            self.actions.push_back(Action::Done(ticket, Ok(())));
+    fn written(&mut self, link: LinkId, now: Timestamp) -> Result<(), Reject> {
+        let state = self.links.0.get_mut(&link).ok_or(Reject::UnknownLink(link))?;
+        (state.busy, state.free_at) = (false, now.after(self.pause));
+        let (ip, frame) = (state.ip, state.writing.take());
+        if let Some(frame) = frame {
+            if let Some(peer) = self.peers.get_mut(&ip) {
+                peer.tries = 0;
+            }
+            if frame.last {
+                self.outputs.push_back(Output::Sent);
+            }
+            self.outputs.extend(frame.ticket.map(|ticket| Output::Settled { ticket, result: Ok(()) }));
         }
         self.pump(ip, now);
         self.forget(ip);
-        whole
+        Ok(())
     }
 
-    /// A link is no more. What was not written whole is written again by another.
-    pub(super) fn ended(&mut self, id: LinkId, by_them: bool, now: Duration) {
-        let Some(link) = self.links.0.remove(&id) else { return };
-        self.dials -= usize::from(link.dialled);
+    /// What was not written whole is written again by another link.
+    fn ended(&mut self, link: LinkId, by_them: bool, now: Timestamp) -> Result<(), Reject> {
+        let link = self.links.0.remove(&link).ok_or(Reject::UnknownLink(link))?;
+        self.dials = self.dials.saturating_sub(usize::from(link.dialled));
         // One of which nothing more was known may have been forgotten while its last frame was being written.
-        let Some(peer) = (match link.writing {
-            Some(_) => Some(self.peers.entry(link.ip).or_insert_with(|| Peer::new(config::DEFAULT_PORT, false))),
+        let peer = match link.writing {
+            Some(_) => Some(self.peers.entry(link.ip).or_insert_with(|| Peer::new(DEFAULT_PORT, false))),
             None => self.peers.get_mut(&link.ip),
-        }) else {
-            return;
         };
+        let Some(peer) = peer else { return Ok(()) };
         if link.dialled {
-            peer.link_ended(now.saturating_sub(link.opened), by_them, self.period, now);
+            peer.link_ended(now.elapsed(link.opened), by_them, self.period, now);
         }
         if let Some(frame) = link.writing {
-            self.waiting += 1;
+            self.waiting = self.waiting.saturating_add(1);
             peer.queue.push_front(frame);
         }
         self.pump(link.ip, now);
         self.forget(link.ip);
+        Ok(())
     }
 
-    /// To everyone who is there or should be.
-    pub(super) fn say(&mut self, bytes: &[u8], now: Duration) {
-        let known = self.peers.iter().filter(|(_, peer)| peer.known).map(|(ip, _)| *ip);
-        let all: BTreeSet<IpAddr> = known.chain(self.links.speaking()).collect();
-        for ip in all {
-            self.tell(ip, vec![bytes.to_vec()], None, now);
-        }
-    }
-
-    /// To one, who is dialled if need be.
-    pub(super) fn tell(&mut self, ip: IpAddr, frames: Vec<Vec<u8>>, ticket: Option<T>, now: Duration) {
-        let ip = ip.to_canonical();
-        if ip == self.own && self.links.best(ip).is_none() {
-            return self.refuse(frames.len(), ticket, OURSELVES);
-        }
-        if !self.peers.contains_key(&ip) && !self.has_room() {
-            return self.refuse(frames.len(), ticket, "too many addresses");
-        }
-        let peer = self.peers.entry(ip).or_insert_with(|| Peer::new(config::DEFAULT_PORT, false));
-        if peer.queue.len() + frames.len() > MAX_QUEUE || self.waiting + frames.len() > MAX_WAITING {
-            return self.refuse(frames.len(), ticket, "too much is waiting");
-        }
-        if peer.queue.is_empty() {
-            peer.since = now;
-        }
-        self.waiting += frames.len();
-        let mut frames: VecDeque<_> =
-            frames.into_iter().map(|bytes| Frame { bytes, last: false, ticket: None }).collect();
-        if let Some(last) = frames.back_mut() {
-            (last.last, last.ticket) = (true, ticket);
-        }
-        peer.queue.append(&mut frames);
-        self.pump(ip, now);
-        self.forget(ip);
-    }
-
-    /// Tells whether an address can be written to: somebody is linked or named in the settings, or takes a dial now.
-    pub(super) fn ask(&mut self, ip: IpAddr, ticket: T) {
+    fn probe(&mut self, ip: IpAddr, ticket: T) {
         let ip = ip.to_canonical();
         let is_there = self.links.best(ip).is_some() || self.links.silent_since(ip).is_some();
-        if is_there || self.peers.get(&ip).is_some_and(|peer| peer.known) {
-            return self.actions.push_back(Action::Done(ticket, Ok(())));
+        if is_there || self.peers.get(&ip).is_some_and(|peer| peer.configured) {
+            return self.outputs.push_back(Output::Settled { ticket, result: Ok(()) });
         }
         let has_room = self.peers.contains_key(&ip) || self.has_room();
-        let dials_full = self.dials >= MAX_DIALLED;
-        let peer = self.peers.get(&ip);
-        let why = match peer {
+        let why = match self.peers.get(&ip) {
             _ if ip == self.own => OURSELVES,
-            _ if !has_room => "too many addresses",
+            _ if !has_room => TOO_MANY_ADDRESSES,
             Some(peer) if peer.dialling => "",
             Some(peer) if peer.places == 0 => NO_PLACES,
-            _ if dials_full => TOO_MANY_LINKS,
+            _ if self.dials >= MAX_DIALLED => TOO_MANY_LINKS,
             _ => "",
         };
         if !why.is_empty() {
             return self.refuse(0, Some(ticket), why);
         }
-        let peer = self.peers.entry(ip).or_insert_with(|| Peer::new(config::DEFAULT_PORT, false));
-        peer.asked.push(ticket);
+        let peer = self.peers.entry(ip).or_insert_with(|| Peer::new(DEFAULT_PORT, false));
+        peer.probes.push(ticket);
         if !std::mem::replace(&mut peer.dialling, true) {
-            self.dials += 1;
-            self.actions.push_back(Action::Dial(ip, peer.port));
+            self.dials = self.dials.saturating_add(1);
+            self.outputs.push_back(Output::Dial { ip, port: peer.port });
         }
     }
 
-    /// The next time at which something is to be done.
-    pub(super) fn next_tick(&self) -> Option<Duration> {
-        self.peers.values().filter_map(|peer| peer.wake).min()
-    }
-
-    pub(super) fn tick(&mut self, now: Duration) {
-        let due = |peer: &Peer<T>| peer.wake.is_some_and(|wake| wake <= now);
-        let due: Vec<IpAddr> = self.peers.iter().filter(|(_, peer)| due(peer)).map(|(ip, _)| *ip).collect();
-        for ip in due {
+    fn timeout(&mut self, now: Timestamp) {
+        while let Some((_, ip)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
             self.pump(ip, now);
         }
     }
 
-    /// Nothing more will be sent.
-    pub(super) fn close(&mut self) {
+    fn stop(&mut self) {
         let writing = self.links.0.values_mut().filter_map(|link| link.writing.take());
         let waiting = self.peers.values_mut().flat_map(|peer| std::mem::take(&mut peer.queue));
-        for frame in writing.chain(waiting) {
-            if let Some(ticket) = frame.ticket {
-                self.actions.push_back(Action::Done(ticket, Err("the door closes".into())));
-            }
-        }
-        let asked = self.peers.values_mut().flat_map(|peer| std::mem::take(&mut peer.asked));
-        self.actions.extend(asked.map(|ticket| Action::Done(ticket, Err("the door closes".into()))));
+        let sent: Vec<T> = writing.chain(waiting).filter_map(|frame| frame.ticket).collect();
+        let probes = self.peers.values_mut().flat_map(|peer| std::mem::take(&mut peer.probes));
+        let closes = |ticket| Output::Settled { ticket, result: Err(CLOSES.to_owned()) };
+        self.outputs.extend(sent.into_iter().chain(probes).map(closes));
+        self.peers.values_mut().for_each(|peer| peer.wake = None);
+        self.timers.clear();
         self.waiting = 0;
-    }
-
-    /// Moves what waits for an address one step on, or says when to look again.
-    fn pump(&mut self, ip: IpAddr, now: Duration) {
-        let link = self.links.best(ip);
-        let Some(peer) = self.peers.get_mut(&ip) else { return };
-        peer.wake = None;
-        if peer.queue.is_empty() {
-            return;
-        }
-        if let Some(id) = link {
-            return self.next_frame(id, ip, now);
-        }
-        if peer.dialling {
-            return;
-        }
-        // One that has just dialled us will greet: its places are too few to dial it as well.
-        let grace = self.period * GREETING_PERIODS;
-        let until = self
-            .links
-            .silent_since(ip)
-            .map(|opened| opened.min(peer.since) + grace)
-            .unwrap_or_default()
-            .max(peer.retry_at);
-        if ip == self.own {
-            self.give_up(ip, OURSELVES);
-        } else if peer.places == 0 {
-            self.give_up(ip, NO_PLACES);
-        } else if self.dials >= MAX_DIALLED {
-            self.give_up(ip, TOO_MANY_LINKS);
-        } else if until > now {
-            peer.wake = Some(until);
-        } else {
-            peer.dialling = true;
-            self.dials += 1;
-            self.actions.push_back(Action::Dial(ip, peer.port));
-        }
-    }
-
-    fn next_frame(&mut self, id: LinkId, ip: IpAddr, now: Duration) {
-        let (Some(link), Some(peer)) = (self.links.0.get(&id), self.peers.get_mut(&ip)) else { return };
-        if link.busy {
-            return;
-        }
-        if link.free_at > now {
-            peer.wake = Some(link.free_at);
-            return;
-        }
-        if let Some(frame) = peer.queue.pop_front() {
-            self.waiting -= 1;
-            self.write(id, frame.bytes.clone(), Some(frame));
-        }
-    }
-
-    fn write(&mut self, id: LinkId, bytes: Vec<u8>, frame: Option<Frame<T>>) {
-        if let Some(link) = self.links.0.get_mut(&id) {
-            (link.busy, link.writing) = (true, frame);
-            self.actions.push_back(Action::Write(id, bytes));
-        }
-    }
-
-    fn give_up(&mut self, ip: IpAddr, why: &str) {
-        let Some(peer) = self.peers.get_mut(&ip) else { return };
-        peer.tries = 0;
-        let queue = std::mem::take(&mut peer.queue);
-        self.waiting -= queue.len();
-        let tickets: Vec<T> = queue
-            .into_iter()
-            .filter_map(|frame| {
-                self.actions.push_back(Action::Dropped(1));
-                frame.ticket
-            })
-            .collect();
-        let done = |ticket| Action::Done(ticket, Err(why.to_owned()));
-        self.actions.extend(tickets.into_iter().map(done));
-    }
-
-    fn refuse(&mut self, frames: usize, ticket: Option<T>, why: &str) {
-        self.actions.push_back(Action::Dropped(frames));
-        self.actions.extend(ticket.map(|ticket| Action::Done(ticket, Err(why.to_owned()))));
-    }
-
-    /// Whether there is room for one more address; those with nothing to do are forgotten if need be.
-    fn has_room(&mut self) -> bool {
-        if self.peers.len() >= MAX_PEERS {
-            let linked: BTreeSet<IpAddr> = self.links.0.values().map(|link| link.ip).collect();
-            self.peers.retain(|ip, peer| peer.known || peer.is_at_work() || linked.contains(ip));
-        }
-        self.peers.len() < MAX_PEERS
-    }
-
-    /// Drops what is known of an address, if that is nothing.
-    fn forget(&mut self, ip: IpAddr) {
-        // What is on its way may come back to the queue.
-        let writes = || self.links.0.values().any(|link| link.ip == ip && link.writing.is_some());
-        if self.peers.get(&ip).is_some_and(Peer::is_plain) && !writes() {
-            self.peers.remove(&ip);
-        }
     }
 }
 

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use rumormill_limits::Timestamp;
+
 use super::links::Frame;
 
-/// Connections that the older program takes in its whole life.
-pub const PLACES: u32 = 3;
+/// Connections that the legacy program takes in its whole life: its array has no more.
+pub(super) const PLACES: u32 = 3;
 /// Dials in vain before what waits is given up.
 pub(super) const MAX_TRIES: u32 = 5;
 /// The longest wait between two dials, in periods.
@@ -16,38 +18,38 @@ const MAX_BACKOFF: u32 = 12;
 pub(super) struct Peer<T> {
     pub(super) port: u16,
     /// Named in the settings: it gets the room's lines, and is dialled for them.
-    pub(super) known: bool,
+    pub(super) configured: bool,
     pub(super) queue: VecDeque<Frame<T>>,
     /// Since when something waits.
-    pub(super) since: Duration,
+    pub(super) since: Timestamp,
     /// A dial is under way.
     pub(super) dialling: bool,
     /// Who waits to hear what becomes of it.
-    pub(super) asked: Vec<T>,
+    pub(super) probes: Vec<T>,
     /// Places at the other program that we have not used up.
     pub(super) places: u32,
     /// Dials in vain for what waits now.
     pub(super) tries: u32,
     /// Dials in vain, or links that did not last, one after the other.
     failures: u32,
-    pub(super) retry_at: Duration,
+    pub(super) retry_at: Timestamp,
     /// When to look again.
-    pub(super) wake: Option<Duration>,
+    pub(super) wake: Option<Timestamp>,
 }
 
 impl<T> Peer<T> {
-    pub(super) fn new(port: u16, known: bool) -> Self {
+    pub(super) fn new(port: u16, configured: bool) -> Self {
         Self {
             port,
-            known,
+            configured,
             queue: VecDeque::new(),
-            since: Duration::ZERO,
+            since: Timestamp::ZERO,
             dialling: false,
-            asked: Vec::new(),
+            probes: Vec::new(),
             places: PLACES,
             tries: 0,
             failures: 0,
-            retry_at: Duration::ZERO,
+            retry_at: Timestamp::ZERO,
             wake: None,
         }
     }
@@ -59,22 +61,22 @@ impl<T> Peer<T> {
 
     /// Whether nothing is lost if this is forgotten.
     pub(super) fn is_plain(&self) -> bool {
-        !self.known && !self.is_at_work() && self.places == PLACES && self.failures == 0
+        !self.configured && !self.is_at_work() && self.places == PLACES && self.failures == 0
     }
 
-    fn back_off(&mut self, period: Duration, now: Duration) {
+    fn back_off(&mut self, period: Duration, now: Timestamp) {
         let factor = 1_u32.checked_shl(self.failures).unwrap_or(MAX_BACKOFF).min(MAX_BACKOFF);
         self.failures = self.failures.saturating_add(1).min(16);
-        self.retry_at = now + period * factor;
+        self.retry_at = now.after(period.saturating_mul(factor));
     }
 
     /// A dial came to nothing. If nobody listens, who does so next has all its places.
-    pub(super) fn dial_failed(&mut self, nobody_listens: bool, period: Duration, now: Duration) {
+    pub(super) fn dial_failed(&mut self, nobody_listens: bool, period: Duration, now: Timestamp) {
         self.dialling = false;
         if nobody_listens {
             self.places = PLACES;
         }
-        self.tries = if self.queue.is_empty() { 0 } else { self.tries + 1 };
+        self.tries = if self.queue.is_empty() { 0 } else { self.tries.saturating_add(1) };
         self.back_off(period, now);
     }
 
@@ -84,16 +86,16 @@ impl<T> Peer<T> {
         self.places = self.places.saturating_sub(1);
     }
 
-    /// A link that we had dialled has ended. The older program never closes one while it lives: if they did, and not at
+    /// A link that we had dialled has ended. The legacy program never closes one while it lives: if they did, and not at
     /// once, that was its end, and the next has that place again.
-    pub(super) fn link_ended(&mut self, lasted: Duration, by_them: bool, period: Duration, now: Duration) {
+    pub(super) fn link_ended(&mut self, lasted: Duration, by_them: bool, period: Duration, now: Timestamp) {
         if lasted < period {
             self.back_off(period, now);
             return;
         }
         self.failures = 0;
         if by_them {
-            self.places = (self.places + 1).min(PLACES);
+            self.places = self.places.saturating_add(1).min(PLACES);
         }
     }
 }
@@ -109,13 +111,13 @@ mod tests {
         let mut peer = Peer::<()>::new(1, true);
         let waits: Vec<_> = (0..6)
             .map(|_| {
-                peer.dial_failed(true, PERIOD, Duration::ZERO);
-                peer.retry_at.as_secs()
+                peer.dial_failed(true, PERIOD, Timestamp::ZERO);
+                peer.retry_at.since_zero().as_secs()
             })
             .collect();
         assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
-        (0..100).for_each(|_| peer.dial_failed(false, PERIOD, Duration::ZERO));
-        assert_eq!(peer.retry_at.as_secs(), 60);
+        (0..100).for_each(|_| peer.dial_failed(false, PERIOD, Timestamp::ZERO));
+        assert_eq!(peer.retry_at.since_zero().as_secs(), 60);
     }
 
     #[test]
@@ -123,13 +125,13 @@ mod tests {
         let mut peer = Peer::<()>::new(1, true);
         (0..3).for_each(|_| peer.dial_succeeded());
         assert_eq!(peer.places, 0);
-        peer.link_ended(PERIOD / 2, true, PERIOD, PERIOD);
-        assert_eq!((peer.places, peer.retry_at), (0, 2 * PERIOD));
-        peer.link_ended(PERIOD, false, PERIOD, PERIOD);
+        peer.link_ended(PERIOD / 2, true, PERIOD, Timestamp::at(PERIOD));
+        assert_eq!((peer.places, peer.retry_at), (0, Timestamp::at(2 * PERIOD)));
+        peer.link_ended(PERIOD, false, PERIOD, Timestamp::at(PERIOD));
         assert_eq!(peer.places, 0);
-        peer.link_ended(PERIOD, true, PERIOD, PERIOD);
+        peer.link_ended(PERIOD, true, PERIOD, Timestamp::at(PERIOD));
         assert_eq!(peer.places, 1);
-        peer.dial_failed(true, PERIOD, PERIOD);
+        peer.dial_failed(true, PERIOD, Timestamp::at(PERIOD));
         assert_eq!(peer.places, PLACES);
     }
 }

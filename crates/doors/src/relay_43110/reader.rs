@@ -2,6 +2,8 @@
 
 use rumormill_wire::push_pull::relay::{MESSAGE_CODE, Piece, RelayFrame, piece};
 
+use crate::http::{first_line, is_http};
+
 /// Pieces between frames that are none, by one link.
 const MAX_FAULTS: u32 = 16;
 
@@ -76,7 +78,7 @@ impl Reader {
         let text = std::str::from_utf8(bytes).ok().map(|text| text.trim_end_matches(['\r', '\n']));
         let text = text.filter(|text| !text.contains(|c: char| c.is_control() && !c.is_whitespace()));
         match text {
-            Some(text) if !self.framed && !is_http(text) => {
+            Some(text) if !self.framed && !is_http(first_line(text.as_bytes())) => {
                 return Ok((!text.is_empty()).then(|| Heard::Text(text.to_owned())));
             }
             _ => self.faults = self.faults.saturating_add(1),
@@ -90,11 +92,6 @@ fn lossy(frame: &[u8]) -> Option<String> {
     let mut parts = frame.splitn(3, |b| *b == b'|').skip(1);
     let is_message = parts.next() == Some(MESSAGE_CODE.as_bytes());
     parts.next().filter(|_| is_message).map(|text| String::from_utf8_lossy(text).into_owned())
-}
-
-/// Whether it comes from a web page: a browser lets one reach any port of this machine.
-fn is_http(text: &str) -> bool {
-    text.lines().next().is_some_and(|line| line.contains("HTTP/1.") || line.starts_with("PRI * HTTP/"))
 }
 
 #[cfg(test)]

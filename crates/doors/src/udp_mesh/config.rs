@@ -4,15 +4,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rumormill_wire::udp_mesh::{Letter, extended};
+use rumormill_wire::udp_mesh::{NameChar, extended};
 
-use crate::{Spec, SpecError};
+use crate::spec::{Spec, SpecError};
 
-/// Where old peers look for the directory.
-pub const DIRECTORY_PORT: u16 = 3_000;
-/// Members at most, in all.
-pub const MAX_MEMBERS: usize = 16_384;
-/// Members at most from one address, unless set.
+/// What people write.
+pub const KIND: &str = "udp-mesh";
+/// Where legacy peers look for the directory: it stands in their source.
+pub(super) const DIRECTORY_PORT: u16 = 3_000;
+/// Members at most, in all: a directory of as many of the longest names is 2 MB, and an address has four times as many ports.
+pub(super) const MAX_MEMBERS: usize = 16_384;
+/// Members at most from one address, unless set: ten times as many as legacy peers have characters.
 const BY_ADDRESS: u64 = 1_024;
 
 /// Checked settings.
@@ -22,17 +24,17 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Directory or peer.
     pub role: Role,
-    /// Between two heartbeats, and between two looks for silent members.
+    /// Between two heartbeats, and between two looks for silent members: 10 ms to 60 s, 500 ms as in the legacy programs.
     pub heartbeat: Duration,
-    /// How long a member may be silent.
+    /// How long a member may be silent: 10 ms to 600 s, 1.5 s (three heartbeats) as in the legacy server.
     pub reap: Duration,
-    /// Between two broadcasts; none unless given, since each is a message to everyone.
+    /// Between two broadcasts, 100 ms to 1 h; none unless given, since each is a message to everyone.
     pub broadcast: Option<Duration>,
     /// Where a directory keeps its members across a restart.
     pub state: Option<PathBuf>,
-    /// Members at most.
+    /// Members at most, 1 to 16,384.
     pub members: usize,
-    /// Members at most from one address.
+    /// Members at most from one address, 1 to 16,384.
     pub by_address: usize,
 }
 
@@ -42,7 +44,7 @@ pub enum Role {
     /// A directory that takes part.
     Directory {
         /// The character under which it takes part; a free one if none.
-        letter: Option<Letter>,
+        character: Option<NameChar>,
         /// Where it takes texts; port 0 for a free one.
         peer: SocketAddr,
     },
@@ -76,7 +78,7 @@ impl Config {
         };
         let role = match join {
             Some(join) => Role::Peer { join, name: name(spec)? },
-            None => Role::Directory { letter: letter(spec)?, peer: peer(spec, listen)? },
+            None => Role::Directory { character: character(spec)?, peer: peer(spec, listen)? },
         };
         let heartbeat = ms(10)..=ms(60_000);
         let reap = spec.time("reap", Duration::from_millis(1_500), ms(10)..=ms(600_000))?;
@@ -111,7 +113,8 @@ fn broadcast(spec: &Spec) -> Result<Option<Duration>, SpecError> {
 fn name(spec: &Spec) -> Result<String, SpecError> {
     let name =
         spec.text("name").ok_or_else(|| spec.error("name is needed with join: one character, or up to 64 bytes"))?;
-    let fits = extended::is_name(name) && (name.chars().count() > 1 || name.chars().all(|c| Letter::new(c).is_some()));
+    let fits =
+        extended::is_name(name) && (name.chars().count() > 1 || name.chars().all(|c| NameChar::new(c).is_some()));
     if fits {
         Ok(name.to_owned())
     } else {
@@ -119,11 +122,11 @@ fn name(spec: &Spec) -> Result<String, SpecError> {
     }
 }
 
-fn letter(spec: &Spec) -> Result<Option<Letter>, SpecError> {
+fn character(spec: &Spec) -> Result<Option<NameChar>, SpecError> {
     let Some(name) = spec.text("name") else { return Ok(None) };
     let mut chars = name.chars();
-    match (chars.next().and_then(Letter::new), chars.next()) {
-        (Some(letter), None) => Ok(Some(letter)),
+    match (chars.next().and_then(NameChar::new), chars.next()) {
+        (Some(character), None) => Ok(Some(character)),
         _ => Err(bad(spec, "name", name, "one printable ASCII character")),
     }
 }
@@ -154,7 +157,7 @@ mod tests {
         let directory = config("udp-mesh").unwrap();
         assert_eq!(directory.listen, "127.0.0.1:3000".parse().unwrap());
         assert_eq!((directory.heartbeat.as_millis(), directory.reap.as_millis()), (500, 1_500));
-        assert_eq!(directory.role, Role::Directory { letter: None, peer: "127.0.0.1:0".parse().unwrap() });
+        assert_eq!(directory.role, Role::Directory { character: None, peer: "127.0.0.1:0".parse().unwrap() });
         assert_eq!(config("udp-mesh,broadcast=4s").unwrap().broadcast, Some(Duration::from_secs(4)));
         let peer = config("udp-mesh,listen=127.0.0.1:3005,join=127.0.0.1:3000,name=Z,broadcast=4s").unwrap();
         assert_eq!(peer.role, Role::Peer { join: "127.0.0.1:3000".parse().unwrap(), name: "Z".into() });

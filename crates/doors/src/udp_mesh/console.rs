@@ -5,20 +5,22 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use rumormill_wire::Foreign;
-use rumormill_wire::udp_mesh::{Letter, extended::is_name};
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt};
+use rumormill_wire::udp_mesh::{NameChar, extended::is_name};
+use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 
-use super::config::{Config, DIRECTORY_PORT, Role};
-use super::peer::Tell;
+use super::config::{Config, DIRECTORY_PORT, KIND, Role};
+use super::peer::{Input, Tell};
 use super::station::{Event, Station};
 use crate::cut::shown as safe;
-use crate::{DoorError, DoorKind, SpecError};
+use crate::error::DoorError;
+use crate::lines::Lines;
+use crate::spec::SpecError;
 
 /// A typed line, in bytes. What is longer is cut.
 const MAX_LINE_LEN: usize = 65_536;
 /// What was typed last goes out for so long after the end.
 const LINGER: Duration = Duration::from_secs(1);
-/// What old peers do.
+/// What legacy peers do.
 const BROADCAST: Duration = Duration::from_secs(4);
 
 const HELP: &str = "connect | disconnect | broadcast on|off | send TEXT | send NAME TEXT | peers | help | quit";
@@ -32,7 +34,7 @@ pub struct Options {
     pub name: String,
     /// The peer's own address.
     pub listen: SocketAddr,
-    /// Whether to broadcast every four seconds from the start, as old peers do.
+    /// Whether to broadcast every four seconds from the start, as legacy peers do.
     pub broadcast: bool,
 }
 
@@ -46,9 +48,9 @@ impl Default for Options {
 impl Options {
     fn config(self) -> Result<Config, DoorError> {
         let one = self.name.chars().count() == 1;
-        if !is_name(&self.name) || one && !self.name.chars().all(|c| Letter::new(c).is_some()) {
+        if !is_name(&self.name) || one && !self.name.chars().all(|c| NameChar::new(c).is_some()) {
             let reason = format!("`{}` is no name: one printable ASCII character, or 2 to 64 bytes", safe(&self.name));
-            return Err(SpecError { door: DoorKind::UdpMesh.to_string(), reason }.into());
+            return Err(SpecError { door: KIND.to_owned(), reason }.into());
         }
         Ok(Config {
             listen: self.listen,
@@ -73,8 +75,8 @@ pub async fn console(
     mut output: impl AsyncWrite + Unpin,
 ) -> Result<(), DoorError> {
     let mut station = Station::bind(&options.config()?).await?;
-    let mut lines = Lines { input, line: Vec::new() };
-    let terminal = |why| DoorError::io(DoorKind::UdpMesh, "write to", "the terminal")(why);
+    let mut lines = Lines::new(input, MAX_LINE_LEN);
+    let terminal = |why| DoorError::io(KIND, "write to", "the terminal")(why);
     let hello = format!("{} on {}, directory {}", name(&station), station.local_addr(), directory(&station));
     say(&mut output, &hello).await.map_err(terminal)?;
     // What is typed waits until the directory has answered or is known not to: the first text has somebody to go to.
@@ -86,7 +88,7 @@ pub async fn console(
                 shown(&station, &event)
             }
             line = lines.next(), if !asks => {
-                let line = line.map_err(DoorError::io(DoorKind::UdpMesh, "read", "the terminal"))?;
+                let line = line.map_err(DoorError::io(KIND, "read", "the terminal"))?;
                 match line.as_deref().map(str::trim) {
                     None | Some("quit") => break,
                     Some("") => continue,
@@ -105,7 +107,7 @@ pub async fn console(
         }
     })
     .await;
-    station.leave().await;
+    station.leave();
     Ok(())
 }
 
@@ -146,17 +148,15 @@ fn obey(station: &mut Station, line: &str) -> String {
     let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
     match (command, rest.trim()) {
         ("connect", "") => {
-            let (peer, now) = station.peer_mut();
-            peer.connect(now);
+            station.feed(Input::Connect);
             "connecting".to_owned()
         }
         ("disconnect", "") => {
-            station.peer_mut().0.disconnect();
+            station.feed(Input::Disconnect);
             "disconnected: the directory drops a peer that is silent".to_owned()
         }
         ("broadcast", state @ ("on" | "off")) => {
-            let (peer, now) = station.peer_mut();
-            peer.broadcast(now, (state == "on").then_some(BROADCAST));
+            station.feed(Input::Broadcast { every: (state == "on").then_some(BROADCAST) });
             format!("broadcast {state}")
         }
         ("send", text) if !text.is_empty() => send(station, text),
@@ -183,30 +183,5 @@ fn send(station: &mut Station, text: &str) -> String {
             0 => "nobody is there".to_owned(),
             count => format!("sent to all, {count}"),
         },
-    }
-}
-
-/// Lines of bounded length, read so that nothing is lost when the reading is interrupted.
-struct Lines<R> {
-    input: R,
-    line: Vec<u8>,
-}
-
-impl<R: AsyncBufRead + Unpin> Lines<R> {
-    async fn next(&mut self) -> io::Result<Option<String>> {
-        loop {
-            let bytes = self.input.fill_buf().await?;
-            let end = bytes.iter().position(|byte| *byte == b'\n');
-            let (part, used) = (bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default(), end.map(|at| at + 1));
-            let (room, ended, len) = (MAX_LINE_LEN - self.line.len(), bytes.is_empty(), bytes.len());
-            self.line.extend_from_slice(part.get(..room).unwrap_or(part));
-            self.input.consume(used.unwrap_or(len));
-            if used.is_some() || ended && !self.line.is_empty() {
-                return Ok(Some(String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned()));
-            }
-            if ended {
-                return Ok(None);
-            }
-        }
     }
 }

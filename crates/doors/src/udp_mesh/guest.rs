@@ -6,35 +6,30 @@ use tracing::{info, warn};
 
 use super::peer::Tell;
 use super::station::{Event, Station};
-use crate::{Incoming, Outgoing, Porch};
+use crate::port::{Incoming, Port};
 
-/// Serves until the porch says stop or the node drops its end.
-pub(super) async fn run(mut station: Station, mut porch: Porch) {
-    station.counters = Arc::clone(&porch.counters);
+/// Serves until it is told to stop or the node drops its end.
+pub(super) async fn run(mut station: Station, mut port: Port) {
+    station.counters = Arc::clone(&port.counters);
     loop {
         tokio::select! {
             event = station.event() => match event {
                 Event::Text { claimed, text, from } => {
-                    porch.into_room.try_send(Incoming { claimed, text, from: Some(from.ip()) });
+                    port.into_room.try_send(Incoming { claimed, text, from: Some(from.ip()) });
                 }
                 Event::Tell(tell) => say(&station, tell),
             },
-            outgoing = porch.from_room.recv() => match outgoing {
-                Some(outgoing) => send(&mut station, outgoing),
+            outgoing = port.from_room.recv() => match outgoing {
+                Some(outgoing) => {
+                    let (to, text, done) = outgoing.into_parts();
+                    station.send(&text, |addr, _| to.is_none_or(|ip| addr.ip() == ip), done);
+                }
                 None => break,
             },
-            _ = porch.stop.wait_for(|stop| *stop) => break,
+            _ = port.stop.wait_for(|stop| *stop) => break,
         }
     }
-    station.leave().await;
-}
-
-fn send(station: &mut Station, outgoing: Outgoing) {
-    let Outgoing { text, line, to, done, .. } = outgoing;
-    match to {
-        None => station.send(&line, |_, _| true, done),
-        Some(ip) => station.send(&text, |addr, _| addr.ip() == ip, done),
-    };
+    station.leave();
 }
 
 fn say(station: &Station, tell: Tell) {

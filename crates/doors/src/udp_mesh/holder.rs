@@ -1,6 +1,6 @@
 //! Who has the port of a directory on this machine.
 //!
-//! An old directory that is ended and started again between two heartbeats leaves no trace on the wire: nobody is refused, it
+//! A legacy directory that is ended and started again between two heartbeats leaves no trace on the wire: nobody is refused, it
 //! says nothing to whom it does not know, and to ask it by a BIRTH disturbs everybody. The system's list of sockets shows that
 //! another one has the port. Where there is no such list, or the directory is on another machine, only a refusal tells.
 

@@ -9,9 +9,9 @@ mod save;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use rumormill_wire::udp_mesh::Letter;
+use rumormill_limits::Timestamp;
+use rumormill_wire::udp_mesh::NameChar;
 use rumormill_wire::udp_mesh::extended::MAX_NAME_LEN;
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
@@ -20,18 +20,20 @@ use tracing::{debug, info, warn};
 
 use super::bucket::Bucket;
 use super::chatter::Chatter;
-use super::checks::Checks;
-use super::config::{Config, Role};
-use super::directory::{Directory, Limits, Own};
+use super::config::{Config, KIND, Role};
+use super::directory::{Directory, Input, Limits, Output, Own};
 use super::keys::{Keys, unix_micros};
-use super::socket::{BUFFER_LEN, Mouth, addr_of, bind, bind_low, breathe, ready, shown};
-use super::state::{self};
-use super::texts::{Done, Encoded, tell_done};
+use super::paced::PacedSocket;
+use super::socket::{BUFFER_LEN, addr_of, bind, bind_low, breathe, ready, shown};
+use super::state;
+use super::texts::Encoded;
+use super::verifier::Verifier;
+use crate::counters::Counters;
 use crate::cut::{cut, one_line};
-use crate::{Counters, DoorError, DoorKind, Outgoing, Porch};
-
-/// Between two writes of the members.
-const SAVE_GAP: Duration = Duration::from_millis(500);
+use crate::error::DoorError;
+use crate::port::Done;
+use crate::port::Port;
+use save::SAVE_GAP;
 
 /// Directories written before others have their turn: they may be long, and who wants to be taken waits meanwhile.
 const MAX_SENDS: usize = 64;
@@ -40,31 +42,33 @@ const MAX_SENDS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Host {
     socket: UdpSocket,
-    mouth: Mouth<Done>,
+    texts: PacedSocket,
     directory: Directory,
     keys: Keys,
     start: Instant,
     listen: SocketAddr,
     peer: SocketAddr,
     /// Asked for; once settled, the one that it has.
-    letter: Option<Letter>,
+    character: Option<NameChar>,
     chatter: Chatter,
     buffer: Vec<u8>,
     /// A datagram that the socket had no room for.
     held: Option<(SocketAddr, Arc<[u8]>)>,
-    checks: Checks,
+    verifier: Verifier,
+    /// Members that went while others were heard.
+    gone: Vec<SocketAddr>,
     refusals: Bucket,
     strangers: Bucket,
     state: Option<PathBuf>,
-    saved: (u64, Duration),
+    saved: (u64, Timestamp),
     saving: Option<JoinHandle<std::io::Result<()>>>,
 }
 
 impl Host {
     pub(super) async fn bind(config: Config) -> Result<Self, DoorError> {
-        let Role::Directory { letter, peer } = config.role else {
+        let Role::Directory { character, peer } = config.role else {
             let reason = "a peer is no directory".to_owned();
-            return Err(DoorError::Refused { door: DoorKind::UdpMesh, reason });
+            return Err(DoorError::Refused { door: KIND, reason });
         };
         let socket = bind(config.listen)?;
         let listen = addr_of(&socket)?;
@@ -79,32 +83,33 @@ impl Host {
             silence: config.reap,
             home: peer.ip(),
         };
-        let kept = config.state.as_deref().map(state::load).transpose().unwrap_or_else(|why| {
+        let members = config.state.as_deref().map(state::load).transpose().unwrap_or_else(|why| {
             warn!(%why, "udp-mesh: the members of the last run cannot be read; the directory begins without them");
             None
         });
-        let kept = kept.unwrap_or_default();
-        let mut directory = Directory::new(limits, kept.version.saturating_add(1).max(unix_micros()));
-        let restored = kept.members.into_iter().map(|saved| directory.restore(Duration::ZERO, saved));
+        let members = members.unwrap_or_default();
+        let mut directory = Directory::new(limits, members.version.saturating_add(1).max(unix_micros()));
+        let restored = members.members.into_iter().map(|saved| directory.restore(Timestamp::ZERO, saved));
         let count = restored.filter(|taken| *taken).count();
         if count > 0 {
             info!(members = count, "udp-mesh: members of the last run are listed until they fall silent");
         }
-        let saved = (directory.version(), Duration::ZERO);
-        let keys = Keys::generate().map_err(DoorError::io(DoorKind::UdpMesh, "make", "a key"))?;
+        let saved = (directory.version(), Timestamp::ZERO);
+        let keys = Keys::generate().map_err(DoorError::io(KIND, "make", "a key"))?;
         Ok(Self {
             socket,
-            mouth: Mouth::new(texts),
+            texts: PacedSocket::new(texts),
             directory,
             keys,
             start: Instant::now(),
             listen,
             peer,
-            letter,
-            chatter: Chatter::new(Duration::ZERO, config.broadcast),
+            character,
+            chatter: Chatter::new(Timestamp::ZERO, config.broadcast),
             buffer: vec![0; BUFFER_LEN],
             held: None,
-            checks: Checks::default(),
+            verifier: Verifier::default(),
+            gone: Vec::new(),
             refusals: Bucket::default(),
             strangers: Bucket::default(),
             state: config.state,
@@ -121,78 +126,104 @@ impl Host {
         self.peer
     }
 
-    /// Lists ourselves, under the letter asked for or a free one.
+    /// Lists ourselves, under the character asked for or a free one.
     fn settle(&mut self, name: &str) {
         let line = one_line(name);
         let (name, _) = cut(&line, MAX_NAME_LEN);
-        // A name of one character would have to be that letter.
+        // A name of one character would have to be that character.
         let name = if name.chars().count() > 1 { name.into_owned() } else { format!("node {name}") };
         let own = || Own { key: self.keys.public(), name: name.clone() };
-        let wished = self.letter.into_iter().chain(self.directory.free_letter());
-        let mut tried = wished.filter(|letter| self.directory.settle(Duration::ZERO, *letter, self.peer, own()));
-        let (found, wished) = (tried.next(), self.letter);
-        self.letter = found;
+        let wished = self.character.into_iter().chain(self.directory.free_character());
+        let mut tried = wished.filter(|character| self.directory.settle(Timestamp::ZERO, *character, self.peer, own()));
+        let (found, wished) = (tried.next(), self.character);
+        self.character = found;
         match found {
-            Some(letter) if wished.is_none_or(|wished| wished == letter) => {
-                info!(%letter, peer = %self.peer, "udp-mesh: the directory takes part");
+            Some(character) if wished.is_none_or(|wished| wished == character) => {
+                info!(%character, peer = %self.peer, "udp-mesh: the directory takes part");
             }
-            Some(letter) => warn!(%letter, "udp-mesh: the name asked for is held by a member of the last run"),
+            Some(character) => warn!(%character, "udp-mesh: the name asked for is held by a member of the last run"),
             None => warn!("udp-mesh: no name is free; the directory does not take part"),
         }
     }
 
-    /// Serves until the porch says stop or the node drops its end.
-    pub(super) async fn run(mut self, mut porch: Porch) {
+    /// Serves until it is told to stop or the node drops its end.
+    pub(super) async fn run(mut self, mut port: Port) {
         self.start = Instant::now();
-        self.settle(&porch.name);
+        self.settle(&port.name);
         loop {
-            let now = self.start.elapsed();
-            let room = self.turn(now, &porch.counters);
-            let due = self.mouth.pacer.wake().filter(|_| room.1);
-            let chatter = self.chatter.wake().filter(|_| self.letter.is_some());
-            let due = due.into_iter().chain(chatter).chain(room.0.then(|| self.directory.wake())).min();
+            let now = self.now();
+            let room = self.turn(now, &port.counters);
+            let due = self.next_timeout(room).unwrap_or(now.after(SAVE_GAP)).min(self.save_due(now));
+            let wake = self.start.checked_add(due.since_zero()).unwrap_or(self.start);
             let mut empty = true;
-            let due = due.unwrap_or(now + SAVE_GAP).min(self.save_due(now));
             tokio::select! {
-                ready = self.socket.readable() => if ready.is_ok() { empty = self.hear_members(&porch.counters) },
-                ready = self.mouth.socket.readable() => if ready.is_ok() {
-                    empty = self.hear_peers(&porch.into_room, &porch.counters);
+                ready = self.socket.readable() => if ready.is_ok() { empty = self.hear_members(&port.counters) },
+                ready = self.texts.socket.readable() => if ready.is_ok() {
+                    empty = self.hear_peers(&port.into_room, &port.counters);
                 },
                 _ = self.socket.writable(), if self.held.is_some() => {}
-                _ = self.mouth.socket.writable(), if self.mouth.is_held() => {}
-                outgoing = porch.from_room.recv() => match outgoing {
-                    Some(outgoing) => self.give(outgoing, &porch.counters),
+                _ = self.texts.socket.writable(), if self.texts.is_held() => {}
+                outgoing = port.from_room.recv() => match outgoing {
+                    Some(outgoing) => {
+                        let (to, text, done) = outgoing.into_parts();
+                        self.send(&text, to, done, &port.counters);
+                    }
                     None => break,
                 },
-                _ = porch.stop.wait_for(|stop| *stop) => break,
-                () = tokio::time::sleep_until(self.start + due) => {}
+                _ = port.stop.wait_for(|stop| *stop) => break,
+                () = tokio::time::sleep_until(wake) => {}
             }
             breathe(empty).await;
         }
         self.save_last().await;
     }
 
+    fn now(&self) -> Timestamp {
+        Timestamp::at(self.start.elapsed())
+    }
+
+    /// When something is due, as far as the two sockets have room for it.
+    fn next_timeout(&self, (directories, texts): (bool, bool)) -> Option<Timestamp> {
+        let texts = self.texts.next_timeout().filter(|_| texts);
+        let chatter = self.chatter.next_timeout().filter(|_| self.character.is_some());
+        let directories = self.directory.next_timeout().filter(|_| directories);
+        texts.into_iter().chain(chatter).chain(directories).min()
+    }
+
     /// All that is due; whether the two sockets have room for more.
-    fn turn(&mut self, now: Duration, counters: &Counters) -> (bool, bool) {
-        self.directory.look(now);
-        if let Some(text) = self.letter.and_then(|letter| self.chatter.say(now, &letter.to_string())) {
+    fn turn(&mut self, now: Timestamp, counters: &Counters) -> (bool, bool) {
+        self.feed(now, Input::Timeout);
+        if let Some(text) = self.character.and_then(|character| self.chatter.say(now, &character.to_string())) {
             self.send(&text, None, None, counters);
         }
-        for addr in self.directory.gone() {
-            self.mouth.pacer.forget(addr);
+        for addr in std::mem::take(&mut self.gone) {
+            self.texts.gone(now, addr, counters);
         }
         let directories = self.send_directories(now, counters);
-        let texts = self.mouth.flush(now, counters);
-        self.mouth.count_dropped(counters);
-        tell_done(self.mouth.pacer.finished());
+        let texts = self.texts.flush(now, counters);
         Counters::set(&counters.open, self.directory.len());
         self.save(now);
         (directories, texts)
     }
 
-    fn send_directories(&mut self, now: Duration, counters: &Counters) -> bool {
+    /// Feeds the directory; the datagram that it sends, if there is room for one.
+    fn feed(&mut self, now: Timestamp, input: Input<'_>) -> Option<(SocketAddr, Arc<[u8]>)> {
+        let taken = self.directory.handle(now, input);
+        debug_assert!(taken.is_ok(), "only datagrams are refused: {taken:?}");
+        let mut datagram = None;
+        while let Some(output) = self.directory.poll_output() {
+            match output {
+                Output::Datagram { to, bytes } => datagram = Some((to, bytes)),
+                Output::Gone { addr } => self.gone.push(addr),
+                Output::Verify { .. } | Output::Joined { .. } => {}
+            }
+        }
+        datagram
+    }
+
+    fn send_directories(&mut self, now: Timestamp, counters: &Counters) -> bool {
         for _ in 0..MAX_SENDS {
-            let next = self.held.take().or_else(|| self.directory.next_datagram(now));
+            let next = self.held.take().or_else(|| self.feed(now, Input::Writable));
             let Some((to, bytes)) = next else { return true };
             match self.socket.try_send_to(&bytes, to) {
                 Ok(len) => Counters::add(&counters.bytes_out, len),
@@ -203,24 +234,20 @@ impl Host {
                 Err(why) => debug!(%to, %why, "udp-mesh: a directory was not sent"),
             }
             // A text right behind it would be a burst.
-            self.mouth.pacer.note(now, to);
+            self.texts.other(now, to, counters);
         }
         true
     }
 
-    fn give(&mut self, outgoing: Outgoing, counters: &Counters) {
-        let Outgoing { text, line, to, done, .. } = outgoing;
-        self.send(if to.is_some() { &text } else { &line }, to, done, counters);
-    }
-
     /// To all members, or those at one address.
-    fn send(&mut self, text: &str, to: Option<IpAddr>, done: Done, counters: &Counters) {
+    fn send(&mut self, text: &str, to: Option<IpAddr>, done: Option<Done>, counters: &Counters) {
         let encoded = Encoded::new(text, &mut self.keys, counters);
         let wanted = self.directory.others().filter(|member| to.is_none_or(|ip| member.addr.ip() == ip));
-        let parcels: Vec<_> = wanted.map(|m| (m.addr, encoded.for_peer(m.own.is_some()))).collect();
-        if parcels.is_empty() {
+        let receivers: Vec<_> = wanted.map(|m| (m.addr, encoded.for_peer(m.own.is_some()))).collect();
+        if receivers.is_empty() {
             Counters::one(&counters.dropped_out);
         }
-        self.mouth.pacer.push(self.start.elapsed(), parcels, done);
+        let now = self.now();
+        self.texts.send(now, receivers, done, counters);
     }
 }

@@ -1,4 +1,4 @@
-//! The members of a directory in a small file, so that a restart does not lose the old peers, who never ask again.
+//! The members of a directory in a small file, so that a restart does not lose the legacy peers, who never ask again.
 //!
 //! Text, a member a line; replaced as a whole. A file that does not read as one counts for nothing and is replaced.
 
@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use rumormill_wire::NodeId;
-use rumormill_wire::udp_mesh::{Letter, extended::is_name};
+use rumormill_wire::udp_mesh::{NameChar, extended::is_name};
 
 use super::config::MAX_MEMBERS;
 use super::directory::{Own, Saved};
@@ -20,7 +20,7 @@ const MAX_FILE_LEN: u64 = 8 << 20;
 
 /// What a run leaves to the next.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Kept {
+pub(super) struct Members {
     /// The last version of the directory.
     pub(super) version: u64,
     /// Its members.
@@ -28,10 +28,10 @@ pub(super) struct Kept {
 }
 
 /// Reads the file; nothing if there is none.
-pub(super) fn load(path: &Path) -> io::Result<Kept> {
+pub(super) fn load(path: &Path) -> io::Result<Members> {
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Kept::default()),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Members::default()),
         Err(why) => return Err(why),
     };
     let mut text = String::new();
@@ -40,7 +40,7 @@ pub(super) fn load(path: &Path) -> io::Result<Kept> {
 }
 
 /// Replaces the file in one step. What stands there stays if anything fails.
-pub(super) fn store(path: &Path, kept: &Kept) -> io::Result<()> {
+pub(super) fn store(path: &Path, kept: &Members) -> io::Result<()> {
     let beside = path.with_extension("new");
     let mut file = File::create(&beside)?;
     file.write_all(written(kept).as_bytes())?;
@@ -48,37 +48,37 @@ pub(super) fn store(path: &Path, kept: &Kept) -> io::Result<()> {
     fs::rename(&beside, path)
 }
 
-fn written(kept: &Kept) -> String {
+fn written(kept: &Members) -> String {
     let mut out = format!("{HEAD}\n{}\n", kept.version);
     for member in &kept.members {
-        let letter = member.letter.map_or(0, |letter| u32::from(letter.get()));
+        let character = member.character.map_or(0, |character| u32::from(character.get()));
         let birth = member.birth.map_or_else(|| "-".to_owned(), |birth| birth.to_string());
         let (key, name) = match &member.own {
             Some(own) => (NodeId(own.key).to_string(), own.name.as_str()),
             None => ("-".to_owned(), "-"),
         };
         // The name comes last: it may hold spaces.
-        let done = writeln!(out, "{letter} {} {birth} {} {key} {name}", member.addr, member.time);
+        let done = writeln!(out, "{character} {} {birth} {} {key} {name}", member.addr, member.time);
         debug_assert!(done.is_ok(), "a String takes all");
     }
     out
 }
 
-fn read(text: &str) -> Option<Kept> {
+fn read(text: &str) -> Option<Members> {
     let mut lines = text.lines();
     if lines.next()? != HEAD {
         return None;
     }
     let version = lines.next()?.parse().ok()?;
     let members = lines.take(MAX_MEMBERS).map(member).collect::<Option<_>>()?;
-    Some(Kept { version, members })
+    Some(Members { version, members })
 }
 
 fn member(line: &str) -> Option<Saved> {
     let mut fields = line.splitn(6, ' ');
     let mut next = || fields.next();
-    let letter = char::from_u32(next()?.parse().ok()?)?;
-    let letter = if letter == '\0' { None } else { Some(Letter::new(letter)?) };
+    let character = char::from_u32(next()?.parse().ok()?)?;
+    let character = if character == '\0' { None } else { Some(NameChar::new(character)?) };
     let addr: SocketAddr = next()?.parse().ok().filter(|addr: &SocketAddr| addr.port() != 0)?;
     let birth = match next()? {
         "-" => None,
@@ -90,26 +90,26 @@ fn member(line: &str) -> Option<Saved> {
         (key, name) if is_name(name) => Some(Own { key: key.parse::<NodeId>().ok()?.0, name: name.to_owned() }),
         _ => return None,
     };
-    (letter.is_some() || own.is_some()).then_some(Saved { letter, addr, own, birth, time })
+    (character.is_some() || own.is_some()).then_some(Saved { character, addr, own, birth, time })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn kept() -> Kept {
+    fn kept() -> Members {
         let addr = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let old = Saved { letter: Letter::new(' '), addr: addr(3_001), own: None, birth: Some(addr(9)), time: 0 };
+        let old = Saved { character: NameChar::new(' '), addr: addr(3_001), own: None, birth: Some(addr(9)), time: 0 };
         let own = Own { key: [7; 32], name: "anna b".into() };
-        let ours = Saved { letter: None, addr: "[::1]:4".parse().unwrap(), own: Some(own), birth: None, time: 12 };
-        Kept { version: 77, members: vec![old, ours] }
+        let ours = Saved { character: None, addr: "[::1]:4".parse().unwrap(), own: Some(own), birth: None, time: 12 };
+        Members { version: 77, members: vec![old, ours] }
     }
 
     #[test]
     fn what_is_stored_is_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("members");
-        assert_eq!(load(&path).unwrap(), Kept::default());
+        assert_eq!(load(&path).unwrap(), Members::default());
         for _ in 0..2 {
             store(&path, &kept()).unwrap();
             assert_eq!(load(&path).unwrap(), kept());

@@ -1,25 +1,30 @@
 //! A peer with its sockets: what a door that joins a directory and the console share.
 
+mod hear;
+
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
+use rumormill_limits::Timestamp;
 use rumormill_wire::udp_mesh::Datagram;
 use rumormill_wire::udp_mesh::extended::Extended;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
 use super::bucket::Bucket;
-use super::checks::Checks;
-use super::config::{Config, Role};
+use super::config::{Config, KIND, Role};
 use super::holder::Holder;
 use super::keys::{Keys, UNSIGNED};
-use super::peer::{Act, Peer, Settings, Tell};
-use super::socket::{BUFFER_LEN, Mouth, addr_of, bind, breathe, drain, ready};
-use super::texts::{Done, Encoded, Guard, Heard, Sender, count_fault, tell_done};
-use crate::{Counters, DoorError, DoorKind};
+use super::paced::PacedSocket;
+use super::peer::{Input, Output, Peer, Settings, Tell};
+use super::socket::{BUFFER_LEN, addr_of, bind, breathe, ready};
+use super::texts::Encoded;
+use super::verifier::Verifier;
+use crate::counters::Counters;
+use crate::error::DoorError;
+use crate::port::Done;
 
 /// Happenings that nobody has asked for yet.
 const MAX_EVENTS: usize = 1_024;
@@ -38,14 +43,14 @@ pub(super) enum Event {
 pub(super) struct Station {
     peer: Peer,
     keys: Keys,
-    mouth: Mouth<Done>,
+    texts: PacedSocket,
     /// BIRTH and KEEPALIVE go out here, and refusals come back. Connected to the directory.
     speak: UdpSocket,
     /// Who has the directory's port.
     holder: Holder,
     start: Instant,
     strangers: Bucket,
-    checks: Checks,
+    verifier: Verifier,
     events: VecDeque<Event>,
     buffer: Vec<u8>,
     own: SocketAddr,
@@ -56,15 +61,15 @@ impl Station {
     pub(super) async fn bind(config: &Config) -> Result<Self, DoorError> {
         let Role::Peer { join, name } = &config.role else {
             let reason = "a directory is no peer of another".to_owned();
-            return Err(DoorError::Refused { door: DoorKind::UdpMesh, reason });
+            return Err(DoorError::Refused { door: KIND, reason });
         };
         let socket = bind(config.listen)?;
         let own = addr_of(&socket)?;
         let speak = bind(SocketAddr::new(own.ip(), 0))?;
-        speak.connect(*join).await.map_err(DoorError::io(DoorKind::UdpMesh, "reach", join))?;
+        speak.connect(*join).await.map_err(DoorError::io(KIND, "reach", join))?;
         ready(&socket).await?;
         ready(&speak).await?;
-        let keys = Keys::generate().map_err(DoorError::io(DoorKind::UdpMesh, "make", "a key"))?;
+        let keys = Keys::generate().map_err(DoorError::io(KIND, "make", "a key"))?;
         let settings = Settings {
             name: name.clone(),
             own,
@@ -74,14 +79,14 @@ impl Station {
             broadcast: config.broadcast,
         };
         Ok(Self {
-            peer: Peer::new(settings, Duration::ZERO),
+            peer: Peer::new(settings, Timestamp::ZERO),
             keys,
-            mouth: Mouth::new(socket),
+            texts: PacedSocket::new(socket),
             speak,
             holder: Holder::new(*join),
             start: Instant::now(),
             strangers: Bucket::default(),
-            checks: Checks::default(),
+            verifier: Verifier::default(),
             events: VecDeque::new(),
             buffer: vec![0; BUFFER_LEN],
             own,
@@ -97,110 +102,116 @@ impl Station {
         &self.peer
     }
 
-    /// The peer, and what time it is.
-    pub(super) fn peer_mut(&mut self) -> (&mut Peer, Duration) {
-        let now = self.start.elapsed();
-        (&mut self.peer, now)
+    /// Feeds the peer; [`Station::drain`] does what it says.
+    pub(super) fn feed(&mut self, input: Input<'_>) {
+        let taken = self.peer.handle(self.now(), input);
+        debug_assert!(taken.is_ok(), "only datagrams are rejected: {taken:?}");
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::at(self.start.elapsed())
     }
 
     /// Whether texts wait to go out.
     pub(super) fn is_busy(&self) -> bool {
-        self.mouth.is_held() || self.mouth.pacer.waiting() > 0
+        self.texts.is_busy()
     }
 
     /// Queues a text for those peers that `to` wants; how many there are.
-    pub(super) fn send(&mut self, text: &str, to: impl Fn(SocketAddr, &str) -> bool, done: Done) -> usize {
+    pub(super) fn send(&mut self, text: &str, to: impl Fn(SocketAddr, &str) -> bool, done: Option<Done>) -> usize {
         let encoded = Encoded::new(text, &mut self.keys, &self.counters);
         let wanted = self.peer.peers().iter().filter(|(addr, peer)| to(**addr, &peer.name));
-        let parcels: Vec<_> = wanted.map(|(addr, peer)| (*addr, encoded.for_peer(peer.key.is_some()))).collect();
-        let count = parcels.len();
+        let receivers: Vec<_> = wanted.map(|(addr, peer)| (*addr, encoded.for_peer(peer.key.is_some()))).collect();
+        let count = receivers.len();
         if count == 0 {
             Counters::one(&self.counters.dropped_out);
         }
-        self.mouth.pacer.push(self.start.elapsed(), parcels, done);
+        let now = self.now();
+        self.texts.send(now, receivers, done, &self.counters);
         count
     }
 
     /// Waits until something happens. May be dropped at any point: nothing is lost.
     pub(super) async fn event(&mut self) -> Event {
         loop {
-            let now = self.start.elapsed();
-            self.do_acts(now).await;
+            let now = self.now();
+            self.feed(Input::Timeout);
+            self.drain();
             if let Some(event) = self.events.pop_front() {
                 return event;
             }
-            let room = self.mouth.flush(now, &self.counters);
-            self.mouth.count_dropped(&self.counters);
-            tell_done(self.mouth.pacer.finished());
-            let due = [self.peer.wake(), self.mouth.pacer.wake().filter(|_| room)].into_iter().flatten().min();
-            let wait = self.start + due.unwrap_or(now + Duration::from_secs(60));
+            let room = self.texts.flush(now, &self.counters);
+            let texts = self.texts.next_timeout().filter(|_| room);
+            let due = self.peer.next_timeout().into_iter().chain(texts).min().unwrap_or(now.plus(60_000_000));
+            let wake = self.start.checked_add(due.since_zero()).unwrap_or(self.start);
             let mut empty = true;
             tokio::select! {
-                ready = self.mouth.socket.readable() => if ready.is_ok() { empty = self.hear_peers() },
+                ready = self.texts.socket.readable() => if ready.is_ok() { empty = self.hear_peers() },
                 ready = self.speak.readable() => if ready.is_ok() { self.hear_directory(); },
-                _ = self.mouth.socket.writable(), if self.mouth.is_held() => {}
-                () = tokio::time::sleep_until(wait) => {}
+                _ = self.texts.socket.writable(), if self.texts.is_held() => {}
+                () = tokio::time::sleep_until(wake) => {}
             }
             breathe(empty).await;
         }
     }
 
-    async fn do_acts(&mut self, now: Duration) {
-        while let Some(act) = self.peer.act(now) {
-            let settings = self.peer.settings();
-            let datagram = match (act, self.peer.letter()) {
-                (Act::Tell(tell), _) => {
+    /// Does what the peer says.
+    fn drain(&mut self) {
+        while let Some(output) = self.peer.poll_output() {
+            let datagram = match (output, self.peer.character()) {
+                (Output::Tell(tell), _) => {
                     self.note(Event::Tell(tell));
                     continue;
                 }
-                (Act::Broadcast(text), _) => {
+                (Output::Broadcast(text), _) => {
                     self.send(&text, |_, _| true, None);
                     continue;
                 }
-                (Act::Birth, Some(name)) => {
+                (Output::Birth, Some(name)) => {
                     // Looked at before it is asked: when its answer is read, another may have the port already.
                     self.holder.has_changed();
                     plain(Datagram::Birth { name, port: self.own.port() })
                 }
-                (Act::KeepAlive(_), Some(name)) => {
+                (Output::KeepAlive { .. }, Some(name)) => {
                     if self.holder.has_changed() {
-                        self.peer.restarted(now);
+                        self.feed(Input::Restarted);
+                        self.feed(Input::Timeout);
                         continue;
                     }
                     plain(Datagram::KeepAlive(name))
                 }
-                (Act::KeepAlive(version), None) => plain(Datagram::Extended(Extended::KeepAlive { version })),
-                (Act::Birth, None) => {
+                (Output::KeepAlive { version }, None) => plain(Datagram::Extended(Extended::KeepAlive { version })),
+                (Output::Birth, None) => {
                     let (time, key, addr) = (self.keys.time(), self.keys.public(), self.own);
-                    self.keys.signed(Extended::Birth { time, key, addr, name: &settings.name, signature: UNSIGNED })
+                    let name = &self.peer.settings().name;
+                    self.keys.signed(Extended::Birth { time, key, addr, name, signature: UNSIGNED })
                 }
-                (Act::Leave, _) => {
+                (Output::Leave, _) => {
                     let time = self.keys.time();
                     self.keys.signed(Extended::Leave { time, signature: UNSIGNED })
                 }
             };
-            self.ask_directory(now, &datagram);
+            self.ask_directory(&datagram);
         }
         Counters::set(&self.counters.open, self.peer.peers().len());
     }
 
-    fn ask_directory(&mut self, now: Duration, datagram: &[u8]) {
+    fn ask_directory(&mut self, datagram: &[u8]) {
         if datagram.is_empty() {
             return;
         }
         match self.speak.try_send(datagram) {
             Ok(len) => Counters::add(&self.counters.bytes_out, len),
-            Err(why) if why.kind() == io::ErrorKind::ConnectionRefused => self.peer.unreachable(now),
+            Err(why) if why.kind() == io::ErrorKind::ConnectionRefused => self.feed(Input::Unreachable),
             // The next heartbeat makes up for it.
             Err(_) => {}
         }
     }
 
     /// Says goodbye, where the form has one.
-    pub(super) async fn leave(&mut self) {
-        let now = self.start.elapsed();
-        self.peer.disconnect();
-        self.do_acts(now).await;
+    pub(super) fn leave(&mut self) {
+        self.feed(Input::Disconnect);
+        self.drain();
     }
 
     fn note(&mut self, event: Event) {
@@ -209,57 +220,6 @@ impl Station {
         } else {
             Counters::one(&self.counters.dropped_in);
         }
-    }
-
-    fn hear_directory(&mut self) {
-        let (now, directory) = (self.start.elapsed(), self.peer.settings().directory);
-        let mut refused = Vec::new();
-        let heard = drain(&self.speak, &mut self.buffer, |_, bytes| match Datagram::parse(bytes) {
-            Ok(Datagram::Extended(Extended::Refused(why))) => refused.push(why),
-            Ok(_) => Counters::one(&self.counters.refused_other),
-            Err(why) => count_fault(&self.counters, why.reason),
-        });
-        for why in refused {
-            self.peer.refused(now, directory, why);
-        }
-        if heard.is_err_and(|why| why.kind() == io::ErrorKind::ConnectionRefused) {
-            self.peer.unreachable(now);
-        }
-    }
-
-    fn hear_peers(&mut self) -> bool {
-        let now = self.start.elapsed();
-        let Self { peer, mouth, strangers, checks, events, buffer, counters, .. } = self;
-        let empty = drain(&mouth.socket, buffer, |from, bytes| {
-            Counters::add(&counters.bytes_in, bytes.len());
-            let text = match Datagram::parse(bytes) {
-                Ok(Datagram::Directory(entries)) => return peer.directory(now, from, entries),
-                Ok(Datagram::Extended(Extended::Part(part))) => return peer.part(now, from, &part),
-                Ok(Datagram::Extended(Extended::Changes(changes))) => return peer.changes(now, from, &changes),
-                Ok(Datagram::Extended(Extended::Refused(why))) => return peer.refused(now, from, why),
-                Ok(Datagram::Vanilla(text)) => Heard { text, signed: None },
-                Ok(Datagram::Extended(Extended::Text { time, text, .. })) => {
-                    Heard { text, signed: Some((time, bytes)) }
-                }
-                Ok(_) => return Counters::one(&counters.refused_other),
-                Err(why) => return count_fault(counters, why.reason),
-            };
-            let sender = peer.peer_at(from).map(|peer| Sender {
-                name: peer.name.clone(),
-                key: peer.key,
-                said: &mut peer.said,
-                time: &mut peer.time,
-            });
-            let Some(claimed) = text.claimed(now, from, sender, &mut Guard { strangers, checks, counters }) else {
-                return;
-            };
-            if events.len() < MAX_EVENTS {
-                events.push_back(Event::Text { claimed, text: text.text.to_owned(), from });
-            } else {
-                Counters::one(&counters.dropped_in);
-            }
-        });
-        empty.unwrap_or(true)
     }
 }
 

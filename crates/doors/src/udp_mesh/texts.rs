@@ -3,28 +3,25 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 
+use rumormill_limits::Timestamp;
 use rumormill_wire::udp_mesh::extended::{Extended, MAX_TEXT_LEN};
 use rumormill_wire::udp_mesh::{Datagram, UdpMeshFault};
-use tokio::sync::oneshot;
 
 use super::bucket::Bucket;
-use super::checks::Checks;
 use super::keys::{Keys, UNSIGNED};
-use crate::Counters;
+use super::verifier::Verifier;
+use crate::counters::Counters;
 use crate::cut::{cut, one_line};
 
-/// Texts from one peer, a second: what old peers can take of each other.
+/// Texts from one peer, a second: what legacy peers can take of each other.
 pub(super) const TEXTS: NonZeroU32 = NonZeroU32::new(100).unwrap();
 /// Texts from all who are in no directory together, a second.
 pub(super) const STRANGERS: NonZeroU32 = NonZeroU32::new(20).unwrap();
-/// Told once a message went out.
-pub(super) type Done = Option<oneshot::Sender<Result<(), String>>>;
 
 /// One text in both forms.
 pub(super) struct Encoded {
-    old: Arc<[u8]>,
+    legacy: Arc<[u8]>,
     extended: Arc<[u8]>,
 }
 
@@ -37,33 +34,23 @@ impl Encoded {
             Counters::one(&counters.cut);
             tracing::info!(bytes = line.len(), "udp-mesh: a text was cut to what a datagram holds");
         }
-        let mut old = Vec::new();
-        let encoded = Datagram::Vanilla(&text).encode(&mut old);
+        let mut legacy = Vec::new();
+        let encoded = Datagram::Vanilla(&text).encode(&mut legacy);
         debug_assert!(encoded.is_ok(), "{encoded:?}");
         let time = keys.time();
         let extended = keys.signed(Extended::Text { time, text: &text, signature: UNSIGNED });
-        Self { old: old.into(), extended: extended.into() }
+        Self { legacy: legacy.into(), extended: extended.into() }
     }
 
-    /// For an old peer or one of ours.
+    /// For a legacy peer or one of ours.
     pub(super) fn for_peer(&self, extended: bool) -> Arc<[u8]> {
-        Arc::clone(if extended { &self.extended } else { &self.old })
+        Arc::clone(if extended { &self.extended } else { &self.legacy })
     }
 }
 
 /// Counts a datagram that is none.
 pub(super) fn count_fault(counters: &Counters, reason: UdpMeshFault) {
     Counters::one(if reason == UdpMeshFault::Port { &counters.refused_other } else { &counters.malformed });
-}
-
-/// Tells those who wait for messages that are through.
-pub(super) fn tell_done(finished: impl Iterator<Item = (Done, usize)>) {
-    for (done, sent) in finished {
-        if let Some(done) = done {
-            let nobody = || "nobody there took it".to_owned();
-            let _ = done.send(if sent > 0 { Ok(()) } else { Err(nobody()) });
-        }
-    }
 }
 
 /// A text that came.
@@ -84,7 +71,7 @@ pub(super) struct Sender<'a> {
 /// What stands between the outside and the room.
 pub(super) struct Guard<'a> {
     pub(super) strangers: &'a mut Bucket,
-    pub(super) checks: &'a mut Checks,
+    pub(super) verifier: &'a mut Verifier,
     pub(super) counters: &'a Counters,
 }
 
@@ -92,12 +79,12 @@ impl Heard<'_> {
     /// Under which name the text may go on; `None`, and it is counted, if it may not.
     pub(super) fn claimed(
         &self,
-        now: Duration,
+        now: Timestamp,
         from: SocketAddr,
         sender: Option<Sender<'_>>,
         guard: &mut Guard<'_>,
     ) -> Option<String> {
-        let Guard { strangers, checks, counters } = guard;
+        let Guard { strangers, verifier, counters } = guard;
         let Some(sender) = sender else {
             if !strangers.take(now, STRANGERS) {
                 Counters::one(&counters.refused_rate);
@@ -116,7 +103,7 @@ impl Heard<'_> {
         }
         let vouched = match (self.signed, sender.key) {
             (None, _) => true,
-            (Some((time, bytes)), Some(key)) => time > *sender.time && checks.holds(now, from, &key, bytes, counters),
+            (Some((time, bytes)), Some(key)) => time > *sender.time && verifier.holds(now, from, &key, bytes, counters),
             (Some(_), None) => false,
         };
         if !vouched || self.text.is_empty() {

@@ -1,8 +1,8 @@
 //! A door of the menu chat that serves, and programs of that chat.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests, each of which uses its part")]
 
-use rumormill_doors::peer_line::{Config, Door};
-use rumormill_doors::{Incoming, Outgoing, RoomEnd, Spec, porch};
+use rumormill_doors::peer_line::{Config, PeerLine};
+use rumormill_doors::{Incoming, Outgoing, RoomEnd, Spec, port};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -33,10 +33,10 @@ impl Yard {
     }
 
     pub async fn with(config: Config) -> Self {
-        let door = Door::bind(config).await.unwrap();
+        let door = PeerLine::bind(config).await.unwrap();
         let (stop, stopped) = watch::channel(false);
-        let (porch, room) = porch("node", stopped);
-        Self { at: door.local_addr(), room, stop, task: tokio::spawn(door.run(porch)) }
+        let (port, room) = port("node", stopped);
+        Self { at: door.local_addr(), room, stop, task: tokio::spawn(door.serve(port)) }
     }
 
     pub async fn heard(&mut self) -> Incoming {
@@ -55,7 +55,7 @@ impl Yard {
         let (done, settled) = oneshot::channel();
         let line = format!("alice@c0de: {text}");
         let outgoing = Outgoing { sender: "alice".into(), text: text.into(), line, to: None, done: Some(done) };
-        self.room.give(outgoing).unwrap();
+        assert!(self.room.way_out().give(outgoing));
         settled
     }
 
@@ -87,10 +87,10 @@ pub async fn say(to: SocketAddr, message: impl AsRef<[u8]>) {
     stream.write_all(message.as_ref()).await.unwrap();
 }
 
-/// An old program's listening side.
-pub struct Old(pub TcpListener, pub SocketAddr);
+/// A legacy program's listening side.
+pub struct Legacy(pub TcpListener, pub SocketAddr);
 
-impl Old {
+impl Legacy {
     pub async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();

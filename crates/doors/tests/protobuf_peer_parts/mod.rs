@@ -2,8 +2,8 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests, each of which uses its part")]
 
 use rumormill_doors::protobuf_peer::message::Said;
-use rumormill_doors::protobuf_peer::{Config, Door};
-use rumormill_doors::{Outgoing, RoomEnd, Spec, porch};
+use rumormill_doors::protobuf_peer::{Config, ProtobufPeer};
+use rumormill_doors::{Outgoing, RoomEnd, Spec, port};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,10 +23,10 @@ pub struct Running {
 
 pub async fn door(keys: &str) -> Running {
     let spec: Spec = format!("protobuf-peer,listen=127.0.0.1:0,{keys}").parse().unwrap();
-    let door = Door::bind(Config::from_spec(&spec).unwrap()).await.unwrap();
+    let door = ProtobufPeer::bind(Config::from_spec(&spec).unwrap()).await.unwrap();
     let (stop, stopped) = watch::channel(false);
-    let (porch, room) = porch("alice", stopped);
-    Running { addr: door.local_addr(), room, stop, task: tokio::spawn(door.run(porch)) }
+    let (port, room) = port("alice", stopped);
+    Running { addr: door.local_addr(), room, stop, task: tokio::spawn(door.serve(port)) }
 }
 
 impl Running {
@@ -39,7 +39,7 @@ impl Running {
         let (done, result) = oneshot::channel();
         let line = format!("alice@c0de: {text}");
         let out = Outgoing { sender: "alice".into(), text: text.into(), line, to: None, done: Some(done) };
-        self.room.give(out).unwrap();
+        assert!(self.room.way_out().give(out));
         result
     }
 

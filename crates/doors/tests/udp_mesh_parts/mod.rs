@@ -1,4 +1,4 @@
-//! A door that runs, and an old peer, byte by byte.
+//! A door that runs, and a legacy peer, byte by byte.
 #![allow(dead_code, reason = "not every test uses all of it")]
 
 use std::net::SocketAddr;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use rumormill_doors::udp_mesh::{Config, Door};
-use rumormill_doors::{Counters, Outgoing, RoomEnd, Spec, porch};
+use rumormill_doors::udp_mesh::{Config, UdpMesh};
+use rumormill_doors::{Counters, Outgoing, RoomEnd, Spec, port};
 use tokio::net::UdpSocket;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -27,11 +27,11 @@ pub struct Running {
 impl Running {
     pub async fn start(spec: &str) -> Self {
         let spec: Spec = spec.parse().unwrap();
-        let door = Door::bind(Config::from_spec(&spec).unwrap()).await.unwrap();
+        let door = UdpMesh::bind(Config::from_spec(&spec).unwrap()).await.unwrap();
         let (addr, peer) = (door.local_addr(), door.peer_addr());
         let (stop, stopped) = watch::channel(false);
-        let (porch, room) = porch("alice", stopped);
-        Self { addr, peer, room, stop, task: tokio::spawn(door.run(porch)) }
+        let (port, room) = port("alice", stopped);
+        Self { addr, peer, room, stop, task: tokio::spawn(door.serve(port)) }
     }
 
     /// A directory that is quick to look for the silent.
@@ -52,7 +52,7 @@ impl Running {
         let (done, told) = oneshot::channel();
         let line = format!("alice@c0de: {text}");
         let outgoing = Outgoing { sender: "alice".into(), text: text.into(), line, to: None, done: Some(done) };
-        self.room.give(outgoing).unwrap();
+        assert!(self.room.way_out().give(outgoing));
         told
     }
 
@@ -101,7 +101,7 @@ pub fn listed(entries: &[(char, u16)]) -> Vec<u8> {
     out
 }
 
-pub struct Old {
+pub struct Legacy {
     name: char,
     server: SocketAddr,
     own: UdpSocket,
@@ -112,13 +112,13 @@ pub struct Old {
     listings: Vec<Vec<(char, u16)>>,
 }
 
-impl Drop for Old {
+impl Drop for Legacy {
     fn drop(&mut self) {
         self.heart.abort();
     }
 }
 
-impl Old {
+impl Legacy {
     pub async fn join(name: char, server: SocketAddr) -> Self {
         let own = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let speak = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
@@ -180,7 +180,7 @@ impl Old {
                     })
                     .collect();
                 names.sort_unstable();
-                assert!(names.windows(2).all(|w| w[0].0 != w[1].0), "an old peer aborts: {names:?}");
+                assert!(names.windows(2).all(|w| w[0].0 != w[1].0), "a legacy peer aborts: {names:?}");
                 self.listings.push(names);
             }
             [0xc2, 0, low, high, text @ .., 0] => {
@@ -188,7 +188,7 @@ impl Old {
                 self.texts.push((from, String::from_utf8(text.to_vec()).unwrap()));
             }
             // An empty one would freeze it.
-            other => panic!("an old peer does not know {other:02x?}"),
+            other => panic!("a legacy peer does not know {other:02x?}"),
         }
         true
     }

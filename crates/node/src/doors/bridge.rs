@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use rumormill_doors::cut::{cut, one_line};
-use rumormill_doors::{Counters, Incoming, Outgoing, RoomEnd};
+use rumormill_doors::{Counters, Incoming, Outgoing, RoomEnd, WayOut};
 use rumormill_wire::native::{Bridged, MAX_CLAIMED_LEN, MessageKind};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -42,8 +42,7 @@ pub(crate) struct Way {
 /// A door's way out.
 struct Exit {
     name: String,
-    give: mpsc::Sender<Outgoing>,
-    counters: Arc<Counters>,
+    way: WayOut,
 }
 
 /// What one door may bring.
@@ -92,10 +91,10 @@ impl Bridge {
         let this = Arc::new(self);
         let (mut tasks, mut exits) = (JoinSet::new(), Vec::new());
         for Way { name, end, gets_room, also } in ways {
-            let (give, counters) = (end.sender(), Arc::clone(&end.counters));
+            let way = end.way_out();
             tasks.spawn(Arc::clone(&this).bring(name.clone(), end, also));
             if gets_room {
-                exits.push(Exit { name, give, counters });
+                exits.push(Exit { name, way });
             }
         }
         if exits.is_empty() {
@@ -115,7 +114,7 @@ impl Bridge {
                 Next::Missed(bundles) => {
                     tracing::warn!(bundles, "the doors are slower than the room; what they missed does not go out");
                     let bundles = usize::try_from(bundles).unwrap_or(usize::MAX);
-                    exits.iter().for_each(|exit| Counters::add(&exit.counters.dropped_out, bundles));
+                    exits.iter().for_each(|exit| exit.way.missed(bundles));
                 }
                 Next::End => return,
             }
@@ -124,7 +123,7 @@ impl Bridge {
 
     /// What comes in by one door.
     async fn bring(self: Arc<Self>, name: String, mut end: RoomEnd, also: Option<mpsc::Sender<Incoming>>) {
-        let (share, mut told) = (Share::new(), false);
+        let (share, mut is_over) = (Share::new(), false);
         let mut refused = String::new();
         let (watched, pending) = mpsc::channel(MAX_WATCHED);
         tokio::spawn(watch_taken(name.clone(), Arc::clone(&end.counters), pending));
@@ -137,7 +136,7 @@ impl Bridge {
             if !share.take(body.len()).await {
                 Counters::one(&end.counters.dropped_in);
                 Counters::one(&end.counters.over_share);
-                if !std::mem::replace(&mut told, true) {
+                if !std::mem::replace(&mut is_over, true) {
                     tracing::warn!(
                         door = name,
                         "it has brought its share of {BYTES_PER_DAY} bytes a day; the rest is dropped"
@@ -145,7 +144,7 @@ impl Bridge {
                 }
                 continue;
             }
-            told = false;
+            is_over = false;
             if let Some(also) = &also {
                 // Waits for the disk there, and so does the door.
                 let _ = also.send(message).await;
@@ -190,11 +189,7 @@ impl Bridge {
         let sender = message.sender(&author);
         let line = self.mark.line(&sender, message.text.as_raw());
         let outgoing = Outgoing { sender, text: message.text.as_raw().to_owned(), line, to: None, done: None };
-        // Before it is given: the door may count what waits itself, and knows more of it.
-        Counters::set(&exit.counters.waiting_out, exit.give.max_capacity() - exit.give.capacity());
-        if exit.give.try_send(outgoing).is_err() {
-            Counters::one(&exit.counters.dropped_out);
-        }
+        exit.way.give(outgoing);
     }
 }
 

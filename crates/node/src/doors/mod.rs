@@ -1,4 +1,4 @@
-//! Doors: what the node opens for programs that speak older protocols, and how their messages meet the room.
+//! Doors: what the node opens for programs that speak legacy protocols, and how their messages meet the room.
 
 mod bridge;
 mod mark;
@@ -6,6 +6,7 @@ mod open;
 
 pub(crate) use bridge::{BYTES_PER_DAY, Bridge, Share};
 pub(crate) use mark::Mark;
+pub use open::door_kinds;
 pub(crate) use open::{Bound, check};
 
 pub(crate) use crate::open_door::OpenDoor;

@@ -1,12 +1,12 @@
-//! Opening doors: settings checked, sockets bound, then served.
+//! Opening doors: settings checked, sockets bound, then served. Of no door anything is known but what it says of itself.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use rumormill_doors::porch::MAX_INCOMING;
-use rumormill_doors::{DoorError, DoorKind, Porch, RoomEnd, Spec, SpecError};
-use rumormill_doors::{classroom, peer_line, porch, protobuf_peer, push_pull, relay_43110, udp_mesh};
+use rumormill_doors::port::MAX_INCOMING;
+use rumormill_doors::{
+    About, BoundDoor, Counters, DoorError, Files, LetterUse, Services, Spec, SpecError, find, kinds, port,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -17,27 +17,31 @@ use crate::handle::NodeHandle;
 use crate::letters::{Kept, LettersDesk};
 use crate::lock;
 
-/// Checked settings of one door.
-enum Settings {
-    Classroom(classroom::Config),
-    PeerLine(peer_line::Config),
-    ProtobufPeer(protobuf_peer::Config),
-    PushPull(push_pull::Config),
-    UdpMesh(udp_mesh::Config),
-    Relay(relay_43110::Config),
+/// What this node offers to its doors.
+#[derive(Clone)]
+struct NodeServices {
+    node: NodeHandle,
+    letters: Option<LettersDesk>,
 }
 
-impl Settings {
-    fn of(spec: &Spec) -> Result<Self, SpecError> {
-        Ok(match spec.kind {
-            DoorKind::Classroom => Self::Classroom(classroom::Config::from_spec(spec)?),
-            DoorKind::PeerLine => Self::PeerLine(peer_line::Config::from_spec(spec)?),
-            DoorKind::ProtobufPeer => Self::ProtobufPeer(protobuf_peer::Config::from_spec(spec)?),
-            DoorKind::PushPull => Self::PushPull(push_pull::Config::from_spec(spec)?),
-            DoorKind::Relay43110 => Self::Relay(relay_43110::Config::from_spec(spec)?),
-            DoorKind::UdpMesh => Self::UdpMesh(udp_mesh::Config::from_spec(spec)?),
-        })
+impl Services for NodeServices {
+    type Letters = LettersDesk;
+    type Chat = Desk;
+
+    fn letters(&self) -> Option<LettersDesk> {
+        self.letters.clone()
     }
+
+    fn chat(&self, counters: &Arc<Counters>) -> Desk {
+        let (_, started) = watch::channel(Some(self.node.clone()));
+        Desk::new(started, Crash::Refused, Arc::clone(counters))
+    }
+}
+
+/// All kinds of doors, as people write them.
+#[must_use]
+pub fn door_kinds() -> Vec<&'static str> {
+    kinds::<NodeServices>().iter().map(|kind| kind.about.kind).collect()
 }
 
 /// Checks what was asked for.
@@ -45,43 +49,23 @@ impl Settings {
 /// # Errors
 /// Names the door, the key and what is allowed.
 pub(crate) fn check(specs: &[Spec]) -> Result<(), SpecError> {
-    specs.iter().try_for_each(|spec| Settings::of(spec).map(drop))
-}
-
-/// A door that is bound and not yet served.
-enum Door {
-    Classroom(classroom::Door),
-    PeerLine(peer_line::Door),
-    ProtobufPeer(protobuf_peer::Door),
-    PushPull(push_pull::Door),
-    UdpMesh(udp_mesh::Door),
-    Relay(relay_43110::Door),
+    specs.iter().try_for_each(|spec| find::<NodeServices>(spec)?.check(spec))
 }
 
 /// All doors of a node, bound before it starts: an address that is taken stops the start and nothing else.
 pub(crate) struct Bound {
-    doors: Vec<(String, Door)>,
+    doors: Vec<(String, BoundDoor<NodeServices>)>,
 }
 
 impl Bound {
     /// Binds all of them.
     pub(crate) async fn bind(specs: &[Spec], state: Option<&Path>) -> Result<Self, DoorError> {
-        let mut doors: Vec<(String, Door)> = Vec::new();
+        let mut doors: Vec<(String, BoundDoor<NodeServices>)> = Vec::new();
         for spec in specs {
-            let kind = spec.kind.name();
-            let others = doors.iter().filter(|(name, _)| kind_of(name) == kind).count();
-            let name = if others == 0 { kind.to_owned() } else { format!("{kind}#{}", others + 1) };
-            let door = match Settings::of(spec)? {
-                Settings::Classroom(config) => Door::Classroom(classroom::Door::bind(config).await?),
-                Settings::PeerLine(config) => Door::PeerLine(peer_line::Door::bind(config).await?),
-                Settings::ProtobufPeer(config) => Door::ProtobufPeer(protobuf_peer::Door::bind(config).await?),
-                Settings::PushPull(config) => Door::PushPull(push_pull::Door::bind(config).await?),
-                Settings::Relay(config) => Door::Relay(relay_43110::Door::bind(config).await?),
-                Settings::UdpMesh(mut config) => {
-                    config.state = state.map(|dir| dir.join(format!("{}.members", name.replace('#', "-"))));
-                    Door::UdpMesh(udp_mesh::Door::bind(config).await?)
-                }
-            };
+            let kind = find(spec)?;
+            let others = doors.iter().filter(|(_, door)| door.about == kind.about).count();
+            let name = name(kind.about, others);
+            let door = kind.bind(spec, Files { dir: state.map(Path::to_owned), door: name.clone() }).await?;
             doors.push((name, door));
         }
         Ok(Self { doors })
@@ -89,29 +73,32 @@ impl Bound {
 
     /// Whether one of them hands out letters.
     pub(crate) fn need_letters(&self) -> bool {
-        self.doors.iter().any(|(_, door)| matches!(door, Door::PushPull(_)))
+        self.doors.iter().any(|(_, door)| door.about.letters == LetterUse::Needed)
     }
 
     /// Serves them until the node stops. `letters` are there if [`Bound::need_letters`] says so.
     pub(crate) fn serve(self, node: &NodeHandle, since_us: u64, letters: Option<Kept>) {
         let (stop, stopped) = watch::channel(false);
         let (mut ways, mut open, mut tasks) = (Vec::new(), Vec::new(), JoinSet::new());
-        let porches = self.doors.into_iter().map(|(name, door)| (name, door, porch(node.name(), stopped.clone())));
-        let porches: Vec<_> = porches.collect();
-        // Letters to older nodes go out by the first door of theirs.
-        let relay = porches.iter().find(|(name, ..)| is_relay(name)).map(|(_, _, (_, end))| end.sender());
-        let desk = letters.map(|kept| LettersDesk::start(kept, node, relay));
-        for (name, door, (door_end, room_end)) in porches {
-            open.push(OpenDoor { name: name.clone(), listen: door.local_addr(), counters: room_end.counters.clone() });
-            let way = door.serve(name, (door_end, room_end), node, desk.as_ref(), &mut tasks);
-            ways.push(way);
-        }
-        for door in &open {
-            if kind_of(&door.name) == DoorKind::Classroom.name() {
-                tracing::info!(door = door.name, listen = %door.listen, "a door is open: whoever reaches it speaks as this node");
-            } else {
-                tracing::info!(door = door.name, listen = %door.listen, "a door is open: what comes in is unverified");
-            }
+        let ports = self.doors.into_iter().map(|(name, door)| (name, door, port(node.name(), stopped.clone())));
+        let ports: Vec<_> = ports.collect();
+        // Letters to legacy nodes go out by the first door that carries them.
+        let carrier = ports.iter().find(|(_, door, _)| door.about.letters == LetterUse::Carried);
+        let carrier = carrier.map(|(_, _, (_, end))| end.sender());
+        let letters = letters.map(|kept| LettersDesk::start(kept, node, carrier));
+        let services = NodeServices { node: node.clone(), letters };
+        for (name, door, (door_end, end)) in ports {
+            let (about, listen) = (door.about, door.local_addr);
+            say_open(&name, &door);
+            open.push(OpenDoor { name: name.clone(), listen, counters: end.counters.clone() });
+            let carries = services.letters.clone().filter(|_| about.letters == LetterUse::Carried);
+            let also = carries.map(|desk| {
+                let (also, coming) = mpsc::channel(MAX_INCOMING);
+                tokio::spawn(desk.take_from(coming));
+                also
+            });
+            tasks.spawn(door.run(door_end, services.clone()));
+            ways.push(Way { name, end, gets_room: about.hears_room, also });
         }
         lock(&node.0.doors).extend(open);
         let (closing, closed) = watch::channel(());
@@ -132,71 +119,19 @@ impl Bound {
     }
 }
 
-impl Door {
-    fn local_addr(&self) -> SocketAddr {
-        match self {
-            Self::Classroom(door) => door.local_addr(),
-            Self::PeerLine(door) => door.local_addr(),
-            Self::ProtobufPeer(door) => door.local_addr(),
-            Self::PushPull(door) => door.local_addr(),
-            Self::UdpMesh(door) => door.local_addr(),
-            Self::Relay(door) => door.local_addr(),
-        }
-    }
-
-    fn serve(
-        self,
-        name: String,
-        (porch, end): (Porch, RoomEnd),
-        node: &NodeHandle,
-        letters: Option<&LettersDesk>,
-        tasks: &mut JoinSet<()>,
-    ) -> Way {
-        let also = letters.filter(|_| is_relay(&name)).map(|desk| {
-            let (also, coming) = mpsc::channel(MAX_INCOMING);
-            tokio::spawn(desk.clone().take_from(coming));
-            also
-        });
-        let gets_room = match self {
-            Self::Classroom(door) => {
-                let (_, started) = watch::channel(Some(node.clone()));
-                let desk = Desk::new(started, Crash::Refused, Arc::clone(&porch.counters));
-                tasks.spawn(door.run(porch, desk));
-                false
-            }
-            Self::PeerLine(door) => {
-                tasks.spawn(door.run(porch));
-                true
-            }
-            Self::ProtobufPeer(door) => {
-                tasks.spawn(door.run(porch));
-                true
-            }
-            Self::PushPull(door) => {
-                if let Some(desk) = letters {
-                    tasks.spawn(door.run(porch, desk.clone()));
-                }
-                false
-            }
-            Self::Relay(door) => {
-                tasks.spawn(door.run(porch));
-                true
-            }
-            Self::UdpMesh(door) => {
-                tasks.spawn(door.run(porch));
-                true
-            }
-        };
-        Way { name, end, gets_room, also }
+/// A door's name in its node: its kind, with a number from the second of that kind on.
+fn name(about: About, others: usize) -> String {
+    match others {
+        0 => about.kind.to_owned(),
+        others => format!("{}#{}", about.kind, others.saturating_add(1)),
     }
 }
 
-/// Whether a door of this name is one to older nodes, which send and take what becomes a letter.
-fn is_relay(name: &str) -> bool {
-    kind_of(name) == DoorKind::Relay43110.name()
-}
-
-/// A door's name without its number among those of its kind.
-fn kind_of(name: &str) -> &str {
-    name.split('#').next().unwrap_or(name)
+fn say_open(door: &str, bound: &BoundDoor<NodeServices>) {
+    let listen = bound.local_addr;
+    if bound.about.speaks_as_node {
+        tracing::info!(door, %listen, "a door is open: whoever reaches it speaks as this node");
+    } else {
+        tracing::info!(door, %listen, "a door is open: what comes in is unverified");
+    }
 }

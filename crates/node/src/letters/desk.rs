@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rumormill_doors::push_pull::{Letter, Letters};
+use rumormill_doors::{Letter, Letters};
 use rumormill_wire::NodeId;
 use rumormill_wire::native::MessageKind;
 

@@ -29,7 +29,7 @@ impl Kept {
             let seal = Seal::fresh(network, me).map_err(StartError::io("make", "a key for letters"))?;
             return Ok(Self { seal, inbox: Inbox::new(wall) });
         };
-        crate::files::private_dir(state).map_err(StartError::io("use the directory", state.display()))?;
+        crate::files::state_dir(state).map_err(StartError::io("use the directory", state.display()))?;
         let (key, file) = (state.join("letters.key"), state.join("letters.jsonl"));
         let seal = Seal::open_or_make(&key, network, me).map_err(StartError::io("use", key.display()))?;
         let inbox = Inbox::open(&file, wall).map_err(StartError::io("use", file.display()))?;

@@ -5,6 +5,9 @@ use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+/// Bytes of a record: five numbers.
+const MAX_RECORD: u64 = 256;
+
 /// Records read at most.
 pub(super) const MAX_RECORDS: usize = 10_000;
 
@@ -25,7 +28,7 @@ pub(super) fn start_time(pid: u32) -> Option<u64> {
 
 /// The numbers of a record: process id, start time, process of the session, starter's process id, its start time.
 pub(super) fn read_record(path: &Path) -> Option<[u64; 5]> {
-    let text = fs::read_to_string(path).ok()?;
+    let text = String::from_utf8(rumormill_transport::read_regular(path, MAX_RECORD).ok()?).ok()?;
     let numbers: Vec<u64> = text.split_whitespace().map(str::parse).collect::<Result<_, _>>().ok()?;
     numbers.try_into().ok()
 }

@@ -1,6 +1,6 @@
 //! Ending what a session started.
 
-use std::fs::{self};
+use std::fs;
 use std::io::{self};
 use std::path::Path;
 use std::time::{Duration, Instant};

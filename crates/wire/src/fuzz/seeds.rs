@@ -12,7 +12,7 @@ use crate::peer_line::{EXIT, Line, Online, Sender};
 use crate::protobuf_peer::put_frame;
 use crate::push_pull::{Item, Reply, Request, relay::RelayFrame};
 use crate::udp_mesh::extended::{Change, Entry, Extended, Identity, Refusal, encode_changes, encode_part};
-use crate::udp_mesh::{Datagram, Letter, encode_directory};
+use crate::udp_mesh::{Datagram, NameChar, encode_directory};
 use crate::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
 
 type Seeds = Vec<(&'static str, Vec<u8>)>;
@@ -398,18 +398,18 @@ pub fn reply_lines() -> Seeds {
 }
 
 fn udp_lists() -> Seeds {
-    let letter = Letter::new('A');
+    let character = NameChar::new('A');
     let addr = |port: u16| core::net::SocketAddr::from(([127, 0, 0, 1], port));
     let v6 = core::net::SocketAddr::from((core::net::Ipv6Addr::LOCALHOST, 3_003));
     let identity = Some(Identity { key: [7; 32], name: "grüße" });
     let entries = [
-        Entry { letter, addr: addr(3_001), identity: None },
-        Entry { letter: Letter::new('b'), addr: addr(3_002), identity },
-        Entry { letter: None, addr: v6, identity },
+        Entry { character, addr: addr(3_001), identity: None },
+        Entry { character: NameChar::new('b'), addr: addr(3_002), identity },
+        Entry { character: None, addr: v6, identity },
     ];
     let [old, ours, far] = entries;
     let (mut directory, mut none, mut part, mut changes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let old_entries = ['B', 'A', '~', ' '].into_iter().filter_map(Letter::new).zip(3_001..);
+    let old_entries = ['B', 'A', '~', ' '].into_iter().filter_map(NameChar::new).zip(3_001..);
     let done = encode_directory(old_entries, &mut directory).and(encode_directory([], &mut none));
     debug_assert!(done.is_ok(), "{done:?}");
     let steps = [Change::Came(old), Change::Went(addr(3_002)), Change::Came(far), Change::Went(v6), Change::Came(ours)];
@@ -436,7 +436,7 @@ pub fn udp_mesh() -> Seeds {
         ("refused", Datagram::Extended(Extended::Refused(Refusal::Name))),
         ("refused_last", Datagram::Extended(Extended::Refused(Refusal::Unknown))),
     ];
-    if let Some(name) = Letter::new('Z') {
+    if let Some(name) = NameChar::new('Z') {
         list.extend([("birth", Datagram::Birth { name, port: 3_005 }), ("keepalive", Datagram::KeepAlive(name))]);
     }
     let mut seeds = udp_lists();

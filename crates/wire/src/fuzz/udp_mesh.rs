@@ -1,7 +1,7 @@
 //! The datagrams of the UDP mesh under test.
 
 use super::{Codec, Finding, canonical, claim};
-use crate::udp_mesh::{Datagram, Letter, MAX_LETTERS, encode_directory, extended::Extended};
+use crate::udp_mesh::{Datagram, MAX_NAME_CHARS, NameChar, encode_directory, extended::Extended};
 
 /// Datagrams of both forms.
 pub struct Datagrams;
@@ -47,8 +47,8 @@ pub fn datagram_with<C: for<'a> Codec<Value<'a> = Datagram<'a>>>(codec: &C, byte
                 claim(port != 0 && names & bit == 0, || "an old peer does not survive this directory".to_owned())?;
                 (names, count) = (names | bit, count.saturating_add(1));
             }
-            let all = entries.iter().all(|(name, _)| Letter::all().any(|letter| letter == name));
-            claim(all && count <= MAX_LETTERS, || format!("{count} names"))?;
+            let all = entries.iter().all(|(name, _)| NameChar::all().any(|character| character == name));
+            claim(all && count <= MAX_NAME_CHARS, || format!("{count} names"))?;
             // Said twice it is no directory, and nothing of it is written.
             let (twice, mut out) = (entries.iter().chain(entries.iter()), vec![0xa5]);
             let refused = count == 0 || encode_directory(twice, &mut out).is_err() && out == [0xa5];

@@ -6,8 +6,8 @@ use super::extended::{
 };
 use super::*;
 
-fn letter(c: char) -> Letter {
-    Letter::new(c).unwrap()
+fn character(c: char) -> NameChar {
+    NameChar::new(c).unwrap()
 }
 
 fn refused<T>(offset: usize, reason: F) -> Result<T, UdpMeshError> {
@@ -23,13 +23,13 @@ fn bytes(datagram: Datagram<'_>) -> Vec<u8> {
 
 #[test]
 fn the_datagrams_of_the_old_programs() {
-    assert_eq!(bytes(Datagram::Birth { name: letter('Z'), port: 3_005 }), b"\xc0\0Z\0\xbd\x0b");
-    assert_eq!(bytes(Datagram::KeepAlive(letter('Z'))), b"\xc3\0Z\0");
+    assert_eq!(bytes(Datagram::Birth { name: character('Z'), port: 3_005 }), b"\xc0\0Z\0\xbd\x0b");
+    assert_eq!(bytes(Datagram::KeepAlive(character('Z'))), b"\xc3\0Z\0");
     assert_eq!(bytes(Datagram::Vanilla("peerA_broadcast_0")), b"\xc2\0\x11\0peerA_broadcast_0\0");
     let directory = [0xc1, 0, 2, 0, 0x42, 0, 0xba, 0x0b, 0x41, 0, 0xb9, 0x0b];
     let Ok(Datagram::Directory(entries)) = Datagram::parse(&directory) else { panic!("no directory") };
     let listed: Vec<_> = entries.iter().collect();
-    assert_eq!(listed, [(letter('B'), 3_002), (letter('A'), 3_001)]);
+    assert_eq!(listed, [(character('B'), 3_002), (character('A'), 3_001)]);
     let mut out = vec![7];
     encode_directory(listed, &mut out).unwrap();
     assert_eq!(out, [&[7][..], &directory].concat());
@@ -80,19 +80,19 @@ fn what_the_old_programs_do_not_survive_is_not_made() {
     let mut out = vec![7];
     let text = "x".repeat(MAX_TEXT_LEN + 1);
     for (datagram, reason) in [
-        (Datagram::Birth { name: letter('A'), port: 0 }, F::Port),
+        (Datagram::Birth { name: character('A'), port: 0 }, F::Port),
         (Datagram::Vanilla("a\0b"), F::Nul),
         (Datagram::Vanilla(&text), F::TooLong),
     ] {
         assert_eq!(datagram.encode(&mut out), Err(UdpMeshEncodeError(reason)));
     }
-    let a = letter('A');
+    let a = character('A');
     assert_eq!(encode_directory([(a, 1), (a, 2)], &mut out), Err(UdpMeshEncodeError(F::Twice)));
     assert_eq!(encode_directory([(a, 0)], &mut out), Err(UdpMeshEncodeError(F::Port)));
     assert_eq!(out, [7]);
     assert_eq!(bytes(Datagram::Vanilla(&text[1..])).len(), MAX_DATAGRAM_LEN);
-    assert_eq!(Letter::all().count(), MAX_LETTERS);
-    assert!(Letter::new('é').is_none() && Letter::new('\n').is_none() && letter(' ').to_string() == " ");
+    assert_eq!(NameChar::all().count(), MAX_NAME_CHARS);
+    assert!(NameChar::new('é').is_none() && NameChar::new('\n').is_none() && character(' ').to_string() == " ");
 }
 
 fn addr(text: &str) -> SocketAddr {
@@ -120,8 +120,8 @@ fn extended_datagrams_come_back() {
     {
         bytes(Datagram::Extended(Extended::Refused(refusal)));
     }
-    let old = Entry { letter: Some(letter('A')), addr: addr("127.0.0.1:3001"), identity: None };
-    let ours = Entry { letter: None, addr: addr("[::1]:9"), identity: Some(Identity { key: KEY, name: "anna" }) };
+    let old = Entry { character: Some(character('A')), addr: addr("127.0.0.1:3001"), identity: None };
+    let ours = Entry { character: None, addr: addr("[::1]:9"), identity: Some(Identity { key: KEY, name: "anna" }) };
     let mut out = Vec::new();
     encode_part(7, 5, 3, [old, ours], &mut out).unwrap();
     let Ok(Datagram::Extended(Extended::Part(part))) = Datagram::parse(&out) else { panic!("no part") };
@@ -183,8 +183,8 @@ fn extended_values_without_a_form() {
     ] {
         assert_eq!(datagram.encode(&mut out), Err(UdpMeshEncodeError(reason)));
     }
-    let nobody = Entry { letter: None, addr: local, identity: None };
-    let a = Entry { letter: Some(letter('A')), ..nobody };
+    let nobody = Entry { character: None, addr: local, identity: None };
+    let a = Entry { character: Some(character('A')), ..nobody };
     assert_eq!(encode_part(1, 1, 0, [nobody], &mut out), Err(UdpMeshEncodeError(F::Name)));
     assert_eq!(encode_part(1, 1, 1, [a], &mut out), Err(UdpMeshEncodeError(F::Count)));
     assert_eq!(encode_part(1, 9_999, 0, std::iter::repeat_n(a, 9_999), &mut out), Err(UdpMeshEncodeError(F::TooLong)));

@@ -11,16 +11,20 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::{Arrived, MAX_ARRIVED, Open, Sent, Transport};
+use super::transport::{Arrived, MAX_ARRIVED, Open, Sent, Transport};
+use crate::counters::Counters;
+use crate::cut;
+use crate::error::DoorError;
+use crate::peer_line::config::KIND;
 use crate::peer_line::dial::Dialler;
-use crate::peer_line::hall::{Hall, Sink};
 use crate::peer_line::listener::Listener;
 use crate::peer_line::outbox::MAX_DIALS;
 use crate::peer_line::outgoing::GOODBYE;
 use crate::peer_line::server;
 use crate::peer_line::session::Heard;
+use crate::peer_line::shared::{Shared, Sink};
 use crate::peer_line::table::{Form, Table};
-use crate::{Counters, DoorError, Spec, cut};
+use crate::spec::Spec;
 
 /// An answer that comes later than this is not shown.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -46,22 +50,22 @@ impl Open for Plain {
     type Transport = PlainTransport;
 
     async fn open(self, name: &str, port: u16) -> Result<(PlainTransport, Arrived), DoorError> {
-        let mut spec = Spec::new("peer-line")?.insecure_bind(self.insecure_bind);
+        let mut spec = Spec::new(KIND).insecure_bind(self.insecure_bind);
         spec.set("listen", &SocketAddr::new(self.listen, port).to_string())?;
         let Listener { tcp, udp, local } = Listener::bind(spec.listen(None)?, false, false).await?;
         let (show, arrived) = mpsc::channel(MAX_ARRIVED);
         let asked = Arc::new(Mutex::new(BTreeMap::new()));
         let sink = Show { show, asked };
-        let hall = Hall::new(Arc::new(Mutex::new(Table::new(local))), Arc::new(Counters::default()), sink);
+        let shared = Shared::new(Arc::new(Mutex::new(Table::new(local))), Arc::new(Counters::default()), sink);
         let mut serving = JoinSet::new();
-        serving.spawn(server::serve(tcp, hall.clone()));
+        serving.spawn(server::serve(tcp, shared.clone()));
         let udp = udp.map(Arc::new);
         if let Some(udp) = udp.clone() {
-            let hall = hall.clone();
-            serving.spawn(async move { crate::peer_line::online::serve(&udp, hall).await });
+            let shared = shared.clone();
+            serving.spawn(async move { crate::peer_line::online::serve(&udp, shared).await });
         }
         let dialler = Arc::new(Dialler { own: local, team: name.to_owned(), source_port: None });
-        Ok((PlainTransport { hall, dialler, udp, serving }, arrived))
+        Ok((PlainTransport { shared, dialler, udp, serving }, arrived))
     }
 }
 
@@ -102,7 +106,7 @@ impl Sink for Show {
 /// The plain format.
 #[derive(Debug)]
 pub struct PlainTransport {
-    hall: Hall<Show>,
+    shared: Shared<Show>,
     dialler: Arc<Dialler>,
     udp: Option<Arc<UdpSocket>>,
     serving: JoinSet<()>,
@@ -122,7 +126,7 @@ async fn deliver(dialler: &Dialler, to: SocketAddr, form: Form, text: &str) -> R
 impl PlainTransport {
     /// One message to all, a few at once; what became of each, in the order of the table.
     async fn to_all(&self, text: &'static str) -> Vec<(SocketAddr, Result<Sent, String>)> {
-        let all = self.hall.table().to_dial();
+        let all = self.shared.table().to_dial();
         let (mut dials, mut results) = (JoinSet::new(), BTreeMap::new());
         let mut waiting = all.iter().copied();
         loop {
@@ -144,22 +148,22 @@ impl PlainTransport {
 
 impl Transport for PlainTransport {
     async fn send(&mut self, to: SocketAddr, text: &str) -> Result<Sent, String> {
-        let form = self.hall.table().form(to);
+        let form = self.shared.table().form(to);
         let sent = deliver(&self.dialler, to, form, text).await?;
         // It knows us now, so it is told when we leave; it is a connected peer once it writes or is connected to.
         if to != self.dialler.own {
-            self.hall.table().reached(to, false);
+            self.shared.table().reached(to, false);
         }
         Ok(sent)
     }
 
     async fn peers(&mut self) -> Vec<SocketAddr> {
-        self.hall.table().listed()
+        self.shared.table().listed()
     }
 
     async fn connect(&mut self) -> Vec<(SocketAddr, Result<(), String>)> {
         let results = self.to_all(CONNECT).await;
-        let mut table = self.hall.table();
+        let mut table = self.shared.table();
         for (to, result) in &results {
             match result {
                 Ok(_) => table.reached(*to, true),
@@ -177,14 +181,14 @@ impl Transport for PlainTransport {
         let udp = self.udp.as_ref().ok_or("another program has this port for datagrams")?;
         let whom = match whom {
             Some(whom) => vec![whom],
-            None => self.hall.table().to_dial().into_iter().map(|(addr, _)| addr).collect(),
+            None => self.shared.table().to_dial().into_iter().map(|(addr, _)| addr).collect(),
         };
         if whom.is_empty() {
             return Err("no peer is known".to_owned());
         }
         for addr in whom {
             {
-                let mut asked = self.hall.sink.asked.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut asked = self.shared.sink.asked.lock().unwrap_or_else(PoisonError::into_inner);
                 asked.retain(|_, at| at.elapsed() <= ANSWER);
                 if asked.len() >= MAX_ASKED {
                     return Err("too many were asked just now".to_owned());

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use tokio::sync::mpsc;
 
-use crate::DoorError;
+use crate::error::DoorError;
 
 /// Lines that wait to be shown.
 pub const MAX_ARRIVED: usize = 256;

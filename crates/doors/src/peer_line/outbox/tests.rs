@@ -1,9 +1,9 @@
 use super::*;
-use crate::peer_line::table::MAX_FAILURES;
+use crate::peer_line::table::{Form, MAX_FAILURES};
 use proptest::prelude::*;
 
 const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-const NOW: Duration = Duration::ZERO;
+const NOW: Timestamp = Timestamp::ZERO;
 const RETRY: Duration = Duration::from_secs(1);
 
 fn at(port: u16) -> SocketAddr {
@@ -18,95 +18,160 @@ fn table(ports: impl IntoIterator<Item = u16>) -> Table {
     table
 }
 
+/// An outbox and its table, joined as the door joins them.
+struct Joined {
+    outbox: Outbox,
+    table: Table,
+    next: u64,
+    settled: Vec<(u64, bool)>,
+    dropped: usize,
+    gave_up: bool,
+    taken_out: bool,
+}
+
+impl Joined {
+    fn new(table: Table, contacts: &[SocketAddr]) -> Self {
+        let outbox = Outbox::new(contacts, "connect", RETRY);
+        Self { outbox, table, next: 0, settled: vec![], dropped: 0, gave_up: false, taken_out: false }
+    }
+
+    fn drain(&mut self) -> Vec<Dial> {
+        let mut dials = Vec::new();
+        while let Some(output) = self.outbox.poll_output() {
+            match output {
+                Output::Dial(dial) => dials.push(dial),
+                Output::Settled { id, reached } => self.settled.push((id, reached)),
+                Output::Dropped(messages) => self.dropped += messages,
+                Output::Reached(addr) if self.table.get(addr).is_some() => self.table.reached(addr, true),
+                Output::Reached(_) => {}
+                Output::Failed(addr) => self.taken_out |= self.table.failed(addr),
+                Output::GaveUp(_) => self.gave_up = true,
+            }
+        }
+        dials
+    }
+
+    fn post(&mut self, only: Option<IpAddr>, text: &str) -> u64 {
+        let id = self.next;
+        self.next += 1;
+        self.outbox.handle(NOW, Input::Send { id, only, text, table: &self.table }).unwrap();
+        assert_eq!(self.drain(), []);
+        id
+    }
+
+    fn dials(&mut self, now: Timestamp) -> Vec<Dial> {
+        self.outbox.handle(now, Input::Ready { table: &self.table }).unwrap();
+        self.drain()
+    }
+
+    /// The one connection that is to be made.
+    fn dial(&mut self, now: Timestamp) -> Option<Dial> {
+        let mut dials = self.dials(now);
+        assert!(dials.len() <= 1, "{dials:?}");
+        dials.pop()
+    }
+
+    fn dialled(&mut self, addr: SocketAddr, delivered: bool, now: Timestamp) {
+        self.outbox.handle(now, Input::Dialled { addr, delivered }).unwrap();
+        assert_eq!(self.drain(), []);
+    }
+
+    fn clear(&mut self) {
+        self.outbox.handle(NOW, Input::Clear).unwrap();
+        assert_eq!(self.drain(), []);
+    }
+}
+
 #[test]
 fn one_connection_to_a_peer_at_a_time_and_in_order() {
-    let (mut table, mut outbox) = (table([5]), Outbox::new(&[], "connect", RETRY));
-    let ids: Vec<_> = ["a", "b"].map(|text| outbox.post(&table, None, text)).into();
-    assert_eq!(&*outbox.dial(&table, NOW).unwrap().text, "a");
-    assert_eq!(outbox.dial(&table, NOW), None);
-    outbox.dialled(&mut table, at(5), true, NOW);
-    assert_eq!(&*outbox.dial(&table, NOW).unwrap().text, "b");
-    outbox.dialled(&mut table, at(5), false, NOW);
-    let settled = outbox.settled();
-    assert_eq!(settled, [Settled { id: ids[0], reached: true }, Settled { id: ids[1], reached: false }]);
-    assert!(outbox.is_idle() && outbox.dropped() == 1);
+    let mut joined = Joined::new(table([5]), &[]);
+    let ids: Vec<_> = ["a", "b"].map(|text| joined.post(None, text)).into();
+    assert_eq!(&*joined.dial(NOW).unwrap().text, "a");
+    assert_eq!(joined.dial(NOW), None);
+    joined.dialled(at(5), true, NOW);
+    assert_eq!(&*joined.dial(NOW).unwrap().text, "b");
+    joined.dialled(at(5), false, NOW);
+    assert_eq!(joined.settled, [(ids[0], true), (ids[1], false)]);
+    assert!(joined.outbox.is_idle() && joined.dropped == 1);
+    let unknown = joined.outbox.handle(NOW, Input::Dialled { addr: at(5), delivered: true });
+    assert_eq!((unknown, joined.drain()), (Err(Reject::NotDialled(at(5))), vec![]));
 }
 
 #[test]
 fn a_message_to_nobody_and_to_one_address() {
-    let (mut table, mut outbox) = (table([5]), Outbox::new(&[], "connect", RETRY));
-    table.name("10.0.0.1:7".parse().unwrap(), Form::Bracketed, [10, 0, 0, 1].into(), LOCAL, true);
-    let id = outbox.post(&table, Some([10, 0, 0, 2].into()), "a");
-    assert_eq!(outbox.settled(), [Settled { id, reached: false }]);
-    outbox.post(&table, Some([10, 0, 0, 1].into()), "b");
-    let dial = outbox.dial(&table, NOW).unwrap();
+    let mut joined = Joined::new(table([5]), &[]);
+    joined.table.name("10.0.0.1:7".parse().unwrap(), Form::Bracketed, [10, 0, 0, 1].into(), LOCAL, true);
+    let id = joined.post(Some([10, 0, 0, 2].into()), "a");
+    assert_eq!(joined.settled, [(id, false)]);
+    joined.post(Some([10, 0, 0, 1].into()), "b");
+    let dial = joined.dial(NOW).unwrap();
     assert_eq!((dial.addr.port(), dial.form), (7, Form::Bracketed));
-    assert_eq!(outbox.dial(&table, NOW), None);
+    assert_eq!(joined.dial(NOW), None);
 }
 
 #[test]
 fn those_who_answer_never_wait_for_those_who_do_not() {
     let mut table = table(10..200);
     table.reached(at(199), true);
-    let mut outbox = Outbox::new(&[], "connect", RETRY);
-    outbox.post(&table, None, "a");
-    let dialled: Vec<_> = std::iter::from_fn(|| outbox.dial(&table, NOW)).map(|dial| dial.addr.port()).collect();
+    let mut joined = Joined::new(table, &[]);
+    joined.post(None, "a");
+    let dialled: Vec<_> = joined.dials(NOW).iter().map(|dial| dial.addr.port()).collect();
     assert_eq!(dialled.len(), MAX_DOUBTFUL + 1);
     assert!(dialled.contains(&199));
 }
 
 #[test]
 fn who_fails_too_often_is_taken_out_and_what_waits_for_it_dropped() {
-    let (mut table, mut outbox) = (table([5]), Outbox::new(&[], "connect", RETRY));
+    let mut joined = Joined::new(table([5]), &[]);
     for text in ["a", "b", "c", "d", "e"] {
-        outbox.post(&table, None, text);
+        joined.post(None, text);
     }
     for n in 1..=MAX_FAILURES {
-        outbox.dial(&table, NOW).unwrap();
-        let after = outbox.dialled(&mut table, at(5), false, NOW);
-        assert_eq!(after == After::TakenOut, n == MAX_FAILURES);
+        joined.dial(NOW).unwrap();
+        joined.dialled(at(5), false, NOW);
+        assert_eq!(joined.taken_out, n == MAX_FAILURES);
     }
-    assert_eq!(outbox.dial(&table, NOW), None);
-    assert!(outbox.is_idle() && table.is_empty());
-    assert_eq!((outbox.settled().len(), outbox.dropped()), (5, 5));
+    assert_eq!(joined.dial(NOW), None);
+    assert!(joined.outbox.is_idle() && joined.table.is_empty());
+    assert_eq!((joined.settled.len(), joined.dropped), (5, 5));
 }
 
 #[test]
 fn a_contact_is_tried_a_few_times_and_never_twice_at_once() {
-    let (mut table, mut outbox) = (table([]), Outbox::new(&[at(5)], "connect", RETRY));
+    let mut joined = Joined::new(table([]), &[at(5)]);
     let mut now = NOW;
     for n in 0..MAX_TRIES {
-        assert_eq!(outbox.wake(), Some(now));
-        let dial = outbox.dial(&table, now).unwrap();
+        assert_eq!(joined.outbox.next_timeout(), Some(now));
+        let dial = joined.dial(now).unwrap();
         assert!(dial.contact && &*dial.text == "connect");
-        assert_eq!((outbox.dial(&table, now), outbox.wake()), (None, None), "one at a time");
-        let after = outbox.dialled(&mut table, at(5), false, now);
-        assert_eq!(after == After::GaveUp, n + 1 == MAX_TRIES);
-        assert_eq!(outbox.dial(&table, now), None, "not at once");
-        now += RETRY * 2u32.pow(n);
+        assert_eq!((joined.dial(now), joined.outbox.next_timeout()), (None, None), "one at a time");
+        joined.dialled(at(5), false, now);
+        assert_eq!(joined.gave_up, n + 1 == MAX_TRIES);
+        assert_eq!(joined.dial(now), None, "not at once");
+        now = now.after(RETRY * 2u32.pow(n));
     }
-    assert_eq!((outbox.dial(&table, now), outbox.wake()), (None, None));
+    assert_eq!((joined.dial(now), joined.outbox.next_timeout()), (None, None));
 
-    let mut outbox = Outbox::new(&[at(5)], "connect", RETRY);
-    outbox.dial(&table, NOW).unwrap();
-    table.name(at(5), Form::Bracketed, LOCAL, LOCAL, true);
-    outbox.post(&table, None, "a");
-    assert_eq!(outbox.dial(&table, NOW), None, "the first is still up");
-    outbox.dialled(&mut table, at(5), true, NOW);
-    assert_eq!(&*outbox.dial(&table, NOW).unwrap().text, "a");
-    outbox.dialled(&mut table, at(5), true, NOW);
-    assert!(outbox.is_idle() && outbox.wake().is_none() && table.listed() == [at(5)]);
+    joined.outbox = Outbox::new(&[at(5)], "connect", RETRY);
+    joined.dial(NOW).unwrap();
+    joined.table.name(at(5), Form::Bracketed, LOCAL, LOCAL, true);
+    joined.post(None, "a");
+    assert_eq!(joined.dial(NOW), None, "the first is still up");
+    joined.dialled(at(5), true, NOW);
+    assert_eq!(&*joined.dial(NOW).unwrap().text, "a");
+    joined.dialled(at(5), true, NOW);
+    assert!(joined.outbox.is_idle() && joined.outbox.next_timeout().is_none() && joined.table.listed() == [at(5)]);
 }
 
 #[test]
 fn a_slow_peer_costs_a_queue_and_no_more() {
-    let (table, mut outbox) = (table([5]), Outbox::new(&[], "connect", RETRY));
+    let mut joined = Joined::new(table([5]), &[]);
     for _ in 0..3 * MAX_QUEUE {
-        outbox.post(&table, None, "a");
+        joined.post(None, "a");
     }
-    assert_eq!((outbox.waiting(), outbox.dropped()), (MAX_QUEUE, 2 * MAX_QUEUE));
-    outbox.clear();
-    assert!(outbox.is_idle() && outbox.settled().len() == 3 * MAX_QUEUE);
+    assert_eq!((joined.outbox.waiting(), joined.dropped), (MAX_QUEUE, 2 * MAX_QUEUE));
+    joined.clear();
+    assert!(joined.outbox.is_idle() && joined.settled.len() == 3 * MAX_QUEUE);
 }
 
 proptest! {
@@ -114,41 +179,34 @@ proptest! {
     #[test]
     fn every_message_settles_once(steps in proptest::collection::vec((0u8..5, 2u16..12, any::<bool>()), 0..400)) {
         let contacts = [at(3), at(11)];
-        let (mut table, mut outbox) = (table([]), Outbox::new(&contacts, "connect", RETRY));
-        let (mut on_their_way, mut posted, mut settled) = (Vec::<SocketAddr>::new(), 0, Vec::new());
+        let mut joined = Joined::new(table([]), &contacts);
+        let mut on_their_way = Vec::<SocketAddr>::new();
         let mut now = NOW;
         for (what, port, good) in steps {
-            now += Duration::from_millis(300);
+            now = now.plus(300_000);
             match what {
-                0 => drop(table.name(at(port), Form::Plain, LOCAL, LOCAL, true)),
-                1 => drop(table.exit(at(port), LOCAL)),
-                2 => {
-                    outbox.post(&table, None, "a");
-                    posted += 1;
-                }
+                0 => drop(joined.table.name(at(port), Form::Plain, LOCAL, LOCAL, true)),
+                1 => drop(joined.table.exit(at(port), LOCAL)),
+                2 => drop(joined.post(None, "a")),
                 3 => {
                     if let Some(addr) = on_their_way.pop() {
-                        outbox.dialled(&mut table, addr, good, now);
+                        joined.dialled(addr, good, now);
                     }
                 }
-                _ => while let Some(dial) = outbox.dial(&table, now) {
+                _ => for dial in joined.dials(now) {
                     prop_assert!(!on_their_way.contains(&dial.addr), "two connections to {}", dial.addr);
                     on_their_way.push(dial.addr);
                 },
             }
-            settled.extend(outbox.settled());
             prop_assert!(on_their_way.len() <= MAX_DIALS);
         }
         for _ in 0..10_000 {
-            while let Some(dial) = outbox.dial(&table, now) {
-                on_their_way.push(dial.addr);
-            }
+            on_their_way.extend(joined.dials(now).iter().map(|dial| dial.addr));
             let Some(addr) = on_their_way.pop() else { break };
-            outbox.dialled(&mut table, addr, true, now);
+            joined.dialled(addr, true, now);
         }
-        settled.extend(outbox.settled());
-        prop_assert!(outbox.is_idle());
-        settled.sort_by_key(|settled| settled.id);
-        prop_assert_eq!(settled.iter().map(|s| s.id).collect::<Vec<_>>(), (0..posted).collect::<Vec<_>>());
+        prop_assert!(joined.outbox.is_idle());
+        joined.settled.sort_unstable();
+        prop_assert_eq!(joined.settled.iter().map(|(id, _)| *id).collect::<Vec<_>>(), (0..joined.next).collect::<Vec<_>>());
     }
 }

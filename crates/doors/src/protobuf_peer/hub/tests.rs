@@ -2,15 +2,16 @@
 
 use proptest::prelude::*;
 
-use super::super::kept::{KEPT_FOR, MAX_KEPT, MAX_KEPT_BYTES};
 use super::super::link::{MAX_WAITING, MAX_WAITING_BYTES};
+use super::super::store_and_forward::{MAX_STORED, MAX_STORED_BYTES, STORED_FOR};
 use super::*;
 
 const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 struct Bench {
     hub: Hub,
-    now: Duration,
+    now: Timestamp,
+    next: LinkId,
 }
 
 /// What was done, with frames read back.
@@ -20,41 +21,57 @@ enum Did {
     Closed(LinkId, Why),
     Joined(i64),
     Delivered(i64, String),
+    Told(Sent),
+    To(usize),
 }
 
 impl Bench {
     fn new(id: i64) -> Self {
-        Self { hub: Hub::new(id, Arc::default()), now: Duration::ZERO }
+        Self { hub: Hub::new(id, Arc::default()), now: Timestamp::ZERO, next: 0 }
     }
 
-    fn act<R>(&mut self, event: impl FnOnce(&mut Hub, Duration, &mut Vec<Action>) -> R) -> (R, Vec<Did>) {
-        let mut out = Vec::new();
-        let result = event(&mut self.hub, self.now, &mut out);
-        let did = out.into_iter().map(|action| match action {
-            Action::Send { link, frame, .. } => {
-                self.hub.wrote(link, frame.len());
+    /// Nothing that it rejects does anything.
+    fn feed(&mut self, input: Input<'_>) -> Vec<Did> {
+        let taken = self.hub.handle(self.now, input);
+        let outputs: Vec<_> = std::iter::from_fn(|| self.hub.poll_output()).collect();
+        assert!(taken.is_ok() || outputs.is_empty(), "{taken:?}: {outputs:?}");
+        let did = outputs.into_iter().map(|output| match output {
+            Output::Send { link, frame, .. } => {
+                let _ = self.hub.handle(self.now, Input::Written { link, bytes: frame.len() });
                 Gave(link, Said::decode(&frame[4..]).unwrap())
             }
-            Action::Close { link, why, .. } => Closed(link, why),
-            Action::Joined(id) => Joined(id),
-            Action::Deliver { from, text } => Delivered(from, text),
+            Output::Close { link, why, .. } => Closed(link, why),
+            Output::Joined(id) => Joined(id),
+            Output::Deliver { from, text } => Delivered(from, text),
+            Output::Sent(sent) => Told(sent),
+            Output::Receivers(count) => To(count),
         });
-        (result, did.collect())
+        did.collect()
+    }
+
+    fn opened(&mut self, called: bool) -> (LinkId, Vec<Did>) {
+        let link = self.next;
+        self.next += 1;
+        (link, self.feed(Input::Opened { link, address: LOCAL, called }))
     }
 
     fn hear(&mut self, link: LinkId, said: Said) -> Vec<Did> {
-        self.act(|hub, now, out| hub.heard(link, said, now, out)).1
+        self.feed(Input::Frame { link, said })
+    }
+
+    fn send(&mut self, to: i64, text: &str) -> Vec<Did> {
+        self.feed(Input::Send { to, text: text.into() })
     }
 
     /// A peer dials in and says who it is.
     fn peer(&mut self, id: i64) -> (LinkId, Vec<Did>) {
-        let (link, _) = self.act(|hub, now, out| hub.opened(LOCAL, false, now, out));
+        let (link, _) = self.opened(false);
         let did = self.hear(link, Said::Start { id });
         (link, did)
     }
 
     fn end(&mut self, link: LinkId) -> Vec<Did> {
-        self.act(|hub, _, out| hub.closed(link, out)).1
+        self.feed(Input::Closed { link })
     }
 }
 
@@ -66,7 +83,7 @@ fn join(id: i64, via: i64) -> Said {
     Said::Join { id, via }
 }
 
-use Did::{Closed, Delivered, Joined, Sent as Gave};
+use Did::{Closed, Delivered, Joined, Sent as Gave, To, Told};
 
 #[test]
 fn a_newcomer_gets_the_answer_then_what_was_kept_then_who_is_there_and_the_others_hear_of_it() {
@@ -107,7 +124,7 @@ fn an_id_that_is_taken_or_none_is_refused_and_its_link_closed() {
 fn a_joiner_says_who_it_is_and_nothing_when_its_host_goes() {
     let mut bench = Bench::new(10);
     let (a, _) = bench.peer(11);
-    let (host, did) = bench.act(|hub, now, out| hub.opened(LOCAL, true, now, out));
+    let (host, did) = bench.opened(true);
     assert_eq!(did, [Gave(host, Said::Start { id: 10 })]);
     assert_eq!(bench.hear(host, Said::Welcome { id: 1 }), [Joined(1)]);
     assert_eq!(bench.hear(host, join(2, 1)), []);
@@ -142,7 +159,7 @@ fn a_host_that_refuses_or_answers_nonsense_is_left() {
     ] {
         let mut bench = Bench::new(10);
         bench.peer(11);
-        let (host, _) = bench.act(|hub, now, out| hub.opened(LOCAL, true, now, out));
+        let (host, _) = bench.opened(true);
         assert_eq!(bench.hear(host, said), [Closed(host, why)]);
         assert_eq!(bench.hub.table(), [(11, 11)]);
     }
@@ -152,7 +169,7 @@ fn a_host_that_refuses_or_answers_nonsense_is_left() {
 fn frames_out_of_turn_close_the_link() {
     for said in [Said::Welcome { id: 4 }, Said::Refused, text(1, 2, "x"), join(1, 2), Said::Leave { id: 1 }] {
         let mut bench = Bench::new(10);
-        let (link, _) = bench.act(|hub, now, out| hub.opened(LOCAL, false, now, out));
+        let (link, _) = bench.opened(false);
         assert_eq!(bench.hear(link, said), [Closed(link, Why::OutOfTurn)]);
     }
     let mut bench = Bench::new(10);
@@ -169,7 +186,7 @@ fn nobody_hears_that_one_left_of_whom_he_was_not_told() {
     assert_eq!(bench.end(a), [Gave(b, Said::Leave { id: 11 })]);
     let (c, _) = bench.peer(13);
     assert_eq!(bench.end(b), [Gave(c, Said::Leave { id: 12 })]);
-    let (host, _) = bench.act(|hub, now, out| hub.opened(LOCAL, true, now, out));
+    let (host, _) = bench.opened(true);
     bench.hear(host, Said::Welcome { id: 1 });
     assert_eq!(bench.end(c), [], "the host came later and was never told of 13");
 }
@@ -215,10 +232,9 @@ fn the_room_speaks_to_every_known_id_in_our_name() {
     let mut bench = Bench::new(10);
     let (a, _) = bench.peer(11);
     bench.hear(a, join(21, 11));
-    let (count, did) = bench.act(|hub, _, out| hub.say_all("alice@c0de: hi", out));
-    assert_eq!(count, 2);
-    assert_eq!(did, [Gave(a, text(10, 11, "alice@c0de: hi")), Gave(a, text(10, 21, "alice@c0de: hi"))]);
-    assert_eq!(bench.act(|hub, now, out| hub.say(99, "later".into(), now, out)), (Sent::Kept, vec![]));
+    let did = bench.feed(Input::Broadcast { text: "alice@c0de: hi" });
+    assert_eq!(did, [Gave(a, text(10, 11, "alice@c0de: hi")), Gave(a, text(10, 21, "alice@c0de: hi")), To(2)]);
+    assert_eq!(bench.send(99, "later"), [Told(Sent::Stored)]);
     let (_, did) = bench.peer(99);
     assert!(did.contains(&Gave(1, text(10, 99, "later"))), "{did:?}");
 }
@@ -226,17 +242,38 @@ fn the_room_speaks_to_every_known_id_in_our_name() {
 #[test]
 fn what_waits_too_long_is_dropped_and_who_says_nothing_is_closed() {
     let mut bench = Bench::new(10);
-    bench.act(|hub, now, out| hub.say(99, "later".into(), now, out));
-    let (new, _) = bench.act(|hub, now, out| hub.opened(LOCAL, false, now, out));
-    let (calling, _) = bench.act(|hub, now, out| hub.opened(LOCAL, true, now, out));
+    bench.send(99, "later");
+    let (new, _) = bench.opened(false);
+    let (calling, _) = bench.opened(true);
     let (quiet, _) = bench.peer(11);
-    bench.now = HANDSHAKE;
-    let (_, did) = bench.act(|hub, now, out| hub.tick(now, out));
+    bench.now = Timestamp::at(HANDSHAKE);
+    assert_eq!(bench.hub.next_timeout(), Some(bench.now));
+    let did = bench.feed(Input::Timeout);
     assert_eq!(did, [Closed(new, Why::Silent), Closed(calling, Why::Silent)]);
     assert!(bench.hub.is_open(quiet));
-    bench.now = KEPT_FOR;
-    bench.act(|hub, now, out| hub.tick(now, out));
-    assert_eq!(bench.hub.buffer().count(), 0);
+    bench.now = Timestamp::at(STORED_FOR);
+    assert_eq!(bench.hub.next_timeout(), Some(bench.now));
+    bench.feed(Input::Timeout);
+    assert_eq!((bench.hub.buffer().count(), bench.hub.next_timeout()), (0, None));
+}
+
+#[test]
+fn what_is_about_no_link_of_ours_or_for_nobody_is_rejected_and_changes_nothing() {
+    let mut bench = Bench::new(10);
+    let (a, _) = bench.peer(11);
+    let said = || Said::Start { id: 12 };
+    for (input, why) in [
+        (Input::Opened { link: a, address: LOCAL, called: true }, Reject::KnownLink(a)),
+        (Input::Frame { link: 7, said: said() }, Reject::UnknownLink(7)),
+        (Input::Unreadable { link: 7, why: "x".into() }, Reject::UnknownLink(7)),
+        (Input::Written { link: 7, bytes: 9 }, Reject::UnknownLink(7)),
+        (Input::Closed { link: 7 }, Reject::UnknownLink(7)),
+        (Input::Send { to: 10, text: "x".into() }, Reject::Nowhere(10)),
+        (Input::Send { to: 0, text: "x".into() }, Reject::Nowhere(0)),
+    ] {
+        assert_eq!(bench.hub.handle(bench.now, input), Err(why));
+    }
+    assert_eq!((bench.hub.poll_output(), bench.hub.links(), bench.hub.table()), (None, 1, vec![(11, 11)]));
 }
 
 #[test]
@@ -245,8 +282,8 @@ fn a_thousand_who_only_connect_leave_room_for_one_who_talks() {
     let (talker, _) = bench.peer(11);
     bench.hear(talker, text(11, 10, "hello"));
     for n in 0..1_000 {
-        bench.now += Duration::from_millis(1);
-        bench.act(|hub, now, out| hub.opened(LOCAL, false, now, out));
+        bench.now = bench.now.plus(1_000);
+        bench.opened(false);
         bench.peer(1_000 + n);
     }
     assert!(bench.hub.is_open(talker));
@@ -259,13 +296,13 @@ fn a_thousand_who_only_connect_leave_room_for_one_who_talks() {
 fn one_who_reads_nothing_costs_a_bounded_queue() {
     let mut bench = Bench::new(10);
     let (a, _) = bench.peer(11);
-    let mut out = Vec::new();
     for _ in 0..2_000 {
-        bench.hub.say(11, "x".repeat(2_000), Duration::ZERO, &mut out);
+        bench.hub.handle(bench.now, Input::Send { to: 11, text: "x".repeat(2_000) }).unwrap();
     }
-    let bytes: usize =
-        out.iter().map(|action| if let Action::Send { frame, .. } = action { frame.len() } else { 0 }).sum();
-    assert!(out.len() <= MAX_WAITING && bytes <= MAX_WAITING_BYTES, "{} frames of {bytes} bytes", out.len());
+    let frame = |output| if let Output::Send { frame, .. } = output { Some(frame.len()) } else { None };
+    let frames: Vec<_> = std::iter::from_fn(|| bench.hub.poll_output()).filter_map(frame).collect();
+    let bytes: usize = frames.iter().sum();
+    assert!(frames.len() <= MAX_WAITING && bytes <= MAX_WAITING_BYTES, "{} frames of {bytes} bytes", frames.len());
     assert!(bench.hub.is_open(a));
 }
 
@@ -277,19 +314,19 @@ proptest! {
     #[test]
     fn invariants(events in prop::collection::vec((0u8..12, 0u64..12, -1i64..24, 0i64..24), 0..300)) {
         let mut bench = Bench::new(10);
-        let mut told = std::collections::BTreeSet::new();
+        let mut told = BTreeSet::new();
         for (kind, link, id, other) in events {
-            bench.now += Duration::from_millis(300);
+            bench.now = bench.now.plus(300_000);
             let did = match kind {
-                0 => bench.act(|hub, now, out| hub.opened(LOCAL, link == 0, now, out)).1,
+                0 => bench.opened(link == 0).1,
                 1 | 2 => bench.hear(link, Said::Start { id }),
                 3 => bench.hear(link, Said::Welcome { id }),
                 4 | 5 => bench.hear(link, Said::Join { id, via: other }),
                 6 => bench.hear(link, Said::Leave { id }),
                 7 | 8 => bench.hear(link, text(id, other, "t")),
                 9 => bench.end(link),
-                10 => bench.act(|hub, now, out| hub.tick(now, out)).1,
-                _ => bench.act(|hub, now, out| hub.say(other + 1, "s".into(), now, out)).1,
+                10 => bench.feed(Input::Timeout),
+                _ => bench.send(other + 1, "s"),
             };
             for one in did {
                 if let Gave(link, said) = one {
@@ -309,8 +346,11 @@ proptest! {
                 let learned = bench.hub.routes.values().filter(|route| route.link == *id && !route.direct).count();
                 prop_assert_eq!(learned, state.learned);
             }
-            prop_assert!(bench.hub.buffer().count() <= MAX_KEPT);
-            prop_assert!(bench.hub.kept.bytes() <= MAX_KEPT_BYTES);
+            let strangers = bench.hub.links.iter().filter(|(_, state)| !matches!(state.stage, Stage::Peer(_)));
+            let due: BTreeSet<_> = strangers.map(|(link, state)| (state.heard.after(HANDSHAKE), *link)).collect();
+            prop_assert_eq!(&due, &bench.hub.handshakes, "who has not said who it is has a deadline, and nobody else");
+            prop_assert!(bench.hub.buffer().count() <= MAX_STORED);
+            prop_assert!(bench.hub.stored.bytes() <= MAX_STORED_BYTES);
             prop_assert!(bench.hub.buffer().all(|kept| kept.to > 0 && kept.to != 10));
         }
     }

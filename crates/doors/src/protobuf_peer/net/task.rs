@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use rumormill_limits::Timestamp;
 use rumormill_wire::protobuf_peer::{LENGTH_LEN, frame_len};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -14,11 +15,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout, timeout_at};
 use tracing::{debug, info};
 
+use super::super::hub::Input;
 use super::super::link::LinkId;
 use super::super::message::Said;
-use super::super::pace::Pace;
+use super::super::rate::Rate;
 use super::{FLUSH, Net, Outbound, Outlet};
-use crate::Counters;
+use crate::counters::Counters;
 
 /// A peer that takes no byte for so long is dropped.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
@@ -32,7 +34,7 @@ const SEND_BUFFER: usize = 512 * 1_024;
 
 impl Net {
     /// Serves one connection to its end.
-    pub async fn link(self: Arc<Self>, stream: TcpStream, called: bool) -> io::Result<()> {
+    pub(crate) async fn link(self: Arc<Self>, stream: TcpStream, called: bool) -> io::Result<()> {
         let address = stream.peer_addr()?;
         let socket = socket2::SockRef::from(&stream);
         socket.set_tcp_nodelay(true)?;
@@ -61,8 +63,9 @@ impl Net {
         if refused && timeout(FLUSH, writer).await.is_ok() {
             self.linger(&mut read).await;
         }
-        self.act(None, |hub, _, out| hub.closed(link, out));
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).outlets.remove(&link);
+        // The hub may have closed it before.
+        let _ = self.feed(Input::Closed { link }, None);
+        self.state().outlets.remove(&link);
         Ok(())
     }
 
@@ -73,18 +76,17 @@ impl Net {
         kill: oneshot::Sender<()>,
     ) -> (LinkId, mpsc::UnboundedReceiver<Outbound>) {
         let (frames, waiting) = mpsc::unbounded_channel();
-        let mut actions = Vec::new();
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let link = state.hub.opened(address.ip().to_canonical(), called, self.began.elapsed(), &mut actions);
+        let mut state = self.state();
+        let link = state.next;
+        state.next = state.next.saturating_add(1);
         state.outlets.insert(link, Outlet { frames: Some(frames), _kill: kill, address });
-        self.apply(&mut state, actions, None);
+        let _ = self.feed_in(&mut state, Input::Opened { link, address: address.ip().to_canonical(), called }, None);
         (link, waiting)
     }
 
     /// Whether the hub wants a link closed once all is written.
     fn is_refused(&self, link: LinkId) -> bool {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.outlets.get(&link).is_some_and(|outlet| outlet.frames.is_none())
+        self.state().outlets.get(&link).is_some_and(|outlet| outlet.frames.is_none())
     }
 
     /// What was refused has its answer; closed with bytes unread, the connection might lose it.
@@ -97,7 +99,7 @@ impl Net {
     }
 
     async fn read(&self, link: LinkId, read: &mut OwnedReadHalf) -> io::Result<()> {
-        let mut pace = Pace::new(self.began.elapsed());
+        let mut rate = Rate::new(Timestamp::at(self.began.elapsed()));
         let mut buffer = Vec::with_capacity(READ_SIZE);
         let mut deadline = None;
         loop {
@@ -109,19 +111,19 @@ impl Net {
                     Err(why) => return self.unreadable(link, why.to_string()),
                 };
                 let body = rest.get(LENGTH_LEN..len).unwrap_or_default();
-                if let Some(pause) = pace.frame(self.began.elapsed()) {
+                if let Some(pause) = rate.frame(Timestamp::at(self.began.elapsed())) {
                     sleep(pause).await;
                 }
                 if !self.frame(link, body).await {
                     return Ok(());
                 }
-                used += len;
+                used = used.saturating_add(len);
             }
             buffer.drain(..used);
             if buffer.is_empty() {
                 (buffer, deadline) = (Vec::with_capacity(READ_SIZE), None);
             } else if used > 0 || deadline.is_none() {
-                deadline = Some(tokio::time::Instant::now() + FRAME_DEADLINE);
+                deadline = tokio::time::Instant::now().checked_add(FRAME_DEADLINE);
             }
             buffer.reserve_exact(READ_SIZE);
             let got = match deadline {
@@ -141,7 +143,7 @@ impl Net {
 
     /// The end of a link whose bytes are no frames.
     fn unreadable(&self, link: LinkId, why: String) -> io::Result<()> {
-        self.act(None, |hub, _, out| hub.unreadable(link, why, out));
+        let _ = self.feed(Input::Unreadable { link, why }, None);
         Ok(())
     }
 
@@ -151,10 +153,8 @@ impl Net {
             Ok(said) => said,
             Err(why) => return self.unreadable(link, why.to_string()).is_err(),
         };
-        let (open, ours) = self.act(None, |hub, now, out| {
-            hub.heard(link, said, now, out);
-            hub.is_open(link)
-        });
+        let ours = self.feed(Input::Frame { link, said }, None).ok().and_then(|led| led.for_us);
+        let open = self.state().hub.is_open(link);
         match ours {
             Some(incoming) => open && self.into_room.send(incoming).await,
             None => open,
@@ -176,7 +176,7 @@ impl Net {
             if let Some(receipt) = receipt {
                 receipt.written.store(true, Ordering::Relaxed);
             }
-            self.act(None, |hub, _, _| hub.wrote(link, frame.len()));
+            let _ = self.feed(Input::Written { link, bytes: frame.len() }, None);
         }
         write.shutdown().await
     }

@@ -4,48 +4,51 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumormill_wire::udp_mesh::Letter;
+use rumormill_limits::Timestamp;
+use rumormill_wire::udp_mesh::NameChar;
 use rumormill_wire::udp_mesh::extended::{Entry, Identity, KEY_LEN};
 
 use crate::udp_mesh::bucket::Bucket;
 
-/// What a member of the extended form has more than an old peer.
+/// What a member of the extended form has more than a legacy peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Own {
+pub(crate) struct Own {
     /// It signs with this.
     pub key: [u8; KEY_LEN],
-    /// Its name.
     pub name: String,
 }
 
+/// A member's number. None is used twice.
+pub(super) type Id = u64;
+
 /// A member.
 #[derive(Debug)]
-pub struct Member {
-    /// The character that old peers know it by.
-    pub letter: Option<Letter>,
+pub(crate) struct Member {
+    /// The character that legacy peers know it by.
+    pub character: Option<NameChar>,
     /// Where it takes datagrams.
     pub addr: SocketAddr,
-    /// Old peers have none.
+    /// Legacy peers have none.
     pub own: Option<Own>,
     pub(super) birth: Option<SocketAddr>,
-    /// Where and when the same BIRTH of an old peer came again: a double, or it was ended and started again.
-    pub(super) again: Option<(SocketAddr, Duration)>,
-    pub(super) heard: Duration,
+    /// Where and when the same BIRTH of a legacy peer came again: a double, or it was ended and started again.
+    pub(super) again: Option<(SocketAddr, Timestamp)>,
+    pub(super) heard: Timestamp,
     pub(super) ours: bool,
     /// The last time that was signed with its key, in a BIRTH; or in a text, which the owner of the directory keeps.
     pub(in crate::udp_mesh) time: u64,
     pub(in crate::udp_mesh) said: Bucket,
-    pub(super) told: Told,
+    pub(super) has: Has,
     pub(super) queued: bool,
-    pub(super) ready: Duration,
+    pub(super) ready: Timestamp,
 }
 
 /// What a member knows of the directory.
 #[derive(Debug, Clone)]
-pub(super) enum Told {
+pub(super) enum Has {
     /// Nothing, or too little to add to.
     Nothing,
-    /// All of a version. Old peers have no versions: all of the last broadcast.
+    /// All of a version. Legacy peers have no versions: all of the last broadcast.
     Version(u64),
     /// The parts of a version up to one.
     Parts { version: u64, parts: Arc<[Arc<[u8]>]>, next: usize },
@@ -53,9 +56,9 @@ pub(super) enum Told {
 
 /// What is known of a member after a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Saved {
+pub(crate) struct Saved {
     /// Its character.
-    pub letter: Option<Letter>,
+    pub character: Option<NameChar>,
     /// Its address.
     pub addr: SocketAddr,
     /// Its key and name.
@@ -68,14 +71,14 @@ pub struct Saved {
 
 impl Member {
     pub(super) fn new(
-        letter: Option<Letter>,
+        character: Option<NameChar>,
         addr: SocketAddr,
         own: Option<Own>,
         birth: Option<SocketAddr>,
-        now: Duration,
+        now: Timestamp,
     ) -> Self {
         Self {
-            letter,
+            character,
             addr,
             own,
             birth,
@@ -84,16 +87,16 @@ impl Member {
             ours: false,
             time: 0,
             said: Bucket::default(),
-            told: Told::Nothing,
+            has: Has::Nothing,
             queued: false,
-            ready: Duration::ZERO,
+            ready: Timestamp::ZERO,
         }
     }
 
-    /// Whether a heartbeat of an old peer from there is this one's. Of two that gave the same BIRTH it is the first as long
+    /// Whether a heartbeat of a legacy peer from there is this one's. Of two that gave the same BIRTH it is the first as long
     /// as that one beats; `wait` after the second it is the second if the first has not.
-    pub(super) fn beats(&mut self, now: Duration, from: SocketAddr, wait: Duration) -> bool {
-        let follows = self.again.is_some_and(|(again, at)| again == from && now >= at + wait);
+    pub(super) fn beats(&mut self, now: Timestamp, from: SocketAddr, wait: Duration) -> bool {
+        let follows = self.again.is_some_and(|(again, at)| again == from && now >= at.after(wait));
         let is_theirs = self.own.is_none() && (self.birth.is_none_or(|birth| birth == from) || follows);
         if is_theirs {
             (self.birth, self.again, self.heard) = (Some(from), None, now);
@@ -103,21 +106,21 @@ impl Member {
 
     /// Its name, as it is shown.
     #[must_use]
-    pub fn name(&self) -> String {
-        match (&self.own, self.letter) {
+    pub(crate) fn name(&self) -> String {
+        match (&self.own, self.character) {
             (Some(own), _) => own.name.clone(),
-            (None, Some(letter)) => letter.to_string(),
+            (None, Some(character)) => character.to_string(),
             (None, None) => String::new(),
         }
     }
 
     pub(super) fn saved(&self) -> Saved {
-        let (letter, addr, birth, time) = (self.letter, self.addr, self.birth, self.time);
-        Saved { letter, addr, own: self.own.clone(), birth, time }
+        let (character, addr, birth, time) = (self.character, self.addr, self.birth, self.time);
+        Saved { character, addr, own: self.own.clone(), birth, time }
     }
 }
 
 /// An entry of the extended form.
-pub(super) fn entry(letter: Option<Letter>, addr: SocketAddr, own: Option<&Own>) -> Entry<'_> {
-    Entry { letter, addr, identity: own.map(|own| Identity { key: own.key, name: &own.name }) }
+pub(super) fn entry(character: Option<NameChar>, addr: SocketAddr, own: Option<&Own>) -> Entry<'_> {
+    Entry { character, addr, identity: own.map(|own| Identity { key: own.key, name: &own.name }) }
 }

@@ -1,47 +1,63 @@
 //! Coming, staying and going of members.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
-use rumormill_wire::udp_mesh::Letter;
-use rumormill_wire::udp_mesh::extended::{KEY_LEN, Refusal};
+use rumormill_limits::Timestamp;
+use rumormill_wire::udp_mesh::NameChar;
+use rumormill_wire::udp_mesh::extended::Refusal;
 
-use super::member::Told;
-use super::{Claim, Directory, MAX_LENT_LETTERS, Member, Own, Verdict};
+use super::Directory;
+use super::input::{Claim, Output, Reject};
+use super::member::{Has, Member, Own};
+
+/// Characters that members of the extended form may have together: the rest is for the legacy peers, who have nothing else.
+pub(super) const MAX_LENT: usize = 32;
+
+/// What waits for its signature to be checked.
+#[derive(Debug)]
+pub(super) enum Pending {
+    Claim { from: SocketAddr, claim: Claim<String> },
+    Leave { from: SocketAddr, time: u64 },
+}
 
 impl Directory {
-    /// An old BIRTH.
-    pub fn birth(&mut self, now: Duration, from: SocketAddr, letter: Letter, port: u16) -> Verdict {
+    /// A legacy BIRTH.
+    pub(super) fn birth(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        character: NameChar,
+        port: u16,
+    ) -> Result<(), Reject> {
         let addr = SocketAddr::new(from.ip(), port);
-        let holder = self.letters.get(&letter).and_then(|id| self.members.get_mut(id));
+        let holder = self.characters.get(&character).and_then(|id| self.members.get_mut(id));
         if let Some(holder) = holder.filter(|m| m.own.is_none() && m.addr == addr) {
             // From elsewhere too: a port has one process, so it was ended and started again before it was missed.
             holder.again = holder.birth.filter(|birth| *birth != from).map(|_| (from, now));
             holder.heard = now;
-            self.feed.mark_old(now, self.members.len());
-            return Verdict::Known;
+            self.feed.mark_legacy(now, self.members.len());
+            return Ok(());
         }
-        let why = self.letter_free(letter, addr).and_then(|()| self.place_for(addr.ip()));
-        let Err(why) = why else {
-            self.insert(now, Member::new(Some(letter), addr, None, Some(from), now));
-            return Verdict::Taken;
-        };
-        // The members get the directory again, as they do from the old server.
-        self.feed.mark_old(now, self.members.len());
-        Verdict::Refused { why, tell: self.rejected.again(from, letter, port) }
+        let free = self.character_free(character, addr).and_then(|()| self.place_for(addr.ip()));
+        if let Err(why) = free {
+            // The members get the directory again, as they do from the legacy server.
+            self.feed.mark_legacy(now, self.members.len());
+            return Err(Reject { why, tell: self.rejected.again(from, character, port) });
+        }
+        self.join(now, Member::new(Some(character), addr, None, Some(from), now));
+        Ok(())
     }
 
-    /// A BIRTH of the extended form (P-U2). `holds` says whether its signature does, and is asked last: it costs.
-    pub fn claim(
+    /// A BIRTH of the extended form (P-U2). Whether its signature holds is asked last: it costs.
+    pub(super) fn claim(
         &mut self,
-        now: Duration,
+        now: Timestamp,
         from: SocketAddr,
-        claim: Claim<'_>,
-        holds: impl FnOnce() -> bool,
-    ) -> Verdict {
-        let refused = |why| Verdict::Refused { why, tell: true };
+        claim: Claim<&str>,
+        holds: Option<bool>,
+    ) -> Result<(), Reject> {
         if claim.addr.ip() != from.ip() {
-            return refused(Refusal::Address);
+            return Err(Reject::told(Refusal::Address));
         }
         let found = self.names.get(claim.name).or_else(|| self.addrs.get(&claim.addr)).copied();
         if let Some(member) = found.and_then(|id| self.members.get(&id)) {
@@ -49,94 +65,124 @@ impl Directory {
                 Some(own) if own.key == claim.key && own.name == claim.name && member.addr == claim.addr => {
                     self.renew(now, from, claim, holds)
                 }
-                Some(own) if own.name == claim.name => refused(Refusal::Name),
-                _ => refused(Refusal::Port),
+                Some(own) if own.name == claim.name => Err(Reject::told(Refusal::Name)),
+                _ => Err(Reject::told(Refusal::Port)),
             };
         }
-        let only = claim.name.chars().next().filter(|c| claim.name.len() == c.len_utf8()).and_then(Letter::new);
-        let letter = match only {
-            Some(letter) => match self.letter_free(letter, claim.addr) {
-                Ok(()) => Some(letter),
-                Err(why) => return refused(why),
-            },
+        let only = claim.name.chars().next().filter(|c| claim.name.len() == c.len_utf8()).and_then(NameChar::new);
+        let character = match only {
+            Some(character) => {
+                self.character_free(character, claim.addr).map(|()| Some(character)).map_err(Reject::told)?
+            }
             None => self.lend(claim.name, claim.addr),
         };
-        if let Err(why) = self.place_for(claim.addr.ip()) {
-            return refused(why);
-        }
+        self.place_for(claim.addr.ip()).map_err(Reject::told)?;
         if self.births.contains_key(&from) {
-            return refused(Refusal::Port);
+            return Err(Reject::told(Refusal::Port));
         }
-        if !holds() {
-            return refused(Refusal::Signature);
+        if !self.verified(from, claim, holds)? {
+            return Ok(());
         }
         let own = Own { key: claim.key, name: claim.name.to_owned() };
-        let member = Member::new(letter, claim.addr, Some(own), Some(from), now);
-        self.insert(now, Member { time: claim.time, ..member });
-        Verdict::Taken
+        let member = Member::new(character, claim.addr, Some(own), Some(from), now);
+        self.join(now, Member { time: claim.time, ..member });
+        Ok(())
     }
 
     /// The same peer asks again, perhaps from another port: it may have lost the directory.
-    pub(super) fn renew(
+    fn renew(
         &mut self,
-        now: Duration,
+        now: Timestamp,
         from: SocketAddr,
-        claim: Claim<'_>,
-        holds: impl FnOnce() -> bool,
-    ) -> Verdict {
-        let refused = |why| Verdict::Refused { why, tell: true };
-        let Some(&id) = self.addrs.get(&claim.addr) else { return refused(Refusal::Port) };
-        let Some(member) = self.members.get_mut(&id) else { return refused(Refusal::Port) };
+        claim: Claim<&str>,
+        holds: Option<bool>,
+    ) -> Result<(), Reject> {
+        let id = *self.addrs.get(&claim.addr).ok_or(Reject::told(Refusal::Port))?;
+        let time = self.members.get(&id).ok_or(Reject::told(Refusal::Port))?.time;
         if self.births.get(&from).is_some_and(|other| *other != id) {
-            return refused(Refusal::Port);
+            return Err(Reject::told(Refusal::Port));
         }
-        if claim.time <= member.time || !holds() {
-            return refused(Refusal::Signature);
+        if claim.time <= time {
+            return Err(Reject::told(Refusal::Signature));
         }
-        (member.time, member.heard, member.told) = (claim.time, now, Told::Nothing);
-        if let Some(birth) = member.birth.replace(from) {
-            self.births.remove(&birth);
+        if !self.verified(from, claim, holds)? {
+            return Ok(());
+        }
+        if let Some(member) = self.members.get_mut(&id) {
+            (member.time, member.heard, member.has) = (claim.time, now, Has::Nothing);
+            if let Some(birth) = member.birth.replace(from) {
+                self.births.remove(&birth);
+            }
         }
         self.births.insert(from, id);
         self.feed.mark(now, self.members.len());
-        Verdict::Known
+        Ok(())
     }
 
-    /// An old KEEPALIVE. False if it is from nobody, or from somebody who is not the member of that name.
-    pub fn keepalive(&mut self, now: Duration, from: SocketAddr, letter: Letter) -> bool {
-        let Some(member) = self.letters.get(&letter).and_then(|id| self.members.get_mut(id)) else { return false };
+    /// Whether a claim's signature holds; false, and it is asked for, while that is not known.
+    fn verified(&mut self, from: SocketAddr, claim: Claim<&str>, holds: Option<bool>) -> Result<bool, Reject> {
+        match holds {
+            Some(true) => Ok(true),
+            Some(false) => Err(Reject::told(Refusal::Signature)),
+            None => {
+                self.outputs.push_back(Output::Verify { from, key: claim.key });
+                self.pending = Some(Pending::Claim { from, claim: claim.owned() });
+                Ok(false)
+            }
+        }
+    }
+
+    /// A legacy KEEPALIVE.
+    pub(super) fn keepalive(&mut self, now: Timestamp, from: SocketAddr, character: NameChar) -> Result<(), Reject> {
         // The first of two has this long to show that it lives: more than a heartbeat, less than the silence.
-        member.beats(now, from, self.limits.look.saturating_mul(3) / 2)
+        let wait = self.limits.look.saturating_mul(3).checked_div(2).unwrap_or_default();
+        let member = self.characters.get(&character).and_then(|id| self.members.get_mut(id));
+        let beats = member.is_some_and(|member| member.beats(now, from, wait));
+        if beats { Ok(()) } else { Err(Reject::silent(Refusal::Unknown)) }
     }
 
-    /// A KEEPALIVE of the extended form (P-U3), by the address that gave birth. False if that is nobody's.
-    pub fn keepalive_extended(&mut self, now: Duration, from: SocketAddr, version: u64) -> bool {
-        let Some(&id) = self.births.get(&from) else { return false };
-        let Some(member) = self.members.get_mut(&id) else { return false };
+    /// A KEEPALIVE of the extended form (P-U3), by the address that gave birth.
+    pub(super) fn keepalive_extended(&mut self, now: Timestamp, from: SocketAddr, has: u64) -> Result<(), Reject> {
+        let id = *self.births.get(&from).ok_or(Reject::told(Refusal::Unknown))?;
+        let member = self.members.get_mut(&id).ok_or(Reject::told(Refusal::Unknown))?;
         member.heard = now;
-        self.feed.resend(now, id, member, version);
-        true
+        self.feed.resend(now, id, member, has);
+        Ok(())
     }
 
     /// A LEAVE (P-U6), by the address that gave birth.
-    pub fn leave(
+    pub(super) fn leave(
         &mut self,
-        now: Duration,
+        now: Timestamp,
         from: SocketAddr,
         time: u64,
-        holds: impl FnOnce(&[u8; KEY_LEN]) -> bool,
-    ) -> bool {
-        let Some(&id) = self.births.get(&from) else { return false };
-        let Some((member, own)) = self.members.get(&id).and_then(|m| Some((m, m.own.as_ref()?))) else { return false };
-        let goes = time > member.time && holds(&own.key);
-        if goes {
-            self.remove(now, id);
+        holds: Option<bool>,
+    ) -> Result<(), Reject> {
+        let id = *self.births.get(&from).ok_or(Reject::silent(Refusal::Unknown))?;
+        let member = self.members.get(&id).and_then(|member| Some((member.time, member.own.as_ref()?.key)));
+        let (last, key) = member.ok_or(Reject::silent(Refusal::Unknown))?;
+        match holds {
+            _ if time <= last => Err(Reject::silent(Refusal::Signature)),
+            Some(false) => Err(Reject::silent(Refusal::Signature)),
+            Some(true) => {
+                self.remove(now, id);
+                Ok(())
+            }
+            None => {
+                self.outputs.push_back(Output::Verify { from, key });
+                self.pending = Some(Pending::Leave { from, time });
+                Ok(())
+            }
         }
-        goes
     }
 
-    pub(super) fn letter_free(&self, letter: Letter, addr: SocketAddr) -> Result<(), Refusal> {
-        if self.letters.contains_key(&letter) {
+    fn join(&mut self, now: Timestamp, member: Member) {
+        self.outputs.push_back(Output::Joined { addr: member.addr });
+        self.insert(now, member);
+    }
+
+    pub(super) fn character_free(&self, character: NameChar, addr: SocketAddr) -> Result<(), Refusal> {
+        if self.characters.contains_key(&character) {
             return Err(Refusal::Name);
         }
         let port_taken = self.ports.contains_key(&addr.port()) || self.addrs.contains_key(&addr);
@@ -149,12 +195,12 @@ impl Directory {
         if free { Ok(()) } else { Err(Refusal::Full) }
     }
 
-    /// The character by which old peers see a member of the extended form, where they can reach it and there is one (P-U9).
-    pub(super) fn lend(&self, name: &str, addr: SocketAddr) -> Option<Letter> {
-        if self.lent >= MAX_LENT_LETTERS || addr.ip() != self.limits.home || self.ports.contains_key(&addr.port()) {
+    /// The character by which legacy peers see a member of the extended form, where they can reach it and there is one (P-U9).
+    fn lend(&self, name: &str, addr: SocketAddr) -> Option<NameChar> {
+        if self.lent >= MAX_LENT || addr.ip() != self.limits.home || self.ports.contains_key(&addr.port()) {
             return None;
         }
-        let wished = name.chars().filter_map(Letter::new).filter(|l| *l != Letter::BLANK);
-        wished.chain(('a'..='z').filter_map(Letter::new)).find(|l| !self.letters.contains_key(l))
+        let wished = name.chars().filter_map(NameChar::new).filter(|l| *l != NameChar::BLANK);
+        wished.chain(('a'..='z').filter_map(NameChar::new)).find(|l| !self.characters.contains_key(l))
     }
 }

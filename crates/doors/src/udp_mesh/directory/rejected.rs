@@ -1,23 +1,23 @@
-//! Who was turned away lately. An old peer asks once only, so who asks again from the same place is one of ours.
+//! Who was turned away lately. A legacy peer asks once only, so who asks again from the same place is one of ours.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
-use rumormill_wire::udp_mesh::Letter;
+use rumormill_wire::udp_mesh::NameChar;
 
 /// So many are remembered, the latest.
 pub(super) const MAX_REJECTED: usize = 1_024;
 
 #[derive(Debug, Default)]
 pub(super) struct Rejected {
-    asked: BTreeMap<SocketAddr, (Letter, u16)>,
+    asked: BTreeMap<SocketAddr, (NameChar, u16)>,
     order: VecDeque<SocketAddr>,
 }
 
 impl Rejected {
     /// Remembers a BIRTH that was turned away; true if the same had come from there before.
-    pub(super) fn again(&mut self, from: SocketAddr, letter: Letter, port: u16) -> bool {
-        let before = self.asked.insert(from, (letter, port));
+    pub(super) fn again(&mut self, from: SocketAddr, character: NameChar, port: u16) -> bool {
+        let before = self.asked.insert(from, (character, port));
         if before.is_none() {
             self.order.push_back(from);
             if self.order.len() > MAX_REJECTED
@@ -26,7 +26,7 @@ impl Rejected {
                 self.asked.remove(&oldest);
             }
         }
-        before == Some((letter, port))
+        before == Some((character, port))
     }
 }
 
@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn only_the_same_again_counts_and_the_table_is_bounded() {
-        let (mut rejected, a) = (Rejected::default(), Letter::new('A').unwrap());
+        let (mut rejected, a) = (Rejected::default(), NameChar::new('A').unwrap());
         let from = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         assert!(!rejected.again(from(1), a, 3_001));
         assert!(!rejected.again(from(1), a, 3_002));

@@ -2,27 +2,28 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::time::Duration;
 
+use rumormill_limits::Timestamp;
 use rumormill_wire::udp_mesh::Datagram;
 use rumormill_wire::udp_mesh::extended::{Extended, Refusal};
 
-use super::super::checks::Checks;
-use super::super::directory::{Claim, Directory, Verdict};
+use super::super::directory::{Claim, Directory, Input, Output, Reject};
 use super::super::socket::drain;
 use super::super::texts::{Guard, Heard, Sender, count_fault};
+use super::super::verifier::Verifier;
 use super::Host;
-use crate::porch::IntoRoom;
-use crate::{Counters, Incoming};
+use crate::counters::Counters;
+use crate::port::Incoming;
+use crate::port::IntoRoom;
 
 impl Host {
     pub(super) fn hear_members(&mut self, counters: &Counters) -> bool {
-        let now = self.start.elapsed();
-        let Self { socket, buffer, directory, checks, refusals, .. } = self;
+        let now = self.now();
+        let Self { socket, buffer, directory, verifier, refusals, gone, .. } = self;
         let empty = drain(socket, buffer, |from, bytes| {
-            directory.heard();
+            let _ = directory.handle(now, Input::Traffic);
             Counters::add(&counters.bytes_in, bytes.len());
-            let refusal = hear_member(now, from, bytes, directory, checks, counters);
+            let refusal = Hearing { now, from, bytes, directory, verifier, gone, counters }.hear();
             if let Some(why) = refusal.filter(|_| refusals.take(now, REFUSALS)) {
                 let mut out = Vec::new();
                 let encoded = Datagram::Extended(Extended::Refused(why)).encode(&mut out);
@@ -35,9 +36,9 @@ impl Host {
     }
 
     pub(super) fn hear_peers(&mut self, into_room: &IntoRoom, counters: &Counters) -> bool {
-        let now = self.start.elapsed();
-        let Self { mouth, buffer, directory, strangers, checks, .. } = self;
-        let empty = drain(&mouth.socket, buffer, |from, bytes| {
+        let now = self.now();
+        let Self { texts, buffer, directory, strangers, verifier, .. } = self;
+        let empty = drain(&texts.socket, buffer, |from, bytes| {
             Counters::add(&counters.bytes_in, bytes.len());
             let heard = match Datagram::parse(bytes) {
                 Ok(Datagram::Vanilla(text)) => Heard { text, signed: None },
@@ -53,7 +54,7 @@ impl Host {
                 said: &mut member.said,
                 time: &mut member.time,
             });
-            if let Some(claimed) = heard.claimed(now, from, sender, &mut Guard { strangers, checks, counters }) {
+            if let Some(claimed) = heard.claimed(now, from, sender, &mut Guard { strangers, verifier, counters }) {
                 into_room.try_send(Incoming { claimed, text: heard.text.to_owned(), from: Some(from.ip()) });
             }
         });
@@ -64,55 +65,63 @@ impl Host {
 /// Refusals sent, a second.
 const REFUSALS: NonZeroU32 = NonZeroU32::new(500).unwrap();
 
-/// What a datagram to the directory does; the refusal that goes back, if any.
-fn hear_member(
-    now: Duration,
+/// A datagram to the directory, and who has to do with it.
+struct Hearing<'a> {
+    now: Timestamp,
     from: SocketAddr,
-    bytes: &[u8],
-    directory: &mut Directory,
-    checks: &mut Checks,
-    counters: &Counters,
-) -> Option<Refusal> {
-    let datagram = match Datagram::parse(bytes) {
-        Ok(datagram) => datagram,
-        Err(why) => {
-            count_fault(counters, why.reason);
-            return None;
-        }
-    };
-    let verdict = match datagram {
-        Datagram::Birth { name, port } => directory.birth(now, from, name, port),
-        Datagram::Extended(Extended::Birth { time, key, addr, name, .. }) => {
-            directory
-                .claim(now, from, Claim { time, key, addr, name }, || checks.holds(now, from, &key, bytes, counters))
-        }
-        Datagram::KeepAlive(name) => {
-            if !directory.keepalive(now, from, name) {
-                Counters::one(&counters.refused_other);
+    bytes: &'a [u8],
+    directory: &'a mut Directory,
+    verifier: &'a mut Verifier,
+    gone: &'a mut Vec<SocketAddr>,
+    counters: &'a Counters,
+}
+
+impl Hearing<'_> {
+    /// The refusal that goes back, if any.
+    fn hear(&mut self) -> Option<Refusal> {
+        let from = self.from;
+        let input = match Datagram::parse(self.bytes) {
+            Ok(Datagram::Birth { name: character, port }) => Input::Birth { from, character, port },
+            Ok(Datagram::Extended(Extended::Birth { time, key, addr, name, .. })) => {
+                Input::Claim { from, claim: Claim { time, key, addr, name } }
             }
-            return None;
-        }
-        Datagram::Extended(Extended::KeepAlive { version }) => {
-            return (!directory.keepalive_extended(now, from, version)).then_some(Refusal::Unknown);
-        }
-        Datagram::Extended(Extended::Leave { time, .. }) => {
-            if !directory.leave(now, from, time, |key| checks.holds(now, from, key, bytes, counters)) {
-                Counters::one(&counters.refused_other);
+            Ok(Datagram::KeepAlive(character)) => Input::KeepAlive { from, character },
+            Ok(Datagram::Extended(Extended::KeepAlive { version })) => Input::KeepAliveExtended { from, version },
+            Ok(Datagram::Extended(Extended::Leave { time, .. })) => Input::Leave { from, time },
+            Ok(_) => {
+                Counters::one(&self.counters.refused_other);
+                return None;
             }
-            return None;
-        }
-        _ => {
-            Counters::one(&counters.refused_other);
-            return None;
-        }
-    };
-    match verdict {
-        Verdict::Taken => Counters::one(&counters.opened),
-        Verdict::Known => {}
-        Verdict::Refused { why, tell } => {
-            Counters::one(if why == Refusal::Full { &counters.refused_full } else { &counters.refused_other });
-            return tell.then_some(why);
-        }
+            Err(why) => {
+                count_fault(self.counters, why.reason);
+                return None;
+            }
+        };
+        let reject = self.feed(input).err()?;
+        let counter = match reject.why {
+            Refusal::Full => Some(&self.counters.refused_full),
+            // One of ours that is asked to register again is not turned away.
+            Refusal::Unknown if reject.tell => None,
+            _ => Some(&self.counters.refused_other),
+        };
+        counter.map(Counters::one);
+        reject.tell.then_some(reject.why)
     }
-    None
+
+    fn feed(&mut self, input: Input<'_>) -> Result<(), Reject> {
+        self.directory.handle(self.now, input)?;
+        while let Some(output) = self.directory.poll_output() {
+            match output {
+                Output::Verify { from, key } => {
+                    let holds = self.verifier.holds(self.now, from, &key, self.bytes, self.counters);
+                    self.directory.handle(self.now, Input::Verified { holds })?;
+                }
+                Output::Joined { .. } => Counters::one(&self.counters.opened),
+                Output::Gone { addr } => self.gone.push(addr),
+                // There was no word of room for one.
+                Output::Datagram { .. } => {}
+            }
+        }
+        Ok(())
+    }
 }

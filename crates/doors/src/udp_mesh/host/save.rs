@@ -1,33 +1,37 @@
 //! Keeping the members over a restart.
 
-use std::time::Duration;
-
+use rumormill_limits::Timestamp;
 use tracing::warn;
 
-use super::super::state::{self, Kept};
-use super::{Host, SAVE_GAP};
+use super::super::state::{self, Members};
+use super::Host;
+
+/// Between two writes of the members: a crowd that comes at once is written twice or so.
+pub(super) const SAVE_GAP: std::time::Duration = std::time::Duration::from_millis(500);
+/// For members that came just now there may be more to write in a moment.
+const SOON: std::time::Duration = std::time::Duration::from_millis(50);
 
 impl Host {
     /// When the members are to be written again.
-    pub(super) fn save_due(&self, now: Duration) -> Duration {
+    pub(super) fn save_due(&self, now: Timestamp) -> Timestamp {
         let wanted = self.state.is_some() && self.saved.0 != self.directory.version();
-        if wanted { (self.saved.1 + SAVE_GAP).max(now + SAVE_GAP / 10) } else { now + Duration::from_secs(60) }
+        if wanted { self.saved.1.after(SAVE_GAP).max(now.after(SOON)) } else { now.plus(60_000_000) }
     }
 
     /// Writes the members if they changed: one write at a time, off this thread, since a disk may take its time.
-    pub(super) fn save(&mut self, now: Duration) {
+    pub(super) fn save(&mut self, now: Timestamp) {
         let Some(path) = &self.state else { return };
         if self.saving.as_ref().is_some_and(|saving| !saving.is_finished()) {
             return;
         }
         let version = self.directory.version();
-        if self.saved.0 == version || now < self.saved.1 + SAVE_GAP && self.saved.1 > Duration::ZERO {
+        if self.saved.0 == version || now < self.saved.1.after(SAVE_GAP) && self.saved.1 > Timestamp::ZERO {
             return;
         }
         self.saved = (version, now);
-        let (path, kept) = (path.clone(), Kept { version, members: self.directory.saved() });
+        let (path, members) = (path.clone(), Members { version, members: self.directory.saved() });
         self.saving = Some(tokio::task::spawn_blocking(move || {
-            state::store(&path, &kept).inspect_err(|why| warn!(%why, "udp-mesh: the members are not kept"))
+            state::store(&path, &members).inspect_err(|why| warn!(%why, "udp-mesh: the members are not kept"))
         }));
     }
 
@@ -35,8 +39,8 @@ impl Host {
         if let Some(saving) = self.saving.take() {
             let _ = saving.await;
         }
-        self.saved.1 = Duration::ZERO;
-        self.save(self.start.elapsed());
+        self.saved.1 = Timestamp::ZERO;
+        self.save(self.now());
         if let Some(saving) = self.saving.take() {
             let _ = saving.await;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use rumormill_wire::udp_mesh::Letter;
+use rumormill_wire::udp_mesh::NameChar;
 use rumormill_wire::udp_mesh::extended::{Change, Changes, Entry, KEY_LEN, Part};
 
 use crate::udp_mesh::bucket::Bucket;
@@ -11,10 +11,9 @@ use crate::udp_mesh::config::MAX_MEMBERS;
 
 /// A peer.
 #[derive(Debug, Clone)]
-pub struct Known {
-    /// Its name.
+pub(crate) struct Known {
     pub name: String,
-    /// Its key; old peers have none.
+    /// Its key; legacy peers have none.
     pub key: Option<[u8; KEY_LEN]>,
     pub(in crate::udp_mesh) said: Bucket,
     /// The last time it signed a text.
@@ -35,8 +34,8 @@ pub(super) struct List {
 }
 
 fn known(entry: &Entry<'_>) -> Known {
-    let letter = entry.letter.map(|letter| letter.to_string()).unwrap_or_default();
-    let name = entry.identity.map_or(letter, |identity| identity.name.to_owned());
+    let character = entry.character.map(|character| character.to_string()).unwrap_or_default();
+    let name = entry.identity.map_or(character, |identity| identity.name.to_owned());
     Known { name, key: entry.identity.map(|identity| identity.key), said: Bucket::default(), time: 0 }
 }
 
@@ -62,12 +61,12 @@ impl List {
         self.own_key.as_ref() == Some(key)
     }
 
-    /// An old directory: names and ports.
-    pub(super) fn replace_old(&mut self, ip: IpAddr, own: u16, entries: impl Iterator<Item = (Letter, u16)>) {
+    /// A legacy directory: names and ports.
+    pub(super) fn replace_legacy(&mut self, ip: IpAddr, own: u16, entries: impl Iterator<Item = (NameChar, u16)>) {
         let others = entries.filter(|(_, port)| *port != own);
-        let table = others.map(|(letter, port)| {
+        let table = others.map(|(character, port)| {
             let addr = SocketAddr::new(ip, port);
-            (addr, known(&Entry { letter: Some(letter), addr, identity: None }))
+            (addr, known(&Entry { character: Some(character), addr, identity: None }))
         });
         self.replace(table.collect());
     }
@@ -118,7 +117,7 @@ impl List {
             return false;
         }
         for change in changes.iter().skip(skip) {
-            self.version += 1;
+            self.version = self.version.saturating_add(1);
             match change {
                 Change::Came(entry) if entry.addr == own => self.own_key = entry.identity.map(|identity| identity.key),
                 Change::Went(addr) if addr == own => self.own_key = None,

@@ -4,13 +4,13 @@ use core::net::SocketAddr;
 
 use super::{KEY_LEN, addr, array, byte, check_addr, ensure, fault, le_u16, le_u32, le_u64, name, name_len, put_addr};
 use crate::parse::before;
-use crate::udp_mesh::{Letter, MAX_DATAGRAM_LEN, Parse, UdpMeshEncodeError, UdpMeshFault, check, put};
+use crate::udp_mesh::{MAX_DATAGRAM_LEN, NameChar, Parse, UdpMeshEncodeError, UdpMeshFault, check, put};
 
 /// A peer of the directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry<'a> {
     /// The one character that old peers are shown. Those without are not shown to them.
-    pub letter: Option<Letter>,
+    pub character: Option<NameChar>,
     /// Where it takes datagrams.
     pub addr: SocketAddr,
     /// Old peers have none.
@@ -136,8 +136,8 @@ fn encode_list<T>(
 
 fn put_entry(out: &mut Vec<u8>, entry: &Entry<'_>) -> Result<(), UdpMeshEncodeError> {
     check_addr(entry.addr)?;
-    check(entry.letter.is_some() || entry.identity.is_some(), UdpMeshFault::Name)?;
-    out.push(entry.letter.map_or(0, |letter| letter.0));
+    check(entry.character.is_some() || entry.identity.is_some(), UdpMeshFault::Name)?;
+    out.push(entry.character.map_or(0, |character| character.0));
     put_addr(out, entry.addr);
     let Some(identity) = entry.identity else {
         out.push(0);
@@ -168,19 +168,19 @@ fn put_change(out: &mut Vec<u8>, change: &Change<'_>) -> Result<(), UdpMeshEncod
 
 fn entry(input: &[u8]) -> Parse<'_, Entry<'_>> {
     let (rest, shown) = byte(input)?;
-    let letter = Letter::new(char::from(shown));
-    ensure(letter.is_some() || shown == 0, input, UdpMeshFault::Name)?;
+    let character = NameChar::new(char::from(shown));
+    ensure(character.is_some() || shown == 0, input, UdpMeshFault::Name)?;
     let (at_form, addr) = addr(rest)?;
     let (rest, form) = byte(at_form)?;
     match form {
         0 => {
-            ensure(letter.is_some(), input, UdpMeshFault::Name)?;
-            Ok((rest, Entry { letter, addr, identity: None }))
+            ensure(character.is_some(), input, UdpMeshFault::Name)?;
+            Ok((rest, Entry { character, addr, identity: None }))
         }
         1 => {
             let (rest, key) = array(rest)?;
             let (rest, name) = name(rest)?;
-            Ok((rest, Entry { letter, addr, identity: Some(Identity { key, name }) }))
+            Ok((rest, Entry { character, addr, identity: Some(Identity { key, name }) }))
         }
         _ => fault(at_form, UdpMeshFault::Form),
     }

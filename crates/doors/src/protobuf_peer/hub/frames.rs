@@ -1,69 +1,65 @@
 //! What the hub does about each thing that a peer may say.
 
-use std::time::Duration;
+use rumormill_limits::Timestamp;
 
-use super::super::kept::Waiting;
-use super::super::link::{Link, Stage, Why};
+use super::super::link::{Link, LinkId, Stage, Why};
 use super::super::message::Said;
-use super::{Action, Hub, LinkId, MAX_LEARNED, MAX_PEERS, MAX_ROUTES, Route, Sent};
-use crate::Counters;
+use super::super::store_and_forward::Waiting;
+use super::input::{Output, Sent};
+use super::{HANDSHAKE, Hub, MAX_LEARNED, MAX_PEERS, MAX_ROUTES, Route};
+use crate::counters::Counters;
 
 impl Hub {
-    pub(super) fn start(&mut self, link: LinkId, id: i64, now: Duration, out: &mut Vec<Action>) {
+    pub(super) fn start(&mut self, link: LinkId, id: i64, now: Timestamp) {
         if id < 1 || id == self.id || self.routes.contains_key(&id) {
             Counters::one(&self.counters.refused_other);
-            self.send(link, Said::Refused, out);
-            self.depart(link, out);
-            out.push(Action::Close { link, flush: true, why: Why::Taken(id) });
+            self.send(link, Said::Refused);
+            self.depart(link);
+            self.outputs.push_back(Output::Close { link, flush: true, why: Why::Taken(id) });
             return;
         }
         let peer = |link: &Link| link.peer().is_some();
         if self.links.values().filter(|link| peer(link)).count() >= MAX_PEERS {
-            self.crowd_out(|link| peer(link) && !link.called, out);
+            self.crowd_out(|link| peer(link) && !link.called);
         }
         self.settle(link, id, now);
-        self.send(link, Said::Welcome { id: self.id }, out);
-        self.hand_over(id, link, out);
+        self.send(link, Said::Welcome { id: self.id });
+        self.hand_over(id, link);
         let known: Vec<_> = self.routes.keys().copied().filter(|known| *known != id).collect();
         for known in known {
-            self.announce(known, link, out);
+            self.announce(known, link);
         }
         if !self.has_news(now) {
             return;
         }
         let others = self.links.iter().filter(|(other, state)| **other != link && peer(state)).map(|(other, _)| *other);
         for other in others.collect::<Vec<_>>() {
-            self.announce(id, other, out);
+            self.announce(id, other);
         }
     }
 
-    pub(super) fn welcome(&mut self, link: LinkId, id: i64, now: Duration, out: &mut Vec<Action>) {
+    pub(super) fn welcome(&mut self, link: LinkId, id: i64, now: Timestamp) {
         let direct = self.routes.get(&id).is_some_and(|route| route.direct);
         if id < 1 || id == self.id || direct {
             Counters::one(&self.counters.refused_other);
-            return self.close(link, Why::Taken(id), out);
+            return self.close(link, Why::Taken(id));
         }
         self.settle(link, id, now);
-        out.push(Action::Joined(id));
-        self.hand_over(id, link, out);
+        self.outputs.push_back(Output::Joined(id));
+        self.hand_over(id, link);
     }
 
     /// A link has an id; a route by way of somebody else, if there was one, is no longer used.
-    fn settle(&mut self, link: LinkId, id: i64, now: Duration) {
+    fn settle(&mut self, link: LinkId, id: i64, now: Timestamp) {
         self.forget(id);
         self.routes.insert(id, Route { link, direct: true });
         if let Some(state) = self.links.get_mut(&link) {
+            self.handshakes.remove(&(state.heard.after(HANDSHAKE), link));
             (state.stage, state.heard) = (Stage::Peer(id), now);
         }
     }
 
-    pub(super) fn text(
-        &mut self,
-        link: LinkId,
-        (from, to, text): (i64, i64, String),
-        now: Duration,
-        out: &mut Vec<Action>,
-    ) {
+    pub(super) fn text(&mut self, link: LinkId, (from, to, text): (i64, i64, String), now: Timestamp) {
         // Nobody else writes in our name, and 0 is nobody.
         if from < 1 || to < 1 || from == self.id {
             return Counters::one(&self.counters.refused_other);
@@ -71,28 +67,28 @@ impl Hub {
         let Some(state) = self.links.get_mut(&link) else { return };
         (state.heard, state.spoke) = (now, true);
         if to == self.id {
-            return out.push(Action::Deliver { from, text });
+            return self.outputs.push_back(Output::Deliver { from, text });
         }
         let source = state.peer().unwrap_or(from);
-        self.forward(Some(link), Waiting { from, to, text, source, since: now }, out);
+        self.forward(Some(link), Waiting { from, to, text, source, since: now });
     }
 
-    pub(super) fn forward(&mut self, came: Option<LinkId>, message: Waiting, out: &mut Vec<Action>) -> Sent {
+    pub(super) fn forward(&mut self, came: Option<LinkId>, message: Waiting) -> Sent {
         let Waiting { from, to, text, .. } = &message;
         match self.routes.get(to).filter(|route| Some(route.link) != came).copied() {
             Some(route) => {
                 let said = Said::Text { from: *from, to: *to, text: text.clone() };
-                if self.send(route.link, said, out) { Sent::Out } else { Sent::Dropped }
+                if self.send(route.link, said) { Sent::Out } else { Sent::Dropped }
             }
             None => {
-                let gone = self.kept.put(message);
+                let gone = self.stored.put(message);
                 Counters::add(&self.counters.dropped_out, gone);
-                Sent::Kept
+                Sent::Stored
             }
         }
     }
 
-    pub(super) fn join(&mut self, link: LinkId, peer: i64, id: i64, out: &mut Vec<Action>) {
+    pub(super) fn join(&mut self, link: LinkId, peer: i64, id: i64) {
         let route = self.routes.get(&id).copied();
         // A direct peer stays one, whatever others say.
         if id < 1 || id == self.id || id == peer || route.is_some_and(|route| route.direct) {
@@ -105,10 +101,10 @@ impl Hub {
         if state.learned >= MAX_LEARNED || (route.is_none() && self.routes.len() >= MAX_ROUTES) {
             return Counters::one(&self.counters.refused_full);
         }
-        state.learned += 1;
+        state.learned = state.learned.saturating_add(1);
         self.forget(id);
         self.routes.insert(id, Route { link, direct: false });
-        self.hand_over(id, link, out);
+        self.hand_over(id, link);
     }
 
     pub(super) fn leave(&mut self, link: LinkId, id: i64) {
@@ -123,28 +119,28 @@ impl Hub {
     pub(super) fn forget(&mut self, id: i64) {
         let Some(Route { link, direct: false }) = self.routes.remove(&id) else { return };
         if let Some(state) = self.links.get_mut(&link) {
-            state.learned -= 1;
+            state.learned = state.learned.saturating_sub(1);
         }
     }
 
-    fn hand_over(&mut self, id: i64, link: LinkId, out: &mut Vec<Action>) {
-        while let Some((number, waiting)) = self.kept.first(id) {
+    fn hand_over(&mut self, id: i64, link: LinkId) {
+        while let Some((number, waiting)) = self.stored.first(id) {
             let said = Said::Text { from: waiting.from, to: id, text: waiting.text.clone() };
-            if !self.send(link, said, out) {
+            if !self.send(link, said) {
                 break;
             }
-            self.kept.remove(number);
+            self.stored.remove(number);
         }
     }
 
     /// Tells a peer of an id, unless that is behind it: it would think that the way there leads through us.
-    fn announce(&mut self, id: i64, to: LinkId, out: &mut Vec<Action>) {
+    fn announce(&mut self, id: i64, to: LinkId) {
         let behind = self.routes.get(&id).is_some_and(|route| route.link == to);
         let Some(state) = self.links.get_mut(&to) else { return };
         if state.announced.len() >= MAX_ROUTES {
             state.announced.retain(|id| self.routes.contains_key(id));
         }
-        if behind || !self.send(to, Said::Join { id, via: self.id }, out) {
+        if behind || !self.send(to, Said::Join { id, via: self.id }) {
             return;
         }
         if let Some(state) = self.links.get_mut(&to) {

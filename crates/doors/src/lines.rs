@@ -1,30 +1,28 @@
-//! Lines of input, with a bound; giving up on one half read loses nothing of it.
+//! Lines that are typed, with a bound; giving up on one half read loses nothing of it.
 
 use std::io;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
-/// A line that is typed, in bytes; what goes beyond is left out.
-const MAX_LINE_LEN: usize = 32_768;
-
 /// Reads lines.
 #[derive(Debug)]
-pub struct Lines<I> {
+pub(crate) struct Lines<I> {
     input: I,
+    max: usize,
     begun: Vec<u8>,
 }
 
 impl<I: AsyncBufRead + Unpin> Lines<I> {
-    /// Of an input.
-    pub fn new(input: I) -> Self {
-        Self { input, begun: Vec::new() }
+    /// Of an input; of a line, what goes beyond `max` bytes is left out.
+    pub(crate) fn new(input: I, max: usize) -> Self {
+        Self { input, max, begun: Vec::new() }
     }
 
     /// The next line without its end; `None` once there is none. May be dropped and called again.
     ///
     /// # Errors
     /// The input broke.
-    pub async fn next(&mut self) -> io::Result<Option<String>> {
+    pub(crate) async fn next(&mut self) -> io::Result<Option<String>> {
         loop {
             let bytes = self.input.fill_buf().await?;
             if bytes.is_empty() {
@@ -32,9 +30,9 @@ impl<I: AsyncBufRead + Unpin> Lines<I> {
             }
             let end = bytes.iter().position(|b| *b == b'\n');
             let part = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
-            let room = MAX_LINE_LEN.saturating_sub(self.begun.len());
+            let room = self.max.saturating_sub(self.begun.len());
             self.begun.extend_from_slice(part.get(..part.len().min(room)).unwrap_or_default());
-            let used = part.len() + usize::from(end.is_some());
+            let used = part.len().saturating_add(usize::from(end.is_some()));
             self.input.consume(used);
             if end.is_some() {
                 return Ok(Some(self.line()));
@@ -54,12 +52,12 @@ mod tests {
 
     #[tokio::test]
     async fn lines_with_and_without_an_end() {
-        let long = "y".repeat(2 * MAX_LINE_LEN);
+        let long = "y".repeat(64);
         let input = format!("one\r\n\n{long}\nlast");
-        let mut lines = Lines::new(input.as_bytes());
+        let mut lines = Lines::new(input.as_bytes(), 32);
         assert_eq!(lines.next().await.unwrap().as_deref(), Some("one"));
         assert_eq!(lines.next().await.unwrap().as_deref(), Some(""));
-        assert_eq!(lines.next().await.unwrap().unwrap().len(), MAX_LINE_LEN);
+        assert_eq!(lines.next().await.unwrap().unwrap().len(), 32);
         assert_eq!(lines.next().await.unwrap().as_deref(), Some("last"));
         assert_eq!(lines.next().await.unwrap(), None);
     }

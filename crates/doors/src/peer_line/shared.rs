@@ -8,10 +8,10 @@ use rumormill_wire::peer_line::Online;
 
 use super::session::{Heard, Session};
 use super::table::{Named, Table};
-use crate::Counters;
+use crate::counters::Counters;
 
 /// Where what was heard goes.
-pub trait Sink: Clone + Send + Sync + 'static {
+pub(super) trait Sink: Clone + Send + Sync + 'static {
     /// Takes a message from an address, waiting for a place; false if nobody listens any more. `left`: its sender was in
     /// the table and no longer is.
     fn take(&self, heard: Heard, left: bool, from: IpAddr) -> impl Future<Output = bool> + Send;
@@ -22,7 +22,7 @@ pub trait Sink: Clone + Send + Sync + 'static {
 
 /// What all connections share.
 #[derive(Debug, Clone)]
-pub struct Hall<S> {
+pub(super) struct Shared<S> {
     table: Arc<Mutex<Table>>,
     /// What is counted.
     pub counters: Arc<Counters>,
@@ -30,19 +30,19 @@ pub struct Hall<S> {
     pub sink: S,
 }
 
-impl<S: Sink> Hall<S> {
+impl<S: Sink> Shared<S> {
     /// For a table, counters and a sink.
-    pub fn new(table: Arc<Mutex<Table>>, counters: Arc<Counters>, sink: S) -> Self {
+    pub(super) fn new(table: Arc<Mutex<Table>>, counters: Arc<Counters>, sink: S) -> Self {
         Self { table, counters, sink }
     }
 
     /// The table.
-    pub fn table(&self) -> MutexGuard<'_, Table> {
+    pub(super) fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Brings what was heard into the table, and hands it over; false if nobody listens any more.
-    pub async fn hear(&self, session: &mut Session, heard: Heard, at: IpAddr) -> bool {
+    pub(super) async fn hear(&self, session: &mut Session, heard: Heard, at: IpAddr) -> bool {
         let left = self.note(session, &heard, at);
         self.sink.take(heard, left, session.from()).await
     }

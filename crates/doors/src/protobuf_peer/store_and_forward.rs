@@ -4,18 +4,22 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rumormill_limits::Timestamp;
+
 /// Messages kept in all.
-pub const MAX_KEPT: usize = 1_024;
+pub(super) const MAX_STORED: usize = 1_024;
 /// Bytes of their texts.
-pub const MAX_KEPT_BYTES: usize = 2 * 1_024 * 1_024;
+pub(super) const MAX_STORED_BYTES: usize = 2 * 1_024 * 1_024;
 /// Messages kept for one id.
-pub const MAX_KEPT_FOR_ID: usize = 64;
-/// A message is kept for so long.
-pub const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
+pub(super) const MAX_STORED_FOR_ID: usize = 64;
+/// What a place costs beside its text, in bytes.
+const PLACE: usize = 64;
+/// A message waits for so long: a receiver that is restarted gets it, and nobody gets yesterday's.
+pub(super) const STORED_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// A message that waits for its receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
+pub(super) struct Waiting {
     /// Who wrote it.
     pub from: i64,
     /// For whom it is.
@@ -24,68 +28,74 @@ pub struct Waiting {
     pub text: String,
     /// The peer that handed it to us.
     pub source: i64,
-    /// When.
-    pub since: Duration,
+    /// When that was.
+    pub since: Timestamp,
 }
 
 /// The messages, oldest first.
 #[derive(Debug, Default)]
-pub struct Kept {
+pub(super) struct StoreAndForward {
     all: BTreeMap<u64, Waiting>,
     next: u64,
     bytes: usize,
 }
 
-impl Kept {
+impl StoreAndForward {
     /// Keeps a message; how many others had to go for it.
-    pub fn put(&mut self, message: Waiting) -> usize {
+    pub(super) fn put(&mut self, message: Waiting) -> usize {
         let before = self.all.len();
-        while self.of(message.to).count() >= MAX_KEPT_FOR_ID {
+        while self.of(message.to).count() >= MAX_STORED_FOR_ID {
             let Some(victim) = victim(self.of(message.to)) else { break };
             self.remove(victim);
         }
-        while self.all.len() >= MAX_KEPT || self.bytes.saturating_add(message.text.len()) > MAX_KEPT_BYTES {
+        while self.all.len() >= MAX_STORED || self.bytes.saturating_add(message.text.len()) > MAX_STORED_BYTES {
             let Some(victim) = victim(self.all.iter()) else { break };
             self.remove(victim);
         }
-        let gone = before - self.all.len();
-        self.bytes += message.text.len();
+        let gone = before.saturating_sub(self.all.len());
+        self.bytes = self.bytes.saturating_add(message.text.len());
         self.all.insert(self.next, message);
-        self.next += 1;
+        self.next = self.next.saturating_add(1);
         gone
     }
 
     /// The oldest message for an id, and its number.
     #[must_use]
-    pub fn first(&self, to: i64) -> Option<(u64, &Waiting)> {
+    pub(super) fn first(&self, to: i64) -> Option<(u64, &Waiting)> {
         self.of(to).next().map(|(number, waiting)| (*number, waiting))
     }
 
     /// Keeps a message no longer.
-    pub fn remove(&mut self, number: u64) {
+    pub(super) fn remove(&mut self, number: u64) {
         if let Some(waiting) = self.all.remove(&number) {
-            self.bytes -= waiting.text.len();
+            self.bytes = self.bytes.saturating_sub(waiting.text.len());
         }
     }
 
     /// Drops what has been kept for too long; how many those were.
-    pub fn expire(&mut self, now: Duration) -> usize {
+    pub(super) fn expire(&mut self, now: Timestamp) -> usize {
         let before = self.all.len();
-        while self.all.first_key_value().is_some_and(|(_, oldest)| now.saturating_sub(oldest.since) >= KEPT_FOR) {
+        while self.all.first_key_value().is_some_and(|(_, oldest)| now.elapsed(oldest.since) >= STORED_FOR) {
             let Some(oldest) = self.all.keys().next().copied() else { break };
             self.remove(oldest);
         }
-        before - self.all.len()
+        before.saturating_sub(self.all.len())
+    }
+
+    /// When the oldest has waited for too long.
+    #[must_use]
+    pub(super) fn next_timeout(&self) -> Option<Timestamp> {
+        self.all.first_key_value().map(|(_, oldest)| oldest.since.after(STORED_FOR))
     }
 
     /// All of them, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = &Waiting> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Waiting> {
         self.all.values()
     }
 
     /// Bytes of all texts.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
@@ -98,7 +108,8 @@ impl Kept {
 fn victim<'a>(messages: impl Iterator<Item = (&'a u64, &'a Waiting)>) -> Option<u64> {
     let mut sources = BTreeMap::<i64, (usize, u64)>::new();
     for (number, waiting) in messages {
-        sources.entry(waiting.source).or_insert((0, *number)).0 += waiting.text.len() + 64;
+        let (bytes, _) = sources.entry(waiting.source).or_insert((0, *number));
+        *bytes = bytes.saturating_add(waiting.text.len()).saturating_add(PLACE);
     }
     sources.into_values().max_by_key(|(bytes, _)| *bytes).map(|(_, oldest)| oldest)
 }
@@ -108,37 +119,43 @@ mod tests {
     use super::*;
 
     fn message(source: i64, to: i64, text: &str) -> Waiting {
-        Waiting { from: source, to, text: text.into(), source, since: Duration::from_secs(to.unsigned_abs()) }
+        Waiting {
+            from: source,
+            to,
+            text: text.into(),
+            source,
+            since: Timestamp::at(Duration::from_secs(to.unsigned_abs())),
+        }
     }
 
     #[test]
     fn one_who_floods_pushes_out_his_own() {
-        let mut kept = Kept::default();
+        let mut kept = StoreAndForward::default();
         kept.put(message(1, 7, "from 1"));
-        for n in 0..3 * i64::try_from(MAX_KEPT).unwrap() {
+        for n in 0..3 * i64::try_from(MAX_STORED).unwrap() {
             kept.put(message(2, 100 + n, "flood"));
         }
-        assert_eq!((kept.iter().count(), kept.first(7).unwrap().1.source), (MAX_KEPT, 1));
-        for _ in 0..3 * MAX_KEPT_FOR_ID {
+        assert_eq!((kept.iter().count(), kept.first(7).unwrap().1.source), (MAX_STORED, 1));
+        for _ in 0..3 * MAX_STORED_FOR_ID {
             kept.put(message(2, 7, "flood"));
         }
-        assert_eq!((kept.of(7).count(), kept.first(7).unwrap().1.source), (MAX_KEPT_FOR_ID, 1));
+        assert_eq!((kept.of(7).count(), kept.first(7).unwrap().1.source), (MAX_STORED_FOR_ID, 1));
     }
 
     #[test]
     fn bytes_are_bounded_and_counted() {
-        let mut kept = Kept::default();
+        let mut kept = StoreAndForward::default();
         let long = "x".repeat(100_000);
         let gone: usize = (1..=60).map(|to| kept.put(message(1, to, &long))).sum();
         assert_eq!((kept.bytes(), kept.iter().count()), (2_000_000, 20));
         assert_eq!(gone, 40);
-        assert_eq!(kept.expire(KEPT_FOR + Duration::from_secs(50)), 10);
+        assert_eq!(kept.expire(Timestamp::at(STORED_FOR + Duration::from_secs(50))), 10);
         assert_eq!(kept.bytes(), 1_000_000);
     }
 
     #[test]
     fn messages_for_one_come_oldest_first() {
-        let mut kept = Kept::default();
+        let mut kept = StoreAndForward::default();
         for text in ["a", "b"] {
             kept.put(message(1, 7, text));
             kept.put(message(1, 8, text));

@@ -6,13 +6,14 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use rumormill_limits::Timestamp;
 use rumormill_wire::udp_mesh::extended::KEY_LEN;
 
 use super::bucket::Bucket;
 use super::keys::holds;
-use crate::Counters;
+use crate::counters::Counters;
 
-/// Signatures checked, a second. More are dropped: whoever is honest asks again.
+/// Signatures checked, a second: a fifth of what one core of a small machine can do. More are dropped: whoever is honest asks again.
 const CHECKS: NonZeroU32 = NonZeroU32::new(5_000).unwrap();
 /// Nothing more is checked of a sender for so long.
 const PENALTY: Duration = Duration::from_secs(1);
@@ -21,23 +22,23 @@ const MAX_FAILED: usize = 4_096;
 
 /// The share that is left, and who has none.
 #[derive(Debug, Default)]
-pub(super) struct Checks {
+pub(super) struct Verifier {
     bucket: Bucket,
-    failed: BTreeMap<SocketAddr, Duration>,
+    failed: BTreeMap<SocketAddr, Timestamp>,
     order: VecDeque<SocketAddr>,
 }
 
-impl Checks {
+impl Verifier {
     /// Whether a datagram bears the signature of a key. False as well if there is no share left to see.
     pub(super) fn holds(
         &mut self,
-        now: Duration,
+        now: Timestamp,
         from: SocketAddr,
         key: &[u8; KEY_LEN],
         bytes: &[u8],
         counters: &Counters,
     ) -> bool {
-        let waits = self.failed.get(&from).is_some_and(|at| now < *at + PENALTY);
+        let waits = self.failed.get(&from).is_some_and(|at| now < at.after(PENALTY));
         if waits || !self.bucket.take(now, CHECKS) {
             Counters::one(&counters.refused_rate);
             return false;
@@ -64,18 +65,18 @@ mod tests {
 
     #[test]
     fn a_forger_waits_and_the_honest_do_not() {
-        let (mut checks, counters) = (Checks::default(), Counters::default());
+        let (mut verifier, counters) = (Verifier::default(), Counters::default());
         let keys = Keys::generate().unwrap();
         let text = keys.signed(Extended::Text { time: 1, text: "hello", signature: UNSIGNED });
         let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
-        let mut holds = |ms, port, bytes: &[u8]| {
-            checks.holds(Duration::from_millis(ms), at(port), &keys.public(), bytes, &counters)
+        let mut holds = |ms: u64, port, bytes: &[u8]| {
+            verifier.holds(Timestamp(ms * 1_000), at(port), &keys.public(), bytes, &counters)
         };
         assert!(holds(0, 1, &text) && !holds(0, 2, &[0; 80]));
         assert!(holds(1, 1, &text) && !holds(1, 2, &text) && holds(1_500, 2, &text));
         for port in 0..5_000 {
             holds(9_000, port, &[0; 80]);
         }
-        assert_eq!((checks.failed.len(), checks.order.len()), (MAX_FAILED, MAX_FAILED));
+        assert_eq!((verifier.failed.len(), verifier.order.len()), (MAX_FAILED, MAX_FAILED));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::Counters;
+use crate::counters::Counters;
 
 /// Messages from outside that wait for the room. TCP doors read no more while it is full; datagrams are dropped.
 pub const MAX_INCOMING: usize = 256;
@@ -25,6 +25,9 @@ pub struct Incoming {
     pub from: Option<IpAddr>,
 }
 
+/// By whom the sender of a message hears that it was written to the other side, or why it never will be.
+pub type Done = oneshot::Sender<Result<(), String>>;
+
 /// A message that goes out.
 #[derive(Debug)]
 pub struct Outgoing {
@@ -38,12 +41,21 @@ pub struct Outgoing {
     /// to one address says nothing: it asks whether somebody there can be reached, and [`Outgoing::done`] is the answer.
     pub to: Option<IpAddr>,
     /// Told once the message was written to the other side, or why it never will be.
-    pub done: Option<oneshot::Sender<Result<(), String>>>,
+    pub done: Option<Done>,
+}
+
+impl Outgoing {
+    /// To whom it goes, what is said there (the bare text to one, the marked line to all), and who is told.
+    #[must_use]
+    pub fn into_parts(self) -> (Option<IpAddr>, String, Option<Done>) {
+        let said = if self.to.is_some() { self.text } else { self.line };
+        (self.to, said, self.done)
+    }
 }
 
 /// A door's end.
 #[derive(Debug)]
-pub struct Porch {
+pub struct Port {
     /// The name of our node.
     pub name: String,
     /// What the door counts.
@@ -79,6 +91,33 @@ impl IntoRoom {
     }
 }
 
+/// The way out by a door; cloned for those who only send.
+#[derive(Debug, Clone)]
+pub struct WayOut {
+    queue: mpsc::Sender<Outgoing>,
+    counters: Arc<Counters>,
+}
+
+impl WayOut {
+    /// Gives a message to the door without waiting; with no place, or once the door has closed, it is dropped and counted, and
+    /// false comes back.
+    pub fn give(&self, outgoing: Outgoing) -> bool {
+        // Before it is given: the door may count what waits itself, and knows more of it.
+        let waiting = self.queue.max_capacity().saturating_sub(self.queue.capacity());
+        Counters::set(&self.counters.waiting_out, waiting);
+        let given = self.queue.try_send(outgoing).is_ok();
+        if !given {
+            Counters::one(&self.counters.dropped_out);
+        }
+        given
+    }
+
+    /// So many messages that should have gone out never came here.
+    pub fn missed(&self, messages: usize) {
+        Counters::add(&self.counters.dropped_out, messages);
+    }
+}
+
 /// The room's end.
 #[derive(Debug)]
 pub struct RoomEnd {
@@ -90,20 +129,10 @@ pub struct RoomEnd {
 }
 
 impl RoomEnd {
-    /// Gives a message to the door without waiting; with no place it is dropped, counted, and comes back.
-    ///
-    /// # Errors
-    /// There is no place, or the door has closed.
-    pub fn give(&self, outgoing: Outgoing) -> Result<(), Outgoing> {
-        let given = self.outgoing.try_send(outgoing).map_err(|why| {
-            Counters::one(&self.counters.dropped_out);
-            match why {
-                mpsc::error::TrySendError::Full(outgoing) | mpsc::error::TrySendError::Closed(outgoing) => outgoing,
-            }
-        });
-        let waiting = self.outgoing.max_capacity() - self.outgoing.capacity();
-        Counters::set(&self.counters.waiting_out, waiting);
-        given
+    /// The way out alone.
+    #[must_use]
+    pub fn way_out(&self) -> WayOut {
+        WayOut { queue: self.outgoing.clone(), counters: Arc::clone(&self.counters) }
     }
 
     /// Counts a message that the room took.
@@ -111,7 +140,7 @@ impl RoomEnd {
         self.counters.messages_in.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The way out alone, for those who only send.
+    /// The queue itself, for one who waits for a place.
     #[must_use]
     pub fn sender(&self) -> mpsc::Sender<Outgoing> {
         self.outgoing.clone()
@@ -120,12 +149,12 @@ impl RoomEnd {
 
 /// Both ends for a door of the node `name`.
 #[must_use]
-pub fn porch(name: &str, stop: watch::Receiver<bool>) -> (Porch, RoomEnd) {
+pub fn port(name: &str, stop: watch::Receiver<bool>) -> (Port, RoomEnd) {
     let (into, incoming) = mpsc::channel(MAX_INCOMING);
     let (outgoing, from_room) = mpsc::channel(MAX_OUTGOING);
     let counters = Arc::new(Counters::default());
     let into_room = IntoRoom { queue: into, counters: Arc::clone(&counters) };
-    let door = Porch { name: name.to_owned(), counters: Arc::clone(&counters), into_room, from_room, stop };
+    let door = Port { name: name.to_owned(), counters: Arc::clone(&counters), into_room, from_room, stop };
     (door, RoomEnd { incoming, outgoing, counters })
 }
 
@@ -141,8 +170,8 @@ mod tests {
     #[tokio::test]
     async fn a_door_that_reads_nothing_costs_the_room_nothing() {
         let (_stop, stopped) = watch::channel(false);
-        let (mut door, room) = porch("alice", stopped);
-        let given = (0..MAX_OUTGOING + 10).filter(|n| room.give(outgoing(&n.to_string())).is_ok()).count();
+        let (mut door, room) = port("alice", stopped);
+        let given = (0..MAX_OUTGOING + 10).filter(|n| room.way_out().give(outgoing(&n.to_string()))).count();
         assert_eq!(given, MAX_OUTGOING);
         assert_eq!(room.counters.dropped_out.load(Ordering::Relaxed), 10);
         assert_eq!(door.from_room.recv().await.unwrap().text, "0");
@@ -151,7 +180,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_room_drops_datagrams_and_counts_them() {
         let (_stop, stopped) = watch::channel(false);
-        let (door, mut room) = porch("alice", stopped);
+        let (door, mut room) = port("alice", stopped);
         let message = Incoming { claimed: "Z".into(), text: "hi".into(), from: None };
         let taken = (0..MAX_INCOMING + 5).filter(|_| door.into_room.try_send(message.clone())).count();
         assert_eq!(taken, MAX_INCOMING);

@@ -1,0 +1,95 @@
+//! What the hub is told, and what it says.
+
+use std::net::IpAddr;
+
+use super::super::link::{LinkId, Why};
+use super::super::message::Said;
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum Input<'a> {
+    /// A connection was made: by us if `called`. The driver names it, and no other ever so.
+    Opened {
+        link: LinkId,
+        /// Where the other end is.
+        address: IpAddr,
+        /// Whether we dialled.
+        called: bool,
+    },
+    /// A frame came in by a link.
+    Frame { link: LinkId, said: Said },
+    /// What came in by a link is no frame of this protocol.
+    Unreadable {
+        link: LinkId,
+        /// For the log.
+        why: String,
+    },
+    /// A frame of so many bytes was written.
+    Written { link: LinkId, bytes: usize },
+    /// A connection has ended.
+    Closed { link: LinkId },
+    /// A text of ours to one id.
+    Send { to: i64, text: String },
+    /// A text of ours to every id that is known.
+    Broadcast { text: &'a str },
+    /// The time of [`super::Hub::next_timeout`] has come.
+    Timeout,
+}
+
+/// What is to be done, or has been.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// Write a frame, in one go.
+    Send {
+        link: LinkId,
+        /// The whole frame.
+        frame: Vec<u8>,
+        /// Whether it is a message of ours.
+        ours: bool,
+    },
+    /// Close a link. The hub has forgotten it.
+    Close {
+        link: LinkId,
+        /// After what was sent before.
+        flush: bool,
+        /// For the log.
+        why: Why,
+    },
+    /// A host has taken us in.
+    Joined(i64),
+    /// A message for us.
+    Deliver {
+        /// Who claims to have written it.
+        from: i64,
+        text: String,
+    },
+    /// What became of an [`Input::Send`].
+    Sent(Sent),
+    /// An [`Input::Broadcast`] goes to so many ids.
+    Receivers(usize),
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// It goes out.
+    Out,
+    /// It waits until its receiver is there.
+    Stored,
+    /// It was dropped: too long, or its link is full.
+    Dropped,
+}
+
+/// Why an input was not taken. Nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Reject {
+    /// The link was closed, or never was.
+    #[error("link {0} is unknown or was closed")]
+    UnknownLink(LinkId),
+    /// The driver gave one name twice.
+    #[error("link {0} is there already")]
+    KnownLink(LinkId),
+    /// A message of ours is for our own id, or for none.
+    #[error("{0} is our own id, or none")]
+    Nowhere(i64),
+}

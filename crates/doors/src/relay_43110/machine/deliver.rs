@@ -1,0 +1,149 @@
+//! What waits for an address: queued, moved on, given up.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
+
+use rumormill_limits::Timestamp;
+
+use super::super::config::DEFAULT_PORT;
+use super::super::links::{Frame, LinkId, MAX_DIALLED};
+use super::super::peer::Peer;
+use super::input::Output;
+use super::{MAX_PEERS, MAX_QUEUE, MAX_WAITING, Machine, NO_PLACES, OURSELVES, TOO_MANY_ADDRESSES, TOO_MANY_LINKS};
+
+/// A peer that has dialled us greets within so many periods of the legacy program; before that it is not dialled.
+const GREETING_PERIODS: u32 = 2;
+
+impl<T> Machine<T> {
+    pub(super) fn broadcast(&mut self, frame: &[u8], now: Timestamp) {
+        let configured = self.peers.iter().filter(|(_, peer)| peer.configured).map(|(ip, _)| *ip);
+        let all: BTreeSet<IpAddr> = configured.chain(self.links.speaking()).collect();
+        for ip in all {
+            self.send(ip, vec![frame.to_vec()], None, now);
+        }
+    }
+
+    pub(super) fn send(&mut self, ip: IpAddr, frames: Vec<Vec<u8>>, ticket: Option<T>, now: Timestamp) {
+        let (ip, more) = (ip.to_canonical(), frames.len());
+        if ip == self.own && self.links.best(ip).is_none() {
+            return self.refuse(more, ticket, OURSELVES);
+        }
+        if !self.peers.contains_key(&ip) && !self.has_room() {
+            return self.refuse(more, ticket, TOO_MANY_ADDRESSES);
+        }
+        let peer = self.peers.entry(ip).or_insert_with(|| Peer::new(DEFAULT_PORT, false));
+        if peer.queue.len().saturating_add(more) > MAX_QUEUE || self.waiting.saturating_add(more) > MAX_WAITING {
+            return self.refuse(more, ticket, "too much is waiting");
+        }
+        if peer.queue.is_empty() {
+            peer.since = now;
+        }
+        self.waiting = self.waiting.saturating_add(more);
+        let frames = frames.into_iter().map(|bytes| Frame { bytes, last: false, ticket: None });
+        let mut frames: VecDeque<_> = frames.collect();
+        if let Some(last) = frames.back_mut() {
+            (last.last, last.ticket) = (true, ticket);
+        }
+        peer.queue.append(&mut frames);
+        self.pump(ip, now);
+        self.forget(ip);
+    }
+
+    /// Moves what waits for an address one step on, or says when to look again.
+    pub(super) fn pump(&mut self, ip: IpAddr, now: Timestamp) {
+        self.arm(ip, None);
+        let link = self.links.best(ip);
+        let Some(peer) = self.peers.get_mut(&ip) else { return };
+        if peer.queue.is_empty() {
+            return;
+        }
+        if let Some(link) = link {
+            return self.next_frame(link, ip, now);
+        }
+        if peer.dialling {
+            return;
+        }
+        // One that has just dialled us will greet: its places are too few to dial it as well.
+        let grace = self.period.saturating_mul(GREETING_PERIODS);
+        let greets = self.links.silent_since(ip).map(|opened| opened.min(peer.since).after(grace));
+        let until = greets.unwrap_or_default().max(peer.retry_at);
+        if ip == self.own {
+            self.give_up(ip, OURSELVES);
+        } else if peer.places == 0 {
+            self.give_up(ip, NO_PLACES);
+        } else if self.dials >= MAX_DIALLED {
+            self.give_up(ip, TOO_MANY_LINKS);
+        } else if until > now {
+            self.arm(ip, Some(until));
+        } else {
+            peer.dialling = true;
+            self.dials = self.dials.saturating_add(1);
+            self.outputs.push_back(Output::Dial { ip, port: peer.port });
+        }
+    }
+
+    fn next_frame(&mut self, id: LinkId, ip: IpAddr, now: Timestamp) {
+        let (Some(link), Some(peer)) = (self.links.0.get(&id), self.peers.get_mut(&ip)) else { return };
+        if link.busy {
+            return;
+        }
+        if link.free_at > now {
+            let free_at = link.free_at;
+            return self.arm(ip, Some(free_at));
+        }
+        if let Some(frame) = peer.queue.pop_front() {
+            self.waiting = self.waiting.saturating_sub(1);
+            self.write(id, frame.bytes.clone(), Some(frame));
+        }
+    }
+
+    /// Sets the one timer of an address.
+    fn arm(&mut self, ip: IpAddr, at: Option<Timestamp>) {
+        let Some(peer) = self.peers.get_mut(&ip) else { return };
+        if let Some(before) = peer.wake {
+            self.timers.remove(&(before, ip));
+        }
+        self.timers.extend(at.map(|at| (at, ip)));
+        peer.wake = at;
+    }
+
+    pub(super) fn write(&mut self, id: LinkId, bytes: Vec<u8>, frame: Option<Frame<T>>) {
+        if let Some(link) = self.links.0.get_mut(&id) {
+            (link.busy, link.writing) = (true, frame);
+            self.outputs.push_back(Output::Write { link: id, bytes });
+        }
+    }
+
+    pub(super) fn give_up(&mut self, ip: IpAddr, why: &str) {
+        let Some(peer) = self.peers.get_mut(&ip) else { return };
+        peer.tries = 0;
+        let queue = std::mem::take(&mut peer.queue);
+        self.waiting = self.waiting.saturating_sub(queue.len());
+        self.outputs.extend(queue.iter().map(|_| Output::Dropped(1)));
+        let tickets = queue.into_iter().filter_map(|frame| frame.ticket);
+        self.outputs.extend(tickets.map(|ticket| Output::Settled { ticket, result: Err(why.to_owned()) }));
+    }
+
+    pub(super) fn refuse(&mut self, frames: usize, ticket: Option<T>, why: &str) {
+        self.outputs.push_back(Output::Dropped(frames));
+        self.outputs.extend(ticket.map(|ticket| Output::Settled { ticket, result: Err(why.to_owned()) }));
+    }
+
+    /// Whether there is room for one more address; those with nothing to do are forgotten if need be.
+    pub(super) fn has_room(&mut self) -> bool {
+        if self.peers.len() >= MAX_PEERS {
+            let linked: BTreeSet<IpAddr> = self.links.0.values().map(|link| link.ip).collect();
+            self.peers.retain(|ip, peer| peer.configured || peer.is_at_work() || linked.contains(ip));
+        }
+        self.peers.len() < MAX_PEERS
+    }
+
+    /// Drops what is known of an address, if that is nothing.
+    pub(super) fn forget(&mut self, ip: IpAddr) {
+        // What is on its way may come back to the queue.
+        let writes = || self.links.0.values().any(|link| link.ip == ip && link.writing.is_some());
+        if self.peers.get(&ip).is_some_and(Peer::is_plain) && !writes() {
+            self.peers.remove(&ip);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What a node offers to its doors beside the port: letters, and the log as the node's own people see it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::counters::Counters;
+
+/// All of it. A door takes what it needs.
+pub trait Services: Clone + Send + Sync + 'static {
+    /// Letters.
+    type Letters: Letters;
+    /// The chat.
+    type Chat: Chat;
+
+    /// Where letters are left and wait; there for doors that need it ([`crate::LetterUse::Needed`]).
+    fn letters(&self) -> Option<Self::Letters>;
+
+    /// The chat, as the node itself; what becomes of its messages later is counted where the door counts.
+    fn chat(&self, counters: &Arc<Counters>) -> Self::Chat;
+}
+
+/// A letter that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// By which it is [handed over](Letters::handed_over).
+    pub id: u64,
+    /// Who sent it, as it is shown.
+    pub source: String,
+    /// What it says.
+    pub contents: String,
+}
+
+/// Where letters are left and wait. Each future may be dropped before it is done, if a client or the door goes.
+pub trait Letters: Clone + Send + Sync + 'static {
+    /// Queues it durably for delivery. An error says why that cannot be; nothing was stored then.
+    fn push(&self, destination: &str, contents: &str) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// What waits, the oldest first, at most `max`. Asked by one client at a time.
+    fn waiting(&self, max: usize) -> impl Future<Output = Result<Vec<Letter>, String>> + Send;
+
+    /// These were handed over: never to be shown again.
+    fn handed_over(&self, ids: Vec<u64>) -> impl Future<Output = Result<(), String>> + Send;
+}
+
+/// Resolves when a message is durable, or never will be.
+pub type Durable = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A part of the log.
+#[derive(Debug)]
+pub struct LogPart<P> {
+    /// Its texts, in order.
+    pub texts: Vec<String>,
+    /// Where the next part begins, if this one is not the last.
+    pub next: Option<P>,
+}
+
+/// The chat as the node itself: what the classroom's control port drives.
+pub trait Chat: Clone + Send + Sync + 'static {
+    /// Takes a message; waits only while too many wait before it. What it gives resolves once the message is durable.
+    /// An error says why the message was not taken; nothing was stored then.
+    fn say(&self, text: String) -> impl Future<Output = Result<Durable, String>> + Send;
+
+    /// Where a part of the log begins; the default is where the log does.
+    type Place: Default + Send;
+
+    /// The next texts of the log, in order. Asked for only once those before are written, so that a reply is never in memory
+    /// as a whole.
+    fn chat_part(&self, from: Self::Place) -> impl Future<Output = Result<LogPart<Self::Place>, String>> + Send;
+
+    /// Ends the process once what its client has `said` before has had its effect: it is durable and has left for the neighbours.
+    /// From here on nothing new is passed on. Does nothing where that is not offered.
+    fn crash(&self, said: &mut Vec<Durable>) -> impl Future<Output = ()> + Send;
+
+    /// A client has gone, and with it the process that had started this one.
+    fn deserted(&self) {}
+}

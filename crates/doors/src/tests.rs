@@ -1,0 +1,93 @@
+//! The list of kinds, as a node sees it.
+
+use std::sync::Arc;
+
+use super::*;
+
+/// A node without letters and without a chat.
+#[derive(Debug, Clone)]
+pub(crate) struct Nothing;
+
+impl Services for Nothing {
+    type Letters = Self;
+    type Chat = Self;
+    fn letters(&self) -> Option<Self> {
+        None
+    }
+    fn chat(&self, _: &Arc<Counters>) -> Self {
+        Self
+    }
+}
+
+impl Letters for Nothing {
+    async fn push(&self, _: &str, _: &str) -> Result<(), String> {
+        Err("nobody carries letters".to_owned())
+    }
+    async fn waiting(&self, _: usize) -> Result<Vec<Letter>, String> {
+        Ok(Vec::new())
+    }
+    async fn handed_over(&self, _: Vec<u64>) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl Chat for Nothing {
+    type Place = ();
+    async fn say(&self, _: String) -> Result<Durable, String> {
+        Err("nobody listens".to_owned())
+    }
+    async fn chat_part(&self, (): ()) -> Result<LogPart<()>, String> {
+        Ok(LogPart { texts: Vec::new(), next: None })
+    }
+    async fn crash(&self, _: &mut Vec<Durable>) {}
+}
+
+#[test]
+fn each_kind_has_a_name_of_its_own_and_a_chapter_for_people() {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/doors.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let mut names: Vec<_> = kinds::<Nothing>().iter().map(|kind| kind.about.kind).collect();
+    for name in &names {
+        assert!(page.contains(&format!("\n## {name}\n")), "docs/doors.md has no chapter on {name}");
+    }
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all);
+}
+
+#[test]
+fn a_kind_that_is_none_is_refused_with_all_there_are() {
+    let refused = find::<Nothing>(&"gate".parse().unwrap()).unwrap_err().to_string();
+    assert!(refused.starts_with("door `gate`: there is no such door; give one of udp-mesh, "), "{refused}");
+    let long = find::<Nothing>(&Spec::new(&"x".repeat(10_000))).unwrap_err();
+    assert!(long.door.len() < 100, "what was given is quoted in part");
+}
+
+#[tokio::test]
+async fn every_kind_checks_its_settings_binds_and_ends_when_it_is_told_to() {
+    for kind in kinds::<Nothing>() {
+        let spec = Spec::new(kind.about.kind).insecure_bind(false);
+        let mut wrong = spec.clone();
+        wrong.set("colour", "red").unwrap();
+        assert!(kind.check(&wrong).unwrap_err().to_string().contains("colour"), "{}", kind.about.kind);
+        let mut free = spec;
+        free.set("listen", "127.0.0.1:0").unwrap();
+        kind.check(&free).unwrap();
+        let door = kind.bind(&free, Files::default()).await.unwrap();
+        assert!(door.local_addr.ip().is_loopback() && door.local_addr.port() != 0);
+        assert_eq!(door.about, kind.about);
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let (port, _room) = port("alice", stopped);
+        let running = tokio::spawn(door.run(port, Nothing));
+        stop.send(true).unwrap();
+        tokio::time::timeout(std::time::Duration::from_secs(60), running).await.expect(kind.about.kind).unwrap();
+    }
+}
+
+#[test]
+fn a_doors_files_bear_its_name() {
+    let files = Files { dir: Some("alice.d".into()), door: "udp-mesh#2".to_owned() };
+    assert_eq!(files.file("members"), Some("alice.d/udp-mesh-2.members".into()));
+    assert_eq!(Files::default().file("members"), None);
+}
