@@ -13,7 +13,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
-use place::{Control, Place, Whose, ports, proxies, until};
+use place::{Control, Place, Whose, ports, until};
 use stalls::unless_stalled;
 
 fn rounds(few: usize) -> usize {
@@ -128,14 +128,17 @@ fn session(whose: Whose, round: usize) -> Result<(), String> {
 
 #[test]
 fn a_session_with_a_message_and_a_crash_in_one_segment_shows_the_message_at_both_neighbours() {
-    for whose in proxies() {
-        for round in 0..rounds(2) {
-            match whose {
-                Whose::Ours => session(whose, round).unwrap(),
-                // It gives a process one second, and its messages another.
-                Whose::Old => unless_stalled(|| session(whose, round)),
-            }
-        }
+    for round in 0..rounds(2) {
+        session(Whose::Ours, round).unwrap();
+    }
+}
+
+#[test]
+#[ignore = "needs python3, for the old proxy"]
+fn such_a_session_by_the_old_proxy_shows_the_message_at_both_neighbours() {
+    for round in 0..rounds(2) {
+        // It gives a process one second, and its messages another.
+        unless_stalled(|| session(Whose::Old, round));
     }
 }
 

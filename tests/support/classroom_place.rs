@@ -1,10 +1,5 @@
 //! A directory in which a classroom session runs, and the programs that run there.
-#![allow(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    dead_code,
-    reason = "helpers of tests, each of which uses its part"
-)]
+#![allow(clippy::unwrap_used, dead_code, reason = "helpers of tests, each of which uses its part")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -62,10 +57,17 @@ impl Place {
     /// Process ids of the processes that run here.
     pub fn running(&self) -> Vec<u32> {
         let here = fs::canonicalize(self.dir.path()).unwrap();
-        let process = fs::canonicalize(env!("CARGO_BIN_EXE_process")).unwrap();
+        // The program that becomes `rumormill`, and what it has become.
+        let programs = [env!("CARGO_BIN_EXE_process"), env!("CARGO_BIN_EXE_rumormill")];
+        let programs = programs.map(|path| fs::canonicalize(path).unwrap());
+        let is_process = |proc: &Path| {
+            let words = fs::read(proc.join("cmdline")).unwrap_or_default();
+            words.split(|byte| *byte == 0).next().is_some_and(|first| first.ends_with(b"process"))
+        };
         let is_ours = |proc: &Path| {
             fs::read_link(proc.join("cwd")).is_ok_and(|cwd| cwd == here)
-                && fs::read_link(proc.join("exe")).is_ok_and(|exe| exe == process)
+                && fs::read_link(proc.join("exe")).is_ok_and(|exe| programs.contains(&exe))
+                && is_process(proc)
         };
         let entries = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
         entries.filter(|proc| is_ours(proc)).filter_map(|proc| proc.file_name()?.to_str()?.parse().ok()).collect()
@@ -112,16 +114,8 @@ impl Drop for Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
     Ours,
+    /// A Python program, so its tests need `python3`.
     Old,
-}
-
-/// The old proxy is a Python program; where there is none, only ours is tried, and `.ci/run` sees that there is one.
-pub fn proxies() -> Vec<Whose> {
-    let python = Command::new("python3").arg("--version").output().is_ok_and(|done| done.status.success());
-    if !python {
-        println!("skipped with the old proxy: needs python3");
-    }
-    [Whose::Ours].into_iter().chain(python.then_some(Whose::Old)).collect()
 }
 
 pub struct Proxy {

@@ -43,13 +43,13 @@ impl Client {
     /// # Errors
     /// As [`Client::connect`].
     pub async fn connect_with(path: &Path, patience: Patience) -> Result<Self, ClientError> {
-        let deadline = Instant::now() + patience.answer;
+        let begun = Instant::now();
         loop {
             match UnixStream::connect(path).await {
                 Ok(stream) => return Ok(Self { stream: BufReader::new(stream), path: path.to_owned(), patience }),
                 // As many wait there as may, and the node takes none of them.
                 Err(why) if why.kind() == io::ErrorKind::WouldBlock => {
-                    if Instant::now() >= deadline {
+                    if begun.elapsed() >= patience.answer {
                         return Err(ClientError::Hangs { path: path.to_owned(), waited: patience.answer });
                     }
                     sleep(RETRY).await;

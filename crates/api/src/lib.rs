@@ -8,6 +8,8 @@
 //! answer has to begin within a [`Patience`], so that a node that hangs is told from one that is slow.
 //! The other end, which answers, is `rumormill_node::socket`.
 #![forbid(unsafe_code)]
+#![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod client;
 mod door;

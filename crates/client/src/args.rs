@@ -1,85 +1,26 @@
 //! The command line.
 
+mod arg;
 mod certs;
 mod classroom;
+mod help;
 mod older;
 
-use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, Command};
 use rumormill_node::{NodeOptions, door_kinds};
 
-/// Help of each setting of a node; the names are the keys of the TOML file too.
-fn help(key: &str) -> &'static str {
-    match key {
-        "name" => "Name in the network: small letters, digits, '-'",
-        "listen" => "Address for neighbours [default: 127.0.0.1:20000]",
-        "control" => "Classroom control port, on loopback [default: none]",
-        "neighbour" => "NAME@ADDRESS:PORT of a neighbour; repeats",
-        "insecure-bind" => "Let doors listen beyond loopback, where anybody can read and forge what they carry",
-        "state" => "Directory of the store and the local socket",
-        "restored" => "For one start: STATE was put back from a copy, or its store removed, on purpose",
-        "socket" => "Path of the local socket [default: STATE/node.sock]",
-        "store" => "sqlite or memory [default: sqlite]",
-        "durability" => "full survives a loss of power, normal the end of the process [default: full]",
-        "dissemination" => "tree or mongering [default: tree]",
-        "home" => {
-            "Directory of the local CA [default: $RUMORMILL_HOME, $XDG_STATE_HOME/rumormill, ~/.local/state/rumormill]"
-        }
-        "cert" => "This node's certificate, PEM",
-        "key" => "Its key, PEM",
-        "ca" => "The network's CA certificate, PEM",
-        "pins" => "Pin file: the network id, then node ids and names",
-        "max-message" => "Longest message taken from people, in bytes [default: 32KiB]",
-        "store-max" => "Most bytes in the store [default: 16GiB]",
-        "greedy-bytes-per-day" => "Bytes that one member may add in a day; 0 is without limit [default: 64MiB]",
-        "greedy-incarnations-per-day" => {
-            "Incarnations that one member may add in a day; 0 is without limit [default: 32]"
-        }
-        "author-bytes-per-second" => {
-            "Bytes that one member may add in a second, beyond a burst; 0 is without limit [default: 2MiB]"
-        }
-        "anti-entropy" => "Mean time between comparisons with a neighbour [default: 10s]",
-        "ping" => "A neighbour not heard for so long is pinged [default: 5s]",
-        "frames-per-second" => "Frames a second taken from one member [default: 20000]",
-        "bytes-per-second" => "Bytes a second taken from one member [default: 256MiB]",
-        "max-links" => "Links at once [default: 64]",
-        "max-handshakes" => "Handshakes in flight [default: 512]",
-        "max-handshakes-per-prefix" => "Handshakes in flight from one address prefix [default: 64]",
-        "handshake-deadline" => "Time for one handshake [default: 5s]",
-        "post-quantum" => {
-            "require refuses links without the key exchange X25519MLKEM768; prefer or require [default: prefer]"
-        }
-        "log-format" => "human or json [default: human]",
-        "log-level" => "error, warn, info, debug or trace [default: RUST_LOG as far as it is meant for us, else info]",
-        _ => "",
-    }
-}
-
-fn value(name: &'static str, text: &'static str) -> Arg {
-    Arg::new(name).long(name).value_name("VALUE").help(text)
-}
-
-/// A path. An empty one would be the working directory by accident.
-fn path(name: &'static str, text: &'static str) -> Arg {
-    value(name, text).value_parser(NonEmptyStringValueParser::new())
-}
-
-fn flag(name: &'static str, text: &'static str) -> Arg {
-    Arg::new(name).long(name).action(ActionOf::SetTrue).help(text)
-}
-
-use ArgAction as ActionOf;
-
+use arg::{flag, socket, value};
 use certs::certs;
 use classroom::{process, proxy};
+use help::help;
 use older::older;
 
 fn node() -> Command {
     let keys = NodeOptions::KEYS.iter().map(|key| {
         let arg = value(key, help(key));
         match *key {
-            "neighbour" => arg.action(ActionOf::Append),
-            "door" => arg.action(ActionOf::Append).help(format!(
+            "neighbour" => arg.action(ArgAction::Append),
+            "door" => arg.action(ArgAction::Append).help(format!(
                 "KIND,key=value,... for programs that speak a legacy protocol, where KIND is one of {}; repeats [default: none]",
                 door_kinds().join(", ")
             )),
@@ -101,15 +42,8 @@ fn node() -> Command {
         )
 }
 
-fn socket() -> [Arg; 2] {
-    [
-        path("socket", "Socket of the running node [default: STATE/node.sock]").value_name("PATH"),
-        path("state", "State directory of the running node [default: the working directory]").value_name("DIR"),
-    ]
-}
-
 /// The whole command line. A binary that stands for one sub-command shows only that.
-pub fn command(chosen: Option<&'static str>) -> Command {
+pub(crate) fn command(chosen: Option<&'static str>) -> Command {
     let root = Command::new("rumormill")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Secure chat without a centre: signed messages, gossiped over mutual TLS 1.3")

@@ -1,33 +1,27 @@
 //! `rumormill certs`: make a CA, issue, show, revoke.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ArgMatches;
-use rumormill_node::certs::{CaError, LocalCa, default_home};
+use rumormill_node::certs::LocalCa;
 
 use crate::output::{Failure, Out, count};
 
+mod asked;
 mod revoke;
 mod shown;
 
-const DAY_S: u64 = 86_400;
+use asked::{DAY_S, failure, home, open, text};
 
-pub fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
+pub(crate) fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     match matches.subcommand() {
         Some(("init", m)) => init(out, m),
         Some(("issue", m)) => issue(out, m),
         Some(("show", m)) => shown::show(out, m),
         Some(("revoke", m)) => revoke::revoke(out, m),
         _ => Err(Failure::usage("no such command", "run `rumormill certs --help`")),
-    }
-}
-
-fn home(matches: &ArgMatches) -> Result<PathBuf, Failure> {
-    match matches.get_one::<String>("home") {
-        Some(home) => Ok(PathBuf::from(home)),
-        None => default_home().map_err(|why| Failure::failed(why, "or give --home DIR")),
     }
 }
 
@@ -52,17 +46,4 @@ fn issue(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Failure> {
     out.line(format_args!("CA          {}", issued.ca.display()));
     out.line(format_args!("expires in {}", count(days, "day")));
     Ok(ExitCode::SUCCESS)
-}
-
-/// Its exit code goes by whose fault it is.
-fn failure(why: &CaError, next: &str) -> Failure {
-    if why.is_asked_wrongly() { Failure::usage(why, next) } else { Failure::failed(why, next) }
-}
-
-fn open(matches: &ArgMatches) -> Result<LocalCa, Failure> {
-    LocalCa::open(&home(matches)?).map_err(|why| failure(&why, "or give --home DIR"))
-}
-
-fn text<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
-    matches.get_one::<String>(name).map_or("", String::as_str)
 }

@@ -11,14 +11,14 @@ use crate::output::Out;
 
 /// Writes by a thread of its own and remembers the first failure. [`Console::end`] hands it on; see [`Out`].
 #[must_use = "what was printed counts only once `end` has handed on whether it was written"]
-pub struct Console {
+pub(crate) struct Console {
     to: Stdout,
     reads_only: bool,
     fault: Option<io::Error>,
 }
 
 impl Console {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // The library takes a standard output that is open for reading only to be written to.
         let reads_only =
             rustix::fs::fcntl_getfl(io::stdout()).is_ok_and(|flags| flags & OFlags::ACCMODE == OFlags::RDONLY);
@@ -26,7 +26,7 @@ impl Console {
     }
 
     /// Waits until all is written, or is known not to be.
-    pub async fn end(mut self, out: &mut Out) {
+    pub(crate) async fn end(mut self, out: &mut Out) {
         let _ = self.flush().await;
         if let Some(fault) = self.fault.take() {
             out.note(fault);
@@ -34,7 +34,7 @@ impl Console {
     }
 
     /// Whether something could not be written.
-    pub fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         self.fault.is_some()
     }
 

@@ -12,9 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::output::{Failure, Out};
 
-pub fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
+pub(crate) fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let quiet = matches.get_flag("json");
-    let runtime = crate::runtime(2)?;
+    let runtime = crate::runtime::runtime(2)?;
     let result = runtime.block_on(async {
         // Before the first node: from then on a signal must not end this program without a word to them.
         let on = |kind| signal(kind).map_err(|why| Failure::failed(why, ""));

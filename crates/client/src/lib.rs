@@ -1,5 +1,8 @@
-//! What people type and look at. One program carries all sub-commands; the others are the same with one chosen.
+//! What people type and look at. One program carries all sub-commands, and is one of them alone when
+//! it is called by its name.
 #![forbid(unsafe_code)]
+#![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod args;
 mod certs;
@@ -9,34 +12,47 @@ mod node;
 mod older;
 mod output;
 mod proxy;
+mod runtime;
 mod shown;
 mod talk;
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsStr, OsString};
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
 
 use crate::output::{Failure, Out, colour};
 
-/// Runs the program. `chosen` is the sub-command that this binary stands for; `None` is the one with all.
+/// The other programs that this one is when it is called by their name (docs/decisions/0002-one-program-five-names.md), and
+/// the sub-command that each is.
+const NAMES: [(&str, &str); 4] =
+    [("rumormill-node", "node"), ("rumormill-proxy", "proxy"), ("process", "process"), ("stopall", "stopall")];
+
+/// Runs the program: by its first word it is one sub-command alone, or else the one with all.
 ///
 /// Exit codes: 0 done, 1 failed, 2 asked for wrongly.
 #[must_use]
-pub fn main(chosen: Option<&'static str>) -> ExitCode {
+pub fn main() -> ExitCode {
     let mut words: Vec<OsString> = std::env::args_os().collect();
-    // Where there is no program for these, the proxy runs itself.
-    let runs_itself =
-        chosen == Some("proxy") && words.get(1).is_some_and(|word| word == "process" || word == "stopall");
-    let chosen = chosen.filter(|_| !runs_itself);
-    if let Some(name) = chosen {
-        words.insert(words.len().min(1), name.into());
+    let chosen = words.first().and_then(|word| named(word));
+    if let Some((name, command)) = chosen {
+        // Lists of processes show this name, whatever the file is called.
+        if let Ok(name) = CString::new(name) {
+            let _ = rustix::thread::set_name(&name);
+        }
+        words.insert(1, command.into());
     }
-    output::printing(|out| match args::command(chosen).try_get_matches_from(words) {
+    output::printing(|out| match args::command(chosen.map(|(_, command)| command)).try_get_matches_from(words) {
         Ok(matches) => run(&matches, out),
         Err(why) => Ok(told(&why, out)),
     })
+}
+
+fn named(word: &OsStr) -> Option<(&'static str, &'static str)> {
+    let file = Path::new(word).file_name()?;
+    NAMES.into_iter().find(|(name, _)| file == *name)
 }
 
 /// Help and version go to standard output, what is wrong with the words to standard error.
@@ -73,14 +89,24 @@ fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     }
 }
 
-/// A runtime for a sub-command that waits for few things at once.
-fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, Failure> {
-    let mut builder = match threads {
-        0 | 1 => tokio::runtime::Builder::new_current_thread(),
-        _ => tokio::runtime::Builder::new_multi_thread(),
-    };
-    if threads > 1 {
-        builder.worker_threads(threads);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_word_says_which_program_this_is() {
+        for (word, command) in [
+            ("process", Some("process")),
+            ("./stopall", Some("stopall")),
+            ("/usr/bin/rumormill-node", Some("node")),
+            ("rumormill-proxy", Some("proxy")),
+            ("rumormill", None),
+            ("rumormill-0.1.0", None),
+            ("process.old", None),
+            ("", None),
+            ("/", None),
+        ] {
+            assert_eq!(named(OsStr::new(word)).map(|(_, command)| command), command, "{word}");
+        }
     }
-    builder.enable_all().build().map_err(|why| Failure::failed(format!("cannot start: {why}"), "free some memory"))
 }

@@ -10,7 +10,7 @@ use rumormill_node::{records, run};
 
 use crate::output::Failure;
 
-pub fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let mut flags = NodeOptions::default();
     for key in NodeOptions::KEYS {
         for value in matches.get_many::<String>(key).into_iter().flatten() {
@@ -23,14 +23,14 @@ pub fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     Ok(run::run_node(config))
 }
 
-pub fn process(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub(crate) fn process(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let number = |name: &str| matches.get_one::<u16>(name).copied().unwrap_or(0);
     let args = ProcessArgs { id: number("id"), n: number("n"), port: number("port"), root: number("root") };
     let args = args.check().map_err(|why| Failure::usage(why, "`process --help` says what it takes"))?;
     Ok(run_process(args))
 }
 
-pub fn stopall() -> Result<ExitCode, Failure> {
+pub(crate) fn stopall() -> Result<ExitCode, Failure> {
     let session =
         records::session_dir().map_err(|why| Failure::failed(why, "run it where the processes were started"))?;
     // Silent: a proxy hands its standard output down, and that is for logs.

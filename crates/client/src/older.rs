@@ -15,7 +15,7 @@ use crate::talk;
 
 /// Runs one of them on standard input and output. A line that is being read when it ends is not waited for.
 fn run(out: &mut Out, program: impl AsyncFnOnce(&mut Console) -> Result<(), DoorError>) -> Result<ExitCode, Failure> {
-    let runtime = crate::runtime(2)?;
+    let runtime = crate::runtime::runtime(2)?;
     let ended = runtime.block_on(async {
         let mut console = Console::new();
         let ended = program(&mut console).await;
@@ -32,7 +32,7 @@ fn run(out: &mut Out, program: impl AsyncFnOnce(&mut Console) -> Result<(), Door
     ended.map_err(failure).map(|()| ExitCode::SUCCESS)
 }
 
-pub fn udp_peer(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
+pub(crate) fn udp_peer(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let ip = matches.get_one::<IpAddr>("listen").copied().unwrap_or(Ipv4Addr::LOCALHOST.into());
     let mut options = udp_peer::Options::default();
     if let Some(directory) = matches.get_one::<SocketAddr>("directory") {
@@ -48,7 +48,7 @@ pub fn udp_peer(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure
     run(out, async |console| udp_peer::console(options, BufReader::new(stdin()), console).await)
 }
 
-pub fn menu(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
+pub(crate) fn menu(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     if matches.contains_id("socket") || matches.contains_id("state") {
         let (socket, ip) = (talk::socket(matches)?, matches.get_one::<IpAddr>("listen").copied());
         return run(out, async |console| {
@@ -64,7 +64,7 @@ pub fn menu(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     run(out, async |console| menu::menu(options, BufReader::new(stdin()), console).await)
 }
 
-pub fn peer(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
+pub(crate) fn peer(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let level = matches.get_one::<peer::LogLevel>("log-level").map(|level| level.filter().to_string());
     let usual = peer::LogLevel::default().filter().to_string();
     rumormill_node::logging::init(LogFormat::Human, level.as_deref(), &usual);

@@ -6,10 +6,10 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
-pub use rumormill_node::terminal::colour;
+pub(crate) use rumormill_node::terminal::colour;
 
 /// So many of these.
-pub fn count(n: impl TryInto<u64>, one: &str) -> String {
+pub(crate) fn count(n: impl TryInto<u64>, one: &str) -> String {
     match n.try_into().unwrap_or(u64::MAX) {
         1 => format!("1 {one}"),
         n => format!("{n} {one}s"),
@@ -18,7 +18,7 @@ pub fn count(n: impl TryInto<u64>, one: &str) -> String {
 
 /// Why a command ends, what to do next, and its exit code.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     what: String,
     next: String,
     code: u8,
@@ -26,17 +26,17 @@ pub struct Failure {
 
 impl Failure {
     /// It was tried and failed: exit code 1.
-    pub fn failed(what: impl Display, next: impl Display) -> Self {
+    pub(crate) fn failed(what: impl Display, next: impl Display) -> Self {
         Self { what: what.to_string(), next: next.to_string(), code: 1 }
     }
 
     /// It was asked for wrongly: exit code 2.
-    pub fn usage(what: impl Display, next: impl Display) -> Self {
+    pub(crate) fn usage(what: impl Display, next: impl Display) -> Self {
         Self { what: what.to_string(), next: next.to_string(), code: 2 }
     }
 
     /// What was printed has not arrived.
-    pub fn output(why: &io::Error) -> Self {
+    pub(crate) fn output(why: &io::Error) -> Self {
         Self::failed(
             format_args!("cannot write to standard output: {why}"),
             "what was printed is not complete; what was done stays done",
@@ -44,7 +44,7 @@ impl Failure {
     }
 
     /// Says it on standard error.
-    pub fn report(&self) -> ExitCode {
+    pub(crate) fn report(&self) -> ExitCode {
         let mut err = io::stderr().lock();
         let (red, plain) = if colour(&err) { ("\x1b[31m", "\x1b[0m") } else { ("", "") };
         let _ = writeln!(err, "{red}error:{plain} {}", self.what);
@@ -57,7 +57,7 @@ impl Failure {
 
 /// Standard output, as every command is given it. What could not be written is remembered, whether the command looks or not,
 /// and [`printing`] makes it a failure. A reader that has gone away, as `head` does, is none.
-pub struct Out {
+pub(crate) struct Out {
     /// Not by [`io::Stdout`], which takes a standard output that is open for reading only to be written to.
     to: Option<BufWriter<File>>,
     gather: bool,
@@ -65,7 +65,7 @@ pub struct Out {
 }
 
 /// Runs a command with standard output and gives its exit code. There is no other way to an [`Out`], so none is forgotten.
-pub fn printing(command: impl FnOnce(&mut Out) -> Result<ExitCode, Failure>) -> ExitCode {
+pub(crate) fn printing(command: impl FnOnce(&mut Out) -> Result<ExitCode, Failure>) -> ExitCode {
     let mut out = Out { to: None, gather: false, fault: None };
     let done = command(&mut out);
     let written = out.end();
@@ -78,18 +78,18 @@ pub fn printing(command: impl FnOnce(&mut Out) -> Result<ExitCode, Failure>) -> 
 
 impl Out {
     /// From here on lines are gathered and written many at once.
-    pub fn gather(&mut self) {
+    pub(crate) fn gather(&mut self) {
         self.gather = true;
     }
 
     /// Writes a line. Says whether to go on: where nothing arrives any more, there is no use in it.
-    pub fn line(&mut self, text: impl Display) -> bool {
+    pub(crate) fn line(&mut self, text: impl Display) -> bool {
         let written = writeln!(self, "{text}").and_then(|()| if self.gather { Ok(()) } else { self.flush() });
         written.is_ok()
     }
 
     /// Notes what another writer to standard output has seen.
-    pub fn note(&mut self, fault: io::Error) {
+    pub(crate) fn note(&mut self, fault: io::Error) {
         self.fault.get_or_insert(fault);
     }
 

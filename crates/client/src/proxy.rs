@@ -8,7 +8,7 @@ use rumormill_proxy::{Config, Launch, SHOWN};
 
 use crate::output::{Failure, Out};
 
-pub fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
+pub(crate) fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let path = |name: &str| matches.get_one::<String>(name).map(PathBuf::from);
     let config = Config {
         n: matches.get_one("n").copied(),
@@ -16,7 +16,7 @@ pub fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
         stopall: Launch::choose(path("stopall"), "stopall", "stopall"),
         shown: SHOWN,
     };
-    let runtime = crate::runtime(1)?;
+    let runtime = crate::runtime::runtime(1)?;
     let mut err = std::io::stderr();
     let code = runtime.block_on(rumormill_proxy::run(config, tokio::io::stdin(), out, &mut err));
     // A thread may still wait for standard input; it must not hold up the end.

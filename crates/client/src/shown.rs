@@ -6,7 +6,7 @@ use rumormill_api::{Foreign, LogLine, NeighbourInfo, UNKNOWN_DOOR};
 ///
 /// An author is a word; what somebody has only claimed to be called stands in quotation marks, and nothing in it ends those.
 /// So what stands before the first `: ` outside of quotation marks is never of the text, nor of a claim.
-pub fn message(message: &LogLine, colours: bool) -> String {
+pub(crate) fn message(message: &LogLine, colours: bool) -> String {
     let (dim, bold, plain) = if colours { ("\x1b[2m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
     let author = match &message.from {
         Some(name) => Foreign::new(name).name().to_string(),
@@ -29,7 +29,7 @@ pub fn message(message: &LogLine, colours: bool) -> String {
 }
 
 /// A neighbour without a link.
-pub fn neighbour(neighbour: &NeighbourInfo) -> String {
+pub(crate) fn neighbour(neighbour: &NeighbourInfo) -> String {
     let name = neighbour.name.as_deref().unwrap_or("anybody");
     let tries = match neighbour.tries {
         0 => String::new(),

@@ -14,7 +14,7 @@ use crate::shown;
 ///
 /// # Errors
 /// The state directory named is none: it is named wrongly.
-pub fn socket(matches: &ArgMatches) -> Result<PathBuf, Failure> {
+pub(crate) fn socket(matches: &ArgMatches) -> Result<PathBuf, Failure> {
     match (matches.get_one::<String>("socket"), matches.get_one::<String>("state")) {
         (Some(socket), _) if socket.is_empty() => Err(Failure::usage("socket: an empty path is none", "give its path")),
         (Some(socket), _) => Ok(PathBuf::from(socket)),
@@ -46,7 +46,7 @@ fn failure(why: ClientError) -> Failure {
 /// Connects and asks.
 fn ask<T>(matches: &ArgMatches, act: impl AsyncFnOnce(Client) -> Result<T, ClientError>) -> Result<T, Failure> {
     let path = socket(matches)?;
-    crate::runtime(1)?.block_on(async {
+    crate::runtime::runtime(1)?.block_on(async {
         let client = Client::connect(&path).await.map_err(failure)?;
         act(client).await.map_err(failure)
     })
@@ -58,7 +58,7 @@ fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
     Ok(foreign::json(&text).into_owned())
 }
 
-pub fn send(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
+pub(crate) fn send(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let text = matches.get_one::<String>("text").map_or("", String::as_str);
     let room = matches.get_one::<String>("room").map_or("", String::as_str);
     if room.len() > MAX_ROOM_LEN {
@@ -74,7 +74,7 @@ pub fn send(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn log(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
+pub(crate) fn log(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let as_json = matches.get_flag("json");
     let colours = colour(&std::io::stdout());
     let follow = matches.get_flag("follow");
@@ -107,7 +107,7 @@ fn eprint(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-pub fn peers(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
+pub(crate) fn peers(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let (peers, unlinked, info) =
         ask(matches, async |mut client| Ok((client.peers().await?, client.unlinked().await?, client.info().await?)))?;
     if matches.get_flag("json") {
@@ -199,7 +199,7 @@ fn lists_and_dates(out: &mut Out, peers: &[PeerInfo], info: &Info) {
     }
 }
 
-pub fn doors(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
+pub(crate) fn doors(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let doors = ask(matches, async |mut client| client.doors().await)?;
     if matches.get_flag("json") {
         out.line(json(&doors)?);
@@ -227,7 +227,7 @@ pub fn doors(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn metrics(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
+pub(crate) fn metrics(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let metrics = ask(matches, async |mut client| client.metrics().await)?;
     out.line(json(&metrics)?);
     Ok(ExitCode::SUCCESS)

@@ -57,7 +57,7 @@ pub(crate) struct Expected {
 
 impl Expected {
     /// A process runs; those beside it and it share what they have.
-    pub fn started(&mut self, id: u32) {
+    pub(crate) fn started(&mut self, id: u32) {
         self.processes.entry(id).or_default().running = true;
         let line = self.line_of(id);
         let mut all = Runs::default();
@@ -70,14 +70,14 @@ impl Expected {
     }
 
     /// A process runs no more.
-    pub fn ended(&mut self, id: u32) {
+    pub(crate) fn ended(&mut self, id: u32) {
         if let Some(process) = self.processes.get_mut(&id) {
             (process.running, process.unseen) = (false, None);
         }
     }
 
     /// Something was said to a process. Says whether it is remembered.
-    pub fn said(&mut self, id: u32, line: u64, text: &str) -> bool {
+    pub(crate) fn said(&mut self, id: u32, line: u64, text: &str) -> bool {
         if self.bytes.saturating_add(text.len()) > MAX_REMEMBERED {
             return false;
         }
@@ -108,7 +108,7 @@ impl Expected {
     }
 
     /// What a process's log lacks of all that was said.
-    pub fn missing(&self, id: u32, payload: &str) -> Missing {
+    pub(crate) fn missing(&self, id: u32, payload: &str) -> Missing {
         let mut shown = Parts::of(payload);
         let none = Runs::default();
         let has = self.processes.get(&id).map_or(&none, |process| &process.has);
@@ -129,22 +129,22 @@ impl Expected {
     }
 
     /// Whether there is any use in waiting for what is late.
-    pub fn worth_waiting(&self, id: u32, missing: &Missing) -> bool {
+    pub(crate) fn worth_waiting(&self, id: u32, missing: &Missing) -> bool {
         missing.late.iter().any(|number| !self.given_up.contains(&(id, *number)))
     }
 
     /// What is late was waited for in vain.
-    pub fn give_up(&mut self, id: u32, missing: &Missing) {
+    pub(crate) fn give_up(&mut self, id: u32, missing: &Missing) {
         self.given_up.extend(missing.late.iter().map(|number| (id, *number)));
     }
 
     /// On which line of the input a message was said.
-    pub fn line_number(&self, number: usize) -> u64 {
+    pub(crate) fn line_number(&self, number: usize) -> u64 {
         self.said.get(number).map_or(0, |said| said.line)
     }
 
     /// Who runs beside a process to which something was said that nobody was seen to have yet.
-    pub fn witnesses(&self, id: u32) -> Vec<u32> {
+    pub(crate) fn witnesses(&self, id: u32) -> Vec<u32> {
         if self.processes.get(&id).is_none_or(|process| process.unseen.is_none()) {
             return Vec::new();
         }
@@ -153,7 +153,7 @@ impl Expected {
     }
 
     /// Of what a log lacks, that which was said to `id` and not seen elsewhere.
-    pub fn of(&self, id: u32, missing: &Missing) -> usize {
+    pub(crate) fn of(&self, id: u32, missing: &Missing) -> usize {
         let unseen = self.processes.get(&id).and_then(|process| process.unseen);
         missing.late.iter().filter(|number| unseen.is_some_and(|unseen| **number >= unseen)).count()
     }

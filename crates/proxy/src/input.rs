@@ -16,17 +16,17 @@ pub(crate) struct Lines<R> {
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
-    pub fn new(input: R) -> Self {
+    pub(crate) fn new(input: R) -> Self {
         Self { input, buffer: Vec::new(), number: 0, skipping: false, ended: false }
     }
 
     /// Which line [`next`](Self::next) gave last, from 1.
-    pub fn number(&self) -> u64 {
+    pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
     /// The next line without its end; one that is too long is passed over and named. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Option<Result<Vec<u8>, ClassroomError>> {
+    pub(crate) async fn next(&mut self) -> Option<Result<Vec<u8>, ClassroomError>> {
         loop {
             match line_len(&self.buffer) {
                 Ok(Some(length)) => return Some(self.cut(length)),

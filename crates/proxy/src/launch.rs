@@ -35,7 +35,8 @@ impl Launch {
                 // The system always knows its own programs; if not, the name alone is looked for.
                 let me = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("rumormill"));
                 let mut command = Command::new(me);
-                command.arg(name);
+                // By this name it has all sub-commands, whatever its file is called.
+                command.arg0("rumormill").arg(name);
                 command
             }
         };

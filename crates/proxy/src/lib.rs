@@ -9,7 +9,10 @@
 //! after [`SHOWN`], and then it is said what is missing. A process is told to crash once those beside it show what was said to
 //! it, or after the same time.
 #![forbid(unsafe_code)]
+#![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+mod config;
 mod expected;
 mod input;
 mod launch;
@@ -19,86 +22,18 @@ mod signals;
 mod store;
 
 use std::io::Write;
-use std::time::Duration;
 
-use rumormill_wire::classroom::ClassroomError;
 use tokio::io::AsyncRead;
 
+pub use config::{Config, LineError, MAX_PROCESSES, SHOWN};
 pub use launch::Launch;
 pub use process::ProcessError;
-pub use session::{MAX_PROCESSES, QUIET, SESSION_STORE, SHOWN, STOP_DEADLINE};
+pub use session::{QUIET, SESSION_STORE, STOP_DEADLINE};
 
 use input::Lines;
 use session::Session;
 use signals::Signals;
 use store::SessionStore;
-
-/// How a proxy runs.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// How many processes the short `start` assumes; else the highest id it was told of, and one.
-    pub n: Option<u32>,
-    /// What `start` runs.
-    pub process: Launch,
-    /// What `exit` runs.
-    pub stopall: Launch,
-    /// How long a log is waited for that lacks what was said before; [`SHOWN`].
-    pub shown: Duration,
-}
-
-/// Why a line was not carried out. What it says ends with what to do next, where that is not plain.
-#[derive(Debug, thiserror::Error)]
-pub enum LineError {
-    /// It does not parse, or is too long.
-    #[error("{0}; nothing was sent")]
-    Form(#[from] ClassroomError),
-    /// No such process.
-    #[error("process {0} is not running; start it with `{0} start`")]
-    NotRunning(u32),
-    /// It runs already.
-    #[error("process {0} runs already; end it with `{0} crash`")]
-    Running(u32),
-    /// Too many.
-    #[error("there are {MAX_PROCESSES} processes already; end one with `crash`")]
-    TooMany,
-    /// A log was printed that lacks something.
-    #[error(
-        "process {id} does not show {count} of the messages said before, after {within:?}: what line {first} said is the \
-         first; ask again"
-    )]
-    Incomplete {
-        /// Which process.
-        id: u32,
-        /// How many messages.
-        count: usize,
-        /// The line of the first.
-        first: u64,
-        /// How long it was waited for.
-        within: Duration,
-    },
-    /// A process crashed, and one beside it lacks something.
-    #[error(
-        "process {id} has crashed; {count} of the messages said to it did not come to process {beside} within {within:?}"
-    )]
-    LastWords {
-        /// Which process.
-        id: u32,
-        /// How many messages.
-        count: usize,
-        /// Who lacks them.
-        beside: u32,
-        /// How long they were waited for.
-        within: Duration,
-    },
-    /// A process.
-    #[error("process {id}: {why}")]
-    Process {
-        /// Which.
-        id: u32,
-        /// What is wrong with it.
-        why: ProcessError,
-    },
-}
 
 /// Reads commands until `exit`, the end of the input or a signal to end (SIGINT, SIGTERM, SIGHUP), then ends all processes.
 /// The exit code: 0 if all went well, 1 if a line failed, or `stopall` (the processes are then killed).

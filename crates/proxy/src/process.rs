@@ -107,10 +107,15 @@ pub(crate) struct Process {
     connection: Option<BufReader<TcpStream>>,
 }
 
+/// A while after `since`; at once if clocks do not go so far.
+pub(crate) fn after(since: Instant, so_long: Duration) -> Instant {
+    since.checked_add(so_long).unwrap_or(since)
+}
+
 impl Process {
     /// Runs `command`, which is to listen on `port`, once nobody else does: else the other would be taken for the process.
-    pub async fn spawn(mut command: Command, port: u16, patience: Patience) -> Result<Self, ProcessError> {
-        let deadline = Instant::now() + patience.taken;
+    pub(crate) async fn spawn(mut command: Command, port: u16, patience: Patience) -> Result<Self, ProcessError> {
+        let deadline = after(Instant::now(), patience.taken);
         while is_taken(port).await {
             if Instant::now() >= deadline {
                 return Err(ProcessError::Taken(port));
@@ -122,8 +127,8 @@ impl Process {
     }
 
     /// Connects as soon as it listens.
-    pub async fn listens(&mut self) -> Result<(), ProcessError> {
-        let deadline = Instant::now() + self.patience.start;
+    pub(crate) async fn listens(&mut self) -> Result<(), ProcessError> {
+        let deadline = after(Instant::now(), self.patience.start);
         while Instant::now() < deadline {
             if let Ok(Ok(connection)) = timeout_at(deadline, connect(self.port)).await {
                 self.connection = Some(connection);
@@ -141,7 +146,7 @@ impl Process {
         Err(ProcessError::Deaf(self.port, self.patience.start))
     }
 
-    pub fn is_running(&mut self) -> bool {
+    pub(crate) fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
@@ -155,7 +160,7 @@ impl Process {
         }
     }
 
-    pub async fn send(&mut self, line: &[u8]) -> Result<(), ProcessError> {
+    pub(crate) async fn send(&mut self, line: &[u8]) -> Result<(), ProcessError> {
         let mut connection = self.connection().await?;
         self.patience.within(connection.get_mut().write_all(line)).await?;
         self.connection = Some(connection);
@@ -163,13 +168,13 @@ impl Process {
     }
 
     /// The payload of the answer to a `get chatLog`.
-    pub async fn chat_log(&mut self) -> Result<String, ProcessError> {
+    pub(crate) async fn chat_log(&mut self) -> Result<String, ProcessError> {
         let mut connection = self.connection().await?;
         self.patience.within(connection.get_mut().write_all(format!("{GET_CHAT_LOG}\n").as_bytes())).await?;
         let mut line = Vec::new();
         self.patience.within((&mut connection).take(MAX_REPLY).read_until(b'\n', &mut line)).await?;
         if line.pop() != Some(b'\n') {
-            let full = u64::try_from(line.len()).is_ok_and(|length| length + 1 >= MAX_REPLY);
+            let full = u64::try_from(line.len()).is_ok_and(|length| length.saturating_add(1) >= MAX_REPLY);
             return Err(if full { ProcessError::Endless } else { lost() });
         }
         // Not `ReplyLine::parse`: a log may be longer than a command.
@@ -180,7 +185,7 @@ impl Process {
     }
 
     /// Waits for a process that was told to crash.
-    pub async fn ended_by_itself(&mut self) -> Result<(), ProcessError> {
+    pub(crate) async fn ended_by_itself(&mut self) -> Result<(), ProcessError> {
         match timeout(self.patience.reply, self.child.wait()).await {
             Ok(ended) => ended.map(drop).map_err(ProcessError::Lost),
             Err(_) => {
@@ -191,7 +196,7 @@ impl Process {
     }
 
     /// Ends it, if it has not ended, and waits for it.
-    pub async fn kill(&mut self) {
+    pub(crate) async fn kill(&mut self) {
         let _ = self.child.kill().await;
     }
 }

@@ -9,16 +9,12 @@ use rumormill_wire::Foreign;
 use rumormill_wire::classroom::{ClassroomError, ProcessLine, ProxyLine, StartPlace};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use crate::config::{Config, LineError, MAX_PROCESSES};
 use crate::expected::{Expected, MAX_REMEMBERED, Missing};
-use crate::process::{Patience, Process, ProcessError, free_port};
-use crate::{Config, LineError};
+use crate::process::{Patience, Process, ProcessError, after, free_port};
 
-/// Processes at once.
-pub const MAX_PROCESSES: usize = 1_000;
 /// A `get chatLog` comes so long after the last line that changes something, so that the messages have spread.
 pub const QUIET: Duration = Duration::from_secs(1);
-/// How long is waited for a log to show what was said before: links come up and processes start while others have the cores.
-pub const SHOWN: Duration = Duration::from_secs(10);
 /// Between two looks at a log that lacks something, at first and at most.
 const LOOK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
 /// `stopall` may take so long.
@@ -53,7 +49,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub fn new(config: Config, store: Option<PathBuf>) -> Self {
+    pub(crate) fn new(config: Config, store: Option<PathBuf>) -> Self {
         Self {
             config,
             processes: BTreeMap::new(),
@@ -67,12 +63,12 @@ impl Session {
     }
 
     /// What is worth saying about the last line, though it did not fail.
-    pub fn notes(&mut self) -> Vec<String> {
+    pub(crate) fn notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
     }
 
     /// Carries out a line. Says whether it was the last.
-    pub async fn line(
+    pub(crate) async fn line(
         &mut self,
         number: u64,
         line: Result<Vec<u8>, ClassroomError>,
@@ -154,7 +150,7 @@ impl Session {
         self.process(id)?;
         self.notice_ends();
         let within = self.config.shown;
-        let deadline = Instant::now() + within;
+        let deadline = after(Instant::now(), within);
         let mut lacking = None;
         for beside in self.expected.witnesses(id) {
             // One that does not answer is another line's matter.
@@ -178,9 +174,9 @@ impl Session {
     async fn chat_log(&mut self, id: u32) -> Result<(String, Missing), LineError> {
         let changed = self.changed;
         self.process(id)?;
-        sleep_until(changed + QUIET).await;
+        sleep_until(after(changed, QUIET)).await;
         self.notice_ends();
-        self.look(id, Instant::now() + self.config.shown).await.map_err(|why| LineError::Process { id, why })
+        self.look(id, after(Instant::now(), self.config.shown)).await.map_err(|why| LineError::Process { id, why })
     }
 
     /// Looks at a log until it shows what was said before, or the deadline.
@@ -228,7 +224,7 @@ impl Session {
     }
 
     /// Runs `stopall`, then makes sure that every child has ended and was waited for.
-    pub async fn end(mut self) -> Result<(), StopError> {
+    pub(crate) async fn end(mut self) -> Result<(), StopError> {
         let mut stopall = self.config.stopall.command(&[]);
         let stopped = match timeout(STOP_DEADLINE, stopall.status()).await {
             Err(_) => Err(StopError::Slow),

@@ -22,7 +22,7 @@ pub(crate) struct SessionStore {
 
 impl SessionStore {
     /// Makes one for us alone in `parent` and removes those that were left there.
-    pub fn create_in(parent: &Path) -> io::Result<Self> {
+    pub(crate) fn create_in(parent: &Path) -> io::Result<Self> {
         let dir = Builder::new().prefix(PREFIX).tempdir_in(parent)?;
         // Named only once it is locked: see the sweep.
         let beside = dir.path().join(".lock");
@@ -33,7 +33,7 @@ impl SessionStore {
         Ok(Self { dir, _lock: lock })
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().to_owned()
     }
 }

@@ -1,20 +1,25 @@
 //! Accepting: connections come through the gate, shake hands beside each other, and come out as links.
 
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
-use crate::endpoint::{Endpoint, Opened};
+use crate::endpoint::Endpoint;
+use crate::link::Opened;
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
 use crate::stream::{Counted, Stream};
 
+/// Connections that the system may hold for us. When it holds no more, a newcomer tries again only after a second, so this is
+/// many; the system's own bound (`net.core.somaxconn`) is below it where that is lower.
+const BACKLOG: u32 = 4_096;
 /// Authenticated links that wait to be taken by [`Listener::accept`].
 const ACCEPT_QUEUE: usize = 64;
 /// A shortage of descriptors is said once in so long.
@@ -26,6 +31,27 @@ pub struct Listener {
     links: mpsc::Receiver<Opened>,
     addr: SocketAddr,
     task: AbortHandle,
+}
+
+impl Endpoint {
+    /// Listens.
+    ///
+    /// # Errors
+    /// The address is taken, or lies beyond this machine while the CA is the automatic one.
+    pub async fn bind(&self, addr: SocketAddr) -> io::Result<Listener> {
+        self.check_scope(addr).map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why.to_string()))?;
+        let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A node that restarts takes its address again at once.
+        socket.set_reuseaddr(true)?;
+        socket.bind(addr)?;
+        Ok(self.listen(socket.listen(BACKLOG)?))
+    }
+
+    /// Accepts from a socket that listens already.
+    #[must_use]
+    pub fn listen(&self, socket: TcpListener) -> Listener {
+        Listener::start(self.clone(), socket)
+    }
 }
 
 impl Drop for Listener {

@@ -21,7 +21,7 @@ impl Bans {
         {
             self.0.remove(&first);
         }
-        self.0.insert(node, now + lasts);
+        self.0.insert(node, now.checked_add(lasts).unwrap_or(now));
     }
 
     /// How much longer a node is banned.

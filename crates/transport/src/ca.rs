@@ -29,8 +29,6 @@ use crate::files::{self, FileError};
 use crate::identity::IdentityError;
 use crate::pkcs8;
 
-pub use crate::issue::{Issued, NODE_VALIDITY};
-
 const CA_VALIDITY: Duration = Duration::from_secs(20 * 366 * 86_400);
 /// Certificates hold from a little before now, for clocks that are not quite right.
 const CLOCK_SLACK: Duration = Duration::from_secs(300);
@@ -257,5 +255,6 @@ pub(crate) fn network_extension(network: &NetworkId) -> CustomExtension {
 
 pub(crate) fn validity(valid_for: Duration) -> (time::OffsetDateTime, time::OffsetDateTime) {
     let now = SystemTime::now();
-    ((now - CLOCK_SLACK).into(), (now + valid_for).into())
+    let from = now.checked_sub(CLOCK_SLACK).unwrap_or(now);
+    (from.into(), now.checked_add(valid_for).unwrap_or(now).into())
 }

@@ -100,7 +100,7 @@ impl CertificateInfo {
 }
 
 fn time(since_epoch: Duration) -> SystemTime {
-    SystemTime::UNIX_EPOCH + since_epoch
+    SystemTime::UNIX_EPOCH.checked_add(since_epoch).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 fn node_name(name: &GeneralName) -> Option<String> {

@@ -1,20 +1,19 @@
-//! Our end of all links, and dialling. Accepting is in `accept`.
+//! Our end of all links, and dialling. Listening is in `accept`.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use rumormill_wire::{NetworkId, NodeId};
+use rumormill_wire::NetworkId;
 use rustls_pki_types::ServerName;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::accept::Listener;
 use crate::gate::{Gate, GateLimits};
 use crate::identity::Identity;
-use crate::link::{AuthenticatedPeer, LinkLimits, LinkReader, LinkWriter, open};
+use crate::link::{LinkLimits, open};
 use crate::metrics::Metrics;
 use crate::rates::Limits;
 use crate::refusal::Refusal;
@@ -23,20 +22,8 @@ use crate::stream::{Counted, Stream};
 use crate::tls::{self, Verifier};
 use crate::trust::{Trust, provider};
 
-/// Connections that the system may hold for us. When it holds no more, a newcomer tries again only after a second, so this is
-/// many; the system's own bound (`net.core.somaxconn`) is below it where that is lower.
-const BACKLOG: u32 = 4_096;
-
-/// Whom a dialler expects. It gets exactly that one, or no link.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Expect {
-    /// Anybody of the network.
-    Any,
-    /// The node of this name.
-    Name(String),
-    /// The node of this id.
-    Node(NodeId),
-}
+pub use crate::link::Opened;
+pub use crate::tls::Expect;
 
 /// What an endpoint is made with.
 #[derive(Debug)]
@@ -102,6 +89,12 @@ pub(crate) struct Shared {
 /// Our end of all links. Clones share everything.
 #[derive(Clone)]
 pub struct Endpoint(pub(crate) Arc<Shared>);
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Endpoint").field("node", &self.identity().node()).finish_non_exhaustive()
+    }
+}
 
 impl Endpoint {
     /// An endpoint with these credentials.
@@ -202,25 +195,6 @@ impl Endpoint {
         if beyond { Err(DialError::LoopbackOnly(addr)) } else { Ok(()) }
     }
 
-    /// Listens.
-    ///
-    /// # Errors
-    /// The address is taken, or lies beyond this machine while the CA is the automatic one.
-    pub async fn bind(&self, addr: SocketAddr) -> io::Result<Listener> {
-        self.check_scope(addr).map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why.to_string()))?;
-        let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // A node that restarts takes its address again at once.
-        socket.set_reuseaddr(true)?;
-        socket.bind(addr)?;
-        Ok(self.listen(socket.listen(BACKLOG)?))
-    }
-
-    /// Accepts from a socket that listens already.
-    #[must_use]
-    pub fn listen(&self, socket: TcpListener) -> Listener {
-        Listener::start(self.clone(), socket)
-    }
-
     /// Connects and authenticates, within the handshake deadline. The other side's own check of us ends a little later:
     /// its refusal shows as the first read ending.
     ///
@@ -298,17 +272,4 @@ fn credentials(
         Verifier { trust: trust.clone(), revoked: revoked.clone(), expect: Expect::Any, provider: provider() };
     let config = tls::server(&identity, Arc::new(verifier), post_quantum)?;
     Ok(Credentials { identity: Arc::new(identity), acceptor: TlsAcceptor::from(Arc::new(config)) })
-}
-
-/// A link, fresh from its handshake.
-#[derive(Debug)]
-pub struct Opened {
-    /// What comes in.
-    pub reader: LinkReader,
-    /// What goes out.
-    pub writer: LinkWriter,
-    /// Who is there.
-    pub peer: AuthenticatedPeer,
-    /// Until when the certificate of ours is valid that this link was made with.
-    pub ours_until: SystemTime,
 }

@@ -153,7 +153,7 @@ impl Gate {
         let most = if member { self.limits.per_member } else { self.limits.per_prefix };
         let mut ended = 0;
         while self.flying.get(&class).is_some_and(|tasks| tasks.len() >= most) {
-            ended += usize::from(self.end_oldest(class));
+            ended = self.end_oldest(class).saturating_add(ended);
         }
         while self.count >= self.limits.in_flight.max(1) {
             // Neither side takes from the other's half: a flood from many prefixes costs no member anything, and whoever
@@ -161,10 +161,10 @@ impl Gate {
             let (members, half) = (self.members_flying(), self.limits.in_flight / 2);
             let of_members = if member { members >= half } else { members > half };
             let Some(fullest) = self.fullest(of_members).or_else(|| self.fullest(!of_members)) else { break };
-            ended += usize::from(self.end_oldest(fullest));
+            ended = self.end_oldest(fullest).saturating_add(ended);
         }
-        self.last += 1;
-        self.count += 1;
+        self.last = self.last.wrapping_add(1);
+        self.count = self.count.saturating_add(1);
         self.flying.entry(class).or_default().push_back((self.last, task));
         (Pass { class, number: self.last }, ended)
     }
@@ -190,13 +190,14 @@ impl Gate {
         while ended < wanted
             && let Some(fullest) = self.fullest(false).or_else(|| self.fullest(true))
         {
-            ended += usize::from(self.end_oldest(fullest));
+            ended = self.end_oldest(fullest).saturating_add(ended);
         }
         ended
     }
 
-    fn end_oldest(&mut self, class: Class) -> bool {
-        let Some(tasks) = self.flying.get_mut(&class) else { return false };
+    /// Says how many it ended: one, or none if there is none.
+    fn end_oldest(&mut self, class: Class) -> usize {
+        let Some(tasks) = self.flying.get_mut(&class) else { return 0 };
         let oldest = tasks.pop_front();
         if tasks.is_empty() {
             self.flying.remove(&class);
@@ -205,7 +206,7 @@ impl Gate {
             task.abort();
             self.count = self.count.saturating_sub(1);
         }
-        oldest.is_some()
+        usize::from(oldest.is_some())
     }
 
     /// A handshake has ended, one way or the other.
@@ -213,7 +214,7 @@ impl Gate {
         let Some(tasks) = self.flying.get_mut(&pass.class) else { return };
         let before = tasks.len();
         tasks.retain(|(number, _)| *number != pass.number);
-        self.count = self.count.saturating_sub(before - tasks.len());
+        self.count = self.count.saturating_sub(before.saturating_sub(tasks.len()));
         if tasks.is_empty() {
             self.flying.remove(&pass.class);
         }

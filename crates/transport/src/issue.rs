@@ -40,7 +40,7 @@ pub struct Issued {
 fn holds(identity: &Identity) -> bool {
     let (from, until) = identity.valid();
     let now = SystemTime::now();
-    from <= now && now + RENEWED_BEFORE < until
+    from <= now && now.checked_add(RENEWED_BEFORE).is_some_and(|then| then < until)
 }
 
 fn read_key(path: &Path) -> Result<Option<KeyPair>, CaError> {

@@ -3,6 +3,8 @@
 //! Before TLS a connection is nobody's: the [`gate`] bounds what it may cost. After it, a link has a
 //! [`link::AuthenticatedPeer`], which only this crate can make.
 #![forbid(unsafe_code)]
+#![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod accept;
 pub mod backoff;
@@ -32,11 +34,13 @@ pub use backoff::Backoff;
 pub use bans::Bans;
 pub use ca::{CaError, LocalCa, default_home};
 pub use certificate::CertificateInfo;
-pub use endpoint::{DialError, Endpoint, EndpointConfig, Expect};
+pub use endpoint::{DialError, Endpoint, EndpointConfig};
 pub use identity::{Identity, IdentityError};
-pub use link::{AuthenticatedPeer, LinkError, LinkReader, LinkWriter, TlsInfo};
+pub use issue::{Issued, NODE_VALIDITY};
+pub use link::{AuthenticatedPeer, LinkError, LinkReader, LinkWriter, Opened, TlsInfo};
 pub use metrics::Metrics;
 pub use refusal::Refusal;
 pub use regular::read_regular;
 pub use revocation::{InForce, ListPart, Revocations};
+pub use tls::Expect;
 pub use trust::{Trust, TrustError};

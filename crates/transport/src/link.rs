@@ -14,7 +14,6 @@ use rustls_pki_types::UnixTime;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::time::timeout;
 
-use crate::endpoint::Opened;
 use crate::metrics::Metrics;
 use crate::rates::{Limits, Payer};
 use crate::refusal::Refusal;
@@ -112,6 +111,19 @@ impl AuthenticatedPeer {
     pub const fn tls(&self) -> &TlsInfo {
         &self.tls
     }
+}
+
+/// A link, fresh from its handshake.
+#[derive(Debug)]
+pub struct Opened {
+    /// What comes in.
+    pub reader: LinkReader,
+    /// What goes out.
+    pub writer: LinkWriter,
+    /// Who is there.
+    pub peer: AuthenticatedPeer,
+    /// Until when the certificate of ours is valid that this link was made with.
+    pub ours_until: SystemTime,
 }
 
 /// Makes a link of a finished handshake.
@@ -251,10 +263,10 @@ impl LinkWriter {
     /// # Errors
     /// [`LinkError::Stalled`] if the peer takes nothing; the link is then over.
     pub async fn send<'a>(&mut self, pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<usize, LinkError> {
-        let mut bytes = 0;
+        let mut bytes = 0usize;
         for piece in pieces {
-            bytes += piece.len();
-            if self.together.len() + piece.len() > COALESCE {
+            bytes = piece.len().saturating_add(bytes);
+            if self.together.len().saturating_add(piece.len()) > COALESCE {
                 self.push().await?;
             }
             if piece.len() >= COALESCE {

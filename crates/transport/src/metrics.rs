@@ -48,7 +48,9 @@ impl Metrics {
     }
 
     pub(crate) fn refuse(&self, reason: Refusal) {
-        *self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner).entry(reason).or_default() += 1;
+        let mut refused = self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let count = refused.entry(reason).or_default();
+        *count = count.saturating_add(1);
     }
 
     /// Every counter with its name.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rumormill_wire::NodeId;
 use rumormill_wire::native::ALPN;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -11,11 +12,21 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use crate::endpoint::Expect;
 use crate::identity::Identity;
 use crate::refusal::Refusal;
 use crate::revocation::InForce;
 use crate::trust::{Trust, handshake_provider};
+
+/// Whom a dialler expects. It gets exactly that one, or no link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expect {
+    /// Anybody of the network.
+    Any,
+    /// The node of this name.
+    Name(String),
+    /// The node of this id.
+    Node(NodeId),
+}
 
 /// Trust, the revocations of the moment, and for a dialler whom it expects.
 #[derive(Debug)]

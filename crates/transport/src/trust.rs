@@ -117,24 +117,24 @@ impl Trust {
         let mut network = None;
         let mut nodes = BTreeMap::new();
         let mut names = BTreeSet::new();
-        for (n, line) in text.lines().enumerate() {
+        for (n, line) in (1..).zip(text.lines()) {
             let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
             let Some(first) = words.next() else { continue };
             if network.is_none() {
-                let id = first.parse().map_err(|_| pin(n + 1, "expected the network id, 64 hexadecimal digits"))?;
+                let id = first.parse().map_err(|_| pin(n, "expected the network id, 64 hexadecimal digits"))?;
                 network = Some(id);
                 continue;
             }
-            let node = first.parse().map_err(|_| pin(n + 1, "expected a node id, 64 hexadecimal digits"))?;
-            let name = words.next().ok_or_else(|| pin(n + 1, "expected a name after the node id"))?;
+            let node = first.parse().map_err(|_| pin(n, "expected a node id, 64 hexadecimal digits"))?;
+            let name = words.next().ok_or_else(|| pin(n, "expected a name after the node id"))?;
             if !crate::certificate::is_name(name) {
-                return Err(pin(n + 1, "the name is not of small letters, digits and '-'"));
+                return Err(pin(n, "the name is not of small letters, digits and '-'"));
             }
             if !names.insert(name) {
-                return Err(pin(n + 1, "the name stands here twice"));
+                return Err(pin(n, "the name stands here twice"));
             }
             if nodes.len() >= MAX_PINS || nodes.insert(node, name.to_owned()).is_some() {
-                return Err(pin(n + 1, "a node id stands here twice, or there are too many"));
+                return Err(pin(n, "a node id stands here twice, or there are too many"));
             }
         }
         let network = network.ok_or_else(|| pin(1, "expected the network id"))?;

@@ -30,6 +30,7 @@ pub use fault::{ClassroomError, ClassroomFault};
 
 use crate::parse::{before, ensure, fault, run, utf8};
 use blank::{blanks, trimmed, word};
+use fault::Parse;
 
 /// The longest line, its end included, in bytes.
 pub const MAX_LINE_LEN: usize = 65_536;
@@ -49,8 +50,6 @@ pub const CRASH: &str = "crash";
 pub const START: &str = "start";
 /// The last line.
 pub const EXIT: &str = "exit";
-
-type Parse<'a, T> = crate::parse::Parse<'a, T, ClassroomFault>;
 
 /// Bytes of the line that begins here, its end included. `None` asks for more bytes.
 ///

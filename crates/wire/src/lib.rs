@@ -2,6 +2,7 @@
 //!
 //! A parser borrows from its input, allocates nothing, and names the offset and the rule in its error.
 #![forbid(unsafe_code)]
+#![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,

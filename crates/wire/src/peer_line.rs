@@ -7,24 +7,20 @@
 //! The datagram [`WHO_IS_ONLINE`] is answered with addresses, one a line: [`Online`]. Over the mesh the same chat has lines of
 //! another form: [`mesh`].
 
+mod address;
 mod fault;
 pub mod mesh;
 mod online;
 
-use core::fmt::{self, Write as _};
 use core::net::SocketAddr;
 
-use nom::{
-    FindSubstring, Parser,
-    bytes::complete::{tag, take_while_m_n},
-};
+use nom::FindSubstring;
 
 pub use fault::{PeerLineEncodeError, PeerLineError, PeerLineFault};
 pub use online::{MAX_ANSWER_LEN, Online};
 
-use crate::parse::{Fault, ensure, fault, run, utf8};
-
-type Parse<'a, T> = crate::parse::Parse<'a, T, PeerLineFault>;
+use crate::parse::{fault, run, utf8};
+use address::{AddressText, Parse, address, after, check};
 
 /// A message with its line end, in bytes, when reading.
 pub const MAX_MESSAGE_LEN: usize = 32_768;
@@ -41,8 +37,6 @@ pub const HANDSHAKE: &str = "handshake";
 /// The question, in a datagram.
 pub const WHO_IS_ONLINE: &str = "Who is online?";
 
-/// The longest text of an address: `[8 groups with a dotted end%scope]:port`.
-const MAX_ADDRESS_LEN: usize = 72;
 /// Digits of the highest port.
 const MAX_PORT_LEN: usize = 5;
 
@@ -175,56 +169,6 @@ fn sender(input: &[u8]) -> Parse<'_, Sender> {
     let (rest, addr) = address(inside)?;
     let Some(rest) = after(">", rest) else { return fault(rest, PeerLineFault::Bracket) };
     Ok((rest, Sender::Bracketed(addr)))
-}
-
-/// An address in the one form that it is written in.
-fn address(input: &[u8]) -> Parse<'_, SocketAddr> {
-    let (rest, bytes) = take_while_m_n(0, MAX_ADDRESS_LEN, |b: u8| !matches!(b, b' ' | b'>' | b'\n')).parse(input)?;
-    let text = core::str::from_utf8(bytes).unwrap_or_default();
-    let Some(addr) = text.parse::<SocketAddr>().ok() else { return fault(input, PeerLineFault::Address) };
-    let mut again = AddressText::new();
-    let same = again.set(addr).is_ok() && again.as_str() == text;
-    ensure(same && addr.port() > 0, input, PeerLineFault::Address)?;
-    Ok((rest, addr))
-}
-
-/// What follows `word`, if it stands here.
-fn after<'a>(word: &'static str, input: &'a [u8]) -> Option<&'a [u8]> {
-    tag::<_, _, Fault<'_, PeerLineFault>>(word).parse(input).ok().map(|(rest, _)| rest)
-}
-
-fn check(holds: bool, reason: PeerLineFault) -> Result<(), PeerLineEncodeError> {
-    if holds { Ok(()) } else { Err(PeerLineEncodeError(reason)) }
-}
-
-/// The text of an address, without a heap.
-struct AddressText {
-    bytes: [u8; MAX_ADDRESS_LEN],
-    len: usize,
-}
-
-impl AddressText {
-    const fn new() -> Self {
-        Self { bytes: [0; MAX_ADDRESS_LEN], len: 0 }
-    }
-
-    fn set(&mut self, addr: SocketAddr) -> fmt::Result {
-        self.len = 0;
-        write!(self, "{addr}")
-    }
-
-    fn as_str(&self) -> &str {
-        self.bytes.get(..self.len).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default()
-    }
-}
-
-impl fmt::Write for AddressText {
-    fn write_str(&mut self, part: &str) -> fmt::Result {
-        let end = self.len.saturating_add(part.len());
-        self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?.copy_from_slice(part.as_bytes());
-        self.len = end;
-        Ok(())
-    }
 }
 
 #[cfg(test)]

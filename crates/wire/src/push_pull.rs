@@ -14,6 +14,7 @@
 
 mod fault;
 mod glued;
+mod head;
 pub mod relay;
 
 use nom::{

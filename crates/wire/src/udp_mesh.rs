@@ -1,4 +1,4 @@
-//! The single-character UDP mesh: what its directory server and its peers say in one datagram each. Little-endian.
+//! The single-letter UDP mesh: what its directory server and its peers say in one datagram each. Little-endian.
 //!
 //! | datagram | bytes |
 //! |---|---|
@@ -12,21 +12,18 @@
 
 pub mod extended;
 mod fault;
-
-use core::fmt;
+mod field;
 
 use nom::bytes::complete::take;
 use nom::number::complete::le_u16;
 
 pub use fault::{UdpMeshEncodeError, UdpMeshError, UdpMeshFault};
+pub use field::{MAX_DATAGRAM_LEN, NameChar};
 
-use crate::parse::{Fault, ensure, fault, run, utf8};
+use crate::parse::{Fault, ensure, fault, run};
 use extended::Extended;
+use field::{Parse, character, check, port, put, text};
 
-type Parse<'a, T> = crate::parse::Parse<'a, T, UdpMeshFault>;
-
-/// The most that a UDP datagram holds, in bytes.
-pub const MAX_DATAGRAM_LEN: usize = 65_507;
 /// The longest text of a VANILLA, in bytes.
 pub const MAX_TEXT_LEN: usize = MAX_DATAGRAM_LEN - 5;
 /// Names that there are, and so the most entries of a DIRECTORY.
@@ -42,42 +39,6 @@ pub const KEEPALIVE: u16 = 0xc3;
 
 /// Bytes of an entry of a DIRECTORY.
 const ENTRY_LEN: usize = 4;
-
-/// A name: one printable ASCII character.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NameChar(u8);
-
-impl NameChar {
-    /// The name of this character, if it may be one.
-    #[must_use]
-    pub fn new(c: char) -> Option<Self> {
-        u8::try_from(c).ok().filter(|byte| matches!(byte, b' '..=b'~')).map(Self)
-    }
-
-    /// All names.
-    pub fn all() -> impl Iterator<Item = Self> {
-        (b' '..=b'~').map(Self)
-    }
-
-    /// Its character.
-    #[must_use]
-    pub const fn get(self) -> char {
-        self.0 as char
-    }
-
-    /// The one that cannot be seen.
-    pub const BLANK: Self = Self(b' ');
-
-    const fn bit(self) -> u128 {
-        1 << self.0
-    }
-}
-
-impl fmt::Display for NameChar {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.get())
-    }
-}
 
 /// A datagram, in the old form or in the extended one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,14 +138,6 @@ impl<'a> Datagram<'a> {
     }
 }
 
-fn put(out: &mut Vec<u8>, words: &[u16]) {
-    words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
-}
-
-fn check(holds: bool, reason: UdpMeshFault) -> Result<(), UdpMeshEncodeError> {
-    if holds { Ok(()) } else { Err(UdpMeshEncodeError(reason)) }
-}
-
 fn datagram(input: &[u8]) -> Parse<'_, Datagram<'_>> {
     let (rest, kind) = le_u16::<_, Fault<'_, UdpMeshFault>>(input)?;
     match kind {
@@ -200,21 +153,6 @@ fn datagram(input: &[u8]) -> Parse<'_, Datagram<'_>> {
             parser(rest).map(|(rest, extended)| (rest, Datagram::Extended(extended)))
         }
     }
-}
-
-fn character(input: &[u8]) -> Parse<'_, NameChar> {
-    let (rest, word) = le_u16(input)?;
-    match char::from_u32(u32::from(word)).and_then(NameChar::new) {
-        Some(character) => Ok((rest, character)),
-        None => fault(input, UdpMeshFault::Name),
-    }
-}
-
-/// A port other than 0.
-fn port(input: &[u8]) -> Parse<'_, u16> {
-    let (rest, port) = le_u16(input)?;
-    ensure(port != 0, input, UdpMeshFault::Port)?;
-    Ok((rest, port))
 }
 
 fn entry(input: &[u8]) -> Parse<'_, (NameChar, u16)> {
@@ -236,16 +174,6 @@ fn entries(input: &[u8]) -> Parse<'_, Entries<'_>> {
         at = after;
     }
     Ok((rest, Entries(bytes)))
-}
-
-/// Length and that many bytes of text without a NUL.
-fn text(input: &[u8]) -> Parse<'_, &str> {
-    let (start, len) = le_u16(input)?;
-    let (rest, bytes) = take(len)(start)?;
-    if let Some(nul) = bytes.iter().position(|byte| *byte == 0) {
-        return fault(start.get(nul..).unwrap_or_default(), UdpMeshFault::Nul);
-    }
-    Ok((rest, utf8(bytes, start, UdpMeshFault::Utf8)?))
 }
 
 fn vanilla(input: &[u8]) -> Parse<'_, &str> {

@@ -2,7 +2,8 @@
 
 use clap::{Arg, Command, value_parser};
 
-use super::{flag, help, path, socket, value};
+use super::arg::{flag, path, socket, value};
+use super::help::help;
 
 pub(super) fn certs() -> Command {
     let home = || path("home", help("home")).value_name("DIR");

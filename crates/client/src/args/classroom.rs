@@ -2,7 +2,7 @@
 
 use clap::{Arg, Command, value_parser};
 
-use super::value;
+use super::arg::value;
 
 pub(super) fn process() -> Command {
     Command::new("process")

@@ -3,7 +3,7 @@
 use clap::{Arg, Command, value_parser};
 use rumormill_node::older::peer::LogLevel;
 
-use super::{flag, value};
+use super::arg::{flag, value};
 
 pub(super) fn insecure_bind() -> Arg {
     flag("insecure-bind", "Listen beyond loopback, where anybody can read and forge what is sent")

@@ -1,5 +1,8 @@
-//! The `process` program.
+//! The `process` program: `rumormill` by this name.
+
+#[path = "../shim.rs"]
+mod shim;
 
 fn main() -> std::process::ExitCode {
-    rumormill_client::main(Some("process"))
+    shim::exec_as("process")
 }

@@ -1,5 +1,8 @@
-//! The `rumormill-node` program.
+//! The `rumormill-node` program: `rumormill` by this name.
+
+#[path = "../shim.rs"]
+mod shim;
 
 fn main() -> std::process::ExitCode {
-    rumormill_client::main(Some("node"))
+    shim::exec_as("rumormill-node")
 }

@@ -1,5 +1,8 @@
-//! The `rumormill-proxy` program.
+//! The `rumormill-proxy` program: `rumormill` by this name.
+
+#[path = "../shim.rs"]
+mod shim;
 
 fn main() -> std::process::ExitCode {
-    rumormill_client::main(Some("proxy"))
+    shim::exec_as("rumormill-proxy")
 }

@@ -1,5 +1,5 @@
 //! The `rumormill` program.
 
 fn main() -> std::process::ExitCode {
-    rumormill_client::main(None)
+    rumormill_client::main()
 }

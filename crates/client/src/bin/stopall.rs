@@ -1,5 +1,8 @@
-//! The `stopall` program.
+//! The `stopall` program: `rumormill` by this name.
+
+#[path = "../shim.rs"]
+mod shim;
 
 fn main() -> std::process::ExitCode {
-    rumormill_client::main(Some("stopall"))
+    shim::exec_as("stopall")
 }

@@ -6,7 +6,7 @@ use clap::ArgMatches;
 use rumormill_api::{Client, ClientError, Frontier};
 use rumormill_node::certs::{Cut, Done, Incarnation, LocalCa, NodeId, Seq};
 
-use super::{failure, open, text};
+use super::asked::{failure, open, text};
 use crate::output::{Failure, Out, count};
 use crate::talk::socket;
 
@@ -16,7 +16,7 @@ const WAYS: &str = "give --state DIR of a running node: what it has counts, and 
     of its messages counts, old ones neither";
 
 /// What counts of a revoked node, in words.
-pub fn what_counts(cut: Option<&Cut>) -> String {
+pub(super) fn what_counts(cut: Option<&Cut>) -> String {
     match cut {
         None => "all its messages count, later ones too".to_owned(),
         Some(cut) => match cut.values().map(|last| last.0).fold(0, u64::saturating_add) {
@@ -27,7 +27,7 @@ pub fn what_counts(cut: Option<&Cut>) -> String {
     }
 }
 
-pub fn revoke(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub(super) fn revoke(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let who = text(matches, "who");
     let ca = open(matches)?;
     let node = match who.parse::<NodeId>() {
@@ -70,7 +70,7 @@ fn say(out: &mut Out, node: &NodeId, done: &Done, not_told: usize) {
 /// Asks a running node what it has.
 fn ask(matches: &ArgMatches, ca: &LocalCa, node: &NodeId) -> Result<(Cut, usize), Failure> {
     let path = socket(matches)?;
-    let answer = crate::runtime(1)?.block_on(async {
+    let answer = crate::runtime::runtime(1)?.block_on(async {
         let mut client = Client::connect(&path).await?;
         client.frontier(node).await
     });

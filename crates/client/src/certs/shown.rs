@@ -9,15 +9,15 @@ use rumormill_api::{Standing, date};
 use rumormill_node::certs::{CaError, CertificateInfo, Cut, LocalCa, Revocations, is_name, read_certificate};
 use serde_json::{Value, json};
 
+use super::asked::{DAY_S, home, open};
 use super::revoke::what_counts;
-use super::{DAY_S, home, open};
 use crate::output::{Failure, Out, count};
 
 /// What may be named.
 const WAYS: &str = "name a certificate in PEM, or a node that was issued here; with nothing given the CA and its \
     revocation list are shown";
 
-pub fn show(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub(super) fn show(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let json = matches.get_flag("json");
     let Some(what) = matches.get_one::<String>("what") else { return show_ca(out, matches, json) };
     let mut path = Path::new(what).to_owned();

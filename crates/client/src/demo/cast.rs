@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,19 +12,19 @@ use rumormill_api::{Client, ClientError, Info, LogLine, LogQuery, Step, default_
 use crate::output::Failure;
 
 /// Who plays.
-pub const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
+pub(super) const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
 /// Nothing in the demo takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One node.
-pub struct Player {
+pub(super) struct Player {
     pub name: &'static str,
     port: u16,
     child: Option<Child>,
 }
 
 /// All of them, and the directory that they live in.
-pub struct Cast {
+pub(super) struct Cast {
     pub players: Vec<Player>,
     dir: tempfile::TempDir,
 }
@@ -49,9 +50,9 @@ impl Player {
 fn free_ports() -> std::io::Result<Vec<u16>> {
     const FIRST: u32 = 31_000;
     const COUNT: u32 = 1_700;
-    let start = std::process::id().wrapping_mul(8);
-    let candidates =
-        (0..COUNT).map(|n| FIRST + start.wrapping_add(n) % COUNT).filter_map(|port| u16::try_from(port).ok());
+    let start = std::process::id().wrapping_mul(8) % COUNT;
+    let candidates = (FIRST..FIRST.saturating_add(COUNT)).cycle().skip(usize::try_from(start).unwrap_or(0));
+    let candidates = candidates.take(usize::try_from(COUNT).unwrap_or(0)).filter_map(|port| u16::try_from(port).ok());
     let free = candidates.filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
     let ports: Vec<_> = free.take(NAMES.len()).collect();
     if ports.len() == NAMES.len() { Ok(ports) } else { Err(std::io::ErrorKind::AddrInUse.into()) }
@@ -59,7 +60,7 @@ fn free_ports() -> std::io::Result<Vec<u16>> {
 
 impl Cast {
     /// Finds a place and ports; starts nobody.
-    pub fn gather() -> Result<Self, Failure> {
+    pub(super) fn gather() -> Result<Self, Failure> {
         let failed = |why: std::io::Error| {
             Failure::failed(format!("cannot prepare the demo: {why}"), "free some room in the temporary directory")
         };
@@ -74,12 +75,19 @@ impl Cast {
     }
 
     /// Starts a node: the ring's next and the one before it are its neighbours.
-    pub fn start(&mut self, n: usize) -> Result<(), Failure> {
+    pub(super) fn start(&mut self, n: usize) -> Result<(), Failure> {
         let state = self.state(n);
         let count = self.players.len();
-        let neighbours = [(n + 1) % count, (n + count - 1) % count];
+        let neighbours =
+            [n.checked_add(1).filter(|n| *n < count).unwrap_or(0), n.checked_sub(1).unwrap_or(count.saturating_sub(1))];
         let mut command = Command::new(me()?);
-        command.arg("node").arg("--home").arg(self.dir.path().join("home")).arg("--state").arg(&state);
+        command
+            .arg0("rumormill")
+            .arg("node")
+            .arg("--home")
+            .arg(self.dir.path().join("home"))
+            .arg("--state")
+            .arg(&state);
         command.args(["--store", "sqlite", "--durability", "full"]);
         for neighbour in neighbours.iter().filter_map(|m| self.players.get(*m)) {
             command.arg("--neighbour").arg(format!("{}@127.0.0.1:{}", neighbour.name, neighbour.port));
@@ -94,14 +102,14 @@ impl Cast {
     }
 
     /// Ends a node at once, as a crash does.
-    pub fn crash(&mut self, n: usize) {
+    pub(super) fn crash(&mut self, n: usize) {
         if let Some(player) = self.players.get_mut(n) {
             player.end();
         }
     }
 
     /// A node's process id.
-    pub fn pid(&self, n: usize) -> u32 {
+    pub(super) fn pid(&self, n: usize) -> u32 {
         self.players.get(n).and_then(|player| player.child.as_ref()).map_or(0, Child::id)
     }
 
@@ -110,13 +118,13 @@ impl Cast {
     }
 
     /// Sends a message through a node.
-    pub async fn send(&self, n: usize, text: &str) -> Result<(), Failure> {
+    pub(super) async fn send(&self, n: usize, text: &str) -> Result<(), Failure> {
         let sent = async { self.client(n).await?.send(text, "").await };
         sent.await.map(drop).map_err(|why| self.failure(n, &why.to_string()))
     }
 
     /// A node's log.
-    pub async fn log(&self, n: usize) -> Result<Vec<LogLine>, ClientError> {
+    pub(super) async fn log(&self, n: usize) -> Result<Vec<LogLine>, ClientError> {
         let mut lines = Vec::new();
         let mut reader = self.client(n).await?.log(LogQuery::default()).await?;
         loop {
@@ -129,12 +137,12 @@ impl Cast {
     }
 
     /// Who a node is, and what it has in 16 bytes.
-    pub async fn info(&self, n: usize) -> Result<Info, ClientError> {
+    pub(super) async fn info(&self, n: usize) -> Result<Info, ClientError> {
         self.client(n).await?.info().await
     }
 
     /// Waits until these nodes have so many links each; gives TLS version and group of one.
-    pub async fn linked(&self, links: usize) -> Result<String, Failure> {
+    pub(super) async fn linked(&self, links: usize) -> Result<String, Failure> {
         let mut tls = String::new();
         for n in 0..self.players.len() {
             self.until(n, "link up with its neighbours", async || {
@@ -150,7 +158,7 @@ impl Cast {
     }
 
     /// Waits until these nodes have so many messages.
-    pub async fn have(&self, who: &[usize], messages: usize) -> Result<(), Failure> {
+    pub(super) async fn have(&self, who: &[usize], messages: usize) -> Result<(), Failure> {
         for n in who {
             let what = format!("have {messages} messages");
             self.until(*n, &what, async || Ok(self.log(*n).await?.len() >= messages)).await?;
@@ -165,7 +173,7 @@ impl Cast {
         what: &str,
         mut holds: impl AsyncFnMut() -> Result<bool, ClientError>,
     ) -> Result<(), Failure> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now().checked_add(PATIENCE).unwrap_or_else(Instant::now);
         loop {
             let why = match holds().await {
                 Ok(true) => return Ok(()),
@@ -180,7 +188,7 @@ impl Cast {
     }
 
     /// What went wrong at a node, with the end of its log.
-    pub fn failure(&self, n: usize, why: &str) -> Failure {
+    pub(super) fn failure(&self, n: usize, why: &str) -> Failure {
         let name = NAMES.get(n).copied().unwrap_or("nobody");
         let log = tail(&self.dir.path().join(format!("{name}.log")));
         Failure::failed(format!("{name}: {why}"), format!("the end of its log says:\n{log}"))

@@ -14,7 +14,7 @@ const CAROL: usize = 2;
 
 /// What the demo found.
 #[derive(Debug, Serialize)]
-pub struct Summary {
+pub(super) struct Summary {
     nodes: usize,
     messages: usize,
     tls: String,
@@ -40,7 +40,7 @@ impl Teller<'_> {
 }
 
 /// Runs it.
-pub async fn tell(quiet: bool, out: &mut Out) -> Result<Summary, Failure> {
+pub(super) async fn tell(quiet: bool, out: &mut Out) -> Result<Summary, Failure> {
     let mut teller = Teller { out, begun: Instant::now(), quiet, colours: colour(&stdout()) };
     let mut cast = Cast::gather()?;
     let all = [0, 1, 2, 3, 4];

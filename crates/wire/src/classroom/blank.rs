@@ -1,6 +1,6 @@
 //! Blanks between the words of a line, as the programs in use split it.
 
-use super::{ClassroomFault, Parse};
+use super::fault::{ClassroomFault, Parse};
 use crate::parse::{before, ensure};
 
 /// The mark with which some editors begin a text in UTF-8.

@@ -4,6 +4,8 @@ use core::fmt;
 
 use crate::parse::Reason;
 
+pub(super) type Parse<'a, T> = crate::parse::Parse<'a, T, ClassroomFault>;
+
 /// What is wrong with a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

@@ -4,6 +4,7 @@ use super::{Codec, Finding, canonical, claim};
 use crate::native::{Bridged, MAX_CLAIMED_LEN, MAX_DOOR_LEN};
 
 /// Bodies of bridged messages.
+#[derive(Debug)]
 pub struct Bodies;
 
 impl Codec for Bodies {

@@ -13,6 +13,7 @@ fn done(result: Result<(), ClassroomError>) -> Result<(), String> {
 }
 
 /// What a proxy is told.
+#[derive(Debug)]
 pub struct ProxyLines;
 
 impl Codec for ProxyLines {
@@ -28,6 +29,7 @@ impl Codec for ProxyLines {
 }
 
 /// What a process is told.
+#[derive(Debug)]
 pub struct ProcessLines;
 
 impl Codec for ProcessLines {
@@ -43,6 +45,7 @@ impl Codec for ProcessLines {
 }
 
 /// What a process answers.
+#[derive(Debug)]
 pub struct ReplyLines;
 
 impl Codec for ReplyLines {

@@ -4,6 +4,7 @@ use super::{Codec, Finding, canonical, claim};
 use crate::native::{LetterKey, MAX_LETTER_KEY_LEN, SealedLetter};
 
 /// Bodies of kind 6.
+#[derive(Debug)]
 pub struct Keys;
 
 impl Codec for Keys {
@@ -19,6 +20,7 @@ impl Codec for Keys {
 }
 
 /// Bodies of kind 5.
+#[derive(Debug)]
 pub struct Sealed;
 
 impl Codec for Sealed {

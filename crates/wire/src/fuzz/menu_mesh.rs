@@ -4,6 +4,7 @@ use super::{Codec, Finding, canonical, claim, refused};
 use crate::peer_line::mesh::{MAX_TEAM_LEN, MAX_TEXT_LEN, MeshLine, To, is_menu};
 
 /// Bodies of its messages.
+#[derive(Debug)]
 pub struct MeshLines;
 
 impl Codec for MeshLines {

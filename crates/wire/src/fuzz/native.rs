@@ -9,6 +9,7 @@ use crate::native::{
 use crate::{Digest, NodeId, Signature};
 
 /// Frames without their length; what is to be skipped counts as refused.
+#[derive(Debug)]
 pub struct Frames;
 
 impl Codec for Frames {
@@ -41,6 +42,7 @@ impl Stream for Frames {
 }
 
 /// Whole bundles, made again from their messages.
+#[derive(Debug)]
 pub struct Bundles;
 
 impl Codec for Bundles {
@@ -62,6 +64,7 @@ impl Codec for Bundles {
 }
 
 /// Whole parts of revocation lists, made again from their entries.
+#[derive(Debug)]
 pub struct Revocations;
 
 impl Codec for Revocations {

@@ -4,6 +4,7 @@ use super::{Codec, Finding, Stream, canonical, claim, split_is_whole};
 use crate::peer_line::{Line, Online, Sender, bare_port, is_greeting, is_question, message_len, trim};
 
 /// Messages as they are encoded.
+#[derive(Debug)]
 pub struct Lines;
 
 impl Codec for Lines {
@@ -19,6 +20,7 @@ impl Codec for Lines {
 }
 
 /// Messages as a stream, each with its line end; only the last may lack it.
+#[derive(Debug)]
 pub struct LineStream;
 
 impl Codec for LineStream {
@@ -40,6 +42,7 @@ impl Stream for LineStream {
 }
 
 /// Answers to the question who is online.
+#[derive(Debug)]
 pub struct Answers;
 
 impl Codec for Answers {

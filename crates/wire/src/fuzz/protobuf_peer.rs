@@ -4,6 +4,7 @@ use super::{Codec, Finding, Stream, canonical, claim, native::stream_with};
 use crate::protobuf_peer::{LENGTH_LEN, MAX_SENT_LEN, body, check_body, frame_len, put_frame};
 
 /// Bodies that have their form, as bytes; without the length as a whole input, and after it in a stream.
+#[derive(Debug)]
 pub struct Bodies;
 
 impl Codec for Bodies {

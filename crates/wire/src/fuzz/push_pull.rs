@@ -5,6 +5,7 @@ use crate::push_pull::relay::{MAX_BARE_LEN, Piece, RelayFrame, bare_len, frame_l
 use crate::push_pull::{Item, Reply, Request, request_len};
 
 /// Requests; one with a line end counts as refused, since it is not how they are encoded.
+#[derive(Debug)]
 pub struct Requests;
 
 impl Codec for Requests {
@@ -20,6 +21,7 @@ impl Codec for Requests {
 }
 
 /// Requests as a stream, each with its line end; only the last may lack it.
+#[derive(Debug)]
 pub struct RequestLines;
 
 impl Codec for RequestLines {
@@ -41,6 +43,7 @@ impl Stream for RequestLines {
 }
 
 /// Replies.
+#[derive(Debug)]
 pub struct Replies;
 
 impl Codec for Replies {
@@ -57,6 +60,7 @@ impl Codec for Replies {
 }
 
 /// Items.
+#[derive(Debug)]
 pub struct Items;
 
 impl Codec for Items {
@@ -72,6 +76,7 @@ impl Codec for Items {
 }
 
 /// Frames between older nodes.
+#[derive(Debug)]
 pub struct RelayFrames;
 
 impl Codec for RelayFrames {

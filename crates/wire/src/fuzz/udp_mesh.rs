@@ -4,6 +4,7 @@ use super::{Codec, Finding, canonical, claim};
 use crate::udp_mesh::{Datagram, MAX_NAME_CHARS, NameChar, encode_directory, extended::Extended};
 
 /// Datagrams of both forms.
+#[derive(Debug)]
 pub struct Datagrams;
 
 impl Codec for Datagrams {

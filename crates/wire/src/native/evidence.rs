@@ -4,10 +4,9 @@ use nom::{Parser, combinator::rest};
 
 use super::bundle::signed_header;
 use super::error::{EncodeError, WireFault};
-use super::frame::kind;
 use super::prim::{Parse, array, ensure};
 use super::types::{Member, Proof};
-use super::{MAX_EVIDENCE_LEN, MAX_REVOCATION_LEN};
+use super::{MAX_EVIDENCE_LEN, MAX_REVOCATION_LEN, kind};
 use crate::NodeId;
 
 pub(super) fn member(input: &[u8]) -> Parse<'_, Member<'_>> {

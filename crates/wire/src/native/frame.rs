@@ -6,43 +6,10 @@ use nom::{
 };
 
 use super::error::{EncodeError, WireError, WireFault};
-use super::prim::{Parse, ensure, fault, origin, put_origin, put_varint, run, varint};
+use super::prim::{Parse, ensure, fault, length, origin, put_origin, put_varint, run, varint};
 use super::types::{Frame, RangeRequest};
-use super::{MAX_FRAME_LEN, buckets, evidence, hello, revisions, rumor, status};
+use super::{LENGTH_LEN, MAX_FRAME_LEN, buckets, evidence, hello, kind, revisions, rumor, status};
 use crate::{Seq, parse::Fault};
-
-/// Bytes of the length that stands before each frame (P-F1).
-pub const LENGTH_LEN: usize = 4;
-
-/// Kind bytes (docs/protocol.md, table of F).
-pub mod kind {
-    /// HELLO.
-    pub const HELLO: u8 = 0x01;
-    /// PING.
-    pub const PING: u8 = 0x02;
-    /// PONG.
-    pub const PONG: u8 = 0x03;
-    /// BYE.
-    pub const BYE: u8 = 0x04;
-    /// MEMBER.
-    pub const MEMBER: u8 = 0x05;
-    /// RUMOR.
-    pub const RUMOR: u8 = 0x06;
-    /// STATUS.
-    pub const STATUS: u8 = 0x07;
-    /// BUCKETS.
-    pub const BUCKETS: u8 = 0x08;
-    /// RANGE.
-    pub const RANGE: u8 = 0x09;
-    /// PROOF.
-    pub const PROOF: u8 = 0x0a;
-    /// REVOKED.
-    pub const REVOKED: u8 = 0x0b;
-    /// REVISIONS.
-    pub const REVISIONS: u8 = 0x0f;
-    /// From here on what is not known is skipped (P-F4).
-    pub const SKIPPED: u8 = 0x80;
-}
 
 /// Bytes of the frame that begins here, its length included, as soon as 4 bytes are there.
 ///
@@ -90,14 +57,6 @@ fn patch_length(out: &mut [u8], start: usize) -> Result<(), EncodeError> {
         *slot = byte;
     }
     Ok(())
-}
-
-/// The length that stands before `len` bytes of kind and payload (P-F2).
-pub(super) fn length(len: usize) -> Result<[u8; LENGTH_LEN], EncodeError> {
-    match u32::try_from(len) {
-        Ok(n) if (1..=MAX_FRAME_LEN).contains(&len) => Ok(n.to_be_bytes()),
-        _ => Err(EncodeError(WireFault::FrameLength)),
-    }
 }
 
 fn frame(input: &[u8]) -> Parse<'_, Frame<'_>> {

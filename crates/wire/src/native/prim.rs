@@ -7,6 +7,7 @@ use nom::{
 };
 
 use super::error::{EncodeError, WireError, WireFault};
+use super::{LENGTH_LEN, MAX_FRAME_LEN};
 use crate::parse::{self, Fault};
 pub(super) use crate::parse::{before, ensure, fault, utf8};
 use crate::{Incarnation, NodeId, Origin};
@@ -96,6 +97,14 @@ pub(super) fn put_text8(
 pub(super) fn put_origin(out: &mut Vec<u8>, origin: &Origin) {
     out.extend_from_slice(origin.node.as_bytes());
     out.extend_from_slice(&origin.incarnation.0.to_be_bytes());
+}
+
+/// The length that stands before `len` bytes of kind and payload (P-F2).
+pub(super) fn length(len: usize) -> Result<[u8; LENGTH_LEN], EncodeError> {
+    match u32::try_from(len) {
+        Ok(n) if (1..=MAX_FRAME_LEN).contains(&len) => Ok(n.to_be_bytes()),
+        _ => Err(EncodeError(WireFault::FrameLength)),
+    }
 }
 
 #[cfg(test)]

@@ -2,12 +2,11 @@
 
 use nom::number::complete::u8 as byte;
 
-use super::MAX_BUNDLE_LEN;
 use super::bundle::{HEAD_LEN, peek};
 use super::error::{EncodeError, WireFault};
-use super::frame::{kind, length};
-use super::prim::{Parse, ensure};
+use super::prim::{Parse, ensure, length};
 use super::types::{BundleHeader, Rumor};
+use super::{MAX_BUNDLE_LEN, kind};
 
 const WANT_STATUS: u8 = 1;
 const ANSWERS_RANGE: u8 = 2;

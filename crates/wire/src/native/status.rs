@@ -10,11 +10,69 @@ use nom::{
 use super::MAX_STATUS_ENTRIES;
 use super::error::{EncodeError, WireFault};
 use super::prim::{Parse, array, before, ensure, fault, origin, put_origin, put_varint, varint};
-use super::types::{Coverage, EntryState, Status, StatusEntry};
-use crate::{HeadHash, Seq};
+use crate::{HeadHash, Origin, Seq};
 
 const WANT_STATUS: u8 = 1;
 const HOLD: u8 = 2;
+
+/// STATUS (P-S1 to P-S8).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status<'a> {
+    /// A STATUS is asked for in answer (P-S1).
+    pub want_status: bool,
+    /// The sender keeps nothing more now (P-S8).
+    pub hold: bool,
+    /// RUMOR frames received and judged (P-S2).
+    pub heard: u64,
+    /// Of the whole frontier (P-S3).
+    pub fingerprint: [u8; 16],
+    /// How many origins the whole frontier has.
+    pub origins: u32,
+    /// What the absence of an origin means (P-S4).
+    pub coverage: Coverage,
+    /// The entries, in strictly rising order of origin.
+    pub entries: StatusEntries<'a>,
+}
+
+/// Which origins a STATUS speaks of (P-S4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coverage {
+    /// Those that it lists.
+    Listed,
+    /// All between, both ends included.
+    Range {
+        /// The lowest.
+        low: Origin,
+        /// The highest.
+        high: Origin,
+    },
+}
+
+/// One line of a frontier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusEntry {
+    /// Whose chain.
+    pub origin: Origin,
+    /// The number wanted next; the place of the fork in state `Forked`.
+    pub next: Seq,
+    /// Of the head's digest.
+    pub head: HeadHash,
+    /// The lowest number still kept.
+    pub kept: Seq,
+    /// Normal, forked or on hold.
+    pub state: EntryState,
+}
+
+/// State of a frontier's line (P-S6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntryState {
+    /// As it should be.
+    Normal,
+    /// An equivocation proof is held.
+    Forked,
+    /// Do not send this origin now.
+    Hold,
+}
 
 /// The entries of a STATUS: checked bytes of a frame, or a slice to be encoded.
 #[derive(Clone, Copy)]

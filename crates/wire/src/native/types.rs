@@ -1,7 +1,7 @@
 //! The values that frames carry (docs/protocol.md, F, B and S). Borrowed from the input, unchecked beyond their form.
 
-use super::{Buckets, Revisions, StatusEntries};
-use crate::{Clock, Digest, Foreign, HeadHash, NetworkId, NodeId, Origin, Seq, Signature};
+use super::{Buckets, Revisions, Status};
+use crate::{Clock, Digest, Foreign, NetworkId, NodeId, Origin, Seq, Signature};
 
 /// One frame, decoded. What it borrows lives in the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,65 +205,6 @@ impl MessageKind {
     pub const fn is_text(self) -> bool {
         matches!(self, Self::CHAT | Self::NOTICE | Self::BRIDGED)
     }
-}
-
-/// STATUS (P-S1 to P-S8).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status<'a> {
-    /// A STATUS is asked for in answer (P-S1).
-    pub want_status: bool,
-    /// The sender keeps nothing more now (P-S8).
-    pub hold: bool,
-    /// RUMOR frames received and judged (P-S2).
-    pub heard: u64,
-    /// Of the whole frontier (P-S3).
-    pub fingerprint: [u8; 16],
-    /// How many origins the whole frontier has.
-    pub origins: u32,
-    /// What the absence of an origin means (P-S4).
-    pub coverage: Coverage,
-    /// The entries, in strictly rising order of origin.
-    pub entries: StatusEntries<'a>,
-}
-
-/// Which origins a STATUS speaks of (P-S4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Coverage {
-    /// Those that it lists.
-    Listed,
-    /// All between, both ends included.
-    Range {
-        /// The lowest.
-        low: Origin,
-        /// The highest.
-        high: Origin,
-    },
-}
-
-/// One line of a frontier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StatusEntry {
-    /// Whose chain.
-    pub origin: Origin,
-    /// The number wanted next; the place of the fork in state `Forked`.
-    pub next: Seq,
-    /// Of the head's digest.
-    pub head: HeadHash,
-    /// The lowest number still kept.
-    pub kept: Seq,
-    /// Normal, forked or on hold.
-    pub state: EntryState,
-}
-
-/// State of a frontier's line (P-S6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum EntryState {
-    /// As it should be.
-    Normal,
-    /// An equivocation proof is held.
-    Forked,
-    /// Do not send this origin now.
-    Hold,
 }
 
 /// RANGE: bundles that hold the numbers from `from` up to but without `until`.

@@ -3,7 +3,8 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use super::{AddressText, EXIT, Parse, PeerLineEncodeError, PeerLineError, PeerLineFault, address, after, check};
+use super::address::{AddressText, Parse, address, after, check};
+use super::{EXIT, PeerLineEncodeError, PeerLineError, PeerLineFault};
 use crate::parse::{ensure, fault, run, utf8};
 
 /// The room (P-M1).

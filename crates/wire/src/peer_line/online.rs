@@ -2,7 +2,8 @@
 
 use core::net::SocketAddr;
 
-use super::{AddressText, Parse, PeerLineEncodeError, PeerLineError, PeerLineFault, address, after, check};
+use super::address::{AddressText, Parse, address, after, check};
+use super::{PeerLineEncodeError, PeerLineError, PeerLineFault};
 use crate::parse::{fault, run};
 
 /// The longest answer, in bytes: one datagram that no network cuts.

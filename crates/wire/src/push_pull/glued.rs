@@ -1,7 +1,7 @@
 //! What comes by a link between older nodes, cut into pieces: frames glued together, and the text without a frame that
 //! may stand before the first.
 
-use super::relay::{Head, bare_len, look};
+use super::head::{Head, bare_len, look};
 use super::{PushPullError, PushPullFault};
 
 /// The longest text without a frame, in bytes: an item of the program that sends it is no longer.

@@ -2,9 +2,12 @@
 
 use core::net::SocketAddr;
 
-use super::{KEY_LEN, addr, array, byte, check_addr, ensure, fault, le_u16, le_u32, le_u64, name, name_len, put_addr};
-use crate::parse::before;
-use crate::udp_mesh::{MAX_DATAGRAM_LEN, NameChar, Parse, UdpMeshEncodeError, UdpMeshFault, check, put};
+use nom::number::complete::{le_u16, le_u32, le_u64, u8 as byte};
+
+use super::field::{CHANGES, KEY_LEN, PART, addr, array, check_addr, name, name_len, put_addr};
+use crate::parse::{before, ensure, fault};
+use crate::udp_mesh::field::{MAX_DATAGRAM_LEN, NameChar, Parse, check, put};
+use crate::udp_mesh::{UdpMeshEncodeError, UdpMeshFault};
 
 /// A peer of the directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +92,7 @@ pub fn encode_part<'a>(
     entries: impl IntoIterator<Item = Entry<'a>>,
     out: &mut Vec<u8>,
 ) -> Result<(), UdpMeshEncodeError> {
-    let head = [&super::PART.to_le_bytes()[..], &version.to_le_bytes(), &total.to_le_bytes(), &offset.to_le_bytes()];
+    let head = [&PART.to_le_bytes()[..], &version.to_le_bytes(), &total.to_le_bytes(), &offset.to_le_bytes()];
     encode_list(&head.concat(), entries, out, put_entry, |count| {
         offset.checked_add(u32::from(count)).is_some_and(|end| end <= total)
     })
@@ -105,7 +108,7 @@ pub fn encode_changes<'a>(
     changes: impl IntoIterator<Item = Change<'a>>,
     out: &mut Vec<u8>,
 ) -> Result<(), UdpMeshEncodeError> {
-    let head = [&super::CHANGES.to_le_bytes()[..], &base.to_le_bytes()];
+    let head = [&CHANGES.to_le_bytes()[..], &base.to_le_bytes()];
     encode_list(&head.concat(), changes, out, put_change, |count| steps_fit(base, count))
 }
 
