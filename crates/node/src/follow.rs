@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rumormill_store::OrderKey;
 use tokio::sync::broadcast::{self, error::RecvError};
 
+use crate::driver::{Fence, News, Told};
 use crate::handle::{LogError, MAX_PAGE, NodeHandle};
-use crate::hub::{Fence, News, Told};
 use crate::lock;
 use crate::view::{AHEAD_US, Message, Place};
 
@@ -38,7 +38,7 @@ struct SoFar {
 impl NodeHandle {
     /// Follows the log from this moment on.
     pub async fn follow(&self) -> Follow {
-        let begun = self.0.hub.begin().await;
+        let begun = self.0.driver.begin().await;
         let so_far = Arc::new(SoFar { fence: begun.fence, until_us: begun.until_us });
         Follow { node: self.clone(), coming: begun.coming, so_far }
     }
@@ -50,7 +50,7 @@ impl Follow {
     /// # Errors
     /// The store cannot be read.
     pub async fn page(&self, after: Option<Place>) -> Result<(Vec<Message>, Option<Place>), LogError> {
-        let (pages, so_far) = (self.node.0.hub.disk.pages(), Arc::clone(&self.so_far));
+        let (pages, so_far) = (self.node.0.driver.disk.pages(), Arc::clone(&self.so_far));
         let mut rules = self.node.rules();
         rules.wall_us = so_far.until_us.saturating_sub(AHEAD_US);
         let task = move || {

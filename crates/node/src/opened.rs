@@ -15,7 +15,7 @@ use rumormill_wire::{Incarnation, NetworkId, Origin};
 
 use crate::config::{Durability, NodeConfig, StoreKind};
 use crate::disk::{Disk, Read, Writing};
-use crate::hub::{INCARNATION_KEY, incarnation_record};
+use crate::driver::{INCARNATION_KEY, incarnation_record};
 use crate::incarnation::Incarnations;
 use crate::keeper::{self, Keeper, Mark, Verdict};
 use crate::proofs::Sorted;

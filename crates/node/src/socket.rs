@@ -100,7 +100,7 @@ impl Server {
                 () = node.stopped() => break,
                 accepted = self.listener.accept() => accepted,
             };
-            let counters = &node.0.hub.counters;
+            let counters = &node.0.driver.counters;
             let stream = match accepted {
                 Ok((stream, _)) => stream,
                 Err(why) => {
@@ -130,7 +130,7 @@ impl Server {
             tokio::spawn(async move {
                 match serve_client(&node, stream, place, &places, times).await {
                     Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                        Counters::add(&node.0.hub.counters.socket_dropped, 1);
+                        Counters::add(&node.0.driver.counters.socket_dropped, 1);
                         tracing::info!(%error, "a client at the local socket was let go");
                     }
                     Err(error) => tracing::debug!(%error, "a client at the local socket is gone"),
@@ -180,11 +180,11 @@ async fn serve_client(
     let mut first = true;
     while let Some(line) = next_line(&mut lines, first.then_some(times.request), times.request).await? {
         first = false;
-        Counters::add(&node.0.hub.counters.socket_requests, 1);
+        Counters::add(&node.0.driver.counters.socket_requests, 1);
         match serde_json::from_slice(&line) {
             Ok(Request::Log { follow: true, room, last, mark }) => {
                 let Some(_following) = places.follow() else {
-                    Counters::add(&node.0.hub.counters.socket_refused, 1);
+                    Counters::add(&node.0.driver.counters.socket_refused, 1);
                     out.say(&Reply::Error(places::TOO_MANY_FOLLOWING.to_owned())).await?;
                     continue;
                 };

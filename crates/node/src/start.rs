@@ -19,8 +19,8 @@ use crate::check::Checker;
 use crate::clock::NodeClock;
 use crate::config::{ConfigError, IdentitySource, NodeConfig, StoreKind};
 use crate::disk;
+use crate::driver::{Driver, Parts};
 use crate::handle::{Inner, NodeHandle};
-use crate::hub::{Hub, Parts};
 use crate::letters::Kept;
 use crate::linking::dial::{self, Linker};
 use crate::linking::greet::Greeting;
@@ -95,8 +95,8 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
     let incarnation = opened.recovered.me.incarnation;
     let keeper = opened.keeper.clone();
     let useless = core::mem::take(&mut opened.useless_proofs);
-    let hub = make_hub(&config, &endpoint, opened)?;
-    tokio::spawn(proofs::drop_useless(Arc::clone(&hub), useless));
+    let driver = make_hub(&config, &endpoint, opened)?;
+    tokio::spawn(proofs::drop_useless(Arc::clone(&driver), useless));
     let greeting = Greeting {
         network: endpoint.network(),
         features: if config.dissemination == Dissemination::Mongering { Hello::MONGERS } else { 0 },
@@ -104,37 +104,37 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
         deadline: config.limits.handshake_deadline,
     };
     let (max_links, greetings) = (config.limits.links, Arc::default());
-    let linker = Linker { hub: Arc::clone(&hub), endpoint: endpoint.clone(), greeting, max_links, greetings };
+    let linker = Linker { driver: Arc::clone(&driver), endpoint: endpoint.clone(), greeting, max_links, greetings };
     let known: Vec<_> = config.neighbours.iter().map(|neighbour| neighbour.addr.ip()).collect();
     endpoint.set_known_members(known.iter().copied());
     tokio::spawn(dial::accept(linker.clone(), listener));
     for neighbour in config.neighbours.clone() {
-        let slot = hub.neighbours.add(neighbour.clone());
+        let slot = driver.neighbours.add(neighbour.clone());
         tokio::spawn(dial::keep_linked(linker.clone(), neighbour, slot));
     }
     tokio::spawn({
-        let hub = Arc::clone(&hub);
-        async move { hub.run_timer().await }
+        let driver = Arc::clone(&driver);
+        async move { driver.run_timer().await }
     });
-    tokio::spawn(housekeeping::run(Arc::clone(&hub), endpoint.clone(), config.ping, known));
-    tokio::spawn(Arc::clone(&hub).run_due());
+    tokio::spawn(housekeeping::run(Arc::clone(&driver), endpoint.clone(), config.ping, known));
+    tokio::spawn(Arc::clone(&driver).run_due());
     if let Some(keeper) = keeper.clone() {
-        tokio::spawn(keeper::run(Arc::clone(&hub), keeper));
+        tokio::spawn(keeper::run(Arc::clone(&driver), keeper));
     }
-    tokio::spawn(watch::run(Arc::clone(&hub), endpoint.clone(), home, files));
+    tokio::spawn(watch::run(Arc::clone(&driver), endpoint.clone(), home, files));
     tracing::info!(name = %config.name, node = %me.node, addr = %local_addr, incarnation = incarnation.0, "listening");
     // What is in a file was there before and is not seen as new; a log in memory comes back from the neighbours.
     let since_us = if config.store == StoreKind::Memory { config.wall.now_us() } else { 0 };
     let (name, max_message) = (config.name, config.max_message);
     let (open, doors_closed) = (Mutex::default(), OnceLock::new());
-    let inner = Inner { hub, endpoint, local_addr, name, max_message, doors: open, doors_closed, keeper };
+    let inner = Inner { driver, endpoint, local_addr, name, max_message, doors: open, doors_closed, keeper };
     let node = NodeHandle(Arc::new(inner));
     doors.serve(&node, since_us, letters);
     Ok(node)
 }
 
 /// The engine with all that it has to know before the first link comes up.
-fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<Arc<Hub>, StartError> {
+fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<Arc<Driver>, StartError> {
     let Opened { disk, reads, mut reader, mut recovered, lists, incarnations, meta, fresh, .. } = opened;
     let (trust, network, me) = (endpoint.trust().clone(), endpoint.network(), endpoint.identity());
     let evidence = match &trust {
@@ -162,34 +162,36 @@ fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<
     revoked.set(Arc::clone(engine.revocations()));
     let checker = Checker { me: me.node(), network, trust, names, revoked };
     let (clock, runtime) = (NodeClock::start(config.wall.clone()), tokio::runtime::Handle::current());
-    let hub = Hub::new(Parts { engine, clock, checker, disk, incarnations, runtime });
-    let serving = Arc::downgrade(&hub);
+    let driver = Driver::new(Parts { engine, clock, checker, disk, incarnations, runtime });
+    let serving = Arc::downgrade(&driver);
     std::thread::Builder::new()
         .name("ranges".to_owned())
         .spawn(move || {
-            disk::serve(&reads, reader.as_mut(), |answer| serving.upgrade().map(|hub| hub.was_read(answer)).is_some());
+            disk::serve(&reads, reader.as_mut(), |answer| {
+                serving.upgrade().map(|driver| driver.was_read(answer)).is_some()
+            });
         })
         .map_err(StartError::io("start", "the reading thread"))?;
-    hub.keep(meta);
-    let _ = hub.drive(Input::WallOffset(hub.clock.wall_offset()));
-    let _ = hub.drive(Input::Admit { node: me.node(), evidence });
-    for pinned in hub.checker.trust.pins() {
-        let _ = hub.drive(Input::Admit { node: pinned, evidence: Bytes::new() });
+    driver.keep(meta);
+    let _ = driver.drive(Input::WallOffset(driver.clock.wall_offset()));
+    let _ = driver.drive(Input::Admit { node: me.node(), evidence });
+    for pinned in driver.checker.trust.pins() {
+        let _ = driver.drive(Input::Admit { node: pinned, evidence: Bytes::new() });
     }
     // Of an incarnation that was never used nobody knows anything.
     let asked = if fresh { 0 } else { config.neighbours.len() };
-    let _ = hub.drive(Input::Start { neighbours: asked });
-    learn_names(&hub, members);
-    Ok(hub)
+    let _ = driver.drive(Input::Start { neighbours: asked });
+    learn_names(&driver, members);
+    Ok(driver)
 }
 
 /// Names are for people, who can wait until many certificates are read.
-fn learn_names(hub: &Arc<Hub>, members: Vec<(NodeId, Bytes)>) {
-    let hub = Arc::clone(hub);
+fn learn_names(driver: &Arc<Driver>, members: Vec<(NodeId, Bytes)>) {
+    let driver = Arc::clone(driver);
     drop(tokio::task::spawn_blocking(move || {
         for (member, evidence) in members {
-            if let Ok(info) = hub.checker.trust.check_member(&member, &evidence) {
-                hub.checker.names.learn(member, &info.name);
+            if let Ok(info) = driver.checker.trust.check_member(&member, &evidence) {
+                driver.checker.names.learn(member, &info.name);
             }
         }
     }));

@@ -10,7 +10,7 @@ use rumormill_wire::native::ByeCode;
 
 use crate::clock::seconds;
 use crate::counters::Counters;
-use crate::hub::Hub;
+use crate::driver::Driver;
 
 const DAY_S: u64 = 86_400;
 /// Nodes whose certificates were warned of, remembered for a day.
@@ -24,13 +24,13 @@ pub(crate) struct Validity {
 
 impl Validity {
     /// Ends the links whose certificates have ended, and warns of those that will.
-    pub(crate) fn look(&mut self, hub: &Hub, endpoint: &Endpoint, now: SystemTime) {
+    pub(crate) fn look(&mut self, driver: &Driver, endpoint: &Endpoint, now: SystemTime) {
         let (now, ours) = (seconds(now), endpoint.identity());
         let (from, until) = (seconds(ours.valid().0), seconds(ours.valid().1));
         if let Some(why) = self.warning(ours.node(), from, until, now) {
             tracing::warn!("our certificate {why}");
         }
-        for link in hub.links() {
+        for link in driver.links() {
             let facts = &link.facts;
             let ended = if now > facts.until {
                 Some((facts.name.as_str(), "your certificate has expired"))
@@ -39,7 +39,7 @@ impl Validity {
             };
             if let Some((name, reason)) = ended {
                 if link.bye(ByeCode::EXPIRED, reason) {
-                    Counters::add(&hub.counters.links_expired, 1);
+                    Counters::add(&driver.counters.links_expired, 1);
                     tracing::warn!(peer = %facts.name, addr = %facts.addr, "the certificate of {name} has expired: closing the link");
                 }
             } else if let Some(why) = self.warning(facts.peer, 0, facts.until, now) {

@@ -13,7 +13,7 @@ use rumormill_gossip::Input;
 use rumormill_transport::revocation::{MAX_FILE_LEN, check_file};
 use rumormill_transport::{Endpoint, Identity, IdentityError, LocalCa, Revocations, Trust};
 
-use crate::hub::Hub;
+use crate::driver::Driver;
 
 /// How often the files are looked at.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -21,27 +21,32 @@ const PERIOD: Duration = Duration::from_millis(500);
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// Runs until the node stops.
-pub(crate) async fn run(hub: Arc<Hub>, endpoint: Endpoint, home: Option<PathBuf>, files: Option<(PathBuf, PathBuf)>) {
+pub(crate) async fn run(
+    driver: Arc<Driver>,
+    endpoint: Endpoint,
+    home: Option<PathBuf>,
+    files: Option<(PathBuf, PathBuf)>,
+) {
     let path = home.map(|home| LocalCa::revocations_path(&home));
     let mut list = Watched::new(path.clone());
     let mut certificate = Watched::new(files.clone().into_iter().flat_map(|(cert, key)| [cert, key]));
-    let mut stopping = hub.stopping();
+    let mut stopping = driver.stopping();
     let mut rounds = tokio::time::interval(PERIOD);
-    let mut list_said = ListSaid::of(&hub.checker.revoked.get());
+    let mut list_said = ListSaid::of(&driver.checker.revoked.get());
     loop {
         tokio::select! {
             _ = stopping.wait_for(|stop| *stop) => return,
             _ = rounds.tick() => {}
         }
-        list_said.say(&hub.checker.revoked.get());
+        list_said.say(&driver.checker.revoked.get());
         if let Some((cert, key)) = &files
-            && let Some(Err(why)) = certificate.look(|| renew(&hub, &endpoint, load(cert, key)?, cert))
+            && let Some(Err(why)) = certificate.look(|| renew(&driver, &endpoint, load(cert, key)?, cert))
         {
             tracing::warn!(why, "the renewed certificate is not taken; the old one stays");
         }
         if let Some(path) = &path {
-            match list.look(|| read_list(path, &hub.checker.trust)) {
-                Some(Ok(list)) => put_in_force(&hub, &list),
+            match list.look(|| read_list(path, &driver.checker.trust)) {
+                Some(Ok(list)) => put_in_force(&driver, &list),
                 Some(Err(why)) => tracing::warn!(why, "the revocation list is not read; the one in force stays"),
                 None => {}
             }
@@ -49,9 +54,9 @@ pub(crate) async fn run(hub: Arc<Hub>, endpoint: Endpoint, home: Option<PathBuf>
     }
 }
 
-fn put_in_force(hub: &Hub, list: &Revocations) {
+fn put_in_force(driver: &Driver, list: &Revocations) {
     for part in list.parts() {
-        let _ = hub.drive(Input::Revoked { link: None, part: Arc::clone(part) });
+        let _ = driver.drive(Input::Revoked { link: None, part: Arc::clone(part) });
     }
 }
 
@@ -157,7 +162,7 @@ fn load(certificate: &Path, key: &Path) -> Result<Identity, Unread> {
     })
 }
 
-fn renew(hub: &Hub, endpoint: &Endpoint, identity: Identity, certificate: &Path) -> Result<(), Unread> {
+fn renew(driver: &Driver, endpoint: &Endpoint, identity: Identity, certificate: &Path) -> Result<(), Unread> {
     let ours = endpoint.identity();
     if identity.certificate_der() == ours.certificate_der() {
         return Ok(());
@@ -168,7 +173,7 @@ fn renew(hub: &Hub, endpoint: &Endpoint, identity: Identity, certificate: &Path)
     }
     endpoint.reload(identity).map_err(|why| Unread::Useless(why.to_string()))?;
     tracing::info!(certificate = %certificate.display(), "new links use the renewed certificate");
-    hub.neighbours.try_again();
+    driver.neighbours.try_again();
     Ok(())
 }
 

@@ -27,8 +27,8 @@ impl NodeHandle {
     /// What hides messages right now.
     #[must_use]
     pub fn rules(&self) -> Rules {
-        let hub = &self.0.hub;
-        Rules { limits: hub.with_engine(Engine::limits_now), wall_us: hub.wall_us() }
+        let driver = &self.0.driver;
+        Rules { limits: driver.with_engine(Engine::limits_now), wall_us: driver.wall_us() }
     }
 
     /// The next messages of the log after a place, at most `max` of them; fewer only at the end of the log.
@@ -36,7 +36,7 @@ impl NodeHandle {
     /// # Errors
     /// The store cannot be read.
     pub async fn page(&self, after: Option<Place>, max: usize) -> Result<Vec<Message>, LogError> {
-        let (pages, rules) = (self.0.hub.disk.pages(), self.rules());
+        let (pages, rules) = (self.0.driver.disk.pages(), self.rules());
         let task = move || {
             let mut reader = lock(&pages);
             let mut after = after.map(|at| OrderKey { clock: at.clock, origin: at.origin, seq: at.seq });

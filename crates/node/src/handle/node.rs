@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::error::LogError;
-use crate::hub::{FIRST_LINKS, Hub, LAST_COMMIT, LAST_WORDS, LastWords};
+use crate::driver::{Driver, FIRST_LINKS, LAST_COMMIT, LAST_WORDS, LastWords};
 use crate::keeper::{self, Keeper};
 use crate::open_door::OpenDoor;
 use crate::outcome::{Outcome, Receipt, SubmitError};
@@ -42,7 +42,7 @@ impl Future for Pending {
 pub struct NodeHandle(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) hub: Arc<Hub>,
+    pub(crate) driver: Arc<Driver>,
     pub(crate) endpoint: Endpoint,
     pub(crate) local_addr: SocketAddr,
     pub(crate) name: String,
@@ -70,13 +70,13 @@ impl NodeHandle {
     /// Its node id.
     #[must_use]
     pub fn node_id(&self) -> NodeId {
-        self.0.hub.checker.me
+        self.0.driver.checker.me
     }
 
     /// Under which origin it writes now.
     #[must_use]
     pub fn me(&self) -> Origin {
-        self.0.hub.with_engine(rumormill_gossip::Engine::me)
+        self.0.driver.with_engine(rumormill_gossip::Engine::me)
     }
 
     fn check_length(&self, body: &Bytes) -> Result<(), SubmitError> {
@@ -91,7 +91,7 @@ impl NodeHandle {
     pub async fn submit(&self, kind: MessageKind, room: &str, body: impl Into<Bytes>) -> Result<Pending, SubmitError> {
         let body = body.into();
         self.check_length(&body)?;
-        self.0.hub.submit(kind, room, body).await.map(Pending)
+        self.0.driver.submit(kind, room, body).await.map(Pending)
     }
 
     /// The same without waiting: [`rumormill_gossip::Reject::Busy`] if too many wait.
@@ -101,14 +101,14 @@ impl NodeHandle {
     pub fn try_submit(&self, kind: MessageKind, room: &str, body: impl Into<Bytes>) -> Result<Pending, SubmitError> {
         let body = body.into();
         self.check_length(&body)?;
-        self.0.hub.try_submit(kind, room, body).map(Pending)
+        self.0.driver.try_submit(kind, room, body).map(Pending)
     }
 
     /// Before the process ends without a farewell: what was `said` is durable and has left for the neighbours, within bounds,
     /// those that have no link yet and can be reached among them, and nothing new is passed on from here on. Only the end of
     /// the process can follow.
     pub async fn last_words(&self, said: impl Future<Output = ()>) {
-        let LastWords { durable, late, settled } = self.0.hub.last_words(said).await;
+        let LastWords { durable, late, settled } = self.0.driver.last_words(said).await;
         if !durable {
             tracing::warn!("crash: what was said before is not durable after {LAST_COMMIT:?}");
         }
@@ -127,12 +127,12 @@ impl NodeHandle {
 
     /// Resolves when the node begins to stop, whoever asked for it.
     pub async fn stopped(&self) {
-        let _ = self.0.hub.stopping().wait_for(|stop| *stop).await;
+        let _ = self.0.driver.stopping().wait_for(|stop| *stop).await;
     }
 
     /// Asks the node to stop; [`NodeHandle::shutdown`] then does the work.
     pub fn stop(&self) {
-        self.0.hub.stop();
+        self.0.driver.stop();
     }
 
     /// Takes no more, makes durable what was taken, says goodbye and closes the store as clean; within
@@ -141,14 +141,14 @@ impl NodeHandle {
     /// # Errors
     /// The store could not be closed.
     pub async fn shutdown(&self) -> Result<(), LogError> {
-        let hub = Arc::clone(&self.0.hub);
-        hub.stop();
-        tokio::join!(hub.drain(SHUTDOWN_DEADLINE), self.doors_closed());
+        let driver = Arc::clone(&self.0.driver);
+        driver.stop();
+        tokio::join!(driver.drain(SHUTDOWN_DEADLINE), self.doors_closed());
         let keeper = self.0.keeper.clone();
         let close = move || {
-            hub.disk.close()?;
+            driver.disk.close()?;
             if let Some(keeper) = keeper {
-                keeper::end(&keeper, hub.own_told());
+                keeper::end(&keeper, driver.own_told());
             }
             Ok::<_, StoreError>(())
         };

@@ -13,19 +13,19 @@ impl NodeHandle {
     /// The name of a member, if it is known.
     #[must_use]
     pub fn name_of(&self, node: &NodeId) -> Option<String> {
-        self.0.hub.checker.names.of(node)
+        self.0.driver.checker.names.of(node)
     }
 
     /// All links.
     #[must_use]
     pub fn peers(&self) -> Vec<PeerInfo> {
-        let hub = &self.0.hub;
-        let now = hub.clock.now();
-        let mut peers: Vec<_> = hub
+        let driver = &self.0.driver;
+        let now = driver.clock.now();
+        let mut peers: Vec<_> = driver
             .links()
             .iter()
             .filter_map(|link| {
-                let stats = hub.with_engine(|engine| engine.link_stats(link.id))?;
+                let stats = driver.with_engine(|engine| engine.link_stats(link.id))?;
                 Some(PeerInfo {
                     name: link.facts.name.clone(),
                     node: link.facts.peer.to_string(),
@@ -38,7 +38,7 @@ impl NodeHandle {
                     why: stats.why.map(|why| why.name().to_owned()),
                     revocations: stats.revocations,
                     certificate_not_after: link.facts.until,
-                    clock_off_s: hub.clock_off_s(&link.facts.peer),
+                    clock_off_s: driver.clock_off_s(&link.facts.peer),
                     tls_version: link.facts.tls_version.clone(),
                     tls_group: link.facts.tls_group.clone(),
                     bytes_in: link.bytes_in.load(std::sync::atomic::Ordering::Relaxed),
@@ -53,8 +53,8 @@ impl NodeHandle {
     /// The configured neighbours without a link: why the last try gave none, how often that was, when the next one is.
     #[must_use]
     pub fn unlinked(&self) -> Vec<NeighbourInfo> {
-        let hub = &self.0.hub;
-        hub.neighbours.unlinked(|name, node| hub.linked(name, node))
+        let driver = &self.0.driver;
+        driver.neighbours.unlinked(|name, node| driver.linked(name, node))
     }
 
     /// The open doors with their counters.
@@ -67,7 +67,7 @@ impl NodeHandle {
     /// may name, the lowest; and how many more there are.
     #[must_use]
     pub fn frontier_of(&self, node: &NodeId) -> (Vec<(Incarnation, Seq)>, usize) {
-        lowest(self.0.hub.with_engine(|engine| {
+        lowest(self.0.driver.with_engine(|engine| {
             let own = engine.frontier().filter(|entry| entry.origin.node == *node && entry.next > Seq::FIRST);
             own.map(|entry| (entry.origin.incarnation, Seq(entry.next.0.saturating_sub(1)))).collect()
         }))
@@ -76,7 +76,7 @@ impl NodeHandle {
     /// The revocation list in force.
     #[must_use]
     pub fn revocations(&self) -> std::sync::Arc<rumormill_transport::Revocations> {
-        self.0.hub.checker.revoked.get()
+        self.0.driver.checker.revoked.get()
     }
 
     /// From when and until when our certificate is valid, in seconds since the Unix epoch.
@@ -95,31 +95,31 @@ impl NodeHandle {
     /// The fingerprint of all that the node has: equal fingerprints are equal logs.
     #[must_use]
     pub fn fingerprint(&self) -> [u8; 16] {
-        self.0.hub.with_engine(rumormill_gossip::Engine::fingerprint)
+        self.0.driver.with_engine(rumormill_gossip::Engine::fingerprint)
     }
 
     /// Counters of the engine.
     #[must_use]
     pub fn stats(&self) -> rumormill_gossip::Stats {
-        self.0.hub.stats()
+        self.0.driver.stats()
     }
 
     /// Every counter and gauge with its name.
     #[must_use]
     pub fn metrics(&self) -> Vec<(String, u64)> {
-        let hub = &self.0.hub;
+        let driver = &self.0.driver;
         let as_u64 = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         let mut all: Vec<(String, u64)> =
-            hub.stats().named().into_iter().map(|(name, n)| (format!("gossip_{name}"), n)).collect();
-        let (checks, origins, members) = hub.with_engine(rumormill_gossip::Engine::sizes);
-        let passing = hub.with_engine(rumormill_gossip::Engine::passing);
+            driver.stats().named().into_iter().map(|(name, n)| (format!("gossip_{name}"), n)).collect();
+        let (checks, origins, members) = driver.with_engine(rumormill_gossip::Engine::sizes);
+        let passing = driver.with_engine(rumormill_gossip::Engine::passing);
         all.extend([
             ("gossip_checks".to_owned(), as_u64(checks)),
             ("gossip_origins".to_owned(), as_u64(origins)),
             ("gossip_members".to_owned(), as_u64(members)),
             ("gossip_passing_origins".to_owned(), as_u64(passing.0)),
             ("gossip_passing_bytes".to_owned(), as_u64(passing.1)),
-            ("links".to_owned(), as_u64(hub.links().len())),
+            ("links".to_owned(), as_u64(driver.links().len())),
             ("handshakes_in_flight".to_owned(), as_u64(self.0.endpoint.handshakes())),
             ("known_addresses".to_owned(), as_u64(self.0.endpoint.known_members())),
         ]);
@@ -129,7 +129,7 @@ impl NodeHandle {
             ("node_revocation_issued".to_owned(), list.issued()),
             ("node_revoked_nodes".to_owned(), as_u64(list.len())),
         ]);
-        all.extend(hub.counters.named().into_iter().map(|(name, n)| (format!("node_{name}"), n)));
+        all.extend(driver.counters.named().into_iter().map(|(name, n)| (format!("node_{name}"), n)));
         for door in self.doors() {
             let name = door.door.replace(['-', '#'], "_");
             all.extend(door.counters.into_iter().map(|(counter, n)| (format!("door_{name}_{counter}"), n)));
@@ -149,13 +149,13 @@ impl NodeHandle {
     /// Messages made durable since the start, our own among them.
     #[must_use]
     pub fn committed(&self) -> u64 {
-        self.0.hub.counters.messages_committed.load(std::sync::atomic::Ordering::Relaxed)
+        self.0.driver.counters.messages_committed.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Whether the store failed, so that the node stopped by itself.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        self.0.hub.has_failed()
+        self.0.driver.has_failed()
     }
 }
 

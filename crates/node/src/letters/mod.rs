@@ -33,7 +33,7 @@ impl LettersDesk {
         let post =
             Post { node: node.clone(), seal, inbox: Mutex::new(inbox), room, to_relay, there: Mutex::default(), relay };
         let desk = Self(Arc::new(post));
-        let coming = node.0.hub.follow();
+        let coming = node.0.driver.follow();
         tokio::spawn(read::run(desk.clone(), coming));
         if let Some(door) = desk.0.relay.clone() {
             tokio::spawn(relay::run(desk.clone(), door));

@@ -12,7 +12,7 @@ use rumormill_wire::native::{ByeCode, Frame, kind};
 use super::greet::{self, Greeting};
 use crate::clock::seconds;
 use crate::counters::Counters;
-use crate::hub::{Admission, BANNED, Hub};
+use crate::driver::{Admission, BANNED, Driver};
 use crate::link::{Direction, Ended, Facts, GreetError, Link, Piece, Seat};
 
 /// How long the link that is there already has to answer a PING when another with the same peer comes.
@@ -26,7 +26,7 @@ const LINGER: Duration = Duration::from_millis(200);
 /// # Errors
 /// Why the link never came up. One that was up and ended is no error; how it ended is given.
 pub(crate) async fn run(
-    hub: &Arc<Hub>,
+    driver: &Arc<Driver>,
     opened: Opened,
     direction: Direction,
     greeting: &Greeting,
@@ -34,30 +34,30 @@ pub(crate) async fn run(
     seat: Option<Seat>,
 ) -> Result<Ended, GreetError> {
     let Opened { mut reader, mut writer, peer, ours_until } = opened;
-    if hub.was_told_all(&peer.node()) {
+    if driver.was_told_all(&peer.node()) {
         // The process is about to end, and a refusal would be a farewell.
         std::future::pending::<()>().await;
     }
-    if let Some(left) = hub.banned_s(&peer.node()) {
+    if let Some(left) = driver.banned_s(&peer.node()) {
         // Not even our HELLO: what it says is not waited for.
         let (code, reason) = BANNED;
         greet::refuse(writer, code, reason, left).await;
         return Err(GreetError::Refused { code, reason });
     }
     let greeted = match greet::exchange(greeting, &mut reader, &mut writer).await {
-        _ if peer.node() == hub.checker.me => Err(GreetError::Ourselves),
+        _ if peer.node() == driver.checker.me => Err(GreetError::Ourselves),
         other => other,
     };
     if let Err(error) = greeted {
         if error.is_breach() {
-            hub.breach_in_greeting(peer.node());
+            driver.breach_in_greeting(peer.node());
         }
         if let Some((code, reason)) = error.bye() {
             greet::refuse(writer, code, reason, 0).await;
         }
         return Err(error);
     }
-    hub.checker.names.learn(peer.node(), peer.name());
+    driver.checker.names.learn(peer.node(), peer.name());
     let facts = Facts {
         peer: peer.node(),
         name: peer.name().to_owned(),
@@ -69,17 +69,17 @@ pub(crate) async fn run(
         until: seconds(peer.until()),
         ours_until: seconds(ours_until),
     };
-    let link = Arc::new(Link::new(hub.next_link(), facts, hub.clock.now()));
+    let link = Arc::new(Link::new(driver.next_link(), facts, driver.clock.now()));
     let mut older = None;
     loop {
-        match hub.admit(&link, older, max_links) {
+        match driver.admit(&link, older, max_links) {
             Admission::Up => break,
             Admission::Refused { code, reason, retry_after_s } => {
                 greet::refuse(writer, code, reason, retry_after_s).await;
                 return Err(GreetError::Refused { code, reason });
             }
             Admission::Test(other) => {
-                if answers_ping(hub, &other).await {
+                if answers_ping(driver, &other).await {
                     let (code, reason) = (ByeCode::DUPLICATE, "another link with this peer is kept");
                     greet::refuse(writer, code, reason, 0).await;
                     return Err(GreetError::Refused { code, reason });
@@ -89,14 +89,14 @@ pub(crate) async fn run(
         }
     }
     // In a task of its own: a link that is up is taken down by itself alone.
-    let hub = Arc::clone(hub);
-    let serving = tokio::spawn(async move { serve(&hub, &link, reader, writer).await });
+    let driver = Arc::clone(driver);
+    let serving = tokio::spawn(async move { serve(&driver, &link, reader, writer).await });
     drop(seat);
     Ok(serving.await.unwrap_or_else(|_| Ended::passing("the link's task ended")))
 }
 
-async fn answers_ping(hub: &Hub, link: &Link) -> bool {
-    let asked = hub.clock.now();
+async fn answers_ping(driver: &Driver, link: &Link) -> bool {
+    let asked = driver.clock.now();
     link.send_own(&Frame::Ping(asked.0));
     let deadline = tokio::time::Instant::now() + RIVAL_PING;
     while tokio::time::Instant::now() < deadline && !link.is_closed() {
@@ -108,16 +108,16 @@ async fn answers_ping(hub: &Hub, link: &Link) -> bool {
     false
 }
 
-async fn serve(hub: &Arc<Hub>, link: &Arc<Link>, reader: LinkReader, writer: LinkWriter) -> Ended {
+async fn serve(driver: &Arc<Driver>, link: &Arc<Link>, reader: LinkReader, writer: LinkWriter) -> Ended {
     let Facts { name, addr, direction, .. } = &link.facts;
     tracing::info!(peer = %name, %addr, %direction, group = %link.facts.tls_group, "link up");
-    Counters::add(&hub.counters.links_up, 1);
-    let writing = tokio::spawn(write(Arc::clone(hub), Arc::clone(link), writer));
-    let ended = read(hub, link, reader).await;
-    hub.link_down(link);
+    Counters::add(&driver.counters.links_up, 1);
+    let writing = tokio::spawn(write(Arc::clone(driver), Arc::clone(link), writer));
+    let ended = read(driver, link, reader).await;
+    driver.link_down(link);
     let _ = writing.await;
-    Counters::add(&hub.counters.links_down, 1);
-    if *hub.stopping().borrow() {
+    Counters::add(&driver.counters.links_down, 1);
+    if *driver.stopping().borrow() {
         // Said once for all of them.
         tracing::debug!(peer = %name, %addr, reason = ended.reason, said = ended.said(), "link down");
     } else {
@@ -127,7 +127,7 @@ async fn serve(hub: &Arc<Hub>, link: &Arc<Link>, reader: LinkReader, writer: Lin
 }
 
 /// Reads until the end; says why it came.
-async fn read(hub: &Hub, link: &Link, mut reader: LinkReader) -> Ended {
+async fn read(driver: &Driver, link: &Link, mut reader: LinkReader) -> Ended {
     let mut closing = link.closing();
     let closed = async move {
         let _ = closing.wait_for(|closed| *closed).await;
@@ -142,14 +142,14 @@ async fn read(hub: &Hub, link: &Link, mut reader: LinkReader) -> Ended {
         };
         match frame {
             Ok(Some(frame)) => {
-                if let Some(ended) = take(hub, link, frame) {
+                if let Some(ended) = take(driver, link, frame) {
                     return ended;
                 }
             }
             Ok(None) => return Ended::passing("closed by the peer"),
             Err(error) => {
                 if matches!(error, LinkError::Frame(_)) {
-                    hub.breach(link, "a frame of a length that no frame has");
+                    driver.breach(link, "a frame of a length that no frame has");
                     tracing::warn!(peer = %link.facts.name, %error, "a neighbour broke the protocol");
                     let _ = tokio::time::timeout(LINGER, closed).await;
                 }
@@ -160,12 +160,12 @@ async fn read(hub: &Hub, link: &Link, mut reader: LinkReader) -> Ended {
 }
 
 /// One frame: to the engine, or for the shell itself. Gives a reason if the link ends with it.
-fn take(hub: &Hub, link: &Link, frame: Bytes) -> Option<Ended> {
-    link.hear(hub.clock.now(), frame.len());
+fn take(driver: &Driver, link: &Link, frame: Bytes) -> Option<Ended> {
+    link.hear(driver.clock.now(), frame.len());
     match frame.first().copied() {
         Some(kind::PING) => match Frame::decode(&frame) {
             Ok(Frame::Ping(nonce)) => link.send_own(&Frame::Pong(nonce)),
-            _ => drop(hub.drive(Input::Frame { link: link.id, bytes: frame })),
+            _ => drop(driver.drive(Input::Frame { link: link.id, bytes: frame })),
         },
         Some(kind::PONG) if Frame::decode(&frame).is_ok() => {}
         Some(kind::BYE) => {
@@ -175,19 +175,19 @@ fn take(hub: &Hub, link: &Link, frame: Bytes) -> Option<Ended> {
                 }
                 return Some(Ended::by(bye));
             }
-            let _ = hub.drive(Input::Frame { link: link.id, bytes: frame });
+            let _ = driver.drive(Input::Frame { link: link.id, bytes: frame });
         }
         first => {
-            if first == Some(kind::RUMOR) && !hub.is_sealed() {
+            if first == Some(kind::RUMOR) && !driver.is_sealed() {
                 link.take_allowance(frame.len());
             }
-            let _ = hub.drive(Input::Frame { link: link.id, bytes: frame });
+            let _ = driver.drive(Input::Frame { link: link.id, bytes: frame });
         }
     }
     None
 }
 
-async fn write(hub: Arc<Hub>, link: Arc<Link>, mut writer: LinkWriter) {
+async fn write(driver: Arc<Driver>, link: Arc<Link>, mut writer: LinkWriter) {
     while let Some(batch) = link.next_batch().await {
         match writer.send(batch.pieces.iter().map(Piece::as_ref)).await {
             Ok(bytes) => link.wrote(bytes),
@@ -197,7 +197,7 @@ async fn write(hub: Arc<Hub>, link: Arc<Link>, mut writer: LinkWriter) {
             }
         }
         if batch.credit > 0 {
-            let _ = hub.drive(Input::Writable { link: link.id, bytes: batch.credit });
+            let _ = driver.drive(Input::Writable { link: link.id, bytes: batch.credit });
         }
     }
     if link.is_cut() && !link.is_closed() {

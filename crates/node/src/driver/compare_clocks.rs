@@ -4,14 +4,14 @@ use rumormill_api::most_differ;
 use rumormill_wire::NodeId;
 
 use super::clocks::{Class, TELL_AGAIN_US, beyond, seconds};
-use super::state::{Hub, State};
+use super::state::{Driver, State};
 use crate::counters::Counters;
 use crate::lock;
 
 /// A younger link may still bring what is old, in microseconds.
 const YOUNG_US: u64 = 10_000_000;
 
-impl Hub {
+impl Driver {
     /// Looks at what the clocks of new messages show.
     pub(super) fn compare_clocks(&self, state: &mut State, seen: Vec<(NodeId, i64)>) {
         let now = self.clock.now();

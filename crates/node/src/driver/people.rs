@@ -9,12 +9,12 @@ use rumormill_wire::native::{ByeCode, MessageKind};
 use tokio::sync::{broadcast, oneshot, watch};
 
 use super::news::Told;
-use super::state::Hub;
+use super::state::Driver;
 use crate::counters::Counters;
 use crate::lock;
 use crate::outcome::{Outcome, SubmitError};
 
-impl Hub {
+impl Driver {
     /// Hands a message to the engine; waits while too many wait before it.
     pub(crate) async fn submit(&self, kind: MessageKind, room: &str, body: Bytes) -> Result<Outcome, SubmitError> {
         loop {

@@ -18,7 +18,7 @@ use rumormill_wire::NodeId;
 use rumormill_wire::native::kind;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::state::Hub;
+use super::state::Driver;
 use crate::link::Link;
 use crate::lock;
 
@@ -43,7 +43,7 @@ pub(crate) struct LastWords {
     pub(crate) settled: bool,
 }
 
-impl Hub {
+impl Driver {
     /// Takes nothing new from here on, and waits until what was `said` is durable and all neighbours that can be reached have
     /// read it, within bounds. Nothing but the end of the process can follow.
     pub(crate) async fn last_words(&self, said: impl Future<Output = ()>) -> LastWords {
@@ -106,22 +106,22 @@ struct Telling {
 
 impl Telling {
     /// Cuts the links that were given all. How many neighbours have had a link and not read all yet.
-    fn go_on(&mut self, hub: &Hub) -> usize {
-        for link in hub.links() {
+    fn go_on(&mut self, driver: &Driver) -> usize {
+        for link in driver.links() {
             self.had.insert(link.facts.peer);
-            if !link.is_cut() && !link.is_closed() && hub.has_left(&link) {
-                lock(&hub.told_all).insert(link.facts.peer);
+            if !link.is_cut() && !link.is_closed() && driver.has_left(&link) {
+                lock(&driver.told_all).insert(link.facts.peer);
                 link.cut();
                 self.cut.push(link);
             }
         }
         self.cut.retain(|link| {
             if link.is_closed() && link.is_replaced() {
-                lock(&hub.told_all).remove(&link.facts.peer);
+                lock(&driver.told_all).remove(&link.facts.peer);
             }
             !link.is_closed()
         });
-        let told = lock(&hub.told_all);
+        let told = lock(&driver.told_all);
         let without = self.had.iter().filter(|node| !told.contains(*node)).count();
         self.cut.len().saturating_add(without)
     }

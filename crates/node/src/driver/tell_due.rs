@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::fence::Fence;
 use super::news::{FOLLOW_NEWS, News, Told};
-use super::state::Hub;
+use super::state::Driver;
 use crate::lock;
 use crate::view::{AHEAD_US, Message, Rules};
 
@@ -38,7 +38,7 @@ pub(crate) struct Beginning {
     pub(crate) until_us: u64,
 }
 
-impl Hub {
+impl Driver {
     /// Everything that comes, and where it begins: no message falls between what a page of the log shows behind the fence
     /// and what comes, and none is in both.
     pub(crate) async fn begin(&self) -> Beginning {
@@ -111,9 +111,9 @@ impl Hub {
                 // Nobody is there to be told; what comes behind is looked for another time.
                 return Ok((Some(range.until.saturating_add(1)), Some(range)));
             }
-            let hub = Arc::clone(self);
+            let driver = Arc::clone(self);
             let task = tokio::task::spawn_blocking(move || {
-                let read = hub.read_due(after, &range);
+                let read = driver.read_due(after, &range);
                 (read, range)
             });
             let Ok((read, back)) = task.await else { return Ok((None, None)) };

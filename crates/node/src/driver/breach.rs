@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rumormill_wire::NodeId;
 use rumormill_wire::native::ByeCode;
 
-use super::state::Hub;
+use super::state::Driver;
 use crate::clock::micros;
 use crate::counters::Counters;
 use crate::link::Link;
@@ -14,7 +14,7 @@ use crate::lock;
 /// As long as the engine bans for a frame that breaks the form.
 const BAN: Duration = Duration::from_secs(60);
 
-impl Hub {
+impl Driver {
     /// Ends a link that broke the form, and takes no other of its member for a while.
     pub(crate) fn breach(&self, link: &Link, reason: &'static str) {
         Counters::add(&self.counters.breaches, 1);

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use rumormill_gossip::{Input, Reject};
 
 use super::last_words;
-use super::state::{Hub, State};
+use super::state::{Driver, State};
 use crate::check::Job;
 use crate::clock::WALL_STEP_US;
 use crate::counters::Counters;
@@ -15,7 +15,7 @@ use crate::lock;
 /// A step of the wall clock by more than this, in microseconds, may change which certificates are valid.
 const CERTIFICATE_STEP_US: u64 = 60_000_000;
 
-impl Hub {
+impl Driver {
     /// Feeds an input and does all that comes of it, checks included.
     pub(crate) fn drive(&self, input: Input) -> Result<(), Reject> {
         let (result, jobs) = self.feed(input);
@@ -42,8 +42,8 @@ impl Hub {
         if jobs.is_empty() {
             return;
         }
-        if let Some(hub) = self.me.upgrade() {
-            self.runtime.spawn(async move { hub.finish(jobs) });
+        if let Some(driver) = self.me.upgrade() {
+            self.runtime.spawn(async move { driver.finish(jobs) });
         }
     }
 

@@ -55,8 +55,8 @@ pub(crate) struct State {
 }
 
 /// The engine and everybody who feeds it.
-pub(crate) struct Hub {
-    pub(super) me: Weak<Hub>,
+pub(crate) struct Driver {
+    pub(super) me: Weak<Driver>,
     pub(crate) clock: NodeClock,
     pub(crate) checker: Checker,
     pub(crate) disk: Disk,
@@ -80,7 +80,7 @@ pub(crate) struct Hub {
     pub(super) wall_offset: AtomicI64,
 }
 
-/// What a hub is made of.
+/// What a driver is made of.
 pub(crate) struct Parts {
     pub(crate) engine: Engine,
     pub(crate) clock: NodeClock,
@@ -90,7 +90,7 @@ pub(crate) struct Parts {
     pub(crate) runtime: Handle,
 }
 
-impl Hub {
+impl Driver {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
         let Parts { engine, clock, checker, disk, incarnations, runtime } = parts;
         let wall_offset = clock.wall_offset();

@@ -9,7 +9,7 @@ use rumormill_store::{Record, StoreError};
 use rumormill_wire::Incarnation;
 
 use super::news::News;
-use super::state::{Hub, State};
+use super::state::{Driver, State};
 use crate::committed::Committed;
 use crate::counters::Counters;
 use crate::disk::Handed;
@@ -20,7 +20,7 @@ use crate::pace::Pace;
 /// Under which name the store keeps the incarnation that we write under.
 pub(crate) const INCARNATION_KEY: &str = "incarnation";
 
-impl Hub {
+impl Driver {
     /// Gives the store records of the shell's own.
     pub(crate) fn keep(&self, records: Vec<Record>) {
         let mut state = lock(&self.state);
@@ -62,8 +62,8 @@ impl Hub {
     fn give_records(&self, state: &mut State, appends: Option<u64>) -> Option<Input> {
         let me = self.me.clone();
         let done = move |result: Result<(), Arc<StoreError>>| {
-            if let Some(hub) = me.upgrade() {
-                hub.stored(appends, result);
+            if let Some(driver) = me.upgrade() {
+                driver.stored(appends, result);
             }
         };
         match self.disk.commit(core::mem::take(&mut state.records), done) {

@@ -9,14 +9,14 @@ use rumormill_wire::native::ByeCode;
 
 use super::commits::{incarnation_record, record};
 use super::links::seconds;
-use super::state::{Hub, State};
+use super::state::{Driver, State};
 use crate::check::Job;
 use crate::committed::Committed;
 use crate::counters::Counters;
 use crate::disk::{Answer, Read};
 use crate::outcome::{Receipt, SubmitError};
 
-impl Hub {
+impl Driver {
     pub(super) fn perform_all(&self, state: &mut State, jobs: &mut VecDeque<Job>) {
         while let Some(output) = state.engine.poll_output() {
             self.perform(state, output, jobs);

@@ -9,7 +9,7 @@ use rumormill_wire::NodeId;
 use rumormill_wire::native::ByeCode;
 use tokio::sync::watch;
 
-use super::state::{Hub, State};
+use super::state::{Driver, State};
 use crate::check::Job;
 use crate::link::{Link, Rival, rival};
 use crate::lock;
@@ -38,7 +38,7 @@ pub(super) fn seconds(time: Duration) -> u16 {
     u16::try_from(time.as_secs().saturating_add(1)).unwrap_or(u16::MAX)
 }
 
-impl Hub {
+impl Driver {
     /// A name for a new link.
     pub(crate) fn next_link(&self) -> LinkId {
         let mut state = lock(&self.state);

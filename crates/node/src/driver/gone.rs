@@ -4,11 +4,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use rumormill_wire::{Origin, Seq};
 
-use super::state::Hub;
+use super::state::Driver;
 use crate::lock;
 use crate::outcome::SubmitError;
 
-impl Hub {
+impl Driver {
     /// Up to where our own chain is durable, if we have written since the start.
     pub(crate) fn own_told(&self) -> Option<(Origin, Seq)> {
         lock(&self.state).own_told

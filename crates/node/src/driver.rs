@@ -28,4 +28,4 @@ pub(crate) use fence::Fence;
 pub(crate) use last_words::{FIRST_LINKS, LAST_COMMIT, LAST_WORDS, LastWords};
 pub(crate) use links::{Admission, BANNED};
 pub use news::{News, Told};
-pub(crate) use state::{Hub, Parts};
+pub(crate) use state::{Driver, Parts};

@@ -9,7 +9,7 @@ use rumormill_store::{Record, StoreError};
 use rumormill_wire::native::ListPart;
 
 use super::lists::Parts;
-use super::state::{Hub, State};
+use super::state::{Driver, State};
 use crate::counters::Counters;
 use crate::disk::Handed;
 use crate::lock;
@@ -18,7 +18,7 @@ use crate::lock;
 /// the list names has its links for as long.
 const TRIES: u32 = 10;
 
-impl Hub {
+impl Driver {
     pub(super) fn keep_list(&self, state: &mut State, part: Arc<ListPart>) {
         state.lists.wait(part);
         // What has failed is tried again once a second, however many more come.
@@ -48,8 +48,8 @@ impl Hub {
         let records = parts.values().map(record).collect();
         let (me, given) = (self.me.clone(), parts.clone());
         let done = move |result: Result<(), Arc<StoreError>>| {
-            if let Some(hub) = me.upgrade() {
-                hub.lists_stored(given, result);
+            if let Some(driver) = me.upgrade() {
+                driver.lists_stored(given, result);
             }
         };
         state.lists.busy = true;
