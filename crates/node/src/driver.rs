@@ -7,7 +7,7 @@
 
 mod breach;
 mod clocks;
-mod commits;
+mod commit;
 mod compare_clocks;
 mod due;
 mod feed;
@@ -18,12 +18,12 @@ mod last_words;
 mod links;
 mod lists;
 mod news;
-mod people;
-mod perform;
+mod outputs;
 mod state;
+mod submit;
 mod tell_due;
 
-pub(crate) use commits::{INCARNATION_KEY, incarnation_record};
+pub(crate) use commit::{INCARNATION_KEY, incarnation_record};
 pub(crate) use fence::Fence;
 pub(crate) use last_words::{FIRST_LINKS, LAST_COMMIT, LAST_WORDS, LastWords};
 pub(crate) use links::{Admission, BANNED};

@@ -1,9 +1,9 @@
 //! A running node, for those who use it: doors, the local socket, tests.
 
 mod error;
+mod inspect;
 mod log;
 mod node;
-mod told;
 
 pub use error::LogError;
 pub use log::{ChatPlace, MAX_PAGE};

@@ -3,6 +3,7 @@
 //! [`start()`] makes a node of a [`NodeConfig`]; a [`NodeHandle`] is what doors and people use.
 #![forbid(unsafe_code)]
 
+mod bundle_pacer;
 pub mod certs;
 mod check;
 pub mod clock;
@@ -17,8 +18,8 @@ mod driver;
 mod files;
 pub mod follow;
 pub mod handle;
-mod housekeeping;
 mod incarnation;
+mod keepalive;
 mod keeper;
 mod known;
 mod letters;
@@ -30,20 +31,19 @@ pub mod logging;
 pub mod mesh_menu;
 mod names;
 mod open_door;
-mod opened;
 mod outcome;
-mod pace;
 pub mod process;
 mod proofs;
-pub mod records;
+mod recovery;
+mod reload;
 pub mod run;
+pub mod session;
 pub mod socket;
 pub mod start;
 mod start_error;
 pub mod terminal;
 mod validity;
 pub mod view;
-mod watch;
 
 use lock::lock;
 

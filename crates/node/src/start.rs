@@ -25,9 +25,9 @@ use crate::letters::Kept;
 use crate::linking::dial::{self, Linker};
 use crate::linking::greet::Greeting;
 use crate::names::Names;
-use crate::opened::Opened;
+use crate::recovery::Recovery;
 use crate::start_error::StartError;
-use crate::{descriptors, doors, housekeeping, keeper, proofs, watch};
+use crate::{descriptors, doors, keepalive, keeper, proofs, reload};
 use credentials::IdentitySigner;
 use limits::{engine_config, gate_limits, link_limits};
 
@@ -74,11 +74,11 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
     let listener = bind(&endpoint, &config).await?;
     let local_addr = listener.local_addr();
     let doors = doors::Bound::bind(&config.doors, config.state.as_deref()).await?;
-    let mut opened = blocking({
+    let mut recovery = blocking({
         // Files that were given are not ours to write beside.
         let ours = matches!(config.identity, IdentitySource::LocalCa { .. });
         let (config, home, network) = (config.clone(), home.clone().filter(|_| ours), endpoint.network());
-        move || Opened::open(&config, home.as_deref(), me, network)
+        move || Recovery::open(&config, home.as_deref(), me, network)
     })
     .await?;
     // The store's lock on the directory is ours by now.
@@ -92,10 +92,10 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
         ),
         false => None,
     };
-    let incarnation = opened.recovered.me.incarnation;
-    let keeper = opened.keeper.clone();
-    let useless = core::mem::take(&mut opened.useless_proofs);
-    let driver = make_hub(&config, &endpoint, opened)?;
+    let incarnation = recovery.recovered.me.incarnation;
+    let keeper = recovery.keeper.clone();
+    let useless = core::mem::take(&mut recovery.useless_proofs);
+    let driver = make_driver(&config, &endpoint, recovery)?;
     tokio::spawn(proofs::drop_useless(Arc::clone(&driver), useless));
     let greeting = Greeting {
         network: endpoint.network(),
@@ -116,12 +116,12 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
         let driver = Arc::clone(&driver);
         async move { driver.run_timer().await }
     });
-    tokio::spawn(housekeeping::run(Arc::clone(&driver), endpoint.clone(), config.ping, known));
+    tokio::spawn(keepalive::run(Arc::clone(&driver), endpoint.clone(), config.ping, known));
     tokio::spawn(Arc::clone(&driver).run_due());
     if let Some(keeper) = keeper.clone() {
         tokio::spawn(keeper::run(Arc::clone(&driver), keeper));
     }
-    tokio::spawn(watch::run(Arc::clone(&driver), endpoint.clone(), home, files));
+    tokio::spawn(reload::run(Arc::clone(&driver), endpoint.clone(), home, files));
     tracing::info!(name = %config.name, node = %me.node, addr = %local_addr, incarnation = incarnation.0, "listening");
     // What is in a file was there before and is not seen as new; a log in memory comes back from the neighbours.
     let since_us = if config.store == StoreKind::Memory { config.wall.now_us() } else { 0 };
@@ -134,8 +134,8 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
 }
 
 /// The engine with all that it has to know before the first link comes up.
-fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<Arc<Driver>, StartError> {
-    let Opened { disk, reads, mut reader, mut recovered, lists, incarnations, meta, fresh, .. } = opened;
+fn make_driver(config: &NodeConfig, endpoint: &Endpoint, recovery: Recovery) -> Result<Arc<Driver>, StartError> {
+    let Recovery { disk, reads, mut reader, mut recovered, lists, incarnations, meta, fresh, .. } = recovery;
     let (trust, network, me) = (endpoint.trust().clone(), endpoint.network(), endpoint.identity());
     let evidence = match &trust {
         Trust::Network(_) => Bytes::copy_from_slice(me.certificate_der()),

@@ -69,15 +69,15 @@ impl Driver {
         let result = state.engine.handle(now, input);
         loop {
             self.perform_all(state, &mut jobs);
-            if let Some(appends) = state.pace.due(now) {
+            if let Some(appends) = state.bundle_pacer.due(now) {
                 let _ = state.engine.handle(now, Input::Committed { appends });
                 self.perform_all(state, &mut jobs);
-                state.pace.sent(state.links.values());
+                state.bundle_pacer.sent(state.links.values());
             }
             let Some(input) = state.answers.pop_front().or_else(|| self.hand_over(state)) else { break };
             let _ = state.engine.handle(now, input);
         }
-        let next = [state.engine.next_timeout(), state.pace.deadline()].into_iter().flatten().min();
+        let next = [state.engine.next_timeout(), state.bundle_pacer.deadline()].into_iter().flatten().min();
         if let Some(at) = next.filter(|at| state.armed.is_none_or(|armed| *at < armed)) {
             state.armed = Some(at);
             self.timer.notify_one();

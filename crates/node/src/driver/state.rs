@@ -15,6 +15,7 @@ use super::clocks::Clocks;
 use super::due::Due;
 use super::lists::Lists;
 use super::news::Followers;
+use crate::bundle_pacer::BundlePacer;
 use crate::check::Checker;
 use crate::clock::NodeClock;
 use crate::committed::Committed;
@@ -23,7 +24,6 @@ use crate::disk::Disk;
 use crate::incarnation::Incarnations;
 use crate::link::{Link, Neighbours};
 use crate::outcome::{SubmitError, Waiting};
-use crate::pace::Pace;
 
 /// What the lock guards.
 pub(crate) struct State {
@@ -38,7 +38,7 @@ pub(crate) struct State {
     pub(super) appends: u64,
     /// Those of them that are durable.
     pub(super) stored: u64,
-    pub(super) pace: Pace,
+    pub(super) bundle_pacer: BundlePacer,
     pub(super) uncommitted: VecDeque<Committed>,
     pub(super) due: Due,
     pub(super) clocks: Clocks,
@@ -104,7 +104,7 @@ impl Driver {
             last_link: 0,
             appends: 0,
             stored: 0,
-            pace: Pace::default(),
+            bundle_pacer: BundlePacer::default(),
             uncommitted: VecDeque::new(),
             due: Due::new(clock.wall.now_us()),
             clocks: Clocks::default(),

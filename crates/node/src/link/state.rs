@@ -194,7 +194,7 @@ impl Link {
         self.bytes_out.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// Whether its writing holds nobody up (see [`crate::pace`]).
+    /// Whether its writing holds nobody up (see [`crate::bundle_pacer`]).
     pub(crate) fn is_slow(&self) -> bool {
         self.written() < self.slow_until.load(Relaxed)
     }

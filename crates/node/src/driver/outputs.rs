@@ -7,7 +7,7 @@ use rumormill_gossip::{Event, Keep, LinkId, Output, Ticket};
 use rumormill_store::{BundleRow, Record, StoreError};
 use rumormill_wire::native::ByeCode;
 
-use super::commits::{incarnation_record, record};
+use super::commit::{incarnation_record, record};
 use super::links::seconds;
 use super::state::{Driver, State};
 use crate::check::Job;
@@ -44,7 +44,7 @@ impl Driver {
             Output::Append { bundle } => {
                 state.appends = state.appends.saturating_add(1);
                 if bundle.header().origin.node == self.checker.me {
-                    state.pace.appended(state.appends, bundle.bytes().len());
+                    state.bundle_pacer.appended(state.appends, bundle.bytes().len());
                 }
                 let received_us = self.clock.now().0.saturating_add_signed(state.wall_offset);
                 state.records.push(Record::Bundle(BundleRow { bytes: bundle.bytes().clone(), received_us }));
@@ -115,7 +115,7 @@ impl Driver {
             }
             Event::Greedy { node } => tracing::warn!(%node, "an author is over its rate and held back"),
             Event::Revocations { list } => {
-                // `watch` says that it is in force, once all its parts are.
+                // `reload` says that it is in force, once all its parts are.
                 let me = self.checker.me;
                 if list.revokes(&me) && !self.checker.revoked.revokes(&me) {
                     tracing::error!("this node is revoked: nobody takes a link with it; see who keeps the CA");

@@ -53,7 +53,7 @@ impl Driver {
             state.tickets.remove(&ticket.0);
             return Err(SubmitError::Rejected(reject));
         }
-        state.pace.submitted(bytes);
+        state.bundle_pacer.submitted(bytes);
         drop(state);
         self.finish(jobs);
         Ok(receipt)

@@ -19,7 +19,7 @@ pub(crate) const INTERVAL_US: u64 = 1_000;
 const FULL_BYTES: usize = 60 * 1024;
 
 #[derive(Default)]
-pub(crate) struct Pace {
+pub(crate) struct BundlePacer {
     /// The append of our own bundle that is being committed.
     own: Option<u64>,
     /// Up to where each link has to have written: the bundle before.
@@ -32,7 +32,7 @@ pub(crate) struct Pace {
     waiting: usize,
 }
 
-impl Pace {
+impl BundlePacer {
     /// A message of so many bytes waits for a bundle.
     pub(crate) fn submitted(&mut self, bytes: usize) {
         self.waiting = self.waiting.saturating_add(bytes);
@@ -45,7 +45,7 @@ impl Pace {
     }
 
     /// All appends up to this one are durable. Gives how many of them the engine may hear of now; what is held back is
-    /// given by [`Pace::due`].
+    /// given by [`BundlePacer::due`].
     pub(crate) fn committed(&mut self, appends: u64, now: Timestamp) -> u64 {
         let Some(own) = self.own.filter(|own| *own <= appends) else { return appends };
         let until = self.held.map_or(now.plus(MAX_HOLD_US), |(_, until)| until);
@@ -107,14 +107,14 @@ mod tests {
     }
 
     /// What the engine hears of when a commit returns.
-    fn hears(pace: &mut Pace, appends: u64, now: u64) -> u64 {
+    fn hears(pace: &mut BundlePacer, appends: u64, now: u64) -> u64 {
         let heard = pace.committed(appends, Timestamp(now));
         pace.due(Timestamp(now)).unwrap_or(heard)
     }
 
     #[test]
     fn an_idle_node_hears_at_once() {
-        let (mut pace, link) = (Pace::default(), link());
+        let (mut pace, link) = (BundlePacer::default(), link());
         pace.appended(3, 0);
         assert_eq!(hears(&mut pace, 2, 0), 2, "of others' bundles it hears in any case");
         assert_eq!(hears(&mut pace, 3, 0), 3);
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn bundles_that_are_not_full_keep_a_distance_and_full_ones_do_not() {
-        let mut pace = Pace::default();
+        let mut pace = BundlePacer::default();
         pace.appended(1, 0);
         assert_eq!(hears(&mut pace, 1, 10), 1);
         pace.appended(2, 0);
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_loaded_node_hears_once_the_bundle_before_has_left() {
-        let (mut pace, link) = (Pace::default(), link());
+        let (mut pace, link) = (BundlePacer::default(), link());
         link.send(Bytes::from_static(b"bundle"));
         pace.sent([&link].into_iter());
         pace.appended(5, 0);
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_slow_neighbour_is_waited_for_once_and_not_again_before_it_has_caught_up() {
-        let (mut pace, link) = (Pace::default(), link());
+        let (mut pace, link) = (BundlePacer::default(), link());
         link.send(Bytes::from_static(b"bundle"));
         pace.sent([&link].into_iter());
         pace.appended(1, 0);

@@ -10,12 +10,12 @@ use rumormill_wire::Incarnation;
 
 use super::news::News;
 use super::state::{Driver, State};
+use crate::bundle_pacer::BundlePacer;
 use crate::committed::Committed;
 use crate::counters::Counters;
 use crate::disk::Handed;
 use crate::lock;
 use crate::outcome::SubmitError;
-use crate::pace::Pace;
 
 /// Under which name the store keeps the incarnation that we write under.
 pub(crate) const INCARNATION_KEY: &str = "incarnation";
@@ -131,7 +131,7 @@ impl Driver {
         state.store_full = true;
         state.records.retain(Record::is_vital);
         state.uncommitted.clear();
-        state.pace = Pace::default();
+        state.bundle_pacer = BundlePacer::default();
         state.answers.push_back(Input::StoreFull);
         Input::Committed { appends: state.stored }
     }
@@ -161,7 +161,7 @@ impl Driver {
         self.compare_clocks(state, seen);
         Counters::add(&self.counters.commits, 1);
         Counters::add(&self.counters.messages_committed, messages);
-        Input::Committed { appends: state.pace.committed(appends, self.clock.now()) }
+        Input::Committed { appends: state.bundle_pacer.committed(appends, self.clock.now()) }
     }
 }
 

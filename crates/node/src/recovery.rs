@@ -25,7 +25,7 @@ use crate::start_error::StartError;
 const STORE_FILE: &str = "log.db";
 
 /// A store and what came out of it.
-pub(crate) struct Opened {
+pub(crate) struct Recovery {
     pub(crate) disk: Disk,
     pub(crate) reads: Receiver<Read>,
     pub(crate) reader: Box<dyn Reader>,
@@ -43,7 +43,7 @@ pub(crate) struct Opened {
     pub(crate) fresh: bool,
 }
 
-impl Opened {
+impl Recovery {
     /// Opens the store. Waits for the disk.
     pub(crate) fn open(
         config: &NodeConfig,
