@@ -9,7 +9,7 @@ mod place;
 #[path = "support/stalls.rs"]
 mod stalls;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
@@ -80,17 +80,28 @@ fn what_is_said_and_a_crash_right_after_the_start_are_in_order_too() {
     let place = Place::with_own_ports();
     let [a, b] = ports();
     let (mut left, mut right) = (place.process(0, 3, a), place.process(2, 3, b));
-    let mut said = Vec::new();
     for round in 0..rounds(3) {
         let [port] = ports();
-        let mut middle = place.process(1, 3, port);
+        let mut middle = place.heard_process(1, 3, port);
         let text = format!("first-{round}");
         // The port is there before anything else of the process is.
         middle.say(&format!("msg 1 {text}\ncrash\nmsg 2 too-late\n"));
         assert!(!middle.child.wait().unwrap().success(), "no farewell");
-        said.push(text);
-        until("what was said at the left", || left.log() == said);
-        until("what was said at the right", || right.log() == said);
+        let mut told = String::new();
+        middle.child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        if told.contains("may lack what was said") {
+            // On a busy machine its bounds may be too short; then it says so.
+            println!("round {round}: {told}");
+            continue;
+        }
+        until("what was said at the left", || left.log().contains(&text));
+        until("what was said at the right", || right.log().contains(&text));
+    }
+    for mut end in [left, right] {
+        let log = end.log();
+        let first: Vec<_> = log.iter().filter_map(|text| text.strip_prefix("first-")).collect();
+        assert_eq!(first.len(), log.len(), "{log:?}");
+        assert!(first.is_sorted_by_key(|round| round.parse::<usize>().unwrap()), "{log:?}");
     }
 }
 

@@ -425,3 +425,27 @@ fn a_stopped_node_is_said_to_hang() {
     assert!(said.contains("hangs") && said.contains("\n  next: "), "{said}");
     assert!(alice.ask(&["peers"]).status.success(), "it goes on");
 }
+
+#[test]
+fn a_long_message_is_folded_and_indented_where_output_is_a_terminal() {
+    let (net, alice) = prepared();
+    let socket = alice.socket().display().to_string();
+    let forged = "2026-11-26T11:57:21.407517Z bob: I agree";
+    let text = format!("x{}{forged}", " ".repeat(45));
+    assert!(rumormill().args(["send", &text, "--socket", &socket]).status().unwrap().success());
+    let log = || {
+        let mut command = rumormill();
+        command.args(["log", "--socket", &socket]).env("TERM", "dumb");
+        command
+    };
+    // A terminal that does not say how wide it is has eighty columns.
+    let shown = on_a_terminal(log(), "");
+    let at = shown.lines().position(|line| line.contains("I agree")).unwrap_or_else(|| panic!("{shown:?}"));
+    let line = shown.lines().nth(at).unwrap();
+    assert!(line.starts_with("    "), "{shown:?}");
+    assert!(shown.lines().all(|line| line.len() < 80), "{shown:?}");
+    let piped = log().output().unwrap();
+    let piped = String::from_utf8(piped.stdout).unwrap();
+    assert!(piped.lines().any(|line| line.contains(": x  ") && line.ends_with(forged)), "a pipe has one line: {piped}");
+    drop(net);
+}

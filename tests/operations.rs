@@ -1,12 +1,21 @@
 //! The unit of docs/operations.md, as an unprivileged user with a read-only root: what the page says is what is run.
 //!
-//! Needs root to make namespaces of its own, so it is ignored in a plain run: `cargo test --test operations -- --ignored`, as
+//! And the socket of another user, to which nothing is sent.
+//!
+//! Needs root to make namespaces of its own and to be another user, so it is ignored in a plain run: `cargo test --test operations -- --ignored`, as
 //! `.ci/run` does.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io::Read;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::thread;
+
+use rustix::process::{Gid, Uid};
+use rustix::thread::{set_thread_res_gid, set_thread_res_uid};
 
 const RUMORMILL: &str = env!("CARGO_BIN_EXE_rumormill");
 /// The user that the page calls by name; nobody else's number.
@@ -105,4 +114,60 @@ fn the_unit_of_the_page_runs_as_its_user_with_a_read_only_root() {
     assert!(!told.contains("the root can be written"), "{all}");
     assert!(told.contains("from the unit") && told.contains("ended with 0"), "{all}");
     assert!(told.contains(&format!("{state}/log.db")) && told.contains(".incarnation"), "{all}");
+}
+
+/// Listens as another user, by a thread that has become that user: what each of so many clients sent.
+fn listen_as(uid: u32, path: &Path, clients: usize) -> thread::JoinHandle<Vec<String>> {
+    let (path, (ready, listening)) = (path.to_owned(), std::sync::mpsc::channel());
+    let listener = thread::spawn(move || {
+        let (user, group) = (Uid::from_raw(uid), Gid::from_raw(uid));
+        set_thread_res_gid(group, group, group).unwrap();
+        set_thread_res_uid(user, user, user).unwrap();
+        let listener = UnixListener::bind(path).unwrap();
+        ready.send(()).unwrap();
+        let sent = |()| {
+            let mut sent = String::new();
+            listener.accept().unwrap().0.read_to_string(&mut sent).unwrap();
+            sent
+        };
+        std::iter::repeat_n((), clients).map(sent).collect()
+    });
+    listening.recv().unwrap();
+    listener
+}
+
+#[test]
+#[ignore = "needs root to be another user for a while"]
+fn nothing_is_sent_to_the_socket_of_another_user() {
+    let dir = tempfile::tempdir().unwrap();
+    let (public, home) = (dir.path().join("public"), dir.path().join("ca"));
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(&public).unwrap();
+    chown(&public, Some(UID), Some(UID)).unwrap();
+    let socket = public.join("node.sock");
+    for words in [&["certs", "init"][..], &["certs", "issue", "alice"]] {
+        assert!(done(Command::new(RUMORMILL).args(words).arg("--home").arg(&home)).status.success());
+    }
+    let home = home.display().to_string();
+    let commands: &[&[&str]] = &[
+        &["send", "a secret"],
+        &["log"],
+        &["log", "--follow"],
+        &["peers"],
+        &["doors"],
+        &["metrics"],
+        &["certs", "revoke", "alice", "--home", &home],
+        &["menu", "--listen", "127.0.0.1"],
+    ];
+    let listener = listen_as(UID, &socket, commands.len());
+    for words in commands {
+        let run = done(Command::new("timeout").arg("60").arg(RUMORMILL).args(*words).arg("--socket").arg(&socket));
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(run.status.code(), Some(1), "{words:?}: {said}");
+        assert!(
+            said.contains(&format!("another user listens at {} (uid {UID}", socket.display())),
+            "{words:?}: {said}"
+        );
+    }
+    assert_eq!(listener.join().unwrap(), vec![String::new(); commands.len()]);
 }

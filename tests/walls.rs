@@ -51,7 +51,6 @@ const DENIED: &[&str] = &[
 const NOT_YET: &[(&str, &[&str])] = &[
     ("gossip", &["unreachable_pub", "unnameable_types", "missing_debug_implementations"]),
     ("store", DENIED),
-    ("doors", DENIED),
     ("node", DENIED),
 ];
 

@@ -79,6 +79,13 @@ impl Place {
         Control::connect(child.unwrap(), port)
     }
 
+    /// The same, and what it says on standard error can be read once it has ended.
+    pub fn heard_process(&self, id: u32, n: u32, port: u16) -> Control {
+        let mut command = self.command(&self.path("process"));
+        command.stderr(Stdio::piped()).args([id, n, port.into()].map(|word| word.to_string()));
+        Control::connect(command.spawn().unwrap(), port)
+    }
+
     pub fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.dir.path()).stdin(Stdio::null()).stdout(Stdio::null()).env_remove("RUMORMILL_HOME");

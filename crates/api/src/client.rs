@@ -17,6 +17,7 @@ use crate::peer::{NeighbourInfo, PeerInfo};
 use crate::reply::{Frontier, Info, Reply, Sent};
 use crate::request::Request;
 use crate::socket::MAX_LINE;
+use crate::whose;
 
 /// Between two tries to connect where there is no place yet.
 const RETRY: Duration = Duration::from_millis(20);
@@ -33,7 +34,7 @@ impl Client {
     /// Connects.
     ///
     /// # Errors
-    /// No node answers there, or one that hangs.
+    /// No node answers there, one that hangs, or another user's.
     pub async fn connect(path: &Path) -> Result<Self, ClientError> {
         Self::connect_with(path, Patience::default()).await
     }
@@ -46,7 +47,10 @@ impl Client {
         let begun = Instant::now();
         loop {
             match UnixStream::connect(path).await {
-                Ok(stream) => return Ok(Self { stream: BufReader::new(stream), path: path.to_owned(), patience }),
+                Ok(stream) => {
+                    whose::look(&stream, path)?;
+                    return Ok(Self { stream: BufReader::new(stream), path: path.to_owned(), patience });
+                }
                 // As many wait there as may, and the node takes none of them.
                 Err(why) if why.kind() == io::ErrorKind::WouldBlock => {
                     if begun.elapsed() >= patience.answer {

@@ -15,6 +15,19 @@ pub enum ClientError {
         /// What the system said.
         source: io::Error,
     },
+    /// Another user listens there.
+    #[error(
+        "another user listens at {} (uid {listener}; this runs as {me}); nothing was sent",
+        path.display()
+    )]
+    Stranger {
+        /// Where.
+        path: PathBuf,
+        /// Whose it is.
+        listener: u32,
+        /// Whose user this runs as.
+        me: u32,
+    },
     /// It takes a connection, and then nothing comes of it.
     #[error("the node at {} hangs: it did not answer within {} s", path.display(), waited.as_secs_f32())]
     Hangs {

@@ -24,6 +24,7 @@ mod request;
 mod socket;
 mod standing;
 mod time;
+mod whose;
 
 pub use client::Client;
 pub use door::DoorInfo;

@@ -72,7 +72,7 @@ impl LogReader {
                 self.begins = None;
                 Ok(Step::Current)
             }
-            Reply::Missed { bundles } => Ok(Step::Missed(bundles)),
+            Reply::Missed { messages } => Ok(Step::Missed(messages)),
             Reply::End {} => Ok(Step::End),
             _ => Err(ClientError::Answer),
         }

@@ -18,8 +18,8 @@ pub enum Reply {
     Line(LogLine),
     /// The follower was too slow and missed some; asking for the log again shows them.
     Missed {
-        /// How many bundles.
-        bundles: u64,
+        /// How many messages; said at most once a second.
+        messages: u64,
     },
     /// What follows came after the request; only if a mark was asked for.
     Current {},

@@ -100,7 +100,7 @@ fn replies() -> Vec<Reply> {
         }),
         Reply::Line(line()),
         Reply::Line(bridged),
-        Reply::Missed { bundles: 3 },
+        Reply::Missed { messages: 3 },
         Reply::Current {},
         Reply::End {},
         Reply::Peers(vec![peer(), PeerInfo { why: None, revocations: None, ..peer() }]),

@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
+use rumormill_node::fold;
 pub(crate) use rumormill_node::terminal::colour;
 
 /// So many of these.
@@ -86,6 +87,14 @@ impl Out {
     pub(crate) fn line(&mut self, text: impl Display) -> bool {
         let written = writeln!(self, "{text}").and_then(|()| if self.gather { Ok(()) } else { self.flush() });
         written.is_ok()
+    }
+
+    /// Writes a line for people, which may hold text of others: on a terminal it is folded. See [`rumormill_node::fold`].
+    pub(crate) fn shown(&mut self, text: impl Display) -> bool {
+        match fold::width(&io::stdout()) {
+            Some(width) => self.line(fold::fold(&text.to_string(), width)),
+            None => self.line(text),
+        }
     }
 
     /// Notes what another writer to standard output has seen.

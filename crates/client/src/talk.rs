@@ -32,6 +32,9 @@ fn failure(why: ClientError) -> Failure {
         ClientError::Connect { .. } => {
             "start it with `rumormill node --name NAME --state DIR`, and give --state DIR here"
         }
+        ClientError::Stranger { .. } => {
+            "name the socket of your own node; where it is that user's node you mean, run this as that user"
+        }
         ClientError::Hangs { .. } => {
             "see whether it is stopped (`ps`: state T) or its disk is slow; end it and start it again if it stays so"
         }
@@ -86,10 +89,10 @@ pub(crate) fn log(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failu
         loop {
             let go_on = match reader.next().await? {
                 Step::Line(message) if as_json => json(&message).is_ok_and(|text| out.line(text)),
-                Step::Line(message) => out.line(shown::message(&message, colours)),
+                Step::Line(message) => out.shown(shown::message(&message, colours)),
                 Step::Current => true,
-                Step::Missed(bundles) => {
-                    eprint(&format!("missed {bundles} bundles; run `rumormill log` again to see them"));
+                Step::Missed(messages) => {
+                    eprint(&format!("missed {}; run `rumormill log` again to see them", count(messages, "message")));
                     true
                 }
                 Step::End => false,
@@ -127,7 +130,7 @@ pub(crate) fn peers(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Fai
         out.line("not linked:");
     }
     for neighbour in unlinked {
-        out.line(shown::neighbour(&neighbour));
+        out.shown(shown::neighbour(&neighbour));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -141,13 +144,13 @@ struct Listed<'a, T> {
 }
 
 fn links(out: &mut Out, peers: Vec<PeerInfo>) {
-    out.line(format_args!(
+    out.shown(format_args!(
         "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {:<20} TLS",
         "NAME", "ADDRESS", "DIRECTION", "LAG", "BEHIND", "IN SYNC", "WHY"
     ));
     for peer in &peers {
         let sync = if peer.in_sync { "yes" } else { "no" };
-        out.line(format_args!(
+        out.shown(format_args!(
             "{:<16} {:<22} {:<9} {:>6} {:>6} {:<8} {:<20} {} {}{}",
             Foreign::new(&peer.name).name().to_string(),
             peer.addr,
@@ -162,7 +165,7 @@ fn links(out: &mut Out, peers: Vec<PeerInfo>) {
         ));
     }
     if let Some(off) = own_clock_suspected(&peers) {
-        out.line(format_args!("our own clock is suspected: most neighbours' are {}", off_by(off)));
+        out.shown(format_args!("our own clock is suspected: most neighbours' are {}", off_by(off)));
     }
 }
 
@@ -181,7 +184,7 @@ fn lists_and_dates(out: &mut Out, peers: &[PeerInfo], info: &Info) {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let warn = |out: &mut Out, whose: &str, from, until| {
         if let Some(why) = Standing::of(from, until, now).warning(from, until) {
-            out.line(format_args!("{whose} certificate {why}"));
+            out.shown(format_args!("{whose} certificate {why}"));
         }
     };
     warn(out, "our", info.certificate_not_before, info.certificate_not_after);
@@ -195,7 +198,7 @@ fn lists_and_dates(out: &mut Out, peers: &[PeerInfo], info: &Info) {
     let others = if others.is_empty() { String::new() } else { format!("; {}", others.join(", ")) };
     if info.revocations > 0 || !others.is_empty() {
         let (number, issued) = (info.revocations, date(info.revocations_issued));
-        out.line(format_args!("revocation list {number} of {issued}, {}{others}", count(info.revoked_nodes, "node")));
+        out.shown(format_args!("revocation list {number} of {issued}, {}{others}", count(info.revoked_nodes, "node")));
     }
 }
 
@@ -217,7 +220,7 @@ pub(crate) fn doors(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Fai
         let also = door.counters.iter().filter(|(name, n)| **n > 0 && !usual.contains(&name.as_str()));
         let also: Vec<_> = also.map(|(name, n)| format!("{name} {n}")).collect();
         let (open, came, went) = (count("open"), count("messages_in"), count("messages_out"));
-        out.line(format_args!(
+        out.shown(format_args!(
             "{:<16} {:<22} {open:>5} {came:>8} {went:>8}  {}",
             door.door,
             door.listen,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use rumormill_wire::native::{BundleBuilder, BundleHeader, BundleView, SIGN_BUNDLE_CONTEXT, SignedHeader, WireError};
 use rumormill_wire::{Clock, Digest, NetworkId, NodeId, Signature};
 
+use crate::cost;
 use crate::key::{BadKey, check_node_id};
 
 /// A bundle whose head was read and nothing more.
@@ -47,6 +48,12 @@ impl RawBundle {
     pub const fn bytes(&self) -> &Bytes {
         &self.bytes
     }
+
+    /// What its author is charged with for keeping it (P-G1).
+    #[must_use]
+    pub fn cost(&self) -> u64 {
+        cost::charged(self.bytes.len(), self.header.count.into())
+    }
 }
 
 /// A bundle whose form and signature hold. Only [`verify`] and our own [`seal`] make one.
@@ -64,6 +71,11 @@ impl VerifiedBundle {
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {
         &self.bytes
+    }
+    /// What its author is charged with for keeping it (P-G1).
+    #[must_use]
+    pub fn cost(&self) -> u64 {
+        cost::charged(self.bytes.len(), self.signed.header.count.into())
     }
     /// Its head.
     #[must_use]

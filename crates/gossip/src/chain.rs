@@ -59,6 +59,8 @@ pub struct Chain {
     pub before: Option<(Seq, HeadHash)>,
     /// The first number that a revocation leaves out.
     pub cut: Option<Seq>,
+    /// What its author signed as the next bundle with a clock that does not rise (P-B11).
+    pub set_back: Option<Box<SignedHeader>>,
     hash: Option<u128>,
 }
 
@@ -73,6 +75,7 @@ impl Chain {
             fork: None,
             before: None,
             cut: None,
+            set_back: None,
             hash: None,
         }
     }
@@ -201,6 +204,7 @@ impl Chains {
             chain.last_clock = end.last_clock;
             // It may be of a bundle that is lost.
             chain.before = None;
+            chain.set_back = None;
             chain.next == Seq::FIRST
         });
         if !empty {

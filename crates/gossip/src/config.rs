@@ -1,6 +1,5 @@
 //! What an engine is made with.
 
-use bytes::Bytes;
 use rumormill_wire::native::SignedHeader;
 use rumormill_wire::{Clock, NetworkId, Origin, Seq};
 
@@ -115,7 +114,7 @@ pub struct Recovered {
     /// Bytes of all bundles of the store.
     pub bytes: u64,
     /// All members: node and certificate.
-    pub members: Vec<(rumormill_wire::NodeId, Bytes)>,
+    pub members: Vec<(rumormill_wire::NodeId, crate::members::Evidence)>,
     /// All proofs.
     pub proofs: Vec<VerifiedProof>,
     /// The revocation list in force, its signatures checked.

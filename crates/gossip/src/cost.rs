@@ -1,4 +1,5 @@
-//! What it costs to keep a bundle: its bytes, and what the store needs besides to find it again (docs/protocol.md, P-G1).
+//! What it costs to keep a bundle: its bytes, what the store needs besides to find it again, and so much for each message
+//! (docs/protocol.md, P-G1).
 
 /// Bytes of a page of the store.
 pub const PAGE: usize = 8_192;
@@ -7,7 +8,19 @@ pub const ROW: usize = 72;
 /// What its entries in two indexes take, whose pages are two thirds full. Measured.
 pub const ENTRIES: usize = 72;
 
-/// What a bundle of so many bytes is charged with: its entries, and the part of pages that a row of its size takes. One that no
+/// What a message costs beside its bytes, whoever is charged for it: an author (P-G1), or a control port that brings it. Messages
+/// without content take a few bytes in a bundle, and every reading of the log finds, orders and shows each of them: by bytes
+/// alone a day's allowance were 15 million of them, among which nobody finds what people say. With this it is 260,000.
+pub const MESSAGE: usize = 256;
+
+/// What a bundle of so many bytes and messages is charged with for keeping it.
+#[must_use]
+pub fn charged(len: usize, messages: usize) -> u64 {
+    let messages = MESSAGE.saturating_mul(messages);
+    u64::try_from(kept(len).saturating_add(messages)).unwrap_or(u64::MAX)
+}
+
+/// What a bundle of so many bytes takes on the disk: its entries, and the part of pages that a row of its size takes. One that no
 /// other of its size fits beside has its page for itself.
 #[must_use]
 pub const fn kept(len: usize) -> usize {
@@ -26,6 +39,17 @@ pub const fn kept(len: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_of_messages_without_content_is_a_number_that_readers_bear() {
+        // What 512 of them take on the wire, and one alone.
+        for (len, messages) in [(2_200, 512), (152, 1)] {
+            let bundles = (64 << 20) / charged(len, messages);
+            assert!(bundles * messages as u64 <= 262_144, "{messages}");
+        }
+        let talk = 1_000 * charged(152 + 20, 1);
+        assert!(talk < 1 << 20, "a thousand short messages, each in its own bundle, are less than 1 MiB of 64: {talk}");
+    }
 
     #[test]
     fn a_bundle_costs_its_bytes_its_row_its_entries_and_what_of_a_page_nobody_else_can_use() {

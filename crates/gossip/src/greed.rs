@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use rumormill_wire::NodeId;
 
-use crate::cost;
 use crate::io::Timestamp;
 
 const DAY_US: u128 = 86_400_000_000;
@@ -62,11 +61,11 @@ impl Greed {
         Self { bytes_per_day, incarnations_per_day, places_per_day, accounts: BTreeMap::new() }
     }
 
-    /// Whether a node may add a bundle of so many bytes now, and a new incarnation if `fresh`. Charges nothing.
+    /// Whether a node may add a bundle that costs so much now (not what it takes to send it: small ones most of all), and a new incarnation if `fresh`. Charges nothing.
     #[must_use]
-    pub fn allows(&self, node: &NodeId, bytes: usize, fresh: bool, now: Timestamp) -> bool {
+    pub fn allows(&self, node: &NodeId, cost: u64, fresh: bool, now: Timestamp) -> bool {
         let account = self.account(node, now);
-        account.bytes.holds(charge_for(bytes)) && (!fresh || account.incarnations.holds(1))
+        account.bytes.holds(cost) && (!fresh || account.incarnations.holds(1))
     }
 
     /// Whether a place where a chain of this node's ends may fall once more now (P-E4). Charges nothing.
@@ -83,13 +82,13 @@ impl Greed {
         }
     }
 
-    /// Charges a bundle of so many bytes that was accepted.
-    pub fn charge(&mut self, node: &NodeId, bytes: usize, fresh: bool, now: Timestamp) {
+    /// Charges a bundle that was accepted.
+    pub fn charge(&mut self, node: &NodeId, cost: u64, fresh: bool, now: Timestamp) {
         if self.bytes_per_day == 0 && self.incarnations_per_day == 0 {
             return;
         }
         let mut account = self.account(node, now);
-        account.bytes = account.bytes.take(charge_for(bytes));
+        account.bytes = account.bytes.take(cost);
         account.incarnations = account.incarnations.take(u64::from(fresh));
         self.accounts.insert(*node, account);
     }
@@ -115,11 +114,6 @@ impl Greed {
     }
 }
 
-/// A bundle costs what it takes to keep it, not what it takes to send it: small ones most of all.
-fn charge_for(bytes: usize) -> u64 {
-    u64::try_from(cost::kept(bytes)).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,8 +123,7 @@ mod tests {
     #[test]
     fn a_day_of_bytes_is_refilled_by_the_hour() {
         let node = NodeId([1; 32]);
-        let hourly = charge_for(1_000);
-        let mut greed = Greed::new(24 * hourly, 0, 0);
+        let mut greed = Greed::new(24 * 1_000, 0, 0);
         for _ in 0..24 {
             assert!(greed.allows(&node, 1_000, false, Timestamp(0)));
             greed.charge(&node, 1_000, false, Timestamp(0));

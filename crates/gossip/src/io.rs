@@ -11,6 +11,7 @@ use rumormill_wire::native::{ByeCode, ListPart, MessageKind};
 use rumormill_wire::{Clock, NodeId, Origin, Seq};
 
 use crate::bundle::{Invalid, RawBundle, VerifiedBundle};
+use crate::members::{Checked, Evidence};
 use crate::proof::{RawProof, VerifiedProof};
 use crate::revocation::Revocations;
 
@@ -76,8 +77,10 @@ pub enum Input {
         link: LinkId,
         /// Whose certificate.
         node: NodeId,
-        /// The certificate, if it holds.
-        verdict: Option<Bytes>,
+        /// The certificate.
+        evidence: Bytes,
+        /// What became of it.
+        verdict: Checked,
     },
     /// The answer to [`Output::CheckProof`].
     ProofVerdict {
@@ -91,8 +94,8 @@ pub enum Input {
     Admit {
         /// Who.
         node: NodeId,
-        /// Its certificate in DER; may be empty with pinned trust.
-        evidence: Bytes,
+        /// Its certificate; may be empty with pinned trust.
+        evidence: Evidence,
     },
     /// A part of the CA's revocation list whose signature the driver has checked: from a file, or the answer to
     /// [`Output::CheckRevocations`]. It counts once it is kept.
@@ -218,6 +221,8 @@ pub enum Output {
         node: NodeId,
         /// The certificate in DER.
         evidence: Bytes,
+        /// The one that counts now, if there is one: what does not beat it need not be checked.
+        known: Option<Evidence>,
     },
     /// Check a proof with [`crate::verify_proof`].
     CheckProof {

@@ -29,6 +29,11 @@ impl Rate {
         self.level = left.unwrap_or(self.level);
         left.is_some()
     }
+
+    /// Gives so many back.
+    pub(crate) fn give(&mut self, amount: u64) {
+        self.level = self.level.saturating_add(amount.saturating_mul(ONE)).min(self.burst.saturating_mul(ONE));
+    }
 }
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ pub struct Stats {
     pub bundles_paced: u64,
     /// Bundles dropped from or beyond a fork or a cut.
     pub bundles_withdrawn: u64,
+    /// Bundles dropped because their clock does not rise above the one before them.
+    pub bundles_set_back: u64,
     /// Bundles that did not hold.
     pub bundles_invalid: u64,
     /// Bundles whose clock was too far ahead for ours to follow it.
@@ -49,6 +51,8 @@ pub struct Stats {
     pub proofs_unsent: u64,
     /// Certificates dropped because too many were being checked.
     pub certificates_full: u64,
+    /// Certificates that took the place of another of the same node.
+    pub certificates_replaced: u64,
     /// Searches for the place of a fork not begun because too many were under way.
     pub searches_full: u64,
     /// Parts of the revocation list that came into force.
@@ -110,6 +114,7 @@ impl Stats {
             bundles_greedy,
             bundles_paced,
             bundles_withdrawn,
+            bundles_set_back,
             bundles_invalid,
             clocks_not_followed,
             clocks_ahead,
@@ -118,6 +123,7 @@ impl Stats {
             proofs_greedy,
             proofs_unsent,
             certificates_full,
+            certificates_replaced,
             searches_full,
             revocation_parts,
             revocations_known,
@@ -177,6 +183,8 @@ pub enum Why {
     OverPace,
     /// The author is over its rate here.
     OverRate,
+    /// The author's next message is not of the order of its clock: it can never be taken.
+    SetBack,
     /// There is no place for another origin here.
     NoPlace,
     /// The neighbour does not want it now: its store is full, or the author is over its rate there.
@@ -198,6 +206,7 @@ impl Why {
             Self::NotAdmitted => "author-not-admitted",
             Self::OverPace => "author-over-pace",
             Self::OverRate => "author-over-rate",
+            Self::SetBack => "author-set-back",
             Self::NoPlace => "no-place-for-origin",
             Self::HeldByPeer => "held-by-peer",
             Self::StoreFull => "store-full",

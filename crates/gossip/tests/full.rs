@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use rumormill_gossip::bundle::seal;
-use rumormill_gossip::{Dissemination, EngineConfig, Event, Input, Reject, Ticket, Timestamp, VerifiedBundle, Why};
+use rumormill_gossip::{
+    Dissemination, EngineConfig, Event, Evidence, Input, Reject, Ticket, Timestamp, VerifiedBundle, Why,
+};
 use rumormill_wire::native::{BundleBuilder, BundleHeader, Frame, MessageKind, Rumor};
 use rumormill_wire::{Clock, Digest, Incarnation, NodeId, Origin, Seq};
 use world::{Key, NETWORK, WALL, World, config};
@@ -258,7 +260,7 @@ fn a_refused_author_and_a_full_table_are_lag_at_both_ends_and_not_sent_again() {
 #[test]
 fn a_held_author_is_taken_once_its_rate_has_filled() {
     let anti_entropy_us = 120 * SECOND;
-    let config = EngineConfig { greedy_bytes_per_day: 200_000, anti_entropy_us, ..config(Dissemination::Eager) };
+    let config = EngineConfig { greedy_bytes_per_day: 300_000, anti_entropy_us, ..config(Dissemination::Eager) };
     let mut world = World::new(9, 2, config);
     world.link(0, 1);
     world.run_for(SECOND);
@@ -276,7 +278,7 @@ fn an_author_whose_certificate_nobody_sends_is_held_and_asked_for_once_it_is_adm
     let mut world = World::new(10, 2, quick(Dissemination::Eager));
     world.link(0, 1);
     // Node 0 knows it without a certificate to show, as with a pin file.
-    world.give(0, Input::Admit { node: Key::new(60).id(), evidence: Bytes::new() });
+    world.give(0, Input::Admit { node: Key::new(60).id(), evidence: Evidence::default() });
     let stranger = world.stranger(0, 50);
     let bundle = text_of(60, "pinned here alone");
     world.give(0, Input::Frame { link: stranger, bytes: rumor(bundle.bytes()) });
@@ -287,7 +289,7 @@ fn an_author_whose_certificate_nobody_sends_is_held_and_asked_for_once_it_is_adm
     let (a, b) = (link_stats(&world, 0, 1), link_stats(&world, 1, 1));
     assert_eq!((a.lag, a.in_sync, a.why), (1, false, Some(Why::HeldByPeer)));
     assert_eq!((b.behind, b.in_sync, b.why), (1, false, Some(Why::NotAdmitted)));
-    world.give(1, Input::Admit { node: Key::new(60).id(), evidence: Bytes::new() });
+    world.give(1, Input::Admit { node: Key::new(60).id(), evidence: Evidence::default() });
     world.until(SECOND, "asked for and taken", |w| w.log(1).len() == 1);
 }
 

@@ -210,3 +210,32 @@ fn a_member_that_pours_bundles_without_content_is_held_to_what_they_cost() {
     assert!(taken > 50 && u64::try_from(taken).unwrap() <= most, "{taken} of at most {most}");
     assert!(world.nodes[0].verifies <= most, "what is over is not checked");
 }
+
+/// A bundle as full as can be of messages without content.
+fn of_nothing(first: u64, previous: Digest) -> Arc<VerifiedBundle> {
+    let origin = Origin { node: Key::new(60).id(), incarnation: Incarnation(1_700_000_000) };
+    let clock = WALL.unsigned_abs() + first;
+    let mut builder = BundleBuilder::new(origin, Seq(first), previous);
+    (0..512).for_each(|n| builder.push(Clock(clock + n), MessageKind::CHAT, "", b"").unwrap());
+    seal(builder, Clock(clock), &Key::new(60), &NETWORK)
+}
+
+#[test]
+fn messages_without_content_come_at_an_even_pace_and_are_passed_on_at_it() {
+    let mut world = World::new(5, 2, paced());
+    world.link(0, 1);
+    let link = world.stranger(0, 60);
+    world.run_for(2 * SECOND);
+    let (begun, mut last) = (world.now, Digest::ZERO);
+    for n in 0..100 {
+        let one = of_nothing(1 + 512 * n, last);
+        last = one.digest();
+        world.give(0, Input::Frame { link, bytes: rumor(&one) });
+        world.run_for(1_000);
+    }
+    let most = (BURST + PER_S * (world.now - begun) / SECOND) / 64;
+    let taken = world.log(0).len();
+    assert!(taken > 2_000 && u64::try_from(taken).unwrap() <= most, "{taken} of at most {most}");
+    world.until(60 * SECOND, "the neighbour has what was taken", |w| w.log(1).len() == w.log(0).len());
+    assert_eq!(world.nodes[1].engine.stats().bundles_paced, 0, "and nothing came to it faster than it takes it");
+}

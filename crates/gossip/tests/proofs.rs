@@ -108,6 +108,21 @@ fn a_flood_of_proofs_about_made_up_incarnations_costs_nothing_and_closes_the_net
     assert_eq!(world.nodes[0].closed, [(link, "more proofs in vain than an honest node sends")]);
 }
 
+#[test]
+fn one_that_is_started_anew_again_and_again_may_offer_its_proofs_anew_each_time() {
+    const AT_ONCE: u64 = 1_024;
+    let mut world = World::new(1, 1, config(Dissemination::Eager));
+    for life_of_it in 0..12 {
+        let link = liar(&mut world, 0);
+        for n in 0..AT_ONCE {
+            world.give(0, Input::Frame { link, bytes: proof(life(n), 1) });
+        }
+        world.run_for(SECOND);
+        assert!(world.nodes[0].closed.is_empty(), "life {life_of_it} of one that sends no more than an honest one");
+        world.give(0, Input::LinkDown { link });
+    }
+}
+
 /// One branch: bundles of one message, of which the first `common` are those of every branch.
 fn branch(name: &str, trunk: &[Arc<VerifiedBundle>], until: u64) -> Vec<Arc<VerifiedBundle>> {
     let mut all = trunk.to_vec();

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use rumormill_doors::{Chat, Counters, Durable, LogPart, classroom};
-use rumormill_gossip::Reject;
+use rumormill_gossip::{Reject, cost};
 use rumormill_wire::native::MessageKind;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -19,9 +19,6 @@ use crate::{lock, logging};
 static READERS: Semaphore = Semaphore::const_new(4);
 /// Of a reply, a connection has about this in memory, and at most the longest message more.
 const PART_BYTES: usize = 128 * 1_024;
-
-/// What a message costs of the day's share beside its text: it is signed and stored in a bundle, if need be of its own.
-const MESSAGE_COST: usize = 256;
 
 /// Whether a client may end the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +66,7 @@ impl Chat for Desk {
     async fn say(&self, text: String) -> Result<Durable, String> {
         let node = self.node().await?;
         // Not by the second as at other doors: a session says all it has at once, and asks for the log then.
-        if !self.share.takes_bytes(text.len().saturating_add(MESSAGE_COST)) {
+        if !self.share.takes_bytes(text.len().saturating_add(cost::MESSAGE)) {
             Counters::one(&self.counters.over_share);
             return Err(format!("this port has brought its share of {BYTES_PER_DAY} bytes a day"));
         }

@@ -27,5 +27,5 @@ pub(crate) use commit::{INCARNATION_KEY, incarnation_record};
 pub(crate) use fence::Fence;
 pub(crate) use last_words::{FIRST_LINKS, LAST_COMMIT, LAST_WORDS, LastWords};
 pub(crate) use links::{Admission, BANNED};
-pub use news::{News, Told};
+pub use news::{Coming, News, Told};
 pub(crate) use state::{Driver, Parts};

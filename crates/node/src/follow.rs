@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use rumormill_store::OrderKey;
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::time::{Duration, Instant, sleep_until};
 
-use crate::driver::{Fence, News, Told};
+use crate::driver::{Coming, Fence, News, Told};
 use crate::handle::{LogError, MAX_PAGE, NodeHandle};
 use crate::lock;
 use crate::view::{AHEAD_US, Message, Place};
@@ -16,7 +16,7 @@ use crate::view::{AHEAD_US, Message, Place};
 pub enum Next {
     /// Messages, in an order in which each author's are in the order of their numbers.
     Messages(Vec<Message>),
-    /// Some were missed because this follower was too slow, as many times as messages were told together.
+    /// So many were missed because this follower was too slow. Said at most once a second, and before the end.
     Missed(u64),
     /// The node stops.
     End,
@@ -25,8 +25,32 @@ pub enum Next {
 /// One who follows.
 pub struct Follow {
     node: NodeHandle,
-    coming: broadcast::Receiver<Told>,
+    coming: Coming,
     so_far: Arc<SoFar>,
+    missed: Sums,
+}
+
+/// What was missed is said in sums.
+#[derive(Debug, Default)]
+struct Sums {
+    messages: u64,
+    /// When the next sum may be said.
+    next: Option<Instant>,
+}
+
+/// Between two sums.
+const BETWEEN: Duration = Duration::from_secs(1);
+
+impl Sums {
+    /// When what was missed is to be said, if anything was.
+    fn at(&self) -> Option<Instant> {
+        (self.messages > 0).then(|| self.next.unwrap_or_else(Instant::now))
+    }
+
+    fn say(&mut self) -> Next {
+        self.next = Some(Instant::now() + BETWEEN);
+        Next::Missed(std::mem::take(&mut self.messages))
+    }
 }
 
 /// What counts as so far.
@@ -40,7 +64,7 @@ impl NodeHandle {
     pub async fn follow(&self) -> Follow {
         let begun = self.0.driver.begin().await;
         let so_far = Arc::new(SoFar { fence: begun.fence, until_us: begun.until_us });
-        Follow { node: self.clone(), coming: begun.coming, so_far }
+        Follow { node: self.clone(), coming: begun.coming, so_far, missed: Sums::default() }
     }
 }
 
@@ -79,23 +103,28 @@ impl Follow {
     /// Waits for what comes. Nothing is lost if the future is dropped.
     pub async fn next(&mut self) -> Next {
         loop {
-            let news = tokio::select! {
-                () = self.node.stopped() => return Next::End,
-                news = self.coming.recv() => news,
+            let say_at = self.missed.at();
+            let told = tokio::select! {
+                () = self.node.stopped() => None,
+                () = sleep_until(say_at.unwrap_or_else(Instant::now)), if say_at.is_some() => return self.missed.say(),
+                told = self.coming.recv() => told,
             };
-            let news = match news {
-                Ok(told) => told.get(),
-                Err(RecvError::Lagged(times)) => return Next::Missed(times),
-                Err(RecvError::Closed) => return Next::End,
+            let news = match told {
+                Some(Told::News(news)) => news,
+                Some(Told::Missed(messages)) => {
+                    self.missed.messages = self.missed.messages.saturating_add(messages);
+                    continue;
+                }
+                None if say_at.is_some() => return self.missed.say(),
+                None => return Next::End,
             };
-            let messages = match news.as_deref() {
-                Some(News::Committed(committed)) => self.node.rules().bundle(committed),
-                Some(News::Due(messages)) => {
+            let messages = match &*news {
+                News::Committed(committed) => self.node.rules().bundle(committed),
+                News::Due(messages) => {
                     // What was withdrawn since it was found is not told.
                     let rules = self.node.rules();
                     messages.iter().filter(|message| rules.counts(&message.place)).cloned().collect()
                 }
-                None => return Next::Missed(1),
             };
             if !messages.is_empty() {
                 return Next::Messages(messages);

@@ -13,16 +13,23 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::LogFormat;
-use crate::log_filter;
+use crate::{fold, log_filter};
 use layer::{Log, LogLayer};
 
 /// Standard error, whose failures are nobody's business: `process` may be given one that is read-only.
 #[derive(Debug, Clone, Copy)]
-struct Quiet;
+struct Quiet {
+    /// Records are folded where it is a terminal.
+    folds: bool,
+}
 
 impl Write for Quiet {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _ = io::stderr().lock().write_all(bytes);
+        let mut err = io::stderr().lock();
+        let _ = match fold::width(&err).filter(|_| self.folds) {
+            Some(width) => err.write_all(fold::fold(&String::from_utf8_lossy(bytes), width).as_bytes()),
+            None => err.write_all(bytes),
+        };
         Ok(bytes.len())
     }
     fn flush(&mut self) -> io::Result<()> {
@@ -46,7 +53,7 @@ static LOG: OnceLock<Arc<Log<Quiet>>> = OnceLock::new();
 pub fn init(format: LogFormat, level: Option<&str>, usual: &str) {
     let (filter, wrong) = log_filter::filter(level, usual);
     let colour = format == LogFormat::Human && crate::terminal::colour(&io::stderr());
-    let log = Arc::new(Log::new(format, colour, Quiet));
+    let log = Arc::new(Log::new(format, colour, Quiet { folds: format == LogFormat::Human }));
     let done = tracing_subscriber::registry().with(filter).with(LogLayer(Arc::clone(&log))).try_init();
     // A host that has set up its own logging keeps it.
     if done.is_ok() {

@@ -21,7 +21,7 @@ use crate::control;
 use crate::logging;
 use crate::run::{NO_THREADS, Signals, fail, leave, not_started, runtime, wait};
 use crate::session;
-use crate::start::start;
+use crate::start::start_on;
 
 /// Names a directory for stores that live as long as a session; without it, logs are in memory.
 pub const SESSION_STORE: &str = "RUMORMILL_SESSION_STORE";
@@ -102,13 +102,15 @@ fn bind(port: u16) -> std::io::Result<TcpListener> {
                 std::thread::sleep(Duration::from_millis(5));
             }
             Err(why) => return Err(why),
-            Ok(listener) => {
-                // More may wait than the library asks for.
-                rustix::net::listen(&listener, i32::try_from(BACKLOG).unwrap_or(i32::MAX))?;
-                return Ok(listener);
-            }
+            Ok(listener) => return many_may_wait(listener),
         }
     }
+}
+
+/// More than the library asks for.
+fn many_may_wait(listener: TcpListener) -> std::io::Result<TcpListener> {
+    rustix::net::listen(&listener, i32::try_from(BACKLOG).unwrap_or(i32::MAX))?;
+    Ok(listener)
 }
 
 /// Runs a process until SIGTERM, `crash` or the end of the proxy that started it.
@@ -130,6 +132,9 @@ pub fn run_process(args: ProcessArgs) -> ExitCode {
             "see that it can be written",
         );
     }
+    // Before the control port: whoever was told that we are there may have a neighbour dial us at once, and a `crash` on its
+    // heels leaves no time for a second try. If it is taken, the start waits for it.
+    let mesh = TcpListener::bind(args.addr(args.id)).and_then(many_may_wait).ok();
     // Before all that takes long: whoever started us gives us one second to listen.
     let control = match bind(args.port) {
         Ok(control) => control,
@@ -140,7 +145,7 @@ pub fn run_process(args: ProcessArgs) -> ExitCode {
     let store = std::env::var_os(SESSION_STORE).filter(|dir| !dir.is_empty()).map(PathBuf::from);
     match runtime() {
         Ok(runtime) => {
-            let code = runtime.block_on(serve(args.config(session.clone(), store), session, control));
+            let code = runtime.block_on(serve(args.config(session.clone(), store), session, control, mesh));
             runtime.shutdown_background();
             code
         }
@@ -148,7 +153,7 @@ pub fn run_process(args: ProcessArgs) -> ExitCode {
     }
 }
 
-async fn serve(config: NodeConfig, session: PathBuf, control: TcpListener) -> ExitCode {
+async fn serve(config: NodeConfig, session: PathBuf, control: TcpListener, mesh: Option<TcpListener>) -> ExitCode {
     let control = control.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(control));
     let control = match control {
         Ok(control) => control,
@@ -159,7 +164,7 @@ async fn serve(config: NodeConfig, session: PathBuf, control: TcpListener) -> Ex
     tokio::spawn(control::serve(control, node, Arc::clone(&counters)));
     let _ = tokio::task::spawn_blocking(move || session::outlast_deserted(&session)).await;
     let signals = Signals::hear();
-    match start(config).await {
+    match start_on(config, mesh).await {
         Ok(node) => {
             started.send_replace(Some(node.clone()));
             tracing::info!(at = wall_s(), "started");

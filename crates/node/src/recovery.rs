@@ -13,6 +13,7 @@ use rumormill_gossip::{Recovered, RecoveredChain};
 use rumormill_store::{Damage, Kind, OpenConfig, Reader, Record, Recovered as Stored, Writer};
 use rumormill_wire::{Incarnation, NetworkId, Origin};
 
+use crate::check::evidence_of;
 use crate::config::{Durability, NodeConfig, StoreKind};
 use crate::disk::{Disk, Read, Writing};
 use crate::driver::{INCARNATION_KEY, incarnation_record};
@@ -201,7 +202,8 @@ fn recovered(stored: Stored, me: Origin) -> Recovered {
         last_clock: chain.last_clock,
         kept: chain.kept,
     });
-    Recovered { chains: chains.collect(), bytes: stored.bytes, members: stored.members, ..Recovered::empty(me) }
+    let members = stored.members.into_iter().map(|(node, bytes)| (node, evidence_of(&bytes))).collect();
+    Recovered { chains: chains.collect(), bytes: stored.bytes, members, ..Recovered::empty(me) }
 }
 
 #[cfg(test)]

@@ -3,19 +3,20 @@
 mod credentials;
 mod limits;
 
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
-use rumormill_gossip::{Dissemination, Engine, Input};
+use rumormill_gossip::{Dissemination, Engine, Evidence, Input};
 use rumormill_transport::endpoint::EndpointConfig;
 use rumormill_transport::{Endpoint, Listener, Trust, revocation};
 use rumormill_wire::native::Hello;
 use rumormill_wire::{Incarnation, NodeId, Origin};
 
-use crate::check::Checker;
+use crate::check::{Checker, evidence_of};
 use crate::clock::NodeClock;
 use crate::config::{ConfigError, IdentitySource, NodeConfig, StoreKind};
 use crate::disk;
@@ -41,9 +42,14 @@ const BIND_PATIENCE: Duration = Duration::from_secs(2);
 /// # Errors
 /// Names the setting, file or address and what is wrong with it.
 pub async fn start(config: NodeConfig) -> Result<NodeHandle, StartError> {
+    start_on(config, None).await
+}
+
+/// As [`start()`], with a socket that listens already on `config.listen`: whoever dials meanwhile waits instead of being refused.
+pub(crate) async fn start_on(config: NodeConfig, socket: Option<TcpListener>) -> Result<NodeHandle, StartError> {
     check(&config)?;
     let (config, credentials) = blocking(move || Credentials::load(&config).map(|loaded| (config, loaded))).await?;
-    start_with(config, credentials).await
+    start_with_all(config, credentials, socket).await
 }
 
 /// What of a configuration only those can check who use it. Makes nothing.
@@ -63,6 +69,14 @@ async fn blocking<T: Send + 'static>(
 /// # Errors
 /// As [`start()`].
 pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<NodeHandle, StartError> {
+    start_with_all(config, credentials, None).await
+}
+
+async fn start_with_all(
+    config: NodeConfig,
+    credentials: Credentials,
+    socket: Option<TcpListener>,
+) -> Result<NodeHandle, StartError> {
     let Credentials { identity, trust, loopback_only, home, files } = credentials;
     let me = Origin { node: identity.node(), incarnation: Incarnation(0) };
     let (mut gate, link) = (gate_limits(&config), link_limits(&config));
@@ -71,7 +85,10 @@ pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<
         Endpoint::new(EndpointConfig { identity, trust, loopback_only, gate, link, post_quantum: config.post_quantum })
             .map_err(|why| StartError::Tls(why.to_string()))?;
     // The address is taken first: if another node has it, nothing else is touched.
-    let listener = bind(&endpoint, &config).await?;
+    let listener = match socket {
+        Some(socket) => endpoint.listen(listening(socket).map_err(StartError::io("listen on", config.listen))?),
+        None => bind(&endpoint, &config).await?,
+    };
     let local_addr = listener.local_addr();
     let doors = doors::Bound::bind(&config.doors, config.state.as_deref()).await?;
     let mut recovery = blocking({
@@ -138,8 +155,8 @@ fn make_driver(config: &NodeConfig, endpoint: &Endpoint, recovery: Recovery) -> 
     let Recovery { disk, reads, mut reader, mut recovered, lists, incarnations, meta, fresh, .. } = recovery;
     let (trust, network, me) = (endpoint.trust().clone(), endpoint.network(), endpoint.identity());
     let evidence = match &trust {
-        Trust::Network(_) => Bytes::copy_from_slice(me.certificate_der()),
-        Trust::Pinned(_) => Bytes::new(),
+        Trust::Network(_) => evidence_of(&Bytes::copy_from_slice(me.certificate_der())),
+        Trust::Pinned(_) => Evidence::default(),
     };
     if matches!(trust, Trust::Pinned(_)) {
         // The pin file says who belongs now; who stood in it once does not.
@@ -157,7 +174,7 @@ fn make_driver(config: &NodeConfig, endpoint: &Endpoint, recovery: Recovery) -> 
     let signer = Box::new(IdentitySigner(Arc::clone(&me)));
     let engine = Engine::new(engine_config(config, network), signer, recovered, Box::new(rng));
     let names = Names::default();
-    names.learn(me.node(), &config.name);
+    names.learn(me.node(), &config.name, &evidence);
     let revoked = endpoint.revocations().clone();
     revoked.set(Arc::clone(engine.revocations()));
     let checker = Checker { me: me.node(), network, trust, names, revoked };
@@ -176,7 +193,7 @@ fn make_driver(config: &NodeConfig, endpoint: &Endpoint, recovery: Recovery) -> 
     let _ = driver.drive(Input::WallOffset(driver.clock.wall_offset()));
     let _ = driver.drive(Input::Admit { node: me.node(), evidence });
     for pinned in driver.checker.trust.pins() {
-        let _ = driver.drive(Input::Admit { node: pinned, evidence: Bytes::new() });
+        let _ = driver.drive(Input::Admit { node: pinned, evidence: Evidence::default() });
     }
     // Of an incarnation that was never used nobody knows anything.
     let asked = if fresh { 0 } else { config.neighbours.len() };
@@ -186,18 +203,23 @@ fn make_driver(config: &NodeConfig, endpoint: &Endpoint, recovery: Recovery) -> 
 }
 
 /// Names are for people, who can wait until many certificates are read.
-fn learn_names(driver: &Arc<Driver>, members: Vec<(NodeId, Bytes)>) {
+fn learn_names(driver: &Arc<Driver>, members: Vec<(NodeId, Evidence)>) {
     let driver = Arc::clone(driver);
     drop(tokio::task::spawn_blocking(move || {
         for (member, evidence) in members {
-            if let Ok(info) = driver.checker.trust.check_member(&member, &evidence) {
-                driver.checker.names.learn(member, &info.name);
+            if let Ok(info) = driver.checker.trust.check_member(&member, &evidence.bytes) {
+                driver.checker.names.learn(member, &info.name, &evidence);
             }
         }
     }));
 }
 
 /// Another life of this node may be just about to end: its address is tried for again for a while.
+fn listening(socket: TcpListener) -> std::io::Result<tokio::net::TcpListener> {
+    socket.set_nonblocking(true)?;
+    tokio::net::TcpListener::from_std(socket)
+}
+
 async fn bind(endpoint: &Endpoint, config: &NodeConfig) -> Result<Listener, StartError> {
     let deadline = Instant::now() + BIND_PATIENCE;
     loop {

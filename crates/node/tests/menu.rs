@@ -105,7 +105,7 @@ async fn what_was_missed_is_read_again_and_shown_once() {
     let Stage { mut transport, mut arrived, mut asked, mut followed, listener, _dir } = stage().await;
     says(&mut followed, 3, "one").await;
     hears(&mut arrived, "one").await;
-    followed.say(json!({"missed": {"bundles": 1}})).await;
+    followed.say(json!({"missed": {"messages": 1}})).await;
     let mut again = Seat::accept(&listener).await;
     again.is_followed().await;
     again.line(2, 1, &format!("* {PEER} beta online")).await;

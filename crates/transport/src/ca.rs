@@ -71,6 +71,16 @@ pub enum CaError {
         /// Who has it.
         node: NodeId,
     },
+    /// The key has another name.
+    #[error("the key in {} is of node {node}, which has the name {other:?}: names would differ from reader to reader; give a directory without a key", path.display())]
+    Named {
+        /// Where the key lies.
+        path: PathBuf,
+        /// Whose it is.
+        node: NodeId,
+        /// The name it has.
+        other: String,
+    },
     /// No such node was issued here.
     #[error("no certificate for {0:?} was issued here; give the node id in full")]
     Unknown(String),

@@ -60,7 +60,7 @@ impl LocalCa {
     /// or to this home's place for the name.
     ///
     /// # Errors
-    /// The name is none, another node that is not revoked has it, or a file cannot be made.
+    /// The name is none, another node that is not revoked has it, the key has another name, or a file cannot be made.
     pub fn issue(&self, name: &str, valid_for: Duration, out: Option<&Path>) -> Result<Issued, CaError> {
         if !is_name(name) {
             return Err(CaError::Name(name.to_owned()));
@@ -97,6 +97,7 @@ impl LocalCa {
         };
         let key = pkcs8::as_version_1(&key)?;
         self.check_free(name, key.public_key_raw())?;
+        self.check_unnamed(name, key.public_key_raw(), &issued.key)?;
         let mut params = CertificateParams::new([format!("{name}{NAME_SUFFIX}")])?;
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -135,6 +136,19 @@ impl LocalCa {
             return Ok(());
         }
         Err(CaError::Taken { name: name.to_owned(), node: before })
+    }
+
+    /// A key has one name: readers go by the certificate that they know.
+    fn check_unnamed(&self, name: &str, key: &[u8], path: &Path) -> Result<(), CaError> {
+        let entries = std::fs::read_dir(self.home().join("nodes")).into_iter().flatten().flatten();
+        for other in entries.filter_map(|entry| entry.file_name().into_string().ok()).filter(|other| other != name) {
+            if let Ok(CertificateInfo { node, .. }) = self.issued(&other)
+                && node.as_bytes() == key
+            {
+                return Err(CaError::Named { path: path.to_owned(), node, other });
+            }
+        }
+        Ok(())
     }
 
     /// The identity of this name, issued if it is not there yet.

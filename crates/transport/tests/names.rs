@@ -115,3 +115,23 @@ fn two_pinned_nodes_do_not_share_a_name() {
     let why = pins(&net, &format!("{}\n{a} bob\n{b} bob\n", net.ca.network())).unwrap_err();
     assert!(why.contains("line 3") && why.contains("twice"), "{why}");
 }
+
+#[test]
+fn a_key_has_one_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = LocalCa::open_or_create(&dir.path().join("home")).unwrap();
+    let keys = dir.path().join("keys");
+    let first = ca.issue("mallory", DAY, Some(&keys)).unwrap();
+    let node = Identity::load(&first.certificate, &first.key).unwrap().node();
+    let before = fs::read(&first.certificate).unwrap();
+    match ca.issue("zed", DAY, Some(&keys)) {
+        Err(CaError::Named { path, node: found, other }) => {
+            assert_eq!((path, found, other.as_str()), (first.key.clone(), node, "mallory"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(fs::read(&first.certificate).unwrap(), before, "nothing was written");
+    assert!(matches!(ca.issued("zed"), Err(CaError::Unknown(_))));
+    ca.issue("mallory", DAY, Some(&keys)).expect("a renewal keeps key and name");
+    ca.issue("zed", DAY, None).expect("with a key of its own");
+}

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rumormill_wire::{NodeId, Origin};
+use rumormill_wire::{Digest, NodeId, Origin};
 
 use super::Engine;
 use crate::io::{Event, LinkId, Timestamp};
@@ -45,7 +45,7 @@ pub(super) struct Accounts {
     /// Authors that were told to be over their rate.
     told_greedy: BTreeSet<NodeId>,
     /// Whose certificates are being checked, and who sent them.
-    pub(super) member_checks: BTreeMap<NodeId, NodeId>,
+    pub(super) member_checks: BTreeMap<(NodeId, Digest), NodeId>,
 }
 
 impl Accounts {
@@ -61,6 +61,11 @@ impl Accounts {
     /// Whether this neighbour may have sent one more proof in vain. Charges it.
     pub(super) fn may_send_in_vain(&mut self, peer: NodeId, now: Timestamp) -> bool {
         self.of(peer).proofs_in_vain.take(now)
+    }
+
+    /// A new link: its node may have been started anew, and counts what it sends us from the beginning.
+    pub(super) fn new_link(&mut self, peer: NodeId) {
+        self.of(peer).proofs_in_vain.give(PROOFS_SENT.0);
     }
 
     /// Whether one more proof of this neighbour may be checked now; then it counts until its verdict.
@@ -84,12 +89,17 @@ impl Accounts {
         }
     }
 
-    /// Whether a certificate of this node's is to be checked for this neighbour; then it counts until its verdict.
-    pub(super) fn begin_member(&mut self, node: NodeId, peer: NodeId) -> bool {
+    /// Whether a certificate of this node's is being checked.
+    pub(super) fn checks_member(&self, node: &NodeId) -> bool {
+        self.member_checks.range((*node, Digest([0; 32]))..=(*node, Digest([0xff; 32]))).next().is_some()
+    }
+
+    /// Whether a certificate is to be checked for this neighbour; then it counts until its verdict.
+    pub(super) fn begin_member(&mut self, which: (NodeId, Digest), peer: NodeId) -> bool {
         let of_peer = self.member_checks.values().filter(|by| **by == peer).count();
         let room = self.member_checks.len() < MAX_MEMBER_CHECKS || of_peer < MEMBER_SHARE;
         if room {
-            self.member_checks.insert(node, peer);
+            self.member_checks.insert(which, peer);
         }
         room
     }
@@ -139,7 +149,7 @@ mod tests {
         let mut subject = [0; 32];
         let mut next = || {
             subject = *blake3::hash(&subject).as_bytes();
-            NodeId(subject)
+            (NodeId(subject), Digest::ZERO)
         };
         assert_eq!((0..1_000).filter(|_| accounts.begin_member(next(), greedy)).count(), MAX_MEMBER_CHECKS);
         assert_eq!((0..1_000).filter(|_| accounts.begin_member(next(), other)).count(), MEMBER_SHARE);

@@ -1,11 +1,11 @@
 //! Feeding links from their cursors (ARCHITECTURE.md, "The machine"). Nothing here waits for a peer: a link whose window is used up
 //! is passed over until it has taken something.
 
-use rumormill_wire::native::{Frame, Member, RangeRequest};
+use rumormill_wire::native::RangeRequest;
 use rumormill_wire::{Origin, Seq};
 
 use super::Engine;
-use super::pace::{feed_step, pace_cost};
+use super::pace::{feed_step, pace_of};
 use crate::bundle::RawBundle;
 use crate::io::{LinkId, Output};
 use crate::link::{Cursor, MAX_PULLS, Parked, RangeInFlight};
@@ -69,7 +69,7 @@ impl Engine {
             return;
         }
         if cursor.next == Seq::FIRST {
-            self.introduce(id, origin);
+            self.introduce(id, origin.node);
         }
         if let Some(bundle) = self.cache.holding(origin, cursor.next).cloned() {
             let next = bundle.header().next();
@@ -100,14 +100,6 @@ impl Engine {
         }
     }
 
-    /// An author's certificate goes before its first bundle.
-    pub(super) fn introduce(&mut self, id: LinkId, origin: Origin) {
-        if let Some(evidence) = self.members.get(&origin.node).filter(|evidence| !evidence.is_empty()).cloned() {
-            self.charge(id, evidence.len());
-            self.send(id, &Frame::Member(Member { node: origin.node, evidence: &evidence }));
-        }
-    }
-
     fn ends_round(&self, id: LinkId, origin: Origin, next: Seq) -> bool {
         let in_round = self.mongering.as_ref().is_some_and(|m| m.in_round(id, &origin));
         in_round && next >= self.chains.wanted(&origin)
@@ -131,16 +123,19 @@ impl Engine {
         if let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) {
             link.window = link.window.saturating_sub_unsigned(bytes);
             link.sent = link.sent.saturating_add(1);
-            link.pace.charge(&author, pace_cost(bytes), now);
+            link.pace.charge(&author, pace_of(&bundle), now);
             bump(&mut self.stats.rumors_sent, 1);
             self.charge(id, bytes);
             self.output.push_back(Output::SendBundle { link: id, bundle, want_status, answers_range });
         }
     }
 
-    pub(super) fn range_read(&mut self, id: LinkId, origin: Origin, bundles: Vec<RawBundle>) {
+    pub(super) fn range_read(&mut self, id: LinkId, origin: Origin, mut bundles: Vec<RawBundle>) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(reading) = link.reading.take_if(|reading| reading.origin == origin) else { return };
+        if !reading.pull {
+            self.paced_part(id, &origin.node, &mut bundles);
+        }
         let next = bundles.last().map_or(reading.from, |last| last.header().next());
         let count = bundles.len();
         for (n, bundle) in (1..).zip(bundles) {

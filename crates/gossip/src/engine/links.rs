@@ -15,11 +15,13 @@ impl Engine {
         let (first, pace) = (self.first_time(peer), super::pace::feed_pacer(&self.config));
         self.links.insert(id, Link { first, pace, ..Link::new(peer, self.config.link_window) });
         self.share_claims(peer);
+        self.accounts.new_link(peer);
         if self.revocations.revokes(&peer) {
             self.close(id, ByeCode::REVOKED, "its certificate is revoked", 0);
             return;
         }
         self.say_revisions(id);
+        self.introduce_newest(id);
         self.ask_own(id);
         self.send_summary(id, true);
         self.monger_input(mongering::Input::LinkUp(id));
@@ -59,6 +61,7 @@ impl Engine {
         Ok(())
     }
 
+    /// For what no honest node sends, whatever it knows and we know: a verdict on bytes alone (P-G7).
     pub(super) fn misbehaved(&mut self, id: LinkId, reason: &'static str) {
         self.misbehaviour(id, reason);
         self.close(id, ByeCode::MISBEHAVIOUR, reason, BAN_US);

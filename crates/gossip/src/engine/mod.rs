@@ -11,6 +11,8 @@ mod told;
 
 mod links;
 
+mod members;
+
 mod forks;
 
 mod held;
@@ -22,6 +24,8 @@ mod pass;
 mod revoked;
 
 mod rumor;
+
+mod set_back;
 
 mod share;
 
@@ -35,7 +39,6 @@ pub(crate) use allowance::MIN_ORIGINS;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use rand::{Rng, RngExt};
 use rumormill_wire::native::InvalidMessage;
 use rumormill_wire::{NodeId, Origin, Seq};
@@ -50,6 +53,7 @@ use crate::config::{Dissemination, EngineConfig, Recovered};
 use crate::greed::Greed;
 use crate::io::{Event, Input, Keep, LinkId, Output, Timestamp};
 use crate::link::Link;
+use crate::members::Evidence;
 use crate::mongering::{self, Mongering};
 use crate::pacer::Pacer;
 use crate::passing::Passing;
@@ -100,7 +104,7 @@ pub struct Engine {
     wall_offset: i64,
     clock: HybridClock,
     chains: Chains,
-    members: BTreeMap<NodeId, Bytes>,
+    members: BTreeMap<NodeId, Evidence>,
     accounts: allowance::Accounts,
     answers: BTreeMap<NodeId, share::Answers>,
     kept_bytes: u64,
@@ -220,9 +224,11 @@ impl Engine {
             Input::Frame { link, bytes } => return self.frame(link, &bytes),
             Input::Writable { link, bytes } => self.writable(link, bytes),
             Input::Verified { check, verdict } => self.verified(check, verdict),
-            Input::MemberVerdict { link, node, verdict } => self.member_verdict(link, node, verdict),
+            Input::MemberVerdict { link, node, evidence, verdict } => {
+                self.member_verdict(link, node, &evidence, verdict);
+            }
             Input::ProofVerdict { link, verdict } => self.proof_verdict(link, verdict),
-            Input::Admit { node, evidence } => self.admit(node, evidence),
+            Input::Admit { node, evidence } => self.admit(node, evidence, None),
             Input::Revoked { link, part } => self.revoked(link, part),
             Input::RevocationsKept { part } => self.revocations_kept(part),
             Input::RevocationsRefused { link } => self.revocations_refused(link),

@@ -5,8 +5,10 @@ use rumormill_wire::native::MAX_BUNDLE_LEN;
 use rumormill_wire::{NodeId, Origin, Seq};
 
 use super::Engine;
+use crate::bundle::RawBundle;
 use crate::checks::Sender;
 use crate::config::EngineConfig;
+use crate::cost;
 use crate::io::{LinkId, Timestamp};
 use crate::pacer::Pacer;
 use crate::stats::{Why, bump};
@@ -17,13 +19,23 @@ const FEED_SHARE: u64 = 4;
 /// A cursor that was over the pace goes on when this part of what goes at once may go.
 const STEPS: u64 = 8;
 
-/// A bundle counts as so many bytes at least: its signature is to be checked and its row to be written, however short it is. An
+/// A bundle counts for so much at least: its signature is to be checked and its row to be written, however short it is. An
 /// honest node closes no more than a thousand in a second.
 const MIN_COST: u64 = 2_048;
 
-/// What a bundle counts for.
-pub(super) fn pace_cost(bytes: usize) -> u64 {
-    u64::try_from(bytes).unwrap_or(u64::MAX).max(MIN_COST)
+/// Each message counts for a part of what keeping it costs: ten thousand short ones that people's programs write at once go
+/// nearly at once, and messages without content come at some 30,000 a second, which followers take, not at half a million.
+const MESSAGE_COST: u64 = cost::MESSAGE as u64 / 4;
+
+/// What a bundle of so many bytes and messages counts for.
+pub(super) fn pace_cost(bytes: usize, messages: u16) -> u64 {
+    let messages = MESSAGE_COST.saturating_mul(messages.into());
+    u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(messages).max(MIN_COST)
+}
+
+/// What this bundle counts for.
+pub(super) fn pace_of(bundle: &RawBundle) -> u64 {
+    pace_cost(bundle.bytes().len(), bundle.header().count)
 }
 
 /// What one neighbour is given of each author.
@@ -43,9 +55,9 @@ impl Engine {
         (self.config.pace_burst_bytes / 2).max(bundle)
     }
 
-    /// Whether so many bytes of this author may be taken now.
-    pub(super) fn in_pace(&self, node: &NodeId, bytes: usize) -> bool {
-        self.pacer.allows(node, pace_cost(bytes), self.now)
+    /// Whether this much of this author may be taken now.
+    pub(super) fn in_pace(&self, node: &NodeId, cost: u64) -> bool {
+        self.pacer.allows(node, cost, self.now)
     }
 
     /// Whether a good run of this author's may be taken now.
@@ -53,8 +65,8 @@ impl Engine {
         self.pacer.allows(node, self.run_bytes(), self.now)
     }
 
-    pub(super) fn charge_pace(&mut self, node: &NodeId, bytes: usize) {
-        self.pacer.charge(node, pace_cost(bytes), self.now);
+    pub(super) fn charge_pace(&mut self, node: &NodeId, cost: u64) {
+        self.pacer.charge(node, cost, self.now);
     }
 
     /// A bundle is not taken for its author's pace. A neighbour hears of that at once, not a little later: what it still sends
@@ -112,9 +124,22 @@ impl Engine {
         }
     }
 
+    fn feed_room(&self, id: LinkId, node: &NodeId) -> u64 {
+        let room = self.links.get(&id).map_or(0, |link| link.pace.room(node, self.now));
+        room.max(feed_step(&self.config))
+    }
+
     /// How much of an author a read for this link may bring.
     pub(super) fn paced_read(&self, id: LinkId, node: &NodeId, most: usize) -> usize {
-        let room = self.links.get(&id).map_or(0, |link| link.pace.room(node, self.now));
-        usize::try_from(room.max(feed_step(&self.config))).unwrap_or(usize::MAX).min(most)
+        usize::try_from(self.feed_room(id, node)).unwrap_or(usize::MAX).min(most)
+    }
+
+    /// Of what a read brought, what goes now, one at least: many messages count for more than their bytes.
+    pub(super) fn paced_part(&self, id: LinkId, node: &NodeId, bundles: &mut Vec<RawBundle>) {
+        let (mut room, mut part) = (self.feed_room(id, node), 0);
+        while let Some(left) = bundles.get(part).and_then(|bundle| room.checked_sub(pace_of(bundle))) {
+            (room, part) = (left, part.saturating_add(1));
+        }
+        bundles.truncate(part.max(1));
     }
 }

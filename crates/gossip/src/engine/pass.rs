@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rumormill_wire::native::{EntryState, StatusEntry};
 use rumormill_wire::{Digest, Origin, Seq};
 
+use super::pace::pace_cost;
 use super::{Engine, Reject};
 use crate::bundle::{RawBundle, VerifiedBundle};
 use crate::checks::Sender;
@@ -92,17 +93,14 @@ impl Engine {
                 link.note_ahead(origin, header.next(), self.now, Some(Why::StoreFull));
             }
             self.dropped(*sender, origin);
-            if set_back {
-                bump(&mut self.stats.bundles_invalid, 1);
-                self.misbehaved(sender.link, "a bundle whose clock does not rise");
-            }
         }
+        bump(&mut self.stats.bundles_set_back, u64::from(set_back));
         if !good || set_back {
             return;
         }
         let fresh = self.chains.get(&origin).is_none() && self.passing.head(&origin).is_none();
-        self.greed.charge(&origin.node, bundle.bytes().len(), fresh, self.now);
-        self.charge_pace(&origin.node, bundle.bytes().len());
+        self.greed.charge(&origin.node, bundle.cost(), fresh, self.now);
+        self.charge_pace(&origin.node, pace_cost(bundle.bytes().len(), bundle.header().count));
         if origin == self.author.origin {
             self.new_incarnation("a neighbour has more of our chain than our store");
         }
@@ -165,7 +163,7 @@ impl Engine {
             link.introduced.clear();
         }
         if link.introduced.insert(origin.node) {
-            self.introduce(id, origin);
+            self.introduce(id, origin.node);
         }
         self.give(id, bundle, false, false);
         if let Some(link) = self.links.get_mut(&id) {

@@ -5,6 +5,7 @@ use rumormill_wire::native::{BundleHeader, Rumor};
 use rumormill_wire::{Origin, Seq};
 
 use super::Engine;
+use super::pace::pace_of;
 use crate::bundle::RawBundle;
 use crate::checks::{Entered, Progress, Purpose, Sender};
 use crate::io::{CheckId, LinkId, Output};
@@ -19,6 +20,7 @@ enum ByNumber {
     Check(Purpose),
     Gap,
     Withdrawn,
+    SetBack,
 }
 
 impl Engine {
@@ -46,6 +48,7 @@ impl Engine {
                 bump(&mut self.stats.bundles_withdrawn, 1);
                 self.dropped(sender, header.origin);
             }
+            ByNumber::SetBack => self.drop_set_back(sender, &header),
             ByNumber::Check(purpose) => self.enter_check(raw, sender, purpose),
         }
     }
@@ -74,6 +77,9 @@ impl Engine {
         }
         if limit.is_some_and(|limit| first >= limit) {
             return ByNumber::Withdrawn;
+        }
+        if first == next && self.is_set_back(raw) {
+            return ByNumber::SetBack;
         }
         if self.store_full {
             let passed = first < self.passed_to(&origin);
@@ -120,14 +126,14 @@ impl Engine {
         let counter = if in_flight || full {
             why = full.then_some(Why::NoPlace);
             &mut self.stats.origins_full
-        } else if !admitted && !self.accounts.member_checks.contains_key(&origin.node) {
+        } else if !admitted && !self.accounts.checks_member(&origin.node) {
             why = Some(Why::NotAdmitted);
             &mut self.stats.bundles_unadmitted
-        } else if !self.greed.allows(&origin.node, raw.bytes().len(), fresh, self.now) {
+        } else if !self.greed.allows(&origin.node, raw.cost(), fresh, self.now) {
             self.tell_greedy(origin.node);
             why = Some(Why::OverRate);
             &mut self.stats.bundles_greedy
-        } else if !self.in_pace(&origin.node, raw.bytes().len()) {
+        } else if !self.in_pace(&origin.node, pace_of(&raw)) {
             return self.drop_paced(sender, origin, next);
         } else {
             match self.checks.enter(raw, sender, purpose) {

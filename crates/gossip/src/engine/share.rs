@@ -114,7 +114,7 @@ impl Engine {
             bump(&mut self.stats.links_not_fresh, 1);
             return 0;
         }
-        let certificates = self.members.values().map(bytes::Bytes::len).fold(0, usize::saturating_add);
+        let certificates = self.members.values().map(|evidence| evidence.bytes.len()).fold(0, usize::saturating_add);
         let certificate = certificates.checked_div(self.members.len()).unwrap_or(0);
         let by_origin = certificate.saturating_add(OVERHEAD).saturating_add(LINE_LEN.saturating_mul(2));
         let lists = as_u64(by_origin.saturating_mul(self.chains.len()));
@@ -128,7 +128,7 @@ impl Engine {
     pub(super) fn new_for_all(&mut self, bundle: &VerifiedBundle, from: &[LinkId]) {
         let mut bytes = bundle.bytes().len().saturating_add(OVERHEAD);
         if bundle.header().first == Seq::FIRST {
-            let certificate = self.members.get(&bundle.header().origin.node).map_or(0, bytes::Bytes::len);
+            let certificate = self.members.get(&bundle.header().origin.node).map_or(0, |evidence| evidence.bytes.len());
             bytes = bytes.saturating_add(certificate).saturating_add(OVERHEAD);
         }
         for (_, link) in self.links.iter_mut().filter(|(id, _)| !from.contains(id)) {

@@ -1,19 +1,18 @@
-//! Verdicts: bundles join their chains and go on to those who lack them; certificates admit their authors.
+//! Verdicts: bundles join their chains and go on to those who lack them.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use rumormill_wire::{NodeId, Origin, Seq};
+use rumormill_wire::{Origin, Seq};
 
 use super::Engine;
+use super::pace::pace_cost;
 use super::rumor::STATUS_DELAY_US;
 use crate::bundle::{Invalid, VerifiedBundle};
 use crate::chain::{Chain, End};
 use crate::checks::{Progress, Purpose, Sender};
 use crate::clock::MAX_AHEAD_US;
 use crate::config::Dissemination;
-use crate::io::{CheckId, Keep, LinkId, Output};
-use crate::key::check_node_id;
+use crate::io::{CheckId, LinkId, Output};
 use crate::mongering;
 use crate::stats::bump;
 
@@ -100,14 +99,15 @@ impl Engine {
             return Err(Refusal::Clock);
         }
         // Several of its author's were being checked at once: what is kept is counted one by one.
-        if self.no_place(&origin) || !self.greed.allows(&origin.node, bundle.bytes().len(), fresh, self.now) {
+        if self.no_place(&origin) || !self.greed.allows(&origin.node, bundle.cost(), fresh, self.now) {
             return Err(Refusal::Held);
         }
-        if !self.in_pace(&origin.node, bundle.bytes().len()) {
+        let pace = pace_cost(bundle.bytes().len(), header.count);
+        if !self.in_pace(&origin.node, pace) {
             return Err(Refusal::Paced);
         }
-        self.charge_pace(&origin.node, bundle.bytes().len());
-        self.greed.charge(&origin.node, bundle.bytes().len(), fresh, self.now);
+        self.charge_pace(&origin.node, pace);
+        self.greed.charge(&origin.node, bundle.cost(), fresh, self.now);
         if origin == self.author.origin {
             self.new_incarnation("a neighbour has more of our chain than our store");
         }
@@ -152,6 +152,10 @@ impl Engine {
         let from: Vec<_> = senders.iter().map(|sender| sender.link).collect();
         self.new_for_all(bundle, &from);
         self.spread(origin, header.first, &from);
+        if self.stands_at_set_back(&origin) {
+            let other = self.chains.update(origin, |chain| chain.set_back.take());
+            self.is_second(other, *bundle.signed_header(), None);
+        }
     }
 
     /// Whoever sent a bundle has it, unless it keeps nothing and only passed it on.
@@ -176,19 +180,19 @@ impl Engine {
                 self.dropped(*sender, origin);
                 continue;
             }
+            if refusal == Refusal::Clock {
+                self.set_back(bundle, *sender);
+                continue;
+            }
             if refusal == Refusal::Paced {
                 self.drop_paced(*sender, origin, bundle.header().next());
                 continue;
             }
             self.judged(*sender, origin);
             match refusal {
-                Refusal::Held | Refusal::Paced => {}
+                Refusal::Held | Refusal::Paced | Refusal::Clock => {}
                 Refusal::Withdrawn => bump(&mut self.stats.bundles_withdrawn, 1),
                 Refusal::Fork => self.evidence(bundle, sender.link),
-                Refusal::Clock => {
-                    bump(&mut self.stats.bundles_invalid, 1);
-                    self.misbehaved(sender.link, "a bundle whose clock does not rise");
-                }
             }
         }
     }
@@ -227,61 +231,6 @@ impl Engine {
                 bump(&mut self.stats.cursor_overflow, 1);
             }
         }
-    }
-
-    pub(super) fn member(&mut self, id: LinkId, node: NodeId, evidence: Bytes) {
-        if self.members.contains_key(&node) || self.accounts.member_checks.contains_key(&node) {
-            return;
-        }
-        let Some(peer) = self.peer(id) else { return };
-        if check_node_id(&node).is_err() {
-            return self.misbehaved(id, "a certificate for a key that can be no node");
-        }
-        if self.accounts.begin_member(node, peer) {
-            self.output.push_back(Output::CheckMember { link: id, node, evidence });
-        } else {
-            bump(&mut self.stats.certificates_full, 1);
-        }
-    }
-
-    pub(super) fn member_verdict(&mut self, id: LinkId, node: NodeId, verdict: Option<Bytes>) {
-        self.accounts.member_checks.remove(&node);
-        if let Some(evidence) = verdict {
-            return self.admit(node, evidence);
-        }
-        // A copy behind another of its place comes to the front when that is gone: all go, or they would hold their places
-        // in the table for ever.
-        loop {
-            let waiting = self.checks.waiting_for(&node);
-            if waiting.is_empty() {
-                break;
-            }
-            for check in waiting {
-                self.unadmitted(node, check);
-            }
-        }
-        self.misbehaved(id, "a certificate that does not belong to this network");
-    }
-
-    fn unadmitted(&mut self, node: NodeId, check: CheckId) {
-        let origin = self.checks.get(check).map_or(Origin { node, ..Origin::MIN }, |c| c.raw.header().origin);
-        for sender in self.take_check(check) {
-            bump(&mut self.stats.bundles_unadmitted, 1);
-            self.judged(sender, origin);
-        }
-        self.early_proofs_of(origin);
-    }
-
-    pub(super) fn admit(&mut self, node: NodeId, evidence: Bytes) {
-        if self.members.contains_key(&node) || check_node_id(&node).is_err() {
-            return;
-        }
-        self.members.insert(node, evidence.clone());
-        self.keep(Keep::Member { node, evidence });
-        for check in self.checks.waiting_for(&node) {
-            self.run_check(check);
-        }
-        self.ask_for_admitted(&node);
     }
 }
 

@@ -105,7 +105,7 @@ impl World<'_> {
             2 => last.saturating_add(1),
             3 => YEAR_2200_US.max(last.saturating_add(1)),
             4 => u64::MAX - 8,
-            5 => last,
+            5 => last.saturating_sub(by << 32),
             ahead => wall.saturating_add(u64::from(ahead) * 50_000_000).max(last.saturating_add(1)),
         };
         let mut builder = BundleBuilder::new(origin, Seq(first), previous);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rumormill_wire::native::kind;
+use rumormill_wire::native::{MAX_BUNDLE_MESSAGES, kind};
 
 use super::Finding;
 use super::cast::{self, ENDS, HONEST};
@@ -10,6 +10,7 @@ use super::liar::MAX_UNJUDGED;
 use super::ops::Switches;
 use super::world::{World, claim};
 use crate::checks::{MAX_SENDERS, SHARE};
+use crate::cost;
 use crate::engine::MIN_ORIGINS;
 use crate::io::{Input, LinkId};
 use crate::link::{MAX_BEHIND, MAX_DIRTY, MAX_PULLS};
@@ -120,9 +121,10 @@ impl World<'_> {
         let days = as_usize(self.now / 86_400_000_000) + 1;
         // What was being checked already when the last of the allowance went.
         let late = if self.switches.has(Switches::PROMPT) { 2 } else { 4 * self.config.max_checks };
-        for (bytes, origins) in node.taken.values() {
-            let most = as_usize(self.config.greedy_bytes_per_day) * days + late * BUNDLE;
-            claim(*bytes <= most, || format!("{bytes} bytes of one author, of at most {most}"))?;
+        let largest = as_usize(cost::charged(BUNDLE, MAX_BUNDLE_MESSAGES));
+        for (cost, origins) in node.taken.values() {
+            let most = as_usize(self.config.greedy_bytes_per_day) * days + late * largest;
+            claim(as_usize(*cost) <= most, || format!("{cost} bytes' worth of one author, of at most {most}"))?;
             let most = as_usize(self.config.greedy_incarnations_per_day) * days + late;
             claim(origins.len() <= most, || format!("{} incarnations of one author, of {most}", origins.len()))?;
         }

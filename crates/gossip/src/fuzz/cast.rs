@@ -8,6 +8,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use rumormill_wire::{NetworkId, NodeId, Signature};
 
 use crate::bundle::{Invalid, RawBundle, Signer, VerifiedBundle, verify};
+use crate::members::Evidence;
 
 pub const NETWORK: NetworkId = NetworkId([7; 32]);
 /// 2026-01-01 in microseconds.
@@ -47,6 +48,26 @@ pub fn is_member(n: u8) -> bool {
 
 pub fn certificate(node: &NodeId) -> Vec<u8> {
     [b"certificate of ".as_slice(), node.as_bytes()].concat()
+}
+
+/// A second certificate of the same node, with another name.
+pub fn second_certificate(node: &NodeId) -> Vec<u8> {
+    [b"another name of ".as_slice(), node.as_bytes()].concat()
+}
+
+/// What a certificate is worth, if the CA issued it. Which of a node's two is the later one depends on the node.
+pub fn evidence(node: &NodeId, bytes: &[u8]) -> Option<Evidence> {
+    let [first, second] = [certificate(node), second_certificate(node)];
+    let later = u64::from(node.as_bytes().first().is_some_and(|byte| byte & 1 == 1));
+    let since = if bytes == first {
+        1
+    } else if bytes == second {
+        later * 2
+    } else {
+        return None;
+    };
+    let member = members().any(|(_, id)| id == *node);
+    member.then(|| Evidence { bytes: bytes::Bytes::copy_from_slice(bytes), since })
 }
 
 /// The members' ids.

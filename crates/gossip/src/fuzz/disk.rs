@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use rumormill_wire::{Clock, Digest, Incarnation, NodeId, Origin, Seq};
 
 use crate::bundle::VerifiedBundle;
 use crate::config::{Recovered, RecoveredChain};
+use crate::members::Evidence;
 use crate::proof::VerifiedProof;
 use crate::revocation::Revocations;
 
@@ -15,7 +15,7 @@ use crate::revocation::Revocations;
 #[derive(Debug, Clone, Default)]
 pub struct Disk {
     pub bundles: BTreeMap<Origin, Vec<Arc<VerifiedBundle>>>,
-    pub members: Vec<(NodeId, Bytes)>,
+    pub members: Vec<(NodeId, Evidence)>,
     pub proofs: BTreeMap<Origin, VerifiedProof>,
     pub list: Revocations,
 }

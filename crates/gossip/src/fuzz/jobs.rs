@@ -11,6 +11,7 @@ use super::cast::{self, NETWORK};
 use super::world::World;
 use crate::bundle::RawBundle;
 use crate::io::{CheckId, Input, LinkId};
+use crate::members::{Checked, Evidence};
 use crate::proof::{RawProof, verify_proof};
 
 /// One thing to do.
@@ -19,7 +20,7 @@ pub enum Job {
     /// Check a bundle.
     Verify { check: CheckId, raw: RawBundle },
     /// Check a certificate.
-    Member { link: LinkId, node: NodeId, evidence: Bytes },
+    Member { link: LinkId, node: NodeId, evidence: Bytes, known: Option<Evidence> },
     /// Check a proof.
     Proof { link: LinkId, raw: Box<RawProof> },
     /// Check a part of the revocation list.
@@ -47,10 +48,14 @@ impl World<'_> {
                 }
                 self.give(end, Input::Verified { check, verdict })?;
             }
-            Job::Member { link, node, evidence } => {
-                let true_one = cast::members().any(|(_, id)| id == node) && evidence == cast::certificate(&node);
-                self.reach(if true_one { "a true MEMBER" } else { "a false MEMBER" });
-                self.give(end, Input::MemberVerdict { link, node, verdict: true_one.then_some(evidence) })?;
+            Job::Member { link, node, evidence, known } => {
+                let verdict = match cast::evidence(&node, &evidence) {
+                    Some(new) if known.is_some_and(|known| !new.beats(&known)) => Checked::Void,
+                    Some(new) => Checked::Holds(new),
+                    None => Checked::False,
+                };
+                self.reach(if verdict == Checked::False { "a false MEMBER" } else { "a true MEMBER" });
+                self.give(end, Input::MemberVerdict { link, node, evidence, verdict })?;
             }
             Job::Proof { link, raw } => {
                 let verdict = verify_proof(&raw, &NETWORK).ok().map(Box::new);

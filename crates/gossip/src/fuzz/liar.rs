@@ -190,10 +190,11 @@ impl World<'_> {
         self.say_frame(usize::from(args[0] % 4), &Frame::Range(request))
     }
 
-    /// `slot, who, how`: a certificate, true if `how` is even.
+    /// `slot, who, how`: a certificate, true if `how` is even, the second one if it is 2 of 4.
     pub fn member(&mut self, args: [u8; ARGS]) -> Result<(), Finding> {
         let node = self.origin(args[1]).node;
-        let mut evidence = cast::certificate(&node);
+        let second = args[2] % 4 == 2;
+        let mut evidence = if second { cast::second_certificate(&node) } else { cast::certificate(&node) };
         if args[2] % 2 == 1 {
             evidence.push(args[2]);
         }

@@ -12,6 +12,9 @@ use super::world::{Node, World, claim};
 use crate::bundle::{RawBundle, VerifiedBundle};
 use crate::io::{Event, Input, Keep, LinkId, Output};
 
+/// Times that one bundle goes over one honest link: what was dropped for want of room comes again.
+const MAX_GIVEN: usize = 16;
+
 /// Where a link leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -54,7 +57,9 @@ impl World<'_> {
                 self.job(end, Job::Range { link, origin, from, until, max_bytes })
             }
             Output::Verify { check, raw } => self.job(end, Job::Verify { check, raw }),
-            Output::CheckMember { link, node, evidence } => self.job(end, Job::Member { link, node, evidence }),
+            Output::CheckMember { link, node, evidence, known } => {
+                self.job(end, Job::Member { link, node, evidence, known })
+            }
             Output::CheckProof { link, raw } => self.job(end, Job::Proof { link, raw }),
             Output::CheckRevocations { link, bytes } => self.job(end, Job::List { link, bytes }),
             Output::LookUp { origin, at } => self.job(end, Job::LookUp { origin, at }),
@@ -90,6 +95,11 @@ impl World<'_> {
         {
             slot.rumors += 1;
         }
+        if let Some(wire) = self.wire.as_mut().filter(|wire| wire.links[end] == link && !answers_range) {
+            let often = wire.given.entry((end, bundle.header().origin, bundle.header().first)).or_default();
+            *often += 1;
+            claim(*often <= MAX_GIVEN, || format!("one bundle was sent {often} times from honest to honest"))?;
+        }
         self.transmit(end, link, Bytes::from(frame))
     }
 
@@ -123,8 +133,8 @@ impl World<'_> {
         claim(next.is_none() || bundle.first_clock() > clock, || "appended a clock that does not rise".to_owned())?;
         node.next.insert(header.origin, (header.next(), bundle.digest(), bundle.last_clock()));
         if !own {
-            let (bytes, origins) = node.taken.entry(header.origin.node).or_default();
-            *bytes += bundle.bytes().len();
+            let (cost, origins) = node.taken.entry(header.origin.node).or_default();
+            *cost += bundle.cost();
             if next.is_none() {
                 origins.insert(header.origin);
             }
@@ -137,7 +147,9 @@ impl World<'_> {
     fn keep(&mut self, end: usize, keep: Keep) {
         let Node { disk, jobs, .. } = &mut self.nodes[end];
         match keep {
-            Keep::Member { node, evidence } => disk.members.push((node, evidence)),
+            Keep::Member { node, evidence } => {
+                disk.members.extend(cast::evidence(&node, &evidence).map(|evidence| (node, evidence)))
+            }
             Keep::Proof(proof) => drop(disk.proofs.insert(proof.origin(), *proof)),
             Keep::Revocations(part) => jobs.push_back(Job::KeepList { part }),
         }

@@ -242,6 +242,18 @@ fn comparisons() -> Vec<Seed> {
         .op(Kind::Member, &[0, OUTSIDER])
         .op(Kind::Member, &[1, NOBODY])
         .op(Kind::Member, &[1, NOBODY + 16]);
+    // Each end hears another certificate first, and one of them after it was started anew.
+    let second_names = prompt()
+        .liar()
+        .op(Kind::Member, &[0, HONEST, 2])
+        .op(Kind::Member, &[1, HONEST])
+        .op(Kind::Member, &[0, LIAR, 2])
+        .op(Kind::Unlink, &[])
+        .op(Kind::Member, &[1, A, 2])
+        .op(Kind::Member, &[0, B, 2])
+        .op(Kind::Restart, &[0, 0])
+        .op(Kind::Link, &[])
+        .deliver();
     let revoked = |cut: u8, how: u8| {
         let script = said().op(Kind::Issue, &[0, LIAR, cut, LIAR, cut]).op(Kind::Revoked, &[0, 0, how]);
         script.deliver().op(Kind::Up, &[2, 0]).op(Kind::Sign, &[1, LIAR]).op(Kind::Sign, &[1, LIAR + 8]).deliver()
@@ -264,6 +276,7 @@ fn comparisons() -> Vec<Seed> {
         buckets.seed("buckets", &["BUCKETS answered"]),
         range.seed("range", &["RANGE answered", "a range read from the store"]),
         members.seed("member", &["a true MEMBER", "a false MEMBER", "the liar thrown out"]),
+        second_names.seed("second_names", &["a true MEMBER", "a certificate replaced", "agreed"]),
         revoked(1 + 4 * 2, 2).seed("revoked", &["revocations", "the liar revoked", "a valid REVOKED", "agreed"]),
         revoked(0, 2).seed("revoked_links", &["revocations", "the liar revoked"]),
         revoked(3, 0).seed("revoked_frame", &["revocations", "a valid REVOKED"]),
@@ -312,6 +325,14 @@ fn faults() -> Vec<Seed> {
     let raw = raw.into_iter().fold(prompt(), |script, bytes| script.op(Kind::Up, &[0, 0]).raw(0, bytes));
     let full =
         both(0, 9).op(Kind::Full, &[0]).chain(1, 3).op(Kind::Submit, &[0, 3]).op(Kind::Submit, &[1, 3]).deliver();
+    // The full one has nothing to compare a clock with that is set back; the other one has.
+    let set_back = |back: u8| {
+        let begun = prompt().liar().op(Kind::Full, &[0]).deliver().op(Kind::Sign, &[3, LIAR]);
+        let second = begun.op(Kind::Sign, &[0, LIAR, 0, back, 5]).deliver().op(Kind::Resend, &[1, 0, 0]);
+        let third = second.op(Kind::Sign, &[0, LIAR, 0, 0, 2]).deliver();
+        (0..8).fold(third, |script, _| script.op(Kind::Wait, &[5]).deliver())
+    };
+    let set_back_first = prompt().liar().op(Kind::Full, &[0]).chain(1, 1).op(Kind::Sign, &[0, LIAR, 0, 0, 5]).deliver();
     let backlog = (0..6).fold(Script::new(Switches::BACKLOG).liar(), |script, _| {
         script.op(Kind::Sign, &[0, LIAR, 0, 0, 0, 250]).op(Kind::Work, &[0, 0, 1])
     });
@@ -326,12 +347,14 @@ fn faults() -> Vec<Seed> {
         both(Switches::GREED, 9).seed("greed_of_incarnations", &["greedy"]),
         both(Switches::ORIGINS | Switches::CURSORS, 0).seed("few_origins", &[]),
         both(Switches::MONGERS | Switches::WINDOW | Switches::CURSORS, 255).seed("narrow", &["agreed"]),
-        clocks.seed("clocks", &["the liar thrown out", "agreed"]),
+        clocks.seed("clocks", &["dropped, set back", "agreed"]),
         forged.seed("forged", &["the liar thrown out", "agreed"]),
         copies.seed("copies", &["the liar thrown out", "agreed"]),
         unadmitted.seed("copies_unadmitted", &["a false MEMBER", "the liar thrown out", "agreed"]),
         raw.seed("raw", &["the liar thrown out", "agreed"]),
         full.seed("full", &["not in sync"]),
+        set_back(9).seed("set_back_through_full", &["dropped, set back"]),
+        set_back_first.seed("set_back_behind_first", &["dropped, set back"]),
         backlog.seed("backlog", &["agreed"]),
         ranges(unread).seed("unread", &["agreed"]),
         down.seed("down", &["agreed"]),

@@ -38,11 +38,34 @@ impl World<'_> {
             claim(self.agreed(), || format!("the two do not agree: {}", self.describe()))?;
             self.reach("agreed");
         }
+        if self.nodes.iter().any(|node| node.engine.stats().bundles_set_back > 0) {
+            self.reach("dropped, set back");
+        }
+        self.same_certificates()?;
         // One that took less than was there says so, and so does the other.
         let differ = self.nodes[0].engine.fingerprint() != self.nodes[1].engine.fingerprint();
         claim(!differ || !self.in_sync(), || format!("in sync, and not alike: {}", self.describe()))?;
         if differ {
             self.reach("not in sync");
+        }
+        Ok(())
+    }
+
+    /// Of each member that both know, both go by the same certificate.
+    fn same_certificates(&mut self) -> Result<(), Finding> {
+        let [a, b] = &self.nodes;
+        let unread =
+            [a, b].iter().any(|node| node.engine.stats().replies_dropped + node.engine.stats().answers_over > 0);
+        if self.wire.is_none() || unread {
+            return Ok(());
+        }
+        for (_, node) in cast::members() {
+            if let (Some(one), Some(other)) = (a.engine.certificate(&node), b.engine.certificate(&node)) {
+                claim(one == other, || format!("two certificates of {node} count: {one:?} {other:?}"))?;
+            }
+        }
+        if [a, b].iter().any(|node| node.engine.stats().certificates_replaced > 0) {
+            self.reach("a certificate replaced");
         }
         Ok(())
     }

@@ -42,8 +42,8 @@ pub struct Node {
     pub verified: BTreeSet<Digest>,
     /// Submitted and not yet durable.
     pub tickets: BTreeSet<u64>,
-    /// Bytes and incarnations accepted of each author in this life.
-    pub taken: BTreeMap<NodeId, (usize, BTreeSet<Origin>)>,
+    /// What was accepted of each author in this life: what it costs, and incarnations.
+    pub taken: BTreeMap<NodeId, (u64, BTreeSet<Origin>)>,
     /// Events of this life, by kind.
     pub events: BTreeMap<&'static str, u64>,
     /// Steps of the wall clock in this life.
@@ -57,6 +57,8 @@ pub struct Node {
 pub struct Wire {
     pub links: [LinkId; 2],
     pub queues: [VecDeque<Bytes>; 2],
+    /// How often each bundle went over it, by the end that sent it; not what answers a RANGE.
+    pub given: BTreeMap<(usize, Origin, Seq), usize>,
 }
 
 /// A link of the liar.
@@ -189,7 +191,8 @@ impl<'p> World<'p> {
     }
 
     pub fn admit(&mut self, end: usize, node: NodeId) -> Result<(), Finding> {
-        self.give(end, Input::Admit { node, evidence: Bytes::from(cast::certificate(&node)) })
+        let evidence = cast::evidence(&node, &cast::certificate(&node)).unwrap_or_default();
+        self.give(end, Input::Admit { node, evidence })
     }
 
     /// A new link at one end.
@@ -205,7 +208,7 @@ impl<'p> World<'p> {
             return Ok(());
         }
         let links = [self.link_up(0, cast::id(ENDS[1]))?, self.link_up(1, cast::id(ENDS[0]))?];
-        self.wire = Some(Wire { links, queues: [VecDeque::new(), VecDeque::new()] });
+        self.wire = Some(Wire { links, queues: [VecDeque::new(), VecDeque::new()], given: BTreeMap::new() });
         for (end, link) in links.into_iter().enumerate() {
             self.give(end, Input::LinkUp { link, peer: cast::id(ENDS[1 - end]) })?;
         }

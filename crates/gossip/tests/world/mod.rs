@@ -17,8 +17,8 @@ use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rumormill_gossip::{
-    Dissemination, Engine, EngineConfig, Event, Input, Keep, LinkId, Output, RawBundle, Recovered, RecoveredChain,
-    Revocations, Signer, Ticket, Timestamp, VerifiedProof, verify, verify_proof,
+    Checked, Dissemination, Engine, EngineConfig, Event, Evidence, Input, Keep, LinkId, Output, RawBundle, Recovered,
+    RecoveredChain, Revocations, Signer, Ticket, Timestamp, VerifiedProof, verify, verify_proof,
 };
 use rumormill_wire::native::{
     BundleView, Frame, ListPart, MessageKind, RevocationPart, Revoked, SIGN_REVOCATION_CONTEXT, place_of, rumor_prefix,
@@ -77,11 +77,25 @@ pub fn checked_part(bytes: &[u8]) -> Option<Arc<ListPart>> {
     ListPart::decode(bytes).ok().map(Arc::new)
 }
 
+/// A member's certificate, with what is added to it: that says its age.
+pub fn certificate(node: NodeId, added: &str) -> Evidence {
+    let since = added.len().try_into().unwrap();
+    Evidence { bytes: Bytes::from(format!("certificate of {node}{added}")), since }
+}
+
+/// What the CA says of a certificate.
+pub fn judge(node: NodeId, bytes: &Bytes) -> Option<Evidence> {
+    let added = bytes.strip_prefix(format!("certificate of {node}").as_bytes())?;
+    let since = added.len().try_into().unwrap();
+    // Nobody was given more than a few of one length.
+    (added.len() <= 8).then(|| Evidence { bytes: bytes.clone(), since })
+}
+
 /// What survives a crash.
 #[derive(Default, Clone)]
 pub struct Disk {
     pub bundles: BTreeMap<Origin, Vec<Bytes>>,
-    pub members: Vec<(NodeId, Bytes)>,
+    pub members: Vec<(NodeId, Evidence)>,
     pub proofs: Vec<VerifiedProof>,
     pub revocations: Revocations,
     pub arrived: BTreeMap<(Origin, Seq), u64>,
@@ -254,7 +268,7 @@ impl World {
     fn begin(&mut self, n: usize, neighbours: usize) {
         let id = Key::new(self.nodes[n].key).id();
         self.give(n, Input::WallOffset(WALL));
-        self.give(n, Input::Admit { node: id, evidence: Bytes::from(format!("certificate of {id}")) });
+        self.give(n, Input::Admit { node: id, evidence: certificate(id, "") });
         self.give(n, Input::Start { neighbours });
     }
 
@@ -283,7 +297,7 @@ impl World {
         self.wires.insert((b, link), Wire { to: ea, free_at: self.now });
         for (end, other) in [(ea, b), (eb, a)] {
             let peer = Key::new(self.nodes[other].key).id();
-            self.give(end.node, Input::Admit { node: peer, evidence: Bytes::from(format!("certificate of {peer}")) });
+            self.give(end.node, Input::Admit { node: peer, evidence: certificate(peer, "") });
             self.give(end.node, Input::LinkUp { link, peer });
         }
         (ea, eb)
@@ -294,7 +308,7 @@ impl World {
         self.next_link += 1;
         let link = LinkId(self.next_link);
         let peer = Key::new(key).id();
-        self.give(n, Input::Admit { node: peer, evidence: Bytes::from(format!("certificate of {peer}")) });
+        self.give(n, Input::Admit { node: peer, evidence: certificate(peer, "") });
         self.give(n, Input::LinkUp { link, peer });
         link
     }
@@ -380,9 +394,13 @@ impl World {
                 let verdict = verify(&raw, &NETWORK).map(Arc::new);
                 self.later(n, delay, Input::Verified { check, verdict });
             }
-            Output::CheckMember { link, node, evidence } => {
-                let good = evidence == format!("certificate of {node}").as_bytes();
-                self.later(n, delay, Input::MemberVerdict { link, node, verdict: good.then_some(evidence) });
+            Output::CheckMember { link, node, evidence, known } => {
+                let verdict = match judge(node, &evidence) {
+                    Some(new) if known.is_some_and(|known| !new.beats(&known)) => Checked::Void,
+                    Some(new) => Checked::Holds(new),
+                    None => Checked::False,
+                };
+                self.later(n, delay, Input::MemberVerdict { link, node, evidence, verdict });
             }
             Output::CheckProof { link, raw } => {
                 let verdict = verify_proof(&raw, &NETWORK).ok().map(Box::new);
@@ -424,7 +442,10 @@ impl World {
                 node.disk_free_at = done;
                 self.later(n, done - now, Input::Committed { appends });
             }
-            Output::Keep(Keep::Member { node, evidence }) => self.nodes[n].disk.members.push((node, evidence)),
+            Output::Keep(Keep::Member { node, evidence }) => {
+                let evidence = judge(node, &evidence).unwrap_or_default();
+                self.nodes[n].disk.members.push((node, evidence));
+            }
             Output::Keep(Keep::Proof(proof)) => {
                 let proofs = &mut self.nodes[n].disk.proofs;
                 proofs.retain(|old| old.origin() != proof.origin());

@@ -7,12 +7,13 @@ use std::sync::atomic::AtomicU64;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use rumormill_doors::cut::{cut, one_line};
-use rumormill_doors::{Counters, Incoming, Outgoing, RoomEnd, WayOut};
+use rumormill_doors::{Counters, Incoming, Outgoing, RoomEnd};
 use rumormill_wire::native::{Bridged, MAX_CLAIMED_LEN, MessageKind};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::Mark;
+use super::exit::Exit;
 use crate::follow::{Follow, Next};
 use crate::handle::{NodeHandle, Pending};
 use crate::view::Message;
@@ -37,12 +38,6 @@ pub(crate) struct Way {
     pub(crate) gets_room: bool,
     /// Who else hears what comes in here.
     pub(crate) also: Option<mpsc::Sender<Incoming>>,
-}
-
-/// A door's way out.
-struct Exit {
-    name: String,
-    way: WayOut,
 }
 
 /// What one door may bring.
@@ -91,10 +86,12 @@ impl Bridge {
         let this = Arc::new(self);
         let (mut tasks, mut exits) = (JoinSet::new(), Vec::new());
         for Way { name, end, gets_room, also } in ways {
-            let way = end.way_out();
+            let (give, counters) = (end.sender(), Arc::clone(&end.counters));
             tasks.spawn(Arc::clone(&this).bring(name.clone(), end, also));
             if gets_room {
-                exits.push(Exit { name, way });
+                let exit = Arc::new(Exit::new(name, give, counters));
+                tasks.spawn(Arc::clone(&exit).run());
+                exits.push(exit);
             }
         }
         if exits.is_empty() {
@@ -103,18 +100,19 @@ impl Bridge {
             this.node.stopped().await;
         } else {
             this.send_what_comes(coming, &exits).await;
+            exits.iter().for_each(|exit| exit.end());
         }
     }
 
-    async fn send_what_comes(&self, mut coming: Follow, exits: &[Exit]) {
+    async fn send_what_comes(&self, mut coming: Follow, exits: &[Arc<Exit>]) {
         coming.forget_so_far();
         loop {
             match coming.next().await {
                 Next::Messages(messages) => self.send_out(&messages, exits),
-                Next::Missed(bundles) => {
-                    tracing::warn!(bundles, "the doors are slower than the room; what they missed does not go out");
-                    let bundles = usize::try_from(bundles).unwrap_or(usize::MAX);
-                    exits.iter().for_each(|exit| exit.way.missed(bundles));
+                Next::Missed(messages) => {
+                    tracing::warn!(messages, "the doors are slower than the room; what they missed does not go out");
+                    let messages = usize::try_from(messages).unwrap_or(usize::MAX);
+                    exits.iter().for_each(|exit| Counters::add(&exit.counters.dropped_out, messages));
                 }
                 Next::End => return,
             }
@@ -166,7 +164,7 @@ impl Bridge {
         }
     }
 
-    fn send_out(&self, messages: &[Message], exits: &[Exit]) {
+    fn send_out(&self, messages: &[Message], exits: &[Arc<Exit>]) {
         for message in messages {
             let old = message.late || message.place.clock.0 < self.since_us;
             if old || !message.kind.is_text() || !message.room.as_raw().is_empty() {
@@ -184,12 +182,12 @@ impl Bridge {
     }
 
     fn offer(&self, message: &Message, exit: &Exit) {
-        let author = message.place.origin.node;
-        let author = self.node.name_of(&author).unwrap_or_else(|| author.to_string().chars().take(8).collect());
+        let node = message.place.origin.node;
+        let author = self.node.name_of(&node).unwrap_or_else(|| node.to_string().chars().take(8).collect());
         let sender = message.sender(&author);
         let line = self.mark.line(&sender, message.text.as_raw());
         let outgoing = Outgoing { sender, text: message.text.as_raw().to_owned(), line, to: None, done: None };
-        exit.way.give(outgoing);
+        exit.offer(node, outgoing);
     }
 }
 

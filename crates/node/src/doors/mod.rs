@@ -1,8 +1,10 @@
 //! Doors: what the node opens for programs that speak legacy protocols, and how their messages meet the room.
 
 mod bridge;
+mod exit;
 mod mark;
 mod open;
+mod turns;
 
 pub(crate) use bridge::{BYTES_PER_DAY, Bridge, Share};
 pub(crate) use mark::Mark;

@@ -10,7 +10,7 @@ use rumormill_wire::native::ByeCode;
 use tokio::sync::watch;
 
 use super::state::{Driver, State};
-use crate::check::Job;
+use crate::check::{Job, evidence_of};
 use crate::link::{Link, Rival, rival};
 use crate::lock;
 
@@ -85,7 +85,8 @@ impl Driver {
     }
 
     fn bring_up(&self, state: &mut State, link: &Link) -> VecDeque<Job> {
-        let (node, evidence) = (link.facts.peer, link.facts.certificate.clone());
+        let (node, evidence) = (link.facts.peer, evidence_of(&link.facts.certificate));
+        self.checker.names.learn(node, &link.facts.name, &evidence);
         let (_, mut jobs) = self.feed_locked(state, Input::Admit { node, evidence });
         jobs.extend(self.feed_locked(state, Input::LinkUp { link: link.id, peer: node }).1);
         jobs

@@ -54,7 +54,9 @@ impl Driver {
                 self.read(state, Read::Range { link, origin, from, until, max_bytes });
             }
             Output::LookUp { origin, at } => self.read(state, Read::LookUp { origin, at }),
-            Output::CheckMember { link, node, evidence } => jobs.push_back(Job::Member { link, node, evidence }),
+            Output::CheckMember { link, node, evidence, known } => {
+                jobs.push_back(Job::Member { link, node, evidence, known });
+            }
             Output::CheckProof { link, raw } => jobs.push_back(Job::Proof { link, raw }),
             Output::CheckRevocations { link, bytes } => jobs.push_back(Job::Revocations { link, bytes }),
             Output::Keep(Keep::Revocations(part)) => self.keep_list(state, part),

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rumormill_gossip::{Engine, Input, Reject, Stats, Ticket};
 use rumormill_wire::native::{ByeCode, MessageKind};
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
-use super::news::Told;
+use super::news::Coming;
 use super::state::Driver;
 use crate::counters::Counters;
 use crate::lock;
@@ -75,7 +75,7 @@ impl Driver {
     }
 
     /// Bundles as they become durable.
-    pub(crate) fn follow(&self) -> broadcast::Receiver<Told> {
+    pub(crate) fn follow(&self) -> Coming {
         self.followers.subscribe()
     }
 

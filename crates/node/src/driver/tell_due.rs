@@ -6,11 +6,10 @@ use std::time::Duration;
 use rumormill_gossip::Engine;
 use rumormill_store::{OrderKey, StoreError};
 use rumormill_wire::{Clock, Incarnation, NodeId, Origin, Seq};
-use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use super::fence::Fence;
-use super::news::{FOLLOW_NEWS, News, Told};
+use super::news::{Coming, FOLLOW_NEWS, News};
 use super::state::Driver;
 use crate::lock;
 use crate::view::{AHEAD_US, Message, Rules};
@@ -31,7 +30,7 @@ const PASSES: usize = 16;
 
 /// Where a follower begins.
 pub(crate) struct Beginning {
-    pub(crate) coming: broadcast::Receiver<Told>,
+    pub(crate) coming: Coming,
     /// What is behind it is not told any more.
     pub(crate) fence: Fence,
     /// Nor is what is up to this clock.
@@ -158,14 +157,16 @@ impl Driver {
     }
 }
 
-/// In their order, in parts that are not large.
+/// In their order, in parts that are not large and of one author each, who loses what is too much for a follower.
 fn parts(messages: Vec<Message>) -> Vec<Vec<Message>> {
-    let (mut parts, mut bytes) = (Vec::new(), usize::MAX);
+    let (mut parts, mut bytes) = (Vec::<Vec<Message>>::new(), usize::MAX);
     for message in messages {
         let len = message.text.as_raw().len();
         bytes = bytes.saturating_add(len);
-        match parts.last_mut() {
-            Some(part) if bytes <= TOGETHER_BYTES => Vec::push(part, message),
+        let author = message.place.origin.node;
+        let same = |part: &&mut Vec<Message>| part.last().is_some_and(|last| last.place.origin.node == author);
+        match parts.last_mut().filter(same) {
+            Some(part) if bytes <= TOGETHER_BYTES => part.push(message),
             _ => {
                 parts.push(vec![message]);
                 bytes = len;
@@ -218,5 +219,8 @@ mod tests {
         assert_eq!(sizes(&[0; 128]), [128]);
         assert_eq!(sizes(&[32_768; 5]), [2, 2, 1]);
         assert_eq!(sizes(&[100_000, 1, 65_535, 1]), [1, 2, 1]);
+        let mut two: Vec<_> = (1..=6).map(|seq| message(seq, 1)).collect();
+        two[3].place.origin.node = NodeId([2; 32]);
+        assert_eq!(parts(two).iter().map(Vec::len).collect::<Vec<_>>(), [3, 1, 2], "of one author each");
     }
 }

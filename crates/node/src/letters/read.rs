@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use rumormill_wire::native::{BundleView, LetterKey, MessageKind};
 use rumormill_wire::{Origin, Seq};
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::inbox::Found;
@@ -16,7 +14,7 @@ use super::post::{LettersDesk, Post};
 use super::record::Key;
 use super::seal::SUITE;
 use crate::committed::Committed;
-use crate::driver::{News, Told};
+use crate::driver::{Coming, News, Told};
 use crate::lock;
 use crate::view::Rules;
 
@@ -44,7 +42,7 @@ impl From<io::Error> for Stuck {
 }
 
 /// Until the node stops.
-pub(crate) async fn run(desk: LettersDesk, coming: Receiver<Told>) {
+pub(crate) async fn run(desk: LettersDesk, coming: Coming) {
     let node = desk.0.node.clone();
     tokio::select! {
         () = node.stopped() => {}
@@ -61,14 +59,17 @@ async fn save(desk: &LettersDesk) {
 
 /// Of news, the bundle that became durable.
 fn take(told: &Told, bundles: &mut Vec<Arc<Committed>>, missed: &mut bool) {
-    match told.get().as_deref() {
-        Some(News::Committed(committed)) => bundles.push(Arc::clone(committed)),
-        Some(News::Due(_)) => {}
-        None => *missed = true,
+    match told {
+        Told::News(news) => {
+            if let News::Committed(committed) = &**news {
+                bundles.push(Arc::clone(committed));
+            }
+        }
+        Told::Missed(_) => *missed = true,
     }
 }
 
-async fn follow(desk: &LettersDesk, mut coming: Receiver<Told>) {
+async fn follow(desk: &LettersDesk, mut coming: Coming) {
     let mut saving = interval(SAVE_EVERY);
     saving.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reading = Reading { desk, again: None };
@@ -82,17 +83,11 @@ async fn follow(desk: &LettersDesk, mut coming: Receiver<Told>) {
             () = sleep_until(again), if behind => reading.run(Post::read_all).await,
             first = coming.recv() => {
                 let (mut bundles, mut lagged) = (Vec::new(), false);
-                match first {
-                    Ok(first) => take(&first, &mut bundles, &mut lagged),
-                    Err(RecvError::Lagged(_)) => lagged = true,
-                    Err(RecvError::Closed) => return,
-                }
+                let Some(first) = first else { return };
+                take(&first, &mut bundles, &mut lagged);
                 while bundles.len() < MAX_TOGETHER {
-                    match coming.try_recv() {
-                        Ok(next) => take(&next, &mut bundles, &mut lagged),
-                        Err(TryRecvError::Lagged(_)) => lagged = true,
-                        Err(TryRecvError::Empty | TryRecvError::Closed) => break,
-                    }
+                    let Some(next) = coming.try_recv() else { break };
+                    take(&next, &mut bundles, &mut lagged);
                 }
                 // While it is behind, all of it is read from the store later.
                 match reading.again {

@@ -57,7 +57,6 @@ pub(crate) async fn run(
         }
         return Err(error);
     }
-    driver.checker.names.learn(peer.node(), peer.name());
     let facts = Facts {
         peer: peer.node(),
         name: peer.name().to_owned(),

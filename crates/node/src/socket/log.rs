@@ -65,7 +65,7 @@ pub(super) async fn log(node: &NodeHandle, out: &mut Out, asked: Wanted) -> io::
                 }
                 out.flush().await?;
             }
-            Next::Missed(bundles) => out.say(&Reply::Missed { bundles }).await?,
+            Next::Missed(messages) => out.say(&Reply::Missed { messages }).await?,
             Next::End => return out.say(&Reply::End {}).await,
         }
     }

@@ -59,7 +59,8 @@ impl Context {
                 joins_emoji || joins_script(before, next)
             }
             '\u{200c}' => joins_script(before, next),
-            _ => !is_hidden(c),
+            // Another blank than the usual one cannot be told from it, or is as wide as many.
+            _ => c == ' ' || !(is_hidden(c) || c.is_whitespace()),
         }
     }
 }
@@ -84,4 +85,18 @@ const fn is_emoji(c: char) -> bool {
 const fn is_mark(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{34e}' | '\u{350}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{1ab0}'..='\u{1aff}'
         | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Foreign;
+
+    #[test]
+    fn other_blanks_than_the_usual_one_are_seen() {
+        for blank in ['\u{a0}', '\u{1680}', '\u{2003}', '\u{2007}', '\u{202f}', '\u{205f}', '\u{3000}', '\t'] {
+            let text = format!("a{blank}b c");
+            let seen = format!("a\\u{{{:x}}}b c", u32::from(blank));
+            assert_eq!(Foreign::new(&text).whole().to_string(), seen);
+        }
+    }
 }

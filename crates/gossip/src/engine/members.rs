@@ -1,0 +1,135 @@
+//! Members: whose certificates are taken, which of two of one node counts, and who gets them (docs/protocol.md, P-G4).
+//!
+//! What counts is the same at all who know both certificates, whichever came first, so a name is the same everywhere. One
+//! that begins to count goes to all neighbours once. A neighbour that was away meanwhile is given the newest.
+
+use core::cmp::Reverse;
+
+use bytes::Bytes;
+use rumormill_wire::native::{Frame, Member};
+use rumormill_wire::{Digest, NodeId, Origin};
+
+use super::Engine;
+use crate::io::{CheckId, Keep, LinkId, Output};
+use crate::key::check_node_id;
+use crate::members::{Checked, Evidence};
+use crate::stats::bump;
+
+/// Certificates that a new link is given before any message: those that are valid from the latest times on. A name that is
+/// not the same on both sides is of one of them, or comes with its author's messages.
+const NEWEST: usize = 32;
+
+/// What tells certificates apart while they are being checked.
+pub(super) fn mark(evidence: &[u8]) -> Digest {
+    Digest(*blake3::hash(evidence).as_bytes())
+}
+
+impl Engine {
+    /// Which certificate of a node counts here.
+    #[must_use]
+    pub fn certificate(&self, node: &NodeId) -> Option<&Evidence> {
+        self.members.get(node)
+    }
+
+    pub(super) fn member(&mut self, id: LinkId, node: NodeId, evidence: Bytes) {
+        let known = self.members.get(&node);
+        if known.is_some_and(|known| known.is_empty() || known.bytes == evidence) {
+            return;
+        }
+        let known = known.cloned();
+        let Some(peer) = self.peer(id) else { return };
+        if check_node_id(&node).is_err() {
+            return self.misbehaved(id, "a certificate for a key that can be no node");
+        }
+        let mark = mark(&evidence);
+        if self.accounts.member_checks.contains_key(&(node, mark)) {
+            return;
+        }
+        if self.accounts.begin_member((node, mark), peer) {
+            self.output.push_back(Output::CheckMember { link: id, node, evidence, known });
+        } else {
+            bump(&mut self.stats.certificates_full, 1);
+        }
+    }
+
+    pub(super) fn member_verdict(&mut self, id: LinkId, node: NodeId, evidence: &Bytes, verdict: Checked) {
+        self.accounts.member_checks.remove(&(node, mark(evidence)));
+        let is_false = match verdict {
+            Checked::Holds(evidence) => return self.admit(node, evidence, Some(id)),
+            Checked::Void => false,
+            Checked::False => true,
+        };
+        if !self.members.contains_key(&node) && !self.accounts.checks_member(&node) {
+            self.nobody_vouches(node);
+        }
+        if is_false {
+            self.misbehaved(id, "a certificate that does not belong to this network");
+        }
+    }
+
+    /// A copy behind another of its place comes to the front when that is gone: all go, or they would hold their places
+    /// in the table for ever.
+    fn nobody_vouches(&mut self, node: NodeId) {
+        loop {
+            let waiting = self.checks.waiting_for(&node);
+            if waiting.is_empty() {
+                return;
+            }
+            for check in waiting {
+                self.unadmitted(node, check);
+            }
+        }
+    }
+
+    fn unadmitted(&mut self, node: NodeId, check: CheckId) {
+        let origin = self.checks.get(check).map_or(Origin { node, ..Origin::MIN }, |c| c.raw.header().origin);
+        for sender in self.take_check(check) {
+            bump(&mut self.stats.bundles_unadmitted, 1);
+            self.judged(sender, origin);
+        }
+        self.early_proofs_of(origin);
+    }
+
+    pub(super) fn admit(&mut self, node: NodeId, evidence: Evidence, from: Option<LinkId>) {
+        let known = self.members.get(&node);
+        // Who is pinned needs no certificate, whatever it shows.
+        let counts = known.is_none_or(|known| !known.is_empty() && evidence.beats(known));
+        if !counts || check_node_id(&node).is_err() {
+            return;
+        }
+        let fresh = known.is_none();
+        bump(&mut self.stats.certificates_replaced, u64::from(!fresh));
+        self.members.insert(node, evidence.clone());
+        self.keep(Keep::Member { node, evidence: evidence.bytes });
+        for id in self.links.keys().copied().filter(|id| Some(*id) != from).collect::<Vec<_>>() {
+            self.introduce(id, node);
+        }
+        if fresh {
+            for check in self.checks.waiting_for(&node) {
+                self.run_check(check);
+            }
+            self.ask_for_admitted(&node);
+        }
+    }
+
+    /// An author's certificate goes before its first bundle, and to all once it counts.
+    pub(super) fn introduce(&mut self, id: LinkId, node: NodeId) {
+        if let Some(Evidence { bytes, .. }) = self.members.get(&node).filter(|evidence| !evidence.is_empty()).cloned() {
+            self.charge(id, bytes.len());
+            self.send(id, &Frame::Member(Member { node, evidence: &bytes }));
+        }
+    }
+
+    /// A new link is given the newest certificates, unless its node has had its share.
+    pub(super) fn introduce_newest(&mut self, id: LinkId) {
+        if self.is_over(id) {
+            return;
+        }
+        let mut newest: Vec<_> = self.members.iter().collect();
+        newest.sort_unstable_by_key(|(node, evidence)| (Reverse(evidence.since), **node));
+        let newest: Vec<_> = newest.into_iter().take(NEWEST).map(|(node, _)| *node).collect();
+        for node in newest {
+            self.introduce(id, node);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! A bundle of the next number whose clock does not rise above the one before it (docs/protocol.md, P-B11).
+//!
+//! It can never join its chain, and its author alone is at fault: who keeps nothing passes it on in good faith, for it has
+//! nothing to compare it with. So it is dropped, its place is said to be held on the link that brought it, so that it does
+//! not come again and again, and what its author signed there is remembered: any other bundle of that number is the second
+//! branch of a fork.
+
+use rumormill_wire::Origin;
+use rumormill_wire::native::{BundleHeader, SignedHeader};
+
+use super::Engine;
+use crate::bundle::{RawBundle, VerifiedBundle};
+use crate::chain::Chain;
+use crate::checks::Sender;
+use crate::io::LinkId;
+use crate::proof::from_checked;
+use crate::stats::{Why, bump};
+
+impl Engine {
+    /// One that holds does not rise.
+    pub(super) fn set_back(&mut self, bundle: &VerifiedBundle, sender: Sender) {
+        let signed = *bundle.signed_header();
+        let origin = signed.header.origin;
+        self.drop_set_back(sender, &signed.header);
+        let before = self.chains.update(origin, |chain| chain.set_back.replace(Box::new(signed)));
+        self.is_second(before, signed, Some(sender.link));
+    }
+
+    /// The same again, seen by its bytes.
+    pub(super) fn drop_set_back(&mut self, sender: Sender, header: &BundleHeader) {
+        bump(&mut self.stats.bundles_set_back, 1);
+        self.note_ahead(sender.link, header.origin, header.next(), Some(Why::SetBack));
+        self.dropped(sender, header.origin);
+    }
+
+    /// Whether this is what was found to be set back already. The signature is of one content, so another content with it
+    /// does not hold.
+    pub(super) fn is_set_back(&self, raw: &RawBundle) -> bool {
+        let known = self.chains.get(&raw.header().origin).and_then(|chain| chain.set_back.as_deref());
+        known.is_some_and(|known| {
+            let signature = raw.bytes().get(BundleHeader::LEN..).unwrap_or_default();
+            known.header == *raw.header() && signature.starts_with(known.signature.as_bytes())
+        })
+    }
+
+    /// Another bundle has that number.
+    pub(super) fn is_second(&mut self, known: Option<Box<SignedHeader>>, other: SignedHeader, from: Option<LinkId>) {
+        if let Some(proof) = known.and_then(|known| from_checked(*known, other)) {
+            self.take_proof(proof, from);
+        }
+    }
+
+    /// Whether the number that we want next was signed with such a clock.
+    pub(super) fn stands_at_set_back(&self, origin: &Origin) -> bool {
+        self.chains.get(origin).and_then(|chain: &Chain| chain.set_back.as_ref()).is_some()
+    }
+}

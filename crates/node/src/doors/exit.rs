@@ -1,0 +1,83 @@
+//! A door's way out: what waits for it, and how much it is given before it has brought that to its peers.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rumormill_doors::{Counters, Outgoing};
+use rumormill_wire::NodeId;
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::turns::Turns;
+use crate::lock;
+
+/// Messages that a door has and has not brought out, fewer than its own queues hold for one peer. The rest waits here, where
+/// authors take turns.
+const AT_THE_DOOR: usize = 32;
+/// For one of them so long at most: a peer of the door that takes nothing does not hold up what its other peers are told.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A door's way out.
+pub(super) struct Exit {
+    pub(super) name: String,
+    pub(super) counters: Arc<Counters>,
+    give: mpsc::Sender<Outgoing>,
+    turns: Mutex<Turns<Outgoing>>,
+    more: Notify,
+}
+
+impl Exit {
+    pub(super) fn new(name: String, give: mpsc::Sender<Outgoing>, counters: Arc<Counters>) -> Self {
+        Self { name, counters, give, turns: Mutex::default(), more: Notify::new() }
+    }
+
+    /// A message of this author is to go out. What is lost for it is counted.
+    pub(super) fn offer(&self, author: NodeId, outgoing: Outgoing) {
+        let bytes = outgoing.text.len().saturating_add(outgoing.line.len());
+        let (lost, waiting) = {
+            let mut turns = lock(&self.turns);
+            (turns.push(author, outgoing, bytes), turns.len())
+        };
+        Counters::add(&self.counters.dropped_out, lost);
+        // Before it is given: the door may count what waits itself, and knows more of it.
+        let at_the_door = self.give.max_capacity().saturating_sub(self.give.capacity());
+        Counters::set(&self.counters.waiting_out, waiting.saturating_add(at_the_door));
+        self.more.notify_one();
+    }
+
+    /// Gives the door what waits, as fast as it brings it out. Until the door has closed.
+    pub(super) async fn run(self: Arc<Self>) {
+        let places = Arc::new(Semaphore::new(AT_THE_DOOR));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let mut outgoing = loop {
+                let more = self.more.notified();
+                let next = lock(&self.turns).pop();
+                match next {
+                    Some(outgoing) => break outgoing,
+                    None => more.await,
+                }
+            };
+            let (done, brought) = oneshot::channel();
+            outgoing.done = Some(done);
+            if self.give.send(outgoing).await.is_err() {
+                Counters::one(&self.counters.dropped_out);
+                return;
+            }
+            tokio::spawn(async move {
+                let _ = timeout(PATIENCE, brought).await;
+                drop(place);
+            });
+        }
+    }
+
+    /// The node stops: what still waits is given without waiting.
+    pub(super) fn end(&self) {
+        let mut turns = lock(&self.turns);
+        while let Some(outgoing) = turns.pop() {
+            if self.give.try_send(outgoing).is_err() {
+                Counters::one(&self.counters.dropped_out);
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Lines on a terminal: what is longer than the terminal is wide is folded here, and what goes on is indented. A terminal
+//! that folds by itself begins at the first column, where text of others, after as many blanks as it takes, can seem to be a
+//! line of somebody else.
+
+use std::borrow::Cow;
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
+
+use unicode_width::UnicodeWidthChar;
+
+/// What stands before a part that goes on.
+const INDENT: &str = "    ";
+/// The width of a terminal that does not say.
+const USUAL: usize = 80;
+/// Narrower ones are taken to be so wide: no room is left there for text beside the indent.
+const NARROWEST: usize = 12;
+
+/// How wide a terminal is; `None` for what is none.
+#[must_use]
+pub fn width(stream: &(impl IsTerminal + AsFd)) -> Option<usize> {
+    if !stream.is_terminal() {
+        return None;
+    }
+    let said = rustix::termios::tcgetwinsize(stream).map_or(0, |size| usize::from(size.ws_col));
+    Some(if said == 0 { USUAL } else { said.max(NARROWEST) })
+}
+
+/// Columns that a character takes, or more: where terminals differ, the most.
+fn columns(c: char) -> usize {
+    match c {
+        ' '..='~' => 1,
+        // It may make the emoji before it wide.
+        '\u{fe0f}' => 1,
+        // Letters of Greek and Cyrillic are wide to those only who set their terminal so.
+        _ if c.is_alphanumeric() => c.width().unwrap_or(0),
+        _ => c.width_cjk().unwrap_or(0),
+    }
+}
+
+/// Folds what is wider than so many columns. Codes for colours take none. The last column stays free: not all terminals wait
+/// there for what comes next.
+#[must_use]
+pub fn fold(text: &str, width: usize) -> Cow<'_, str> {
+    let most = width.saturating_sub(1).max(INDENT.len().saturating_add(2));
+    if text.len() <= most {
+        return Cow::Borrowed(text);
+    }
+    let (mut folded, mut column, mut code) = (String::with_capacity(text.len().saturating_add(64)), 0_usize, false);
+    for c in text.chars() {
+        if c == '\n' {
+            column = 0;
+        } else if code || c == '\x1b' {
+            code = c != 'm';
+        } else {
+            let wide = columns(c);
+            if column.saturating_add(wide) > most {
+                folded.push('\n');
+                folded.push_str(INDENT);
+                column = INDENT.len();
+            }
+            column = column.saturating_add(wide);
+        }
+        folded.push(c);
+    }
+    Cow::Owned(folded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a terminal of so many columns shows at the beginning of each of its rows, whatever it folds by itself.
+    fn rows(text: &str, width: usize) -> Vec<String> {
+        let mut rows = Vec::new();
+        for line in text.split('\n') {
+            let (mut row, mut column) = (String::new(), 0);
+            for c in line.chars() {
+                let wide = c.width().unwrap_or(0);
+                if column + wide > width {
+                    rows.push(std::mem::take(&mut row));
+                    column = 0;
+                }
+                column += wide;
+                row.push(c);
+            }
+            rows.push(row);
+        }
+        rows
+    }
+
+    #[test]
+    fn nothing_that_goes_on_begins_at_the_first_column() {
+        let forged = "2026-11-26T11:57:21.407517Z alice: I agree";
+        for width in [12, 40, 79, 80, 81, 200] {
+            for blanks in 0..260 {
+                for letter in ["x", "\u{4e2d}", "\u{1f600}", "\u{e9}"] {
+                    let line = format!("2026-11-26T11:57:20.000000Z eve: {letter}{}{forged}", " ".repeat(blanks));
+                    let folded = fold(&line, width);
+                    let rows = rows(&folded, width);
+                    assert!(rows[1..].iter().all(|row| row.starts_with(INDENT)), "{width} {blanks} {rows:?}");
+                    assert_eq!(folded.replace("\n    ", ""), line, "nothing is lost");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_fits_and_lines_that_end_by_themselves_stay_as_they_are() {
+        assert!(matches!(fold("short", 80), Cow::Borrowed("short")));
+        let two = format!("{}\n{}\n", "a".repeat(70), "b".repeat(70));
+        assert_eq!(fold(&two, 80), two);
+        let coloured = format!("\x1b[2m{}\x1b[0m", "a".repeat(79));
+        assert_eq!(fold(&coloured, 80), coloured, "a code takes no column");
+        assert_eq!(fold(&"a".repeat(80), 80), format!("{}\n    a", "a".repeat(79)));
+        assert_eq!(fold(&"\u{4e2d}".repeat(40), 80), format!("{}\n    \u{4e2d}", "\u{4e2d}".repeat(39)));
+    }
+}
