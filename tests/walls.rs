@@ -16,8 +16,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["wire"]),
     ("doors", &["wire", "limits"]),
     ("proxy", &["wire"]),
-    ("node", &["wire", "limits", "gossip", "transport", "store", "doors"]),
-    ("client", &["node", "proxy"]),
+    ("api", &["wire"]),
+    ("node", &["wire", "limits", "gossip", "transport", "store", "doors", "api"]),
+    ("client", &["node", "api", "proxy"]),
 ];
 /// Rooms without IO, clocks and ambient randomness.
 const PURE: &[&str] = &["wire", "gossip"];
