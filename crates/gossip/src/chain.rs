@@ -136,6 +136,23 @@ impl Chain {
     }
 }
 
+/// A chain's end moves from one clock to another; 0 is that of an empty one.
+fn count_clock(clocks: &mut BTreeMap<Clock, usize>, from: Clock, to: Clock) {
+    if from == to {
+        return;
+    }
+    if let Some(count) = clocks.get_mut(&from) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            clocks.remove(&from);
+        }
+    }
+    if to > Clock(0) {
+        let count = clocks.entry(to).or_default();
+        *count = count.saturating_add(1);
+    }
+}
+
 /// All chains.
 #[derive(Debug, Default)]
 pub struct Chains {
@@ -144,6 +161,8 @@ pub struct Chains {
     unread: BTreeSet<Origin>,
     /// The limits of those that have one: asked for with each bundle that is shown.
     limits: Arc<BTreeMap<Origin, Seq>>,
+    /// The clocks of all ends, and how many chains end with each.
+    clocks: BTreeMap<Clock, usize>,
     fingerprint: Fingerprint,
 }
 
@@ -167,8 +186,9 @@ impl Chains {
             *count = count.saturating_add(1);
             Chain::empty()
         });
-        let (unread, limit) = (chain.unread(), chain.limit());
+        let (unread, limit, clock) = (chain.unread(), chain.limit(), chain.last_clock);
         let result = change(chain);
+        count_clock(&mut self.clocks, clock, chain.last_clock);
         if chain.limit() != limit {
             let limits = Arc::make_mut(&mut self.limits);
             match chain.limit() {
@@ -210,8 +230,11 @@ impl Chains {
         if !empty {
             return;
         }
-        if self.map.remove(&origin).is_some_and(|chain| chain.limit().is_some()) {
-            Arc::make_mut(&mut self.limits).remove(&origin);
+        if let Some(chain) = self.map.remove(&origin) {
+            count_clock(&mut self.clocks, chain.last_clock, Clock(0));
+            if chain.limit().is_some() {
+                Arc::make_mut(&mut self.limits).remove(&origin);
+            }
         }
         if let Some(count) = self.of_node.get_mut(&origin.node) {
             *count = count.saturating_sub(1);
@@ -247,6 +270,12 @@ impl Chains {
     #[must_use]
     pub const fn limits(&self) -> &Arc<BTreeMap<Origin, Seq>> {
         &self.limits
+    }
+
+    /// The highest clock of a chain's end that is not above this.
+    #[must_use]
+    pub fn highest_clock(&self, at_most: Clock) -> Option<Clock> {
+        self.clocks.range(..=at_most).next_back().map(|(clock, _)| *clock)
     }
 
     /// How many of them are one node's.

@@ -1,13 +1,13 @@
 //! What goes into the engine and what comes out of it.
 //!
-//! The driver's contract stands on [`crate::Engine`].
+//! The driver's contract stands in front of the [crate].
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 /// The wall clock is this plus the offset of [`Input::WallOffset`].
 pub use rumormill_limits::Timestamp;
-use rumormill_wire::native::{ByeCode, ListPart, MessageKind};
+use rumormill_wire::native::{ByeCode, InvalidMessage, ListPart, MessageKind};
 use rumormill_wire::{Clock, NodeId, Origin, Seq};
 
 use crate::bundle::{Invalid, RawBundle, VerifiedBundle};
@@ -115,7 +115,7 @@ pub enum Input {
         /// The link that sent it.
         link: LinkId,
     },
-    /// Write a message of our own. Refused with [`crate::Reject::Busy`] when too many wait.
+    /// Write a message of our own. Refused with [`Reject::Busy`] when too many wait.
     Submit {
         /// Named in [`Event::Durable`].
         ticket: Ticket,
@@ -154,6 +154,29 @@ pub enum Input {
     },
     /// Time has come to what [`crate::Engine::next_timeout`] said, or simply passed.
     Timeout,
+}
+
+/// Why an input was not taken. Nothing changed then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Reject {
+    /// The driver's fault: it named a link that is not up.
+    #[error("no such link")]
+    UnknownLink,
+    /// The driver's fault: time went back.
+    #[error("time went back")]
+    TimeWentBack,
+    /// The caller's fault: this can be no message.
+    #[error("not a message: {0}")]
+    Invalid(InvalidMessage),
+    /// Nobody's fault: too many messages of ours wait; try again when some are durable.
+    #[error("too many messages wait to be written; try again")]
+    Busy,
+    /// The store takes no more.
+    #[error("the store is full: this node keeps no more messages; start it with a larger store-max")]
+    StoreFull,
+    /// The network took this node's certificate back.
+    #[error("this node's certificate is revoked: no other node would take its messages")]
+    Revoked,
 }
 
 /// What the driver has to do.
@@ -296,7 +319,7 @@ pub enum Event {
         /// As given on submission.
         ticket: Ticket,
         /// Why.
-        reason: crate::Reject,
+        reason: Reject,
     },
     /// Our own origin is now this one, because of what neighbours or the store said.
     NewIncarnation {

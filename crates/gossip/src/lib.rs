@@ -1,8 +1,130 @@
-//! The gossip protocol as a machine without IO and without a clock (docs/protocol.md).
+//! The gossip protocol as a machine without IO and without a clock (docs/protocol.md). What drives it has the sockets, the disk, the
+//! clock and the threads. A run loop, here of a node that has no neighbours yet:
 //!
-//! [`Engine`] joins small machines: chains of signed bundles ([`chain`]), what is being checked ([`checks`]), one
-//! cursor a neighbour and origin ([`link`]), comparison of frontiers ([`frontier`]), what we write ourselves
-//! ([`author`]) and the ways to spread ([`mongering`]). The shell around it has sockets, disks and clocks.
+//! ```
+//! use std::collections::VecDeque;
+//! use std::sync::Arc;
+//!
+//! use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+//! use rand::{SeedableRng, rngs::StdRng};
+//! use rumormill_gossip::{
+//!     Checked, Engine, EngineConfig, Event, Evidence, Input, Output, RawBundle, Recovered, Signer, Ticket, Timestamp, verify,
+//!     verify_proof,
+//! };
+//! use rumormill_wire::{Incarnation, NetworkId, NodeId, Origin, Signature, native::MessageKind};
+//!
+//! struct Key(Ed25519KeyPair);
+//! impl Signer for Key {
+//!     fn node(&self) -> NodeId {
+//!         NodeId(self.0.public_key().as_ref().try_into().unwrap_or_default())
+//!     }
+//!     fn sign(&self, message: &[u8]) -> Signature {
+//!         Signature(self.0.sign(message).as_ref().try_into().unwrap_or([0; 64]))
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let network = NetworkId([7; 32]);
+//! let key = Key(Ed25519KeyPair::from_seed_unchecked(&[1; 32])?);
+//! let (node, incarnation) = (key.node(), Incarnation(1_767_225_600));
+//! let store = Recovered::empty(Origin { node, incarnation });
+//! let random = Box::new(StdRng::seed_from_u64(1));
+//! let mut engine = Engine::new(EngineConfig::new(network), Box::new(key), store, random);
+//!
+//! let mut inputs = VecDeque::from([
+//!     Input::WallOffset(1_767_225_600_000_000),
+//!     Input::Admit { node, evidence: Evidence { bytes: "our certificate".into(), since: 0 } },
+//!     Input::Start { neighbours: 0 },
+//!     Input::Submit { ticket: Ticket(1), kind: MessageKind::CHAT, room: String::new(), body: "hello".into() },
+//! ]);
+//! let (mut now, mut log, mut durable) = (Timestamp(0), Vec::new(), Vec::new());
+//! while now < Timestamp(60_000_000) {
+//!     // Feed one input. When nothing has happened, sleep until the timer.
+//!     let input = inputs.pop_front().unwrap_or_else(|| {
+//!         now = engine.next_timeout().unwrap_or(Timestamp(u64::MAX));
+//!         Input::Timeout
+//!     });
+//!     engine.handle(now, input)?;
+//!     // Do all that it wants done, in order.
+//!     while let Some(output) = engine.poll_output() {
+//!         match output {
+//!             // To the socket of the link; `Input::Writable` once the bytes have left.
+//!             Output::Send { link, frame } => inputs.push_back(Input::Writable { link, bytes: frame.len() }),
+//!             Output::SendBundle { link, bundle, .. } => {
+//!                 inputs.push_back(Input::Writable { link, bytes: bundle.bytes().len() + 6 });
+//!             }
+//!             // The link's reader may take so many bytes more.
+//!             Output::Release { .. } => {}
+//!             // To the store. Once it is durable, and never before:
+//!             Output::Append { bundle } => {
+//!                 log.push(bundle);
+//!                 inputs.push_back(Input::Committed { appends: u64::try_from(log.len())? });
+//!             }
+//!             Output::Keep(_) => {} // the same; a part of the revocation list is answered with `RevocationsKept`
+//!             // From the store.
+//!             Output::ReadRange { link, origin, .. } => {
+//!                 let bundles = log.iter().map(|bundle| RawBundle::of(bundle)).collect();
+//!                 inputs.push_back(Input::RangeRead { link, origin, bundles });
+//!             }
+//!             Output::LookUp { origin, at } => inputs.push_back(Input::LookedUp { origin, at, bundle: None }),
+//!             // To a thread that checks signatures, or to the certificate check.
+//!             Output::Verify { check, raw } => {
+//!                 let verdict = verify(&raw, &network).map(Arc::new);
+//!                 inputs.push_back(Input::Verified { check, verdict });
+//!             }
+//!             Output::CheckProof { link, raw } => {
+//!                 let verdict = verify_proof(&raw, &network).ok().map(Box::new);
+//!                 inputs.push_back(Input::ProofVerdict { link, verdict });
+//!             }
+//!             Output::CheckMember { link, node, evidence, .. } => {
+//!                 inputs.push_back(Input::MemberVerdict { link, node, evidence, verdict: Checked::False });
+//!             }
+//!             Output::CheckRevocations { link, .. } => inputs.push_back(Input::RevocationsRefused { link }),
+//!             // Say BYE, close the socket; `Input::LinkDown` when it is closed.
+//!             Output::Close { link, .. } => inputs.push_back(Input::LinkDown { link }),
+//!             Output::Event(Event::Durable { ticket, .. }) => durable.push(ticket),
+//!             Output::Event(_) => {}
+//!         }
+//!     }
+//! }
+//! assert_eq!((log.len(), durable), (1, vec![Ticket(1)]));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The contract of a machine
+//!
+//! [`Engine`] has three methods, and so have the small machines in it, [`spread`] among them, each with its own input and output:
+//!
+//! - `handle(now, input)` takes one input. It waits for nothing. An input that is refused has changed nothing, and [`Reject`] says
+//!   whose fault it is.
+//! - `poll_output()` gives what is to be done, one thing at a time, and `None` when that is all.
+//! - `next_timeout()` is when the machine wants [`Input::Timeout`] at the latest. Earlier does no harm.
+//!
+//! The same inputs at the same times with the same generator give the same outputs, byte for byte. What an input costs does not grow
+//! with the links, authors and members that it does not concern (tests/work.rs, benches/frame_cost.rs).
+//!
+//! What the driver owes:
+//!
+//! 1. [`Input::WallOffset`], [`Input::Admit`] for itself and [`Input::Start`] come first, in this order.
+//! 2. Time never goes back: `now` is a monotone clock. The wall clock is told as its offset, again when it steps.
+//! 3. After each `handle` it drains `poll_output` and does what it says, in that order, before the next input. Then it arms its timer
+//!    anew.
+//! 4. Each question is answered once, whatever the answer took: [`Output::Verify`], [`Output::CheckMember`], [`Output::CheckProof`],
+//!    [`Output::CheckRevocations`], [`Output::ReadRange`], [`Output::LookUp`]. Answers may come in any order.
+//! 5. [`Output::Append`] is committed in order, and [`Input::Committed`] says only what is durable: our own bundles go to neighbours
+//!    after that, so that a node that dies never uses a number twice. A store that takes no more is told with [`Input::StoreFull`].
+//! 6. A link is named once. After [`Input::LinkDown`] nothing comes from it; what is sent to it afterwards is dropped. Frames of a
+//!    link come in order, those of one link whole: its kind and payload, without its length.
+//! 7. What is sent on a link leaves in order. [`Input::Writable`] says how many of the bytes given have left: a frame with its length, a
+//!    bundle and the 6 bytes before it. Without it, the link is given no more than its window.
+//! 8. A link's reader stops when more bytes of RUMOR frames than its allowance have no [`Output::Release`] yet.
+//!
+//! # What it is made of
+//!
+//! Chains of signed bundles ([`chain`]), what is being checked ([`checks`]), one cursor a neighbour and origin ([`link`]), what
+//! neighbours have and we lack ([`claims`]), comparison of frontiers ([`frontier`]), what we write ourselves ([`author`]) and how what
+//! is new spreads ([`spread`]).
 #![forbid(unsafe_code)]
 #![deny(
     clippy::unwrap_used,
@@ -18,6 +140,7 @@ pub mod bundle;
 pub mod cache;
 pub mod chain;
 pub mod checks;
+pub mod claims;
 pub mod clock;
 pub mod config;
 pub mod cost;
@@ -27,13 +150,16 @@ pub mod greed;
 pub mod io;
 pub mod key;
 pub mod link;
+mod links;
 pub mod members;
-pub mod mongering;
 pub mod pacer;
 pub mod passing;
+mod picker;
 pub mod proof;
 pub mod revocation;
+pub mod spread;
 pub mod stats;
+mod timers;
 pub mod uncommitted;
 
 #[cfg(feature = "fuzz")]
@@ -41,10 +167,10 @@ pub mod fuzz;
 
 pub use bundle::{Invalid, RawBundle, Signer, VerifiedBundle, verify, verify_header};
 pub use config::{Dissemination, EngineConfig, Recovered, RecoveredChain};
+pub use engine::Engine;
 #[cfg(feature = "fuzz")]
 pub use engine::measure;
-pub use engine::{Engine, Reject};
-pub use io::{CheckId, Event, Input, Keep, LinkId, Output, Ticket, Timestamp};
+pub use io::{CheckId, Event, Input, Keep, LinkId, Output, Reject, Ticket, Timestamp};
 pub use members::{Checked, Evidence};
 pub use proof::{RawProof, VerifiedProof, verify_proof};
 pub use revocation::Revocations;

@@ -11,7 +11,6 @@ use rumormill_wire::{NodeId, Origin, Seq};
 use crate::io::Timestamp;
 use crate::pacer::Pacer;
 use crate::revocation::Told;
-use crate::stats::Why;
 
 /// RANGE requests of one neighbour that wait to be served.
 pub const MAX_PULLS: usize = 16;
@@ -56,19 +55,6 @@ pub struct Cursor {
     pub since: Timestamp,
 }
 
-/// What the neighbour has and we lack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Behind {
-    /// The number it wants next.
-    pub next: Seq,
-    /// Since when we know.
-    pub since: Timestamp,
-    /// The neighbour's chain ends there, for a reason that we do not know yet.
-    pub ended: bool,
-    /// Why we do not take it now.
-    pub why: Option<Why>,
-}
-
 /// The last bundle of an origin that was given to the link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastSent {
@@ -87,8 +73,10 @@ pub struct Link {
     pub window: isize,
     /// Where it lacks something.
     pub cursors: BTreeMap<Origin, Cursor>,
-    /// Bytes that may still be given to it before they count against its node's share.
+    /// Bytes that may still be given to it before they count against its node's share, but for what became new since.
     pub first: u64,
+    /// All that had become new until then, in bytes.
+    pub first_at: u64,
     /// Its node has had its share: something waits until there is more.
     pub waits: bool,
     /// Its cursors were too many, or a reply to it was left out: compare again once there is room.
@@ -105,13 +93,11 @@ pub struct Link {
     pub unsure: bool,
     /// How fast it is given each author's messages.
     pub pace: Pacer,
-    /// When a cursor may go on that only the pace of its author held up.
+    /// When it may be given something that only the pace of an author or its node's share held up.
     pub feed_at: Option<Timestamp>,
     /// Where the last turn ended.
     pub turn: Origin,
-    /// What it has and we lack.
-    pub behind: BTreeMap<Origin, Behind>,
-    /// How many origins of those are remembered: its share of [`MAX_BEHIND`] for all links with its node.
+    /// How many origins are remembered of which it has more: its share of [`MAX_BEHIND`] for all links with its node.
     pub max_behind: usize,
     /// What it has of the revocation list.
     pub told: Told,
@@ -121,6 +107,8 @@ pub struct Link {
     pub sent: u64,
     /// What of those may still be on the way.
     pub last_sent: BTreeMap<Origin, LastSent>,
+    /// The same in the order in which it was given.
+    pub(crate) sent_order: BTreeSet<(u64, Origin)>,
     /// RUMOR frames received from it.
     pub received: u64,
     /// Those of them without a verdict.
@@ -167,6 +155,7 @@ impl Link {
             window: isize::try_from(window).unwrap_or(isize::MAX),
             cursors: BTreeMap::new(),
             first: 0,
+            first_at: 0,
             waits: false,
             overflow: false,
             hold: false,
@@ -178,11 +167,11 @@ impl Link {
             pace: Pacer::new(0, 0),
             feed_at: None,
             turn: Origin::MIN,
-            behind: BTreeMap::new(),
             max_behind: MAX_BEHIND,
             told: Told::default(),
             sent: 0,
             last_sent: BTreeMap::new(),
+            sent_order: BTreeSet::new(),
             received: 0,
             open: BTreeSet::new(),
             reading: None,
@@ -205,12 +194,18 @@ impl Link {
 
     /// A bundle of this origin up to `next` was given to the link; it counts in `sent` already.
     pub fn note_sent(&mut self, origin: Origin, next: Seq) {
-        self.last_sent.insert(origin, LastSent { next, ordinal: self.sent });
+        if let Some(before) = self.last_sent.insert(origin, LastSent { next, ordinal: self.sent }) {
+            self.sent_order.remove(&(before.ordinal, origin));
+        }
+        self.sent_order.insert((self.sent, origin));
     }
 
     /// The neighbour has judged so many of our RUMOR frames: what is older needs no memory.
     pub fn note_heard(&mut self, heard: u64) {
-        self.last_sent.retain(|_, last| last.ordinal > heard);
+        while let Some((_, origin)) = self.sent_order.first().copied().filter(|(ordinal, _)| *ordinal <= heard) {
+            self.sent_order.pop_first();
+            self.last_sent.remove(&origin);
+        }
     }
 
     /// The neighbour has this origin up to `next`.
@@ -295,26 +290,6 @@ impl Link {
     pub fn unpark(&mut self, why: Parked) {
         let parked = self.cursors.values_mut().filter(|cursor| cursor.parked == Some(why));
         parked.for_each(|cursor| cursor.parked = None);
-    }
-
-    /// The neighbour has more of this origin than we;
-    /// `why` we do not take it now. Says whether there was room to remember it.
-    pub fn note_ahead(&mut self, origin: Origin, next: Seq, now: Timestamp, why: Option<Why>) -> bool {
-        let room = self.behind.len() < self.max_behind;
-        match self.behind.get_mut(&origin) {
-            Some(behind) => {
-                behind.next = behind.next.max(next);
-                // That its author's certificate did not come is known until it comes.
-                if behind.why != Some(Why::NotAdmitted) {
-                    behind.why = why;
-                }
-            }
-            None if room => {
-                self.behind.insert(origin, Behind { next, since: now, ended: false, why });
-            }
-            None => self.unsure = true,
-        }
-        room || self.behind.contains_key(&origin)
     }
 
     /// Whether something is to go to it that it wants now.

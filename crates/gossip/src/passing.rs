@@ -4,7 +4,7 @@
 //! Its memory is bounded, and shared by authors: whoever has most there loses first, so that one who writes much takes
 //! nothing from others.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use rumormill_wire::{Clock, Digest, NodeId, Origin, Seq};
@@ -41,6 +41,16 @@ struct Share {
     order: VecDeque<(Origin, Seq, usize)>,
 }
 
+/// An author that has nothing is in no order.
+fn move_to(order: &mut BTreeSet<(usize, NodeId)>, node: NodeId, from: usize, to: usize) {
+    if from != to {
+        order.remove(&(from, node));
+        if to > 0 {
+            order.insert((to, node));
+        }
+    }
+}
+
 /// The places and the recent bundles.
 #[derive(Debug)]
 pub struct Passing {
@@ -49,13 +59,24 @@ pub struct Passing {
     heads: BTreeMap<Origin, Head>,
     bundles: BTreeMap<(Origin, Seq), Arc<VerifiedBundle>>,
     shares: BTreeMap<NodeId, Share>,
+    /// Authors by their places and by their bytes: the last one has most.
+    by_heads: BTreeSet<(usize, NodeId)>,
+    by_bytes: BTreeSet<(usize, NodeId)>,
 }
 
 impl Passing {
     /// Room for about so many bytes.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
-        Self { limit, bytes: 0, heads: BTreeMap::new(), bundles: BTreeMap::new(), shares: BTreeMap::new() }
+        Self {
+            limit,
+            bytes: 0,
+            heads: BTreeMap::new(),
+            bundles: BTreeMap::new(),
+            shares: BTreeMap::new(),
+            by_heads: BTreeSet::new(),
+            by_bytes: BTreeSet::new(),
+        }
     }
 
     /// Up to where this origin has passed, if it has.
@@ -69,16 +90,14 @@ impl Passing {
         if self.heads.insert(origin, head).is_some() {
             return;
         }
-        let share = self.shares.entry(origin.node).or_default();
-        share.heads = share.heads.saturating_add(1);
+        self.change(origin.node, |share| share.heads = share.heads.saturating_add(1));
         if self.heads.len() > MAX_HEADS {
             self.forget_a_head();
         }
     }
 
     fn forget_a_head(&mut self) {
-        let most = self.shares.iter().max_by_key(|(_, share)| share.heads).map(|(node, _)| *node);
-        let Some(node) = most else { return };
+        let Some((_, node)) = self.by_heads.last().copied() else { return };
         let (low, high) = (Origin { node, ..Origin::MIN }, Origin { node, ..Origin::MAX });
         if let Some(oldest) = self.heads.range(low..=high).next().map(|(origin, _)| *origin) {
             self.heads.remove(&oldest);
@@ -87,8 +106,11 @@ impl Passing {
     }
 
     fn change(&mut self, node: NodeId, change: impl FnOnce(&mut Share)) {
-        let Some(share) = self.shares.get_mut(&node) else { return };
+        let share = self.shares.entry(node).or_default();
+        let before = (share.heads, share.bytes);
         change(share);
+        move_to(&mut self.by_heads, node, before.0, share.heads);
+        move_to(&mut self.by_bytes, node, before.1, share.bytes);
         if share.heads == 0 && share.order.is_empty() {
             self.shares.remove(&node);
         }
@@ -100,14 +122,14 @@ impl Passing {
         let (origin, bytes) = (header.origin, bundle.bytes().len());
         self.set_head(origin, Head::of(&End::after(&bundle)));
         if self.bundles.insert((origin, header.first), bundle).is_none() {
-            let share = self.shares.entry(origin.node).or_default();
-            share.bytes = share.bytes.saturating_add(bytes);
-            share.order.push_back((origin, header.first, bytes));
+            self.change(origin.node, |share| {
+                share.bytes = share.bytes.saturating_add(bytes);
+                share.order.push_back((origin, header.first, bytes));
+            });
             self.bytes = self.bytes.saturating_add(bytes);
         }
         while self.bytes > self.limit {
-            let most = self.shares.iter().max_by_key(|(_, share)| share.bytes).map(|(node, _)| *node);
-            let Some(node) = most else { return };
+            let Some((_, node)) = self.by_bytes.last().copied() else { return };
             let Some((origin, first, bytes)) = self.shares.get_mut(&node).and_then(|share| share.order.pop_front())
             else {
                 return;

@@ -1,109 +1,11 @@
-//! What a member may make us check, keep and say, counted by its node id over all its links (docs/protocol.md, P-G1 to P-G4).
-//!
-//! Each table has room for all together, and beyond that a share for each neighbour, so that what one fills is never
-//! what another needs. So every table is bounded by its room and the neighbours' shares.
+//! The bounds of what a member may make us keep, in the engine (docs/protocol.md, P-G1 to P-G4).
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use rumormill_limits::Rate;
-use rumormill_wire::{Digest, NodeId, Origin};
+use rumormill_wire::{NodeId, Origin};
 
 use super::Engine;
-use crate::io::{Event, LinkId, Timestamp};
+use super::accounts::MIN_ORIGINS;
+use crate::io::{Event, LinkId};
 use crate::link::MAX_BEHIND;
-
-/// Proofs sent to one neighbour at once, and a second (P-E5).
-const PROOFS_SENT: (u64, u64) = (1_024, 4);
-/// Proofs that one neighbour may send in vain: four times what an honest one ever sends (P-E5).
-const PROOFS_IN_VAIN: (u64, u64) = (4_096, 16);
-/// Proofs of one neighbour that are being checked.
-const MAX_PROOF_CHECKS: usize = 8;
-/// Certificates being checked for all neighbours, and for each whatever the others do.
-const MAX_MEMBER_CHECKS: usize = 256;
-const MEMBER_SHARE: usize = 32;
-/// Origins that each member may have, however many others have.
-pub(crate) const MIN_ORIGINS: usize = 32;
-
-#[derive(Debug)]
-struct Account {
-    proofs_sent: Rate,
-    proofs_in_vain: Rate,
-}
-
-impl Default for Account {
-    fn default() -> Self {
-        let [proofs_sent, proofs_in_vain] = [PROOFS_SENT, PROOFS_IN_VAIN].map(|(burst, per_s)| Rate::new(burst, per_s));
-        Self { proofs_sent, proofs_in_vain }
-    }
-}
-
-/// One account for each node that was ever linked, so bounded by the members; and what is being checked for each.
-#[derive(Debug, Default)]
-pub(super) struct Accounts {
-    by_node: BTreeMap<NodeId, Account>,
-    proof_checks: BTreeMap<LinkId, (NodeId, usize)>,
-    /// Authors that were told to be over their rate.
-    told_greedy: BTreeSet<NodeId>,
-    /// Whose certificates are being checked, and who sent them.
-    pub(super) member_checks: BTreeMap<(NodeId, Digest), NodeId>,
-}
-
-impl Accounts {
-    fn of(&mut self, node: NodeId) -> &mut Account {
-        self.by_node.entry(node).or_default()
-    }
-
-    /// Whether one more proof may be sent to this neighbour. Charges it.
-    pub(super) fn may_send_proof(&mut self, peer: NodeId, now: Timestamp) -> bool {
-        self.of(peer).proofs_sent.take(now)
-    }
-
-    /// Whether this neighbour may have sent one more proof in vain. Charges it.
-    pub(super) fn may_send_in_vain(&mut self, peer: NodeId, now: Timestamp) -> bool {
-        self.of(peer).proofs_in_vain.take(now)
-    }
-
-    /// A new link: its node may have been started anew, and counts what it sends us from the beginning.
-    pub(super) fn new_link(&mut self, peer: NodeId) {
-        self.of(peer).proofs_in_vain.give(PROOFS_SENT.0);
-    }
-
-    /// Whether one more proof of this neighbour may be checked now; then it counts until its verdict.
-    pub(super) fn begin_proof(&mut self, id: LinkId, peer: NodeId) -> bool {
-        let open = self.proof_checks.values().filter(|(by, _)| *by == peer).map(|(_, open)| open).sum::<usize>();
-        let room = open < MAX_PROOF_CHECKS;
-        if room {
-            let (_, open) = self.proof_checks.entry(id).or_insert((peer, 0));
-            *open = open.saturating_add(1);
-        }
-        room
-    }
-
-    /// A verdict on a proof is in.
-    pub(super) fn end_proof(&mut self, id: LinkId) {
-        if let Some((_, open)) = self.proof_checks.get_mut(&id) {
-            *open = open.saturating_sub(1);
-            if *open == 0 {
-                self.proof_checks.remove(&id);
-            }
-        }
-    }
-
-    /// Whether a certificate of this node's is being checked.
-    pub(super) fn checks_member(&self, node: &NodeId) -> bool {
-        self.member_checks.range((*node, Digest([0; 32]))..=(*node, Digest([0xff; 32]))).next().is_some()
-    }
-
-    /// Whether a certificate is to be checked for this neighbour; then it counts until its verdict.
-    pub(super) fn begin_member(&mut self, which: (NodeId, Digest), peer: NodeId) -> bool {
-        let of_peer = self.member_checks.values().filter(|by| **by == peer).count();
-        let room = self.member_checks.len() < MAX_MEMBER_CHECKS || of_peer < MEMBER_SHARE;
-        if room {
-            self.member_checks.insert(which, peer);
-        }
-        room
-    }
-}
 
 impl Engine {
     /// Who is at the other end.
@@ -132,38 +34,12 @@ impl Engine {
 
     /// All links with a node share what is remembered of its claims.
     pub(super) fn share_claims(&mut self, peer: NodeId) {
-        let links = self.links.values().filter(|link| link.peer == peer).count();
-        let share = MAX_BEHIND.checked_div(links).unwrap_or(MAX_BEHIND);
-        self.links.values_mut().filter(|link| link.peer == peer).for_each(|link| link.max_behind = share);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_neighbour_that_fills_a_table_leaves_the_others_their_share() {
-        let mut accounts = Accounts::default();
-        let (greedy, other) = (NodeId([1; 32]), NodeId([2; 32]));
-        let mut subject = [0; 32];
-        let mut next = || {
-            subject = *blake3::hash(&subject).as_bytes();
-            (NodeId(subject), Digest::ZERO)
-        };
-        assert_eq!((0..1_000).filter(|_| accounts.begin_member(next(), greedy)).count(), MAX_MEMBER_CHECKS);
-        assert_eq!((0..1_000).filter(|_| accounts.begin_member(next(), other)).count(), MEMBER_SHARE);
-    }
-
-    #[test]
-    fn proofs_being_checked_are_counted_over_all_links_of_a_node() {
-        let mut accounts = Accounts::default();
-        let (greedy, other) = (NodeId([1; 32]), NodeId([2; 32]));
-        let begun = (0..20).filter(|n| accounts.begin_proof(LinkId(n % 4), greedy)).count();
-        assert_eq!(begun, MAX_PROOF_CHECKS);
-        assert!(accounts.begin_proof(LinkId(9), other));
-        accounts.end_proof(LinkId(3));
-        assert!(accounts.begin_proof(LinkId(3), greedy));
-        assert!(!accounts.begin_proof(LinkId(4), greedy));
+        let links = self.links.of_peer(&peer);
+        let share = MAX_BEHIND.checked_div(links.len()).unwrap_or(MAX_BEHIND);
+        for id in links {
+            if let Some(link) = self.links.get_mut(&id) {
+                link.max_behind = share;
+            }
+        }
     }
 }

@@ -9,7 +9,6 @@ use super::pace::{feed_step, pace_of};
 use crate::bundle::RawBundle;
 use crate::io::{LinkId, Output};
 use crate::link::{Cursor, MAX_PULLS, Parked, RangeInFlight};
-use crate::mongering::{Mongering, Output as MongerOutput};
 use crate::stats::bump;
 
 /// Bytes asked of the store in one read.
@@ -18,11 +17,12 @@ const READ_BYTES: usize = 256 * 1024;
 const RUMOR_OVERHEAD: usize = 6;
 
 impl Engine {
-    pub(super) fn feed_all(&mut self) {
-        self.share_at = None;
-        let ids: Vec<_> = self.links.keys().copied().collect();
-        for id in ids {
+    /// Gives the links that an input concerned what they lack.
+    pub(super) fn feed_touched(&mut self) {
+        while let Some(id) = self.links.first_touched() {
             while self.feed_one(id) {}
+            self.arm_link(id);
+            self.links.settled(id);
         }
     }
 
@@ -101,8 +101,7 @@ impl Engine {
     }
 
     fn ends_round(&self, id: LinkId, origin: Origin, next: Seq) -> bool {
-        let in_round = self.mongering.as_ref().is_some_and(|m| m.in_round(id, &origin));
-        in_round && next >= self.chains.wanted(&origin)
+        self.spread.waits_for_status(id, &origin) && next >= self.chains.wanted(&origin)
     }
 
     fn read(&mut self, id: LinkId, range: RangeRequest, want_status: bool, pull: bool) {
@@ -183,36 +182,5 @@ impl Engine {
             return;
         }
         self.read(id, RangeRequest { until, ..request }, false, true);
-    }
-
-    /// What the mongering machine wants sent.
-    pub(super) fn run_mongering(&mut self) {
-        while let Some(MongerOutput::Monger { link: id, origin }) =
-            self.mongering.as_mut().and_then(Mongering::poll_output)
-        {
-            let ours = self.chains.wanted(&origin);
-            let first = self.chains.get(&origin).and_then(|chain| chain.head).map(|head| head.header.first);
-            let (now, limit) = (self.now, self.config.max_cursors);
-            let Some(link) = self.links.get_mut(&id) else { continue };
-            let has = link.behind.get(&origin).is_some_and(|behind| behind.next >= ours);
-            let on_its_way = link.last_sent.get(&origin).is_some_and(|last| last.next >= ours);
-            match link.cursors.get_mut(&origin) {
-                // What it does not want is not brought again, but what is new passes.
-                Some(Cursor { parked: Some(Parked::Peer), .. }) if link.hold => {
-                    link.pass(origin, first.unwrap_or(Seq::FIRST));
-                }
-                Some(Cursor { parked: Some(Parked::Peer), .. }) => {}
-                Some(cursor) => cursor.parked = None,
-                None if has || on_its_way => self.ask_status(id, origin),
-                None => {
-                    if let Some(first) = first.filter(|_| link.hold) {
-                        link.note_held(origin, first.min(ours), now, limit);
-                        link.pass(origin, first);
-                    } else if let Some(first) = first {
-                        link.note_lacks(origin, first.min(ours), now, limit);
-                    }
-                }
-            }
-        }
     }
 }

@@ -8,9 +8,10 @@ use rumormill_wire::native::{BundleHeader, Frame, Proof, RangeRequest, SignedHea
 use rumormill_wire::{Digest, Origin, Seq};
 
 use super::Engine;
+use super::suspect::Suspect;
 use crate::bundle::{RawBundle, VerifiedBundle, bundle_digest};
-use crate::io::{LinkId, Output, Timestamp};
-use crate::proof::{VerifiedProof, from_checked, is_lowest};
+use crate::io::{LinkId, Output};
+use crate::proof::{from_checked, is_lowest};
 use crate::stats::bump;
 
 /// Searches at once for all neighbours, and for each whatever the others do; over this, a fork is found at a later
@@ -23,18 +24,6 @@ const SEARCH_US: u64 = 2_000_000;
 
 /// Bundles looked up at once to learn what ended chains show.
 const MAX_LOOK_UPS: usize = 16;
-
-/// A search for the place where two branches part.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Suspect {
-    at: Seq,
-    ours: Option<SignedHeader>,
-    theirs: Option<SignedHeader>,
-    link: LinkId,
-    since: Timestamp,
-    /// The lowest proof so far, unless it was the first: steps on the way are nobody else's business.
-    found: Option<VerifiedProof>,
-}
 
 fn holds(header: &BundleHeader, at: Seq) -> bool {
     header.first <= at && at < header.next()

@@ -7,7 +7,7 @@ use super::Engine;
 use super::pace::pace_cost;
 use super::rumor::STATUS_DELAY_US;
 use crate::cost;
-use crate::io::LinkId;
+use crate::io::{LinkId, Timestamp};
 use crate::link::Parked;
 use crate::stats::{Why, bump};
 
@@ -30,7 +30,7 @@ impl Engine {
     /// And what was over its rate is not asked for before a whole bundle may come: a little more each time would bring the
     /// same bundle again and again.
     pub(super) fn refusal_to(&self, id: LinkId, origin: &Origin) -> Option<Why> {
-        let known = self.links.get(&id).and_then(|link| link.behind.get(origin)).and_then(|behind| behind.why);
+        let known = self.claims.get(id, origin).and_then(|behind| behind.why);
         let fresh = self.chains.get(origin).is_none();
         let still = known.filter(|why| match why {
             Why::NotAdmitted => true,
@@ -65,7 +65,7 @@ impl Engine {
             // The whole STATUS says so.
             return entries;
         }
-        let behind = self.links.get(&id).into_iter().flat_map(|link| link.behind.range(low..=high));
+        let behind = self.claims.range(id, low, high);
         let refused = behind.filter(|(origin, behind)| behind.why.is_some() && self.chains.get(origin).is_none());
         let refused = refused.filter(|(origin, _)| self.refusal_to(id, origin).is_some());
         let before = entries.len();
@@ -109,31 +109,38 @@ impl Engine {
         if why == Some(Why::OverPace) {
             self.ask_in_pace(origin.node);
         }
-        if self.links.get_mut(&id).is_some_and(|link| !link.note_ahead(origin, next, now, why)) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if !self.claims.note(id, origin, (next, now), why, link.max_behind) {
+            link.unsure = true;
             bump(&mut self.stats.differences_overflow, 1);
         }
     }
 
     /// An author belongs to the network: what was not taken for want of its certificate is asked for.
     pub(super) fn ask_for_admitted(&mut self, node: &NodeId) {
-        let (low, high) = (Origin { node: *node, ..Origin::MIN }, Origin { node: *node, ..Origin::MAX });
         let at = self.now.plus(STATUS_DELAY_US);
-        for link in self.links.values_mut() {
-            let waiting = link.behind.range_mut(low..=high).filter(|(_, behind)| behind.why == Some(Why::NotAdmitted));
-            let waiting: Vec<_> = waiting.map(|(origin, behind)| (behind.why = None, *origin).1).collect();
-            waiting.into_iter().for_each(|origin| link.say(origin, at));
+        for (origin, id) in self.claims.of_node(*node) {
+            self.ask_if(id, origin, Why::NotAdmitted, at);
+        }
+    }
+
+    /// A neighbour is asked for what it has of an origin, if it was not taken for just this reason.
+    pub(super) fn ask_if(&mut self, id: LinkId, origin: Origin, why: Why, at: Timestamp) {
+        let Some(behind) = self.claims.get_mut(id, &origin).filter(|behind| behind.why == Some(why)) else { return };
+        behind.why = None;
+        if let Some(link) = self.links.get_mut(&id) {
+            link.say(origin, at);
         }
     }
 
     /// What this neighbour has and was not taken may be taken by now: the rate of an author fills again.
     pub(super) fn ask_for_released(&mut self, id: LinkId) {
-        let Some(link) = self.links.get(&id) else { return };
-        let refused = link.behind.iter().filter(|(_, behind)| behind.why.is_some()).map(|(origin, _)| *origin);
+        let refused = self.claims.of_link(id).filter(|(_, behind)| behind.why.is_some()).map(|(origin, _)| *origin);
         let released: Vec<_> = refused.filter(|origin| self.refusal_to(id, origin).is_none()).collect();
         let at = self.now.plus(STATUS_DELAY_US);
         let Some(link) = self.links.get_mut(&id) else { return };
         for origin in released {
-            if let Some(behind) = link.behind.get_mut(&origin) {
+            if let Some(behind) = self.claims.get_mut(id, &origin) {
                 behind.why = None;
             }
             link.say(origin, at);

@@ -4,16 +4,17 @@ use bytes::Bytes;
 use rumormill_wire::NodeId;
 use rumormill_wire::native::{ByeCode, Frame};
 
-use super::{BAN_US, Engine, Reject};
-use crate::io::{Event, LinkId, Output};
+use super::{BAN_US, Engine};
+use crate::io::{Event, LinkId, Output, Reject};
 use crate::link::Link;
-use crate::mongering::{self};
+use crate::spread;
 use crate::stats::bump;
 
 impl Engine {
     pub(super) fn link_up(&mut self, id: LinkId, peer: NodeId) {
         let (first, pace) = (self.first_time(peer), super::pace::feed_pacer(&self.config));
-        self.links.insert(id, Link { first, pace, ..Link::new(peer, self.config.link_window) });
+        let link = Link { first, first_at: self.new_bytes, pace, ..Link::new(peer, self.config.link_window) };
+        self.links.insert(id, link);
         self.share_claims(peer);
         self.accounts.new_link(peer);
         if self.revocations.revokes(&peer) {
@@ -24,17 +25,18 @@ impl Engine {
         self.introduce_newest(id);
         self.ask_own(id);
         self.send_summary(id, true);
-        self.monger_input(mongering::Input::LinkUp(id));
+        self.tell_spread(spread::Input::LinkUp(id));
     }
 
     pub(super) fn link_down(&mut self, id: LinkId) {
         self.end_searches(Some(id));
         self.early_proofs.retain(|(link, _)| *link != id);
-        if let Some(link) = self.links.remove(&id) {
+        self.claims.clear(id);
+        if let Some(link) = self.links.remove(id) {
             self.share_claims(link.peer);
         }
         self.owed.retain(|(link, _)| *link != id);
-        self.monger_input(mongering::Input::LinkDown(id));
+        self.tell_spread(spread::Input::LinkDown(id));
     }
 
     pub(super) fn frame(&mut self, id: LinkId, bytes: &Bytes) -> Result<(), Reject> {
@@ -77,9 +79,10 @@ impl Engine {
     pub(super) fn close(&mut self, id: LinkId, code: ByeCode, reason: &'static str, ban_us: u64) {
         if let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) {
             link.closing = true;
+            self.links.end(id);
             self.output.push_back(Output::Close { link: id, code, reason, ban_us });
         }
-        self.monger_input(mongering::Input::LinkDown(id));
+        self.tell_spread(spread::Input::LinkDown(id));
     }
 
     /// Sends a control frame. What we say in reply is bounded: a peer that does not read gets none.

@@ -51,6 +51,12 @@ pub struct HeldByLink {
 }
 
 impl Engine {
+    /// How often a link was looked at since the start, after an input that concerned it or to send to everybody.
+    #[must_use]
+    pub const fn visits(&self) -> u64 {
+        self.links.visits()
+    }
+
     /// Counts everything.
     #[must_use]
     pub fn held(&self) -> Held {
@@ -74,7 +80,7 @@ impl Engine {
             links: self.links.len(),
             link: HeldByLink {
                 cursors: most(|link| link.cursors.len()),
-                behind: most(|link| link.behind.len()),
+                behind: self.claims.most(),
                 last_sent: most(|link| link.last_sent.len()),
                 open: most(|link| link.open.len()),
                 pulls: most(|link| link.pulls.len()),

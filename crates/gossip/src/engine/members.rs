@@ -53,7 +53,7 @@ impl Engine {
     }
 
     pub(super) fn member_verdict(&mut self, id: LinkId, node: NodeId, evidence: &Bytes, verdict: Checked) {
-        self.accounts.member_checks.remove(&(node, mark(evidence)));
+        self.accounts.end_member((node, mark(evidence)));
         let is_false = match verdict {
             Checked::Holds(evidence) => return self.admit(node, evidence, Some(id)),
             Checked::Void => false,
@@ -98,10 +98,12 @@ impl Engine {
             return;
         }
         let fresh = known.is_none();
+        let before = known.map_or(0, |known| known.bytes.len());
+        self.member_bytes = self.member_bytes.saturating_sub(before).saturating_add(evidence.bytes.len());
         bump(&mut self.stats.certificates_replaced, u64::from(!fresh));
         self.members.insert(node, evidence.clone());
         self.keep(Keep::Member { node, evidence: evidence.bytes });
-        for id in self.links.keys().copied().filter(|id| Some(*id) != from).collect::<Vec<_>>() {
+        for id in self.links.everybody().into_iter().filter(|id| Some(*id) != from) {
             self.introduce(id, node);
         }
         if fresh {

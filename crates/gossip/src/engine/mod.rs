@@ -1,12 +1,16 @@
 //! The engine: the small machines joined.
 
+mod accounts;
 mod allowance;
+mod answers;
+mod due;
 mod feed;
 mod given;
 #[cfg(feature = "fuzz")]
 pub mod measure;
 mod pace;
 mod proofs;
+mod timer;
 mod told;
 
 mod links;
@@ -19,6 +23,8 @@ mod held;
 
 mod own;
 
+mod recovery;
+
 mod pass;
 
 mod revoked;
@@ -29,36 +35,41 @@ mod set_back;
 
 mod share;
 
+mod spreading;
+
 mod status;
+
+mod suspect;
 
 mod verdict;
 
 #[cfg(feature = "fuzz")]
-pub(crate) use allowance::MIN_ORIGINS;
+pub(crate) use accounts::MIN_ORIGINS;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use rand::{Rng, RngExt};
-use rumormill_wire::native::InvalidMessage;
-use rumormill_wire::{NodeId, Origin, Seq};
+use rumormill_wire::{Clock, NodeId, Origin, Seq};
 
 use crate::author::Author;
 use crate::bundle::Signer;
 use crate::cache::Cache;
 use crate::chain::Chains;
 use crate::checks::Checks;
-use crate::clock::HybridClock;
-use crate::config::{Dissemination, EngineConfig, Recovered};
+use crate::claims::Claims;
+use crate::clock::{HybridClock, MAX_FOLLOW_US};
+use crate::config::{EngineConfig, Recovered};
 use crate::greed::Greed;
-use crate::io::{Event, Input, Keep, LinkId, Output, Timestamp};
-use crate::link::Link;
+use crate::io::{Event, Input, Keep, LinkId, Output, Reject, Timestamp};
+use crate::links::Links;
 use crate::members::Evidence;
-use crate::mongering::{self, Mongering};
 use crate::pacer::Pacer;
 use crate::passing::Passing;
 use crate::revocation::Revocations;
+use crate::spread::Spread;
 use crate::stats::Stats;
+use crate::timers::Timers;
 use crate::uncommitted::Uncommitted;
 
 /// A peer that sends what no honest node sends is not taken again for so long.
@@ -67,35 +78,9 @@ const BAN_US: u64 = 60_000_000;
 /// A difference older than this means "not in sync" (docs/protocol.md, S).
 const SYNC_AGE_US: u64 = 2_000_000;
 
-/// Why an input was not taken. Nothing changed then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Reject {
-    /// The driver's fault: it named a link that is not up.
-    #[error("no such link")]
-    UnknownLink,
-    /// The driver's fault: time went back.
-    #[error("time went back")]
-    TimeWentBack,
-    /// The caller's fault: this can be no message.
-    #[error("not a message: {0}")]
-    Invalid(InvalidMessage),
-    /// Nobody's fault: too many messages of ours wait; try again when some are durable.
-    #[error("too many messages wait to be written; try again")]
-    Busy,
-    /// The store takes no more.
-    #[error("the store is full: this node keeps no more messages; start it with a larger store-max")]
-    StoreFull,
-    /// The network took this node's certificate back.
-    #[error("this node's certificate is revoked: no other node would take its messages")]
-    Revoked,
-}
-
 /// The protocol of one node.
 ///
-/// The driver's contract: give [`Input::WallOffset`], [`Input::Admit`] for itself and [`Input::Start`] first. After every
-/// [`Engine::handle`], drain [`Engine::poll_output`] until `None` and do what it says. Give [`Input::Timeout`] when
-/// [`Engine::next_timeout`] has come. Time never goes back. The same inputs with the same generator give the same
-/// outputs.
+/// The driver's contract and a run loop stand in front of the [crate].
 pub struct Engine {
     config: EngineConfig,
     signer: Box<dyn Signer>,
@@ -105,33 +90,35 @@ pub struct Engine {
     clock: HybridClock,
     chains: Chains,
     members: BTreeMap<NodeId, Evidence>,
-    accounts: allowance::Accounts,
-    answers: BTreeMap<NodeId, share::Answers>,
+    accounts: accounts::Accounts,
+    answers: BTreeMap<NodeId, answers::Answers>,
     kept_bytes: u64,
-    share_at: Option<Timestamp>,
+    /// All that became new here since the start, in bytes, as it counts for each link.
+    new_bytes: u64,
+    /// Bytes of all certificates.
+    member_bytes: usize,
     revocations: Arc<Revocations>,
     /// The newest part of each place that is on its way to the store. Bounded by the places of the list.
     keeping: BTreeMap<u8, u64>,
-    links: BTreeMap<LinkId, Link>,
+    links: Links,
+    claims: Claims,
+    timers: Timers<timer::Timer>,
     checks: Checks,
     cache: Cache,
     greed: Greed,
     pacer: Pacer,
-    /// When what waits for the pace of its author is asked for.
-    paced: BTreeMap<NodeId, Timestamp>,
     author: Author,
     appends: u64,
     committed: u64,
     store_full: bool,
     uncommitted: Uncommitted,
     passing: Passing,
-    recovery: own::Recovery,
-    suspects: BTreeMap<Origin, forks::Suspect>,
+    recovery: recovery::Recovery,
+    suspects: BTreeMap<Origin, suspect::Suspect>,
     looking_up: BTreeSet<(Origin, Seq)>,
     unfound: BTreeSet<Origin>,
     early_proofs: Vec<(LinkId, rumormill_wire::native::Proof)>,
-    mongering: Option<Mongering>,
-    compare_at: Option<Timestamp>,
+    spread: Spread,
     owed: Vec<(LinkId, usize)>,
     output: VecDeque<Output>,
     stats: Stats,
@@ -141,21 +128,23 @@ impl Engine {
     /// A machine that knows what the store knows.
     #[must_use]
     pub fn new(config: EngineConfig, signer: Box<dyn Signer>, recovered: Recovered, rng: Box<dyn Rng + Send>) -> Self {
-        let mongering =
-            (config.dissemination == Dissemination::Mongering).then(|| Mongering::new(config.monger_timeout_us));
+        let members: BTreeMap<_, _> = recovered.members.into_iter().collect();
         let mut engine = Self {
             now: Timestamp(0),
             wall_offset: 0,
             clock: HybridClock::default(),
             chains: Chains::default(),
-            members: recovered.members.into_iter().collect(),
-            accounts: allowance::Accounts::default(),
+            member_bytes: members.values().map(|evidence| evidence.bytes.len()).fold(0, usize::saturating_add),
+            members,
+            accounts: accounts::Accounts::default(),
             answers: BTreeMap::new(),
             kept_bytes: recovered.bytes,
-            share_at: None,
+            new_bytes: 0,
             revocations: Arc::new(Revocations::default()),
             keeping: BTreeMap::new(),
-            links: BTreeMap::new(),
+            links: Links::default(),
+            claims: Claims::default(),
+            timers: Timers::default(),
             checks: Checks::new(config.max_checks),
             cache: Cache::new(config.cache_bytes),
             greed: Greed::new(
@@ -164,20 +153,18 @@ impl Engine {
                 config.greedy_places_per_day,
             ),
             pacer: Pacer::new(config.pace_bytes_per_s, config.pace_burst_bytes),
-            paced: BTreeMap::new(),
             author: Author::new(recovered.me, config.max_pending, config.max_pending_bytes),
             appends: 0,
             committed: 0,
             store_full: false,
             uncommitted: Uncommitted::default(),
             passing: Passing::new(config.cache_bytes),
-            recovery: own::Recovery::default(),
+            recovery: recovery::Recovery::default(),
             suspects: BTreeMap::new(),
             looking_up: BTreeSet::new(),
             unfound: BTreeSet::new(),
             early_proofs: Vec::new(),
-            mongering,
-            compare_at: None,
+            spread: Spread::new(&config),
             owed: Vec::new(),
             output: VecDeque::new(),
             stats: Stats::default(),
@@ -208,10 +195,9 @@ impl Engine {
         self.now = now;
         self.dispatch(input)?;
         self.run_timers();
-        self.run_mongering();
         self.close_own_bundle();
         self.look_up_more();
-        self.feed_all();
+        self.feed_touched();
         Ok(())
     }
 
@@ -250,22 +236,7 @@ impl Engine {
     /// When the engine wants [`Input::Timeout`] at the latest.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        let dirty = self.links.values().filter_map(|link| link.dirty_at).min();
-        let monger = self.mongering.as_ref().and_then(Mongering::next_timeout);
-        let timers = [dirty, monger, self.compare_at, self.recovery.deadline(), self.share_at, self.pace_deadline()];
-        timers.into_iter().flatten().min()
-    }
-
-    fn run_timers(&mut self) {
-        self.end_recovery_on_time();
-        if self.compare_at.is_some_and(|at| at <= self.now) {
-            self.compare_with_somebody();
-        }
-        self.ask_for_paced();
-        self.flush_status();
-        if let Some(mongering) = self.mongering.as_mut().filter(|m| m.next_timeout().is_some_and(|at| at <= self.now)) {
-            mongering.handle(self.now, self.rng.as_mut(), mongering::Input::Timeout);
-        }
+        self.timers.next()
     }
 
     fn set_wall_offset(&mut self, offset: i64) {
@@ -273,12 +244,12 @@ impl Engine {
         self.wall_offset = offset;
         let wall = self.wall_us();
         let put_right = self.clock.put_back(before, wall);
-        for (origin, chain) in self.chains.range(Origin::MIN, Origin::MAX) {
-            if *origin == self.author.origin {
-                self.clock.resume(chain.last_clock, wall);
-            } else {
-                self.clock.observe(chain.last_clock, wall);
-            }
+        // The highest reading near enough is as good as all of them. Our own may be further ahead.
+        if let Some(highest) = self.chains.highest_clock(Clock(wall.saturating_add(MAX_FOLLOW_US))) {
+            self.clock.observe(highest, wall);
+        }
+        if let Some(own) = self.chains.get(&self.author.origin) {
+            self.clock.resume(own.last_clock, wall);
         }
         if put_right {
             self.clock_put_right(wall);
@@ -291,18 +262,12 @@ impl Engine {
         self.now.0.saturating_add_signed(self.wall_offset)
     }
 
-    fn monger_input(&mut self, input: mongering::Input) {
-        if let Some(mongering) = self.mongering.as_mut() {
-            mongering.handle(self.now, self.rng.as_mut(), input);
-        }
-    }
-
     /// A time at random around the period, so that nodes do not fall into step.
     fn arm_comparison(&mut self) {
         let period = self.config.anti_entropy_us.max(2);
         let half = period.checked_div(2).unwrap_or(1);
         let delay = self.rng.random_range(half..=period.saturating_add(half));
-        self.compare_at = Some(self.now.plus(delay));
+        self.timers.set(timer::Timer::Compare, Some(self.now.plus(delay)));
     }
 
     fn keep(&mut self, keep: Keep) {

@@ -4,40 +4,23 @@ use bytes::Bytes;
 use rumormill_wire::native::{MessageKind, StatusEntry};
 use rumormill_wire::{Digest, Incarnation, Origin, Seq};
 
-use super::{Engine, Reject};
+use super::Engine;
+use super::timer::Timer;
 use crate::author::NotTaken;
 use crate::chain::Chain;
-use crate::io::{Event, LinkId, Ticket, Timestamp};
+use crate::io::{Event, LinkId, Reject, Ticket};
 use crate::stats::bump;
 
 /// A claimed incarnation later than this after our wall clock is not believed, in seconds.
 const MAX_INCARNATION_AHEAD_S: u64 = 86_400;
 
-/// Before its first append a node asks its neighbours what they have of its own chain.
-#[derive(Debug, Default)]
-pub(super) struct Recovery {
-    over: bool,
-    deadline: Option<Timestamp>,
-    neighbours: usize,
-    answered: usize,
-    ahead: bool,
-    highest: u64,
-}
-
-impl Recovery {
-    pub(super) const fn is_over(&self) -> bool {
-        self.over
-    }
-
-    pub(super) const fn deadline(&self) -> Option<Timestamp> {
-        if self.over { None } else { self.deadline }
-    }
-}
-
 impl Engine {
     pub(super) fn start(&mut self, neighbours: usize) {
         self.recovery.neighbours = neighbours;
-        self.recovery.deadline = Some(self.now.plus(self.config.recovery_us));
+        self.recovery.started = true;
+        if !self.recovery.over {
+            self.timers.set(Timer::Recovery, Some(self.now.plus(self.config.recovery_us)));
+        }
         self.arm_comparison();
         self.recovery_progress();
     }
@@ -67,19 +50,13 @@ impl Engine {
     }
 
     fn recovery_progress(&mut self) {
-        let started = self.recovery.deadline.is_some();
-        if started && !self.recovery.over && self.recovery.answered >= self.recovery.neighbours {
+        if self.recovery.started && !self.recovery.over && self.recovery.answered >= self.recovery.neighbours {
             self.end_recovery();
         }
     }
 
-    pub(super) fn end_recovery_on_time(&mut self) {
-        if self.recovery.deadline().is_some_and(|at| at <= self.now) {
-            self.end_recovery();
-        }
-    }
-
-    fn end_recovery(&mut self) {
+    pub(super) fn end_recovery(&mut self) {
+        self.timers.set(Timer::Recovery, None);
         self.recovery.over = true;
         if self.recovery.ahead {
             self.new_incarnation("neighbours know more of our chain than our store");

@@ -5,11 +5,12 @@ use rumormill_wire::native::MAX_BUNDLE_LEN;
 use rumormill_wire::{NodeId, Origin, Seq};
 
 use super::Engine;
+use super::timer::Timer;
 use crate::bundle::RawBundle;
 use crate::checks::Sender;
 use crate::config::EngineConfig;
 use crate::cost;
-use crate::io::{LinkId, Timestamp};
+use crate::io::LinkId;
 use crate::pacer::Pacer;
 use crate::stats::{Why, bump};
 
@@ -73,8 +74,7 @@ impl Engine {
     /// until then is sent in vain.
     pub(super) fn drop_paced(&mut self, sender: Sender, origin: Origin, next: Seq) {
         bump(&mut self.stats.bundles_paced, 1);
-        let behind = self.links.get(&sender.link).and_then(|link| link.behind.get(&origin));
-        let told = behind.is_some_and(|behind| behind.why == Some(Why::OverPace));
+        let told = self.claims.get(sender.link, &origin).is_some_and(|behind| behind.why == Some(Why::OverPace));
         self.note_ahead(sender.link, origin, next, Some(Why::OverPace));
         if let Some(link) = self.links.get_mut(&sender.link).filter(|_| !told) {
             link.say(origin, self.now);
@@ -84,43 +84,21 @@ impl Engine {
 
     /// Something of this author waits for its pace: it is asked for in time.
     pub(super) fn ask_in_pace(&mut self, node: NodeId) {
-        let at = self.pacer.at(&node, self.run_bytes(), self.now);
-        self.paced.entry(node).or_insert(at);
+        if !self.timers.is_armed(&Timer::Pace(node)) {
+            let at = self.pacer.at(&node, self.run_bytes(), self.now);
+            self.timers.set(Timer::Pace(node), Some(at));
+        }
     }
 
-    pub(super) fn pace_deadline(&self) -> Option<Timestamp> {
-        let asked = self.paced.values().min().copied();
-        let fed = self.links.values().filter_map(|link| link.feed_at).min();
-        [asked, fed].into_iter().flatten().min()
-    }
-
-    /// Asks every neighbour for what it has of the authors whose pace allows a good run again.
-    pub(super) fn ask_for_paced(&mut self) {
-        let due: Vec<_> = self.paced.iter().filter(|(_, at)| **at <= self.now).map(|(node, _)| *node).collect();
-        for node in due {
-            self.paced.remove(&node);
-            let waits = |why: Option<Why>| why == Some(Why::OverPace);
-            let (low, high) = (Origin { node, ..Origin::MIN }, Origin { node, ..Origin::MAX });
-            let again = self.in_pace_again(&node);
-            let mut waiting = false;
-            for link in self.links.values_mut() {
-                let held = link.behind.range_mut(low..=high).filter(|(_, behind)| waits(behind.why));
-                let held: Vec<_> = held.map(|(origin, behind)| (*origin, behind)).collect();
-                waiting |= !held.is_empty();
-                if !again {
-                    continue;
-                }
-                let mut asked = Vec::with_capacity(held.len());
-                for (origin, behind) in held {
-                    behind.why = None;
-                    asked.push(origin);
-                }
-                asked.into_iter().for_each(|origin| link.say(origin, self.now));
-            }
-            if waiting && !again {
-                // Another link brought some of it meanwhile.
-                self.ask_in_pace(node);
-            }
+    /// Asks every neighbour for what it has of an author whose pace allows a good run again.
+    pub(super) fn ask_for_paced(&mut self, node: NodeId) {
+        let mut held = self.claims.of_node(node);
+        held.retain(|(origin, link)| self.claims.get(*link, origin).is_some_and(|b| b.why == Some(Why::OverPace)));
+        if self.in_pace_again(&node) {
+            held.into_iter().for_each(|(origin, link)| self.ask_if(link, origin, Why::OverPace, self.now));
+        } else if !held.is_empty() {
+            // Another link brought some of it meanwhile.
+            self.ask_in_pace(node);
         }
     }
 

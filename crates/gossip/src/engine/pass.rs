@@ -6,11 +6,11 @@ use std::sync::Arc;
 use rumormill_wire::native::{EntryState, StatusEntry};
 use rumormill_wire::{Digest, Origin, Seq};
 
+use super::Engine;
 use super::pace::pace_cost;
-use super::{Engine, Reject};
 use crate::bundle::{RawBundle, VerifiedBundle};
 use crate::checks::Sender;
-use crate::io::{Event, LinkId};
+use crate::io::{Event, LinkId, Reject};
 use crate::link::MAX_INTRODUCED;
 use crate::passing::Head;
 use crate::stats::{Why, bump};
@@ -25,12 +25,13 @@ impl Engine {
             let Some(was) = self.chains.get(&origin).map(|chain| Head::of(&chain.end())) else { continue };
             self.passing.set_head(origin, was);
             self.chains.go_back(origin, &end);
-            for link in self.links.values_mut() {
-                // What neighbours were about to be given still goes to them, while it is in memory. A monger may not have
-                // come to them yet.
+            for id in self.links.everybody() {
+                let Some(link) = self.links.get_mut(&id) else { continue };
+                // What neighbours were about to be given still goes to them, while it is in memory. Their turn may
+                // not have come yet.
                 let sent = || link.last_sent.get(&origin).map_or(end.next, |last| last.next);
-                let monger = || self.mongering.is_some().then(sent);
-                let next = link.cursors.get(&origin).map(|cursor| cursor.next).or_else(monger);
+                let later = || self.spread.leaves_out().then(sent);
+                let next = link.cursors.get(&origin).map(|cursor| cursor.next).or_else(later);
                 let Some(next) = next else { continue };
                 if next < was.next && !link.pass(origin, next.max(end.next)) {
                     bump(&mut self.stats.passing_full, 1);
@@ -40,8 +41,7 @@ impl Engine {
         self.cache.commit(u64::MAX);
         self.release_owed();
         self.not_written(Reject::StoreFull);
-        let links: Vec<_> = self.links.keys().copied().collect();
-        for id in links {
+        for id in self.links.everybody() {
             self.send_summary(id, false);
         }
     }
@@ -89,9 +89,7 @@ impl Engine {
         let good = !ended && !old && header.previous == digest;
         let set_back = good && last_clock.is_some_and(|last| bundle.first_clock() <= last);
         for sender in senders {
-            if let Some(link) = self.links.get_mut(&sender.link) {
-                link.note_ahead(origin, header.next(), self.now, Some(Why::StoreFull));
-            }
+            self.note_ahead(sender.link, origin, header.next(), Some(Why::StoreFull));
             self.dropped(*sender, origin);
         }
         bump(&mut self.stats.bundles_set_back, u64::from(set_back));
@@ -108,9 +106,10 @@ impl Engine {
         self.passing.take(Arc::clone(bundle));
         let from: Vec<_> = senders.iter().map(|sender| sender.link).collect();
         self.new_for_all(bundle, &from);
-        for (id, link) in &mut self.links {
-            let has = link.behind.get(&origin).is_some_and(|behind| behind.next >= header.next());
-            if !has && !from.contains(id) && !link.pass(origin, header.first) {
+        for id in self.links.everybody() {
+            let has = self.claims.has(id, &origin, header.next());
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            if !has && !from.contains(&id) && !link.pass(origin, header.first) {
                 bump(&mut self.stats.passing_full, 1);
             }
         }

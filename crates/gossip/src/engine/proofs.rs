@@ -119,8 +119,7 @@ impl Engine {
         if origin == self.author.origin {
             self.new_incarnation("our chain has two branches");
         }
-        let links: Vec<_> = self.links.keys().copied().filter(|id| Some(*id) != from).collect();
-        for id in links {
+        for id in self.links.everybody().into_iter().filter(|id| Some(*id) != from) {
             self.send_proof(id, &proof);
         }
         // Whoever gave it learns that we end there too.

@@ -109,11 +109,13 @@ impl Engine {
         bump(&mut self.stats.revocation_parts, 1);
         self.event(Event::Revocations { list: Arc::clone(&self.revocations) });
         let list = Arc::clone(&self.revocations);
-        let ended: Vec<_> = self.links.iter().filter(|(_, link)| list.revokes(&link.peer)).map(|(id, _)| *id).collect();
-        for id in ended {
-            self.close(id, ByeCode::REVOKED, "its certificate is revoked", 0);
+        let links = self.links.everybody();
+        for id in links.iter().copied() {
+            if self.peer(id).is_some_and(|peer| list.revokes(&peer)) {
+                self.close(id, ByeCode::REVOKED, "its certificate is revoked", 0);
+            }
         }
-        for id in self.links.keys().copied().collect::<Vec<_>>() {
+        for id in links {
             if self.links.get(&id).is_some_and(|link| link.told.has(place, number)) {
                 self.send(id, &Frame::Revisions([(place, number)].as_slice().into()));
             } else {

@@ -9,6 +9,7 @@ use super::pace::pace_of;
 use crate::bundle::RawBundle;
 use crate::checks::{Entered, Progress, Purpose, Sender};
 use crate::io::{CheckId, LinkId, Output};
+use crate::spread;
 use crate::stats::{Why, bump};
 
 /// A STATUS that asks for a rewind waits so long for others to join it.
@@ -113,6 +114,7 @@ impl Engine {
                 link.say(header.origin, self.now.plus(STATUS_DELAY_US));
             }
         }
+        self.tell_spread(spread::Input::Duplicate { link: sender.link, origin: header.origin });
         self.judged(sender, header.origin);
     }
 

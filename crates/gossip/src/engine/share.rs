@@ -8,8 +8,10 @@
 use rumormill_wire::{NodeId, Seq};
 
 use super::Engine;
+use super::answers::{Answers, FRESH_LINK_S};
 use crate::bundle::VerifiedBundle;
-use crate::io::{LinkId, Timestamp};
+use crate::io::LinkId;
+use crate::link::Link;
 use crate::stats::bump;
 
 /// What a read of the store counts for, beside what it brings.
@@ -21,79 +23,9 @@ const LINE_LEN: usize = 77;
 const STATUS_LEN: usize = 128;
 /// Length, kind and flags of a RUMOR, length, kind and node id of a MEMBER.
 const OVERHEAD: usize = 40;
-/// Links over which a node is given all at no charge: so many at once, and one in so many seconds after.
-const FRESH_LINKS: u64 = 8;
-const FRESH_LINK_S: u64 = 60;
-/// Who waits is served again when so much is there, so that the timer does not run for single bytes.
-const SLICE: u64 = 16 * 1024;
-
-/// One in millionths, so that no refill is rounded away.
-const ONE: i64 = 1_000_000;
-
-/// A bucket that may be overdrawn by what was begun.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Share {
-    burst: u64,
-    per_s: u64,
-    level: i64,
-    at: Timestamp,
-}
-
-fn millionths(amount: u64) -> i64 {
-    i64::try_from(amount).unwrap_or(i64::MAX).saturating_mul(ONE)
-}
-
-impl Share {
-    /// So much at once, and so much a second after. It begins full.
-    pub(super) fn new(burst: u64, per_s: u64) -> Self {
-        Self { burst, per_s, level: millionths(burst), at: Timestamp(0) }
-    }
-
-    fn level(&self, now: Timestamp) -> i64 {
-        let gained = i64::try_from(now.since(self.at).saturating_mul(self.per_s)).unwrap_or(i64::MAX);
-        self.level.saturating_add(gained).min(millionths(self.burst))
-    }
-
-    /// Takes so much, whether it is there or not. What is lacking is never more than fills again once.
-    fn take(&mut self, amount: u64, now: Timestamp) {
-        let least = millionths(self.burst).saturating_neg();
-        self.level = self.level(now).saturating_sub(millionths(amount)).max(least);
-        self.at = now;
-    }
-
-    /// Takes so much if it is there.
-    fn take_whole(&mut self, amount: u64, now: Timestamp) -> bool {
-        let there = self.level(now) >= millionths(amount);
-        if there {
-            self.take(amount, now);
-        }
-        there
-    }
-
-    /// What is left, in whole units.
-    fn left(&self, now: Timestamp) -> u64 {
-        u64::try_from(self.level(now) / ONE).unwrap_or(0)
-    }
-
-    /// How long it takes until there is something again; `None` if there is.
-    fn wait_us(&self, now: Timestamp) -> Option<u64> {
-        let level = self.level(now);
-        let lacks = millionths(SLICE.min(self.burst)).saturating_sub(level);
-        (level <= 0).then(|| lacks.unsigned_abs().div_ceil(self.per_s.max(1)))
-    }
-}
-
-/// What a node may have beyond the first time.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Answers {
-    bytes: Share,
-    links: Share,
-}
-
-impl Answers {
-    pub(super) fn new(burst: u64, per_s: u64) -> Self {
-        Self { bytes: Share::new(burst, per_s), links: Share::new(FRESH_LINKS.saturating_mul(FRESH_LINK_S), 1) }
-    }
+/// What may still go over a link at no charge, when so many bytes have become new since the start.
+const fn first_left(link: &Link, new_bytes: u64) -> u64 {
+    link.first.saturating_add(new_bytes.saturating_sub(link.first_at))
 }
 
 fn as_u64(bytes: usize) -> u64 {
@@ -114,8 +46,7 @@ impl Engine {
             bump(&mut self.stats.links_not_fresh, 1);
             return 0;
         }
-        let certificates = self.members.values().map(|evidence| evidence.bytes.len()).fold(0, usize::saturating_add);
-        let certificate = certificates.checked_div(self.members.len()).unwrap_or(0);
+        let certificate = self.member_bytes.checked_div(self.members.len()).unwrap_or(0);
         let by_origin = certificate.saturating_add(OVERHEAD).saturating_add(LINE_LEN.saturating_mul(2));
         let lists = as_u64(by_origin.saturating_mul(self.chains.len()));
         let revocations = self.revocations.parts().map(|part| part.bytes().len()).fold(0, usize::saturating_add);
@@ -131,16 +62,22 @@ impl Engine {
             let certificate = self.members.get(&bundle.header().origin.node).map_or(0, |evidence| evidence.bytes.len());
             bytes = bytes.saturating_add(certificate).saturating_add(OVERHEAD);
         }
-        for (_, link) in self.links.iter_mut().filter(|(id, _)| !from.contains(id)) {
-            link.first = link.first.saturating_add(as_u64(bytes));
+        // It is counted once for all. For those who have it, what is left is taken down before that.
+        let before = self.new_bytes;
+        self.new_bytes = before.saturating_add(as_u64(bytes));
+        for id in from {
+            if let Some(link) = self.links.get_mut(id) {
+                (link.first, link.first_at) = (first_left(link, before), self.new_bytes);
+            }
         }
     }
 
     /// So many bytes go to a neighbour.
     pub(super) fn charge(&mut self, id: LinkId, bytes: usize) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        let over = as_u64(bytes).saturating_sub(link.first);
-        link.first = link.first.saturating_sub(as_u64(bytes));
+        let left = first_left(link, self.new_bytes);
+        let over = as_u64(bytes).saturating_sub(left);
+        (link.first, link.first_at) = (left.saturating_sub(as_u64(bytes)), self.new_bytes);
         let (peer, now) = (link.peer, self.now);
         if over > 0 {
             self.answers(peer).bytes.take(over, now);
@@ -149,7 +86,7 @@ impl Engine {
 
     /// The store is read for a neighbour: what is new to it costs no more than its bytes.
     pub(super) fn charge_read(&mut self, id: LinkId) {
-        if self.links.get(&id).is_some_and(|link| link.first == 0) {
+        if self.links.get(&id).is_some_and(|link| first_left(link, self.new_bytes) == 0) {
             self.charge(id, READ_COST);
         }
     }
@@ -168,12 +105,12 @@ impl Engine {
     pub(super) fn share_left(&self, id: LinkId) -> usize {
         let Some(link) = self.links.get(&id) else { return 0 };
         let left = self.answers.get(&link.peer).map_or(self.config.answer_bytes, |share| share.bytes.left(self.now));
-        usize::try_from(left.saturating_add(link.first)).unwrap_or(usize::MAX)
+        usize::try_from(left.saturating_add(first_left(link, self.new_bytes))).unwrap_or(usize::MAX)
     }
 
     /// How long a neighbour has to wait for its share; `None` if there is some of it.
     fn share_wait_us(&self, id: LinkId) -> Option<u64> {
-        let link = self.links.get(&id).filter(|link| link.first == 0)?;
+        let link = self.links.get(&id).filter(|link| first_left(link, self.new_bytes) == 0)?;
         self.answers.get(&link.peer)?.bytes.wait_us(self.now)
     }
 
@@ -199,8 +136,7 @@ impl Engine {
             if !core::mem::replace(&mut link.waits, true) {
                 bump(&mut self.stats.answers_over, 1);
             }
-            let at = self.now.plus(wait);
-            self.share_at = Some(self.share_at.map_or(at, |old| old.min(at)));
+            link.feed_at = Some(self.now.plus(wait));
         }
         true
     }
@@ -213,35 +149,5 @@ impl Engine {
             bump(&mut self.stats.answers_over, 1);
         }
         over
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: u64 = 1_000_000;
-
-    #[test]
-    fn a_share_fills_again_and_is_overdrawn_by_no_more_than_itself() {
-        let mut share = Share::new(64 * 1024, 1_024);
-        let now = Timestamp(5 * SECOND);
-        assert_eq!(share.wait_us(now), None);
-        share.take(64 * 1024, now);
-        assert_eq!(share.wait_us(now), Some(16 * SECOND), "until a slice of 16 KiB is there");
-        assert_eq!(share.wait_us(now.plus(1)), None, "who asks by itself is given what there is");
-        share.take(u64::MAX, now);
-        assert_eq!(share.wait_us(now), Some((64 + 16) * SECOND));
-        assert_eq!(share.wait_us(now.plus(64 * SECOND)), Some(16 * SECOND));
-        assert_eq!(share.wait_us(Timestamp(u64::MAX)), None);
-    }
-
-    #[test]
-    fn links_at_no_charge_are_few() {
-        let mut links = Answers::new(1, 1).links;
-        let now = Timestamp(SECOND);
-        assert_eq!((0..100).filter(|_| links.take_whole(FRESH_LINK_S, now)).count(), 8);
-        assert!(!links.take_whole(FRESH_LINK_S, now.plus(59 * SECOND)));
-        assert!(links.take_whole(FRESH_LINK_S, now.plus(60 * SECOND)));
     }
 }

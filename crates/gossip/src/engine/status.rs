@@ -13,7 +13,7 @@ use super::Engine;
 use crate::frontier::bucket_range;
 use crate::io::LinkId;
 use crate::link::Parked;
-use crate::mongering;
+use crate::spread;
 use crate::stats::bump;
 
 /// A BUCKETS frame.
@@ -67,7 +67,7 @@ impl Engine {
             }
             _ => self.send_listed_status(id, &wants),
         }
-        self.monger_input(mongering::Input::Status { link: id, in_sync });
+        self.tell_spread(spread::Input::Status { link: id, in_sync });
     }
 
     /// Compares one line with ours. Says whether we lack something that the neighbour can give.
@@ -96,9 +96,8 @@ impl Engine {
         if self.store_full {
             self.pass_again(id, entry);
         }
-        let Some(link) = self.links.get_mut(&id) else { return proof_wanted };
         if entry.next == next {
-            link.behind.remove(&origin);
+            self.claims.remove(id, &origin);
             let branches = |ours: &StatusEntry| {
                 let said = ours.head != HeadHash::ZERO && entry.head != HeadHash::ZERO;
                 let alike = (ours.state == EntryState::Forked) == (entry.state == EntryState::Forked);
@@ -114,7 +113,7 @@ impl Engine {
         if !ended {
             // What is not taken now is missing all the same.
             self.note_ahead(id, origin, entry.next, refusal);
-            if let Some(behind) = self.links.get_mut(&id).and_then(|link| link.behind.get_mut(&origin)) {
+            if let Some(behind) = self.claims.get_mut(id, &origin) {
                 behind.ended = entry.state == EntryState::Forked;
             }
         }
@@ -160,10 +159,10 @@ impl Engine {
         let ours = self.chains.fingerprint();
         if status.fingerprint == ours.whole() && status.origins == ours.entries() {
             bump(&mut self.stats.syncs_equal, 1);
+            self.claims.clear(id);
             if let Some(link) = self.links.get_mut(&id) {
                 link.compared = true;
                 link.unsure = false;
-                link.behind.clear();
                 link.cursors.clear();
                 link.disputed.clear();
             }
@@ -288,7 +287,8 @@ impl Engine {
             !link.dirty.is_empty()
                 && ((link.status_wanted && link.open.is_empty()) || link.dirty_at.is_some_and(|at| at <= self.now))
         };
-        let ready: Vec<_> = self.links.iter().filter(|(_, link)| due(link)).map(|(id, _)| *id).collect();
+        let touched = self.links.touched().iter();
+        let ready: Vec<_> = touched.filter(|id| self.links.get(id).is_some_and(due)).copied().collect();
         for id in ready {
             let Some(link) = self.links.get_mut(&id) else { continue };
             let origins: Vec<_> = core::mem::take(&mut link.dirty).into_iter().collect();
@@ -305,15 +305,10 @@ impl Engine {
 
     /// The comparison by timer: one random neighbour.
     pub(super) fn compare_with_somebody(&mut self) {
-        use rand::RngExt;
         self.arm_comparison();
         self.end_searches(None);
         self.look_up_again();
-        let open: Vec<_> = self.links.iter().filter(|(_, link)| !link.closing).map(|(id, _)| *id).collect();
-        if open.is_empty() {
-            return;
-        }
-        if let Some(id) = open.get(self.rng.random_range(0..open.len())).copied() {
+        if let Some(id) = self.links.pick(self.rng.as_mut()) {
             if let Some(link) = self.links.get_mut(&id) {
                 link.unpark(Parked::Store);
             }

@@ -27,9 +27,7 @@ impl Engine {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let mut stats = self.stats;
-        if let Some(mongering) = &self.mongering {
-            (stats.monger_rounds, stats.monger_timeouts) = (mongering.begun, mongering.timed_out);
-        }
+        (stats.monger_rounds, stats.monger_timeouts) = self.spread.rounds();
         stats
     }
 
@@ -52,7 +50,7 @@ impl Engine {
                 }));
             }
         }
-        for (origin, behind) in &link.behind {
+        for (origin, behind) in self.claims.of_link(id) {
             let lacks = behind.next.0.saturating_sub(self.chains.wanted(origin).0);
             stats.behind = stats.behind.saturating_add(lacks);
             if lacks > 0 {

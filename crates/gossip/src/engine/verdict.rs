@@ -11,9 +11,7 @@ use crate::bundle::{Invalid, VerifiedBundle};
 use crate::chain::{Chain, End};
 use crate::checks::{Progress, Purpose, Sender};
 use crate::clock::MAX_AHEAD_US;
-use crate::config::Dissemination;
 use crate::io::{CheckId, LinkId, Output};
-use crate::mongering;
 use crate::stats::bump;
 
 impl Engine {
@@ -139,14 +137,16 @@ impl Engine {
             self.note_sender_has(sender.link, bundle);
             self.judged(*sender, origin);
         }
-        for link in self.links.values_mut() {
-            if link.behind.get(&origin).is_some_and(|behind| behind.next <= ours) {
-                let ended = link.behind.remove(&origin).is_some_and(|behind| behind.ended);
-                link.note_has(origin, ours, ours);
-                if ended {
-                    // It stopped here: it is told where we are and gives its reason.
-                    link.say(origin, self.now.plus(STATUS_DELAY_US));
-                }
+        for id in self.claims.who_has(origin) {
+            let Some(behind) = self.claims.get(id, &origin).copied().filter(|behind| behind.next <= ours) else {
+                continue;
+            };
+            self.claims.remove(id, &origin);
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            link.note_has(origin, ours, ours);
+            if behind.ended {
+                // It stopped here: it is told where we are and gives its reason.
+                link.say(origin, self.now.plus(STATUS_DELAY_US));
             }
         }
         let from: Vec<_> = senders.iter().map(|sender| sender.link).collect();
@@ -163,7 +163,7 @@ impl Engine {
         let header = bundle.header();
         let (origin, ours) = (header.origin, self.chains.wanted(&header.origin));
         let Some(link) = self.links.get_mut(&id) else { return };
-        let claimed = link.behind.get(&origin).is_some_and(|behind| behind.next >= header.next());
+        let claimed = self.claims.has(id, &origin, header.next());
         if !link.hold || claimed {
             link.note_has(origin, header.next(), ours);
         } else if !link.cursors.contains_key(&origin) {
@@ -202,35 +202,6 @@ impl Engine {
         let bytes = u64::try_from(bundle.bytes().len()).unwrap_or(u64::MAX);
         self.kept_bytes = self.kept_bytes.saturating_add(bytes);
         self.output.push_back(Output::Append { bundle: Arc::clone(bundle) });
-    }
-
-    /// A bundle is new here: those who lack it get it.
-    pub(super) fn spread(&mut self, origin: Origin, first: Seq, from: &[LinkId]) {
-        if self.config.dissemination == Dissemination::Mongering {
-            self.monger_input(mongering::Input::Fresh { origin, from: from.first().copied() });
-            return;
-        }
-        let ours = self.chains.wanted(&origin);
-        for (id, link) in &mut self.links {
-            let has = link.behind.get(&origin).is_some_and(|behind| behind.next >= ours);
-            if from.contains(id) || has {
-                continue;
-            }
-            // A neighbour that keeps nothing more lacks it from then on, and lets it pass.
-            if link.hold && !link.pass(origin, first) {
-                bump(&mut self.stats.passing_full, 1);
-            }
-            if link.cursors.contains_key(&origin) {
-                continue;
-            }
-            if link.hold {
-                link.note_held(origin, first, self.now, self.config.max_cursors);
-                continue;
-            }
-            if !link.note_lacks(origin, first, self.now, self.config.max_cursors) {
-                bump(&mut self.stats.cursor_overflow, 1);
-            }
-        }
     }
 }
 

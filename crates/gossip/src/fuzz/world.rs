@@ -18,8 +18,8 @@ use super::ops::Switches;
 use super::{Finding, Plant, Reached};
 use crate::bundle::VerifiedBundle;
 use crate::config::{Dissemination, EngineConfig};
-use crate::engine::{Engine, Reject};
-use crate::io::{Input, LinkId, Timestamp};
+use crate::engine::Engine;
+use crate::io::{Input, LinkId, Reject, Timestamp};
 
 /// Outputs of one input; an engine that goes on beyond this does not end.
 const MAX_OUTPUTS: usize = 4_096;

@@ -1,0 +1,108 @@
+//! What a node may have beyond the first time, as a bucket that fills again (docs/protocol.md, P-G5).
+
+use crate::io::Timestamp;
+
+/// Links over which a node is given all at no charge: so many at once, and one in so many seconds after.
+const FRESH_LINKS: u64 = 8;
+pub(super) const FRESH_LINK_S: u64 = 60;
+/// Who waits is served again when so much is there, so that the timer does not run for single bytes.
+const SLICE: u64 = 16 * 1024;
+
+/// One in millionths, so that no refill is rounded away.
+const ONE: i64 = 1_000_000;
+
+/// A bucket that may be overdrawn by what was begun.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Share {
+    burst: u64,
+    per_s: u64,
+    level: i64,
+    at: Timestamp,
+}
+
+fn millionths(amount: u64) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX).saturating_mul(ONE)
+}
+
+impl Share {
+    /// So much at once, and so much a second after. It begins full.
+    pub(super) fn new(burst: u64, per_s: u64) -> Self {
+        Self { burst, per_s, level: millionths(burst), at: Timestamp(0) }
+    }
+
+    fn level(&self, now: Timestamp) -> i64 {
+        let gained = i64::try_from(now.since(self.at).saturating_mul(self.per_s)).unwrap_or(i64::MAX);
+        self.level.saturating_add(gained).min(millionths(self.burst))
+    }
+
+    /// Takes so much, whether it is there or not. What is lacking is never more than fills again once.
+    pub(super) fn take(&mut self, amount: u64, now: Timestamp) {
+        let least = millionths(self.burst).saturating_neg();
+        self.level = self.level(now).saturating_sub(millionths(amount)).max(least);
+        self.at = now;
+    }
+
+    /// Takes so much if it is there.
+    pub(super) fn take_whole(&mut self, amount: u64, now: Timestamp) -> bool {
+        let there = self.level(now) >= millionths(amount);
+        if there {
+            self.take(amount, now);
+        }
+        there
+    }
+
+    /// What is left, in whole units.
+    pub(super) fn left(&self, now: Timestamp) -> u64 {
+        u64::try_from(self.level(now) / ONE).unwrap_or(0)
+    }
+
+    /// How long it takes until there is something again; `None` if there is.
+    pub(super) fn wait_us(&self, now: Timestamp) -> Option<u64> {
+        let level = self.level(now);
+        let lacks = millionths(SLICE.min(self.burst)).saturating_sub(level);
+        (level <= 0).then(|| lacks.unsigned_abs().div_ceil(self.per_s.max(1)))
+    }
+}
+
+/// What a node may have beyond the first time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Answers {
+    pub(super) bytes: Share,
+    pub(super) links: Share,
+}
+
+impl Answers {
+    pub(super) fn new(burst: u64, per_s: u64) -> Self {
+        Self { bytes: Share::new(burst, per_s), links: Share::new(FRESH_LINKS.saturating_mul(FRESH_LINK_S), 1) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000;
+
+    #[test]
+    fn a_share_fills_again_and_is_overdrawn_by_no_more_than_itself() {
+        let mut share = Share::new(64 * 1024, 1_024);
+        let now = Timestamp(5 * SECOND);
+        assert_eq!(share.wait_us(now), None);
+        share.take(64 * 1024, now);
+        assert_eq!(share.wait_us(now), Some(16 * SECOND), "until a slice of 16 KiB is there");
+        assert_eq!(share.wait_us(now.plus(1)), None, "who asks by itself is given what there is");
+        share.take(u64::MAX, now);
+        assert_eq!(share.wait_us(now), Some((64 + 16) * SECOND));
+        assert_eq!(share.wait_us(now.plus(64 * SECOND)), Some(16 * SECOND));
+        assert_eq!(share.wait_us(Timestamp(u64::MAX)), None);
+    }
+
+    #[test]
+    fn links_at_no_charge_are_few() {
+        let mut links = Answers::new(1, 1).links;
+        let now = Timestamp(SECOND);
+        assert_eq!((0..100).filter(|_| links.take_whole(FRESH_LINK_S, now)).count(), 8);
+        assert!(!links.take_whole(FRESH_LINK_S, now.plus(59 * SECOND)));
+        assert!(links.take_whole(FRESH_LINK_S, now.plus(60 * SECOND)));
+    }
+}

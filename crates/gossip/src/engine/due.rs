@@ -1,0 +1,28 @@
+//! What is done when time has come.
+
+use super::Engine;
+use super::timer::Timer;
+use crate::io::LinkId;
+use crate::spread;
+
+impl Engine {
+    pub(super) fn run_timers(&mut self) {
+        for timer in self.timers.take_due(self.now) {
+            match timer {
+                Timer::Recovery => self.end_recovery(),
+                Timer::Compare => self.compare_with_somebody(),
+                Timer::Pace(node) => self.ask_for_paced(node),
+                Timer::Status(link) | Timer::Feed(link) => self.links.touch(link),
+                Timer::Spread => self.tell_spread(spread::Input::Timeout),
+            }
+        }
+        self.flush_status();
+    }
+
+    /// Arms the timers of a link anew.
+    pub(super) fn arm_link(&mut self, id: LinkId) {
+        let (status, feed) = self.links.get(&id).map_or((None, None), |link| (link.dirty_at, link.feed_at));
+        self.timers.set(Timer::Status(id), status);
+        self.timers.set(Timer::Feed(id), feed);
+    }
+}

@@ -1,0 +1,22 @@
+//! The timers of the engine, in one table.
+
+use rumormill_wire::NodeId;
+
+use crate::io::LinkId;
+
+/// What time comes for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// Neighbours had time enough to say what they know of our own chain.
+    Recovery,
+    /// A comparison with somebody.
+    Compare,
+    /// What waits for the pace of this author may be asked for.
+    Pace(NodeId),
+    /// A STATUS to this link is due.
+    Status(LinkId),
+    /// This link may be given what waited for an author's pace or for its node's share.
+    Feed(LinkId),
+    /// The machine that spreads what is new.
+    Spread,
+}
