@@ -52,7 +52,7 @@ pub enum SessionError {
 
 /// Whether a directory is ours alone to write.
 fn check_ours(path: &Path) -> Result<(), String> {
-    rumormill_transport::private::check_dir(path).map_err(|why| format!("{}: {why}", path.display()))
+    rumormill_limits::file::check_dir(path).map_err(|why| format!("{}: {why}", path.display()))
 }
 
 fn make_private(path: &Path) -> io::Result<()> {

@@ -179,7 +179,7 @@ fn read_list(path: &Path, trust: &Trust) -> Result<Revocations, Unread> {
 }
 
 fn read_at_most(path: &Path, most: usize) -> io::Result<Vec<u8>> {
-    rumormill_transport::read_regular(path, u64::try_from(most).unwrap_or(u64::MAX))
+    rumormill_limits::file::read_regular(path, u64::try_from(most).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rumormill_wire::{Digest, NodeId};
 
 use crate::io::{LinkId, Timestamp};
-use crate::rate::Rate;
+use rumormill_limits::Rate;
 
 /// Proofs sent to one neighbour at once, and a second (P-E5).
 const PROOFS_SENT: (u64, u64) = (1_024, 4);

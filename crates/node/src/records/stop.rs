@@ -28,7 +28,7 @@ const MAX_RECORD: u64 = 256;
 
 /// The numbers of a record: process id, start time, process of the session, starter's process id, its start time.
 pub(super) fn read_record(path: &Path) -> Option<[u64; 5]> {
-    let text = String::from_utf8(rumormill_transport::read_regular(path, MAX_RECORD).ok()?).ok()?;
+    let text = String::from_utf8(rumormill_limits::file::read_regular(path, MAX_RECORD).ok()?).ok()?;
     let numbers: Vec<u64> = text.split_whitespace().map(str::parse).collect::<Result<_, _>>().ok()?;
     numbers.try_into().ok()
 }

@@ -1,7 +1,8 @@
 //! Whose fault it is that a node does not start.
 
 use rumormill_doors::DoorError;
-use rumormill_transport::{IdentityError, TrustError, private};
+use rumormill_limits::file;
+use rumormill_transport::{IdentityError, TrustError};
 
 use super::StartError;
 use crate::socket::SocketError;
@@ -18,7 +19,7 @@ impl StartError {
             Self::Identity(_) | Self::Trust(_) => true,
             Self::Socket(why) => matches!(why, SocketError::TooLong { .. } | SocketError::NoSocket(_)),
             Self::Door(why) => matches!(why, DoorError::Spec(_)),
-            Self::Io { source, .. } => private::is_no_directory(source),
+            Self::Io { source, .. } => file::is_no_directory(source),
             _ => false,
         }
     }
