@@ -174,6 +174,8 @@ fn make_driver(config: &NodeConfig, endpoint: &Endpoint, recovery: Recovery) -> 
     let signer = Box::new(IdentitySigner(Arc::clone(&me)));
     let engine = Engine::new(engine_config(config, network), signer, recovered, Box::new(rng));
     let names = Names::default();
+    // The file names its members for all who have it, whether they are linked or not.
+    trust.pins().for_each(|(node, name)| names.learn(node, name, &Evidence::default()));
     names.learn(me.node(), &config.name, &evidence);
     let revoked = endpoint.revocations().clone();
     revoked.set(Arc::clone(engine.revocations()));
@@ -192,7 +194,7 @@ fn make_driver(config: &NodeConfig, endpoint: &Endpoint, recovery: Recovery) -> 
     driver.keep(meta);
     let _ = driver.drive(Input::WallOffset(driver.clock.wall_offset()));
     let _ = driver.drive(Input::Admit { node: me.node(), evidence });
-    for pinned in driver.checker.trust.pins() {
+    for (pinned, _) in driver.checker.trust.pins() {
         let _ = driver.drive(Input::Admit { node: pinned, evidence: Evidence::default() });
     }
     // Of an incarnation that was never used nobody knows anything.

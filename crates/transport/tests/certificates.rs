@@ -385,5 +385,5 @@ fn broken_pin_files_are_refused_with_their_line() {
         assert!(why.to_string().contains(&format!("pins, line {line}: ")), "{text:?}: {why}");
     }
     fs::write(&file, format!("{network} # net\n{node} bob # him\n")).unwrap();
-    assert_eq!(Trust::pinned(&file).unwrap().pins().collect::<Vec<_>>(), [node]);
+    assert_eq!(Trust::pinned(&file).unwrap().pins().map(|(node, _)| node).collect::<Vec<_>>(), [node]);
 }
