@@ -28,7 +28,9 @@ fn names_come_from_the_pin_file_for_all_of_it_and_stay_over_a_restart() {
         let mut node = net.node(name, &line.last().into_iter().collect::<Vec<_>>());
         let keys = net.dir.path().join(format!("{name}-keys"));
         node.words.drain(..2);
-        for (flag, file) in [("--pins", pins.clone()), ("--cert", keys.join("cert.pem")), ("--key", keys.join("key.pem"))] {
+        for (flag, file) in
+            [("--pins", pins.clone()), ("--cert", keys.join("cert.pem")), ("--key", keys.join("key.pem"))]
+        {
             node.words.extend([flag.to_owned(), file.display().to_string()]);
         }
         node.start();
@@ -38,7 +40,8 @@ fn names_come_from_the_pin_file_for_all_of_it_and_stay_over_a_restart() {
     let all_named = |line: &[nodes::Node]| {
         line.iter().all(|node| {
             let shown = node.shown();
-            shown.len() == 3 && shown.iter().all(|line| line["text"] == format!("from {}", line["from"].as_str().unwrap_or("")))
+            shown.len() == 3
+                && shown.iter().all(|line| line["text"] == format!("from {}", line["from"].as_str().unwrap_or("")))
         })
     };
     until("each log names all, linked or not", || all_named(&line));
