@@ -53,7 +53,6 @@ fn log_bytes(world: &World, n: usize) -> u64 {
 
 /// How long a newcomer takes to have all of a store, and the bytes that both sides sent for it, by those of the store.
 fn newcomer(disk: Disk, config: EngineConfig, what: &str) -> (u64, u64) {
-    let bundles: usize = disk.bundles.values().map(Vec::len).sum();
     let mut world = World::new(4, 0, config);
     let giver = world.add(1, disk, 0);
     let bytes = log_bytes(&world, giver);
@@ -66,7 +65,6 @@ fn newcomer(disk: Disk, config: EngineConfig, what: &str) -> (u64, u64) {
     }
     let took = world.now - begin;
     let sent = world.nodes[giver].wire_bytes + world.nodes[late].wire_bytes;
-    println!("{what}: {bundles} bundles, {bytes} B in {took} us, {sent} B sent");
     for n in [giver, late] {
         let stats = world.nodes[n].engine.stats();
         assert_eq!((stats.answers_over, stats.ranges_dropped), (0, 0), "{what}: nobody had to wait, at {n}");
