@@ -85,7 +85,7 @@ fn a_newcomer_beside_many_origins_is_given_them_as_fast_as_a_few_chains() {
 fn what_goes_over_a_link_frees_the_lists_that_it_needs() {
     // The newcomer had nothing to list when the link came up, and the share is next to nothing.
     let tiny = EngineConfig { answer_bytes: 4_096, answer_bytes_per_s: 1, ..config(Dissemination::Eager) };
-    newcomer(disk(2, 4_000, 1, 40), tiny, "8,000 origins, hardly a share");
+    newcomer(disk(3, 3_000, 1, 40), tiny, "9,000 origins, hardly a share");
 }
 
 #[test]
