@@ -23,6 +23,7 @@ SET_BACK = ["-p", "rumormill-gossip", "--test", "set_back"]
 NAMES = ["-p", "rumormill-gossip", "--test", "names"]
 CLOCKS = ["-p", "rumormill-gossip", "--test", "clocks"]
 ANSWERS = ["-p", "rumormill-gossip", "--test", "answers"]
+NEWCOMER = ["-p", "rumormill-gossip", "--test", "newcomer"]
 HELD = ["-p", "rumormill-gossip", "--test", "held"]
 # The seeds of the engine's fuzz target.
 SEEDS = ["-p", "rumormill-gossip", "--test", "corpus"]
@@ -49,15 +50,24 @@ GUARDS = [
      "let near = seen.0 <= wall_us.saturating_add(MAX_FOLLOW_US);", "let near = seen.0 <= wall_us.saturating_add(MAX_AHEAD_US);",
      CLOCKS, "a_member_just_inside_the_limit_pushes_no_honest_clock_and_honest_messages_are_seen_at_once"),
     ("answers: a share for each neighbour", "crates/gossip/src/engine/share.rs",
-     "let link = self.links.get(&id).filter(|link| first_left(link, self.new_bytes) == 0)?;",
-     "let link = self.links.get(&id).filter(|link| first_left(link, self.new_bytes) == 7)?;",
+     "let link = self.links.get(&id).filter(|_| self.first_left(id) == 0)?;",
+     "let link = self.links.get(&id).filter(|_| self.first_left(id) == 7)?;",
      ANSWERS, "no_kind_of_frame_is_answered_with_more_than_a_share_whatever_is_said_again_and_again"),
     ("answers: a list waits", "crates/gossip/src/engine/share.rs",
-     "let over = self.is_over(id);", "let over = false;",
+     "let over = self.lists_are_over(id);", "let over = false;",
      ANSWERS, "no_kind_of_frame_is_answered_with_more_than_a_share_whatever_is_said_again_and_again"),
     ("answers: links at no charge", "crates/gossip/src/engine/share.rs",
-     "if !self.answers(peer).links.take_whole(FRESH_LINK_S, now) {", "if !self.answers(peer).links.take_whole(0, now) {",
+     "answers.fresh.take(free, now);", "answers.fresh.take(0, now);",
      ANSWERS, "who_comes_again_and_again_is_given_all_at_no_charge_a_few_times_only"),
+    ("answers: lists are earned by bundles", "crates/gossip/src/engine/share.rs",
+     "const LISTS_FOR_BUNDLE: u64 = 512;", "const LISTS_FOR_BUNDLE: u64 = 0;",
+     NEWCOMER, "what_goes_over_a_link_frees_the_lists_that_it_needs"),
+    ("answers: a comparison for many origins, not for each", "crates/gossip/src/link.rs",
+     "active <= limit.saturating_sub(parked) / 2", "active <= limit",
+     NEWCOMER, "a_newcomer_beside_many_origins_is_given_them_as_fast_as_a_few_chains"),
+    ("answers: fresh links have a share that lasts", "crates/gossip/src/engine/share.rs",
+     "self.config.fresh_bytes.max(all.saturating_mul(WHOLE_LOGS))", "all.saturating_mul(WHOLE_LOGS)",
+     NEWCOMER, "a_node_without_a_store_that_starts_again_and_again_is_given_all_at_once_each_time"),
     ("answers: what is new goes at once", "crates/gossip/src/engine/share.rs",
      "let ranges = core::mem::take(&mut link.pulls).len();", "let ranges = link.pulls.len();",
      ANSWERS, "who_had_its_share_is_told_why_it_waits_and_has_what_is_new_and_what_it_lacks_in_the_end"),
@@ -531,7 +541,7 @@ def fails_without(copy, file, old, new, command, test, name):
         sound[path] = (copy / path).read_text()
         (copy / path).write_text(sound[path].replace(before, after, 1))
     run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
-    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, ANSWERS, CLOCKS, SET_BACK, NAMES, SEEDS, PACE):
+    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, ANSWERS, NEWCOMER, CLOCKS, SET_BACK, NAMES, SEEDS, PACE):
         run.append(test)
     try:
         done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)

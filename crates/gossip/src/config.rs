@@ -37,6 +37,10 @@ pub struct EngineConfig {
     pub answer_bytes: u64,
     /// Bytes of those a second after.
     pub answer_bytes_per_s: u64,
+    /// Bytes that new links of a node are given at once, of what was there before; four whole logs, if that is more.
+    pub fresh_bytes: u64,
+    /// Bytes of those a second after.
+    pub fresh_bytes_per_s: u64,
     /// Bundles accepted and not yet committed; above this, readers are not released.
     pub backlog_bytes: usize,
     /// Bundles being checked at once.
@@ -77,6 +81,9 @@ impl EngineConfig {
             cache_bytes: 2 * 1024 * 1024,
             answer_bytes: 16 * 1024 * 1024,
             answer_bytes_per_s: 128 * 1024,
+            // A log of 8 MB is taken eight times at once, and every four seconds after: as fast as one author's pace.
+            fresh_bytes: 64 * 1024 * 1024,
+            fresh_bytes_per_s: 2 * 1024 * 1024,
             backlog_bytes: 4 * 1024 * 1024,
             max_checks: 256,
             max_pending: 8_192,

@@ -73,14 +73,20 @@ pub struct Link {
     pub window: isize,
     /// Where it lacks something.
     pub cursors: BTreeMap<Origin, Cursor>,
-    /// Bytes that may still be given to it before they count against its node's share, but for what became new since.
+    /// Bytes of what was kept when it came up that may still be given to it before they count against its node's share.
     pub first: u64,
+    /// Bytes of what became new since, but for what became new after `new_at`.
+    pub new: u64,
     /// All that had become new until then, in bytes.
-    pub first_at: u64,
+    pub new_at: u64,
+    /// Bytes of lists that may still be given to it before they count against its node's share.
+    pub lists: u64,
     /// Its node has had its share: something waits until there is more.
     pub waits: bool,
     /// Its cursors were too many, or a reply to it was left out: compare again once there is room.
     pub overflow: bool,
+    /// Its cursors were too many: it lacks more than they say.
+    pub lacks_more: bool,
     /// It keeps nothing more now (P-S8).
     pub hold: bool,
     /// What is new passes to it, though it keeps nothing or we do not: from which number on.
@@ -155,9 +161,12 @@ impl Link {
             window: isize::try_from(window).unwrap_or(isize::MAX),
             cursors: BTreeMap::new(),
             first: 0,
-            first_at: 0,
+            new: 0,
+            new_at: 0,
+            lists: 0,
             waits: false,
             overflow: false,
+            lacks_more: false,
             hold: false,
             passing: BTreeMap::new(),
             introduced: BTreeSet::new(),
@@ -225,7 +234,7 @@ impl Link {
             return true;
         }
         if self.cursors.len() >= limit {
-            self.overflow = true;
+            (self.overflow, self.lacks_more) = (true, true);
             return false;
         }
         self.cursors.insert(origin, Cursor { next, parked: None, since: now });
@@ -290,6 +299,15 @@ impl Link {
     pub fn unpark(&mut self, why: Parked) {
         let parked = self.cursors.values_mut().filter(|cursor| cursor.parked == Some(why));
         parked.for_each(|cursor| cursor.parked = None);
+    }
+
+    /// Whether half of the cursors that are not parked are done: a comparison for each single one that is would cost more
+    /// than what it finds.
+    #[must_use]
+    pub fn has_room(&self, limit: usize) -> bool {
+        let parked = self.cursors.values().filter(|cursor| cursor.parked.is_some()).count();
+        let active = self.cursors.len().saturating_sub(parked);
+        self.cursors.len() < limit && active <= limit.saturating_sub(parked) / 2
     }
 
     /// Whether something is to go to it that it wants now.

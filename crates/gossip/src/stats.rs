@@ -77,7 +77,7 @@ pub struct Stats {
     pub replies_dropped: u64,
     /// Times a neighbour that has had its share of answers had to wait for more.
     pub answers_over: u64,
-    /// Links that began with nothing at no charge, because their node comes again and again.
+    /// Links that began with less than all at no charge, because their node comes again and again.
     pub links_not_fresh: u64,
     /// RANGE requests dropped: too many of their link wait, or their node has had its share.
     pub ranges_dropped: u64,

@@ -35,6 +35,8 @@ fn small_share() -> EngineConfig {
     EngineConfig {
         answer_bytes: 256 * 1024,
         answer_bytes_per_s: 16 * 1024,
+        fresh_bytes: 0,
+        fresh_bytes_per_s: 16 * 1024,
         cache_bytes: 16 * 1024,
         ..config(Dissemination::Eager)
     }

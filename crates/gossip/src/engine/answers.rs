@@ -2,9 +2,6 @@
 
 use crate::io::Timestamp;
 
-/// Links over which a node is given all at no charge: so many at once, and one in so many seconds after.
-const FRESH_LINKS: u64 = 8;
-pub(super) const FRESH_LINK_S: u64 = 60;
 /// Who waits is served again when so much is there, so that the timer does not run for single bytes.
 const SLICE: u64 = 16 * 1024;
 
@@ -42,13 +39,10 @@ impl Share {
         self.at = now;
     }
 
-    /// Takes so much if it is there.
-    pub(super) fn take_whole(&mut self, amount: u64, now: Timestamp) -> bool {
-        let there = self.level(now) >= millionths(amount);
-        if there {
-            self.take(amount, now);
-        }
-        there
+    /// From now on so much at once, and so much a second. What was taken stays taken.
+    pub(super) fn resize(&mut self, burst: u64, per_s: u64, now: Timestamp) {
+        let taken = millionths(self.burst).saturating_sub(self.level(now));
+        *self = Self { burst, per_s, level: millionths(burst).saturating_sub(taken), at: now };
     }
 
     /// What is left, in whole units.
@@ -64,16 +58,18 @@ impl Share {
     }
 }
 
-/// What a node may have beyond the first time.
+/// What a node may have over all its links.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Answers {
+    /// What it is given beyond the first time.
     pub(super) bytes: Share,
-    pub(super) links: Share,
+    /// What each new link is given once, of what was there before it. Its size goes with the log.
+    pub(super) fresh: Share,
 }
 
 impl Answers {
     pub(super) fn new(burst: u64, per_s: u64) -> Self {
-        Self { bytes: Share::new(burst, per_s), links: Share::new(FRESH_LINKS.saturating_mul(FRESH_LINK_S), 1) }
+        Self { bytes: Share::new(burst, per_s), fresh: Share::new(0, 0) }
     }
 }
 
@@ -98,11 +94,15 @@ mod tests {
     }
 
     #[test]
-    fn links_at_no_charge_are_few() {
-        let mut links = Answers::new(1, 1).links;
-        let now = Timestamp(SECOND);
-        assert_eq!((0..100).filter(|_| links.take_whole(FRESH_LINK_S, now)).count(), 8);
-        assert!(!links.take_whole(FRESH_LINK_S, now.plus(59 * SECOND)));
-        assert!(links.take_whole(FRESH_LINK_S, now.plus(60 * SECOND)));
+    fn a_share_that_grows_keeps_what_was_taken() {
+        let mut share = Answers::new(1, 1).fresh;
+        share.resize(1_000, 10, Timestamp(SECOND));
+        share.take(900, Timestamp(SECOND));
+        assert_eq!(share.left(Timestamp(11 * SECOND)), 200);
+        share.resize(2_000, 10, Timestamp(11 * SECOND));
+        assert_eq!(share.left(Timestamp(11 * SECOND)), 1_200);
+        share.resize(500, 10, Timestamp(11 * SECOND));
+        assert_eq!(share.left(Timestamp(11 * SECOND)), 0, "a log that shrank");
+        assert_eq!(share.left(Timestamp(u64::MAX)), 500);
     }
 }

@@ -53,9 +53,8 @@ impl Engine {
             return true;
         }
         // Where those that stand still leave no room, a comparison would find the same again.
-        if link.overflow && link.cursors.len() < self.config.max_cursors {
-            link.overflow = false;
-            self.send_summary(id, true);
+        if link.overflow && link.has_room(self.config.max_cursors) && !self.lists_wait(id) {
+            self.compare_again(id);
         }
         false
     }
@@ -124,7 +123,7 @@ impl Engine {
             link.sent = link.sent.saturating_add(1);
             link.pace.charge(&author, pace_of(&bundle), now);
             bump(&mut self.stats.rumors_sent, 1);
-            self.charge(id, bytes);
+            self.charge_bundle(id, bytes);
             self.output.push_back(Output::SendBundle { link: id, bundle, want_status, answers_range });
         }
     }

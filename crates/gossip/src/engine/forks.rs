@@ -87,7 +87,7 @@ impl Engine {
     fn room_to_search(&self, link: LinkId) -> bool {
         let peer = self.peer(link);
         let of_peer = self.suspects.values().filter(|s| self.peer(s.link) == peer).count();
-        (self.suspects.len() < MAX_SEARCHES || of_peer < SEARCH_SHARE) && !self.is_over(link)
+        (self.suspects.len() < MAX_SEARCHES || of_peer < SEARCH_SHARE) && !self.lists_are_over(link)
     }
 
     fn search(&mut self, origin: Origin) {
@@ -96,7 +96,7 @@ impl Engine {
             s.theirs = s.theirs.filter(|h| holds(&h.header, s.at));
             self.suspects.insert(origin, s);
             let Some(ours) = s.ours.or_else(|| self.cached(origin, s.at)) else {
-                self.charge_read(s.link);
+                self.charge_search(s.link);
                 self.output.push_back(Output::LookUp { origin, at: s.at });
                 return;
             };

@@ -12,8 +12,8 @@ use crate::stats::bump;
 
 impl Engine {
     pub(super) fn link_up(&mut self, id: LinkId, peer: NodeId) {
-        let (first, pace) = (self.first_time(peer), super::pace::feed_pacer(&self.config));
-        let link = Link { first, first_at: self.new_bytes, pace, ..Link::new(peer, self.config.link_window) };
+        let ((first, lists), pace) = (self.first_time(peer), super::pace::feed_pacer(&self.config));
+        let link = Link { first, lists, new_at: self.new_bytes, pace, ..Link::new(peer, self.config.link_window) };
         self.links.insert(id, link);
         self.share_claims(peer);
         self.accounts.new_link(peer);

@@ -190,9 +190,26 @@ impl Engine {
         if usize::try_from(ours.entries()).is_ok_and(|entries| entries <= MAX_STATUS_ENTRIES) {
             return self.send_range_status(id, Origin::MIN, Origin::MAX);
         }
-        let parts = ours.parts();
-        self.charge(id, BUCKETS_LEN);
-        self.send(id, &Frame::Buckets(Buckets::from(&parts)));
+        self.send_buckets(id);
+    }
+
+    fn send_buckets(&mut self, id: LinkId) -> bool {
+        let parts = self.chains.fingerprint().parts();
+        self.charge_lists(id, BUCKETS_LEN);
+        self.send(id, &Frame::Buckets(Buckets::from(&parts)))
+    }
+
+    /// Compares again with a neighbour that differed in too much to remember. One that lacks more than we remember lists what it
+    /// has: that is less than what we have, and nothing of the parts where it has all.
+    pub(super) fn compare_again(&mut self, id: LinkId) {
+        let long = usize::try_from(self.chains.fingerprint().entries()).is_ok_and(|all| all > MAX_STATUS_ENTRIES);
+        let full = self.store_full;
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.overflow = false;
+        let lacks_more = core::mem::take(&mut link.lacks_more) && !link.hold && !full;
+        if !(lacks_more && long && self.send_buckets(id)) {
+            self.send_summary(id, true);
+        }
     }
 
     /// The neighbour's part sums: the parts that differ are listed.
@@ -313,7 +330,10 @@ impl Engine {
                 link.unpark(Parked::Store);
             }
             self.ask_for_released(id);
-            self.send_summary(id, true);
+            // One that lacks more than we remember is compared with when it has taken what we do.
+            if !self.links.get(&id).is_some_and(|link| link.lacks_more && link.has_cursor()) {
+                self.send_summary(id, true);
+            }
         }
     }
 }

@@ -1,0 +1,112 @@
+//! Honest nodes that lack much (docs/protocol.md, P-G5): however many origins there are and however often they start anew,
+//! they are given all at the speed of their links and of the authors' pace.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+mod world;
+
+use bytes::Bytes;
+use rumormill_gossip::bundle::seal;
+use rumormill_gossip::{Dissemination, EngineConfig};
+use rumormill_wire::native::{BundleBuilder, MessageKind};
+use rumormill_wire::{Clock, Digest, Incarnation, Origin, Seq};
+use world::{Disk, Key, NETWORK, WALL, World, certificate, config};
+
+const SECOND: u64 = 1_000_000;
+/// The first key of the authors.
+const AUTHOR: u8 = 60;
+
+/// A store with so many authors, chains of each, bundles of each chain, and bytes of content of each bundle.
+fn disk(authors: u8, chains: u64, bundles: u64, content: usize) -> Disk {
+    let mut disk = Disk::default();
+    let clock = WALL.unsigned_abs();
+    for n in 0..authors {
+        let key = Key::new(AUTHOR + n);
+        disk.members.push((key.id(), certificate(key.id(), "")));
+        for incarnation in 0..chains {
+            let origin = Origin { node: key.id(), incarnation: Incarnation(incarnation) };
+            let mut previous = Digest::ZERO;
+            for seq in 1..=bundles {
+                let mut builder = BundleBuilder::new(origin, Seq(seq), previous);
+                builder.push(Clock(clock + seq), MessageKind::CHAT, "", &vec![b'x'; content]).unwrap();
+                let bundle = seal(builder, Clock(clock + seq), &key, &NETWORK);
+                previous = bundle.digest();
+                disk.bundles.entry(origin).or_default().push(Bytes::copy_from_slice(bundle.bytes()));
+            }
+        }
+    }
+    disk
+}
+
+/// With the pace of an author and the shares as they are by default.
+fn defaults() -> EngineConfig {
+    EngineConfig { pace_bytes_per_s: EngineConfig::new(NETWORK).pace_bytes_per_s, ..config(Dissemination::Eager) }
+}
+
+fn log_bytes(world: &World, n: usize) -> u64 {
+    world.nodes[n].disk.bundles.values().flatten().map(|bundle| u64::try_from(bundle.len()).unwrap()).sum()
+}
+
+/// How long a newcomer takes to have all of a store, and the bytes that both sides sent for it, by those of the store.
+fn newcomer(disk: Disk, config: EngineConfig, what: &str) -> (u64, u64) {
+    let mut world = World::new(4, 0, config);
+    let giver = world.add(1, disk, 0);
+    let bytes = log_bytes(&world, giver);
+    let late = world.add(2, Disk::default(), 1);
+    world.link(giver, late);
+    let begin = world.now;
+    while log_bytes(&world, late) < bytes {
+        assert!(world.now - begin < 120 * SECOND, "{what}: {} of {bytes} bytes after 120 s", log_bytes(&world, late));
+        world.run_for(SECOND / 10);
+    }
+    let took = world.now - begin;
+    let sent = world.nodes[giver].wire_bytes + world.nodes[late].wire_bytes;
+    for n in [giver, late] {
+        let stats = world.nodes[n].engine.stats();
+        assert_eq!((stats.answers_over, stats.ranges_dropped), (0, 0), "{what}: nobody had to wait, at {n}");
+        assert!(world.nodes[n].closed.is_empty(), "{:?}", world.nodes[n].closed);
+    }
+    (took, sent * 10 / bytes)
+}
+
+#[test]
+fn a_newcomer_beside_many_origins_is_given_them_as_fast_as_a_few_chains() {
+    let (few, _) = newcomer(disk(4, 40, 75, 40), defaults(), "160 chains");
+    let (many, sent) = newcomer(disk(4, 3_000, 1, 40), defaults(), "12,000 origins");
+    assert!(many <= few * 5 / 2 + SECOND, "{many} us, {few} us for as many bundles in 160 chains");
+    assert!(sent <= 50, "lists cost no multiple of the log: {sent} tenths");
+}
+
+#[test]
+fn what_goes_over_a_link_frees_the_lists_that_it_needs() {
+    // The newcomer had nothing to list when the link came up, and the share is next to nothing.
+    let tiny = EngineConfig { answer_bytes: 4_096, answer_bytes_per_s: 1, ..config(Dissemination::Eager) };
+    newcomer(disk(3, 3_000, 1, 40), tiny, "9,000 origins, hardly a share");
+}
+
+#[test]
+fn a_node_without_a_store_that_starts_again_and_again_is_given_all_at_once_each_time() {
+    let mut world = World::new(5, 0, config(Dissemination::Eager));
+    let giver = world.add(1, disk(4, 1, 100, 20_000), 0);
+    let bytes = log_bytes(&world, giver);
+    assert!(bytes > 8_000_000);
+    let late = world.add(2, Disk::default(), 1);
+    for start in 1..=30 {
+        world.link(giver, late);
+        let begin = world.now;
+        while log_bytes(&world, late) < bytes {
+            world.run_for(SECOND / 10);
+            assert!(world.now - begin < 3 * SECOND, "start {start}: {} of {bytes} bytes", log_bytes(&world, late));
+        }
+        world.run_for(begin + 20 * SECOND - world.now);
+        world.crash(late);
+        world.nodes[late].disk = Disk::default();
+        world.restart(late, 1);
+    }
+    let stats = world.nodes[giver].engine.stats();
+    assert_eq!((stats.answers_over, stats.links_not_fresh), (0, 0));
+}
