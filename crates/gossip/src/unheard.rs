@@ -57,7 +57,7 @@ impl Unheard {
     }
 
     /// New messages are not given to the neighbour now. Says whether there was room to remember it.
-    pub fn new(&mut self, origin: Origin, from: Seq, to: Seq, now: Timestamp) -> bool {
+    pub fn left_out(&mut self, origin: Origin, from: Seq, to: Seq, now: Timestamp) -> bool {
         if let Some(news) = self.news.get_mut(&origin) {
             news.to = news.to.max(to);
             return true;
@@ -97,7 +97,7 @@ impl Unheard {
 
     /// How many runs and origins are remembered.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn remembered(&self) -> usize {
         self.runs.len().saturating_add(self.news.len())
     }
 
@@ -133,25 +133,25 @@ mod tests {
         for n in 0..1_000 {
             unheard.given(n + 1, 1, Timestamp(n * RUN_US));
         }
-        assert_eq!((unheard.len(), unheard.count(|_| false).0), (MAX_RUNS, 1_000));
+        assert_eq!((unheard.remembered(), unheard.count(|_| false).0), (MAX_RUNS, 1_000));
         unheard.heard(999);
         assert_eq!(unheard.runs.len(), 1);
         unheard.clear();
         let origin = |n| Origin { incarnation: rumormill_wire::Incarnation(n), ..Origin::MIN };
-        let taken = (0..2_000).filter(|n| unheard.new(origin(*n), Seq(1), Seq(2), Timestamp(*n))).count();
-        assert_eq!((taken, unheard.len()), (MAX_NEWS, MAX_NEWS));
+        let taken = (0..2_000).filter(|n| unheard.left_out(origin(*n), Seq(1), Seq(2), Timestamp(*n))).count();
+        assert_eq!((taken, unheard.remembered()), (MAX_NEWS, MAX_NEWS));
     }
 
     #[test]
     fn news_count_until_they_are_given_or_shown() {
         let mut unheard = Unheard::default();
-        assert!(unheard.new(Origin::MIN, Seq(3), Seq(5), Timestamp(7)));
-        assert!(unheard.new(Origin::MIN, Seq(5), Seq(6), Timestamp(9)));
+        assert!(unheard.left_out(Origin::MIN, Seq(3), Seq(5), Timestamp(7)));
+        assert!(unheard.left_out(Origin::MIN, Seq(5), Seq(6), Timestamp(9)));
         assert_eq!(unheard.count(|_| false), (3, Some(Timestamp(7))));
         assert_eq!(unheard.count(|_| true), (0, None));
         unheard.reaches(&Origin::MIN, Seq(5));
         assert_eq!(unheard.count(|_| false), (1, Some(Timestamp(7))));
         unheard.reaches(&Origin::MIN, Seq(6));
-        assert_eq!(unheard.len(), 0);
+        assert_eq!(unheard.remembered(), 0);
     }
 }

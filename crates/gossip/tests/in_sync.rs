@@ -114,8 +114,8 @@ fn what_mongering_has_not_given_a_neighbour_yet_is_lag_there() {
         let mut had: Vec<Option<u64>> = vec![None; 7];
         for step in 0..200_u64 {
             world.run_for(SECOND / 10);
-            for n in 0..7 {
-                had[n] = had[n].or((!world.log(n).is_empty()).then_some(step));
+            for (n, had) in had.iter_mut().enumerate() {
+                *had = had.or((!world.log(n).is_empty()).then_some(step));
             }
             for (n, link, m) in &ends {
                 if had[*n].is_some_and(|since| step >= since + 22) && had[*m].is_none() {

@@ -47,10 +47,9 @@ impl Engine {
             cursor.parked != Some(Parked::Peer) && cursor.since <= listed && cursor.next < self.chains.wanted(origin)
         };
         let behind = || self.claims.of_link(id).any(|(_, behind)| behind.why.is_none() && behind.since <= listed);
-        if !open && !link.cursors.iter().any(lacks) && !behind() {
-            if let Some(link) = self.links.get_mut(&id) {
-                (link.compared, link.compare_at) = (true, None);
-            }
+        let over = !open && !link.cursors.iter().any(lacks) && !behind();
+        if let Some(link) = self.links.get_mut(&id).filter(|_| over) {
+            (link.compared, link.compare_at) = (true, None);
         }
     }
 
@@ -61,7 +60,7 @@ impl Engine {
             if link.closing || link.hold || from.contains(id) || self.claims.has(*id, &origin, to) {
                 continue;
             }
-            if !link.unheard.new(origin, first.max(Seq::FIRST), to, now) {
+            if !link.unheard.left_out(origin, first.max(Seq::FIRST), to, now) {
                 link.unsure = true;
                 bump(&mut self.stats.differences_overflow, 1);
             }

@@ -84,7 +84,7 @@ impl Engine {
                 cursors: most(|link| link.cursors.len()),
                 behind: self.claims.most(),
                 last_sent: most(|link| link.last_sent.len()),
-                unheard: most(|link| link.unheard.len()),
+                unheard: most(|link| link.unheard.remembered()),
                 open: most(|link| link.open.len()),
                 pulls: most(|link| link.pulls.len()),
                 dirty: most(|link| link.dirty.len()),
