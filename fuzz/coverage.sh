@@ -39,4 +39,4 @@ covered() {
 }
 
 covered wire 95 "/ids.rs|/error.rs|/fault.rs|/foreign"
-covered gossip "${GOSSIP_FLOOR:-90}" "crates/wire|/config.rs|/stats.rs|/measure.rs"
+covered gossip "${GOSSIP_FLOOR:-90}" "crates/wire|limits/src|/config.rs|/stats.rs|/measure.rs"

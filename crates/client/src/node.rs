@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::ArgMatches;
 use rumormill_node::NodeOptions;
 use rumormill_node::process::{ProcessArgs, run_process};
-use rumormill_node::{records, run};
+use rumormill_node::{run, session};
 
 use crate::output::Failure;
 
@@ -32,9 +32,9 @@ pub(crate) fn process(matches: &ArgMatches) -> Result<ExitCode, Failure> {
 
 pub(crate) fn stopall() -> Result<ExitCode, Failure> {
     let session =
-        records::session_dir().map_err(|why| Failure::failed(why, "run it where the processes were started"))?;
+        session::session_dir().map_err(|why| Failure::failed(why, "run it where the processes were started"))?;
     // Silent: a proxy hands its standard output down, and that is for logs.
-    records::stop_all(&session)
-        .map_err(|why| Failure::failed(why, format!("look at the records in {}", session.display())))?;
+    session::stop_all(&session)
+        .map_err(|why| Failure::failed(why, format!("look at the session in {}", session.display())))?;
     Ok(ExitCode::SUCCESS)
 }

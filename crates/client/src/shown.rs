@@ -1,7 +1,6 @@
 //! What people see of a node's log and neighbours: one line each, in which no text of others looks like anything else.
 
-use rumormill_node::view::{LogLine, UNKNOWN_DOOR};
-use rumormill_node::{Foreign, NeighbourInfo};
+use rumormill_api::{Foreign, LogLine, NeighbourInfo, UNKNOWN_DOOR};
 
 /// One message: time, who, which room and what is to be doubted about it, then `: ` and the text to the end of the line.
 ///

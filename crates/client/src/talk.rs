@@ -4,10 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use rumormill_node::socket::{Client, ClientError, Info, LogEvent, MAX_ROOM_LEN, default_path};
-use rumormill_node::validity::{Standing, date};
-use rumormill_node::{Foreign, foreign};
-use rumormill_node::{PeerInfo, own_clock_suspected};
+use rumormill_api::{Client, ClientError, Foreign, Info, LogQuery, MAX_ROOM_LEN, PeerInfo, Standing, Step};
+use rumormill_api::{date, default_path, foreign, own_clock_suspected};
 
 use crate::output::{Failure, Out, colour, count};
 use crate::shown;
@@ -49,11 +47,11 @@ fn failure(why: ClientError) -> Failure {
 }
 
 /// Connects and asks.
-fn ask<T>(matches: &ArgMatches, act: impl AsyncFnOnce(&mut Client) -> Result<T, ClientError>) -> Result<T, Failure> {
+fn ask<T>(matches: &ArgMatches, act: impl AsyncFnOnce(Client) -> Result<T, ClientError>) -> Result<T, Failure> {
     let path = socket(matches)?;
     crate::runtime::runtime(1)?.block_on(async {
-        let mut client = Client::connect(&path).await.map_err(failure)?;
-        act(&mut client).await.map_err(failure)
+        let client = Client::connect(&path).await.map_err(failure)?;
+        act(client).await.map_err(failure)
     })
 }
 
@@ -70,7 +68,7 @@ pub(crate) fn send(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Fail
         let why = format!("room: the name has {} bytes, {MAX_ROOM_LEN} at most", room.len());
         return Err(Failure::usage(why, "give a shorter one"));
     }
-    let sent = ask(matches, async |client| client.send(text, room).await)?;
+    let sent = ask(matches, async |mut client| client.send(text, room).await)?;
     if matches.get_flag("json") {
         out.line(json(&sent)?);
     } else {
@@ -87,15 +85,22 @@ pub(crate) fn log(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failu
         out.gather();
     }
     ask(matches, async |client| {
-        let show = |event| match event {
-            LogEvent::Line(message) if as_json => json(&message).is_ok_and(|text| out.line(text)),
-            LogEvent::Line(message) => out.shown(shown::message(&message, colours)),
-            LogEvent::Missed(messages) => {
-                eprint(&format!("missed {}; run `rumormill log` again to see them", count(messages, "message")));
-                true
+        let mut reader = client.log(LogQuery { follow, ..LogQuery::default() }).await?;
+        loop {
+            let go_on = match reader.next().await? {
+                Step::Line(message) if as_json => json(&message).is_ok_and(|text| out.line(text)),
+                Step::Line(message) => out.shown(shown::message(&message, colours)),
+                Step::Current => true,
+                Step::Missed(messages) => {
+                    eprint(&format!("missed {}; run `rumormill log` again to see them", count(messages, "message")));
+                    true
+                }
+                Step::End => false,
+            };
+            if !go_on {
+                return Ok(());
             }
-        };
-        client.log(follow, None, None, show).await
+        }
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -107,7 +112,7 @@ fn eprint(text: &str) {
 
 pub(crate) fn peers(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let (peers, unlinked, info) =
-        ask(matches, async |client| Ok((client.peers().await?, client.unlinked().await?, client.info().await?)))?;
+        ask(matches, async |mut client| Ok((client.peers().await?, client.unlinked().await?, client.info().await?)))?;
     if matches.get_flag("json") {
         let linked = peers.iter().map(|peer| Listed { linked: true, info: peer });
         let unlinked = unlinked.iter().map(|neighbour| Listed { linked: false, info: neighbour });
@@ -198,7 +203,7 @@ fn lists_and_dates(out: &mut Out, peers: &[PeerInfo], info: &Info) {
 }
 
 pub(crate) fn doors(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
-    let doors = ask(matches, async |client| client.doors().await)?;
+    let doors = ask(matches, async |mut client| client.doors().await)?;
     if matches.get_flag("json") {
         out.line(json(&doors)?);
         return Ok(ExitCode::SUCCESS);
@@ -226,7 +231,7 @@ pub(crate) fn doors(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Fai
 }
 
 pub(crate) fn metrics(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
-    let metrics = ask(matches, async |client| client.metrics().await)?;
+    let metrics = ask(matches, async |mut client| client.metrics().await)?;
     out.line(json(&metrics)?);
     Ok(ExitCode::SUCCESS)
 }

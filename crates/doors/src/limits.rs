@@ -1,65 +1,70 @@
-//! How much one address may ask for: a bounded table of governor limits.
+//! How much one address may ask for: a bounded table of rates.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use rumormill_limits::{Clock, Rate, Recent, Timestamp};
 
-/// Addresses that have a limit of their own at once. The others share one.
+/// Addresses that have a rate of their own at once. The others share one.
 pub(crate) const MAX_ADDRESSES: usize = 4_096;
-/// An address not seen for so long loses its own limit.
+/// An address that asked for nothing for so long loses its own rate to one that needs it.
 const FORGET: Duration = Duration::from_secs(60);
 
+#[derive(Debug)]
 struct Entry {
-    limiter: DefaultDirectRateLimiter,
-    seen: Instant,
+    rate: Rate,
+    seen: Timestamp,
 }
 
-/// Limits by address (IPv6: by /64, which is what one person has).
+#[derive(Debug)]
+struct Table {
+    own: Recent<IpAddr, Entry, MAX_ADDRESSES>,
+    others: Rate,
+}
+
+/// Rates by address (IPv6: by /64, which is what one person has).
+#[derive(Debug)]
 pub(crate) struct ByAddress {
-    quota: Quota,
-    table: Mutex<HashMap<IpAddr, Entry>>,
-    others: DefaultDirectRateLimiter,
-}
-
-impl std::fmt::Debug for ByAddress {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ByAddress").field("quota", &self.quota).finish_non_exhaustive()
-    }
+    each: Rate,
+    table: Mutex<Table>,
+    clock: Clock,
 }
 
 impl ByAddress {
-    /// So many a second for each address, and `burst` at once.
+    /// So much for each address.
     #[must_use]
-    pub(crate) fn new(per_s: NonZeroU32, burst: NonZeroU32) -> Self {
-        let quota = Quota::per_second(per_s).allow_burst(burst);
-        Self { quota, table: Mutex::new(HashMap::new()), others: RateLimiter::direct(quota) }
+    pub(crate) fn new(each: Rate) -> Self {
+        Self { each, table: Mutex::new(Table { own: Recent::new(), others: each }), clock: Clock::start() }
     }
 
     /// Takes one from the share of an address; false if it has none left.
     #[must_use]
     pub(crate) fn allows(&self, addr: IpAddr) -> bool {
-        let (addr, now) = (prefix(addr), Instant::now());
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        if table.len() >= MAX_ADDRESSES && !table.contains_key(&addr) {
-            table.retain(|_, entry| now.duration_since(entry.seen) < FORGET);
-            if table.len() >= MAX_ADDRESSES {
-                return self.others.check().is_ok();
-            }
+        let (addr, mut table) = (prefix(addr), self.table());
+        let now = self.clock.now();
+        if let Some(entry) = table.own.touch(&addr) {
+            entry.seen = now;
+            return entry.rate.take(now);
         }
-        let quota = self.quota;
-        let entry = table.entry(addr).or_insert_with(|| Entry { limiter: RateLimiter::direct(quota), seen: now });
-        entry.seen = now;
-        entry.limiter.check().is_ok()
+        let lately = |(_, longest): (&IpAddr, &Entry)| now.elapsed(longest.seen) < FORGET;
+        if table.own.is_full() && table.own.longest_unused().is_some_and(lately) {
+            return table.others.take(now);
+        }
+        let mut rate = self.each;
+        let allowed = rate.take(now);
+        table.own.insert(addr, Entry { rate, seen: now });
+        allowed
     }
 
-    /// Addresses with a limit of their own.
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Addresses with a rate of their own.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.table().own.len()
     }
 }
 
@@ -76,7 +81,7 @@ mod tests {
 
     #[test]
     fn each_address_has_its_share_and_the_table_is_bounded() {
-        let limits = ByAddress::new(NonZeroU32::MIN, NonZeroU32::new(3).unwrap());
+        let limits = ByAddress::new(Rate::new(3, 1));
         let flooder = IpAddr::from([127, 0, 0, 1]);
         let taken = (0..100).filter(|_| limits.allows(flooder)).count();
         assert!((3..10).contains(&taken), "{taken}");

@@ -20,7 +20,6 @@ mod hub;
 mod link;
 pub mod message;
 mod net;
-mod rate;
 mod store_and_forward;
 
 use std::net::SocketAddr;

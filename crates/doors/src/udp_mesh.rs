@@ -8,7 +8,6 @@
 //! directory within two seconds says so and asks again. A legacy peer never asks twice: who does is one of ours and is told why
 //! it is not taken. Everything else between our own is the extended form (docs/protocol.md, U).
 
-mod bucket;
 mod chatter;
 mod config;
 pub mod console;

@@ -3,46 +3,16 @@
 
 use std::collections::BTreeMap;
 
+use rumormill_limits::Rate;
 use rumormill_wire::NodeId;
 
 use crate::io::Timestamp;
 
-const DAY_US: u128 = 86_400_000_000;
-
-/// A bucket that a day fills. Its level is in units of one 86,400,000,000th, so that no refill is rounded away.
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    per_day: u64,
-    level: u128,
-}
-
-impl Bucket {
-    fn full(per_day: u64) -> Self {
-        Self { per_day, level: u128::from(per_day).saturating_mul(DAY_US) }
-    }
-
-    fn refilled(self, elapsed_us: u64) -> Self {
-        let gained = u128::from(self.per_day).saturating_mul(u128::from(elapsed_us));
-        let top = Self::full(self.per_day).level;
-        Self { level: self.level.saturating_add(gained).min(top), ..self }
-    }
-
-    /// A per-day figure of 0 is without limit. More than a whole day's worth is held to a day's worth.
-    fn holds(self, amount: u64) -> bool {
-        self.per_day == 0 || self.level >= u128::from(amount.min(self.per_day)).saturating_mul(DAY_US)
-    }
-
-    fn take(self, amount: u64) -> Self {
-        Self { level: self.level.saturating_sub(u128::from(amount).saturating_mul(DAY_US)), ..self }
-    }
-}
-
 #[derive(Debug, Clone, Copy)]
 struct Account {
-    bytes: Bucket,
-    incarnations: Bucket,
-    places: Bucket,
-    at: Timestamp,
+    bytes: Rate,
+    incarnations: Rate,
+    places: Rate,
 }
 
 /// What each node id may still add. One account for each author that was admitted, so bounded by the members.
@@ -64,21 +34,23 @@ impl Greed {
     /// Whether a node may add a bundle that costs so much now (not what it takes to send it: small ones most of all), and a new incarnation if `fresh`. Charges nothing.
     #[must_use]
     pub fn allows(&self, node: &NodeId, cost: u64, fresh: bool, now: Timestamp) -> bool {
-        let account = self.account(node, now);
-        account.bytes.holds(cost) && (!fresh || account.incarnations.holds(1))
+        let account = self.account(node);
+        (self.bytes_per_day == 0 || account.bytes.holds(cost, now))
+            && (!fresh || self.incarnations_per_day == 0 || account.incarnations.holds(1, now))
     }
 
     /// Whether a place where a chain of this node's ends may fall once more now (P-E4). Charges nothing.
     #[must_use]
     pub fn allows_place(&self, node: &NodeId, now: Timestamp) -> bool {
-        self.account(node, now).places.holds(1)
+        self.places_per_day == 0 || self.account(node).places.holds(1, now)
     }
 
     /// Charges a place that fell.
     pub fn charge_place(&mut self, node: &NodeId, now: Timestamp) {
         if self.places_per_day > 0 {
-            let account = self.account(node, now);
-            self.accounts.insert(*node, Account { places: account.places.take(1), ..account });
+            let mut account = self.account(node);
+            account.places.take_up_to(1, now);
+            self.accounts.insert(*node, account);
         }
     }
 
@@ -87,30 +59,20 @@ impl Greed {
         if self.bytes_per_day == 0 && self.incarnations_per_day == 0 {
             return;
         }
-        let mut account = self.account(node, now);
-        account.bytes = account.bytes.take(cost);
-        account.incarnations = account.incarnations.take(u64::from(fresh));
+        let mut account = self.account(node);
+        account.bytes.take_up_to(cost, now);
+        account.incarnations.take_up_to(u64::from(fresh), now);
         self.accounts.insert(*node, account);
     }
 
-    fn account(&self, node: &NodeId, now: Timestamp) -> Account {
-        match self.accounts.get(node) {
-            Some(old) => {
-                let elapsed = now.since(old.at);
-                Account {
-                    bytes: old.bytes.refilled(elapsed),
-                    incarnations: old.incarnations.refilled(elapsed),
-                    places: old.places.refilled(elapsed),
-                    at: now,
-                }
-            }
-            None => Account {
-                bytes: Bucket::full(self.bytes_per_day),
-                incarnations: Bucket::full(self.incarnations_per_day),
-                places: Bucket::full(self.places_per_day),
-                at: now,
-            },
-        }
+    /// A new one holds a day's worth.
+    fn account(&self, node: &NodeId) -> Account {
+        let full = || Account {
+            bytes: Rate::per_day(self.bytes_per_day),
+            incarnations: Rate::per_day(self.incarnations_per_day),
+            places: Rate::per_day(self.places_per_day),
+        };
+        self.accounts.get(node).copied().unwrap_or_else(full)
     }
 }
 

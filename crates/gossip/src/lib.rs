@@ -156,7 +156,6 @@ pub mod pacer;
 pub mod passing;
 mod picker;
 pub mod proof;
-mod rate;
 pub mod revocation;
 pub mod spread;
 pub mod stats;

@@ -1,8 +1,28 @@
-//! What the rooms share: one kind of time. It is a leaf: it uses nothing, and any room but `wire` may use it.
+//! What the rooms share: one kind of time, one rate, one back-off, one table of places and who makes room in it, one memory of what
+//! was used lately, and one way to write a file that a crash cannot tear. It is a leaf: any room but `wire` may use it.
+//!
+//! Time and randomness are handed in. What has IO or a clock of its own ([`file`], [`Clock`]) stands behind the feature `shell`,
+//! and rooms without IO do not name it.
 #![forbid(unsafe_code)]
 #![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+extern crate alloc;
+
+mod backoff;
+#[cfg(feature = "shell")]
+mod clock;
+#[cfg(feature = "shell")]
+pub mod file;
+mod rate;
+mod recent;
+mod slots;
 mod time;
 
+pub use backoff::Backoff;
+#[cfg(feature = "shell")]
+pub use clock::Clock;
+pub use rate::Rate;
+pub use recent::Recent;
+pub use slots::{Room, Slots, room};
 pub use time::Timestamp;

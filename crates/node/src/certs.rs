@@ -18,7 +18,7 @@ const MAX_FILE_LEN: u64 = 1 << 20;
 /// Says what is wrong with the file.
 pub fn read_certificate(path: &Path) -> Result<(CertificateInfo, String), String> {
     use rustls_pki_types::pem::PemObject;
-    let pem = rumormill_transport::read_regular(path, MAX_FILE_LEN)
+    let pem = rumormill_limits::file::read_regular(path, MAX_FILE_LEN)
         .map_err(|why| format!("cannot read {}: {why}", path.display()))?;
     let der = rustls_pki_types::CertificateDer::from_pem_slice(&pem)
         .map_err(|why| format!("{} is no certificate in PEM: {why}", path.display()))?;

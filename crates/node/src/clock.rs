@@ -9,6 +9,11 @@ use rumormill_gossip::Timestamp;
 /// The engine is told of a wall clock that has moved by more than this, in microseconds.
 pub const WALL_STEP_US: u64 = 10_000;
 
+/// Seconds since the Unix epoch; 0 before it.
+pub(crate) fn seconds(at: SystemTime) -> u64 {
+    at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 /// A node's wall clock: the system's, or for tests one that differs from it by what can be set.
 #[derive(Debug, Clone, Default)]
 pub struct Wall(Option<Arc<AtomicI64>>);

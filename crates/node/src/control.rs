@@ -10,8 +10,8 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::doors::{BYTES_PER_DAY, OpenDoor, Share};
 use crate::handle::{ChatPlace, NodeHandle};
-use crate::hub::SubmitError;
-use crate::start::StartError;
+use crate::outcome::SubmitError;
+use crate::start_error::StartError;
 use crate::{lock, logging};
 
 /// Parts of logs that are read at once, for all connections of all these ports. Nobody keeps a turn while a client reads:

@@ -1,15 +1,14 @@
 //! The store: one thread commits in groups (in memory none is needed), one reads ranges for links that are behind.
 //!
-//! Nobody waits for either: commits report back by a callback, what was read goes to the engine.
+//! Nobody waits for either: commits report back by a callback, and so does what was read.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 
 use rumormill_gossip::{Input, LinkId, RawBundle};
 use rumormill_store::{Job, Reader, Record, Store, StoreError, TrySubmitError, Writer};
 use rumormill_wire::{Origin, Seq};
 
-use crate::hub::Hub;
 use crate::lock;
 
 /// Reads that may wait besides one a link.
@@ -134,27 +133,38 @@ impl Disk {
     }
 }
 
-/// The reading thread: until the disk is closed or the node is gone.
-pub(crate) fn serve(hub: &Weak<Hub>, waiting: &Receiver<Read>, reader: &mut dyn Reader) {
+/// What a read gave: for the engine, and the error if there was one.
+pub(crate) struct Answer {
+    pub(crate) input: Input,
+    pub(crate) failed: Option<StoreError>,
+}
+
+/// The reading thread: until the disk is closed, or `give` says by false that nobody wants answers any more.
+pub(crate) fn serve(waiting: &Receiver<Read>, reader: &mut dyn Reader, mut give: impl FnMut(Answer) -> bool) {
     while let Ok(read) = waiting.recv() {
-        let Some(hub) = hub.upgrade() else { return };
         let answer = match read {
             Read::Range { link, origin, from, until, max_bytes } => {
-                let bundles = match reader.range(origin, from, until, max_bytes) {
-                    Ok(rows) => rows.into_iter().map_while(|row| RawBundle::peek(row.bytes).ok()).collect(),
-                    Err(error) => hub.read_failed(&error).unwrap_or_default(),
-                };
+                let (rows, failed) = parted(reader.range(origin, from, until, max_bytes));
+                let bundles = rows.into_iter().map_while(|row| RawBundle::peek(row.bytes).ok()).collect();
                 // The engine gives them to the link: nothing leaves before it has counted it (P-S2).
-                Input::RangeRead { link, origin, bundles }
+                Answer { input: Input::RangeRead { link, origin, bundles }, failed }
             }
             Read::LookUp { origin, at } => {
-                let bundle = match reader.range(origin, at, Seq(at.0.saturating_add(1)), 1) {
-                    Ok(rows) => rows.into_iter().next().and_then(|row| RawBundle::peek(row.bytes).ok()),
-                    Err(error) => hub.read_failed(&error),
-                };
-                Input::LookedUp { origin, at, bundle }
+                let (rows, failed) = parted(reader.range(origin, at, Seq(at.0.saturating_add(1)), 1));
+                let bundle = rows.into_iter().next().and_then(|row| RawBundle::peek(row.bytes).ok());
+                Answer { input: Input::LookedUp { origin, at, bundle }, failed }
             }
         };
-        hub.spawn_drive(answer);
+        if !give(answer) {
+            return;
+        }
+    }
+}
+
+/// After an error whoever asked gets nothing, and other neighbours have it.
+fn parted<T>(read: Result<Vec<T>, StoreError>) -> (Vec<T>, Option<StoreError>) {
+    match read {
+        Ok(rows) => (rows, None),
+        Err(error) => (Vec::new(), Some(error)),
     }
 }

@@ -1,9 +1,11 @@
 //! Directories that only their owner enters, and files that only their owner reads.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
 use std::path::Path;
+
+use rumormill_limits::file::{self, FileError};
 
 /// Makes a directory for a socket and those above it; what is there already stays as it is, and may be one like `/tmp`.
 pub(crate) fn socket_dir(path: &Path) -> io::Result<()> {
@@ -12,7 +14,7 @@ pub(crate) fn socket_dir(path: &Path) -> io::Result<()> {
 
 /// Makes a directory and those above it; one that is there has to be ours alone to write.
 pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
-    rumormill_transport::private::make_dir(path)
+    file::make_dir(path)
 }
 
 /// The same for a state directory, of which all entries are files, sockets and directories: a FIFO in a file's place would hold
@@ -33,16 +35,5 @@ pub(crate) fn state_dir(path: &Path) -> io::Result<()> {
 
 /// Puts a whole file in place of what was there: after a crash it is the one or the other. Waits for the disk.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    // A fresh file: one left from a crash, or put there by others, may be a link or readable by them.
-    match fs::remove_file(&beside) {
-        Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+    file::write_private(path, bytes).map_err(FileError::into_source)
 }

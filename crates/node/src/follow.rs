@@ -1,13 +1,13 @@
-//! Following the log: what was, up to a moment, and then what comes, each message once. All who follow do it so: the local
-//! socket with its menus and `log --follow`, and the doors.
+//! Following the log: what was, up to a moment, and then what comes, each message once. All who follow inside the node do it so:
+//! the doors, and the local socket for those outside, who read with `rumormill_api::LogReader` what it passes on.
 
 use std::sync::Arc;
 
 use rumormill_store::OrderKey;
 use tokio::time::{Duration, Instant, sleep_until};
 
+use crate::driver::{Coming, Fence, News, Told};
 use crate::handle::{LogError, MAX_PAGE, NodeHandle};
-use crate::hub::{Coming, Fence, News, Told};
 use crate::lock;
 use crate::view::{AHEAD_US, Message, Place};
 
@@ -62,7 +62,7 @@ struct SoFar {
 impl NodeHandle {
     /// Follows the log from this moment on.
     pub async fn follow(&self) -> Follow {
-        let begun = self.0.hub.begin().await;
+        let begun = self.0.driver.begin().await;
         let so_far = Arc::new(SoFar { fence: begun.fence, until_us: begun.until_us });
         Follow { node: self.clone(), coming: begun.coming, so_far, missed: Sums::default() }
     }
@@ -74,7 +74,7 @@ impl Follow {
     /// # Errors
     /// The store cannot be read.
     pub async fn page(&self, after: Option<Place>) -> Result<(Vec<Message>, Option<Place>), LogError> {
-        let (pages, so_far) = (self.node.0.hub.disk.pages(), Arc::clone(&self.so_far));
+        let (pages, so_far) = (self.node.0.driver.disk.pages(), Arc::clone(&self.so_far));
         let mut rules = self.node.rules();
         rules.wall_us = so_far.until_us.saturating_sub(AHEAD_US);
         let task = move || {

@@ -1,14 +1,14 @@
 //! Which incarnation an identity writes under (ARCHITECTURE.md, "Decisions that shape the rest"). A number that was used is never used again, even by a node
 //! in memory that is started twice within a second: the highest one is kept in a file of its own.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use rumormill_wire::Incarnation;
 
 use crate::clock::Wall;
+use crate::files::{private_dir, write_private};
 
 /// A number further ahead of the wall clock than this is taken for damage, in seconds: others would not believe it.
 const MAX_AHEAD_S: u64 = 86_400;
@@ -24,8 +24,7 @@ pub(crate) struct Incarnations {
 impl Incarnations {
     /// Opens the file of an identity in a directory, which is made if it is not there.
     pub(crate) fn open(dir: &Path, name: &str, wall: Wall) -> io::Result<Self> {
-        crate::files::private_dir(dir)?;
-        crate::files::private_dir(dir)?;
+        private_dir(dir)?;
         let path = dir.join(format!("{name}.incarnation"));
         let mut text = String::new();
         match File::open(&path) {
@@ -58,14 +57,7 @@ impl Incarnations {
     }
 
     fn store(&mut self, value: u64) -> io::Result<()> {
-        let beside = self.path.with_extension("incarnation.new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        writeln!(file, "{value}")?;
-        file.sync_all()?;
-        fs::rename(&beside, &self.path)?;
-        if let Some(dir) = self.path.parent() {
-            File::open(dir)?.sync_all()?;
-        }
+        write_private(&self.path, format!("{value}\n").as_bytes())?;
         self.highest = value;
         Ok(())
     }
@@ -73,6 +65,8 @@ impl Incarnations {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -17,8 +17,8 @@ use rand::{RngExt, SeedableRng};
 use rumormill_store::{Damage, Record, Recovered as Stored};
 use rumormill_wire::{Incarnation, Origin, Seq};
 
+use crate::driver::Driver;
 use crate::files::write_private;
-use crate::hub::Hub;
 use crate::lock;
 
 /// The mark's file in the state directory.
@@ -206,15 +206,15 @@ impl Keeper {
 }
 
 /// Runs until the node stops, or stops it.
-pub(crate) async fn run(hub: Arc<Hub>, keeper: Arc<Keeper>) {
-    let mut stopping = hub.stopping();
+pub(crate) async fn run(driver: Arc<Driver>, keeper: Arc<Keeper>) {
+    let mut stopping = driver.stopping();
     let mut rounds = tokio::time::interval(PERIOD);
     loop {
         tokio::select! {
             _ = stopping.wait_for(|stop| *stop) => return,
             _ = rounds.tick() => {}
         }
-        let (keep, own) = (Arc::clone(&keeper), hub.own_told());
+        let (keep, own) = (Arc::clone(&keeper), driver.own_told());
         let keeper = Arc::clone(&keeper);
         let looked = tokio::task::spawn_blocking(move || {
             keeper.look()?;
@@ -227,7 +227,7 @@ pub(crate) async fn run(hub: Arc<Hub>, keeper: Arc<Keeper>) {
             let next =
                 "what was written since is lost; see what happened to it, put the store back or start with --restored";
             let gone = move || {
-                hub.store_gone(&why, next);
+                driver.store_gone(&why, next);
                 keep.put_log_aside();
             };
             let _ = tokio::task::spawn_blocking(gone).await;

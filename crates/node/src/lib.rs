@@ -3,57 +3,63 @@
 //! [`start()`] makes a node of a [`NodeConfig`]; a [`NodeHandle`] is what doors and people use.
 #![forbid(unsafe_code)]
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
+mod bundle_pacer;
 pub mod certs;
 mod check;
 pub mod clock;
+mod committed;
 pub mod config;
 mod control;
 mod counters;
 mod descriptors;
 mod disk;
 mod doors;
+mod driver;
 mod files;
 pub mod fold;
 pub mod follow;
-mod foreign_json;
 pub mod handle;
-mod housekeeping;
-mod hub;
 mod incarnation;
+mod keepalive;
 mod keeper;
 mod known;
 mod letters;
 mod link;
+mod linking;
+mod lock;
 mod log_filter;
 pub mod logging;
 pub mod mesh_menu;
 mod names;
-mod opened;
-mod pace;
+mod open_door;
+mod outcome;
 pub mod process;
 mod proofs;
-pub mod records;
+mod recovery;
+mod reload;
 pub mod run;
+pub mod session;
 pub mod socket;
 pub mod start;
+mod start_error;
 pub mod terminal;
-pub mod validity;
+mod validity;
 pub mod view;
-mod watch;
 
+use lock::lock;
+
+pub use committed::Committed;
 pub use config::{ConfigError, NodeConfig, NodeOptions};
-pub use doors::{DoorInfo, door_kinds};
+pub use doors::door_kinds;
+pub use driver::{Coming, News, Told};
 pub use follow::{Follow, Next};
-pub use handle::{ChatPlace, LogError, NodeHandle, PeerInfo, Pending};
-pub use hub::{Coming, Committed, News, Receipt, SubmitError, Told, own_clock_suspected};
+pub use handle::{ChatPlace, LogError, NodeHandle, Pending};
 pub use link::Direction;
-pub use link::neighbours::NeighbourInfo;
+pub use outcome::{Receipt, SubmitError};
 pub use process::{ProcessArgs, run_process};
-pub use rumormill_wire::{Foreign, ForeignText, foreign};
 pub use run::{configure, run_node};
-pub use start::{Credentials, StartError, start, start_with};
+pub use start::{Credentials, start, start_with};
+pub use start_error::StartError;
 
 /// Programs of the older worlds that people run by themselves, and that need no node; the menu can use one ([`mesh_menu`]).
 pub mod older {
@@ -61,9 +67,4 @@ pub mod older {
     pub use rumormill_doors::peer_line::menu;
     pub use rumormill_doors::protobuf_peer::console as peer;
     pub use rumormill_doors::udp_mesh::console as udp_peer;
-}
-
-/// Locks; what a thread that panicked has left is taken as it is.
-fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,6 +3,7 @@
 //! A menu opens no port. What it says are chat messages of a room of their own, and its address is that of its node with the
 //! port that its user gave. `room` is what it makes of the room's log, `follow` reads that, `transport` writes to it.
 
+mod errors;
 mod follow;
 mod held;
 mod present;
@@ -13,6 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use rumormill_api::{Client, ClientError};
 use rumormill_doors::DoorError;
 use rumormill_doors::peer_line::menu::{Arrived, MAX_ARRIVED, Open};
 use rumormill_wire::NodeId;
@@ -20,7 +22,7 @@ use rumormill_wire::peer_line::mesh::is_menu;
 use tokio::sync::mpsc;
 
 use crate::lock;
-use crate::socket::{Client, ClientError};
+use errors::{broken, taken};
 use follow::Follow;
 use held::Held;
 use present::Holder;
@@ -96,23 +98,6 @@ fn who(holder: &Holder) -> String {
         Some(name) => format!("{} ({id})", rumormill_doors::cut::shown(name)),
         None => id,
     }
-}
-
-fn taken(own: SocketAddr, by: &str) -> DoorError {
-    let next = "choose another port, or another address with --listen, or end that menu".to_owned();
-    DoorError::Carrier { reason: format!("{own} is taken by {by}"), next }
-}
-
-fn broken(why: ClientError) -> DoorError {
-    match why {
-        ClientError::Refused(reason) | ClientError::Wrong(reason) => DoorError::Carrier { reason, next: String::new() },
-        why => gone(&why.to_string()),
-    }
-}
-
-fn gone(reason: &str) -> DoorError {
-    let next = "start the node with `rumormill node --name NAME --state DIR`, then the menu again".to_owned();
-    DoorError::Carrier { reason: reason.to_owned(), next }
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ use crate::clock::wall_s;
 use crate::config::{Durability, IdentitySource, LogFormat, Neighbour, NodeConfig, StoreKind};
 use crate::control;
 use crate::logging;
-use crate::records;
 use crate::run::{NO_THREADS, Signals, fail, leave, not_started, runtime, wait};
+use crate::session;
 use crate::start::start_on;
 
 /// Names a directory for stores that live as long as a session; without it, logs are in memory.
@@ -122,11 +122,11 @@ pub fn run_process(args: ProcessArgs) -> ExitCode {
     };
     logging::init(LogFormat::Human, None, "warn");
     // Recorded before it listens: whoever could connect can be sure that `stopall` knows it.
-    let session = match records::session_dir() {
+    let session = match session::session_dir() {
         Ok(session) => session,
         Err(error) => return fail(&error.to_string(), "run it in another directory"),
     };
-    if let Err(error) = records::record(&session, u32::from(args.id)) {
+    if let Err(error) = session::record(&session, u32::from(args.id)) {
         return fail(
             &format!("cannot record this process in {}: {error}", session.display()),
             "see that it can be written",
@@ -162,7 +162,7 @@ async fn serve(config: NodeConfig, session: PathBuf, control: TcpListener, mesh:
     let (started, node) = watch::channel(None);
     let counters = Arc::<Counters>::default();
     tokio::spawn(control::serve(control, node, Arc::clone(&counters)));
-    let _ = tokio::task::spawn_blocking(move || records::outlast_deserted(&session)).await;
+    let _ = tokio::task::spawn_blocking(move || session::outlast_deserted(&session)).await;
     let signals = Signals::hear();
     match start_on(config, mesh).await {
         Ok(node) => {

@@ -13,7 +13,7 @@ use rumormill_wire::native::{Frame, kind};
 use rumormill_wire::{Origin, Seq};
 
 use crate::counters::Counters;
-use crate::hub::Hub;
+use crate::driver::Driver;
 
 /// Rows dropped at once, so that the store's thread has time for messages between them.
 const AT_ONCE: usize = 1_024;
@@ -51,15 +51,15 @@ fn read(bytes: &[u8]) -> Option<VerifiedProof> {
 }
 
 /// Drops what is of no use from the store.
-pub(crate) async fn drop_useless(hub: Arc<Hub>, useless: Vec<Origin>) {
+pub(crate) async fn drop_useless(driver: Arc<Driver>, useless: Vec<Origin>) {
     if useless.is_empty() {
         return;
     }
     tracing::info!(count = useless.len(), "dropping proofs about origins without messages from the store");
-    let mut stopping = hub.stopping();
+    let mut stopping = driver.stopping();
     for some in useless.chunks(AT_ONCE) {
-        hub.keep(some.iter().copied().map(Record::DropProof).collect());
-        Counters::add(&hub.counters.useless_proofs_dropped, u64::try_from(some.len()).unwrap_or(u64::MAX));
+        driver.keep(some.iter().copied().map(Record::DropProof).collect());
+        Counters::add(&driver.counters.useless_proofs_dropped, u64::try_from(some.len()).unwrap_or(u64::MAX));
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
             _ = stopping.wait_for(|stop| *stop) => return,

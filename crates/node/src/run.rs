@@ -10,7 +10,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::config::{NodeConfig, NodeOptions};
 use crate::logging::{self, tell};
 use crate::socket::Server;
-use crate::start::{StartError, start};
+use crate::start::{check, start};
+use crate::start_error::StartError;
 use crate::terminal::colour;
 use crate::{ConfigError, NodeHandle, control};
 
@@ -64,6 +65,7 @@ pub(crate) fn not_started(error: &StartError) -> ExitCode {
 }
 
 async fn serve(config: NodeConfig) -> Result<ExitCode, StartError> {
+    check(&config)?;
     let mut signals = Signals::hear();
     let control = match config.control {
         Some(addr) => {

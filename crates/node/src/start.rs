@@ -1,8 +1,6 @@
 //! From a configuration to a running node.
 
-mod blame;
 mod credentials;
-pub(crate) mod error;
 mod limits;
 
 use std::net::TcpListener;
@@ -20,21 +18,21 @@ use rumormill_wire::{Incarnation, NodeId, Origin};
 
 use crate::check::{Checker, evidence_of};
 use crate::clock::NodeClock;
-use crate::config::{IdentitySource, NodeConfig, StoreKind};
+use crate::config::{ConfigError, IdentitySource, NodeConfig, StoreKind};
 use crate::disk;
+use crate::driver::{Driver, Parts};
 use crate::handle::{Inner, NodeHandle};
-use crate::hub::{Hub, Parts};
 use crate::letters::Kept;
-use crate::link::dial::{self, Linker};
-use crate::link::greet::Greeting;
+use crate::linking::dial::{self, Linker};
+use crate::linking::greet::Greeting;
 use crate::names::Names;
-use crate::opened::Opened;
-use crate::{descriptors, doors, housekeeping, keeper, proofs, watch};
+use crate::recovery::Recovery;
+use crate::start_error::StartError;
+use crate::{descriptors, doors, keepalive, keeper, proofs, reload};
 use credentials::IdentitySigner;
 use limits::{engine_config, gate_limits, link_limits};
 
 pub use credentials::Credentials;
-pub use error::StartError;
 
 /// How long an address in use is tried for.
 const BIND_PATIENCE: Duration = Duration::from_secs(2);
@@ -49,8 +47,14 @@ pub async fn start(config: NodeConfig) -> Result<NodeHandle, StartError> {
 
 /// As [`start()`], with a socket that listens already on `config.listen`: whoever dials meanwhile waits instead of being refused.
 pub(crate) async fn start_on(config: NodeConfig, socket: Option<TcpListener>) -> Result<NodeHandle, StartError> {
+    check(&config)?;
     let (config, credentials) = blocking(move || Credentials::load(&config).map(|loaded| (config, loaded))).await?;
     start_with_all(config, credentials, socket).await
+}
+
+/// What of a configuration only those can check who use it. Makes nothing.
+pub(crate) fn check(config: &NodeConfig) -> Result<(), ConfigError> {
+    Ok(doors::check(&config.doors)?)
 }
 
 async fn blocking<T: Send + 'static>(
@@ -87,11 +91,11 @@ async fn start_with_all(
     };
     let local_addr = listener.local_addr();
     let doors = doors::Bound::bind(&config.doors, config.state.as_deref()).await?;
-    let mut opened = blocking({
+    let mut recovery = blocking({
         // Files that were given are not ours to write beside.
         let ours = matches!(config.identity, IdentitySource::LocalCa { .. });
         let (config, home, network) = (config.clone(), home.clone().filter(|_| ours), endpoint.network());
-        move || Opened::open(&config, home.as_deref(), me, network)
+        move || Recovery::open(&config, home.as_deref(), me, network)
     })
     .await?;
     // The store's lock on the directory is ours by now.
@@ -105,11 +109,11 @@ async fn start_with_all(
         ),
         false => None,
     };
-    let incarnation = opened.recovered.me.incarnation;
-    let keeper = opened.keeper.clone();
-    let useless = core::mem::take(&mut opened.useless_proofs);
-    let hub = make_hub(&config, &endpoint, opened)?;
-    tokio::spawn(proofs::drop_useless(Arc::clone(&hub), useless));
+    let incarnation = recovery.recovered.me.incarnation;
+    let keeper = recovery.keeper.clone();
+    let useless = core::mem::take(&mut recovery.useless_proofs);
+    let driver = make_driver(&config, &endpoint, recovery)?;
+    tokio::spawn(proofs::drop_useless(Arc::clone(&driver), useless));
     let greeting = Greeting {
         network: endpoint.network(),
         features: if config.dissemination == Dissemination::Mongering { Hello::MONGERS } else { 0 },
@@ -117,38 +121,38 @@ async fn start_with_all(
         deadline: config.limits.handshake_deadline,
     };
     let (max_links, greetings) = (config.limits.links, Arc::default());
-    let linker = Linker { hub: Arc::clone(&hub), endpoint: endpoint.clone(), greeting, max_links, greetings };
+    let linker = Linker { driver: Arc::clone(&driver), endpoint: endpoint.clone(), greeting, max_links, greetings };
     let known: Vec<_> = config.neighbours.iter().map(|neighbour| neighbour.addr.ip()).collect();
     endpoint.set_known_members(known.iter().copied());
     tokio::spawn(dial::accept(linker.clone(), listener));
     for neighbour in config.neighbours.clone() {
-        let slot = hub.neighbours.add(neighbour.clone());
+        let slot = driver.neighbours.add(neighbour.clone());
         tokio::spawn(dial::keep_linked(linker.clone(), neighbour, slot));
     }
     tokio::spawn({
-        let hub = Arc::clone(&hub);
-        async move { hub.run_timer().await }
+        let driver = Arc::clone(&driver);
+        async move { driver.run_timer().await }
     });
-    tokio::spawn(housekeeping::run(Arc::clone(&hub), endpoint.clone(), config.ping, known));
-    tokio::spawn(Arc::clone(&hub).run_due());
+    tokio::spawn(keepalive::run(Arc::clone(&driver), endpoint.clone(), config.ping, known));
+    tokio::spawn(Arc::clone(&driver).run_due());
     if let Some(keeper) = keeper.clone() {
-        tokio::spawn(keeper::run(Arc::clone(&hub), keeper));
+        tokio::spawn(keeper::run(Arc::clone(&driver), keeper));
     }
-    tokio::spawn(watch::run(Arc::clone(&hub), endpoint.clone(), home, files));
+    tokio::spawn(reload::run(Arc::clone(&driver), endpoint.clone(), home, files));
     tracing::info!(name = %config.name, node = %me.node, addr = %local_addr, incarnation = incarnation.0, "listening");
     // What is in a file was there before and is not seen as new; a log in memory comes back from the neighbours.
     let since_us = if config.store == StoreKind::Memory { config.wall.now_us() } else { 0 };
     let (name, max_message) = (config.name, config.max_message);
     let (open, doors_closed) = (Mutex::default(), OnceLock::new());
-    let inner = Inner { hub, endpoint, local_addr, name, max_message, doors: open, doors_closed, keeper };
+    let inner = Inner { driver, endpoint, local_addr, name, max_message, doors: open, doors_closed, keeper };
     let node = NodeHandle(Arc::new(inner));
     doors.serve(&node, since_us, letters);
     Ok(node)
 }
 
 /// The engine with all that it has to know before the first link comes up.
-fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<Arc<Hub>, StartError> {
-    let Opened { disk, reads, mut reader, mut recovered, lists, incarnations, meta, fresh, .. } = opened;
+fn make_driver(config: &NodeConfig, endpoint: &Endpoint, recovery: Recovery) -> Result<Arc<Driver>, StartError> {
+    let Recovery { disk, reads, mut reader, mut recovered, lists, incarnations, meta, fresh, .. } = recovery;
     let (trust, network, me) = (endpoint.trust().clone(), endpoint.network(), endpoint.identity());
     let evidence = match &trust {
         Trust::Network(_) => evidence_of(&Bytes::copy_from_slice(me.certificate_der())),
@@ -170,37 +174,43 @@ fn make_hub(config: &NodeConfig, endpoint: &Endpoint, opened: Opened) -> Result<
     let signer = Box::new(IdentitySigner(Arc::clone(&me)));
     let engine = Engine::new(engine_config(config, network), signer, recovered, Box::new(rng));
     let names = Names::default();
+    // The file names its members for all who have it, whether they are linked or not.
+    trust.pins().for_each(|(node, name)| names.learn(node, name, &Evidence::default()));
     names.learn(me.node(), &config.name, &evidence);
     let revoked = endpoint.revocations().clone();
     revoked.set(Arc::clone(engine.revocations()));
     let checker = Checker { me: me.node(), network, trust, names, revoked };
     let (clock, runtime) = (NodeClock::start(config.wall.clone()), tokio::runtime::Handle::current());
-    let hub = Hub::new(Parts { engine, clock, checker, disk, incarnations, runtime });
-    let serving = Arc::downgrade(&hub);
+    let driver = Driver::new(Parts { engine, clock, checker, disk, incarnations, runtime });
+    let serving = Arc::downgrade(&driver);
     std::thread::Builder::new()
         .name("ranges".to_owned())
-        .spawn(move || disk::serve(&serving, &reads, reader.as_mut()))
+        .spawn(move || {
+            disk::serve(&reads, reader.as_mut(), |answer| {
+                serving.upgrade().map(|driver| driver.was_read(answer)).is_some()
+            });
+        })
         .map_err(StartError::io("start", "the reading thread"))?;
-    hub.keep(meta);
-    let _ = hub.drive(Input::WallOffset(hub.clock.wall_offset()));
-    let _ = hub.drive(Input::Admit { node: me.node(), evidence });
-    for pinned in hub.checker.trust.pins() {
-        let _ = hub.drive(Input::Admit { node: pinned, evidence: Evidence::default() });
+    driver.keep(meta);
+    let _ = driver.drive(Input::WallOffset(driver.clock.wall_offset()));
+    let _ = driver.drive(Input::Admit { node: me.node(), evidence });
+    for (pinned, _) in driver.checker.trust.pins() {
+        let _ = driver.drive(Input::Admit { node: pinned, evidence: Evidence::default() });
     }
     // Of an incarnation that was never used nobody knows anything.
     let asked = if fresh { 0 } else { config.neighbours.len() };
-    let _ = hub.drive(Input::Start { neighbours: asked });
-    learn_names(&hub, members);
-    Ok(hub)
+    let _ = driver.drive(Input::Start { neighbours: asked });
+    learn_names(&driver, members);
+    Ok(driver)
 }
 
 /// Names are for people, who can wait until many certificates are read.
-fn learn_names(hub: &Arc<Hub>, members: Vec<(NodeId, Evidence)>) {
-    let hub = Arc::clone(hub);
+fn learn_names(driver: &Arc<Driver>, members: Vec<(NodeId, Evidence)>) {
+    let driver = Arc::clone(driver);
     drop(tokio::task::spawn_blocking(move || {
         for (member, evidence) in members {
-            if let Ok(info) = hub.checker.trust.check_member(&member, &evidence.bytes) {
-                hub.checker.names.learn(member, &info.name, &evidence);
+            if let Ok(info) = driver.checker.trust.check_member(&member, &evidence.bytes) {
+                driver.checker.names.learn(member, &info.name, &evidence);
             }
         }
     }));

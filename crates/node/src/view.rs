@@ -7,18 +7,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rumormill_api::{LogLine, UNKNOWN_DOOR, utc};
 use rumormill_store::{Entry, OrderKey};
 use rumormill_wire::native::{Bridged, BundleView, MessageKind};
 use rumormill_wire::{Clock, ForeignText, Origin, Seq};
-use serde::{Deserialize, Serialize};
 
-use crate::hub::Committed;
+use crate::committed::Committed;
 
 /// A clock so far ahead of ours hides its message, and one so far behind marks it as late, in microseconds.
 pub const AHEAD_US: u64 = 60_000_000;
-
-/// The door of a message that does not say which.
-pub const UNKNOWN_DOOR: &str = "?";
 
 /// Where a message stands in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,40 +61,6 @@ impl Through {
         let door = if self.door == UNKNOWN_DOOR { UNKNOWN_DOOR.to_owned() } else { self.door.as_foreign().word() };
         format!("{}/{door}?", self.claimed.as_foreign().word())
     }
-}
-
-/// A message as one line of JSON. The names of the keys are what others script against.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogLine {
-    /// Node id, in hexadecimal.
-    pub origin: String,
-    /// Which life of its store.
-    pub incarnation: u64,
-    /// Its number there.
-    pub seq: u64,
-    /// Its author's clock: UTC, with microseconds.
-    pub time: String,
-    /// `chat`, `file`, `notice` or `bridged`.
-    pub kind: String,
-    /// Which room; empty for the common one.
-    #[serde(with = "crate::foreign_json")]
-    pub room: ForeignText,
-    /// The text.
-    #[serde(with = "crate::foreign_json")]
-    pub text: ForeignText,
-    /// Its author signed it; false for what came through a plain door.
-    pub verified: bool,
-    /// The door that it came through.
-    #[serde(skip_serializing_if = "Option::is_none", default, with = "crate::foreign_json::option")]
-    pub door: Option<ForeignText>,
-    /// The name that its sender claimed at that door.
-    #[serde(skip_serializing_if = "Option::is_none", default, with = "crate::foreign_json::option")]
-    pub claimed: Option<ForeignText>,
-    /// It came more than a minute after its stamp.
-    pub late: bool,
-    /// The author's name, if known.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub from: Option<String>,
 }
 
 impl Message {
@@ -212,23 +175,6 @@ fn text(kind: MessageKind, body: Vec<u8>) -> (String, Option<Through>) {
     }
 }
 
-/// Microseconds since the Unix epoch as `2026-11-21T05:22:09.000001Z`. Days by Howard Hinnant's civil-from-days.
-#[must_use]
-pub fn utc(us: u64) -> String {
-    let (seconds, micros) = (us / 1_000_000, us % 1_000_000);
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    let shifted = days.saturating_add(719_468);
-    let (era, day) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day_of_year = day - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march = (5 * day_of_year + 2) / 153;
-    let day_of_month = day_of_year - (153 * march + 2) / 5 + 1;
-    let month = if march < 10 { march + 3 } else { march - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (rest / 3_600, rest % 3_600 / 60, rest % 60);
-    format!("{year:04}-{month:02}-{day_of_month:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
-}
-
 #[cfg(test)]
 mod tests {
     use rumormill_wire::{Incarnation, NodeId};
@@ -279,13 +225,5 @@ mod tests {
         assert_eq!(rules.entry(liar).unwrap().sender("bob"), "bob_x____/udp-mesh?", "a claim is one word");
         let plain = rules.entry(entry(1, 3, 5, MessageKind::CHAT)).unwrap();
         assert_eq!((plain.through.as_ref(), plain.sender("bob").as_str()), (None, "bob"));
-    }
-
-    #[test]
-    fn times_are_written_as_people_read_them() {
-        assert_eq!(utc(0), "1970-01-01T00:00:00.000000Z");
-        assert_eq!(utc(951_782_400_000_001), "2000-02-29T00:00:00.000001Z");
-        assert_eq!(utc(1_795_238_529_123_456), "2026-11-21T05:22:09.123456Z");
-        assert!(utc(u64::MAX).ends_with('Z'));
     }
 }

@@ -6,8 +6,9 @@ mod support;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use rumormill_node::socket::{Client, ClientError, LogEvent, MAX_LINE, Server, SocketError, Step};
-use rumormill_node::{NodeHandle, view::LogLine};
+use rumormill_api::{Client, ClientError, LogLine, LogQuery, MAX_LINE, Step};
+use rumormill_node::NodeHandle;
+use rumormill_node::socket::{Server, SocketError};
 use rumormill_wire::native::MessageKind;
 use support::{Net, say, until};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -20,17 +21,20 @@ async fn served(net: &Net, name: &str) -> (NodeHandle, PathBuf) {
     (node, path)
 }
 
-async fn lines(client: &mut Client, room: Option<&str>, last: Option<usize>) -> Vec<LogLine> {
-    let mut lines = Vec::new();
-    let each = |event| match event {
-        LogEvent::Line(line) => {
-            lines.push(*line);
-            true
+async fn lines(client: Client, room: Option<&str>, last: Option<usize>) -> (Vec<LogLine>, Client) {
+    let query = LogQuery { room: room.map(str::to_owned), last, follow: false };
+    let (mut lines, mut reader) = (Vec::new(), client.log(query).await.unwrap());
+    loop {
+        match reader.next().await.unwrap() {
+            Step::Line(line) => lines.push(*line),
+            Step::End => return (lines, reader.into_client()),
+            other => panic!("{other:?}"),
         }
-        LogEvent::Missed(_) => panic!("nothing was missed"),
-    };
-    client.log(false, room, last, each).await.unwrap();
-    lines
+    }
+}
+
+fn followed(room: Option<&str>) -> LogQuery {
+    LogQuery { room: room.map(str::to_owned), last: None, follow: true }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -42,14 +46,16 @@ async fn what_is_sent_is_in_the_log_with_its_place() {
     let second = client.send("in a room", "tea").await.unwrap();
     assert_eq!((first.origin.as_str(), first.seq, second.seq), (node.node_id().to_string().as_str(), 1, 2));
     assert_eq!(first.incarnation, node.me().incarnation.0);
-    let all = lines(&mut client, None, None).await;
+    let (all, client) = lines(client, None, None).await;
     assert_eq!(all.len(), 2);
     assert_eq!((all[0].text.as_raw(), all[0].time.as_str()), ("hello, \"world\"\n\u{1}", first.time.as_str()));
     assert_eq!((all[0].kind.as_str(), all[0].verified, all[0].late), ("chat", true, false));
     assert_eq!(all[0].from.as_deref(), Some("alice"));
-    assert_eq!(lines(&mut client, Some("tea"), None).await.len(), 1);
+    let (tea, client) = lines(client, Some("tea"), None).await;
+    assert_eq!(tea.len(), 1);
     assert_eq!(node.chat_log().await.unwrap(), ["hello, \"world\"\n\u{1}"], "the classroom interface has one room");
-    assert_eq!(lines(&mut client, None, Some(1)).await[0].seq, 2);
+    let (last, mut client) = lines(client, None, Some(1)).await;
+    assert_eq!((last.len(), last[0].seq), (1, 2));
     assert_eq!(client.info().await.unwrap().name, "alice");
     let has = client.frontier(&node.node_id()).await.unwrap();
     assert_eq!((has.chains, has.left_out), (vec![(first.incarnation, 2)], 0));
@@ -69,13 +75,16 @@ async fn a_follower_gets_all_once_and_then_what_comes() {
         say(&node, &format!("before {n}")).await;
     }
     let (seen, mut arrived) = tokio::sync::mpsc::unbounded_channel();
-    let mut client = Client::connect(&path).await.unwrap();
+    let mut reader = Client::connect(&path).await.unwrap().log(followed(None)).await.unwrap();
     let follower = tokio::spawn(async move {
-        let each = |event| match event {
-            LogEvent::Line(line) => seen.send(line.text.into_raw()).is_ok(),
-            LogEvent::Missed(_) => panic!("nothing was missed"),
-        };
-        client.log(true, None, None, each).await
+        loop {
+            match reader.next().await.unwrap() {
+                Step::Line(line) => seen.send(line.text.into_raw()).unwrap(),
+                Step::Current => {}
+                Step::Missed(_) => panic!("nothing was missed"),
+                Step::End => return,
+            }
+        }
     });
     // Written while the log is being read: neither lost nor shown twice.
     for n in 0..50 {
@@ -89,7 +98,7 @@ async fn a_follower_gets_all_once_and_then_what_comes() {
     assert_eq!(texts, expected);
     node.shutdown().await.unwrap();
     // The end is said, not cut off.
-    follower.await.unwrap().unwrap();
+    follower.await.unwrap();
     assert!(arrived.recv().await.is_none());
 }
 
@@ -100,7 +109,7 @@ async fn a_follower_may_be_told_where_the_log_so_far_ends() {
     let mut client = Client::connect(&path).await.unwrap();
     client.send("elsewhere", "").await.unwrap();
     client.send("one", "tea").await.unwrap();
-    let mut follower = Client::connect(&path).await.unwrap().follow(Some("tea")).await.unwrap();
+    let mut follower = Client::connect(&path).await.unwrap().log(followed(Some("tea"))).await.unwrap();
     let text = |step| match step {
         Step::Line(line) => line.text.into_raw(),
         other => format!("{other:?}"),

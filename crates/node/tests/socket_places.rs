@@ -7,9 +7,9 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rumormill_api::{Client, ClientError, LogQuery, Patience, Step};
 use rumormill_node::NodeHandle;
-use rumormill_node::socket::server::Times;
-use rumormill_node::socket::{Client, ClientError, MAX_ASKING, MAX_FOLLOWERS, Patience, Server, SocketError, Step};
+use rumormill_node::socket::{MAX_ASKING, MAX_FOLLOWERS, Server, SocketError, Times};
 use support::{Net, PATIENCE, say, until};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -17,6 +17,10 @@ use tokio::time::timeout;
 
 const SHORT: Duration = Duration::from_millis(200);
 const IMPATIENT: Patience = Patience { answer: SHORT, slow: SHORT };
+
+fn followed() -> LogQuery {
+    LogQuery { follow: true, ..LogQuery::default() }
+}
 
 async fn served(net: &Net, times: Times) -> (NodeHandle, PathBuf) {
     let path = net.dir.path().join("alice").join("node.sock");
@@ -35,7 +39,7 @@ async fn short_requests_have_places_while_all_followers_stand() {
     let (node, path) = served(&net, Times::default()).await;
     let mut followers = Vec::new();
     for _ in 0..MAX_FOLLOWERS {
-        let mut follower = Client::connect(&path).await.unwrap().follow(None).await.unwrap();
+        let mut follower = Client::connect(&path).await.unwrap().log(followed()).await.unwrap();
         assert_eq!(follower.next().await.unwrap(), Step::Current);
         followers.push(follower);
     }
@@ -70,7 +74,7 @@ async fn short_requests_have_places_while_all_followers_stand() {
     asking.clear();
     followers.pop();
     until("there is a place to follow", async || {
-        let follower = async { Client::connect(&path).await?.follow(None).await?.next().await };
+        let follower = async { Client::connect(&path).await?.log(followed()).await?.next().await };
         follower.await.is_ok()
     })
     .await;
@@ -131,8 +135,8 @@ async fn a_node_that_does_not_answer_is_said_to_hang() {
     let listener = UnixListener::bind(&path).unwrap();
     let connect = async || Client::connect_with(&path, IMPATIENT).await.unwrap();
     hangs(connect().await.info().await, "nothing is answered");
-    hangs(connect().await.log(true, None, None, |_| true).await, "no log");
-    hangs(connect().await.follow(None).await.unwrap().next().await.map(drop), "no log to follow");
+    hangs(connect().await.log(LogQuery::default()).await.unwrap().next().await, "no log");
+    hangs(connect().await.log(followed()).await.unwrap().next().await.map(drop), "no log to follow");
     let why = connect().await.send("text", "").await.unwrap_err();
     assert!(matches!(why, ClientError::Unanswered { .. }) && why.to_string().contains("may be written"), "{why}");
     // A request that does not fit in what the system keeps, to one that does not read.

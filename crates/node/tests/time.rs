@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use rumormill_api::{Client, LogQuery, Step, own_clock_suspected};
 use rumormill_node::clock::Wall;
 use rumormill_node::config::{Durability, StoreKind};
-use rumormill_node::socket::{Client, Server, Step};
-use rumormill_node::{NodeConfig, NodeHandle, own_clock_suspected, start};
+use rumormill_node::socket::Server;
+use rumormill_node::{NodeConfig, NodeHandle, start};
 use rumormill_transport::LocalCa;
 use rumormill_wire::native::MessageKind;
 use rumormill_wire::{Incarnation, Seq};
@@ -51,7 +52,8 @@ struct Told(Arc<Mutex<Vec<String>>>);
 impl Told {
     async fn by(path: PathBuf) -> Self {
         let told = Self::default();
-        let mut follower = Client::connect(&path).await.unwrap().follow(None).await.unwrap();
+        let followed = LogQuery { follow: true, ..LogQuery::default() };
+        let mut follower = Client::connect(&path).await.unwrap().log(followed).await.unwrap();
         let (lines, current) = (told.clone(), Arc::new(tokio::sync::Notify::new()));
         let reached = Arc::clone(&current);
         tokio::spawn(async move {

@@ -101,7 +101,7 @@ async fn accept_all(endpoint: Endpoint, socket: TcpListener, ready: mpsc::Sender
             info!(target: "rumormill::transport", peer = %addr, reason = %Refusal::Scope, "handshake refused");
             continue;
         }
-        if !endpoint.gate(|gate| gate.within_rate(addr.ip(), Instant::now())) {
+        if !endpoint.gate(|gate| gate.within_rate(addr.ip(), endpoint.0.clock.now())) {
             Metrics::add(&endpoint.0.metrics.over_rate, 1);
             continue;
         }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use rumormill_limits::Clock;
 use rumormill_wire::NetworkId;
 use rustls_pki_types::ServerName;
 use tokio::net::{TcpSocket, TcpStream};
@@ -80,6 +81,8 @@ pub(crate) struct Shared {
     revoked: InForce,
     post_quantum: bool,
     gate: Mutex<Gate>,
+    /// The time of the gate.
+    pub(crate) clock: Clock,
     pub(crate) deadline: Duration,
     pub(crate) descriptors: i32,
     limits: Limits,
@@ -112,6 +115,7 @@ impl Endpoint {
             revoked,
             post_quantum,
             gate: Mutex::new(Gate::new(config.gate)),
+            clock: Clock::start(),
             deadline: config.gate.deadline,
             descriptors: config.gate.descriptors,
             limits: Limits::new(config.link, Arc::clone(&metrics)),

@@ -6,11 +6,11 @@
 //! a rate; what is over it is closed without a byte. All classes together have one bound, of which known members may always have
 //! half. SECURITY.md ("The boundary before TLS") says what that leaves.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use rumormill_limits::{Rate, Recent, Room, Slots, Timestamp};
 use tokio::task::AbortHandle;
 
 /// Prefixes and members whose rate is remembered; the one unused for longest makes room.
@@ -77,10 +77,10 @@ pub fn prefix(addr: IpAddr) -> IpAddr {
     }
 }
 
-#[derive(Debug)]
-struct Rate {
-    tokens: f64,
-    at: Instant,
+impl Class {
+    const fn is_member(&self) -> bool {
+        matches!(self, Self::Member(_))
+    }
 }
 
 /// The table of handshakes in flight.
@@ -88,24 +88,19 @@ struct Rate {
 pub struct Gate {
     limits: GateLimits,
     members: BTreeSet<IpAddr>,
-    rates: BTreeMap<Class, Rate>,
-    flying: BTreeMap<Class, VecDeque<(u64, AbortHandle)>>,
-    count: usize,
-    last: u64,
+    rates: Recent<Class, Rate, MAX_RATES>,
+    flying: Slots<Class, (), AbortHandle>,
 }
 
 /// Names a handshake that was let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pass {
-    class: Class,
-    number: u64,
-}
+pub struct Pass(u64);
 
 impl Gate {
     /// An empty table.
     #[must_use]
     pub const fn new(limits: GateLimits) -> Self {
-        Self { limits, members: BTreeSet::new(), rates: BTreeMap::new(), flying: BTreeMap::new(), count: 0, last: 0 }
+        Self { limits, members: BTreeSet::new(), rates: Recent::new(), flying: Slots::new() }
     }
 
     /// The addresses of known members, which have slots of their own: the first [`MAX_MEMBERS`] of them.
@@ -125,62 +120,46 @@ impl Gate {
     }
 
     /// Whether a connection from here is within the rate of its class.
-    pub fn within_rate(&mut self, addr: IpAddr, now: Instant) -> bool {
-        let key = self.class(addr);
-        let times = if matches!(key, Class::Member(_)) { MEMBER_RATES } else { 1 };
-        let rate = f64::from(self.limits.rate) * f64::from(times);
-        if self.rates.len() >= MAX_RATES
-            && !self.rates.contains_key(&key)
-            && let Some(oldest) = self.rates.iter().min_by_key(|(_, r)| r.at).map(|(key, _)| *key)
-        {
-            self.rates.remove(&oldest);
+    pub fn within_rate(&mut self, addr: IpAddr, now: Timestamp) -> bool {
+        let class = self.class(addr);
+        if let Some(rate) = self.rates.touch(&class) {
+            return rate.take(now);
         }
-        let bucket = self.rates.entry(key).or_insert(Rate { tokens: rate * 4.0, at: now });
-        let gained = now.saturating_duration_since(bucket.at).as_secs_f64() * rate;
-        bucket.tokens = (bucket.tokens + gained).min(rate * 4.0);
-        bucket.at = now;
-        let within = bucket.tokens >= 1.0;
-        if within {
-            bucket.tokens -= 1.0;
-        }
+        let times = if class.is_member() { MEMBER_RATES } else { 1 };
+        let per_s = u64::from(self.limits.rate).saturating_mul(times.into());
+        let mut rate = Rate::new(per_s.saturating_mul(4), per_s);
+        let within = rate.take(now);
+        self.rates.insert(class, rate);
         within
     }
 
     /// Lets a handshake in. Says how many older ones were ended to make room.
     pub fn enter(&mut self, addr: IpAddr, task: AbortHandle) -> (Pass, usize) {
         let class = self.class(addr);
-        let member = matches!(class, Class::Member(_));
+        let member = class.is_member();
         let most = if member { self.limits.per_member } else { self.limits.per_prefix };
         let mut ended = 0;
-        while self.flying.get(&class).is_some_and(|tasks| tasks.len() >= most) {
-            ended = self.end_oldest(class).saturating_add(ended);
+        while let Room::InPlaceOf(oldest) = self.flying.room(&class, most, usize::MAX) {
+            ended = self.end(oldest).saturating_add(ended);
         }
-        while self.count >= self.limits.in_flight.max(1) {
+        while self.in_flight() >= self.limits.in_flight.max(1) {
             // Neither side takes from the other's half: a flood from many prefixes costs no member anything, and whoever
             // was a member from many addresses keeps no stranger out.
             let (members, half) = (self.members_flying(), self.limits.in_flight / 2);
             let of_members = if member { members >= half } else { members > half };
-            let Some(fullest) = self.fullest(of_members).or_else(|| self.fullest(!of_members)) else { break };
-            ended = self.end_oldest(fullest).saturating_add(ended);
+            let Some(oldest) = self.of_fullest(of_members).or_else(|| self.of_fullest(!of_members)) else { break };
+            ended = self.end(oldest).saturating_add(ended);
         }
-        self.last = self.last.wrapping_add(1);
-        self.count = self.count.saturating_add(1);
-        self.flying.entry(class).or_default().push_back((self.last, task));
-        (Pass { class, number: self.last }, ended)
+        (Pass(self.flying.add(class, (), task)), ended)
     }
 
     fn members_flying(&self) -> usize {
-        let members = self.flying.iter().filter(|(class, _)| matches!(class, Class::Member(_)));
-        members.map(|(_, tasks)| tasks.len()).sum()
+        self.flying.count(Class::is_member)
     }
 
-    /// The fullest class, of members or of strangers. Among equally full ones, that whose oldest handshake is the oldest.
-    fn fullest(&self, members: bool) -> Option<Class> {
-        self.flying
-            .iter()
-            .filter(|(class, _)| matches!(class, Class::Member(_)) == members)
-            .max_by_key(|(_, tasks)| (tasks.len(), Reverse(tasks.front().map(|(number, _)| *number))))
-            .map(|(class, _)| *class)
+    /// The oldest handshake of the fullest class, of members or of strangers.
+    fn of_fullest(&self, members: bool) -> Option<u64> {
+        self.flying.first_of_fullest(|class| class.is_member() == members)
     }
 
     /// Ends so many of the oldest handshakes of the fullest prefixes, of members only where no stranger is left. Says how
@@ -188,42 +167,27 @@ impl Gate {
     pub fn make_room(&mut self, wanted: usize) -> usize {
         let mut ended = 0;
         while ended < wanted
-            && let Some(fullest) = self.fullest(false).or_else(|| self.fullest(true))
+            && let Some(oldest) = self.of_fullest(false).or_else(|| self.of_fullest(true))
         {
-            ended = self.end_oldest(fullest).saturating_add(ended);
+            ended = self.end(oldest).saturating_add(ended);
         }
         ended
     }
 
-    /// Says how many it ended: one, or none if there is none.
-    fn end_oldest(&mut self, class: Class) -> usize {
-        let Some(tasks) = self.flying.get_mut(&class) else { return 0 };
-        let oldest = tasks.pop_front();
-        if tasks.is_empty() {
-            self.flying.remove(&class);
-        }
-        if let Some((_, task)) = &oldest {
-            task.abort();
-            self.count = self.count.saturating_sub(1);
-        }
-        usize::from(oldest.is_some())
+    /// Says how many it ended: one, or none if it has ended already.
+    fn end(&mut self, number: u64) -> usize {
+        usize::from(self.flying.remove(number).inspect(AbortHandle::abort).is_some())
     }
 
     /// A handshake has ended, one way or the other.
     pub fn leave(&mut self, pass: Pass) {
-        let Some(tasks) = self.flying.get_mut(&pass.class) else { return };
-        let before = tasks.len();
-        tasks.retain(|(number, _)| *number != pass.number);
-        self.count = self.count.saturating_sub(before.saturating_sub(tasks.len()));
-        if tasks.is_empty() {
-            self.flying.remove(&pass.class);
-        }
+        self.flying.remove(pass.0);
     }
 
     /// Handshakes in flight.
     #[must_use]
-    pub const fn in_flight(&self) -> usize {
-        self.count
+    pub fn in_flight(&self) -> usize {
+        self.flying.len()
     }
 }
 
@@ -320,24 +284,23 @@ mod tests {
     fn a_prefix_has_a_rate_and_a_member_in_it_one_of_its_own() {
         let mut gate = Gate::new(GateLimits { rate: 10, ..GateLimits::default() });
         gate.set_members([ip("10.0.0.9")]);
-        let now = Instant::now();
+        let now = Timestamp(77);
         assert_eq!((0..100).filter(|_| gate.within_rate(ip("10.0.0.1"), now)).count(), 40);
         assert!(!gate.within_rate(ip("10.0.0.77"), now), "the same /24");
         assert!(gate.within_rate(ip("10.0.1.1"), now), "another /24");
         assert_eq!((0..1_000).filter(|_| gate.within_rate(ip("10.0.0.9"), now)).count(), 400);
-        assert!(gate.within_rate(ip("10.0.0.1"), now + Duration::from_secs(1)));
+        assert!(gate.within_rate(ip("10.0.0.1"), now.after(Duration::from_secs(1))));
     }
 
     #[test]
     fn rates_and_members_are_bounded() {
         let mut gate = Gate::new(GateLimits::default());
-        let now = Instant::now();
         let addr = |n: usize| IpAddr::from(u32::try_from(n << 8).unwrap().to_be_bytes());
         for n in 0..2 * MAX_RATES {
-            assert!(gate.within_rate(addr(n), now + Duration::from_millis(u64::try_from(n).unwrap())));
+            assert!(gate.within_rate(addr(n), Timestamp(u64::try_from(n).unwrap() * 1_000)));
         }
         assert_eq!(gate.rates.len(), MAX_RATES);
-        assert!(gate.rates.contains_key(&Class::Prefix(addr(2 * MAX_RATES - 1))), "the newest is there");
+        assert!(gate.rates.get(&Class::Prefix(addr(2 * MAX_RATES - 1))).is_some(), "the newest is there");
         gate.set_members((0..2 * MAX_MEMBERS).map(addr));
         assert_eq!(gate.members.len(), MAX_MEMBERS);
     }
@@ -354,39 +317,41 @@ mod tests {
             let mut gate = Gate::new(limits);
             gate.set_members([ip("10.0.0.9"), ip("10.0.1.9")]);
             let mut passes = Vec::new();
+            let of = |gate: &Gate, class: Class| -> Vec<u64> {
+                gate.flying.iter().filter(|(_, other, _)| **other == class).map(|(number, ..)| number).collect()
+            };
             for (enters, net, host) in steps {
                 if enters || passes.is_empty() {
                     let host = if host == 0 { 9 } else { host };
                     let addr = IpAddr::from([10, 0, net, host]);
-                    let oldest = gate.flying.get(&gate.class(addr)).and_then(|tasks| tasks.front()).map(|(n, _)| *n);
-                    let full = gate.flying.get(&gate.class(addr)).map_or(0, VecDeque::len)
-                        >= if matches!(gate.class(addr), Class::Member(_)) { 2 } else { 3 };
-                    let before = (gate.members_flying(), gate.count - gate.members_flying());
-                    let (pass, ended) = gate.enter(addr, runtime.spawn(std::future::pending::<()>()).abort_handle());
-                    let mine = gate.flying.get(&pass.class).unwrap();
-                    prop_assert_eq!(mine.back().map(|(n, _)| *n), Some(pass.number));
-                    prop_assert!(ended <= 2);
-                    let halved = |members: usize| members.min(limits.in_flight / 2);
-                    let (mine_now, other_now) = match pass.class {
-                        Class::Member(_) => (gate.members_flying(), gate.count - gate.members_flying()),
-                        Class::Prefix(_) => (gate.count - gate.members_flying(), gate.members_flying()),
+                    let class = gate.class(addr);
+                    let before = of(&gate, class);
+                    let full = before.len() >= if class.is_member() { 2 } else { 3 };
+                    let sides = |gate: &Gate| {
+                        let (members, all) = (gate.members_flying(), gate.in_flight());
+                        if class.is_member() { (members, all - members) } else { (all - members, members) }
                     };
-                    let other_before = if matches!(pass.class, Class::Member(_)) { before.1 } else { before.0 };
-                    prop_assert!(other_now >= halved(other_before), "{} of {} others are left, {} of mine", other_now, other_before, mine_now);
+                    let (_, other_before) = sides(&gate);
+                    let (pass, ended) = gate.enter(addr, runtime.spawn(std::future::pending::<()>()).abort_handle());
+                    let mine = of(&gate, class);
+                    prop_assert_eq!(mine.last(), Some(&pass.0));
+                    prop_assert!(ended <= 2);
+                    let (mine_now, other_now) = sides(&gate);
+                    let kept = other_before.min(limits.in_flight / 2);
+                    prop_assert!(other_now >= kept, "{} of {} others are left, {} of mine", other_now, other_before, mine_now);
                     if full {
-                        prop_assert!(ended >= 1 && mine.iter().all(|(n, _)| Some(*n) != oldest));
+                        prop_assert!(ended >= 1 && !mine.contains(&before[0]));
                     }
                     passes.push(pass);
                 } else {
                     let pass: Pass = passes.swap_remove(usize::from(host) % passes.len());
                     gate.leave(pass);
                 }
-                for (class, tasks) in &gate.flying {
-                    let most = if matches!(class, Class::Member(_)) { 2 } else { 3 };
-                    prop_assert!(!tasks.is_empty() && tasks.len() <= most, "{:?}", class);
+                for (_, class, _) in gate.flying.iter() {
+                    let most = if class.is_member() { 2 } else { 3 };
+                    prop_assert!(of(&gate, *class).len() <= most, "{:?}", class);
                 }
-                prop_assert_eq!(gate.count, gate.flying.values().map(VecDeque::len).sum::<usize>());
-                prop_assert!(gate.count <= limits.in_flight);
+                prop_assert!(gate.in_flight() <= limits.in_flight);
             }
         }
     }

@@ -7,7 +7,6 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod accept;
-pub mod backoff;
 pub mod bans;
 pub mod ca;
 pub mod certificate;
@@ -19,10 +18,8 @@ mod issue;
 pub mod link;
 pub mod metrics;
 mod pkcs8;
-pub mod private;
 mod rates;
 pub mod refusal;
-mod regular;
 pub mod revocation;
 pub mod revoke;
 mod stream;
@@ -30,7 +27,6 @@ mod tls;
 pub mod trust;
 
 pub use accept::Listener;
-pub use backoff::Backoff;
 pub use bans::Bans;
 pub use ca::{CaError, LocalCa, default_home};
 pub use certificate::CertificateInfo;
@@ -40,7 +36,6 @@ pub use issue::{Issued, NODE_VALIDITY};
 pub use link::{AuthenticatedPeer, LinkError, LinkReader, LinkWriter, Opened, TlsInfo};
 pub use metrics::Metrics;
 pub use refusal::Refusal;
-pub use regular::read_regular;
 pub use revocation::{InForce, ListPart, Revocations};
 pub use tls::Expect;
 pub use trust::{Trust, TrustError};

@@ -1,11 +1,11 @@
-//! How much a link may bring: governor limits by node id. Over them a link is read more slowly, never refused.
+//! How much a link may bring: rates by node id. Over them a link is read more slowly, never refused.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use rumormill_limits::{Clock, Rate};
 use rumormill_wire::NodeId;
 use rumormill_wire::native::MAX_FRAME_LEN;
 
@@ -38,8 +38,14 @@ impl Default for LinkLimits {
 /// The rates of one node, shared by its links.
 #[derive(Debug)]
 pub(crate) struct NodeRates {
-    frames: DefaultDirectRateLimiter,
-    bytes: DefaultDirectRateLimiter,
+    clock: Clock,
+    left: Mutex<Left>,
+}
+
+#[derive(Debug)]
+struct Left {
+    frames: Rate,
+    bytes: Rate,
 }
 
 /// The rates of all nodes that have links.
@@ -64,10 +70,9 @@ impl Limits {
         if let Some(rates) = nodes.get(&node).and_then(Weak::upgrade) {
             return rates;
         }
-        let rates = Arc::new(NodeRates {
-            frames: RateLimiter::direct(Quota::per_second(self.limits.frames_per_s)),
-            bytes: RateLimiter::direct(Quota::per_second(self.limits.bytes_per_s)),
-        });
+        let second = |amount: NonZeroU32| Rate::new(amount.get().into(), amount.get().into());
+        let left = Left { frames: second(self.limits.frames_per_s), bytes: second(self.limits.bytes_per_s) };
+        let rates = Arc::new(NodeRates { clock: Clock::start(), left: Mutex::new(left) });
         nodes.insert(node, Arc::downgrade(&rates));
         rates
     }
@@ -77,35 +82,50 @@ impl Limits {
 #[derive(Debug)]
 pub(crate) struct Payer {
     rates: Arc<NodeRates>,
-    frame: bool,
-    bytes: Option<NonZeroU32>,
+    owed: Owed,
+}
+
+#[derive(Debug, Default)]
+struct Owed {
+    frames: u64,
+    bytes: u64,
+}
+
+impl NodeRates {
+    /// Pays what can be paid. The first thing that cannot says how long it has to wait.
+    fn pay(&self, owed: &mut Owed) -> Option<Duration> {
+        let now = self.clock.now();
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let Left { frames, bytes } = &mut *left;
+        [(frames, &mut owed.frames), (bytes, &mut owed.bytes)].into_iter().find_map(|(rate, owed)| {
+            let wait = (*owed > 0).then(|| rate.take_n(*owed, now).err()).flatten();
+            if wait.is_none() {
+                *owed = 0;
+            }
+            wait
+        })
+    }
 }
 
 impl Payer {
     pub(crate) const fn new(rates: Arc<NodeRates>) -> Self {
-        Self { rates, frame: false, bytes: None }
+        Self { rates, owed: Owed { frames: 0, bytes: 0 } }
     }
 
     pub(crate) fn owe(&mut self, bytes: usize) {
-        self.frame = true;
-        self.bytes = u32::try_from(bytes).ok().and_then(NonZeroU32::new);
+        self.owed = Owed { frames: 1, bytes: u64::try_from(bytes).unwrap_or(u64::MAX) };
     }
 
     /// Waits until it is paid. Dropping the future loses nothing: what was not paid is still owed.
     pub(crate) async fn pay(&mut self, metrics: &Metrics) {
-        if self.frame {
-            if self.rates.frames.check().is_err() {
+        let mut waited = None;
+        while let Some(wait) = self.rates.pay(&mut self.owed) {
+            // Each of the two counts once, however often others came first.
+            let for_frame = self.owed.frames > 0;
+            if waited.replace(for_frame) != Some(for_frame) {
                 Metrics::add(&metrics.slowed, 1);
-                self.rates.frames.until_ready().await;
             }
-            self.frame = false;
-        }
-        if let Some(bytes) = self.bytes {
-            if !matches!(self.rates.bytes.check_n(bytes), Ok(Ok(()))) {
-                Metrics::add(&metrics.slowed, 1);
-                let _ = self.rates.bytes.until_n_ready(bytes).await;
-            }
-            self.bytes = None;
+            tokio::time::sleep(wait).await;
         }
     }
 }

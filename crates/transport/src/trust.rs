@@ -159,11 +159,11 @@ impl Trust {
         }
     }
 
-    /// The pinned nodes: members without evidence.
-    pub fn pins(&self) -> impl Iterator<Item = NodeId> {
+    /// The pinned nodes and their names: members without evidence.
+    pub fn pins(&self) -> impl Iterator<Item = (NodeId, &str)> {
         let pins = match self {
             Self::Network(_) => None,
-            Self::Pinned(pins) => Some(pins.nodes.keys().copied()),
+            Self::Pinned(pins) => Some(pins.nodes.iter().map(|(node, name)| (*node, name.as_str()))),
         };
         pins.into_iter().flatten()
     }

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::ArgMatches;
+use rumormill_api::{Client, ClientError, Frontier};
 use rumormill_node::certs::{Cut, Done, Incarnation, LocalCa, NodeId, Seq};
-use rumormill_node::socket::{Client, ClientError, Frontier};
 
 use super::asked::{failure, open, text};
 use crate::output::{Failure, Out, count};

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ArgMatches;
+use rumormill_api::{Standing, date};
 use rumormill_node::certs::{CaError, CertificateInfo, Cut, LocalCa, Revocations, is_name, read_certificate};
-use rumormill_node::validity::{Standing, date};
 use serde_json::{Value, json};
 
 use super::asked::{DAY_S, home, open};

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rumormill_node::socket::{Client, ClientError, Info, LogEvent};
-use rumormill_node::view::LogLine;
+use rumormill_api::{Client, ClientError, Info, LogLine, LogQuery, Step, default_path};
 
 use crate::output::Failure;
 
@@ -115,7 +114,7 @@ impl Cast {
     }
 
     async fn client(&self, n: usize) -> Result<Client, ClientError> {
-        Client::connect(&rumormill_node::socket::default_path(&self.state(n))).await
+        Client::connect(&default_path(&self.state(n))).await
     }
 
     /// Sends a message through a node.
@@ -127,14 +126,14 @@ impl Cast {
     /// A node's log.
     pub(super) async fn log(&self, n: usize) -> Result<Vec<LogLine>, ClientError> {
         let mut lines = Vec::new();
-        let take = |event| {
-            if let LogEvent::Line(line) = event {
-                lines.push(*line);
+        let mut reader = self.client(n).await?.log(LogQuery::default()).await?;
+        loop {
+            match reader.next().await? {
+                Step::Line(line) => lines.push(*line),
+                Step::End => return Ok(lines),
+                Step::Current | Step::Missed(_) => {}
             }
-            true
-        };
-        self.client(n).await?.log(false, None, None, take).await?;
-        Ok(lines)
+        }
     }
 
     /// Who a node is, and what it has in 16 bytes.

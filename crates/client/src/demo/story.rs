@@ -3,7 +3,7 @@
 use std::io::stdout;
 use std::time::Instant;
 
-use rumormill_node::view::LogLine;
+use rumormill_api::LogLine;
 use serde::Serialize;
 
 use super::cast::{Cast, NAMES};

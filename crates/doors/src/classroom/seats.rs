@@ -1,24 +1,16 @@
 //! Places for clients. A newcomer to a full port gets the place of the one that has been silent longest, if that is long
 //! enough; while places are free, silence costs nobody theirs, and one whose request is open keeps it always.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use rumormill_limits::{Clock, Room, Slots, Timestamp};
 use tokio::sync::Notify;
 
 use crate::counters::Counters;
 
 /// Connections to a control port at once.
 pub const MAX_CLIENTS: usize = 64;
-
-#[derive(Debug)]
-enum State {
-    /// A request is open.
-    Served,
-    /// No byte has come since then.
-    Silent(Instant),
-}
 
 /// A client's place; given back when it is dropped.
 #[derive(Debug)]
@@ -28,74 +20,55 @@ pub(super) struct Seat {
     lost: Arc<Notify>,
 }
 
-/// All places.
+/// All places. The rank of a silent one is since when no byte has come.
 #[derive(Debug)]
 pub(super) struct Seats {
-    taken: Mutex<Taken>,
+    taken: Mutex<Slots<(), Timestamp, Arc<Notify>>>,
     /// So long a silent one is left alone.
     idle: Duration,
+    clock: Clock,
     counters: Arc<Counters>,
-}
-
-#[derive(Debug, Default)]
-struct Taken {
-    by_number: BTreeMap<u64, (State, Arc<Notify>)>,
-    next: u64,
 }
 
 impl Seats {
     pub(super) fn new(idle: Duration, counters: Arc<Counters>) -> Arc<Self> {
-        Arc::new(Self { taken: Mutex::default(), idle, counters })
+        Arc::new(Self { taken: Mutex::default(), idle, clock: Clock::start(), counters })
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Taken) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut Slots<(), Timestamp, Arc<Notify>>) -> T) -> T {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let done = work(&mut taken);
-        Counters::set(&self.counters.open, taken.by_number.len());
+        Counters::set(&self.counters.open, taken.len());
         done
     }
 
     /// A place for a newcomer, if need be that of another.
     pub(super) fn take(self: &Arc<Self>) -> Option<Seat> {
         let (number, lost) = self.with(|taken| {
-            if taken.by_number.len() >= MAX_CLIENTS {
+            let (room, now) = (taken.room(&(), usize::MAX, MAX_CLIENTS), self.clock.now());
+            if room != Room::Free {
                 Counters::one(&self.counters.refused_full);
-                let (_, lost) = taken.by_number.remove(&taken.longest_silent(self.idle)?)?;
-                lost.notify_one();
+                let Room::InPlaceOf(longest) = room else { return None };
+                taken.rank(longest).filter(|since| now.elapsed(**since) >= self.idle)?;
+                taken.remove(longest)?.notify_one();
             }
-            let (number, lost) = (taken.next, Arc::new(Notify::new()));
-            taken.next = taken.next.saturating_add(1);
-            taken.by_number.insert(number, (State::Silent(Instant::now()), Arc::clone(&lost)));
-            Some((number, lost))
+            let lost = Arc::new(Notify::new());
+            Some((taken.add((), now, Arc::clone(&lost)), lost))
         })?;
         Counters::one(&self.counters.opened);
         Some(Seat { number, of: Arc::clone(self), lost })
     }
 }
 
-impl Taken {
-    fn longest_silent(&self, idle: Duration) -> Option<u64> {
-        let silent = self.by_number.iter().filter_map(|(number, (state, _))| match state {
-            State::Silent(since) if since.elapsed() >= idle => Some((*since, *number)),
-            _ => None,
-        });
-        silent.min().map(|(_, number)| number)
-    }
-}
-
 impl Seat {
     /// Bytes have come: nobody takes the place until they are dealt with. False if somebody has it already.
     pub(super) fn serve(&self) -> bool {
-        self.set(State::Served)
+        self.of.with(|taken| taken.serve(self.number))
     }
 
     /// All that came is dealt with.
     pub(super) fn wait(&self) -> bool {
-        self.set(State::Silent(Instant::now()))
-    }
-
-    fn set(&self, state: State) -> bool {
-        self.of.with(|taken| taken.by_number.get_mut(&self.number).map(|seat| seat.0 = state).is_some())
+        self.of.with(|taken| taken.idle(self.number, self.of.clock.now()))
     }
 
     /// Once somebody else has the place.
@@ -106,7 +79,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.of.with(|taken| taken.by_number.remove(&self.number));
+        self.of.with(|taken| taken.remove(self.number));
     }
 }
 

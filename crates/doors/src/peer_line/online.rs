@@ -4,8 +4,8 @@
 //! Who is not in the table gets at most a few times the length of what it sent, and the question may be padded.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 
+use rumormill_limits::Rate;
 use rumormill_wire::peer_line::{MAX_ANSWER_LEN, Online, is_question, trim};
 use tokio::net::UdpSocket;
 use tracing::debug;
@@ -16,9 +16,8 @@ use crate::limits::ByAddress;
 
 /// How many times longer than the question an answer to a stranger may be.
 pub(super) const FACTOR: usize = 5;
-/// Questions of one address in a second, loopback aside; and at once.
-const PER_S: NonZeroU32 = NonZeroU32::new(10).unwrap();
-const BURST: NonZeroU32 = NonZeroU32::new(20).unwrap();
+/// Questions of one address, loopback aside: 20 at once and 10 a second.
+const QUESTIONS: Rate = Rate::new(20, 10);
 /// What is read of a datagram.
 const DATAGRAM: usize = 2_048;
 
@@ -30,7 +29,7 @@ struct Known {
 
 /// Answers until the task is dropped.
 pub(super) async fn serve<S: Sink>(socket: &UdpSocket, shared: Shared<S>) {
-    let by_address = ByAddress::new(PER_S, BURST);
+    let by_address = ByAddress::new(QUESTIONS);
     let mut known = Known { version: u64::MAX, addresses: Vec::new() };
     let mut buffer = [0; DATAGRAM];
     loop {

@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumormill_limits::Timestamp;
+use rumormill_limits::{Backoff, Timestamp};
 
 use super::table::Table;
 use super::twin::same;
@@ -34,6 +34,7 @@ pub(super) const MAX_TRIES: u32 = 6;
 struct Contact {
     addr: SocketAddr,
     tries: u32,
+    retry: Backoff,
     /// When the next try is due; `None` once it was reached or given up.
     due: Option<Timestamp>,
 }
@@ -58,7 +59,6 @@ pub(super) struct Outbox {
     busy: BTreeMap<SocketAddr, Busy>,
     contacts: Vec<Contact>,
     greeting: Arc<str>,
-    retry: Duration,
     messages: BTreeMap<u64, Message>,
     waiting: usize,
     outputs: VecDeque<Output>,
@@ -68,11 +68,12 @@ impl Outbox {
     /// Each contact is to get `greeting`; `retry` is the pause after the first failure, which doubles.
     #[must_use]
     pub(super) fn new(contacts: &[SocketAddr], greeting: &str, retry: Duration) -> Self {
-        let contacts = contacts.iter().map(|addr| Contact { addr: *addr, tries: 0, due: Some(Timestamp::ZERO) });
+        // It is given up before it has waited for long.
+        let retry = Backoff::new(retry, Duration::MAX);
+        let contacts = contacts.iter().map(|addr| Contact { addr: *addr, tries: 0, retry, due: Some(Timestamp::ZERO) });
         Self {
             contacts: contacts.collect(),
             greeting: greeting.into(),
-            retry,
             queues: BTreeMap::new(),
             turn: VecDeque::new(),
             busy: BTreeMap::new(),
@@ -157,8 +158,7 @@ impl Outbox {
             let contact = self.contacts.iter_mut().find(|contact| same(contact.addr, addr));
             if let Some(contact) = contact.filter(|_| busy.message.is_none()) {
                 if contact.tries < MAX_TRIES {
-                    let doubled = 2_u32.saturating_pow(contact.tries.saturating_sub(1));
-                    contact.due = Some(now.after(self.retry.saturating_mul(doubled)));
+                    contact.due = Some(now.after(contact.retry.step()));
                 } else {
                     self.outputs.push_back(Output::GaveUp(addr));
                 }

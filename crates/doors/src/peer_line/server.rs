@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rumormill_limits::Rate;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::timeout;
@@ -25,9 +25,8 @@ pub(super) const MAX_CONNECTIONS: usize = 256;
 pub(super) const MAX_BY_ADDRESS: usize = 32;
 /// So long a new connection has its place for sure. With all places taken by such, the next one waits unaccepted.
 const GRACE: Duration = Duration::from_millis(200);
-/// New connections of one address in a second, loopback aside; and at once.
-const PER_S: NonZeroU32 = NonZeroU32::new(50).unwrap();
-const BURST: NonZeroU32 = NonZeroU32::new(200).unwrap();
+/// New connections of one address, loopback aside: 200 at once and 50 a second.
+const NEW: Rate = Rate::new(200, 50);
 
 struct Place {
     ip: IpAddr,
@@ -46,7 +45,7 @@ struct Places<S> {
 
 /// Takes connections until the task is dropped.
 pub(super) async fn serve<S: Sink>(listener: TcpListener, shared: Shared<S>) {
-    let by_address = ByAddress::new(PER_S, BURST);
+    let by_address = ByAddress::new(NEW);
     let counters = Arc::clone(&shared.counters);
     let taker = Taker::new(&listener, "peer-line", &counters);
     let (tasks, turns) = (JoinSet::new(), Turns::default());

@@ -3,13 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use rumormill_limits::Timestamp;
+use rumormill_limits::{Rate, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info};
 
@@ -25,9 +23,8 @@ mod task;
 
 /// What was refused reads its answer within this time; so does everybody when we stop.
 pub(super) const FLUSH: Duration = Duration::from_millis(500);
-/// Closed links that the log tells of; the others only at the level of debugging.
-const LOGGED_PER_S: NonZeroU32 = NonZeroU32::new(10).unwrap();
-const LOGGED_AT_ONCE: NonZeroU32 = NonZeroU32::new(100).unwrap();
+/// Closed links that the log tells of, 100 at once and 10 a second; the others only at the level of debugging.
+const LOGGED: Rate = Rate::new(100, 10);
 
 /// Where our own dialling stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +94,7 @@ pub(super) struct Net {
     began: Instant,
     lingering: AtomicUsize,
     /// A flood of connections is none of the log.
-    words: DefaultDirectRateLimiter,
+    words: Mutex<Rate>,
     /// Where our own dialling stands.
     pub calling: watch::Sender<Calling>,
     /// When [`Net::timeout`] is due.
@@ -114,7 +111,7 @@ impl Net {
             into_room,
             began: Instant::now(),
             lingering: AtomicUsize::new(0),
-            words: RateLimiter::direct(Quota::per_second(LOGGED_PER_S).allow_burst(LOGGED_AT_ONCE)),
+            words: Mutex::new(LOGGED),
             calling: watch::Sender::new(Calling::No),
             due: watch::Sender::new(None),
         }
@@ -159,7 +156,8 @@ impl Net {
 
     fn close(&self, state: &mut State, link: LinkId, flush: bool, why: &Why) {
         let Some(outlet) = state.outlets.get_mut(&link) else { return };
-        if self.words.check().is_ok() {
+        let now = Timestamp::at(self.began.elapsed());
+        if self.words.lock().unwrap_or_else(PoisonError::into_inner).take(now) {
             info!(peer = %outlet.address, "protobuf-peer: a link is closed: {why}");
         } else {
             debug!(peer = %outlet.address, "protobuf-peer: a link is closed: {why}");

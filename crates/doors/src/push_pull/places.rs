@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rumormill_limits::{Room, room};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
@@ -80,14 +81,15 @@ impl Places {
     /// A place for a newcomer, if need be that of another.
     pub(super) fn take(&mut self, addr: IpAddr) -> Option<Place> {
         let addr = addr.to_canonical();
-        let from_there = self.seats.values().filter(|seat| seat.addr == addr).count();
-        let too_many = !addr.is_loopback() && from_there >= MAX_BY_ADDRESS;
-        let was_full = too_many || self.seats.len() >= MAX_CLIENTS;
+        let share = if addr.is_loopback() { usize::MAX } else { MAX_BY_ADDRESS };
+        // Of those who are idle the one that came first.
+        let all = self.seats.iter().map(|(number, seat)| (*number, seat.addr, seat.is_idle().then_some(())));
+        let room = room(all, &addr, share, MAX_CLIENTS);
+        let was_full = room != Room::Free;
         if was_full {
-            let may_go = |(_, seat): &(&u64, &Seat)| seat.is_idle() && (!too_many || seat.addr == addr);
-            let oldest = self.seats.iter().find(may_go).map(|(number, _)| *number);
             Counters::one(&self.counters.refused_full);
-            let gone = self.seats.remove(&oldest?);
+            let Room::InPlaceOf(first) = room else { return None };
+            let gone = self.seats.remove(&first);
             gone.and_then(|seat| seat.task).inspect(AbortHandle::abort);
         }
         let (number, served) = (self.next, Arc::new(AtomicBool::new(false)));

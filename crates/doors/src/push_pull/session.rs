@@ -1,16 +1,15 @@
 //! One connection: a request, its reply, and a close that the client sees as an end and not as an error.
 
 use std::future::Future;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use rumormill_limits::{Clock, Rate};
 use rumormill_wire::push_pull::{Reply, Request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use super::config::Config;
@@ -25,10 +24,8 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(5);
 const PUSH_DEADLINE: Duration = Duration::from_secs(10);
 /// After the reply the client's end is waited for so long.
 const LINGER: Duration = Duration::from_secs(1);
-/// PUSHes a second; what is over waits in line.
-const PUSHES_PER_S: NonZeroU32 = NonZeroU32::new(500).unwrap();
-/// So many at once.
-const PUSH_BURST: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
+/// 1,000 PUSHes at once, and 500 a second; what is over waits in line.
+const PUSHES: Rate = Rate::new(1_000, 500);
 /// PULLs that wait for the one before them.
 pub(super) const MAX_PULLS: usize = 16;
 
@@ -40,9 +37,9 @@ pub(super) struct Server<L> {
     /// One PULL at a time, so that no two get the same letter.
     pub(super) turn: Mutex<()>,
     pub(super) pulls: Semaphore,
-    /// First come, first served, which the limiter alone is not.
-    line: Mutex<()>,
-    pushes: DefaultDirectRateLimiter,
+    /// First come, first served: whoever waits for it holds it.
+    pushes: Mutex<Rate>,
+    clock: Clock,
     said: Said,
 }
 
@@ -70,8 +67,8 @@ impl<L: Letters> Server<L> {
             counters,
             turn: Mutex::new(()),
             pulls: Semaphore::new(MAX_PULLS),
-            line: Mutex::new(()),
-            pushes: RateLimiter::direct(Quota::per_second(PUSHES_PER_S).allow_burst(PUSH_BURST)),
+            pushes: Mutex::new(PUSHES),
+            clock: Clock::start(),
             said: Said::default(),
         }
     }
@@ -103,9 +100,11 @@ impl<L: Letters> Server<L> {
     }
 
     async fn push(&self, destination: &str, contents: &str) -> Reply {
-        let line = self.line.lock().await;
-        self.pushes.until_ready().await;
-        drop(line);
+        let mut pushes = self.pushes.lock().await;
+        while let Err(wait) = pushes.take_n(1, self.clock.now()) {
+            sleep(wait).await;
+        }
+        drop(pushes);
         match within(PUSH_DEADLINE, "too slow", self.letters.push(destination, contents)).await {
             Ok(()) => {
                 Counters::one(&self.counters.messages_in);

@@ -1,16 +1,15 @@
 //! One link's task: reads texts into the room, writes what it is given, a frame in one write.
 
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use rumormill_limits::{Clock, Rate};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use super::links::LinkId;
@@ -23,10 +22,8 @@ use crate::port::IntoRoom;
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// Only a pause ends a text without a frame.
 const BARE_PAUSE: Duration = Duration::from_millis(300);
-/// Messages a second by one link; then it is read more slowly.
-const MESSAGES_PER_S: NonZeroU32 = NonZeroU32::new(100).unwrap();
-/// So many at once.
-const BURST: NonZeroU32 = NonZeroU32::new(500).unwrap();
+/// Messages by one link, 500 at once and 100 a second; then it is read more slowly.
+const MESSAGES: Rate = Rate::new(500, 100);
 /// Bytes read at once.
 const READ_LEN: usize = 4_096;
 /// That a link is useful is said no more often.
@@ -41,6 +38,12 @@ pub(super) enum Event {
     Written(LinkId),
     /// It is closed, by them or by us. Always the last.
     Ended(LinkId, bool),
+}
+
+/// What a link may still bring.
+struct Share {
+    left: Rate,
+    clock: Clock,
 }
 
 /// What a link works with.
@@ -64,7 +67,7 @@ impl Link {
 
     /// Until they close, or speak something else.
     async fn read(&self, mut stream: OwnedReadHalf) -> bool {
-        let share = RateLimiter::direct(Quota::per_second(MESSAGES_PER_S).allow_burst(BURST));
+        let mut share = Share { left: MESSAGES, clock: Clock::start() };
         let (mut reader, mut useful_at, mut faults) = (Reader::default(), None, 0);
         let mut paused = false;
         loop {
@@ -76,7 +79,7 @@ impl Link {
                     return false;
                 }
             } {
-                if !self.take(heard, &mut useful_at, &share).await {
+                if !self.take(heard, &mut useful_at, &mut share).await {
                     return false;
                 }
             }
@@ -101,7 +104,7 @@ impl Link {
     }
 
     /// False if the node stops.
-    async fn take(&self, heard: Heard, useful_at: &mut Option<Instant>, share: &DefaultDirectRateLimiter) -> bool {
+    async fn take(&self, heard: Heard, useful_at: &mut Option<Instant>, share: &mut Share) -> bool {
         if useful_at.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
             *useful_at = Some(Instant::now());
             if self.events.send(Event::Heard(self.id)).await.is_err() {
@@ -112,7 +115,9 @@ impl Link {
             // Theirs shows it as a message; it is none.
             Heard::Greeting => true,
             Heard::Text(text) => {
-                share.until_ready().await;
+                while let Err(wait) = share.left.take_n(1, share.clock.now()) {
+                    sleep(wait).await;
+                }
                 let incoming = Incoming { claimed: self.ip.to_string(), text, from: Some(self.ip) };
                 self.into_room.send(incoming).await
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use rumormill_limits::Timestamp;
+use rumormill_limits::{Room, Timestamp, room};
 
 /// Links from others at once.
 pub const MAX_ACCEPTED: usize = 512;
@@ -71,13 +71,13 @@ impl<T> Links<T> {
     /// Whether a newcomer from here needs the place of another, and whose: that of the one that has said nothing useful
     /// for longest, and first of all of one that never did.
     pub(super) fn in_the_way(&self, ip: IpAddr) -> Option<LinkId> {
-        let accepted = || self.0.iter().filter(|(_, link)| !link.dialled);
-        let same = accepted().filter(|(_, link)| link.ip == ip).count() >= MAX_BY_ADDRESS;
-        if !same && accepted().count() < MAX_ACCEPTED {
-            return None;
+        let accepted = self.0.iter().filter(|(_, link)| !link.dialled);
+        let all = accepted
+            .map(|(id, link)| (*id, link.ip, Some((link.useful.is_some(), link.useful.unwrap_or(link.opened)))));
+        match room(all, &ip, MAX_BY_ADDRESS, MAX_ACCEPTED) {
+            Room::InPlaceOf(id) => Some(id),
+            Room::Free | Room::None => None,
         }
-        let others = accepted().filter(|(_, link)| !same || link.ip == ip);
-        others.min_by_key(|(_, link)| (link.useful.is_some(), link.useful.unwrap_or(link.opened))).map(|(id, _)| *id)
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) struct Machine<T> {
 
 impl<T> Machine<T> {
     pub(super) fn new(config: &Config) -> Self {
-        let peers = config.dial.iter().map(|peer| (peer.ip(), Peer::new(peer.port(), true))).collect();
+        let peers = config.dial.iter().map(|peer| (peer.ip(), Peer::new(peer.port(), true, config.period))).collect();
         Self {
             own: config.listen.ip(),
             period: config.period,
@@ -127,7 +127,7 @@ impl<T> Machine<T> {
         if self.links.0.contains_key(&link) {
             return Err(Reject::KnownLink(link));
         }
-        let peer = self.peers.entry(ip).or_insert_with(|| Peer::new(DEFAULT_PORT, false));
+        let peer = self.peers.entry(ip).or_insert_with(|| Peer::new(DEFAULT_PORT, false, self.period));
         peer.dial_succeeded();
         self.outputs.extend(peer.probes.drain(..).map(|ticket| Output::Settled { ticket, result: Ok(()) }));
         self.links.add(link, ip, true, now);
@@ -138,7 +138,7 @@ impl<T> Machine<T> {
     fn dial_failed(&mut self, ip: IpAddr, nobody_listens: bool, why: &str, now: Timestamp) -> Result<(), Reject> {
         let peer = self.peers.get_mut(&ip).filter(|peer| peer.dialling).ok_or(Reject::NotDialled(ip))?;
         self.dials = self.dials.saturating_sub(1);
-        peer.dial_failed(nobody_listens, self.period, now);
+        peer.dial_failed(nobody_listens, now);
         let failed = |ticket| Output::Settled { ticket, result: Err(why.to_owned()) };
         self.outputs.extend(peer.probes.drain(..).map(failed));
         if peer.tries >= MAX_TRIES {
@@ -180,7 +180,7 @@ impl<T> Machine<T> {
         self.dials = self.dials.saturating_sub(usize::from(link.dialled));
         // One of which nothing more was known may have been forgotten while its last frame was being written.
         let peer = match link.writing {
-            Some(_) => Some(self.peers.entry(link.ip).or_insert_with(|| Peer::new(DEFAULT_PORT, false))),
+            Some(_) => Some(self.peers.entry(link.ip).or_insert_with(|| Peer::new(DEFAULT_PORT, false, self.period))),
             None => self.peers.get_mut(&link.ip),
         };
         let Some(peer) = peer else { return Ok(()) };
@@ -214,7 +214,7 @@ impl<T> Machine<T> {
         if !why.is_empty() {
             return self.refuse(0, Some(ticket), why);
         }
-        let peer = self.peers.entry(ip).or_insert_with(|| Peer::new(DEFAULT_PORT, false));
+        let peer = self.peers.entry(ip).or_insert_with(|| Peer::new(DEFAULT_PORT, false, self.period));
         peer.probes.push(ticket);
         if !std::mem::replace(&mut peer.dialling, true) {
             self.dials = self.dials.saturating_add(1);

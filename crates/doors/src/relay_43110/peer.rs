@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use rumormill_limits::Timestamp;
+use rumormill_limits::{Backoff, Timestamp};
 
 use super::links::Frame;
 
@@ -31,14 +31,14 @@ pub(super) struct Peer<T> {
     /// Dials in vain for what waits now.
     pub(super) tries: u32,
     /// Dials in vain, or links that did not last, one after the other.
-    failures: u32,
+    retry: Backoff,
     pub(super) retry_at: Timestamp,
     /// When to look again.
     pub(super) wake: Option<Timestamp>,
 }
 
 impl<T> Peer<T> {
-    pub(super) fn new(port: u16, configured: bool) -> Self {
+    pub(super) fn new(port: u16, configured: bool, period: Duration) -> Self {
         Self {
             port,
             configured,
@@ -48,7 +48,7 @@ impl<T> Peer<T> {
             probes: Vec::new(),
             places: PLACES,
             tries: 0,
-            failures: 0,
+            retry: Backoff::new(period, period.saturating_mul(MAX_BACKOFF)),
             retry_at: Timestamp::ZERO,
             wake: None,
         }
@@ -61,23 +61,17 @@ impl<T> Peer<T> {
 
     /// Whether nothing is lost if this is forgotten.
     pub(super) fn is_plain(&self) -> bool {
-        !self.configured && !self.is_at_work() && self.places == PLACES && self.failures == 0
-    }
-
-    fn back_off(&mut self, period: Duration, now: Timestamp) {
-        let factor = 1_u32.checked_shl(self.failures).unwrap_or(MAX_BACKOFF).min(MAX_BACKOFF);
-        self.failures = self.failures.saturating_add(1).min(16);
-        self.retry_at = now.after(period.saturating_mul(factor));
+        !self.configured && !self.is_at_work() && self.places == PLACES && self.retry.is_fresh()
     }
 
     /// A dial came to nothing. If nobody listens, who does so next has all its places.
-    pub(super) fn dial_failed(&mut self, nobody_listens: bool, period: Duration, now: Timestamp) {
+    pub(super) fn dial_failed(&mut self, nobody_listens: bool, now: Timestamp) {
         self.dialling = false;
         if nobody_listens {
             self.places = PLACES;
         }
         self.tries = if self.queue.is_empty() { 0 } else { self.tries.saturating_add(1) };
-        self.back_off(period, now);
+        self.retry_at = now.after(self.retry.step());
     }
 
     /// It took us.
@@ -90,10 +84,10 @@ impl<T> Peer<T> {
     /// once, that was its end, and the next has that place again.
     pub(super) fn link_ended(&mut self, lasted: Duration, by_them: bool, period: Duration, now: Timestamp) {
         if lasted < period {
-            self.back_off(period, now);
+            self.retry_at = now.after(self.retry.step());
             return;
         }
-        self.failures = 0;
+        self.retry.reset();
         if by_them {
             self.places = self.places.saturating_add(1).min(PLACES);
         }
@@ -108,21 +102,21 @@ mod tests {
 
     #[test]
     fn each_dial_in_vain_is_followed_by_a_longer_wait() {
-        let mut peer = Peer::<()>::new(1, true);
+        let mut peer = Peer::<()>::new(1, true, PERIOD);
         let waits: Vec<_> = (0..6)
             .map(|_| {
-                peer.dial_failed(true, PERIOD, Timestamp::ZERO);
+                peer.dial_failed(true, Timestamp::ZERO);
                 peer.retry_at.since_zero().as_secs()
             })
             .collect();
         assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
-        (0..100).for_each(|_| peer.dial_failed(false, PERIOD, Timestamp::ZERO));
+        (0..100).for_each(|_| peer.dial_failed(false, Timestamp::ZERO));
         assert_eq!(peer.retry_at.since_zero().as_secs(), 60);
     }
 
     #[test]
     fn places_come_back_only_with_a_new_program() {
-        let mut peer = Peer::<()>::new(1, true);
+        let mut peer = Peer::<()>::new(1, true, PERIOD);
         (0..3).for_each(|_| peer.dial_succeeded());
         assert_eq!(peer.places, 0);
         peer.link_ended(PERIOD / 2, true, PERIOD, Timestamp::at(PERIOD));
@@ -131,7 +125,7 @@ mod tests {
         assert_eq!(peer.places, 0);
         peer.link_ended(PERIOD, true, PERIOD, Timestamp::at(PERIOD));
         assert_eq!(peer.places, 1);
-        peer.dial_failed(true, PERIOD, Timestamp::at(PERIOD));
+        peer.dial_failed(true, Timestamp::at(PERIOD));
         assert_eq!(peer.places, PLACES);
     }
 }

@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rumormill_limits::Timestamp;
+use rumormill_limits::{Rate, Timestamp};
 use rumormill_wire::udp_mesh::NameChar;
 use rumormill_wire::udp_mesh::extended::MAX_NAME_LEN;
 use tokio::net::UdpSocket;
@@ -18,7 +18,6 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::bucket::Bucket;
 use super::chatter::Chatter;
 use super::config::{Config, KIND, Role};
 use super::directory::{Directory, Input, Limits, Output, Own};
@@ -26,7 +25,7 @@ use super::keys::{Keys, unix_micros};
 use super::paced::PacedSocket;
 use super::socket::{BUFFER_LEN, addr_of, bind, bind_low, breathe, ready, shown};
 use super::state;
-use super::texts::Encoded;
+use super::texts::{Encoded, STRANGERS};
 use super::verifier::Verifier;
 use crate::counters::Counters;
 use crate::cut::{cut, one_line};
@@ -37,6 +36,8 @@ use save::SAVE_GAP;
 
 /// Directories written before others have their turn: they may be long, and who wants to be taken waits meanwhile.
 const MAX_SENDS: usize = 64;
+/// Refusals sent, at once and a second.
+const REFUSALS: Rate = Rate::new(500, 500);
 
 /// A directory and its sockets.
 #[derive(Debug)]
@@ -57,8 +58,8 @@ pub(super) struct Host {
     verifier: Verifier,
     /// Members that went while others were heard.
     gone: Vec<SocketAddr>,
-    refusals: Bucket,
-    strangers: Bucket,
+    refusals: Rate,
+    strangers: Rate,
     state: Option<PathBuf>,
     saved: (u64, Timestamp),
     saving: Option<JoinHandle<std::io::Result<()>>>,
@@ -110,8 +111,8 @@ impl Host {
             held: None,
             verifier: Verifier::default(),
             gone: Vec::new(),
-            refusals: Bucket::default(),
-            strangers: Bucket::default(),
+            refusals: REFUSALS,
+            strangers: STRANGERS,
             state: config.state,
             saved,
             saving: None,

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rumormill_limits::Timestamp;
+use rumormill_limits::{Backoff, Timestamp};
 use rumormill_wire::udp_mesh::NameChar;
 use rumormill_wire::udp_mesh::extended::{KEY_LEN, Refusal};
 
@@ -58,7 +58,7 @@ pub(super) struct Peer {
     listed: bool,
     /// The BIRTH that waits for an answer was sent then.
     asked: Option<Timestamp>,
-    backoff: Duration,
+    backoff: Backoff,
     next_birth: Timestamp,
     next_heartbeat: Timestamp,
     chatter: Chatter,
@@ -82,7 +82,7 @@ impl Peer {
             wanted: true,
             listed: false,
             asked: None,
-            backoff: PATIENCE,
+            backoff: Backoff::new(PATIENCE, MAX_BACKOFF),
             next_birth: now,
             next_heartbeat: now,
             chatter,
@@ -178,7 +178,8 @@ impl Peer {
     fn connect(&mut self, now: Timestamp) {
         if !self.wanted {
             (self.wanted, self.asked, self.refused) = (true, None, None);
-            (self.next_birth, self.backoff) = (now, PATIENCE);
+            self.next_birth = now;
+            self.backoff.reset();
         }
     }
 
@@ -224,8 +225,7 @@ impl Peer {
 
     fn ask(&mut self, now: Timestamp) -> Output {
         self.asked = Some(now);
-        self.next_birth = now.after(self.backoff);
-        self.backoff = MAX_BACKOFF.min(self.backoff.saturating_mul(2));
+        self.next_birth = now.after(self.backoff.step());
         Output::Birth
     }
 

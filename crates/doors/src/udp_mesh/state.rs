@@ -3,11 +3,12 @@
 //! Text, a member a line; replaced as a whole. A file that does not read as one counts for nothing and is replaced.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::path::Path;
 
+use rumormill_limits::file::{FileError, write_private};
 use rumormill_wire::NodeId;
 use rumormill_wire::udp_mesh::{NameChar, extended::is_name};
 
@@ -41,11 +42,7 @@ pub(super) fn load(path: &Path) -> io::Result<Members> {
 
 /// Replaces the file in one step. What stands there stays if anything fails.
 pub(super) fn store(path: &Path, kept: &Members) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    let mut file = File::create(&beside)?;
-    file.write_all(written(kept).as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&beside, path)
+    write_private(path, written(kept).as_bytes()).map_err(FileError::into_source)
 }
 
 fn written(kept: &Members) -> String {
@@ -114,7 +111,7 @@ mod tests {
             store(&path, &kept()).unwrap();
             assert_eq!(load(&path).unwrap(), kept());
         }
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
     }
 
     #[test]

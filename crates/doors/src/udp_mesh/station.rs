@@ -7,20 +7,19 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rumormill_limits::Timestamp;
+use rumormill_limits::{Rate, Timestamp};
 use rumormill_wire::udp_mesh::Datagram;
 use rumormill_wire::udp_mesh::extended::Extended;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
-use super::bucket::Bucket;
 use super::config::{Config, KIND, Role};
 use super::holder::Holder;
 use super::keys::{Keys, UNSIGNED};
 use super::paced::PacedSocket;
 use super::peer::{Input, Output, Peer, Settings, Tell};
 use super::socket::{BUFFER_LEN, addr_of, bind, breathe, ready};
-use super::texts::Encoded;
+use super::texts::{Encoded, STRANGERS};
 use super::verifier::Verifier;
 use crate::counters::Counters;
 use crate::error::DoorError;
@@ -49,7 +48,7 @@ pub(super) struct Station {
     /// Who has the directory's port.
     holder: Holder,
     start: Instant,
-    strangers: Bucket,
+    strangers: Rate,
     verifier: Verifier,
     events: VecDeque<Event>,
     buffer: Vec<u8>,
@@ -85,7 +84,7 @@ impl Station {
             speak,
             holder: Holder::new(*join),
             start: Instant::now(),
-            strangers: Bucket::default(),
+            strangers: STRANGERS,
             verifier: Verifier::default(),
             events: VecDeque::new(),
             buffer: vec![0; BUFFER_LEN],

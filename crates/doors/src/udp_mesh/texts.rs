@@ -1,23 +1,21 @@
 //! Texts on their way: out in both forms, in under the name of whoever sent them.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use rumormill_limits::Timestamp;
+use rumormill_limits::{Rate, Timestamp};
 use rumormill_wire::udp_mesh::extended::{Extended, MAX_TEXT_LEN};
 use rumormill_wire::udp_mesh::{Datagram, UdpMeshFault};
 
-use super::bucket::Bucket;
 use super::keys::{Keys, UNSIGNED};
 use super::verifier::Verifier;
 use crate::counters::Counters;
 use crate::cut::{cut, one_line};
 
-/// Texts from one peer, a second: what legacy peers can take of each other.
-pub(super) const TEXTS: NonZeroU32 = NonZeroU32::new(100).unwrap();
-/// Texts from all who are in no directory together, a second.
-pub(super) const STRANGERS: NonZeroU32 = NonZeroU32::new(20).unwrap();
+/// Texts from one peer, at once and a second: what legacy peers can take of each other.
+pub(super) const TEXTS: Rate = Rate::new(100, 100);
+/// Texts from all who are in no directory together, at once and a second.
+pub(super) const STRANGERS: Rate = Rate::new(20, 20);
 
 /// One text in both forms.
 pub(super) struct Encoded {
@@ -64,13 +62,13 @@ pub(super) struct Heard<'a> {
 pub(super) struct Sender<'a> {
     pub(super) name: String,
     pub(super) key: Option<[u8; 32]>,
-    pub(super) said: &'a mut Bucket,
+    pub(super) said: &'a mut Rate,
     pub(super) time: &'a mut u64,
 }
 
 /// What stands between the outside and the room.
 pub(super) struct Guard<'a> {
-    pub(super) strangers: &'a mut Bucket,
+    pub(super) strangers: &'a mut Rate,
     pub(super) verifier: &'a mut Verifier,
     pub(super) counters: &'a Counters,
 }
@@ -86,7 +84,7 @@ impl Heard<'_> {
     ) -> Option<String> {
         let Guard { strangers, verifier, counters } = guard;
         let Some(sender) = sender else {
-            if !strangers.take(now, STRANGERS) {
+            if !strangers.take(now) {
                 Counters::one(&counters.refused_rate);
                 return None;
             }
@@ -97,7 +95,7 @@ impl Heard<'_> {
             }
             return fine.then(|| format!("?:{}", from.port()));
         };
-        if !sender.said.take(now, TEXTS) {
+        if !sender.said.take(now) {
             Counters::one(&counters.refused_rate);
             return None;
         }

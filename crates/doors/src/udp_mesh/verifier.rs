@@ -1,31 +1,33 @@
 //! Signatures cost, so they are checked in moderation: so many a second in all, and none for a while for a sender whose last
 //! did not hold.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
-use rumormill_limits::Timestamp;
+use rumormill_limits::{Rate, Recent, Timestamp};
 use rumormill_wire::udp_mesh::extended::KEY_LEN;
 
-use super::bucket::Bucket;
 use super::keys::holds;
 use crate::counters::Counters;
 
-/// Signatures checked, a second: a fifth of what one core of a small machine can do. More are dropped: whoever is honest asks again.
-const CHECKS: NonZeroU32 = NonZeroU32::new(5_000).unwrap();
+/// Signatures checked, at once and a second: a fifth of what one core of a small machine can do. More are dropped: whoever is honest asks again.
+const CHECKS: Rate = Rate::new(5_000, 5_000);
 /// Nothing more is checked of a sender for so long.
 const PENALTY: Duration = Duration::from_secs(1);
 /// Senders that are remembered, the latest.
 const MAX_FAILED: usize = 4_096;
 
 /// The share that is left, and who has none.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Verifier {
-    bucket: Bucket,
-    failed: BTreeMap<SocketAddr, Timestamp>,
-    order: VecDeque<SocketAddr>,
+    checks: Rate,
+    failed: Recent<SocketAddr, Timestamp, MAX_FAILED>,
+}
+
+impl Default for Verifier {
+    fn default() -> Self {
+        Self { checks: CHECKS, failed: Recent::new() }
+    }
 }
 
 impl Verifier {
@@ -39,18 +41,13 @@ impl Verifier {
         counters: &Counters,
     ) -> bool {
         let waits = self.failed.get(&from).is_some_and(|at| now < at.after(PENALTY));
-        if waits || !self.bucket.take(now, CHECKS) {
+        if waits || !self.checks.take(now) {
             Counters::one(&counters.refused_rate);
             return false;
         }
         let holds = holds(key, bytes);
-        if !holds && self.failed.insert(from, now).is_none() {
-            self.order.push_back(from);
-            if self.order.len() > MAX_FAILED
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.failed.remove(&oldest);
-            }
+        if !holds {
+            self.failed.insert(from, now);
         }
         holds
     }
@@ -77,6 +74,6 @@ mod tests {
         for port in 0..5_000 {
             holds(9_000, port, &[0; 80]);
         }
-        assert_eq!((verifier.failed.len(), verifier.order.len()), (MAX_FAILED, MAX_FAILED));
+        assert_eq!(verifier.failed.len(), MAX_FAILED);
     }
 }

@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rumormill_limits::Rate;
 use rumormill_wire::{Digest, NodeId};
 
 use crate::io::{LinkId, Timestamp};
-use crate::rate::Rate;
 
 /// Proofs sent to one neighbour at once, and a second (P-E5).
 const PROOFS_SENT: (u64, u64) = (1_024, 4);

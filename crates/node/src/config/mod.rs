@@ -160,7 +160,7 @@ impl NodeConfig {
     /// Where the local socket is, if there is one.
     #[must_use]
     pub fn socket_path(&self) -> Option<PathBuf> {
-        self.socket.clone().or_else(|| self.state.as_ref().map(|state| state.join("node.sock")))
+        self.socket.clone().or_else(|| self.state.as_deref().map(rumormill_api::default_path))
     }
 }
 

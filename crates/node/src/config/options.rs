@@ -129,7 +129,7 @@ impl NodeOptions {
     /// The file cannot be read, is no TOML, or has a key or value that means nothing here.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let fail = |reason: String| ConfigError::File { path: path.to_owned(), reason };
-        let bytes = rumormill_transport::read_regular(path, MAX_FILE_BYTES).map_err(|e| fail(e.to_string()))?;
+        let bytes = rumormill_limits::file::read_regular(path, MAX_FILE_BYTES).map_err(|e| fail(e.to_string()))?;
         let text = String::from_utf8(bytes).map_err(|_| fail("it is not UTF-8".to_owned()))?;
         Self::parse(&text).map_err(|e| match e {
             ConfigError::Toml { reason } => fail(reason),
@@ -208,25 +208,10 @@ fn door(value: toml::Value) -> Result<String, ConfigError> {
 
 /// The key that was probably meant.
 fn nearest(key: &str) -> Option<&'static str> {
-    let best = NodeOptions::KEYS.iter().map(|known| (distance(key, known), *known)).min()?;
+    // One as long as a page is like none.
+    let key: String = key.chars().take(64).collect();
+    let best = NodeOptions::KEYS.iter().map(|known| (strsim::levenshtein(&key, known), *known)).min()?;
     (best.0 <= 3 && best.0 * 2 < key.len()).then_some(best.1)
-}
-
-/// How many letters have to be put in, left out or changed.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate().take(64) {
-        let mut next = vec![i.saturating_add(1)];
-        for (j, cb) in b.iter().enumerate() {
-            let at = |row: &[usize], k: usize| row.get(k).copied().unwrap_or(usize::MAX);
-            let change = at(&row, j).saturating_add(usize::from(ca != *cb));
-            let step = at(&row, j.saturating_add(1)).min(at(&next, j)).saturating_add(1);
-            next.push(change.min(step));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

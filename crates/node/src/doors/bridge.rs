@@ -1,13 +1,13 @@
 //! Between the doors and the room. What comes in is marked as bridged with the door and the claimed name; what goes out
 //! bears the network's mark. A message goes out of each door at most once, and never of the one it came by.
 
-use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use rumormill_doors::cut::{cut, one_line};
 use rumormill_doors::{Counters, Incoming, Outgoing, RoomEnd};
+use rumormill_limits::{Clock, Rate};
 use rumormill_wire::native::{Bridged, MAX_CLAIMED_LEN, MessageKind};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -16,16 +16,14 @@ use super::Mark;
 use super::exit::Exit;
 use crate::follow::{Follow, Next};
 use crate::handle::{NodeHandle, Pending};
+use crate::lock;
 use crate::view::Message;
 
-/// Messages a second that one door may bring; what is over waits, and datagrams are dropped at the door.
-const MESSAGES_PER_S: NonZeroU32 = NonZeroU32::new(200).unwrap();
-/// So many at once.
-const BURST: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
+/// Messages that one door may bring, 1,000 at once and 200 a second; what is over waits, and datagrams are dropped at the door.
+const MESSAGES: Rate = Rate::new(1_000, 200);
 /// Bytes a day that one door may bring. Others hold a node back that adds more than it should: strangers at a door must
 /// not use up what the node's own people may say.
-pub(crate) const BYTES_PER_DAY: NonZeroU32 = NonZeroU32::new(16 << 20).unwrap();
-const BYTES_PER_S: NonZeroU32 = NonZeroU32::new((16 << 20) / 86_400).unwrap();
+pub(crate) const BYTES_PER_DAY: u64 = 16 << 20;
 
 /// Messages of one door that were taken and are not durable yet; what is over waits.
 const MAX_WATCHED: usize = 1_024;
@@ -42,27 +40,38 @@ pub(crate) struct Way {
 
 /// What one door may bring.
 pub(crate) struct Share {
-    messages: DefaultDirectRateLimiter,
-    bytes: DefaultDirectRateLimiter,
+    left: Mutex<Left>,
+    clock: Clock,
+}
+
+struct Left {
+    messages: Rate,
+    bytes: Rate,
 }
 
 impl Share {
     pub(crate) fn new() -> Self {
-        let messages = RateLimiter::direct(Quota::per_second(MESSAGES_PER_S).allow_burst(BURST));
-        let bytes = RateLimiter::direct(Quota::per_second(BYTES_PER_S).allow_burst(BYTES_PER_DAY));
-        Self { messages, bytes }
+        let left = Left { messages: MESSAGES, bytes: Rate::per_day(BYTES_PER_DAY) };
+        Self { left: Mutex::new(left), clock: Clock::start() }
     }
 
     /// Waits for the rate; false if the day's bytes are used up.
     async fn take(&self, bytes: usize) -> bool {
-        self.messages.until_ready().await;
+        while let Err(wait) = self.take_message() {
+            tokio::time::sleep(wait).await;
+        }
         self.takes_bytes(bytes)
+    }
+
+    /// Takes one of the messages, or says how long until there is one.
+    fn take_message(&self) -> Result<(), Duration> {
+        lock(&self.left).messages.take_n(1, self.clock.now())
     }
 
     /// False if the day's bytes are used up.
     pub(crate) fn takes_bytes(&self, bytes: usize) -> bool {
-        let bytes = u32::try_from(bytes).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-        matches!(self.bytes.check_n(bytes), Ok(Ok(())))
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).max(1);
+        lock(&self.left).bytes.take_n(bytes, self.clock.now()).is_ok()
     }
 }
 

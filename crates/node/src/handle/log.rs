@@ -1,9 +1,10 @@
 //! Reading the log of a node.
 
 use rumormill_gossip::Engine;
-use rumormill_store::{OrderKey, StoreError};
+use rumormill_store::OrderKey;
 
-use super::NodeHandle;
+use super::error::LogError;
+use super::node::NodeHandle;
 use crate::doors::Mark;
 use crate::lock;
 use crate::view::{Message, Place, Rules};
@@ -22,23 +23,12 @@ pub struct ChatPlace {
     seen: usize,
 }
 
-/// Why the log could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum LogError {
-    /// The store.
-    #[error("{0}")]
-    Store(#[from] StoreError),
-    /// The task that had to do it was ended: the program goes, or it broke.
-    #[error("the task that works on the store ended: {0}")]
-    Ended(String),
-}
-
 impl NodeHandle {
     /// What hides messages right now.
     #[must_use]
     pub fn rules(&self) -> Rules {
-        let hub = &self.0.hub;
-        Rules { limits: hub.with_engine(Engine::limits_now), wall_us: hub.wall_us() }
+        let driver = &self.0.driver;
+        Rules { limits: driver.with_engine(Engine::limits_now), wall_us: driver.wall_us() }
     }
 
     /// The next messages of the log after a place, at most `max` of them; fewer only at the end of the log.
@@ -46,7 +36,7 @@ impl NodeHandle {
     /// # Errors
     /// The store cannot be read.
     pub async fn page(&self, after: Option<Place>, max: usize) -> Result<Vec<Message>, LogError> {
-        let (pages, rules) = (self.0.hub.disk.pages(), self.rules());
+        let (pages, rules) = (self.0.driver.disk.pages(), self.rules());
         let task = move || {
             let mut reader = lock(&pages);
             let mut after = after.map(|at| OrderKey { clock: at.clock, origin: at.origin, seq: at.seq });

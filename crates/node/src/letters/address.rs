@@ -30,9 +30,9 @@ pub(crate) fn resolve(node: &NodeHandle, has_relay: bool, to: &str) -> Result<De
         }
         vec![neighbour(node, to, |at, _| at.ip() == ip)?]
     } else {
-        node.0.hub.checker.names.with_name(to)
+        node.0.driver.checker.names.with_name(to)
     };
-    let revoked = node.0.hub.checker.revoked.get();
+    let revoked = node.0.driver.checker.revoked.get();
     let nodes: Vec<_> = found.into_iter().filter(|id| !revoked.revokes(id)).collect();
     if nodes.is_empty() {
         Err(format!("{to} is no node that this node knows of"))
@@ -43,7 +43,7 @@ pub(crate) fn resolve(node: &NodeHandle, has_relay: bool, to: &str) -> Result<De
 
 /// The only linked neighbour that fits.
 fn neighbour(node: &NodeHandle, to: &str, fits: impl Fn(SocketAddr, Direction) -> bool) -> Result<NodeId, String> {
-    let links = node.0.hub.links();
+    let links = node.0.driver.links();
     let fit = links.iter().filter(|link| fits(link.facts.addr, link.facts.direction));
     let peers: BTreeSet<NodeId> = fit.map(|link| link.facts.peer).collect();
     match peers.first() {

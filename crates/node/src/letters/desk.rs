@@ -6,9 +6,9 @@ use rumormill_doors::{Letter, Letters};
 use rumormill_wire::NodeId;
 use rumormill_wire::native::MessageKind;
 
-use super::LettersDesk;
 use super::address::{Destination, resolve};
 use super::inbox::{Inbox, Sender};
+use super::post::LettersDesk;
 use crate::handle::NodeHandle;
 
 impl Letters for LettersDesk {
@@ -31,7 +31,7 @@ impl Letters for LettersDesk {
         let (to, key) = self.key_of(nodes, destination).await?;
         let body = post.seal.seal(&to, &key, contents)?;
         // Past the bound on what people say: a sealed letter is longer than what it says.
-        let pending = post.node.0.hub.submit(MessageKind::SEALED, "", body.into()).await;
+        let pending = post.node.0.driver.submit(MessageKind::SEALED, "", body.into()).await;
         let receipt = pending.map_err(|why| why.to_string())?.await;
         receipt.map(drop).map_err(|why| why.to_string())
     }

@@ -10,10 +10,11 @@ use rumormill_wire::{Origin, Seq};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::inbox::Found;
+use super::post::{LettersDesk, Post};
 use super::record::Key;
 use super::seal::SUITE;
-use super::{LettersDesk, Post};
-use crate::hub::{Coming, Committed, News, Told};
+use crate::committed::Committed;
+use crate::driver::{Coming, News, Told};
 use crate::lock;
 use crate::view::Rules;
 
@@ -134,7 +135,7 @@ async fn publish(desk: LettersDesk) {
         if said != Some(me) && post.is_known() {
             said = Some(me);
         } else if said != Some(me) {
-            match post.node.0.hub.submit(MessageKind::KEY, "", post.seal.key_body().into()).await {
+            match post.node.0.driver.submit(MessageKind::KEY, "", post.seal.key_body().into()).await {
                 // The only other outcome is that the node stops.
                 Ok(receipt) => said = receipt.await.ok().and_then(Result::ok).map(|receipt| receipt.origin),
                 Err(why) => {
@@ -164,13 +165,13 @@ impl Post {
     /// Whether this key of ours is the one we use, and in the log: one in memory forgets.
     fn stands(&self, key: &Key) -> bool {
         let in_log = |e: &rumormill_wire::native::StatusEntry| e.origin == key.origin && e.next > key.seq;
-        key.key == self.seal.public() && self.node.0.hub.with_engine(|engine| engine.frontier().any(|e| in_log(&e)))
+        key.key == self.seal.public() && self.node.0.driver.with_engine(|engine| engine.frontier().any(|e| in_log(&e)))
     }
 
     /// All that the store has and was not read.
     fn read_all(&self) -> Result<(), Stuck> {
         let ends: Vec<_> =
-            self.node.0.hub.with_engine(|engine| engine.frontier().map(|e| (e.origin, e.next)).collect());
+            self.node.0.driver.with_engine(|engine| engine.frontier().map(|e| (e.origin, e.next)).collect());
         let (rules, mut stuck) = (self.node.rules(), Ok(()));
         for (origin, end) in ends {
             // One that finds no room does not keep others back, which may have keys.
@@ -180,7 +181,7 @@ impl Post {
     }
 
     fn read_origin(&self, rules: &Rules, origin: Origin, end: Seq) -> Result<(), Stuck> {
-        let pages = self.node.0.hub.disk.pages();
+        let pages = self.node.0.driver.disk.pages();
         loop {
             let Some(from) = lock(&self.inbox).next_of(&origin).filter(|from| *from < end) else { return Ok(()) };
             let rows = lock(&pages).range(origin, from, end, PIECE).map_err(|why| Stuck::Failed(why.to_string()))?;

@@ -10,8 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::LettersDesk;
 use super::inbox::Relayed;
+use super::post::LettersDesk;
 use crate::lock;
 
 /// After a letter could not be sent, so long nothing goes to its address; twice that after the next.

@@ -9,7 +9,7 @@ use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_CHACHA20_POLY1305
 use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePrivateKey, HpkePublicKey};
 
 use crate::files::write_private;
-use rumormill_transport::private::read_key;
+use rumormill_limits::file::read_key;
 
 /// The one suite that there is (P-L4).
 pub(crate) const SUITE: u16 = 1;

@@ -7,8 +7,6 @@ use rumormill_wire::ForeignText;
 use rumormill_wire::native::{Bye, ByeCode};
 use tracing::field::DisplayValue;
 
-use super::greet::GreetError;
-
 /// What a peer said with its BYE.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Said {
@@ -52,7 +50,7 @@ impl Ended {
     }
 
     /// The peer said why.
-    fn told(reason: String, said: Said) -> Self {
+    pub(super) fn told(reason: String, said: Said) -> Self {
         let refused = !matches!(said.code, ByeCode::LEAVING | ByeCode::IDLE);
         let duplicate = said.code == ByeCode::DUPLICATE;
         Self { reason, said: Some(said), refused, duplicate }
@@ -81,22 +79,6 @@ impl From<&DialError> for Ended {
     }
 }
 
-impl From<&GreetError> for Ended {
-    fn from(error: &GreetError) -> Self {
-        match error {
-            GreetError::Bye(said) => Self::told(error.to_string(), said.clone()),
-            GreetError::Refused { code: ByeCode::DUPLICATE, .. } => {
-                Self { duplicate: true, ..Self::refused(error.to_string()) }
-            }
-            GreetError::Link(error) => Self::from(error),
-            GreetError::Deadline(_) | GreetError::Refused { code: ByeCode::LEAVING, .. } => {
-                Self::passing(error.to_string())
-            }
-            _ => Self::refused(error.to_string()),
-        }
-    }
-}
-
 impl From<&LinkError> for Ended {
     fn from(error: &LinkError) -> Self {
         let refused = match error {
@@ -115,17 +97,6 @@ mod tests {
 
     fn bye(code: ByeCode, reason: &str) -> Ended {
         Ended::by(Bye { code, retry_after_s: 0, reason: reason.into() })
-    }
-
-    #[test]
-    fn a_second_link_is_told_from_other_refusals_on_both_sides() {
-        assert!(bye(ByeCode::DUPLICATE, "kept").duplicate);
-        assert!(!bye(ByeCode::MISBEHAVIOUR, "banned").duplicate);
-        let here = |code| Ended::from(&GreetError::Refused { code, reason: "no" });
-        assert!(here(ByeCode::DUPLICATE).duplicate && here(ByeCode::DUPLICATE).refused);
-        assert!(!here(ByeCode::REVOKED).duplicate && here(ByeCode::REVOKED).refused);
-        assert!(!here(ByeCode::LEAVING).refused);
-        assert!(!Ended::from(&GreetError::Ourselves).duplicate, "no link with that peer is up");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Places for links that have ended their handshake and not yet their greeting. They count in `max-links` with those that
 //! are up, so that nobody holds descriptors by a handshake and then silence.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use rumormill_limits::{Room, Slots};
 use rumormill_wire::NodeId;
 use tokio::task::AbortHandle;
 
@@ -15,38 +15,9 @@ pub(crate) const PER_NODE: usize = 2;
 /// that there is no room.
 pub(crate) const SPARE: usize = 8;
 
-#[derive(Debug, Default)]
-struct Table {
-    last: u64,
-    greeting: BTreeMap<u64, (NodeId, AbortHandle)>,
-}
-
-impl Table {
-    /// Ends the oldest greeting of a member.
-    fn end_oldest(&mut self, node: NodeId) {
-        let oldest = self.greeting.iter().find(|(_, (of, _))| *of == node).map(|(number, _)| *number);
-        if let Some((_, task)) = oldest.and_then(|number| self.greeting.remove(&number)) {
-            task.abort();
-        }
-    }
-
-    fn of(&self, node: &NodeId) -> usize {
-        self.greeting.values().filter(|(of, _)| of == node).count()
-    }
-
-    /// The member with most greetings; among equals that of the oldest.
-    fn fullest(&self) -> Option<NodeId> {
-        let mut counts: BTreeMap<NodeId, (usize, u64)> = BTreeMap::new();
-        for (number, (node, _)) in &self.greeting {
-            counts.entry(*node).or_insert((0, *number)).0 += 1;
-        }
-        counts.into_iter().max_by_key(|(_, (count, oldest))| (*count, u64::MAX - oldest)).map(|(node, _)| node)
-    }
-}
-
 /// The table of links that greet.
 #[derive(Debug, Default)]
-pub(crate) struct Greetings(Mutex<Table>);
+pub(crate) struct Greetings(Mutex<Slots<NodeId, (), AbortHandle>>);
 
 /// A place in it, which ends with this.
 #[derive(Debug)]
@@ -57,7 +28,7 @@ pub(crate) struct Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        lock(&self.table.0).greeting.remove(&self.number);
+        lock(&self.table.0).remove(self.number);
     }
 }
 
@@ -66,27 +37,26 @@ impl Greetings {
     /// milliseconds, so the oldest is one that stalls: it makes room, first of the same member, then of the one with most.
     /// Says how many were ended.
     pub(crate) fn enter(self: &Arc<Self>, node: NodeId, task: AbortHandle, room: usize) -> (Seat, u64) {
-        let (mut table, mut ended) = (lock(&self.0), 0);
-        while table.of(&node) >= PER_NODE {
-            table.end_oldest(node);
-            ended += 1;
+        let (mut table, mut ended) = (lock(&self.0), 0_u64);
+        let mut end = |table: &mut Slots<_, _, _>, number| {
+            ended = ended.saturating_add(table.remove(number).inspect(AbortHandle::abort).map_or(0, |_| 1));
+        };
+        while let Room::InPlaceOf(oldest) = table.room(&node, PER_NODE, usize::MAX) {
+            end(&mut table, oldest);
         }
-        while table.greeting.len() >= room.max(SPARE)
-            && let Some(fullest) = table.fullest()
+        while table.len() >= room.max(SPARE)
+            && let Some(oldest) = table.first_of_fullest(|_| true)
         {
-            table.end_oldest(fullest);
-            ended += 1;
+            end(&mut table, oldest);
         }
-        table.last = table.last.saturating_add(1);
-        let number = table.last;
-        table.greeting.insert(number, (node, task));
+        let number = table.add(node, (), task);
         (Seat { table: Arc::clone(self), number }, ended)
     }
 
     /// Links that greet now.
     #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
-        lock(&self.0).greeting.len()
+        lock(&self.0).len()
     }
 }
 

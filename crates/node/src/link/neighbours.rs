@@ -1,39 +1,15 @@
 //! The neighbours that this node dials, and why one has no link: what `rumormill peers` says of them.
 
-use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use rumormill_wire::{ForeignText, NodeId};
-use serde::{Deserialize, Serialize};
+use rumormill_api::NeighbourInfo;
+use rumormill_wire::NodeId;
 use tokio::sync::watch;
 
 use super::ended::Ended;
 use crate::config::Neighbour;
 use crate::lock;
-
-/// A configured neighbour without a link, for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NeighbourInfo {
-    /// Its name, if one is expected.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub name: Option<String>,
-    /// Where it is dialled.
-    pub addr: SocketAddr,
-    /// Tries without a link since there was one.
-    pub tries: u64,
-    /// Why the last one gave none; empty before the first has ended.
-    pub reason: String,
-    /// What the other side said, if it did.
-    #[serde(skip_serializing_if = "Option::is_none", default, with = "crate::foreign_json::option")]
-    pub said: Option<ForeignText>,
-    /// How long ago that was, in seconds.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub failed_s: Option<u64>,
-    /// In how many seconds it is tried again; absent while it is.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub next_s: Option<u64>,
-}
 
 #[derive(Debug)]
 struct State {
@@ -156,6 +132,8 @@ impl Neighbours {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use rumormill_wire::native::{Bye, ByeCode};
 
     use super::*;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use rand::Rng;
-use rumormill_transport::Backoff;
+use rumormill_limits::Backoff;
 
 use super::ended::Ended;
 

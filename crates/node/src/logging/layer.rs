@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
+use rumormill_api::utc;
 use rumormill_wire::Foreign;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::MakeWriter;
@@ -13,7 +14,6 @@ use super::limit::{Ask, LeftOut, Limiter, Place};
 use super::record::Record;
 use crate::config::LogFormat;
 use crate::lock;
-use crate::view::utc;
 
 /// Characters of a message or a reason by which lines are counted.
 const MAX_KEY: usize = 100;

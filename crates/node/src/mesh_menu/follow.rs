@@ -3,20 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use rumormill_api::{Client, ClientError, LogQuery, LogReader, Step};
 use rumormill_doors::DoorError;
 use rumormill_wire::peer_line::mesh::ROOM;
 use tokio::sync::{mpsc, watch};
 
+use super::errors::{broken, gone};
 use super::room::Room;
-use super::{broken, gone};
 use crate::lock;
-use crate::socket::{Client, ClientError, Follower, Step};
 
 /// Reads the room.
 #[derive(Debug)]
 pub struct Follow {
     socket: PathBuf,
-    follower: Follower,
+    reader: LogReader,
     room: Arc<Mutex<Room>>,
     /// Takes what is to be shown.
     show: mpsc::Sender<Result<String, DoorError>>,
@@ -24,8 +24,8 @@ pub struct Follow {
     news: watch::Sender<()>,
 }
 
-async fn follow(socket: &Path) -> Result<Follower, ClientError> {
-    Client::connect(socket).await?.follow(Some(ROOM)).await
+async fn follow(socket: &Path) -> Result<LogReader, ClientError> {
+    Client::connect(socket).await?.log(LogQuery { room: Some(ROOM.to_owned()), last: None, follow: true }).await
 }
 
 impl Follow {
@@ -38,10 +38,10 @@ impl Follow {
         room: Arc<Mutex<Room>>,
         show: mpsc::Sender<Result<String, DoorError>>,
     ) -> Result<Self, DoorError> {
-        let follower = follow(&socket).await.map_err(broken)?;
-        let mut follow = Self { socket, follower, room, show, news: watch::Sender::new(()) };
+        let reader = follow(&socket).await.map_err(broken)?;
+        let mut follow = Self { socket, reader, room, show, news: watch::Sender::new(()) };
         loop {
-            match follow.follower.next().await.map_err(broken)? {
+            match follow.reader.next().await.map_err(broken)? {
                 Step::Line(line) => drop(lock(&follow.room).take(&line)),
                 Step::Current => return Ok(follow),
                 Step::Missed(_) => {}
@@ -60,7 +60,7 @@ impl Follow {
         // Whether this connection gave more than the log that it begins with: then another one may be tried.
         let mut served = true;
         loop {
-            let step = self.follower.next().await;
+            let step = self.reader.next().await;
             let again = match step {
                 Ok(Step::Line(line)) => {
                     let shown = lock(&self.room).take(&line);
@@ -84,7 +84,7 @@ impl Follow {
                 Err(why) => Err(broken(why)),
             };
             match again {
-                Ok(follower) => (self.follower, served) = (follower, false),
+                Ok(reader) => (self.reader, served) = (reader, false),
                 Err(why) => {
                     let _ = self.show.send(Err(why)).await;
                     return;

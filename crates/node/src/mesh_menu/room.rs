@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use rumormill_api::LogLine;
 use rumormill_doors::cut;
 use rumormill_doors::peer_line::table::{Form, Table};
 use rumormill_wire::NodeId;
@@ -10,7 +11,6 @@ use rumormill_wire::peer_line::is_exit;
 use rumormill_wire::peer_line::mesh::{MeshLine, ROOM, To};
 
 use super::present::{Holder, Present};
-use crate::view::LogLine;
 
 /// One menu's view of the room.
 #[derive(Debug)]

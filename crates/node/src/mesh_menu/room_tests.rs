@@ -1,9 +1,9 @@
 //! Menus in one room, without a network: each takes the same messages in the same order.
 
+use rumormill_api::utc;
 use rumormill_wire::peer_line::{CONNECT, EXIT, mesh::ONLINE};
 
 use super::*;
-use crate::view::utc;
 
 const A: &str = "127.0.0.1:8080";
 const B: &str = "127.0.0.2:9090";

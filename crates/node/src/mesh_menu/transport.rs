@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use rumormill_api::{Client, ClientError};
 use rumormill_doors::peer_line::menu::{Sent, Transport};
 use rumormill_doors::{DoorError, cut};
 use rumormill_wire::peer_line::mesh::{MAX_TEXT_LEN, MeshLine, ONLINE, ROOM, To};
@@ -16,7 +17,6 @@ use tokio::time::timeout;
 use super::held::Held;
 use super::room::Room;
 use crate::lock;
-use crate::socket::{Client, ClientError};
 
 /// Somebody who has just begun may not be known here yet.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -7,8 +7,8 @@ use rumormill_gossip::Signer;
 use rumormill_transport::{Identity, LocalCa, Trust, TrustError, default_home};
 use rumormill_wire::{NodeId, Signature};
 
-use super::error::StartError;
 use crate::config::{IdentitySource, NodeConfig};
+use crate::start_error::StartError;
 
 /// Who a node is and whom it trusts.
 #[derive(Debug)]

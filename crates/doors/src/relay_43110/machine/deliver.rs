@@ -31,7 +31,7 @@ impl<T> Machine<T> {
         if !self.peers.contains_key(&ip) && !self.has_room() {
             return self.refuse(more, ticket, TOO_MANY_ADDRESSES);
         }
-        let peer = self.peers.entry(ip).or_insert_with(|| Peer::new(DEFAULT_PORT, false));
+        let peer = self.peers.entry(ip).or_insert_with(|| Peer::new(DEFAULT_PORT, false, self.period));
         if peer.queue.len().saturating_add(more) > MAX_QUEUE || self.waiting.saturating_add(more) > MAX_WAITING {
             return self.refuse(more, ticket, "too much is waiting");
         }

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumormill_limits::Timestamp;
+use rumormill_limits::{Rate, Timestamp};
 use rumormill_wire::udp_mesh::NameChar;
 use rumormill_wire::udp_mesh::extended::{Entry, Identity, KEY_LEN};
 
-use crate::udp_mesh::bucket::Bucket;
+use crate::udp_mesh::texts::TEXTS;
 
 /// What a member of the extended form has more than a legacy peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(crate) struct Member {
     pub(super) ours: bool,
     /// The last time that was signed with its key, in a BIRTH; or in a text, which the owner of the directory keeps.
     pub(in crate::udp_mesh) time: u64,
-    pub(in crate::udp_mesh) said: Bucket,
+    pub(in crate::udp_mesh) said: Rate,
     pub(super) has: Has,
     pub(super) queued: bool,
     pub(super) ready: Timestamp,
@@ -86,7 +86,7 @@ impl Member {
             heard: now,
             ours: false,
             time: 0,
-            said: Bucket::default(),
+            said: TEXTS,
             has: Has::Nothing,
             queued: false,
             ready: Timestamp::ZERO,

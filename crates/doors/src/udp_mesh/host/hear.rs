@@ -1,7 +1,6 @@
 //! What comes in by the two sockets.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 
 use rumormill_limits::Timestamp;
 use rumormill_wire::udp_mesh::Datagram;
@@ -24,7 +23,7 @@ impl Host {
             let _ = directory.handle(now, Input::Traffic);
             Counters::add(&counters.bytes_in, bytes.len());
             let refusal = Hearing { now, from, bytes, directory, verifier, gone, counters }.hear();
-            if let Some(why) = refusal.filter(|_| refusals.take(now, REFUSALS)) {
+            if let Some(why) = refusal.filter(|_| refusals.take(now)) {
                 let mut out = Vec::new();
                 let encoded = Datagram::Extended(Extended::Refused(why)).encode(&mut out);
                 debug_assert!(encoded.is_ok(), "{encoded:?}");
@@ -61,9 +60,6 @@ impl Host {
         empty.unwrap_or(true)
     }
 }
-
-/// Refusals sent, a second.
-const REFUSALS: NonZeroU32 = NonZeroU32::new(500).unwrap();
 
 /// A datagram to the directory, and who has to do with it.
 struct Hearing<'a> {

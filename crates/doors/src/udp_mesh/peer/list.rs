@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use rumormill_limits::Rate;
 use rumormill_wire::udp_mesh::NameChar;
 use rumormill_wire::udp_mesh::extended::{Change, Changes, Entry, KEY_LEN, Part};
 
-use crate::udp_mesh::bucket::Bucket;
 use crate::udp_mesh::config::MAX_MEMBERS;
+use crate::udp_mesh::texts::TEXTS;
 
 /// A peer.
 #[derive(Debug, Clone)]
@@ -15,7 +16,7 @@ pub(crate) struct Known {
     pub name: String,
     /// Its key; legacy peers have none.
     pub key: Option<[u8; KEY_LEN]>,
-    pub(in crate::udp_mesh) said: Bucket,
+    pub(in crate::udp_mesh) said: Rate,
     /// The last time it signed a text.
     pub(in crate::udp_mesh) time: u64,
 }
@@ -36,7 +37,7 @@ pub(super) struct List {
 fn known(entry: &Entry<'_>) -> Known {
     let character = entry.character.map(|character| character.to_string()).unwrap_or_default();
     let name = entry.identity.map_or(character, |identity| identity.name.to_owned());
-    Known { name, key: entry.identity.map(|identity| identity.key), said: Bucket::default(), time: 0 }
+    Known { name, key: entry.identity.map(|identity| identity.key), said: TEXTS, time: 0 }
 }
 
 impl List {

@@ -6,8 +6,8 @@ use rumormill_limits::Timestamp;
 use rumormill_wire::udp_mesh::Entries;
 use rumormill_wire::udp_mesh::extended::{Part, Refusal};
 
+use super::Peer;
 use super::input::{Output, Reject, Tell};
-use super::{PATIENCE, Peer};
 
 impl Peer {
     pub(super) fn check_sender(&self, from: SocketAddr) -> Result<(), Reject> {
@@ -34,7 +34,7 @@ impl Peer {
     pub(super) fn part(&mut self, now: Timestamp, part: &Part<'_>) {
         // It may take many, and each says that we are not forgotten.
         self.asked = self.asked.map(|_| now);
-        self.next_birth = self.next_birth.max(now.after(self.backoff));
+        self.next_birth = self.next_birth.max(now.after(self.backoff.delay()));
         if self.list.part(self.settings.own, part) {
             self.judge(now, self.list.lists(&self.settings.key));
         }
@@ -60,7 +60,7 @@ impl Peer {
     pub(super) fn unreachable(&mut self, now: Timestamp) {
         if self.listed {
             self.judge(now, false);
-            self.next_birth = now.after(self.backoff);
+            self.next_birth = now.after(self.backoff.delay());
         }
     }
 
@@ -75,7 +75,8 @@ impl Peer {
             return;
         }
         if listed {
-            (self.asked, self.backoff, self.refused) = (None, PATIENCE, None);
+            (self.asked, self.refused) = (None, None);
+            self.backoff.reset();
         }
         match (self.listed, listed) {
             (false, true) => {

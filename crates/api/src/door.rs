@@ -1,0 +1,17 @@
+//! Open doors.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// An open door, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoorInfo {
+    /// Its kind; the second of a kind has `#2` behind it.
+    pub door: String,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// What it counted since the start, and how much is open now.
+    pub counters: BTreeMap<String, u64>,
+}

@@ -1,0 +1,64 @@
+//! Why a node could not be asked.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why a node could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No node there.
+    #[error("no node answers at {}: {source}; is it running, and is this its --state or --socket?", path.display())]
+    Connect {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another user listens there.
+    #[error(
+        "another user listens at {} (uid {listener}; this runs as {me}); nothing was sent",
+        path.display()
+    )]
+    Stranger {
+        /// Where.
+        path: PathBuf,
+        /// Whose it is.
+        listener: u32,
+        /// Whose user this runs as.
+        me: u32,
+    },
+    /// It takes a connection, and then nothing comes of it.
+    #[error("the node at {} hangs: it did not answer within {} s", path.display(), waited.as_secs_f32())]
+    Hangs {
+        /// Where.
+        path: PathBuf,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The same, and what was asked for may have been done.
+    #[error(
+        "the node at {} did not say within {} s that the message is durable; it may be written yet: look at the log before you \
+         send it again",
+        path.display(),
+        waited.as_secs_f32()
+    )]
+    Unanswered {
+        /// Where.
+        path: PathBuf,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The connection broke.
+    #[error("the node went away: {0}")]
+    Io(#[from] io::Error),
+    /// The node says no.
+    #[error("{0}")]
+    Refused(String),
+    /// It was asked for wrongly.
+    #[error("{0}")]
+    Wrong(String),
+    /// The node speaks another version.
+    #[error("the node's answer makes no sense here; are both of one version?")]
+    Answer,
+}

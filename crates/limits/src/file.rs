@@ -1,0 +1,148 @@
+//! Files that only their owner reads, written so that a crash leaves the old one or the new one. Not for rooms without IO.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+mod private;
+mod regular;
+
+pub use private::{NotOurs, check_dir, is_no_directory, make_dir, read_key, read_trusted};
+pub use regular::read_regular;
+
+/// A file that could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}: {source}", path.display())]
+pub struct FileError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl FileError {
+    /// Names what was being done where.
+    pub fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self { action, path, source }
+    }
+
+    /// What the system said, for who names the file anyway.
+    #[must_use]
+    pub fn into_source(self) -> io::Error {
+        self.source
+    }
+
+    /// Whether the file simply is not there.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.source.kind() == io::ErrorKind::NotFound
+    }
+
+    /// Whether something else than a directory was named where one is needed.
+    #[must_use]
+    pub fn is_no_directory(&self) -> bool {
+        is_no_directory(&self.source)
+    }
+}
+
+/// Puts a whole file, which only its owner reads, in place of what was there: after a crash it is the one or the other. Waits for
+/// the disk.
+///
+/// # Errors
+/// It cannot be written, or put in its place. What was there stays.
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().map(Path::new).unwrap_or(path);
+    write_private_all(dir, &[(name, bytes)])
+}
+
+/// Several files of one directory, each as by itself and in this order; the directory is synced once.
+///
+/// # Errors
+/// One cannot be written, and then none is put in its place, or one cannot be put in its place.
+pub fn write_private_all(dir: &Path, files: &[(&Path, &[u8])]) -> Result<(), FileError> {
+    // One writer a directory, which a lock sees to: so one name serves, and what a crash leaves is used up by the next.
+    let beside = |name: &Path| {
+        let mut name = name.as_os_str().to_owned();
+        name.push(".new");
+        dir.join(name)
+    };
+    for (name, bytes) in files {
+        write_new(&beside(name), bytes).map_err(FileError::at("write", &dir.join(name)))?;
+    }
+    for (name, _) in files {
+        fs::rename(beside(name), dir.join(name)).map_err(FileError::at("write", &dir.join(name)))?;
+    }
+    sync_dir(dir).map_err(FileError::at("sync", dir))
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // A fresh file: one left from a crash, or put there by others, may be a link or readable by them.
+    match fs::remove_file(path) {
+        Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Makes the names in a directory durable.
+///
+/// # Errors
+/// What the system says.
+pub fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_only_its_owner_reads_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("a"), dir.path().join("other"));
+        fs::write(&other, "theirs").unwrap();
+        // What a crash left, and what others planted: neither is written through.
+        symlink(&other, dir.path().join("a.new")).unwrap();
+        for text in ["first", "2"] {
+            write_private(&path, text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(fs::read_to_string(&other).unwrap(), "theirs");
+        assert_eq!(names(dir.path()), ["a", "other"], "nothing is left beside it");
+    }
+
+    #[test]
+    fn of_several_files_none_is_replaced_if_one_cannot_be_written() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), "old").unwrap();
+        fs::create_dir(dir.path().join("b.new")).unwrap();
+        let files = [(Path::new("a"), &b"new"[..]), (Path::new("b"), b"new")];
+        let why = write_private_all(dir.path(), &files).unwrap_err();
+        assert!(why.to_string().starts_with("cannot write ") && why.to_string().contains("/b: "), "{why}");
+        assert_eq!(fs::read_to_string(dir.path().join("a")).unwrap(), "old");
+        fs::remove_dir(dir.path().join("b.new")).unwrap();
+        write_private_all(dir.path(), &files).unwrap();
+        assert_eq!(names(dir.path()), ["a", "b"]);
+    }
+
+    #[test]
+    fn what_is_not_there_says_so() {
+        let why = write_private(Path::new("/nowhere/at/all"), b"").unwrap_err();
+        assert!(why.is_missing() && !why.is_no_directory());
+        assert_eq!(why.into_source().kind(), io::ErrorKind::NotFound);
+    }
+}

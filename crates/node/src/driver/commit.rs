@@ -1,0 +1,185 @@
+//! Records go to the store, and what became of them comes back.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use bytes::Bytes;
+use rumormill_gossip::{Input, Keep};
+use rumormill_store::{Record, StoreError};
+use rumormill_wire::Incarnation;
+
+use super::news::News;
+use super::state::{Driver, State};
+use crate::bundle_pacer::BundlePacer;
+use crate::committed::Committed;
+use crate::counters::Counters;
+use crate::disk::Handed;
+use crate::lock;
+use crate::outcome::SubmitError;
+
+/// Under which name the store keeps the incarnation that we write under.
+pub(crate) const INCARNATION_KEY: &str = "incarnation";
+
+impl Driver {
+    /// Gives the store records of the shell's own.
+    pub(crate) fn keep(&self, records: Vec<Record>) {
+        let mut state = lock(&self.state);
+        state.records.extend(records);
+        let _ = self.hand_over(&mut state);
+    }
+
+    /// Gives the store what has come together. If too much waits there, it goes with the next. What a store in memory has
+    /// taken at once is for the engine to hear.
+    ///
+    /// What must be kept whatever the bound goes by itself, before the rest: it is not refused with a bundle that finds no
+    /// room, and a full store takes it.
+    pub(super) fn hand_over(&self, state: &mut State) -> Option<Input> {
+        if state.records.is_empty() {
+            return None;
+        }
+        let (vital, rest): (Vec<_>, Vec<_>) =
+            core::mem::take(&mut state.records).into_iter().partition(Record::is_vital);
+        if !vital.is_empty() {
+            state.records = vital;
+            // Nothing of it is an append, so the engine has nothing to hear.
+            let _ = self.give_records(state, None);
+        }
+        if state.store_full {
+            state.uncommitted.clear();
+            return None;
+        }
+        let waits = !state.records.is_empty();
+        state.records.extend(rest);
+        if waits || state.records.is_empty() {
+            // What is vital found the queue full: all of it goes with the next, in this order.
+            return None;
+        }
+        let appends = state.appends;
+        self.give_records(state, Some(appends))
+    }
+
+    /// Gives the store all records that wait; `appends` is up to where they hold bundles.
+    fn give_records(&self, state: &mut State, appends: Option<u64>) -> Option<Input> {
+        let me = self.me.clone();
+        let done = move |result: Result<(), Arc<StoreError>>| {
+            if let Some(driver) = me.upgrade() {
+                driver.stored(appends, result);
+            }
+        };
+        match self.disk.commit(core::mem::take(&mut state.records), done) {
+            Handed::Done(result) => self.settle(state, appends, result.map_err(Arc::new)),
+            Handed::Queued => None,
+            Handed::Back(records) => {
+                state.records = records;
+                None
+            }
+        }
+    }
+
+    /// The store's thread says what became of records, with all appends up to this one.
+    fn stored(&self, appends: Option<u64>, result: Result<(), Arc<StoreError>>) {
+        let mut state = lock(&self.state);
+        let Some(input) = self.settle(&mut state, appends, result) else { return };
+        let (_, jobs) = self.feed_locked(&mut state, input);
+        drop(state);
+        self.spawn_finish(jobs);
+    }
+
+    fn settle(&self, state: &mut State, appends: Option<u64>, result: Result<(), Arc<StoreError>>) -> Option<Input> {
+        let error = match (result, appends) {
+            // Behind the one that found no room, nothing counts.
+            (_, Some(_)) if state.store_full => return None,
+            (Ok(()), Some(appends)) => return Some(self.committed(state, appends)),
+            (Ok(()), None) => return None,
+            (Err(error), _) => error,
+        };
+        if let (StoreError::Full { used, most }, Some(_)) = (&*error, appends) {
+            return Some(self.full(state, *used, *most));
+        }
+        if matches!(*error, StoreError::Full { .. }) {
+            tracing::error!(%error, "what must be kept finds no room: this node stops");
+        } else {
+            tracing::error!(%error, "the store failed: this node stops");
+        }
+        self.store_failed(state, &error);
+        None
+    }
+
+    /// Whoever waits hears why, and the node stops.
+    pub(super) fn store_failed(&self, state: &mut State, error: &StoreError) {
+        let why = SubmitError::StoreFailed { reason: error.to_string() };
+        state.failure = Some(why.clone());
+        for (_, waiting) in state.tickets.drain() {
+            Counters::add(&self.counters.submits_not_written, 1);
+            let _ = waiting.send(Err(why.clone()));
+        }
+        self.failed.store(true, Relaxed);
+        self.stop();
+    }
+
+    /// The store takes no more. What it took before is told first, if the word was held back.
+    fn full(&self, state: &mut State, used: u64, most: u64) -> Input {
+        tracing::error!(
+            used,
+            most,
+            "the store is full: this node keeps no more messages and writes none; what is new passes through it. \
+             Start it with a larger store-max to go on"
+        );
+        Counters::set(&self.counters.store_full, 1);
+        Counters::set(&self.counters.store_bytes, used);
+        Counters::set(&self.counters.store_max, most);
+        state.store_full = true;
+        state.records.retain(Record::is_vital);
+        state.uncommitted.clear();
+        state.bundle_pacer = BundlePacer::default();
+        state.answers.push_back(Input::StoreFull);
+        Input::Committed { appends: state.stored }
+    }
+
+    fn committed(&self, state: &mut State, appends: u64) -> Input {
+        state.stored = state.stored.max(appends);
+        let open = usize::try_from(state.appends.saturating_sub(appends)).unwrap_or(usize::MAX);
+        let done = state.uncommitted.len().saturating_sub(open);
+        let followed = self.followers.count() > 0;
+        let mut messages = 0_u64;
+        let until_us = state.due.until(self.wall_us());
+        let mut seen = Vec::new();
+        for news in state.uncommitted.drain(..done) {
+            let header = news.bundle.header();
+            messages = messages.saturating_add(u64::from(header.count));
+            state.due.note(news.bundle.first_clock(), news.bundle.last_clock());
+            let off_us = news.bundle.last_clock().0.cast_signed().saturating_sub_unsigned(news.received_us);
+            if header.origin.node == self.checker.me {
+                state.own_told = Some((header.origin, header.next()));
+            } else if state.clocks.wants(&header.origin.node, off_us) {
+                seen.push((header.origin.node, off_us));
+            }
+            if followed {
+                self.followers.tell(News::Committed(Arc::new(Committed { until_us, ..news })));
+            }
+        }
+        self.compare_clocks(state, seen);
+        Counters::add(&self.counters.commits, 1);
+        Counters::add(&self.counters.messages_committed, messages);
+        Input::Committed { appends: state.bundle_pacer.committed(appends, self.clock.now()) }
+    }
+}
+
+/// Stands in the store before the first bundle under this incarnation.
+pub(crate) fn incarnation_record(incarnation: Incarnation) -> Record {
+    let value = Bytes::copy_from_slice(&incarnation.0.to_be_bytes());
+    Record::Meta { key: INCARNATION_KEY.to_owned(), value }
+}
+
+pub(super) fn record(keep: Keep) -> Record {
+    match keep {
+        Keep::Member { node, evidence } => Record::Member { node, evidence },
+        Keep::Proof(proof) => {
+            let [a, b] = [proof.proof().a.to_bytes(), proof.proof().b.to_bytes()];
+            Record::Proof { origin: proof.origin(), bytes: Bytes::from([a, b].concat()) }
+        }
+        Keep::Revocations(part) => {
+            Record::Revocations { place: part.place(), bytes: Bytes::copy_from_slice(part.bytes()) }
+        }
+    }
+}

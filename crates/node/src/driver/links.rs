@@ -1,0 +1,132 @@
+//! Links come and go.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rumormill_gossip::{Input, LinkId};
+use rumormill_wire::NodeId;
+use rumormill_wire::native::ByeCode;
+use tokio::sync::watch;
+
+use super::state::{Driver, State};
+use crate::check::{Job, evidence_of};
+use crate::link::{Link, Rival, rival};
+use crate::lock;
+
+const DUPLICATE: &str = "another link with this peer is kept";
+
+/// Whether a link may come up.
+pub(crate) enum Admission {
+    /// It is up.
+    Up,
+    /// A link with this peer is there; if it does not answer a PING, this one may replace it.
+    Test(Arc<Link>),
+    /// It may not.
+    Refused { code: ByeCode, reason: &'static str, retry_after_s: u16 },
+}
+
+/// What a node that is banned is told.
+pub(crate) const BANNED: (ByeCode, &str) = (ByeCode::MISBEHAVIOUR, "banned for a while");
+
+fn refused(code: ByeCode, reason: &'static str) -> Admission {
+    Admission::Refused { code, reason, retry_after_s: 0 }
+}
+
+/// For a BYE: whole seconds, the last one begun counts.
+pub(super) fn seconds(time: Duration) -> u16 {
+    u16::try_from(time.as_secs().saturating_add(1)).unwrap_or(u16::MAX)
+}
+
+impl Driver {
+    /// A name for a new link.
+    pub(crate) fn next_link(&self) -> LinkId {
+        let mut state = lock(&self.state);
+        state.last_link = state.last_link.saturating_add(1);
+        LinkId(state.last_link)
+    }
+
+    pub(crate) fn links(&self) -> Vec<Arc<Link>> {
+        lock(&self.state).links.values().cloned().collect()
+    }
+
+    /// Decides under one lock whether a link comes up, and brings it up. `older` names a link that did not answer a PING.
+    pub(crate) fn admit(&self, link: &Arc<Link>, older: Option<LinkId>, max_links: usize) -> Admission {
+        let mut state = lock(&self.state);
+        let (now, mut jobs) = (self.clock.now(), VecDeque::new());
+        if *self.stopping.borrow() || self.was_told_all(&link.facts.peer) {
+            return refused(ByeCode::LEAVING, "the node shuts down");
+        }
+        if let Some(left) = state.bans.remaining(&link.facts.peer, Instant::now()) {
+            return Admission::Refused { code: BANNED.0, reason: BANNED.1, retry_after_s: seconds(left) };
+        }
+        let existing = state.links.values().find(|other| {
+            let same = other.facts.peer == link.facts.peer || other.facts.name == link.facts.name;
+            same && !other.is_closed()
+        });
+        if let Some(other) = existing.cloned() {
+            let gone = older == Some(other.id);
+            match rival(self.checker.me, &other, link, now) {
+                Rival::OldWins if !gone => return refused(ByeCode::DUPLICATE, DUPLICATE),
+                Rival::Test if !gone => return Admission::Test(other),
+                _ => {}
+            }
+            other.bye(ByeCode::DUPLICATE, DUPLICATE);
+            jobs = self.take_down(&mut state, &other);
+        } else if state.links.len() >= max_links {
+            return refused(ByeCode::OVERLOAD, "no room for another link");
+        }
+        state.links.insert(link.id, Arc::clone(link));
+        jobs.extend(self.bring_up(&mut state, link));
+        drop(state);
+        self.links_changed.send_modify(|version| *version = version.wrapping_add(1));
+        self.finish(jobs);
+        Admission::Up
+    }
+
+    fn bring_up(&self, state: &mut State, link: &Link) -> VecDeque<Job> {
+        let (node, evidence) = (link.facts.peer, evidence_of(&link.facts.certificate));
+        self.checker.names.learn(node, &link.facts.name, &evidence);
+        let (_, mut jobs) = self.feed_locked(state, Input::Admit { node, evidence });
+        jobs.extend(self.feed_locked(state, Input::LinkUp { link: link.id, peer: node }).1);
+        jobs
+    }
+
+    fn take_down(&self, state: &mut State, link: &Link) -> VecDeque<Job> {
+        if state.links.remove(&link.id).is_none() {
+            return VecDeque::new();
+        }
+        self.feed_locked(state, Input::LinkDown { link: link.id }).1
+    }
+
+    /// For how many seconds more no link with this node is taken, if it is banned.
+    pub(crate) fn banned_s(&self, node: &NodeId) -> Option<u16> {
+        lock(&self.state).bans.remaining(node, Instant::now()).map(seconds)
+    }
+
+    /// A link has ended.
+    pub(crate) fn link_down(&self, link: &Link) {
+        link.close_now();
+        let jobs = self.take_down(&mut lock(&self.state), link);
+        self.links_changed.send_modify(|version| *version = version.wrapping_add(1));
+        self.finish(jobs);
+    }
+
+    /// Whether a link with this name or node is up.
+    pub(crate) fn linked(&self, name: Option<&str>, node: Option<NodeId>) -> bool {
+        let state = lock(&self.state);
+        state.links.values().any(|link| name == Some(link.facts.name.as_str()) || node == Some(link.facts.peer))
+    }
+
+    /// How long a neighbour is banned, if it is.
+    pub(crate) fn banned(&self, name: Option<&str>, node: Option<NodeId>) -> Option<Duration> {
+        let named = name.map(|name| self.checker.names.with_name(name)).unwrap_or_default();
+        let (state, now) = (lock(&self.state), Instant::now());
+        named.iter().chain(node.as_ref()).filter_map(|node| state.bans.remaining(node, now)).max()
+    }
+
+    /// Changes whenever a link comes or goes.
+    pub(crate) fn links_changed(&self) -> watch::Receiver<u64> {
+        self.links_changed.subscribe()
+    }
+}

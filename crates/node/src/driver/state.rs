@@ -1,0 +1,141 @@
+//! What the engine and everybody who feeds it share.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::{Arc, Mutex, Weak};
+
+use rumormill_gossip::{Engine, Input, LinkId, Timestamp};
+use rumormill_store::Record;
+use rumormill_transport::Bans;
+use rumormill_wire::{NodeId, Origin, Seq};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+
+use super::clocks::Clocks;
+use super::due::Due;
+use super::lists::Lists;
+use super::news::Followers;
+use crate::bundle_pacer::BundlePacer;
+use crate::check::Checker;
+use crate::clock::NodeClock;
+use crate::committed::Committed;
+use crate::counters::Counters;
+use crate::disk::Disk;
+use crate::incarnation::Incarnations;
+use crate::link::{Link, Neighbours};
+use crate::outcome::{SubmitError, Waiting};
+
+/// What the lock guards.
+pub(crate) struct State {
+    pub(super) engine: Engine,
+    pub(super) links: HashMap<LinkId, Arc<Link>>,
+    pub(super) bans: Bans,
+    pub(super) tickets: HashMap<u64, Waiting>,
+    /// Why no message is taken any more, if it is more than a stop.
+    pub(super) failure: Option<SubmitError>,
+    pub(super) last_ticket: u64,
+    pub(super) last_link: u64,
+    pub(super) appends: u64,
+    /// Those of them that are durable.
+    pub(super) stored: u64,
+    pub(super) bundle_pacer: BundlePacer,
+    pub(super) uncommitted: VecDeque<Committed>,
+    pub(super) due: Due,
+    pub(super) clocks: Clocks,
+    /// Up to where followers were told of our own chain.
+    pub(super) own_told: Option<(Origin, Seq)>,
+    pub(super) records: Vec<Record>,
+    pub(super) lists: Lists,
+    /// Answers that the engine gets before the lock is given back.
+    pub(super) answers: VecDeque<Input>,
+    pub(super) armed: Option<Timestamp>,
+    pub(super) wall_offset: i64,
+    pub(super) incarnations: Option<Incarnations>,
+    pub(super) store_full: bool,
+}
+
+/// The engine and everybody who feeds it.
+pub(crate) struct Driver {
+    pub(super) me: Weak<Driver>,
+    pub(crate) clock: NodeClock,
+    pub(crate) checker: Checker,
+    pub(crate) disk: Disk,
+    pub(crate) counters: Counters,
+    pub(crate) neighbours: Neighbours,
+    pub(crate) runtime: Handle,
+    pub(super) state: Mutex<State>,
+    pub(super) timer: Notify,
+    pub(super) space: Notify,
+    pub(super) links_changed: watch::Sender<u64>,
+    pub(super) followers: Followers,
+    /// What was due is told.
+    pub(super) told: Notify,
+    pub(super) stopping: watch::Sender<bool>,
+    pub(super) failed: AtomicBool,
+    /// Nothing new is taken any more: see `last_words`.
+    pub(super) sealed: AtomicBool,
+    /// Who was told all then, and gets no further link.
+    pub(super) told_all: Mutex<BTreeSet<NodeId>>,
+    /// What the engine was last told of the wall clock; looked at without the lock.
+    pub(super) wall_offset: AtomicI64,
+}
+
+/// What a driver is made of.
+pub(crate) struct Parts {
+    pub(crate) engine: Engine,
+    pub(crate) clock: NodeClock,
+    pub(crate) checker: Checker,
+    pub(crate) disk: Disk,
+    pub(crate) incarnations: Option<Incarnations>,
+    pub(crate) runtime: Handle,
+}
+
+impl Driver {
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        let Parts { engine, clock, checker, disk, incarnations, runtime } = parts;
+        let wall_offset = clock.wall_offset();
+        let state = State {
+            engine,
+            links: HashMap::new(),
+            bans: Bans::default(),
+            tickets: HashMap::new(),
+            failure: None,
+            last_ticket: 0,
+            last_link: 0,
+            appends: 0,
+            stored: 0,
+            bundle_pacer: BundlePacer::default(),
+            uncommitted: VecDeque::new(),
+            due: Due::new(clock.wall.now_us()),
+            clocks: Clocks::default(),
+            own_told: None,
+            records: Vec::new(),
+            lists: Lists::default(),
+            answers: VecDeque::new(),
+            armed: None,
+            wall_offset,
+            incarnations,
+            store_full: false,
+        };
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            clock,
+            checker,
+            disk,
+            counters: Counters::default(),
+            neighbours: Neighbours::default(),
+            runtime,
+            state: Mutex::new(state),
+            timer: Notify::new(),
+            space: Notify::new(),
+            links_changed: watch::Sender::new(0),
+            followers: Followers::new(),
+            told: Notify::new(),
+            stopping: watch::Sender::new(false),
+            failed: AtomicBool::new(false),
+            sealed: AtomicBool::new(false),
+            told_all: Mutex::default(),
+            wall_offset: AtomicI64::new(wall_offset),
+        })
+    }
+}

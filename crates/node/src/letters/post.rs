@@ -1,0 +1,87 @@
+//! Where letters are left and wait.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use rumormill_doors::{Incoming, Outgoing};
+use rumormill_wire::{NetworkId, NodeId};
+use tokio::sync::{Notify, mpsc};
+
+use super::inbox::Inbox;
+use super::seal::Seal;
+use crate::clock::Wall;
+use crate::handle::NodeHandle;
+use crate::lock;
+use crate::start_error::StartError;
+
+/// What letters need from the disk.
+pub(crate) struct Kept {
+    pub(super) seal: Seal,
+    pub(super) inbox: Inbox,
+}
+
+impl Kept {
+    /// Opens the files in the state directory, or makes them; without a directory nothing is kept. Waits for the disk.
+    pub(crate) fn open(state: Option<&Path>, network: &NetworkId, me: NodeId, wall: Wall) -> Result<Self, StartError> {
+        let Some(state) = state else {
+            let seal = Seal::fresh(network, me).map_err(StartError::io("make", "a key for letters"))?;
+            return Ok(Self { seal, inbox: Inbox::new(wall) });
+        };
+        crate::files::state_dir(state).map_err(StartError::io("use the directory", state.display()))?;
+        let (key, file) = (state.join("letters.key"), state.join("letters.jsonl"));
+        let seal = Seal::open_or_make(&key, network, me).map_err(StartError::io("use", key.display()))?;
+        let inbox = Inbox::open(&file, wall).map_err(StartError::io("use", file.display()))?;
+        Ok(Self { seal, inbox })
+    }
+}
+
+/// Where letters are left and wait; clones share it.
+#[derive(Clone)]
+pub(crate) struct LettersDesk(pub(super) Arc<Post>);
+
+pub(crate) struct Post {
+    pub(super) node: NodeHandle,
+    pub(super) seal: Seal,
+    pub(super) inbox: Mutex<Inbox>,
+    /// There is room again for letters that wait in the log.
+    pub(super) room: Notify,
+    /// A letter to an older node waits, or one is known to be there.
+    pub(super) to_relay: Notify,
+    /// Which are known to be there: what waits for them goes out now.
+    pub(super) there: Mutex<BTreeSet<IpAddr>>,
+    /// The door to older nodes.
+    pub(super) relay: Option<mpsc::Sender<Outgoing>>,
+}
+
+impl LettersDesk {
+    /// Keeps as letters what comes in by the door to older nodes.
+    pub(crate) async fn take_from(self, mut door: mpsc::Receiver<Incoming>) {
+        while let Some(Incoming { text, from, .. }) = door.recv().await {
+            let Some(from) = from else { continue };
+            if let Err(why) = self.with_inbox(move |inbox| inbox.take_from(from, text)).await {
+                tracing::warn!(%from, %why, "a letter from an older node was not kept; it is in the room only");
+            }
+            self.is_there(from);
+        }
+    }
+
+    /// An older node can be reached: what waits for it does not wait for its next time.
+    pub(super) fn is_there(&self, older: IpAddr) {
+        if self.0.relay.is_some() {
+            lock(&self.0.there).insert(older);
+            self.0.to_relay.notify_one();
+        }
+    }
+
+    /// Works with the inbox where one may wait for the disk. The work is done even if the future is dropped.
+    pub(super) async fn with_inbox<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Inbox) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, String> {
+        let post = Arc::clone(&self.0);
+        let done = tokio::task::spawn_blocking(move || work(&mut lock(&post.inbox))).await;
+        done.map_err(|why| why.to_string())?.map_err(|why| why.to_string())
+    }
+}

@@ -1,0 +1,62 @@
+//! Who is at the other end of a link.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use rumormill_wire::NodeId;
+
+/// Who opened a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The neighbour dialled us.
+    Inbound,
+    /// We dialled.
+    Outbound,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+        })
+    }
+}
+
+/// Who is at the other end.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    pub(crate) peer: NodeId,
+    pub(crate) name: String,
+    pub(crate) addr: SocketAddr,
+    pub(crate) direction: Direction,
+    pub(crate) tls_version: String,
+    pub(crate) tls_group: String,
+    pub(crate) certificate: Bytes,
+    /// Until when its certificate is valid, in seconds since the Unix epoch.
+    pub(crate) until: u64,
+    /// Until when ours is that the link was made with.
+    pub(crate) ours_until: u64,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    pub(crate) fn facts(peer: u8, direction: Direction) -> Facts {
+        Facts {
+            peer: NodeId([peer; 32]),
+            name: format!("n{peer}"),
+            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+            direction,
+            tls_version: String::new(),
+            tls_group: String::new(),
+            certificate: Bytes::new(),
+            until: u64::MAX,
+            ours_until: u64::MAX,
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! One link as the node sees it: what waits to be written, what may still be read, who is there.
+//!
+//! Nothing here waits for the peer: the engine's side only puts into the outbox, whose size the engine's window bounds
+//! (ARCHITECTURE.md, "The machine").
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use bytes::Bytes;
+use rumormill_gossip::{LinkId, Timestamp};
+use rumormill_wire::native::{Bye, ByeCode, Frame, rumor_prefix};
+use tokio::sync::{Notify, watch};
+
+use super::facts::Facts;
+use super::outbox::{Batch, Outbox, Taken};
+use crate::lock;
+
+/// RUMOR bytes read from a link and not yet judged; above this its reader stops.
+const MAX_UNJUDGED_BYTES: usize = 1024 * 1024;
+
+/// A link that is up, or was.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) id: LinkId,
+    pub(crate) facts: Facts,
+    pub(crate) since: Timestamp,
+    outbox: Mutex<Outbox>,
+    wake: Notify,
+    unjudged: AtomicUsize,
+    released: Notify,
+    closed: watch::Sender<bool>,
+    /// To be ended by us without a farewell, once all is written.
+    cut: AtomicBool,
+    /// The peer ended it because it keeps another one with us: what it had not taken from this one by then, it did not take.
+    replaced: AtomicBool,
+    heard_at: AtomicU64,
+    pub(crate) bytes_in: AtomicU64,
+    pub(crate) bytes_out: AtomicU64,
+    slow_until: AtomicU64,
+}
+
+impl Link {
+    pub(crate) fn new(id: LinkId, facts: Facts, now: Timestamp) -> Self {
+        Self {
+            id,
+            facts,
+            since: now,
+            outbox: Mutex::default(),
+            wake: Notify::new(),
+            unjudged: AtomicUsize::new(0),
+            released: Notify::new(),
+            closed: watch::Sender::new(false),
+            cut: AtomicBool::new(false),
+            replaced: AtomicBool::new(false),
+            heard_at: AtomicU64::new(now.0),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            slow_until: AtomicU64::new(0),
+        }
+    }
+
+    /// Puts a frame of the engine's into the outbox; its bytes are reported once they are written.
+    pub(crate) fn send(&self, frame: Bytes) {
+        let credit = frame.len();
+        self.put(|outbox| outbox.push(frame, credit));
+    }
+
+    /// Puts a bundle into the outbox without copying it.
+    pub(crate) fn send_bundle(&self, bundle: &Bytes, want_status: bool, answers_range: bool) {
+        let Ok(prefix) = rumor_prefix(want_status, answers_range, bundle.len()) else { return };
+        let credit = prefix.len().saturating_add(bundle.len());
+        self.put(|outbox| outbox.push_bundle(prefix, bundle.clone(), credit));
+    }
+
+    /// Puts a frame of the shell's own (PING, PONG) into the outbox; left out when too much waits.
+    pub(crate) fn send_own(&self, frame: &Frame<'_>) {
+        let mut bytes = Vec::new();
+        if frame.encode(&mut bytes).is_ok() {
+            self.put(|outbox| outbox.push_own(bytes.into()));
+        }
+    }
+
+    fn put(&self, into: impl FnOnce(&mut Outbox) -> bool) {
+        let first = {
+            let mut outbox = lock(&self.outbox);
+            let was_empty = outbox.is_empty();
+            if !into(&mut outbox) {
+                drop(outbox);
+                self.close_now();
+                return;
+            }
+            was_empty
+        };
+        if first {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Says BYE after what waits, then closes. Says whether it was the first to do so.
+    pub(crate) fn bye(&self, code: ByeCode, reason: &'static str) -> bool {
+        self.bye_for(code, reason, 0)
+    }
+
+    /// The same with how long the peer need not come back.
+    pub(crate) fn bye_for(&self, code: ByeCode, reason: &'static str, retry_after_s: u16) -> bool {
+        let mut bytes = Vec::new();
+        let _ = Frame::Bye(Bye { code, retry_after_s, reason: reason.into() }).encode(&mut bytes);
+        let first = lock(&self.outbox).close_with(bytes.into());
+        self.wake.notify_one();
+        first
+    }
+
+    /// Writes what waits and then closes our half, without a farewell. What the peer still sends is read until it closes.
+    pub(crate) fn cut(&self) {
+        self.cut.store(true, Relaxed);
+        lock(&self.outbox).close();
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.load(Relaxed)
+    }
+
+    pub(crate) fn set_replaced(&self) {
+        self.replaced.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.replaced.load(Relaxed)
+    }
+
+    /// Closes without a word.
+    pub(crate) fn close_now(&self) {
+        self.closed.send_replace(true);
+        self.released.notify_one();
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        *self.closed.borrow()
+    }
+
+    /// Resolves once the link is to be closed.
+    pub(crate) fn closing(&self) -> watch::Receiver<bool> {
+        self.closed.subscribe()
+    }
+
+    /// What is to be written next; `None` once all is written and the link is to be closed.
+    pub(crate) async fn next_batch(&self) -> Option<Batch> {
+        loop {
+            if self.is_closed() {
+                return None;
+            }
+            match lock(&self.outbox).take() {
+                Taken::Batch(batch) => return Some(batch),
+                Taken::Done => return None,
+                Taken::Empty => {}
+            }
+            self.wake.notified().await;
+        }
+    }
+
+    /// A RUMOR of so many bytes goes to the engine.
+    pub(crate) fn take_allowance(&self, bytes: usize) {
+        self.unjudged.fetch_add(bytes, Relaxed);
+    }
+
+    /// The engine has judged so many bytes.
+    pub(crate) fn release(&self, bytes: usize) {
+        let before = self.unjudged.fetch_update(Relaxed, Relaxed, |old| Some(old.saturating_sub(bytes)));
+        if before.is_ok_and(|before| before >= MAX_UNJUDGED_BYTES) {
+            self.released.notify_one();
+        }
+    }
+
+    /// Waits until more may be read.
+    pub(crate) async fn allowance(&self) {
+        while self.unjudged.load(Relaxed) >= MAX_UNJUDGED_BYTES && !self.is_closed() {
+            self.released.notified().await;
+        }
+    }
+
+    /// Bytes put into the outbox since the link is up.
+    pub(crate) fn put_in(&self) -> u64 {
+        lock(&self.outbox).put_in()
+    }
+
+    /// Bytes written since the link is up.
+    pub(crate) fn written(&self) -> u64 {
+        self.bytes_out.load(Relaxed)
+    }
+
+    pub(crate) fn wrote(&self, bytes: usize) {
+        self.bytes_out.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Whether its writing holds nobody up (see [`crate::bundle_pacer`]).
+    pub(crate) fn is_slow(&self) -> bool {
+        self.written() < self.slow_until.load(Relaxed)
+    }
+
+    /// It is slow until all is written that waits now.
+    pub(crate) fn set_slow(&self) {
+        self.slow_until.store(self.put_in(), Relaxed);
+    }
+
+    pub(crate) fn hear(&self, now: Timestamp, bytes: usize) {
+        self.heard_at.store(now.0, Relaxed);
+        self.bytes_in.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    pub(crate) fn heard_at(&self) -> Timestamp {
+        Timestamp(self.heard_at.load(Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::Direction;
+    use super::super::facts::tests::facts;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reader_stops_at_its_allowance_and_goes_on_when_judged() {
+        let link = std::sync::Arc::new(Link::new(LinkId(1), facts(1, Direction::Inbound), Timestamp(0)));
+        link.take_allowance(MAX_UNJUDGED_BYTES);
+        let waiting = tokio::spawn({
+            let link = link.clone();
+            async move { link.allowance().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished(), "more was read than may be unjudged");
+        link.release(1);
+        tokio::time::timeout(std::time::Duration::from_secs(5), waiting).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_bye_goes_out_after_what_waits_and_then_nothing() {
+        let link = Link::new(LinkId(1), facts(1, Direction::Inbound), Timestamp(0));
+        link.send(Bytes::from_static(b"one"));
+        link.bye(ByeCode::LEAVING, "bye");
+        link.send(Bytes::from_static(b"two"));
+        let batch = link.next_batch().await.unwrap();
+        let all = batch.pieces.iter().map(AsRef::<[u8]>::as_ref).collect::<Vec<_>>().concat();
+        assert!(all.starts_with(b"one") && !all.ends_with(b"two"));
+        assert_eq!(batch.credit, 3, "only what the engine gave is its own");
+        assert!(matches!(Frame::decode(&all[7..]), Ok(Frame::Bye(bye)) if bye.reason.as_raw() == "bye"));
+        assert!(link.next_batch().await.is_none());
+    }
+}

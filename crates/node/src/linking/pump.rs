@@ -1,0 +1,208 @@
+//! A link at work: one task reads and feeds the engine, one writes what the engine puts into the outbox.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rumormill_gossip::Input;
+use rumormill_transport::endpoint::Opened;
+use rumormill_transport::{LinkError, LinkReader, LinkWriter};
+use rumormill_wire::native::{ByeCode, Frame, kind};
+
+use super::greet::{self, Greeting};
+use crate::clock::seconds;
+use crate::counters::Counters;
+use crate::driver::{Admission, BANNED, Driver};
+use crate::link::{Direction, Ended, Facts, GreetError, Link, Piece, Seat};
+
+/// How long the link that is there already has to answer a PING when another with the same peer comes.
+const RIVAL_PING: Duration = Duration::from_secs(1);
+/// How long a reader goes on after our BYE was written, for the peer to close first.
+const LINGER: Duration = Duration::from_millis(200);
+
+/// Greets, joins and serves a link until it ends. `seat` is its place among those that greet, kept until it is up; who is
+/// turned out of it is dropped here.
+///
+/// # Errors
+/// Why the link never came up. One that was up and ended is no error; how it ended is given.
+pub(crate) async fn run(
+    driver: &Arc<Driver>,
+    opened: Opened,
+    direction: Direction,
+    greeting: &Greeting,
+    max_links: usize,
+    seat: Option<Seat>,
+) -> Result<Ended, GreetError> {
+    let Opened { mut reader, mut writer, peer, ours_until } = opened;
+    if driver.was_told_all(&peer.node()) {
+        // The process is about to end, and a refusal would be a farewell.
+        std::future::pending::<()>().await;
+    }
+    if let Some(left) = driver.banned_s(&peer.node()) {
+        // Not even our HELLO: what it says is not waited for.
+        let (code, reason) = BANNED;
+        greet::refuse(writer, code, reason, left).await;
+        return Err(GreetError::Refused { code, reason });
+    }
+    let greeted = match greet::exchange(greeting, &mut reader, &mut writer).await {
+        _ if peer.node() == driver.checker.me => Err(GreetError::Ourselves),
+        other => other,
+    };
+    if let Err(error) = greeted {
+        if error.is_breach() {
+            driver.breach_in_greeting(peer.node());
+        }
+        if let Some((code, reason)) = error.bye() {
+            greet::refuse(writer, code, reason, 0).await;
+        }
+        return Err(error);
+    }
+    let facts = Facts {
+        peer: peer.node(),
+        name: peer.name().to_owned(),
+        addr: peer.addr(),
+        direction,
+        tls_version: peer.tls().version.to_owned(),
+        tls_group: peer.tls().group.clone(),
+        certificate: peer.certificate().clone(),
+        until: seconds(peer.until()),
+        ours_until: seconds(ours_until),
+    };
+    let link = Arc::new(Link::new(driver.next_link(), facts, driver.clock.now()));
+    let mut older = None;
+    loop {
+        match driver.admit(&link, older, max_links) {
+            Admission::Up => break,
+            Admission::Refused { code, reason, retry_after_s } => {
+                greet::refuse(writer, code, reason, retry_after_s).await;
+                return Err(GreetError::Refused { code, reason });
+            }
+            Admission::Test(other) => {
+                if answers_ping(driver, &other).await {
+                    let (code, reason) = (ByeCode::DUPLICATE, "another link with this peer is kept");
+                    greet::refuse(writer, code, reason, 0).await;
+                    return Err(GreetError::Refused { code, reason });
+                }
+                older = Some(other.id);
+            }
+        }
+    }
+    // In a task of its own: a link that is up is taken down by itself alone.
+    let driver = Arc::clone(driver);
+    let serving = tokio::spawn(async move { serve(&driver, &link, reader, writer).await });
+    drop(seat);
+    Ok(serving.await.unwrap_or_else(|_| Ended::passing("the link's task ended")))
+}
+
+async fn answers_ping(driver: &Driver, link: &Link) -> bool {
+    let asked = driver.clock.now();
+    link.send_own(&Frame::Ping(asked.0));
+    let deadline = tokio::time::Instant::now() + RIVAL_PING;
+    while tokio::time::Instant::now() < deadline && !link.is_closed() {
+        if link.heard_at() > asked {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    false
+}
+
+async fn serve(driver: &Arc<Driver>, link: &Arc<Link>, reader: LinkReader, writer: LinkWriter) -> Ended {
+    let Facts { name, addr, direction, .. } = &link.facts;
+    tracing::info!(peer = %name, %addr, %direction, group = %link.facts.tls_group, "link up");
+    Counters::add(&driver.counters.links_up, 1);
+    let writing = tokio::spawn(write(Arc::clone(driver), Arc::clone(link), writer));
+    let ended = read(driver, link, reader).await;
+    driver.link_down(link);
+    let _ = writing.await;
+    Counters::add(&driver.counters.links_down, 1);
+    if *driver.stopping().borrow() {
+        // Said once for all of them.
+        tracing::debug!(peer = %name, %addr, reason = ended.reason, said = ended.said(), "link down");
+    } else {
+        tracing::info!(peer = %name, %addr, reason = ended.reason, said = ended.said(), "link down");
+    }
+    ended
+}
+
+/// Reads until the end; says why it came.
+async fn read(driver: &Driver, link: &Link, mut reader: LinkReader) -> Ended {
+    let mut closing = link.closing();
+    let closed = async move {
+        let _ = closing.wait_for(|closed| *closed).await;
+    };
+    tokio::pin!(closed);
+    loop {
+        link.allowance().await;
+        let frame = tokio::select! {
+            biased;
+            () = &mut closed => return Ended::passing("closed here"),
+            frame = reader.next_frame() => frame,
+        };
+        match frame {
+            Ok(Some(frame)) => {
+                if let Some(ended) = take(driver, link, frame) {
+                    return ended;
+                }
+            }
+            Ok(None) => return Ended::passing("closed by the peer"),
+            Err(error) => {
+                if matches!(error, LinkError::Frame(_)) {
+                    driver.breach(link, "a frame of a length that no frame has");
+                    tracing::warn!(peer = %link.facts.name, %error, "a neighbour broke the protocol");
+                    let _ = tokio::time::timeout(LINGER, closed).await;
+                }
+                return Ended::from(&error);
+            }
+        }
+    }
+}
+
+/// One frame: to the engine, or for the shell itself. Gives a reason if the link ends with it.
+fn take(driver: &Driver, link: &Link, frame: Bytes) -> Option<Ended> {
+    link.hear(driver.clock.now(), frame.len());
+    match frame.first().copied() {
+        Some(kind::PING) => match Frame::decode(&frame) {
+            Ok(Frame::Ping(nonce)) => link.send_own(&Frame::Pong(nonce)),
+            _ => drop(driver.drive(Input::Frame { link: link.id, bytes: frame })),
+        },
+        Some(kind::PONG) if Frame::decode(&frame).is_ok() => {}
+        Some(kind::BYE) => {
+            if let Ok(Frame::Bye(bye)) = Frame::decode(&frame) {
+                if bye.code == ByeCode::DUPLICATE {
+                    link.set_replaced();
+                }
+                return Some(Ended::by(bye));
+            }
+            let _ = driver.drive(Input::Frame { link: link.id, bytes: frame });
+        }
+        first => {
+            if first == Some(kind::RUMOR) && !driver.is_sealed() {
+                link.take_allowance(frame.len());
+            }
+            let _ = driver.drive(Input::Frame { link: link.id, bytes: frame });
+        }
+    }
+    None
+}
+
+async fn write(driver: Arc<Driver>, link: Arc<Link>, mut writer: LinkWriter) {
+    while let Some(batch) = link.next_batch().await {
+        match writer.send(batch.pieces.iter().map(Piece::as_ref)).await {
+            Ok(bytes) => link.wrote(bytes),
+            Err(error) => {
+                tracing::info!(peer = %link.facts.name, %error, "cannot write to a neighbour");
+                break;
+            }
+        }
+        if batch.credit > 0 {
+            let _ = driver.drive(Input::Writable { link: link.id, bytes: batch.credit });
+        }
+    }
+    if link.is_cut() && !link.is_closed() {
+        // The reader ends the link once the peer has read all and closes.
+        return writer.cut().await;
+    }
+    writer.close().await;
+    link.close_now();
+}

@@ -1,0 +1,53 @@
+//! How a submitted message ended.
+
+use rumormill_gossip::Reject;
+use rumormill_wire::{Clock, Origin, Seq};
+use tokio::sync::oneshot;
+
+/// What a submitted message became.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// Under which origin it was written.
+    pub origin: Origin,
+    /// Its number there.
+    pub seq: Seq,
+    /// Its clock.
+    pub clock: Clock,
+}
+
+/// Why a message was not written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// The caller's fault or the store's bound; see [`Reject`].
+    #[error("{0}")]
+    Rejected(Reject),
+    /// Longer than this node's `max-message`.
+    #[error("the message has {len} bytes; max-message allows {max}")]
+    TooLong {
+        /// Bytes of the message.
+        len: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
+    /// The store failed, and the node stops because of it.
+    #[error("the store failed, and the node stops: {reason}")]
+    StoreFailed {
+        /// What the store said.
+        reason: String,
+    },
+    /// The node shuts down.
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+impl SubmitError {
+    /// Whether the message is one that no node takes, or not this one.
+    pub(crate) const fn is_asked_wrongly(&self) -> bool {
+        matches!(self, Self::Rejected(Reject::Invalid(_)) | Self::TooLong { .. })
+    }
+}
+
+/// Whoever waits for a message hears how it ended.
+pub(crate) type Waiting = oneshot::Sender<Result<Receipt, SubmitError>>;
+/// The other end of [`Waiting`].
+pub(crate) type Outcome = oneshot::Receiver<Result<Receipt, SubmitError>>;

@@ -1,0 +1,71 @@
+//! Ending what a session started.
+
+use std::fs;
+use std::io::{self};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::running::{MAX_RECORDS, PROCESSES, Running};
+
+/// How long a process has to leave before it is ended.
+pub const LEAVE_DEADLINE: Duration = Duration::from_secs(3);
+
+/// What [`stop_all`] did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stopped {
+    /// Processes that left when asked.
+    pub left: usize,
+    /// Processes that had to be ended.
+    pub killed: usize,
+    /// Records of processes that had gone before.
+    pub gone: usize,
+}
+
+/// Ends the processes recorded in a session, waits until they are gone, and removes the records. A new session in the same
+/// directory then starts with empty logs; certificates stay.
+///
+/// # Errors
+/// The records cannot be read.
+pub fn stop_all(session: &Path) -> io::Result<Stopped> {
+    let dir = session.join(PROCESSES);
+    let entries = match fs::read_dir(&dir) {
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Stopped::default()),
+        other => other?,
+    };
+    let mut stopped = Stopped::default();
+    let mut running = Vec::new();
+    let mut files = Vec::new();
+    for entry in entries.take(MAX_RECORDS) {
+        let path = entry?.path();
+        match Running::read(&path).filter(Running::is_alive) {
+            Some(process) => running.push(process),
+            None => stopped.gone += 1,
+        }
+        files.push(path);
+    }
+    running.iter().for_each(|process| process.signal(Signal::TERM));
+    stopped.left = running.len() - wait_gone(&mut running, LEAVE_DEADLINE);
+    stopped.killed = running.len();
+    running.iter().for_each(|process| process.signal(Signal::KILL));
+    if wait_gone(&mut running, LEAVE_DEADLINE) > 0 {
+        return Err(io::Error::other("a process did not end even when killed"));
+    }
+    for path in files {
+        let _ = fs::remove_file(path);
+    }
+    Ok(stopped)
+}
+
+/// Waits for processes to be gone; says how many are not.
+pub(super) fn wait_gone(running: &mut Vec<Running>, at_most: Duration) -> usize {
+    let deadline = Instant::now() + at_most;
+    loop {
+        running.retain(Running::is_alive);
+        if running.is_empty() || Instant::now() >= deadline {
+            return running.len();
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
