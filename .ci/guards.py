@@ -25,6 +25,7 @@ CLOCKS = ["-p", "rumormill-gossip", "--test", "clocks"]
 ANSWERS = ["-p", "rumormill-gossip", "--test", "answers"]
 NEWCOMER = ["-p", "rumormill-gossip", "--test", "newcomer"]
 HELD = ["-p", "rumormill-gossip", "--test", "held"]
+IN_SYNC = ["-p", "rumormill-gossip", "--test", "in_sync"]
 # The seeds of the engine's fuzz target.
 SEEDS = ["-p", "rumormill-gossip", "--test", "corpus"]
 GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
@@ -453,6 +454,21 @@ GUARDS = [
     ("full store: whoever has most there loses first", "crates/gossip/src/passing.rs",
      "self.by_bytes.last().copied()", "self.by_bytes.first().copied()",
      ["-p", "rumormill-gossip", "--lib", "passing"], "whoever_has_most_loses_first"),
+    ("in sync: what is not heard is missing", "crates/gossip/src/engine/feed.rs",
+     "link.unheard.given(link.sent, u32::from(bundle.header().count), now);", "",
+     IN_SYNC, "a_receiver_that_stands_still_is_not_in_sync"),
+    ("in sync: what was heard is said", "crates/gossip/src/engine/rumor.rs",
+     "link.note_judged(origin, self.now);", "",
+     IN_SYNC, "an_honest_network_is_in_sync_soon_after_the_last_message_and_stays_so"),
+    ("in sync: a comparison is answered", "crates/gossip/src/engine/told.rs",
+     "&& !link.waits && !unanswered", "&& !link.waits",
+     IN_SYNC, "a_member_that_answers_no_comparison_is_not_in_sync_until_it_does"),
+    ("in sync: what mongering leaves out is missing", "crates/gossip/src/engine/spreading.rs",
+     "if self.spread.leaves_out() {", "if false {",
+     IN_SYNC, "what_mongering_has_not_given_a_neighbour_yet_is_lag_there"),
+    ("in sync: not before the first comparison is over", "crates/gossip/src/engine/told.rs",
+     "link.compared && young", "young",
+     IN_SYNC, "a_newcomer_is_not_in_sync_before_it_has_all"),
     ("an author over its rate is not asked for before a bundle fits", "crates/gossip/src/engine/held.rs",
      "!self.greed.allows(&origin.node, cost::charged(MAX_BUNDLE_LEN, MAX_BUNDLE_MESSAGES), fresh, self.now)", "false",
      FULL, "a_refused_author_and_a_full_table_are_lag_at_both_ends_and_not_sent_again"),

@@ -161,6 +161,7 @@ pub mod spread;
 pub mod stats;
 mod timers;
 pub mod uncommitted;
+pub mod unheard;
 
 #[cfg(feature = "fuzz")]
 pub mod fuzz;

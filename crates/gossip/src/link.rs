@@ -11,6 +11,7 @@ use rumormill_wire::{NodeId, Origin, Seq};
 use crate::io::Timestamp;
 use crate::pacer::Pacer;
 use crate::revocation::Told;
+use crate::unheard::Unheard;
 
 /// RANGE requests of one neighbour that wait to be served.
 pub const MAX_PULLS: usize = 16;
@@ -25,6 +26,9 @@ pub const MAX_INTRODUCED: usize = 1_024;
 
 /// Origins remembered as ending elsewhere at one neighbour.
 pub const MAX_DISPUTED: usize = 1_024;
+
+/// A neighbour is told within this time how much of what it sent was judged (P-S2).
+pub const HEARD_US: u64 = 1_000_000;
 
 /// A chain that ends at another place at the neighbour than here, or only at one of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +119,8 @@ pub struct Link {
     pub last_sent: BTreeMap<Origin, LastSent>,
     /// The same in the order in which it was given.
     pub(crate) sent_order: BTreeSet<(u64, Origin)>,
+    /// What it has not said that it has.
+    pub unheard: Unheard,
     /// RUMOR frames received from it.
     pub received: u64,
     /// Those of them without a verdict.
@@ -131,8 +137,18 @@ pub struct Link {
     pub dirty_at: Option<Timestamp>,
     /// That STATUS is due as soon as no verdict is open.
     pub status_wanted: bool,
-    /// A comparison was finished once.
+    /// How many of them it was told that we judged.
+    pub said_heard: u64,
+    /// When it is told that again, at the latest, with our line of this origin.
+    pub heard_at: Option<(Timestamp, Origin)>,
+    /// A comparison was finished once: the two had the same, or all that differed is settled or held.
     pub compared: bool,
+    /// When it listed all that it has, before that.
+    pub listed_all: Option<Timestamp>,
+    /// When a comparison finds out whether the two have the same by now, before that.
+    pub compare_at: Option<Timestamp>,
+    /// Since when it owes an answer to what it was asked.
+    pub asked: Option<Timestamp>,
     /// It said what it knows of our own origin.
     pub answered_own: bool,
     /// To be closed: nothing more is sent to it or taken from it.
@@ -181,6 +197,7 @@ impl Link {
             sent: 0,
             last_sent: BTreeMap::new(),
             sent_order: BTreeSet::new(),
+            unheard: Unheard::default(),
             received: 0,
             open: BTreeSet::new(),
             reading: None,
@@ -189,7 +206,12 @@ impl Link {
             dirty_over: false,
             dirty_at: None,
             status_wanted: false,
+            said_heard: 0,
+            heard_at: None,
             compared: false,
+            listed_all: None,
+            compare_at: None,
+            asked: None,
             answered_own: false,
             closing: false,
         }
@@ -207,10 +229,12 @@ impl Link {
             self.sent_order.remove(&(before.ordinal, origin));
         }
         self.sent_order.insert((self.sent, origin));
+        self.unheard.reaches(&origin, next);
     }
 
     /// The neighbour has judged so many of our RUMOR frames: what is older needs no memory.
     pub fn note_heard(&mut self, heard: u64) {
+        self.unheard.heard(heard);
         while let Some((_, origin)) = self.sent_order.first().copied().filter(|(ordinal, _)| *ordinal <= heard) {
             self.sent_order.pop_first();
             self.last_sent.remove(&origin);
@@ -219,6 +243,7 @@ impl Link {
 
     /// The neighbour has this origin up to `next`.
     pub fn note_has(&mut self, origin: Origin, next: Seq, ours: Seq) {
+        self.unheard.reaches(&origin, next);
         if next >= ours {
             self.cursors.remove(&origin);
         } else if let Some(cursor) = self.cursors.get_mut(&origin) {
@@ -266,6 +291,24 @@ impl Link {
         } else {
             self.unsure = true;
         }
+    }
+
+    /// There is a verdict on a message of this origin: the neighbour hears of it within [`HEARD_US`], and before the first
+    /// comparison has come to its end, another one begins when nothing has come for as long.
+    pub fn note_judged(&mut self, origin: Origin, now: Timestamp) {
+        if self.heard_at.is_none() && self.heard() > self.said_heard {
+            self.heard_at = Some((now.plus(HEARD_US), origin));
+        }
+        if !self.compared {
+            self.compare_at = Some(now.plus(HEARD_US));
+        }
+    }
+
+    /// When a STATUS to it is due.
+    #[must_use]
+    pub fn status_at(&self) -> Option<Timestamp> {
+        let heard = self.heard_at.map(|(at, _)| at);
+        [self.dirty_at, heard, self.compare_at].into_iter().flatten().min()
     }
 
     /// Whether the neighbour said that it does not want this origin now.

@@ -100,6 +100,11 @@ impl Links {
         self.map.keys().copied().collect()
     }
 
+    /// All of them, for what is noted of each and leads to nothing.
+    pub fn note_all(&mut self) -> impl Iterator<Item = (&LinkId, &mut Link)> {
+        self.map.iter_mut()
+    }
+
     /// The links with one node, in order.
     #[must_use]
     pub fn of_peer(&self, peer: &NodeId) -> Vec<LinkId> {

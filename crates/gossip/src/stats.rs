@@ -150,7 +150,8 @@ impl Stats {
 /// One link, for people.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LinkStats {
-    /// Messages that we have and the neighbour, as far as we know, does not: those that it does not want now among them.
+    /// Messages that we have and the neighbour did not say that it has: those that it does not want now among them, and those
+    /// that are on their way.
     pub lag: u64,
     /// Messages that the neighbour said it has and we do not: those that we do not take now among them.
     pub behind: u64,
@@ -169,8 +170,12 @@ pub struct LinkStats {
 pub enum Why {
     /// What differs is on its way.
     CatchingUp,
-    /// They have not compared yet.
+    /// The neighbour has not said that it has it.
+    Unheard,
+    /// They have not compared to the end yet.
     NotCompared,
+    /// The neighbour was asked what it has and does not answer.
+    NoAnswer,
     /// More differs than is remembered: a comparison has to find the rest.
     TooMany,
     /// The neighbour has had its share of answers: it has to wait for more.
@@ -199,7 +204,9 @@ impl Why {
     pub const fn name(self) -> &'static str {
         match self {
             Self::CatchingUp => "catching-up",
+            Self::Unheard => "unheard",
             Self::NotCompared => "not-compared",
+            Self::NoAnswer => "no-answer",
             Self::TooMany => "too-many-differences",
             Self::OverShare => "neighbour-over-share",
             Self::StoreUnread => "store-unread",

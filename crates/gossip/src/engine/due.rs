@@ -16,12 +16,13 @@ impl Engine {
                 Timer::Spread => self.tell_spread(spread::Input::Timeout),
             }
         }
+        self.say_heard();
         self.flush_status();
     }
 
     /// Arms the timers of a link anew.
     pub(super) fn arm_link(&mut self, id: LinkId) {
-        let (status, feed) = self.links.get(&id).map_or((None, None), |link| (link.dirty_at, link.feed_at));
+        let (status, feed) = self.links.get(&id).map_or((None, None), |link| (link.status_at(), link.feed_at));
         self.timers.set(Timer::Status(id), status);
         self.timers.set(Timer::Feed(id), feed);
     }

@@ -21,6 +21,7 @@ impl Engine {
     pub(super) fn feed_touched(&mut self) {
         while let Some(id) = self.links.first_touched() {
             while self.feed_one(id) {}
+            self.ends_first_comparison(id);
             self.arm_link(id);
             self.links.settled(id);
         }
@@ -121,6 +122,7 @@ impl Engine {
         if let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) {
             link.window = link.window.saturating_sub_unsigned(bytes);
             link.sent = link.sent.saturating_add(1);
+            link.unheard.given(link.sent, u32::from(bundle.header().count), now);
             link.pace.charge(&author, pace_of(&bundle), now);
             bump(&mut self.stats.rumors_sent, 1);
             self.charge_bundle(id, bytes);

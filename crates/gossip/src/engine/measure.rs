@@ -42,6 +42,8 @@ pub struct HeldByLink {
     pub behind: usize,
     /// Origins sent and not yet heard.
     pub last_sent: usize,
+    /// Runs of frames not yet heard, and origins with something new that it was not given.
+    pub unheard: usize,
     /// Frames without a verdict.
     pub open: usize,
     /// Ranges asked for.
@@ -82,6 +84,7 @@ impl Engine {
                 cursors: most(|link| link.cursors.len()),
                 behind: self.claims.most(),
                 last_sent: most(|link| link.last_sent.len()),
+                unheard: most(|link| link.unheard.remembered()),
                 open: most(|link| link.open.len()),
                 pulls: most(|link| link.pulls.len()),
                 dirty: most(|link| link.dirty.len()),

@@ -6,6 +6,7 @@ mod answers;
 mod due;
 mod feed;
 mod given;
+mod heard;
 #[cfg(feature = "fuzz")]
 pub mod measure;
 mod pace;

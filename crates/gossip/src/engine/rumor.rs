@@ -180,6 +180,7 @@ impl Engine {
     pub(super) fn judged(&mut self, sender: Sender, origin: Origin) {
         let Some(link) = self.links.get_mut(&sender.link) else { return };
         link.open.remove(&sender.ordinal);
+        link.note_judged(origin, self.now);
         if sender.want_status {
             link.say(origin, self.now.plus(STATUS_DELAY_US));
             link.status_wanted = true;

@@ -24,6 +24,9 @@ impl Engine {
 
     /// A bundle is new here: those who lack it get it.
     pub(super) fn spread(&mut self, origin: Origin, first: Seq, from: &[LinkId]) {
+        if self.spread.leaves_out() {
+            self.new_to_neighbours(origin, first, from);
+        }
         self.tell_spread(Input::Fresh { origin, first, from: from.to_vec() });
     }
 

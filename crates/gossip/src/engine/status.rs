@@ -27,6 +27,7 @@ impl Engine {
             return self.misbehaved(id, "a STATUS that heard more than was said");
         }
         link.note_heard(status.heard);
+        link.asked = None;
         self.note_hold(id, status.hold);
         if status.entries.is_empty() && status.coverage == Coverage::Listed {
             return self.summary(id, status);
@@ -38,6 +39,7 @@ impl Engine {
         if let Some(link) = self.links.get_mut(&id).filter(|_| status.coverage == whole) {
             // Whatever was too much to remember is told anew.
             link.unsure = false;
+            link.listed_all = link.listed_all.or(Some(self.now));
         }
         let mut wants = Vec::new();
         let mut in_sync = true;
@@ -54,9 +56,6 @@ impl Engine {
             let me = self.author.origin;
             if low.node <= me.node && me.node <= high.node {
                 self.own_known(id, status.entries.iter());
-            }
-            if let Some(link) = self.links.get_mut(&id) {
-                link.compared = true;
             }
         }
         match status.coverage {
@@ -163,6 +162,7 @@ impl Engine {
             if let Some(link) = self.links.get_mut(&id) {
                 link.compared = true;
                 link.unsure = false;
+                link.unheard.clear();
                 link.cursors.clear();
                 link.disputed.clear();
             }
@@ -214,6 +214,9 @@ impl Engine {
 
     /// The neighbour's part sums: the parts that differ are listed.
     pub(super) fn buckets(&mut self, id: LinkId, buckets: &Buckets<'_>) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.asked = None;
+        }
         if self.answer_later(id) {
             return;
         }
@@ -276,6 +279,7 @@ impl Engine {
         };
         let sent = self.send(id, &Frame::Status(status));
         bump(&mut self.stats.status_sent, u64::from(sent));
+        self.told_heard(id, heard, want_status && sent);
         sent
     }
 

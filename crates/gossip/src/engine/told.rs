@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rumormill_wire::{Origin, Seq};
 
 use super::{Engine, SYNC_AGE_US};
-use crate::io::LinkId;
+use crate::io::{LinkId, Timestamp};
 use crate::link::Parked;
 use crate::stats::{LinkStats, Stats, Why};
 
@@ -31,9 +31,16 @@ impl Engine {
         stats
     }
 
-    /// One link, for people. `None` if it is not up.
+    /// One link, for people, at the time of the last input. `None` if it is not up.
     #[must_use]
     pub fn link_stats(&self, id: LinkId) -> Option<LinkStats> {
+        self.link_stats_at(id, self.now)
+    }
+
+    /// The same for whoever looks at a later time: nothing comes of a neighbour that is silent.
+    #[must_use]
+    pub fn link_stats_at(&self, id: LinkId, now: Timestamp) -> Option<LinkStats> {
+        let now = now.max(self.now);
         let link = self.links.get(&id)?;
         let mut stats = LinkStats { window: usize::try_from(link.window).unwrap_or(0), ..LinkStats::default() };
         let (mut young, mut why) = (true, None);
@@ -42,7 +49,7 @@ impl Engine {
             stats.lag = stats.lag.saturating_add(lacks);
             if lacks > 0 {
                 // What is held is no longer on its way, however short a time it is known.
-                young &= cursor.parked != Some(Parked::Peer) && self.now.since(cursor.since) < SYNC_AGE_US;
+                young &= cursor.parked != Some(Parked::Peer) && now.since(cursor.since) < SYNC_AGE_US;
                 why = why.max(Some(match cursor.parked {
                     None => Why::CatchingUp,
                     Some(Parked::Peer) => Why::HeldByPeer,
@@ -54,26 +61,32 @@ impl Engine {
             let lacks = behind.next.0.saturating_sub(self.chains.wanted(origin).0);
             stats.behind = stats.behind.saturating_add(lacks);
             if lacks > 0 {
-                young &= behind.why.is_none() && self.now.since(behind.since) < SYNC_AGE_US;
-                let now = if self.store_full { Some(Why::StoreFull) } else { behind.why };
-                why = why.max(now.or(Some(Why::CatchingUp)));
+                young &= behind.why.is_none() && now.since(behind.since) < SYNC_AGE_US;
+                let held = if self.store_full { Some(Why::StoreFull) } else { behind.why };
+                why = why.max(held.or(Some(Why::CatchingUp)));
             }
         }
         for (origin, disputed) in &link.disputed {
             let ours = self.end_of(origin);
             if ours != disputed.place {
-                young &= self.now.since(disputed.since) < SYNC_AGE_US;
+                young &= now.since(disputed.since) < SYNC_AGE_US;
                 let lower_there = disputed.place.is_some_and(|place| ours.is_none_or(|ours| place < ours));
                 why = why.max(Some(if lower_there { Why::OverRate } else { Why::HeldByPeer }));
             }
         }
+        let (unheard, oldest) = link.unheard.count(|origin| link.cursors.contains_key(origin));
+        stats.lag = stats.lag.saturating_add(unheard);
+        young &= oldest.is_none_or(|since| now.since(since) < SYNC_AGE_US);
+        let unanswered = link.asked.is_some_and(|asked| now.since(asked) >= SYNC_AGE_US);
         let lost = link.overflow || link.unsure;
-        stats.in_sync = link.compared && young && !lost && !link.waits;
+        stats.in_sync = link.compared && young && !lost && !link.waits && !unanswered;
         why = why
             .max(lost.then_some(Why::TooMany))
             .max(link.waits.then_some(Why::OverShare))
-            .max((!link.compared).then_some(Why::NotCompared));
-        stats.why = why.filter(|why| !stats.in_sync || *why != Why::CatchingUp);
+            .max((!link.compared).then_some(Why::NotCompared))
+            .max((unheard > 0).then_some(Why::Unheard))
+            .max(unanswered.then_some(Why::NoAnswer));
+        stats.why = why.filter(|why| !stats.in_sync || *why > Why::Unheard);
         stats.revocations = link.told.number();
         Some(stats)
     }

@@ -14,6 +14,7 @@ use crate::cost;
 use crate::engine::MIN_ORIGINS;
 use crate::io::{Input, LinkId};
 use crate::link::{MAX_BEHIND, MAX_DIRTY, MAX_PULLS};
+use crate::unheard::{MAX_NEWS, MAX_RUNS};
 
 /// Lines in the log for one input, beside one for each message of ours.
 const MAX_EVENTS: usize = 8;
@@ -80,6 +81,7 @@ impl World<'_> {
             ("cursors", held.link.cursors, config.max_cursors),
             ("claims", held.link.behind, MAX_BEHIND),
             ("origins sent", held.link.last_sent, origins + own),
+            ("runs and origins not yet heard", held.link.unheard, MAX_RUNS + MAX_NEWS),
             ("frames without a verdict", held.link.open, (config.max_checks + shares) * MAX_SENDERS),
             ("ranges asked for", held.link.pulls, MAX_PULLS),
             ("origins to say something about", held.link.dirty, MAX_DIRTY),

@@ -25,7 +25,7 @@ impl NodeHandle {
             .links()
             .iter()
             .filter_map(|link| {
-                let stats = driver.with_engine(|engine| engine.link_stats(link.id))?;
+                let stats = driver.with_engine(|engine| engine.link_stats_at(link.id, now))?;
                 Some(PeerInfo {
                     name: link.facts.name.clone(),
                     node: link.facts.peer.to_string(),

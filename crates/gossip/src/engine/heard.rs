@@ -1,0 +1,69 @@
+//! What a neighbour has by its own word, and what we tell it of ours (docs/protocol.md, P-S2 and P-S9).
+
+use rumormill_wire::{Origin, Seq};
+
+use super::Engine;
+use crate::io::LinkId;
+use crate::link::Parked;
+use crate::stats::bump;
+
+impl Engine {
+    /// A STATUS went to a neighbour: it says how much was judged, and may ask.
+    pub(super) fn told_heard(&mut self, id: LinkId, heard: u64, asked: bool) {
+        let now = self.now;
+        let Some(link) = self.links.get_mut(&id) else { return };
+        (link.said_heard, link.heard_at) = (heard, None);
+        if asked {
+            link.asked = link.asked.or(Some(now));
+        }
+    }
+
+    /// Tells the neighbours whose time has come how much was judged. A line goes with it: without one it were a comparison,
+    /// and while much is on its way that finds differences that are none.
+    pub(super) fn say_heard(&mut self) {
+        let now = self.now;
+        let due = |link: &crate::link::Link| link.status_at().is_some_and(|at| at <= now);
+        let touched = self.links.touched().iter();
+        let ready: Vec<_> = touched.filter(|id| self.links.get(id).is_some_and(due)).copied().collect();
+        for id in ready {
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            if let Some((_, origin)) = link.heard_at.take_if(|(at, _)| *at <= now) {
+                link.say(origin, now);
+            }
+            let compare = link.compare_at.take_if(|at| *at <= now).is_some();
+            // One that was asked and has not answered yet is not asked again.
+            if compare && !link.compared && link.asked.is_none() {
+                self.send_summary(id, true);
+            }
+        }
+    }
+
+    /// The first comparison has come to its end when nothing of what it found is missing any more, but what is held.
+    pub(super) fn ends_first_comparison(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(&id).filter(|link| !link.compared) else { return };
+        let Some(listed) = link.listed_all else { return };
+        let open = link.overflow || link.unsure || link.reading.is_some() || link.unheard.since(listed);
+        let lacks = |(origin, cursor): (&Origin, &crate::link::Cursor)| {
+            cursor.parked != Some(Parked::Peer) && cursor.since <= listed && cursor.next < self.chains.wanted(origin)
+        };
+        let behind = || self.claims.of_link(id).any(|(_, behind)| behind.why.is_none() && behind.since <= listed);
+        let over = !open && !link.cursors.iter().any(lacks) && !behind();
+        if let Some(link) = self.links.get_mut(&id).filter(|_| over) {
+            (link.compared, link.compare_at) = (true, None);
+        }
+    }
+
+    /// Something new is not given to all at once: who is not known to have it lacks it until it is.
+    pub(super) fn new_to_neighbours(&mut self, origin: Origin, first: Seq, from: &[LinkId]) {
+        let (to, now) = (self.chains.wanted(&origin), self.now);
+        for (id, link) in self.links.note_all() {
+            if link.closing || link.hold || from.contains(id) || self.claims.has(*id, &origin, to) {
+                continue;
+            }
+            if !link.unheard.left_out(origin, first.max(Seq::FIRST), to, now) {
+                link.unsure = true;
+                bump(&mut self.stats.differences_overflow, 1);
+            }
+        }
+    }
+}

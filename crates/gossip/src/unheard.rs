@@ -1,0 +1,157 @@
+//! What a neighbour was given and has not said that it has, and what is new and it was not given (docs/protocol.md, P-S2).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rumormill_wire::{Origin, Seq};
+
+use crate::io::Timestamp;
+
+/// Runs of frames remembered by their time; what is more joins the last one.
+pub const MAX_RUNS: usize = 64;
+/// Origins remembered of which a neighbour was not given what is new.
+pub const MAX_NEWS: usize = 1_024;
+/// Frames given within this time are one run.
+const RUN_US: u64 = 100_000;
+
+/// Frames given in a short time.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    last: u64,
+    messages: u64,
+    at: Timestamp,
+}
+
+/// New messages of an origin: from one number to another, and since when.
+#[derive(Debug, Clone, Copy)]
+struct News {
+    from: Seq,
+    to: Seq,
+    since: Timestamp,
+}
+
+/// For one link.
+#[derive(Debug, Default)]
+pub struct Unheard {
+    runs: VecDeque<Run>,
+    news: BTreeMap<Origin, News>,
+}
+
+impl Unheard {
+    /// So many messages were given, in the frame with this number.
+    pub fn given(&mut self, ordinal: u64, messages: u32, now: Timestamp) {
+        let full = self.runs.len() >= MAX_RUNS;
+        match self.runs.back_mut().filter(|run| full || now.since(run.at) < RUN_US) {
+            Some(run) => {
+                run.last = ordinal;
+                run.messages = run.messages.saturating_add(u64::from(messages));
+            }
+            None => self.runs.push_back(Run { last: ordinal, messages: u64::from(messages), at: now }),
+        }
+    }
+
+    /// The neighbour judged so many frames.
+    pub fn heard(&mut self, heard: u64) {
+        while self.runs.front().is_some_and(|run| run.last <= heard) {
+            self.runs.pop_front();
+        }
+    }
+
+    /// New messages are not given to the neighbour now. Says whether there was room to remember it.
+    pub fn left_out(&mut self, origin: Origin, from: Seq, to: Seq, now: Timestamp) -> bool {
+        if let Some(news) = self.news.get_mut(&origin) {
+            news.to = news.to.max(to);
+            return true;
+        }
+        let room = self.news.len() < MAX_NEWS;
+        if room {
+            self.news.insert(origin, News { from, to, since: now });
+        }
+        room
+    }
+
+    /// The neighbour has this origin up to `next`, or it was given to it.
+    pub fn reaches(&mut self, origin: &Origin, next: Seq) {
+        if let Some(news) = self.news.get_mut(origin) {
+            news.from = news.from.max(next);
+            if news.from >= news.to {
+                self.news.remove(origin);
+            }
+        }
+    }
+
+    /// It has all that we have.
+    pub fn clear(&mut self) {
+        self.runs.clear();
+        self.news.clear();
+    }
+
+    /// How many messages there are, and since when the oldest of them waits; `but` are counted elsewhere.
+    pub fn count(&self, but: impl Fn(&Origin) -> bool) -> (u64, Option<Timestamp>) {
+        let runs = self.runs.iter().map(|run| (run.messages, run.at));
+        let news = self.news.iter().filter(|(origin, _)| !but(origin));
+        let news = news.map(|(_, news)| (news.to.0.saturating_sub(news.from.0), news.since));
+        runs.chain(news).fold((0, None), |(sum, oldest), (messages, at)| {
+            (messages.saturating_add(sum), Some(oldest.map_or(at, |old: Timestamp| old.min(at))))
+        })
+    }
+
+    /// How many runs and origins are remembered.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.runs.len().saturating_add(self.news.len())
+    }
+
+    /// Whether something given up to this time is unheard.
+    #[must_use]
+    pub fn since(&self, at: Timestamp) -> bool {
+        self.runs.front().is_some_and(|run| run.at <= at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_counts_until_it_is_heard_and_the_oldest_is_known() {
+        let mut unheard = Unheard::default();
+        unheard.given(1, 5, Timestamp(0));
+        unheard.given(2, 1, Timestamp(RUN_US - 1));
+        unheard.given(3, 2, Timestamp(RUN_US));
+        assert_eq!(unheard.count(|_| false), (8, Some(Timestamp(0))));
+        unheard.heard(1);
+        assert_eq!(unheard.count(|_| false), (8, Some(Timestamp(0))), "a run is heard when its last frame is");
+        unheard.heard(2);
+        assert_eq!(unheard.count(|_| false), (2, Some(Timestamp(RUN_US))));
+        unheard.heard(3);
+        assert_eq!(unheard.count(|_| false), (0, None));
+    }
+
+    #[test]
+    fn runs_and_news_are_bounded_and_nothing_is_left_out_of_the_runs() {
+        let mut unheard = Unheard::default();
+        for n in 0..1_000 {
+            unheard.given(n + 1, 1, Timestamp(n * RUN_US));
+        }
+        assert_eq!((unheard.remembered(), unheard.count(|_| false).0), (MAX_RUNS, 1_000));
+        unheard.heard(999);
+        assert_eq!(unheard.runs.len(), 1);
+        unheard.clear();
+        let origin = |n| Origin { incarnation: rumormill_wire::Incarnation(n), ..Origin::MIN };
+        let taken = (0..2_000).filter(|n| unheard.left_out(origin(*n), Seq(1), Seq(2), Timestamp(*n))).count();
+        assert_eq!((taken, unheard.remembered()), (MAX_NEWS, MAX_NEWS));
+    }
+
+    #[test]
+    fn news_count_until_they_are_given_or_shown() {
+        let mut unheard = Unheard::default();
+        assert!(unheard.left_out(Origin::MIN, Seq(3), Seq(5), Timestamp(7)));
+        assert!(unheard.left_out(Origin::MIN, Seq(5), Seq(6), Timestamp(9)));
+        assert_eq!(unheard.count(|_| false), (3, Some(Timestamp(7))));
+        assert_eq!(unheard.count(|_| true), (0, None));
+        unheard.reaches(&Origin::MIN, Seq(5));
+        assert_eq!(unheard.count(|_| false), (1, Some(Timestamp(7))));
+        unheard.reaches(&Origin::MIN, Seq(6));
+        assert_eq!(unheard.remembered(), 0);
+    }
+}

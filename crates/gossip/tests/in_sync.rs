@@ -1,0 +1,220 @@
+//! A link is in sync when nothing older than two seconds is missing, as far as the neighbour's own word goes: what it has
+//! not said that it has is missing.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+mod world;
+
+use bytes::Bytes;
+use rumormill_gossip::bundle::seal;
+use rumormill_gossip::stats::LinkStats;
+use rumormill_gossip::{Dissemination, Input, LinkId, Timestamp};
+use rumormill_wire::native::{BundleBuilder, Coverage, Frame, MessageKind, Status, StatusEntries};
+use rumormill_wire::{Clock, Digest, Incarnation, Origin, Seq};
+use world::{Disk, Key, NETWORK, WALL, World, config};
+
+const SECOND: u64 = 1_000_000;
+const BOTH: [Dissemination; 2] = [Dissemination::Eager, Dissemination::Mongering];
+
+fn stats(world: &World, n: usize, link: LinkId) -> LinkStats {
+    world.nodes[n].engine.link_stats_at(link, Timestamp(world.now)).unwrap()
+}
+
+fn why(world: &World, n: usize, link: LinkId) -> &'static str {
+    stats(world, n, link).why.map_or("", |why| why.name())
+}
+
+/// A member that says that it has what node 0 has.
+fn has_the_same(world: &mut World, link: LinkId, heard: u64) {
+    let engine = &world.nodes[0].engine;
+    let status = Status {
+        want_status: false,
+        hold: false,
+        heard,
+        fingerprint: engine.fingerprint(),
+        origins: u32::try_from(engine.frontier().count()).unwrap(),
+        coverage: Coverage::Listed,
+        entries: StatusEntries::from([].as_slice()),
+    };
+    let mut out = Vec::new();
+    Frame::Status(status).encode(&mut out).unwrap();
+    world.give(0, Input::Frame { link, bytes: Bytes::from(out).slice(4..) });
+}
+
+#[test]
+fn what_a_silent_member_was_given_is_lag_until_it_says_that_it_has_it() {
+    for mode in BOTH {
+        let mut world = World::new(1, 1, config(mode));
+        let link = world.stranger(0, 50);
+        has_the_same(&mut world, link, 0);
+        world.run_for(SECOND);
+        assert!(stats(&world, 0, link).in_sync, "{mode:?}");
+        world.say(0, "a message");
+        world.run_for(SECOND);
+        assert_eq!((stats(&world, 0, link).lag, stats(&world, 0, link).in_sync), (1, true), "{mode:?}: it is new");
+        world.run_for(SECOND + SECOND / 2);
+        assert_eq!((stats(&world, 0, link).lag, stats(&world, 0, link).in_sync), (1, false), "{mode:?}");
+        assert!(["unheard", "no-answer"].contains(&why(&world, 0, link)), "{mode:?}: {}", why(&world, 0, link));
+        has_the_same(&mut world, link, 1);
+        assert_eq!((stats(&world, 0, link).lag, stats(&world, 0, link).in_sync), (0, true), "{mode:?}");
+    }
+}
+
+#[test]
+fn a_member_that_answers_no_comparison_is_not_in_sync_until_it_does() {
+    for mode in BOTH {
+        let mut world = World::new(1, 1, config(mode));
+        let link = world.stranger(0, 50);
+        has_the_same(&mut world, link, 0);
+        world.run_for(18 * SECOND);
+        assert_eq!((stats(&world, 0, link).in_sync, why(&world, 0, link)), (false, "no-answer"), "{mode:?}");
+        has_the_same(&mut world, link, 0);
+        assert_eq!((stats(&world, 0, link).in_sync, why(&world, 0, link)), (true, ""), "{mode:?}");
+    }
+}
+
+#[test]
+fn a_receiver_that_stands_still_is_not_in_sync() {
+    for mode in BOTH {
+        let mut world = World::new(1, 2, config(mode));
+        let (end, _) = world.link(0, 1);
+        world.say(1, "first");
+        world.until(30 * SECOND, "in sync", |w| w.same_logs(1) && stats(w, 0, end.link).in_sync);
+        world.nodes[1].alive = false;
+        world.say(0, "lost");
+        world.run_for(2 * SECOND + SECOND / 2);
+        assert_eq!((stats(&world, 0, end.link).lag, stats(&world, 0, end.link).in_sync), (1, false), "{mode:?}");
+    }
+}
+
+/// A ring of six, and one more linked to all.
+fn ring(seed: u64, mode: Dissemination) -> (World, Vec<(usize, LinkId, usize)>) {
+    let mut world = World::new(seed, 7, config(mode));
+    let mut ends = Vec::new();
+    for n in 0..6 {
+        for m in [(n + 1) % 6, 6] {
+            let (a, b) = world.link(n, m);
+            ends.extend([(n, a.link, m), (m, b.link, n)]);
+        }
+    }
+    (world, ends)
+}
+
+#[test]
+fn what_mongering_has_not_given_a_neighbour_yet_is_lag_there() {
+    let mut late = 0;
+    for seed in 1..=8 {
+        let (mut world, ends) = ring(seed, Dissemination::Mongering);
+        world.run_for(20 * SECOND);
+        world.say(2, "one message");
+        let mut had: Vec<Option<u64>> = vec![None; 7];
+        for step in 0..200_u64 {
+            world.run_for(SECOND / 10);
+            for (n, had) in had.iter_mut().enumerate() {
+                *had = had.or((!world.log(n).is_empty()).then_some(step));
+            }
+            for (n, link, m) in &ends {
+                if had[*n].is_some_and(|since| step >= since + 22) && had[*m].is_none() {
+                    late += 1;
+                    let stats = stats(&world, *n, *link);
+                    assert!(!stats.in_sync && stats.lag == 1, "seed {seed}, step {step}: {n} says of {m} {stats:?}");
+                }
+            }
+        }
+    }
+    assert!(late > 0, "nobody was late: the test shows nothing");
+}
+
+#[test]
+fn a_newcomer_is_not_in_sync_before_it_has_all() {
+    const ORIGINS: u64 = 4_000;
+    for mode in BOTH {
+        let mut disk = Disk::default();
+        for incarnation in 1..=ORIGINS {
+            let origin = Origin { node: Key::new(40).id(), incarnation: Incarnation(incarnation) };
+            let mut builder = BundleBuilder::new(origin, Seq::FIRST, Digest::ZERO);
+            let clock = Clock(WALL.unsigned_abs());
+            builder.push(clock, MessageKind::CHAT, "", b"a line").unwrap();
+            let bundle = seal(builder, clock, &Key::new(40), &NETWORK);
+            disk.bundles.insert(origin, vec![bundle.bytes().clone()]);
+        }
+        disk.members.push((Key::new(40).id(), world::certificate(Key::new(40).id(), "")));
+        let mut world = World::new(1, 0, config(mode));
+        let old = world.add(1, disk, 0);
+        let new = world.add(2, Disk::default(), 0);
+        let (a, b) = world.link(old, new);
+        let deadline = world.now + 30 * SECOND;
+        loop {
+            world.run_for(SECOND / 100);
+            let (a, b) = (stats(&world, old, a.link), stats(&world, new, b.link));
+            if world.same_fingerprints() {
+                if a.in_sync && b.in_sync {
+                    break;
+                }
+            } else {
+                assert!(!b.in_sync, "{mode:?}: the newcomer says {b:?}");
+            }
+            assert!(world.now < deadline, "{mode:?}: {a:?} {b:?}\n{}", world.nodes[new].engine.frontier().count());
+        }
+    }
+}
+
+#[test]
+fn an_honest_network_is_in_sync_soon_after_the_last_message_and_stays_so() {
+    for mode in BOTH {
+        let (mut world, ends) = ring(3, mode);
+        world.run_for(60 * SECOND);
+        for n in 0..40 {
+            world.say(n % 7, &format!("message {n}"));
+            for _ in 0..4 {
+                world.run_for(SECOND / 20);
+                for (n, link, _) in &ends {
+                    let stats = stats(&world, *n, *link);
+                    assert!(
+                        mode == Dissemination::Mongering || stats.in_sync,
+                        "{mode:?} while it talks: {n} {stats:?}"
+                    );
+                }
+            }
+        }
+        world.until(60 * SECOND, "all came", |w| w.same_logs(40));
+        let wait = if mode == Dissemination::Eager { 2 * SECOND } else { 120 * SECOND };
+        world.until(wait, "in sync everywhere", |w| {
+            ends.iter().all(|(n, link, _)| stats(w, *n, *link).in_sync && stats(w, *n, *link).lag == 0)
+        });
+        for _ in 0..600 {
+            world.run_for(SECOND / 10);
+            for (n, link, _) in &ends {
+                let stats = stats(&world, *n, *link);
+                assert!(stats.in_sync && stats.lag == 0 && stats.why.is_none(), "{mode:?} idle: {n} {stats:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn that_it_was_heard_is_said_once_a_second_at_most_and_not_when_idle() {
+    for mode in BOTH {
+        let mut world = World::new(1, 2, config(mode));
+        let (end, _) = world.link(0, 1);
+        world.run_for(20 * SECOND);
+        let before = world.nodes[1].engine.stats().status_sent;
+        for n in 0..500 {
+            world.say(0, &format!("message {n}"));
+            world.run_for(SECOND / 50);
+        }
+        world.run_for(2 * SECOND);
+        assert!(stats(&world, 0, end.link).in_sync && world.same_logs(500), "{mode:?}");
+        let said = world.nodes[1].engine.stats().status_sent - before;
+        // A monger asks for a STATUS after each of its own accord.
+        assert!(mode == Dissemination::Mongering || (10..=16).contains(&said), "{mode:?}: {said} in 12 s");
+        let before = world.nodes[1].engine.stats().status_sent;
+        world.run_for(60 * SECOND);
+        let said = world.nodes[1].engine.stats().status_sent - before;
+        assert!(said <= 30, "{mode:?}: {said} in an idle minute");
+    }
+}
