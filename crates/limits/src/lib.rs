@@ -1,7 +1,7 @@
 //! What the rooms share: one kind of time, one rate, one back-off, one table of places and who makes room in it, one memory of what
 //! was used lately, and one way to write a file that a crash cannot tear. It is a leaf: any room but `wire` may use it.
 //!
-//! Time and randomness are handed in. What has IO or a clock of its own ([`file`], [`Clock`]) stands behind the feature `shell`,
+//! Time and randomness are handed in. What has IO or a clock of its own ([`mod@file`], [`Clock`]) stands behind the feature `shell`,
 //! and rooms without IO do not name it.
 #![forbid(unsafe_code)]
 #![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
