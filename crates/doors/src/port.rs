@@ -103,13 +103,27 @@ impl WayOut {
     /// false comes back.
     pub fn give(&self, outgoing: Outgoing) -> bool {
         // Before it is given: the door may count what waits itself, and knows more of it.
-        let waiting = self.queue.max_capacity().saturating_sub(self.queue.capacity());
-        Counters::set(&self.counters.waiting_out, waiting);
+        self.waits(0);
         let given = self.queue.try_send(outgoing).is_ok();
         if !given {
             Counters::one(&self.counters.dropped_out);
         }
         given
+    }
+
+    /// Gives a message to the door once it has a place for it; false, and counted, once the door has closed.
+    pub async fn give_in_time(&self, outgoing: Outgoing) -> bool {
+        let given = self.queue.send(outgoing).await.is_ok();
+        if !given {
+            Counters::one(&self.counters.dropped_out);
+        }
+        given
+    }
+
+    /// So many messages wait for the door here or, by the caller's own count, before it.
+    pub fn waits(&self, before: usize) {
+        let here = self.queue.max_capacity().saturating_sub(self.queue.capacity());
+        Counters::set(&self.counters.waiting_out, before.saturating_add(here));
     }
 
     /// So many messages that should have gone out never came here.

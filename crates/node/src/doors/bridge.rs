@@ -95,10 +95,10 @@ impl Bridge {
         let this = Arc::new(self);
         let (mut tasks, mut exits) = (JoinSet::new(), Vec::new());
         for Way { name, end, gets_room, also } in ways {
-            let (give, counters) = (end.sender(), Arc::clone(&end.counters));
+            let way = end.way_out();
             tasks.spawn(Arc::clone(&this).bring(name.clone(), end, also));
             if gets_room {
-                let exit = Arc::new(Exit::new(name, give, counters));
+                let exit = Arc::new(Exit::new(name, way));
                 tasks.spawn(Arc::clone(&exit).run());
                 exits.push(exit);
             }
@@ -121,7 +121,7 @@ impl Bridge {
                 Next::Missed(messages) => {
                     tracing::warn!(messages, "the doors are slower than the room; what they missed does not go out");
                     let messages = usize::try_from(messages).unwrap_or(usize::MAX);
-                    exits.iter().for_each(|exit| Counters::add(&exit.counters.dropped_out, messages));
+                    exits.iter().for_each(|exit| exit.missed(messages));
                 }
                 Next::End => return,
             }

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rumormill_doors::{Counters, Outgoing};
+use rumormill_doors::{Outgoing, WayOut};
 use rumormill_wire::NodeId;
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::turns::Turns;
@@ -20,15 +20,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// A door's way out.
 pub(super) struct Exit {
     pub(super) name: String,
-    pub(super) counters: Arc<Counters>,
-    give: mpsc::Sender<Outgoing>,
+    way: WayOut,
     turns: Mutex<Turns<Outgoing>>,
     more: Notify,
 }
 
 impl Exit {
-    pub(super) fn new(name: String, give: mpsc::Sender<Outgoing>, counters: Arc<Counters>) -> Self {
-        Self { name, counters, give, turns: Mutex::default(), more: Notify::new() }
+    pub(super) fn new(name: String, way: WayOut) -> Self {
+        Self { name, way, turns: Mutex::default(), more: Notify::new() }
     }
 
     /// A message of this author is to go out. What is lost for it is counted.
@@ -38,11 +37,14 @@ impl Exit {
             let mut turns = lock(&self.turns);
             (turns.push(author, outgoing, bytes), turns.len())
         };
-        Counters::add(&self.counters.dropped_out, lost);
-        // Before it is given: the door may count what waits itself, and knows more of it.
-        let at_the_door = self.give.max_capacity().saturating_sub(self.give.capacity());
-        Counters::set(&self.counters.waiting_out, waiting.saturating_add(at_the_door));
+        self.way.missed(lost);
+        self.way.waits(waiting);
         self.more.notify_one();
+    }
+
+    /// So many messages that should have gone out never came here.
+    pub(super) fn missed(&self, messages: usize) {
+        self.way.missed(messages);
     }
 
     /// Gives the door what waits, as fast as it brings it out. Until the door has closed.
@@ -60,8 +62,7 @@ impl Exit {
             };
             let (done, brought) = oneshot::channel();
             outgoing.done = Some(done);
-            if self.give.send(outgoing).await.is_err() {
-                Counters::one(&self.counters.dropped_out);
+            if !self.way.give_in_time(outgoing).await {
                 return;
             }
             tokio::spawn(async move {
@@ -75,9 +76,7 @@ impl Exit {
     pub(super) fn end(&self) {
         let mut turns = lock(&self.turns);
         while let Some(outgoing) = turns.pop() {
-            if self.give.try_send(outgoing).is_err() {
-                Counters::one(&self.counters.dropped_out);
-            }
+            let _ = self.way.give(outgoing);
         }
     }
 }
