@@ -9,6 +9,8 @@ pub const MAX_BARE_LEN: usize = super::MAX_ITEM_LEN;
 /// Digits, two bars and a code.
 const MAX_HEAD_LEN: usize = 11;
 
+const TOO_LONG: PushPullError = PushPullError { offset: MAX_BARE_LEN, reason: PushPullFault::RequestLength };
+
 /// What stands first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece {
@@ -34,13 +36,17 @@ pub fn piece(bytes: &[u8], paused: bool) -> Result<Option<Piece>, PushPullError>
         Head::Other => bare_len(bytes.get(..MAX_BARE_LEN.saturating_add(MAX_HEAD_LEN)).unwrap_or(bytes)),
     };
     if at > MAX_BARE_LEN {
-        return Err(PushPullError { offset: MAX_BARE_LEN, reason: PushPullFault::RequestLength });
+        return Err(TOO_LONG);
     }
     let rest = bytes.get(at..).unwrap_or_default();
     Ok(match whole(rest) {
         Some(len) if at == 0 => Some(Piece::Frame(len)),
         Some(_) => bare(at),
-        None if paused => later(rest).and_then(|digits| bare(at.saturating_add(digits))).or(bare(at)),
+        None if paused => match later(rest).map_or(at, |digits| at.saturating_add(digits)) {
+            // The digits belong to the text, which they make too long.
+            len @ ..=MAX_BARE_LEN => bare(len),
+            _ => return Err(TOO_LONG),
+        },
         None => None,
     })
 }
@@ -64,6 +70,7 @@ fn later(bytes: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -112,5 +119,12 @@ mod tests {
         assert!(piece(&long, false).is_err() && piece(&long, true).is_err());
         let framed = [&long[1..], b"11|0002|second"].concat();
         assert_eq!(piece(&framed, false), Ok(Some(Piece::Bare(MAX_BARE_LEN))));
+        // Digits before the frame count as well.
+        for (text, digits) in
+            [(MAX_BARE_LEN - 2, Ok(Some(Piece::Bare(MAX_BARE_LEN)))), (MAX_BARE_LEN - 1, Err(TOO_LONG))]
+        {
+            let ended = [&long[..text], b"1011|0002|second"].concat();
+            assert_eq!(piece(&ended, true), digits, "{text}");
+        }
     }
 }
