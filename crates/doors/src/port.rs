@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use rumormill_wire::NodeId;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::counters::Counters;
@@ -28,9 +29,14 @@ pub struct Incoming {
 /// By whom the sender of a message hears that it was written to the other side, or why it never will be.
 pub type Done = oneshot::Sender<Result<(), String>>;
 
+/// Who has a share of his own in a door's queues: the member who wrote a message; `None` is the node or the door itself.
+pub type Author = Option<NodeId>;
+
 /// A message that goes out.
 #[derive(Debug)]
 pub struct Outgoing {
+    /// Whose it is: where there is too much, whoever has most there loses of his own.
+    pub author: Author,
     /// Who wrote it, as it is shown outside: a member's name, or `name/door?` for one who came in by another door.
     pub sender: String,
     /// What it says; may hold line ends.
@@ -45,11 +51,11 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// To whom it goes, what is said there (the bare text to one, the marked line to all), and who is told.
+    /// Whose it is, to whom it goes, what is said there (the bare text to one, the marked line to all), and who is told.
     #[must_use]
-    pub fn into_parts(self) -> (Option<IpAddr>, String, Option<Done>) {
+    pub fn into_parts(self) -> (Author, Option<IpAddr>, String, Option<Done>) {
         let said = if self.to.is_some() { self.text } else { self.line };
-        (self.to, said, self.done)
+        (self.author, self.to, said, self.done)
     }
 }
 
@@ -178,7 +184,7 @@ mod tests {
 
     fn outgoing(text: &str) -> Outgoing {
         let line = format!("a@0000: {text}");
-        Outgoing { sender: "a".into(), text: text.into(), line, to: None, done: None }
+        Outgoing { author: None, sender: "a".into(), text: text.into(), line, to: None, done: None }
     }
 
     #[tokio::test]

@@ -36,6 +36,7 @@ async fn first_contact_and_both_ways() {
         assert_eq!(old.takes().await.0, format!("{} team alice@c0de: {n}", yard.at), "each once, in order");
     }
     let lines = Outgoing {
+        author: None,
         sender: "a".into(),
         text: "two\nlines".into(),
         line: "unused".into(),

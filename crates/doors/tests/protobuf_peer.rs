@@ -167,7 +167,8 @@ async fn a_message_that_nobody_takes_is_said_to_be_so() {
     assert!(result.unwrap_err().contains("nobody"));
     let (done, result) = oneshot::channel();
     let to = Some([127, 0, 0, 2].into());
-    let outgoing = Outgoing { sender: "a".into(), text: "t".into(), line: "a: t".into(), to, done: Some(done) };
+    let outgoing =
+        Outgoing { author: None, sender: "a".into(), text: "t".into(), line: "a: t".into(), to, done: Some(done) };
     assert!(door.room.way_out().give(outgoing));
     assert!(timeout(SOON, result).await.unwrap().unwrap().is_err());
 }

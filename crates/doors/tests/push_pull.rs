@@ -189,7 +189,14 @@ fn a_door_that_closes_in_the_middle_of_a_pull_keeps_the_letters() {
 fn the_rooms_talk_does_not_go_this_way() {
     let mut house = house("");
     let (done, told) = oneshot::channel();
-    let talk = Outgoing { sender: "a".into(), text: "x".into(), line: "a@0: x".into(), to: None, done: Some(done) };
+    let talk = Outgoing {
+        author: None,
+        sender: "a".into(),
+        text: "x".into(),
+        line: "a@0: x".into(),
+        to: None,
+        done: Some(done),
+    };
     assert!(house.room.as_ref().unwrap().way_out().give(talk));
     assert!(house.runtime.block_on(told).unwrap().is_err());
     assert_eq!(old::pull(house.addr).unwrap(), [""; 0]);

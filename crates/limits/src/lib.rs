@@ -1,5 +1,5 @@
 //! What the rooms share: one kind of time, one rate, one back-off, one table of places and who makes room in it, one memory of what
-//! was used lately, and one way to write a file that a crash cannot tear. It is a leaf: any room but `wire` may use it.
+//! was used lately, one queue in which those who share it take turns, and one way to write a file that a crash cannot tear. It is a leaf: any room but `wire` may use it.
 //!
 //! Time and randomness are handed in. What has IO or a clock of its own ([`mod@file`], [`Clock`]) stands behind the feature `shell`,
 //! and rooms without IO do not name it.
@@ -18,6 +18,7 @@ mod rate;
 mod recent;
 mod slots;
 mod time;
+mod turns;
 
 pub use backoff::Backoff;
 #[cfg(feature = "shell")]
@@ -26,3 +27,4 @@ pub use rate::Rate;
 pub use recent::Recent;
 pub use slots::{Room, Slots, room};
 pub use time::Timestamp;
+pub use turns::Turns;

@@ -59,6 +59,8 @@ async fn a_burst_of_one_member_takes_nothing_of_what_another_says_at_followers_a
     let mut hello = TcpStream::connect(c.doors()[0].listen).await.unwrap();
     hello.write_all(format!("{own} me hello").as_bytes()).await.unwrap();
     drop(hello);
+    // What was said before the door had heard of the program is not for it.
+    until("the program is known", async || c.doors()[0].counters["messages_in"] > 0).await;
     say(&a, "honest, before").await;
     let has = |list: &Mutex<Vec<String>>, text: &str| list.lock().unwrap().iter().any(|line| line.contains(text));
     until("both are there", async || has(&followed, "honest, before") && has(&brought, "honest, before")).await;

@@ -1,4 +1,4 @@
-//! What waits to go out: a queue for each peer, one connection to a peer at a time, contacts with their tries.
+//! What waits to go out: a queue for each peer, in which authors take turns, one connection to a peer at a time, contacts with their tries.
 //!
 //! A machine without IO or clock: [`Outbox::handle`] takes what happened and the time; after each call
 //! [`Outbox::poll_output`] is drained; [`Input::Timeout`] is due at [`Outbox::next_timeout`]. The table of peers is somebody
@@ -12,10 +12,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumormill_limits::{Backoff, Timestamp};
+use rumormill_limits::{Backoff, Timestamp, Turns};
 
 use super::table::Table;
 use super::twin::same;
+use crate::port::Author;
 
 pub(super) use input::{Dial, Input, Output, Reject};
 
@@ -23,12 +24,15 @@ pub(super) use input::{Dial, Input, Output, Reject};
 pub(super) const MAX_DIALS: usize = 32;
 /// Those of them to peers that never answered, or did not the last time: the others never wait for these.
 pub(super) const MAX_DOUBTFUL: usize = 16;
-/// Messages that wait for one peer. Beyond that they are dropped.
+/// Messages that wait for one peer. Beyond that, whose most are there loses his oldest.
 pub(super) const MAX_QUEUE: usize = 64;
-/// Messages that wait for all peers together.
+/// Messages that wait for all peers together: with many peers the queue of each is shorter.
 pub(super) const MAX_WAITING: usize = 8_192;
 /// How often the message at launch is tried.
 pub(super) const MAX_TRIES: u32 = 6;
+
+/// What waits for one peer.
+type Queue = Turns<Author, (u64, Arc<str>)>;
 
 #[derive(Debug)]
 struct Contact {
@@ -54,7 +58,7 @@ struct Busy {
 /// The queues.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    queues: BTreeMap<SocketAddr, VecDeque<(u64, Arc<str>)>>,
+    queues: BTreeMap<SocketAddr, Queue>,
     turn: VecDeque<SocketAddr>,
     busy: BTreeMap<SocketAddr, Busy>,
     contacts: Vec<Contact>,
@@ -89,7 +93,7 @@ impl Outbox {
     /// It contradicts what happened before; nothing has changed.
     pub(super) fn handle(&mut self, now: Timestamp, input: Input<'_>) -> Result<(), Reject> {
         match input {
-            Input::Send { id, only, text, table } => return self.send(id, only, text, table),
+            Input::Send { id, author, only, text, table } => return self.send(id, author, (only, text), table),
             Input::Ready { table } | Input::Timeout { table } => {
                 while let Some(dial) = self.dial(table, now) {
                     self.outputs.push_back(Output::Dial(dial));
@@ -113,36 +117,54 @@ impl Outbox {
         self.contacts.iter().filter(|contact| !busy(contact)).filter_map(|contact| contact.due).min()
     }
 
-    fn send(&mut self, id: u64, only: Option<IpAddr>, text: &str, table: &Table) -> Result<(), Reject> {
+    fn send(
+        &mut self,
+        id: u64,
+        author: Author,
+        (only, text): (Option<IpAddr>, &str),
+        table: &Table,
+    ) -> Result<(), Reject> {
         if self.messages.contains_key(&id) {
             return Err(Reject::KnownMessage(id));
         }
-        let (mut message, mut dropped) = (Message::default(), 0_usize);
         let text = Arc::<str>::from(text);
-        for (addr, _) in table.to_dial() {
+        let peers = table.to_dial();
+        let share = MAX_WAITING.checked_div(peers.len()).unwrap_or(MAX_QUEUE).clamp(1, MAX_QUEUE);
+        let (mut message, mut lost) = (Message::default(), Vec::new());
+        for (addr, _) in peers {
             if only.is_some_and(|only| only.to_canonical() != addr.ip().to_canonical()) {
                 continue;
             }
-            let queue = self.queues.entry(addr).or_default();
-            if queue.len() >= MAX_QUEUE || self.waiting >= MAX_WAITING {
-                dropped = dropped.saturating_add(1);
-                continue;
-            }
+            let queue = self.queues.entry(addr).or_insert_with(|| Queue::new(MAX_QUEUE, usize::MAX));
             if queue.is_empty() && !self.busy.contains_key(&addr) {
                 self.turn.push_back(addr);
             }
-            queue.push_back((id, Arc::clone(&text)));
-            self.waiting = self.waiting.saturating_add(1);
+            let before = lost.len();
+            lost.extend(queue.push(author, (id, Arc::clone(&text)), text.len()));
+            while queue.len() > share {
+                lost.extend(queue.lose());
+            }
+            self.waiting = self.waiting.saturating_add(1).saturating_sub(lost.len().saturating_sub(before));
             message.left = message.left.saturating_add(1);
         }
-        self.queues.retain(|_, queue| !queue.is_empty());
-        self.dropped(dropped);
         if message.left == 0 {
             self.outputs.push_back(Output::Settled { id, reached: false });
         } else {
             self.messages.insert(id, message);
         }
+        self.lost(lost);
+        self.make_room();
         Ok(())
+    }
+
+    /// Peers that left with much waiting for them may fill all places; then the longest queues give some back.
+    fn make_room(&mut self) {
+        while self.waiting > MAX_WAITING {
+            let longest = self.queues.values_mut().max_by_key(|queue| queue.len());
+            let Some(lost) = longest.and_then(Queue::lose) else { return };
+            self.waiting = self.waiting.saturating_sub(1);
+            self.lost(vec![lost]);
+        }
     }
 
     fn dialled(&mut self, addr: SocketAddr, delivered: bool, now: Timestamp) -> Result<(), Reject> {
@@ -172,6 +194,14 @@ impl Outbox {
         Ok(())
     }
 
+    /// These will not reach a peer that they waited for.
+    fn lost(&mut self, lost: Vec<(u64, Arc<str>)>) {
+        self.dropped(lost.len());
+        for (id, _) in lost {
+            self.settle(id, false);
+        }
+    }
+
     fn dropped(&mut self, messages: usize) {
         if messages > 0 {
             self.outputs.push_back(Output::Dropped(messages));
@@ -190,11 +220,9 @@ impl Outbox {
     }
 
     fn forget(&mut self, addr: SocketAddr) {
-        for (id, _) in self.queues.remove(&addr).unwrap_or_default() {
-            self.waiting = self.waiting.saturating_sub(1);
-            self.dropped(1);
-            self.settle(id, false);
-        }
+        let Some(mut queue) = self.queues.remove(&addr) else { return };
+        self.waiting = self.waiting.saturating_sub(queue.len());
+        self.lost(queue.drain().collect());
     }
 
     fn clear(&mut self) {

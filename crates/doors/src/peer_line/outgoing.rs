@@ -16,8 +16,7 @@ use super::outbox::{Dial, Input, Outbox, Output, Reject};
 use super::shared::{Shared, Sink};
 use super::table::MAX_FAILURES;
 use crate::counters::Counters;
-use crate::port::Done;
-use crate::port::Port;
+use crate::port::{Author, Done, Port};
 
 /// Everybody is told within this time that we leave.
 pub(super) const GOODBYE: Duration = Duration::from_millis(900);
@@ -51,8 +50,8 @@ impl<S: Sink> Sender<S> {
                 changed = port.stop.changed() => if changed.is_err() || *port.stop.borrow() { break },
                 outgoing = port.from_room.recv() => match outgoing {
                     Some(outgoing) => {
-                        let (to, text, done) = outgoing.into_parts();
-                        self.send(to, &text, done);
+                        let (author, to, text, done) = outgoing.into_parts();
+                        self.send(author, to, &text, done);
                     }
                     None => break,
                 },
@@ -76,7 +75,7 @@ impl<S: Sink> Sender<S> {
     async fn goodbye(&mut self) {
         let taken = self.outbox.handle(self.now(), Input::Clear);
         self.drain(taken);
-        self.send(None, EXIT, None);
+        self.send(None, None, EXIT, None);
         loop {
             self.fill();
             match self.dials.join_next().await {
@@ -86,11 +85,12 @@ impl<S: Sink> Sender<S> {
         }
     }
 
-    fn send(&mut self, only: Option<IpAddr>, text: &str, done: Option<Done>) {
+    fn send(&mut self, author: Author, only: Option<IpAddr>, text: &str, done: Option<Done>) {
         let id = self.next;
         self.next = id.saturating_add(1);
         self.waiting.extend(done.map(|done| (id, done)));
-        let taken = self.outbox.handle(self.now(), Input::Send { id, only, text, table: &self.shared.table() });
+        let now = self.now();
+        let taken = self.outbox.handle(now, Input::Send { id, author, only, text, table: &self.shared.table() });
         self.drain(taken);
     }
 

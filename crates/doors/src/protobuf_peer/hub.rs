@@ -5,7 +5,8 @@
 //!
 //! An id is known if it has a route: its own link, or the link of a peer that announced it. As host we answer a start, hand
 //! over what was stored for that id, tell it of each id we know and the direct peers of it, in this order. What others
-//! announce is not passed on. A message that cannot go on, or only to where it came from, is stored.
+//! announce is not passed on. A message that cannot go on, or only to where it came from, is stored. What waits for a link is texts,
+//! whose authors take turns, and before them who is there.
 
 mod frames;
 mod input;
@@ -17,10 +18,11 @@ use std::time::Duration;
 
 use rumormill_limits::Timestamp;
 
-use super::link::{Link, LinkId, Stage, Why, victim};
+use super::link::{Frame, Link, LinkId, Source, Stage, Why, victim};
 use super::message::Said;
 use super::store_and_forward::{StoreAndForward, Waiting};
 use crate::counters::Counters;
+use crate::port::Author;
 
 pub(super) use input::{Input, Output, Reject, Sent};
 
@@ -47,9 +49,9 @@ struct Route {
 
 /// The machine.
 #[derive(Debug)]
-pub(super) struct Hub {
+pub(super) struct Hub<T> {
     id: i64,
-    links: BTreeMap<LinkId, Link>,
+    links: BTreeMap<LinkId, Link<T>>,
     routes: BTreeMap<i64, Route>,
     stored: StoreAndForward,
     /// When those who have not said who they are have taken too long.
@@ -57,10 +59,10 @@ pub(super) struct Hub {
     /// Newcomers that may be told of, as of a time.
     news: (u32, Timestamp),
     counters: Arc<Counters>,
-    outputs: VecDeque<Output>,
+    outputs: VecDeque<Output<T>>,
 }
 
-impl Hub {
+impl<T: Clone> Hub<T> {
     /// Nobody is there yet.
     #[must_use]
     pub(super) fn new(id: i64, counters: Arc<Counters>) -> Self {
@@ -80,7 +82,7 @@ impl Hub {
     ///
     /// # Errors
     /// There is no such link, or nobody to send to; nothing has changed.
-    pub(super) fn handle(&mut self, now: Timestamp, input: Input<'_>) -> Result<(), Reject> {
+    pub(super) fn handle(&mut self, now: Timestamp, input: Input<'_, T>) -> Result<(), Reject> {
         match input {
             Input::Opened { link, address, called } => return self.opened(link, address, called, now),
             Input::Frame { link, said } => return self.frame(link, said, now),
@@ -91,6 +93,7 @@ impl Hub {
             }
             Input::Written { link, bytes } => {
                 self.links.get_mut(&link).ok_or(Reject::UnknownLink(link))?.wrote(bytes);
+                self.pump(link);
             }
             Input::Closed { link } => {
                 self.links.get(&link).ok_or(Reject::UnknownLink(link))?;
@@ -103,14 +106,15 @@ impl Hub {
                 let sent = self.forward(None, Waiting { from: self.id, to, text, source: self.id, since: now });
                 self.outputs.push_back(Output::Sent(sent));
             }
-            Input::Broadcast { text } => self.broadcast(text),
+            Input::Broadcast { author, text, ticket } => self.broadcast(author, text, ticket.as_ref()),
             Input::Timeout => self.timeout(now),
+            Input::Finish => self.finish(),
         }
         Ok(())
     }
 
     /// What is to be done; to be drained until `None`.
-    pub(super) fn poll_output(&mut self) -> Option<Output> {
+    pub(super) fn poll_output(&mut self) -> Option<Output<T>> {
         self.outputs.pop_front()
     }
 
@@ -125,7 +129,7 @@ impl Hub {
         if self.links.contains_key(&link) {
             return Err(Reject::KnownLink(link));
         }
-        let new = |link: &Link| link.stage == Stage::New;
+        let new = |link: &Link<T>| link.stage == Stage::New;
         if !called && self.links.values().filter(|link| new(link)).count() >= MAX_NEW {
             self.crowd_out(new);
         }
@@ -156,11 +160,21 @@ impl Hub {
         Ok(())
     }
 
-    fn broadcast(&mut self, text: &str) {
+    fn broadcast(&mut self, author: Author, text: &str, ticket: Option<&T>) {
         let routes: Vec<_> = self.routes.iter().map(|(id, route)| (*id, route.link)).collect();
-        let send = |(to, link)| self.send(link, Said::Text { from: self.id, to, text: text.to_owned() });
-        let receivers = routes.into_iter().map(send).filter(|sent| *sent).count();
+        let receivers = routes.len();
+        for (to, link) in routes {
+            let said = Said::Text { from: self.id, to, text: text.to_owned() };
+            self.send_text(link, Source::Room(author), said, ticket.cloned());
+        }
         self.outputs.push_back(Output::Receivers(receivers));
+    }
+
+    fn finish(&mut self) {
+        for (link, state) in &mut self.links {
+            let rest = std::iter::from_fn(|| state.next_anyhow());
+            self.outputs.extend(rest.map(|frame| write(*link, frame)));
+        }
     }
 
     fn timeout(&mut self, now: Timestamp) {
@@ -174,7 +188,7 @@ impl Hub {
     /// Each known id with the peer that leads to it, which may be itself.
     #[must_use]
     pub(super) fn table(&self) -> Vec<(i64, i64)> {
-        let via = |route: &Route| self.links.get(&route.link).and_then(Link::peer);
+        let via = |route: &Route| self.links.get(&route.link).and_then(Link::<T>::peer);
         self.routes.iter().filter_map(|(id, route)| Some((*id, via(route)?))).collect()
     }
 
@@ -206,22 +220,34 @@ impl Hub {
         left > 0
     }
 
-    /// Sends, unless too much waits there or it is too long.
+    /// Says who is there, unless too much of that waits.
     fn send(&mut self, link: LinkId, said: Said) -> bool {
+        self.put(link, None, said, None)
+    }
+
+    /// Sends a text. False if it, or another of the same source, was lost for it: too much waits, or it is too long.
+    fn send_text(&mut self, link: LinkId, source: Source, said: Said, ticket: Option<T>) -> bool {
+        self.put(link, Some(source), said, ticket)
+    }
+
+    fn put(&mut self, link: LinkId, source: Option<Source>, said: Said, ticket: Option<T>) -> bool {
         let ours = matches!(said, Said::Text { from, .. } if from == self.id);
-        let is_text = matches!(said, Said::Text { .. });
-        let frame = said.frame().ok();
-        let state = self.links.get_mut(&link);
-        let fits = frame.zip(state).filter(|(frame, state)| state.has_room(frame.len()));
-        let Some((frame, state)) = fits else {
-            if is_text {
-                Counters::one(&self.counters.dropped_out);
-            }
+        let (frame, state) = (said.frame().ok(), self.links.get_mut(&link));
+        let Some((bytes, state)) = frame.zip(state) else {
+            Counters::add(&self.counters.dropped_out, usize::from(source.is_some()));
             return false;
         };
-        state.waits(frame.len());
-        self.outputs.push_back(Output::Send { link, frame, ours });
-        true
+        let lost = state.put(Frame { bytes, ours, ticket, source });
+        Counters::add(&self.counters.dropped_out, lost.iter().filter(|frame| frame.source.is_some()).count());
+        self.pump(link);
+        lost.iter().all(|frame| frame.source != source)
+    }
+
+    /// Gives a link's writer what it takes.
+    fn pump(&mut self, link: LinkId) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let next = std::iter::from_fn(|| state.next());
+        self.outputs.extend(next.map(|frame| write(link, frame)));
     }
 
     fn close(&mut self, link: LinkId, why: Why) {
@@ -230,7 +256,7 @@ impl Hub {
     }
 
     /// Closes the link among these that is the least loss.
-    fn crowd_out(&mut self, among: impl Fn(&Link) -> bool) {
+    fn crowd_out(&mut self, among: impl Fn(&Link<T>) -> bool) {
         if let Some(link) = victim(self.links.iter().filter(|(_, link)| among(link))) {
             Counters::one(&self.counters.refused_full);
             self.close(link, Why::Crowded);
@@ -254,6 +280,10 @@ impl Hub {
     fn count_open(&self) {
         Counters::set(&self.counters.open, self.links.len());
     }
+}
+
+fn write<T>(link: LinkId, Frame { bytes, ours, ticket, .. }: Frame<T>) -> Output<T> {
+    Output::Send { link, frame: bytes, ours, ticket }
 }
 
 #[cfg(test)]

@@ -1,18 +1,45 @@
 //! One connection as the hub sees it.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
-use rumormill_limits::Timestamp;
+use rumormill_limits::{Timestamp, Turns};
 
-/// Frames that wait to be written to one peer.
+use crate::port::Author;
+
+/// Frames that wait to be written to one peer: so many texts, and so many that say who is there. Of texts beyond that, whose most are
+/// there loses his oldest.
 pub(super) const MAX_WAITING: usize = 1_024;
-/// Bytes of them.
+/// Bytes of the texts.
 pub(super) const MAX_WAITING_BYTES: usize = 512 * 1_024;
+/// Frames that its writer has at once; the others wait here, where authors take turns.
+pub(super) const MAX_WRITTEN: usize = 8;
+/// Bytes of them, or one frame of any length.
+const MAX_WRITTEN_BYTES: usize = 64 * 1_024;
 
 /// A link's number. None is used twice.
 pub(super) type LinkId = u64;
+
+/// Whose share of a link's queue a text takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Source {
+    /// Of the room.
+    Room(Author),
+    /// The peer that handed it to us; ourselves, from the console.
+    Peer(i64),
+}
+
+/// A frame that waits, or is to be written.
+#[derive(Debug)]
+pub(super) struct Frame<T> {
+    pub(super) bytes: Vec<u8>,
+    /// Whether it is a message of ours.
+    pub(super) ours: bool,
+    pub(super) ticket: Option<T>,
+    /// `None` of one that says who is there.
+    pub(super) source: Option<Source>,
+}
 
 /// How far a connection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +77,7 @@ pub(super) enum Why {
 
 /// A connection.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct Link<T> {
     /// How far it has come.
     pub stage: Stage,
     /// Whether we dialled.
@@ -64,17 +91,33 @@ pub(super) struct Link {
     /// How many ids are known by way of it.
     pub learned: usize,
     address: IpAddr,
-    waiting: usize,
+    /// Who is there, in order. This goes before texts: it is short, and they would wait for it in vain.
+    first: VecDeque<Frame<T>>,
+    texts: Turns<Source, Frame<T>>,
+    /// Frames that its writer has.
+    writing: usize,
+    /// Bytes of those.
     bytes: usize,
 }
 
-impl Link {
+impl<T> Link<T> {
     /// A connection that has just been made.
     #[must_use]
     pub(super) fn new(address: IpAddr, called: bool, now: Timestamp) -> Self {
         let stage = if called { Stage::Calling } else { Stage::New };
-        let announced = BTreeSet::new();
-        Self { stage, called, heard: now, spoke: false, announced, learned: 0, address, waiting: 0, bytes: 0 }
+        Self {
+            stage,
+            called,
+            heard: now,
+            spoke: false,
+            announced: BTreeSet::new(),
+            learned: 0,
+            address,
+            first: VecDeque::new(),
+            texts: Turns::new(MAX_WAITING, MAX_WAITING_BYTES),
+            writing: 0,
+            bytes: 0,
+        }
     }
 
     /// Its id, once it has one.
@@ -86,34 +129,59 @@ impl Link {
         }
     }
 
-    /// Whether a frame of so many bytes may wait. One may, however long it is.
+    /// Whether a text of so many bytes may wait with nothing lost for it. One may, however long it is.
     #[must_use]
     pub(super) fn has_room(&self, bytes: usize) -> bool {
-        self.waiting == 0 || self.waiting < MAX_WAITING && self.bytes.saturating_add(bytes) <= MAX_WAITING_BYTES
+        let fits = self.texts.size().saturating_add(bytes) <= MAX_WAITING_BYTES;
+        self.texts.is_empty() || self.texts.len() < MAX_WAITING && fits
     }
 
-    /// A frame of so many bytes waits.
-    pub(super) fn waits(&mut self, bytes: usize) {
-        self.waiting = self.waiting.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(bytes);
+    /// A frame waits; what was lost for it.
+    #[must_use]
+    pub(super) fn put(&mut self, frame: Frame<T>) -> Vec<Frame<T>> {
+        match frame.source {
+            Some(source) => {
+                let bytes = frame.bytes.len();
+                self.texts.push(source, frame, bytes)
+            }
+            None if self.first.len() >= MAX_WAITING => vec![frame],
+            None => {
+                self.first.push_back(frame);
+                Vec::new()
+            }
+        }
     }
 
-    /// A frame of so many bytes waits no longer.
+    /// The next frame, if its writer takes one.
+    pub(super) fn next(&mut self) -> Option<Frame<T>> {
+        let takes = self.writing < MAX_WRITTEN && self.bytes < MAX_WRITTEN_BYTES;
+        takes.then(|| self.next_anyhow()).flatten()
+    }
+
+    /// The next frame, however many its writer has.
+    pub(super) fn next_anyhow(&mut self) -> Option<Frame<T>> {
+        let frame = self.first.pop_front().or_else(|| self.texts.pop())?;
+        self.writing = self.writing.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(frame.bytes.len());
+        Some(frame)
+    }
+
+    /// A frame of so many bytes was written.
     pub(super) fn wrote(&mut self, bytes: usize) {
-        self.waiting = self.waiting.saturating_sub(1);
+        self.writing = self.writing.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);
     }
 }
 
 /// Which of these is the least loss: of the address with the most of them, the one that has said nothing useful for
 /// longest. Who never said more than who it is goes before those who did.
-pub(super) fn victim<'a>(links: impl Iterator<Item = (&'a LinkId, &'a Link)> + Clone) -> Option<LinkId> {
+pub(super) fn victim<'a, T: 'a>(links: impl Iterator<Item = (&'a LinkId, &'a Link<T>)> + Clone) -> Option<LinkId> {
     let mut by_address = BTreeMap::<IpAddr, usize>::new();
     for (_, link) in links.clone() {
         let count = by_address.entry(link.address).or_default();
         *count = count.saturating_add(1);
     }
-    let rank = |(id, link): &(&LinkId, &Link)| {
+    let rank = |(id, link): &(&LinkId, &Link<T>)| {
         (by_address.get(&link.address).copied(), Reverse((link.spoke, link.heard, **id)))
     };
     links.max_by_key(rank).map(|(id, _)| *id)

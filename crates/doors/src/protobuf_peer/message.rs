@@ -8,7 +8,7 @@ use super::generated::propagation_message::Content as News;
 use super::generated::{self as cs2, AnnouncementType, PeerMessageType};
 
 /// What stands in a message beside its text, at most.
-const AROUND_TEXT: usize = 2 + (1 + 3) + 2 * (1 + 10) + (1 + 3);
+pub(super) const AROUND_TEXT: usize = 2 + (1 + 3) + 2 * (1 + 10) + (1 + 3);
 /// A text, in bytes, that fits into a message to the legacy program whatever the ids are.
 pub const MAX_TEXT_LEN: usize = MAX_SENT_LEN - AROUND_TEXT;
 

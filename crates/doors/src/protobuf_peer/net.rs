@@ -73,7 +73,7 @@ struct Outlet {
 }
 
 struct State {
-    hub: Hub,
+    hub: Hub<Arc<Receipt>>,
     outlets: BTreeMap<LinkId, Outlet>,
     next: LinkId,
 }
@@ -122,27 +122,27 @@ impl Net {
     }
 
     /// Feeds the hub and does what it says.
-    fn feed(&self, input: Input<'_>, receipt: Option<&Arc<Receipt>>) -> Result<Led, Reject> {
-        self.feed_in(&mut self.state(), input, receipt)
+    fn feed(&self, input: Input<'_, Arc<Receipt>>) -> Result<Led, Reject> {
+        self.feed_in(&mut self.state(), input)
     }
 
-    fn feed_in(&self, state: &mut State, input: Input<'_>, receipt: Option<&Arc<Receipt>>) -> Result<Led, Reject> {
+    fn feed_in(&self, state: &mut State, input: Input<'_, Arc<Receipt>>) -> Result<Led, Reject> {
         state.hub.handle(Timestamp::at(self.began.elapsed()), input)?;
         let mut led = Led::default();
         while let Some(output) = state.hub.poll_output() {
-            self.act(state, output, receipt, &mut led);
+            self.act(state, output, &mut led);
         }
         let due = state.hub.next_timeout().and_then(|at| self.began.checked_add(at.since_zero()));
         self.due.send_if_modified(|before| std::mem::replace(before, due) != due);
         Ok(led)
     }
 
-    fn act(&self, state: &mut State, output: Output, receipt: Option<&Arc<Receipt>>, led: &mut Led) {
+    fn act(&self, state: &mut State, output: Output<Arc<Receipt>>, led: &mut Led) {
         match output {
-            Output::Send { link, frame, ours } => {
+            Output::Send { link, frame, ours, ticket } => {
                 let outlet = state.outlets.get(&link).and_then(|outlet| outlet.frames.as_ref());
                 // The hub bounds what waits here. Where nobody takes it the connection has ended.
-                let _ = outlet.map(|frames| frames.send(Outbound { frame, ours, receipt: receipt.cloned() }));
+                let _ = outlet.map(|frames| frames.send(Outbound { frame, ours, receipt: ticket }));
             }
             Output::Close { link, flush, why } => self.close(state, link, flush, &why),
             Output::Joined(host) => drop(self.calling.send_replace(Calling::Joined(host))),
@@ -184,7 +184,7 @@ impl Net {
             Counters::one(&self.counters.cut);
             info!("protobuf-peer: a message of {} bytes was cut to {}", outgoing.line.len(), text.len());
         }
-        let led = self.feed(Input::Broadcast { text: &text }, Some(&receipt));
+        let led = self.feed(Input::Broadcast { author: outgoing.author, text: &text, ticket: Some(receipt) });
         if led.map_or(0, |led| led.receivers) == 0 {
             Counters::one(&self.counters.dropped_out);
         }
@@ -192,7 +192,7 @@ impl Net {
 
     /// A message to one id, from the console.
     pub(super) fn send(&self, to: i64, text: String) -> Result<Sent, Reject> {
-        Ok(self.feed(Input::Send { to, text }, None)?.sent.unwrap_or(Sent::Dropped))
+        Ok(self.feed(Input::Send { to, text })?.sent.unwrap_or(Sent::Dropped))
     }
 
     /// Each known id with the peer that leads to it.
@@ -207,11 +207,13 @@ impl Net {
 
     /// The time of [`Net::due`] has come.
     pub(super) fn timeout(&self) {
-        let _ = self.feed(Input::Timeout, None);
+        let _ = self.feed(Input::Timeout);
     }
 
     /// Every connection ends once what waits there is written.
     pub(super) fn finish(&self) {
-        self.state().outlets.values_mut().for_each(|outlet| outlet.frames = None);
+        let mut state = self.state();
+        let _ = self.feed_in(&mut state, Input::Finish);
+        state.outlets.values_mut().for_each(|outlet| outlet.frames = None);
     }
 }

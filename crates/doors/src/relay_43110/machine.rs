@@ -15,13 +15,11 @@ use rumormill_limits::Timestamp;
 use super::config::{Config, DEFAULT_PORT};
 use super::frames::greeting;
 use super::links::{LinkId, Links, MAX_DIALLED};
-use super::peer::{MAX_TRIES, Peer};
+use super::peer::{MAX_QUEUE, MAX_TRIES, Peer};
 
 pub(super) use input::{Input, Output, Reject};
 
-/// Frames that wait for one address: what a person writes in an hour, in 2 MB at most.
-pub(super) const MAX_QUEUE: usize = 1_024;
-/// Frames that wait in all: 16 MB of the longest.
+/// Frames that wait in all: 16 MB of the longest. Where the room's lines go to many, each queue has its part of half of that.
 pub(super) const MAX_WAITING: usize = 8_192;
 /// Addresses of which something is known: more than a class has machines.
 pub(super) const MAX_PEERS: usize = 1_024;
@@ -79,8 +77,8 @@ impl<T> Machine<T> {
             Input::Useful { link } => self.useful(link, now)?,
             Input::Written { link } => self.written(link, now)?,
             Input::Ended { link, by_them } => self.ended(link, by_them, now)?,
-            Input::Broadcast { frame } => self.broadcast(frame, now),
-            Input::Send { ip, frames, ticket } => self.send(ip, frames, ticket, now),
+            Input::Broadcast { author, frame } => self.broadcast(author, frame, now),
+            Input::Send { author, ip, frames, ticket } => self.send(author, ip, (frames, ticket), (MAX_QUEUE, now)),
             Input::Probe { ip, ticket } => self.probe(ip, ticket),
             Input::Timeout => self.timeout(now),
             Input::Stop => self.stop(),
@@ -189,7 +187,7 @@ impl<T> Machine<T> {
         }
         if let Some(frame) = link.writing {
             self.waiting = self.waiting.saturating_add(1);
-            peer.queue.push_front(frame);
+            peer.queue.put_back(frame);
         }
         self.pump(link.ip, now);
         self.forget(link.ip);
@@ -230,7 +228,7 @@ impl<T> Machine<T> {
 
     fn stop(&mut self) {
         let writing = self.links.0.values_mut().filter_map(|link| link.writing.take());
-        let waiting = self.peers.values_mut().flat_map(|peer| std::mem::take(&mut peer.queue));
+        let waiting = self.peers.values_mut().flat_map(|peer| peer.queue.drain());
         let sent: Vec<T> = writing.chain(waiting).filter_map(|frame| frame.ticket).collect();
         let probes = self.peers.values_mut().flat_map(|peer| std::mem::take(&mut peer.probes));
         let closes = |ticket| Output::Settled { ticket, result: Err(CLOSES.to_owned()) };

@@ -3,10 +3,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use rumormill_limits::{Backoff, Timestamp};
+use rumormill_limits::{Backoff, Timestamp, Turns};
 
 use super::links::Frame;
+use crate::port::Author;
 
+/// Frames that wait for one address: what a person writes in an hour, in 2 MB at most. Beyond that, whose most are there loses
+/// his oldest message.
+pub(super) const MAX_QUEUE: usize = 1_024;
 /// Connections that the legacy program takes in its whole life: its array has no more.
 pub(super) const PLACES: u32 = 3;
 /// Dials in vain before what waits is given up.
@@ -14,12 +18,63 @@ pub(super) const MAX_TRIES: u32 = 5;
 /// The longest wait between two dials, in periods.
 const MAX_BACKOFF: u32 = 12;
 
+/// What waits for one address: messages, each of one or more frames, whose authors take turns. A message that was begun is
+/// written to its end before the next.
+#[derive(Debug)]
+pub(super) struct Queue<T> {
+    begun: VecDeque<Frame<T>>,
+    turns: Turns<Author, Vec<Frame<T>>>,
+}
+
+impl<T> Queue<T> {
+    pub(super) const fn new() -> Self {
+        Self { begun: VecDeque::new(), turns: Turns::new(MAX_QUEUE, MAX_QUEUE) }
+    }
+
+    /// Frames.
+    pub(super) fn len(&self) -> usize {
+        self.begun.len().saturating_add(self.turns.size())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.begun.is_empty() && self.turns.is_empty()
+    }
+
+    /// A message comes; the frames that are lost for it.
+    pub(super) fn push(&mut self, author: Author, message: Vec<Frame<T>>) -> Vec<Frame<T>> {
+        let frames = message.len();
+        self.turns.push(author, message, frames).into_iter().flatten().collect()
+    }
+
+    /// The oldest message of whose most are here.
+    pub(super) fn lose(&mut self) -> Option<Vec<Frame<T>>> {
+        self.turns.lose()
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Frame<T>> {
+        if self.begun.is_empty() {
+            self.begun.extend(self.turns.pop().unwrap_or_default());
+        }
+        self.begun.pop_front()
+    }
+
+    /// This one was not written whole.
+    pub(super) fn put_back(&mut self, frame: Frame<T>) {
+        self.begun.push_front(frame);
+    }
+
+    /// All that waits, which waits no longer.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Frame<T>> {
+        self.begun.drain(..).chain(self.turns.drain().flatten())
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Peer<T> {
     pub(super) port: u16,
     /// Named in the settings: it gets the room's lines, and is dialled for them.
     pub(super) configured: bool,
-    pub(super) queue: VecDeque<Frame<T>>,
+    pub(super) queue: Queue<T>,
     /// Since when something waits.
     pub(super) since: Timestamp,
     /// A dial is under way.
@@ -42,7 +97,7 @@ impl<T> Peer<T> {
         Self {
             port,
             configured,
-            queue: VecDeque::new(),
+            queue: Queue::new(),
             since: Timestamp::ZERO,
             dialling: false,
             probes: Vec::new(),

@@ -152,11 +152,11 @@ impl Shell {
                 Counters::one(&counters.cut);
                 info!("43110: a text was cut to what the legacy program can take");
             }
-            self.feed(Input::Broadcast { frame: &frame });
+            self.feed(Input::Broadcast { author: outgoing.author, frame: &frame });
             drop(outgoing.done.map(|done| done.send(Ok(()))));
             return;
         };
-        self.feed(Input::Send { ip, frames: message(text), ticket: outgoing.done });
+        self.feed(Input::Send { author: outgoing.author, ip, frames: message(text), ticket: outgoing.done });
     }
 
     /// Says of all that waits that it will not go out.

@@ -176,10 +176,10 @@ fn send(station: &mut Station, text: &str) -> String {
     let one = text.split_once(' ').filter(|(name, _)| station.peer().peers().values().any(|peer| peer.name == *name));
     match one {
         Some((name, text)) => {
-            station.send(text.trim(), |_, peer| peer == name, None);
+            station.send(None, text.trim(), |_, peer| peer == name, None);
             format!("sent to {}", Foreign::new(name).name())
         }
-        None => match station.send(text, |_, _| true, None) {
+        None => match station.send(None, text, |_, _| true, None) {
             0 => "nobody is there".to_owned(),
             count => format!("sent to all, {count}"),
         },

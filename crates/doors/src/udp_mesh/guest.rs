@@ -21,8 +21,8 @@ pub(super) async fn run(mut station: Station, mut port: Port) {
             },
             outgoing = port.from_room.recv() => match outgoing {
                 Some(outgoing) => {
-                    let (to, text, done) = outgoing.into_parts();
-                    station.send(&text, |addr, _| to.is_none_or(|ip| addr.ip() == ip), done);
+                    let (author, to, text, done) = outgoing.into_parts();
+                    station.send(author, &text, |addr, _| to.is_none_or(|ip| addr.ip() == ip), done);
                 }
                 None => break,
             },

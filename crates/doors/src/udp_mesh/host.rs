@@ -30,8 +30,7 @@ use super::verifier::Verifier;
 use crate::counters::Counters;
 use crate::cut::{cut, one_line};
 use crate::error::DoorError;
-use crate::port::Done;
-use crate::port::Port;
+use crate::port::{Author, Done, Port};
 use save::SAVE_GAP;
 
 /// Directories written before others have their turn: they may be long, and who wants to be taken waits meanwhile.
@@ -166,8 +165,8 @@ impl Host {
                 _ = self.texts.socket.writable(), if self.texts.is_held() => {}
                 outgoing = port.from_room.recv() => match outgoing {
                     Some(outgoing) => {
-                        let (to, text, done) = outgoing.into_parts();
-                        self.send(&text, to, done, &port.counters);
+                        let (author, to, text, done) = outgoing.into_parts();
+                        self.send(author, &text, (to, done), &port.counters);
                     }
                     None => break,
                 },
@@ -195,7 +194,7 @@ impl Host {
     fn turn(&mut self, now: Timestamp, counters: &Counters) -> (bool, bool) {
         self.feed(now, Input::Timeout);
         if let Some(text) = self.character.and_then(|character| self.chatter.say(now, &character.to_string())) {
-            self.send(&text, None, None, counters);
+            self.send(None, &text, (None, None), counters);
         }
         for addr in std::mem::take(&mut self.gone) {
             self.texts.gone(now, addr, counters);
@@ -241,7 +240,7 @@ impl Host {
     }
 
     /// To all members, or those at one address.
-    fn send(&mut self, text: &str, to: Option<IpAddr>, done: Option<Done>, counters: &Counters) {
+    fn send(&mut self, author: Author, text: &str, (to, done): (Option<IpAddr>, Option<Done>), counters: &Counters) {
         let encoded = Encoded::new(text, &mut self.keys, counters);
         let wanted = self.directory.others().filter(|member| to.is_none_or(|ip| member.addr.ip() == ip));
         let receivers: Vec<_> = wanted.map(|m| (m.addr, encoded.for_peer(m.own.is_some()))).collect();
@@ -249,6 +248,6 @@ impl Host {
             Counters::one(&counters.dropped_out);
         }
         let now = self.now();
-        self.texts.send(now, receivers, done, counters);
+        self.texts.send(now, author, (receivers, done), counters);
     }
 }

@@ -2,14 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use rumormill_limits::Timestamp;
 use tokio::net::UdpSocket;
 
-use super::pacer::{Datagram, Input, Output, Pacer};
+use super::pacer::{Datagram, Input, Output, Pacer, Receivers};
 use crate::counters::Counters;
-use crate::port::Done;
+use crate::port::{Author, Done};
 
 /// Datagrams written before others have their turn.
 const MAX_SENDS: usize = 512;
@@ -32,11 +31,11 @@ impl PacedSocket {
     pub(super) fn send(
         &mut self,
         now: Timestamp,
-        receivers: Vec<(SocketAddr, Arc<[u8]>)>,
-        done: Option<Done>,
+        author: Author,
+        (receivers, done): (Receivers, Option<Done>),
         counters: &Counters,
     ) {
-        self.feed(now, Input::Send { receivers, done }, counters);
+        self.feed(now, Input::Send { author, receivers, done }, counters);
     }
 
     /// Something else went to a receiver.

@@ -1,5 +1,6 @@
 //! Legacy peers take at most ninety datagrams a second, and what is behind a burst is lost: each receiver has a queue, and one
-//! datagram leaves it every 12.5 ms. No queue holds more than so many; what does not fit is dropped and counted.
+//! datagram leaves it every 12.5 ms. No queue holds more than so many, and authors take turns in it: where there is no more room,
+//! whose most are there loses his oldest. What is lost is counted.
 //!
 //! A machine without IO or clock: [`Pacer::handle`] takes what happened and the time; after each call [`Pacer::poll_output`] is
 //! drained. A datagram comes out only when there is room for one ([`Input::Writable`]); the next may go at
@@ -12,26 +13,34 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumormill_limits::Timestamp;
+use rumormill_limits::{Timestamp, Turns};
 
-pub(super) use input::{Datagram, Input, Output, Reject};
+pub(super) use input::{Datagram, Input, Output, Receivers, Reject};
+
+use crate::port::Author;
 
 /// Between two datagrams to one receiver.
 pub(super) const GAP: Duration = Duration::from_micros(12_500);
 /// Datagrams that wait for one receiver.
 pub(super) const MAX_QUEUE: usize = 256;
-/// Messages that wait for somebody.
+/// Messages that wait for somebody. Beyond that, whose most are there loses his oldest.
 pub(super) const MAX_MESSAGES: usize = 512;
+/// Of them those whose last datagram has come out and was not yet sent.
+const IN_FLIGHT: usize = 1;
 
-#[derive(Debug, Default)]
+/// What waits for one receiver.
+type Queue = Turns<Author, (u64, Arc<[u8]>)>;
+
+#[derive(Debug)]
 struct Lane {
-    queue: VecDeque<(u64, Arc<[u8]>)>,
+    queue: Queue,
     /// When the next may go.
     ready: Timestamp,
 }
 
 #[derive(Debug)]
 struct Fate<D> {
+    author: Author,
     left: usize,
     sent: usize,
     done: D,
@@ -44,6 +53,8 @@ pub(super) struct Pacer<D> {
     /// Lanes with something in them, or still within their gap, by when they may go on.
     agenda: BTreeSet<(Timestamp, SocketAddr)>,
     messages: BTreeMap<u64, Fate<D>>,
+    /// Those of each author.
+    authors: BTreeMap<Author, BTreeSet<u64>>,
     next: u64,
     outputs: VecDeque<Output<D>>,
 }
@@ -54,6 +65,7 @@ impl<D> Default for Pacer<D> {
             lanes: BTreeMap::new(),
             agenda: BTreeSet::new(),
             messages: BTreeMap::new(),
+            authors: BTreeMap::new(),
             next: 0,
             outputs: VecDeque::new(),
         }
@@ -67,7 +79,7 @@ impl<D> Pacer<D> {
     /// A datagram was said to be sent that is none of ours; nothing has changed.
     pub(super) fn handle(&mut self, now: Timestamp, input: Input<D>) -> Result<(), Reject> {
         match input {
-            Input::Send { receivers, done } => self.send(now, receivers, done),
+            Input::Send { author, receivers, done } => self.send(now, author, receivers, done),
             Input::Other { to } => self.other(now, to),
             Input::Writable => {
                 let next = self.next(now);
@@ -93,23 +105,48 @@ impl<D> Pacer<D> {
         self.agenda.first().map(|(at, _)| *at)
     }
 
-    fn send(&mut self, now: Timestamp, receivers: Vec<(SocketAddr, Arc<[u8]>)>, done: D) {
+    fn send(&mut self, now: Timestamp, author: Author, receivers: Receivers, done: D) {
         let message = self.next;
         self.next = self.next.saturating_add(1);
-        let (mut left, mut dropped, full) = (0_usize, 0_usize, self.messages.len() >= MAX_MESSAGES);
-        for (to, bytes) in receivers {
-            if full || self.lanes.get(&to).is_some_and(|lane| lane.queue.len() >= MAX_QUEUE) {
-                dropped = dropped.saturating_add(1);
-                continue;
-            }
-            self.lane(now, to).queue.push_back((message, bytes));
-            left = left.saturating_add(1);
+        if receivers.is_empty() {
+            return self.outputs.push_back(Output::Settled { done, sent: 0 });
         }
-        self.dropped(dropped);
-        if left == 0 {
-            self.outputs.push_back(Output::Settled { done, sent: 0 });
-        } else {
-            self.messages.insert(message, Fate { left, sent: 0, done });
+        self.messages.insert(message, Fate { author, left: receivers.len(), sent: 0, done });
+        self.authors.entry(author).or_default().insert(message);
+        let mut lost = Vec::new();
+        for (to, bytes) in receivers {
+            let of_lane = self.lane(now, to).queue.push(author, (message, bytes), 1);
+            lost.extend(of_lane.into_iter().map(|(message, _)| message));
+        }
+        self.lost(lost);
+        if self.messages.len() > MAX_MESSAGES {
+            self.give_up_oldest();
+        }
+    }
+
+    /// The oldest message of whoever has most goes nowhere any more: the next if that one is on its way.
+    fn give_up_oldest(&mut self) {
+        let Some((author, of_author)) = self.authors.iter().max_by_key(|(_, of_author)| of_author.len()) else {
+            return;
+        };
+        let (author, oldest) = (*author, of_author.iter().take(1 + IN_FLIGHT).copied().collect::<Vec<_>>());
+        for oldest in oldest {
+            // In each queue it is the author's first, or is not there.
+            let is_there = |queue: &Queue| queue.first_of(&author).is_some_and(|(message, _)| *message == oldest);
+            let queues = self.lanes.values_mut().map(|lane| &mut lane.queue).filter(|queue| is_there(queue));
+            let lost: Vec<_> = queues.filter_map(|queue| queue.take(&author)).map(|(message, _)| message).collect();
+            self.lost(lost);
+            if self.messages.len() <= MAX_MESSAGES {
+                return;
+            }
+        }
+    }
+
+    /// Of these messages one datagram each will not go out.
+    fn lost(&mut self, lost: Vec<u64>) {
+        self.dropped(lost.len());
+        for message in lost {
+            self.sent(message, false);
         }
     }
 
@@ -122,7 +159,7 @@ impl<D> Pacer<D> {
     fn lane(&mut self, now: Timestamp, to: SocketAddr) -> &mut Lane {
         self.lanes.entry(to).or_insert_with(|| {
             self.agenda.insert((now, to));
-            Lane { queue: VecDeque::new(), ready: now }
+            Lane { queue: Queue::new(MAX_QUEUE, usize::MAX), ready: now }
         })
     }
 
@@ -141,7 +178,7 @@ impl<D> Pacer<D> {
             let (at, to) = *self.agenda.first().filter(|(at, _)| *at <= now)?;
             self.agenda.remove(&(at, to));
             let Some(lane) = self.lanes.get_mut(&to) else { continue };
-            let Some((message, bytes)) = lane.queue.pop_front() else {
+            let Some((message, bytes)) = lane.queue.pop() else {
                 self.lanes.remove(&to);
                 continue;
             };
@@ -158,17 +195,20 @@ impl<D> Pacer<D> {
         if fate.left == 0
             && let Some(fate) = self.messages.remove(&message)
         {
+            if let Some(of_author) = self.authors.get_mut(&fate.author) {
+                of_author.remove(&message);
+                if of_author.is_empty() {
+                    self.authors.remove(&fate.author);
+                }
+            }
             self.outputs.push_back(Output::Settled { done: fate.done, sent: fate.sent });
         }
     }
 
     fn gone(&mut self, to: SocketAddr) {
-        let Some(lane) = self.lanes.remove(&to) else { return };
+        let Some(mut lane) = self.lanes.remove(&to) else { return };
         self.agenda.remove(&(lane.ready, to));
-        self.dropped(lane.queue.len());
-        for (message, _) in lane.queue {
-            self.sent(message, false);
-        }
+        self.lost(lane.queue.drain().map(|(message, _)| message).collect());
     }
 
     /// Datagrams that wait.

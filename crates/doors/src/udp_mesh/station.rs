@@ -23,7 +23,7 @@ use super::texts::{Encoded, STRANGERS};
 use super::verifier::Verifier;
 use crate::counters::Counters;
 use crate::error::DoorError;
-use crate::port::Done;
+use crate::port::{Author, Done};
 
 /// Happenings that nobody has asked for yet.
 const MAX_EVENTS: usize = 1_024;
@@ -117,7 +117,13 @@ impl Station {
     }
 
     /// Queues a text for those peers that `to` wants; how many there are.
-    pub(super) fn send(&mut self, text: &str, to: impl Fn(SocketAddr, &str) -> bool, done: Option<Done>) -> usize {
+    pub(super) fn send(
+        &mut self,
+        author: Author,
+        text: &str,
+        to: impl Fn(SocketAddr, &str) -> bool,
+        done: Option<Done>,
+    ) -> usize {
         let encoded = Encoded::new(text, &mut self.keys, &self.counters);
         let wanted = self.peer.peers().iter().filter(|(addr, peer)| to(**addr, &peer.name));
         let receivers: Vec<_> = wanted.map(|(addr, peer)| (*addr, encoded.for_peer(peer.key.is_some()))).collect();
@@ -126,7 +132,7 @@ impl Station {
             Counters::one(&self.counters.dropped_out);
         }
         let now = self.now();
-        self.texts.send(now, receivers, done, &self.counters);
+        self.texts.send(now, author, (receivers, done), &self.counters);
         count
     }
 
@@ -163,7 +169,7 @@ impl Station {
                     continue;
                 }
                 (Output::Broadcast(text), _) => {
-                    self.send(&text, |_, _| true, None);
+                    self.send(None, &text, |_, _| true, None);
                     continue;
                 }
                 (Output::Birth, Some(name)) => {

@@ -54,7 +54,8 @@ impl Yard {
     pub fn says(&self, text: &str) -> oneshot::Receiver<Result<(), String>> {
         let (done, settled) = oneshot::channel();
         let line = format!("alice@c0de: {text}");
-        let outgoing = Outgoing { sender: "alice".into(), text: text.into(), line, to: None, done: Some(done) };
+        let outgoing =
+            Outgoing { author: None, sender: "alice".into(), text: text.into(), line, to: None, done: Some(done) };
         assert!(self.room.way_out().give(outgoing));
         settled
     }

@@ -38,7 +38,8 @@ impl Running {
     pub fn give(&self, text: &str) -> oneshot::Receiver<Result<(), String>> {
         let (done, result) = oneshot::channel();
         let line = format!("alice@c0de: {text}");
-        let out = Outgoing { sender: "alice".into(), text: text.into(), line, to: None, done: Some(done) };
+        let out =
+            Outgoing { author: None, sender: "alice".into(), text: text.into(), line, to: None, done: Some(done) };
         assert!(self.room.way_out().give(out));
         result
     }

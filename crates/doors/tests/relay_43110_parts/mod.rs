@@ -47,7 +47,7 @@ pub fn house(spec: &str) -> House {
 
 pub fn talk(text: &str) -> Outgoing {
     let line = format!("alice@c0de: {text}");
-    Outgoing { sender: "alice".into(), text: text.into(), line, to: None, done: None }
+    Outgoing { author: None, sender: "alice".into(), text: text.into(), line, to: None, done: None }
 }
 
 impl House {

@@ -195,8 +195,8 @@ impl Bridge {
         let author = self.node.name_of(&node).unwrap_or_else(|| node.to_string().chars().take(8).collect());
         let sender = message.sender(&author);
         let line = self.mark.line(&sender, message.text.as_raw());
-        let outgoing = Outgoing { sender, text: message.text.as_raw().to_owned(), line, to: None, done: None };
-        exit.offer(node, outgoing);
+        let text = message.text.as_raw().to_owned();
+        exit.offer(Outgoing { author: Some(node), sender, text, line, to: None, done: None });
     }
 }
 

@@ -3,16 +3,19 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rumormill_doors::port::Author;
 use rumormill_doors::{Outgoing, WayOut};
-use rumormill_wire::NodeId;
+use rumormill_limits::Turns;
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::timeout;
 
-use super::turns::Turns;
 use crate::lock;
 
-/// Messages that a door has and has not brought out, fewer than its own queues hold for one peer. The rest waits here, where
-/// authors take turns.
+/// Messages that wait for one door. Authors take turns here, and in the door's own queues for each of its peers.
+const MAX_WAITING: usize = 1_024;
+/// Their bytes.
+const MAX_BYTES: usize = 8 << 20;
+/// Messages that a door has and has not brought out, fewer than its own queues hold for one peer. The rest waits here.
 const AT_THE_DOOR: usize = 32;
 /// For one of them so long at most: a peer of the door that takes nothing does not hold up what its other peers are told.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -21,21 +24,21 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Exit {
     pub(super) name: String,
     way: WayOut,
-    turns: Mutex<Turns<Outgoing>>,
+    turns: Mutex<Turns<Author, Outgoing>>,
     more: Notify,
 }
 
 impl Exit {
     pub(super) fn new(name: String, way: WayOut) -> Self {
-        Self { name, way, turns: Mutex::default(), more: Notify::new() }
+        Self { name, way, turns: Mutex::new(Turns::new(MAX_WAITING, MAX_BYTES)), more: Notify::new() }
     }
 
-    /// A message of this author is to go out. What is lost for it is counted.
-    pub(super) fn offer(&self, author: NodeId, outgoing: Outgoing) {
+    /// A message is to go out. What is lost for it is counted.
+    pub(super) fn offer(&self, outgoing: Outgoing) {
         let bytes = outgoing.text.len().saturating_add(outgoing.line.len());
         let (lost, waiting) = {
             let mut turns = lock(&self.turns);
-            (turns.push(author, outgoing, bytes), turns.len())
+            (turns.push(outgoing.author, outgoing, bytes).len(), turns.len())
         };
         self.way.missed(lost);
         self.way.waits(waiting);
@@ -74,8 +77,7 @@ impl Exit {
 
     /// The node stops: what still waits is given without waiting.
     pub(super) fn end(&self) {
-        let mut turns = lock(&self.turns);
-        while let Some(outgoing) = turns.pop() {
+        for outgoing in lock(&self.turns).drain() {
             let _ = self.way.give(outgoing);
         }
     }

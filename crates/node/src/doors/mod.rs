@@ -4,7 +4,6 @@ mod bridge;
 mod exit;
 mod mark;
 mod open;
-mod turns;
 
 pub(crate) use bridge::{BYTES_PER_DAY, Bridge, Share};
 pub(crate) use mark::Mark;

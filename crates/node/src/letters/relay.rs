@@ -100,7 +100,9 @@ pub(crate) async fn reach(door: &Option<mpsc::Sender<Outgoing>>, to: IpAddr) -> 
     let door = door.as_ref().ok_or_else(closed)?;
     let (done, told) = oneshot::channel();
     let (sender, text, line) = Default::default();
-    door.send(Outgoing { sender, text, line, to: Some(to), done: Some(done) }).await.map_err(|_| closed())?;
+    door.send(Outgoing { author: None, sender, text, line, to: Some(to), done: Some(done) })
+        .await
+        .map_err(|_| closed())?;
     told.await.unwrap_or_else(|_| Err(closed()))
 }
 
@@ -108,7 +110,7 @@ async fn send(sender: String, door: &mpsc::Sender<Outgoing>, letter: Relayed) ->
     let Relayed { to, contents } = letter;
     let (done, told) = oneshot::channel();
     let line = contents.clone();
-    let outgoing = Outgoing { sender, text: contents, line, to: Some(to), done: Some(done) };
+    let outgoing = Outgoing { author: None, sender, text: contents, line, to: Some(to), done: Some(done) };
     door.try_send(outgoing).map_err(|_| "the door takes no more now".to_owned())?;
     told.await.unwrap_or_else(|_| Err("the door has let it go".to_owned()))
 }

@@ -1,6 +1,5 @@
 //! Which connection is made next.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use rumormill_limits::Timestamp;
 use super::super::table::{Peer, Table};
 use super::super::twin::same;
 use super::input::Dial;
-use super::{Busy, Contact, MAX_DIALS, MAX_DOUBTFUL, Outbox};
+use super::{Busy, Contact, MAX_DIALS, MAX_DOUBTFUL, Outbox, Queue};
 
 fn is_doubtful(peer: Option<&Peer>) -> bool {
     peer.is_none_or(|peer| !peer.answered || peer.failures > 0)
@@ -40,7 +39,7 @@ impl Outbox {
                 continue;
             }
             self.turn.remove(at);
-            let Some((id, text)) = self.queues.get_mut(&addr).and_then(VecDeque::pop_front) else { continue };
+            let Some((id, text)) = self.queues.get_mut(&addr).and_then(Queue::pop) else { continue };
             self.waiting = self.waiting.saturating_sub(1);
             self.busy.insert(addr, Busy { message: Some(id), doubtful });
             return Some(Dial { addr, form: found.form, text, contact: self.is_contact(addr), greeting: false });

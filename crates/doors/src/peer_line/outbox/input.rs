@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::super::table::{Form, Table};
+use crate::port::Author;
 
 /// What happened.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub(crate) enum Input<'a> {
     Send {
         /// Its name, by the driver; none is used twice.
         id: u64,
+        /// Whose share of the queues it takes.
+        author: Author,
         /// Only to those at this address.
         only: Option<IpAddr>,
         text: &'a str,

@@ -52,9 +52,13 @@ impl Joined {
     }
 
     fn post(&mut self, only: Option<IpAddr>, text: &str) -> u64 {
+        self.post_by(None, only, text)
+    }
+
+    fn post_by(&mut self, author: Author, only: Option<IpAddr>, text: &str) -> u64 {
         let id = self.next;
         self.next += 1;
-        self.outbox.handle(NOW, Input::Send { id, only, text, table: &self.table }).unwrap();
+        self.outbox.handle(NOW, Input::Send { id, author, only, text, table: &self.table }).unwrap();
         assert_eq!(self.drain(), []);
         id
     }
@@ -172,6 +176,59 @@ fn a_slow_peer_costs_a_queue_and_no_more() {
     assert_eq!((joined.outbox.waiting(), joined.dropped), (MAX_QUEUE, 2 * MAX_QUEUE));
     joined.clear();
     assert!(joined.outbox.is_idle() && joined.settled.len() == 3 * MAX_QUEUE);
+}
+
+/// All that the peer at 5 is sent from now on.
+fn read_all(joined: &mut Joined) -> Vec<String> {
+    let mut read = Vec::new();
+    while let Some(dial) = joined.dial(NOW) {
+        read.push(dial.text.to_string());
+        joined.dialled(at(5), true, NOW);
+    }
+    read
+}
+
+#[test]
+fn a_burst_of_one_takes_nothing_of_what_another_says_to_a_peer_that_takes_nothing_for_a_while() {
+    let [honest, eve] = [1, 2].map(|n| Some(rumormill_wire::NodeId([n; 32])));
+    let mut joined = Joined::new(table([5]), &[]);
+    joined.post_by(honest, None, "honest, at first");
+    joined.dial(NOW).unwrap();
+    // It takes none of this, and the burst goes on all the while.
+    for n in 0..20 {
+        (0..1_000).for_each(|_| _ = joined.post_by(eve, None, "x"));
+        joined.post_by(honest, None, &format!("honest {n:02}"));
+    }
+    (0..1_000).for_each(|_| _ = joined.post_by(eve, None, "x"));
+    assert_eq!((joined.outbox.waiting(), joined.dropped), (MAX_QUEUE, 21_020 - MAX_QUEUE));
+    joined.dialled(at(5), true, NOW);
+    let read = read_all(&mut joined);
+    let said: Vec<_> = read.iter().filter(|text| text.starts_with("honest")).collect();
+    assert!(said.iter().map(|text| text.as_str()).eq((0..20).map(|n| format!("honest {n:02}"))), "{read:?}");
+    assert_eq!(joined.settled.len(), 21_021, "everybody is told");
+}
+
+#[test]
+fn peers_that_take_nothing_leave_places_for_those_who_do() {
+    let [honest, eve] = [1, 2].map(|n| Some(rumormill_wire::NodeId([n; 32])));
+    let mut joined = Joined::new(table(5..405), &[]);
+    for _ in 0..3 * MAX_QUEUE {
+        joined.post_by(eve, None, "x");
+    }
+    joined.post_by(honest, None, "honest");
+    assert!(joined.outbox.waiting() <= MAX_WAITING, "{}", joined.outbox.waiting());
+    let queues = joined.outbox.queues.values();
+    assert_eq!(queues.filter(|queue| queue.first_of(&honest).is_some()).count(), 400);
+    // All but one leave; what waits for them is not kept from those who come.
+    let gone: Vec<_> = (6..405).collect();
+    gone.iter().for_each(|port| _ = joined.table.exit(at(*port), LOCAL));
+    for _ in 0..3 * MAX_QUEUE {
+        joined.post_by(eve, None, "x");
+    }
+    joined.post_by(honest, None, "honest too");
+    assert!(joined.outbox.waiting() <= MAX_WAITING);
+    assert_eq!(joined.outbox.queues[&at(5)].len(), MAX_QUEUE);
+    assert!(read_all(&mut joined).ends_with(&["x".to_owned()]));
 }
 
 proptest! {

@@ -2,14 +2,14 @@
 
 use rumormill_limits::Timestamp;
 
-use super::super::link::{Link, LinkId, Stage, Why};
-use super::super::message::Said;
+use super::super::link::{Link, LinkId, Source, Stage, Why};
+use super::super::message::{AROUND_TEXT, Said};
 use super::super::store_and_forward::Waiting;
 use super::input::{Output, Sent};
 use super::{HANDSHAKE, Hub, MAX_LEARNED, MAX_PEERS, MAX_ROUTES, Route};
 use crate::counters::Counters;
 
-impl Hub {
+impl<T: Clone> Hub<T> {
     pub(super) fn start(&mut self, link: LinkId, id: i64, now: Timestamp) {
         if id < 1 || id == self.id || self.routes.contains_key(&id) {
             Counters::one(&self.counters.refused_other);
@@ -18,7 +18,7 @@ impl Hub {
             self.outputs.push_back(Output::Close { link, flush: true, why: Why::Taken(id) });
             return;
         }
-        let peer = |link: &Link| link.peer().is_some();
+        let peer = |link: &Link<T>| link.peer().is_some();
         if self.links.values().filter(|link| peer(link)).count() >= MAX_PEERS {
             self.crowd_out(|link| peer(link) && !link.called);
         }
@@ -78,7 +78,8 @@ impl Hub {
         match self.routes.get(to).filter(|route| Some(route.link) != came).copied() {
             Some(route) => {
                 let said = Said::Text { from: *from, to: *to, text: text.clone() };
-                if self.send(route.link, said) { Sent::Out } else { Sent::Dropped }
+                let whole = self.send_text(route.link, Source::Peer(message.source), said, None);
+                if whole { Sent::Out } else { Sent::Dropped }
             }
             None => {
                 let gone = self.stored.put(message);
@@ -125,10 +126,16 @@ impl Hub {
 
     fn hand_over(&mut self, id: i64, link: LinkId) {
         while let Some((number, waiting)) = self.stored.first(id) {
-            let said = Said::Text { from: waiting.from, to: id, text: waiting.text.clone() };
-            if !self.send(link, said) {
+            // What finds no room stays where it is.
+            if !self
+                .links
+                .get(&link)
+                .is_some_and(|state| state.has_room(waiting.text.len().saturating_add(AROUND_TEXT)))
+            {
                 break;
             }
+            let said = Said::Text { from: waiting.from, to: id, text: waiting.text.clone() };
+            self.send_text(link, Source::Peer(waiting.source), said, None);
             self.stored.remove(number);
         }
     }

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 
 use super::super::link::{LinkId, Why};
 use super::super::message::Said;
+use crate::port::Author;
 
-/// What happened.
+/// What happened. `T` is by whom the sender of a message hears what became of it: it is dropped with the last frame.
 #[derive(Debug)]
-pub(crate) enum Input<'a> {
+pub(crate) enum Input<'a, T> {
     /// A connection was made: by us if `called`. The driver names it, and no other ever so.
     Opened {
         link: LinkId,
@@ -31,14 +32,21 @@ pub(crate) enum Input<'a> {
     /// A text of ours to one id.
     Send { to: i64, text: String },
     /// A text of ours to every id that is known.
-    Broadcast { text: &'a str },
+    Broadcast {
+        /// Whose share of the queues it takes.
+        author: Author,
+        text: &'a str,
+        ticket: Option<T>,
+    },
     /// The time of [`super::Hub::next_timeout`] has come.
     Timeout,
+    /// The door closes: all that waits is written now.
+    Finish,
 }
 
 /// What is to be done, or has been.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Output {
+pub(crate) enum Output<T> {
     /// Write a frame, in one go.
     Send {
         link: LinkId,
@@ -46,6 +54,7 @@ pub(crate) enum Output {
         frame: Vec<u8>,
         /// Whether it is a message of ours.
         ours: bool,
+        ticket: Option<T>,
     },
     /// Close a link. The hub has forgotten it.
     Close {
@@ -76,7 +85,7 @@ pub(crate) enum Sent {
     Out,
     /// It waits until its receiver is there.
     Stored,
-    /// It was dropped: too long, or its link is full.
+    /// It was dropped, or one of ours before it: too long, or its link is full.
     Dropped,
 }
 

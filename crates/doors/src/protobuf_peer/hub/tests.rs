@@ -9,7 +9,7 @@ use super::*;
 const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 struct Bench {
-    hub: Hub,
+    hub: Hub<()>,
     now: Timestamp,
     next: LinkId,
 }
@@ -31,22 +31,31 @@ impl Bench {
     }
 
     /// Nothing that it rejects does anything.
-    fn feed(&mut self, input: Input<'_>) -> Vec<Did> {
+    fn feed(&mut self, input: Input<'_, ()>) -> Vec<Did> {
         let taken = self.hub.handle(self.now, input);
         let outputs: Vec<_> = std::iter::from_fn(|| self.hub.poll_output()).collect();
         assert!(taken.is_ok() || outputs.is_empty(), "{taken:?}: {outputs:?}");
-        let did = outputs.into_iter().map(|output| match output {
-            Output::Send { link, frame, .. } => {
-                let _ = self.hub.handle(self.now, Input::Written { link, bytes: frame.len() });
-                Gave(link, Said::decode(&frame[4..]).unwrap())
+        let (mut outputs, mut did) = (VecDeque::from(outputs), Vec::new());
+        while let Some(output) = outputs.pop_front() {
+            if let Output::Send { link, frame, .. } = &output {
+                // All of it is written at once, and what waited for that too.
+                let _ = self.hub.handle(self.now, Input::Written { link: *link, bytes: frame.len() });
+                outputs.extend(std::iter::from_fn(|| self.hub.poll_output()));
             }
+            did.push(Self::did(output));
+        }
+        did
+    }
+
+    fn did(output: Output<()>) -> Did {
+        match output {
+            Output::Send { link, frame, .. } => Gave(link, Said::decode(&frame[4..]).unwrap()),
             Output::Close { link, why, .. } => Closed(link, why),
             Output::Joined(id) => Joined(id),
             Output::Deliver { from, text } => Delivered(from, text),
             Output::Sent(sent) => Told(sent),
             Output::Receivers(count) => To(count),
-        });
-        did.collect()
+        }
     }
 
     fn opened(&mut self, called: bool) -> (LinkId, Vec<Did>) {
@@ -232,7 +241,7 @@ fn the_room_speaks_to_every_known_id_in_our_name() {
     let mut bench = Bench::new(10);
     let (a, _) = bench.peer(11);
     bench.hear(a, join(21, 11));
-    let did = bench.feed(Input::Broadcast { text: "alice@c0de: hi" });
+    let did = bench.feed(Input::Broadcast { author: None, text: "alice@c0de: hi", ticket: None });
     assert_eq!(did, [Gave(a, text(10, 11, "alice@c0de: hi")), Gave(a, text(10, 21, "alice@c0de: hi")), To(2)]);
     assert_eq!(bench.send(99, "later"), [Told(Sent::Stored)]);
     let (_, did) = bench.peer(99);
@@ -304,6 +313,63 @@ fn one_who_reads_nothing_costs_a_bounded_queue() {
     let bytes: usize = frames.iter().sum();
     assert!(frames.len() <= MAX_WAITING && bytes <= MAX_WAITING_BYTES, "{} frames of {bytes} bytes", frames.len());
     assert!(bench.hub.is_open(a));
+}
+
+/// The texts that have come out for a link, and how long their frames are.
+fn texts_out(bench: &mut Bench, to: LinkId) -> (Vec<String>, Vec<usize>) {
+    let sends = std::iter::from_fn(|| bench.hub.poll_output()).filter_map(|output| match output {
+        Output::Send { link, frame, .. } if link == to => Some((Said::decode(&frame[4..]).unwrap(), frame.len())),
+        _ => None,
+    });
+    sends.filter_map(|(said, len)| if let Said::Text { text, .. } = said { Some((text, len)) } else { None }).unzip()
+}
+
+#[test]
+fn a_burst_of_one_takes_nothing_of_what_another_says_to_a_peer_that_takes_nothing_for_a_while() {
+    let [honest, eve] = [1, 2].map(|n| Some(rumormill_wire::NodeId([n; 32])));
+    let mut bench = Bench::new(10);
+    let (slow, _) = bench.peer(11);
+    let (flooder, _) = bench.peer(12);
+    // From the room, and from another peer of the door.
+    let say = |bench: &mut Bench, author, text: &str| {
+        bench.hub.handle(bench.now, Input::Broadcast { author, text, ticket: None }).unwrap();
+    };
+    for n in 0..20 {
+        for _ in 0..1_000 {
+            say(&mut bench, eve, "x");
+            let said = text(12, 11, "y");
+            bench.hub.handle(bench.now, Input::Frame { link: flooder, said }).unwrap();
+        }
+        say(&mut bench, honest, &format!("honest {n:02}"));
+    }
+    bench.hub.handle(bench.now, Input::Closed { link: flooder }).unwrap();
+    let (mut read, mut written) = texts_out(&mut bench, slow);
+    while !written.is_empty() {
+        for bytes in std::mem::take(&mut written) {
+            bench.hub.handle(bench.now, Input::Written { link: slow, bytes }).unwrap();
+        }
+        let (more, lens) = texts_out(&mut bench, slow);
+        read.extend(more);
+        written = lens;
+    }
+    assert!(read.len() < MAX_WAITING + 100, "{}", read.len());
+    let said: Vec<_> = read.iter().filter(|text| text.starts_with("honest")).cloned().collect();
+    assert_eq!(said, (0..20).map(|n| format!("honest {n:02}")).collect::<Vec<_>>());
+    assert!(read.iter().position(|text| text == "honest 19") < Some(100), "in turn");
+    assert!(bench.hub.counters.dropped_out.load(std::sync::atomic::Ordering::Relaxed) > 30_000, "the rest is counted");
+}
+
+#[test]
+fn a_door_that_closes_writes_what_waits() {
+    let mut bench = Bench::new(10);
+    let (link, _) = bench.peer(11);
+    for n in 0..50 {
+        bench.hub.handle(bench.now, Input::Send { to: 11, text: n.to_string() }).unwrap();
+    }
+    let before = texts_out(&mut bench, link).0.len();
+    assert!(before < 50);
+    bench.hub.handle(bench.now, Input::Finish).unwrap();
+    assert_eq!(before + texts_out(&mut bench, link).0.len(), 50);
 }
 
 proptest! {

@@ -66,7 +66,7 @@ impl Net {
             self.linger(&mut read).await;
         }
         // The hub may have closed it before.
-        let _ = self.feed(Input::Closed { link }, None);
+        let _ = self.feed(Input::Closed { link });
         self.state().outlets.remove(&link);
         Ok(())
     }
@@ -82,7 +82,7 @@ impl Net {
         let link = state.next;
         state.next = state.next.saturating_add(1);
         state.outlets.insert(link, Outlet { frames: Some(frames), _kill: kill, address });
-        let _ = self.feed_in(&mut state, Input::Opened { link, address: address.ip().to_canonical(), called }, None);
+        let _ = self.feed_in(&mut state, Input::Opened { link, address: address.ip().to_canonical(), called });
         (link, waiting)
     }
 
@@ -146,7 +146,7 @@ impl Net {
 
     /// The end of a link whose bytes are no frames.
     fn unreadable(&self, link: LinkId, why: String) -> io::Result<()> {
-        let _ = self.feed(Input::Unreadable { link, why }, None);
+        let _ = self.feed(Input::Unreadable { link, why });
         Ok(())
     }
 
@@ -156,7 +156,7 @@ impl Net {
             Ok(said) => said,
             Err(why) => return self.unreadable(link, why.to_string()).is_err(),
         };
-        let ours = self.feed(Input::Frame { link, said }, None).ok().and_then(|led| led.for_us);
+        let ours = self.feed(Input::Frame { link, said }).ok().and_then(|led| led.for_us);
         let open = self.state().hub.is_open(link);
         match ours {
             Some(incoming) => open && self.into_room.send(incoming).await,
@@ -179,7 +179,7 @@ impl Net {
             if let Some(receipt) = receipt {
                 receipt.written.store(true, Ordering::Relaxed);
             }
-            let _ = self.feed(Input::Written { link, bytes: frame.len() }, None);
+            let _ = self.feed(Input::Written { link, bytes: frame.len() });
         }
         write.shutdown().await
     }

@@ -1,29 +1,39 @@
 //! What waits for an address: queued, moved on, given up.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use rumormill_limits::Timestamp;
 
 use super::super::config::DEFAULT_PORT;
 use super::super::links::{Frame, LinkId, MAX_DIALLED};
-use super::super::peer::Peer;
+use super::super::peer::{MAX_QUEUE, Peer};
 use super::input::Output;
-use super::{MAX_PEERS, MAX_QUEUE, MAX_WAITING, Machine, NO_PLACES, OURSELVES, TOO_MANY_ADDRESSES, TOO_MANY_LINKS};
+use super::{MAX_PEERS, MAX_WAITING, Machine, NO_PLACES, OURSELVES, TOO_MANY_ADDRESSES, TOO_MANY_LINKS};
+use crate::port::Author;
 
 /// A peer that has dialled us greets within so many periods of the legacy program; before that it is not dialled.
 const GREETING_PERIODS: u32 = 2;
+const TOO_MUCH: &str = "too much is waiting";
 
 impl<T> Machine<T> {
-    pub(super) fn broadcast(&mut self, frame: &[u8], now: Timestamp) {
+    pub(super) fn broadcast(&mut self, author: Author, frame: &[u8], now: Timestamp) {
         let configured = self.peers.iter().filter(|(_, peer)| peer.configured).map(|(ip, _)| *ip);
         let all: BTreeSet<IpAddr> = configured.chain(self.links.speaking()).collect();
+        let share = (MAX_WAITING / 2).checked_div(all.len()).unwrap_or(MAX_QUEUE).clamp(1, MAX_QUEUE);
         for ip in all {
-            self.send(ip, vec![frame.to_vec()], None, now);
+            self.send(author, ip, (vec![frame.to_vec()], None), (share, now));
         }
     }
 
-    pub(super) fn send(&mut self, ip: IpAddr, frames: Vec<Vec<u8>>, ticket: Option<T>, now: Timestamp) {
+    /// Into the queue of an address, which is to be no longer than `share` frames.
+    pub(super) fn send(
+        &mut self,
+        author: Author,
+        ip: IpAddr,
+        (frames, ticket): (Vec<Vec<u8>>, Option<T>),
+        (share, now): (usize, Timestamp),
+    ) {
         let (ip, more) = (ip.to_canonical(), frames.len());
         if ip == self.own && self.links.best(ip).is_none() {
             return self.refuse(more, ticket, OURSELVES);
@@ -32,21 +42,34 @@ impl<T> Machine<T> {
             return self.refuse(more, ticket, TOO_MANY_ADDRESSES);
         }
         let peer = self.peers.entry(ip).or_insert_with(|| Peer::new(DEFAULT_PORT, false, self.period));
-        if peer.queue.len().saturating_add(more) > MAX_QUEUE || self.waiting.saturating_add(more) > MAX_WAITING {
-            return self.refuse(more, ticket, "too much is waiting");
-        }
         if peer.queue.is_empty() {
             peer.since = now;
         }
         self.waiting = self.waiting.saturating_add(more);
         let frames = frames.into_iter().map(|bytes| Frame { bytes, last: false, ticket: None });
-        let mut frames: VecDeque<_> = frames.collect();
-        if let Some(last) = frames.back_mut() {
+        let mut frames: Vec<_> = frames.collect();
+        if let Some(last) = frames.last_mut() {
             (last.last, last.ticket) = (true, ticket);
         }
-        peer.queue.append(&mut frames);
+        let mut lost = peer.queue.push(author, frames);
+        while peer.queue.len() > share
+            && let Some(message) = peer.queue.lose()
+        {
+            lost.extend(message);
+        }
+        self.lost(lost, TOO_MUCH);
+        self.make_room();
         self.pump(ip, now);
         self.forget(ip);
+    }
+
+    /// Those who left with much waiting for them may fill all places; then the longest queues give some back.
+    fn make_room(&mut self) {
+        while self.waiting > MAX_WAITING {
+            let longest = self.peers.values_mut().max_by_key(|peer| peer.queue.len());
+            let Some(lost) = longest.and_then(|peer| peer.queue.lose()) else { return };
+            self.lost(lost, TOO_MUCH);
+        }
     }
 
     /// Moves what waits for an address one step on, or says when to look again.
@@ -91,7 +114,7 @@ impl<T> Machine<T> {
             let free_at = link.free_at;
             return self.arm(ip, Some(free_at));
         }
-        if let Some(frame) = peer.queue.pop_front() {
+        if let Some(frame) = peer.queue.pop() {
             self.waiting = self.waiting.saturating_sub(1);
             self.write(id, frame.bytes.clone(), Some(frame));
         }
@@ -117,10 +140,15 @@ impl<T> Machine<T> {
     pub(super) fn give_up(&mut self, ip: IpAddr, why: &str) {
         let Some(peer) = self.peers.get_mut(&ip) else { return };
         peer.tries = 0;
-        let queue = std::mem::take(&mut peer.queue);
-        self.waiting = self.waiting.saturating_sub(queue.len());
-        self.outputs.extend(queue.iter().map(|_| Output::Dropped(1)));
-        let tickets = queue.into_iter().filter_map(|frame| frame.ticket);
+        let lost = peer.queue.drain().collect();
+        self.lost(lost, why);
+    }
+
+    /// These waited, and will not be sent.
+    fn lost(&mut self, lost: Vec<Frame<T>>, why: &str) {
+        self.waiting = self.waiting.saturating_sub(lost.len());
+        self.outputs.extend(lost.iter().map(|_| Output::Dropped(1)));
+        let tickets = lost.into_iter().filter_map(|frame| frame.ticket);
         self.outputs.extend(tickets.map(|ticket| Output::Settled { ticket, result: Err(why.to_owned()) }));
     }
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::super::links::LinkId;
+use crate::port::Author;
 
 /// What happened. `T` is by whom the sender of a message hears what became of it.
 #[derive(Debug)]
@@ -22,9 +23,9 @@ pub(in super::super) enum Input<'a, T> {
     /// A link is no more.
     Ended { link: LinkId, by_them: bool },
     /// A frame for everyone who is there or should be.
-    Broadcast { frame: &'a [u8] },
+    Broadcast { author: Author, frame: &'a [u8] },
     /// Frames of one message for one address, which is dialled if need be.
-    Send { ip: IpAddr, frames: Vec<Vec<u8>>, ticket: Option<T> },
+    Send { author: Author, ip: IpAddr, frames: Vec<Vec<u8>>, ticket: Option<T> },
     /// Whether an address can be written to: somebody is linked or named in the settings, or takes a dial now.
     Probe { ip: IpAddr, ticket: T },
     /// The time of [`super::Machine::next_timeout`] has come.

@@ -241,11 +241,8 @@ fn what_waits_is_bounded_and_a_door_that_closes_says_so() {
     (0..=MAX_QUEUE).for_each(|n| m.send(ip(2), text("x"), u32::try_from(n).ok(), at(0)));
     let refused = outputs(&mut m);
     assert!(
-        matches!(
-            refused[..],
-            [Output::Dial { .. }, Output::Dropped(1), Output::Settled { ticket: 1_024, result: Err(_) }]
-        ),
-        "{refused:?}"
+        matches!(refused[..], [Output::Dial { .. }, Output::Dropped(1), Output::Settled { ticket: 0, result: Err(_) }]),
+        "the oldest: {refused:?}"
     );
     m.send(ip(1), text("x"), Some(9), at(0));
     assert!(
@@ -254,6 +251,61 @@ fn what_waits_is_bounded_and_a_door_that_closes_says_so() {
     );
     m.stop();
     assert_eq!((outputs(&mut m).len(), m.waiting()), (MAX_QUEUE, 0));
+}
+
+/// What is written by a link that takes all from now on.
+fn written_by(m: &mut Driven, link: LinkId) -> Vec<String> {
+    let (mut now, mut texts) = (at(0), Vec::new());
+    loop {
+        now = now.after(PAUSE);
+        m.timeout(now);
+        let writes: Vec<_> = outputs(m)
+            .into_iter()
+            .filter_map(|output| match output {
+                Output::Write { link: to, bytes } if to == link => String::from_utf8(bytes).ok(),
+                _ => None,
+            })
+            .collect();
+        if writes.is_empty() {
+            return texts;
+        }
+        texts.extend(writes);
+        m.written(link, now);
+    }
+}
+
+#[test]
+fn a_burst_of_one_takes_nothing_of_what_another_says_to_an_address_that_takes_nothing_for_a_while() {
+    let [honest, eve] = [1, 2].map(|n| Some(rumormill_wire::NodeId([n; 32])));
+    // Nobody is at the other addresses: what waits for them leaves the places of one who reads again.
+    let mut m = machine(&[2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+    m.accepted(1, ip(2), at(0));
+    m.useful(1, at(0));
+    m.broadcast_by(eve, b"is being written", at(0));
+    for n in 0..20 {
+        (0..1_000).for_each(|_| m.broadcast_by(eve, b"x", at(0)));
+        m.broadcast_by(honest, format!("honest {n:02}").as_bytes(), at(0));
+    }
+    (0..1_000).for_each(|_| m.broadcast_by(eve, b"x", at(0)));
+    assert!(m.waiting() <= MAX_WAITING, "{}", m.waiting());
+    outputs(&mut m);
+    m.written(1, at(0));
+    let read = written_by(&mut m, 1);
+    let said: Vec<_> = read.iter().filter(|text| text.starts_with("honest")).cloned().collect();
+    assert_eq!(said, (0..20).map(|n| format!("honest {n:02}")).collect::<Vec<_>>());
+    assert!(read.iter().position(|text| text == "honest 19") < Some(50), "in turn: {read:?}");
+}
+
+#[test]
+fn frames_of_a_message_that_was_begun_go_before_those_of_others() {
+    let mut m = machine(&[2]);
+    m.accepted(1, ip(2), at(0));
+    m.useful(1, at(0));
+    m.send(ip(2), ["a", "b", "c"].map(|frame| frame.as_bytes().to_vec()).to_vec(), Some(1), at(0));
+    m.broadcast_by(Some(rumormill_wire::NodeId([1; 32])), b"other", at(0));
+    assert!(outputs(&mut m).contains(&write(1, "a")));
+    m.written(1, at(0));
+    assert_eq!(written_by(&mut m, 1), ["b", "c", "other"]);
 }
 
 #[test]

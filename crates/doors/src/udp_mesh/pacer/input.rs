@@ -3,6 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::port::Author;
+
+/// Who gets a message, and in what form.
+pub(crate) type Receivers = Vec<(SocketAddr, Arc<[u8]>)>;
+
 /// A datagram on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Datagram {
@@ -17,7 +22,9 @@ pub(crate) struct Datagram {
 pub(crate) enum Input<D> {
     /// A message, with what each of its receivers gets.
     Send {
-        receivers: Vec<(SocketAddr, Arc<[u8]>)>,
+        /// Whose share of the queues it takes.
+        author: Author,
+        receivers: Receivers,
         /// Comes back with [`Output::Settled`].
         done: D,
     },

@@ -35,8 +35,15 @@ impl<D> Sorted<D> {
         datagram
     }
 
+    fn push_by(&mut self, author: Author, to: impl IntoIterator<Item = SocketAddr>, done: D) {
+        let receivers = to.into_iter().map(|to| (to, bytes())).collect();
+        assert!(self.feed(Timestamp::ZERO, Input::Send { author, receivers, done }).is_none());
+    }
+
     fn push(&mut self, now: Timestamp, receivers: impl IntoIterator<Item = (SocketAddr, Arc<[u8]>)>, done: D) {
-        assert!(self.feed(now, Input::Send { receivers: receivers.into_iter().collect(), done }).is_none());
+        assert!(
+            self.feed(now, Input::Send { author: None, receivers: receivers.into_iter().collect(), done }).is_none()
+        );
     }
 
     fn next(&mut self, now: Timestamp) -> Option<Datagram> {
@@ -91,6 +98,41 @@ fn a_slow_receiver_delays_nobody_else_and_one_that_went_is_forgotten() {
     assert_eq!((unknown, pacer.pacer.poll_output()), (Err(Reject::UnknownMessage(first.message)), None));
 }
 
+#[test]
+fn a_burst_of_one_takes_nothing_of_what_another_says_while_the_socket_takes_nothing() {
+    let [honest, eve] = [1, 2].map(|n| Some(rumormill_wire::NodeId([n; 32])));
+    // To all of them, or to one each: then it is the messages that are too many.
+    for each in [false, true] {
+        let mut pacer = Sorted::new();
+        pacer.push_by(eve, (0..40).map(to), (eve, 0));
+        let held = pacer.next(Timestamp::ZERO).unwrap();
+        for n in 0..20 {
+            for one in 0..1_000 {
+                if each {
+                    pacer.push_by(eve, [to(one % 40)], (eve, 0));
+                } else {
+                    pacer.push_by(eve, (0..40).map(to), (eve, 0));
+                }
+            }
+            pacer.push_by(honest, (0..40).map(to), (honest, n));
+        }
+        let messages = pacer.pacer.messages.len();
+        assert!(messages <= MAX_MESSAGES && pacer.pacer.waiting() <= 40 * MAX_QUEUE, "{messages}");
+        pacer.sent(held.message);
+        let mut now = Timestamp::ZERO;
+        while pacer.pacer.waiting() > 0 {
+            now = now.after(GAP);
+            while let Some(datagram) = pacer.next(now) {
+                pacer.sent(datagram.message);
+            }
+        }
+        let said = pacer.settled.iter().filter(|((author, _), sent)| *author == honest && *sent == 40);
+        assert_eq!(said.map(|((_, n), _)| *n).collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
+        assert_eq!(pacer.settled.len(), 20_021, "everybody is told");
+        assert!(pacer.pacer.messages.is_empty() && pacer.pacer.authors.is_empty());
+    }
+}
+
 proptest! {
     #[test]
     fn every_message_is_accounted_for_and_lanes_keep_their_gap(
@@ -115,6 +157,6 @@ proptest! {
         }
         for port in 0..4 { pacer.gone(to(port)); }
         prop_assert_eq!(pushed, pacer.settled.len());
-        prop_assert!(pacer.pacer.waiting() == 0 && pacer.pacer.messages.is_empty() && pacer.pacer.agenda.is_empty());
+        prop_assert!(pacer.pacer.waiting() == 0 && pacer.pacer.messages.is_empty() && pacer.pacer.authors.is_empty() && pacer.pacer.agenda.is_empty());
     }
 }

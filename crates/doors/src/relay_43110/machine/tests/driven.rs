@@ -1,6 +1,7 @@
 //! The machine as its driver sees it.
 
 use super::*;
+use crate::port::Author;
 
 /// A machine that is told things in few words. What it rejects is another test's matter.
 pub(super) struct Driven(pub(super) Machine<u32>);
@@ -34,11 +35,14 @@ impl Driven {
     pub(super) fn ended(&mut self, link: LinkId, by_them: bool, now: Timestamp) {
         self.feed(now, Input::Ended { link, by_them });
     }
+    pub(super) fn broadcast_by(&mut self, author: Author, frame: &[u8], now: Timestamp) {
+        self.feed(now, Input::Broadcast { author, frame });
+    }
     pub(super) fn broadcast(&mut self, frame: &[u8], now: Timestamp) {
-        self.feed(now, Input::Broadcast { frame });
+        self.feed(now, Input::Broadcast { author: None, frame });
     }
     pub(super) fn send(&mut self, ip: IpAddr, frames: Vec<Vec<u8>>, ticket: Option<u32>, now: Timestamp) {
-        self.feed(now, Input::Send { ip, frames, ticket });
+        self.feed(now, Input::Send { author: None, ip, frames, ticket });
     }
     pub(super) fn probe(&mut self, ip: IpAddr, ticket: u32) {
         self.feed(at(0), Input::Probe { ip, ticket });
