@@ -53,8 +53,12 @@ counters! {
     cut,
     /// Messages from outside that this network had sent out: not taken again.
     echoes,
-    /// Gauge: messages that wait to go out.
+    /// Gauge: messages that wait to go out, or letters to be pulled.
     waiting_out,
+    /// Gauge: chains of members whose next letters wait in the log, since as many as may wait here do.
+    letters_held_back,
+    /// Messages from outside that are no letters, as they should be too, since as many as may wait do.
+    letters_lost,
 }
 
 impl Counters {
@@ -80,6 +84,7 @@ impl Counters {
             &self.dropped_in,
             &self.dropped_out,
             &self.cut,
+            &self.letters_lost,
         ];
         lost.iter().any(|counter| counter.load(Ordering::Relaxed) > 0)
     }

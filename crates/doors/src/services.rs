@@ -36,7 +36,7 @@ pub trait Letters: Clone + Send + Sync + 'static {
     /// Queues it durably for delivery. An error says why that cannot be; nothing was stored then.
     fn push(&self, destination: &str, contents: &str) -> impl Future<Output = Result<(), String>> + Send;
 
-    /// What waits, the oldest first, at most `max`. Asked by one client at a time.
+    /// What waits, at most `max`: senders take turns, and of each the oldest comes first. Asked by one client at a time.
     fn waiting(&self, max: usize) -> impl Future<Output = Result<Vec<Letter>, String>> + Send;
 
     /// These were handed over: never to be shown again.

@@ -123,6 +123,60 @@ async fn letters_go_to_oneself_to_neighbours_by_address_and_to_one_who_was_away(
     }
 }
 
+/// More letters of one member than may wait at the receiver's door.
+const FLOOD: usize = 620;
+
+/// So many letters to c, several at once.
+async fn flood(node: &NodeHandle) {
+    for first in (0..FLOOD).step_by(20) {
+        let asked = (first..first + 20).map(|n| {
+            let node = node.clone();
+            tokio::spawn(async move { ask(&node, &format!("PUSH IP:c MSG:flood {n}")).await })
+        });
+        for answer in asked.collect::<Vec<_>>() {
+            assert_eq!(answer.await.unwrap(), "SUCCESS");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn letters_of_one_do_not_wait_behind_those_of_another_and_none_is_lost() {
+    let net = Net::new();
+    let door = |node: &NodeHandle, name| node.doors()[0].counters[name];
+    let c = start(on_disk(&net, "c", &[])).await.unwrap();
+    let a = start(on_disk(&net, "a", &[("c", c.local_addr())])).await.unwrap();
+    let eve = start(on_disk(&net, "eve", &[("c", c.local_addr())])).await.unwrap();
+    until_pushed(&eve, "PUSH IP:c MSG:flood, the first").await;
+    until_pushed(&a, "PUSH IP:c MSG:honest 0").await;
+    flood(&eve).await;
+    until("its share is full", async || door(&c, "letters_held_back") == 1).await;
+    for n in 1..4 {
+        assert_eq!(ask(&a, &format!("PUSH IP:c MSG:honest {n}")).await, "SUCCESS");
+    }
+    until("all are there that may be", async || door(&c, "waiting_out") == 504).await;
+    // What may not wait here is in the log, and is read from there after a restart too.
+    let restarted = on_disk(&net, "c", &[("a", a.local_addr()), ("eve", eve.local_addr())]);
+    c.shutdown().await.unwrap();
+    drop(c);
+    let c = start(restarted).await.unwrap();
+    until("held back again", async || door(&c, "letters_held_back") == 1 && door(&c, "waiting_out") == 504).await;
+    let all = until_pulled(&c, FLOOD + 5).await;
+    let texts: Vec<_> = all.split("IP: ").skip(1).map(|item| item.split_once(" MSG:").unwrap()).collect();
+    let places = |who: &str| texts.iter().enumerate().filter(|(_, (from, _))| *from == who).collect::<Vec<_>>();
+    let honest = places("a");
+    assert!(honest.iter().map(|(_, (_, text))| (*text).to_owned()).eq((0..4).map(|n| format!("honest {n}"))));
+    assert!(honest[3].0 <= 8, "in its turn: {honest:?}");
+    let mut flooded: Vec<_> = places("eve").into_iter().map(|(_, (_, text))| *text).collect();
+    assert_eq!((flooded.len(), flooded[0]), (FLOOD + 1, "flood, the first"));
+    flooded.sort_unstable();
+    flooded.dedup();
+    assert_eq!(flooded.len(), FLOOD + 1, "each once");
+    until("nothing waits", async || door(&c, "letters_held_back") == 0 && door(&c, "waiting_out") == 0).await;
+    for node in [a, c, eve] {
+        node.shutdown().await.unwrap();
+    }
+}
+
 /// Reads until the text is there.
 async fn until_heard(stream: &mut TcpStream, text: &str) {
     let (mut heard, mut piece) = (Vec::new(), [0; 512]);

@@ -85,7 +85,9 @@ impl Bound {
         // Letters to legacy nodes go out by the first door that carries them.
         let carrier = ports.iter().find(|(_, door, _)| door.about.letters == LetterUse::Carried);
         let carrier = carrier.map(|(_, _, (_, end))| end.sender());
-        let letters = letters.map(|kept| LettersDesk::start(kept, node, carrier));
+        let pulled_by = ports.iter().filter(|(_, door, _)| door.about.letters == LetterUse::Needed);
+        let pulled_by = pulled_by.map(|(_, _, (_, end))| Arc::clone(&end.counters)).collect();
+        let letters = letters.map(|kept| LettersDesk::start(kept, node, carrier, pulled_by));
         let services = NodeServices { node: node.clone(), letters };
         for (name, door, (door_end, end)) in ports {
             let (about, listen) = (door.about, door.local_addr);
@@ -94,7 +96,7 @@ impl Bound {
             let carries = services.letters.clone().filter(|_| about.letters == LetterUse::Carried);
             let also = carries.map(|desk| {
                 let (also, coming) = mpsc::channel(MAX_INCOMING);
-                tokio::spawn(desk.take_from(coming));
+                tokio::spawn(desk.take_from(coming, Arc::clone(&end.counters)));
                 also
             });
             tasks.spawn(door.run(door_end, services.clone()));

@@ -7,8 +7,9 @@ use rumormill_wire::NodeId;
 use rumormill_wire::native::MessageKind;
 
 use super::address::{Destination, resolve};
-use super::inbox::{Inbox, Sender};
+use super::inbox::Inbox;
 use super::post::LettersDesk;
+use super::shares::Sender;
 use crate::handle::NodeHandle;
 
 impl Letters for LettersDesk {
@@ -38,15 +39,14 @@ impl Letters for LettersDesk {
 
     async fn waiting(&self, max: usize) -> Result<Vec<Letter>, String> {
         let node = self.0.node.clone();
-        let oldest = move |inbox: &mut Inbox| {
-            let letters = inbox.waiting.iter().take(max);
-            let shown = letters.map(|(id, letter)| {
+        let in_turn = move |inbox: &mut Inbox| {
+            let shown = inbox.in_turn(max).map(|(id, letter)| {
                 let source = source(&node, &letter.sender);
-                Letter { id: *id, source, contents: letter.contents.clone() }
+                Letter { id, source, contents: letter.contents.clone() }
             });
             Ok(shown.collect())
         };
-        self.with_inbox(oldest).await
+        self.with_inbox(in_turn).await
     }
 
     async fn handed_over(&self, ids: Vec<u64>) -> Result<(), String> {

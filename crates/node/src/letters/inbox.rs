@@ -1,31 +1,22 @@
 //! What waits: letters to be pulled, letters to older nodes, how far the log was read, and the keys of members. All of it
 //! survives a crash if there is a file; a letter of one place of the log is taken once (P-L6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
-use rumormill_wire::{NodeId, Origin, Seq};
+use rumormill_wire::{Origin, Seq};
 
 use super::journal::Journal;
 use super::keys::Keys;
 use super::record::{At, Key, Record};
+use super::shares::{Sender, Shares, Size, Whose};
 use crate::clock::Wall;
 
-/// Letters that wait, those to older nodes among them. Beyond that, letters wait in the log.
-pub(crate) const MAX_WAITING: usize = 10_000;
-/// Bytes of all of them.
-pub(crate) const MAX_BYTES: usize = 16 << 20;
+const FULL: &str = "as many letters as may wait, of this address or of all, wait already";
 /// Origins whose letters are read.
 pub(crate) const MAX_ORIGINS: usize = 65_536;
-
-/// Who sent a letter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Sender {
-    Node(NodeId),
-    Address(IpAddr),
-}
 
 /// A letter here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,11 +45,13 @@ pub(crate) struct Inbox {
     journal: Option<Journal>,
     pub(crate) waiting: BTreeMap<u64, Waiting>,
     pub(crate) relayed: BTreeMap<u64, Relayed>,
-    bytes: usize,
+    shares: Shares,
     next_id: u64,
     read: BTreeMap<Origin, Seq>,
     /// Origins whose place in `read` is ahead of the file's.
     unsaved: BTreeMap<Origin, Seq>,
+    /// Origins whose next letters wait in the log, since they find no room here.
+    held_back: BTreeSet<Origin>,
     pub(crate) keys: Keys,
 }
 
@@ -125,18 +118,20 @@ impl Inbox {
                     (None, Some(from)) => Sender::Address(from),
                     (None, None) => return,
                 };
-                self.count(id, &contents);
+                self.count(Whose::From(sender), id, &contents);
                 self.waiting.insert(id, Waiting { sender, contents });
             }
             Record::Relay { id, to, contents } => {
-                self.count(id, &contents);
+                self.count(Whose::To(to), id, &contents);
                 self.relayed.insert(id, Relayed { to, contents });
             }
             Record::Gone(ids) => {
                 for id in ids {
-                    let waiting = self.waiting.remove(&id).map(|letter| letter.contents);
-                    let gone = waiting.or_else(|| self.relayed.remove(&id).map(|letter| letter.contents));
-                    self.bytes = self.bytes.saturating_sub(gone.map_or(0, |contents| contents.len()));
+                    let waiting = self.waiting.remove(&id).map(|letter| (Whose::From(letter.sender), letter.contents));
+                    let relayed = || self.relayed.remove(&id).map(|letter| (Whose::To(letter.to), letter.contents));
+                    if let Some((whose, contents)) = waiting.or_else(relayed) {
+                        self.shares.remove(&whose, id, Size::of(&contents));
+                    }
                 }
             }
             Record::Key { at, clock, key } => {
@@ -154,9 +149,9 @@ impl Inbox {
         }
     }
 
-    fn count(&mut self, id: u64, contents: &str) {
+    fn count(&mut self, whose: Whose, id: u64, contents: &str) {
         self.next_id = self.next_id.max(id.saturating_add(1));
-        self.bytes = self.bytes.saturating_add(contents.len());
+        self.shares.add(whose, id, Size::of(contents));
     }
 
     fn advance(&mut self, origin: Origin, next: Seq) {
@@ -176,28 +171,69 @@ impl Inbox {
         }
     }
 
-    fn has_room(&self, letters: usize, bytes: usize) -> bool {
-        let waiting = self.waiting.len().saturating_add(self.relayed.len());
-        waiting.saturating_add(letters) <= MAX_WAITING && self.bytes.saturating_add(bytes) <= MAX_BYTES
+    /// Whether a letter of an origin finds room; else its next ones wait in the log, to be read again once
+    /// [`Inbox::has_room_again`] says so.
+    pub(crate) fn has_room_for(&mut self, origin: &Origin) -> bool {
+        let has_room = self.shares.has_room(&Whose::From(Sender::Node(origin.node)), Size::of(""));
+        if !has_room {
+            self.hold_back(*origin);
+        }
+        has_room
+    }
+
+    /// Whether an origin's next letters wait in the log.
+    pub(crate) fn is_held_back(&self, origin: &Origin) -> bool {
+        self.held_back.contains(origin)
+    }
+
+    /// Origins whose next letters wait in the log.
+    pub(crate) fn held_back(&self) -> usize {
+        self.held_back.len()
+    }
+
+    /// Those of them for whose letters there is room now, the one with the fewest here first.
+    pub(crate) fn has_room_again(&self) -> Vec<Origin> {
+        let whose = |origin: &Origin| Whose::From(Sender::Node(origin.node));
+        let some_room = |origin: &&Origin| self.shares.has_room(&whose(origin), Size::of(""));
+        let mut origins: Vec<_> = self.held_back.iter().filter(some_room).copied().collect();
+        origins.sort_by_key(|origin| self.shares.letters_of(&whose(origin)));
+        origins
+    }
+
+    /// All of an origin that the log has was read.
+    pub(crate) fn has_caught_up(&mut self, origin: &Origin) {
+        self.held_back.remove(origin);
+    }
+
+    fn hold_back(&mut self, origin: Origin) {
+        if self.held_back.insert(origin) {
+            tracing::info!(author = %origin.node, "its letters here are as many as may wait; its next ones wait in the log");
+        }
+    }
+
+    /// Letters to be pulled, at most `most`: senders take turns, and of each the oldest comes first (P-L7).
+    pub(crate) fn in_turn(&self, most: usize) -> impl Iterator<Item = (u64, &Waiting)> {
+        self.shares.in_turn(most).into_iter().filter_map(|id| Some((id, self.waiting.get(&id)?)))
     }
 
     /// Takes what was found in one bundle of an origin, up to but without `next`, all or as much as there is room for.
     /// False if there was no room for all.
     pub(crate) fn take(&mut self, origin: Origin, found: Vec<Found>, next: Seq) -> io::Result<bool> {
         let Some(from) = self.next_of(&origin) else { return Ok(true) };
-        let (mut records, mut letters, mut bytes) = (Vec::new(), 0_usize, 0_usize);
+        let (mut records, mut more) = (Vec::new(), Size::default());
+        let whose = Whose::From(Sender::Node(origin.node));
         let (mut until, mut all) = (next, true);
         for found in found {
             match found {
                 Found::Letter(seq, _) if seq < from => {}
                 Found::Letter(seq, contents) => {
-                    if !self.has_room(letters.saturating_add(1), bytes.saturating_add(contents.len())) {
+                    let with_it = more.plus(Size::of(&contents));
+                    if !self.shares.has_room(&whose, with_it) {
                         (until, all) = (seq, false);
                         break;
                     }
-                    let id = self.next_id.saturating_add(u64::try_from(letters).unwrap_or(u64::MAX));
-                    letters = letters.saturating_add(1);
-                    bytes = bytes.saturating_add(contents.len());
+                    let id = self.next_id.saturating_add(u64::try_from(more.letters).unwrap_or(u64::MAX));
+                    more = with_it;
                     records.push(Record::Letter { id, at: Some(At::new(origin, seq)), from: None, contents });
                 }
                 Found::Key(key) if self.keys.is_news(&key) => records.push(key.record()),
@@ -208,24 +244,27 @@ impl Inbox {
             self.keep(records)?;
         }
         self.advance(origin, until);
+        if !all {
+            self.hold_back(origin);
+        }
         Ok(all)
     }
 
     /// Takes a letter that came by a door.
     pub(crate) fn take_from(&mut self, from: IpAddr, contents: String) -> io::Result<()> {
-        self.room_for(&contents)?;
+        self.room_for(Whose::From(Sender::Address(from)), &contents)?;
         self.keep(vec![Record::Letter { id: self.next_id, at: None, from: Some(from), contents }])
     }
 
     /// Takes a letter to an older node.
     pub(crate) fn relay(&mut self, to: IpAddr, contents: String) -> io::Result<()> {
-        self.room_for(&contents)?;
+        self.room_for(Whose::To(to), &contents)?;
         self.keep(vec![Record::Relay { id: self.next_id, to, contents }])
     }
 
-    fn room_for(&self, contents: &str) -> io::Result<()> {
-        let full = || io::Error::other(format!("{MAX_WAITING} letters or {MAX_BYTES} bytes wait already"));
-        self.has_room(1, contents.len()).then_some(()).ok_or_else(full)
+    fn room_for(&self, whose: Whose, contents: &str) -> io::Result<()> {
+        let full = || io::Error::other(FULL);
+        self.shares.has_room(&whose, Size::of(contents)).then_some(()).ok_or_else(full)
     }
 
     /// These were handed over, or went out.

@@ -2,9 +2,10 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
-use rumormill_wire::{Clock, Incarnation};
+use rumormill_wire::{Clock, Incarnation, NodeId};
 
 use super::super::keys::MAX_KEYS;
+use super::super::shares::{MAX_BY_SENDER, MAX_BYTES_BY_SENDER};
 use super::*;
 
 fn origin(node: u8) -> Origin {
@@ -53,7 +54,7 @@ fn what_was_taken_outlives_a_crash_and_is_taken_once() {
     inbox.save().unwrap();
     inbox.gone((0..10).collect()).unwrap();
     inbox = Inbox::open(&path, Wall::default()).unwrap();
-    assert!(inbox.waiting.is_empty() && inbox.relayed.is_empty() && inbox.bytes == 0);
+    assert!(inbox.waiting.is_empty() && inbox.relayed.is_empty() && inbox.in_turn(9).count() == 0);
     assert_eq!(inbox.next_of(&origin(1)), Some(Seq(1_000)));
     assert!(inbox.take(origin(1), vec![letter(5, "t\nwo"), letter(1_000, "new")], Seq(1_001)).unwrap());
     assert_eq!(inbox.waiting.iter().map(|(id, l)| (*id, l.contents.as_str())).collect::<Vec<_>>(), [(5, "new")]);
@@ -72,20 +73,44 @@ fn lines_that_cannot_be_read_are_kept_aside() {
 }
 
 #[test]
-fn what_is_too_much_waits_in_the_log() {
+fn what_is_too_much_of_one_waits_in_the_log_and_others_letters_do_not() {
     let mut inbox = Inbox::default();
-    let big = "x".repeat(1 << 20);
-    let found = (1..=20).map(|seq| letter(seq, &big)).collect();
-    assert!(!inbox.take(origin(1), found, Seq(21)).unwrap());
-    assert_eq!((inbox.waiting.len(), inbox.next_of(&origin(1))), (16, Some(Seq(17))));
-    assert!(inbox.take_from("127.0.0.1".parse().unwrap(), "x".into()).is_err());
-    assert!(inbox.relay("127.0.0.1".parse().unwrap(), "x".into()).is_err());
-    inbox.gone(vec![0, 1, 2, 3]).unwrap();
-    assert!(inbox.take(origin(1), (17..=20).map(|seq| letter(seq, &big)).collect(), Seq(21)).unwrap());
-    inbox.gone((0..100).collect()).unwrap();
-    let many = u64::try_from(MAX_WAITING).unwrap();
-    assert!(!inbox.take(origin(2), (1..=many + 5).map(|seq| letter(seq, "")).collect(), Seq(many + 6)).unwrap());
-    assert_eq!((inbox.waiting.len(), inbox.next_of(&origin(2))), (MAX_WAITING, Some(Seq(many + 1))));
+    let many = u64::try_from(MAX_BY_SENDER).unwrap();
+    assert!(!inbox.take(origin(1), (1..=12_000).map(|seq| letter(seq, "x")).collect(), Seq(12_001)).unwrap());
+    assert_eq!((inbox.waiting.len(), inbox.next_of(&origin(1))), (MAX_BY_SENDER, Some(Seq(many + 1))));
+    assert!(inbox.is_held_back(&origin(1)) && inbox.held_back() == 1 && inbox.has_room_again().is_empty());
+    assert!(inbox.take(origin(2), vec![letter(1, "honest 1"), letter(2, "honest 2")], Seq(3)).unwrap());
+    assert!(!inbox.is_held_back(&origin(2)));
+    let first: Vec<_> = inbox.in_turn(4).map(|(_, letter)| letter.contents.as_str()).collect();
+    assert_eq!(first, ["x", "honest 1", "x", "honest 2"]);
+    // As letters are pulled the rest comes, each once and in its order.
+    let (mut seqs, mut pulled) = (many + 1, 0);
+    while !inbox.waiting.is_empty() {
+        let ids: Vec<_> = inbox.in_turn(300).map(|(id, _)| id).collect();
+        pulled += ids.len();
+        inbox.gone(ids).unwrap();
+        if seqs <= 12_000 {
+            assert_eq!(inbox.has_room_again(), [origin(1)]);
+            inbox.take(origin(1), (seqs..=12_000).map(|seq| letter(seq, "x")).collect(), Seq(12_001)).unwrap();
+            seqs = inbox.next_of(&origin(1)).unwrap().0;
+        }
+    }
+    assert_eq!((pulled, seqs), (12_002, 12_001));
+    inbox.has_caught_up(&origin(1));
+    assert_eq!(inbox.held_back(), 0);
+}
+
+#[test]
+fn letters_of_addresses_and_to_them_have_shares_too() {
+    let mut inbox = Inbox::default();
+    let address = |last| -> IpAddr { [127, 0, 0, last].into() };
+    let big = "x".repeat(1 << 15);
+    while inbox.take_from(address(1), big.clone()).is_ok() {}
+    while inbox.relay(address(1), big.clone()).is_ok() {}
+    assert_eq!((inbox.waiting.len(), inbox.relayed.len()), (MAX_BYTES_BY_SENDER >> 15, MAX_BYTES_BY_SENDER >> 15));
+    inbox.take_from(address(2), big.clone()).unwrap();
+    inbox.relay(address(2), big).unwrap();
+    assert!(inbox.take(origin(1), vec![letter(1, "a member's")], Seq(2)).unwrap());
 }
 
 #[test]

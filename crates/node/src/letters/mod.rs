@@ -1,6 +1,8 @@
 //! Letters: what PUSH leaves goes sealed to one node's key into the log (docs/protocol.md, L), or to an older node by the
 //! door for those; what comes for us waits in a file of our own until a PULL takes it.
 //!
+//! Senders have a share each of the room here and take turns ([`shares`]).
+//!
 //! The log is where letters wait that find no room here, and what makes them durable on their way: [`read`] takes them
 //! from it in the order of each author's numbers, and [`inbox`] remembers how far.
 
@@ -14,10 +16,11 @@ mod read;
 mod record;
 mod relay;
 mod seal;
+mod shares;
 
 use std::sync::{Arc, Mutex};
 
-use rumormill_doors::Outgoing;
+use rumormill_doors::{Counters, Outgoing};
 use tokio::sync::{Notify, mpsc};
 
 use crate::handle::NodeHandle;
@@ -27,11 +30,24 @@ pub(crate) use post::{Kept, LettersDesk};
 
 impl LettersDesk {
     /// Begins to read the log for letters, and to send what waits for older nodes, until the node stops.
-    pub(crate) fn start(kept: Kept, node: &NodeHandle, relay: Option<mpsc::Sender<Outgoing>>) -> Self {
+    pub(crate) fn start(
+        kept: Kept,
+        node: &NodeHandle,
+        relay: Option<mpsc::Sender<Outgoing>>,
+        counters: Vec<Arc<Counters>>,
+    ) -> Self {
         let Kept { seal, inbox } = kept;
         let (room, to_relay) = (Notify::new(), Notify::new());
-        let post =
-            Post { node: node.clone(), seal, inbox: Mutex::new(inbox), room, to_relay, there: Mutex::default(), relay };
+        let post = Post {
+            node: node.clone(),
+            seal,
+            inbox: Mutex::new(inbox),
+            room,
+            to_relay,
+            there: Mutex::default(),
+            relay,
+            counters,
+        };
         let desk = Self(Arc::new(post));
         let coming = node.0.driver.follow();
         tokio::spawn(read::run(desk.clone(), coming));

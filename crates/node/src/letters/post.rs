@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use rumormill_doors::{Incoming, Outgoing};
+use rumormill_doors::{Counters, Incoming, Outgoing};
 use rumormill_wire::{NetworkId, NodeId};
 use tokio::sync::{Notify, mpsc};
 
@@ -53,14 +53,27 @@ pub(crate) struct Post {
     pub(super) there: Mutex<BTreeSet<IpAddr>>,
     /// The door to older nodes.
     pub(super) relay: Option<mpsc::Sender<Outgoing>>,
+    /// Of the doors by which letters are pulled.
+    pub(super) counters: Vec<Arc<Counters>>,
+}
+
+impl Post {
+    /// Shows how many wait, here and in the log.
+    pub(super) fn count(&self, inbox: &Inbox) {
+        for counters in &self.counters {
+            Counters::set(&counters.waiting_out, inbox.waiting.len());
+            Counters::set(&counters.letters_held_back, inbox.held_back());
+        }
+    }
 }
 
 impl LettersDesk {
-    /// Keeps as letters what comes in by the door to older nodes.
-    pub(crate) async fn take_from(self, mut door: mpsc::Receiver<Incoming>) {
+    /// Keeps as letters what comes in by the door to older nodes, which counts what is not kept.
+    pub(crate) async fn take_from(self, mut door: mpsc::Receiver<Incoming>, counters: Arc<Counters>) {
         while let Some(Incoming { text, from, .. }) = door.recv().await {
             let Some(from) = from else { continue };
             if let Err(why) = self.with_inbox(move |inbox| inbox.take_from(from, text)).await {
+                Counters::one(&counters.letters_lost);
                 tracing::warn!(%from, %why, "a letter from an older node was not kept; it is in the room only");
             }
             self.is_there(from);
@@ -81,7 +94,13 @@ impl LettersDesk {
         work: impl FnOnce(&mut Inbox) -> std::io::Result<T> + Send + 'static,
     ) -> Result<T, String> {
         let post = Arc::clone(&self.0);
-        let done = tokio::task::spawn_blocking(move || work(&mut lock(&post.inbox))).await;
+        let work = move || {
+            let mut inbox = lock(&post.inbox);
+            let done = work(&mut inbox);
+            post.count(&inbox);
+            done
+        };
+        let done = tokio::task::spawn_blocking(work).await;
         done.map_err(|why| why.to_string())?.map_err(|why| why.to_string())
     }
 }

@@ -1,6 +1,7 @@
 //! Reading the log for letters and keys: of each origin in the order of its numbers, each number once, from where the last
 //! life of the node ended. What is missed, or finds no room, is read from the store later.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,17 +28,12 @@ const PIECE: usize = 1 << 20;
 /// Bundles looked at together.
 const MAX_TOGETHER: usize = 256;
 
-/// Why reading did not come to the end of what there is.
-enum Stuck {
-    /// There is no room.
-    Full,
-    /// The disk or the store.
-    Failed(String),
-}
+/// Why reading did not come to the end of what there is: the disk or the store.
+struct Stuck(String);
 
 impl From<io::Error> for Stuck {
     fn from(why: io::Error) -> Self {
-        Self::Failed(why.to_string())
+        Self(why.to_string())
     }
 }
 
@@ -79,7 +75,7 @@ async fn follow(desk: &LettersDesk, mut coming: Coming) {
         let (behind, again) = (reading.again.is_some(), reading.again.unwrap_or_else(Instant::now));
         tokio::select! {
             _ = saving.tick() => save(desk).await,
-            () = desk.0.room.notified(), if behind => reading.run(Post::read_all).await,
+            () = desk.0.room.notified(), if !behind => reading.run(Post::read_held_back).await,
             () = sleep_until(again), if behind => reading.run(Post::read_all).await,
             first = coming.recv() => {
                 let (mut bundles, mut lagged) = (Vec::new(), false);
@@ -110,13 +106,17 @@ impl Reading<'_> {
     /// Works on a thread that may wait.
     async fn run(&mut self, work: impl FnOnce(&Post) -> Result<(), Stuck> + Send + 'static) {
         let post = Arc::clone(&self.desk.0);
-        let done = tokio::task::spawn_blocking(move || work(&post)).await;
+        let work = move || {
+            let done = work(&post);
+            post.count(&lock(&post.inbox));
+            done
+        };
+        let done = tokio::task::spawn_blocking(work).await;
         let was_behind = self.again.is_some();
         self.again = None;
         let why = match done {
             Ok(Ok(())) => return,
-            Ok(Err(Stuck::Full)) => "too many wait to be pulled; the next ones wait in the log".to_owned(),
-            Ok(Err(Stuck::Failed(why))) => why,
+            Ok(Err(Stuck(why))) => why,
             Err(why) => why.to_string(),
         };
         self.again = Some(Instant::now() + RETRY);
@@ -174,23 +174,50 @@ impl Post {
             self.node.0.driver.with_engine(|engine| engine.frontier().map(|e| (e.origin, e.next)).collect());
         let (rules, mut stuck) = (self.node.rules(), Ok(()));
         for (origin, end) in ends {
-            // One that finds no room does not keep others back, which may have keys.
             stuck = self.read_origin(&rules, origin, end).and(stuck);
         }
         stuck
     }
 
+    /// What waits in the log and finds room here now.
+    fn read_held_back(&self) -> Result<(), Stuck> {
+        let origins = lock(&self.inbox).has_room_again();
+        let ends = self.node.0.driver.with_engine(|engine| {
+            let ends: BTreeMap<_, _> = engine.frontier().map(|e| (e.origin, e.next)).collect();
+            origins.into_iter().filter_map(|origin| Some((origin, *ends.get(&origin)?))).collect::<Vec<_>>()
+        });
+        let (rules, mut stuck) = (self.node.rules(), Ok(()));
+        for (origin, end) in ends {
+            stuck = self.read_origin(&rules, origin, end).and(stuck);
+        }
+        stuck
+    }
+
+    /// Reads on as far as there is room. Who finds none keeps nobody else back.
     fn read_origin(&self, rules: &Rules, origin: Origin, end: Seq) -> Result<(), Stuck> {
         let pages = self.node.0.driver.disk.pages();
         loop {
-            let Some(from) = lock(&self.inbox).next_of(&origin).filter(|from| *from < end) else { return Ok(()) };
-            let rows = lock(&pages).range(origin, from, end, PIECE).map_err(|why| Stuck::Failed(why.to_string()))?;
+            let from = {
+                let mut inbox = lock(&self.inbox);
+                let Some(from) = inbox.next_of(&origin).filter(|from| *from < end) else {
+                    inbox.has_caught_up(&origin);
+                    return Ok(());
+                };
+                if !inbox.has_room_for(&origin) {
+                    return Ok(());
+                }
+                from
+            };
+            let rows = lock(&pages).range(origin, from, end, PIECE).map_err(|why| Stuck(why.to_string()))?;
             if rows.is_empty() {
                 // What is not durable yet comes when it is.
+                lock(&self.inbox).has_caught_up(&origin);
                 return Ok(());
             }
             for row in rows {
-                self.read_bundle(rules, &row.bytes)?;
+                if !self.read_bundle(rules, &row.bytes)? {
+                    return Ok(());
+                }
             }
             if lock(&self.inbox).next_of(&origin) <= Some(from) {
                 return Ok(());
@@ -203,10 +230,14 @@ impl Post {
         let (rules, mut stuck) = (self.node.rules(), Ok(()));
         for committed in bundles {
             let header = committed.bundle.header();
-            let next = lock(&self.inbox).next_of(&header.origin);
+            let next = {
+                let inbox = lock(&self.inbox);
+                // What is held back is read once there is room, and costs nothing until then.
+                inbox.next_of(&header.origin).filter(|_| !inbox.is_held_back(&header.origin))
+            };
             let done = match next {
                 Some(next) if header.first > next => self.read_origin(&rules, header.origin, header.next()),
-                Some(next) if header.next() > next => self.read_bundle(&rules, committed.bundle.bytes()),
+                Some(next) if header.next() > next => self.read_bundle(&rules, committed.bundle.bytes()).map(drop),
                 _ => Ok(()),
             };
             stuck = done.and(stuck);
@@ -214,11 +245,13 @@ impl Post {
         stuck
     }
 
-    fn read_bundle(&self, rules: &Rules, bytes: &[u8]) -> Result<(), Stuck> {
-        let view = BundleView::parse(bytes).map_err(|why| Stuck::Failed(why.to_string()))?;
+    /// False if there was no room for all of it.
+    fn read_bundle(&self, rules: &Rules, bytes: &[u8]) -> Result<bool, Stuck> {
+        let view = BundleView::parse(bytes).map_err(|why| Stuck(why.to_string()))?;
         let header = *view.header();
         let (origin, limit) = (header.origin, rules.limits.get(&header.origin));
-        let counts = |seq: &Seq| limit.is_none_or(|limit| seq < limit);
+        let next = lock(&self.inbox).next_of(&origin);
+        let counts = |seq: &Seq| limit.is_none_or(|limit| seq < limit) && next.is_some_and(|next| *seq >= next);
         let found = view.messages().filter(|message| counts(&message.seq)).filter_map(|message| match message.kind {
             MessageKind::SEALED => Some(Found::Letter(message.seq, self.seal.open(&origin.node, message.body)?)),
             MessageKind::KEY => {
@@ -228,7 +261,6 @@ impl Post {
             _ => None,
         });
         let found = found.collect();
-        let all = lock(&self.inbox).take(origin, found, header.next())?;
-        if all { Ok(()) } else { Err(Stuck::Full) }
+        Ok(lock(&self.inbox).take(origin, found, header.next())?)
     }
 }
