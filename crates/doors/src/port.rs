@@ -1,15 +1,17 @@
 //! Where a door and the node meet: a bounded queue each way, counters, and a word when to close.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use rumormill_limits::Turns;
 use rumormill_wire::NodeId;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::counters::Counters;
 
-/// Messages from outside that wait for the room. TCP doors read no more while it is full; datagrams are dropped.
+/// Messages from outside that wait for the room. TCP doors read no more while it is full; datagrams wait before it, as many again,
+/// and whose most are there loses his oldest.
 pub const MAX_INCOMING: usize = 256;
 /// Messages that wait to go out by a door. Beyond that they are dropped and counted.
 pub const MAX_OUTGOING: usize = 1_024;
@@ -86,14 +88,43 @@ impl IntoRoom {
     pub async fn send(&self, incoming: Incoming) -> bool {
         self.queue.send(incoming).await.is_ok()
     }
+}
 
-    /// Does not wait: with no place the message is dropped and counted, and false comes back.
-    pub fn try_send(&self, incoming: Incoming) -> bool {
-        let taken = self.queue.try_send(incoming).is_ok();
-        if !taken {
-            Counters::one(&self.counters.dropped_in);
+/// What came by datagrams and waits for a place in the room's queue: senders take turns, and what is lost is counted.
+#[derive(Debug)]
+pub(crate) struct Datagrams {
+    turns: Turns<Option<SocketAddr>, Incoming>,
+    into_room: IntoRoom,
+}
+
+impl Datagrams {
+    pub(crate) const fn new(into_room: IntoRoom) -> Self {
+        Self { turns: Turns::new(MAX_INCOMING, usize::MAX), into_room }
+    }
+
+    /// One came, from a member of the door's own protocol; `None` is all others together, who may have any address.
+    pub(crate) fn push(&mut self, member: Option<SocketAddr>, incoming: Incoming) {
+        let size = incoming.text.len();
+        let lost = self.turns.push(member, incoming, size);
+        Counters::add(&self.into_room.counters.dropped_in, lost.len());
+        self.give();
+    }
+
+    /// Resolves once the room takes more; then [`Datagrams::give`]. Never, if nothing waits or the node stops.
+    pub(crate) async fn has_room(&self) {
+        if self.turns.is_empty() || self.into_room.queue.reserve().await.is_err() {
+            std::future::pending::<()>().await;
         }
-        taken
+    }
+
+    /// Gives the room what it takes now.
+    pub(crate) fn give(&mut self) {
+        while !self.turns.is_empty()
+            && let Ok(place) = self.into_room.queue.try_reserve()
+            && let Some(next) = self.turns.pop()
+        {
+            place.send(next);
+        }
     }
 }
 
@@ -198,13 +229,33 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_room_drops_datagrams_and_counts_them() {
+    async fn a_full_room_loses_datagrams_of_whoever_sends_most_and_counts_them() {
         let (_stop, stopped) = watch::channel(false);
         let (door, mut room) = port("alice", stopped);
-        let message = Incoming { claimed: "Z".into(), text: "hi".into(), from: None };
-        let taken = (0..MAX_INCOMING + 5).filter(|_| door.into_room.try_send(message.clone())).count();
-        assert_eq!(taken, MAX_INCOMING);
-        assert_eq!(door.counters.dropped_in.load(Ordering::Relaxed), 5);
-        assert_eq!(room.incoming.recv().await, Some(message));
+        let mut datagrams = Datagrams::new(door.into_room.clone());
+        let message = |text: &str| Incoming { claimed: "Z".into(), text: text.into(), from: None };
+        let [flooder, honest] = [1, 2].map(|port| Some(SocketAddr::from(([127, 0, 0, 1], port))));
+        for n in 0..20 {
+            (0..100).for_each(|_| datagrams.push(flooder, message("x")));
+            datagrams.push(None, message("of a stranger"));
+            datagrams.push(honest, message(&format!("honest {n:02}")));
+        }
+        let lost = door.counters.dropped_in.load(Ordering::Relaxed);
+        assert_eq!(lost, 20 * 102 - 2 * u64::try_from(MAX_INCOMING).unwrap());
+        let mut heard = Vec::new();
+        while let Ok(incoming) = room.incoming.try_recv() {
+            datagrams.has_room().await;
+            datagrams.give();
+            heard.push(incoming.text);
+            if datagrams.turns.is_empty() {
+                break;
+            }
+        }
+        while let Ok(incoming) = room.incoming.try_recv() {
+            heard.push(incoming.text);
+        }
+        let said: Vec<_> = heard.iter().filter(|text| text.starts_with("honest")).cloned().collect();
+        assert_eq!(said, (0..20).map(|n| format!("honest {n:02}")).collect::<Vec<_>>());
+        assert_eq!(heard.len(), 2 * MAX_INCOMING);
     }
 }

@@ -6,19 +6,22 @@ use tracing::{info, warn};
 
 use super::peer::Tell;
 use super::station::{Event, Station};
-use crate::port::{Incoming, Port};
+use crate::port::{Datagrams, Incoming, Port};
 
 /// Serves until it is told to stop or the node drops its end.
 pub(super) async fn run(mut station: Station, mut port: Port) {
     station.counters = Arc::clone(&port.counters);
+    let mut into_room = Datagrams::new(port.into_room.clone());
     loop {
         tokio::select! {
             event = station.event() => match event {
                 Event::Text { claimed, text, from } => {
-                    port.into_room.try_send(Incoming { claimed, text, from: Some(from.ip()) });
+                    let member = station.peer().peers().contains_key(&from).then_some(from);
+                    into_room.push(member, Incoming { claimed, text, from: Some(from.ip()) });
                 }
                 Event::Tell(tell) => say(&station, tell),
             },
+            () = into_room.has_room() => into_room.give(),
             outgoing = port.from_room.recv() => match outgoing {
                 Some(outgoing) => {
                     let (author, to, text, done) = outgoing.into_parts();

@@ -30,7 +30,7 @@ use super::verifier::Verifier;
 use crate::counters::Counters;
 use crate::cut::{cut, one_line};
 use crate::error::DoorError;
-use crate::port::{Author, Done, Port};
+use crate::port::{Author, Datagrams, Done, Port};
 use save::SAVE_GAP;
 
 /// Directories written before others have their turn: they may be long, and who wants to be taken waits meanwhile.
@@ -150,6 +150,7 @@ impl Host {
     pub(super) async fn run(mut self, mut port: Port) {
         self.start = Instant::now();
         self.settle(&port.name);
+        let mut into_room = Datagrams::new(port.into_room.clone());
         loop {
             let now = self.now();
             let room = self.turn(now, &port.counters);
@@ -159,8 +160,9 @@ impl Host {
             tokio::select! {
                 ready = self.socket.readable() => if ready.is_ok() { empty = self.hear_members(&port.counters) },
                 ready = self.texts.socket.readable() => if ready.is_ok() {
-                    empty = self.hear_peers(&port.into_room, &port.counters);
+                    empty = self.hear_peers(&mut into_room, &port.counters);
                 },
+                () = into_room.has_room() => into_room.give(),
                 _ = self.socket.writable(), if self.held.is_some() => {}
                 _ = self.texts.socket.writable(), if self.texts.is_held() => {}
                 outgoing = port.from_room.recv() => match outgoing {

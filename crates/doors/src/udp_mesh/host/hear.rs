@@ -12,8 +12,7 @@ use super::super::texts::{Guard, Heard, Sender, count_fault};
 use super::super::verifier::Verifier;
 use super::Host;
 use crate::counters::Counters;
-use crate::port::Incoming;
-use crate::port::IntoRoom;
+use crate::port::{Datagrams, Incoming};
 
 impl Host {
     pub(super) fn hear_members(&mut self, counters: &Counters) -> bool {
@@ -34,7 +33,7 @@ impl Host {
         empty.unwrap_or(true)
     }
 
-    pub(super) fn hear_peers(&mut self, into_room: &IntoRoom, counters: &Counters) -> bool {
+    pub(super) fn hear_peers(&mut self, into_room: &mut Datagrams, counters: &Counters) -> bool {
         let now = self.now();
         let Self { texts, buffer, directory, strangers, verifier, .. } = self;
         let empty = drain(&texts.socket, buffer, |from, bytes| {
@@ -54,7 +53,9 @@ impl Host {
                 time: &mut member.time,
             });
             if let Some(claimed) = heard.claimed(now, from, sender, &mut Guard { strangers, verifier, counters }) {
-                into_room.try_send(Incoming { claimed, text: heard.text.to_owned(), from: Some(from.ip()) });
+                let member = directory.member_at(from).map(|_| from);
+                let text = heard.text.to_owned();
+                into_room.push(member, Incoming { claimed, text, from: Some(from.ip()) });
             }
         });
         empty.unwrap_or(true)
