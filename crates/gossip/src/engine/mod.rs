@@ -37,8 +37,6 @@ mod spreading;
 
 mod status;
 
-mod suspect;
-
 mod verdict;
 
 #[cfg(feature = "fuzz")]
@@ -57,6 +55,7 @@ use crate::chain::Chains;
 use crate::checks::Checks;
 use crate::claims::Claims;
 use crate::config::{EngineConfig, Recovered};
+use crate::fork::Search;
 use crate::greed::Greed;
 use crate::io::{Event, Input, Keep, LinkId, Output, Reject, Timestamp};
 use crate::links::Links;
@@ -109,7 +108,7 @@ pub struct Engine {
     store_full: bool,
     uncommitted: Uncommitted,
     passing: Passing,
-    suspects: BTreeMap<Origin, suspect::Suspect>,
+    search: Search,
     looking_up: BTreeSet<(Origin, Seq)>,
     unfound: BTreeSet<Origin>,
     early_proofs: Vec<(LinkId, rumormill_wire::native::Proof)>,
@@ -153,7 +152,7 @@ impl Engine {
             store_full: false,
             uncommitted: Uncommitted::default(),
             passing: Passing::new(config.cache_bytes),
-            suspects: BTreeMap::new(),
+            search: Search::default(),
             looking_up: BTreeSet::new(),
             unfound: BTreeSet::new(),
             early_proofs: Vec::new(),

@@ -6,6 +6,7 @@ use rumormill_wire::{Origin, Seq};
 use super::Engine;
 use super::rumor::STATUS_DELAY_US;
 use crate::author;
+use crate::fork;
 use crate::io::{Event, Keep, LinkId, Output};
 use crate::proof::{RawProof, VerifiedProof};
 use crate::stats::bump;
@@ -93,6 +94,7 @@ impl Engine {
     /// Remembers where a chain ends.
     pub(super) fn set_fork(&mut self, proof: VerifiedProof) {
         self.chains.update(proof.origin(), |chain| chain.fork = Some(Box::new(proof)));
+        self.tell_search(fork::Input::Proven(proof.origin()));
     }
 
     /// A proof that a store kept; nothing is told or written.

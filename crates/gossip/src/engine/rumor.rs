@@ -63,7 +63,7 @@ impl Engine {
             // No place is lower: more evidence is of no use.
             return ByNumber::Withdrawn;
         }
-        if self.suspect_wants(header, answers_range) {
+        if answers_range && self.search.wants(header) {
             return ByNumber::Check(Purpose::Evidence);
         }
         if header.next() <= next {

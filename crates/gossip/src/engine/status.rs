@@ -10,6 +10,7 @@ use rumormill_wire::native::{
 use rumormill_wire::{HeadHash, Incarnation, Origin, Seq};
 
 use super::Engine;
+use crate::fork;
 use crate::frontier::bucket_range;
 use crate::io::LinkId;
 use crate::link::Parked;
@@ -327,7 +328,7 @@ impl Engine {
     /// The comparison by timer: one random neighbour.
     pub(super) fn compare_with_somebody(&mut self) {
         self.arm_comparison();
-        self.end_searches(None);
+        self.tell_search(fork::Input::Comparison);
         self.look_up_again();
         if let Some(id) = self.links.pick(self.rng.as_mut()) {
             if let Some(link) = self.links.get_mut(&id) {

@@ -28,6 +28,7 @@ impl Engine {
     pub fn stats(&self) -> Stats {
         let mut stats = self.stats;
         (stats.submit_busy, stats.clocks_not_followed) = self.author.counts();
+        stats.searches_full = stats.searches_full.saturating_add(self.search.full());
         (stats.monger_rounds, stats.monger_timeouts) = self.spread.rounds();
         stats
     }
