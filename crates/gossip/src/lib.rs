@@ -94,7 +94,7 @@
 //!
 //! # The contract of a machine
 //!
-//! [`Engine`] has three methods, and so have the small machines in it, [`spread`] among them, each with its own input and output:
+//! [`Engine`] has three methods, and so have the small machines in it, [`author`], [`fork`] and [`spread`], each with its own input and output:
 //!
 //! - `handle(now, input)` takes one input. It waits for nothing. An input that is refused has changed nothing, and [`Reject`] says
 //!   whose fault it is.
@@ -123,8 +123,8 @@
 //! # What it is made of
 //!
 //! Chains of signed bundles ([`chain`]), what is being checked ([`checks`]), one cursor a neighbour and origin ([`link`]), what
-//! neighbours have and we lack ([`claims`]), comparison of frontiers ([`frontier`]), what we write ourselves ([`author`]) and how what
-//! is new spreads ([`spread`]).
+//! neighbours have and we lack ([`claims`]), comparison of frontiers ([`frontier`]), what we write ourselves ([`author`]), where
+//! two branches part ([`fork`]) and how what is new spreads ([`spread`]).
 #![forbid(unsafe_code)]
 #![deny(
     clippy::unwrap_used,
@@ -145,6 +145,7 @@ pub mod clock;
 pub mod config;
 pub mod cost;
 mod engine;
+pub mod fork;
 pub mod frontier;
 pub mod greed;
 pub mod io;

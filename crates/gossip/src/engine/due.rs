@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::timer::Timer;
+use crate::author;
 use crate::io::LinkId;
 use crate::spread;
 
@@ -9,7 +10,7 @@ impl Engine {
     pub(super) fn run_timers(&mut self) {
         for timer in self.timers.take_due(self.now) {
             match timer {
-                Timer::Recovery => self.end_recovery(),
+                Timer::Author => self.tell_author(author::Input::Timeout),
                 Timer::Compare => self.compare_with_somebody(),
                 Timer::Pace(node) => self.ask_for_paced(node),
                 Timer::Status(link) | Timer::Feed(link) => self.links.touch(link),

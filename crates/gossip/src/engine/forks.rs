@@ -1,46 +1,46 @@
-//! Equivocation: found, proved, contained (docs/protocol.md, E).
-//!
-//! Two branches show themselves as a bundle that overlaps ours, one whose "previous" is not our head, or a STATUS with our
-//! number and another head. From there the search walks down, a bundle of each branch at a time, to where they part, so
-//! that all nodes end with the same place.
+//! What the search for the place of a fork says, done; and what ended chains show (docs/protocol.md, E and P-S7).
 
-use rumormill_wire::native::{BundleHeader, Frame, Proof, RangeRequest, SignedHeader};
+use rumormill_wire::native::{Frame, Proof, RangeRequest, SignedHeader};
 use rumormill_wire::{Digest, Origin, Seq};
 
 use super::Engine;
-use super::suspect::Suspect;
 use crate::bundle::{RawBundle, VerifiedBundle, bundle_digest};
+use crate::fork::{Difference, Input, Output as Found};
 use crate::io::{LinkId, Output};
-use crate::proof::{from_checked, is_lowest};
+use crate::proof::from_checked;
 use crate::stats::bump;
-
-/// Searches at once for all neighbours, and for each whatever the others do; over this, a fork is found at a later
-/// comparison.
-const MAX_SEARCHES: usize = 64;
-const SEARCH_SHARE: usize = 4;
-
-/// A neighbour that has not led a search to its end after so long makes room for another.
-const SEARCH_US: u64 = 2_000_000;
 
 /// Bundles looked up at once to learn what ended chains show.
 const MAX_LOOK_UPS: usize = 16;
 
-fn holds(header: &BundleHeader, at: Seq) -> bool {
-    header.first <= at && at < header.next()
-}
-
 impl Engine {
-    /// Whether a search waits for this bundle of the other branch.
-    pub(super) fn suspect_wants(&self, header: &BundleHeader, answers_range: bool) -> bool {
-        let suspect = self.suspects.get(&header.origin).filter(|_| answers_range);
-        suspect.is_some_and(|s| s.theirs.is_none() && holds(header, s.at))
+    /// Tells the search, and does what it says.
+    pub(super) fn tell_search(&mut self, input: Input) {
+        self.search.handle(self.now, input);
+        while let Some(output) = self.search.poll_output() {
+            match output {
+                Found::LookUp { origin, at, link } => {
+                    if let Some(ours) = self.cached(origin, at) {
+                        self.search.handle(self.now, Input::Ours { origin, at, bundle: Some(ours) });
+                    } else {
+                        self.charge_search(link);
+                        self.output.push_back(Output::LookUp { origin, at });
+                    }
+                }
+                Found::Ask { link, origin, at } => {
+                    let until = Seq(at.0.saturating_add(1));
+                    self.send(link, &Frame::Range(RangeRequest { origin, from: at, until }));
+                }
+                Found::Found { proof, link } => self.take_proof(*proof, Some(link)),
+            }
+        }
     }
 
     /// The neighbour's head is not ours, at the same number.
     pub(super) fn heads_differ(&mut self, id: LinkId, origin: Origin, next: Seq) {
         let Some(at) = next.0.checked_sub(1).filter(|at| *at > 0) else { return };
         let ours = self.chains.get(&origin).and_then(|chain| chain.head);
-        self.suspect(origin, id, Seq(at), ours, None);
+        self.differs(origin, id, Seq(at), ours, None);
     }
 
     /// A bundle that holds and does not fit ours.
@@ -54,13 +54,13 @@ impl Engine {
                 self.take_proof(proof, Some(id));
             }
             // Theirs names another predecessor: look at what they have where our head begins.
-            self.suspect(origin, id, head.header.first, Some(head), None);
+            self.differs(origin, id, head.header.first, Some(head), None);
         } else {
-            self.suspect(origin, id, theirs.header.first, None, Some(theirs));
+            self.differs(origin, id, theirs.header.first, None, Some(theirs));
         }
     }
 
-    fn suspect(
+    fn differs(
         &mut self,
         origin: Origin,
         link: LinkId,
@@ -68,81 +68,19 @@ impl Engine {
         ours: Option<SignedHeader>,
         theirs: Option<SignedHeader>,
     ) {
-        let old = self.suspects.get(&origin);
-        let better = old.is_none_or(|old| {
-            let stands = old.link != link && self.now.since(old.since) >= SEARCH_US;
-            at < old.at || (at == old.at && theirs.is_some()) || stands
-        });
-        if !better {
-            return;
-        }
-        if old.is_none() && !self.room_to_search(link) {
+        let Some(peer) = self.peer(link) else { return };
+        if !self.search.is_searching(&origin) && self.lists_are_over(link) {
             return bump(&mut self.stats.searches_full, 1);
         }
-        let found = old.and_then(|old| old.found);
-        self.suspects.insert(origin, Suspect { at, ours, theirs, link, since: self.now, found });
-        self.search(origin);
-    }
-
-    fn room_to_search(&self, link: LinkId) -> bool {
-        let peer = self.peer(link);
-        let of_peer = self.suspects.values().filter(|s| self.peer(s.link) == peer).count();
-        (self.suspects.len() < MAX_SEARCHES || of_peer < SEARCH_SHARE) && !self.lists_are_over(link)
-    }
-
-    fn search(&mut self, origin: Origin) {
-        while let Some(mut s) = self.suspects.get(&origin).copied() {
-            s.ours = s.ours.filter(|h| holds(&h.header, s.at));
-            s.theirs = s.theirs.filter(|h| holds(&h.header, s.at));
-            self.suspects.insert(origin, s);
-            let Some(ours) = s.ours.or_else(|| self.cached(origin, s.at)) else {
-                self.charge_search(s.link);
-                self.output.push_back(Output::LookUp { origin, at: s.at });
-                return;
-            };
-            let Some(theirs) = s.theirs else {
-                let until = Seq(s.at.0.saturating_add(1));
-                self.send(s.link, &Frame::Range(RangeRequest { origin, from: s.at, until }));
-                return;
-            };
-            let Some(proof) = from_checked(ours, theirs) else { return self.end_search(origin) };
-            if self.fork_place(&origin).is_none() {
-                self.take_proof(proof, Some(s.link));
-            } else {
-                s.found = Some(proof);
-            }
-            let place = ours.header.first.min(theirs.header.first);
-            let below = if ours.header.first == theirs.header.first { place.0.saturating_sub(1) } else { place.0 };
-            self.suspects.insert(origin, Suspect { at: Seq(below), ..s });
-            if is_lowest(&ours, &theirs) || below == 0 {
-                return self.end_search(origin);
-            }
-        }
-    }
-
-    /// A search led to its end, or leads no further: what it found counts.
-    fn end_search(&mut self, origin: Origin) {
-        let Some(Suspect { found: Some(proof), link, .. }) = self.suspects.remove(&origin) else { return };
-        self.take_proof(proof, Some(link));
-    }
-
-    /// The searches with a neighbour that is gone, or that have stood still.
-    pub(super) fn end_searches(&mut self, gone: Option<LinkId>) {
-        let ends = |s: &Suspect| gone.map_or(self.now.since(s.since) >= SEARCH_US, |link| s.link == link);
-        for origin in self.suspects.iter().filter(|(_, s)| ends(s)).map(|(origin, _)| *origin).collect::<Vec<_>>() {
-            self.end_search(origin);
-        }
+        let proven = self.fork_place(&origin).is_some();
+        let seen = Difference { origin, at, ours, theirs, link, peer, proven };
+        self.tell_search(Input::Differs(Box::new(seen)));
     }
 
     pub(super) fn looked_up(&mut self, origin: Origin, at: Seq, bundle: Option<&RawBundle>) {
         let ours = bundle.and_then(signed_header_of);
         self.look_before(origin, at, ours);
-        let Some(suspect) = self.suspects.get_mut(&origin).filter(|s| s.at == at && s.ours.is_none()) else { return };
-        suspect.ours = ours;
-        if suspect.ours.is_none() {
-            return self.end_search(origin);
-        }
-        self.search(origin);
+        self.tell_search(Input::Ours { origin, at, bundle: ours });
     }
 
     /// Looks up what ended chains show, a few at a time: the store's queue is short.

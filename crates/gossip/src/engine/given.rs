@@ -11,7 +11,7 @@ impl Engine {
     #[must_use]
     pub fn all_given(&self, id: LinkId) -> bool {
         let Some(link) = self.links.get(&id) else { return true };
-        let node = self.author.origin.node;
+        let node = self.author.origin().node;
         let ours = Origin { node, ..Origin::MIN }..=Origin { node, ..Origin::MAX };
         // What the neighbour does not want now is not waited for; what passes to it is.
         let lacks = |(origin, cursor): (&Origin, &crate::link::Cursor)| {

@@ -5,6 +5,7 @@ use rumormill_wire::NodeId;
 use rumormill_wire::native::{ByeCode, Frame};
 
 use super::{BAN_US, Engine};
+use crate::fork;
 use crate::io::{Event, LinkId, Output, Reject};
 use crate::link::Link;
 use crate::spread;
@@ -29,7 +30,7 @@ impl Engine {
     }
 
     pub(super) fn link_down(&mut self, id: LinkId) {
-        self.end_searches(Some(id));
+        self.tell_search(fork::Input::LinkDown(id));
         self.early_proofs.retain(|(link, _)| *link != id);
         self.claims.clear(id);
         if let Some(link) = self.links.remove(id) {

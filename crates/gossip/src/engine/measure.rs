@@ -73,7 +73,7 @@ impl Engine {
                 .count(),
             members: self.members.len(),
             member_checks: self.accounts.member_checks.len(),
-            suspects: self.suspects.len(),
+            suspects: self.search.len(),
             early_proofs: self.early_proofs.len(),
             owed: self.owed.len(),
             owed_bytes: self.owed.iter().map(|(_, bytes)| bytes).sum(),

@@ -3,6 +3,7 @@
 mod accounts;
 mod allowance;
 mod answers;
+mod authoring;
 mod due;
 mod feed;
 mod given;
@@ -22,10 +23,6 @@ mod forks;
 
 mod held;
 
-mod own;
-
-mod recovery;
-
 mod pass;
 
 mod revoked;
@@ -40,8 +37,6 @@ mod spreading;
 
 mod status;
 
-mod suspect;
-
 mod verdict;
 
 #[cfg(feature = "fuzz")]
@@ -51,16 +46,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use rand::{Rng, RngExt};
-use rumormill_wire::{Clock, NodeId, Origin, Seq};
+use rumormill_wire::{NodeId, Origin, Seq};
 
-use crate::author::Author;
+use crate::author::{self, Author};
 use crate::bundle::Signer;
 use crate::cache::Cache;
 use crate::chain::Chains;
 use crate::checks::Checks;
 use crate::claims::Claims;
-use crate::clock::{HybridClock, MAX_FOLLOW_US};
 use crate::config::{EngineConfig, Recovered};
+use crate::fork::Search;
 use crate::greed::Greed;
 use crate::io::{Event, Input, Keep, LinkId, Output, Reject, Timestamp};
 use crate::links::Links;
@@ -84,11 +79,9 @@ const SYNC_AGE_US: u64 = 2_000_000;
 /// The driver's contract and a run loop stand in front of the [crate].
 pub struct Engine {
     config: EngineConfig,
-    signer: Box<dyn Signer>,
     rng: Box<dyn Rng + Send>,
     now: Timestamp,
     wall_offset: i64,
-    clock: HybridClock,
     chains: Chains,
     members: BTreeMap<NodeId, Evidence>,
     accounts: accounts::Accounts,
@@ -110,12 +103,12 @@ pub struct Engine {
     pacer: Pacer,
     author: Author,
     appends: u64,
-    committed: u64,
+    /// The append of the bundle of our own that is on its way to the store.
+    own_append: Option<u64>,
     store_full: bool,
     uncommitted: Uncommitted,
     passing: Passing,
-    recovery: recovery::Recovery,
-    suspects: BTreeMap<Origin, suspect::Suspect>,
+    search: Search,
     looking_up: BTreeSet<(Origin, Seq)>,
     unfound: BTreeSet<Origin>,
     early_proofs: Vec<(LinkId, rumormill_wire::native::Proof)>,
@@ -133,7 +126,6 @@ impl Engine {
         let mut engine = Self {
             now: Timestamp(0),
             wall_offset: 0,
-            clock: HybridClock::default(),
             chains: Chains::default(),
             member_bytes: members.values().map(|evidence| evidence.bytes.len()).fold(0, usize::saturating_add),
             members,
@@ -154,14 +146,13 @@ impl Engine {
                 config.greedy_places_per_day,
             ),
             pacer: Pacer::new(config.pace_bytes_per_s, config.pace_burst_bytes),
-            author: Author::new(recovered.me, config.max_pending, config.max_pending_bytes),
+            author: Author::new(recovered.me, signer, &config),
             appends: 0,
-            committed: 0,
+            own_append: None,
             store_full: false,
             uncommitted: Uncommitted::default(),
             passing: Passing::new(config.cache_bytes),
-            recovery: recovery::Recovery::default(),
-            suspects: BTreeMap::new(),
+            search: Search::default(),
             looking_up: BTreeSet::new(),
             unfound: BTreeSet::new(),
             early_proofs: Vec::new(),
@@ -170,7 +161,6 @@ impl Engine {
             output: VecDeque::new(),
             stats: Stats::default(),
             config,
-            signer,
             rng,
         };
         for chain in &recovered.chains {
@@ -182,6 +172,7 @@ impl Engine {
         for part in recovered.revocations.parts() {
             engine.put_in_force(Arc::clone(part));
         }
+        engine.restore_author();
         engine
     }
 
@@ -196,7 +187,6 @@ impl Engine {
         self.now = now;
         self.dispatch(input)?;
         self.run_timers();
-        self.close_own_bundle();
         self.look_up_more();
         self.feed_touched();
         Ok(())
@@ -205,7 +195,10 @@ impl Engine {
     fn dispatch(&mut self, input: Input) -> Result<(), Reject> {
         match input {
             Input::WallOffset(offset) => self.set_wall_offset(offset),
-            Input::Start { neighbours } => self.start(neighbours),
+            Input::Start { neighbours } => {
+                self.arm_comparison();
+                self.tell_author(author::Input::Start { neighbours });
+            }
             Input::LinkUp { link, peer } => self.link_up(link, peer),
             Input::LinkDown { link } => self.link_down(link),
             Input::Frame { link, bytes } => return self.frame(link, &bytes),
@@ -219,7 +212,9 @@ impl Engine {
             Input::Revoked { link, part } => self.revoked(link, part),
             Input::RevocationsKept { part } => self.revocations_kept(part),
             Input::RevocationsRefused { link } => self.revocations_refused(link),
-            Input::Submit { ticket, kind, room, body } => return self.submit(ticket, kind, room, body),
+            Input::Submit { ticket, kind, room, body } => {
+                return self.ask_author(author::Input::Submit { ticket, kind, room, body });
+            }
             Input::Committed { appends } => self.commit(appends),
             Input::StoreFull => self.on_store_full(),
             Input::RangeRead { link, origin, bundles } => self.range_read(link, origin, bundles),
@@ -238,23 +233,6 @@ impl Engine {
     #[must_use]
     pub fn next_timeout(&self) -> Option<Timestamp> {
         self.timers.next()
-    }
-
-    fn set_wall_offset(&mut self, offset: i64) {
-        let before = self.wall_us();
-        self.wall_offset = offset;
-        let wall = self.wall_us();
-        let put_right = self.clock.put_back(before, wall);
-        // The highest reading near enough is as good as all of them. Our own may be further ahead.
-        if let Some(highest) = self.chains.highest_clock(Clock(wall.saturating_add(MAX_FOLLOW_US))) {
-            self.clock.observe(highest, wall);
-        }
-        if let Some(own) = self.chains.get(&self.author.origin) {
-            self.clock.resume(own.last_clock, wall);
-        }
-        if put_right {
-            self.clock_put_right(wall);
-        }
     }
 
     /// Our wall clock in microseconds.

@@ -8,9 +8,10 @@ use rumormill_wire::{Digest, Origin, Seq};
 
 use super::Engine;
 use super::pace::pace_cost;
+use crate::author;
 use crate::bundle::{RawBundle, VerifiedBundle};
 use crate::checks::Sender;
-use crate::io::{Event, LinkId, Reject};
+use crate::io::LinkId;
 use crate::link::MAX_INTRODUCED;
 use crate::passing::Head;
 use crate::stats::{Why, bump};
@@ -40,22 +41,10 @@ impl Engine {
         }
         self.cache.commit(u64::MAX);
         self.release_owed();
-        self.not_written(Reject::StoreFull);
+        self.own_append = None;
+        self.tell_author(author::Input::Full);
         for id in self.links.everybody() {
             self.send_summary(id, false);
-        }
-    }
-
-    /// None of our own messages that are not durable will be.
-    pub(super) fn not_written(&mut self, reason: Reject) {
-        let tickets = self.author.give_up();
-        self.tell_not_written(tickets, reason);
-    }
-
-    pub(super) fn tell_not_written(&mut self, tickets: Vec<crate::io::Ticket>, reason: Reject) {
-        for ticket in tickets {
-            bump(&mut self.stats.own_not_written, 1);
-            self.event(Event::NotWritten { ticket, reason });
         }
     }
 
@@ -99,9 +88,7 @@ impl Engine {
         let fresh = self.chains.get(&origin).is_none() && self.passing.head(&origin).is_none();
         self.greed.charge(&origin.node, bundle.cost(), fresh, self.now);
         self.charge_pace(&origin.node, pace_cost(bundle.bytes().len(), bundle.header().count));
-        if origin == self.author.origin {
-            self.new_incarnation("a neighbour has more of our chain than our store");
-        }
+        self.note_own(origin);
         bump(&mut self.stats.bundles_passed, 1);
         self.passing.take(Arc::clone(bundle));
         let from: Vec<_> = senders.iter().map(|sender| sender.link).collect();

@@ -5,6 +5,8 @@ use rumormill_wire::{Origin, Seq};
 
 use super::Engine;
 use super::rumor::STATUS_DELAY_US;
+use crate::author;
+use crate::fork;
 use crate::io::{Event, Keep, LinkId, Output};
 use crate::proof::{RawProof, VerifiedProof};
 use crate::stats::bump;
@@ -92,6 +94,7 @@ impl Engine {
     /// Remembers where a chain ends.
     pub(super) fn set_fork(&mut self, proof: VerifiedProof) {
         self.chains.update(proof.origin(), |chain| chain.fork = Some(Box::new(proof)));
+        self.tell_search(fork::Input::Proven(proof.origin()));
     }
 
     /// A proof that a store kept; nothing is told or written.
@@ -116,8 +119,8 @@ impl Engine {
         bump(&mut self.stats.proofs, 1);
         self.keep(Keep::Proof(Box::new(proof)));
         self.event(Event::Equivocation { origin, place });
-        if origin == self.author.origin {
-            self.new_incarnation("our chain has two branches");
+        if origin == self.author.origin() {
+            self.tell_author(author::Input::Forked);
         }
         for id in self.links.everybody().into_iter().filter(|id| Some(*id) != from) {
             self.send_proof(id, &proof);

@@ -7,6 +7,7 @@ use rumormill_wire::native::{ByeCode, Frame, ListPart, Revisions, RevocationPart
 use rumormill_wire::{NodeId, Origin};
 
 use super::Engine;
+use crate::author;
 use crate::io::{Event, Keep, LinkId, Output};
 use crate::stats::bump;
 
@@ -140,5 +141,6 @@ impl Engine {
                 self.chains.update(origin, |chain| chain.cut = cut);
             }
         }
+        self.tell_author(author::Input::Cut(self.revocations.limit(&self.author.origin())));
     }
 }

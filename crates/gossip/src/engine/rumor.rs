@@ -63,7 +63,7 @@ impl Engine {
             // No place is lower: more evidence is of no use.
             return ByNumber::Withdrawn;
         }
-        if self.suspect_wants(header, answers_range) {
+        if answers_range && self.search.wants(header) {
             return ByNumber::Check(Purpose::Evidence);
         }
         if header.next() <= next {
@@ -120,7 +120,7 @@ impl Engine {
 
     fn enter_check(&mut self, raw: RawBundle, sender: Sender, purpose: Purpose) {
         let (origin, next) = (raw.header().origin, raw.header().next());
-        let in_flight = self.author.in_flight.as_ref().is_some_and(|own| own.bundle.header().origin == origin);
+        let in_flight = self.author.is_committing(&origin);
         let fresh = self.chains.get(&origin).is_none() && self.passing.head(&origin).is_none();
         let admitted = self.members.contains_key(&origin.node);
         let full = fresh && !self.store_full && self.no_place(&origin);

@@ -10,6 +10,7 @@ use rumormill_wire::native::{
 use rumormill_wire::{HeadHash, Incarnation, Origin, Seq};
 
 use super::Engine;
+use crate::fork;
 use crate::frontier::bucket_range;
 use crate::io::LinkId;
 use crate::link::Parked;
@@ -53,7 +54,7 @@ impl Engine {
         }
         if let Coverage::Range { low, high } = status.coverage {
             self.unlisted_are_lacking(id, low, high, &status.entries, &mut wants);
-            let me = self.author.origin;
+            let me = self.author.origin();
             if low.node <= me.node && me.node <= high.node {
                 self.own_known(id, status.entries.iter());
             }
@@ -290,7 +291,7 @@ impl Engine {
 
     /// Asks what the neighbour has of our own node, whatever the incarnation.
     pub(super) fn ask_own(&mut self, id: LinkId) {
-        let node = self.author.origin.node;
+        let node = self.author.origin().node;
         let (low, high) = (Origin { node, ..Origin::MIN }, Origin { node, ..Origin::MAX });
         let entries: Vec<_> = self.chains.entries(low, high).take(MAX_STATUS_ENTRIES).collect();
         let high = if entries.len() < MAX_STATUS_ENTRIES { high } else { entries.last().map_or(high, |e| e.origin) };
@@ -327,7 +328,7 @@ impl Engine {
     /// The comparison by timer: one random neighbour.
     pub(super) fn compare_with_somebody(&mut self) {
         self.arm_comparison();
-        self.end_searches(None);
+        self.tell_search(fork::Input::Comparison);
         self.look_up_again();
         if let Some(id) = self.links.pick(self.rng.as_mut()) {
             if let Some(link) = self.links.get_mut(&id) {

@@ -7,8 +7,8 @@ use crate::io::LinkId;
 /// What time comes for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
-    /// Neighbours had time enough to say what they know of our own chain.
-    Recovery,
+    /// The machine that writes our own chain.
+    Author,
     /// A comparison with somebody.
     Compare,
     /// What waits for the pace of this author may be asked for.

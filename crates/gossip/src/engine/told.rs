@@ -14,19 +14,21 @@ impl Engine {
     /// Under which origin we write now.
     #[must_use]
     pub const fn me(&self) -> Origin {
-        self.author.origin
+        self.author.origin()
     }
 
     /// Whether own messages are being written already, or still wait for neighbours' word.
     #[must_use]
     pub const fn recovered(&self) -> bool {
-        self.recovery.is_over()
+        self.author.recovered()
     }
 
     /// Counters since the start.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let mut stats = self.stats;
+        (stats.submit_busy, stats.clocks_not_followed) = self.author.counts();
+        stats.searches_full = stats.searches_full.saturating_add(self.search.full());
         (stats.monger_rounds, stats.monger_timeouts) = self.spread.rounds();
         stats
     }

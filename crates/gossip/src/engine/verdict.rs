@@ -7,6 +7,7 @@ use rumormill_wire::{Origin, Seq};
 use super::Engine;
 use super::pace::pace_cost;
 use super::rumor::STATUS_DELAY_US;
+use crate::author;
 use crate::bundle::{Invalid, VerifiedBundle};
 use crate::chain::{Chain, End};
 use crate::checks::{Progress, Purpose, Sender};
@@ -106,9 +107,7 @@ impl Engine {
         }
         self.charge_pace(&origin.node, pace);
         self.greed.charge(&origin.node, bundle.cost(), fresh, self.now);
-        if origin == self.author.origin {
-            self.new_incarnation("a neighbour has more of our chain than our store");
-        }
+        self.note_own(origin);
         self.chains.advance(bundle.signed_header(), bundle.digest(), bundle.last_clock());
         if let Some(cut) = self.revocations.limit(&origin) {
             self.chains.update(origin, |chain| chain.cut = Some(cut));
@@ -122,11 +121,9 @@ impl Engine {
         bump(&mut self.stats.bundles_accepted, 1);
         bump(&mut self.stats.messages_accepted, u64::from(header.count));
         let wall = self.wall_us();
-        if !self.clock.observe(bundle.last_clock(), wall) {
-            bump(&mut self.stats.clocks_not_followed, 1);
-            let unseen = bundle.last_clock().0 > wall.saturating_add(MAX_AHEAD_US);
-            bump(&mut self.stats.clocks_ahead, u64::from(unseen));
-        }
+        self.tell_author(author::Input::Seen(bundle.last_clock()));
+        let unseen = bundle.last_clock().0 > wall.saturating_add(MAX_AHEAD_US);
+        bump(&mut self.stats.clocks_ahead, u64::from(unseen));
         self.append(bundle);
         self.uncommitted.push(self.appends, Arc::clone(bundle), before);
         self.cache.insert(Arc::clone(bundle), self.appends);

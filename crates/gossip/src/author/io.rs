@@ -1,0 +1,111 @@
+//! What the author is told, and what it wants done.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rumormill_wire::native::{MessageKind, StatusEntry};
+use rumormill_wire::{Clock, Digest, Origin, Seq};
+
+use crate::bundle::VerifiedBundle;
+use crate::io::{Reject, Ticket};
+
+/// Where our chain ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChainEnd {
+    /// The number of our next message.
+    pub next: Seq,
+    /// The digest of our last bundle; zero in an empty chain.
+    pub digest: Digest,
+    /// The clock of our last message.
+    pub last_clock: Clock,
+}
+
+impl ChainEnd {
+    /// Of a chain without messages.
+    pub const EMPTY: Self = Self { next: Seq::FIRST, digest: Digest::ZERO, last_clock: Clock(0) };
+}
+
+/// What the author is told.
+#[derive(Debug)]
+pub enum Input {
+    /// The wall clock reads this much more than `now`, in microseconds. `seen` is the highest clock of all chains that is
+    /// near enough to be followed ([`crate::clock::MAX_FOLLOW_US`]).
+    WallOffset {
+        /// Wall clock minus `now`.
+        offset: i64,
+        /// The highest clock seen.
+        seen: Option<Clock>,
+    },
+    /// A message of somebody else's was taken; its clock.
+    Seen(Clock),
+    /// The node begins. So many neighbours are asked what they know of our origins.
+    Start {
+        /// How many links are being made.
+        neighbours: usize,
+    },
+    /// A neighbour said what it knows of our origins. Its word is not signed: it makes us leave a chain, never write into
+    /// one.
+    Known {
+        /// Our own line of the chain that we write, if it has messages.
+        ours: Option<StatusEntry>,
+        /// A line of the neighbour's about an origin of ours.
+        theirs: StatusEntry,
+    },
+    /// A neighbour has said all that it knows of our origins, the first time on its link.
+    Answered,
+    /// We have a chain of our own node under this incarnation, in seconds.
+    Incarnation(u64),
+    /// Our chain is in the store, and ends here.
+    End(ChainEnd),
+    /// A bundle of our chain came that we did not write: our store has lost it.
+    NotOurs,
+    /// Our chain has two branches.
+    Forked,
+    /// A revocation leaves out what we write from this number on; `None` if it does not.
+    Cut(Option<Seq>),
+    /// A message to write. Dated now.
+    Submit {
+        /// Named when it is durable.
+        ticket: Ticket,
+        /// What it is.
+        kind: MessageKind,
+        /// Which room.
+        room: String,
+        /// Its body.
+        body: Bytes,
+    },
+    /// The bundle of [`Output::Append`] is durable.
+    Committed,
+    /// The store takes no more.
+    Full,
+    /// Time passed.
+    Timeout,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// Write this bundle, and say [`Input::Committed`] once it is durable. One at a time.
+    Append(Arc<VerifiedBundle>),
+    /// This bundle of ours is durable, and may be sent.
+    Durable {
+        /// The bundle.
+        bundle: Arc<VerifiedBundle>,
+        /// Tickets and clocks of its messages, in order.
+        tickets: Vec<(Ticket, Clock)>,
+    },
+    /// A message that was taken will not be written.
+    NotWritten {
+        /// Which.
+        ticket: Ticket,
+        /// Why.
+        reason: Reject,
+    },
+    /// We write under this origin from now on. Say [`Input::Cut`] for it before the next output is taken.
+    NewIncarnation {
+        /// The origin.
+        origin: Origin,
+        /// Why.
+        reason: &'static str,
+    },
+}

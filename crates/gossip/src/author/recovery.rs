@@ -1,0 +1,70 @@
+//! What neighbours said about our own origins before the first append.
+
+use rumormill_wire::native::StatusEntry;
+use rumormill_wire::{Origin, Seq};
+
+/// A claimed incarnation later than this after our wall clock is not believed, in seconds.
+const MAX_INCARNATION_AHEAD_S: u64 = 86_400;
+
+/// Before its first append a node asks its neighbours what they have of its own chain, and waits for all of them or for its
+/// time.
+#[derive(Debug, Default)]
+pub(super) struct Recovery {
+    started: bool,
+    over: bool,
+    neighbours: usize,
+    answered: usize,
+    ahead: bool,
+    highest: u64,
+}
+
+impl Recovery {
+    /// Begins to wait for so many.
+    pub(super) const fn start(&mut self, neighbours: usize) {
+        self.neighbours = neighbours;
+        self.started = true;
+    }
+
+    /// One line of a neighbour's, beside our own of the chain that we write.
+    pub(super) fn hear(&mut self, me: Origin, wall_s: u64, ours: Option<StatusEntry>, theirs: &StatusEntry) {
+        let believed = wall_s.saturating_add(MAX_INCARNATION_AHEAD_S);
+        let incarnation = theirs.origin.incarnation.0;
+        if incarnation <= believed {
+            self.highest = self.highest.max(incarnation);
+        }
+        let next = ours.map_or(Seq::FIRST, |entry| entry.next);
+        let forked = ours.is_some_and(|entry| entry.next == theirs.next && entry.head != theirs.head);
+        self.ahead |= (theirs.origin == me && (theirs.next > next || forked))
+            || (incarnation > me.incarnation.0 && incarnation <= believed);
+    }
+
+    /// One more neighbour has said all that it knows.
+    pub(super) const fn answered(&mut self) {
+        self.answered = self.answered.saturating_add(1);
+    }
+
+    /// We have this incarnation ourselves.
+    pub(super) fn have(&mut self, incarnation: u64) {
+        self.highest = self.highest.max(incarnation);
+    }
+
+    /// The highest incarnation of our node that is known.
+    pub(super) const fn highest(&self) -> u64 {
+        self.highest
+    }
+
+    /// Whether it waits for nobody any more, and has not ended yet.
+    pub(super) const fn is_complete(&self) -> bool {
+        self.started && !self.over && self.answered >= self.neighbours
+    }
+
+    /// Ends. Says whether neighbours know more of our chain than we.
+    pub(super) const fn end(&mut self) -> bool {
+        self.over = true;
+        self.ahead
+    }
+
+    pub(super) const fn is_over(&self) -> bool {
+        self.over
+    }
+}
