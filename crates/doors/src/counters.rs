@@ -53,6 +53,8 @@ counters! {
     cut,
     /// Messages from outside that this network had sent out: not taken again.
     echoes,
+    /// Datagrams that had to wait: whoever they are for has not shown that it receives, or was sent them before.
+    held_back,
     /// Gauge: messages that wait to go out, or letters to be pulled.
     waiting_out,
     /// Gauge: chains of members whose next letters wait in the log, since as many as may wait here do.

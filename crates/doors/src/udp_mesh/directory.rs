@@ -4,34 +4,42 @@
 //! [`Directory::poll_output`] is drained; [`Input::Timeout`] is due at [`Directory::next_timeout`], and a datagram comes out only
 //! when the socket takes one ([`Input::Writable`]). Signatures are checked by whoever drives it ([`Output::Verify`]).
 
+mod admit;
+mod attention;
 mod broadcast;
 mod feed;
 mod input;
+mod look;
 mod member;
 mod members;
+mod newcomers;
+mod receipt;
 mod register;
 mod rejected;
+mod shares;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use rumormill_limits::Timestamp;
+use rumormill_limits::{Recent, Timestamp};
 use rumormill_wire::udp_mesh::NameChar;
 
+use attention::Attention;
 use feed::Feed;
 use member::Id;
+use newcomers::Newcomers;
+use receipt::{Pages, Receipt};
 use register::Pending;
 use rejected::Rejected;
+use shares::{AGAIN, Shares, TEXTS, UNSHOWN};
 
 pub(super) use input::{Claim, Input, Output, Reject};
 pub(super) use member::{Member, Own, Saved};
+pub(super) use newcomers::Admit;
 
-/// More datagrams than this between two looks, and four for each member, and we may have lost some: silence proves little.
-pub(super) const FLOOD: usize = 5_000;
-
-/// How many times longer a member may be silent then.
-pub(super) const PATIENCE: u32 = 20;
+/// Legacy peers that are remembered after they were dropped in doubt, the latest.
+const MAX_DROPPED: usize = 1_024;
 
 /// Bounds and times.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +54,8 @@ pub(super) struct Limits {
     pub silence: Duration,
     /// Where legacy peers expect everyone.
     pub home: IpAddr,
+    /// Bytes that the system keeps of what has come and is not read.
+    pub queue: usize,
 }
 
 /// The directory.
@@ -65,18 +75,31 @@ pub(super) struct Directory {
     lent: usize,
     rejected: Rejected,
     feed: Feed,
+    /// From where legacy peers send their heartbeats.
+    sources: BTreeSet<(SocketAddr, Id)>,
+    newcomers: Newcomers,
+    attention: Attention,
     next_look: Timestamp,
-    heard: usize,
-    flooded_until: Timestamp,
+    /// Legacy peers that were dropped while their heartbeats may have been lost, by where those come from: where they take
+    /// datagrams, unless they came back or were dropped without doubt since.
+    dropped: Recent<(SocketAddr, NameChar), Option<SocketAddr>, MAX_DROPPED>,
+    pages: Pages,
+    /// How many have shown that they receive.
+    shown: u64,
+    /// Pages that were not paid for.
+    unpaid: u64,
+    unshown: Shares,
+    texts: Shares,
+    again: Shares,
     /// Whose signature is being checked.
     pending: Option<Pending>,
     outputs: VecDeque<Output>,
 }
 
 impl Directory {
-    /// An empty one. `version` is to be higher than any that a run before has given out.
+    /// An empty one. `version` is to be higher than any that a run before has given out, `seed` a secret of this run.
     #[must_use]
-    pub(super) fn new(limits: Limits, version: u64) -> Self {
+    pub(super) fn new(limits: Limits, version: u64, seed: &[u8; 32]) -> Self {
         Self {
             limits,
             members: BTreeMap::new(),
@@ -91,8 +114,16 @@ impl Directory {
             rejected: Rejected::default(),
             feed: Feed::new(version),
             next_look: Timestamp::at(limits.look),
-            heard: 0,
-            flooded_until: Timestamp::ZERO,
+            sources: BTreeSet::new(),
+            newcomers: Newcomers::default(),
+            attention: Attention::new(limits.look, limits.queue),
+            dropped: Recent::new(),
+            pages: Pages::new(seed),
+            shown: 0,
+            unpaid: 0,
+            unshown: Shares::new(UNSHOWN),
+            texts: Shares::new(TEXTS),
+            again: Shares::new(AGAIN),
             pending: None,
             outputs: VecDeque::new(),
         }
@@ -102,7 +133,7 @@ impl Directory {
     pub(super) fn settle(&mut self, now: Timestamp, character: NameChar, addr: SocketAddr, own: Own) -> bool {
         let free = self.character_free(character, addr).is_ok() && !self.names.contains_key(&own.name);
         if free {
-            let member = Member::new(Some(character), addr, Some(own), None, now);
+            let member = Member::new(Some(character), addr, Some(own), None, self.attention.heard(now));
             self.insert(now, Member { ours: true, ..member });
         }
         free
@@ -116,8 +147,8 @@ impl Directory {
 
     /// Takes back a member of the last run; false if there is no place for it any more.
     pub(super) fn restore(&mut self, now: Timestamp, saved: Saved) -> bool {
-        let member =
-            Member { time: saved.time, ..Member::new(saved.character, saved.addr, saved.own, saved.birth, now) };
+        let member = Member::new(saved.character, saved.addr, saved.own, saved.birth, self.attention.heard(now));
+        let member = Member { time: saved.time, receipt: Receipt::of_last_run(), ..member };
         let free = match (member.character, &member.own) {
             (Some(character), _) => self.character_free(character, member.addr).is_ok(),
             (None, own) => own.is_some() && !self.addrs.contains_key(&member.addr),
@@ -138,7 +169,8 @@ impl Directory {
     pub(super) fn handle(&mut self, now: Timestamp, input: Input<'_>) -> Result<(), Reject> {
         let pending = self.pending.take();
         match input {
-            Input::Traffic => self.heard = self.heard.saturating_add(1),
+            Input::Traffic { len } => self.attention.came(len),
+            Input::Empty => self.attention.empty(now),
             Input::Birth { from, character, port } => return self.birth(now, from, character, port),
             Input::Claim { from, claim } => return self.claim(now, from, claim, None),
             Input::KeepAlive { from, character } => return self.keepalive(now, from, character),
@@ -163,29 +195,16 @@ impl Directory {
         self.outputs.pop_front()
     }
 
+    /// When the socket was last seen empty.
+    #[cfg(test)]
+    pub(super) const fn seen_empty(&self) -> Timestamp {
+        self.attention.seen_empty()
+    }
+
     /// When there is something to do again: to look for the silent, or to send, if the socket takes it.
     #[must_use]
     pub(super) fn next_timeout(&self) -> Option<Timestamp> {
         self.feed.next_timeout().into_iter().chain([self.next_look]).min()
-    }
-
-    /// Looks for the silent, if it is time. While more comes than we can be sure to hear, members have longer.
-    fn look(&mut self, now: Timestamp) {
-        if now < self.next_look {
-            return;
-        }
-        self.next_look = now.after(self.limits.look);
-        let expected = self.members.len().saturating_mul(4).saturating_add(FLOOD);
-        if std::mem::take(&mut self.heard) > expected {
-            self.flooded_until = now.after(self.limits.silence);
-        }
-        let patience = if now < self.flooded_until { PATIENCE } else { 1 };
-        let may = self.limits.silence.saturating_mul(patience);
-        let is_silent = |member: &Member| !member.ours && now.elapsed(member.heard) > may;
-        let silent: Vec<Id> = self.members.iter().filter(|(_, m)| is_silent(m)).map(|(id, _)| *id).collect();
-        for id in silent {
-            self.remove(now, id);
-        }
     }
 
     /// The member that takes datagrams at an address.
@@ -196,6 +215,13 @@ impl Directory {
     /// All members but ourselves.
     pub(super) fn others(&self) -> impl Iterator<Item = &Member> {
         self.members.values().filter(|member| !member.ours)
+    }
+
+    /// Whether a text of so many bytes may go to a member. One of the extended form must have shown that it receives (P-U10);
+    /// legacy peers, who cannot, have a share.
+    pub(super) fn takes_text(&mut self, now: Timestamp, to: SocketAddr, bytes: usize) -> bool {
+        let Some(member) = self.addrs.get(&to).and_then(|id| self.members.get(id)) else { return false };
+        if member.own.is_some() { member.receipt.is_shown() } else { self.texts.take(now, to, bytes).is_ok() }
     }
 
     /// Members, ourselves among them.
@@ -216,10 +242,22 @@ impl Directory {
         self.feed.version()
     }
 
-    /// What the next run is to know of the members.
+    /// Changes with what [`Directory::saved`] says.
+    #[must_use]
+    pub(super) const fn revision(&self) -> (u64, u64) {
+        (self.feed.version(), self.shown)
+    }
+
+    /// Datagrams that had to wait, since whoever they are for has not shown that it receives or was sent them before.
+    #[must_use]
+    pub(super) const fn held(&self) -> u64 {
+        self.unshown.held().saturating_add(self.again.held()).saturating_add(self.unpaid)
+    }
+
+    /// What the next run is to know of the members: legacy peers, and those of the extended form that have shown that they receive.
     #[must_use]
     pub(super) fn saved(&self) -> Vec<Saved> {
-        self.others().map(Member::saved).collect()
+        self.others().filter(|member| member.own.is_none() || member.receipt.is_shown()).map(Member::saved).collect()
     }
 }
 

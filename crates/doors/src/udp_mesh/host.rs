@@ -5,10 +5,13 @@
 
 mod hear;
 mod save;
+#[cfg(test)]
+mod tests;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rumormill_limits::{Rate, Timestamp};
 use rumormill_wire::udp_mesh::NameChar;
@@ -21,9 +24,9 @@ use tracing::{debug, info, warn};
 use super::chatter::Chatter;
 use super::config::{Config, KIND, Role};
 use super::directory::{Directory, Input, Limits, Output, Own};
-use super::keys::{Keys, unix_micros};
+use super::keys::{Keys, secret, unix_micros};
 use super::paced::PacedSocket;
-use super::socket::{BUFFER_LEN, addr_of, bind, bind_low, breathe, ready, shown};
+use super::socket::{BUFFER_LEN, addr_of, bind, bind_low, breathe, queue_of, ready, shown};
 use super::state;
 use super::texts::{Encoded, STRANGERS};
 use super::verifier::Verifier;
@@ -60,7 +63,7 @@ pub(super) struct Host {
     refusals: Rate,
     strangers: Rate,
     state: Option<PathBuf>,
-    saved: (u64, Timestamp),
+    saved: ((u64, u64), Timestamp),
     saving: Option<JoinHandle<std::io::Result<()>>>,
 }
 
@@ -82,19 +85,21 @@ impl Host {
             look: config.heartbeat,
             silence: config.reap,
             home: peer.ip(),
+            queue: queue_of(&socket),
         };
         let members = config.state.as_deref().map(state::load).transpose().unwrap_or_else(|why| {
             warn!(%why, "udp-mesh: the members of the last run cannot be read; the directory begins without them");
             None
         });
         let members = members.unwrap_or_default();
-        let mut directory = Directory::new(limits, members.version.saturating_add(1).max(unix_micros()));
+        let seed = secret().map_err(DoorError::io(KIND, "make", "a secret"))?;
+        let mut directory = Directory::new(limits, members.version.saturating_add(1).max(unix_micros()), &seed);
         let restored = members.members.into_iter().map(|saved| directory.restore(Timestamp::ZERO, saved));
         let count = restored.filter(|taken| *taken).count();
         if count > 0 {
             info!(members = count, "udp-mesh: members of the last run are listed until they fall silent");
         }
-        let saved = (directory.version(), Timestamp::ZERO);
+        let saved = (directory.revision(), Timestamp::ZERO);
         let keys = Keys::generate().map_err(DoorError::io(KIND, "make", "a key"))?;
         Ok(Self {
             socket,
@@ -152,6 +157,11 @@ impl Host {
         self.settle(&port.name);
         let mut into_room = Datagrams::new(port.into_room.clone());
         loop {
+            if self.directory.looks(self.now()) {
+                // Nobody is dropped whose heartbeat has come: the runtime asks the system what has, and it is read.
+                tokio::task::yield_now().await;
+                self.hear_members(&port.counters);
+            }
             let now = self.now();
             let room = self.turn(now, &port.counters);
             let due = self.next_timeout(room).unwrap_or(now.after(SAVE_GAP)).min(self.save_due(now));
@@ -204,6 +214,7 @@ impl Host {
         let directories = self.send_directories(now, counters);
         let texts = self.texts.flush(now, counters);
         Counters::set(&counters.open, self.directory.len());
+        counters.held_back.store(self.directory.held(), Ordering::Relaxed);
         self.save(now);
         (directories, texts)
     }
@@ -241,15 +252,15 @@ impl Host {
         true
     }
 
-    /// To all members, or those at one address.
+    /// To all members, or those at one address, as far as they have shown that they receive where their form can.
     fn send(&mut self, author: Author, text: &str, (to, done): (Option<IpAddr>, Option<Done>), counters: &Counters) {
         let encoded = Encoded::new(text, &mut self.keys, counters);
         let wanted = self.directory.others().filter(|member| to.is_none_or(|ip| member.addr.ip() == ip));
-        let receivers: Vec<_> = wanted.map(|m| (m.addr, encoded.for_peer(m.own.is_some()))).collect();
-        if receivers.is_empty() {
-            Counters::one(&counters.dropped_out);
-        }
-        let now = self.now();
+        let mut receivers: Vec<_> = wanted.map(|m| (m.addr, encoded.for_peer(m.own.is_some()))).collect();
+        let (now, all) = (self.now(), receivers.len());
+        receivers.retain(|(to, bytes)| self.directory.takes_text(now, *to, bytes.len()));
+        // With nobody there it is one that was dropped.
+        Counters::add(&counters.dropped_out, all.max(1).saturating_sub(receivers.len()));
         self.texts.send(now, author, (receivers, done), counters);
     }
 }

@@ -57,6 +57,13 @@ pub(super) fn holds(key: &[u8; KEY_LEN], datagram: &[u8]) -> bool {
     UnparsedPublicKey::new(&ED25519, key).verify(&context(datagram), signature).is_ok()
 }
 
+/// Bytes that nobody else knows.
+pub(super) fn secret() -> std::io::Result<[u8; 32]> {
+    let mut secret = [0; 32];
+    aws_lc_rs::rand::fill(&mut secret).map_err(|_| std::io::Error::other("no random bytes"))?;
+    Ok(secret)
+}
+
 /// Microseconds since the Unix epoch.
 pub(super) fn unix_micros() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -65,6 +65,8 @@ pub(super) struct Peer {
     /// It was seen to speak from its own port: then nobody else is believed.
     exact: bool,
     refused: Option<Refusal>,
+    /// A directory came that listed us alone, and nothing after it yet.
+    has_page: bool,
     list: List,
     outputs: VecDeque<Output>,
 }
@@ -88,6 +90,7 @@ impl Peer {
             chatter,
             exact: false,
             refused: None,
+            has_page: false,
             list: List::default(),
             outputs: VecDeque::new(),
         }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 
 use super::config::KIND;
@@ -55,6 +55,11 @@ pub(super) fn bind_low(addr: SocketAddr, seed: u16) -> Result<UdpSocket, DoorErr
 /// The address of a socket, as one that others can send to.
 pub(super) fn addr_of(socket: &UdpSocket) -> Result<SocketAddr, DoorError> {
     socket.local_addr().map_err(DoorError::io(KIND, "look up", "a socket"))
+}
+
+/// Bytes that wait in the system at most, as it counts them; none where it does not say.
+pub(super) fn queue_of(socket: &UdpSocket) -> usize {
+    SockRef::from(socket).recv_buffer_size().unwrap_or(0)
 }
 
 /// Waits until the runtime knows that there is room to write: until then nothing can be written without waiting.

@@ -46,7 +46,7 @@ impl Directory {
                 (None, _) => legacy,
                 (Some(_), Has::Version(sent)) => *sent < version,
                 (Some(_), Has::Nothing) => true,
-                (Some(_), Has::Parts { .. }) => false,
+                (Some(_), Has::Parts { .. } | Has::Asked) => false,
             };
             if behind {
                 feed.queue(now, *id, member);
@@ -57,37 +57,68 @@ impl Directory {
     fn datagram_for(&mut self, now: Timestamp, id: Id) -> Option<(SocketAddr, Arc<[u8]>)> {
         let member = self.members.get(&id)?;
         let (addr, has, is_legacy) = (member.addr, member.has.clone(), member.own.is_none());
+        if !is_legacy && !member.receipt.is_shown() {
+            return self.page_for(now, id);
+        }
         let (bytes, has) = if is_legacy {
             (self.directory(), Has::Version(self.feed.version()))
         } else {
-            let has = match has {
-                Has::Version(version) if !self.feed.reaches(version) => Has::Nothing,
-                has => has,
+            let Some(next) = self.next_for(has) else {
+                let member = self.members.get_mut(&id)?;
+                (member.queued, member.again_sent) = (false, false);
+                return None;
             };
-            match has {
-                Has::Version(version) if version == self.feed.version() => {
-                    self.members.get_mut(&id)?.queued = false;
-                    return None;
-                }
-                Has::Version(version) => {
-                    let (bytes, version) = self.feed.changes(version);
-                    (bytes, Has::Version(version))
-                }
-                Has::Parts { version, parts, next } => part(version, parts, next)?,
-                Has::Nothing => {
-                    let (version, parts) = self.parts();
-                    part(version, parts, 0)?
-                }
-            }
+            next
         };
         let version = self.feed.version();
         let member = self.members.get_mut(&id)?;
+        let wait = match (is_legacy, member.again_sent) {
+            (true, _) => self.unshown.take(now, addr, bytes.len()).err(),
+            (false, true) => self.again.take(now, addr, bytes.len()).err(),
+            (false, false) => None,
+        };
+        if let Some(wait) = wait {
+            // What it is told then is what holds then.
+            self.feed.agenda.insert((now.after(wait), id));
+            return None;
+        }
         (member.has, member.queued, member.ready) = (has, false, now.after(GAP));
-        let more = member.own.is_some() && !matches!(member.has, Has::Version(sent) if sent == version);
-        if more {
+        let is_whole = matches!(member.has, Has::Version(sent) if sent == version);
+        member.again_sent &= !is_whole;
+        if !is_legacy && !is_whole {
             self.feed.queue(now, id, member);
         }
         Some((addr, bytes))
+    }
+
+    /// The page of a member that has not shown that it receives, as far as it has paid for it.
+    fn page_for(&mut self, now: Timestamp, id: Id) -> Option<(SocketAddr, Arc<[u8]>)> {
+        let member = self.members.get_mut(&id)?;
+        let bytes = member.page();
+        // Each of its heartbeats pays for some of the next, and asks for it.
+        (member.has, member.queued, member.again_sent) = (Has::Asked, false, false);
+        if !member.receipt.pay(bytes.len()) {
+            self.unpaid = self.unpaid.saturating_add(1);
+            return None;
+        }
+        member.ready = now.after(GAP);
+        Some((member.addr, bytes))
+    }
+
+    /// What a member of the extended form is sent next, and what it has then; nothing if it has all.
+    fn next_for(&mut self, has: Has) -> Option<(Bytes, Has)> {
+        match has {
+            Has::Version(version) if version == self.feed.version() => None,
+            Has::Version(version) if self.feed.reaches(version) => {
+                let (bytes, version) = self.feed.changes(version);
+                Some((bytes, Has::Version(version)))
+            }
+            Has::Parts { version, parts, next } => part(version, parts, next),
+            Has::Version(_) | Has::Nothing | Has::Asked => {
+                let (version, parts) = self.parts();
+                part(version, parts, 0)
+            }
+        }
     }
 
     /// What legacy peers are told: everyone who has a character.

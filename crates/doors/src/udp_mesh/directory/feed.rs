@@ -135,11 +135,18 @@ impl Feed {
 
     /// A member of the extended form says what it has. What it lost on the way it gets again.
     pub(super) fn resend(&mut self, now: Timestamp, id: Id, member: &mut Member, has: u64) {
-        let Has::Version(sent) = member.has else { return };
-        if has >= sent || member.queued || now < member.ready.after(REPEAT) {
+        if member.queued || now < member.ready.after(REPEAT) {
             return;
         }
-        member.has = if self.reaches(has) { Has::Version(has) } else { Has::Nothing };
+        // The version of its page says that it has nothing.
+        let has = if member.receipt.names_page(has) { 0 } else { has };
+        member.has = match member.has {
+            Has::Asked => Has::Nothing,
+            Has::Version(sent) if has < sent && self.reaches(has) => Has::Version(has),
+            Has::Version(sent) if has < sent => Has::Nothing,
+            _ => return,
+        };
+        member.again_sent = true;
         self.queue(now, id, member);
     }
 

@@ -33,8 +33,13 @@ impl Claim<String> {
 /// What happened.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Input<'a> {
-    /// A datagram came, whatever it is: so much is heard.
-    Traffic,
+    /// A datagram came, whatever it is.
+    Traffic {
+        /// Its bytes.
+        len: usize,
+    },
+    /// The socket was seen empty: all that had come is read.
+    Empty,
     /// A legacy BIRTH.
     Birth {
         from: SocketAddr,

@@ -6,9 +6,14 @@ use std::time::Duration;
 
 use rumormill_limits::{Rate, Timestamp};
 use rumormill_wire::udp_mesh::NameChar;
-use rumormill_wire::udp_mesh::extended::{Entry, Identity, KEY_LEN};
+use rumormill_wire::udp_mesh::extended::{Entry, Identity, KEY_LEN, encode_part};
 
+use super::attention::Heard;
+use super::receipt::Receipt;
 use crate::udp_mesh::texts::TEXTS;
+
+/// Datagrams to the directory from one member, at once and a second: heartbeats every 10 ms are a hundred.
+const SPOKEN: Rate = Rate::new(256, 128);
 
 /// What a member of the extended form has more than a legacy peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +38,11 @@ pub(crate) struct Member {
     pub(super) birth: Option<SocketAddr>,
     /// Where and when the same BIRTH of a legacy peer came again: a double, or it was ended and started again.
     pub(super) again: Option<(SocketAddr, Timestamp)>,
-    pub(super) heard: Timestamp,
+    pub(super) heard: Heard,
+    pub(super) spoken: Rate,
+    pub(super) receipt: Receipt,
+    /// What it is sent until it is up to date was sent to it before.
+    pub(super) again_sent: bool,
     pub(super) ours: bool,
     /// The last time that was signed with its key, in a BIRTH; or in a text, which the owner of the directory keeps.
     pub(in crate::udp_mesh) time: u64,
@@ -48,6 +57,8 @@ pub(crate) struct Member {
 pub(super) enum Has {
     /// Nothing, or too little to add to.
     Nothing,
+    /// Its page: it was asked to show that it receives.
+    Asked,
     /// All of a version. Legacy peers have no versions: all of the last broadcast.
     Version(u64),
     /// The parts of a version up to one.
@@ -75,7 +86,7 @@ impl Member {
         addr: SocketAddr,
         own: Option<Own>,
         birth: Option<SocketAddr>,
-        now: Timestamp,
+        heard: Heard,
     ) -> Self {
         Self {
             character,
@@ -83,7 +94,10 @@ impl Member {
             own,
             birth,
             again: None,
-            heard: now,
+            heard,
+            spoken: SPOKEN,
+            receipt: Receipt::default(),
+            again_sent: false,
             ours: false,
             time: 0,
             said: TEXTS,
@@ -95,13 +109,22 @@ impl Member {
 
     /// Whether a heartbeat of a legacy peer from there is this one's. Of two that gave the same BIRTH it is the first as long
     /// as that one beats; `wait` after the second it is the second if the first has not.
-    pub(super) fn beats(&mut self, now: Timestamp, from: SocketAddr, wait: Duration) -> bool {
+    pub(super) fn beats(&mut self, now: Timestamp, heard: Heard, from: SocketAddr, wait: Duration) -> bool {
         let follows = self.again.is_some_and(|(again, at)| again == from && now >= at.after(wait));
         let is_theirs = self.own.is_none() && (self.birth.is_none_or(|birth| birth == from) || follows);
         if is_theirs {
-            (self.birth, self.again, self.heard) = (Some(from), None, now);
+            (self.birth, self.again, self.heard) = (Some(from), None, heard);
         }
         is_theirs
+    }
+
+    /// The first directory that it is sent: it lists it alone.
+    pub(super) fn page(&self) -> Arc<[u8]> {
+        let mut out = Vec::new();
+        let alone = [entry(self.character, self.addr, self.own.as_ref())];
+        let encoded = encode_part(self.receipt.page(), 1, 0, alone, &mut out);
+        debug_assert!(encoded.is_ok(), "{encoded:?}");
+        out.into()
     }
 
     /// Its name, as it is shown.

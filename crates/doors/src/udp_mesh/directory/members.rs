@@ -10,6 +10,9 @@ impl Directory {
     pub(super) fn insert(&mut self, now: Timestamp, member: Member) {
         let id = self.next_id;
         self.next_id = self.next_id.saturating_add(1);
+        if member.own.is_none() {
+            self.sources.extend(member.birth.map(|birth| (birth, id)));
+        }
         if let Some(character) = member.character {
             self.characters.insert(character, id);
             self.ports.insert(member.addr.port(), id);
@@ -40,6 +43,9 @@ impl Directory {
                 self.births.remove(&birth);
             }
         }
+        if let Some(birth) = member.birth {
+            self.sources.remove(&(birth, id));
+        }
         self.addrs.remove(&member.addr);
         if let Some(here) = self.by_ip.get_mut(&member.addr.ip()) {
             *here = here.saturating_sub(1);
@@ -67,6 +73,8 @@ impl Directory {
             && names == self.names.len()
             && births == self.births.len()
             && self.addrs.len() == self.members.len()
+            && self.sources.len() == self.members.values().filter(|m| m.own.is_none() && m.birth.is_some()).count()
+            && self.sources.iter().all(|(from, id)| self.members.get(id).is_some_and(|m| m.birth == Some(*from)))
             && self.by_ip.values().sum::<usize>() == self.members.len()
     }
 }

@@ -34,7 +34,7 @@ impl Directory {
         if let Some(holder) = holder.filter(|m| m.own.is_none() && m.addr == addr) {
             // From elsewhere too: a port has one process, so it was ended and started again before it was missed.
             holder.again = holder.birth.filter(|birth| *birth != from).map(|_| (from, now));
-            holder.heard = now;
+            holder.heard = self.attention.heard(now);
             self.feed.mark_legacy(now, self.members.len());
             return Ok(());
         }
@@ -44,7 +44,7 @@ impl Directory {
             self.feed.mark_legacy(now, self.members.len());
             return Err(Reject { why, tell: self.rejected.again(from, character, port) });
         }
-        self.join(now, Member::new(Some(character), addr, None, Some(from), now));
+        self.join(now, Member::new(Some(character), addr, None, Some(from), self.attention.heard(now)));
         Ok(())
     }
 
@@ -84,8 +84,10 @@ impl Directory {
             return Ok(());
         }
         let own = Own { key: claim.key, name: claim.name.to_owned() };
-        let member = Member::new(character, claim.addr, Some(own), Some(from), now);
-        self.join(now, Member { time: claim.time, ..member });
+        let member = Member::new(character, claim.addr, Some(own), Some(from), self.attention.heard(now));
+        let mut receipt = self.pages.receipt(self.next_id);
+        receipt.birth(claim.name);
+        self.join(now, Member { time: claim.time, receipt, ..member });
         Ok(())
     }
 
@@ -109,7 +111,9 @@ impl Directory {
             return Ok(());
         }
         if let Some(member) = self.members.get_mut(&id) {
-            (member.time, member.heard, member.has) = (claim.time, now, Has::Nothing);
+            (member.time, member.heard, member.has) = (claim.time, self.attention.heard(now), Has::Nothing);
+            member.receipt.birth(claim.name);
+            member.again_sent = true;
             if let Some(birth) = member.birth.replace(from) {
                 self.births.remove(&birth);
             }
@@ -136,16 +140,32 @@ impl Directory {
     pub(super) fn keepalive(&mut self, now: Timestamp, from: SocketAddr, character: NameChar) -> Result<(), Reject> {
         // The first of two has this long to show that it lives: more than a heartbeat, less than the silence.
         let wait = self.limits.look.saturating_mul(3).checked_div(2).unwrap_or_default();
-        let member = self.characters.get(&character).and_then(|id| self.members.get_mut(id));
-        let beats = member.is_some_and(|member| member.beats(now, from, wait));
-        if beats { Ok(()) } else { Err(Reject::silent(Refusal::Unknown)) }
+        let heard = self.attention.heard(now);
+        let Some(id) = self.characters.get(&character).copied() else {
+            return self.revive(now, from, character);
+        };
+        let member = self.members.get_mut(&id).ok_or(Reject::silent(Refusal::Unknown))?;
+        let before = member.birth;
+        if !member.beats(now, heard, from, wait) {
+            return Err(Reject::silent(Refusal::Unknown));
+        }
+        if before != Some(from) {
+            before.map(|before| self.sources.remove(&(before, id)));
+            self.sources.insert((from, id));
+        }
+        Ok(())
     }
 
     /// A KEEPALIVE of the extended form (P-U3), by the address that gave birth.
     pub(super) fn keepalive_extended(&mut self, now: Timestamp, from: SocketAddr, has: u64) -> Result<(), Reject> {
         let id = *self.births.get(&from).ok_or(Reject::told(Refusal::Unknown))?;
         let member = self.members.get_mut(&id).ok_or(Reject::told(Refusal::Unknown))?;
-        member.heard = now;
+        member.heard = self.attention.heard(now);
+        if member.receipt.keepalive(has) {
+            member.has = Has::Nothing;
+            self.shown = self.shown.saturating_add(1);
+            self.feed.queue(now, id, member);
+        }
         self.feed.resend(now, id, member, has);
         Ok(())
     }
@@ -176,7 +196,7 @@ impl Directory {
         }
     }
 
-    fn join(&mut self, now: Timestamp, member: Member) {
+    pub(super) fn join(&mut self, now: Timestamp, member: Member) {
         self.outputs.push_back(Output::Joined { addr: member.addr });
         self.insert(now, member);
     }

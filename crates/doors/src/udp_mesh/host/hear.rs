@@ -6,7 +6,7 @@ use rumormill_limits::Timestamp;
 use rumormill_wire::udp_mesh::Datagram;
 use rumormill_wire::udp_mesh::extended::{Extended, Refusal};
 
-use super::super::directory::{Claim, Directory, Input, Output, Reject};
+use super::super::directory::{Admit, Claim, Directory, Input, Output, Reject};
 use super::super::socket::drain;
 use super::super::texts::{Guard, Heard, Sender, count_fault};
 use super::super::verifier::Verifier;
@@ -14,13 +14,15 @@ use super::Host;
 use crate::counters::Counters;
 use crate::port::{Datagrams, Incoming};
 
+/// Bytes of a datagram that are kept while those of members are heard; the longest BIRTH has fewer.
+const MAX_KEPT: usize = 256;
+
 impl Host {
+    /// A batch of what came for the directory: that of members first, then what others may say.
     pub(super) fn hear_members(&mut self, counters: &Counters) -> bool {
         let now = self.now();
         let Self { socket, buffer, directory, verifier, refusals, gone, .. } = self;
-        let empty = drain(socket, buffer, |from, bytes| {
-            let _ = directory.handle(now, Input::Traffic);
-            Counters::add(&counters.bytes_in, bytes.len());
+        let mut hear = |directory: &mut Directory, from, bytes: &[u8]| {
             let refusal = Hearing { now, from, bytes, directory, verifier, gone, counters }.hear();
             if let Some(why) = refusal.filter(|_| refusals.take(now)) {
                 let mut out = Vec::new();
@@ -29,7 +31,22 @@ impl Host {
                 // Whoever does not hear it asks again.
                 let _ = socket.try_send_to(&out, from);
             }
+        };
+        let mut newcomers = Vec::new();
+        let empty = drain(socket, buffer, |from, bytes| {
+            let _ = directory.handle(now, Input::Traffic { len: bytes.len() });
+            Counters::add(&counters.bytes_in, bytes.len());
+            match directory.admit(now, from) {
+                Admit::Member => hear(directory, from, bytes),
+                // What is longer than anything that the directory takes is cut to what is still too long.
+                Admit::Newcomer => newcomers.push((from, bytes.get(..MAX_KEPT).unwrap_or(bytes).to_vec())),
+                Admit::Over => Counters::one(&counters.refused_rate),
+            }
         });
+        newcomers.iter().for_each(|(from, bytes)| hear(directory, *from, bytes));
+        if matches!(empty, Ok(true)) {
+            let _ = directory.handle(now, Input::Empty);
+        }
         empty.unwrap_or(true)
     }
 

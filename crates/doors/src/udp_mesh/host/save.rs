@@ -14,7 +14,7 @@ const SOON: std::time::Duration = std::time::Duration::from_millis(50);
 impl Host {
     /// When the members are to be written again.
     pub(super) fn save_due(&self, now: Timestamp) -> Timestamp {
-        let wanted = self.state.is_some() && self.saved.0 != self.directory.version();
+        let wanted = self.state.is_some() && self.saved.0 != self.directory.revision();
         if wanted { self.saved.1.after(SAVE_GAP).max(now.after(SOON)) } else { now.plus(60_000_000) }
     }
 
@@ -24,11 +24,11 @@ impl Host {
         if self.saving.as_ref().is_some_and(|saving| !saving.is_finished()) {
             return;
         }
-        let version = self.directory.version();
-        if self.saved.0 == version || now < self.saved.1.after(SAVE_GAP) && self.saved.1 > Timestamp::ZERO {
+        let (version, revision) = (self.directory.version(), self.directory.revision());
+        if self.saved.0 == revision || now < self.saved.1.after(SAVE_GAP) && self.saved.1 > Timestamp::ZERO {
             return;
         }
-        self.saved = (version, now);
+        self.saved = (revision, now);
         let (path, members) = (path.clone(), Members { version, members: self.directory.saved() });
         self.saving = Some(tokio::task::spawn_blocking(move || {
             state::store(&path, &members).inspect_err(|why| warn!(%why, "udp-mesh: the members are not kept"))

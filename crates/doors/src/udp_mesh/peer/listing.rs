@@ -35,9 +35,18 @@ impl Peer {
         // It may take many, and each says that we are not forgotten.
         self.asked = self.asked.map(|_| now);
         self.next_birth = self.next_birth.max(now.after(self.backoff.delay()));
-        if self.list.part(self.settings.own, part) {
-            self.judge(now, self.list.lists(&self.settings.key));
+        if !self.list.part(self.settings.own, part) {
+            return;
         }
+        let is_listed = self.list.lists(&self.settings.key);
+        if is_listed && part.total == 1 {
+            // The directory gives the rest to whoever shows that it receives (P-U10). Listed alone once more, we are alone.
+            self.outputs.push_back(Output::KeepAlive { version: part.version });
+            if !self.listed && !std::mem::replace(&mut self.has_page, true) {
+                return;
+            }
+        }
+        self.judge(now, is_listed);
     }
 
     /// The directory says no (P-U8).
@@ -84,7 +93,7 @@ impl Peer {
                 self.outputs.push_back(Output::Tell(Tell::Registered));
             }
             (true, false) => {
-                (self.listed, self.asked, self.next_birth) = (false, None, now);
+                (self.listed, self.asked, self.next_birth, self.has_page) = (false, None, now, false);
                 self.outputs.push_back(Output::Tell(Tell::Lost));
             }
             _ => {}

@@ -196,12 +196,20 @@ fn the_extended_directory_comes_in_parts_and_then_as_changes() {
     // Under our address, but another key: not us.
     part(&mut peer, 4_100, 30, 1, 0, &[entry(3_005, 6, "anna")]);
     assert!(!peer.is_listed());
+    // P-U10: listed alone, it says that it has received that; listed alone once more, it is alone.
+    run(&mut peer, 4_100, 4_200);
     part(&mut peer, 4_200, 31, 1, 0, &[entry(3_005, 5, "anna")]);
+    assert!(!peer.is_listed());
+    assert_eq!(run(&mut peer, 4_200, 4_300)[0].1, Output::KeepAlive { version: 31 });
+    part(&mut peer, 4_300, 9, 1, 0, &[entry(3_005, 5, "anna")]);
     assert!(peer.is_listed());
     // P-U8
     peer.handle(time(4_300), Input::Refused { from: at(3_000), why: Refusal::Unknown }).unwrap();
     assert!(!peer.is_listed());
     part(&mut peer, 4_400, 31, 1, 0, &[entry(3_005, 5, "anna")]);
+    assert!(!peer.is_listed(), "of another directory, perhaps");
+    part(&mut peer, 4_400, 9, 2, 0, &[entry(3_005, 5, "anna"), entry(1, 1, "a")]);
+    assert!(peer.is_listed());
     peer.handle(time(0), Input::Disconnect).unwrap();
     assert!(run(&mut peer, 4_400, 4_500).contains(&(4_400, Output::Leave)));
 }

@@ -1,6 +1,16 @@
 //! The directory as its driver sees it, with somebody who checks signatures.
 
+use rumormill_wire::udp_mesh::extended::Extended;
+
 use super::*;
+
+/// The version of a page: a directory of one.
+pub(super) fn page_of(bytes: &[u8]) -> Option<u64> {
+    match Datagram::parse(bytes) {
+        Ok(Datagram::Extended(Extended::Part(part))) => (part.total == 1).then_some(part.version),
+        _ => None,
+    }
+}
 
 /// What became of a BIRTH.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +35,7 @@ impl std::ops::Deref for Driven {
 
 impl Driven {
     pub(super) fn new(limits: Limits, version: u64) -> Self {
-        Self { directory: Directory::new(limits, version), gone: Vec::new() }
+        Self { directory: Directory::new(limits, version, &[7; 32]), gone: Vec::new() }
     }
 
     pub(super) fn feed(
@@ -103,8 +113,29 @@ impl Driven {
         self.verdict(now, Input::Leave { from, time }, holds) == Verdict::Known
     }
 
+    /// All that came is read, and the silent are looked for.
     pub(super) fn look(&mut self, now: Duration) {
+        assert_eq!(self.feed(now, Input::Empty, |_| true), (Ok(()), vec![]));
         assert_eq!(self.feed(now, Input::Timeout, |_| true), (Ok(()), vec![]));
+    }
+
+    /// So many datagrams come that say nothing.
+    pub(super) fn came(&mut self, now: Duration, datagrams: usize) {
+        (0..datagrams).for_each(|_| self.directory.handle(Timestamp::at(now), Input::Traffic { len: 4 }).unwrap());
+    }
+
+    /// A member of the extended form that takes datagrams at `to` and sends its own from `from` has received what was sent to it:
+    /// then it says so. What else was sent.
+    pub(super) fn shows(&mut self, now: Duration, from: SocketAddr, to: SocketAddr) -> Vec<(SocketAddr, Vec<u8>)> {
+        let (pages, rest): (Vec<_>, Vec<_>) = self.sent(now).into_iter().partition(|(addr, _)| *addr == to);
+        let page = pages.iter().find_map(|(_, bytes)| page_of(bytes)).expect("a page");
+        assert!(self.keepalive_extended(now, from, page));
+        rest
+    }
+
+    /// The version of the page of a member.
+    pub(super) fn page_at(&mut self, addr: SocketAddr) -> u64 {
+        page_of(&self.directory.member_at(addr).unwrap().page()).unwrap()
     }
 
     pub(super) fn restore(&mut self, now: Duration, saved: Saved) -> bool {
