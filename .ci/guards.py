@@ -36,10 +36,27 @@ FULL = ["-p", "rumormill-gossip", "--test", "full"]
 PACE = ["-p", "rumormill-gossip", "--test", "pace"]
 TIME = ["-p", "rumormill-node", "--test", "time"]
 STATE = ["-p", "rumormill-node", "--test", "state"]
+HOSTILE_EVERYWHERE = ["-p", "rumormill-client", "--test", "hostile_everywhere"]
+CLASSROOM_DOOR = ["-p", "rumormill-node", "--test", "classroom_door"]
 LAST_WORDS = ["-p", "rumormill-node", "--test", "last_words"]
 
 # Name, file, what stands there, what takes its place, test command, test that has to fail.
 GUARDS = [
+    ("text of others: long runs of blanks", "crates/wire/src/foreign.rs",
+     "if blanks > MAX_BLANKS {", "if blanks > usize::MAX - 1 {",
+     ["-p", "rumormill-wire", "--lib", "foreign"], "a_long_run_of_blanks_is_counted_and_not_shown"),
+    ("text of others: consoles on a terminal", "crates/client/src/console.rs",
+     "let width = fold::width(&io::stdout());", "let width = fold::width(&io::stdout()).filter(|_| false);",
+     HOSTILE_EVERYWHERE, "the_menu_over_the_mesh"),
+    ("text of others: errors", "crates/client/src/output.rs",
+     "Foreign::new(text).first(MAX_TOLD)", "{ let _ = (Foreign::new(text), MAX_TOLD); text }",
+     HOSTILE_EVERYWHERE, "errors_that_quote_a_file_a_door_or_an_answer"),
+    ("chat log: many who ask share one reading", "crates/node/src/chat_log.rs",
+     "kept.parts.get(&from).filter(", "kept.parts.get(&from).filter(|_| false).filter(",
+     CLASSROOM_DOOR, "many_who_ask_at_once_share_one_reading_and_later_ones_read_what_is_new"),
+    ("chat log: what is kept has a bound", "crates/node/src/chat_log.rs",
+     "self.bytes > MAX_KEPT ||", "",
+     ["-p", "rumormill-node", "--lib", "chat_log"], "what_is_kept_is_bounded_in_bytes_and_parts_and_the_oldest_give_way"),
     ("flood: frames a second for a node id", "crates/transport/src/rates.rs",
      "(*owed > 0).then(|| rate.take_n(*owed, now).err()).flatten()", "(*owed > u64::MAX).then(|| rate.take_n(*owed, now).err()).flatten()",
      ATTACKERS, "a_flood_of_gaps_and_pings_that_reads_nothing_slows_itself_only"),

@@ -5,6 +5,8 @@
 mod nodes;
 #[path = "support/ports.rs"]
 mod ports;
+#[path = "support/pty.rs"]
+mod pty;
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -344,14 +346,10 @@ fn rust_log_of_others_silences_nothing_and_a_flag_wins() {
 
 /// What a command writes to a terminal within a while, or until these words.
 fn on_a_terminal(mut command: Command, until_words: &str) -> String {
-    let master = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();
-    rustix::pty::grantpt(&master).unwrap();
-    rustix::pty::unlockpt(&master).unwrap();
-    let name = rustix::pty::ptsname(&master, Vec::new()).unwrap();
-    let end = || File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-    let mut child = command.stdin(Stdio::null()).stdout(end()).stderr(end()).spawn().unwrap();
+    let (mut master, end) = pty::terminal();
+    let mut child = command.stdin(Stdio::null()).stdout(end.try_clone().unwrap()).stderr(end).spawn().unwrap();
     drop(command);
-    let (mut master, mut shown) = (File::from(master), Vec::new());
+    let mut shown = Vec::new();
     let mut buffer = [0; 4_096];
     let deadline = Instant::now() + Duration::from_secs(60);
     // When nobody has the other end any more, reading fails.

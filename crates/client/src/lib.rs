@@ -22,6 +22,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
+use rumormill_api::Foreign;
 
 use crate::output::{Failure, Out, colour};
 
@@ -44,10 +45,25 @@ pub fn main() -> ExitCode {
         }
         words.insert(1, command.into());
     }
-    output::printing(|out| match args::command(chosen.map(|(_, command)| command)).try_get_matches_from(words) {
+    let parse = |words: &[OsString]| args::command(chosen.map(|(_, command)| command)).try_get_matches_from(words);
+    output::printing(|out| match parse(&words) {
         Ok(matches) => run(&matches, out),
-        Err(why) => Ok(told(&why, out)),
+        // It quotes words, and a script may have them from anybody: they are judged again as they can be shown.
+        Err(why) => match visible(&words) {
+            Some(shown) => match parse(&shown) {
+                Err(why) => Ok(told(&why, out)),
+                Ok(_) => Err(Failure::usage("a word holds what cannot be shown", "run `rumormill --help`")),
+            },
+            None => Ok(told(&why, out)),
+        },
     })
+}
+
+/// Words as text of others is shown; `None` if they are so already.
+fn visible(words: &[OsString]) -> Option<Vec<OsString>> {
+    let shown = |word: &OsString| Foreign::new(&word.to_string_lossy()).whole().to_string().into();
+    let shown: Vec<OsString> = words.iter().map(shown).collect();
+    (shown != words).then_some(shown)
 }
 
 fn named(word: &OsStr) -> Option<(&'static str, &'static str)> {

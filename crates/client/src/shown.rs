@@ -30,7 +30,7 @@ pub(crate) fn message(message: &LogLine, colours: bool) -> String {
 
 /// A neighbour without a link.
 pub(crate) fn neighbour(neighbour: &NeighbourInfo) -> String {
-    let name = neighbour.name.as_deref().unwrap_or("anybody");
+    let name = Foreign::new(neighbour.name.as_deref().unwrap_or("anybody")).name().to_string();
     let tries = match neighbour.tries {
         0 => String::new(),
         1 => "1 try, ".to_owned(),

@@ -7,7 +7,7 @@ use clap::ArgMatches;
 use rumormill_api::{Client, ClientError, Foreign, Info, LogQuery, MAX_ROOM_LEN, PeerInfo, Standing, Step};
 use rumormill_api::{date, default_path, foreign, own_clock_suspected};
 
-use crate::output::{Failure, Out, colour, count};
+use crate::output::{Failure, Out, colour, count, tell};
 use crate::shown;
 
 /// Which socket is meant.
@@ -92,7 +92,7 @@ pub(crate) fn log(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failu
                 Step::Line(message) => out.shown(shown::message(&message, colours)),
                 Step::Current => true,
                 Step::Missed(messages) => {
-                    eprint(&format!("missed {}; run `rumormill log` again to see them", count(messages, "message")));
+                    tell("", &format!("missed {}; run `rumormill log` again to see them", count(messages, "message")));
                     true
                 }
                 Step::End => false,
@@ -103,11 +103,6 @@ pub(crate) fn log(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failu
         }
     })?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn eprint(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 pub(crate) fn peers(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
@@ -158,7 +153,7 @@ fn links(out: &mut Out, peers: Vec<PeerInfo>) {
             peer.lag,
             peer.behind,
             sync,
-            peer.why.as_deref().unwrap_or("-"),
+            Foreign::new(peer.why.as_deref().unwrap_or("-")).to_string(),
             peer.tls_version,
             peer.tls_group,
             clock(peer.clock_off_s)

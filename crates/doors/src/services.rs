@@ -4,6 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use rumormill_wire::classroom::RenderedMessages;
+
 use crate::counters::Counters;
 
 /// All of it. A door takes what it needs.
@@ -49,8 +51,8 @@ pub type Durable = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// A part of the log.
 #[derive(Debug)]
 pub struct LogPart<P> {
-    /// Its texts, in order.
-    pub texts: Vec<String>,
+    /// Its texts, in order, as they stand in a reply: one rendering may be that of many who ask.
+    pub texts: Arc<RenderedMessages>,
     /// Where the next part begins, if this one is not the last.
     pub next: Option<P>,
 }

@@ -47,7 +47,7 @@ impl FromStr for Spec {
 
 /// The beginning of what was given: an error that quotes a page helps nobody.
 fn shown(text: &str) -> String {
-    text.chars().take(80).collect()
+    rumormill_wire::Foreign::new(text).first(80).to_string()
 }
 
 impl Spec {

@@ -6,19 +6,13 @@ use rumormill_doors::{Chat, Counters, Durable, LogPart, classroom};
 use rumormill_gossip::{Reject, cost};
 use rumormill_wire::native::MessageKind;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::doors::{BYTES_PER_DAY, OpenDoor, Share};
 use crate::handle::{ChatPlace, NodeHandle};
 use crate::outcome::SubmitError;
 use crate::start_error::StartError;
 use crate::{lock, logging};
-
-/// Parts of logs that are read at once, for all connections of all these ports. Nobody keeps a turn while a client reads:
-/// one that reads nothing holds up no other.
-static READERS: Semaphore = Semaphore::const_new(4);
-/// Of a reply, a connection has about this in memory, and at most the longest message more.
-const PART_BYTES: usize = 128 * 1_024;
 
 /// Whether a client may end the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,9 +85,7 @@ impl Chat for Desk {
 
     async fn chat_part(&self, from: ChatPlace) -> Result<LogPart<ChatPlace>, String> {
         let node = self.node().await?;
-        // They come in turn.
-        let _reading = READERS.acquire().await.map_err(|error| error.to_string())?;
-        let (texts, next) = node.chat_part(from, PART_BYTES).await.map_err(|error| error.to_string())?;
+        let (texts, next) = node.chat_part(from).await.map_err(|error| error.to_string())?;
         Ok(LogPart { texts, next })
     }
 

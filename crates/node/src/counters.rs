@@ -42,6 +42,8 @@ counters! {
     idle_closed,
     /// Proofs about origins without messages that were dropped from the store at the start.
     useless_proofs_dropped,
+    /// Messages that the store gave for logs that somebody asked for: those of the classroom, and pages.
+    log_rows_read,
     /// Messages of ours that were taken and could not be written.
     submits_not_written,
     /// 1 once the store takes no more.

@@ -41,14 +41,23 @@ fn columns(c: char) -> usize {
 /// there for what comes next.
 #[must_use]
 pub fn fold(text: &str, width: usize) -> Cow<'_, str> {
+    fold_from(text, width, &mut 0)
+}
+
+/// The same of text that begins at a column, for output in which not every part ends its line; gives the column behind it.
+pub fn fold_from<'a>(text: &'a str, width: usize, column: &mut usize) -> Cow<'a, str> {
     let most = width.saturating_sub(1).max(INDENT.len().saturating_add(2));
-    if text.len() <= most {
-        return Cow::Borrowed(text);
+    if text.len() <= most && *column == 0 && !text.contains('\n') {
+        *column = text.chars().map(columns).fold(0, usize::saturating_add);
+        if *column <= most {
+            return Cow::Borrowed(text);
+        }
+        *column = 0;
     }
-    let (mut folded, mut column, mut code) = (String::with_capacity(text.len().saturating_add(64)), 0_usize, false);
+    let (mut folded, mut code) = (String::with_capacity(text.len().saturating_add(64)), false);
     for c in text.chars() {
         if c == '\n' {
-            column = 0;
+            *column = 0;
         } else if code || c == '\x1b' {
             code = c != 'm';
         } else {
@@ -56,9 +65,9 @@ pub fn fold(text: &str, width: usize) -> Cow<'_, str> {
             if column.saturating_add(wide) > most {
                 folded.push('\n');
                 folded.push_str(INDENT);
-                column = INDENT.len();
+                *column = INDENT.len();
             }
-            column = column.saturating_add(wide);
+            *column = column.saturating_add(wide);
         }
         folded.push(c);
     }
@@ -102,6 +111,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn text_that_begins_behind_other_text_is_folded_by_where_it_stands() {
+        let mut column = 0;
+        assert_eq!(fold_from("Enter: ", 20, &mut column), "Enter: ");
+        assert_eq!((fold_from("abcdefghijklmnop", 20, &mut column).as_ref(), column), ("abcdefghijkl\n    mnop", 8));
+        assert_eq!((fold_from("\nx", 20, &mut column).as_ref(), column), ("\nx", 1));
+        let mut wide = 0;
+        assert_eq!(
+            fold_from("\u{4e2d}\u{4e2d}\u{4e2d}\u{4e2d}\u{4e2d}\u{4e2d}", 12, &mut wide),
+            "\u{4e2d}\u{4e2d}\u{4e2d}\u{4e2d}\u{4e2d}\n    \u{4e2d}"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rumormill_store::OrderKey;
 use tokio::time::{Duration, Instant, sleep_until};
 
+use crate::counters::Counters;
 use crate::driver::{Coming, Fence, News, Told};
 use crate::handle::{LogError, MAX_PAGE, NodeHandle};
 use crate::lock;
@@ -74,13 +75,15 @@ impl Follow {
     /// # Errors
     /// The store cannot be read.
     pub async fn page(&self, after: Option<Place>) -> Result<(Vec<Message>, Option<Place>), LogError> {
-        let (pages, so_far) = (self.node.0.driver.disk.pages(), Arc::clone(&self.so_far));
+        let (driver, so_far) = (Arc::clone(&self.node.0.driver), Arc::clone(&self.so_far));
+        let pages = driver.disk.pages();
         let mut rules = self.node.rules();
         rules.wall_us = so_far.until_us.saturating_sub(AHEAD_US);
         let task = move || {
             let mut after = after.map(|at| OrderKey { clock: at.clock, origin: at.origin, seq: at.seq });
             loop {
                 let entries = lock(&pages).page(after, MAX_PAGE)?;
+                Counters::add(&driver.counters.log_rows_read, u64::try_from(entries.len()).unwrap_or(u64::MAX));
                 let end = entries.len() < MAX_PAGE;
                 after = entries.last().map(|entry| entry.key).or(after);
                 let behind =

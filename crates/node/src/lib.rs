@@ -5,6 +5,7 @@
 
 mod bundle_pacer;
 pub mod certs;
+mod chat_log;
 mod check;
 pub mod clock;
 mod committed;

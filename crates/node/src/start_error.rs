@@ -8,7 +8,7 @@ use rumormill_doors::DoorError;
 use rumormill_store::StoreError;
 use rumormill_transport::{CaError, IdentityError, TrustError};
 
-use rumormill_wire::NetworkId;
+use rumormill_wire::{Foreign, NetworkId};
 
 use crate::config::ConfigError;
 
@@ -28,7 +28,7 @@ pub enum StartError {
     #[error("{0}")]
     Trust(#[from] TrustError),
     /// The certificate is another's.
-    #[error("name: the certificate is for `{found}`, not `{wanted}`")]
+    #[error("name: the certificate is for `{}`, not `{wanted}`", Foreign::new(found))]
     Name {
         /// In the certificate.
         found: String,

@@ -23,6 +23,7 @@ mod store;
 
 use std::io::Write;
 
+use rumormill_wire::Foreign;
 use tokio::io::AsyncRead;
 
 pub use config::{Config, LineError, MAX_PROCESSES, SHOWN};
@@ -34,6 +35,9 @@ use input::Lines;
 use session::Session;
 use signals::Signals;
 use store::SessionStore;
+
+/// Characters of one line on standard error.
+const MAX_TOLD: usize = 4_096;
 
 /// Reads commands until `exit`, the end of the input or a signal to end (SIGINT, SIGTERM, SIGHUP), then ends all processes.
 /// The exit code: 0 if all went well, 1 if a line failed, or `stopall` (the processes are then killed).
@@ -86,7 +90,9 @@ where
     }
 }
 
-/// Nobody to hear it is no reason to stop.
+/// Nobody to hear it is no reason to stop. What is said may quote a line of the input, or an answer.
 fn tell(err: &mut impl Write, what: std::fmt::Arguments<'_>) {
+    let what = what.to_string();
+    let what = Foreign::new(&what).first(MAX_TOLD);
     let _ = writeln!(err, "{what}").and_then(|()| err.flush());
 }

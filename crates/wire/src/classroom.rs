@@ -292,6 +292,48 @@ fn put_number(out: &mut Vec<u8>, number: u32) {
     out.extend_from_slice(number.to_string().as_bytes());
 }
 
+/// Messages as they stand in a reply: rendered once, for any number of replies.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RenderedMessages(Vec<u8>);
+
+impl RenderedMessages {
+    /// Appends the next message. It takes no more than its own bytes and one.
+    pub fn push(&mut self, message: &str) {
+        self.0.push(b',');
+        // A text stays as it was typed; but one from elsewhere may hold what breaks the one line of the reply or moves the
+        // cursor of whoever looks at it.
+        for c in message.chars() {
+            let c = if c.is_control() && c != '\t' { ' ' } else { c };
+            self.0.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+
+    /// Gives back room that no message took.
+    pub fn shrink_to_fit(&mut self) {
+        self.0.shrink_to_fit();
+    }
+
+    /// Bytes that they take.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no message.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'m> FromIterator<&'m str> for RenderedMessages {
+    fn from_iter<T: IntoIterator<Item = &'m str>>(messages: T) -> Self {
+        let mut all = Self::default();
+        messages.into_iter().for_each(|message| all.push(message));
+        all
+    }
+}
+
 /// A reply that is written in parts: the log is never in memory as a whole.
 #[derive(Debug)]
 #[must_use = "a reply without its end is no reply"]
@@ -306,17 +348,12 @@ impl LogReply {
         Self { first: true }
     }
 
-    /// Appends the next message. It takes no more than its own bytes and one.
-    pub fn message(&mut self, message: &str, out: &mut Vec<u8>) {
-        if !std::mem::replace(&mut self.first, false) {
-            out.push(b',');
-        }
-        // A text stays as it was typed; but one from elsewhere may hold what breaks the one line of the reply or moves the
-        // cursor of whoever looks at it.
-        for c in message.chars() {
-            let c = if c.is_control() && c != '\t' { ' ' } else { c };
-            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-        }
+    /// Appends messages that were rendered before.
+    pub fn messages(&mut self, messages: &RenderedMessages, out: &mut Vec<u8>) {
+        // Each stands behind a comma, the first of a reply behind none.
+        let skipped = usize::from(self.first && !messages.0.is_empty());
+        out.extend_from_slice(messages.0.get(skipped..).unwrap_or_default());
+        self.first &= messages.0.is_empty();
     }
 
     /// Appends the end.
@@ -352,7 +389,7 @@ impl<'a> ReplyLine<'a> {
     /// it is.
     pub fn encode_log<'m>(messages: impl IntoIterator<Item = &'m str>, out: &mut Vec<u8>) {
         let mut log = LogReply::begin(out);
-        messages.into_iter().for_each(|message| log.message(message, out));
+        log.messages(&messages.into_iter().collect(), out);
         log.end(out);
     }
 

@@ -13,6 +13,9 @@ pub use chars::is_hidden;
 /// Characters that are shown of one such text where nobody asked for the whole.
 pub const MAX_SHOWN: usize = 200;
 
+/// Blanks in a row that are shown as they are. What follows more of them would stand on a row of its own, or below the screen.
+pub const MAX_BLANKS: usize = 64;
+
 /// Borrowed text of others. `Display` and `Debug` are safe, on one line, and end after [`MAX_SHOWN`] characters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Foreign<'a>(&'a str);
@@ -177,6 +180,21 @@ impl fmt::Display for Shown<'_> {
         let (mut room, mut context) = (self.most, chars::Context::default());
         let mut rest = self.text.chars();
         while let Some(c) = rest.next() {
+            let blanks = blanks(self.style, c, &rest);
+            if blanks > MAX_BLANKS {
+                let (mark, len) = run_of(blanks);
+                let Some(left) = room.checked_sub(len) else {
+                    write!(f, "\u{2026}(+{})", rest.count().saturating_add(1))?;
+                    break;
+                };
+                room = left;
+                f.write_str(&mark)?;
+                (1..blanks).for_each(|_| {
+                    rest.next();
+                });
+                context = chars::Context::default();
+                continue;
+            }
             let next = rest.clone().next();
             let plain = match self.style {
                 Style::Text => context.is_plain_in_text(c, next),
@@ -199,6 +217,22 @@ impl fmt::Display for Shown<'_> {
         }
         Ok(())
     }
+}
+
+/// How many blanks stand in a row from this character on, where that is looked at.
+fn blanks(style: Style, c: char, rest: &core::str::Chars<'_>) -> usize {
+    // For programs a text stays as it was typed.
+    if c != ' ' || style == Style::Typed {
+        return 0;
+    }
+    rest.clone().take_while(|c| *c == ' ').count().saturating_add(1)
+}
+
+/// What stands for so many blanks, and its characters.
+fn run_of(blanks: usize) -> (String, usize) {
+    let mark = format!(" \u{2026}(+{} blanks) ", blanks.saturating_sub(2));
+    let len = mark.chars().count();
+    (mark, len)
 }
 
 /// Characters that an escaped one takes.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ArgMatches;
-use rumormill_api::{Standing, date};
+use rumormill_api::{Foreign, Standing, date, foreign};
 use rumormill_node::certs::{CaError, CertificateInfo, Cut, LocalCa, Revocations, is_name, read_certificate};
 use serde_json::{Value, json};
 
@@ -94,11 +94,11 @@ fn show_ca(out: &mut Out, matches: &ArgMatches, json: bool) -> Result<ExitCode, 
         Failure::failed(why, "the list is not this CA's: put back the one that is, from a node or a copy")
     })?;
     if json {
-        out.line(ca_json(&ca, &revoked));
+        out.line(json_line(&ca_json(&ca, &revoked)));
         return Ok(ExitCode::SUCCESS);
     }
-    out.line(format_args!("network     {}", ca.network()));
-    out.line(format_args!("CA          {}", ca.certificate_path().display()));
+    out.shown(format_args!("network     {}", ca.network()));
+    out.shown(format_args!("CA          {}", ca.certificate_path().display()));
     out.line(if ca.is_automatic() {
         "made        by itself: serves loopback only"
     } else {
@@ -106,7 +106,7 @@ fn show_ca(out: &mut Out, matches: &ArgMatches, json: bool) -> Result<ExitCode, 
     });
     match revoked.number() {
         0 => out.line("revocations none"),
-        number => out.line(format_args!(
+        number => out.shown(format_args!(
             "revocations list {number}, issued {}, {}",
             date(revoked.issued()),
             count(revoked.len(), "node")
@@ -114,11 +114,17 @@ fn show_ca(out: &mut Out, matches: &ArgMatches, json: bool) -> Result<ExitCode, 
     };
     let names = ca.names();
     for (node, revoked) in revoked.nodes() {
-        let known =
-            names.get(node).map(|names| format!(" ({})", Vec::from_iter(names.iter().map(String::as_str)).join(", ")));
-        out.line(format_args!("  {node}{} {}", known.unwrap_or_default(), what_counts(revoked.cut.as_ref())));
+        let known = names.get(node).map(|names| {
+            format!(" ({})", Vec::from_iter(names.iter().map(|name| Foreign::new(name).name().to_string())).join(", "))
+        });
+        out.shown(format_args!("  {node}{} {}", known.unwrap_or_default(), what_counts(revoked.cut.as_ref())));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a terminal would obey stands as `\uXXXX`: the same value.
+fn json_line(value: &Value) -> String {
+    foreign::json(&value.to_string()).into_owned()
 }
 
 fn ca_json(ca: &LocalCa, revoked: &Revocations) -> Value {
@@ -144,16 +150,19 @@ fn show_one(out: &mut Out, info: &CertificateInfo, fingerprint: &str, revoked: &
     let seconds = |at: SystemTime| at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let network = info.network.map(|network| network.to_string());
     if json {
-        out.line(json!({
+        out.line(json_line(&json!({
             "name": info.name, "node": info.node.to_string(), "network": network, "ca": info.is_ca,
             "not_before": seconds(info.not_before), "not_after": seconds(info.not_after), "sha256": fingerprint,
             "revoked": revoked.json(),
-        }));
+        })));
         return;
     }
-    out.line(format_args!("name        {}", if info.is_ca { "(a CA)" } else { &info.name }));
-    out.line(format_args!("node id     {}", info.node));
-    out.line(format_args!("network     {}", network.as_deref().unwrap_or("none: this one is pinned")));
+    out.shown(format_args!(
+        "name        {}",
+        if info.is_ca { "(a CA)".to_owned() } else { Foreign::new(&info.name).name().to_string() }
+    ));
+    out.shown(format_args!("node id     {}", info.node));
+    out.shown(format_args!("network     {}", network.as_deref().unwrap_or("none: this one is pinned")));
     let (from, until, now) = (seconds(info.not_before), seconds(info.not_after), seconds(SystemTime::now()));
     out.line(match Standing::of(from, until, now) {
         Standing::NotYet => format!("expires     it is not valid yet: from {} to {}", date(from), date(until)),
@@ -163,11 +172,11 @@ fn show_one(out: &mut Out, info: &CertificateInfo, fingerprint: &str, revoked: &
     match revoked {
         ListSays::Free => {}
         ListSays::Revoked(number, cut) => {
-            out.line(format_args!("revoked     list {number}, {}", what_counts(cut.as_ref())));
+            out.shown(format_args!("revoked     list {number}, {}", what_counts(cut.as_ref())));
         }
         ListSays::Unknown(why) => {
-            out.line(format_args!("revoked     not known: {why}"));
+            out.shown(format_args!("revoked     not known: {}", Foreign::new(why)));
         }
     }
-    out.line(format_args!("sha256      {fingerprint}"));
+    out.shown(format_args!("sha256      {fingerprint}"));
 }

@@ -109,7 +109,7 @@ fn show(out: &mut Out, log: &[LogLine]) {
     out.line("");
     for message in log {
         let who = message.from.as_deref().unwrap_or("?");
-        out.line(format_args!("  {bold}{who:<6}{plain} {}", message.text.as_foreign().whole()));
+        out.shown(format_args!("  {bold}{who:<6}{plain} {}", message.text.as_foreign().whole()));
     }
     out.line("");
     out.line("Next: `rumormill --help`, or `rumormill node --name alice --state alice.d` to run a node of your own.");

@@ -149,7 +149,7 @@ impl<C: Chat> Session<C> {
                 }
             };
             let mut log = reply.take().unwrap_or_else(|| LogReply::begin(&mut out));
-            part.texts.iter().for_each(|text| log.message(text, &mut out));
+            log.messages(&part.texts, &mut out);
             from = part.next;
             if from.is_some() {
                 reply = Some(log);

@@ -26,7 +26,7 @@ impl Chat for Fake {
     type Place = usize;
     async fn chat_part(&self, from: usize) -> Result<LogPart<usize>, String> {
         let log = self.0.lock().unwrap();
-        let texts: Vec<_> = log.iter().skip(from).take(2).cloned().collect();
+        let texts = Arc::new(log.iter().skip(from).take(2).map(String::as_str).collect());
         let next = (from + 2 < log.len()).then_some(from + 2);
         Ok(LogPart { texts, next })
     }
@@ -177,7 +177,10 @@ impl Chat for Long {
     }
     async fn chat_part(&self, from: usize) -> Result<LogPart<usize>, String> {
         self.0.fetch_add(1, Relaxed);
-        Ok(LogPart { texts: vec!["x".repeat(PART)], next: (from + 1 < PARTS).then_some(from + 1) })
+        Ok(LogPart {
+            texts: Arc::new(["x".repeat(PART).as_str()].into_iter().collect()),
+            next: (from + 1 < PARTS).then_some(from + 1),
+        })
     }
     async fn crash(&self, _: &mut Vec<Durable>) {}
 }

@@ -14,6 +14,7 @@ use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use super::one_word;
+use crate::cut;
 use crate::error::DoorError;
 use crate::lines::Lines;
 use crate::peer_line::config::KIND;
@@ -103,7 +104,10 @@ impl<I: AsyncBufRead + Unpin, O: AsyncWrite + Unpin> Screen<I, O> {
     async fn show(&mut self, line: Result<String, DoorError>) -> Result<(), DoorError> {
         let end = if self.prompt.is_empty() { "" } else { "\n" };
         let text = match &line {
-            Ok(line) => format!("{end}{line}\n{}{}", self.block, self.prompt),
+            Ok(lines) => {
+                let lines: Vec<_> = lines.split('\n').map(cut::shown).collect();
+                format!("{end}{}\n{}{}", lines.join("\n"), self.block, self.prompt)
+            }
             Err(_) => end.to_owned(),
         };
         self.say(&text).await?;
@@ -182,7 +186,7 @@ impl<I: AsyncBufRead + Unpin, O: AsyncWrite + Unpin> Screen<I, O> {
                 match self.meanwhile(sent).await? {
                     Ok(Sent { cut: false }) => String::new(),
                     Ok(Sent { cut: true }) => "The message is longer than peers can read; it was cut\n".to_owned(),
-                    Err(why) => format!("Could not send to {to}: {why}\n"),
+                    Err(why) => format!("Could not send to {to}: {}\n", shown(&why)),
                 }
             }
         };
@@ -209,7 +213,7 @@ impl<I: AsyncBufRead + Unpin, O: AsyncWrite + Unpin> Screen<I, O> {
         }
         let line = |(peer, reached): (SocketAddr, Result<(), String>)| match reached {
             Ok(()) => format!("Connected to {peer}\n"),
-            Err(why) => format!("Could not connect to {peer}: {why}\n"),
+            Err(why) => format!("Could not connect to {peer}: {}\n", shown(&why)),
         };
         let text: String = reached.into_iter().map(line).collect();
         self.say(&text).await
@@ -225,7 +229,7 @@ impl<I: AsyncBufRead + Unpin, O: AsyncWrite + Unpin> Screen<I, O> {
         };
         match asked {
             Ok(()) => Ok(()),
-            Err(why) => self.say(&format!("Could not ask: {why}\n")).await,
+            Err(why) => self.say(&format!("Could not ask: {}\n", shown(&why))).await,
         }
     }
 }

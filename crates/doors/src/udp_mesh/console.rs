@@ -112,7 +112,9 @@ pub async fn console(
 }
 
 async fn say(output: &mut (impl AsyncWrite + Unpin), text: &str) -> io::Result<()> {
-    output.write_all(format!("{text}\n").as_bytes()).await?;
+    // Lines of ours; what stands in one is never a line of its own.
+    let text: String = text.split('\n').map(|line| format!("{}\n", safe(line))).collect();
+    output.write_all(text.as_bytes()).await?;
     output.flush().await
 }
 

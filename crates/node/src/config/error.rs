@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use rumormill_doors::SpecError;
+use rumormill_wire::Foreign;
 
 /// Why a node cannot be configured so. Always the user's to mend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +30,7 @@ pub enum ConfigError {
     #[error("{0}")]
     Door(#[from] SpecError),
     /// A key of the file means nothing.
-    #[error("unknown key `{key}`{}", suggestion.map(|s| format!("; did you mean `{s}`?")).unwrap_or_default())]
+    #[error("unknown key `{}`{}", Foreign::new(key).first(80), suggestion.map(|s| format!("; did you mean `{s}`?")).unwrap_or_default())]
     UnknownKey {
         /// The key.
         key: String,
@@ -55,7 +56,7 @@ pub enum ConfigError {
 impl ConfigError {
     pub(super) fn value(field: &str, value: &str, allowed: &str) -> Self {
         // A pasted novel helps nobody.
-        let value = value.chars().take(80).collect();
+        let value = Foreign::new(value).first(80).to_string();
         Self::Value { field: field.to_owned(), value, allowed: allowed.to_owned() }
     }
 }

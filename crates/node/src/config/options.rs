@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use rumormill_wire::Foreign;
+
 use super::ConfigError;
 
 /// A configuration file may have so many bytes.
@@ -143,7 +145,7 @@ impl NodeOptions {
     /// It is no TOML, or has a key or value that means nothing here.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let table: toml::Table =
-            text.parse().map_err(|e: toml::de::Error| ConfigError::Toml { reason: e.to_string() })?;
+            text.parse().map_err(|why: toml::de::Error| ConfigError::Toml { reason: not_toml(text, &why) })?;
         let mut options = Self::default();
         for (key, value) in table {
             if key == "neighbour" {
@@ -164,6 +166,14 @@ impl NodeOptions {
         }
         Ok(options)
     }
+}
+
+/// Where a text is no TOML, and why, on one line: the library's own words show the line as it is.
+fn not_toml(text: &str, why: &toml::de::Error) -> String {
+    let before = why.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let (line, column) = (before.matches('\n').count(), before.chars().rev().take_while(|c| *c != '\n').count());
+    let message = Foreign::new(why.message()).to_string();
+    format!("line {}, column {}: {message}", line.saturating_add(1), column.saturating_add(1))
 }
 
 fn scalar(key: &str, value: toml::Value) -> Result<String, ConfigError> {

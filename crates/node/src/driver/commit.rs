@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use bytes::Bytes;
 use rumormill_gossip::{Input, Keep};
 use rumormill_store::{Record, StoreError};
-use rumormill_wire::Incarnation;
+use rumormill_wire::{Incarnation, Seq};
 
 use super::news::News;
 use super::state::{Driver, State};
@@ -16,6 +16,7 @@ use crate::counters::Counters;
 use crate::disk::Handed;
 use crate::lock;
 use crate::outcome::SubmitError;
+use crate::view::Place;
 
 /// Under which name the store keeps the incarnation that we write under.
 pub(crate) const INCARNATION_KEY: &str = "incarnation";
@@ -148,6 +149,10 @@ impl Driver {
             let header = news.bundle.header();
             messages = messages.saturating_add(u64::from(header.count));
             state.due.note(news.bundle.first_clock(), news.bundle.last_clock());
+            let (first, next) = (header.first, header.next());
+            let place = |clock, seq| Place { clock, origin: header.origin, seq };
+            let last = place(news.bundle.last_clock(), Seq(next.0.saturating_sub(1)));
+            self.chat_log.committed(place(news.bundle.first_clock(), first), last);
             let off_us = news.bundle.last_clock().0.cast_signed().saturating_sub_unsigned(news.received_us);
             if header.origin.node == self.checker.me {
                 state.own_told = Some((header.origin, header.next()));

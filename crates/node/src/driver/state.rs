@@ -16,6 +16,7 @@ use super::due::Due;
 use super::lists::Lists;
 use super::news::Followers;
 use crate::bundle_pacer::BundlePacer;
+use crate::chat_log::ChatLog;
 use crate::check::Checker;
 use crate::clock::NodeClock;
 use crate::committed::Committed;
@@ -60,6 +61,8 @@ pub(crate) struct Driver {
     pub(crate) clock: NodeClock,
     pub(crate) checker: Checker,
     pub(crate) disk: Disk,
+    /// The chat log as it was read last.
+    pub(crate) chat_log: ChatLog,
     pub(crate) counters: Counters,
     pub(crate) neighbours: Neighbours,
     pub(crate) runtime: Handle,
@@ -122,6 +125,7 @@ impl Driver {
             clock,
             checker,
             disk,
+            chat_log: ChatLog::default(),
             counters: Counters::default(),
             neighbours: Neighbours::default(),
             runtime,

@@ -121,6 +121,7 @@ impl NodeHandle {
             ("gossip_passing_bytes".to_owned(), as_u64(passing.1)),
             ("links".to_owned(), as_u64(driver.links().len())),
             ("handshakes_in_flight".to_owned(), as_u64(self.0.endpoint.handshakes())),
+            ("chat_log_kept_bytes".to_owned(), as_u64(driver.chat_log.bytes())),
             ("known_addresses".to_owned(), as_u64(self.0.endpoint.known_members())),
         ]);
         let list = self.revocations();

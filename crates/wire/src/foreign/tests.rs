@@ -79,6 +79,23 @@ fn what_is_shown_is_bounded_and_says_how_much_is_missing() {
 }
 
 #[test]
+fn a_long_run_of_blanks_is_counted_and_not_shown() {
+    let text = |blanks: usize| format!("a{}b", " ".repeat(blanks));
+    let few = text(MAX_BLANKS);
+    assert_eq!(Foreign::new(&few).whole().to_string(), few);
+    for blanks in [MAX_BLANKS + 1, 2_000, 60_000] {
+        let (many, counted) = (text(blanks), format!("a \u{2026}(+{} blanks) b", blanks - 2));
+        let many = Foreign::new(&many);
+        assert_eq!((many.to_string(), many.whole().to_string()), (counted.clone(), counted.clone()));
+        assert_eq!(many.quoted().to_string(), format!("\"{counted}\""));
+        assert_eq!(many.typed().to_string(), text(blanks), "programs get what was typed");
+        assert_eq!(Foreign::new(&counted).whole().to_string(), counted, "shown twice is shown once");
+    }
+    let many = format!("{}x{}", " ".repeat(100), " ".repeat(100));
+    assert_eq!(Foreign::new(&many).first(20).to_string(), " \u{2026}(+98 blanks) x\u{2026}(+100)");
+}
+
+#[test]
 fn a_name_ends_no_quotation_and_takes_no_mark() {
     let name = Foreign::new("bob\" by alice\\ (late): \u{301}");
     assert_eq!(name.quoted().to_string(), "\"bob\\u{22} by alice\\ (late): \\u{301}\"");

@@ -31,7 +31,8 @@ pub trait Transport: Send {
     fn leave(&mut self) -> impl Future<Output = ()> + Send;
 }
 
-/// What arrives, to be shown as it is: `<ip>:<port> <team> <message>`; of one who leaves, a second line that says so. An
+/// What arrives: `<ip>:<port> <team> <message>`; of one who leaves, a second line that says so. The screen shows each line as
+/// text of others is shown. An
 /// error says that nothing more can come or go, and ends the menu.
 pub type Arrived = mpsc::Receiver<Result<String, DoorError>>;
 
