@@ -25,6 +25,8 @@ CLOCKS = ["-p", "rumormill-gossip", "--test", "clocks"]
 ANSWERS = ["-p", "rumormill-gossip", "--test", "answers"]
 NEWCOMER = ["-p", "rumormill-gossip", "--test", "newcomer"]
 HELD = ["-p", "rumormill-gossip", "--test", "held"]
+SILENT = ["-p", "rumormill-gossip", "--test", "silent"]
+MONGERING = ["-p", "rumormill-gossip", "--lib", "spread::mongering"]
 IN_SYNC = ["-p", "rumormill-gossip", "--test", "in_sync"]
 # The seeds of the engine's fuzz target.
 SEEDS = ["-p", "rumormill-gossip", "--test", "corpus"]
@@ -507,6 +509,18 @@ GUARDS = [
     ("in sync: not before the first comparison is over", "crates/gossip/src/engine/told.rs",
      "link.compared && young", "young",
      IN_SYNC, "a_newcomer_is_not_in_sync_before_it_has_all"),
+    ("mongering: silence is no reason to stop", "crates/gossip/src/spread/mongering.rs",
+     "self.pass_on(now, rng, round.rumors, Some(link));", "self.flip(now, rng, round.rumors, link);",
+     SILENT, "silent_members_cost_a_rumor_one_timeout_each_at_each_node_and_later_ones_nothing"),
+    ("mongering: who was silent is chosen last", "crates/gossip/src/spread/mongering.rs",
+     "                self.prompt.remove(link);\n                self.pass_on(", "                self.pass_on(",
+     SILENT, "silent_members_cost_a_rumor_one_timeout_each_at_each_node_and_later_ones_nothing"),
+    ("mongering: what joins a round does not prolong it", "crates/gossip/src/spread/mongering.rs",
+     "if !self.rounds.contains_key(&link) {", "if true {",
+     MONGERING, "what_joins_a_round_does_not_keep_it_open"),
+    ("mongering: who lacks things for ever does not hold a rumor", "crates/gossip/src/spread/mongering.rs",
+     "Some(now.plus(self.timeout_us).min(last))", "Some(now.plus(self.timeout_us).max(last))",
+     MONGERING, "one_that_lacks_things_for_ever_keeps_a_rumor_for_three_timeouts"),
     ("an author over its rate is not asked for before a bundle fits", "crates/gossip/src/engine/held.rs",
      "!self.greed.allows(&origin.node, cost::charged(MAX_BUNDLE_LEN, MAX_BUNDLE_MESSAGES), fresh, self.now)", "false",
      FULL, "a_refused_author_and_a_full_table_are_lag_at_both_ends_and_not_sent_again"),
