@@ -30,6 +30,7 @@ MONGERING = ["-p", "rumormill-gossip", "--lib", "spread::mongering"]
 IN_SYNC = ["-p", "rumormill-gossip", "--test", "in_sync"]
 # The seeds of the engine's fuzz target.
 SEEDS = ["-p", "rumormill-gossip", "--test", "corpus"]
+PLACES = ["-p", "rumormill-node", "--test", "places"]
 GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
 CONTROL_PORT = ["-p", "rumormill-doors", "--lib"]
 FULL = ["-p", "rumormill-gossip", "--test", "full"]
@@ -287,11 +288,29 @@ GUARDS = [
      'self.misbehaviour(id, "a frame that breaks the form");', "return Ok(());",
      LIARS, "malformed_frames_end_the_link_and_only_that"),
     ("links before HELLO: two a member", "crates/node/src/link/greetings.rs",
-     "table.room(&node, PER_NODE, usize::MAX)", "table.room(&node, usize::MAX, usize::MAX)",
+     "table.room(&key, PER_NODE, usize::MAX)", "table.room(&key, usize::MAX, usize::MAX)",
      GREETINGS, "a_member_that_says_no_hello_holds_two_links_and_keeps_nobody_out"),
     ("links before HELLO: they count with those that are up", "crates/node/src/link/greetings.rs",
-     "while table.len() >= room.max(SPARE)", "while table.len() >= usize::MAX",
+     "while table.count(|(_, own)| !own) >= room.max(SPARE)", "while table.count(|(_, own)| !own) >= room.max(SPARE) + 1_000",
      GREETINGS, "links_that_greet_count_with_those_that_are_up"),
+    ("links: a place for each named neighbour", "crates/node/src/link/places.rs",
+     "free if free > self.0.len()", "free if free > 0",
+     PLACES, "a_named_neighbour_that_dials_us_has_its_place"),
+    ("links: a named neighbour is who proved it", "crates/node/src/link/places.rs",
+     "|| known.as_ref() == Some(node)", "|| known.as_ref() == Some(node) || named.is_none()",
+     PLACES, "a_neighbour_named_by_its_address_is_whoever_answered_there"),
+    ("links: a named neighbour takes the place of another", "crates/node/src/link/places.rs",
+     ".max().map_or(Place::None, Place::InPlaceOf)", ".max().filter(|id| id.0 == 0).map_or(Place::None, Place::InPlaceOf)",
+     PLACES, "where_two_turn_out_to_be_needed_the_youngest_other_makes_room_and_is_told"),
+    ("links: who lost its place is patient", "crates/node/src/driver/links.rs",
+     "DISPLACED, DISPLACED_RETRY_S);", "DISPLACED, DISPLACED_RETRY_S / 100);",
+     PLACES, "where_two_turn_out_to_be_needed_the_youngest_other_makes_room_and_is_told"),
+    ("links before HELLO: named neighbours have their own room", "crates/node/src/link/greetings.rs",
+     "table.first_of_fullest(|(_, own)| !own)", "table.first_of_fullest(|_| true)",
+     ["-p", "rumormill-node", "--lib", "greetings"], "nobody_ends_the_greeting_of_a_named_neighbour_but_itself"),
+    ("handshakes: those of named neighbours make room last", "crates/transport/src/gate.rs",
+     "(self.limits.in_flight / 4).max(1);", "(self.limits.in_flight / 4).min(0);",
+     ["-p", "rumormill-transport", "--lib", "gate"], "a_named_neighbours_handshake_makes_room_after_all_other_members"),
     ("invalid length: a ban", "crates/node/src/linking/pump.rs",
      'driver.breach(link, "a frame of a length that no frame has");',
      'link.bye(ByeCode::PROTOCOL, "a frame of a length that no frame has");',
@@ -609,7 +628,7 @@ def fails_without(copy, file, old, new, command, test, name):
         sound[path] = (copy / path).read_text()
         (copy / path).write_text(sound[path].replace(before, after, 1))
     run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
-    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, ANSWERS, NEWCOMER, CLOCKS, SET_BACK, NAMES, SEEDS, PACE):
+    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, ANSWERS, NEWCOMER, CLOCKS, SET_BACK, NAMES, SEEDS, PACE, SILENT, PLACES):
         run.append(test)
     try:
         done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)
