@@ -163,7 +163,7 @@ async fn where_two_turn_out_to_be_needed_the_youngest_other_makes_room_and_is_to
     let (first, second) = (socket(), socket());
     let (at, also) = (first.local_addr().unwrap(), second.local_addr().unwrap());
     let cut = tokio::sync::watch::Sender::new(0);
-    let _x = answers(&net, "x", first, &cut);
+    let x = answers(&net, "x", first, &cut);
     let x_too = answers(&net, "x", second, &cut);
     let mut config = net.config("a", &[("", at), ("", also)]);
     config.neighbours.iter_mut().for_each(|neighbour| neighbour.name = None);
@@ -173,11 +173,16 @@ async fn where_two_turn_out_to_be_needed_the_youngest_other_makes_room_and_is_to
     // So there is a place for another.
     let m = net.start("m", &[("a", a.local_addr())]).await;
     until("it is linked", async || names(&a) == ["m", "x"]).await;
-    // Another member answers at the second address from now on.
+    // Another member answers at the second address from now on, and the first one comes back a little later.
+    x.abort();
     x_too.abort();
-    until("the port is free", async || std::net::TcpListener::bind(also).is_ok()).await;
+    for at in [at, also] {
+        until("the port is free", async || std::net::TcpListener::bind(at).is_ok()).await;
+    }
     let _y = answers(&net, "y", std::net::TcpListener::bind(also).unwrap(), &cut);
     cut.send_modify(|n| *n += 1);
+    until("it has its place", async || names(&a) == ["m", "y"]).await;
+    let _x = answers(&net, "x", std::net::TcpListener::bind(at).unwrap(), &cut);
     until("both have their places", async || names(&a) == ["x", "y"]).await;
     assert_eq!(count(&a, "links_displaced"), 1);
     // Who lost its link knows why, and is patient.
