@@ -25,9 +25,12 @@ CLOCKS = ["-p", "rumormill-gossip", "--test", "clocks"]
 ANSWERS = ["-p", "rumormill-gossip", "--test", "answers"]
 NEWCOMER = ["-p", "rumormill-gossip", "--test", "newcomer"]
 HELD = ["-p", "rumormill-gossip", "--test", "held"]
+SILENT = ["-p", "rumormill-gossip", "--test", "silent"]
+MONGERING = ["-p", "rumormill-gossip", "--lib", "spread::mongering"]
 IN_SYNC = ["-p", "rumormill-gossip", "--test", "in_sync"]
 # The seeds of the engine's fuzz target.
 SEEDS = ["-p", "rumormill-gossip", "--test", "corpus"]
+PLACES = ["-p", "rumormill-node", "--test", "places"]
 GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
 CONTROL_PORT = ["-p", "rumormill-doors", "--lib"]
 UDP_MESH = ["-p", "rumormill-doors", "--lib", "udp_mesh"]
@@ -349,11 +352,29 @@ GUARDS = [
      'self.misbehaviour(id, "a frame that breaks the form");', "return Ok(());",
      LIARS, "malformed_frames_end_the_link_and_only_that"),
     ("links before HELLO: two a member", "crates/node/src/link/greetings.rs",
-     "table.room(&node, PER_NODE, usize::MAX)", "table.room(&node, usize::MAX, usize::MAX)",
+     "table.room(&key, PER_NODE, usize::MAX)", "table.room(&key, usize::MAX, usize::MAX)",
      GREETINGS, "a_member_that_says_no_hello_holds_two_links_and_keeps_nobody_out"),
     ("links before HELLO: they count with those that are up", "crates/node/src/link/greetings.rs",
-     "while table.len() >= room.max(SPARE)", "while table.len() >= usize::MAX",
+     "while table.count(|(_, own)| !own) >= room.max(SPARE)", "while table.count(|(_, own)| !own) >= room.max(SPARE) + 1_000",
      GREETINGS, "links_that_greet_count_with_those_that_are_up"),
+    ("links: a place for each named neighbour", "crates/node/src/link/places.rs",
+     "free if free > self.0.len()", "free if free > 0",
+     PLACES, "a_named_neighbour_that_dials_us_has_its_place"),
+    ("links: a named neighbour is who proved it", "crates/node/src/link/places.rs",
+     "|| known.as_ref() == Some(node)", "|| known.as_ref() == Some(node) || named.is_none()",
+     PLACES, "a_neighbour_named_by_its_address_is_whoever_answered_there"),
+    ("links: a named neighbour takes the place of another", "crates/node/src/link/places.rs",
+     ".max().map_or(Place::None, Place::InPlaceOf)", ".max().filter(|id| id.0 == 0).map_or(Place::None, Place::InPlaceOf)",
+     PLACES, "where_two_turn_out_to_be_needed_the_youngest_other_makes_room_and_is_told"),
+    ("links: who lost its place is patient", "crates/node/src/driver/links.rs",
+     "DISPLACED, DISPLACED_RETRY_S);", "DISPLACED, DISPLACED_RETRY_S / 100);",
+     PLACES, "where_two_turn_out_to_be_needed_the_youngest_other_makes_room_and_is_told"),
+    ("links before HELLO: named neighbours have their own room", "crates/node/src/link/greetings.rs",
+     "table.first_of_fullest(|(_, own)| !own)", "table.first_of_fullest(|_| true)",
+     ["-p", "rumormill-node", "--lib", "greetings"], "nobody_ends_the_greeting_of_a_named_neighbour_but_itself"),
+    ("handshakes: those of named neighbours make room last", "crates/transport/src/gate.rs",
+     "(self.limits.in_flight / 4).max(1);", "(self.limits.in_flight / 4).min(0);",
+     ["-p", "rumormill-transport", "--lib", "gate"], "a_named_neighbours_handshake_makes_room_after_all_other_members"),
     ("invalid length: a ban", "crates/node/src/linking/pump.rs",
      'driver.breach(link, "a frame of a length that no frame has");',
      'link.bye(ByeCode::PROTOCOL, "a frame of a length that no frame has");',
@@ -571,6 +592,18 @@ GUARDS = [
     ("in sync: not before the first comparison is over", "crates/gossip/src/engine/told.rs",
      "link.compared && young", "young",
      IN_SYNC, "a_newcomer_is_not_in_sync_before_it_has_all"),
+    ("mongering: silence is no reason to stop", "crates/gossip/src/spread/mongering.rs",
+     "self.pass_on(now, rng, round.rumors, Some(link));", "self.flip(now, rng, round.rumors, link);",
+     SILENT, "silent_members_cost_a_rumor_one_timeout_each_at_each_node_and_later_ones_nothing"),
+    ("mongering: who was silent is chosen last", "crates/gossip/src/spread/mongering.rs",
+     "                self.prompt.remove(link);\n                self.pass_on(", "                self.pass_on(",
+     SILENT, "silent_members_cost_a_rumor_one_timeout_each_at_each_node_and_later_ones_nothing"),
+    ("mongering: what joins a round does not prolong it", "crates/gossip/src/spread/mongering.rs",
+     "if !self.rounds.contains_key(&link) {", "if true {",
+     MONGERING, "what_joins_a_round_does_not_keep_it_open"),
+    ("mongering: who lacks things for ever does not hold a rumor", "crates/gossip/src/spread/mongering.rs",
+     "Some(now.plus(self.timeout_us).min(last))", "Some(now.plus(self.timeout_us).max(last))",
+     MONGERING, "one_that_lacks_things_for_ever_keeps_a_rumor_for_three_timeouts"),
     ("an author over its rate is not asked for before a bundle fits", "crates/gossip/src/engine/held.rs",
      "!self.greed.allows(&origin.node, cost::charged(MAX_BUNDLE_LEN, MAX_BUNDLE_MESSAGES), fresh, self.now)", "false",
      FULL, "a_refused_author_and_a_full_table_are_lag_at_both_ends_and_not_sent_again"),
@@ -659,7 +692,7 @@ def fails_without(copy, file, old, new, command, test, name):
         sound[path] = (copy / path).read_text()
         (copy / path).write_text(sound[path].replace(before, after, 1))
     run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
-    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, ANSWERS, NEWCOMER, CLOCKS, SET_BACK, NAMES, SEEDS, PACE):
+    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, ANSWERS, NEWCOMER, CLOCKS, SET_BACK, NAMES, SEEDS, PACE, SILENT, PLACES):
         run.append(test)
     try:
         done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)

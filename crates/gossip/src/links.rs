@@ -113,7 +113,7 @@ impl Links {
 
     /// One that is not closing, at random.
     pub fn pick(&self, rng: &mut dyn Rng) -> Option<LinkId> {
-        self.open.pick(rng, None)
+        self.open.pick(rng, &[])
     }
 
     /// All of them, for those who count.

@@ -91,6 +91,8 @@ pub struct Stats {
     pub monger_rounds: u64,
     /// Mongering rounds that ended by time-out.
     pub monger_timeouts: u64,
+    /// Neighbours now that did not answer a round in time and have answered nothing since: they are chosen last.
+    pub monger_silent: u64,
 }
 
 impl Stats {
@@ -143,6 +145,7 @@ impl Stats {
             backlog_held,
             monger_rounds,
             monger_timeouts,
+            monger_silent,
         ]
     }
 }

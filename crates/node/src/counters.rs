@@ -28,6 +28,12 @@ counters! {
     greetings_failed,
     /// Links ended before their HELLO to make room for a newer one.
     greetings_evicted,
+    /// Links refused because all places were taken.
+    links_refused_full,
+    /// Links refused because the places left are kept for named neighbours.
+    links_refused_kept,
+    /// Links ended because a named neighbour took their place.
+    links_displaced,
     /// Links that broke the form below the frames that the engine sees: the member is banned for a while.
     breaches,
     /// Groups that the store has committed.

@@ -54,6 +54,7 @@ pub(crate) async fn start_on(config: NodeConfig, socket: Option<TcpListener>) ->
 
 /// What of a configuration only those can check who use it. Makes nothing.
 pub(crate) fn check(config: &NodeConfig) -> Result<(), ConfigError> {
+    config.check_places()?;
     Ok(doors::check(&config.doors)?)
 }
 
@@ -69,6 +70,7 @@ async fn blocking<T: Send + 'static>(
 /// # Errors
 /// As [`start()`].
 pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<NodeHandle, StartError> {
+    check(&config)?;
     start_with_all(config, credentials, None).await
 }
 
@@ -123,6 +125,7 @@ async fn start_with_all(
     let (max_links, greetings) = (config.limits.links, Arc::default());
     let linker = Linker { driver: Arc::clone(&driver), endpoint: endpoint.clone(), greeting, max_links, greetings };
     let known: Vec<_> = config.neighbours.iter().map(|neighbour| neighbour.addr.ip()).collect();
+    endpoint.set_neighbours(known.iter().copied());
     endpoint.set_known_members(known.iter().copied());
     tokio::spawn(dial::accept(linker.clone(), listener));
     for neighbour in config.neighbours.clone() {

@@ -188,6 +188,11 @@ impl Endpoint {
         self.gate(|gate| gate.set_members(members));
     }
 
+    /// Those of them where neighbours are that the owner named: their handshakes make room last.
+    pub fn set_neighbours(&self, neighbours: impl IntoIterator<Item = IpAddr>) {
+        self.gate(|gate| gate.set_neighbours(neighbours));
+    }
+
     /// How many addresses of known members have slots of their own.
     #[must_use]
     pub fn known_members(&self) -> usize {

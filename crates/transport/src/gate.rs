@@ -88,6 +88,7 @@ impl Class {
 pub struct Gate {
     limits: GateLimits,
     members: BTreeSet<IpAddr>,
+    neighbours: BTreeSet<IpAddr>,
     rates: Recent<Class, Rate, MAX_RATES>,
     flying: Slots<Class, (), AbortHandle>,
 }
@@ -100,12 +101,24 @@ impl Gate {
     /// An empty table.
     #[must_use]
     pub const fn new(limits: GateLimits) -> Self {
-        Self { limits, members: BTreeSet::new(), rates: Recent::new(), flying: Slots::new() }
+        Self {
+            limits,
+            members: BTreeSet::new(),
+            neighbours: BTreeSet::new(),
+            rates: Recent::new(),
+            flying: Slots::new(),
+        }
     }
 
     /// The addresses of known members, which have slots of their own: the first [`MAX_MEMBERS`] of them.
     pub fn set_members(&mut self, members: impl IntoIterator<Item = IpAddr>) {
         self.members = members.into_iter().map(|addr| addr.to_canonical()).take(MAX_MEMBERS).collect();
+    }
+
+    /// Those of them where neighbours are that the owner named, at most [`MAX_MEMBERS`]. While their handshakes are no more than
+    /// a quarter of all that may be in flight, those of other members make room before them.
+    pub fn set_neighbours(&mut self, neighbours: impl IntoIterator<Item = IpAddr>) {
+        self.neighbours = neighbours.into_iter().map(|addr| addr.to_canonical()).take(MAX_MEMBERS).collect();
     }
 
     /// How many addresses of known members there are.
@@ -157,9 +170,16 @@ impl Gate {
         self.flying.count(Class::is_member)
     }
 
-    /// The oldest handshake of the fullest class, of members or of strangers.
+    fn is_neighbour(&self, class: &Class) -> bool {
+        matches!(class, Class::Member(addr) if self.neighbours.contains(addr))
+    }
+
+    /// The oldest handshake of the fullest class, of members or of strangers; of named neighbours last.
     fn of_fullest(&self, members: bool) -> Option<u64> {
-        self.flying.first_of_fullest(|class| class.is_member() == members)
+        let neighbours = self.flying.count(|class| self.is_neighbour(class));
+        let spared = neighbours <= (self.limits.in_flight / 4).max(1);
+        let but = |class: &Class| class.is_member() == members && !(spared && self.is_neighbour(class));
+        self.flying.first_of_fullest(but).or_else(|| self.flying.first_of_fullest(|class| class.is_member() == members))
     }
 
     /// Ends so many of the oldest handshakes of the fullest prefixes, of members only where no stranger is left. Says how
@@ -278,6 +298,33 @@ mod tests {
         assert_eq!(gate.make_room(25), 25);
         assert_eq!((gate.members_flying(), gate.in_flight()), (15, 15), "strangers go first");
         assert_eq!((gate.make_room(25), gate.in_flight()), (15, 0));
+    }
+
+    #[tokio::test]
+    async fn a_named_neighbours_handshake_makes_room_after_all_other_members() {
+        let mut gate = Gate::new(GateLimits { in_flight: 8, ..GateLimits::default() });
+        let known: Vec<_> = (0..40).map(|n| IpAddr::from([10, 9, 0, n])).collect();
+        gate.set_members(known.iter().copied());
+        gate.set_neighbours([known[0]]);
+        let stall = || tokio::spawn(std::future::pending::<()>()).abort_handle();
+        let named = tokio::spawn(std::future::pending::<()>());
+        gate.enter(known[0], named.abort_handle());
+        for (n, member) in (1..).zip(&known[1..]) {
+            gate.enter(*member, stall());
+            gate.enter(IpAddr::from([10, 1, n, 1]), stall());
+        }
+        tokio::task::yield_now().await;
+        assert!(!named.is_finished(), "others came from 39 addresses after it");
+        assert_eq!((gate.in_flight(), gate.members_flying()), (8, 4));
+        // Whoever shares its address takes no more than a quarter at others' cost.
+        for _ in 0..16 {
+            gate.enter(known[0], stall());
+        }
+        for member in known.iter().skip(1).cycle().take(80) {
+            gate.enter(*member, stall());
+        }
+        let neighbours = gate.flying.count(|class| gate.is_neighbour(class));
+        assert!(neighbours <= 2 && gate.members_flying() == 4, "{neighbours}");
     }
 
     #[test]

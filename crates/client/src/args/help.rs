@@ -38,7 +38,7 @@ pub(super) fn help(key: &str) -> &'static str {
         "ping" => "A neighbour not heard for so long is pinged [default: 5s]",
         "frames-per-second" => "Frames a second taken from one member [default: 20000]",
         "bytes-per-second" => "Bytes a second taken from one member [default: 256MiB]",
-        "max-links" => "Links at once [default: 64]",
+        "max-links" => "Links at once, of which each neighbour has one [default: 64]",
         "max-handshakes" => "Handshakes in flight [default: 512]",
         "max-handshakes-per-prefix" => "Handshakes in flight from one address prefix [default: 64]",
         "handshake-deadline" => "Time for one handshake [default: 5s]",

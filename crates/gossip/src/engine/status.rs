@@ -17,6 +17,8 @@ use crate::link::Parked;
 use crate::spread;
 use crate::stats::bump;
 
+/// Comparisons begun at once, so that neighbours that answer none do not use up all turns.
+const MAX_COMPARISONS: usize = 4;
 /// A BUCKETS frame.
 const BUCKETS_LEN: usize = 5 + 256 * 8;
 
@@ -170,7 +172,7 @@ impl Engine {
             if status.want_status {
                 self.send_summary(id, false);
             }
-            return;
+            return self.tell_spread(spread::Input::Status { link: id, in_sync: true });
         }
         bump(&mut self.stats.syncs_differ, 1);
         if self.answer_later(id) {
@@ -325,19 +327,23 @@ impl Engine {
         }
     }
 
-    /// The comparison by timer: one random neighbour.
+    /// The comparison by timer: one random neighbour, and another one beside it where that one owes an answer already.
     pub(super) fn compare_with_somebody(&mut self) {
         self.arm_comparison();
         self.tell_search(fork::Input::Comparison);
         self.look_up_again();
-        if let Some(id) = self.links.pick(self.rng.as_mut()) {
-            if let Some(link) = self.links.get_mut(&id) {
-                link.unpark(Parked::Store);
-            }
+        for _ in 0..MAX_COMPARISONS {
+            let Some(id) = self.links.pick(self.rng.as_mut()) else { return };
+            let Some(link) = self.links.get_mut(&id) else { return };
+            let owes = link.asked.is_some();
+            link.unpark(Parked::Store);
             self.ask_for_released(id);
             // One that lacks more than we remember is compared with when it has taken what we do.
             if !self.links.get(&id).is_some_and(|link| link.lacks_more && link.has_cursor()) {
                 self.send_summary(id, true);
+            }
+            if !owes {
+                return;
             }
         }
     }

@@ -30,6 +30,7 @@ impl Engine {
         (stats.submit_busy, stats.clocks_not_followed) = self.author.counts();
         stats.searches_full = stats.searches_full.saturating_add(self.search.full());
         (stats.monger_rounds, stats.monger_timeouts) = self.spread.rounds();
+        stats.monger_silent = u64::try_from(self.spread.silent()).unwrap_or(u64::MAX);
         stats
     }
 

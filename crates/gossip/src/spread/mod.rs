@@ -12,7 +12,7 @@ use rand::Rng;
 use rumormill_wire::Origin;
 
 pub use self::io::{Input, Output};
-pub use mongering::MAX_ROUND_ORIGINS;
+pub use mongering::{MAX_ROUND_ORIGINS, ROUND_TIMEOUTS};
 
 use self::eager::Eager;
 use self::mongering::Mongering;
@@ -84,6 +84,15 @@ impl Spread {
         match self {
             Self::Eager(_) => (0, 0),
             Self::Mongering(mongering) => mongering.rounds(),
+        }
+    }
+
+    /// Neighbours that did not answer a round in time and have answered nothing since.
+    #[must_use]
+    pub fn silent(&self) -> usize {
+        match self {
+            Self::Eager(_) => 0,
+            Self::Mongering(mongering) => mongering.silent(),
         }
     }
 }

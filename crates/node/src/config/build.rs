@@ -1,5 +1,6 @@
 //! From options to values that are checked.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rumormill_doors::{Spec, SpecError};
@@ -22,6 +23,13 @@ pub(super) fn neighbours(all: &[String]) -> Result<Vec<Neighbour>, ConfigError> 
         }
     }
     Ok(found)
+}
+
+/// Links that the neighbours may need: one for each name, and one for each address without a name.
+pub(super) fn places(all: &[Neighbour]) -> usize {
+    let named: BTreeSet<_> = all.iter().filter_map(|neighbour| neighbour.name.as_deref()).collect();
+    let others = all.iter().filter(|neighbour| neighbour.name.is_none()).count();
+    named.len().saturating_add(others)
 }
 
 pub(super) fn doors(options: &NodeOptions) -> Result<Vec<Spec>, ConfigError> {

@@ -14,7 +14,7 @@ use rumormill_doors::Spec;
 use rumormill_gossip::Dissemination;
 use rumormill_wire::native::MAX_BODY_LEN;
 
-use build::{doors, identity, limits, neighbours, size};
+use build::{doors, identity, limits, neighbours, places, size};
 
 use crate::clock::Wall;
 
@@ -128,6 +128,7 @@ impl NodeConfig {
         config.identity = identity(options)?;
         config.times_and_sizes(options)?;
         config.limits = limits(options)?;
+        config.check_places()?;
         let ways = [("prefer", false), ("require", true)];
         config.post_quantum = fields::choice("post-quantum", &text(&options.post_quantum, "prefer"), &ways)?;
         let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
@@ -137,6 +138,19 @@ impl NodeConfig {
             options.log_level.as_deref().map(|level| fields::choice("log-level", level, &levels)).transpose()?;
         config.log_level = level.map(str::to_owned);
         Ok(config)
+    }
+
+    /// Whether each neighbour can have its place among the links.
+    ///
+    /// # Errors
+    /// `max-links` is lower than the number of neighbours.
+    pub fn check_places(&self) -> Result<(), ConfigError> {
+        let needed = places(&self.neighbours);
+        if self.limits.links < needed {
+            let allowed = format!("{needed} or more: each of the neighbours that are named has a place of its own");
+            return Err(ConfigError::value("max-links", &self.limits.links.to_string(), &allowed));
+        }
+        Ok(())
     }
 
     fn times_and_sizes(&mut self, options: &NodeOptions) -> Result<(), ConfigError> {

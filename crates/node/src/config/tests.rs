@@ -48,6 +48,19 @@ fn errors_name_the_field_the_value_and_what_is_allowed() {
 }
 
 #[test]
+fn each_neighbour_can_have_its_place() {
+    let with = |links: &str, neighbours: &[&str]| {
+        let neighbour = neighbours.iter().map(|text| (*text).to_owned()).collect();
+        NodeConfig::build(&NodeOptions { links: Some(links.into()), neighbour, ..options() })
+    };
+    let three = ["bob@127.0.0.1:1", "carol@127.0.0.1:2", "127.0.0.1:3"];
+    assert!(with("3", &three).is_ok());
+    let refused = with("2", &three).unwrap_err().to_string();
+    assert!(refused.contains("max-links: `2`") && refused.contains("3 or more"), "{refused}");
+    assert!(with("1", &["bob@127.0.0.1:1", "bob@127.0.0.1:2"]).is_ok(), "one name has one link");
+}
+
+#[test]
 fn identity_files_come_together() {
     let with = |cert: bool, key: bool, ca: bool, pins: bool| {
         let some = |yes: bool| yes.then(|| "f".to_owned());

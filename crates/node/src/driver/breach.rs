@@ -26,9 +26,4 @@ impl Driver {
         Counters::add(&self.counters.breaches, 1);
         lock(&self.state).bans.ban(node, BAN, Instant::now());
     }
-
-    /// What links that are up leave of `max-links`.
-    pub(crate) fn room_for_links(&self, max_links: usize) -> usize {
-        max_links.saturating_sub(lock(&self.state).links.len())
-    }
 }

@@ -11,9 +11,14 @@ use tokio::sync::watch;
 
 use super::state::{Driver, State};
 use crate::check::{Job, evidence_of};
-use crate::link::{Link, Rival, rival};
+use crate::counters::Counters;
+use crate::link::{Link, Named, Place, Rival, rival};
 use crate::lock;
 
+const KEPT: &str = "the places left are kept for named neighbours";
+const DISPLACED: &str = "a named neighbour takes this place";
+/// How long a link that lost its place need not come back.
+const DISPLACED_RETRY_S: u16 = 60;
 const DUPLICATE: &str = "another link with this peer is kept";
 
 /// Whether a link may come up.
@@ -52,6 +57,8 @@ impl Driver {
 
     /// Decides under one lock whether a link comes up, and brings it up. `older` names a link that did not answer a PING.
     pub(crate) fn admit(&self, link: &Arc<Link>, older: Option<LinkId>, max_links: usize) -> Admission {
+        // Before the lock: those who list the neighbours hold theirs and look at the links.
+        let named = self.named();
         let mut state = lock(&self.state);
         let (now, mut jobs) = (self.clock.now(), VecDeque::new());
         if *self.stopping.borrow() || self.was_told_all(&link.facts.peer) {
@@ -73,8 +80,19 @@ impl Driver {
             }
             other.bye(ByeCode::DUPLICATE, DUPLICATE);
             jobs = self.take_down(&mut state, &other);
-        } else if state.links.len() >= max_links {
-            return refused(ByeCode::OVERLOAD, "no room for another link");
+        } else {
+            match named.place(state.links.values().map(AsRef::as_ref), &link.facts, max_links) {
+                Place::Free => {}
+                Place::InPlaceOf(other) => jobs = self.displace(&mut state, other, link),
+                Place::Kept => {
+                    Counters::add(&self.counters.links_refused_kept, 1);
+                    return refused(ByeCode::OVERLOAD, KEPT);
+                }
+                Place::None => {
+                    Counters::add(&self.counters.links_refused_full, 1);
+                    return refused(ByeCode::OVERLOAD, "no room for another link");
+                }
+            }
         }
         state.links.insert(link.id, Arc::clone(link));
         jobs.extend(self.bring_up(&mut state, link));
@@ -82,6 +100,27 @@ impl Driver {
         self.links_changed.send_modify(|version| *version = version.wrapping_add(1));
         self.finish(jobs);
         Admission::Up
+    }
+
+    /// Ends a link for that of a named neighbour. Who loses it need not come back soon: the place is taken.
+    fn displace(&self, state: &mut State, other: LinkId, by: &Link) -> VecDeque<Job> {
+        let Some(other) = state.links.get(&other).cloned() else { return VecDeque::new() };
+        Counters::add(&self.counters.links_displaced, 1);
+        tracing::info!(peer = %other.facts.name, addr = %other.facts.addr, neighbour = %by.facts.name, "{DISPLACED}");
+        other.bye_for(ByeCode::OVERLOAD, DISPLACED, DISPLACED_RETRY_S);
+        self.take_down(state, &other)
+    }
+
+    /// The neighbours that are named in the configuration, as far as they are known.
+    pub(crate) fn named(&self) -> Named {
+        self.neighbours.named(self.checker.me)
+    }
+
+    /// What links that are up, and places kept for `named` neighbours, leave of `max-links` to others.
+    pub(crate) fn room_for_others(&self, named: &Named, max_links: usize) -> usize {
+        let state = lock(&self.state);
+        let taken = state.links.len().saturating_add(named.kept(state.links.values().map(AsRef::as_ref)));
+        max_links.saturating_sub(taken)
     }
 
     fn bring_up(&self, state: &mut State, link: &Link) -> VecDeque<Job> {

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use rumormill_limits::{Room, Slots};
+use rumormill_limits::{Room as Place, Slots};
 use rumormill_wire::NodeId;
 use tokio::task::AbortHandle;
 
@@ -15,9 +15,18 @@ pub(crate) const PER_NODE: usize = 2;
 /// that there is no room.
 pub(crate) const SPARE: usize = 8;
 
-/// The table of links that greet.
+/// Where a link may greet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Among so many others: what links that are up leave of `max-links`.
+    Shared(usize),
+    /// Beside them: a named neighbour has its place, and nobody ends its greeting but itself.
+    Own,
+}
+
+/// The table of links that greet: whose, and whether they have their own room.
 #[derive(Debug, Default)]
-pub(crate) struct Greetings(Mutex<Slots<NodeId, (), AbortHandle>>);
+pub(crate) struct Greetings(Mutex<Slots<(NodeId, bool), (), AbortHandle>>);
 
 /// A place in it, which ends with this.
 #[derive(Debug)]
@@ -33,23 +42,25 @@ impl Drop for Seat {
 }
 
 impl Greetings {
-    /// Takes a link in, whose task this is; `room` is what links that are up leave of `max-links`. A greeting takes
-    /// milliseconds, so the oldest is one that stalls: it makes room, first of the same member, then of the one with most.
-    /// Says how many were ended.
-    pub(crate) fn enter(self: &Arc<Self>, node: NodeId, task: AbortHandle, room: usize) -> (Seat, u64) {
+    /// Takes a link in, whose task this is. A greeting takes milliseconds, so the oldest is one that stalls: it makes room,
+    /// first of the same member, then of the one with most. Says how many were ended.
+    pub(crate) fn enter(self: &Arc<Self>, node: NodeId, task: AbortHandle, room: Room) -> (Seat, u64) {
+        let key = (node, room == Room::Own);
         let (mut table, mut ended) = (lock(&self.0), 0_u64);
         let mut end = |table: &mut Slots<_, _, _>, number| {
             ended = ended.saturating_add(table.remove(number).inspect(AbortHandle::abort).map_or(0, |_| 1));
         };
-        while let Room::InPlaceOf(oldest) = table.room(&node, PER_NODE, usize::MAX) {
+        while let Place::InPlaceOf(oldest) = table.room(&key, PER_NODE, usize::MAX) {
             end(&mut table, oldest);
         }
-        while table.len() >= room.max(SPARE)
-            && let Some(oldest) = table.first_of_fullest(|_| true)
-        {
-            end(&mut table, oldest);
+        if let Room::Shared(room) = room {
+            while table.count(|(_, own)| !own) >= room.max(SPARE)
+                && let Some(oldest) = table.first_of_fullest(|(_, own)| !own)
+            {
+                end(&mut table, oldest);
+            }
         }
-        let number = table.add(node, (), task);
+        let number = table.add(key, (), task);
         (Seat { table: Arc::clone(self), number }, ended)
     }
 
@@ -73,8 +84,9 @@ mod tests {
         let table = Arc::new(Greetings::default());
         let stall = || tokio::spawn(std::future::pending::<()>());
         let (other, tasks) = (stall(), [stall(), stall(), stall()]);
-        let _other = table.enter(node(2), other.abort_handle(), 100);
-        let mut seats: Vec<_> = tasks.iter().map(|task| table.enter(node(1), task.abort_handle(), 100)).collect();
+        let _other = table.enter(node(2), other.abort_handle(), Room::Shared(100));
+        let mut seats: Vec<_> =
+            tasks.iter().map(|task| table.enter(node(1), task.abort_handle(), Room::Shared(100))).collect();
         assert_eq!(seats.iter().map(|(_, ended)| ended).sum::<u64>(), 1);
         assert_eq!(table.count(), 3);
         let [first, second, third] = tasks;
@@ -93,11 +105,11 @@ mod tests {
         let mut seats = Vec::new();
         for n in 0..200 {
             let task = stall();
-            seats.push(table.enter(node(n), task.abort_handle(), 20).0);
+            seats.push(table.enter(node(n), task.abort_handle(), Room::Shared(20)).0);
             assert!(table.count() <= 20);
         }
         let honest = stall();
-        seats.push(table.enter(node(250), honest.abort_handle(), 0).0);
+        seats.push(table.enter(node(250), honest.abort_handle(), Room::Shared(0)).0);
         assert_eq!(table.count(), SPARE, "no room is left by links that are up");
         assert!(!honest.is_finished(), "the newest is in");
     }
@@ -107,11 +119,30 @@ mod tests {
         let table = Arc::new(Greetings::default());
         let stall = || tokio::spawn(std::future::pending::<()>());
         let alone = stall();
-        let mut seats = vec![table.enter(node(9), alone.abort_handle(), SPARE).0];
+        let mut seats = vec![table.enter(node(9), alone.abort_handle(), Room::Shared(SPARE)).0];
         for n in 0..10 {
-            seats.push(table.enter(node(n / 2), stall().abort_handle(), SPARE).0);
+            seats.push(table.enter(node(n / 2), stall().abort_handle(), Room::Shared(SPARE)).0);
         }
         assert_eq!(table.count(), SPARE);
         assert!(!alone.is_finished(), "though it is the oldest");
+    }
+
+    #[tokio::test]
+    async fn nobody_ends_the_greeting_of_a_named_neighbour_but_itself() {
+        let table = Arc::new(Greetings::default());
+        let stall = || tokio::spawn(std::future::pending::<()>());
+        let named = stall();
+        let mut seats = vec![table.enter(node(250), named.abort_handle(), Room::Own).0];
+        for n in 0..100 {
+            seats.push(table.enter(node(n), stall().abort_handle(), Room::Shared(0)).0);
+            assert!(table.count() <= 1 + SPARE, "it takes no place of others either");
+        }
+        tokio::task::yield_now().await;
+        assert!(!named.is_finished());
+        for _ in 0..PER_NODE {
+            seats.push(table.enter(node(250), stall().abort_handle(), Room::Own).0);
+        }
+        assert!(named.await.unwrap_err().is_cancelled(), "the oldest of its own");
+        assert_eq!(table.count(), PER_NODE + SPARE);
     }
 }

@@ -8,6 +8,7 @@ use rumormill_wire::NodeId;
 use tokio::sync::watch;
 
 use super::ended::Ended;
+use super::places::Named;
 use crate::config::Neighbour;
 use crate::lock;
 
@@ -52,6 +53,12 @@ impl Neighbours {
     /// Who answers there.
     pub(crate) fn is(&self, slot: Slot, node: NodeId) {
         self.with(slot, |state| state.node = Some(node));
+    }
+
+    /// Who they are, as far as that is known.
+    pub(crate) fn named(&self, me: NodeId) -> Named {
+        let all = lock(&self.all);
+        Named::new(all.iter().map(|state| (state.neighbour.name.clone(), state.node)), me)
     }
 
     /// There is a link, or was for a while.

@@ -14,7 +14,7 @@ use super::pump;
 use crate::config::Neighbour;
 use crate::counters::Counters;
 use crate::driver::Driver;
-use crate::link::{Direction, Ended, Greetings, Plan, Slot};
+use crate::link::{Direction, Ended, Greetings, Plan, Room, Slot};
 
 /// A link that lived so long makes the next delay the first again.
 const LIVED: Duration = Duration::from_secs(5);
@@ -163,7 +163,11 @@ pub(crate) async fn accept(linker: Linker, mut listener: Listener) {
         };
         let Some(opened) = opened else { return };
         let (begin, begun) = oneshot::channel();
-        let (node, room) = (opened.peer.node(), linker.driver.room_for_links(linker.max_links));
+        let (node, named) = (opened.peer.node(), linker.driver.named());
+        let room = match named.has(opened.peer.name(), &node) {
+            true => Room::Own,
+            false => Room::Shared(linker.driver.room_for_others(&named, linker.max_links)),
+        };
         let taken = linker.clone();
         let task = tokio::spawn(async move {
             let (linker, Ok(seat)) = (taken, begun.await) else { return };
