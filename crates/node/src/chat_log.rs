@@ -12,7 +12,7 @@ use rumormill_wire::{Origin, Seq};
 use tokio::sync::{Mutex as Turns, MutexGuard as Turn};
 
 use crate::lock;
-use crate::view::{AHEAD_US, Place, Rules};
+use crate::view::{MAX_AHEAD_US, Place, Rules};
 
 /// A part has about so many bytes, and at most the longest message more.
 pub(crate) const PART_BYTES: usize = 128 << 10;
@@ -72,7 +72,7 @@ impl ChatLog {
         let mut kept = lock(&self.kept);
         kept.hold_to(rules);
         // Our clock was put back: what had come is to come.
-        let until = rules.wall_us.saturating_add(AHEAD_US);
+        let until = rules.wall_us.saturating_add(MAX_AHEAD_US);
         let part = kept.parts.get(&from).filter(|part| part.end.is_none_or(|end| end.clock.0 <= until))?;
         let whole = part.full || part.as_of == kept.commits && !part.waits;
         Some((part.clone(), whole))

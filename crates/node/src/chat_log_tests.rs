@@ -74,7 +74,7 @@ fn the_end_of_the_log_is_read_on_once_something_was_committed_or_may_have_become
 #[test]
 fn what_is_withdrawn_drops_all_and_a_clock_that_was_put_back_hides() {
     let log = ChatLog::default();
-    read(&log, 0, AHEAD_US + 10, 5);
+    read(&log, 0, MAX_AHEAD_US + 10, 5);
     assert!(log.find(&rules(10), None).is_some() && log.find(&rules(9), None).is_none());
     let limits = || Arc::new(BTreeMap::from([(place(1).origin, Seq(3))]));
     let withdrawn = Rules { limits: limits(), wall_us: 100 };

@@ -10,7 +10,7 @@ use crate::counters::Counters;
 use crate::driver::{Coming, Fence, News, Told};
 use crate::handle::{LogError, MAX_PAGE, NodeHandle};
 use crate::lock;
-use crate::view::{AHEAD_US, Message, Place};
+use crate::view::{MAX_AHEAD_US, Message, Place};
 
 /// What comes.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl Follow {
         let (driver, so_far) = (Arc::clone(&self.node.0.driver), Arc::clone(&self.so_far));
         let pages = driver.disk.pages();
         let mut rules = self.node.rules();
-        rules.wall_us = so_far.until_us.saturating_sub(AHEAD_US);
+        rules.wall_us = so_far.until_us.saturating_sub(MAX_AHEAD_US);
         let task = move || {
             let mut after = after.map(|at| OrderKey { clock: at.clock, origin: at.origin, seq: at.seq });
             loop {

@@ -14,8 +14,7 @@ use rumormill_wire::{Clock, ForeignText, Origin, Seq};
 
 use crate::committed::Committed;
 
-/// A clock so far ahead of ours hides its message, and one so far behind marks it as late, in microseconds.
-pub const AHEAD_US: u64 = 60_000_000;
+pub use rumormill_gossip::clock::MAX_AHEAD_US;
 
 /// Where a message stands in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -131,7 +130,7 @@ impl Rules {
     pub fn entry(&self, entry: Entry) -> Option<Message> {
         let OrderKey { clock, origin, seq } = entry.key;
         let place = Place { clock, origin, seq };
-        let until_us = self.wall_us.saturating_add(AHEAD_US);
+        let until_us = self.wall_us.saturating_add(MAX_AHEAD_US);
         self.shows(&place, entry.kind, until_us)
             .then(|| message(place, entry.kind, entry.room, entry.body, entry.received_us))
     }
@@ -154,7 +153,7 @@ impl Rules {
 }
 
 fn message(place: Place, kind: MessageKind, room: String, body: Vec<u8>, received: u64) -> Message {
-    let late = received.saturating_sub(place.clock.0) > AHEAD_US;
+    let late = received.saturating_sub(place.clock.0) > MAX_AHEAD_US;
     let (text, through) = text(kind, body);
     Message { place, kind, room: room.into(), text: text.into(), through, late }
 }
@@ -196,15 +195,15 @@ mod tests {
         assert!(rules.entry(entry(1, 3, 1, chat)).is_none(), "from the fork's place on");
         assert!(rules.entry(entry(2, 3, 1, chat)).is_some(), "another author is not touched");
         assert!(rules.entry(entry(2, 1, 1, MessageKind(77))).is_none());
-        assert!(rules.entry(entry(2, 1, 1_000 + AHEAD_US, chat)).is_some());
-        assert!(rules.entry(entry(2, 1, 1_001 + AHEAD_US, chat)).is_none(), "hidden until our clock comes near");
+        assert!(rules.entry(entry(2, 1, 1_000 + MAX_AHEAD_US, chat)).is_some());
+        assert!(rules.entry(entry(2, 1, 1_001 + MAX_AHEAD_US, chat)).is_none(), "hidden until our clock comes near");
     }
 
     #[test]
     fn what_comes_after_a_minute_is_late_and_a_bridged_sender_is_not_verified() {
         let rules = Rules { wall_us: u64::MAX / 2, ..Rules::default() };
         let mut old = entry(1, 1, 5, MessageKind::BRIDGED);
-        old.received_us = 5 + AHEAD_US;
+        old.received_us = 5 + MAX_AHEAD_US;
         assert!(!rules.entry(old.clone()).unwrap().late);
         old.received_us += 1;
         let message = rules.entry(old).unwrap();

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use rumormill_gossip::Timestamp;
 use rumormill_wire::NodeId;
 
-use crate::view::AHEAD_US;
+use crate::view::MAX_AHEAD_US;
 
 /// Authors that are kept. Of more, nobody is told, and they are counted all the same.
 const MAX_AUTHORS: usize = 1_024;
@@ -27,7 +27,7 @@ pub(super) enum Class {
 
 impl Class {
     pub(super) fn of(off_us: i64) -> Self {
-        let limit = i64::try_from(AHEAD_US).unwrap_or(i64::MAX);
+        let limit = i64::try_from(MAX_AHEAD_US).unwrap_or(i64::MAX);
         if off_us > limit {
             Self::Ahead
         } else if off_us < limit.saturating_neg() {

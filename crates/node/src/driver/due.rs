@@ -7,7 +7,7 @@
 
 use rumormill_wire::Clock;
 
-use crate::view::AHEAD_US;
+use crate::view::MAX_AHEAD_US;
 
 /// Up to where messages were told.
 #[derive(Debug)]
@@ -26,12 +26,12 @@ pub(super) struct Due {
 impl Due {
     pub(super) const fn new(wall_us: u64) -> Self {
         // What the store has of later times is found by looking once.
-        Self { until: wall_us.saturating_add(AHEAD_US), next: Some(0), telling: None, more: false }
+        Self { until: wall_us.saturating_add(MAX_AHEAD_US), next: Some(0), telling: None, more: false }
     }
 
     /// Bundles become durable now: messages of theirs up to which clock are told.
     pub(super) const fn until(&mut self, wall_us: u64) -> u64 {
-        let now = wall_us.saturating_add(AHEAD_US);
+        let now = wall_us.saturating_add(MAX_AHEAD_US);
         if self.next.is_none() && self.telling.is_none() && now > self.until {
             self.until = now;
         }
@@ -50,7 +50,7 @@ impl Due {
 
     /// Begins to tell what has become due; gives from where, without it, and up to where.
     pub(super) fn begin(&mut self, wall_us: u64, followed: bool) -> Option<(u64, u64)> {
-        let now = wall_us.saturating_add(AHEAD_US);
+        let now = wall_us.saturating_add(MAX_AHEAD_US);
         if !followed && now > self.until && self.telling.is_none() {
             // Nobody is there to be told. What is ahead is looked for when somebody is.
             self.until = now;
@@ -86,19 +86,19 @@ mod tests {
         assert_eq!(due.begin(T, true), None, "up to now all is told as it comes");
         assert_eq!(
             due.begin(T + 1, true),
-            Some((T + AHEAD_US, T + 1 + AHEAD_US)),
+            Some((T + MAX_AHEAD_US, T + 1 + MAX_AHEAD_US)),
             "what the store has is looked for once"
         );
         assert!(due.end(None, false));
         assert_eq!(due.begin(T + 2, true), None);
-        assert_eq!(due.until(T + 5), T + 5 + AHEAD_US, "while nothing is ahead there is nothing to look for");
-        let ahead = T + 5 + 3 * AHEAD_US;
+        assert_eq!(due.until(T + 5), T + 5 + MAX_AHEAD_US, "while nothing is ahead there is nothing to look for");
+        let ahead = T + 5 + 3 * MAX_AHEAD_US;
         due.note(Clock(T), Clock(ahead));
-        assert_eq!(due.until(T + 10), T + 5 + AHEAD_US, "now the bound moves only over what is told");
+        assert_eq!(due.until(T + 10), T + 5 + MAX_AHEAD_US, "now the bound moves only over what is told");
         assert!(due.begin(T + 10, true).is_some(), "what is between is looked for");
         assert!(due.end(Some(ahead), false));
         assert_eq!(due.begin(T + 20, true), None);
-        assert_eq!(due.begin(ahead - AHEAD_US, true), Some((T + 10 + AHEAD_US, ahead)));
+        assert_eq!(due.begin(ahead - MAX_AHEAD_US, true), Some((T + 10 + MAX_AHEAD_US, ahead)));
         due.note(Clock(T), Clock(T + 11));
         assert!(due.end(None, false), "what comes in time meanwhile is told at once");
     }
@@ -107,27 +107,27 @@ mod tests {
     fn what_becomes_due_while_it_is_told_is_told_in_another_pass() {
         let mut due = Due::new(T);
         assert!(due.begin(T + 1_000, true).is_some());
-        due.note(Clock(T + 500 + AHEAD_US), Clock(T + 500 + AHEAD_US));
+        due.note(Clock(T + 500 + MAX_AHEAD_US), Clock(T + 500 + MAX_AHEAD_US));
         assert!(!due.end(None, false));
         assert!(due.end(None, false));
         assert!(due.begin(T + 2_000, true).is_some());
-        due.note(Clock(T + 1_500 + AHEAD_US), Clock(T + 1_500 + AHEAD_US));
+        due.note(Clock(T + 1_500 + MAX_AHEAD_US), Clock(T + 1_500 + MAX_AHEAD_US));
         assert!(due.end(None, true), "not for ever");
     }
 
     #[test]
     fn nobody_who_follows_is_told_nothing_and_what_is_still_ahead_stays_known() {
         let mut due = Due::new(T);
-        due.note(Clock(T), Clock(T + 2 * AHEAD_US));
+        due.note(Clock(T), Clock(T + 2 * MAX_AHEAD_US));
         assert_eq!(due.begin(T + 5, false), None);
-        assert_eq!(due.begin(T + 6, true), Some((T + 5 + AHEAD_US, T + 6 + AHEAD_US)), "looked for once");
+        assert_eq!(due.begin(T + 6, true), Some((T + 5 + MAX_AHEAD_US, T + 6 + MAX_AHEAD_US)), "looked for once");
     }
 
     #[test]
     fn a_clock_put_back_tells_nothing_twice() {
         let mut due = Due::new(T);
         assert_eq!(due.begin(T - 1, true), None);
-        assert_eq!(due.until(T - 1), T + AHEAD_US);
+        assert_eq!(due.until(T - 1), T + MAX_AHEAD_US);
         due.note(Clock(T), Clock(T));
         assert_eq!(due.begin(T, true), None);
     }

@@ -12,7 +12,7 @@ use super::fence::Fence;
 use super::news::{Coming, FOLLOW_NEWS, News};
 use super::state::Driver;
 use crate::lock;
-use crate::view::{AHEAD_US, Message, Rules};
+use crate::view::{MAX_AHEAD_US, Message, Rules};
 
 /// How often it is looked.
 const PERIOD: Duration = Duration::from_millis(250);
@@ -139,7 +139,7 @@ impl Driver {
 
     fn read_due(&self, after: Option<OrderKey>, range: &Range) -> Result<Found, StoreError> {
         let limits = self.with_engine(Engine::limits_now);
-        let rules = Rules { limits, wall_us: range.until.saturating_sub(AHEAD_US) };
+        let rules = Rules { limits, wall_us: range.until.saturating_sub(MAX_AHEAD_US) };
         let entries = lock(&self.disk.pages()).page(after, TOGETHER)?;
         let mut found = Found { messages: Vec::new(), last: None, next: None, end: entries.len() < TOGETHER };
         for entry in entries {

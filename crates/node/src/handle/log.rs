@@ -12,7 +12,7 @@ use crate::chat_log::{PART_BYTES, PART_LOOKED, Part};
 use crate::counters::Counters;
 use crate::doors::Mark;
 use crate::lock;
-use crate::view::{AHEAD_US, Message, Place, Rules};
+use crate::view::{MAX_AHEAD_US, Message, Place, Rules};
 
 /// Messages read from the store at once: of the longest, 8 MiB.
 pub const MAX_PAGE: usize = 256;
@@ -119,7 +119,7 @@ fn chat_text(message: Message, mark: &Mark) -> Option<String> {
 fn read_on(reader: &mut dyn Reader, part: &mut Part, rules: &Rules, mark: &Mark) -> Result<usize, StoreError> {
     let messages = Arc::make_mut(&mut part.messages);
     let (mut rows, mut looked, mut wanted) = (0_usize, 0_usize, MIN_PAGE);
-    let until = rules.wall_us.saturating_add(AHEAD_US);
+    let until = rules.wall_us.saturating_add(MAX_AHEAD_US);
     part.waits = false;
     loop {
         let after = part.end.map(|at| OrderKey { clock: at.clock, origin: at.origin, seq: at.seq });

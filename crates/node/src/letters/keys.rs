@@ -6,7 +6,7 @@ use rumormill_wire::NodeId;
 
 use super::record::{Key, Record};
 use crate::clock::Wall;
-use crate::view::AHEAD_US;
+use crate::view::MAX_AHEAD_US;
 
 /// Members whose keys are known.
 pub(crate) const MAX_KEYS: usize = 16_384;
@@ -37,7 +37,7 @@ impl Keys {
     }
 
     fn is_ahead(&self, key: &Key) -> bool {
-        key.clock.0 > self.wall.now_us().saturating_add(AHEAD_US)
+        key.clock.0 > self.wall.now_us().saturating_add(MAX_AHEAD_US)
     }
 
     /// The key of a member that counts now.
