@@ -6,9 +6,8 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
-use rumormill_api::Foreign;
 use rumormill_node::fold;
-pub(crate) use rumormill_node::terminal::colour;
+pub(crate) use rumormill_node::terminal::{colour, tell};
 
 /// So many of these.
 pub(crate) fn count(n: impl TryInto<u64>, one: &str) -> String {
@@ -56,21 +55,6 @@ impl Failure {
         }
         ExitCode::from(self.code)
     }
-}
-
-/// Characters of one line on standard error.
-const MAX_TOLD: usize = 4_096;
-
-/// Says a line on standard error. It may quote what a file, a node or anybody else has chosen: so it is shown as all text of
-/// others is, on a terminal folded. What is to be a line of its own is told by itself.
-pub(crate) fn tell(lead: &str, text: &str) {
-    let line = format!("{lead}{}", Foreign::new(text).first(MAX_TOLD));
-    let mut err = io::stderr().lock();
-    // A failed write of an error has nobody to be told to.
-    let _ = match fold::width(&err) {
-        Some(width) => writeln!(err, "{}", fold::fold(&line, width)),
-        None => writeln!(err, "{line}"),
-    };
 }
 
 /// Standard output, as every command is given it. What could not be written is remembered, whether the command looks or not,

@@ -8,7 +8,6 @@ mod record;
 use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 
-use rumormill_wire::Foreign;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -75,17 +74,4 @@ pub(crate) fn tell_left_out(at_once: bool) {
 /// Lines that the log's bounds have left out since the start.
 pub(crate) fn left_out() -> u64 {
     LOG.get().map_or(0, |log| log.left_out())
-}
-
-/// Characters of one line that is told.
-const MAX_TOLD: usize = 4_096;
-
-/// Says something to the person who started a program; no more than that. It may quote what others have chosen.
-pub(crate) fn tell(text: &str) {
-    let text = Foreign::new(text).first(MAX_TOLD).to_string();
-    let mut err = io::stderr().lock();
-    let _ = match fold::width(&err) {
-        Some(width) => writeln!(err, "{}", fold::fold(&text, width)),
-        None => writeln!(err, "{text}"),
-    };
 }

@@ -8,11 +8,11 @@ use rumormill_doors::listen::{Share, listen};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{NodeConfig, NodeOptions};
-use crate::logging::{self, tell};
+use crate::logging;
 use crate::socket::Server;
 use crate::start::{check, start};
 use crate::start_error::StartError;
-use crate::terminal::colour;
+use crate::terminal::{colour, tell};
 use crate::{ConfigError, NodeHandle, control};
 
 /// Reads the file, if one is named, puts the flags over it and checks the whole.
@@ -54,7 +54,8 @@ pub(crate) const NO_THREADS: &str = "look at the limits of this user, such as `u
 /// Says why and what next, in the form of all commands.
 pub(crate) fn fail(why: &str, next: &str) -> ExitCode {
     let (red, plain) = if colour(&std::io::stderr()) { ("\x1b[31m", "\x1b[0m") } else { ("", "") };
-    tell(&format!("{red}error:{plain} {why}\n  next: {next}"));
+    tell(&format!("{red}error:{plain} "), why);
+    tell("  next: ", next);
     ExitCode::FAILURE
 }
 
