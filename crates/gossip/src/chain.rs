@@ -7,7 +7,7 @@ use rumormill_wire::native::{EntryState, SignedHeader, StatusEntry};
 use rumormill_wire::{Clock, Digest, HeadHash, NodeId, Origin, Seq};
 
 use crate::bundle::{VerifiedBundle, bundle_digest};
-use crate::frontier::{Fingerprint, entry_hash};
+use crate::frontier::{BUCKETS, Fingerprint, entry_hash};
 use crate::proof::VerifiedProof;
 
 /// The end of a chain: what the next bundle is checked against.
@@ -61,7 +61,7 @@ pub struct Chain {
     pub cut: Option<Seq>,
     /// What its author signed as the next bundle with a clock that does not rise (P-B11).
     pub set_back: Option<Box<SignedHeader>>,
-    hash: Option<u128>,
+    hash: Option<[u8; 32]>,
 }
 
 impl Chain {
@@ -311,5 +311,11 @@ impl Chains {
     #[must_use]
     pub const fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
+    }
+
+    /// What is shown of its parts.
+    #[must_use]
+    pub fn parts(&mut self) -> [[u8; 16]; BUCKETS] {
+        self.fingerprint.parts()
     }
 }

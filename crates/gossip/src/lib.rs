@@ -152,6 +152,7 @@ pub mod io;
 pub mod key;
 pub mod link;
 mod links;
+pub mod lthash;
 pub mod members;
 pub mod pacer;
 pub mod passing;

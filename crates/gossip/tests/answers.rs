@@ -145,7 +145,7 @@ fn table() -> Vec<(u8, &'static str, Says)> {
         (kind::STATUS, "another head", |_, _, _| status(0, Coverage::Listed, &[line(life(9), 2)], false)),
         (kind::BUCKETS, "all parts differ", |_, _, _| {
             let mut frame = vec![kind::BUCKETS];
-            frame.resize(1 + 256 * 8, 7);
+            frame.resize(1 + 256 * 16, 7);
             Bytes::from(frame)
         }),
         (kind::RANGE, "a long chain", |w, _, _| {

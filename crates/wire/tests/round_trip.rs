@@ -194,7 +194,7 @@ proptest! {
 
     #[test]
     fn buckets(start: u64) {
-        let sums = core::array::from_fn(|i| start.wrapping_mul(i as u64 + 1));
+        let sums = core::array::from_fn(|i| u128::from(start).wrapping_mul(i as u128 + 1).to_be_bytes());
         let frame = Frame::Buckets((&sums).into());
         round(&frame);
         ends_where_it_says(&Frames, &encode(&frame)[LENGTH_LEN..]);

@@ -1,7 +1,7 @@
 //! STATUS and BUCKETS: who has what (docs/protocol.md, S).
 //!
 //! A comparison begins with a summary: the fingerprint alone, 40 bytes with its frame. In sync, it is answered by one of
-//! the same size. Otherwise the answer lists the frontier, or 256 part sums when that is long, and each side then sends
+//! the same size. Otherwise the answer lists the frontier, or the fingerprints of 256 parts when that is long, and each side then sends
 //! what the other lacks and names what it lacks itself.
 
 use rumormill_wire::native::{
@@ -20,7 +20,7 @@ use crate::stats::bump;
 /// Comparisons begun at once, so that neighbours that answer none do not use up all turns.
 const MAX_COMPARISONS: usize = 4;
 /// A BUCKETS frame.
-const BUCKETS_LEN: usize = 5 + 256 * 8;
+const BUCKETS_LEN: usize = 5 + 256 * 16;
 
 impl Engine {
     pub(super) fn status(&mut self, id: LinkId, status: &Status<'_>) {
@@ -197,7 +197,7 @@ impl Engine {
     }
 
     fn send_buckets(&mut self, id: LinkId) -> bool {
-        let parts = self.chains.fingerprint().parts();
+        let parts = self.chains.parts();
         self.charge_lists(id, BUCKETS_LEN);
         self.send(id, &Frame::Buckets(Buckets::from(&parts)))
     }
@@ -215,7 +215,7 @@ impl Engine {
         }
     }
 
-    /// The neighbour's part sums: the parts that differ are listed.
+    /// The neighbour's parts: the parts that differ are listed.
     pub(super) fn buckets(&mut self, id: LinkId, buckets: &Buckets<'_>) {
         if let Some(link) = self.links.get_mut(&id) {
             link.asked = None;
@@ -223,7 +223,7 @@ impl Engine {
         if self.answer_later(id) {
             return;
         }
-        let ours = self.chains.fingerprint().parts();
+        let ours = self.chains.parts();
         let differ = (0..=u8::MAX).zip(ours.iter().zip(buckets.iter())).filter(|(_, (ours, theirs))| **ours != *theirs);
         for (part, _) in differ.collect::<Vec<_>>() {
             let (low, high) = bucket_range(part);

@@ -172,8 +172,8 @@ impl World<'_> {
         }
         let mut parts = sums.parts();
         match args[1] % 3 {
-            0 => parts[usize::from(args[2])] ^= 1,
-            1 => parts = [0; 256],
+            0 => parts[usize::from(args[2])][15] ^= 1,
+            1 => parts = [[0; 16]; 256],
             _ => {}
         }
         self.say_frame(slot, &Frame::Buckets(Buckets::from(&parts)))

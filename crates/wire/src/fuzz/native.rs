@@ -105,7 +105,7 @@ pub fn frame_with<C: for<'a> Codec<Value<'a> = Frame<'a>>>(codec: &C, bytes: &[u
             refused(codec, &Frame::Range(RangeRequest { from: range.until, until: range.from, ..range }))
         }
         Ok(Frame::Buckets(sums)) => {
-            let mut array = [0; BUCKET_COUNT];
+            let mut array = [[0; 16]; BUCKET_COUNT];
             array.iter_mut().zip(sums.iter()).for_each(|(slot, sum)| *slot = sum);
             claim(sums == Buckets::from(&array), || "sums from an array differ".to_owned())
         }

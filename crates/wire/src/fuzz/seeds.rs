@@ -146,7 +146,7 @@ fn lengthy_frames() -> Seeds {
     let header =
         header.unwrap_or(BundleHeader { origin: origin(1, 1), first: Seq(1), count: 1, previous: Digest::ZERO });
     let signed = |byte| SignedHeader { header, body: Digest([byte; 32]), signature: Signature([byte; 64]) };
-    let sums = core::array::from_fn(|i| u64::try_from(i).unwrap_or_default() << 40);
+    let sums = core::array::from_fn(|i| (u128::try_from(i).unwrap_or_default() << 104).to_be_bytes());
     let range = RangeRequest { origin: origin(2, 3), from: Seq(1), until: Seq(129) };
     let revocations = revocations();
     let list = revocations.last().map(|(_, list)| list.as_slice()).unwrap_or_default();

@@ -22,7 +22,7 @@ pub enum Frame<'a> {
     Rumor(Rumor<'a>),
     /// What the sender has.
     Status(Status<'a>),
-    /// 256 sums of entry hashes, by the first byte of the node id.
+    /// The fingerprints of 256 parts of the frontier, by the first byte of the node id (P-S3).
     Buckets(Buckets<'a>),
     /// Please send these numbers.
     Range(RangeRequest),
