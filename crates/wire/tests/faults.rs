@@ -92,7 +92,7 @@ fn refused_frames() -> Vec<(Vec<u8>, WireError)> {
         (status(0, &[0], &[&entry(1, 1, 0, 0)]), at(83, F::KeptZero)),
         (status(0, &[0], &[&entry(1, 1, 1, 3)]), at(84, F::EntryState)),
         (join(&[&[8], &[0; 4095]]), at(1, F::Truncated)),
-        (join(&[&[8], &[0; 4097]]), at(2049, F::Trailing)),
+        (join(&[&[8], &[0; 4097]]), at(4097, F::Trailing)),
         (range(0, 1), at(41, F::RangeOrder)),
         (range(1, 1), at(41, F::RangeOrder)),
         (range(2, 1), at(41, F::RangeOrder)),
