@@ -45,6 +45,9 @@ LAST_WORDS = ["-p", "rumormill-node", "--test", "last_words"]
 
 # Name, file, what stands there, what takes its place, test command, test that has to fail.
 GUARDS = [
+    ("full store: proofs are kept", "crates/store/src/types.rs",
+     "Self::Proof { .. } => Class::Evidence,", "Self::Proof { .. } => Class::Bulk,",
+     ATTACKERS, "a_full_store_keeps_a_proof_and_what_it_withdraws_stays_withdrawn_after_a_restart"),
     ("text of others: long runs of blanks", "crates/wire/src/foreign.rs",
      "if blanks > MAX_BLANKS {", "if blanks > usize::MAX - 1 {",
      ["-p", "rumormill-wire", "--lib", "foreign"], "a_long_run_of_blanks_is_counted_and_not_shown"),
@@ -151,7 +154,7 @@ GUARDS = [
      "&& place.clock.0 <= until_us", "&& until_us > 0",
      ["-p", "rumormill-node", "--lib", "view"], "view::tests"),
     ("clock from 1970: it is shown as late", "crates/node/src/view.rs",
-     "let late = received.saturating_sub(place.clock.0) > AHEAD_US;", "let late = received == u64::MAX;",
+     "let late = received.saturating_sub(place.clock.0) > MAX_AHEAD_US;", "let late = received == u64::MAX;",
      ["-p", "rumormill-node", "--lib", "view"], "view::tests"),
     ("clock from ahead: followers and doors are told when its time has come", "crates/node/src/driver/tell_due.rs",
      "self.followers.tell(News::Due(part));", "drop(part);",
@@ -265,7 +268,7 @@ GUARDS = [
      ["-p", "rumormill-gossip", "--test", "clocks"],
      "a_clock_put_right_begins_a_new_incarnation_then_and_there"),
     ("a letter key near 2^64: it does not count before its time", "crates/node/src/letters/keys.rs",
-     "key.clock.0 > self.wall.now_us().saturating_add(AHEAD_US)", "key.clock.0 < self.wall.now_us() / 2",
+     "key.clock.0 > self.wall.now_us().saturating_add(MAX_AHEAD_US)", "key.clock.0 < self.wall.now_us() / 2",
      ["-p", "rumormill-node", "--lib", "letters::keys"], "letters::keys::tests"),
     ("a letter key: the newest incarnation counts", "crates/node/src/letters/keys.rs",
      "(believed, incarnation, key.seq.0)", "(believed, key.clock.0, incarnation.min(1) * key.seq.0)",

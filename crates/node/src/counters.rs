@@ -50,6 +50,8 @@ counters! {
     useless_proofs_dropped,
     /// Messages that the store gave for logs that somebody asked for: those of the classroom, and pages.
     log_rows_read,
+    /// Proofs of equivocation that found no room in a full store.
+    proofs_not_kept,
     /// Messages of ours that were taken and could not be written.
     submits_not_written,
     /// 1 once the store takes no more.

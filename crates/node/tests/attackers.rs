@@ -73,13 +73,15 @@ impl Attacker {
     /// Two histories signed with the attacker's own key, under a made-up incarnation. It holds.
     fn proof(&self, incarnation: u64) -> Vec<u8> {
         let origin = Origin { incarnation: Incarnation(incarnation), ..self.origin() };
-        let header = BundleHeader { origin, first: Seq::FIRST, count: 1, previous: Digest::ZERO };
-        let [a, b] = [1, 2].map(|body| {
-            let body = Digest([body; 32]);
-            let signed = signed_bytes(&self.endpoint.network(), &bundle_digest(&header, &body));
-            SignedHeader { header, body, signature: self.endpoint.identity().sign(&signed) }
-        });
+        let [a, b] = [1, 2].map(|body| self.signed(origin, Digest([body; 32])));
         encoded(&Frame::Proof(Proof { a, b }))
+    }
+
+    /// The first bundle of an origin, of one message.
+    fn signed(&self, origin: Origin, body: Digest) -> SignedHeader {
+        let header = BundleHeader { origin, first: Seq::FIRST, count: 1, previous: Digest::ZERO };
+        let signed = signed_bytes(&self.endpoint.network(), &bundle_digest(&header, &body));
+        SignedHeader { header, body, signature: self.endpoint.identity().sign(&signed) }
     }
 
     fn bundle(&self, origin: Origin, first: u64, previous: Digest, signature: Signature) -> Vec<u8> {
@@ -267,4 +269,39 @@ async fn a_flood_of_proofs_is_dropped_and_banned_and_a_newcomer_is_heard() {
     }
     c.shutdown().await.unwrap();
     unharmed(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_store_keeps_a_proof_and_what_it_withdraws_stays_withdrawn_after_a_restart() {
+    let net = Net::new();
+    let mut config = net.on_disk("a", &[]);
+    config.store_max = 1 << 20;
+    let a = rumormill_node::start(config.clone()).await.unwrap();
+    let mut attacker = Attacker::linked(&net, &a).await;
+    let (node, origin) = (attacker.endpoint.identity().node(), attacker.origin());
+    let mut builder = BundleBuilder::new(origin, Seq::FIRST, Digest::ZERO);
+    builder.push(Clock(1), MessageKind::CHAT, "", b"evil").unwrap();
+    let body = Digest(*blake3::hash(builder.message_bytes()).as_bytes());
+    let first = attacker.signed(origin, body);
+    let evidence = attacker.endpoint.identity().certificate_der().to_vec();
+    attacker.send(&encoded(&Frame::Member(Member { node, evidence: &evidence }))).await;
+    let bundle = builder.seal(first.signature);
+    let rumor = [&rumor_prefix(false, false, bundle.len()).unwrap()[..], &bundle].concat();
+    attacker.send(&rumor).await;
+    until_log(&a, 1).await;
+    while let Ok(said) = a.submit(MessageKind::CHAT, "", "x".repeat(16_000)).await {
+        if said.await.is_err() {
+            break;
+        }
+    }
+    until("it is full", async || a.metrics().contains(&("node_store_full".to_owned(), 1))).await;
+    let other = attacker.signed(origin, Digest([2; 32]));
+    attacker.send(&encoded(&Frame::Proof(Proof { a: first, b: other }))).await;
+    until("the fork is proven", async || a.stats().proofs == 1).await;
+    a.shutdown().await.unwrap();
+    drop(a);
+    let a = rumormill_node::start(config).await.unwrap();
+    let texts = a.chat_log().await.unwrap();
+    assert!(!texts.is_empty() && texts.iter().all(|line| !line.contains("evil")), "it is withdrawn as before");
+    a.shutdown().await.unwrap();
 }

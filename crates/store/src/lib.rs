@@ -29,8 +29,8 @@ pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use sqlite::{LOG_BYTES, SqliteStore};
 pub use types::{
-    BundleRow, ChainHead, Damage, Durability, Entry, Kind, OpenConfig, OrderKey, RESERVE, Reader, Record, Recovered,
-    Store,
+    BundleRow, ChainHead, Class, Damage, Durability, EVIDENCE_RESERVE, Entry, Kind, OpenConfig, OrderKey, RESERVE,
+    Reader, Record, Recovered, Store,
 };
 pub use writer::{Job, QUEUE, QUEUE_BYTES, TrySubmitError, Writer};
 

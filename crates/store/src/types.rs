@@ -121,14 +121,30 @@ pub struct Recovered {
 /// most 256 parts of 64 KiB, each of which replaces the one before; as much again is for the log and pages in use.
 pub const RESERVE: u64 = 32 << 20;
 
+/// Bytes of those for proofs of equivocation. There is one for each origin at most, of 356 bytes, and only where messages are
+/// kept, so this is room for some 15,000. Without them a full node would show after a restart what all others have withdrawn.
+pub const EVIDENCE_RESERVE: u64 = 8 << 20;
+
+/// What a full store does with a record, the most needed first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Kept in [`RESERVE`].
+    Vital,
+    /// Kept while there is room in [`EVIDENCE_RESERVE`].
+    Evidence,
+    /// Not kept.
+    Bulk,
+}
+
 impl Record {
-    /// Whether it is kept even by a full store.
+    /// What a full store does with it.
     #[must_use]
-    pub const fn is_vital(&self) -> bool {
+    pub const fn class(&self) -> Class {
         match self {
             // One that makes room is never in the way.
-            Self::Revocations { .. } | Self::Meta { .. } | Self::DropProof(_) => true,
-            Self::Bundle(_) | Self::Member { .. } | Self::Proof { .. } => false,
+            Self::Revocations { .. } | Self::Meta { .. } | Self::DropProof(_) => Class::Vital,
+            Self::Proof { .. } => Class::Evidence,
+            Self::Bundle(_) | Self::Member { .. } => Class::Bulk,
         }
     }
 }
@@ -137,8 +153,11 @@ impl Record {
 pub(crate) fn bound(max_bytes: u64, batch: &[Record]) -> u64 {
     match max_bytes {
         0 => u64::MAX,
-        most if batch.iter().all(Record::is_vital) => most.saturating_add(RESERVE),
-        most => most,
+        most => most.saturating_add(match batch.iter().map(Record::class).max() {
+            None | Some(Class::Vital) => RESERVE,
+            Some(Class::Evidence) => EVIDENCE_RESERVE,
+            Some(Class::Bulk) => 0,
+        }),
     }
 }
 
@@ -212,7 +231,7 @@ pub struct OpenConfig {
     /// How sure.
     pub durability: Durability,
     /// Most bytes that it takes, all tables, indexes and its log included; 0 is without bound. What is vital
-    /// ([`Record::is_vital`]) may go beyond by [`RESERVE`].
+    /// ([`Class::Vital`]) may go beyond by [`RESERVE`], proofs by [`EVIDENCE_RESERVE`].
     pub max_bytes: u64,
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::error::StoreError;
-use crate::types::{Record, Store};
+use crate::types::{Class, Record, Store};
 
 /// Jobs that wait for the writer.
 pub const QUEUE: usize = 4_096;
@@ -190,7 +190,7 @@ type Done = Box<dyn FnOnce(Result<(), Arc<StoreError>>) + Send>;
 type Full = Option<(u64, u64)>;
 
 /// Commits a group. If the group as a whole is refused, each job is tried by itself, so that one bad job harms no other.
-/// Behind one that found no room, only what is vital is taken: a smaller one that still fits would stand behind a gap.
+/// Behind one that found no room, only what a full store keeps is taken: a smaller one that still fits would stand behind a gap.
 fn finish(store: &mut dyn Store, records: &[Record], waiting: &mut Vec<(usize, Done)>, full: &mut Full) {
     let whole = match full {
         None => store.commit(records),
@@ -216,7 +216,9 @@ fn finish(store: &mut dyn Store, records: &[Record], waiting: &mut Vec<(usize, D
 
 fn alone(store: &mut dyn Store, records: &[Record], full: &Full) -> Result<(), StoreError> {
     match *full {
-        Some((used, most)) if !records.iter().all(Record::is_vital) => Err(StoreError::Full { used, most }),
+        Some((used, most)) if records.iter().any(|record| record.class() == Class::Bulk) => {
+            Err(StoreError::Full { used, most })
+        }
         _ => store.commit(records),
     }
 }

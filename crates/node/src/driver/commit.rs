@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use rumormill_gossip::{Input, Keep};
-use rumormill_store::{Record, StoreError};
+use rumormill_store::{Class, Record, StoreError};
 use rumormill_wire::{Incarnation, Seq};
 
 use super::news::News;
@@ -21,6 +21,15 @@ use crate::view::Place;
 /// Under which name the store keeps the incarnation that we write under.
 pub(crate) const INCARNATION_KEY: &str = "incarnation";
 
+/// What records are given to the store together.
+#[derive(Debug, Clone, Copy)]
+enum Handing {
+    /// Of one class that a full store keeps. None of them is an append.
+    Small(Class),
+    /// With all appends up to this one.
+    UpTo(u64),
+}
+
 impl Driver {
     /// Gives the store records of the shell's own.
     pub(crate) fn keep(&self, records: Vec<Record>) {
@@ -32,43 +41,50 @@ impl Driver {
     /// Gives the store what has come together. If too much waits there, it goes with the next. What a store in memory has
     /// taken at once is for the engine to hear.
     ///
-    /// What must be kept whatever the bound goes by itself, before the rest: it is not refused with a bundle that finds no
-    /// room, and a full store takes it.
+    /// What must be kept whatever the bound goes by itself, before the rest, and proofs after it: they are not refused with a
+    /// bundle that finds no room, and a full store takes them.
     pub(super) fn hand_over(&self, state: &mut State) -> Option<Input> {
         if state.records.is_empty() {
             return None;
         }
-        let (vital, rest): (Vec<_>, Vec<_>) =
-            core::mem::take(&mut state.records).into_iter().partition(Record::is_vital);
-        if !vital.is_empty() {
-            state.records = vital;
-            // Nothing of it is an append, so the engine has nothing to hear.
-            let _ = self.give_records(state, None);
+        let (bulk, small): (Vec<_>, Vec<_>) =
+            core::mem::take(&mut state.records).into_iter().partition(|record| record.class() == Class::Bulk);
+        let (vital, evidence): (Vec<_>, Vec<_>) = small.into_iter().partition(|record| record.class() == Class::Vital);
+        for (class, records) in [(Class::Vital, vital), (Class::Evidence, evidence)] {
+            if records.is_empty() {
+                continue;
+            }
+            let waits = !state.records.is_empty();
+            state.records.extend(records);
+            if !waits {
+                // Nothing of it is an append, so the engine has nothing to hear.
+                let _ = self.give_records(state, Handing::Small(class));
+            }
         }
         if state.store_full {
             state.uncommitted.clear();
             return None;
         }
         let waits = !state.records.is_empty();
-        state.records.extend(rest);
+        state.records.extend(bulk);
         if waits || state.records.is_empty() {
             // What is vital found the queue full: all of it goes with the next, in this order.
             return None;
         }
         let appends = state.appends;
-        self.give_records(state, Some(appends))
+        self.give_records(state, Handing::UpTo(appends))
     }
 
-    /// Gives the store all records that wait; `appends` is up to where they hold bundles.
-    fn give_records(&self, state: &mut State, appends: Option<u64>) -> Option<Input> {
+    /// Gives the store all records that wait.
+    fn give_records(&self, state: &mut State, handing: Handing) -> Option<Input> {
         let me = self.me.clone();
         let done = move |result: Result<(), Arc<StoreError>>| {
             if let Some(driver) = me.upgrade() {
-                driver.stored(appends, result);
+                driver.stored(handing, result);
             }
         };
         match self.disk.commit(core::mem::take(&mut state.records), done) {
-            Handed::Done(result) => self.settle(state, appends, result.map_err(Arc::new)),
+            Handed::Done(result) => self.settle(state, handing, result.map_err(Arc::new)),
             Handed::Queued => None,
             Handed::Back(records) => {
                 state.records = records;
@@ -77,30 +93,36 @@ impl Driver {
         }
     }
 
-    /// The store's thread says what became of records, with all appends up to this one.
-    fn stored(&self, appends: Option<u64>, result: Result<(), Arc<StoreError>>) {
+    /// The store's thread says what became of records.
+    fn stored(&self, handing: Handing, result: Result<(), Arc<StoreError>>) {
         let mut state = lock(&self.state);
-        let Some(input) = self.settle(&mut state, appends, result) else { return };
+        let Some(input) = self.settle(&mut state, handing, result) else { return };
         let (_, jobs) = self.feed_locked(&mut state, input);
         drop(state);
         self.spawn_finish(jobs);
     }
 
-    fn settle(&self, state: &mut State, appends: Option<u64>, result: Result<(), Arc<StoreError>>) -> Option<Input> {
-        let error = match (result, appends) {
+    fn settle(&self, state: &mut State, handing: Handing, result: Result<(), Arc<StoreError>>) -> Option<Input> {
+        let error = match (result, handing) {
             // Behind the one that found no room, nothing counts.
-            (_, Some(_)) if state.store_full => return None,
-            (Ok(()), Some(appends)) => return Some(self.committed(state, appends)),
-            (Ok(()), None) => return None,
+            (_, Handing::UpTo(_)) if state.store_full => return None,
+            (Ok(()), Handing::UpTo(appends)) => return Some(self.committed(state, appends)),
+            (Ok(()), Handing::Small(_)) => return None,
             (Err(error), _) => error,
         };
-        if let (StoreError::Full { used, most }, Some(_)) = (&*error, appends) {
-            return Some(self.full(state, *used, *most));
-        }
-        if matches!(*error, StoreError::Full { .. }) {
-            tracing::error!(%error, "what must be kept finds no room: this node stops");
-        } else {
-            tracing::error!(%error, "the store failed: this node stops");
+        match (&*error, handing) {
+            (StoreError::Full { used, most }, Handing::UpTo(_)) => return Some(self.full(state, *used, *most)),
+            (StoreError::Full { .. }, Handing::Small(Class::Evidence)) => {
+                Counters::add(&self.counters.proofs_not_kept, 1);
+                tracing::warn!(
+                    "a proof finds no room in the store: after a restart it is missing until a neighbour sends it"
+                );
+                return None;
+            }
+            (StoreError::Full { .. }, Handing::Small(_)) => {
+                tracing::error!(%error, "what must be kept finds no room: this node stops");
+            }
+            _ => tracing::error!(%error, "the store failed: this node stops"),
         }
         self.store_failed(state, &error);
         None
@@ -130,7 +152,7 @@ impl Driver {
         Counters::set(&self.counters.store_bytes, used);
         Counters::set(&self.counters.store_max, most);
         state.store_full = true;
-        state.records.retain(Record::is_vital);
+        state.records.retain(|record| record.class() != Class::Bulk);
         state.uncommitted.clear();
         state.bundle_pacer = BundlePacer::default();
         state.answers.push_back(Input::StoreFull);
