@@ -185,6 +185,8 @@ pub enum Why {
     OverShare,
     /// Our store could not be read.
     StoreUnread,
+    /// The neighbour says that a chain ends earlier than it does here, and has not proven it.
+    Disputed,
     /// The author's certificate has not come.
     NotAdmitted,
     /// The author goes over its pace here: it is taken in a moment.
@@ -213,6 +215,7 @@ impl Why {
             Self::TooMany => "too-many-differences",
             Self::OverShare => "neighbour-over-share",
             Self::StoreUnread => "store-unread",
+            Self::Disputed => "end-disputed",
             Self::NotAdmitted => "author-not-admitted",
             Self::OverPace => "author-over-pace",
             Self::OverRate => "author-over-rate",

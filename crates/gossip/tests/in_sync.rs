@@ -13,8 +13,10 @@ use bytes::Bytes;
 use rumormill_gossip::bundle::seal;
 use rumormill_gossip::stats::LinkStats;
 use rumormill_gossip::{Dissemination, Input, LinkId, Timestamp};
-use rumormill_wire::native::{BundleBuilder, Coverage, Frame, MessageKind, Status, StatusEntries};
-use rumormill_wire::{Clock, Digest, Incarnation, Origin, Seq};
+use rumormill_wire::native::{
+    BundleBuilder, Coverage, EntryState, Frame, MessageKind, Status, StatusEntries, StatusEntry,
+};
+use rumormill_wire::{Clock, Digest, HeadHash, Incarnation, Origin, Seq};
 use world::{Disk, Key, NETWORK, WALL, World, config};
 
 const SECOND: u64 = 1_000_000;
@@ -217,4 +219,32 @@ fn that_it_was_heard_is_said_once_a_second_at_most_and_not_when_idle() {
         let said = world.nodes[1].engine.stats().status_sent - before;
         assert!(said <= 30, "{mode:?}: {said} in an idle minute");
     }
+}
+
+#[test]
+fn a_neighbour_that_says_without_proof_where_a_chain_ends_blames_no_author() {
+    let mut world = World::new(1, 2, config(Dissemination::Eager));
+    world.link(0, 1);
+    world.say(1, "one");
+    world.say(1, "two");
+    world.until(SECOND, "both are there", |w| w.log(0).len() == 2);
+    let link = world.stranger(0, 50);
+    has_the_same(&mut world, link, 0);
+    let origin = world.nodes[1].engine.me();
+    let (head, kept, state) = (HeadHash([9; 16]), Seq::FIRST, EntryState::Forked);
+    let entries = [StatusEntry { origin, next: Seq(2), head, kept, state }];
+    let status = Status {
+        want_status: false,
+        hold: false,
+        heard: 0,
+        fingerprint: [1; 16],
+        origins: 1,
+        coverage: Coverage::Listed,
+        entries: StatusEntries::from(entries.as_slice()),
+    };
+    let mut out = Vec::new();
+    Frame::Status(status).encode(&mut out).unwrap();
+    world.give(0, Input::Frame { link, bytes: Bytes::from(out).slice(4..) });
+    world.run_for(4 * SECOND);
+    assert_eq!((stats(&world, 0, link).in_sync, why(&world, 0, link)), (false, "end-disputed"));
 }

@@ -74,7 +74,12 @@ impl Engine {
             if ours != disputed.place {
                 young &= now.since(disputed.since) < SYNC_AGE_US;
                 let lower_there = disputed.place.is_some_and(|place| ours.is_none_or(|ours| place < ours));
-                why = why.max(Some(if lower_there { Why::OverRate } else { Why::HeldByPeer }));
+                let may_fall = || self.greed.allows_place(&origin.node, now);
+                why = why.max(Some(match lower_there {
+                    true if may_fall() => Why::Disputed,
+                    true => Why::OverRate,
+                    false => Why::HeldByPeer,
+                }));
             }
         }
         let (unheard, oldest) = link.unheard.count(|origin| link.cursors.contains_key(origin));
