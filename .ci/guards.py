@@ -41,6 +41,8 @@ TIME = ["-p", "rumormill-node", "--test", "time"]
 STATE = ["-p", "rumormill-node", "--test", "state"]
 HOSTILE_EVERYWHERE = ["-p", "rumormill-client", "--test", "hostile_everywhere"]
 CLASSROOM_DOOR = ["-p", "rumormill-node", "--test", "classroom_door"]
+LETTERS = ["-p", "rumormill-node", "--test", "letters"]
+DOOR_SHARE = ["-p", "rumormill-node", "--lib", "door_share"]
 LAST_WORDS = ["-p", "rumormill-node", "--test", "last_words"]
 
 # Name, file, what stands there, what takes its place, test command, test that has to fail.
@@ -125,15 +127,36 @@ GUARDS = [
      "timeout(self.reply_deadline, self.stream.write(out))", "timeout(self.reply_deadline * 9_999, self.stream.write(out))",
      CONTROL_PORT, "a_client_that_takes_nothing_of_a_reply_is_let_go_and_counted"),
     ("control port: the share of a day", "crates/node/src/control.rs",
-     "if !self.share.takes_bytes(", "if false && !self.share.takes_bytes(",
+     "self.share.charge(text.len())", "self.share.charge(text.len()).or(Ok::<(), crate::door_share::Over>(()))",
      ["-p", "rumormill-node", "--test", "classroom_door"],
      "a_control_port_takes_whole_sessions_and_no_more_than_its_share_of_a_day"),
+    ("doors: letters go through the share", "crates/node/src/letters/desk.rs",
+     "self.share.charge(body.len())", "self.share.charge(body.len()).or(Ok::<(), crate::door_share::Over>(()))",
+     LETTERS, "letters_have_the_share_of_their_door_and_the_owners_words_do_not_wait_behind_what_doors_bring"),
+    ("doors: what is said in the room goes through the share", "crates/node/src/doors/bridge.rs",
+     "share.charge(body.len())", "share.charge(body.len()).or(Ok::<(), crate::door_share::Over>(()))",
+     LETTERS, "letters_have_the_share_of_their_door_and_the_owners_words_do_not_wait_behind_what_doors_bring"),
+    ("doors: short messages are charged like others charge them", "crates/node/src/door_share.rs",
+     "cost::charged(text.saturating_add(ALONE), 1)", "u64::try_from(text.max(usize::from(ALONE == 0))).unwrap_or(0)",
+     DOOR_SHARE, "a_door_brings_no_more_than_its_share_however_short_its_messages_are"),
+    ("doors: all together bring half of the node's day", "crates/node/src/door_share.rs",
+     "part.min(PER_DAY)", "part.max(PER_DAY)",
+     DOOR_SHARE, "all_doors_together_leave_half_of_the_nodes_day_to_its_people"),
+    ("doors: messages a second", "crates/node/src/door_share.rs",
+     "while let Err(wait) = messages.take_n(1, self.clock.now()) {", "while let Err(wait) = messages.take_n(0, self.clock.now()) {",
+     DOOR_SHARE, "a_thousand_messages_at_once_and_then_two_hundred_a_second"),
+    ("control port: bytes and lines that are no commands keep no place", "crates/doors/src/classroom/session.rs",
+     "if command.is_ok() {", "if true {",
+     CONTROL_PORT, "bytes_without_a_command_keep_no_place_and_commands_do"),
+    ("control port: a reply that is taken bit by bit keeps no place", "crates/doors/src/classroom/session.rs",
+     "            self.seat.wait();\n            self.write(&out)", "            self.write(&out)",
+     CONTROL_PORT, "a_reply_that_is_taken_a_few_bytes_at_a_time_keeps_no_place"),
     ("control port: silent clients make room", "crates/doors/src/classroom/seats.rs",
      "now.elapsed(**since) >= self.idle)?;", "now.elapsed(**since) >= self.idle * 9_999)?;",
      CONTROL_PORT, "a_silent_client_keeps_its_place_until_a_newcomer_needs_it"),
     ("control port: one that is served keeps its place", "crates/doors/src/classroom/seats.rs",
      "self.of.with(|taken| taken.serve(self.number))", "self.wait()",
-     CONTROL_PORT, "the_longest_silent_one_makes_room_and_one_that_is_served_never"),
+     CONTROL_PORT, "the_one_that_got_on_with_nothing_for_longest_makes_room_and_one_that_is_served_never"),
     ("bad signature", "crates/gossip/src/bundle.rs",
      ".map_err(|_| Invalid::Signature)?;", ".map_err(|_| Invalid::Signature).unwrap_or_default();",
      ATTACKERS, "a_bad_signature_ends_the_link_and_nothing_is_kept"),

@@ -36,7 +36,8 @@ pub use seats::MAX_CLIENTS;
 pub const KIND: &str = "classroom";
 /// A client that takes no byte of a reply for so long is dropped.
 pub const REPLY_DEADLINE: Duration = Duration::from_secs(30);
-/// With all places taken, a client from which no byte came for so long makes room for a newcomer.
+/// With all places taken, a client that for so long gave no whole command and took no whole part of a reply makes room for a
+/// newcomer.
 pub const IDLE: Duration = Duration::from_secs(60);
 
 /// Checked settings.
@@ -127,7 +128,9 @@ async fn serve_within<C: Chat>(listener: TcpListener, chat: C, counters: Arc<Cou
     loop {
         let (stream, _) = taker.take().await;
         let Some(seat) = seats.take() else {
-            warn!("control port: {MAX_CLIENTS} clients already, none silent for {IDLE:?}; one more is turned away");
+            warn!(
+                "control port: {MAX_CLIENTS} clients already, each with a command within {IDLE:?}; one more is turned away"
+            );
             continue;
         };
         let (chat, counters) = (chat.clone(), Arc::clone(&counters));

@@ -15,8 +15,9 @@ pub trait Services: Clone + Send + Sync + 'static {
     /// The chat.
     type Chat: Chat;
 
-    /// Where letters are left and wait; there for doors that need it ([`crate::LetterUse::Needed`]).
-    fn letters(&self) -> Option<Self::Letters>;
+    /// Where letters are left and wait; there for doors that need it ([`crate::LetterUse::Needed`]). What is over the door's share
+    /// is counted where the door counts.
+    fn letters(&self, counters: &Arc<Counters>) -> Option<Self::Letters>;
 
     /// The chat, as the node itself; what becomes of its messages later is counted where the door counts.
     fn chat(&self, counters: &Arc<Counters>) -> Self::Chat;
@@ -35,7 +36,8 @@ pub struct Letter {
 
 /// Where letters are left and wait. Each future may be dropped before it is done, if a client or the door goes.
 pub trait Letters: Clone + Send + Sync + 'static {
-    /// Queues it durably for delivery. An error says why that cannot be; nothing was stored then.
+    /// Queues it durably for delivery. Waits for the rate of the door's messages, first come, first served. An error says why that
+    /// cannot be, say that the door has brought its share of a day; nothing was stored then.
     fn push(&self, destination: &str, contents: &str) -> impl Future<Output = Result<(), String>> + Send;
 
     /// What waits, at most `max`: senders take turns, and of each the oldest comes first. Asked by one client at a time.

@@ -11,7 +11,7 @@ pub(crate) struct Nothing;
 impl Services for Nothing {
     type Letters = Self;
     type Chat = Self;
-    fn letters(&self) -> Option<Self> {
+    fn letters(&self, _: &Arc<Counters>) -> Option<Self> {
         None
     }
     fn chat(&self, _: &Arc<Counters>) -> Self {

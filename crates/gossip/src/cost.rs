@@ -8,7 +8,7 @@ pub const ROW: usize = 72;
 /// What its entries in two indexes take, whose pages are two thirds full. Measured.
 pub const ENTRIES: usize = 72;
 
-/// What a message costs beside its bytes, whoever is charged for it: an author (P-G1), or a control port that brings it. Messages
+/// What a message costs beside its bytes, whoever is charged for it: an author (P-G1), or a door that brings it. Messages
 /// without content take a few bytes in a bundle, and every reading of the log finds, orders and shows each of them: by bytes
 /// alone a day's allowance were 15 million of them, among which nobody finds what people say. With this it is 260,000.
 pub const MESSAGE: usize = 256;

@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use rumormill_doors::{Chat, Counters, Durable, LogPart, classroom};
-use rumormill_gossip::{Reject, cost};
+use rumormill_gossip::Reject;
 use rumormill_wire::native::MessageKind;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::doors::{BYTES_PER_DAY, OpenDoor, Share};
+use crate::door_share::Share;
+use crate::doors::OpenDoor;
 use crate::handle::{ChatPlace, NodeHandle};
 use crate::outcome::SubmitError;
 use crate::start_error::StartError;
@@ -35,8 +36,13 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(node: watch::Receiver<Option<NodeHandle>>, crash: Crash, counters: Arc<Counters>) -> Self {
-        Self { node, crash, share: Arc::new(Share::new()), counters, said: Arc::default() }
+    pub(crate) fn new(
+        node: watch::Receiver<Option<NodeHandle>>,
+        crash: Crash,
+        share: Arc<Share>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self { node, crash, share, counters, said: Arc::default() }
     }
 
     /// A message was taken and then could not be written: counted, and said once for each reason.
@@ -60,9 +66,9 @@ impl Chat for Desk {
     async fn say(&self, text: String) -> Result<Durable, String> {
         let node = self.node().await?;
         // Not by the second as at other doors: a session says all it has at once, and asks for the log then.
-        if !self.share.takes_bytes(text.len().saturating_add(cost::MESSAGE)) {
+        if let Err(over) = self.share.charge(text.len()) {
             Counters::one(&self.counters.over_share);
-            return Err(format!("this port has brought its share of {BYTES_PER_DAY} bytes a day"));
+            return Err(over.to_string());
         }
         let pending = node.submit(MessageKind::CHAT, "", text).await;
         let pending = pending.map_err(|error| match error {
@@ -126,14 +132,17 @@ pub(crate) fn open(node: &NodeHandle, listener: TcpListener) -> Result<(), Start
     let counters = Arc::new(Counters::default());
     lock(&node.0.doors).push(OpenDoor { name: NAME.to_owned(), listen, counters: Arc::clone(&counters) });
     let (_, started) = watch::channel(Some(node.clone()));
-    let desk = Desk::new(started, Crash::Refused, Arc::clone(&counters));
+    let share = Arc::new(Share::of_each(node.0.ways_in));
+    let desk = Desk::new(started, Crash::Refused, share, Arc::clone(&counters));
     tokio::spawn(classroom::serve(listener, desk, counters));
     Ok(())
 }
 
 /// The port of a process, which may still be starting, until the runtime ends.
 pub(crate) async fn serve(listener: TcpListener, node: watch::Receiver<Option<NodeHandle>>, counters: Arc<Counters>) {
-    classroom::serve(listener, Desk::new(node, Crash::Offered, Arc::clone(&counters)), counters).await;
+    // Nothing else can be said there: no door and no local socket.
+    let share = Arc::new(Share::of_the_only_way_in());
+    classroom::serve(listener, Desk::new(node, Crash::Offered, share, Arc::clone(&counters)), counters).await;
 }
 
 /// What a process says last, since nobody can ask it for its counters: what its control port counted, at `warn` if something

@@ -14,6 +14,7 @@ mod control;
 mod counters;
 mod descriptors;
 mod disk;
+mod door_share;
 mod doors;
 mod driver;
 mod files;

@@ -147,7 +147,8 @@ async fn start_with_all(
     let since_us = if config.store == StoreKind::Memory { config.wall.now_us() } else { 0 };
     let (name, max_message) = (config.name, config.max_message);
     let (open, doors_closed) = (Mutex::default(), OnceLock::new());
-    let inner = Inner { driver, endpoint, local_addr, name, max_message, doors: open, doors_closed, keeper };
+    let ways_in = config.doors.len().saturating_add(config.control.iter().len());
+    let inner = Inner { driver, endpoint, local_addr, name, max_message, doors: open, ways_in, doors_closed, keeper };
     let node = NodeHandle(Arc::new(inner));
     doors.serve(&node, since_us, letters);
     Ok(node)

@@ -242,3 +242,69 @@ async fn what_waits_for_an_older_node_goes_out_as_soon_as_it_says_something() {
     );
     a.shutdown().await.unwrap();
 }
+
+/// Letters, lines and messages of so many bytes, and so many of each: more than a door brings in a day.
+const LONG: usize = 30_000;
+const POURED: usize = 600;
+/// With three doors open: a third of what all of them bring in a day.
+const SHARE: u64 = (32 << 20) / 3;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn letters_have_the_share_of_their_door_and_the_owners_words_do_not_wait_behind_what_doors_bring() {
+    let net = Net::new();
+    let mut config = net.config("b", &[]);
+    config.doors = vec!["push-pull,listen=127.0.0.1:0,gap=1ms,idle=20ms".parse().unwrap()];
+    let b = start(config.clone()).await.unwrap();
+    let doors = ["peer-line,listen=127.0.0.1:0,name=room", "classroom,listen=127.0.0.1:0"];
+    let mut doors: Vec<_> = doors.iter().map(|door| door.parse().unwrap()).collect();
+    doors.append(&mut config.doors);
+    let mut config = net.config("a", &[("b", b.local_addr())]);
+    config.doors = doors;
+    let a = start(config).await.unwrap();
+    let listens = |kind: &str| a.doors().into_iter().find(|door| door.door == kind).unwrap().listen;
+    let count =
+        |kind: &str, counter: &str| a.doors().into_iter().find(|door| door.door == kind).unwrap().counters[counter];
+    until_pushed(&a, "PUSH IP:b MSG:first").await;
+
+    // All three are poured into at once.
+    let long = "x".repeat(LONG);
+    for (kind, line) in [("peer-line", format!("127.0.0.1:9 t {long}\n")), ("classroom", format!("msg 1 {long}\n"))] {
+        let mut stream = TcpStream::connect(listens(kind)).await.unwrap();
+        tokio::spawn(async move {
+            for _ in 0..POURED {
+                stream.write_all(line.as_bytes()).await.unwrap();
+            }
+            // Until the door has dealt with all of it.
+            let _ = stream.read(&mut [0]).await;
+        });
+    }
+    let pouring = (0..10).map(|_| {
+        let (a, request) = (a.clone(), format!("PUSH IP:b MSG:{long}"));
+        tokio::spawn(async move {
+            let mut taken = 0;
+            for _ in 0..POURED / 10 {
+                taken += u64::from(ask(&a, &request).await == "SUCCESS");
+            }
+            taken
+        })
+    });
+    let mut taken = 0;
+    for pours in pouring.collect::<Vec<_>>() {
+        taken += pours.await.unwrap();
+    }
+    let (long, poured) = (u64::try_from(LONG).unwrap(), u64::try_from(POURED).unwrap());
+    assert!(taken * long < SHARE && taken * long > SHARE / 2, "{taken} letters were taken");
+    assert_eq!((count("push-pull", "over_share"), count("push-pull", "messages_in")), (poured - taken, taken + 1));
+    assert!(count("push-pull", "dropped_in") >= poured - taken, "what is over is told to its client and counted");
+    for kind in ["peer-line", "classroom"] {
+        let all = async || count(kind, "messages_in") + count(kind, "dropped_in") >= poured;
+        until(kind, all).await;
+        let brought = count(kind, "messages_in") * long;
+        assert!(brought < SHARE && count(kind, "over_share") > 0, "{kind} brought {brought}");
+    }
+
+    // Together that is half of what others take of a node in a day, so this comes.
+    say(&a, "the owner's own word").await;
+    until("the owner is heard", async || b.chat_log().await.unwrap().iter().any(|text| text == "the owner's own word"))
+        .await;
+}

@@ -1,5 +1,6 @@
-//! Places for clients. A newcomer to a full port gets the place of the one that has been silent longest, if that is long
-//! enough; while places are free, silence costs nobody theirs, and one whose request is open keeps it always.
+//! Places for clients. A newcomer to a full port gets the place of the one that has got on with nothing for longest, if that is
+//! long enough; while places are free, that costs nobody theirs. To get on is to give a whole command or to take a whole part of
+//! a reply: bytes alone are nothing, or a byte a minute were enough to stay for good. One for whom we do something keeps its place.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,15 +17,17 @@ pub const MAX_CLIENTS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Seat {
     number: u64,
+    /// When its client last got on with something; at first, when it came.
+    since: Timestamp,
     of: Arc<Seats>,
     lost: Arc<Notify>,
 }
 
-/// All places. The rank of a silent one is since when no byte has come.
+/// All places. The rank of a client that we wait for is since when it has got on with nothing.
 #[derive(Debug)]
 pub(super) struct Seats {
     taken: Mutex<Slots<(), Timestamp, Arc<Notify>>>,
-    /// So long a silent one is left alone.
+    /// So long one that gets on with nothing is left alone.
     idle: Duration,
     clock: Clock,
     counters: Arc<Counters>,
@@ -44,8 +47,9 @@ impl Seats {
 
     /// A place for a newcomer, if need be that of another.
     pub(super) fn take(self: &Arc<Self>) -> Option<Seat> {
+        let now = self.clock.now();
         let (number, lost) = self.with(|taken| {
-            let (room, now) = (taken.room(&(), usize::MAX, MAX_CLIENTS), self.clock.now());
+            let room = taken.room(&(), usize::MAX, MAX_CLIENTS);
             if room != Room::Free {
                 Counters::one(&self.counters.refused_full);
                 let Room::InPlaceOf(longest) = room else { return None };
@@ -56,19 +60,24 @@ impl Seats {
             Some((taken.add((), now, Arc::clone(&lost)), lost))
         })?;
         Counters::one(&self.counters.opened);
-        Some(Seat { number, of: Arc::clone(self), lost })
+        Some(Seat { number, since: now, of: Arc::clone(self), lost })
     }
 }
 
 impl Seat {
-    /// Bytes have come: nobody takes the place until they are dealt with. False if somebody has it already.
+    /// Something is done for the client: nobody takes the place meanwhile. False if somebody has it already.
     pub(super) fn serve(&self) -> bool {
         self.of.with(|taken| taken.serve(self.number))
     }
 
-    /// All that came is dealt with.
+    /// The client has given a whole command, or taken a whole part of its reply.
+    pub(super) fn got_on(&mut self) {
+        self.since = self.of.clock.now();
+    }
+
+    /// From now on it is the client that is waited for. False if somebody has its place already.
     pub(super) fn wait(&self) -> bool {
-        self.of.with(|taken| taken.idle(self.number, self.of.clock.now()))
+        self.of.with(|taken| taken.idle(self.number, self.since))
     }
 
     /// Once somebody else has the place.
@@ -88,13 +97,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_silent_one_makes_room_and_one_that_is_served_never() {
+    fn the_one_that_got_on_with_nothing_for_longest_makes_room_and_one_that_is_served_never() {
         let seats = Seats::new(Duration::ZERO, Arc::default());
-        let all: Vec<_> = (0..MAX_CLIENTS).map(|_| seats.take().unwrap()).collect();
-        assert!(all[0].serve() && all[1].wait());
-        // The first is served and the second has just spoken.
+        let mut all: Vec<_> = (0..MAX_CLIENTS).map(|_| seats.take().unwrap()).collect();
+        // The first is served, the second has just got on with something, and of the third bytes came.
+        all[1].got_on();
+        assert!(all[0].serve() && all[1].wait() && all[2].serve() && all[2].wait());
         let newcomer = seats.take().unwrap();
-        assert!(!all[2].serve(), "it was silent longest");
+        assert!(!all[2].serve(), "bytes alone keep no place");
         assert!(all[0].wait() && all[1].serve());
         assert_eq!(all.iter().chain([&newcomer]).filter(|seat| seat.serve()).count(), MAX_CLIENTS);
         assert!(seats.take().is_none(), "all are served");
@@ -103,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_that_is_short_costs_nobody_a_place() {
+    fn a_short_time_with_nothing_costs_nobody_a_place() {
         let seats = Seats::new(Duration::from_secs(3_600), Arc::default());
         let all: Vec<_> = (0..MAX_CLIENTS).map(|_| seats.take().unwrap()).collect();
         assert!(seats.take().is_none() && all.iter().all(Seat::wait));

@@ -63,6 +63,9 @@ impl<C: Chat> Session<C> {
                 }
                 let line = line.to_vec();
                 used = used.saturating_add(length);
+                if !self.seat.serve() {
+                    return made_room();
+                }
                 self.line(&line).await?;
             }
             buffer.drain(..used);
@@ -72,12 +75,8 @@ impl<C: Chat> Session<C> {
             self.seat.wait();
             let read = tokio::select! {
                 read = self.stream.read_buf(&mut buffer) => read?,
-                () = self.seat.lost() => 0,
+                () = self.seat.lost() => return made_room(),
             };
-            if !self.seat.serve() {
-                debug!("control port: a client that was silent makes room");
-                return Ok(());
-            }
             Counters::add(&self.counters.bytes_in, read);
             if read == 0 {
                 ended = true;
@@ -90,7 +89,11 @@ impl<C: Chat> Session<C> {
     }
 
     async fn line(&mut self, line: &[u8]) -> std::io::Result<()> {
-        match ProcessLine::parse(line) {
+        let command = ProcessLine::parse(line);
+        if command.is_ok() {
+            self.seat.got_on();
+        }
+        match command {
             Ok(ProcessLine::Msg { text, .. }) => {
                 if self.pending.len() >= MAX_PENDING {
                     self.settle().await;
@@ -112,6 +115,8 @@ impl<C: Chat> Session<C> {
             }
             Ok(ProcessLine::GetChatLog) => {
                 self.settle().await;
+                // However long the disk took.
+                self.seat.got_on();
                 self.reply().await?;
             }
             Ok(ProcessLine::Crash { .. }) => self.chat.crash(&mut self.pending).await,
@@ -156,7 +161,13 @@ impl<C: Chat> Session<C> {
             } else {
                 log.end(&mut out);
             }
+            // One that takes a little now and then is waited for like one that says a little.
+            self.seat.wait();
             self.write(&out).await?;
+            if !self.seat.serve() {
+                return made_room();
+            }
+            self.seat.got_on();
             // What one part needed is not kept for the next.
             out = Vec::new();
         }
@@ -165,7 +176,11 @@ impl<C: Chat> Session<C> {
 
     async fn write(&mut self, mut out: &[u8]) -> std::io::Result<()> {
         while !out.is_empty() {
-            let Ok(written) = timeout(self.reply_deadline, self.stream.write(out)).await else {
+            let written = tokio::select! {
+                written = timeout(self.reply_deadline, self.stream.write(out)) => written,
+                () = self.seat.lost() => return made_room(),
+            };
+            let Ok(written) = written else {
                 Counters::one(&self.counters.dropped_out);
                 warn!("control port: a client took nothing of a reply for {:?}; it is let go", self.reply_deadline);
                 return Err(std::io::ErrorKind::TimedOut.into());
@@ -179,6 +194,12 @@ impl<C: Chat> Session<C> {
         }
         Ok(())
     }
+}
+
+/// The end of one whose place somebody else has.
+fn made_room() -> std::io::Result<()> {
+    debug!("control port: a client that got on with nothing makes room");
+    Err(std::io::ErrorKind::TimedOut.into())
 }
 
 /// Whether a first line is of a browser. A message may well speak of HTTP, but no request looks like a message: where that has

@@ -230,6 +230,93 @@ async fn a_client_that_takes_nothing_of_a_reply_is_let_go_and_counted() {
     assert!(rest.len() < whole && !rest.ends_with(b"\n"), "a reply that was cut has no end");
 }
 
+/// Connects until a newcomer has the start of a reply.
+async fn until_served(addr: SocketAddr) -> TcpStream {
+    let served = async {
+        loop {
+            let mut stream = TcpStream::connect(addr).await.unwrap();
+            let _ = stream.write_all(b"get chatLog\n").await;
+            if matches!(stream.read_exact(&mut [0; 8]).await, Ok(8)) {
+                return stream;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), served).await.expect("a newcomer finds a place")
+}
+
+#[tokio::test]
+async fn bytes_without_a_command_keep_no_place_and_commands_do() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (addr, counters) = (listener.local_addr().unwrap(), Arc::new(Counters::default()));
+    let patience = Patience { reply: REPLY_DEADLINE, idle: Duration::from_secs(1) };
+    tokio::spawn(serve_within(listener, Fake::default(), Arc::clone(&counters), patience));
+    let mut slow = Vec::new();
+    for _ in 1..MAX_CLIENTS {
+        slow.push(TcpStream::connect(addr).await.unwrap());
+    }
+    // Half of them say one endless line, the others lines that are no commands.
+    let trickle = tokio::spawn(async move {
+        loop {
+            for (n, stream) in slow.iter_mut().enumerate() {
+                let _ = stream.write_all(if n % 2 == 0 { b"x" } else { b"\n" }).await;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let honest = TcpStream::connect(addr).await.unwrap();
+    let all = async {
+        while counters.open.load(Relaxed) < u64::try_from(MAX_CLIENTS).unwrap() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), all).await.expect("all places are taken");
+    let mut served = vec![honest];
+    for _ in 1..MAX_CLIENTS {
+        let mut newcomer = until_served(addr).await;
+        assert_eq!(read(&mut newcomer, 1).await, "\n");
+        served.push(newcomer);
+        for stream in &mut served {
+            stream.write_all(b"get chatLog\n").await.unwrap();
+            assert_eq!(read(stream, 9).await, "chatLog \n", "whoever gives commands keeps its place");
+        }
+    }
+    trickle.abort();
+}
+
+#[tokio::test]
+async fn a_reply_that_is_taken_a_few_bytes_at_a_time_keeps_no_place() {
+    let (long, listener) = (Long::default(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let addr = listener.local_addr().unwrap();
+    // Little waits in the system, so that each bit that is taken makes room for another.
+    socket2::SockRef::from(&listener).set_send_buffer_size(4_096).unwrap();
+    let patience = Patience { reply: Duration::from_secs(10), idle: Duration::from_millis(500) };
+    let counters = Arc::new(Counters::default());
+    tokio::spawn(serve_within(listener, long, Arc::clone(&counters), patience));
+    let mut slow = Vec::new();
+    for _ in 0..MAX_CLIENTS {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4_096).unwrap();
+        let mut stream = socket.connect(addr).await.unwrap();
+        stream.write_all(b"get chatLog\n").await.unwrap();
+        slow.push(stream);
+    }
+    for stream in &mut slow {
+        assert_eq!(read(stream, 8).await, "chatLog ");
+    }
+    let trickle = tokio::spawn(async move {
+        loop {
+            for stream in &mut slow {
+                let _ = stream.try_read(&mut [0; 512]);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    until_served(addr).await;
+    assert_eq!(counters.dropped_out.load(Relaxed), 0, "they took something all the time");
+    trickle.abort();
+}
+
 #[tokio::test]
 async fn a_first_line_of_http_and_an_endless_line_close_the_connection() {
     let endless = vec![b'x'; MAX_LINE_LEN + 1];

@@ -4,12 +4,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumormill_limits::{Clock, Rate};
 use rumormill_wire::push_pull::{Reply, Request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::config::Config;
@@ -24,8 +23,6 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(5);
 const PUSH_DEADLINE: Duration = Duration::from_secs(10);
 /// After the reply the client's end is waited for so long.
 const LINGER: Duration = Duration::from_secs(1);
-/// 1,000 PUSHes at once, and 500 a second; what is over waits in line.
-const PUSHES: Rate = Rate::new(1_000, 500);
 /// PULLs that wait for the one before them.
 pub(super) const MAX_PULLS: usize = 16;
 
@@ -37,9 +34,6 @@ pub(super) struct Server<L> {
     /// One PULL at a time, so that no two get the same letter.
     pub(super) turn: Mutex<()>,
     pub(super) pulls: Semaphore,
-    /// First come, first served: whoever waits for it holds it.
-    pushes: Mutex<Rate>,
-    clock: Clock,
     said: Said,
 }
 
@@ -67,8 +61,6 @@ impl<L: Letters> Server<L> {
             counters,
             turn: Mutex::new(()),
             pulls: Semaphore::new(MAX_PULLS),
-            pushes: Mutex::new(PUSHES),
-            clock: Clock::start(),
             said: Said::default(),
         }
     }
@@ -100,11 +92,6 @@ impl<L: Letters> Server<L> {
     }
 
     async fn push(&self, destination: &str, contents: &str) -> Reply {
-        let mut pushes = self.pushes.lock().await;
-        while let Err(wait) = pushes.take_n(1, self.clock.now()) {
-            sleep(wait).await;
-        }
-        drop(pushes);
         match within(PUSH_DEADLINE, "too slow", self.letters.push(destination, contents)).await {
             Ok(()) => {
                 Counters::one(&self.counters.messages_in);

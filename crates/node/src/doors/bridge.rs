@@ -1,29 +1,21 @@
 //! Between the doors and the room. What comes in is marked as bridged with the door and the claimed name; what goes out
 //! bears the network's mark. A message goes out of each door at most once, and never of the one it came by.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use rumormill_doors::cut::{cut, one_line};
 use rumormill_doors::{Counters, Incoming, Outgoing, RoomEnd};
-use rumormill_limits::{Clock, Rate};
 use rumormill_wire::native::{Bridged, MAX_CLAIMED_LEN, MessageKind};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::Mark;
 use super::exit::Exit;
+use crate::door_share::Share;
 use crate::follow::{Follow, Next};
 use crate::handle::{NodeHandle, Pending};
-use crate::lock;
 use crate::view::Message;
-
-/// Messages that one door may bring, 1,000 at once and 200 a second; what is over waits, and datagrams are dropped at the door.
-const MESSAGES: Rate = Rate::new(1_000, 200);
-/// Bytes a day that one door may bring. Others hold a node back that adds more than it should: strangers at a door must
-/// not use up what the node's own people may say.
-pub(crate) const BYTES_PER_DAY: u64 = 16 << 20;
 
 /// Messages of one door that were taken and are not durable yet; what is over waits.
 const MAX_WATCHED: usize = 1_024;
@@ -32,47 +24,12 @@ const MAX_WATCHED: usize = 1_024;
 pub(crate) struct Way {
     pub(crate) name: String,
     pub(crate) end: RoomEnd,
+    /// What it may bring, by this way and by all others.
+    pub(crate) share: Arc<Share>,
     /// Whether the room's messages go out here; PUSH/PULL and the classroom ask for what they want.
     pub(crate) gets_room: bool,
     /// Who else hears what comes in here.
     pub(crate) also: Option<mpsc::Sender<Incoming>>,
-}
-
-/// What one door may bring.
-pub(crate) struct Share {
-    left: Mutex<Left>,
-    clock: Clock,
-}
-
-struct Left {
-    messages: Rate,
-    bytes: Rate,
-}
-
-impl Share {
-    pub(crate) fn new() -> Self {
-        let left = Left { messages: MESSAGES, bytes: Rate::per_day(BYTES_PER_DAY) };
-        Self { left: Mutex::new(left), clock: Clock::start() }
-    }
-
-    /// Waits for the rate; false if the day's bytes are used up.
-    async fn take(&self, bytes: usize) -> bool {
-        while let Err(wait) = self.take_message() {
-            tokio::time::sleep(wait).await;
-        }
-        self.takes_bytes(bytes)
-    }
-
-    /// Takes one of the messages, or says how long until there is one.
-    fn take_message(&self) -> Result<(), Duration> {
-        lock(&self.left).messages.take_n(1, self.clock.now())
-    }
-
-    /// False if the day's bytes are used up.
-    pub(crate) fn takes_bytes(&self, bytes: usize) -> bool {
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).max(1);
-        lock(&self.left).bytes.take_n(bytes, self.clock.now()).is_ok()
-    }
 }
 
 /// All ways between one node's doors and its room.
@@ -94,9 +51,9 @@ impl Bridge {
         let coming = self.node.follow().await;
         let this = Arc::new(self);
         let (mut tasks, mut exits) = (JoinSet::new(), Vec::new());
-        for Way { name, end, gets_room, also } in ways {
+        for Way { name, end, share, gets_room, also } in ways {
             let way = end.way_out();
-            tasks.spawn(Arc::clone(&this).bring(name.clone(), end, also));
+            tasks.spawn(Arc::clone(&this).bring(name.clone(), end, share, also));
             if gets_room {
                 let exit = Arc::new(Exit::new(name, way));
                 tasks.spawn(Arc::clone(&exit).run());
@@ -129,8 +86,14 @@ impl Bridge {
     }
 
     /// What comes in by one door.
-    async fn bring(self: Arc<Self>, name: String, mut end: RoomEnd, also: Option<mpsc::Sender<Incoming>>) {
-        let (share, mut is_over) = (Share::new(), false);
+    async fn bring(
+        self: Arc<Self>,
+        name: String,
+        mut end: RoomEnd,
+        share: Arc<Share>,
+        also: Option<mpsc::Sender<Incoming>>,
+    ) {
+        let mut is_over = false;
         let mut refused = String::new();
         let (watched, pending) = mpsc::channel(MAX_WATCHED);
         tokio::spawn(watch_taken(name.clone(), Arc::clone(&end.counters), pending));
@@ -140,14 +103,12 @@ impl Bridge {
                 continue;
             }
             let body = body(&name, &message, self.node.0.max_message, &end.counters.cut);
-            if !share.take(body.len()).await {
+            share.turn().await;
+            if let Err(why) = share.charge(body.len()) {
                 Counters::one(&end.counters.dropped_in);
                 Counters::one(&end.counters.over_share);
                 if !std::mem::replace(&mut is_over, true) {
-                    tracing::warn!(
-                        door = name,
-                        "it has brought its share of {BYTES_PER_DAY} bytes a day; the rest is dropped"
-                    );
+                    tracing::warn!(door = name, %why, "the rest is dropped");
                 }
                 continue;
             }
@@ -243,15 +204,5 @@ mod tests {
         assert!(bridged.claimed.len() <= MAX_CLAIMED_LEN && bridged.claimed.starts_with("a b"));
         assert!(bridged.text.starts_with("éé") && bridged.text.ends_with('\u{2026}'));
         assert_eq!(cuts.into_inner(), 1);
-    }
-
-    #[tokio::test]
-    async fn a_door_brings_no_more_than_its_share() {
-        let share = Share::new();
-        let mut taken = 0;
-        while share.take(1 << 20).await {
-            taken += 1;
-        }
-        assert_eq!(taken, 16);
     }
 }

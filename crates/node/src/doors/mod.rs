@@ -5,7 +5,7 @@ mod exit;
 mod mark;
 mod open;
 
-pub(crate) use bridge::{BYTES_PER_DAY, Bridge, Share};
+pub(crate) use bridge::Bridge;
 pub(crate) use mark::Mark;
 pub use open::door_kinds;
 pub(crate) use open::{Bound, check};

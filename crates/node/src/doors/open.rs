@@ -13,8 +13,9 @@ use tokio::task::JoinSet;
 use super::bridge::Way;
 use super::{Bridge, OpenDoor};
 use crate::control::{Crash, Desk};
+use crate::door_share::Share;
 use crate::handle::NodeHandle;
-use crate::letters::{Kept, LettersDesk};
+use crate::letters::{DoorLetters, Kept, LettersDesk};
 use crate::lock;
 
 /// What this node offers to its doors.
@@ -22,19 +23,21 @@ use crate::lock;
 struct NodeServices {
     node: NodeHandle,
     letters: Option<LettersDesk>,
+    /// Of the door that they are for.
+    share: Arc<Share>,
 }
 
 impl Services for NodeServices {
-    type Letters = LettersDesk;
+    type Letters = DoorLetters;
     type Chat = Desk;
 
-    fn letters(&self) -> Option<LettersDesk> {
-        self.letters.clone()
+    fn letters(&self, counters: &Arc<Counters>) -> Option<DoorLetters> {
+        Some(DoorLetters::new(self.letters.clone()?, Arc::clone(&self.share), Arc::clone(counters)))
     }
 
     fn chat(&self, counters: &Arc<Counters>) -> Desk {
         let (_, started) = watch::channel(Some(self.node.clone()));
-        Desk::new(started, Crash::Refused, Arc::clone(counters))
+        Desk::new(started, Crash::Refused, Arc::clone(&self.share), Arc::clone(counters))
     }
 }
 
@@ -88,19 +91,20 @@ impl Bound {
         let pulled_by = ports.iter().filter(|(_, door, _)| door.about.letters == LetterUse::Needed);
         let pulled_by = pulled_by.map(|(_, _, (_, end))| Arc::clone(&end.counters)).collect();
         let letters = letters.map(|kept| LettersDesk::start(kept, node, carrier, pulled_by));
-        let services = NodeServices { node: node.clone(), letters };
         for (name, door, (door_end, end)) in ports {
             let (about, listen) = (door.about, door.local_addr);
             say_open(&name, &door);
             open.push(OpenDoor { name: name.clone(), listen, counters: end.counters.clone() });
-            let carries = services.letters.clone().filter(|_| about.letters == LetterUse::Carried);
+            let share = Arc::new(Share::of_each(node.0.ways_in));
+            let services = NodeServices { node: node.clone(), letters: letters.clone(), share: Arc::clone(&share) };
+            let carries = letters.clone().filter(|_| about.letters == LetterUse::Carried);
             let also = carries.map(|desk| {
                 let (also, coming) = mpsc::channel(MAX_INCOMING);
                 tokio::spawn(desk.take_from(coming, Arc::clone(&end.counters)));
                 also
             });
-            tasks.spawn(door.run(door_end, services.clone()));
-            ways.push(Way { name, end, gets_room: about.hears_room, also });
+            tasks.spawn(door.run(door_end, services));
+            ways.push(Way { name, end, share, gets_room: about.hears_room, also });
         }
         lock(&node.0.doors).extend(open);
         let (closing, closed) = watch::channel(());

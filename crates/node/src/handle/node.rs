@@ -48,6 +48,8 @@ pub(crate) struct Inner {
     pub(crate) name: String,
     pub(crate) max_message: usize,
     pub(crate) doors: Mutex<Vec<OpenDoor>>,
+    /// Doors, with the port of `--control`, among which what they may bring is divided.
+    pub(crate) ways_in: usize,
     /// Its other end goes when the doors have said goodbye.
     pub(crate) doors_closed: OnceLock<watch::Receiver<()>>,
     /// What is beside a store on disk.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rumormill_doors::{Letter, Letters};
+use rumormill_doors::{Counters, Letter, Letters};
 use rumormill_wire::NodeId;
 use rumormill_wire::native::MessageKind;
 
@@ -10,11 +10,28 @@ use super::address::{Destination, resolve};
 use super::inbox::Inbox;
 use super::post::LettersDesk;
 use super::shares::Sender;
+use crate::door_share::Share;
 use crate::handle::NodeHandle;
 
-impl Letters for LettersDesk {
+/// Where one door leaves letters and takes them: what it leaves goes through the share of all that it brings.
+#[derive(Clone)]
+pub(crate) struct DoorLetters {
+    desk: LettersDesk,
+    share: Arc<Share>,
+    counters: Arc<Counters>,
+}
+
+impl DoorLetters {
+    /// Of a door with this share and these counters.
+    pub(crate) const fn new(desk: LettersDesk, share: Arc<Share>, counters: Arc<Counters>) -> Self {
+        Self { desk, share, counters }
+    }
+}
+
+impl Letters for DoorLetters {
     async fn push(&self, destination: &str, contents: &str) -> Result<(), String> {
-        let post = &self.0;
+        self.share.turn().await;
+        let (desk, post) = (&self.desk, &self.desk.0);
         let (len, max) = (contents.len(), post.node.0.max_message);
         if len > max {
             return Err(format!("the letter has {len} bytes; max-message allows {max}"));
@@ -23,14 +40,18 @@ impl Letters for LettersDesk {
             Destination::Relay(to) => {
                 super::relay::reach(&post.relay, to).await?;
                 let contents = contents.to_owned();
-                self.with_inbox(move |inbox| inbox.relay(to, contents)).await?;
-                self.is_there(to);
+                desk.with_inbox(move |inbox| inbox.relay(to, contents)).await?;
+                desk.is_there(to);
                 return Ok(());
             }
             Destination::Nodes(nodes) => nodes,
         };
-        let (to, key) = self.key_of(nodes, destination).await?;
+        let (to, key) = desk.key_of(nodes, destination).await?;
         let body = post.seal.seal(&to, &key, contents)?;
+        if let Err(over) = self.share.charge(body.len()) {
+            Counters::one(&self.counters.over_share);
+            return Err(over.to_string());
+        }
         // Past the bound on what people say: a sealed letter is longer than what it says.
         let pending = post.node.0.driver.submit(MessageKind::SEALED, "", body.into()).await;
         let receipt = pending.map_err(|why| why.to_string())?.await;
@@ -38,7 +59,7 @@ impl Letters for LettersDesk {
     }
 
     async fn waiting(&self, max: usize) -> Result<Vec<Letter>, String> {
-        let node = self.0.node.clone();
+        let node = self.desk.0.node.clone();
         let in_turn = move |inbox: &mut Inbox| {
             let shown = inbox.in_turn(max).map(|(id, letter)| {
                 let source = source(&node, &letter.sender);
@@ -46,17 +67,17 @@ impl Letters for LettersDesk {
             });
             Ok(shown.collect())
         };
-        self.with_inbox(in_turn).await
+        self.desk.with_inbox(in_turn).await
     }
 
     async fn handed_over(&self, ids: Vec<u64>) -> Result<(), String> {
-        let post = Arc::clone(&self.0);
+        let post = Arc::clone(&self.desk.0);
         let gone = move |inbox: &mut Inbox| {
             let gone = inbox.gone(ids);
             post.room.notify_one();
             gone
         };
-        self.with_inbox(gone).await
+        self.desk.with_inbox(gone).await
     }
 }
 

@@ -26,6 +26,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::handle::NodeHandle;
 use post::Post;
 
+pub(crate) use desk::DoorLetters;
 pub(crate) use post::{Kept, LettersDesk};
 
 impl LettersDesk {
