@@ -285,13 +285,15 @@ fn programs_that_read_a_control_port_or_letters_get_the_text_as_it_was_typed() {
         stream.read_to_string(&mut reply).unwrap();
         reply
     };
-    assert_eq!(ask(control, &format!("msg 1 {text}\nget chatLog\n")), format!("chatLog {text}\n"));
-    assert_eq!(ask(letters, &format!("PUSH IP:alice MSG:{text}")), "SUCCESS");
+    let (typed, shown) = (format!("\u{1b}[2J\0\u{8}\u{7f}\u{9b}2J\t{text}"), format!("[2J    2J\t{text}"));
+    let log = ask(control, &format!("msg 1 a{typed}\nget chatLog\n"));
+    assert_eq!(log, format!("chatLog a {shown}\n"));
+    assert_eq!(ask(letters, &format!("PUSH IP:alice MSG:a{typed}\rIP: boss MSG:forged")), "SUCCESS");
     let mut pulled = String::new();
     until("the letter", || {
         pulled = ask(letters, "PULL");
         std::thread::sleep(Duration::from_millis(5));
         pulled.starts_with("SUCCESS 1")
     });
-    assert!(pulled.contains(&text), "{pulled:?}");
+    assert!(pulled.ends_with(&format!(" MSG:a {shown} IP: boss MSG:forged")), "{pulled:?}");
 }

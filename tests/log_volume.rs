@@ -6,11 +6,14 @@ mod hostile;
 #[path = "support/nodes.rs"]
 mod nodes;
 
+use std::fs::File;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
 
 use hostile::Member;
 use nodes::{Net, Node, until};
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 
 /// All that one of these attacks may make a node write.
 const MOST: usize = 64 * 1024;
@@ -144,4 +147,27 @@ fn the_end_of_a_node_with_many_links_is_a_few_lines() {
         assert!(said.contains("draining") && said.contains("saying goodbye to all links=60"), "{said}");
         assert!(said.lines().count() <= before + 15, "{said}");
     });
+}
+
+/// A pager, a terminal or a collector of logs that stands still.
+#[test]
+fn a_log_that_nobody_reads_holds_up_nobody_and_no_end() {
+    let net = Net::new();
+    let mut alice = net.node("alice", &[]);
+    alice.log = net.dir.path().join("full");
+    mknodat(CWD, &alice.log, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).unwrap();
+    let mut full = File::options().read(true).write(true).custom_flags(nonblock).open(&alice.log).unwrap();
+    for piece in [&[b'x'; 4_096][..], b"x"] {
+        while full.write(piece).is_ok() {}
+    }
+    alice.start();
+    for _ in 0..50 {
+        // Strangers, whom the log would name.
+        let _ = TcpStream::connect(alice.addr).and_then(|mut stream| stream.write_all(b"no handshake\n"));
+    }
+    alice.send("still here");
+    assert_eq!(alice.texts(), ["still here"]);
+    assert_eq!(alice.term(), Some(0));
+    drop(full);
 }

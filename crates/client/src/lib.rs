@@ -46,7 +46,7 @@ pub fn main() -> ExitCode {
         words.insert(1, command.into());
     }
     let parse = |words: &[OsString]| args::command(chosen.map(|(_, command)| command)).try_get_matches_from(words);
-    output::printing(|out| match parse(&words) {
+    let code = output::printing(|out| match parse(&words) {
         Ok(matches) => run(&matches, out),
         // It quotes words, and a script may have them from anybody: they are judged again as they can be shown.
         Err(why) => match visible(&words) {
@@ -56,7 +56,9 @@ pub fn main() -> ExitCode {
             },
             None => Ok(told(&why, out)),
         },
-    })
+    });
+    rumormill_node::logging::flush();
+    code
 }
 
 /// Words as text of others is shown; `None` if they are so already.

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use rumormill_doors::udp_mesh::{Config, UdpMesh};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
@@ -157,10 +158,24 @@ async fn a_directory_that_restarts_keeps_its_members_until_they_fall_silent() {
     a.say(door.peer, "after").await;
     assert_eq!(door.heard().await, ("A".into(), "after".into()));
     door.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_of_another_refuses_the_directory_and_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let (state, fifo) = (dir.path().join("precious.txt"), dir.path().join("fifo"));
     std::fs::write(&state, "not a list").unwrap();
-    let door = Running::start(&spec).await;
-    until("begins without", || door.count(|c| &c.open) == 1).await;
-    door.stop().await;
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    for (path, word) in [(&state, "not ours"), (&fifo, "no regular file")] {
+        let spec = format!("udp-mesh,listen=127.0.0.1:0,state={}", path.display());
+        let config = Config::from_spec(&spec.parse().unwrap()).unwrap();
+        let why = UdpMesh::bind(config).await.unwrap_err().to_string();
+        assert!(why.contains(&path.display().to_string()) && why.contains(word), "{why}");
+        assert!(why.contains("move it away, or name another"), "{why}");
+    }
+    assert_eq!(std::fs::read_to_string(&state).unwrap(), "not a list");
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&std::fs::metadata(&fifo).unwrap().file_type()));
 }
 
 #[tokio::test]

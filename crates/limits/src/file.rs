@@ -5,11 +5,17 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+mod own;
 mod private;
 mod regular;
 
+pub use own::{is_ours, read_own};
 pub use private::{NotOurs, check_dir, is_no_directory, make_dir, read_key, read_trusted};
 pub use regular::read_regular;
+
+/// What a file is called while it is written. Nobody else names one so: where a directory is not ours alone, `.new` may be
+/// another's file.
+const BESIDE: &str = ".rumormill-new";
 
 /// A file that could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +71,7 @@ pub fn write_private_all(dir: &Path, files: &[(&Path, &[u8])]) -> Result<(), Fil
     // One writer a directory, which a lock sees to: so one name serves, and what a crash leaves is used up by the next.
     let beside = |name: &Path| {
         let mut name = name.as_os_str().to_owned();
-        name.push(".new");
+        name.push(BESIDE);
         dir.join(name)
     };
     for (name, bytes) in files {
@@ -115,26 +121,29 @@ mod tests {
         let (path, other) = (dir.path().join("a"), dir.path().join("other"));
         fs::write(&other, "theirs").unwrap();
         // What a crash left, and what others planted: neither is written through.
-        symlink(&other, dir.path().join("a.new")).unwrap();
+        symlink(&other, dir.path().join("a.rumormill-new")).unwrap();
+        // What anybody may call a file is not touched.
+        fs::write(dir.path().join("a.new"), "mine").unwrap();
         for text in ["first", "2"] {
             write_private(&path, text.as_bytes()).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
         assert_eq!(fs::read_to_string(&other).unwrap(), "theirs");
-        assert_eq!(names(dir.path()), ["a", "other"], "nothing is left beside it");
+        assert_eq!(fs::read_to_string(dir.path().join("a.new")).unwrap(), "mine");
+        assert_eq!(names(dir.path()), ["a", "a.new", "other"], "nothing is left beside it");
     }
 
     #[test]
     fn of_several_files_none_is_replaced_if_one_cannot_be_written() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a"), "old").unwrap();
-        fs::create_dir(dir.path().join("b.new")).unwrap();
+        fs::create_dir(dir.path().join("b.rumormill-new")).unwrap();
         let files = [(Path::new("a"), &b"new"[..]), (Path::new("b"), b"new")];
         let why = write_private_all(dir.path(), &files).unwrap_err();
         assert!(why.to_string().starts_with("cannot write ") && why.to_string().contains("/b: "), "{why}");
         assert_eq!(fs::read_to_string(dir.path().join("a")).unwrap(), "old");
-        fs::remove_dir(dir.path().join("b.new")).unwrap();
+        fs::remove_dir(dir.path().join("b.rumormill-new")).unwrap();
         write_private_all(dir.path(), &files).unwrap();
         assert_eq!(names(dir.path()), ["a", "b"]);
     }

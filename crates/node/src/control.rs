@@ -161,6 +161,7 @@ pub(crate) fn tell_counters(counters: &Counters) {
 
 /// Ends the process here and now.
 fn die() {
+    logging::flush();
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     std::process::abort();
 }

@@ -145,6 +145,7 @@ pub(crate) async fn wait(node: &NodeHandle, mut signals: Signals) {
     tracing::info!("draining; a second signal ends at once");
     tokio::spawn(async move {
         signals.next().await;
+        // Waits a moment at most: nobody may read what is said.
         logging::tell_left_out(true);
         std::process::exit(1);
     });

@@ -10,12 +10,13 @@ use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rumormill_api::{Frontier, Info, Reply, Request, Sent, utc};
 use rumormill_doors::take::{Shortage, Untaken};
+use rumormill_limits::file::is_ours;
 use rumormill_wire::NodeId;
 use rumormill_wire::native::MessageKind;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -39,12 +40,17 @@ pub use lines::Times;
 pub struct Server {
     listener: UnixListener,
     path: PathBuf,
+    /// Device and inode of its file.
+    file: (u64, u64),
     times: Times,
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        // By now another node's may be there, or a file of somebody's.
+        if is_ours(&self.path, self.file.0, self.file.1) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -69,13 +75,14 @@ impl Server {
         // Made under another name and renamed once its mode is set, so that nobody else can ever connect.
         let beside = path.with_extension(format!("{}.new", std::process::id()));
         let beside = if beside.as_os_str().as_bytes().len() < MAX_PATH { beside } else { path.to_owned() };
-        let _ = fs::remove_file(&beside);
+        clear(&beside)?;
         let listener = UnixListener::bind(&beside).map_err(io("listen at"))?;
         fs::set_permissions(&beside, fs::Permissions::from_mode(0o600)).map_err(io("set the mode of"))?;
         if beside != path {
             fs::rename(&beside, path).map_err(io("name"))?;
         }
-        Ok(Self { listener, path: path.to_owned(), times: Times::default() })
+        let facts = fs::symlink_metadata(path).map_err(io("look at"))?;
+        Ok(Self { listener, path: path.to_owned(), file: (facts.dev(), facts.ino()), times: Times::default() })
     }
 
     /// Where it listens.

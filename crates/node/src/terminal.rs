@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write as _};
 
 use rumormill_wire::Foreign;
 
-use crate::fold;
+use crate::{fold, logging};
 
 /// Characters of one line on standard error.
 const MAX_TOLD: usize = 4_096;
@@ -14,6 +14,10 @@ const MAX_TOLD: usize = 4_096;
 /// as all text of others is, on a terminal folded. What is to be a line of its own is told by itself.
 pub fn tell(lead: &str, text: &str) {
     let line = format!("{lead}{}", Foreign::new(text).first(MAX_TOLD));
+    // Where the log has a thread that writes, nobody else takes standard error, which may stand still.
+    if logging::put(&format!("{line}\n")) {
+        return logging::flush();
+    }
     let mut err = io::stderr().lock();
     // A failed write of an error has nobody to be told to.
     let _ = match fold::width(&err) {

@@ -140,6 +140,20 @@ async fn the_socket_is_the_owners_alone_and_a_dead_one_is_replaced() {
     std::fs::write(&path, "precious").unwrap();
     assert!(matches!(Server::bind(&path), Err(SocketError::NoSocket(_))));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    // What lies where the socket is made first is not ours either, nor what took its place since.
+    std::fs::remove_file(&path).unwrap();
+    let beside = path.with_extension(format!("{}.new", std::process::id()));
+    std::fs::write(&beside, "precious").unwrap();
+    assert!(matches!(Server::bind(&path), Err(SocketError::NoSocket(taken)) if taken == beside));
+    assert_eq!(std::fs::read_to_string(&beside).unwrap(), "precious");
+    std::fs::remove_file(&beside).unwrap();
+    let server = Server::bind(&path).unwrap();
+    // Renamed over it, as a node's own socket would be: the old inode lives on in the listener and is not used again.
+    let other = path.with_extension("other");
+    std::fs::write(&other, "precious").unwrap();
+    std::fs::rename(&other, &path).unwrap();
+    drop(server);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
     let long = net.dir.path().join("x".repeat(108));
     let error = Server::bind(&long).unwrap_err().to_string();
     assert!(error.contains("107"), "{error}");

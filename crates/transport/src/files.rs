@@ -55,6 +55,11 @@ pub(crate) fn read_at_most(path: &Path, most: usize) -> Result<Vec<u8>, FileErro
     file::read_regular(path, u64::try_from(most).unwrap_or(u64::MAX)).map_err(FileError::at("read", path))
 }
 
+/// Sees that a path in a directory that somebody named is free or holds what we may replace.
+pub(crate) fn check_own(path: &Path, ours: impl FnOnce(&[u8]) -> bool) -> Result<(), FileError> {
+    file::read_own(path, 1 << 20, ours).map(drop).map_err(FileError::at("replace", path))
+}
+
 /// Takes a lock that ends with the returned file.
 pub(crate) fn lock(path: &Path) -> Result<File, FileError> {
     let file = OpenOptions::new()

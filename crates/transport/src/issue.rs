@@ -82,6 +82,10 @@ impl LocalCa {
         let ca = out.map_or_else(|| self.certificate_path(), |dir| dir.join("ca.pem"));
         let issued = Issued { certificate: dir.join("cert.pem"), key: dir.join("key.pem"), ca };
         files::private_dir(&dir)?;
+        if out.is_some() {
+            self.check_own(&issued.certificate, false)?;
+            self.check_own(&issued.ca, true)?;
+        }
         let (revoked, retired) = (self.revocations()?, self.retired()?);
         let lives = |key: &KeyPair| {
             let node = key.public_key_raw().try_into().map(NodeId);
@@ -123,6 +127,15 @@ impl LocalCa {
             files::write_private(&place.join("cert.pem"), pem.as_bytes())?;
         }
         Ok(issued)
+    }
+
+    /// A directory that somebody names may hold other certificates, of a web server or another network: they are not replaced.
+    fn check_own(&self, path: &Path, ca: bool) -> Result<(), CaError> {
+        let ours = |pem: &[u8]| {
+            let info = CertificateDer::from_pem_slice(pem).ok().and_then(|der| CertificateInfo::read(&der).ok());
+            info.is_some_and(|info| info.network == Some(self.network()) && info.is_ca == ca)
+        };
+        Ok(files::check_own(path, ours)?)
     }
 
     /// Names are unique by issue: one that was given to another key is free again only when that node is revoked.

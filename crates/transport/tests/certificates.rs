@@ -82,7 +82,7 @@ fn what_a_crash_left_or_others_put_there_is_not_used() {
     fs::create_dir_all(&node).unwrap();
     let elsewhere = dir.path().join("elsewhere");
     fs::write(&elsewhere, b"kept").unwrap();
-    std::os::unix::fs::symlink(&elsewhere, node.join("key.pem.new")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, node.join("key.pem.rumormill-new")).unwrap();
     ca.open_or_issue("n").unwrap();
     assert_eq!(fs::read(&elsewhere).unwrap(), b"kept");
     assert_eq!(fs::symlink_metadata(node.join("key.pem")).unwrap().mode() & 0o777, 0o600);
@@ -119,6 +119,26 @@ fn a_renewed_certificate_keeps_the_key_and_a_foreign_key_is_refused() {
     assert!(!net.ca.home().join("nodes/other/key.pem").exists(), "a key that went elsewhere is not kept");
     let secret = format!("{:?}", first);
     assert!(!secret.contains("pair") && !secret.contains("pkcs8"), "{secret}");
+}
+
+#[test]
+fn certificates_of_others_in_the_directory_are_not_replaced() {
+    let (net, other) = (Net::new(), Net::new());
+    let foreign = other.ca.issue("n", DAY, Some(&other.dir.path().join("out"))).unwrap();
+    let out = net.dir.path().join("out");
+    let issued = net.ca.issue("n", DAY, Some(&out)).unwrap();
+    let (ours, our_ca) = (fs::read(&issued.certificate).unwrap(), fs::read(&issued.ca).unwrap());
+    let (theirs, their_ca) = (fs::read(&foreign.certificate).unwrap(), fs::read(&foreign.ca).unwrap());
+    for (path, ours, theirs) in [(&issued.certificate, &ours, &theirs), (&issued.ca, &our_ca, &their_ca)] {
+        for theirs in [theirs.as_slice(), b"my notes\n", b""] {
+            fs::write(path, theirs).unwrap();
+            let why = net.ca.issue("n", DAY, Some(&out)).unwrap_err().to_string();
+            assert!(why.contains(&path.display().to_string()) && why.contains("move it away"), "{why}");
+            assert_eq!(fs::read(path).unwrap(), theirs);
+        }
+        fs::write(path, ours).unwrap();
+        assert_eq!(net.ca.issue("n", DAY, Some(&out)).unwrap(), issued);
+    }
 }
 
 #[test]

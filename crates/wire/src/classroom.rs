@@ -29,6 +29,7 @@ pub use blank::is_blank;
 pub use fault::{ClassroomError, ClassroomFault};
 
 use crate::parse::{before, ensure, fault, run, utf8};
+use crate::plain::plain_char;
 use blank::{blanks, trimmed, word};
 use fault::Parse;
 
@@ -302,8 +303,7 @@ impl RenderedMessages {
         self.0.push(b',');
         // A text stays as it was typed; but one from elsewhere may hold what breaks the one line of the reply or moves the
         // cursor of whoever looks at it.
-        for c in message.chars() {
-            let c = if c.is_control() && c != '\t' { ' ' } else { c };
+        for c in message.chars().map(plain_char) {
             self.0.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
         }
     }

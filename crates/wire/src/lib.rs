@@ -20,9 +20,11 @@ pub mod ids;
 pub mod native;
 mod parse;
 pub mod peer_line;
+mod plain;
 pub mod protobuf_peer;
 pub mod push_pull;
 pub mod udp_mesh;
 
 pub use foreign::{Foreign, ForeignText};
 pub use ids::{Clock, Digest, HeadHash, Incarnation, NetworkId, NodeId, Origin, ParseIdError, Seq, Signature};
+pub use plain::{plain, plain_char};

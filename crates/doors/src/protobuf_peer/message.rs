@@ -1,6 +1,7 @@
 //! What a frame says: from the types made from `proto/cs2.proto` to one value that cannot contradict itself, and back.
 
 use prost::Message as _;
+use rumormill_wire::plain;
 use rumormill_wire::protobuf_peer::{LENGTH_LEN, MAX_SENT_LEN, PeerEncodeError, PeerError, check_body, put_frame};
 
 use super::generated::peer_message::Content;
@@ -124,7 +125,9 @@ impl Said {
             Self::Join { id, via } => news(AnnouncementType::Join, News::Join(cs2::Join { id, via_id: via })),
             Self::Leave { id } => news(AnnouncementType::Leave, News::Leave(cs2::Leave { id })),
             Self::Text { from, to, text } => {
-                (PeerMessageType::Message, Content::Message(cs2::Message { fr: from, to, msg: text }))
+                // The legacy program prints it, whoever wrote it: the room, or a peer for which it is passed on.
+                let msg = plain(&text).into_owned();
+                (PeerMessageType::Message, Content::Message(cs2::Message { fr: from, to, msg }))
             }
         };
         cs2::PeerMessage { r#type: kind.into(), content: Some(content) }
@@ -152,6 +155,12 @@ mod tests {
             assert_eq!(said.clone().frame().unwrap(), bytes, "{said:?}");
             assert_eq!(Said::decode(&bytes[4..]).unwrap(), said);
         }
+    }
+
+    #[test]
+    fn no_text_moves_a_cursor_or_ends_a_line() {
+        let frame = text(12, 11, "a\u{1b}[2J\r\nb\0\u{9b}c").frame().unwrap();
+        assert_eq!(Said::decode(&frame[4..]).unwrap(), text(12, 11, "a [2J  b  c"));
     }
 
     #[test]

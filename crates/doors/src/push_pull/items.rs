@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use rumormill_wire::plain;
 use rumormill_wire::push_pull::{ITEM, Item, MAX_ADDRESS_LEN, MAX_ITEM_LEN, MESSAGE};
 
 use crate::cut::{cut, one_line, pieces};
@@ -50,7 +51,8 @@ fn writes(letter: &Letter) -> Vec<Vec<u8>> {
         }
         item
     };
-    pieces(&letter.contents, room).into_iter().map(item).collect()
+    // The client prints what it gets, and others wrote it.
+    pieces(&plain(&letter.contents), room).into_iter().map(item).collect()
 }
 
 /// A source as an item can carry it: with no control characters and no ` MSG:`, not empty and not too long.
@@ -82,6 +84,13 @@ mod tests {
     }
 
     #[test]
+    fn a_letter_moves_no_cursor_and_shows_no_line_of_another() {
+        let items =
+            Items::of(vec![letter(1, "d2", "a\0b\u{1b}[2Jc\u{8}\u{7f}\u{9b}2J\r\nIP: boss MSG:forged\t\u{202e}")]);
+        assert_eq!(items.writes, ["IP: d2 MSG:a b [2Jc   2J  IP: boss MSG:forged\t\u{202e}".as_bytes()]);
+    }
+
+    #[test]
     fn whole_letters_up_to_the_bound() {
         let long = "x".repeat(MAX_CONTENTS_LEN);
         let items = Items::of((0..100).map(|id| letter(id, "a", &long)).collect());
@@ -100,7 +109,7 @@ mod tests {
                 prop_assert_eq!(item.source, source(&from));
                 whole.push_str(item.contents);
             }
-            prop_assert_eq!(whole, contents);
+            prop_assert_eq!(whole, contents.replace('\n', " "));
         }
 
         #[test]

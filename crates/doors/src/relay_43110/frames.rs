@@ -1,7 +1,8 @@
-//! Texts as frames that the legacy program can take.
+//! Texts as frames that the legacy program can take, which prints them: without control characters.
 
 use std::net::IpAddr;
 
+use rumormill_wire::plain;
 use rumormill_wire::push_pull::relay::RelayFrame;
 
 use crate::cut::{cut, pieces};
@@ -25,13 +26,14 @@ pub(super) fn greeting(dialled: IpAddr) -> Vec<u8> {
 /// The room's line in one frame; the second says whether it was cut. In several frames, all but the first would lack the
 /// mark by which it is known when it comes back.
 pub(super) fn line(text: &str) -> (Vec<u8>, bool) {
-    let (text, was_cut) = cut(text, MAX_TEXT_LEN);
+    let text = plain(text);
+    let (text, was_cut) = cut(&text, MAX_TEXT_LEN);
     (frame(RelayFrame::Message(&text)), was_cut)
 }
 
 /// A message to one in as many frames as it takes.
 pub(super) fn message(text: &str) -> Vec<Vec<u8>> {
-    pieces(text, MAX_TEXT_LEN).into_iter().map(|text| frame(RelayFrame::Message(text))).collect()
+    pieces(&plain(text), MAX_TEXT_LEN).into_iter().map(|text| frame(RelayFrame::Message(text))).collect()
 }
 
 #[cfg(test)]
@@ -49,6 +51,14 @@ mod tests {
         let (bytes, was_cut) = line(&"é".repeat(1_001));
         let shown = format!("IP: {} MSG:0002|", IpAddr::from([255, 255, 255, 255]));
         assert!(was_cut && bytes.len() <= 2_048 && shown.len() + MAX_TEXT_LEN <= 2_048);
+    }
+
+    #[test]
+    fn no_frame_moves_a_cursor_or_ends_a_line() {
+        let text = "a\u{1b}[2J\r\nb\0\u{9b}c";
+        let expected = b"16|0002|a [2J  b  c".to_vec();
+        assert_eq!(line(text), (expected.clone(), false));
+        assert_eq!(message(text), [expected]);
     }
 
     #[test]

@@ -73,6 +73,11 @@ impl Host {
             let reason = "a peer is no directory".to_owned();
             return Err(DoorError::Refused { door: KIND, reason });
         };
+        // Before anything else: a file that is not ours is no place for the members.
+        let members = match &config.state {
+            Some(path) => state::load(path).map_err(DoorError::io(KIND, "keep the members in", path.display()))?,
+            None => state::Members::default(),
+        };
         let socket = bind(config.listen)?;
         let listen = addr_of(&socket)?;
         let texts = bind_low(peer, listen.port())?;
@@ -87,11 +92,6 @@ impl Host {
             home: peer.ip(),
             queue: queue_of(&socket),
         };
-        let members = config.state.as_deref().map(state::load).transpose().unwrap_or_else(|why| {
-            warn!(%why, "udp-mesh: the members of the last run cannot be read; the directory begins without them");
-            None
-        });
-        let members = members.unwrap_or_default();
         let seed = secret().map_err(DoorError::io(KIND, "make", "a secret"))?;
         let mut directory = Directory::new(limits, members.version.saturating_add(1).max(unix_micros()), &seed);
         let restored = members.members.into_iter().map(|saved| directory.restore(Timestamp::ZERO, saved));

@@ -1,14 +1,14 @@
 //! The members of a directory in a small file, so that a restart does not lose the legacy peers, who never ask again.
 //!
-//! Text, a member a line; replaced as a whole. A file that does not read as one counts for nothing and is replaced.
+//! Text, a member a line; replaced as a whole. People name the file: what does not read as one is theirs, or was damaged, and
+//! is for them to move away. It is never replaced.
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use rumormill_limits::file::{FileError, write_private};
+use rumormill_limits::file::{FileError, read_own, write_private};
 use rumormill_wire::NodeId;
 use rumormill_wire::udp_mesh::{NameChar, extended::is_name};
 
@@ -29,19 +29,22 @@ pub(super) struct Members {
 }
 
 /// Reads the file; nothing if there is none.
+///
+/// # Errors
+/// It is something else than a list of members, or cannot be read.
 pub(super) fn load(path: &Path) -> io::Result<Members> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Members::default()),
-        Err(why) => return Err(why),
+    let mut found = None;
+    let mut is_list = |bytes: &[u8]| {
+        found = std::str::from_utf8(bytes).ok().and_then(read);
+        found.is_some()
     };
-    let mut text = String::new();
-    file.take(MAX_FILE_LEN).read_to_string(&mut text)?;
-    read(&text).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a list of members"))
+    read_own(path, MAX_FILE_LEN, &mut is_list)?;
+    Ok(found.unwrap_or_default())
 }
 
-/// Replaces the file in one step. What stands there stays if anything fails.
+/// Replaces the file in one step. What stands there stays if anything fails, or if it is something else by now.
 pub(super) fn store(path: &Path, kept: &Members) -> io::Result<()> {
+    read_own(path, MAX_FILE_LEN, |bytes| bytes.starts_with(HEAD.as_bytes()))?;
     write_private(path, written(kept).as_bytes()).map_err(FileError::into_source)
 }
 
@@ -112,6 +115,26 @@ mod tests {
             assert_eq!(load(&path).unwrap(), kept());
         }
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    /// Of what is not ours nothing is read as members and nothing is replaced, at the start and later.
+    #[test]
+    fn a_file_of_another_is_never_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("precious.txt"), dir.path().join("link"));
+        for theirs in ["", "my notes\n", "rumormill udp-mesh 2\n1\n"] {
+            std::fs::write(&path, theirs).unwrap();
+            let why = load(&path).unwrap_err().to_string();
+            assert!(why.contains("move it away, or name another"), "{why}");
+            assert!(store(&path, &kept()).is_err());
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), theirs);
+        }
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(load(&link).is_err() && store(&link, &kept()).is_err());
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        // One of ours that is damaged may be mended by hand.
+        std::fs::write(&path, format!("{HEAD}\n1\nno member\n")).unwrap();
+        assert!(load(&path).is_err());
     }
 
     #[test]

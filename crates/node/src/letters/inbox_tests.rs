@@ -61,6 +61,15 @@ fn what_was_taken_outlives_a_crash_and_is_taken_once() {
 }
 
 #[test]
+fn a_file_of_something_else_without_a_line_end_is_kept_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("letters.jsonl");
+    fs::write(&path, "my notes").unwrap();
+    assert!(texts(&Inbox::open(&path, Wall::default()).unwrap()).is_empty());
+    assert_eq!(fs::read_to_string(path.with_extension("jsonl.bad")).unwrap(), "my notes\n");
+}
+
+#[test]
 fn lines_that_cannot_be_read_are_kept_aside() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("letters.jsonl");

@@ -44,6 +44,11 @@ impl Journal {
                 Err(_) => bad.extend_from_slice(&[line, b"\n"].concat()),
             }
         }
+        // A crash cuts a record; what begins otherwise is none.
+        let cut = bytes.get(whole.len()..).unwrap_or_default().trim_ascii();
+        if !cut.is_empty() && !cut.starts_with(b"{") {
+            bad.extend_from_slice(&[cut, b"\n"].concat());
+        }
         if !bad.is_empty() {
             let aside = path.with_extension("jsonl.bad");
             tracing::error!(path = %path.display(), aside = %aside.display(), "lines that cannot be read are kept aside");

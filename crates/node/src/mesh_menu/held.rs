@@ -13,7 +13,7 @@ const TRIES: usize = 16;
 /// The right to an address, among the menus of one node.
 #[derive(Debug)]
 pub struct Held {
-    _file: File,
+    file: File,
     path: PathBuf,
 }
 
@@ -28,7 +28,7 @@ impl Held {
             let file = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
             match file.try_lock() {
                 // Whoever had it may have taken the file away between.
-                Ok(()) if is_at(&file, &path)? => return Ok(Some(Self { _file: file, path })),
+                Ok(()) if is_at(&file, &path)? => return Ok(Some(Self { file, path })),
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(why)) => return Err(why),
@@ -40,8 +40,10 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // Still locked: nobody else has it now.
-        let _ = fs::remove_file(&self.path);
+        // Still locked: nobody else has it now. Ours is empty; a file that says something is somebody's own.
+        if self.file.metadata().is_ok_and(|facts| facts.len() == 0) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -71,6 +73,11 @@ mod tests {
         assert!(again.is_some());
         drop((again, other));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        // What says something is no lock of ours.
+        let theirs = socket.with_file_name(format!("menu-{own}.lock"));
+        fs::write(&theirs, "notes").unwrap();
+        drop(Held::take(&socket, own).unwrap());
+        assert_eq!(fs::read_to_string(&theirs).unwrap(), "notes");
         let gone = dir.path().join("nowhere/node.sock");
         assert!(Held::take(&gone, own).is_err());
     }
