@@ -56,7 +56,7 @@ GUARDS = [
     ("text of others: consoles on a terminal", "crates/client/src/console.rs",
      "let width = fold::width(&io::stdout());", "let width = fold::width(&io::stdout()).filter(|_| false);",
      HOSTILE_EVERYWHERE, "the_menu_over_the_mesh"),
-    ("text of others: errors", "crates/node/src/terminal.rs",
+    ("text of others: errors", "crates/node/src/standard_error.rs",
      "Foreign::new(text).first(MAX_TOLD)", "{ let _ = (Foreign::new(text), MAX_TOLD); text }",
      HOSTILE_EVERYWHERE, "errors_that_quote_a_file_a_door_or_an_answer"),
     ("chat log: many who ask share one reading", "crates/node/src/chat_log.rs",

@@ -7,7 +7,8 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use rumormill_node::fold;
-pub(crate) use rumormill_node::terminal::{colour, tell};
+pub(crate) use rumormill_node::standard_error::tell;
+pub(crate) use rumormill_node::terminal::colour;
 
 /// So many of these.
 pub(crate) fn count(n: impl TryInto<u64>, one: &str) -> String {

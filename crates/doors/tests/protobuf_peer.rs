@@ -33,7 +33,7 @@ async fn a_host_speaks_as_the_older_one_to_the_byte() {
     assert_eq!(door.heard().await, claimed(12, "Hello, Room"));
     let done = door.give("hi\nthere");
     for (peer, id) in [(&mut a, 11), (&mut b, 12)] {
-        assert_eq!(peer.hears().await, text(10, id, "alice@c0de: hi\nthere"));
+        assert_eq!(peer.hears().await, text(10, id, "alice@c0de: hi there"));
     }
     assert_eq!(timeout(SOON, done).await.unwrap().unwrap(), Ok(()));
     assert_eq!(door.counts("messages_out", |n| n == 2).await, 2);

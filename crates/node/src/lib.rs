@@ -42,6 +42,7 @@ mod reload;
 pub mod run;
 pub mod session;
 pub mod socket;
+pub mod standard_error;
 pub mod start;
 mod start_error;
 pub mod terminal;

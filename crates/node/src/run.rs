@@ -10,9 +10,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::config::{NodeConfig, NodeOptions};
 use crate::logging;
 use crate::socket::Server;
+use crate::standard_error::tell;
 use crate::start::{check, start};
 use crate::start_error::StartError;
-use crate::terminal::{colour, tell};
+use crate::terminal::colour;
 use crate::{ConfigError, NodeHandle, control};
 
 /// Reads the file, if one is named, puts the flags over it and checks the whole.

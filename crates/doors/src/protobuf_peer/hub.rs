@@ -232,7 +232,7 @@ impl<T: Clone> Hub<T> {
 
     fn put(&mut self, link: LinkId, source: Option<Source>, said: Said, ticket: Option<T>) -> bool {
         let ours = matches!(said, Said::Text { from, .. } if from == self.id);
-        let (frame, state) = (said.frame().ok(), self.links.get_mut(&link));
+        let (frame, state) = (said.for_print().frame().ok(), self.links.get_mut(&link));
         let Some((bytes, state)) = frame.zip(state) else {
             Counters::add(&self.counters.dropped_out, usize::from(source.is_some()));
             return false;

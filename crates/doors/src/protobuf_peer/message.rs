@@ -96,6 +96,16 @@ impl Said {
         }
     }
 
+    /// As a legacy program may be told: it prints a text as it comes, whoever wrote it, the room or a peer for which it is
+    /// passed on.
+    #[must_use]
+    pub fn for_print(self) -> Self {
+        match self {
+            Self::Text { from, to, text } => Self::Text { from, to, text: plain(&text).into_owned() },
+            other => other,
+        }
+    }
+
     /// The whole frame.
     ///
     /// # Errors
@@ -125,9 +135,7 @@ impl Said {
             Self::Join { id, via } => news(AnnouncementType::Join, News::Join(cs2::Join { id, via_id: via })),
             Self::Leave { id } => news(AnnouncementType::Leave, News::Leave(cs2::Leave { id })),
             Self::Text { from, to, text } => {
-                // The legacy program prints it, whoever wrote it: the room, or a peer for which it is passed on.
-                let msg = plain(&text).into_owned();
-                (PeerMessageType::Message, Content::Message(cs2::Message { fr: from, to, msg }))
+                (PeerMessageType::Message, Content::Message(cs2::Message { fr: from, to, msg: text }))
             }
         };
         cs2::PeerMessage { r#type: kind.into(), content: Some(content) }
@@ -159,7 +167,7 @@ mod tests {
 
     #[test]
     fn no_text_moves_a_cursor_or_ends_a_line() {
-        let frame = text(12, 11, "a\u{1b}[2J\r\nb\0\u{9b}c").frame().unwrap();
+        let frame = text(12, 11, "a\u{1b}[2J\r\nb\0\u{9b}c").for_print().frame().unwrap();
         assert_eq!(Said::decode(&frame[4..]).unwrap(), text(12, 11, "a [2J  b  c"));
     }
 
