@@ -34,6 +34,9 @@ PLACES = ["-p", "rumormill-node", "--test", "places"]
 GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
 CONTROL_PORT = ["-p", "rumormill-doors", "--lib"]
 UDP_MESH = ["-p", "rumormill-doors", "--lib", "udp_mesh"]
+PUSH_PULL = ["-p", "rumormill-doors", "--test", "push_pull"]
+PEER_LINE = ["-p", "rumormill-doors", "--lib", "peer_line"]
+PROTOBUF_PEER = ["-p", "rumormill-doors", "--lib", "protobuf_peer"]
 UDP_MESH_FLOOD = ["-p", "rumormill-doors", "--test", "udp_mesh_flood"]
 FULL = ["-p", "rumormill-gossip", "--test", "full"]
 PACE = ["-p", "rumormill-gossip", "--test", "pace"]
@@ -274,6 +277,27 @@ GUARDS = [
     ("udp-mesh: a member has a rate", "crates/doors/src/udp_mesh/directory/admit.rs",
      "if member.spoken.take(now) {", "if member.spoken.take(now) || true {",
      UDP_MESH, "a_flood_from_one_address_or_from_many_takes_nothing_of_what_members_have"),
+    ("push-pull: what was pulled is struck off before its end", "crates/doors/src/push_pull/pull.rs",
+     """let taken = self.strike_off(items.ids).await;
+        let ended = end(&mut stream).await;""",
+     """let ended = end(&mut stream).await;
+        let taken = self.strike_off(items.ids).await;""",
+     PUSH_PULL, "what_a_client_has_seen_to_its_end_is_struck_off_by_then"),
+    ("push-pull: what a dead client left unread comes back", "crates/doors/src/push_pull/pull.rs",
+     "match (&ended, taken) {", "match (&ended, taken.filter(|_| ended.is_ok())) {",
+     PUSH_PULL, "a_client_that_is_there_for_all_writes_reads_none_and_dies_loses_nothing"),
+    ("peer-line: answers who is online have a share", "crates/doors/src/peer_line/answers.rs",
+     "self.shares.take(now, from, answer.len()).is_ok()", "self.shares.take(now, from, 0).is_ok()",
+     PEER_LINE, "questions_in_forged_names_bring_an_address_a_network_and_all_no_more_than_a_share"),
+    ("peer-line: whoever was named by others is a stranger", "crates/doors/src/peer_line/answers.rs",
+     "is_some_and(|peer| peer.dial)", "is_some()",
+     PEER_LINE, "whoever_was_named_by_somebody_else_is_a_stranger"),
+    ("protobuf-peer: who has been there for long stays", "crates/doors/src/protobuf_peer/places.rs",
+     "links.len().div_ceil(PART_THAT_GOES)", "links.len().div_ceil(PART_THAT_GOES / PART_THAT_GOES)",
+     PROTOBUF_PEER, "newcomers_who_each_speak_once_throw_out_nobody_who_was_there_and_leave_the_next_a_place"),
+    ("protobuf-peer: all programs of this machine are one", "crates/doors/src/protobuf_peer/places.rs",
+     "if address.is_loopback() {", "if address.is_unspecified() {",
+     PROTOBUF_PEER, "whoever_has_most_places_gives_one_and_all_programs_of_this_machine_are_one"),
     ("messages: each is charged for", "crates/gossip/src/cost.rs",
      "pub const MESSAGE: usize = 256;", "pub const MESSAGE: usize = 0;",
      LIARS, "messages_are_charged_for_beside_their_bytes"),

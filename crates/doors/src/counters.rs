@@ -54,6 +54,7 @@ counters! {
     /// Messages from outside that this network had sent out: not taken again.
     echoes,
     /// Datagrams that had to wait: whoever they are for has not shown that it receives, or was sent them before.
+    /// Of the menu chat answers that were cut to the length of their question, for the same reason.
     held_back,
     /// Gauge: messages that wait to go out, or letters to be pulled.
     waiting_out,

@@ -24,6 +24,7 @@ pub mod protobuf_peer;
 pub mod push_pull;
 pub mod relay_43110;
 mod services;
+mod shares;
 mod spec;
 pub mod take;
 pub mod udp_mesh;

@@ -68,7 +68,8 @@ impl ByAddress {
     }
 }
 
-fn prefix(addr: IpAddr) -> IpAddr {
+/// An address of IPv4; of IPv6 the /64, which is what one person has.
+pub(crate) fn prefix(addr: IpAddr) -> IpAddr {
     match addr.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
         v4 @ IpAddr::V4(_) => v4,

@@ -4,6 +4,7 @@
 //! (`outbox`, `dial`). What comes in is cut into messages (`server`, `session`) and goes into the room. A datagram
 //! asks who is online. [`menu`] is the same chat for a person.
 
+mod answers;
 mod config;
 mod dial;
 mod listener;

@@ -20,6 +20,7 @@ mod hub;
 mod link;
 pub mod message;
 mod net;
+mod places;
 mod store_and_forward;
 
 use std::net::SocketAddr;

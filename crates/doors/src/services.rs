@@ -36,6 +36,9 @@ pub struct Letter {
 
 /// Where letters are left and wait. Each future may be dropped before it is done, if a client or the door goes.
 pub trait Letters: Clone + Send + Sync + 'static {
+    /// Letters that were handed over, until it is known that their reader has them.
+    type Taken: Send;
+
     /// Queues it durably for delivery. Waits for the rate of the door's messages, first come, first served. An error says why that
     /// cannot be, say that the door has brought its share of a day; nothing was stored then.
     fn push(&self, destination: &str, contents: &str) -> impl Future<Output = Result<(), String>> + Send;
@@ -43,8 +46,12 @@ pub trait Letters: Clone + Send + Sync + 'static {
     /// What waits, at most `max`: senders take turns, and of each the oldest comes first. Asked by one client at a time.
     fn waiting(&self, max: usize) -> impl Future<Output = Result<Vec<Letter>, String>> + Send;
 
-    /// These were handed over: never to be shown again.
-    fn handed_over(&self, ids: Vec<u64>) -> impl Future<Output = Result<(), String>> + Send;
+    /// These were handed over: durably never to be shown again, unless [brought back](Letters::bring_back).
+    fn handed_over(&self, ids: Vec<u64>) -> impl Future<Output = Result<Self::Taken, String>> + Send;
+
+    /// Whoever they were handed over to had not read them when it died: to be shown again. An error says why that does not outlive
+    /// this run.
+    fn bring_back(&self, taken: Self::Taken) -> impl Future<Output = Result<(), String>> + Send;
 }
 
 /// Resolves when a message is durable, or never will be.

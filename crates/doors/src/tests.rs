@@ -20,6 +20,7 @@ impl Services for Nothing {
 }
 
 impl Letters for Nothing {
+    type Taken = ();
     async fn push(&self, _: &str, _: &str) -> Result<(), String> {
         Err("nobody carries letters".to_owned())
     }
@@ -27,6 +28,9 @@ impl Letters for Nothing {
         Ok(Vec::new())
     }
     async fn handed_over(&self, _: Vec<u64>) -> Result<(), String> {
+        Ok(())
+    }
+    async fn bring_back(&self, (): ()) -> Result<(), String> {
         Ok(())
     }
 }

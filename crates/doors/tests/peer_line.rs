@@ -324,6 +324,31 @@ async fn who_is_online_is_answered_within_bounds() {
 }
 
 #[tokio::test]
+async fn over_its_share_an_answer_is_no_longer_than_its_question_and_counted() {
+    let mut yard = Yard::new("").await;
+    let member = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    say(yard.at, format!("{} t hi", member.local_addr().unwrap())).await;
+    yard.heard().await;
+    for port in 10_001..10_100 {
+        say(yard.at, format!("127.0.0.1:{port} t hi")).await;
+        yard.heard().await;
+    }
+    let (end, mut answers) = (Instant::now() + SOON, 0);
+    loop {
+        let before = yard.count("held_back");
+        let len = ask(&member, yard.at, b"Who is online?").await.len();
+        let held = yard.count("held_back") - before;
+        assert!(matches!((held, len), (0, 1_101..=1_200) | (1, 0..=14)), "{held} were cut, {len} bytes");
+        if held > 0 {
+            break;
+        }
+        answers += 1;
+        assert!(Instant::now() < end, "{answers} answers of any length");
+    }
+    assert!(answers >= 10, "{answers}");
+}
+
+#[tokio::test]
 async fn a_fixed_source_port() {
     let port = port();
     let (mut yard, a, b) = (Yard::new(&format!(",source-port={port}")).await, Legacy::new().await, Legacy::new().await);

@@ -1,36 +1,27 @@
 //! The datagram that asks who is online, and its answer.
 //!
-//! An address in a datagram proves nothing, so an answer that is much longer than the question would serve to flood others.
-//! Who is not in the table gets at most a few times the length of what it sent, and the question may be padded.
+//! An address in a datagram proves nothing, so an answer that is much longer than the question would serve to flood others
+//! ([`super::answers`]). Who is not in the table gets at most a few times the length of what it sent, and the question may be padded.
 
-use std::net::SocketAddr;
-
-use rumormill_limits::Rate;
-use rumormill_wire::peer_line::{MAX_ANSWER_LEN, Online, is_question, trim};
+use rumormill_limits::{Clock, Rate};
+use rumormill_wire::peer_line::{Online, is_question, trim};
 use tokio::net::UdpSocket;
 use tracing::debug;
 
+use super::answers::Answers;
 use super::shared::{Shared, Sink};
 use crate::counters::Counters;
 use crate::limits::ByAddress;
 
-/// How many times longer than the question an answer to a stranger may be.
-pub(super) const FACTOR: usize = 5;
 /// Questions of one address, loopback aside: 20 at once and 10 a second.
 const QUESTIONS: Rate = Rate::new(20, 10);
 /// What is read of a datagram.
 const DATAGRAM: usize = 2_048;
 
-/// The addresses as they were at one version of the table.
-struct Known {
-    version: u64,
-    addresses: Vec<SocketAddr>,
-}
-
 /// Answers until the task is dropped.
 pub(super) async fn serve<S: Sink>(socket: &UdpSocket, shared: Shared<S>) {
     let by_address = ByAddress::new(QUESTIONS);
-    let mut known = Known { version: u64::MAX, addresses: Vec::new() };
+    let (mut answers, clock) = (Answers::new(), Clock::start());
     let mut buffer = [0; DATAGRAM];
     loop {
         let (len, from) = match socket.recv_from(&mut buffer).await {
@@ -50,7 +41,11 @@ pub(super) async fn serve<S: Sink>(socket: &UdpSocket, shared: Shared<S>) {
                 Counters::one(&shared.counters.refused_rate);
                 continue;
             }
-            let answer = answer(&shared, &mut known, from, len);
+            let held = answers.held();
+            let answer = answers.answer(clock.now(), &shared.table(), from, len);
+            if answers.held() > held {
+                Counters::one(&shared.counters.held_back);
+            }
             if let Ok(sent) = socket.try_send_to(&answer, from) {
                 Counters::add(&shared.counters.bytes_out, sent);
             }
@@ -60,19 +55,4 @@ pub(super) async fn serve<S: Sink>(socket: &UdpSocket, shared: Shared<S>) {
             Counters::one(&shared.counters.malformed);
         }
     }
-}
-
-fn answer<S: Sink>(shared: &Shared<S>, known: &mut Known, from: SocketAddr, asked: usize) -> Vec<u8> {
-    let member = {
-        let table = shared.table();
-        if known.version != table.version() {
-            *known = Known { version: table.version(), addresses: table.listed() };
-        }
-        table.get(SocketAddr::new(from.ip().to_canonical(), from.port())).is_some()
-    };
-    let most = if member { MAX_ANSWER_LEN } else { asked.saturating_mul(FACTOR) };
-    let mut out = Vec::new();
-    // The table holds no address with port 0, which alone has no form.
-    let _ = Online::encode(known.addresses.iter().copied(), most, &mut out);
-    out
 }

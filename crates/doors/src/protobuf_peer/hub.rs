@@ -18,8 +18,9 @@ use std::time::Duration;
 
 use rumormill_limits::Timestamp;
 
-use super::link::{Frame, Link, LinkId, Source, Stage, Why, victim};
+use super::link::{Frame, Link, LinkId, Source, Stage, Why};
 use super::message::Said;
+use super::places::{Owner, victim};
 use super::store_and_forward::{StoreAndForward, Waiting};
 use crate::counters::Counters;
 use crate::port::Author;
@@ -131,7 +132,7 @@ impl<T: Clone> Hub<T> {
         }
         let new = |link: &Link<T>| link.stage == Stage::New;
         if !called && self.links.values().filter(|link| new(link)).count() >= MAX_NEW {
-            self.crowd_out(new);
+            self.crowd_out(Owner::of(address), new);
         }
         self.links.insert(link, Link::new(address, called, now));
         self.handshakes.insert((now.after(HANDSHAKE), link));
@@ -255,9 +256,11 @@ impl<T: Clone> Hub<T> {
         self.outputs.push_back(Output::Close { link, flush: false, why });
     }
 
-    /// Closes the link among these that is the least loss.
-    fn crowd_out(&mut self, among: impl Fn(&Link<T>) -> bool) {
-        if let Some(link) = victim(self.links.iter().filter(|(_, link)| among(link))) {
+    /// Closes one of these links for a newcomer.
+    fn crowd_out(&mut self, newcomer: Owner, among: impl Fn(&Link<T>) -> bool) {
+        let among = self.links.iter().filter(|(_, link)| among(link));
+        let placed = among.map(|(id, link)| link.placed(*id));
+        if let Some(link) = victim(placed, newcomer) {
             Counters::one(&self.counters.refused_full);
             self.close(link, Why::Crowded);
         }

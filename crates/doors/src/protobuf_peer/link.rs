@@ -1,11 +1,11 @@
 //! One connection as the hub sees it.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use rumormill_limits::{Timestamp, Turns};
 
+use super::places::{Owner, Placed};
 use crate::port::Author;
 
 /// Frames that wait to be written to one peer: so many texts, and so many that say who is there. Of texts beyond that, whose most are
@@ -90,7 +90,8 @@ pub(super) struct Link<T> {
     pub announced: BTreeSet<i64>,
     /// How many ids are known by way of it.
     pub learned: usize,
-    address: IpAddr,
+    /// Whose share of the places it takes.
+    pub owner: Owner,
     /// Who is there, in order. This goes before texts: it is short, and they would wait for it in vain.
     first: VecDeque<Frame<T>>,
     texts: Turns<Source, Frame<T>>,
@@ -112,7 +113,7 @@ impl<T> Link<T> {
             spoke: false,
             announced: BTreeSet::new(),
             learned: 0,
-            address,
+            owner: Owner::of(address),
             first: VecDeque::new(),
             texts: Turns::new(MAX_WAITING, MAX_WAITING_BYTES),
             writing: 0,
@@ -127,6 +128,12 @@ impl<T> Link<T> {
             Stage::Peer(id) => Some(id),
             Stage::New | Stage::Calling => None,
         }
+    }
+
+    /// What tells whether it has to make room.
+    #[must_use]
+    pub(super) const fn placed(&self, link: LinkId) -> Placed {
+        Placed { link, owner: self.owner, spoke: self.spoke, heard: self.heard }
     }
 
     /// Whether a text of so many bytes may wait with nothing lost for it. One may, however long it is.
@@ -171,18 +178,4 @@ impl<T> Link<T> {
         self.writing = self.writing.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);
     }
-}
-
-/// Which of these is the least loss: of the address with the most of them, the one that has said nothing useful for
-/// longest. Who never said more than who it is goes before those who did.
-pub(super) fn victim<'a, T: 'a>(links: impl Iterator<Item = (&'a LinkId, &'a Link<T>)> + Clone) -> Option<LinkId> {
-    let mut by_address = BTreeMap::<IpAddr, usize>::new();
-    for (_, link) in links.clone() {
-        let count = by_address.entry(link.address).or_default();
-        *count = count.saturating_add(1);
-    }
-    let rank = |(id, link): &(&LinkId, &Link<T>)| {
-        (by_address.get(&link.address).copied(), Reverse((link.spoke, link.heard, **id)))
-    };
-    links.max_by_key(rank).map(|(id, _)| *id)
 }

@@ -37,15 +37,34 @@ impl<L: Letters> Server<L> {
             debug!(%why, items = items.writes.len(), "push-pull: a client died in the middle of a PULL");
             return handed;
         }
+        // Before the client can know that this was all: what it has seen end is not shown again, whatever becomes of us.
         let count = items.ids.len();
-        if count > 0 {
-            match within(ASK_DEADLINE, "too slow", self.letters.handed_over(items.ids)).await {
-                Ok(()) => Counters::add(&self.counters.messages_out, count),
-                Err(why) => warn!(why, "push-pull: what was handed over will be shown again"),
+        let taken = self.strike_off(items.ids).await;
+        let ended = end(&mut stream).await;
+        match (&ended, taken) {
+            (Err(why), Some(taken)) => {
+                debug!(%why, "push-pull: a client died with a part of a PULL unread");
+                self.bring_back(taken).await;
             }
+            (Ok(()), Some(_)) => Counters::add(&self.counters.messages_out, count),
+            (_, None) => {}
         }
         drop(turn);
-        Ok(())
+        ended
+    }
+
+    async fn strike_off(&self, ids: Vec<u64>) -> Option<L::Taken> {
+        if ids.is_empty() {
+            return None;
+        }
+        let taken = within(ASK_DEADLINE, "too slow", self.letters.handed_over(ids)).await;
+        taken.inspect_err(|why| warn!(why, "push-pull: what was handed over may be shown again")).ok()
+    }
+
+    async fn bring_back(&self, taken: L::Taken) {
+        if let Err(why) = within(ASK_DEADLINE, "too slow", self.letters.bring_back(taken)).await {
+            warn!(why, "push-pull: what a client left unread may not be shown again after a restart");
+        }
     }
 
     async fn fail(&self, mut stream: TcpStream, place: &Place, why: &str) -> std::io::Result<()> {
@@ -55,7 +74,7 @@ impl<L: Letters> Server<L> {
         end(&mut stream).await
     }
 
-    /// An error if the client ended in one before it had the last.
+    /// Writes all. An error if the client ended in one meanwhile.
     async fn hand_over(&self, stream: &mut TcpStream, items: &Items) -> std::io::Result<()> {
         let work = async {
             self.reply(stream, Reply::Count(items.count())).await?;
@@ -68,9 +87,8 @@ impl<L: Letters> Server<L> {
             if half_closed {
                 // It may have died, which shows only before we close our half too. Of the others `end` waits for the end.
                 sleep(self.config.gap).await;
-                alive(stream)?;
             }
-            end(stream).await
+            alive(stream).map(drop)
         };
         // One that takes each item at the last moment does not keep the others waiting for ever.
         let most = self.config.gap.saturating_mul(items.count()).saturating_add(ASK_DEADLINE);

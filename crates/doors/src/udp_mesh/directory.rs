@@ -7,6 +7,7 @@
 mod admit;
 mod attention;
 mod broadcast;
+mod budgets;
 mod feed;
 mod input;
 mod look;
@@ -16,7 +17,6 @@ mod newcomers;
 mod receipt;
 mod register;
 mod rejected;
-mod shares;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -26,13 +26,15 @@ use rumormill_limits::{Recent, Timestamp};
 use rumormill_wire::udp_mesh::NameChar;
 
 use attention::Attention;
+use budgets::{AGAIN, TEXTS, UNSHOWN};
 use feed::Feed;
 use member::Id;
 use newcomers::Newcomers;
 use receipt::{Pages, Receipt};
 use register::Pending;
 use rejected::Rejected;
-use shares::{AGAIN, Shares, TEXTS, UNSHOWN};
+
+use crate::shares::Shares;
 
 pub(super) use input::{Claim, Input, Output, Reject};
 pub(super) use member::{Member, Own, Saved};

@@ -37,6 +37,8 @@ impl Pile {
 }
 
 impl Letters for Pile {
+    type Taken = Vec<Letter>;
+
     async fn push(&self, destination: &str, contents: &str) -> Result<(), String> {
         if destination != "bob" {
             return Err("nobody there".into());
@@ -50,9 +52,16 @@ impl Letters for Pile {
         Ok(self.0.lock().unwrap().iter().take(max).cloned().collect())
     }
 
-    async fn handed_over(&self, ids: Vec<u64>) -> Result<(), String> {
+    async fn handed_over(&self, ids: Vec<u64>) -> Result<Vec<Letter>, String> {
         tokio::task::yield_now().await;
-        self.0.lock().unwrap().retain(|letter| !ids.contains(&letter.id));
+        Ok(self.0.lock().unwrap().extract_if(.., |letter| ids.contains(&letter.id)).collect())
+    }
+
+    async fn bring_back(&self, taken: Vec<Letter>) -> Result<(), String> {
+        tokio::task::yield_now().await;
+        let mut pile = self.0.lock().unwrap();
+        pile.extend(taken);
+        pile.sort_by_key(|letter| letter.id);
         Ok(())
     }
 }

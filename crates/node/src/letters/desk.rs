@@ -7,7 +7,7 @@ use rumormill_wire::NodeId;
 use rumormill_wire::native::MessageKind;
 
 use super::address::{Destination, resolve};
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Waiting};
 use super::post::LettersDesk;
 use super::shares::Sender;
 use crate::door_share::Share;
@@ -29,6 +29,8 @@ impl DoorLetters {
 }
 
 impl Letters for DoorLetters {
+    type Taken = Vec<(u64, Waiting)>;
+
     async fn push(&self, destination: &str, contents: &str) -> Result<(), String> {
         self.share.turn().await;
         let (desk, post) = (&self.desk, &self.desk.0);
@@ -70,14 +72,18 @@ impl Letters for DoorLetters {
         self.desk.with_inbox(in_turn).await
     }
 
-    async fn handed_over(&self, ids: Vec<u64>) -> Result<(), String> {
+    async fn handed_over(&self, ids: Vec<u64>) -> Result<Vec<(u64, Waiting)>, String> {
         let post = Arc::clone(&self.desk.0);
-        let gone = move |inbox: &mut Inbox| {
-            let gone = inbox.gone(ids);
+        let handed = move |inbox: &mut Inbox| {
+            let taken = inbox.hand_over(ids);
             post.room.notify_one();
-            gone
+            taken
         };
-        self.desk.with_inbox(gone).await
+        self.desk.with_inbox(handed).await
+    }
+
+    async fn bring_back(&self, taken: Vec<(u64, Waiting)>) -> Result<(), String> {
+        self.desk.with_inbox(move |inbox| inbox.bring_back(taken)).await
     }
 }
 

@@ -25,6 +25,17 @@ pub(crate) struct Waiting {
     pub(crate) contents: String,
 }
 
+impl Waiting {
+    fn record(&self, id: u64) -> Record {
+        let (at, from) = match &self.sender {
+            // Its own number no longer matters: `read` is beyond it.
+            Sender::Node(node) => (Some(At::new(Origin { node: *node, ..Origin::MIN }, Seq(0))), None),
+            Sender::Address(from) => (None, Some(*from)),
+        };
+        Record::Letter { id, at, from, contents: self.contents.clone() }
+    }
+}
+
 /// A letter to an older node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Relayed {
@@ -76,14 +87,7 @@ impl Inbox {
         // An origin's place goes first: it is not to stand behind a letter that it counts.
         all.extend(self.read.iter().map(|(origin, next)| Record::Read(At::new(*origin, *next))));
         all.extend(self.keys.records());
-        all.extend(self.waiting.iter().map(|(id, letter)| {
-            let (at, from) = match &letter.sender {
-                // Its own number no longer matters: `read` is beyond it.
-                Sender::Node(node) => (Some(At::new(Origin { node: *node, ..Origin::MIN }, Seq(0))), None),
-                Sender::Address(from) => (None, Some(*from)),
-            };
-            Record::Letter { id: *id, at, from, contents: letter.contents.clone() }
-        }));
+        all.extend(self.waiting.iter().map(|(id, letter)| letter.record(*id)));
         let relays = self.relayed.iter();
         all.extend(relays.map(|(id, r)| Record::Relay { id: *id, to: r.to, contents: r.contents.clone() }));
         all
@@ -265,6 +269,20 @@ impl Inbox {
     fn room_for(&self, whose: Whose, contents: &str) -> io::Result<()> {
         let full = || io::Error::other(FULL);
         self.shares.has_room(&whose, Size::of(contents)).then_some(()).ok_or_else(full)
+    }
+
+    /// These were handed over; what brings them back.
+    pub(crate) fn hand_over(&mut self, ids: Vec<u64>) -> io::Result<Vec<(u64, Waiting)>> {
+        let taken = ids.iter().filter_map(|id| Some((*id, self.waiting.get(id)?.clone()))).collect();
+        self.gone(ids)?;
+        Ok(taken)
+    }
+
+    /// These wait again, beyond their share if need be: there are no more of them than one PULL takes. Without the disk they wait
+    /// until we end.
+    pub(crate) fn bring_back(&mut self, taken: Vec<(u64, Waiting)>) -> io::Result<()> {
+        let records: Vec<_> = taken.iter().map(|(id, letter)| letter.record(*id)).collect();
+        self.keep(records.clone()).inspect_err(|_| records.into_iter().for_each(|record| self.apply(record)))
     }
 
     /// These were handed over, or went out.

@@ -61,6 +61,31 @@ fn what_was_taken_outlives_a_crash_and_is_taken_once() {
 }
 
 #[test]
+fn what_was_handed_over_is_gone_on_the_disk_and_what_is_brought_back_waits_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("letters.jsonl");
+    let mut inbox = Inbox::open(&path, Wall::default()).unwrap();
+    assert!(inbox.take(origin(1), vec![letter(3, "one"), letter(5, "two")], Seq(9)).unwrap());
+    inbox.take_from("127.0.0.9".parse().unwrap(), "three".into()).unwrap();
+    let before = inbox.waiting.clone();
+    let taken = inbox.hand_over(vec![0, 2, 77]).unwrap();
+    assert_eq!(taken.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [0, 2]);
+    let on_disk = |path: &Path| {
+        let copy = path.with_extension("copy");
+        fs::copy(path, &copy).unwrap();
+        Inbox::open(&copy, Wall::default()).unwrap()
+    };
+    assert_eq!((texts(&inbox), texts(&on_disk(&path))), (vec!["two"], vec!["two"]));
+    inbox.bring_back(taken).unwrap();
+    for inbox in [&inbox, &on_disk(&path)] {
+        assert_eq!(inbox.waiting, before);
+        assert_eq!(inbox.in_turn(9).count(), 3);
+        assert!(inbox.next_of(&origin(1)) >= Some(Seq(6)) && inbox.next_id == 3);
+    }
+    assert!(inbox.take(origin(1), vec![letter(3, "one")], Seq(9)).unwrap() && inbox.waiting.len() == 3, "taken once");
+}
+
+#[test]
 fn a_file_of_something_else_without_a_line_end_is_kept_aside() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("letters.jsonl");

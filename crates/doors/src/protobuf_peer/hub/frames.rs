@@ -18,9 +18,10 @@ impl<T: Clone> Hub<T> {
             self.outputs.push_back(Output::Close { link, flush: true, why: Why::Taken(id) });
             return;
         }
+        let Some(owner) = self.links.get(&link).map(|link| link.owner) else { return };
         let peer = |link: &Link<T>| link.peer().is_some();
         if self.links.values().filter(|link| peer(link)).count() >= MAX_PEERS {
-            self.crowd_out(|link| peer(link) && !link.called);
+            self.crowd_out(owner, |link| peer(link) && !link.called);
         }
         self.settle(link, id, now);
         self.send(link, Said::Welcome { id: self.id });

@@ -2,8 +2,8 @@
 
 use rumormill_wire::udp_mesh::extended::Extended;
 
+use super::super::budgets::{AGAIN, UNSHOWN};
 use super::super::member::Has;
-use super::super::shares::{AGAIN, UNSHOWN};
 use super::driven::page_of;
 use super::*;
 

@@ -1,5 +1,5 @@
-//! What may go to receivers that have paid for nothing: so many bytes to each address, to each network of neighbours, and to all
-//! together. A sender's address is easily forged in UDP, so all that is sent for little is bounded like this (RFC 9000, 8.1).
+//! What may go by UDP to receivers that have paid for nothing: so many bytes to each address, to each network of neighbours, and to
+//! all together. A sender's address is easily forged in UDP, so all that is sent for little is bounded like this (RFC 9000, 8.1).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -11,36 +11,18 @@ const MAX_KNOWN: usize = 1_024;
 
 /// Bytes at once and a second.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Share {
+pub(crate) struct Share {
     /// For an address and port.
-    pub(super) each: Rate,
+    pub(crate) each: Rate,
     /// For a /24 of IPv4, a /48 of IPv6.
-    pub(super) network: Rate,
+    pub(crate) network: Rate,
     /// For all together.
-    pub(super) all: Rate,
+    pub(crate) all: Rate,
 }
-
-/// Directories to old peers, which have no way to show that they receive. All 95 together, each with its rate, have less than a
-/// network; the whole directory of 95 is 384 bytes.
-pub(super) const UNSHOWN: Share =
-    Share { each: Rate::new(4_096, 512), network: Rate::new(196_608, 49_152), all: Rate::new(262_144, 65_536) };
-/// Texts to them: a hundred bytes eighty times a second, which is all that they can take, is 8 kB/s for each.
-pub(super) const TEXTS: Share = Share {
-    each: Rate::new(256 << 10, 32 << 10),
-    network: Rate::new(8 << 20, 1 << 20),
-    all: Rate::new(8 << 20, 1 << 20),
-};
-/// What is sent again to members that receive: whoever sends in their name must not make us send without end. The largest
-/// directory is 2 MB.
-pub(super) const AGAIN: Share = Share {
-    each: Rate::new(2 << 20, 256 << 10),
-    network: Rate::new(4 << 20, 1 << 20),
-    all: Rate::new(16 << 20, 4 << 20),
-};
 
 /// What is left of a share, and of each part of it.
 #[derive(Debug)]
-pub(super) struct Shares {
+pub(crate) struct Shares {
     share: Share,
     each: Recent<SocketAddr, Rate, MAX_KNOWN>,
     networks: Recent<IpAddr, Rate, MAX_KNOWN>,
@@ -48,7 +30,7 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    pub(super) const fn new(share: Share) -> Self {
+    pub(crate) const fn new(share: Share) -> Self {
         Self { share, each: Recent::new(), networks: Recent::new(), held: 0 }
     }
 
@@ -56,7 +38,8 @@ impl Shares {
     ///
     /// # Errors
     /// How long it has to wait at least.
-    pub(super) fn take(&mut self, now: Timestamp, to: SocketAddr, bytes: usize) -> Result<(), Duration> {
+    pub(crate) fn take(&mut self, now: Timestamp, to: SocketAddr, bytes: usize) -> Result<(), Duration> {
+        let to = SocketAddr::new(to.ip().to_canonical(), to.port());
         let (network, bytes) = (network(to.ip()), u64::try_from(bytes).unwrap_or(u64::MAX));
         let mut parts = [
             self.each.get(&to).copied().unwrap_or(self.share.each),
@@ -76,7 +59,7 @@ impl Shares {
     }
 
     /// How often something had to wait.
-    pub(super) const fn held(&self) -> u64 {
+    pub(crate) const fn held(&self) -> u64 {
         self.held
     }
 }
@@ -92,8 +75,11 @@ fn network(ip: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
+    const SHARE: Share =
+        Share { each: Rate::new(4_096, 512), network: Rate::new(196_608, 49_152), all: Rate::new(262_144, 65_536) };
+
     fn sent(to: impl Fn(u32) -> SocketAddr, seconds: u64) -> u64 {
-        let mut shares = Shares::new(UNSHOWN);
+        let mut shares = Shares::new(SHARE);
         let mut bytes = 0;
         for now in (0..seconds * 1_000).step_by(10) {
             for n in 0..500 {
@@ -117,7 +103,7 @@ mod tests {
 
     #[test]
     fn whoever_waits_that_long_is_served() {
-        let mut shares = Shares::new(UNSHOWN);
+        let mut shares = Shares::new(SHARE);
         let (to, mut now) = (([10, 0, 0, 1], 9).into(), Timestamp::ZERO);
         for _ in 0..100 {
             if let Err(wait) = shares.take(now, to, 384) {
@@ -125,6 +111,12 @@ mod tests {
                 assert_eq!(shares.take(now, to, 384), Ok(()));
             }
         }
+        let mapped = "[::ffff:10.0.0.1]:9".parse().unwrap();
+        assert_eq!(
+            shares.take(now, mapped, 4_096).is_err(),
+            shares.take(now, to, 4_096).is_err(),
+            "it is the same address"
+        );
         assert_eq!(network("2001:db8:1:2::3".parse().unwrap()), "2001:db8:1::".parse::<IpAddr>().unwrap());
     }
 }
