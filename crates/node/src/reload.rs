@@ -48,9 +48,8 @@ pub(crate) async fn run(
             match list.look(|| read_list(path, &driver.checker.trust)) {
                 Some(Ok(list)) => {
                     let why = not_in_force(&list, &driver.checker.revoked.get());
-                    let said = std::mem::replace(&mut *crate::lock(&driver.list_file), why.clone());
-                    if let Some(why) = why.filter(|why| said.as_ref() != Some(why)) {
-                        let (file, why) = (path.display(), why.as_str());
+                    if let Some(why) = to_be_said(&mut crate::lock(&driver.list_file), why) {
+                        let file = path.display();
                         tracing::warn!(%file, why, "nothing of the revocation list in the file is in force");
                     }
                     put_in_force(&driver, &list);
@@ -85,6 +84,12 @@ fn not_in_force(file: &Revocations, ours: &Revocations) -> Option<String> {
     }
     let why = || format!("its list {} is older than list {}, which is in force", file.number(), ours.number());
     (older && !counts).then(why)
+}
+
+/// Keeps why the file changes nothing, and gives it where it was not said before.
+fn to_be_said(held: &mut Option<String>, why: Option<String>) -> Option<String> {
+    let before = std::mem::replace(held, why);
+    held.clone().filter(|_| *held != before)
 }
 
 /// The list that was in force when it was looked at last. It comes in parts, from a file or from neighbours, and is said when
@@ -257,6 +262,10 @@ mod tests {
         }
         assert!(not_in_force(&one, &three).unwrap().contains("list 1 is older than list 3"));
         assert!(not_in_force(&forked, &one).unwrap().contains("list 1 is not the one that is in force"));
+        let mut held = None;
+        let looks = [None, Some("a"), Some("a"), Some("b"), Some("b"), None, Some("b")];
+        let said: Vec<_> = looks.iter().filter_map(|why| to_be_said(&mut held, why.map(str::to_owned))).collect();
+        assert_eq!((said, held), (vec!["a".into(), "b".into(), "b".into()], Some("b".into())), "once each time");
     }
 
     #[test]

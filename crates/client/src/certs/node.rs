@@ -1,6 +1,6 @@
 //! What a running node says for the CA.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use clap::ArgMatches;
 use rumormill_api::{Client, ClientError, Frontier, RevocationPart};
@@ -55,7 +55,7 @@ fn failed(matches: &ArgMatches, why: &ClientError, ways: &str) -> Failure {
     }
 }
 
-fn check_network(ca: &LocalCa, path: &PathBuf, network: &str, ways: &str) -> Result<(), Failure> {
+fn check_network(ca: &LocalCa, path: &Path, network: &str, ways: &str) -> Result<(), Failure> {
     if network == ca.network().to_string() {
         return Ok(());
     }
