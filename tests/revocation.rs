@@ -94,6 +94,82 @@ fn without_a_node_that_says_what_counts_the_way_has_to_be_named() {
 }
 
 #[test]
+fn a_home_that_lost_its_list_says_so_and_gets_it_back_from_a_node() {
+    let net = Net::new();
+    let alice = net.start("alice", &[]);
+    let (ev, zed) = (format!("07{:062x}", 1), format!("07{:062x}", 2));
+    let list = net.home().join("revoked.bin");
+    let run = |words: &[&str]| {
+        let done = rumormill().args(["certs"]).args(words).arg("--home").arg(net.home()).output().unwrap();
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    net.certs(&["revoke", &ev, "--no-cut"]);
+    until("it is in force", || alice.metric("node_revocation_list") == 1);
+    // The list alone is lost: the home knows it by itself.
+    fs::remove_file(&list).unwrap();
+    let (code, said) = run(&["revoke", &ev, "--cut-all"]);
+    assert_eq!(code, Some(1), "{said}");
+    for words in ["list 1 was made here", "nothing was changed", "certs restore --state", "beside ca.pem", "--new-list"]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let shown = net.certs(&["show"]);
+    assert!(shown.contains("list 1 was made here") && shown.contains("certs restore"), "{shown}");
+    assert!(json(&net, &["show", "--json"])["revocations_lost"].as_str().unwrap().contains("list 1"));
+    assert_eq!(run(&["issue", "other"]).0, Some(1));
+    // All that tells of it is lost: the node that is asked knows.
+    fs::remove_file(net.home().join("revoked.number")).unwrap();
+    for words in [&["--state", state(&alice)][..], &["--cut-all", "--state", state(&alice)]] {
+        let (code, said) = run(&[&["revoke", &ev], words].concat());
+        assert!(code == Some(1) && said.contains("the running node has list 1"), "{said}");
+        assert!(!list.exists(), "nothing was written");
+    }
+    // Nobody is asked: the node sees the file, says so once, and shows it.
+    net.certs(&["revoke", &zed, "--cut-all"]);
+    alice.says("nothing of the revocation list in the file is in force");
+    let peers = String::from_utf8_lossy(&alice.ask(&["peers"]).stdout).into_owned();
+    assert!(peers.contains("list 1 is not the one that is in force") && peers.contains("certs restore"), "{peers}");
+    assert_eq!(alice.metric("node_revocation_file_not_in_force"), 1);
+    let (code, said) = run(&["revoke", &ev, "--state", state(&alice)]);
+    assert!(code == Some(1) && said.contains("the running node has another list 1"), "{said}");
+    let said = net.certs(&["restore", "--state", state(&alice)]);
+    assert!(said.contains("put back 1 part; list 1 has 1 node\n") && said.contains(&zed), "{said}");
+    until("the file is in force", || alice.metric("node_revocation_file_not_in_force") == 0);
+    net.certs(&["revoke", &ev, "--cut-all", "--state", state(&alice)]);
+    net.certs(&["revoke", &zed, "--cut-all"]);
+    until("both are", || alice.metric("node_revocation_list") == 3 && alice.metric("node_revoked_nodes") == 2);
+}
+
+#[test]
+fn a_revoked_key_stays_where_it_lies_until_a_new_one_is_asked_for() {
+    let net = Net::new();
+    let out = net.dir.path().join("out");
+    let issue = |words: &[&str]| {
+        let mut command = rumormill();
+        command.args(["certs", "issue", "fay", "--out"]).arg(&out).args(words).arg("--home").arg(net.home());
+        let done = command.output().unwrap();
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    assert_eq!(issue(&[]).0, Some(0));
+    let key = fs::read(out.join("key.pem")).unwrap();
+    net.certs(&["revoke", "fay", "--cut-all"]);
+    let (code, said) = issue(&[]);
+    assert_eq!(code, Some(1), "{said}");
+    for words in ["which is revoked", "another --out", "--new-key", "is kept beside it"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert_eq!(fs::read(out.join("key.pem")).unwrap(), key);
+    let (code, said) = issue(&["--new-key"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_ne!(fs::read(out.join("key.pem")).unwrap(), key);
+    let kept =
+        |entry: fs::DirEntry| entry.file_name().to_string_lossy().starts_with("key.pem.revoked-").then_some(entry);
+    let kept: Vec<_> = fs::read_dir(&out).unwrap().flatten().filter_map(kept).collect();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(fs::read(kept[0].path()).unwrap(), key);
+}
+
+#[test]
 fn a_list_is_kept_at_a_full_store() {
     let net = Net::new();
     let mut alice = net.node("alice", &[]);

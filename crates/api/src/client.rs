@@ -14,7 +14,7 @@ use crate::door::DoorInfo;
 use crate::error::ClientError;
 use crate::patience::Patience;
 use crate::peer::{NeighbourInfo, PeerInfo};
-use crate::reply::{Frontier, Info, Reply, Sent};
+use crate::reply::{Frontier, Info, Reply, RevocationPart, Sent};
 use crate::request::Request;
 use crate::socket::MAX_LINE;
 use crate::whose;
@@ -198,6 +198,17 @@ impl Client {
     pub async fn frontier(&mut self, node: &NodeId) -> Result<Frontier, ClientError> {
         match self.ask(&Request::Frontier { node: node.to_string() }).await? {
             Reply::Frontier(frontier) => Ok(frontier),
+            _ => Err(ClientError::Answer),
+        }
+    }
+
+    /// The part of its revocation list for node ids with this first byte.
+    ///
+    /// # Errors
+    /// The node went away.
+    pub async fn revocation_part(&mut self, place: u8) -> Result<RevocationPart, ClientError> {
+        match self.ask(&Request::RevocationPart { place }).await? {
+            Reply::RevocationPart(part) => Ok(part),
             _ => Err(ClientError::Answer),
         }
     }

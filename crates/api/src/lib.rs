@@ -33,7 +33,7 @@ pub use line::{LogLine, UNKNOWN_DOOR};
 pub use log_reader::{LogQuery, LogReader, Step};
 pub use patience::Patience;
 pub use peer::{NeighbourInfo, PeerInfo, most_differ, own_clock_suspected};
-pub use reply::{Frontier, Info, Reply, Sent};
+pub use reply::{Frontier, Info, Reply, RevocationPart, Sent};
 pub use request::Request;
 pub use rumormill_wire::native::MAX_ROOM_LEN;
 pub use rumormill_wire::{Foreign, ForeignText, foreign};

@@ -37,6 +37,8 @@ pub enum Reply {
     Info(Info),
     /// What it has of a node's chains.
     Frontier(Frontier),
+    /// A part of its revocation list.
+    RevocationPart(RevocationPart),
     /// The node goes.
     Stopping {},
     /// It did not work.
@@ -86,6 +88,9 @@ pub struct Info {
     /// How many nodes it names.
     #[serde(default)]
     pub revoked_nodes: usize,
+    /// Why nothing of the list in its file is in force; nothing where that is not so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocations_file: Option<String>,
 }
 
 /// What a node has of another's chains: what a revocation cuts at.
@@ -97,4 +102,15 @@ pub struct Frontier {
     pub chains: Vec<(u64, u64)>,
     /// Chains beyond that.
     pub left_out: usize,
+}
+
+/// A part of the revocation list that a node has in force, and the number of the whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevocationPart {
+    /// The network, in hexadecimal.
+    pub network: String,
+    /// The number of its list; 0 for none.
+    pub list: u64,
+    /// The part as the CA signed it, in hexadecimal; nothing where the node has none.
+    pub part: Option<String>,
 }

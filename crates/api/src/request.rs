@@ -47,6 +47,11 @@ pub enum Request {
         /// Node id, in hexadecimal.
         node: String,
     },
+    /// A part of the revocation list in force: what the CA's home has to go on from.
+    RevocationPart {
+        /// The first byte of the node ids that it is for.
+        place: u8,
+    },
     /// Drain and leave.
     Shutdown,
 }

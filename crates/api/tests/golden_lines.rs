@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use rumormill_api::{DoorInfo, Frontier, Info, LogLine, NeighbourInfo, PeerInfo, Reply, Request, Sent};
+use rumormill_api::{DoorInfo, Frontier, Info, LogLine, NeighbourInfo, PeerInfo, Reply, Request, RevocationPart, Sent};
 
 const GOLDEN: &str = include_str!("golden/lines.jsonl");
 
@@ -19,6 +19,7 @@ fn requests() -> Vec<Request> {
         Request::Metrics,
         Request::Info,
         Request::Frontier { node: "ab".repeat(32) },
+        Request::RevocationPart { place: 171 },
         Request::Shutdown,
     ]
 }
@@ -122,8 +123,11 @@ fn replies() -> Vec<Reply> {
             revocations: 3,
             revocations_issued: 4,
             revoked_nodes: 5,
+            revocations_file: None,
         }),
         Reply::Frontier(Frontier { network: "01".repeat(32), chains: vec![(1, 2), (3, 4)], left_out: 5 }),
+        Reply::RevocationPart(RevocationPart { network: "01".repeat(32), list: 3, part: Some("ab01".into()) }),
+        Reply::RevocationPart(RevocationPart { network: "01".repeat(32), list: 0, part: None }),
         Reply::Stopping {},
         Reply::Error("it did not work".into()),
         Reply::Wrong("asked for wrongly".into()),

@@ -5,15 +5,21 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ArgMatches;
-use rumormill_node::certs::LocalCa;
+use rumormill_node::certs::{CaError, LocalCa};
 
 use crate::output::{Failure, Out, count};
 
 mod asked;
+mod node;
+mod restore;
 mod revoke;
 mod shown;
 
-use asked::{DAY_S, failure, home, open, text};
+use asked::{DAY_S, PUT_BACK, failure, home, open, text};
+
+/// What to do where a revoked key lies.
+const NEW_KEY: &str = "give another --out, without a key; or --new-key: the node becomes another one with a new key, and the \
+    revoked key is kept beside it";
 
 pub(crate) fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     match matches.subcommand() {
@@ -21,6 +27,7 @@ pub(crate) fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failu
         Some(("issue", m)) => issue(out, m),
         Some(("show", m)) => shown::show(out, m),
         Some(("revoke", m)) => revoke::revoke(out, m),
+        Some(("restore", m)) => restore::restore(out, m),
         _ => Err(Failure::usage("no such command", "run `rumormill certs --help`")),
     }
 }
@@ -40,7 +47,16 @@ fn issue(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let days = matches.get_one::<u32>("days").copied().unwrap_or(398);
     let dir = matches.get_one::<String>("out").map(Path::new);
     let lasts = Duration::from_secs(u64::from(days).saturating_mul(DAY_S));
-    let issued = ca.issue(name, lasts, dir).map_err(|why| failure(&why, "see `rumormill certs issue --help`"))?;
+    let anew = matches.get_flag("new-key");
+    let issued = if anew { ca.issue_new_key(name, lasts, dir) } else { ca.issue(name, lasts, dir) };
+    let issued = issued.map_err(|why| {
+        let next = match &why {
+            CaError::RevokedKey { .. } => NEW_KEY,
+            CaError::ListLost { .. } => PUT_BACK,
+            _ => "see `rumormill certs issue --help`",
+        };
+        failure(&why, next)
+    })?;
     out.line(format_args!("certificate {}", issued.certificate.display()));
     out.line(format_args!("key         {} (for this node alone)", issued.key.display()));
     out.line(format_args!("CA          {}", issued.ca.display()));

@@ -195,6 +195,12 @@ fn lists_and_dates(out: &mut Out, peers: &[PeerInfo], info: &Info) {
         let (number, issued) = (info.revocations, date(info.revocations_issued));
         out.shown(format_args!("revocation list {number} of {issued}, {}{others}", count(info.revoked_nodes, "node")));
     }
+    if let Some(why) = &info.revocations_file {
+        out.shown(format_args!(
+            "nothing of the revocation list in our file is in force: {}; if it is the CA's own, see `rumormill certs restore`",
+            Foreign::new(why)
+        ));
+    }
 }
 
 pub(crate) fn doors(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {

@@ -1,10 +1,11 @@
 //! Certificates, for the programs that people run: the local CA and what it issues.
 
 pub use rumormill_transport::certificate::is_name;
+pub use rumormill_transport::lost_list::{AtNode, Before, Restored};
 pub use rumormill_transport::revoke::{Cut, Done};
 pub use rumormill_transport::{CaError, CertificateInfo, LocalCa, Revocations, Trust, TrustError, default_home};
 pub use rumormill_transport::{Issued, NODE_VALIDITY};
-pub use rumormill_wire::native::MAX_CUT_INCARNATIONS;
+pub use rumormill_wire::native::{MAX_CUT_INCARNATIONS, place_of};
 pub use rumormill_wire::{Incarnation, NodeId, Seq};
 
 use std::path::Path;

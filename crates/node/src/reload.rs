@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use rumormill_api::date;
 use rumormill_gossip::Input;
 use rumormill_transport::revocation::{MAX_FILE_LEN, check_file};
-use rumormill_transport::{Endpoint, Identity, IdentityError, LocalCa, Revocations, Trust};
+use rumormill_transport::{Endpoint, Identity, IdentityError, ListPart, LocalCa, Revocations, Trust};
 
 use crate::driver::Driver;
 
@@ -46,8 +46,16 @@ pub(crate) async fn run(
         }
         if let Some(path) = &path {
             match list.look(|| read_list(path, &driver.checker.trust)) {
-                Some(Ok(list)) => put_in_force(&driver, &list),
+                Some(Ok(list)) => {
+                    let why = not_in_force(&list, &driver.checker.revoked.get());
+                    if let Some(why) = to_be_said(&mut crate::lock(&driver.list_file), why) {
+                        let file = path.display();
+                        tracing::warn!(%file, why, "nothing of the revocation list in the file is in force");
+                    }
+                    put_in_force(&driver, &list);
+                }
                 Some(Err(why)) => tracing::warn!(why, "the revocation list is not read; the one in force stays"),
+                None if !path.exists() => *crate::lock(&driver.list_file) = None,
                 None => {}
             }
         }
@@ -58,6 +66,30 @@ fn put_in_force(driver: &Driver, list: &Revocations) {
     for part in list.parts() {
         let _ = driver.drive(Input::Revoked { link: None, part: Arc::clone(part) });
     }
+}
+
+/// Why a file changes nothing although it says something else than what is in force: by their numbers its parts are older, or
+/// as old and of another content. Whoever made it believes that it counts.
+fn not_in_force(file: &Revocations, ours: &Revocations) -> Option<String> {
+    let held = |part: &ListPart| ours.part(part.place()).map(|held| (held.number(), held.bytes() == part.bytes()));
+    let (mut older, mut counts) = (false, false);
+    for part in file.parts() {
+        match held(part) {
+            Some((number, false)) if number == part.number() => {
+                return Some(format!("its list {number} is not the one that is in force with the same number"));
+            }
+            Some((number, _)) if number > part.number() => older = true,
+            _ => counts = true,
+        }
+    }
+    let why = || format!("its list {} is older than list {}, which is in force", file.number(), ours.number());
+    (older && !counts).then(why)
+}
+
+/// Keeps why the file changes nothing, and gives it where it was not said before.
+fn to_be_said(held: &mut Option<String>, why: Option<String>) -> Option<String> {
+    let before = std::mem::replace(held, why);
+    held.clone().filter(|_| *held != before)
 }
 
 /// The list that was in force when it was looked at last. It comes in parts, from a file or from neighbours, and is said when
@@ -212,6 +244,28 @@ mod tests {
         assert_eq!(said, [(3, 2), (4, 2)]);
         let mut kept = ListSaid { said: (3, 2), last: (3, 2) };
         assert!(!kept.look((3, 2)), "one that was in force at the start is not new");
+    }
+
+    #[test]
+    fn a_file_of_which_nothing_is_in_force_is_told_from_one_that_is_an_old_copy_in_part() {
+        let dir = tempfile::tempdir().unwrap();
+        let ca = |home: &str| LocalCa::init(&dir.path().join(home)).unwrap();
+        let node = |place| rumormill_wire::NodeId([place; 32]);
+        let (here, fork) = (ca("here"), ca("fork"));
+        let one = here.revoke(node(1), None).unwrap().list;
+        let two = here.revoke(node(2), None).unwrap().list;
+        let three = here.revoke(node(1), Some([].into())).unwrap().list;
+        let forked = fork.revoke(node(1), Some([].into())).unwrap().list;
+        let none = Revocations::default();
+        for (file, ours) in [(&one, &none), (&one, &one), (&one, &two), (&two, &three), (&three, &two), (&none, &one)] {
+            assert_eq!(not_in_force(file, ours), None, "{} {}", file.number(), ours.number());
+        }
+        assert!(not_in_force(&one, &three).unwrap().contains("list 1 is older than list 3"));
+        assert!(not_in_force(&forked, &one).unwrap().contains("list 1 is not the one that is in force"));
+        let mut held = None;
+        let looks = [None, Some("a"), Some("a"), Some("b"), Some("b"), None, Some("b")];
+        let said: Vec<_> = looks.iter().filter_map(|why| to_be_said(&mut held, why.map(str::to_owned))).collect();
+        assert_eq!((said, held), (vec!["a".into(), "b".into(), "b".into()], Some("b".into())), "once each time");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod lines;
 mod log;
 mod places;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -14,7 +15,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rumormill_api::{Frontier, Info, Reply, Request, Sent, utc};
+use rumormill_api::{Frontier, Info, Reply, Request, RevocationPart, Sent, utc};
 use rumormill_doors::take::{Shortage, Untaken};
 use rumormill_limits::file::is_ours;
 use rumormill_wire::NodeId;
@@ -234,12 +235,25 @@ async fn answer(node: &NodeHandle, request: Request) -> Reply {
             }
             Err(error) => Reply::Error(format!("node: {error}")),
         },
+        Request::RevocationPart { place } => Reply::RevocationPart(revocation_part(node, place)),
         Request::Shutdown => {
             node.stop();
             Reply::Stopping {}
         }
         Request::Log { .. } => Reply::Error("answered elsewhere".to_owned()),
     }
+}
+
+fn revocation_part(node: &NodeHandle, place: u8) -> RevocationPart {
+    let list = node.revocations();
+    let part = list.part(place).map(|part| {
+        let mut hex = String::with_capacity(part.bytes().len().saturating_mul(2));
+        for byte in part.bytes() {
+            let _ = write!(hex, "{byte:02x}");
+        }
+        hex
+    });
+    RevocationPart { network: node.network().to_string(), list: list.number(), part }
 }
 
 fn info(node: &NodeHandle) -> Info {
@@ -255,6 +269,7 @@ fn info(node: &NodeHandle) -> Info {
         revocations: list.number(),
         revocations_issued: list.issued(),
         revoked_nodes: list.len(),
+        revocations_file: node.revocations_file(),
     }
 }
 

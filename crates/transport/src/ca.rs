@@ -7,6 +7,7 @@
 //! HOME/nodes/NAME/lock                   taken while these are made
 //! HOME/nodes/NAME/until                  until when the certificates of its keys are valid
 //! HOME/revoked.bin                       the list in force
+//! HOME/revoked.number                    the number of the last list that was made here
 //! HOME/retired                           who left the list: keys that get no certificate again
 //! HOME/lock                              taken while the CA or the list is made
 //! ```
@@ -87,6 +88,27 @@ pub enum CaError {
     /// The revocation list is full or its form broken.
     #[error("revocation list: {0}")]
     Revocations(String),
+    /// The list of this home is gone, or an old copy: nodes would not take what is made from it.
+    #[error("{} has list {has}, but {sign}: it is lost, or an old copy", path.display())]
+    ListLost {
+        /// Where it should be.
+        path: PathBuf,
+        /// The number of the one there; 0 for none.
+        has: u64,
+        /// By what one sees it.
+        sign: String,
+    },
+    /// The key where the certificate would go is revoked.
+    #[error("the key {} is of node {node}, which is revoked: it gets no certificate, and is not replaced unasked", path.display())]
+    RevokedKey {
+        /// Where the key lies.
+        path: PathBuf,
+        /// Whose it is.
+        node: NodeId,
+    },
+    /// Where a revoked key would be kept there is something else.
+    #[error("{} is not the revoked key that would be kept there", .0.display())]
+    NotTheKey(PathBuf),
     /// The key generator or signer failed.
     #[error("cannot make a certificate: {0}")]
     Make(#[from] rcgen::Error),

@@ -1,6 +1,7 @@
 //! What the local CA issues: a key and a certificate for a name (certs/README.md).
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +15,7 @@ use rustls_pki_types::pem::PemObject;
 
 use crate::ca::{CaError, LocalCa, ca_params, network_extension, validity};
 use crate::certificate::{CertificateInfo, NAME_SUFFIX, is_name};
-use crate::files;
+use crate::files::{self, FileError};
 use crate::identity::Identity;
 use crate::pkcs8;
 use crate::revoke::seconds;
@@ -54,19 +55,54 @@ fn read_key(path: &Path) -> Result<Option<KeyPair>, CaError> {
     }
 }
 
+fn node_of(key: &KeyPair) -> Option<NodeId> {
+    key.public_key_raw().try_into().ok().map(NodeId)
+}
+
+/// A revoked key gets another name before a new one takes its place: it may still be wanted, for letters or as evidence.
+fn keep_aside(path: &Path, node: &NodeId) -> Result<(), CaError> {
+    let id = node.to_string();
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(format!(".revoked-{}", id.get(..16).unwrap_or(&id)));
+    let aside = PathBuf::from(aside);
+    match std::fs::hard_link(path, &aside) {
+        Ok(()) => Ok(()),
+        // An earlier try may have come so far.
+        Err(why) if why.kind() == ErrorKind::AlreadyExists => match read_key(&aside) {
+            Ok(Some(key)) if node_of(&key) == Some(*node) => Ok(()),
+            _ => Err(CaError::NotTheKey(aside)),
+        },
+        Err(why) => Err(FileError::at("keep the revoked key as", &aside)(why).into()),
+    }
+}
+
 impl LocalCa {
     /// Issues a certificate. A node that has one from here keeps its key, so its node id: that is how certificates are
-    /// renewed. A revoked key is replaced by a new one: that is how a name comes back as another node. Files go to `out`,
-    /// or to this home's place for the name.
+    /// renewed. Files go to `out`, or to this home's place for the name. A name whose key is revoked comes back with another
+    /// key, as another node, where no key lies.
     ///
     /// # Errors
-    /// The name is none, another node that is not revoked has it, the key has another name, or a file cannot be made.
+    /// The name is none, another node that is not revoked has it, the key has another name or is revoked, or a file cannot be
+    /// made.
     pub fn issue(&self, name: &str, valid_for: Duration, out: Option<&Path>) -> Result<Issued, CaError> {
+        self.issue_as(name, valid_for, out, false)
+    }
+
+    /// [`LocalCa::issue`], but a revoked key that lies there is put aside, as `key.pem.revoked-` and the first 16 digits of its
+    /// node id, and a new one is made.
+    ///
+    /// # Errors
+    /// As [`LocalCa::issue`], or something else lies where the revoked key would be kept.
+    pub fn issue_new_key(&self, name: &str, valid_for: Duration, out: Option<&Path>) -> Result<Issued, CaError> {
+        self.issue_as(name, valid_for, out, true)
+    }
+
+    fn issue_as(&self, name: &str, valid_for: Duration, out: Option<&Path>, anew: bool) -> Result<Issued, CaError> {
         if !is_name(name) {
             return Err(CaError::Name(name.to_owned()));
         }
         let _lock = self.lock_name(name)?;
-        self.issue_locked(name, valid_for, out)
+        self.issue_locked(name, valid_for, out, anew)
     }
 
     /// A lock of the name's own: processes that start together need not wait for each other's disk.
@@ -76,7 +112,7 @@ impl LocalCa {
         Ok(files::lock(&place.join("lock"))?)
     }
 
-    fn issue_locked(&self, name: &str, valid_for: Duration, out: Option<&Path>) -> Result<Issued, CaError> {
+    fn issue_locked(&self, name: &str, valid_for: Duration, out: Option<&Path>, anew: bool) -> Result<Issued, CaError> {
         let place = self.home().join("nodes").join(name);
         let dir = out.map_or_else(|| place.clone(), Path::to_owned);
         let ca = out.map_or_else(|| self.certificate_path(), |dir| dir.join("ca.pem"));
@@ -86,12 +122,18 @@ impl LocalCa {
             self.check_own(&issued.certificate, false)?;
             self.check_own(&issued.ca, true)?;
         }
-        let (revoked, retired) = (self.revocations()?, self.retired()?);
+        // By a list that is lost nobody can say whose key is revoked.
+        let (revoked, retired) = (self.last_list()?, self.retired()?);
         let lives = |key: &KeyPair| {
             let node = key.public_key_raw().try_into().map(NodeId);
             node.is_ok_and(|node| !revoked.revokes(&node) && !retired.contains(&node))
         };
-        let key = match read_key(&issued.key)?.filter(lives) {
+        let there = read_key(&issued.key)?;
+        let revoked_key = there.as_ref().filter(|key| !lives(key)).and_then(node_of);
+        if let Some(node) = revoked_key.filter(|_| !anew) {
+            return Err(CaError::RevokedKey { path: issued.key, node });
+        }
+        let key = match there.filter(lives) {
             Some(key) => key,
             // One that lies here already is the name's, wherever it goes now.
             None => match read_key(&place.join("key.pem"))?.filter(lives) {
@@ -113,6 +155,9 @@ impl LocalCa {
         let certificate = params.signed_by(&key, &issuer)?;
         if let Ok(node) = key.public_key_raw().try_into().map(NodeId) {
             self.note_end(&place, &node, seconds(params.not_after.into()))?;
+        }
+        if let Some(node) = revoked_key {
+            keep_aside(&issued.key, &node)?;
         }
         let (key, pem) = (key.serialize_pem(), certificate.pem());
         let parts = [(Path::new("key.pem"), key.as_bytes()), (Path::new("cert.pem"), pem.as_bytes())];
@@ -177,7 +222,7 @@ impl LocalCa {
             }
             let _lock = self.lock_name(name)?;
             if !(certificate.exists() && key.exists()) {
-                self.issue_locked(name, NODE_VALIDITY, None)?;
+                self.issue_locked(name, NODE_VALIDITY, None, false)?;
             }
         }
         let identity = Identity::load(&certificate, &key)?;
@@ -190,7 +235,7 @@ impl LocalCa {
         if holds(&identity) {
             return Ok(identity);
         }
-        self.issue_locked(name, NODE_VALIDITY, None)?;
+        self.issue_locked(name, NODE_VALIDITY, None, false)?;
         Ok(Identity::load(&certificate, &key)?)
     }
 

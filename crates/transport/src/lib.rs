@@ -16,6 +16,7 @@ pub mod gate;
 pub mod identity;
 mod issue;
 pub mod link;
+pub mod lost_list;
 pub mod metrics;
 mod pkcs8;
 mod rates;

@@ -14,6 +14,7 @@ use rumormill_wire::{Incarnation, NodeId, Seq, Signature};
 use crate::ca::{CaError, LocalCa};
 use crate::certificate::is_name;
 use crate::files;
+use crate::lost_list::Before;
 use crate::revocation::{MAX_FILE_LEN, check_file, file, signed_bytes};
 use crate::trust::Trust;
 
@@ -69,15 +70,27 @@ impl LocalCa {
         self.revoke_at(node, cut, SystemTime::now())
     }
 
+    /// [`LocalCa::revoke`] with what is known of earlier lists. Nothing is written where the list of this home is not the last.
+    ///
+    /// # Errors
+    /// As [`LocalCa::revoke`], and [`CaError::ListLost`].
+    pub fn revoke_after(&self, before: &Before, node: NodeId, cut: Option<Cut>) -> Result<Done, CaError> {
+        self.revoke_as_of(before, node, cut, SystemTime::now())
+    }
+
     /// [`LocalCa::revoke`] at a time that is given: certificates that ended long before it leave the list.
     ///
     /// # Errors
     /// As [`LocalCa::revoke`].
     pub fn revoke_at(&self, node: NodeId, cut: Option<Cut>, now: SystemTime) -> Result<Done, CaError> {
+        self.revoke_as_of(&Before::default(), node, cut, now)
+    }
+
+    fn revoke_as_of(&self, before: &Before, node: NodeId, cut: Option<Cut>, now: SystemTime) -> Result<Done, CaError> {
         let _lock = files::lock(&self.home().join("lock"))?;
         let mut list = self.revocations()?;
-        let number =
-            list.number().checked_add(1).ok_or_else(|| CaError::Revocations("no number is left".to_owned()))?;
+        let last = self.goes_on_after(&list, &node, before)?;
+        let number = last.checked_add(1).ok_or_else(|| CaError::Revocations("no number is left".to_owned()))?;
         let place = place_of(&node);
         let mut nodes = list.part(place).map(|part| part.nodes().clone()).unwrap_or_default();
         let held = nodes.entry(node).or_insert(Revoked { not_after: u64::MAX, cut: None });
@@ -91,8 +104,17 @@ impl LocalCa {
         list.take(Arc::new(part));
         // Whose entry goes must not get a certificate again; that is known before it goes.
         self.retire(&dropped)?;
-        files::write_private(&Self::revocations_path(self.home()), &file(&list))?;
+        self.write_list(&list)?;
         Ok(Done { list, left_out, dropped })
+    }
+
+    /// The list, then its number: a crash in between leaves a number that is too low, and nothing is taken for lost.
+    pub(crate) fn write_list(&self, list: &Revocations) -> Result<(), CaError> {
+        let number = self.last_number()?.max(list.number());
+        let names = [Self::revocations_path(self.home()), self.last_number_path()];
+        let [list_name, number_name] = names.each_ref().map(|path| path.file_name().map_or(path.as_path(), Path::new));
+        let (list, number) = (file(list), format!("{number}\n"));
+        Ok(files::write_private_all(self.home(), &[(list_name, &list), (number_name, number.as_bytes())])?)
     }
 
     /// Signs a part. However many incarnations a node made, its part has a form: each cut has a bound, and in a part that is
@@ -123,7 +145,7 @@ impl LocalCa {
         ListPart::sealed(part, &signature).map_err(|why| CaError::Revocations(why.to_string()))
     }
 
-    fn retired_path(&self) -> PathBuf {
+    pub(crate) fn retired_path(&self) -> PathBuf {
         self.home().join("retired")
     }
 

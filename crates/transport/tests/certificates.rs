@@ -164,7 +164,7 @@ fn a_name_is_given_to_one_node_until_that_is_revoked() {
     for out in [Some(there.as_path()), None] {
         let revoked = net.ca.issued("n").unwrap().node;
         net.ca.revoke(revoked, None).unwrap();
-        let next = net.ca.issue("n", DAY, out).unwrap();
+        let next = net.ca.issue_new_key("n", DAY, out).unwrap();
         let next = Identity::load(&next.certificate, &next.key).unwrap();
         assert!(![node, revoked].contains(&next.node()));
     }
@@ -172,6 +172,49 @@ fn a_name_is_given_to_one_node_until_that_is_revoked() {
     net.ca.revoke(home, None).unwrap();
     let elsewhere = net.ca.issue("n", DAY, Some(&net.dir.path().join("third"))).unwrap();
     assert_ne!(Identity::load(&elsewhere.certificate, &elsewhere.key).unwrap().node(), home);
+}
+
+#[test]
+fn a_revoked_key_is_replaced_only_when_that_is_asked_for_and_is_kept() {
+    let net = Net::new();
+    let out = net.dir.path().join("out");
+    for (at, dir) in [(Some(out.as_path()), out.clone()), (None, net.ca.home().join("nodes/home"))] {
+        let name = if at.is_some() { "n" } else { "home" };
+        let issued = net.ca.issue(name, DAY, at).unwrap();
+        let (node, key) = (net.ca.issued(name).unwrap().node, fs::read(&issued.key).unwrap());
+        net.ca.revoke(node, None).unwrap();
+        let files = || {
+            let read = |entry: fs::DirEntry| (entry.path(), fs::read(entry.path()).unwrap());
+            fs::read_dir(&dir).unwrap().map(|entry| read(entry.unwrap())).collect::<BTreeMap<_, _>>()
+        };
+        let before = files();
+        // Under another name it is the same.
+        for other in [name, "other"].iter().filter(|other| at.is_some() || **other == name) {
+            let why = net.ca.issue(other, DAY, at).unwrap_err();
+            assert!(
+                matches!(&why, CaError::RevokedKey { path, node: of } if *path == issued.key && *of == node),
+                "{why}"
+            );
+        }
+        assert_eq!(files(), before, "nothing was changed");
+        let aside = dir.join(format!("key.pem.revoked-{}", &node.to_string()[..16]));
+        fs::write(&aside, "somebody's own").unwrap();
+        let why = net.ca.issue_new_key(name, DAY, at).unwrap_err();
+        assert!(matches!(&why, CaError::NotTheKey(path) if *path == aside), "{why}");
+        assert_eq!(
+            (fs::read(&issued.key).unwrap(), fs::read(&aside).unwrap()),
+            (key.clone(), b"somebody's own".to_vec())
+        );
+        fs::remove_file(&aside).unwrap();
+        let next = net.ca.issue_new_key(name, DAY, at).unwrap();
+        assert_ne!(Identity::load(&next.certificate, &next.key).unwrap().node(), node);
+        assert_eq!(fs::read(&aside).unwrap(), key, "the old key is kept");
+        assert_eq!(fs::metadata(&aside).unwrap().permissions().mode() & 0o777, 0o600);
+        // One that is not revoked stays, whatever is asked for.
+        let kept = fs::read(&next.key).unwrap();
+        net.ca.issue_new_key(name, DAY, at).unwrap();
+        assert_eq!(fs::read(&next.key).unwrap(), kept);
+    }
 }
 
 #[test]

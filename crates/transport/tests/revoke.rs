@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use common::{DAY, Net};
 use rumormill_transport::revocation::check_file;
 use rumormill_transport::revoke::{Cut, KEPT_AFTER_END};
-use rumormill_transport::{Identity, LocalCa};
+use rumormill_transport::{CaError, Identity, LocalCa};
 use rumormill_wire::native::{MAX_CUT_INCARNATIONS, MAX_REVOCATION_LEN};
 use rumormill_wire::{Incarnation, NodeId, Origin, Seq};
 
@@ -85,5 +85,8 @@ fn who_has_no_valid_certificate_any_more_leaves_the_list_if_it_has_no_cut_and_ge
     let mut beside = cut;
     beside.0[31] ^= 1;
     assert!(again(beside, later(500)).list.revokes(&cut), "without its entry, what it signs would count again");
-    assert_ne!(issue("plain", 10), plain, "a key that was revoked once gets no certificate again");
+    let again = net.ca.issue("plain", DAY * 10, None);
+    assert!(matches!(again, Err(CaError::RevokedKey { node, .. }) if node == plain), "it gets no certificate again");
+    net.ca.issue_new_key("plain", DAY * 10, None).unwrap();
+    assert_ne!(issue("plain", 10), plain);
 }

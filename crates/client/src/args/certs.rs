@@ -27,6 +27,7 @@ pub(super) fn certs() -> Command {
                         .value_parser(value_parser!(u32).range(1..=3_650))
                         .default_value("398"),
                 )
+                .arg(flag("new-key", "Where a revoked key lies: keep it beside, and make a new one and so another node"))
                 .arg(home())
                 .after_help("Example: rumormill certs issue alice --home ca --out alice"),
         )
@@ -51,17 +52,23 @@ pub(super) fn certs() -> Command {
                 .arg(Arg::new("who").required(true).value_name("NAME|NODE-ID"))
                 .args(socket())
                 .arg(
-                    flag("no-cut", "Ask no node: all its messages count, also what its key signs later")
-                        .conflicts_with_all(["socket", "state", "cut-all"]),
+                    flag("no-cut", "Ask no node what counts: all its messages, also what its key signs later")
+                        .conflicts_with("cut-all"),
                 )
-                .arg(
-                    flag("cut-all", "Ask no node: none of its messages counts").conflicts_with_all(["socket", "state"]),
-                )
+                .arg(flag("cut-all", "Ask no node what counts: none of its messages"))
+                .arg(flag("new-list", "The list of this home is lost and no node has one: begin anew"))
                 .arg(home())
                 .after_help(
                     "Examples:\n  rumormill certs revoke alice --state bob.d\n  \
                      rumormill certs revoke alice --home ca --no-cut",
                 ),
+        )
+        .subcommand(
+            Command::new("restore")
+                .about("Put the revocation list of this home back, from what a running node has in force")
+                .args(socket())
+                .arg(home())
+                .after_help("Example: rumormill certs restore --home ca --state bob.d"),
         )
         .after_help(
             "Examples:\n  \

@@ -9,6 +9,10 @@ use crate::output::Failure;
 
 pub(super) const DAY_S: u64 = 86_400;
 
+/// What to do where the revocation list is lost.
+pub(super) const PUT_BACK: &str = "put revoked.bin back: from a copy of the CA's home, from beside ca.pem on the host of a \
+    node, or from the store of a running node with `rumormill certs restore --state DIR`";
+
 pub(super) fn home(matches: &ArgMatches) -> Result<PathBuf, Failure> {
     match matches.get_one::<String>("home") {
         Some(home) => Ok(PathBuf::from(home)),

@@ -3,17 +3,22 @@
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use rumormill_api::{Client, ClientError, Frontier};
-use rumormill_node::certs::{Cut, Done, Incarnation, LocalCa, NodeId, Seq};
+use rumormill_api::Frontier;
+use rumormill_node::certs::{Before, CaError, Cut, Done, Incarnation, NodeId, Seq};
 
-use super::asked::{failure, open, text};
+use super::asked::{PUT_BACK, failure, open, text};
+use super::node;
 use crate::output::{Failure, Out, count};
-use crate::talk::socket;
 
 /// What is left open without a node that is asked.
 const WAYS: &str = "give --state DIR of a running node: what it has counts, and nothing that the key signs later; or \
     --no-cut: its links end, but what the key signs later counts wherever another member brings it; or --cut-all: none \
     of its messages counts, old ones neither";
+
+/// What to do where the list is lost.
+const PUT_BACK_OR_ANEW: &str = "put revoked.bin back: from a copy of the CA's home, from beside ca.pem on the host of a node, \
+    or from the store of a running node with `rumormill certs restore --state DIR`; only if no node has a list either, begin \
+    anew with --new-list";
 
 /// What counts of a revoked node, in words.
 pub(super) fn what_counts(cut: Option<&Cut>) -> String {
@@ -30,21 +35,34 @@ pub(super) fn what_counts(cut: Option<&Cut>) -> String {
 pub(super) fn revoke(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let who = text(matches, "who");
     let ca = open(matches)?;
-    let node = match who.parse::<NodeId>() {
+    let id = match who.parse::<NodeId>() {
         Ok(node) => node,
         Err(_) => ca.issued(who).map_err(|why| failure(&why, "`rumormill certs show NAME|FILE` shows node ids"))?.node,
     };
-    let (cut, not_told) = match (matches.get_flag("no-cut"), matches.get_flag("cut-all")) {
-        (true, _) => (None, 0),
-        (_, true) => (Some(Cut::new()), 0),
-        _ => {
-            let (cut, not_told) = ask(matches, &ca, &node)?;
-            (Some(cut), not_told)
-        }
+    let (no_cut, cut_all) = (matches.get_flag("no-cut"), matches.get_flag("cut-all"));
+    // With one of these nobody has to be asked what counts; a node that is named is asked for its list all the same.
+    let asked =
+        if (no_cut || cut_all) && !node::is_named(matches) { None } else { Some(node::of(matches, &ca, &id, WAYS)?) };
+    let (frontier, at_node) = asked.unzip();
+    let (cut, not_told) = match frontier {
+        _ if no_cut => (None, 0),
+        Some(Frontier { chains, left_out, .. }) if !cut_all => (Some(cut_at(chains)), left_out),
+        _ => (Some(Cut::new()), 0),
     };
-    let done = ca.revoke(node, cut).map_err(|why| Failure::failed(why, "nothing was changed"))?;
-    say(out, &node, &done, not_told);
+    let before = Before { at_node, begin_anew: matches.get_flag("new-list") };
+    let done = ca.revoke_after(&before, id, cut).map_err(|why| match &why {
+        CaError::ListLost { .. } => {
+            let next = if before.begin_anew { PUT_BACK } else { PUT_BACK_OR_ANEW };
+            Failure::failed(format!("{why}; nodes would not take what follows on it, and nothing was changed"), next)
+        }
+        why => Failure::failed(why, "nothing was changed"),
+    })?;
+    say(out, &id, &done, not_told);
     Ok(ExitCode::SUCCESS)
+}
+
+fn cut_at(chains: Vec<(u64, u64)>) -> Cut {
+    chains.into_iter().map(|(incarnation, last)| (Incarnation(incarnation), Seq(last))).collect()
 }
 
 fn say(out: &mut Out, node: &NodeId, done: &Done, not_told: usize) {
@@ -65,27 +83,4 @@ fn say(out: &mut Out, node: &NodeId, done: &Done, not_told: usize) {
         out.line(format_args!("{} whose certificates ended long ago left the list", done.dropped.len()));
     }
     out.line("nodes of this home drop its links within seconds; elsewhere copy revoked.bin beside the CA certificate");
-}
-
-/// Asks a running node what it has.
-fn ask(matches: &ArgMatches, ca: &LocalCa, node: &NodeId) -> Result<(Cut, usize), Failure> {
-    let path = socket(matches)?;
-    let answer = crate::runtime::runtime(1)?.block_on(async {
-        let mut client = Client::connect(&path).await?;
-        client.frontier(node).await
-    });
-    let named = matches.contains_id("socket") || matches.contains_id("state");
-    let Frontier { network, chains, left_out } = answer.map_err(|why| match why {
-        // Nobody was named and nobody is there: what is wanted has to be said.
-        ClientError::Connect { .. } if !named => Failure::usage(
-            "no running node is at hand that says what counts of its messages; nothing was changed",
-            WAYS,
-        ),
-        why => Failure::failed(format!("{why}; nothing was changed"), WAYS),
-    })?;
-    if network != ca.network().to_string() {
-        let what = format!("the node at {} is of another network than this CA; nothing was changed", path.display());
-        return Err(Failure::usage(what, WAYS));
-    }
-    Ok((chains.into_iter().map(|(incarnation, last)| (Incarnation(incarnation), Seq(last))).collect(), left_out))
 }

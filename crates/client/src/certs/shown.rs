@@ -9,7 +9,7 @@ use rumormill_api::{Foreign, Standing, date, foreign};
 use rumormill_node::certs::{CaError, CertificateInfo, Cut, LocalCa, Revocations, is_name, read_certificate};
 use serde_json::{Value, json};
 
-use super::asked::{DAY_S, home, open};
+use super::asked::{DAY_S, PUT_BACK, home, open};
 use super::revoke::what_counts;
 use crate::output::{Failure, Out, count};
 
@@ -61,11 +61,10 @@ impl ListSays {
         if info.network != Some(ca.network()) {
             return Self::Free;
         }
-        match ca.revocations() {
-            Ok(list) => match list.get(&info.node) {
-                Some(revoked) => Self::Revoked(list.number(), revoked.cut.clone()),
-                None => Self::Free,
-            },
+        match ca.revocations().map(|list| (list.number(), list.get(&info.node).cloned())) {
+            Ok((number, Some(revoked))) => Self::Revoked(number, revoked.cut),
+            // By a list that is lost nobody can say who is free.
+            Ok((_, None)) => ca.last_list().map_or_else(|why| Self::Unknown(why.to_string()), |_| Self::Free),
             Err(why) => Self::Unknown(why.to_string()),
         }
     }
@@ -93,8 +92,12 @@ fn show_ca(out: &mut Out, matches: &ArgMatches, json: bool) -> Result<ExitCode, 
     let revoked = ca.revocations().map_err(|why| {
         Failure::failed(why, "the list is not this CA's: put back the one that is, from a node or a copy")
     })?;
+    let lost = match ca.last_list() {
+        Err(why @ CaError::ListLost { .. }) => Some(why.to_string()),
+        _ => None,
+    };
     if json {
-        out.line(json_line(&ca_json(&ca, &revoked)));
+        out.line(json_line(&ca_json(&ca, &revoked, lost.as_deref())));
         return Ok(ExitCode::SUCCESS);
     }
     out.shown(format_args!("network     {}", ca.network()));
@@ -112,6 +115,10 @@ fn show_ca(out: &mut Out, matches: &ArgMatches, json: bool) -> Result<ExitCode, 
             count(revoked.len(), "node")
         )),
     };
+    if let Some(why) = &lost {
+        out.shown(format_args!("            {}", Foreign::new(why)));
+        out.line(format_args!("            {PUT_BACK}"));
+    }
     let names = ca.names();
     for (node, revoked) in revoked.nodes() {
         let known = names.get(node).map(|names| {
@@ -127,7 +134,7 @@ fn json_line(value: &Value) -> String {
     foreign::json(&value.to_string()).into_owned()
 }
 
-fn ca_json(ca: &LocalCa, revoked: &Revocations) -> Value {
+fn ca_json(ca: &LocalCa, revoked: &Revocations, lost: Option<&str>) -> Value {
     let names = ca.names();
     let nodes: Vec<_> = revoked
         .nodes()
@@ -143,6 +150,7 @@ fn ca_json(ca: &LocalCa, revoked: &Revocations) -> Value {
         "network": ca.network().to_string(), "automatic": ca.is_automatic(),
         "certificate": ca.certificate_path(), "revocations": revoked.number(),
         "revocations_issued": revoked.issued(), "revoked": nodes,
+        "revocations_lost": lost,
     })
 }
 

@@ -81,6 +81,8 @@ pub(crate) struct Driver {
     pub(super) told_all: Mutex<BTreeSet<NodeId>>,
     /// What the engine was last told of the wall clock; looked at without the lock.
     pub(super) wall_offset: AtomicI64,
+    /// Why nothing of the revocation list in the file is in force, where that is so.
+    pub(crate) list_file: Mutex<Option<String>>,
 }
 
 /// What a driver is made of.
@@ -140,6 +142,7 @@ impl Driver {
             sealed: AtomicBool::new(false),
             told_all: Mutex::default(),
             wall_offset: AtomicI64::new(wall_offset),
+            list_file: Mutex::default(),
         })
     }
 }

@@ -79,6 +79,12 @@ impl NodeHandle {
         self.0.driver.checker.revoked.get()
     }
 
+    /// Why nothing of the list in the file is in force, where that is so.
+    #[must_use]
+    pub fn revocations_file(&self) -> Option<String> {
+        lock(&self.0.driver.list_file).clone()
+    }
+
     /// From when and until when our certificate is valid, in seconds since the Unix epoch.
     #[must_use]
     pub fn certificate_valid(&self) -> (u64, u64) {
@@ -129,6 +135,7 @@ impl NodeHandle {
             ("node_revocation_list".to_owned(), list.number()),
             ("node_revocation_issued".to_owned(), list.issued()),
             ("node_revoked_nodes".to_owned(), as_u64(list.len())),
+            ("node_revocation_file_not_in_force".to_owned(), u64::from(self.revocations_file().is_some())),
         ]);
         all.extend(driver.counters.named().into_iter().map(|(name, n)| (format!("node_{name}"), n)));
         for door in self.doors() {

@@ -1,0 +1,77 @@
+//! What a running node says for the CA.
+
+use std::path::Path;
+
+use clap::ArgMatches;
+use rumormill_api::{Client, ClientError, Frontier, RevocationPart};
+use rumormill_node::certs::{AtNode, LocalCa, NodeId, place_of};
+
+use crate::output::Failure;
+use crate::talk::socket;
+
+/// Whether somebody named a node.
+pub(super) fn is_named(matches: &ArgMatches) -> bool {
+    matches.contains_id("socket") || matches.contains_id("state")
+}
+
+/// What the running node has of this one, and of the list where it would stand.
+pub(super) fn of(matches: &ArgMatches, ca: &LocalCa, node: &NodeId, ways: &str) -> Result<(Frontier, AtNode), Failure> {
+    let path = socket(matches)?;
+    let answer = crate::runtime::runtime(1)?.block_on(async {
+        let mut client = Client::connect(&path).await?;
+        Ok((client.frontier(node).await?, client.revocation_part(place_of(node)).await?))
+    });
+    let (frontier, part) = answer.map_err(|why| failed(matches, &why, ways))?;
+    check_network(ca, &path, &frontier.network, ways)?;
+    let at_node = AtNode { list: part.list, part: bytes(&part)? };
+    Ok((frontier, at_node))
+}
+
+/// All parts of the list that it has in force.
+pub(super) fn list(matches: &ArgMatches, ca: &LocalCa, ways: &str) -> Result<Vec<Vec<u8>>, Failure> {
+    let path = socket(matches)?;
+    let answer = crate::runtime::runtime(1)?.block_on(async {
+        let mut client = Client::connect(&path).await?;
+        let mut parts = Vec::new();
+        for place in 0..=u8::MAX {
+            parts.push(client.revocation_part(place).await?);
+        }
+        Ok(parts)
+    });
+    let parts = answer.map_err(|why| failed(matches, &why, ways))?;
+    for part in &parts {
+        check_network(ca, &path, &part.network, ways)?;
+    }
+    parts.iter().filter_map(|part| bytes(part).transpose()).collect()
+}
+
+fn failed(matches: &ArgMatches, why: &ClientError, ways: &str) -> Failure {
+    match why {
+        // Nobody was named and nobody is there: what is wanted has to be said.
+        ClientError::Connect { .. } if !is_named(matches) => {
+            Failure::usage("no running node is at hand that says what counts; nothing was changed", ways)
+        }
+        why => Failure::failed(format!("{why}; nothing was changed"), ways),
+    }
+}
+
+fn check_network(ca: &LocalCa, path: &Path, network: &str, ways: &str) -> Result<(), Failure> {
+    if network == ca.network().to_string() {
+        return Ok(());
+    }
+    let what = format!("the node at {} is of another network than this CA; nothing was changed", path.display());
+    Err(Failure::usage(what, ways))
+}
+
+fn bytes(part: &RevocationPart) -> Result<Option<Vec<u8>>, Failure> {
+    let Some(hex) = &part.part else { return Ok(None) };
+    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
+    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let bytes: Option<Vec<_>> = pairs.iter().map(byte).collect();
+    match bytes.filter(|_| rest.is_empty()) {
+        Some(bytes) => Ok(Some(bytes)),
+        None => {
+            Err(Failure::failed("what the node says is no part of a list; nothing was changed", "ask another node"))
+        }
+    }
+}
