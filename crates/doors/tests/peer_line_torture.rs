@@ -17,15 +17,28 @@ use peer_line_parts::*;
 #[tokio::test]
 async fn a_web_page_gets_nowhere() {
     let mut yard = Yard::new("").await;
-    for first in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n127.0.0.1:9 t evil\n", "POST /x HTTP/1.1\r\n\r\n127.0.0.1:9 t evil"]
-    {
+    let pages: [&[u8]; 6] = [
+        b"GET / HTTP/1.1\r\nHost: a\r\n\r\n127.0.0.1:9 t evil\n",
+        b"POST /x HTTP/1.1\r\n\r\n127.0.0.1:9 t evil",
+        // A TLS hello with lines in its ticket, STUN with lines in a name, and what is no text at all.
+        b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03 random\n127.0.0.1:9 t evil\n",
+        b"\x16\x03\n\x01\n127.0.0.1:9 t evil\n",
+        b"\0\x03\0\n127.0.0.1:9 t evil\n",
+        b"\xff\xfe\n127.0.0.1:9 t evil\n",
+    ];
+    for first in pages {
         let mut stream = TcpStream::connect(yard.at).await.unwrap();
-        let _ = stream.write_all(first.as_bytes()).await;
+        let _ = stream.write_all(first).await;
         assert!(matches!(timeout(SOON, stream.read(&mut [0; 16])).await.unwrap(), Ok(0) | Err(_)));
     }
     say(yard.at, "127.0.0.1:9 t HTTP/1.1 is old").await;
     yard.hears("t 127.0.0.1:9", "HTTP/1.1 is old").await;
-    assert_eq!(yard.count("malformed"), 2);
+    // Programs write in other character sets, and cut a character where their buffer ends.
+    say(yard.at, b"127.0.0.1:9 t gr\xfc\xdf dich").await;
+    yard.hears("t 127.0.0.1:9", "gr\u{fffd}\u{fffd} dich").await;
+    say(yard.at, b"no address, cut gr\xc3").await;
+    assert_eq!(yard.heard().await.text, "no address, cut gr\u{fffd}");
+    assert_eq!(yard.count("malformed"), 6);
 }
 
 #[tokio::test]

@@ -77,7 +77,12 @@ fn what_is_no_request_fails_and_web_pages_hear_nothing() {
     ] {
         assert_eq!(exchange(house.addr, &[request], Duration::ZERO), "FAIL", "{request}");
     }
-    for page in ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST /PULL HTTP/1.1\r\n\r\nPUSH IP:bob MSG:evil\n"] {
+    for page in [
+        "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST /PULL HTTP/1.1\r\n\r\nPUSH IP:bob MSG:evil\n",
+        "\u{16}\u{3}\u{1}\nPUSH IP:bob MSG:evil\n",
+        "\0\u{3}\nPUSH IP:bob MSG:evil\n",
+    ] {
         assert_eq!(exchange(house.addr, &[page], Duration::ZERO), "", "{page}");
     }
     assert!(house.letters.texts().is_empty());

@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 
 use super::seats::Seat;
 use crate::counters::Counters;
-use crate::http::is_http;
+use crate::opening::{self, Form};
 use crate::services::{Chat, Durable};
 
 /// Messages of one connection that are not yet durable: what a disk takes in one commit, twice over.
@@ -57,9 +57,14 @@ impl<C: Chat> Session<C> {
                 };
                 let Some(length) = length else { break };
                 let line = rest.get(..length.saturating_sub(1)).unwrap_or_default();
-                if std::mem::take(&mut first) && is_request(line) {
-                    warn!("control port: a first line of HTTP; the connection is closed");
-                    return Ok(());
+                // Blank lines say nothing yet.
+                if first && !line.trim_ascii().is_empty() {
+                    first = false;
+                    if let Err(stranger) = opening::check(line, form(line)) {
+                        Counters::one(&self.counters.malformed);
+                        warn!("control port: {stranger}; the connection is closed");
+                        return Ok(());
+                    }
                 }
                 let line = line.to_vec();
                 used = used.saturating_add(length);
@@ -202,8 +207,13 @@ fn made_room() -> std::io::Result<()> {
     Err(std::io::ErrorKind::TimedOut.into())
 }
 
-/// Whether a first line is of a browser. A message may well speak of HTTP, but no request looks like a message: where that has
-/// its number, a request has a path.
-fn is_request(line: &[u8]) -> bool {
-    !matches!(ProcessLine::parse(line), Ok(ProcessLine::Msg { .. })) && is_http(line)
+/// What a first line looks like. A message may well speak of HTTP, but no request looks like a message: where that has its number,
+/// a request has a path. One whose text is not UTF-8 is still a message: it stores nothing, and the next may be well.
+fn form(line: &[u8]) -> Form {
+    match ProcessLine::parse(line) {
+        Ok(ProcessLine::Msg { .. }) => Form::Message,
+        Err(why) if why.reason == ClassroomFault::Utf8 => Form::Message,
+        Ok(_) => Form::Command,
+        Err(_) => Form::Unknown,
+    }
 }

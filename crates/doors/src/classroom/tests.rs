@@ -334,3 +334,34 @@ async fn a_first_line_of_http_and_an_endless_line_close_the_connection() {
         assert!(end.is_err() || rest.is_empty());
     }
 }
+
+#[tokio::test]
+async fn of_whoever_begins_with_no_text_nothing_is_taken() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (addr, log, counters) = (listener.local_addr().unwrap(), Fake::default(), Arc::<Counters>::default());
+    tokio::spawn(serve(listener, log.clone(), Arc::clone(&counters)));
+    let begins: [&[u8]; 6] = [
+        b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03 random",
+        b"\x16\x03\n\x01",
+        b"\n \r\n\0\x03\0\x60!\x12\xa4B",
+        b"what \xff is this",
+        b"\x01",
+        b"GET / HTTP/1.1\r",
+    ];
+    for begin in begins {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        let _ = stream.write_all(&[begin, b"\nmsg 1 evil\ncrash\nget chatLog\n"].concat()).await;
+        let mut rest = Vec::new();
+        let end = timeout(Duration::from_secs(60), stream.read_to_end(&mut rest)).await.expect("closed");
+        assert!(end.is_err() || rest.is_empty(), "{begin:?}");
+    }
+    assert_eq!(counters.malformed.load(Relaxed), 8, "each of them, and two blank lines");
+    // A message is a message in whatever character set, and what is no command is passed over; so is what comes later.
+    for (begin, expected) in [(&b"msg 1 gr\xfc"[..], "chatLog one\n"), (b"\n\xef\xbb\xbfhello\r", "chatLog one,one\n")]
+    {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        stream.write_all(&[begin, b"\n\x16\x03\xff\nmsg 1 one\nget chatLog\n"].concat()).await.unwrap();
+        assert_eq!(read(&mut stream, expected.len()).await, expected);
+    }
+    assert_eq!(*log.0.lock().unwrap(), ["one", "one"]);
+}

@@ -15,7 +15,7 @@ use super::shared::{Shared, Sink};
 use super::turn::Turn;
 use super::useful::Useful;
 use crate::counters::Counters;
-use crate::http::is_http;
+use crate::opening::{self, Form};
 
 /// A pause that ends a message.
 pub(super) const PAUSE: Duration = Duration::from_millis(300);
@@ -128,9 +128,11 @@ impl<S: Sink> Talk<S> {
         if trim(message).is_empty() {
             return Ok(());
         }
-        if std::mem::take(&mut self.first) && Line::parse(trim(message)).is_err() && is_http(trim(message)) {
-            Counters::one(&self.shared.counters.malformed);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a first line of HTTP"));
+        if std::mem::take(&mut self.first) {
+            opening::check(trim(message), form(trim(message))).map_err(|stranger| {
+                Counters::one(&self.shared.counters.malformed);
+                io::Error::new(io::ErrorKind::InvalidData, stranger)
+            })?;
         }
         if let Some(turn) = &mut self.turn {
             turn.comes().await;
@@ -172,5 +174,13 @@ impl<S: Sink> Talk<S> {
             self.turn = None;
             sleep(ahead.saturating_sub(LEAD)).await;
         }
+    }
+}
+
+/// What a first message looks like. One with its sender's address may be of any character set, and cut anywhere.
+fn form(message: &[u8]) -> Form {
+    match Line::parse(String::from_utf8_lossy(message).as_bytes()) {
+        Ok(_) => Form::Message,
+        Err(_) => Form::Unknown,
     }
 }

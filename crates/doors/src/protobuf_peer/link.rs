@@ -86,6 +86,8 @@ pub(super) struct Link<T> {
     pub heard: Timestamp,
     /// Whether it has said more than who it is.
     pub spoke: bool,
+    /// Whether it has written in the name of a peer that has a link of its own.
+    pub forged: bool,
     /// The ids that it was told of and not told to have gone.
     pub announced: BTreeSet<i64>,
     /// How many ids are known by way of it.
@@ -111,6 +113,7 @@ impl<T> Link<T> {
             called,
             heard: now,
             spoke: false,
+            forged: false,
             announced: BTreeSet::new(),
             learned: 0,
             owner: Owner::of(address),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rumormill_limits::{Rate, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::hub::{Hub, Input, Output, Reject, Sent};
 use super::link::{LinkId, Why};
@@ -23,7 +23,7 @@ mod task;
 
 /// What was refused reads its answer within this time; so does everybody when we stop.
 pub(super) const FLUSH: Duration = Duration::from_millis(500);
-/// Closed links that the log tells of, 100 at once and 10 a second; the others only at the level of debugging.
+/// Closed links and forged senders that the log tells of, 100 at once and 10 a second; the others only at the level of debugging.
 const LOGGED: Rate = Rate::new(100, 10);
 
 /// Where our own dialling stands.
@@ -144,6 +144,7 @@ impl Net {
                 // The hub bounds what waits here. Where nobody takes it the connection has ended.
                 let _ = outlet.map(|frames| frames.send(Outbound { frame, ours, receipt: ticket }));
             }
+            Output::Forged { link, from } => self.forged(state, link, from),
             Output::Close { link, flush, why } => self.close(state, link, flush, &why),
             Output::Joined(host) => drop(self.calling.send_replace(Calling::Joined(host))),
             Output::Deliver { from, text } => {
@@ -154,10 +155,25 @@ impl Net {
         }
     }
 
+    fn forged(&self, state: &State, link: LinkId, from: i64) {
+        let Some(outlet) = state.outlets.get(&link) else { return };
+        let said = "protobuf-peer: a text is not taken: its sender has a link of its own; further ones by this link are only counted";
+        if self.has_words() {
+            warn!(peer = %outlet.address, id = from, "{said}");
+        } else {
+            debug!(peer = %outlet.address, id = from, "{said}");
+        }
+    }
+
+    /// Whether the log has a line for what a link did.
+    fn has_words(&self) -> bool {
+        let now = Timestamp::at(self.began.elapsed());
+        self.words.lock().unwrap_or_else(PoisonError::into_inner).take(now)
+    }
+
     fn close(&self, state: &mut State, link: LinkId, flush: bool, why: &Why) {
         let Some(outlet) = state.outlets.get_mut(&link) else { return };
-        let now = Timestamp::at(self.began.elapsed());
-        if self.words.lock().unwrap_or_else(PoisonError::into_inner).take(now) {
+        if self.has_words() {
             info!(peer = %outlet.address, "protobuf-peer: a link is closed: {why}");
         } else {
             debug!(peer = %outlet.address, "protobuf-peer: a link is closed: {why}");

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use rumormill_wire::push_pull::{PULL, Request, request_len};
+use rumormill_wire::push_pull::{PULL, PUSH, Request, request_len};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::counters::Counters;
-use crate::http;
+use crate::opening::{self, Form, Stranger};
 
 /// A whole request takes no longer.
 pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
@@ -63,9 +63,17 @@ fn pause(bytes: &[u8], idle: Duration) -> Duration {
     }
 }
 
-/// Whether it is no request but one of a browser.
-pub(super) fn is_http(bytes: &[u8]) -> bool {
-    !bytes.starts_with(b"PUSH IP:") && http::is_http(http::first_line(bytes))
+/// Whether it is from a client of this protocol, well formed or not.
+///
+/// # Errors
+/// It is not, and hears nothing.
+pub(super) fn check(bytes: &[u8]) -> Result<(), Stranger> {
+    let form = match bytes {
+        push if push.starts_with(PUSH.as_bytes()) => Form::Message,
+        command if command.starts_with(b"PUSH") || command.starts_with(PULL.as_bytes()) => Form::Command,
+        _ => Form::Unknown,
+    };
+    opening::check(bytes, form)
 }
 
 #[cfg(test)]
@@ -84,8 +92,12 @@ mod tests {
 
     #[test]
     fn web_pages_are_known() {
-        assert!(is_http(b"GET / HTTP/1.1\r\nHost: x\r\n"));
-        assert!(is_http(b"PULL / HTTP/1.1\r\n"));
-        assert!(!is_http(b"PUSH IP:a MSG:HTTP/1.1 is old"));
+        assert_eq!(check(b"GET / HTTP/1.1\r\nHost: x\r\n"), Err(Stranger::Http));
+        assert_eq!(check(b"PULL / HTTP/1.1\r\n"), Err(Stranger::Http));
+        assert_eq!(check(b"\x16\x03\x01\n"), Err(Stranger::Tls));
+        assert_eq!(check(b"\0\x03\n"), Err(Stranger::Binary));
+        for own in [&b"PUSH IP:a MSG:HTTP/1.1 is old"[..], b"PUSH IP:a MSG:gr\xfc", b"PULL\0\0", b"PUSH \x07"] {
+            assert_eq!(check(own), Ok(()), "{own:?}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 
 use super::config::Config;
 use super::places::Place;
-use super::request::{Read, is_http, read};
+use super::request::{Read, check, read};
 use crate::counters::Counters;
 use crate::services::Letters;
 
@@ -69,8 +69,8 @@ impl<L: Letters> Server<L> {
         stream.set_nodelay(true)?;
         let Read::Request(bytes) = read(&mut stream, self.config.idle, &self.counters).await? else { return Ok(()) };
         place.served(true);
-        if is_http(&bytes) {
-            warn!("push-pull: a first line of HTTP; the connection is closed");
+        if let Err(stranger) = check(&bytes) {
+            warn!("push-pull: {stranger}; the connection is closed");
             Counters::one(&self.counters.malformed);
             return Ok(());
         }

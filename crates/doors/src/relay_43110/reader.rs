@@ -2,7 +2,7 @@
 
 use rumormill_wire::push_pull::relay::{MESSAGE_CODE, Piece, RelayFrame, piece};
 
-use crate::http::{first_line, is_http};
+use crate::opening::{self, Form};
 
 /// Pieces between frames that are none, by one link.
 const MAX_FAULTS: u32 = 16;
@@ -76,9 +76,8 @@ impl Reader {
     /// Only the first text may come without a frame; what stands between frames later is skipped.
     fn bare(&mut self, bytes: &[u8]) -> Result<Option<Heard>, Garbage> {
         let text = std::str::from_utf8(bytes).ok().map(|text| text.trim_end_matches(['\r', '\n']));
-        let text = text.filter(|text| !text.contains(|c: char| c.is_control() && !c.is_whitespace()));
         match text {
-            Some(text) if !self.framed && !is_http(first_line(text.as_bytes())) => {
+            Some(text) if !self.framed && opening::check(bytes, Form::Unknown).is_ok() => {
                 return Ok((!text.is_empty()).then(|| Heard::Text(text.to_owned())));
             }
             _ => self.faults = self.faults.saturating_add(1),
@@ -148,6 +147,8 @@ mod tests {
     fn other_protocols_are_none_of_this() {
         assert_eq!(texts(&[b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"]), Err(Garbage));
         assert_eq!(texts(&[b"\x16\x03\x01\x02\x00\x01"]), Err(Garbage));
+        assert_eq!(texts(&[b"\x16\x03\x01 \n8|0002|evil"]), Err(Garbage), "a hello with a frame in its ticket");
+        assert_eq!(texts(&[b"\0\x03\n", b"8|0002|evil"]), Err(Garbage));
         assert_eq!(texts(&[&[b'x'; 5_000]]), Err(Garbage));
     }
 

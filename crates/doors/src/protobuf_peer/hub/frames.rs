@@ -65,7 +65,15 @@ impl<T: Clone> Hub<T> {
         if from < 1 || to < 1 || from == self.id {
             return Counters::one(&self.counters.refused_other);
         }
+        let owned = self.routes.get(&from).is_some_and(|route| route.direct && route.link != link);
         let Some(state) = self.links.get_mut(&link) else { return };
+        // What comes from further off bears ids that nobody told us of; but an id with a link of its own writes by that.
+        if owned {
+            if !std::mem::replace(&mut state.forged, true) {
+                self.outputs.push_back(Output::Forged { link, from });
+            }
+            return Counters::one(&self.counters.refused_other);
+        }
         (state.heard, state.spoke) = (now, true);
         if to == self.id {
             return self.outputs.push_back(Output::Deliver { from, text });

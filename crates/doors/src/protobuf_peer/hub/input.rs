@@ -56,6 +56,12 @@ pub(crate) enum Output<T> {
         ours: bool,
         ticket: Option<T>,
     },
+    /// A link wrote in the name of a peer that has a link of its own. Said of each link once.
+    Forged {
+        link: LinkId,
+        /// Whose name.
+        from: i64,
+    },
     /// Close a link. The hub has forgotten it.
     Close {
         link: LinkId,

@@ -20,6 +20,7 @@ enum Did {
     Sent(LinkId, Said),
     Closed(LinkId, Why),
     Joined(i64),
+    Forged(LinkId, i64),
     Delivered(i64, String),
     Told(Sent),
     To(usize),
@@ -52,6 +53,7 @@ impl Bench {
             Output::Send { link, frame, .. } => Gave(link, Said::decode(&frame[4..]).unwrap()),
             Output::Close { link, why, .. } => Closed(link, why),
             Output::Joined(id) => Joined(id),
+            Output::Forged { link, from } => Did::Forged(link, from),
             Output::Deliver { from, text } => Delivered(from, text),
             Output::Sent(sent) => Told(sent),
             Output::Receivers(count) => To(count),
@@ -131,6 +133,35 @@ fn an_id_that_is_taken_or_none_is_refused_and_its_link_closed() {
         assert_eq!(bench.end(link), [], "nobody was told of it");
     }
     assert_eq!(bench.hub.table(), [(11, 11), (21, 11)]);
+}
+
+#[test]
+fn nobody_writes_as_a_peer_that_has_a_link_of_its_own() {
+    let mut bench = Bench::new(10);
+    let (a, _) = bench.peer(12);
+    let (b, _) = bench.peer(13);
+    let (c, _) = bench.peer(15);
+    let refused = |bench: &Bench| bench.hub.counters.refused_other.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(bench.hear(a, text(13, 10, "to the room")), [Did::Forged(a, 13)]);
+    for to in [10, 15, 13, 99] {
+        assert_eq!(bench.hear(a, text(13, to, "again")), [], "said once");
+    }
+    assert_eq!((refused(&bench), bench.hub.buffer().count()), (5, 0), "each is counted, and none is stored");
+    assert!(!bench.hub.links[&a].spoke, "nor does it keep a place");
+    assert_eq!(bench.hear(a, text(12, 10, "mine")), [Delivered(12, "mine".into())]);
+    assert_eq!(bench.hear(b, text(13, 15, "mine")), [Gave(c, text(13, 15, "mine"))]);
+    // What lies behind a peer writes by it, announced or not.
+    bench.hear(a, join(21, 12));
+    for from in [21, 22] {
+        assert_eq!(bench.hear(a, text(from, 10, "far")), [Delivered(from, "far".into())]);
+    }
+    // The host that we dialled is no exception; once the link has gone, the id may come by another.
+    let (host, _) = bench.opened(true);
+    bench.hear(host, Said::Welcome { id: 1 });
+    assert_eq!(bench.hear(host, text(13, 10, "x")), [Did::Forged(host, 13)]);
+    assert_eq!(bench.hear(a, text(1, 10, "x")), []);
+    bench.end(b);
+    assert_eq!(bench.hear(a, text(13, 10, "moved")), [Delivered(13, "moved".into())]);
 }
 
 #[test]
