@@ -122,13 +122,19 @@ fn the_menu_over_the_plain_format() {
         let mut screen = Screen::start(command(&["menu"]), on_terminal);
         screen.types(&format!("alpha\n{port}\n"));
         until("it listens", || screen.shown().contains("Enter choice: "));
-        // A team and a text, and what has no address at all; a line feed ends a message.
-        for start in ["127.0.0.1:9 team", "nobody"] {
+        // A team and a text, in which a line feed would end the message; and what has no address at all, which is taken only as
+        // text without control characters.
+        for said in [
+            format!("127.0.0.1:9 team {}", hostile().replace('\n', "\u{b}")),
+            format!("nobody {}", without_controls()),
+            format!("binary {}", hostile()),
+        ] {
             let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-            stream.write_all(format!("{start} {}", hostile().replace('\n', "\u{b}")).as_bytes()).unwrap();
+            stream.write_all(said.as_bytes()).unwrap();
         }
         until("both", || screen.shown().matches(" blanks) ").count() == 2);
         shows("menu", &screen, on_terminal);
+        assert!(!screen.shown().contains("binary"), "{}", screen.shown());
     }
 }
 
