@@ -144,8 +144,8 @@ mod tests {
         assert_eq!((fingerprint.parts().get(200), fingerprint.parts.len()), (Some(&[0; 16]), 1));
     }
 
-    /// An attack on what stood here before, in small: with sums of so few bits as can be tried, two sets of heads with one sum are
-    /// found at once by sorting differences. The same heads differ here.
+    /// Why no plain sum stands here, in small: of so few bits as can be tried, two sets of heads with one sum are found at once. It
+    /// illustrates and does not prove: that a search fails for the whole is what the paper of the construction argues.
     #[test]
     fn heads_chosen_so_that_their_sums_are_the_same_differ() {
         let cut = |next: u64| {
