@@ -204,7 +204,7 @@ impl LinkReader {
             Err(_) => return Err(LinkError::Idle(self.idle)),
         };
         if let Some(frame) = &frame {
-            self.payer.owe(frame.len());
+            self.payer.owe(frame);
             Metrics::add(&self.metrics.bytes_in, frame.len().saturating_add(LENGTH_LEN));
         }
         Ok(frame)

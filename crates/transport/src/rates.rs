@@ -7,14 +7,18 @@ use std::time::Duration;
 
 use rumormill_limits::{Clock, Rate};
 use rumormill_wire::NodeId;
-use rumormill_wire::native::MAX_FRAME_LEN;
+use rumormill_wire::native::{MAX_FRAME_LEN, kind};
 
 use crate::metrics::Metrics;
+
+/// So many bytes of a frame that brings no messages count as one frame more: each line of a list is looked up and compared by
+/// the one task that serves everybody, while messages are checked elsewhere and have their author's pace.
+const CONTROL_BYTES: usize = 256;
 
 /// Bounds on a link. Rates are for a node id, over all its links.
 #[derive(Debug, Clone, Copy)]
 pub struct LinkLimits {
-    /// Frames a second, and as many at once.
+    /// Frames a second, and as many at once. One that brings no messages counts once more for each 256 bytes.
     pub frames_per_s: NonZeroU32,
     /// Bytes a second, and as many at once; at least the longest frame.
     pub bytes_per_s: NonZeroU32,
@@ -112,8 +116,10 @@ impl Payer {
         Self { rates, owed: Owed { frames: 0, bytes: 0 } }
     }
 
-    pub(crate) fn owe(&mut self, bytes: usize) {
-        self.owed = Owed { frames: 1, bytes: u64::try_from(bytes).unwrap_or(u64::MAX) };
+    pub(crate) fn owe(&mut self, frame: &[u8]) {
+        let parts = if frame.first() == Some(&kind::RUMOR) { 0 } else { frame.len() / CONTROL_BYTES };
+        let count = |amount: usize| u64::try_from(amount).unwrap_or(u64::MAX);
+        self.owed = Owed { frames: count(parts.saturating_add(1)), bytes: count(frame.len()) };
     }
 
     /// Waits until it is paid. Dropping the future loses nothing: what was not paid is still owed.

@@ -12,7 +12,7 @@ use rumormill_transport::endpoint::Opened;
 use rumormill_transport::gate::GateLimits;
 use rumormill_transport::link::LinkLimits;
 use rumormill_transport::{Endpoint, Expect, Identity, LinkError, TlsInfo};
-use rumormill_wire::native::MAX_FRAME_LEN;
+use rumormill_wire::native::{MAX_FRAME_LEN, kind};
 use rustls::HandshakeKind;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -314,6 +314,27 @@ async fn over_its_rate_a_node_is_read_more_slowly_on_all_its_links_and_nothing_i
         passes(&mut there, &mut here, b"\x02").await;
     }
     assert!(from.elapsed() < Duration::from_secs(2), "{:?}", from.elapsed());
+}
+
+#[tokio::test]
+async fn a_long_list_counts_as_many_frames_and_messages_as_one() {
+    const RATE: u32 = 100;
+    let net = Net::new();
+    let limits = LinkLimits { frames_per_s: NonZeroU32::new(RATE).unwrap(), ..LinkLimits::default() };
+    let bob = limited(&net, "bob", limits);
+    let longest = |kind: u8| [&[kind][..], &vec![5; MAX_FRAME_LEN - 1]].concat();
+    let (mut there, mut here, _listener) = link(&net.endpoint("alice"), &bob).await;
+    for _ in 0..RATE / 2 {
+        passes(&mut there, &mut here, &longest(kind::RUMOR)).await;
+    }
+    assert_eq!(count(&bob, "reads_slowed"), 0, "fifty of a hundred");
+    let from = Instant::now();
+    for _ in 0..3 {
+        passes(&mut there, &mut here, &longest(kind::STATUS)).await;
+    }
+    // The first waits for nothing, and each counts as all of a second.
+    assert!(from.elapsed() >= Duration::from_millis(1_400), "{:?}", from.elapsed());
+    assert_eq!(count(&bob, "reads_slowed"), 2);
 }
 
 #[tokio::test]
