@@ -61,6 +61,7 @@ pub struct Chain {
     pub cut: Option<Seq>,
     /// What its author signed as the next bundle with a clock that does not rise (P-B11).
     pub set_back: Option<Box<SignedHeader>>,
+    /// Of the line that the fingerprint holds.
     hash: Option<[u8; 32]>,
 }
 
@@ -164,6 +165,8 @@ pub struct Chains {
     /// The clocks of all ends, and how many chains end with each.
     clocks: BTreeMap<Clock, usize>,
     fingerprint: Fingerprint,
+    /// Changed since the fingerprint was looked at: it is worked out when it is asked for, not for each bundle.
+    stale: BTreeSet<Origin>,
 }
 
 impl Chains {
@@ -179,7 +182,7 @@ impl Chains {
         self.map.get(origin).map_or(Seq::FIRST, Chain::wanted)
     }
 
-    /// Changes one chain, made if it is new, and keeps the fingerprint right.
+    /// Changes one chain, made if it is new.
     pub fn update<T>(&mut self, origin: Origin, change: impl FnOnce(&mut Chain) -> T) -> T {
         let chain = self.map.entry(origin).or_insert_with(|| {
             let count = self.of_node.entry(origin.node).or_default();
@@ -196,9 +199,7 @@ impl Chains {
                 None => drop(limits.remove(&origin)),
             }
         }
-        let hash = chain.counting(origin).map(|entry| entry_hash(&entry));
-        self.fingerprint.change(&origin, chain.hash, hash);
-        chain.hash = hash;
+        self.stale.insert(origin);
         if chain.unread().is_some_and(|at| unread != Some(at)) {
             self.unread.insert(origin);
         }
@@ -231,6 +232,8 @@ impl Chains {
             return;
         }
         if let Some(chain) = self.map.remove(&origin) {
+            self.stale.remove(&origin);
+            self.fingerprint.change(&origin, chain.hash, None);
             count_clock(&mut self.clocks, chain.last_clock, Clock(0));
             if chain.limit().is_some() {
                 Arc::make_mut(&mut self.limits).remove(&origin);
@@ -309,13 +312,68 @@ impl Chains {
 
     /// The fingerprint of all entries.
     #[must_use]
-    pub const fn fingerprint(&self) -> &Fingerprint {
+    pub fn fingerprint(&mut self) -> &Fingerprint {
+        self.settle();
         &self.fingerprint
+    }
+
+    fn settle(&mut self) {
+        for origin in core::mem::take(&mut self.stale) {
+            let Some(chain) = self.map.get_mut(&origin) else { continue };
+            let hash = chain.counting(origin).map(|entry| entry_hash(&entry));
+            self.fingerprint.change(&origin, chain.hash, hash);
+            chain.hash = hash;
+        }
+    }
+
+    /// What is shown of the whole, for one who only looks.
+    #[must_use]
+    pub fn shown(&self) -> [u8; 16] {
+        let mut fingerprint = self.fingerprint.clone();
+        for origin in &self.stale {
+            let chain = self.map.get(origin);
+            let hash = chain.and_then(|chain| chain.counting(*origin)).map(|entry| entry_hash(&entry));
+            fingerprint.change(origin, chain.and_then(|chain| chain.hash), hash);
+        }
+        fingerprint.whole()
     }
 
     /// What is shown of its parts.
     #[must_use]
     pub fn parts(&mut self) -> [[u8; 16]; BUCKETS] {
+        self.settle();
         self.fingerprint.parts()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rumormill_wire::Incarnation;
+
+    use super::*;
+
+    proptest! {
+        /// However often it was looked at between changes, the fingerprint is that of the lines.
+        #[test]
+        fn the_fingerprint_is_that_of_the_lines(changes in proptest::collection::vec((0..4_u8, 0..4_u64, 0..3_u8), 1..60)) {
+            let mut chains = Chains::default();
+            for (node, next, then) in changes {
+                let origin = Origin { node: NodeId([node; 32]), incarnation: Incarnation(1) };
+                chains.update(origin, |chain| chain.next = Seq(next + 1));
+                if then == 0 {
+                    chains.go_back(origin, &End { next: Seq::FIRST, head: None, digest: Digest::ZERO, last_clock: Clock(0) });
+                }
+                let mut anew = Fingerprint::default();
+                for entry in chains.entries(Origin::MIN, Origin::MAX) {
+                    anew.change(&entry.origin, None, Some(entry_hash(&entry)));
+                }
+                prop_assert_eq!(chains.shown(), anew.whole());
+                if then == 1 {
+                    prop_assert_eq!(chains.fingerprint().whole(), anew.whole());
+                    prop_assert_eq!((chains.parts(), chains.fingerprint().entries()), (anew.parts(), anew.entries()));
+                }
+            }
+        }
     }
 }

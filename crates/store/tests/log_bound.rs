@@ -86,3 +86,42 @@ fn an_allowance_poured_in_at_full_speed_while_readers_work_keeps_the_log_to_its_
     assert!(longest <= LOG_BYTES + GROUP, "{longest}");
     assert!(longest > GROUP, "the log was looked at: {longest}");
 }
+
+/// What one record may add to the file, and to the log as much, beside its bytes: what is not measured for each group stands on it.
+const RECORD_MOST: u64 = 512 * 1024;
+
+#[test]
+fn a_record_adds_no_more_than_is_counted_on_and_the_store_is_never_past_its_bound() {
+    const BOUND: u64 = 24 << 20;
+    let dir = common::new_dir();
+    let path = dir.path().join("log.db");
+    let size = || {
+        let len = |end: &str| std::fs::metadata(format!("{}{end}", path.display())).map_or(0, |file| file.len());
+        (len(""), len("-wal"))
+    };
+    let config = rumormill_store::OpenConfig { max_bytes: BOUND, ..common::config(&path) };
+    let mut store = rumormill_store::open(&config).unwrap();
+    let mut chains: Vec<_> = (0..32).map(Chain::new).collect();
+    let mut before = size();
+    for n in 0_u64.. {
+        let chain = &mut chains[usize::try_from(n * 7 % 32).unwrap()];
+        let clock = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (1 << 40) + (n << 41);
+        let row = chain.bundle(&[clock], [10, 300, 5_000, 31_000][usize::try_from(n / 3 % 4).unwrap()]);
+        let most = RECORD_MOST + u64::try_from(row.bytes.len()).unwrap() + 64;
+        let told = store.commit(&[Record::Bundle(row)]);
+        let after = size();
+        // What the last change adds to the log is not there yet when the size is looked at.
+        assert!(after.0 + after.1 <= BOUND + most, "{after:?}");
+        assert!(
+            after.0.saturating_sub(before.0) <= most + before.1 && after.1.saturating_sub(before.1) <= most,
+            "{before:?} {after:?}"
+        );
+        before = after;
+        match told {
+            Ok(()) => {}
+            Err(rumormill_store::StoreError::Full { .. }) => break,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(before.0 + before.1 > BOUND / 2, "it was filled: {before:?}");
+}

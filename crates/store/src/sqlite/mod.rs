@@ -27,7 +27,7 @@ use crate::types::{Damage, Durability, Reader, Record, Recovered, Store, bound};
 use lock::Lock;
 pub use open::LOG_BYTES;
 use open::Opened;
-use size::LogBound;
+use size::{LogBound, Room};
 use tables::{INSERT, insert_row, new_origin};
 
 /// A name beside the store's.
@@ -54,6 +54,7 @@ pub struct SqliteStore {
     lock: Lock,
     max_bytes: u64,
     log: LogBound,
+    room: Room,
     heads: BTreeMap<Origin, Head>,
     /// What was found on opening, until it is told or something is committed: it may be large, and it grows old.
     recovered: Option<Recovered>,
@@ -83,6 +84,7 @@ impl SqliteStore {
             lock,
             max_bytes,
             log,
+            room: Room::default(),
             heads,
             damage: recovered.damage.clone(),
             clean: recovered.clean,
@@ -97,7 +99,7 @@ impl SqliteStore {
         if self.closed {
             return Err(StoreError::Closed);
         }
-        self.log.keep(&self.db, &self.path)?;
+        self.log.keep(&self.db, &self.path, batch)?;
         if self.try_write(batch)? {
             return Ok(());
         }
@@ -117,8 +119,12 @@ impl SqliteStore {
         if !self.damage.is_empty() {
             told::forget(&change)?;
         }
-        if self.max_bytes != 0 && size::used(&change, &self.path)? > bound(self.max_bytes, batch) {
-            return Ok(false);
+        if self.max_bytes != 0 && !self.room.take(batch) {
+            let (used, most) = (size::used(&change, &self.path)?, bound(self.max_bytes, batch));
+            if used > most {
+                return Ok(false);
+            }
+            self.room.measured(used.saturating_add(size::most(batch)), self.max_bytes);
         }
         change.commit()?;
         self.recovered = None;

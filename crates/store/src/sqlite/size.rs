@@ -8,9 +8,40 @@ use super::beside;
 use super::open::{LOG_BYTES, LOG_PAGES, begin_log_anew};
 use super::tables::PAGE;
 use crate::error::StoreError;
+use crate::types::Record;
+use crate::writer::weight;
 
 /// The log's share of a bounded store.
 const LOG_SHARE: u64 = 8;
+/// What a record adds at most beside its bytes, to the file and to the log each: the pages of a table and of two indexes that one
+/// insert changes, with a split on every level.
+const RECORD_MOST: u64 = 64 * PAGE as u64;
+
+/// What a group adds at most to the file, and to the log as much.
+pub(super) fn most(batch: &[Record]) -> u64 {
+    batch.iter().fold(0, |sum, record| {
+        let bytes = u64::try_from(weight(record)).unwrap_or(u64::MAX);
+        sum.saturating_add(RECORD_MOST).saturating_add(bytes)
+    })
+}
+
+/// The room there is for certain, so that not each group has to measure it.
+#[derive(Debug, Default)]
+pub(super) struct Room(u64);
+
+impl Room {
+    /// Whether this group has room for certain. What it takes of it is taken.
+    pub(super) fn take(&mut self, batch: &[Record]) -> bool {
+        let left = self.0.checked_sub(most(batch).saturating_mul(2));
+        self.0 = left.unwrap_or(0);
+        left.is_some()
+    }
+
+    /// So much is used at most, of so much.
+    pub(super) const fn measured(&mut self, used: u64, bound: u64) {
+        self.0 = bound.saturating_sub(used);
+    }
+}
 
 /// Bytes of the file with what the open change adds, and of the log as it is.
 pub(super) fn used(db: &Connection, path: &Path) -> Result<u64, StoreError> {
@@ -31,16 +62,22 @@ pub(super) struct LogBound {
     /// Where it is waited for next: beyond the bound once readers did not let it begin anew, so that one that stays costs one
     /// wait for each `most`, and not each group one.
     next: u64,
+    /// It is no longer than this.
+    at_most: u64,
 }
 
 impl LogBound {
     pub(super) const fn new(most: u64) -> Self {
-        Self { most, next: most }
+        Self { most, next: most, at_most: u64::MAX }
     }
 
     /// Before a group: a log that is too long is brought into the main file, and the group begins it anew.
-    pub(super) fn keep(&mut self, db: &Connection, path: &Path) -> Result<(), StoreError> {
-        let bytes = log(path);
+    pub(super) fn keep(&mut self, db: &Connection, path: &Path, batch: &[Record]) -> Result<(), StoreError> {
+        if self.at_most > self.most {
+            self.at_most = log(path);
+        }
+        let bytes = self.at_most;
+        self.at_most = bytes.saturating_add(most(batch));
         if bytes <= self.most {
             self.next = self.most;
         }
