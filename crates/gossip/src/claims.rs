@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rumormill_wire::{NodeId, Origin, Seq};
 
 use crate::io::{LinkId, Timestamp};
+use crate::shared_map::{Put, SharedMap};
 use crate::stats::Why;
 
 /// What a neighbour has and we lack.
@@ -24,13 +25,13 @@ pub struct Behind {
 /// All claims of all neighbours.
 #[derive(Debug, Default)]
 pub struct Claims {
-    by_link: BTreeMap<LinkId, BTreeMap<Origin, Behind>>,
+    by_link: BTreeMap<LinkId, SharedMap<Behind>>,
     by_origin: BTreeSet<(Origin, LinkId)>,
 }
 
 impl Claims {
     /// A neighbour has an origin up to `next`, which is more than we have; `why` we do not take it now. It may have so many
-    /// claims. Says whether this one is remembered.
+    /// claims. Says whether this one is remembered beside all others.
     pub fn note(
         &mut self,
         link: LinkId,
@@ -40,22 +41,22 @@ impl Claims {
         most: usize,
     ) -> bool {
         let claims = self.by_link.entry(link).or_default();
-        let room = claims.len() < most;
-        match claims.get_mut(&origin) {
-            Some(behind) => {
-                behind.next = behind.next.max(next);
-                // That its author's certificate did not come is known until it comes.
-                if behind.why != Some(Why::NotAdmitted) {
-                    behind.why = why;
-                }
-                true
+        if let Some(behind) = claims.get_mut(&origin) {
+            behind.next = behind.next.max(next);
+            // That its author's certificate did not come is known until it comes.
+            if behind.why != Some(Why::NotAdmitted) {
+                behind.why = why;
             }
-            None if room => {
-                claims.insert(origin, Behind { next, since: now, ended: false, why });
-                self.by_origin.insert((origin, link))
-            }
-            None => false,
+            return true;
         }
+        let put = claims.put(origin, Behind { next, since: now, ended: false, why }, most);
+        if put != Put::Out {
+            self.by_origin.insert((origin, link));
+        }
+        if let Put::Instead(oldest, _) = put {
+            self.by_origin.remove(&(oldest, link));
+        }
+        put == Put::In
     }
 
     /// What a neighbour has of an origin.
@@ -88,8 +89,8 @@ impl Claims {
 
     /// We have all that a neighbour has, or it is gone.
     pub fn clear(&mut self, link: LinkId) {
-        for origin in self.by_link.remove(&link).unwrap_or_default().into_keys() {
-            self.by_origin.remove(&(origin, link));
+        for (origin, _) in self.by_link.remove(&link).unwrap_or_default().iter() {
+            self.by_origin.remove(&(*origin, link));
         }
     }
 
@@ -121,7 +122,7 @@ impl Claims {
     #[cfg(feature = "fuzz")]
     #[must_use]
     pub fn most(&self) -> usize {
-        self.by_link.values().map(BTreeMap::len).max().unwrap_or(0)
+        self.by_link.values().map(SharedMap::len).max().unwrap_or(0)
     }
 }
 
@@ -138,13 +139,18 @@ mod tests {
         let note =
             |claims: &mut Claims, link, of, next| claims.note(LinkId(link), of, (Seq(next), Timestamp(1)), None, 2);
         assert!(note(&mut claims, 1, origin(1, 1), 5) && note(&mut claims, 1, origin(1, 2), 5));
-        assert!(!note(&mut claims, 1, origin(2, 1), 5), "no room for a third");
+        assert!(!note(&mut claims, 1, origin(1, 3), 5), "no room for a third");
         assert!(note(&mut claims, 1, origin(1, 2), 3) && claims.has(LinkId(1), &origin(1, 2), Seq(5)), "never less");
         assert!(note(&mut claims, 2, origin(1, 2), 9));
         assert_eq!(claims.who_has(origin(1, 2)), [LinkId(1), LinkId(2)]);
         assert_eq!(claims.of_node(NodeId([1; 32])).len(), 3);
         assert_eq!(claims.remove(LinkId(1), &origin(1, 2)).map(|behind| behind.next), Some(Seq(5)));
         assert_eq!(claims.who_has(origin(1, 2)), [LinkId(2)]);
+        claims.clear(LinkId(1));
+        assert!(note(&mut claims, 1, origin(1, 1), 5) && note(&mut claims, 1, origin(1, 2), 5));
+        assert!(!note(&mut claims, 1, origin(2, 1), 5), "another author has a place, which costs one");
+        assert_eq!((claims.get(LinkId(1), &origin(1, 1)), claims.who_has(origin(1, 1))), (None, vec![]));
+        assert_eq!(claims.who_has(origin(2, 1)), [LinkId(1)]);
         claims.clear(LinkId(1));
         assert_eq!((claims.of_link(LinkId(1)).count(), claims.of_node(NodeId([1; 32])).len()), (0, 1));
         claims.clear(LinkId(2));

@@ -159,6 +159,7 @@ pub mod passing;
 mod picker;
 pub mod proof;
 pub mod revocation;
+pub mod shared_map;
 pub mod spread;
 pub mod stats;
 mod timers;

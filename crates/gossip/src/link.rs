@@ -11,6 +11,7 @@ use rumormill_wire::{NodeId, Origin, Seq};
 use crate::io::Timestamp;
 use crate::pacer::Pacer;
 use crate::revocation::Told;
+use crate::shared_map::{Put, SharedMap};
 use crate::unheard::Unheard;
 
 /// RANGE requests of one neighbour that wait to be served.
@@ -76,7 +77,7 @@ pub struct Link {
     /// Bytes that may be given to it now. Control frames may push it below zero, by a bounded amount.
     pub window: isize,
     /// Where it lacks something.
-    pub cursors: BTreeMap<Origin, Cursor>,
+    pub cursors: SharedMap<Cursor>,
     /// Bytes of what was kept when it came up that may still be given to it before they count against its node's share.
     pub first: u64,
     /// Bytes of what became new since, but for what became new after `new_at`.
@@ -94,7 +95,7 @@ pub struct Link {
     /// It keeps nothing more now (P-S8).
     pub hold: bool,
     /// What is new passes to it, though it keeps nothing or we do not: from which number on.
-    pub passing: BTreeMap<Origin, Seq>,
+    pub passing: SharedMap<Seq>,
     /// Authors whose certificates went to it before what passes.
     pub introduced: BTreeSet<NodeId>,
     /// Its fingerprint and ours when it was last sent what we have; with a full store, the same pair needs no second list.
@@ -112,7 +113,7 @@ pub struct Link {
     /// What it has of the revocation list.
     pub told: Told,
     /// What ends elsewhere there than here.
-    pub disputed: BTreeMap<Origin, Disputed>,
+    pub disputed: SharedMap<Disputed>,
     /// RUMOR frames given to it.
     pub sent: u64,
     /// What of those may still be on the way.
@@ -175,7 +176,7 @@ impl Link {
         Self {
             peer,
             window: isize::try_from(window).unwrap_or(isize::MAX),
-            cursors: BTreeMap::new(),
+            cursors: SharedMap::default(),
             first: 0,
             new: 0,
             new_at: 0,
@@ -184,11 +185,11 @@ impl Link {
             overflow: false,
             lacks_more: false,
             hold: false,
-            passing: BTreeMap::new(),
+            passing: SharedMap::default(),
             introduced: BTreeSet::new(),
             listed: None,
             unsure: false,
-            disputed: BTreeMap::new(),
+            disputed: SharedMap::default(),
             pace: Pacer::new(0, 0),
             feed_at: None,
             turn: Origin::MIN,
@@ -251,33 +252,40 @@ impl Link {
         }
     }
 
-    /// The neighbour lacks this origin from `next` on. Says whether there was room to remember it.
+    /// The neighbour lacks this origin from `next` on. Says whether there was room to remember it beside all others.
     pub fn note_lacks(&mut self, origin: Origin, next: Seq, now: Timestamp, limit: usize) -> bool {
         if let Some(cursor) = self.cursors.get_mut(&origin) {
             cursor.next = next;
             cursor.parked = None;
             return true;
         }
-        if self.cursors.len() >= limit {
+        let put = self.cursors.put(origin, Cursor { next, parked: None, since: now }, limit);
+        if put == Put::Out {
             (self.overflow, self.lacks_more) = (true, true);
-            return false;
         }
-        self.cursors.insert(origin, Cursor { next, parked: None, since: now });
-        true
+        self.settled(&put)
     }
 
-    /// The neighbour lacks this origin from `next` on and does not want it now. Says whether there was room to remember it.
+    /// Whether a cursor that was put in cost none. A comparison finds what is out again.
+    fn settled(&mut self, put: &Put<Cursor>) -> bool {
+        match put {
+            Put::Instead(_, Cursor { parked: Some(Parked::Peer), .. }) => self.unsure = true,
+            Put::Instead(..) => (self.overflow, self.lacks_more) = (true, true),
+            Put::In | Put::Out => {}
+        }
+        *put == Put::In
+    }
+
+    /// The neighbour lacks this origin from `next` on and does not want it now. Says whether there was room to remember it beside
+    /// all others.
     pub fn note_held(&mut self, origin: Origin, next: Seq, now: Timestamp, limit: usize) -> bool {
         if let Some(cursor) = self.cursors.get_mut(&origin) {
             (cursor.next, cursor.parked) = (next, Some(Parked::Peer));
             return true;
         }
-        if self.cursors.len() >= limit {
-            self.unsure = true;
-            return false;
-        }
-        self.cursors.insert(origin, Cursor { next, parked: Some(Parked::Peer), since: now });
-        true
+        let put = self.cursors.put(origin, Cursor { next, parked: Some(Parked::Peer), since: now }, limit);
+        self.unsure |= put == Put::Out;
+        self.settled(&put)
     }
 
     /// An origin ends there at this place, or does not end; here at `ours`.
@@ -286,9 +294,7 @@ impl Link {
             self.disputed.remove(&origin);
         } else if let Some(disputed) = self.disputed.get_mut(&origin) {
             disputed.place = place;
-        } else if self.disputed.len() < MAX_DISPUTED {
-            self.disputed.insert(origin, Disputed { place, since: now });
-        } else {
+        } else if self.disputed.put(origin, Disputed { place, since: now }, MAX_DISPUTED) != Put::In {
             self.unsure = true;
         }
     }
@@ -317,13 +323,9 @@ impl Link {
         self.cursors.get(origin).is_some_and(|cursor| cursor.parked == Some(Parked::Peer))
     }
 
-    /// Something new of this origin is to pass, from this number on. Says whether there was room.
+    /// Something new of this origin is to pass, from this number on. Says whether there was room for it beside all others.
     pub fn pass(&mut self, origin: Origin, first: Seq) -> bool {
-        let room = self.passing.len() < MAX_PASSING || self.passing.contains_key(&origin);
-        if room {
-            self.passing.entry(origin).or_insert(first);
-        }
-        room
+        self.passing.contains_key(&origin) || self.passing.put(origin, first, MAX_PASSING) == Put::In
     }
 
     /// What passes next: not what the neighbour can only take after what a cursor still brings it.
@@ -350,7 +352,9 @@ impl Link {
     pub fn has_room(&self, limit: usize) -> bool {
         let parked = self.cursors.values().filter(|cursor| cursor.parked.is_some()).count();
         let active = self.cursors.len().saturating_sub(parked);
-        self.cursors.len() < limit && active <= limit.saturating_sub(parked) / 2
+        self.cursors.len() < limit
+            && active <= limit.saturating_sub(parked) / 2
+            && parked <= limit.saturating_sub(limit / 8)
     }
 
     /// Whether something is to go to it that it wants now.

@@ -18,7 +18,7 @@ use rumormill_gossip::{
 };
 use rumormill_wire::native::{BundleBuilder, BundleHeader, Frame, MessageKind, Rumor};
 use rumormill_wire::{Clock, Digest, Incarnation, NodeId, Origin, Seq};
-use world::{Key, NETWORK, WALL, World, config};
+use world::{Key, NETWORK, WALL, World, certificate, config};
 
 const SECOND: u64 = 1_000_000;
 
@@ -257,6 +257,49 @@ fn a_refused_author_and_a_full_table_are_lag_at_both_ends_and_not_sent_again() {
     }
 }
 
+/// A member has as many origins at one node as that takes of a member, others at the other, and each of the two holds more of them
+/// for its neighbour than it remembers differences.
+#[test]
+fn origins_of_one_member_that_are_held_take_no_place_of_what_others_say() {
+    const ORIGINS: usize = 24;
+    for dissemination in [Dissemination::Eager, Dissemination::Mongering] {
+        let config = EngineConfig {
+            max_cursors: 16,
+            max_origins_per_node: ORIGINS,
+            greedy_incarnations_per_day: 0,
+            ..quick(dissemination)
+        };
+        let mut world = World::new(12, 2, config);
+        for n in 0..2 {
+            let evidence = certificate(Key::new(60).id(), "");
+            world.give(n, Input::Admit { node: Key::new(60).id(), evidence });
+            let link = world.stranger(n, 60);
+            for k in 0..24 {
+                let incarnation = Incarnation(1 + k + 1_000 * u64::try_from(n).unwrap());
+                world.give(n, Input::Frame { link, bytes: rumor(text_in(60, incarnation, "mine").bytes()) });
+            }
+        }
+        world.until(60 * SECOND, "each takes all of its own", |w| (0..2).all(|n| w.log(n).len() == ORIGINS));
+        let (a, b) = world.link(0, 1);
+        world.run_for(30 * SECOND);
+        assert!((0..2).all(|n| world.log(n).len() == ORIGINS), "neither takes the other's");
+        for round in 0..4 {
+            for n in 0..2 {
+                world.say(n, &format!("{n} says {round}"));
+            }
+            let all = 2 * (round + 1) + ORIGINS;
+            world.until(5 * SECOND, "both are heard", |w| (0..2).all(|n| w.log(n).len() == all));
+        }
+        let [a, b] = [a, b].map(|end| world.nodes[end.node].engine.link_stats(end.link).unwrap());
+        assert!(!a.in_sync && !b.in_sync && a.why.is_some() && b.why.is_some(), "{a:?} {b:?}");
+        let sent = world.nodes[0].engine.stats().rumors_sent;
+        world.run_for(60 * SECOND);
+        let again = world.nodes[0].engine.stats().rumors_sent - sent;
+        assert!(again <= 24, "what is held is sent again and again: {again} in a minute");
+        nobody_was_closed(&world);
+    }
+}
+
 #[test]
 fn a_held_author_is_taken_once_its_rate_has_filled() {
     let anti_entropy_us = 120 * SECOND;
@@ -317,7 +360,11 @@ fn more_origins_than_one_status_names_are_not_forgotten() {
 }
 
 fn text_of(key: u8, text: &str) -> std::sync::Arc<VerifiedBundle> {
-    let origin = Origin { node: Key::new(key).id(), incarnation: Incarnation(1_700_000_000) };
+    text_in(key, Incarnation(1_700_000_000), text)
+}
+
+fn text_in(key: u8, incarnation: Incarnation, text: &str) -> std::sync::Arc<VerifiedBundle> {
+    let origin = Origin { node: Key::new(key).id(), incarnation };
     let mut builder = BundleBuilder::new(origin, Seq::FIRST, Digest::ZERO);
     builder.push(Clock(WALL.unsigned_abs()), MessageKind::CHAT, "", text.as_bytes()).unwrap();
     seal(builder, Clock(WALL.unsigned_abs()), &Key::new(key), &NETWORK)

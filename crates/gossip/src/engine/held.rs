@@ -86,7 +86,7 @@ impl Engine {
             return link.unpark(Parked::Peer);
         }
         // What was to go to it and is still in memory is new: that passes.
-        for (origin, cursor) in link.cursors.clone() {
+        for (&origin, cursor) in link.cursors.clone().iter() {
             let recent = self.cache.holding(origin, cursor.next).map(|_| cursor.next);
             let recent = recent.or_else(|| self.cache.first_from(origin, cursor.next));
             if cursor.parked.is_none() && recent.is_some_and(|first| !link.pass(origin, first)) {

@@ -129,9 +129,11 @@ impl Engine {
     pub(super) fn pass_from(&mut self, id: LinkId, origin: Origin, from: Seq) {
         let here = self.in_memory(origin, from).is_some_and(|bundle| bundle.header().first <= from);
         let Some(link) = self.links.get_mut(&id).filter(|link| here && !link.hold) else { return };
-        if link.pass(origin, from) {
-            link.passing.insert(origin, from);
+        let room = link.pass(origin, from);
+        if let Some(first) = link.passing.get_mut(&origin) {
+            *first = from;
         }
+        bump(&mut self.stats.passing_full, u64::from(!room));
     }
 
     /// Gives a link the next of what passes to it. Only memory has it.
@@ -140,9 +142,9 @@ impl Engine {
         let reached = bundle.as_ref().map(|bundle| bundle.header().next());
         let next = reached.filter(|next| self.in_memory(origin, *next).is_some());
         let Some(link) = self.links.get_mut(&id) else { return };
-        match next {
-            Some(next) => drop(link.passing.insert(origin, next)),
-            None => drop(link.passing.remove(&origin)),
+        match (next, link.passing.get_mut(&origin)) {
+            (Some(next), Some(first)) => *first = next,
+            _ => drop(link.passing.remove(&origin)),
         }
         let (Some(bundle), Some(reached)) = (bundle, reached) else { return };
         if link.introduced.len() >= MAX_INTRODUCED {

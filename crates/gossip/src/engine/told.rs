@@ -47,7 +47,7 @@ impl Engine {
         let link = self.links.get(&id)?;
         let mut stats = LinkStats { window: usize::try_from(link.window).unwrap_or(0), ..LinkStats::default() };
         let (mut young, mut why) = (true, None);
-        for (origin, cursor) in &link.cursors {
+        for (origin, cursor) in link.cursors.iter() {
             let lacks = self.chains.wanted(origin).0.saturating_sub(cursor.next.0);
             stats.lag = stats.lag.saturating_add(lacks);
             if lacks > 0 {
@@ -69,7 +69,7 @@ impl Engine {
                 why = why.max(held.or(Some(Why::CatchingUp)));
             }
         }
-        for (origin, disputed) in &link.disputed {
+        for (origin, disputed) in link.disputed.iter() {
             let ours = self.end_of(origin);
             if ours != disputed.place {
                 young &= now.since(disputed.since) < SYNC_AGE_US;
