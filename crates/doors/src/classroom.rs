@@ -40,21 +40,38 @@ pub const REPLY_DEADLINE: Duration = Duration::from_secs(30);
 /// newcomer.
 pub const IDLE: Duration = Duration::from_secs(60);
 
-/// Checked settings.
+/// What may be given as the address of such a port.
+pub const HERE_ONLY: &str =
+    "an address of this machine, 127.0.0.0/8 or ::1, whatever else is said: who reaches this port speaks as the node itself";
+
+/// Checked settings, whichever way the port is asked for: no other address than one of this machine is in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
-    /// Where clients connect.
-    pub listen: SocketAddr,
+    listen: SocketAddr,
 }
 
 impl Config {
+    /// A port at an address of this machine; `None` for any other ([`HERE_ONLY`]). Leave to listen beyond loopback is for
+    /// doors whose clients are strangers in the room, and changes nothing here.
+    #[must_use]
+    pub fn at(listen: SocketAddr) -> Option<Self> {
+        listen.ip().to_canonical().is_loopback().then_some(Self { listen })
+    }
+
+    /// Where clients connect.
+    #[must_use]
+    pub const fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
     /// Checks what was asked for: `classroom,listen=127.0.0.1:10000`.
     ///
     /// # Errors
     /// Names the key and what is allowed.
     pub fn from_spec(spec: &Spec) -> Result<Self, SpecError> {
         spec.only(&["listen"], &[])?;
-        Ok(Self { listen: spec.listen(None)? })
+        let listen = spec.needed("listen")?;
+        Self::at(listen).ok_or_else(|| spec.bad("listen", &listen.to_string(), HERE_ONLY))
     }
 }
 

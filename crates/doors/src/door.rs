@@ -45,7 +45,8 @@ pub struct About {
     pub hears_room: bool,
     /// What it has to do with letters.
     pub letters: LetterUse,
-    /// Whether who speaks here speaks as the node itself, and not as a stranger under a claimed name.
+    /// Whether who speaks here speaks as the node itself, and not as a stranger under a claimed name. Such a door listens on
+    /// this machine alone, whatever leave is given.
     pub speaks_as_node: bool,
 }
 

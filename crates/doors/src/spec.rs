@@ -82,7 +82,7 @@ impl Spec {
         SpecError { door: self.kind.clone(), reason: reason.into() }
     }
 
-    fn bad(&self, key: &str, value: &str, allowed: impl fmt::Display) -> SpecError {
+    pub(crate) fn bad(&self, key: &str, value: &str, allowed: impl fmt::Display) -> SpecError {
         self.error(format!("{key}: `{}` is not allowed; give {allowed}", shown(value)))
     }
 
@@ -121,11 +121,9 @@ impl Spec {
     /// It is no address, or one beyond loopback without leave to bind there.
     pub fn listen(&self, default: Option<SocketAddr>) -> Result<SocketAddr, SpecError> {
         let addr = match (self.text("listen"), default) {
-            (Some(_), _) => self.addr("listen")?,
-            (None, Some(default)) => Some(default),
-            (None, None) => None,
+            (None, Some(default)) => default,
+            _ => self.needed("listen")?,
         };
-        let addr = addr.ok_or_else(|| self.error("listen is needed: address:port"))?;
         if !addr.ip().to_canonical().is_loopback() && !self.insecure {
             return Err(self.error(format!(
                 "listen: {addr} can be reached from other machines, and this protocol is neither encrypted nor \
@@ -133,6 +131,14 @@ impl Spec {
             )));
         }
         Ok(addr)
+    }
+
+    /// An address with its port, which has to be given.
+    ///
+    /// # Errors
+    /// It is not there, or none.
+    pub(crate) fn needed(&self, key: &str) -> Result<SocketAddr, SpecError> {
+        self.addr(key)?.ok_or_else(|| self.error(format!("{key} is needed: address:port")))
     }
 
     /// An address with its port, if given.

@@ -90,6 +90,23 @@ async fn every_kind_checks_its_settings_binds_and_ends_when_it_is_told_to() {
 }
 
 #[test]
+fn a_door_that_speaks_as_its_node_listens_on_this_machine_alone_whatever_leave_is_given() {
+    for kind in kinds::<Nothing>() {
+        let at = |listen: &str| {
+            let mut spec = Spec::new(kind.about.kind).insecure_bind(true);
+            spec.set("listen", listen).unwrap();
+            kind.check(&spec)
+        };
+        for here in ["127.0.0.1:1", "127.0.0.9:1", "[::1]:1"] {
+            at(here).unwrap();
+        }
+        for beyond in ["0.0.0.0:1", "[::]:1", "192.0.2.2:1", "[::ffff:192.0.2.2]:1"] {
+            assert_eq!(at(beyond).is_err(), kind.about.speaks_as_node, "{} {beyond}", kind.about.kind);
+        }
+    }
+}
+
+#[test]
 fn a_doors_files_bear_its_name() {
     let files = Files { dir: Some("alice.d".into()), door: "udp-mesh#2".to_owned() };
     assert_eq!(files.file("members"), Some("alice.d/udp-mesh-2.members".into()));

@@ -70,7 +70,8 @@ async fn serve(config: NodeConfig) -> Result<ExitCode, StartError> {
     check(&config)?;
     let mut signals = Signals::hear();
     let control = match config.control {
-        Some(addr) => {
+        Some(control) => {
+            let addr = control.listen();
             let bound = listen(addr, Share::No);
             Some(bound.map_err(StartError::io("listen for control on", addr))?)
         }

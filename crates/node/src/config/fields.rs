@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rumormill_doors::classroom;
+
 use super::{ConfigError, Neighbour};
 
 /// A name in the network, as certificates carry it.
@@ -20,18 +22,10 @@ pub(super) fn address(field: &str, text: &str) -> Result<SocketAddr, ConfigError
     text.parse().map_err(|_| ConfigError::value(field, text, "address:port, like 127.0.0.1:20000"))
 }
 
-/// A plain text port is for this machine only.
-pub(super) fn loopback(field: &str, text: &str) -> Result<SocketAddr, ConfigError> {
-    let found = address(field, text)?;
-    let local = match found.ip() {
-        IpAddr::V4(ip) => ip.is_loopback(),
-        IpAddr::V6(ip) => ip.is_loopback(),
-    };
-    if local {
-        Ok(found)
-    } else {
-        Err(ConfigError::value(field, text, "an address of this machine, 127.0.0.0/8 or ::1"))
-    }
+/// A control port: the door of that kind says where it may be.
+pub(super) fn control(field: &str, text: &str) -> Result<classroom::Config, ConfigError> {
+    let found = classroom::Config::at(address(field, text)?);
+    found.ok_or_else(|| ConfigError::value(field, text, classroom::HERE_ONLY))
 }
 
 pub(super) fn neighbour(field: &str, text: &str) -> Result<Neighbour, ConfigError> {
@@ -116,6 +110,8 @@ pub(super) fn time(field: &str, text: &str, range: RangeInclusive<Duration>) -> 
 
 #[cfg(test)]
 mod tests {
+    use rumormill_doors::Spec;
+
     use super::*;
 
     #[test]
@@ -161,8 +157,16 @@ mod tests {
 
     #[test]
     fn the_control_port_stays_on_this_machine() {
-        assert!(loopback("control", "127.0.0.9:1").is_ok() && loopback("control", "[::1]:1").is_ok());
-        assert!(loopback("control", "0.0.0.0:1").is_err() && loopback("control", "10.0.0.1:1").is_err());
+        for here in ["127.0.0.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+            assert!(control("control", here).is_ok(), "{here}");
+        }
+        for beyond in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "[::ffff:10.0.0.1]:1"] {
+            let refused = control("control", beyond).unwrap_err().to_string();
+            let door: Spec = format!("classroom,listen={beyond}").parse().unwrap();
+            let same = classroom::Config::from_spec(&door.insecure_bind(true)).unwrap_err();
+            assert_eq!(refused.strip_prefix("control: "), same.reason.strip_prefix("listen: "));
+            assert!(refused.contains(beyond) && refused.contains("speaks as the node itself"), "{refused}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rumormill_doors::Spec;
+use rumormill_doors::{Spec, classroom};
 use rumormill_gossip::Dissemination;
 use rumormill_wire::native::MAX_BODY_LEN;
 
@@ -29,8 +29,8 @@ pub struct NodeConfig {
     pub name: String,
     /// Address for neighbours; port 0 lets the system choose.
     pub listen: SocketAddr,
-    /// Classroom control port.
-    pub control: Option<SocketAddr>,
+    /// Classroom control port, on this machine.
+    pub control: Option<classroom::Config>,
     /// Neighbours to keep links with.
     pub neighbours: Vec<Neighbour>,
     /// Doors for programs that speak older protocols.
@@ -109,7 +109,7 @@ impl NodeConfig {
         let name = fields::name("name", options.name.as_ref().ok_or(wanted)?)?;
         let mut config = Self::new(&name);
         config.listen = fields::address("listen", &text(&options.listen, "127.0.0.1:20000"))?;
-        config.control = options.control.as_deref().map(|at| fields::loopback("control", at)).transpose()?;
+        config.control = options.control.as_deref().map(|at| fields::control("control", at)).transpose()?;
         config.neighbours = neighbours(&options.neighbour)?;
         config.doors = doors(options)?;
         config.state = options.state.as_deref().map(fields::state).transpose()?;
