@@ -141,6 +141,54 @@ fn a_home_that_lost_its_list_says_so_and_gets_it_back_from_a_node() {
 }
 
 #[test]
+fn a_damaged_number_or_list_is_named_and_mended_by_the_commands_it_names() {
+    let net = Net::new();
+    let alice = net.start("alice", &[]);
+    let ev = "11".repeat(32);
+    let (list, number) = (net.home().join("revoked.bin"), net.home().join("revoked.number"));
+    let run = |words: &[&str]| {
+        let done = rumormill().args(["certs"]).args(words).arg("--home").arg(net.home()).output().unwrap();
+        (done.status.code(), String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned())
+    };
+    net.certs(&["revoke", &ev, "--no-cut"]);
+    until("it is in force", || alice.metric("node_revocation_list") == 1);
+    for (file, with) in
+        [(&number, ""), (&number, "abc"), (&number, "99999999999999999999"), (&list, ""), (&list, "abc")]
+    {
+        fs::write(file, with).unwrap();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        for words in [&["issue", "n"][..], &["revoke", &ev, "--cut-all"], &["revoke", &ev, "--state", state(&alice)]] {
+            let (code, said) = run(words);
+            assert_eq!(code, Some(1), "{words:?} {said}");
+            for words in [name, "certs restore --state", "certs revoke NAME --new-list"] {
+                assert!(said.contains(words), "{words}: {said}");
+            }
+        }
+        let (_, said) = run(&["show"]);
+        assert!(said.contains(name) && said.contains("certs restore --state"), "{said}");
+        let (code, said) = run(&["restore", "--state", state(&alice)]);
+        assert_eq!(code, Some(0), "{name} {with:?} {said}");
+        let done = if file == &number { "revoked.number was damaged: it says 1 now" } else { "revoked.bin.damaged" };
+        assert!(said.contains(done), "{said}");
+        assert_eq!(run(&["issue", "n"]).0, Some(0));
+    }
+    // No node has a list.
+    let bare = Net::new();
+    let run = |words: &[&str]| {
+        let done = rumormill().args(["certs"]).args(words).arg("--home").arg(bare.home()).output().unwrap();
+        (done.status.code(), String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned())
+    };
+    let bob = bare.start("bob", &[]);
+    bob.says("listening");
+    fs::write(bare.home().join("revoked.number"), "").unwrap();
+    let (code, said) = run(&["restore", "--state", state(&bob)]);
+    assert!(code == Some(1) && said.contains("ask another node") && said.contains("--new-list"), "{said}");
+    assert_eq!(run(&["revoke", &ev, "--cut-all"]).0, Some(1));
+    assert_eq!(run(&["revoke", &ev, "--cut-all", "--new-list"]).0, Some(0));
+    assert_eq!(run(&["issue", "n"]).0, Some(0));
+}
+
+#[test]
 fn a_revoked_key_stays_where_it_lies_until_a_new_one_is_asked_for() {
     let net = Net::new();
     let out = net.dir.path().join("out");

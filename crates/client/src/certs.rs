@@ -15,7 +15,7 @@ mod restore;
 mod revoke;
 mod shown;
 
-use asked::{DAY_S, PUT_BACK, failure, home, open, text};
+use asked::{DAY_S, failure, home, open, text};
 
 /// What to do where a revoked key lies.
 const NEW_KEY: &str = "give another --out, without a key; or --new-key: the node becomes another one with a new key, and the \
@@ -52,7 +52,6 @@ fn issue(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let issued = issued.map_err(|why| {
         let next = match &why {
             CaError::RevokedKey { .. } => NEW_KEY,
-            CaError::ListLost { .. } => PUT_BACK,
             _ => "see `rumormill certs issue --help`",
         };
         failure(&why, next)

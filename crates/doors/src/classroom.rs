@@ -41,8 +41,7 @@ pub const REPLY_DEADLINE: Duration = Duration::from_secs(30);
 pub const IDLE: Duration = Duration::from_secs(60);
 
 /// What may be given as the address of such a port.
-pub const HERE_ONLY: &str =
-    "an address of this machine, 127.0.0.0/8 or ::1, whatever else is said: who reaches this port speaks as the node itself";
+pub const HERE_ONLY: &str = "an address of this machine, 127.0.0.0/8 or ::1, whatever else is said: who reaches this port speaks as the node itself";
 
 /// Checked settings, whichever way the port is asked for: no other address than one of this machine is in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

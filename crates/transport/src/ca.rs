@@ -16,118 +16,23 @@ use std::env;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose,
 };
-use rumormill_wire::{NetworkId, NodeId};
+use rumormill_wire::NetworkId;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
+pub use crate::ca_error::CaError;
 use crate::certificate::{CertificateInfo, NETWORK_OID};
+use crate::clock::{Clock, Validity};
 use crate::files::{self, FileError};
-use crate::identity::IdentityError;
 use crate::pkcs8;
+use crate::way_out;
 
 const CA_VALIDITY: Duration = Duration::from_secs(20 * 366 * 86_400);
-/// Certificates hold from a little before now, for clocks that are not quite right.
-const CLOCK_SLACK: Duration = Duration::from_secs(300);
-
-/// Why the CA could not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum CaError {
-    /// A file.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// An identity that is there does not load.
-    #[error(transparent)]
-    Identity(#[from] IdentityError),
-    /// A CA is there already.
-    #[error("{} holds a CA already; it is not overwritten", .0.display())]
-    Exists(PathBuf),
-    /// There is none.
-    #[error("no CA in {}; make one with `rumormill certs init`", .0.display())]
-    Missing(PathBuf),
-    /// A file of the CA is not what it should be.
-    #[error("{} is not {what}", path.display())]
-    Content {
-        /// Which.
-        path: PathBuf,
-        /// What it should be.
-        what: &'static str,
-    },
-    /// Not a name.
-    #[error(
-        "{0:?} is no node name: small letters, digits and '-', 1 to 63 of them, with a letter or digit at both ends"
-    )]
-    Name(String),
-    /// Another node has this name.
-    #[error(
-        "the name {name:?} is taken by node {node}; give the directory that has its key, or revoke that node first"
-    )]
-    Taken {
-        /// The name.
-        name: String,
-        /// Who has it.
-        node: NodeId,
-    },
-    /// The key has another name.
-    #[error("the key in {} is of node {node}, which has the name {other:?}: names would differ from reader to reader; give a directory without a key", path.display())]
-    Named {
-        /// Where the key lies.
-        path: PathBuf,
-        /// Whose it is.
-        node: NodeId,
-        /// The name it has.
-        other: String,
-    },
-    /// No such node was issued here.
-    #[error("no certificate for {0:?} was issued here; give the node id in full")]
-    Unknown(String),
-    /// The revocation list is full or its form broken.
-    #[error("revocation list: {0}")]
-    Revocations(String),
-    /// The list of this home is gone, or an old copy: nodes would not take what is made from it.
-    #[error("{} has list {has}, but {sign}: it is lost, or an old copy", path.display())]
-    ListLost {
-        /// Where it should be.
-        path: PathBuf,
-        /// The number of the one there; 0 for none.
-        has: u64,
-        /// By what one sees it.
-        sign: String,
-    },
-    /// The key where the certificate would go is revoked.
-    #[error("the key {} is of node {node}, which is revoked: it gets no certificate, and is not replaced unasked", path.display())]
-    RevokedKey {
-        /// Where the key lies.
-        path: PathBuf,
-        /// Whose it is.
-        node: NodeId,
-    },
-    /// Where a revoked key would be kept there is something else.
-    #[error("{} is not the revoked key that would be kept there", .0.display())]
-    NotTheKey(PathBuf),
-    /// The key generator or signer failed.
-    #[error("cannot make a certificate: {0}")]
-    Make(#[from] rcgen::Error),
-    /// Neither of the variables that name a home is set.
-    #[error("no home directory: set RUMORMILL_HOME, XDG_STATE_HOME or HOME")]
-    NoHome,
-}
-
-impl CaError {
-    /// Whether it was asked for wrongly: a name that is none, of nobody, a home without a CA, or a file for a directory.
-    #[must_use]
-    pub fn is_asked_wrongly(&self) -> bool {
-        match self {
-            Self::Name(_) | Self::Unknown(_) | Self::Missing(_) => true,
-            Self::File(why) => why.is_no_directory(),
-            _ => false,
-        }
-    }
-}
 
 /// Where the local CA lives when nothing names it: `$RUMORMILL_HOME`, `$XDG_STATE_HOME/rumormill`,
 /// `~/.local/state/rumormill`.
@@ -149,35 +54,61 @@ pub struct LocalCa {
     certificate: CertificateDer<'static>,
     network: NetworkId,
     automatic: bool,
+    pub(crate) clock: Clock,
 }
 
 impl LocalCa {
+    /// The same, but what it signs is dated by this clock.
+    #[must_use]
+    pub fn by(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
     /// Opens the CA of this home, or makes one that serves loopback only. Racing callers end with the same one.
     ///
     /// # Errors
-    /// A file cannot be made or read.
+    /// A file cannot be made or read, or by the clock of this machine no CA can be made.
     pub fn open_or_create(home: &Path) -> Result<Self, CaError> {
+        Self::open_or_create_by(home, Clock::default())
+    }
+
+    /// [`LocalCa::open_or_create`] by another clock, which stays that of the CA.
+    ///
+    /// # Errors
+    /// As [`LocalCa::open_or_create`].
+    pub fn open_or_create_by(home: &Path, clock: Clock) -> Result<Self, CaError> {
         match Self::open(home) {
             Err(CaError::Missing(_)) => {}
-            other => return other,
+            other => return Ok(other?.by(clock)),
         }
+        let valid = clock.validity(CA_VALIDITY)?;
         files::private_dir(home)?;
         let _lock = files::lock(&home.join("lock"))?;
-        match Self::open(home) {
-            Err(CaError::Missing(_)) => Self::make(home, true),
-            other => other,
-        }
+        let ca = match Self::open(home) {
+            Err(CaError::Missing(_)) => Self::make(home, true, valid)?,
+            other => other?,
+        };
+        Ok(ca.by(clock))
     }
 
     /// Makes a CA on purpose.
     ///
     /// # Errors
-    /// [`CaError::Exists`] if there is one.
+    /// [`CaError::Exists`] if there is one; a file cannot be made, or by the clock of this machine no CA.
     pub fn init(home: &Path) -> Result<Self, CaError> {
+        Self::init_by(home, Clock::default())
+    }
+
+    /// [`LocalCa::init`] by another clock, which stays that of the CA.
+    ///
+    /// # Errors
+    /// As [`LocalCa::init`].
+    pub fn init_by(home: &Path, clock: Clock) -> Result<Self, CaError> {
+        let valid = clock.validity(CA_VALIDITY)?;
         files::private_dir(home)?;
         let _lock = files::lock(&home.join("lock"))?;
         match Self::open(home) {
-            Err(CaError::Missing(_)) => Self::make(home, false),
+            Err(CaError::Missing(_)) => Ok(Self::make(home, false, valid)?.by(clock)),
             Ok(_) => Err(CaError::Exists(home.join("ca"))),
             Err(other) => Err(other),
         }
@@ -197,23 +128,31 @@ impl LocalCa {
             }
         }
         let pem = match files::read_trusted(&path) {
+            Err(why) if why.is_missing() && home.join("ca/ca.key").exists() => {
+                let what = "there, and the key of that CA is";
+                return Err(CaError::Content { path, what, way: way_out::CA_PEM });
+            }
             Err(why) if why.is_missing() => return Err(CaError::Missing(home.to_owned())),
             other => other?,
         };
-        let bad = || CaError::Content { path: path.clone(), what: "a CA certificate with a network id" };
+        let bad = || CaError::Content {
+            path: path.clone(),
+            what: "a CA certificate with a network id",
+            way: way_out::CA_PEM,
+        };
         let certificate = CertificateDer::from_pem_slice(&pem).map_err(|_| bad())?;
         let info = CertificateInfo::read(&certificate).map_err(|_| bad())?;
         let network = info.network.filter(|_| info.is_ca).ok_or_else(bad)?;
         let automatic = home.join("ca/automatic").exists();
-        Ok(Self { home: home.to_owned(), certificate, network, automatic })
+        Ok(Self { home: home.to_owned(), certificate, network, automatic, clock: Clock::default() })
     }
 
-    fn make(home: &Path, automatic: bool) -> Result<Self, CaError> {
+    fn make(home: &Path, automatic: bool, valid: Validity) -> Result<Self, CaError> {
         let mut network = NetworkId::ZERO;
         aws_lc_rs::rand::fill(&mut network.0).map_err(|_| rcgen::Error::RingUnspecified)?;
         let key = pkcs8::generate()?;
         let mut params = ca_params(&network);
-        (params.not_before, params.not_after) = validity(CA_VALIDITY);
+        (params.not_before, params.not_after) = (valid.from, valid.until);
         let certificate = params.self_signed(&key)?;
         let beside = home.join(format!("ca.new-{}", std::process::id()));
         match fs::remove_dir_all(&beside) {
@@ -265,8 +204,8 @@ impl LocalCa {
 
     pub(crate) fn key(&self) -> Result<KeyPair, CaError> {
         let path = self.home.join("ca/ca.key");
-        let pem = files::read_key_text(&path)?;
-        KeyPair::from_pem(&pem).map_err(|_| CaError::Content { path, what: "the key of the CA" })
+        let pem = files::read_key(&path)?;
+        pkcs8::key(&pem).ok_or(CaError::Content { path, what: "the key of the CA", way: way_out::CA_KEY })
     }
 }
 
@@ -283,10 +222,4 @@ pub(crate) fn ca_params(network: &NetworkId) -> CertificateParams {
 
 pub(crate) fn network_extension(network: &NetworkId) -> CustomExtension {
     CustomExtension::from_oid_content(NETWORK_OID, network.0.to_vec())
-}
-
-pub(crate) fn validity(valid_for: Duration) -> (time::OffsetDateTime, time::OffsetDateTime) {
-    let now = SystemTime::now();
-    let from = now.checked_sub(CLOCK_SLACK).unwrap_or(now);
-    (from.into(), now.checked_add(valid_for).unwrap_or(now).into())
 }

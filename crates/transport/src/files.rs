@@ -25,11 +25,6 @@ pub(crate) fn read_key(path: &Path) -> Result<Vec<u8>, FileError> {
     file::read_key(path).map_err(FileError::at("use the key", path))
 }
 
-/// The same as text.
-pub(crate) fn read_key_text(path: &Path) -> Result<String, FileError> {
-    text(path, read_key(path)?)
-}
-
 /// Reads a file that says whom we trust: nobody else's to write.
 pub(crate) fn read_trusted(path: &Path) -> Result<Vec<u8>, FileError> {
     file::read_trusted(path).map_err(FileError::at("use", path))
@@ -37,12 +32,8 @@ pub(crate) fn read_trusted(path: &Path) -> Result<Vec<u8>, FileError> {
 
 /// The same as text.
 pub(crate) fn read_trusted_text(path: &Path) -> Result<String, FileError> {
-    text(path, read_trusted(path)?)
-}
-
-fn text(path: &Path, bytes: Vec<u8>) -> Result<String, FileError> {
     let not_text = |_| FileError::at("read", path)(io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"));
-    String::from_utf8(bytes).map_err(not_text)
+    String::from_utf8(read_trusted(path)?).map_err(not_text)
 }
 
 /// Reads a regular file of at most 1 MiB.

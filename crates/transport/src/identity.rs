@@ -10,6 +10,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::certificate::CertificateInfo;
 use crate::files::{self, FileError};
+use crate::way_out;
 
 /// Why there is no identity to run with.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,8 @@ pub enum IdentityError {
         path: PathBuf,
         /// What it should be.
         what: &'static str,
+        /// What to do.
+        way: &'static str,
     },
     /// The key is not the certificate's.
     #[error("the key in {} is not the one in the certificate {}", key.display(), certificate.display())]
@@ -33,6 +36,17 @@ pub enum IdentityError {
         /// The certificate file.
         certificate: PathBuf,
     },
+}
+
+impl IdentityError {
+    /// What to do about it, where one file is to be mended.
+    #[must_use]
+    pub const fn way_out(&self) -> Option<&'static str> {
+        match self {
+            Self::Content { way, .. } => Some(way),
+            _ => None,
+        }
+    }
 }
 
 /// Who this node is. Its key never leaves this value except to TLS.
@@ -58,7 +72,10 @@ impl Identity {
     /// # Errors
     /// Names the file and what is wrong with it.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
-        let content = |path: &Path, what| IdentityError::Content { path: path.to_owned(), what };
+        let content = |path: &Path, what| {
+            let way = if path == certificate { way_out::CERTIFICATE } else { way_out::KEY };
+            IdentityError::Content { path: path.to_owned(), what, way }
+        };
         let der = CertificateDer::from_pem_slice(&files::read(certificate)?)
             .map_err(|_| content(certificate, "a PEM certificate"))?;
         let info = CertificateInfo::read(&der).map_err(|_| content(certificate, "an Ed25519 certificate"))?;

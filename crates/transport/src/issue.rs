@@ -13,12 +13,14 @@ use rumormill_wire::NodeId;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use crate::ca::{CaError, LocalCa, ca_params, network_extension, validity};
+use crate::ca::{CaError, LocalCa, ca_params, network_extension};
 use crate::certificate::{CertificateInfo, NAME_SUFFIX, is_name};
+use crate::clock::Validity;
 use crate::files::{self, FileError};
-use crate::identity::Identity;
+use crate::identity::{Identity, IdentityError};
 use crate::pkcs8;
-use crate::revoke::seconds;
+use crate::revoke::ends;
+use crate::way_out;
 
 /// How long a node certificate holds unless told otherwise: 398 days.
 pub const NODE_VALIDITY: Duration = Duration::from_secs(398 * 86_400);
@@ -38,17 +40,16 @@ pub struct Issued {
 }
 
 /// Whether a certificate is valid now and for a while.
-fn holds(identity: &Identity) -> bool {
+fn holds(identity: &Identity, now: SystemTime) -> bool {
     let (from, until) = identity.valid();
-    let now = SystemTime::now();
     from <= now && now.checked_add(RENEWED_BEFORE).is_some_and(|then| then < until)
 }
 
 fn read_key(path: &Path) -> Result<Option<KeyPair>, CaError> {
-    match files::read_key_text(path) {
-        Ok(pem) => match KeyPair::from_pem(&pem) {
-            Ok(key) if key.is_compatible(&PKCS_ED25519) => Ok(Some(key)),
-            _ => Err(CaError::Content { path: path.to_owned(), what: "an Ed25519 private key" }),
+    match files::read_key(path) {
+        Ok(pem) => match pkcs8::key(&pem) {
+            Some(key) if key.is_compatible(&PKCS_ED25519) => Ok(Some(key)),
+            _ => Err(CaError::Content { path: path.to_owned(), what: "an Ed25519 private key", way: way_out::KEY }),
         },
         Err(why) if why.is_missing() => Ok(None),
         Err(why) => Err(why.into()),
@@ -82,8 +83,8 @@ impl LocalCa {
     /// key, as another node, where no key lies.
     ///
     /// # Errors
-    /// The name is none, another node that is not revoked has it, the key has another name or is revoked, or a file cannot be
-    /// made.
+    /// The name is none, another node that is not revoked has it, the key has another name or is revoked, by the clock no
+    /// certificate can be made, or a file cannot be.
     pub fn issue(&self, name: &str, valid_for: Duration, out: Option<&Path>) -> Result<Issued, CaError> {
         self.issue_as(name, valid_for, out, false)
     }
@@ -101,8 +102,9 @@ impl LocalCa {
         if !is_name(name) {
             return Err(CaError::Name(name.to_owned()));
         }
+        let valid = self.clock.validity(valid_for)?;
         let _lock = self.lock_name(name)?;
-        self.issue_locked(name, valid_for, out, anew)
+        self.issue_locked(name, valid, out, anew)
     }
 
     /// A lock of the name's own: processes that start together need not wait for each other's disk.
@@ -112,7 +114,7 @@ impl LocalCa {
         Ok(files::lock(&place.join("lock"))?)
     }
 
-    fn issue_locked(&self, name: &str, valid_for: Duration, out: Option<&Path>, anew: bool) -> Result<Issued, CaError> {
+    fn issue_locked(&self, name: &str, valid: Validity, out: Option<&Path>, anew: bool) -> Result<Issued, CaError> {
         let place = self.home().join("nodes").join(name);
         let dir = out.map_or_else(|| place.clone(), Path::to_owned);
         let ca = out.map_or_else(|| self.certificate_path(), |dir| dir.join("ca.pem"));
@@ -150,11 +152,11 @@ impl LocalCa {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.custom_extensions = vec![network_extension(&self.network())];
-        (params.not_before, params.not_after) = validity(valid_for);
+        (params.not_before, params.not_after) = (valid.from, valid.until);
         let issuer = Issuer::new(ca_params(&self.network()), self.key()?);
         let certificate = params.signed_by(&key, &issuer)?;
         if let Ok(node) = key.public_key_raw().try_into().map(NodeId) {
-            self.note_end(&place, &node, seconds(params.not_after.into()))?;
+            self.note_end(&place, &node, valid.until_s)?;
         }
         if let Some(node) = revoked_key {
             keep_aside(&issued.key, &node)?;
@@ -185,24 +187,37 @@ impl LocalCa {
 
     /// Names are unique by issue: one that was given to another key is free again only when that node is revoked.
     fn check_free(&self, name: &str, key: &[u8]) -> Result<(), CaError> {
-        let before = match self.issued(name) {
-            Ok(info) => info.node,
-            Err(CaError::Unknown(_)) => return Ok(()),
-            Err(other) => return Err(other),
-        };
-        if before.as_bytes() == key || self.revocations()?.revokes(&before) || self.retired()?.contains(&before) {
+        let before = self.issued_to(name)?;
+        let (revoked, retired) = (self.revocations()?, self.retired()?);
+        let has_it = |node: &NodeId| !revoked.revokes(node) && !retired.contains(node);
+        if before.iter().any(|node| node.as_bytes() == key) {
             return Ok(());
         }
-        Err(CaError::Taken { name: name.to_owned(), node: before })
+        match before.into_iter().find(has_it) {
+            Some(node) => Err(CaError::Taken { name: name.to_owned(), node }),
+            None => Ok(()),
+        }
+    }
+
+    /// The key of this name, or where its certificate cannot be read, all keys that it has had.
+    fn issued_to(&self, name: &str) -> Result<Vec<NodeId>, CaError> {
+        match self.issued(name) {
+            Ok(info) => Ok(vec![info.node]),
+            Err(CaError::Unknown(_)) => Ok(Vec::new()),
+            Err(CaError::Content { path, what, .. }) => match ends(&path.with_file_name("until")) {
+                known if known.is_empty() => Err(CaError::Content { path, what, way: way_out::NOBODYS }),
+                known => Ok(known.into_keys().collect()),
+            },
+            Err(other) => Err(other),
+        }
     }
 
     /// A key has one name: readers go by the certificate that they know.
     fn check_unnamed(&self, name: &str, key: &[u8], path: &Path) -> Result<(), CaError> {
         let entries = std::fs::read_dir(self.home().join("nodes")).into_iter().flatten().flatten();
         for other in entries.filter_map(|entry| entry.file_name().into_string().ok()).filter(|other| other != name) {
-            if let Ok(CertificateInfo { node, .. }) = self.issued(&other)
-                && node.as_bytes() == key
-            {
+            let theirs = self.issued_to(&other).unwrap_or_default();
+            if let Some(node) = theirs.into_iter().find(|node| node.as_bytes() == key) {
                 return Err(CaError::Named { path: path.to_owned(), node, other });
             }
         }
@@ -220,22 +235,32 @@ impl LocalCa {
             if !is_name(name) {
                 return Err(CaError::Name(name.to_owned()));
             }
+            let valid = self.clock.validity(NODE_VALIDITY)?;
             let _lock = self.lock_name(name)?;
             if !(certificate.exists() && key.exists()) {
-                self.issue_locked(name, NODE_VALIDITY, None, false)?;
+                self.issue_locked(name, valid, None, false)?;
             }
         }
-        let identity = Identity::load(&certificate, &key)?;
-        if !self.is_automatic() || holds(&identity) || self.revocations()?.revokes(&identity.node()) {
+        let load = || match Identity::load(&certificate, &key) {
+            Err(IdentityError::Content { path, .. }) if self.is_automatic() && path == certificate => Ok(None),
+            loaded => loaded.map(Some),
+        };
+        if let Some(identity) = load()?
+            && (!self.is_automatic()
+                || holds(&identity, self.clock.now())
+                || self.revocations()?.revokes(&identity.node()))
+        {
             return Ok(identity);
         }
-        // Nobody asked for this one, so nobody renews it: it was made under another clock, or has run out.
+        // Nobody asked for this one, so nobody renews it: it was made under another clock, has run out, or was damaged.
+        let valid = self.clock.validity(NODE_VALIDITY)?;
         let _lock = self.lock_name(name)?;
-        let identity = Identity::load(&certificate, &key)?;
-        if holds(&identity) {
+        if let Some(identity) = load()?
+            && holds(&identity, self.clock.now())
+        {
             return Ok(identity);
         }
-        self.issue_locked(name, NODE_VALIDITY, None, false)?;
+        self.issue_locked(name, valid, None, false)?;
         Ok(Identity::load(&certificate, &key)?)
     }
 
@@ -252,6 +277,6 @@ impl LocalCa {
         CertificateDer::from_pem_slice(&pem)
             .ok()
             .and_then(|der| CertificateInfo::read(&der).ok())
-            .ok_or(CaError::Content { path, what: "a node certificate" })
+            .ok_or(CaError::Content { path, what: "a node certificate", way: way_out::CERTIFICATE })
     }
 }

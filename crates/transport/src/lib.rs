@@ -9,7 +9,9 @@
 mod accept;
 pub mod bans;
 pub mod ca;
+mod ca_error;
 pub mod certificate;
+pub mod clock;
 pub mod endpoint;
 pub mod files;
 pub mod gate;
@@ -26,6 +28,7 @@ pub mod revoke;
 mod stream;
 mod tls;
 pub mod trust;
+mod way_out;
 
 pub use accept::Listener;
 pub use bans::Bans;

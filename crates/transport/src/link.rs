@@ -10,10 +10,10 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use rumormill_wire::NodeId;
 use rumormill_wire::native::{ALPN, LENGTH_LEN, WireError, frame_len};
 use rustls::{NamedGroup, ProtocolVersion};
-use rustls_pki_types::UnixTime;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::time::timeout;
 
+use crate::clock::unix;
 use crate::metrics::Metrics;
 use crate::rates::{Limits, Payer};
 use crate::refusal::Refusal;
@@ -137,8 +137,7 @@ pub(crate) fn open(mut stream: Stream, addr: SocketAddr, trust: &Trust, limits: 
         return Err(Refusal::TlsVersion);
     }
     let certificate = session.peer_certificates().and_then(<[_]>::first).ok_or(Refusal::NoCertificate)?;
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let info = trust.check_link(certificate, UnixTime::since_unix_epoch(since))?;
+    let info = trust.check_link(certificate, unix(SystemTime::now()))?;
     let group = session.negotiated_key_exchange_group().map(|group| group.name());
     let peer = AuthenticatedPeer {
         node: info.node,

@@ -1,5 +1,6 @@
 //! A home that lost its revocation list, or has an old copy of it: what is signed from there no node would take (P-R2), and
-//! what the lost list says would be forgotten. So nothing is signed before the list is back.
+//! what the lost list says would be forgotten. So nothing is signed before the list is back. A list or a number that cannot be
+//! read is as good as lost, and is mended by what mends a lost one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -9,12 +10,16 @@ use rumormill_wire::NodeId;
 use rumormill_wire::native::{ListPart, Revocations, place_of};
 
 use crate::ca::{CaError, LocalCa};
-use crate::files;
+use crate::files::{self, FileError};
 use crate::revocation::check;
 use crate::trust::Trust;
+use crate::way_out;
 
-/// The longest file of the last number: 20 digits and a line end.
-const MAX_NUMBER_LEN: usize = 32;
+/// A higher number than this is not believed unless the list itself has it: a list each millisecond would take 8,900 years to
+/// come so far, and after the highest there could be no other.
+const MAX_NUMBER: u64 = 1 << 48;
+/// What a damaged list is called that was put aside.
+const ASIDE: &str = "revoked.bin.damaged";
 
 /// What a running node has in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +48,24 @@ pub struct Restored {
     pub parts: usize,
     /// Of whom this home said something else, which no node took.
     pub otherwise: Vec<NodeId>,
+    /// The file of the last number, if it was damaged: it says the number of this list now.
+    pub number_mended: Option<PathBuf>,
+    /// Where a damaged list of this home is kept.
+    pub aside: Option<PathBuf>,
+}
+
+/// The list of a home as it lies there.
+pub(crate) struct Found {
+    /// None of what is damaged.
+    pub(crate) list: Revocations,
+    /// What lies there is none.
+    pub(crate) damaged: bool,
+}
+
+impl From<Revocations> for Found {
+    fn from(list: Revocations) -> Self {
+        Self { list, damaged: false }
+    }
 }
 
 impl LocalCa {
@@ -51,32 +74,50 @@ impl LocalCa {
         self.home().join("revoked.number")
     }
 
-    /// The number of the last list that was made here; 0 for none, or where nothing says it.
-    ///
-    /// # Errors
-    /// The file there says something else.
-    pub fn last_number(&self) -> Result<u64, CaError> {
-        let path = self.last_number_path();
-        match files::read_at_most(&path, MAX_NUMBER_LEN) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes)
-                .trim_end()
-                .parse()
-                .map_err(|_| CaError::Content { path, what: "the number of a revocation list" }),
-            Err(why) if why.is_missing() => Ok(0),
+    /// The number of the last list that was made here; 0 for none, or where there is no such file. `None` for a damaged one.
+    pub(crate) fn last_number(&self, list: &Revocations) -> Result<Option<u64>, CaError> {
+        match files::read(&self.last_number_path()) {
+            Ok(bytes) => {
+                let number = String::from_utf8_lossy(&bytes).trim().parse().ok();
+                Ok(number.filter(|number| *number <= MAX_NUMBER.max(list.number())))
+            }
+            Err(why) if why.is_missing() => Ok(Some(0)),
             Err(why) => Err(why.into()),
         }
+    }
+
+    /// The list of this home for what mends it: a damaged one is none.
+    pub(crate) fn found(&self) -> Result<Found, CaError> {
+        match self.revocations() {
+            Ok(list) => Ok(list.into()),
+            Err(CaError::ListDamaged { .. }) => Ok(Found { list: Revocations::default(), damaged: true }),
+            Err(why) => Err(why),
+        }
+    }
+
+    /// Keeps a damaged list before another takes its place: people may know more of it than we do.
+    pub(crate) fn put_aside(&self, damaged: bool) -> Result<Option<PathBuf>, CaError> {
+        if !damaged {
+            return Ok(None);
+        }
+        let aside = self.home().join(ASIDE);
+        let kept = std::fs::rename(Self::revocations_path(self.home()), &aside);
+        kept.map_err(FileError::at("keep the damaged list as", &aside))?;
+        Ok(Some(aside))
     }
 
     /// The list of this home, if it is the last that was made here.
     ///
     /// # Errors
-    /// [`CaError::ListLost`]: it is gone, or an old copy. Or a file does not hold.
+    /// [`CaError::ListLost`]: it is gone, or an old copy. [`CaError::NumberDamaged`]: nothing says whether it is. Or it does not
+    /// hold.
     pub fn last_list(&self) -> Result<Revocations, CaError> {
-        let (list, last) = (self.revocations()?, self.last_number()?);
-        if list.number() < last {
-            return Err(self.lost(&list, format!("list {last} was made here")));
+        let list = self.revocations()?;
+        match self.last_number(&list)? {
+            None => Err(CaError::NumberDamaged { path: self.last_number_path(), has: list.number() }),
+            Some(last) if list.number() < last => Err(self.lost(&list, format!("list {last} was made here"))),
+            Some(_) => Ok(list),
         }
-        Ok(list)
     }
 
     /// The number after which the next list goes on.
@@ -85,7 +126,7 @@ impl LocalCa {
             self.compare(list, node, at_node)?;
         }
         if before.begin_anew {
-            return Ok(self.last_number()?.max(list.number()));
+            return Ok(self.last_number(list)?.unwrap_or_default().max(list.number()));
         }
         self.last_list()?;
         if list.number() == 0
@@ -134,19 +175,23 @@ impl LocalCa {
     }
 
     fn checked(&self, bytes: &[u8]) -> Result<Arc<ListPart>, CaError> {
-        let trust = Trust::from_ca(self.certificate())
-            .ok_or_else(|| CaError::Content { path: self.certificate_path(), what: "a CA certificate" })?;
+        let trust = Trust::from_ca(self.certificate()).ok_or_else(|| CaError::Content {
+            path: self.certificate_path(),
+            what: "a CA certificate",
+            way: way_out::CA_PEM,
+        })?;
         check(bytes, &trust).map_err(|why| CaError::Revocations(format!("what the node has: {why}")))
     }
 
     /// Puts back what a node has in force, each part only if the CA signed it. Where both have the same number with another
-    /// content, nodes go by what they have, and so does this home.
+    /// content, nodes go by what they have, and so does this home. Where there is a list then, a damaged number of the last
+    /// becomes its number; a damaged list is put aside.
     ///
     /// # Errors
-    /// A part is not this CA's, or a file does not hold or cannot be written; then nothing is changed.
+    /// A part is not this CA's, or a file cannot be read or written; then nothing is changed.
     pub fn restore(&self, parts: &[Vec<u8>]) -> Result<Restored, CaError> {
         let _lock = files::lock(&self.home().join("lock"))?;
-        let before = self.revocations()?;
+        let Found { list: before, damaged } = self.found()?;
         let mut all: BTreeMap<_, _> = before.parts().map(|part| (part.place(), Arc::clone(part))).collect();
         let mut replaced = BTreeMap::new();
         for bytes in parts {
@@ -166,9 +211,14 @@ impl LocalCa {
         let old = replaced.values().flatten().flat_map(|part| part.nodes());
         let otherwise = old.filter(|(node, said)| list.get(node) != Some(*said) && !retired.contains(node));
         let otherwise = otherwise.map(|(node, _)| *node).collect();
-        if !replaced.is_empty() {
+        let number_damaged = self.last_number(&list)?.is_none();
+        let mut aside = None;
+        // That there is a number at all says that there was a list: none is no last one.
+        if !replaced.is_empty() || number_damaged && list.number() > 0 {
+            aside = self.put_aside(damaged)?;
             self.write_list(&list)?;
         }
-        Ok(Restored { list, parts: replaced.len(), otherwise })
+        let number_mended = (number_damaged && list.number() > 0).then(|| self.last_number_path());
+        Ok(Restored { list, parts: replaced.len(), otherwise, number_mended, aside })
     }
 }

@@ -24,6 +24,11 @@ pub(crate) fn as_version_1(key: &KeyPair) -> Result<KeyPair, Error> {
     KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(der), &PKCS_ED25519)
 }
 
+/// The key of a file, PEM.
+pub(crate) fn key(pem: &[u8]) -> Option<KeyPair> {
+    KeyPair::from_pem(std::str::from_utf8(pem).ok()?).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,10 +13,12 @@ use rumormill_wire::{Incarnation, NodeId, Seq, Signature};
 
 use crate::ca::{CaError, LocalCa};
 use crate::certificate::is_name;
+use crate::clock::Clock;
 use crate::files;
-use crate::lost_list::Before;
+use crate::lost_list::{Before, Found};
 use crate::revocation::{MAX_FILE_LEN, check_file, file, signed_bytes};
 use crate::trust::Trust;
+use crate::way_out;
 
 /// An entry without a cut stays so long after its certificate has ended: clocks differ (P-R5).
 pub const KEPT_AFTER_END: Duration = Duration::from_secs(30 * 86_400);
@@ -35,11 +37,6 @@ pub struct Done {
     pub dropped: Vec<NodeId>,
 }
 
-/// Seconds since the Unix epoch.
-pub(crate) fn seconds(at: SystemTime) -> u64 {
-    at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
 impl LocalCa {
     /// Where the list in force lies.
     #[must_use]
@@ -50,12 +47,16 @@ impl LocalCa {
     /// The list in force; an empty one if nobody was ever revoked.
     ///
     /// # Errors
-    /// The list there is not this CA's.
+    /// [`CaError::ListDamaged`]: what lies there is none of this CA's.
     pub fn revocations(&self) -> Result<Revocations, CaError> {
-        let trust = Trust::from_ca(self.certificate())
-            .ok_or_else(|| CaError::Content { path: self.certificate_path(), what: "a CA certificate" })?;
-        match files::read_at_most(&Self::revocations_path(self.home()), MAX_FILE_LEN) {
-            Ok(bytes) => check_file(&bytes, &trust).map_err(|why| CaError::Revocations(why.to_string())),
+        let trust = Trust::from_ca(self.certificate()).ok_or_else(|| CaError::Content {
+            path: self.certificate_path(),
+            what: "a CA certificate",
+            way: way_out::CA_PEM,
+        })?;
+        let path = Self::revocations_path(self.home());
+        match files::read_at_most(&path, MAX_FILE_LEN) {
+            Ok(bytes) => check_file(&bytes, &trust).map_err(|why| CaError::ListDamaged { path, why }),
             Err(why) if why.is_missing() => Ok(Revocations::default()),
             Err(why) => Err(why.into()),
         }
@@ -65,9 +66,9 @@ impl LocalCa {
     /// without, a cut that it has already stays. A cut only ever becomes tighter.
     ///
     /// # Errors
-    /// The list there does not hold, or a file cannot be written.
+    /// The list there does not hold, by the clock none can be made, or a file cannot be written.
     pub fn revoke(&self, node: NodeId, cut: Option<Cut>) -> Result<Done, CaError> {
-        self.revoke_at(node, cut, SystemTime::now())
+        self.revoke_as_of(&Before::default(), node, cut, self.clock)
     }
 
     /// [`LocalCa::revoke`] with what is known of earlier lists. Nothing is written where the list of this home is not the last.
@@ -75,7 +76,7 @@ impl LocalCa {
     /// # Errors
     /// As [`LocalCa::revoke`], and [`CaError::ListLost`].
     pub fn revoke_after(&self, before: &Before, node: NodeId, cut: Option<Cut>) -> Result<Done, CaError> {
-        self.revoke_as_of(before, node, cut, SystemTime::now())
+        self.revoke_as_of(before, node, cut, self.clock)
     }
 
     /// [`LocalCa::revoke`] at a time that is given: certificates that ended long before it leave the list.
@@ -83,12 +84,13 @@ impl LocalCa {
     /// # Errors
     /// As [`LocalCa::revoke`].
     pub fn revoke_at(&self, node: NodeId, cut: Option<Cut>, now: SystemTime) -> Result<Done, CaError> {
-        self.revoke_as_of(&Before::default(), node, cut, now)
+        self.revoke_as_of(&Before::default(), node, cut, Clock::at(now))
     }
 
-    fn revoke_as_of(&self, before: &Before, node: NodeId, cut: Option<Cut>, now: SystemTime) -> Result<Done, CaError> {
+    fn revoke_as_of(&self, before: &Before, node: NodeId, cut: Option<Cut>, clock: Clock) -> Result<Done, CaError> {
+        let now = clock.validity(Duration::ZERO)?.now_s;
         let _lock = files::lock(&self.home().join("lock"))?;
-        let mut list = self.revocations()?;
+        let Found { mut list, damaged } = if before.begin_anew { self.found()? } else { self.revocations()?.into() };
         let last = self.goes_on_after(&list, &node, before)?;
         let number = last.checked_add(1).ok_or_else(|| CaError::Revocations("no number is left".to_owned()))?;
         let place = place_of(&node);
@@ -97,20 +99,21 @@ impl LocalCa {
         held.not_after = self.last_end(&node).unwrap_or(held.not_after);
         held.cut = tighter(held.cut.take(), cut);
         let named = held.cut.as_ref().map_or(0, BTreeMap::len);
-        let dropped = drop_ended(&mut nodes, &node, seconds(now));
-        let part = self.sign(place, number, seconds(now), &mut nodes)?;
+        let dropped = drop_ended(&mut nodes, &node, now);
+        let part = self.sign(place, number, now, &mut nodes)?;
         let left_out =
             named.saturating_sub(nodes.get(&node).and_then(|held| held.cut.as_ref()).map_or(0, BTreeMap::len));
         list.take(Arc::new(part));
         // Whose entry goes must not get a certificate again; that is known before it goes.
         self.retire(&dropped)?;
+        self.put_aside(damaged)?;
         self.write_list(&list)?;
         Ok(Done { list, left_out, dropped })
     }
 
     /// The list, then its number: a crash in between leaves a number that is too low, and nothing is taken for lost.
     pub(crate) fn write_list(&self, list: &Revocations) -> Result<(), CaError> {
-        let number = self.last_number()?.max(list.number());
+        let number = self.last_number(list)?.unwrap_or_default().max(list.number());
         let names = [Self::revocations_path(self.home()), self.last_number_path()];
         let [list_name, number_name] = names.each_ref().map(|path| path.file_name().map_or(path.as_path(), Path::new));
         let (list, number) = (file(list), format!("{number}\n"));
@@ -136,8 +139,11 @@ impl LocalCa {
             }
         };
         let key = self.key()?;
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(key.serialized_der())
-            .map_err(|_| CaError::Content { path: self.home().join("ca/ca.key"), what: "an Ed25519 key" })?;
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(key.serialized_der()).map_err(|_| CaError::Content {
+            path: self.home().join("ca/ca.key"),
+            what: "an Ed25519 key",
+            way: way_out::CA_KEY,
+        })?;
         let mut signature = Signature::ZERO;
         for (slot, byte) in signature.0.iter_mut().zip(pair.sign(&signed_bytes(&self.network(), &part)).as_ref()) {
             *slot = *byte;
@@ -163,12 +169,14 @@ impl LocalCa {
     pub(crate) fn retired(&self) -> Result<BTreeSet<NodeId>, CaError> {
         let path = self.retired_path();
         match files::read_at_most(&path, MAX_FILE_LEN) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes)
-                .lines()
-                .map(|line| {
-                    line.parse().map_err(|_| CaError::Content { path: path.clone(), what: "a list of node ids" })
-                })
-                .collect(),
+            Ok(bytes) => {
+                let bad = || CaError::Content { path: path.clone(), what: "a list of node ids", way: way_out::RETIRED };
+                let text = String::from_utf8_lossy(&bytes);
+                let all =
+                    text.lines().map(|line| line.parse().map_err(|_| bad())).collect::<Result<BTreeSet<_>, _>>()?;
+                // It is made when there is somebody to name.
+                if all.is_empty() { Err(bad()) } else { Ok(all) }
+            }
             Err(why) if why.is_missing() => Ok(BTreeSet::new()),
             Err(why) => Err(why.into()),
         }
@@ -210,7 +218,7 @@ impl LocalCa {
 }
 
 /// Node and second, a line each. A file that cannot be read says nothing, and an entry whose end is not known stays on the list.
-fn ends(path: &Path) -> BTreeMap<NodeId, u64> {
+pub(crate) fn ends(path: &Path) -> BTreeMap<NodeId, u64> {
     let text = files::read_trusted_text(path).unwrap_or_default();
     text.lines()
         .filter_map(|line| {

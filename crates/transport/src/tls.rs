@@ -12,6 +12,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
+use crate::clock::TlsTime;
 use crate::identity::Identity;
 use crate::refusal::Refusal;
 use crate::revocation::InForce;
@@ -141,7 +142,7 @@ impl ClientCertVerifier for Verifier {
 /// No tickets, no resumption, no early data: every link is a full handshake.
 pub(crate) fn server(identity: &Identity, verifier: Arc<Verifier>, post_quantum: bool) -> Result<ServerConfig, Error> {
     let (chain, key) = identity.tls();
-    let mut config = ServerConfig::builder_with_provider(handshake_provider(post_quantum))
+    let mut config = ServerConfig::builder_with_details(handshake_provider(post_quantum), Arc::new(TlsTime))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)?;
@@ -154,7 +155,7 @@ pub(crate) fn server(identity: &Identity, verifier: Arc<Verifier>, post_quantum:
 
 pub(crate) fn client(identity: &Identity, verifier: Arc<Verifier>, post_quantum: bool) -> Result<ClientConfig, Error> {
     let (chain, key) = identity.tls();
-    let mut config = ClientConfig::builder_with_provider(handshake_provider(post_quantum))
+    let mut config = ClientConfig::builder_with_details(handshake_provider(post_quantum), Arc::new(TlsTime))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
         .with_custom_certificate_verifier(verifier)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rumormill_wire::{NetworkId, NodeId};
 use rustls::RootCertStore;
@@ -14,8 +14,10 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 use crate::certificate::CertificateInfo;
+use crate::clock::seconds;
 use crate::files::{self, FileError};
 use crate::refusal::Refusal;
+use crate::way_out;
 
 /// Most lines of a pin file.
 pub const MAX_PINS: usize = 100_000;
@@ -39,6 +41,18 @@ pub enum TrustError {
         /// What is wrong.
         what: &'static str,
     },
+}
+
+impl TrustError {
+    /// What to do about it, where one file is to be mended.
+    #[must_use]
+    pub const fn way_out(&self) -> Option<&'static str> {
+        match self {
+            Self::NoCa(_) => Some(way_out::CA_PEM),
+            Self::Pin { .. } => Some(way_out::PINS),
+            Self::File(_) => None,
+        }
+    }
 }
 
 /// Who belongs.
@@ -186,7 +200,6 @@ impl Trust {
             }
             Self::Pinned(pins) => {
                 info.name = pins.nodes.get(&info.node).ok_or(Refusal::NotPinned)?.clone();
-                let seconds = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
                 if now.as_secs() < seconds(info.not_before) {
                     return Err(Refusal::NotYetValid);
                 }
@@ -209,8 +222,7 @@ impl Trust {
             return Err(Refusal::WrongName);
         }
         // The CA's own dates do not count: it is trusted as a key. So a renewed CA certificate changes no verdict.
-        let start = info.not_before.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let begun = UnixTime::since_unix_epoch(start.saturating_add(Duration::from_secs(1)));
+        let begun = UnixTime::since_unix_epoch(Duration::from_secs(seconds(info.not_before).saturating_add(1)));
         self.check_link(&CertificateDer::from(der), begun)
     }
 }

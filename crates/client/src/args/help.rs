@@ -11,7 +11,9 @@ pub(super) fn help(key: &str) -> &'static str {
             "KIND,key=value,... for programs that speak an older protocol: udp-mesh, peer-line, protobuf-peer, \
              relay-43110, push-pull or classroom; repeats [default: none]"
         }
-        "insecure-bind" => "Let doors but classroom listen beyond loopback, where anybody can read and forge what they carry",
+        "insecure-bind" => {
+            "Let doors but classroom listen beyond loopback, where anybody can read and forge what they carry"
+        }
         "state" => "Directory of the store and the local socket",
         "restored" => "For one start: STATE was put back from a copy, or its store removed, on purpose",
         "socket" => "Path of the local socket [default: STATE/node.sock]",

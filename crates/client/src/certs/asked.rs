@@ -9,10 +9,6 @@ use crate::output::Failure;
 
 pub(super) const DAY_S: u64 = 86_400;
 
-/// What to do where the revocation list is lost.
-pub(super) const PUT_BACK: &str = "put revoked.bin back: from a copy of the CA's home, from beside ca.pem on the host of a \
-    node, or from the store of a running node with `rumormill certs restore --state DIR`";
-
 pub(super) fn home(matches: &ArgMatches) -> Result<PathBuf, Failure> {
     match matches.get_one::<String>("home") {
         Some(home) => Ok(PathBuf::from(home)),
@@ -20,8 +16,9 @@ pub(super) fn home(matches: &ArgMatches) -> Result<PathBuf, Failure> {
     }
 }
 
-/// Its exit code goes by whose fault it is.
+/// Its exit code goes by whose fault it is; `next` where the error has no way out of its own.
 pub(super) fn failure(why: &CaError, next: &str) -> Failure {
+    let next = why.way_out().unwrap_or(next);
     if why.is_asked_wrongly() { Failure::usage(why, next) } else { Failure::failed(why, next) }
 }
 

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 use rumormill_api::Frontier;
-use rumormill_node::certs::{Before, CaError, Cut, Done, Incarnation, NodeId, Seq};
+use rumormill_node::certs::{Before, Cut, Done, Incarnation, NodeId, Seq};
 
-use super::asked::{PUT_BACK, failure, open, text};
+use super::asked::{failure, open, text};
 use super::node;
 use crate::output::{Failure, Out, count};
 
@@ -14,11 +14,6 @@ use crate::output::{Failure, Out, count};
 const WAYS: &str = "give --state DIR of a running node: what it has counts, and nothing that the key signs later; or \
     --no-cut: its links end, but what the key signs later counts wherever another member brings it; or --cut-all: none \
     of its messages counts, old ones neither";
-
-/// What to do where the list is lost.
-const PUT_BACK_OR_ANEW: &str = "put revoked.bin back: from a copy of the CA's home, from beside ca.pem on the host of a node, \
-    or from the store of a running node with `rumormill certs restore --state DIR`; only if no node has a list either, begin \
-    anew with --new-list";
 
 /// What counts of a revoked node, in words.
 pub(super) fn what_counts(cut: Option<&Cut>) -> String {
@@ -50,12 +45,13 @@ pub(super) fn revoke(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Fa
         _ => (Some(Cut::new()), 0),
     };
     let before = Before { at_node, begin_anew: matches.get_flag("new-list") };
-    let done = ca.revoke_after(&before, id, cut).map_err(|why| match &why {
-        CaError::ListLost { .. } => {
-            let next = if before.begin_anew { PUT_BACK } else { PUT_BACK_OR_ANEW };
-            Failure::failed(format!("{why}; nodes would not take what follows on it, and nothing was changed"), next)
-        }
-        why => Failure::failed(why, "nothing was changed"),
+    let done = ca.revoke_after(&before, id, cut).map_err(|why| {
+        let what = if why.is_list_lost() {
+            format!("{why}; nodes would not take what follows on it, and nothing was changed")
+        } else {
+            why.to_string()
+        };
+        Failure::failed(what, why.way_out().unwrap_or("nothing was changed"))
     })?;
     say(out, &id, &done, not_told);
     Ok(ExitCode::SUCCESS)

@@ -9,13 +9,16 @@ use rumormill_api::{Foreign, Standing, date, foreign};
 use rumormill_node::certs::{CaError, CertificateInfo, Cut, LocalCa, Revocations, is_name, read_certificate};
 use serde_json::{Value, json};
 
-use super::asked::{DAY_S, PUT_BACK, home, open};
+use super::asked::{DAY_S, failure, home, open};
 use super::revoke::what_counts;
 use crate::output::{Failure, Out, count};
 
 /// What may be named.
 const WAYS: &str = "name a certificate in PEM, or a node that was issued here; with nothing given the CA and its \
     revocation list are shown";
+
+/// What to do where the certificate of a name was damaged.
+const MADE_ANEW: &str = "`rumormill certs issue NAME` makes it anew, by the key that it was for";
 
 pub(super) fn show(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let json = matches.get_flag("json");
@@ -33,7 +36,8 @@ pub(super) fn show(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Fail
     if matches!(path.try_exists(), Ok(false)) {
         return Err(Failure::usage(format!("there is no file {what}"), WAYS));
     }
-    let (info, fingerprint) = read_certificate(&path).map_err(|why| Failure::usage(why, WAYS))?;
+    let ways = if path == Path::new(what) { WAYS } else { MADE_ANEW };
+    let (info, fingerprint) = read_certificate(&path).map_err(|why| Failure::usage(why, ways))?;
     show_one(out, &info, &fingerprint, &ListSays::of(matches, &info), json);
     Ok(ExitCode::SUCCESS)
 }
@@ -89,13 +93,9 @@ fn cut_json(cut: Option<&Cut>) -> Value {
 
 fn show_ca(out: &mut Out, matches: &ArgMatches, json: bool) -> Result<ExitCode, Failure> {
     let ca = open(matches)?;
-    let revoked = ca.revocations().map_err(|why| {
-        Failure::failed(why, "the list is not this CA's: put back the one that is, from a node or a copy")
-    })?;
-    let lost = match ca.last_list() {
-        Err(why @ CaError::ListLost { .. }) => Some(why.to_string()),
-        _ => None,
-    };
+    let revoked = ca.revocations().map_err(|why| failure(&why, "see that it can be read"))?;
+    let lost = ca.last_list().err();
+    let (lost, way) = (lost.as_ref().map(CaError::to_string), lost.as_ref().and_then(CaError::way_out));
     if json {
         out.line(json_line(&ca_json(&ca, &revoked, lost.as_deref())));
         return Ok(ExitCode::SUCCESS);
@@ -117,7 +117,7 @@ fn show_ca(out: &mut Out, matches: &ArgMatches, json: bool) -> Result<ExitCode, 
     };
     if let Some(why) = &lost {
         out.shown(format_args!("            {}", Foreign::new(why)));
-        out.line(format_args!("            {PUT_BACK}"));
+        out.line(format_args!("            {}", way.unwrap_or("see that it can be read")));
     }
     let names = ca.names();
     for (node, revoked) in revoked.nodes() {

@@ -52,7 +52,12 @@ impl Seal {
             Err(why) => return Err(why),
         };
         // Made anew it would leave letters that nobody opens any more: that is for people to decide.
-        let bad = || io::Error::new(io::ErrorKind::InvalidData, "it is not the two keys that it should be");
+        let bad = || {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it is not the two keys that it should be; put a copy of it back, or move it away: letters to the old key are then lost",
+            )
+        };
         let (private, public) = bytes.split_at_checked(KEY_LEN).filter(|(_, p)| p.len() == KEY_LEN).ok_or_else(bad)?;
         let (public, private) = (HpkePublicKey(public.to_vec()), HpkePrivateKey::from(private.to_vec()));
         let seal = Self { public, private, ..fresh };

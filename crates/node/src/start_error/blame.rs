@@ -26,7 +26,18 @@ impl StartError {
 
     /// What to do next.
     #[must_use]
-    pub const fn next(&self) -> &'static str {
+    pub fn next(&self) -> &'static str {
+        let way = match self {
+            Self::Ca(why) => why.way_out(),
+            Self::Identity(why) => why.way_out(),
+            Self::Trust(why) => why.way_out(),
+            _ => None,
+        };
+        way.unwrap_or_else(|| self.usual())
+    }
+
+    /// The same where the error itself knows none.
+    const fn usual(&self) -> &'static str {
         match self {
             Self::Config(_) | Self::Door(DoorError::Spec(_)) => "`rumormill node --help` lists the settings",
             Self::Ca(_) => "give another --home DIR, or certificate files with --cert, --key and --ca",
