@@ -154,7 +154,7 @@ fn a_log_is_whole_or_its_export_fails() {
     for (kib, whole) in [(4, false), (1_024, true)] {
         let file = dir.path().join(format!("export-{kib}"));
         // A file that may not grow beyond this is a disk that is full.
-        let script = format!("ulimit -f {kib}; trap '' XFSZ; exec \"$@\" > {}", file.display());
+        let script = format!("ulimit -f {kib}; exec \"$@\" > {}", file.display());
         let mut command = Command::new("bash");
         command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_rumormill"), "log", "--socket"]).arg(alice.socket());
         let done = command.output().unwrap();
@@ -163,6 +163,69 @@ fn a_log_is_whole_or_its_export_fails() {
         assert_eq!(lines == 300, whole, "{lines} lines");
         assert_eq!(said(&done).is_empty(), whole, "{}", said(&done));
     }
+}
+
+#[test]
+fn where_files_may_not_grow_every_command_says_so_and_none_is_ended_by_a_signal() {
+    let (net, alice) = prepared();
+    let scratch = tempfile::tempdir().unwrap();
+    net.certs(&["issue", "zoe", "--out", scratch.path().join("out").to_str().unwrap()]);
+    for (asked, typed, words) in commands(&net, &alice, scratch.path()) {
+        let mut command = Command::new("bash");
+        command.args(["-c", "ulimit -f 0; exec \"$@\"", "bash"]).arg(asked.get_program()).args(asked.get_args());
+        for (name, value) in asked.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.current_dir(scratch.path());
+        let done = run(command, &typed, File::create(net.dir.path().join("out")).unwrap());
+        let said = said(&done);
+        assert_eq!(done.status.code(), Some(1), "{words}: {} {said}", done.status);
+        // The demo's nodes say so in logs that are files too.
+        assert!(said.contains("File too large") || words.starts_with("demo"), "{words}: {said}");
+        assert!(said.contains("\n  next: ") && !said.contains("panicked"), "{words}: {said}");
+    }
+}
+
+#[test]
+fn a_node_at_a_limit_of_the_size_of_files_says_so_and_ends_as_at_a_full_disk() {
+    let net = Net::new();
+    let mut alice = net.node("alice", &[]);
+    alice.spawn_by(&["bash", "-c", "ulimit -f 300; exec \"$@\"", "bash"]);
+    until("alice answers", || alice.talk().is_ok());
+    let mut talk = alice.talk().unwrap();
+    let refused = (0..100).find_map(|_| talk.send(&"x".repeat(30_000)).err());
+    let refused = refused.expect("300 KiB do not hold it all").to_string();
+    assert!(refused.contains("ulimit -f"), "whoever waits hears why: {refused}");
+    let mut child = alice.child.take().unwrap();
+    until("it ends", || child.try_wait().unwrap().is_some());
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{}", alice.said());
+    alice.says("the store failed: this node stops");
+    // What was durable is there with more room.
+    alice.start();
+    assert!(alice.texts().len() > 1);
+    assert_eq!(alice.term(), Some(0));
+}
+
+#[test]
+fn a_node_at_a_limit_of_its_processor_time_says_so_and_leaves_in_good_order() {
+    let net = Net::new();
+    let mut alice = net.node("alice", &[]);
+    // The soft limit is a second, the hard one is far.
+    alice.spawn_by(&["bash", "-c", "ulimit -St 1; exec \"$@\"", "bash"]);
+    until("alice answers", || alice.talk().is_ok());
+    let mut child = alice.child.take().unwrap();
+    until("it ends", || {
+        let _ = alice.talk().and_then(|mut talk| talk.send(&"x".repeat(10_000)));
+        child.try_wait().unwrap().is_some()
+    });
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{}", alice.said());
+    alice.says("processor time is used up");
+    alice.start();
+    assert!(alice.texts().len() > 1 && !alice.said().contains("damaged"));
+    assert_eq!(alice.term(), Some(0));
 }
 
 #[test]

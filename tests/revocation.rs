@@ -262,10 +262,7 @@ fn a_list_that_a_node_has_shown_once_is_there_after_the_kill_that_follows() {
 #[test]
 fn a_list_that_the_disk_does_not_take_is_tried_again_and_in_the_end_the_node_stops() {
     let net = Net::new();
-    let mut alice = net.node("alice", &[]);
-    // What goes beyond the limit is an error and not a signal.
-    alice.spawn_by(&["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"]);
-    until("alice answers", || alice.talk().is_ok());
+    let mut alice = net.start("alice", &[]);
     let bob = net.start("bob", &[&alice]);
     until("a link", || alice.peers().len() == 1);
     alice.send("before");

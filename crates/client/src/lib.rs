@@ -36,6 +36,7 @@ const NAMES: [(&str, &str); 4] =
 /// Exit codes: 0 done, 1 failed, 2 asked for wrongly.
 #[must_use]
 pub fn main() -> ExitCode {
+    rumormill_node::signals::fail_where_a_file_may_not_grow();
     let mut words: Vec<OsString> = std::env::args_os().collect();
     let chosen = words.first().and_then(|word| named(word));
     if let Some((name, command)) = chosen {

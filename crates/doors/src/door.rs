@@ -26,6 +26,11 @@ pub trait Door: Sized + Send + 'static {
     /// Names the key and what is allowed.
     fn configure(spec: &Spec, files: &Files) -> Result<Self::Config, SpecError>;
 
+    /// The files that it will write. Nobody else may write them meanwhile.
+    fn writes(_: &Self::Config) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
     /// Takes its sockets. Nothing is served yet.
     fn bind(config: Self::Config) -> impl Future<Output = Result<Self, DoorError>> + Send;
 
@@ -93,7 +98,7 @@ type Binding<S> = Task<Result<BoundDoor<S>, DoorError>>;
 pub struct Kind<S> {
     /// What it is.
     pub about: About,
-    check: fn(&Spec) -> Result<(), SpecError>,
+    writes: fn(&Spec, &Files) -> Result<Vec<PathBuf>, SpecError>,
     bind: fn(Spec, Files) -> Binding<S>,
 }
 
@@ -109,7 +114,7 @@ impl<S: Services> Kind<S> {
     pub fn of<D: Door>() -> Self {
         Self {
             about: D::ABOUT,
-            check: |spec| D::configure(spec, &Files::default()).map(drop),
+            writes: |spec, files| D::configure(spec, files).map(|config| D::writes(&config)),
             bind: |spec, files| Box::pin(async move { BoundDoor::bind::<D>(&spec, &files).await }),
         }
     }
@@ -119,7 +124,15 @@ impl<S: Services> Kind<S> {
     /// # Errors
     /// Names the key and what is allowed.
     pub fn check(&self, spec: &Spec) -> Result<(), SpecError> {
-        (self.check)(spec)
+        self.writes(spec, &Files::default()).map(drop)
+    }
+
+    /// Checks what was asked for; the files that the door will write.
+    ///
+    /// # Errors
+    /// As [`Kind::check`].
+    pub fn writes(&self, spec: &Spec, files: &Files) -> Result<Vec<PathBuf>, SpecError> {
+        (self.writes)(spec, files)
     }
 
     /// Opens the sockets.

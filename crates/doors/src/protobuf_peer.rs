@@ -9,6 +9,7 @@
 
 mod config;
 pub mod console;
+mod framed;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 #[cfg(test)]

@@ -7,6 +7,8 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use rumormill_limits::settings;
+
 /// Keys of one door, with those that repeat: more than any has that a person writes.
 pub const MAX_KEYS: usize = 64;
 
@@ -197,12 +199,7 @@ impl Spec {
     /// It is none, or out of range.
     pub fn time(&self, key: &str, default: Duration, range: RangeInclusive<Duration>) -> Result<Duration, SpecError> {
         let Some(text) = self.text(key) else { return Ok(default) };
-        let units = [("ms", 1), ("s", 1_000), ("m", 60_000)];
-        let found = units.iter().find_map(|(unit, scale)| Some((text.strip_suffix(unit)?, *scale)));
-        let value = found.and_then(|(digits, scale)| digits.parse::<u64>().ok()?.checked_mul(scale));
-        value.map(Duration::from_millis).filter(|value| range.contains(value)).ok_or_else(|| {
-            self.bad(key, text, format!("{:?} to {:?}, like 500ms, 10s or 2m", range.start(), range.end()))
-        })
+        settings::time(text, &range).map_err(|allowed| self.bad(key, text, allowed))
     }
 }
 

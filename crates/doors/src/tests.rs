@@ -112,3 +112,43 @@ fn a_doors_files_bear_its_name() {
     assert_eq!(files.file("members"), Some("alice.d/udp-mesh-2.members".into()));
     assert_eq!(Files::default().file("members"), None);
 }
+
+/// What an error says that one may give: examples behind "like", and both ends of a range.
+fn offered(error: &str) -> Vec<String> {
+    let allowed = error.split_once("; give ").map_or("", |(_, allowed)| allowed);
+    let (range, examples) = allowed.split_once(", like ").unwrap_or((allowed, ""));
+    let ends = range.trim_end_matches(" bytes").split_once(" to ").map(|(from, to)| [from, to]);
+    let ends =
+        ends.filter(|ends| ends.iter().all(|end| end.starts_with(|c: char| c.is_ascii_digit()) && !end.contains(' ')));
+    let examples =
+        examples.split(", ").flat_map(|part| part.split(" or ")).filter(|word| !word.is_empty() && !word.contains(' '));
+    ends.into_iter().flatten().chain(examples).map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn what_an_error_offers_is_taken_by_the_setting() {
+    let mut ranges = 0;
+    for kind in kinds::<Nothing>() {
+        let at = format!("{},listen=127.0.0.1:4000", kind.about.kind);
+        let check = |spec: &str| kind.check(&spec.parse().unwrap()).map_err(|why| why.to_string());
+        // What else a key needs to stand there.
+        for base in [at.clone(), format!("{at},join=127.0.0.1:4001"), format!("{at},join=127.0.0.1:4001,name=a")] {
+            let unknown = check(&format!("{base},colour=red")).unwrap_err();
+            let Some((_, keys)) = unknown.split_once("; it has ") else { continue };
+            for key in keys.split(", ").filter(|key| !base.contains(&format!(",{key}="))) {
+                let refused = check(&format!("{base},{key}=?")).err().unwrap_or_default();
+                if !refused.contains(&format!("{key}: `?`")) {
+                    continue;
+                }
+                let offered = offered(&refused);
+                ranges += usize::from(refused.contains(" to ") && !offered.is_empty());
+                for value in offered {
+                    // Another key may be missing for it.
+                    let answer = check(&format!("{base},{key}={value}")).err().unwrap_or_default();
+                    assert!(!answer.contains("is not allowed"), "{answer}, but this offers it: {refused}");
+                }
+            }
+        }
+    }
+    assert!(ranges >= 12, "every time and number of every door: {ranges}");
+}

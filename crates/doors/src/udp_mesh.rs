@@ -19,6 +19,7 @@ mod keys;
 mod paced;
 mod pacer;
 mod peer;
+mod saver;
 mod socket;
 mod state;
 mod station;
@@ -26,6 +27,7 @@ mod texts;
 mod verifier;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 pub use config::{Config, KIND, Role};
 
@@ -92,6 +94,13 @@ impl Door for UdpMesh {
     fn configure(spec: &Spec, files: &Files) -> Result<Config, SpecError> {
         let config = Config::from_spec(spec)?;
         Ok(Config { state: config.state.or_else(|| files.file("members")), ..config })
+    }
+
+    fn writes(config: &Config) -> Vec<PathBuf> {
+        match config.role {
+            Role::Directory { .. } => config.state.iter().cloned().collect(),
+            Role::Peer { .. } => Vec::new(),
+        }
     }
 
     async fn bind(config: Config) -> Result<Self, DoorError> {

@@ -6,10 +6,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 mod own;
+mod place;
 mod private;
 mod regular;
 
 pub use own::{is_ours, read_own};
+pub use place::Place;
 pub use private::{NotOurs, check_dir, is_no_directory, make_dir, read_key, read_trusted};
 pub use regular::read_regular;
 

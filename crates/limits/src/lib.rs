@@ -1,5 +1,6 @@
 //! What the rooms share: one kind of time, one rate, one back-off, one table of places and who makes room in it, one memory of what
-//! was used lately, one queue in which those who share it take turns, and one way to write a file that a crash cannot tear. It is a leaf: any room but `wire` may use it.
+//! was used lately, one queue in which those who share it take turns, one way to read times and sizes of settings ([`settings`]), and one way to write a
+//! file that a crash cannot tear. It is a leaf: any room but `wire` may use it.
 //!
 //! Time and randomness are handed in. What has IO or a clock of its own ([`mod@file`], [`Clock`]) stands behind the feature `shell`,
 //! and rooms without IO do not name it.
@@ -16,6 +17,7 @@ mod clock;
 pub mod file;
 mod rate;
 mod recent;
+pub mod settings;
 mod slots;
 mod time;
 mod turns;

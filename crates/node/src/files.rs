@@ -7,6 +7,26 @@ use std::path::Path;
 
 use rumormill_limits::file::{self, FileError};
 
+/// The store's file in the state directory.
+pub(crate) const STORE_FILE: &str = "log.db";
+/// The mark's.
+pub(crate) const MARK_FILE: &str = "log.mark";
+/// What opens the letters to this node.
+pub(crate) const LETTERS_KEY_FILE: &str = "letters.key";
+/// The letters.
+pub(crate) const LETTERS_FILE: &str = "letters.jsonl";
+/// All files in the state directory that the node and its store write, but for the socket and what is in directories.
+pub(crate) const NODE_FILES: [&str; 8] = [
+    STORE_FILE,
+    "log.db-wal",
+    "log.db-shm",
+    "log.db-journal",
+    "log.db-lock",
+    MARK_FILE,
+    LETTERS_KEY_FILE,
+    LETTERS_FILE,
+];
+
 /// Makes a directory for a socket and those above it; what is there already stays as it is, and may be one like `/tmp`.
 pub(crate) fn socket_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)

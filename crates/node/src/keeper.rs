@@ -18,11 +18,9 @@ use rumormill_store::{Damage, Record, Recovered as Stored};
 use rumormill_wire::{Incarnation, Origin, Seq};
 
 use crate::driver::Driver;
-use crate::files::write_private;
+use crate::files::{MARK_FILE, write_private};
 use crate::lock;
 
-/// The mark's file in the state directory.
-const MARK_FILE: &str = "log.mark";
 /// Under which name the store keeps what the mark has to agree with.
 const KEY: &str = "store-mark";
 /// A mark is no longer than this.

@@ -41,6 +41,7 @@ mod recovery;
 mod reload;
 pub mod run;
 pub mod session;
+pub mod signals;
 pub mod socket;
 pub mod standard_error;
 pub mod start;

@@ -19,8 +19,9 @@ use crate::clock::wall_s;
 use crate::config::{Durability, IdentitySource, LogFormat, Neighbour, NodeConfig, StoreKind};
 use crate::control;
 use crate::logging;
-use crate::run::{NO_THREADS, Signals, fail, leave, not_started, runtime, wait};
+use crate::run::{NO_THREADS, fail, leave, not_started, runtime, wait};
 use crate::session;
+use crate::signals::Signals;
 use crate::start::start_on;
 
 /// Names a directory for stores that live as long as a session; without it, logs are in memory.
@@ -168,8 +169,8 @@ async fn serve(config: NodeConfig, session: PathBuf, control: TcpListener, mesh:
         Ok(node) => {
             started.send_replace(Some(node.clone()));
             tracing::info!(at = wall_s(), "started");
-            wait(&node, signals).await;
-            let code = leave(node).await;
+            let asked = wait(&node, signals).await;
+            let code = leave(node, asked).await;
             control::tell_counters(&counters);
             code
         }

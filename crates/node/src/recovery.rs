@@ -17,13 +17,11 @@ use crate::check::evidence_of;
 use crate::config::{Durability, NodeConfig, StoreKind};
 use crate::disk::{Disk, Read, Writing};
 use crate::driver::{INCARNATION_KEY, incarnation_record};
+use crate::files::STORE_FILE;
 use crate::incarnation::Incarnations;
 use crate::keeper::{self, Keeper, Mark, Verdict};
 use crate::proofs::Sorted;
 use crate::start_error::StartError;
-
-/// The store's file in the state directory.
-const STORE_FILE: &str = "log.db";
 
 /// A store and what came out of it.
 pub(crate) struct Recovery {

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use rumormill_doors::listen::{Share, listen};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{NodeConfig, NodeOptions};
 use crate::logging;
+use crate::signals::Signals;
 use crate::socket::Server;
 use crate::standard_error::tell;
 use crate::start::{check, start};
@@ -25,7 +24,7 @@ pub fn configure(flags: NodeOptions, file: Option<&Path>) -> Result<NodeConfig, 
     NodeConfig::build(&flags.over(below))
 }
 
-/// Runs a node until SIGTERM, SIGINT or a request at its socket; then it drains and leaves. A second signal ends it at
+/// Runs a node until SIGTERM, SIGINT, a limit of its processor time or a request at its socket; then it drains and leaves. A second signal ends it at
 /// once. What goes wrong is said on standard error.
 #[must_use]
 pub fn run_node(config: NodeConfig) -> ExitCode {
@@ -92,57 +91,26 @@ async fn serve(config: NodeConfig) -> Result<ExitCode, StartError> {
     if let Some(listener) = control {
         control::open(&node, listener)?;
     }
-    wait(&node, signals).await;
-    Ok(leave(node).await)
+    let asked = wait(&node, signals).await;
+    Ok(leave(node, asked).await)
 }
-
-/// How long a start may go on after a signal. What is in the store is then as after a crash.
-const START_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What to do where a start hangs.
 const START_NEXT: &str = "see whether the disk of --state answers, then start again";
 
-/// The signals that end a node in good order. Made before it starts: one that comes meanwhile counts once it has.
-pub(crate) struct Signals {
-    both: Option<(Signal, Signal)>,
-    came: bool,
-}
-
-impl Signals {
-    pub(crate) fn hear() -> Self {
-        let both = signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok());
-        Self { both, came: false }
-    }
-
-    async fn next(&mut self) {
-        match &mut self.both {
-            Some((term, int)) => tokio::select! {
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-            },
-            None => std::future::pending().await,
-        }
-        self.came = true;
-    }
-
-    /// Ends when a start has been waited for long enough after a signal, or at the second one.
-    async fn waited_for_in_vain(&mut self) {
-        self.next().await;
-        tracing::info!("ending once the start is done; a second signal ends at once");
-        tokio::select! {
-            () = tokio::time::sleep(START_PATIENCE) => {}
-            () = self.next() => {}
-        }
-    }
-}
-
-/// Until a signal or until the node stops by itself.
-pub(crate) async fn wait(node: &NodeHandle, mut signals: Signals) {
-    if !signals.came {
+/// Until a signal or until the node stops by itself; whether it was not the limit of its processor time.
+pub(crate) async fn wait(node: &NodeHandle, mut signals: Signals) -> bool {
+    if !signals.came() {
         tokio::select! {
             () = signals.next() => {}
             () = node.stopped() => {}
         }
+    }
+    let asked = !signals.used_up();
+    if !asked {
+        tracing::error!(
+            "the limit of this process's processor time is used up (`ulimit -t`, LimitCPU=): this node stops"
+        );
     }
     tracing::info!("draining; a second signal ends at once");
     tokio::spawn(async move {
@@ -151,16 +119,21 @@ pub(crate) async fn wait(node: &NodeHandle, mut signals: Signals) {
         logging::tell_left_out(true);
         std::process::exit(1);
     });
+    asked
 }
 
 /// What to do after the store has failed.
 const STORE_NEXT: &str = "see that its disk has room and that its files are as they were, then start again";
 
-pub(crate) async fn leave(node: NodeHandle) -> ExitCode {
+/// What to do after the processor time was used up.
+const TIME_NEXT: &str = "raise its limit (`ulimit -t`, LimitCPU=) and start the node again";
+
+pub(crate) async fn leave(node: NodeHandle, asked: bool) -> ExitCode {
     let ended = node.shutdown().await;
     logging::tell_left_out(true);
     match ended {
-        Ok(()) if !node.has_failed() => ExitCode::SUCCESS,
+        Ok(()) if !node.has_failed() && asked => ExitCode::SUCCESS,
+        Ok(()) if !node.has_failed() => fail("the processor time that this node may take is used up", TIME_NEXT),
         Ok(()) => fail("the store failed; see the log", STORE_NEXT),
         Err(error) => fail(&error.to_string(), STORE_NEXT),
     }

@@ -55,7 +55,7 @@ pub(crate) async fn start_on(config: NodeConfig, socket: Option<TcpListener>) ->
 /// What of a configuration only those can check who use it. Makes nothing.
 pub(crate) fn check(config: &NodeConfig) -> Result<(), ConfigError> {
     config.check_places()?;
-    Ok(doors::check(&config.doors)?)
+    Ok(doors::check(config)?)
 }
 
 async fn blocking<T: Send + 'static>(

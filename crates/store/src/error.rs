@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rumormill_wire::{Origin, Seq};
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 /// An error of the store. A failed commit has written nothing.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +87,7 @@ impl StoreError {
     pub(crate) fn at(self, path: &Path) -> Self {
         match self {
             Self::Sqlite(source) => {
-                let advice = advice(source.sqlite_error_code());
+                let advice = advice(&source);
                 Self::Database { path: path.to_owned(), source, advice }
             }
             other => other,
@@ -95,8 +95,14 @@ impl StoreError {
     }
 }
 
-const fn advice(code: Option<ErrorCode>) -> &'static str {
-    match code {
+fn advice(source: &rusqlite::Error) -> &'static str {
+    // The library has no code of its own for a file that may not grow.
+    const GROWS: [i32; 3] = [ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_TRUNCATE, ffi::SQLITE_IOERR_SHMSIZE];
+    if source.sqlite_error().is_some_and(|error| GROWS.contains(&error.extended_code)) {
+        return "raise the limit on the size of its files (`ulimit -f`, LimitFSIZE=) if there is one, or see what the \
+                system's log says of its disk; then start the node again";
+    }
+    match source.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "make room on its disk and start the node again",
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             "see that it and its directory belong to the node and can be written"

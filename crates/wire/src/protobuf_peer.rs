@@ -92,10 +92,18 @@ pub fn body(frame: &[u8]) -> Result<&[u8], PeerError> {
 /// # Errors
 /// The body is empty or longer than [`MAX_SENT_LEN`]; `out` is as before.
 pub fn put_frame(body: &[u8], out: &mut Vec<u8>) -> Result<(), PeerEncodeError> {
-    let length = u32::try_from(body.len()).ok().filter(|_| (1..=MAX_SENT_LEN).contains(&body.len()));
-    let length = length.ok_or(PeerEncodeError(body.len()))?;
-    out.extend_from_slice(&length.to_be_bytes());
+    put_length(body.len(), out)?;
     out.extend_from_slice(body);
+    Ok(())
+}
+
+/// Appends what stands before a body of so many bytes, for who writes the body in parts.
+///
+/// # Errors
+/// As [`put_frame`].
+pub fn put_length(body: usize, out: &mut Vec<u8>) -> Result<(), PeerEncodeError> {
+    let length = u32::try_from(body).ok().filter(|_| (1..=MAX_SENT_LEN).contains(&body));
+    out.extend_from_slice(&length.ok_or(PeerEncodeError(body))?.to_be_bytes());
     Ok(())
 }
 

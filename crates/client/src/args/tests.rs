@@ -61,6 +61,29 @@ fn what_is_asked_for_wrongly_is_refused() {
     }
 }
 
+#[test]
+fn both_ends_of_a_range_that_an_error_names_are_taken() {
+    let mut ranges = 0;
+    for one in leaves(&command(None)) {
+        for arg in one.get_arguments().filter(|arg| arg.get_action().takes_values()) {
+            let alone = || Command::new("x").arg(arg.clone().required(false));
+            let with = |value: &str| {
+                let word = arg.get_long().map_or(value.to_owned(), |long| format!("--{long}={value}"));
+                alone().try_get_matches_from(["x".to_owned(), word]).map(drop).map_err(|why| why.to_string())
+            };
+            let refused = with("99999999999999999999").err().unwrap_or_default() + &with("0").err().unwrap_or_default();
+            for (_, range) in refused.lines().filter_map(|line| line.split_once(" is not in ")) {
+                let (from, to) = range.split_once("..").unwrap_or_else(|| panic!("{range}"));
+                ranges += 1;
+                for end in [from, to.trim_start_matches('=')] {
+                    assert_eq!(with(end), Ok(()), "{}: {end}, which this names: {refused}", arg.get_id());
+                }
+            }
+        }
+    }
+    assert!(ranges >= 3, "{ranges}");
+}
+
 /// Settings without a value of their own, or whose default is said in other words.
 const NO_VALUE: [&str; 15] = [
     "name",

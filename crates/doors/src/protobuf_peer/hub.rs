@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use rumormill_limits::Timestamp;
 
+use super::framed::{Framed, Printable};
 use super::link::{Frame, Link, LinkId, Source, Stage, Why};
 use super::message::Said;
 use super::places::{Owner, victim};
@@ -164,9 +165,9 @@ impl<T: Clone> Hub<T> {
     fn broadcast(&mut self, author: Author, text: &str, ticket: Option<&T>) {
         let routes: Vec<_> = self.routes.iter().map(|(id, route)| (*id, route.link)).collect();
         let receivers = routes.len();
+        let text = Printable::new(text);
         for (to, link) in routes {
-            let said = Said::Text { from: self.id, to, text: text.to_owned() };
-            self.send_text(link, Source::Room(author), said, ticket.cloned());
+            self.send_text(link, Source::Room(author), (self.id, to, &text), ticket.cloned());
         }
         self.outputs.push_back(Output::Receivers(receivers));
     }
@@ -223,22 +224,29 @@ impl<T: Clone> Hub<T> {
 
     /// Says who is there, unless too much of that waits.
     fn send(&mut self, link: LinkId, said: Said) -> bool {
-        self.put(link, None, said, None)
+        self.put(link, Framed::said(said).ok(), |bytes| Frame { bytes, ours: false, ticket: None, source: None })
     }
 
     /// Sends a text. False if it, or another of the same source, was lost for it: too much waits, or it is too long.
-    fn send_text(&mut self, link: LinkId, source: Source, said: Said, ticket: Option<T>) -> bool {
-        self.put(link, Some(source), said, ticket)
+    fn send_text(
+        &mut self,
+        link: LinkId,
+        source: Source,
+        (from, to, text): (i64, i64, &Printable),
+        ticket: Option<T>,
+    ) -> bool {
+        let (ours, source) = (from == self.id, Some(source));
+        let framed = Framed::text(from, to, text).ok();
+        let put = framed.is_some() && self.links.contains_key(&link);
+        Counters::add(&self.counters.dropped_out, usize::from(!put));
+        self.put(link, framed, |bytes| Frame { bytes, ours, ticket, source })
     }
 
-    fn put(&mut self, link: LinkId, source: Option<Source>, said: Said, ticket: Option<T>) -> bool {
-        let ours = matches!(said, Said::Text { from, .. } if from == self.id);
-        let (frame, state) = (said.for_print().frame().ok(), self.links.get_mut(&link));
-        let Some((bytes, state)) = frame.zip(state) else {
-            Counters::add(&self.counters.dropped_out, usize::from(source.is_some()));
-            return false;
-        };
-        let lost = state.put(Frame { bytes, ours, ticket, source });
+    fn put(&mut self, link: LinkId, framed: Option<Framed>, frame: impl FnOnce(Framed) -> Frame<T>) -> bool {
+        let Some((framed, state)) = framed.zip(self.links.get_mut(&link)) else { return false };
+        let frame = frame(framed);
+        let source = frame.source;
+        let lost = state.put(frame);
         Counters::add(&self.counters.dropped_out, lost.iter().filter(|frame| frame.source.is_some()).count());
         self.pump(link);
         lost.iter().all(|frame| frame.source != source)

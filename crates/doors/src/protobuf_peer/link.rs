@@ -4,19 +4,27 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use rumormill_limits::{Timestamp, Turns};
+use rumormill_wire::protobuf_peer::{LENGTH_LEN, MAX_SENT_LEN};
 
+use super::framed::Framed;
 use super::places::{Owner, Placed};
 use crate::port::Author;
 
 /// Frames that wait to be written to one peer: so many texts, and so many that say who is there. Of texts beyond that, whose most are
 /// there loses his oldest.
 pub(super) const MAX_WAITING: usize = 1_024;
-/// Bytes of the texts.
-pub(super) const MAX_WAITING_BYTES: usize = 512 * 1_024;
+/// What one peer that takes nothing costs in texts, in bytes of memory: those that wait and those that its writer has.
+pub(super) const MAX_TEXTS_COST: usize = 512 * 1_024;
+/// Of that, what waits.
+pub(super) const MAX_WAITING_COST: usize = MAX_TEXTS_COST - MAX_WRITTEN_COST;
+/// What its writer has at most: it takes frames up to a bound, and the last of them may be as long as there are.
+const MAX_WRITTEN_COST: usize = MAX_WRITTEN_BYTES + LENGTH_LEN + MAX_SENT_LEN + MAX_WRITTEN * PLACE;
+/// What a text costs in the queue beside its bytes: its place, and that of an author with one text.
+pub(super) const PLACE: usize = 384;
 /// Frames that its writer has at once; the others wait here, where authors take turns.
 pub(super) const MAX_WRITTEN: usize = 8;
-/// Bytes of them, or one frame of any length.
-const MAX_WRITTEN_BYTES: usize = 64 * 1_024;
+/// With so many bytes of them it takes no more.
+const MAX_WRITTEN_BYTES: usize = 24 * 1_024;
 
 /// A link's number. None is used twice.
 pub(super) type LinkId = u64;
@@ -33,7 +41,7 @@ pub(super) enum Source {
 /// A frame that waits, or is to be written.
 #[derive(Debug)]
 pub(super) struct Frame<T> {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Framed,
     /// Whether it is a message of ours.
     pub(super) ours: bool,
     pub(super) ticket: Option<T>,
@@ -96,7 +104,7 @@ pub(super) struct Link<T> {
     pub owner: Owner,
     /// Who is there, in order. This goes before texts: it is short, and they would wait for it in vain.
     first: VecDeque<Frame<T>>,
-    texts: Turns<Source, Frame<T>>,
+    texts: Turns<Source, Box<Frame<T>>>,
     /// Frames that its writer has.
     writing: usize,
     /// Bytes of those.
@@ -118,7 +126,7 @@ impl<T> Link<T> {
             learned: 0,
             owner: Owner::of(address),
             first: VecDeque::new(),
-            texts: Turns::new(MAX_WAITING, MAX_WAITING_BYTES),
+            texts: Turns::new(MAX_WAITING, MAX_WAITING_COST),
             writing: 0,
             bytes: 0,
         }
@@ -142,7 +150,7 @@ impl<T> Link<T> {
     /// Whether a text of so many bytes may wait with nothing lost for it. One may, however long it is.
     #[must_use]
     pub(super) fn has_room(&self, bytes: usize) -> bool {
-        let fits = self.texts.size().saturating_add(bytes) <= MAX_WAITING_BYTES;
+        let fits = self.texts.size().saturating_add(bytes).saturating_add(PLACE) <= MAX_WAITING_COST;
         self.texts.is_empty() || self.texts.len() < MAX_WAITING && fits
     }
 
@@ -151,8 +159,9 @@ impl<T> Link<T> {
     pub(super) fn put(&mut self, frame: Frame<T>) -> Vec<Frame<T>> {
         match frame.source {
             Some(source) => {
-                let bytes = frame.bytes.len();
-                self.texts.push(source, frame, bytes)
+                // Counted whole, also where others share the text: they may read, and this one not.
+                let cost = frame.bytes.len().saturating_add(PLACE);
+                self.texts.push(source, Box::new(frame), cost).into_iter().map(|lost| *lost).collect()
             }
             None if self.first.len() >= MAX_WAITING => vec![frame],
             None => {
@@ -170,7 +179,7 @@ impl<T> Link<T> {
 
     /// The next frame, however many its writer has.
     pub(super) fn next_anyhow(&mut self) -> Option<Frame<T>> {
-        let frame = self.first.pop_front().or_else(|| self.texts.pop())?;
+        let frame = self.first.pop_front().or_else(|| self.texts.pop().map(|text| *text))?;
         self.writing = self.writing.saturating_add(1);
         self.bytes = self.bytes.saturating_add(frame.bytes.len());
         Some(frame)

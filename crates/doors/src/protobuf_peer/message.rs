@@ -1,7 +1,6 @@
 //! What a frame says: from the types made from `proto/cs2.proto` to one value that cannot contradict itself, and back.
 
 use prost::Message as _;
-use rumormill_wire::plain;
 use rumormill_wire::protobuf_peer::{LENGTH_LEN, MAX_SENT_LEN, PeerEncodeError, PeerError, check_body, put_frame};
 
 use super::generated::peer_message::Content;
@@ -96,16 +95,6 @@ impl Said {
         }
     }
 
-    /// As a legacy program may be told: it prints a text as it comes, whoever wrote it, the room or a peer for which it is
-    /// passed on.
-    #[must_use]
-    pub fn for_print(self) -> Self {
-        match self {
-            Self::Text { from, to, text } => Self::Text { from, to, text: plain(&text).into_owned() },
-            other => other,
-        }
-    }
-
     /// The whole frame.
     ///
     /// # Errors
@@ -163,12 +152,6 @@ mod tests {
             assert_eq!(said.clone().frame().unwrap(), bytes, "{said:?}");
             assert_eq!(Said::decode(&bytes[4..]).unwrap(), said);
         }
-    }
-
-    #[test]
-    fn no_text_moves_a_cursor_or_ends_a_line() {
-        let frame = text(12, 11, "a\u{1b}[2J\r\nb\0\u{9b}c").for_print().frame().unwrap();
-        assert_eq!(Said::decode(&frame[4..]).unwrap(), text(12, 11, "a [2J  b  c"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use rumormill_limits::{Rate, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
 
+use super::framed::Framed;
 use super::hub::{Hub, Input, Output, Reject, Sent};
 use super::link::{LinkId, Why};
 use super::message::MAX_TEXT_LEN;
@@ -59,7 +60,7 @@ impl Drop for Receipt {
 }
 
 struct Outbound {
-    frame: Vec<u8>,
+    frame: Framed,
     ours: bool,
     receipt: Option<Arc<Receipt>>,
 }

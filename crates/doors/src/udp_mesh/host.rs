@@ -4,12 +4,10 @@
 //! port is listed like that of any peer.
 
 mod hear;
-mod save;
 #[cfg(test)]
 mod tests;
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -17,7 +15,6 @@ use rumormill_limits::{Rate, Timestamp};
 use rumormill_wire::udp_mesh::NameChar;
 use rumormill_wire::udp_mesh::extended::MAX_NAME_LEN;
 use tokio::net::UdpSocket;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -26,15 +23,15 @@ use super::config::{Config, KIND, Role};
 use super::directory::{Directory, Input, Limits, Output, Own};
 use super::keys::{Keys, secret, unix_micros};
 use super::paced::PacedSocket;
+use super::saver::{SAVE_GAP, Saver};
 use super::socket::{BUFFER_LEN, addr_of, bind, bind_low, breathe, queue_of, ready, shown};
-use super::state;
+use super::state::{self, Members};
 use super::texts::{Encoded, STRANGERS};
 use super::verifier::Verifier;
 use crate::counters::Counters;
 use crate::cut::{cut, one_line};
 use crate::error::DoorError;
 use crate::port::{Author, Datagrams, Done, Port};
-use save::SAVE_GAP;
 
 /// Directories written before others have their turn: they may be long, and who wants to be taken waits meanwhile.
 const MAX_SENDS: usize = 64;
@@ -62,9 +59,12 @@ pub(super) struct Host {
     gone: Vec<SocketAddr>,
     refusals: Rate,
     strangers: Rate,
-    state: Option<PathBuf>,
-    saved: ((u64, u64), Timestamp),
-    saving: Option<JoinHandle<std::io::Result<()>>>,
+    saver: Saver,
+}
+
+/// What a run leaves to the next.
+fn members_of(directory: &Directory) -> Members {
+    Members { version: directory.version(), members: directory.saved() }
 }
 
 impl Host {
@@ -76,7 +76,7 @@ impl Host {
         // Before anything else: a file that is not ours is no place for the members.
         let members = match &config.state {
             Some(path) => state::load(path).map_err(DoorError::io(KIND, "keep the members in", path.display()))?,
-            None => state::Members::default(),
+            None => Members::default(),
         };
         let socket = bind(config.listen)?;
         let listen = addr_of(&socket)?;
@@ -99,7 +99,7 @@ impl Host {
         if count > 0 {
             info!(members = count, "udp-mesh: members of the last run are listed until they fall silent");
         }
-        let saved = (directory.revision(), Timestamp::ZERO);
+        let saver = Saver::new(config.state, directory.revision());
         let keys = Keys::generate().map_err(DoorError::io(KIND, "make", "a key"))?;
         Ok(Self {
             socket,
@@ -117,9 +117,7 @@ impl Host {
             gone: Vec::new(),
             refusals: REFUSALS,
             strangers: STRANGERS,
-            state: config.state,
-            saved,
-            saving: None,
+            saver,
         })
     }
 
@@ -164,7 +162,10 @@ impl Host {
             }
             let now = self.now();
             let room = self.turn(now, &port.counters);
-            let due = self.next_timeout(room).unwrap_or(now.after(SAVE_GAP)).min(self.save_due(now));
+            let due = self
+                .next_timeout(room)
+                .unwrap_or(now.after(SAVE_GAP))
+                .min(self.saver.due(now, self.directory.revision()));
             let wake = self.start.checked_add(due.since_zero()).unwrap_or(self.start);
             let mut empty = true;
             tokio::select! {
@@ -187,7 +188,8 @@ impl Host {
             }
             breathe(empty).await;
         }
-        self.save_last().await;
+        let (now, revision, directory) = (self.now(), self.directory.revision(), self.directory);
+        self.saver.last(now, revision, || members_of(&directory)).await;
     }
 
     fn now(&self) -> Timestamp {
@@ -215,7 +217,7 @@ impl Host {
         let texts = self.texts.flush(now, counters);
         Counters::set(&counters.open, self.directory.len());
         counters.held_back.store(self.directory.held(), Ordering::Relaxed);
-        self.save(now);
+        self.saver.save(now, self.directory.revision(), || members_of(&self.directory));
         (directories, texts)
     }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rumormill_doors::classroom;
+use rumormill_limits::settings;
 
 use super::{ConfigError, Neighbour};
 
@@ -84,28 +85,12 @@ pub(super) fn number(field: &str, text: &str, range: RangeInclusive<u64>) -> Res
 
 /// Bytes: `4096`, `64KiB`, `10 MiB`, `2GiB`.
 pub(super) fn bytes(field: &str, text: &str, range: RangeInclusive<u64>) -> Result<u64, ConfigError> {
-    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40), ("B", 1)];
-    let found = units.iter().find_map(|(unit, scale)| Some((text.strip_suffix(unit)?, *scale)));
-    let (digits, scale) = found.unwrap_or((text, 1_u64));
-    let value = digits.trim().parse::<u64>().ok().and_then(|n| n.checked_mul(scale)).filter(|n| range.contains(n));
-    value.ok_or_else(|| {
-        let allowed = format!("{} to {} bytes, like 4096, 64KiB or 2GiB", range.start(), range.end());
-        ConfigError::value(field, text, &allowed)
-    })
+    settings::bytes(text, &range).map_err(|allowed| ConfigError::value(field, text, &allowed))
 }
 
 /// Time: `10s`, `500ms`, `2m`.
 pub(super) fn time(field: &str, text: &str, range: RangeInclusive<Duration>) -> Result<Duration, ConfigError> {
-    let units = [("ms", 1), ("s", 1_000), ("m", 60_000)];
-    let found = units.iter().find_map(|(unit, scale)| Some((text.strip_suffix(unit)?, *scale)));
-    let value = found
-        .and_then(|(digits, scale)| digits.trim().parse::<u64>().ok()?.checked_mul(scale))
-        .map(Duration::from_millis)
-        .filter(|value| range.contains(value));
-    value.ok_or_else(|| {
-        let allowed = format!("{:?} to {:?}, like 500ms, 10s or 2m", range.start(), range.end());
-        ConfigError::value(field, text, &allowed)
-    })
+    settings::time(text, &range).map_err(|allowed| ConfigError::value(field, text, &allowed))
 }
 
 #[cfg(test)]
@@ -166,23 +151,6 @@ mod tests {
             let same = classroom::Config::from_spec(&door.insecure_bind(true)).unwrap_err();
             assert_eq!(refused.strip_prefix("control: "), same.reason.strip_prefix("listen: "));
             assert!(refused.contains(beyond) && refused.contains("speaks as the node itself"), "{refused}");
-        }
-    }
-
-    #[test]
-    fn sizes_and_times_have_units_and_ranges() {
-        assert_eq!(bytes("x", "64KiB", 0..=1 << 20).unwrap(), 65_536);
-        assert_eq!(bytes("x", "10 MiB", 0..=1 << 30).unwrap(), 10 << 20);
-        assert_eq!(bytes("x", "17", 0..=17).unwrap(), 17);
-        for bad in ["18", "-1", "1XB", "", "99999999999999999999TiB"] {
-            assert!(bytes("x", bad, 0..=17).is_err(), "{bad}");
-        }
-        let range = Duration::from_millis(100)..=Duration::from_secs(60);
-        assert_eq!(time("x", "500ms", range.clone()).unwrap(), Duration::from_millis(500));
-        assert_eq!(time("x", "1m", range.clone()).unwrap(), Duration::from_secs(60));
-        for bad in ["5", "50ms", "61s", "s", "1h"] {
-            let error = time("x", bad, range.clone()).unwrap_err().to_string();
-            assert!(error.contains("100ms to 60s"), "{error}");
         }
     }
 }

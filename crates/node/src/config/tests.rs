@@ -88,3 +88,37 @@ fn a_store_on_disk_needs_a_directory() {
     let memory = NodeOptions { state: None, store: Some("memory".into()), ..options() };
     assert_eq!(NodeConfig::build(&memory).unwrap().socket_path(), None);
 }
+
+/// What an error says that one may give: examples behind "like", and both ends of a range.
+fn offered(error: &str) -> Vec<String> {
+    let allowed = error.split_once("; give ").map_or("", |(_, allowed)| allowed);
+    let (range, examples) = allowed.split_once(", like ").unwrap_or((allowed, ""));
+    let ends = range.trim_end_matches(" bytes").split_once(" to ").map(|(from, to)| [from, to]);
+    let ends =
+        ends.filter(|ends| ends.iter().all(|end| end.starts_with(|c: char| c.is_ascii_digit()) && !end.contains(' ')));
+    let examples =
+        examples.split(", ").flat_map(|part| part.split(" or ")).filter(|word| !word.is_empty() && !word.contains(' '));
+    ends.into_iter().flatten().chain(examples).map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn what_an_error_offers_is_taken_by_the_setting() {
+    let mut ranges = 0;
+    for key in NodeOptions::KEYS {
+        let with = |value: &str| {
+            let mut options = options();
+            if *key == "neighbour" {
+                options.neighbour.clear()
+            }
+            assert!(options.set(key, value.to_owned()), "{key}");
+            NodeConfig::build(&options).map(drop).map_err(|why| why.to_string())
+        };
+        let Err(refused) = with("?") else { continue };
+        let offered = offered(&refused);
+        ranges += usize::from(refused.contains(" to ") && !offered.is_empty());
+        for value in offered {
+            assert_eq!(with(&value), Ok(()), "{key}={value}, which this offers: {refused}");
+        }
+    }
+    assert!(ranges >= 13, "every time, size and number: {ranges}");
+}

@@ -4,6 +4,7 @@ mod bridge;
 mod exit;
 mod mark;
 mod open;
+mod places;
 
 pub(crate) use bridge::Bridge;
 pub(crate) use mark::Mark;

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use rumormill_doors::port::MAX_INCOMING;
 use rumormill_doors::{
-    About, BoundDoor, Counters, DoorError, Files, LetterUse, Services, Spec, SpecError, find, kinds, port,
+    BoundDoor, Counters, DoorError, Files, Kind, LetterUse, Services, Spec, SpecError, find, kinds, port,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::bridge::Way;
+use super::places::Places;
 use super::{Bridge, OpenDoor};
+use crate::config::NodeConfig;
 use crate::control::{Crash, Desk};
 use crate::door_share::Share;
 use crate::handle::NodeHandle;
@@ -51,8 +53,27 @@ pub fn door_kinds() -> Vec<&'static str> {
 ///
 /// # Errors
 /// Names the door, the key and what is allowed.
-pub(crate) fn check(specs: &[Spec]) -> Result<(), SpecError> {
-    specs.iter().try_for_each(|spec| find::<NodeServices>(spec)?.check(spec))
+pub(crate) fn check(config: &NodeConfig) -> Result<(), SpecError> {
+    let mut places = Places::of_node(config);
+    for door in named(&config.doors, config.state.as_deref()) {
+        let (spec, kind, files) = door?;
+        places.take(&files.door, kind.writes(spec, &files)?)?;
+    }
+    Ok(())
+}
+
+type Named<'a> = (&'a Spec, Kind<NodeServices>, Files);
+
+/// Each door with its kind, and its name in its node: its kind, with a number from the second of that kind on.
+fn named<'a>(specs: &'a [Spec], state: Option<&'a Path>) -> impl Iterator<Item = Result<Named<'a>, SpecError>> {
+    specs.iter().enumerate().map(move |(n, spec)| {
+        let before = specs.iter().take(n).filter(|other| other.kind == spec.kind).count();
+        let door = match before {
+            0 => spec.kind.clone(),
+            before => format!("{}#{}", spec.kind, before.saturating_add(1)),
+        };
+        Ok((spec, find(spec)?, Files { dir: state.map(Path::to_owned), door }))
+    })
 }
 
 /// All doors of a node, bound before it starts: an address that is taken stops the start and nothing else.
@@ -64,12 +85,10 @@ impl Bound {
     /// Binds all of them.
     pub(crate) async fn bind(specs: &[Spec], state: Option<&Path>) -> Result<Self, DoorError> {
         let mut doors: Vec<(String, BoundDoor<NodeServices>)> = Vec::new();
-        for spec in specs {
-            let kind = find(spec)?;
-            let others = doors.iter().filter(|(_, door)| door.about == kind.about).count();
-            let name = name(kind.about, others);
-            let door = kind.bind(spec, Files { dir: state.map(Path::to_owned), door: name.clone() }).await?;
-            doors.push((name, door));
+        for door in named(specs, state) {
+            let (spec, kind, files) = door?;
+            let name = files.door.clone();
+            doors.push((name, kind.bind(spec, files).await?));
         }
         Ok(Self { doors })
     }
@@ -122,14 +141,6 @@ impl Bound {
             let all = async { while tasks.join_next().await.is_some() {} };
             let _ = tokio::time::timeout(crate::handle::SHUTDOWN_DEADLINE, all).await;
         });
-    }
-}
-
-/// A door's name in its node: its kind, with a number from the second of that kind on.
-fn name(about: About, others: usize) -> String {
-    match others {
-        0 => about.kind.to_owned(),
-        others => format!("{}#{}", about.kind, others.saturating_add(1)),
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use super::inbox::Inbox;
 use super::seal::Seal;
 use crate::clock::Wall;
+use crate::files::{LETTERS_FILE, LETTERS_KEY_FILE};
 use crate::handle::NodeHandle;
 use crate::lock;
 use crate::start_error::StartError;
@@ -30,7 +31,7 @@ impl Kept {
             return Ok(Self { seal, inbox: Inbox::new(wall) });
         };
         crate::files::state_dir(state).map_err(StartError::io("use the directory", state.display()))?;
-        let (key, file) = (state.join("letters.key"), state.join("letters.jsonl"));
+        let (key, file) = (state.join(LETTERS_KEY_FILE), state.join(LETTERS_FILE));
         let seal = Seal::open_or_make(&key, network, me).map_err(StartError::io("use", key.display()))?;
         let inbox = Inbox::open(&file, wall).map_err(StartError::io("use", file.display()))?;
         Ok(Self { seal, inbox })

@@ -2,6 +2,7 @@
 
 use rumormill_limits::Timestamp;
 
+use super::super::framed::Printable;
 use super::super::link::{Link, LinkId, Source, Stage, Why};
 use super::super::message::{AROUND_TEXT, Said};
 use super::super::store_and_forward::Waiting;
@@ -86,8 +87,8 @@ impl<T: Clone> Hub<T> {
         let Waiting { from, to, text, .. } = &message;
         match self.routes.get(to).filter(|route| Some(route.link) != came).copied() {
             Some(route) => {
-                let said = Said::Text { from: *from, to: *to, text: text.clone() };
-                let whole = self.send_text(route.link, Source::Peer(message.source), said, None);
+                let text = Printable::new(text);
+                let whole = self.send_text(route.link, Source::Peer(message.source), (*from, *to, &text), None);
                 if whole { Sent::Out } else { Sent::Dropped }
             }
             None => {
@@ -143,8 +144,8 @@ impl<T: Clone> Hub<T> {
             {
                 break;
             }
-            let said = Said::Text { from: waiting.from, to: id, text: waiting.text.clone() };
-            self.send_text(link, Source::Peer(waiting.source), said, None);
+            let (from, source, text) = (waiting.from, waiting.source, Printable::new(&waiting.text));
+            self.send_text(link, Source::Peer(source), (from, id, &text), None);
             self.stored.remove(number);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::super::framed::Framed;
 use super::super::link::{LinkId, Why};
 use super::super::message::Said;
 use crate::port::Author;
@@ -51,7 +52,7 @@ pub(crate) enum Output<T> {
     Send {
         link: LinkId,
         /// The whole frame.
-        frame: Vec<u8>,
+        frame: Framed,
         /// Whether it is a message of ours.
         ours: bool,
         ticket: Option<T>,

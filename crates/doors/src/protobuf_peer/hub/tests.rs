@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::link::{MAX_WAITING, MAX_WAITING_BYTES};
+use super::super::link::{MAX_TEXTS_COST, MAX_WAITING};
 use super::super::store_and_forward::{MAX_STORED, MAX_STORED_BYTES, STORED_FOR};
 use super::*;
 
@@ -50,7 +50,7 @@ impl Bench {
 
     fn did(output: Output<()>) -> Did {
         match output {
-            Output::Send { link, frame, .. } => Gave(link, Said::decode(&frame[4..]).unwrap()),
+            Output::Send { link, frame, .. } => Gave(link, Said::decode(&frame.whole()[4..]).unwrap()),
             Output::Close { link, why, .. } => Closed(link, why),
             Output::Joined(id) => Joined(id),
             Output::Forged { link, from } => Did::Forged(link, from),
@@ -381,14 +381,72 @@ fn one_who_reads_nothing_costs_a_bounded_queue() {
     let frame = |output| if let Output::Send { frame, .. } = output { Some(frame.len()) } else { None };
     let frames: Vec<_> = std::iter::from_fn(|| bench.hub.poll_output()).filter_map(frame).collect();
     let bytes: usize = frames.iter().sum();
-    assert!(frames.len() <= MAX_WAITING && bytes <= MAX_WAITING_BYTES, "{} frames of {bytes} bytes", frames.len());
+    assert!(frames.len() <= MAX_WAITING && bytes <= MAX_TEXTS_COST, "{} frames of {bytes} bytes", frames.len());
     assert!(bench.hub.is_open(a));
+}
+
+/// Bytes that are held, with what the writer was given, once `feed` has put more there than a peer that takes nothing may have.
+fn held(bench: &mut Bench, mut feed: impl FnMut(&mut Bench)) -> i64 {
+    let mut given = Vec::new();
+    let most = 100_000;
+    given.reserve(most);
+    let all = allocation_counter::measure(|| {
+        feed(bench);
+        given.extend(
+            std::iter::from_fn(|| bench.hub.poll_output()).filter(|output| matches!(output, Output::Send { .. })),
+        );
+        // What the queue of outputs keeps for the next is not the peer's.
+        bench.hub.outputs.shrink_to_fit();
+    });
+    assert!(given.len() < most, "{}", given.len());
+    all.bytes_current
+}
+
+#[test]
+fn one_who_takes_nothing_costs_no_more_memory_than_is_said_whatever_the_texts_and_their_authors() {
+    let node = |n: u32| Some(rumormill_wire::NodeId(std::array::from_fn(|at| n.to_le_bytes()[at % 4])));
+    for len in [1, 300, 2_000, 8_000, 32_000, 50_000, 90_000] {
+        for authors in [1, 2, 2_000_u32] {
+            let mut bench = Bench::new(10);
+            let _ = bench.peer(11);
+            let texts = u32::try_from(3_000.min(4 * MAX_TEXTS_COST / len)).unwrap();
+            let cost = held(&mut bench, |bench| {
+                for n in 0..texts {
+                    let text = format!("{n}{}", "x".repeat(len));
+                    let input = Input::Broadcast { author: node(n % authors), text: &text, ticket: None };
+                    bench.hub.handle(bench.now, input).unwrap();
+                }
+            });
+            let most = i64::try_from(MAX_TEXTS_COST).unwrap();
+            assert!(cost <= most && cost > most / 8, "{len} bytes, {authors} authors: {cost}");
+            assert!(bench.hub.counters.dropped_out.load(std::sync::atomic::Ordering::Relaxed) > 0, "more was said");
+        }
+    }
+}
+
+#[test]
+fn what_is_said_to_all_is_held_once_however_many_take_nothing() {
+    let cost = |peers: i64| {
+        let mut bench = Bench::new(1);
+        (0..peers).for_each(|n| _ = bench.peer(100 + n));
+        held(&mut bench, |bench| {
+            for n in 0..100 {
+                let text = format!("{n}{}", "x".repeat(32_000));
+                bench.hub.handle(bench.now, Input::Broadcast { author: None, text: &text, ticket: None }).unwrap();
+            }
+        })
+    };
+    let (one, all) = (cost(1), cost(128));
+    // Each frame has its own head and its places in queues.
+    assert!(all < one + 127 * 8_192, "{one} for one, {all} for all");
 }
 
 /// The texts that have come out for a link, and how long their frames are.
 fn texts_out(bench: &mut Bench, to: LinkId) -> (Vec<String>, Vec<usize>) {
     let sends = std::iter::from_fn(|| bench.hub.poll_output()).filter_map(|output| match output {
-        Output::Send { link, frame, .. } if link == to => Some((Said::decode(&frame[4..]).unwrap(), frame.len())),
+        Output::Send { link, frame, .. } if link == to => {
+            Some((Said::decode(&frame.whole()[4..]).unwrap(), frame.len()))
+        }
         _ => None,
     });
     sends.filter_map(|(said, len)| if let Said::Text { text, .. } = said { Some((text, len)) } else { None }).unzip()

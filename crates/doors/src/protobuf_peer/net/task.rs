@@ -1,6 +1,6 @@
 //! One connection, from its first byte to its last.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout, timeout_at};
 use tracing::{debug, info};
 
+use super::super::framed::Framed;
 use super::super::hub::Input;
 use super::super::link::LinkId;
 use super::super::message::Said;
@@ -171,7 +172,7 @@ impl Net {
         mut waiting: mpsc::UnboundedReceiver<Outbound>,
     ) -> io::Result<()> {
         while let Some(Outbound { frame, ours, receipt }) = waiting.recv().await {
-            timeout(WRITE_DEADLINE, write.write_all(&frame)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+            timeout(WRITE_DEADLINE, write_frame(&mut write, &frame)).await.map_err(|_| io::ErrorKind::TimedOut)??;
             Counters::add(&self.counters.bytes_out, frame.len());
             if ours {
                 Counters::one(&self.counters.messages_out);
@@ -183,4 +184,16 @@ impl Net {
         }
         write.shutdown().await
     }
+}
+
+/// Writes a frame, in one go where the socket has room for it.
+async fn write_frame(write: &mut OwnedWriteHalf, frame: &Framed) -> io::Result<()> {
+    let mut written = 0_usize;
+    while written < frame.len() {
+        match write.write_vectored(&frame.rest(written).map(IoSlice::new)).await? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            more => written = written.saturating_add(more),
+        }
+    }
+    Ok(())
 }

@@ -1,0 +1,81 @@
+//! Signals that would end the program by themselves, with nothing said and nothing brought to its end.
+
+use std::time::Duration;
+
+use rustix::process::Signal as Number;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How long a start may go on after a signal. What is in the store is then as after a crash.
+const START_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Has a write beyond the limit on the size of files (`ulimit -f`, `LimitFSIZE=`) fail, as one on a full disk does (setrlimit(2),
+/// `EFBIG`), until the end of this program. Before that SIGXFSZ ended it. One that writes to a pipe nobody reads gets an error
+/// already: the standard library sees to SIGPIPE. To be called before all else.
+pub fn fail_where_a_file_may_not_grow() {
+    // The handler outlives the threads that it was made with. Where there is none, the signal does what it always did.
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
+    let _entered = runtime.enter();
+    drop(signal(SignalKind::from_raw(Number::XFSZ.as_raw())));
+}
+
+/// The signals that end a node in good order. Made before it starts: one that comes meanwhile counts once it has.
+pub(crate) struct Signals {
+    asked: Option<(Signal, Signal)>,
+    /// Its processor time is used up (setrlimit(2), `RLIMIT_CPU`); until SIGKILL there is as much as the hard limit leaves.
+    time: Option<Signal>,
+    came: bool,
+    used_up: bool,
+}
+
+impl Signals {
+    pub(crate) fn hear() -> Self {
+        let asked = signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok());
+        let time = signal(SignalKind::from_raw(Number::XCPU.as_raw())).ok();
+        Self { asked, time, came: false, used_up: false }
+    }
+
+    /// Whether there was one.
+    pub(crate) const fn came(&self) -> bool {
+        self.came
+    }
+
+    /// Whether the limit of processor time was reached.
+    pub(crate) const fn used_up(&self) -> bool {
+        self.used_up
+    }
+
+    pub(crate) async fn next(&mut self) {
+        let asked = async {
+            match &mut self.asked {
+                Some((term, int)) => tokio::select! {
+                    _ = term.recv() => {}
+                    _ = int.recv() => {}
+                },
+                None => std::future::pending().await,
+            }
+        };
+        // It comes again every second: it ends no drain.
+        let time = async {
+            match self.time.as_mut().filter(|_| !self.came) {
+                Some(time) => drop(time.recv().await),
+                None => std::future::pending().await,
+            }
+        };
+        let used_up = tokio::select! {
+            () = asked => false,
+            () = time => true,
+        };
+        self.used_up |= used_up;
+        self.came = true;
+    }
+
+    /// Ends when a start has been waited for long enough after a signal, or at the second one.
+    pub(crate) async fn waited_for_in_vain(&mut self) {
+        self.next().await;
+        tracing::info!("ending once the start is done; a second signal ends at once");
+        tokio::select! {
+            () = tokio::time::sleep(START_PATIENCE) => {}
+            () = self.next() => {}
+        }
+    }
+}
