@@ -16,6 +16,12 @@ pub const MAX_SHOWN: usize = 200;
 /// Blanks in a row that are shown as they are. What follows more of them would stand on a row of its own, or below the screen.
 pub const MAX_BLANKS: usize = 64;
 
+/// One blank more than are shown.
+const LONG_RUN: &str = match core::str::from_utf8(&[b' '; MAX_BLANKS + 1]) {
+    Ok(blanks) => blanks,
+    Err(_) => " ",
+};
+
 /// Borrowed text of others. `Display` and `Debug` are safe, on one line, and end after [`MAX_SHOWN`] characters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Foreign<'a>(&'a str);
@@ -72,7 +78,8 @@ impl<'a> Foreign<'a> {
     /// `/`, `?`, `@`, `(`, `)`, `<`, `>`, `#`) becomes `_`. It never grows.
     #[must_use]
     pub fn word(self) -> String {
-        self.0.chars().map(|c| if chars::is_plain_in_word(c) { c } else { '_' }).collect()
+        let mut context = chars::Context::default();
+        self.0.chars().map(|c| if context.is_plain_in_word(c) { c } else { '_' }).collect()
     }
 
     /// An owned copy.
@@ -170,9 +177,22 @@ struct Shown<'a> {
     most: usize,
 }
 
+impl Shown<'_> {
+    /// As most texts are: nothing in them has to be looked at one by one.
+    fn is_shown_as_it_is(&self) -> bool {
+        self.style != Style::Quoted
+            && self.text.len() <= self.most
+            && self.text.bytes().all(|b| matches!(b, b' '..=b'~'))
+            && !self.text.contains(LONG_RUN)
+    }
+}
+
 impl fmt::Display for Shown<'_> {
     /// The one function through which text of others reaches people.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_shown_as_it_is() {
+            return f.write_str(self.text);
+        }
         let quoted = self.style == Style::Quoted;
         if quoted {
             f.write_char('"')?;
@@ -199,7 +219,7 @@ impl fmt::Display for Shown<'_> {
             let plain = match self.style {
                 Style::Text => context.is_plain_in_text(c, next),
                 Style::Typed => c == '\t' || context.is_plain_in_text(c, next),
-                Style::Quoted => chars::is_plain_in_quotes(c),
+                Style::Quoted => context.is_plain_in_quotes(c),
             };
             let Some(left) = room.checked_sub(if plain { 1 } else { escaped_len(c) }) else {
                 write!(f, "\u{2026}(+{})", rest.count().saturating_add(1))?;
@@ -240,22 +260,22 @@ fn escaped_len(c: char) -> usize {
     if c == '\n' { 2 } else { c.escape_unicode().count() }
 }
 
-/// JSON text in which what is hidden stands as `\uXXXX`: the same values, and a terminal that shows it obeys nobody.
+/// JSON text in which what is hidden, and more than a few marks on a letter, stands as `\uXXXX`: the same values, and a terminal that
+/// shows it obeys nobody.
 #[must_use]
 pub fn json(text: &str) -> std::borrow::Cow<'_, str> {
     // In what a serializer writes such characters stand in strings alone, and it has escaped those below U+0020 itself.
-    let unsafe_here = |c: char| c != '\n' && is_hidden(c);
-    if !text.chars().any(unsafe_here) {
+    if text.bytes().all(|b| matches!(b, b'\n' | b' '..=b'~')) {
         return text.into();
     }
-    let mut out = String::with_capacity(text.len());
+    let (mut out, mut context) = (String::with_capacity(text.len()), chars::Context::default());
     for c in text.chars() {
-        if unsafe_here(c) {
+        if context.is_plain_in_json(c) {
+            out.push(c);
+        } else {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _ = write!(out, "\\u{unit:04x}");
             }
-        } else {
-            out.push(c);
         }
     }
     out.into()

@@ -99,6 +99,12 @@ fn a_long_run_of_blanks_is_counted_and_not_shown() {
 fn a_name_ends_no_quotation_and_takes_no_mark() {
     let name = Foreign::new("bob\" by alice\\ (late): \u{301}");
     assert_eq!(name.quoted().to_string(), "\"bob\\u{22} by alice\\ (late): \\u{301}\"");
+    // One that encloses, and those for letters of any script.
+    for mark in ['\u{301}', '\u{20dd}', '\u{fe20}', '\u{488}'] {
+        let (name, code) = (format!("bob{mark}"), u32::from(mark));
+        assert_eq!(Foreign::new(&name).quoted().to_string(), format!("\"bob\\u{{{code:x}}}\""));
+        assert_eq!(Foreign::new(&name).word(), "bob_");
+    }
     assert_eq!(
         (Foreign::new("a-1_b.").name().to_string(), Foreign::new("a: b").name().to_string()),
         ("a-1_b.".into(), "\"a: b\"".into())
