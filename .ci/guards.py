@@ -26,6 +26,7 @@ ANSWERS = ["-p", "rumormill-gossip", "--test", "answers"]
 NEWCOMER = ["-p", "rumormill-gossip", "--test", "newcomer"]
 HELD = ["-p", "rumormill-gossip", "--test", "held"]
 SILENT = ["-p", "rumormill-gossip", "--test", "silent"]
+MONGERING_LIARS = ["-p", "rumormill-gossip", "--test", "mongering_liars"]
 MONGERING = ["-p", "rumormill-gossip", "--lib", "spread::mongering"]
 IN_SYNC = ["-p", "rumormill-gossip", "--test", "in_sync"]
 # The seeds of the engine's fuzz target.
@@ -768,7 +769,7 @@ GUARDS = [
      "link.compared && young", "young",
      IN_SYNC, "a_newcomer_is_not_in_sync_before_it_has_all"),
     ("mongering: silence is no reason to stop", "crates/gossip/src/spread/mongering.rs",
-     "self.pass_on(now, rng, round.rumors, Some(link));", "self.flip(now, rng, round.rumors, link);",
+     "self.pass_on(now, rng, round.rumors, Some(link));", "self.over(now, rng, round.rumors, link);",
      SILENT, "silent_members_cost_a_rumor_one_timeout_each_at_each_node_and_later_ones_nothing"),
     ("mongering: who was silent is chosen last", "crates/gossip/src/spread/mongering.rs",
      "                self.prompt.remove(link);\n                self.pass_on(", "                self.pass_on(",
@@ -776,6 +777,18 @@ GUARDS = [
     ("mongering: what joins a round does not prolong it", "crates/gossip/src/spread/mongering.rs",
      "if !self.rounds.contains_key(&link) {", "if true {",
      MONGERING, "what_joins_a_round_does_not_keep_it_open"),
+    ("mongering: the word of one node", "crates/gossip/src/spread/mongering.rs",
+     "partition(|(_, rumor)| rumor.word.is_none())", "partition(|(_, rumor)| rumor.word.is_none() && false)",
+     MONGERING_LIARS, "one_liar_over_all_its_links_stops_no_rumor_beside_one_honest_neighbour"),
+    ("mongering: one node over many links", "crates/gossip/src/spread/mongering.rs",
+     "rumor.word.and_then(|node| self.links.get(&node))", "rumor.word.and_then(|node| self.links.get(&node).filter(|_| false))",
+     MONGERING, "the_word_of_one_node_ends_nothing_over_however_many_links"),
+    ("mongering: beside one that answers alone", "crates/gossip/src/spread/mongering.rs",
+     "self.pass_on(now, rng, first, Some(link));", "self.ask_one(now, rng, first, Some(link));",
+     MONGERING, "beside_one_that_answers_alone_those_that_are_silent_are_given_it_too"),
+    ("mongering: an older rumor's word is not a newer one's", "crates/gossip/src/spread/mongering.rs",
+     "before.join(rumor);", "{ before.join(rumor); *before = *rumor; }",
+     MONGERING, "two_rumors_of_one_origin_in_one_round_keep_what_holds_for_both"),
     ("mongering: who lacks things for ever does not hold a rumor", "crates/gossip/src/spread/mongering.rs",
      "Some(now.plus(self.timeout_us).min(last))", "Some(now.plus(self.timeout_us).max(last))",
      MONGERING, "one_that_lacks_things_for_ever_keeps_a_rumor_for_three_timeouts"),

@@ -93,12 +93,17 @@ fn a_receiver_that_stands_still_is_not_in_sync() {
     }
 }
 
-/// A ring of six, and one more linked to all.
-fn ring(seed: u64, mode: Dissemination) -> (World, Vec<(usize, LinkId, usize)>) {
-    let mut world = World::new(seed, 7, config(mode));
+/// So many nodes, and both ends of each link.
+fn linked(
+    seed: u64,
+    nodes: u8,
+    mode: Dissemination,
+    linked: impl Fn(usize, usize) -> bool,
+) -> (World, Vec<(usize, LinkId, usize)>) {
+    let mut world = World::new(seed, nodes, config(mode));
     let mut ends = Vec::new();
-    for n in 0..6 {
-        for m in [(n + 1) % 6, 6] {
+    for n in 0..usize::from(nodes) {
+        for m in (0..usize::from(nodes)).filter(|m| linked(n, *m)) {
             let (a, b) = world.link(n, m);
             ends.extend([(n, a.link, m), (m, b.link, n)]);
         }
@@ -106,13 +111,19 @@ fn ring(seed: u64, mode: Dissemination) -> (World, Vec<(usize, LinkId, usize)>) 
     (world, ends)
 }
 
+/// A ring of six, and one more linked to all.
+fn ring(seed: u64, mode: Dissemination) -> (World, Vec<(usize, LinkId, usize)>) {
+    linked(seed, 7, mode, |n, m| n < 6 && (m == (n + 1) % 6 || m == 6))
+}
+
 #[test]
 fn what_mongering_has_not_given_a_neighbour_yet_is_lag_there() {
     let mut late = 0;
     for seed in 1..=8 {
-        let (mut world, ends) = ring(seed, Dissemination::Mongering);
+        // Six that know the first alone: it gives it to two or some more of them, and they can give it to nobody.
+        let (mut world, ends) = linked(seed, 7, Dissemination::Mongering, |n, m| n == 0 && m > 0);
         world.run_for(20 * SECOND);
-        world.say(2, "one message");
+        world.say(0, "one message");
         let mut had: Vec<Option<u64>> = vec![None; 7];
         for step in 0..200_u64 {
             world.run_for(SECOND / 10);
@@ -123,7 +134,15 @@ fn what_mongering_has_not_given_a_neighbour_yet_is_lag_there() {
                 if had[*n].is_some_and(|since| step >= since + 22) && had[*m].is_none() {
                     late += 1;
                     let stats = stats(&world, *n, *link);
-                    assert!(!stats.in_sync && stats.lag == 1, "seed {seed}, step {step}: {n} says of {m} {stats:?}");
+                    // A comparison that has just found it takes what it found as new: it is on its way then.
+                    let on_its_way = stats.in_sync && {
+                        world.run_for(SECOND / 10);
+                        !world.log(*m).is_empty()
+                    };
+                    assert!(
+                        stats.lag == 1 && (!stats.in_sync || on_its_way),
+                        "seed {seed}, step {step}: {n} says of {m} {stats:?}"
+                    );
                 }
             }
         }

@@ -26,7 +26,7 @@ impl Engine {
         self.introduce_newest(id);
         self.ask_own(id);
         self.send_summary(id, true);
-        self.tell_spread(spread::Input::LinkUp(id));
+        self.tell_spread(spread::Input::LinkUp { link: id, node: peer });
     }
 
     pub(super) fn link_down(&mut self, id: LinkId) {

@@ -20,7 +20,7 @@ impl Eager {
                 let others = self.links.iter().filter(|link| !from.contains(link));
                 self.output.extend(others.map(|link| Output::Give { link: *link, origin, first }));
             }
-            Input::LinkUp(link) => drop(self.links.insert(link)),
+            Input::LinkUp { link, .. } => drop(self.links.insert(link)),
             Input::LinkDown(link) => drop(self.links.remove(&link)),
             Input::Duplicate { .. } | Input::Status { .. } | Input::Timeout => {}
         }
@@ -34,7 +34,7 @@ impl Eager {
 
 #[cfg(test)]
 mod tests {
-    use rumormill_wire::{Origin, Seq};
+    use rumormill_wire::{NodeId, Origin, Seq};
 
     use super::*;
 
@@ -42,7 +42,7 @@ mod tests {
     fn what_is_new_goes_once_to_all_that_are_there_but_those_that_it_came_from() {
         let mut eager = Eager::default();
         for link in 1..=4 {
-            eager.handle(Input::LinkUp(LinkId(link)));
+            eager.handle(Input::LinkUp { link: LinkId(link), node: NodeId::ZERO });
         }
         eager.handle(Input::LinkDown(LinkId(3)));
         let (origin, first) = (Origin::MIN, Seq(7));

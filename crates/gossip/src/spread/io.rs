@@ -1,6 +1,6 @@
 //! What the machines that spread are told, and what they want done.
 
-use rumormill_wire::{Origin, Seq};
+use rumormill_wire::{NodeId, Origin, Seq};
 
 use crate::io::LinkId;
 
@@ -31,7 +31,12 @@ pub enum Input {
         in_sync: bool,
     },
     /// A neighbour is there.
-    LinkUp(LinkId),
+    LinkUp {
+        /// By which link.
+        link: LinkId,
+        /// Who it is: one may have several links.
+        node: NodeId,
+    },
     /// A neighbour is gone.
     LinkDown(LinkId),
     /// Time passed.

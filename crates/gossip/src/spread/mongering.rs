@@ -1,13 +1,14 @@
 //! Rumor mongering (Demers et al. 1987, 1.4): a new message goes to one random neighbour; its STATUS says what it lacks; in
-//! sync a coin decides between another neighbour and stopping (docs/protocol.md, P-S10).
+//! sync a coin decides between another neighbour and stopping, once two nodes were given it (docs/protocol.md, P-S10).
 //!
 //! One round runs a neighbour at a time; what becomes new meanwhile joins it. Nobody tosses a coin about silence: a rumor that
-//! was not answered in time goes to another neighbour, and whoever was silent is chosen last until it answers something.
+//! was not answered in time goes to another neighbour, and whoever was silent is chosen last until it answers something. Nor about
+//! the word of one node, over however many links: it may say that it has what it passes on to nobody.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand::{Rng, RngExt};
-use rumormill_wire::Origin;
+use rumormill_wire::{NodeId, Origin};
 
 use super::io::{Input, Output};
 use crate::io::{LinkId, Timestamp};
@@ -20,8 +21,25 @@ pub const MAX_ROUND_ORIGINS: usize = 1_024;
 /// are not held up any longer.
 pub const ROUND_TIMEOUTS: u64 = 3;
 
-/// Origins with something new, each with the link that it came from, which has it.
-type Rumors = BTreeMap<Origin, Option<LinkId>>;
+/// What is known of something new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rumor {
+    /// The link that it came from, which has it.
+    from: Option<LinkId>,
+    /// The first node whose round with it ended by what it said.
+    word: Option<NodeId>,
+}
+
+impl Rumor {
+    /// Two of one origin in one round: only what holds for both is known.
+    fn join(&mut self, other: &Self) {
+        self.from = self.from.filter(|_| self.from == other.from);
+        self.word = self.word.filter(|_| self.word == other.word);
+    }
+}
+
+/// Origins with something new.
+type Rumors = BTreeMap<Origin, Rumor>;
 
 /// What a neighbour was given and has not answered yet.
 #[derive(Debug)]
@@ -36,6 +54,9 @@ struct Round {
 #[derive(Debug)]
 pub struct Mongering {
     timeout_us: u64,
+    /// Whose each link is, and the links of each.
+    nodes: BTreeMap<LinkId, NodeId>,
+    links: BTreeMap<NodeId, BTreeSet<LinkId>>,
     /// Neighbours among which is chosen.
     prompt: Picker,
     /// Those that did not answer in time and have answered nothing since. Each link is here or there.
@@ -52,6 +73,8 @@ impl Mongering {
     pub(super) fn new(timeout_us: u64) -> Self {
         Self {
             timeout_us,
+            nodes: BTreeMap::new(),
+            links: BTreeMap::new(),
             prompt: Picker::default(),
             silent: BTreeSet::new(),
             rounds: BTreeMap::new(),
@@ -65,17 +88,21 @@ impl Mongering {
     /// Takes one input.
     pub(super) fn handle(&mut self, now: Timestamp, rng: &mut dyn Rng, input: Input) {
         match input {
-            Input::LinkUp(link) => self.prompt.insert(link),
+            Input::LinkUp { link, node } => {
+                self.nodes.insert(link, node);
+                self.links.entry(node).or_default().insert(link);
+                self.prompt.insert(link);
+            }
             Input::LinkDown(link) => {
-                self.prompt.remove(link);
-                self.silent.remove(&link);
+                self.forget(link);
                 // Its rumors are as good as unsent.
                 if let Some(rumors) = self.end(link) {
                     self.pass_on(now, rng, rumors, None);
                 }
             }
             Input::Fresh { origin, from, .. } => {
-                self.pass_on(now, rng, Rumors::from([(origin, from.first().copied())]), None);
+                let rumor = Rumor { from: from.first().copied(), word: None };
+                self.pass_on(now, rng, Rumors::from([(origin, rumor)]), None);
             }
             Input::Duplicate { .. } => {}
             Input::Status { link, in_sync } => {
@@ -85,7 +112,7 @@ impl Mongering {
                 if !in_sync {
                     self.lacks(now, link);
                 } else if let Some(rumors) = self.end(link) {
-                    self.flip(now, rng, rumors, link);
+                    self.over(now, rng, rumors, link);
                 }
             }
             Input::Timeout => self.expire(now, rng),
@@ -132,7 +159,7 @@ impl Mongering {
             self.timed_out = self.timed_out.saturating_add(1);
             if now.since(round.heard) < self.timeout_us {
                 // It answers, and lacks things for ever.
-                self.flip(now, rng, round.rumors, link);
+                self.over(now, rng, round.rumors, link);
             } else if self.silent.insert(link) {
                 self.prompt.remove(link);
                 self.pass_on(now, rng, round.rumors, Some(link));
@@ -149,9 +176,27 @@ impl Mongering {
         self.rounds.remove(&link).map(|round| round.rumors)
     }
 
-    fn flip(&mut self, now: Timestamp, rng: &mut dyn Rng, rumors: Rumors, not: LinkId) {
-        if rng.random_bool(0.5) {
-            self.ask_one(now, rng, rumors, Some(not));
+    fn forget(&mut self, link: LinkId) {
+        self.prompt.remove(link);
+        self.silent.remove(&link);
+        let Some(node) = self.nodes.remove(&link) else { return };
+        if let Some(links) = self.links.get_mut(&node) {
+            links.remove(&link);
+            if links.is_empty() {
+                self.links.remove(&node);
+            }
+        }
+    }
+
+    /// A round has ended by what the neighbour said. Where it is the first node to say so, another one is given the rumor too: nobody
+    /// stops at the word of one. After that a coin decides.
+    fn over(&mut self, now: Timestamp, rng: &mut dyn Rng, rumors: Rumors, link: LinkId) {
+        let node = self.nodes.get(&link).copied();
+        let (mut first, later): (Rumors, Rumors) = rumors.into_iter().partition(|(_, rumor)| rumor.word.is_none());
+        first.values_mut().for_each(|rumor| rumor.word = node);
+        self.pass_on(now, rng, first, Some(link));
+        if !later.is_empty() && rng.random_bool(0.5) {
+            self.ask_one(now, rng, later, Some(link));
         }
     }
 
@@ -159,20 +204,24 @@ impl Mongering {
     fn pass_on(&mut self, now: Timestamp, rng: &mut dyn Rng, rumors: Rumors, not: Option<LinkId>) {
         let left = self.ask_one(now, rng, rumors, not);
         for link in self.silent.iter().copied().filter(|link| Some(*link) != not).collect::<Vec<_>>() {
-            self.ask(now, link, left.iter().filter(|(_, from)| **from != Some(link)));
+            let node = self.nodes.get(&link).copied();
+            let lacks = |rumor: &Rumor| rumor.from != Some(link) && (rumor.word.is_none() || rumor.word != node);
+            self.ask(now, link, left.iter().filter(|(_, rumor)| lacks(rumor)));
         }
     }
 
-    /// To a neighbour that answers, other than this one and the one that each came from. Gives those back for which there
-    /// is none.
+    /// To a neighbour that answers, other than this one, the one that each came from and the node that has said that it has it.
+    /// Gives those back for which there is none.
     fn ask_one(&mut self, now: Timestamp, rng: &mut dyn Rng, rumors: Rumors, not: Option<LinkId>) -> Rumors {
-        let mut by_source: BTreeMap<Option<LinkId>, Rumors> = BTreeMap::new();
-        for (origin, from) in rumors {
-            by_source.entry(from).or_default().insert(origin, from);
+        let mut alike: BTreeMap<Rumor, Rumors> = BTreeMap::new();
+        for (origin, rumor) in rumors {
+            alike.entry(rumor).or_default().insert(origin, rumor);
         }
         let mut left = Rumors::new();
-        for (from, rumors) in by_source {
-            match self.prompt.pick(rng, &[not, from]) {
+        for (rumor, rumors) in alike {
+            let told = rumor.word.and_then(|node| self.links.get(&node)).into_iter().flatten().copied().map(Some);
+            let not: Vec<_> = [not, rumor.from].into_iter().chain(told).collect();
+            match self.prompt.pick(rng, &not) {
                 Some(link) => self.ask(now, link, rumors.iter()),
                 None => left.extend(rumors),
             }
@@ -181,12 +230,7 @@ impl Mongering {
     }
 
     /// Begins a round, or joins the one that is open. Its deadline stays: who answers nothing does not keep what joins it.
-    fn ask<'a>(
-        &mut self,
-        now: Timestamp,
-        link: LinkId,
-        rumors: impl Iterator<Item = (&'a Origin, &'a Option<LinkId>)>,
-    ) {
+    fn ask<'a>(&mut self, now: Timestamp, link: LinkId, rumors: impl Iterator<Item = (&'a Origin, &'a Rumor)>) {
         let mut rumors = rumors.peekable();
         if rumors.peek().is_none() {
             return;
@@ -197,9 +241,13 @@ impl Mongering {
         }
         let empty = || Round { rumors: Rumors::new(), begun: now, heard: now };
         let round = self.rounds.entry(link).or_insert_with(empty);
-        for (origin, from) in rumors {
-            if round.rumors.len() < MAX_ROUND_ORIGINS || round.rumors.contains_key(origin) {
-                round.rumors.insert(*origin, *from);
+        for (origin, rumor) in rumors {
+            let full = round.rumors.len() >= MAX_ROUND_ORIGINS;
+            if let Some(before) = round.rumors.get_mut(origin) {
+                before.join(rumor);
+                self.output.push_back(Output::Monger { link, origin: *origin });
+            } else if !full {
+                round.rumors.insert(*origin, *rumor);
                 self.output.push_back(Output::Monger { link, origin: *origin });
             }
         }
