@@ -5,6 +5,28 @@ use std::collections::BTreeMap;
 use rumormill_wire::{Origin, Seq};
 
 use super::state::State;
+use crate::view::Place;
+
+/// All that followers had been told of at some moment.
+#[derive(Debug)]
+pub struct SoFar {
+    /// Behind it are messages that had come.
+    pub(crate) fence: Fence,
+    /// Of those, messages up to this clock: their time had come.
+    pub(crate) until_us: u64,
+}
+
+impl SoFar {
+    /// Nothing.
+    pub(crate) fn nothing() -> Self {
+        Self { fence: Fence::default(), until_us: 0 }
+    }
+
+    /// Whether followers had been told of this message.
+    pub(crate) fn has(&self, place: &Place) -> bool {
+        place.clock.0 <= self.until_us && self.fence.is_behind(&place.origin, place.seq)
+    }
+}
 
 /// Of each origin, the first number that followers had not been told of at some moment, or were not to be told of yet.
 #[derive(Debug, Default)]
