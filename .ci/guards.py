@@ -308,6 +308,12 @@ GUARDS = [
     ("udp-mesh: a member has a rate", "crates/doors/src/udp_mesh/directory/admit.rs",
      "if member.spoken.take(now) {", "if member.spoken.take(now) || true {",
      UDP_MESH, "a_flood_from_one_address_or_from_many_takes_nothing_of_what_members_have"),
+    ("letters: what was withdrawn is not handed over", "crates/node/src/letters/inbox.rs",
+     "!counting.counts(&origin, seq)", "!(counting.counts(&origin, seq) || true)",
+     LETTERS, "letters_that_wait_when_their_author_is_revoked_with_a_cut_are_not_handed_out"),
+    ("letters: a key that was withdrawn is not used", "crates/node/src/letters/keys.rs",
+     "counting.counts(&key.origin, key.seq);", "counting.counts(&key.origin, key.seq) || true;",
+     ["-p", "rumormill-node", "--lib", "letters"], "what_was_withdrawn_waits_no_longer_here_or_on_the_disk"),
     ("push-pull: what was pulled is struck off before its end", "crates/doors/src/push_pull/pull.rs",
      """let taken = self.strike_off(items.ids).await;
         let ended = end(&mut stream).await;""",

@@ -60,6 +60,8 @@ counters! {
     waiting_out,
     /// Gauge: chains of members whose next letters wait in the log, since as many as may wait here do.
     letters_held_back,
+    /// Letters that were not handed out: what they came in was withdrawn, by a revocation or a proof.
+    letters_withdrawn,
     /// Messages from outside that are no letters, as they should be too, since as many as may wait do.
     letters_lost,
 }

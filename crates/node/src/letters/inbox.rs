@@ -8,6 +8,7 @@ use std::path::Path;
 
 use rumormill_wire::{Origin, Seq};
 
+use super::counting::Counting;
 use super::journal::Journal;
 use super::keys::Keys;
 use super::record::{At, Key, Record};
@@ -21,16 +22,33 @@ pub(crate) const MAX_ORIGINS: usize = 65_536;
 /// A letter here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Waiting {
-    pub(crate) sender: Sender,
+    pub(crate) came: Came,
     pub(crate) contents: String,
+}
+
+/// Whence a letter came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Came {
+    /// By the log: where it stands there, by which it is asked whether it still counts.
+    Log(Origin, Seq),
+    /// By the door to older nodes.
+    Address(IpAddr),
+}
+
+impl Came {
+    pub(crate) const fn sender(&self) -> Sender {
+        match self {
+            Self::Log(origin, _) => Sender::Node(origin.node),
+            Self::Address(ip) => Sender::Address(*ip),
+        }
+    }
 }
 
 impl Waiting {
     fn record(&self, id: u64) -> Record {
-        let (at, from) = match &self.sender {
-            // Its own number no longer matters: `read` is beyond it.
-            Sender::Node(node) => (Some(At::new(Origin { node: *node, ..Origin::MIN }, Seq(0))), None),
-            Sender::Address(from) => (None, Some(*from)),
+        let (at, from) = match self.came {
+            Came::Log(origin, seq) => (Some(At::new(origin, seq)), None),
+            Came::Address(from) => (None, Some(from)),
         };
         Record::Letter { id, at, from, contents: self.contents.clone() }
     }
@@ -111,19 +129,18 @@ impl Inbox {
     fn apply(&mut self, record: Record) {
         match record {
             Record::Letter { id, at, from, contents } => {
-                let place = at.as_ref().and_then(At::place);
-                let sender = match (place, from) {
+                let came = match (at.as_ref().and_then(At::place), from) {
                     (Some((origin, seq)), _) => {
                         if seq.0 > 0 {
                             self.advance(origin, Seq(seq.0.saturating_add(1)));
                         }
-                        Sender::Node(origin.node)
+                        Came::Log(origin, seq)
                     }
-                    (None, Some(from)) => Sender::Address(from),
+                    (None, Some(from)) => Came::Address(from),
                     (None, None) => return,
                 };
-                self.count(Whose::From(sender), id, &contents);
-                self.waiting.insert(id, Waiting { sender, contents });
+                self.count(Whose::From(came.sender()), id, &contents);
+                self.waiting.insert(id, Waiting { came, contents });
             }
             Record::Relay { id, to, contents } => {
                 self.count(Whose::To(to), id, &contents);
@@ -131,7 +148,8 @@ impl Inbox {
             }
             Record::Gone(ids) => {
                 for id in ids {
-                    let waiting = self.waiting.remove(&id).map(|letter| (Whose::From(letter.sender), letter.contents));
+                    let waiting =
+                        self.waiting.remove(&id).map(|letter| (Whose::From(letter.came.sender()), letter.contents));
                     let relayed = || self.relayed.remove(&id).map(|letter| (Whose::To(letter.to), letter.contents));
                     if let Some((whose, contents)) = waiting.or_else(relayed) {
                         self.shares.remove(&whose, id, Size::of(&contents));
@@ -289,6 +307,30 @@ impl Inbox {
     pub(crate) fn gone(&mut self, mut ids: Vec<u64>) -> io::Result<()> {
         ids.retain(|id| self.waiting.contains_key(id) || self.relayed.contains_key(id));
         if ids.is_empty() { Ok(()) } else { self.keep(vec![Record::Gone(ids)]) }
+    }
+
+    /// Lets go of letters and keys whose messages do not count any more (P-L8); gives how many letters. If the disk does not take
+    /// that, they are gone until a restart, which asks again.
+    pub(crate) fn let_go(&mut self, counting: &Counting) -> usize {
+        let withdrawn = |letter: &Waiting| match letter.came {
+            Came::Log(origin, seq) => !counting.counts(&origin, seq),
+            Came::Address(_) => false,
+        };
+        let ids: Vec<_> = self.waiting.iter().filter(|(_, letter)| withdrawn(letter)).map(|(id, _)| *id).collect();
+        let letters = ids.len();
+        let mut kept = if letters == 0 { Ok(()) } else { self.keep(vec![Record::Gone(ids.clone())]) };
+        if kept.is_err() {
+            self.apply(Record::Gone(ids));
+        }
+        if self.keys.let_go(counting) && kept.is_ok() {
+            // The file has no word for a key that is gone, and one that stands there may be newer than what comes next.
+            let all = self.snapshot();
+            kept = self.journal.as_mut().map_or(Ok(()), |journal| journal.renew(&all));
+        }
+        if let Err(why) = kept {
+            tracing::warn!(%why, "letters or keys that do not count any more are still on the disk");
+        }
+        letters
     }
 
     /// Makes durable how far the log was read. Without it the same is read again after a restart, to no other end.

@@ -7,6 +7,7 @@
 //! from it in the order of each author's numbers, and [`inbox`] remembers how far.
 
 mod address;
+mod counting;
 mod desk;
 mod inbox;
 mod journal;
@@ -48,6 +49,7 @@ impl LettersDesk {
             there: Mutex::default(),
             relay,
             counters,
+            asked: Mutex::default(),
         };
         let desk = Self(Arc::new(post));
         let coming = node.0.driver.follow();
