@@ -328,3 +328,22 @@ async fn letters_that_wait_when_their_author_is_revoked_with_a_cut_are_not_hande
         node.shutdown().await.unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_client_was_given_and_has_not_read_is_given_again_after_a_restart() {
+    let net = Net::new();
+    let a = start(on_disk(&net, "a", &[])).await.unwrap();
+    let given = |node: &NodeHandle| node.doors()[0].counters["letters_given"];
+    until_pushed(&a, "PUSH IP:a MSG:to be read").await;
+    until("it waits", async || a.doors()[0].counters["waiting_out"] == 1).await;
+    let mut still = TcpStream::connect(a.doors()[0].listen).await.unwrap();
+    still.write_all(b"PULL").await.unwrap();
+    until("it is given", async || given(&a) == 1).await;
+    a.shutdown().await.unwrap();
+    drop(a);
+    let a = start(on_disk(&net, "a", &[])).await.unwrap();
+    assert_eq!(ask(&a, "PULL").await, "SUCCESS 1IP: a MSG:to be read");
+    until("it was read", async || given(&a) == 0).await;
+    assert_eq!(ask(&a, "PULL").await, "SUCCESS 0");
+    a.shutdown().await.unwrap();
+}
