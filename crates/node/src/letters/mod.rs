@@ -18,6 +18,7 @@ mod record;
 mod relay;
 mod seal;
 mod shares;
+mod waiting;
 
 use std::sync::{Arc, Mutex};
 
