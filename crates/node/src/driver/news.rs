@@ -43,7 +43,7 @@ impl News {
             Self::Due(messages) => {
                 messages.iter().map(|m| m.text.as_raw().len().saturating_add(size_of::<Message>())).sum()
             }
-            Self::PutBack(_) => 0,
+            Self::PutBack(so_far) => so_far.bytes(),
         };
         own.saturating_add(EACH)
     }

@@ -1,5 +1,6 @@
 //! Followers are told of messages whose time has come (see [`super::due`]).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ impl Driver {
                 let mut state = lock(&self.state);
                 self.mind_our_clock(&mut state);
                 if state.due.telling.is_none() {
-                    let so_far = SoFar { fence: Fence::of(&state), until_us: state.due.until };
+                    let so_far = SoFar { fence: fence_of(&state), until_us: state.due.until };
                     return Beginning { coming: self.followers.subscribe(), so_far };
                 }
             }
@@ -61,7 +62,7 @@ impl Driver {
     pub(super) fn mind_our_clock(&self, state: &mut State) {
         let Some(until_us) = state.due.put_back(self.wall_us()) else { return };
         if self.followers.count() > 0 {
-            self.followers.tell(News::PutBack(SoFar { fence: Fence::of(state), until_us }));
+            self.followers.tell(News::PutBack(SoFar { fence: fence_of(state), until_us }));
         }
     }
 
@@ -93,7 +94,7 @@ impl Driver {
     async fn tell_due(self: &Arc<Self>, from: u64, until: u64) {
         let mut before = Fence::default();
         for pass in 1..=PASSES {
-            let now = Fence::of(&lock(&self.state));
+            let now = fence_of(&lock(&self.state));
             let range = Range { from, until, before, now };
             let (next, range) = match self.tell_range(range).await {
                 Ok(found) => found,
@@ -183,6 +184,21 @@ fn parts(messages: Vec<Message>) -> Vec<Vec<Message>> {
         }
     }
     parts
+}
+
+/// Of this moment.
+fn fence_of(state: &State) -> Fence {
+    let mut ends: BTreeMap<_, _> = state.engine.ends().collect();
+    // The engine may hear of a commit of ours later than followers.
+    if let Some((origin, next)) = state.own_told {
+        let end = ends.entry(origin).or_insert(next);
+        *end = (*end).max(next);
+    }
+    for open in state.uncommitted.iter().rev() {
+        let header = open.bundle.header();
+        ends.insert(header.origin, header.first);
+    }
+    Fence::behind(ends)
 }
 
 /// Behind all origins.
