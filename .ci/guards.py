@@ -35,6 +35,7 @@ PLACES = ["-p", "rumormill-node", "--test", "places"]
 GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
 CONTROL_PORT = ["-p", "rumormill-doors", "--lib"]
 UDP_MESH = ["-p", "rumormill-doors", "--lib", "udp_mesh"]
+PUSH_PULL_UNREAD = ["-p", "rumormill-doors", "--test", "push_pull_unread"]
 PUSH_PULL = ["-p", "rumormill-doors", "--test", "push_pull"]
 PEER_LINE = ["-p", "rumormill-doors", "--lib", "peer_line"]
 PROTOBUF_PEER = ["-p", "rumormill-doors", "--lib", "protobuf_peer"]
@@ -309,15 +310,33 @@ GUARDS = [
     ("udp-mesh: a member has a rate", "crates/doors/src/udp_mesh/directory/admit.rs",
      "if member.spoken.take(now) {", "if member.spoken.take(now) || true {",
      UDP_MESH, "a_flood_from_one_address_or_from_many_takes_nothing_of_what_members_have"),
+    ("letters: what was withdrawn is not handed over", "crates/node/src/letters/inbox.rs",
+     "!counting.counts(&origin, seq)", "!(counting.counts(&origin, seq) || true)",
+     LETTERS, "letters_that_wait_when_their_author_is_revoked_with_a_cut_are_not_handed_out"),
+    ("letters: a key that was withdrawn is not used", "crates/node/src/letters/keys.rs",
+     "counting.counts(&key.origin, key.seq);", "counting.counts(&key.origin, key.seq) || true;",
+     ["-p", "rumormill-node", "--lib", "letters"], "what_was_withdrawn_waits_no_longer_here_or_on_the_disk"),
     ("push-pull: what was pulled is struck off before its end", "crates/doors/src/push_pull/pull.rs",
-     """let taken = self.strike_off(items.ids).await;
-        let ended = end(&mut stream).await;""",
-     """let ended = end(&mut stream).await;
-        let taken = self.strike_off(items.ids).await;""",
+     """if let Some(taken) = self.strike_off(items.ids).await {""",
+     """stream.shutdown().await?;
+        let _ = timeout(Duration::from_secs(9), ended(&mut stream)).await;
+        if let Some(taken) = self.strike_off(items.ids).await {""",
      PUSH_PULL, "what_a_client_has_seen_to_its_end_is_struck_off_by_then"),
     ("push-pull: what a dead client left unread comes back", "crates/doors/src/push_pull/pull.rs",
-     "match (&ended, taken) {", "match (&ended, taken.filter(|_| ended.is_ok())) {",
-     PUSH_PULL, "a_client_that_is_there_for_all_writes_reads_none_and_dies_loses_nothing"),
+     "self.bring_back(vec![batch]).await;", "drop(batch);",
+     PUSH_PULL_UNREAD, "a_client_that_stands_still_and_dies_loses_nothing_and_keeps_nobody_waiting"),
+    ("push-pull: a client that stands still keeps nobody waiting", "crates/doors/src/push_pull/pull.rs",
+     "drop(turn);\n        timeout(self.config.unread", "let _turn = turn;\n        timeout(self.config.unread",
+     PUSH_PULL_UNREAD, "a_client_that_stands_still_and_dies_loses_nothing_and_keeps_nobody_waiting"),
+    ("push-pull: a client that stays has not read", "crates/doors/src/push_pull/pull.rs",
+     ".unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))", ".unwrap_or(Ok(()))",
+     PUSH_PULL_UNREAD, "what_is_given_to_a_client_that_neither_reads_nor_ends_comes_back_after_a_time"),
+    ("push-pull: whoever makes room leaves its letters", "crates/doors/src/push_pull.rs",
+     "without(|number| places.holds(number))", "without(|number| places.holds(number) || true)",
+     PUSH_PULL_UNREAD, "whoever_takes_the_place_of_a_client_that_stands_still_takes_none_of_its_letters_away"),
+    ("push-pull: what is given has a bound", "crates/doors/src/push_pull/given.rs",
+     "while bytes > MAX_GIVEN_BYTES", "while bytes == usize::MAX",
+     ["-p", "rumormill-doors", "--lib", "push_pull"], "what_is_given_has_a_bound_and_what_was_given_first_comes_back"),
     ("peer-line: answers who is online have a share", "crates/doors/src/peer_line/answers.rs",
      "self.shares.take(now, from, answer.len()).is_ok()", "self.shares.take(now, from, 0).is_ok()",
      PEER_LINE, "questions_in_forged_names_bring_an_address_a_network_and_all_no_more_than_a_share"),
@@ -339,6 +358,15 @@ GUARDS = [
     ("blanks that are not the usual one", "crates/wire/src/foreign/chars.rs",
      "(_, Kind::Seen) => !c.is_whitespace(),", "(_, Kind::Seen) => true,",
      ["-p", "rumormill-wire", "--lib", "foreign"], "other_blanks_than_the_usual_one_are_seen"),
+    ("our clock was put back: what is ahead of it is not shown", "crates/node/src/driver/tell_due.rs",
+     "state.due.put_back(self.wall_us())", "state.due.put_back(u64::MAX)",
+     TIME, "what_a_clock_put_right_leaves_ahead_is_shown_to_nobody_new_and_told_to_nobody_twice"),
+    ("our clock was put back: what was told is not told twice", "crates/node/src/follow.rs",
+     "!self.told_before.has(&message.place)", "!self.told_before.has(&message.place) || true",
+     TIME, "what_a_clock_put_right_leaves_ahead_is_shown_to_nobody_new_and_told_to_nobody_twice"),
+    ("our clock was put back: what is said then goes out at doors", "crates/node/src/doors/bridge.rs",
+     "self.node.0.driver.wall_us() < since_us;", "since_us == u64::MAX;",
+     TIME, "what_is_said_after_a_clock_was_put_right_goes_out_at_doors"),
     ("clock from ahead: what was told is not told again", "crates/node/src/follow.rs",
      "entries.into_iter().filter(|entry| so_far.fence", "entries.into_iter().filter(|entry| true || so_far.fence",
      TIME, "those_who_begin_to_follow_in_the_middle_are_told_each_message_once"),

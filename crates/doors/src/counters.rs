@@ -60,6 +60,12 @@ counters! {
     waiting_out,
     /// Gauge: chains of members whose next letters wait in the log, since as many as may wait here do.
     letters_held_back,
+    /// Gauge: letters given to clients that have not ended, so nobody knows whether they were read.
+    letters_given,
+    /// Letters that were given and come back to be given again, since nothing shows that they were read.
+    letters_back,
+    /// Letters that were not handed out: what they came in was withdrawn, by a revocation or a proof.
+    letters_withdrawn,
     /// Messages from outside that are no letters, as they should be too, since as many as may wait do.
     letters_lost,
 }

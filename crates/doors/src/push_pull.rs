@@ -6,10 +6,11 @@
 //! after the one before. Their buffer has 2,048 bytes: a letter that is longer comes in several items, none of its
 //! characters cut and nothing left out.
 //!
-//! Letters count as handed over, all together, once the last was written and the connection did not end in an error. If
-//! the client dies before that, the next PULL gets all of them again: rather twice than never.
+//! Letters count as handed over, all together, once the last was written and the client has ended or asked for more. If it
+//! dies before that, or with something unread, the next PULL gets all of them again: rather twice than never.
 
 mod config;
+mod given;
 mod items;
 mod places;
 mod pull;
@@ -58,11 +59,23 @@ impl PushPull {
         self.0.local_addr
     }
 
-    /// Serves until the node stops. What was being handed over then is shown again after the next start.
+    /// Serves until the node stops. What was being handed over then, or is not known to be read, is shown again after the next
+    /// start.
     pub async fn serve(self, mut port: Port, letters: impl Letters) {
         let server = Arc::new(Server::new(self.0.config, letters, Arc::clone(&port.counters)));
         let mut places = Places::new(Arc::clone(&port.counters));
         let mut tasks = JoinSet::new();
+        self.accept(&mut port, &server, &mut places, &mut tasks).await;
+        server.close(async { tasks.shutdown().await }).await;
+    }
+
+    async fn accept<L: Letters>(
+        &self,
+        port: &mut Port,
+        server: &Arc<Server<L>>,
+        places: &mut Places,
+        tasks: &mut JoinSet<()>,
+    ) {
         let counters = Arc::clone(&port.counters);
         let taker = Taker::new(&self.0.listener, "push-pull", &counters);
         loop {
@@ -72,10 +85,14 @@ impl PushPull {
                     Some(outgoing) => drop(outgoing.done.map(|done| done.send(Err("PULL gets letters only".into())))),
                     None => return,
                 },
-                Some(_) = tasks.join_next() => places.clear_ended(),
+                Some(_) = tasks.join_next() => {
+                    places.clear_ended();
+                    // Whoever had to make room has left what it was given.
+                    server.bring_back(server.given.without(|number| places.holds(number))).await;
+                }
                 () = places.changed(), if places.is_stuck() => {}
                 (stream, from) = taker.take(), if !places.is_stuck() => {
-                    admit(stream, from, &mut places, &mut tasks, &server).await;
+                    admit(stream, from, places, tasks, server).await;
                 }
             }
         }

@@ -24,7 +24,7 @@ mod submit;
 mod tell_due;
 
 pub(crate) use commit::{INCARNATION_KEY, incarnation_record};
-pub(crate) use fence::Fence;
+pub use fence::SoFar;
 pub(crate) use last_words::{FIRST_LINKS, LAST_COMMIT, LAST_WORDS, LastWords};
 pub(crate) use links::{Admission, BANNED};
 pub use news::{Coming, News, Told};

@@ -7,7 +7,7 @@ use rumormill_store::OrderKey;
 use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::counters::Counters;
-use crate::driver::{Coming, Fence, News, Told};
+use crate::driver::{Coming, News, SoFar, Told};
 use crate::handle::{LogError, MAX_PAGE, NodeHandle};
 use crate::lock;
 use crate::view::{MAX_AHEAD_US, Message, Place};
@@ -28,7 +28,32 @@ pub struct Follow {
     node: NodeHandle,
     coming: Coming,
     so_far: Arc<SoFar>,
+    told_before: ToldBefore,
     missed: Sums,
+}
+
+/// What had been told each time our clock was put back. Its time comes again, and it is not told again.
+#[derive(Debug, Default)]
+struct ToldBefore(Vec<Arc<News>>);
+
+/// As often our clock may be put back, each time further, before the first of these times is forgotten: what was told
+/// then may be told once more.
+const MAX_PUT_BACK: usize = 8;
+
+impl ToldBefore {
+    fn put_back(&mut self, news: Arc<News>) {
+        let until = |news: &News| if let News::PutBack(so_far) = news { so_far.until_us } else { 0 };
+        // What had been told up to an earlier clock is a part of it.
+        self.0.retain(|before| until(before) > until(&news));
+        if self.0.len() == MAX_PUT_BACK {
+            self.0.remove(0);
+        }
+        self.0.push(news);
+    }
+
+    fn has(&self, place: &Place) -> bool {
+        self.0.iter().any(|news| if let News::PutBack(so_far) = &**news { so_far.has(place) } else { false })
+    }
 }
 
 /// What was missed is said in sums.
@@ -54,18 +79,13 @@ impl Sums {
     }
 }
 
-/// What counts as so far.
-struct SoFar {
-    fence: Fence,
-    until_us: u64,
-}
-
 impl NodeHandle {
     /// Follows the log from this moment on.
     pub async fn follow(&self) -> Follow {
         let begun = self.0.driver.begin().await;
-        let so_far = Arc::new(SoFar { fence: begun.fence, until_us: begun.until_us });
-        Follow { node: self.clone(), coming: begun.coming, so_far, missed: Sums::default() }
+        let so_far = Arc::new(begun.so_far);
+        let (told_before, missed) = (ToldBefore::default(), Sums::default());
+        Follow { node: self.clone(), coming: begun.coming, so_far, told_before, missed }
     }
 }
 
@@ -100,7 +120,7 @@ impl Follow {
 
     /// All of what was has been read.
     pub fn forget_so_far(&mut self) {
-        self.so_far = Arc::new(SoFar { fence: Fence::default(), until_us: 0 });
+        self.so_far = Arc::new(SoFar::nothing());
     }
 
     /// Waits for what comes. Nothing is lost if the future is dropped.
@@ -126,7 +146,12 @@ impl Follow {
                 News::Due(messages) => {
                     // What was withdrawn since it was found is not told.
                     let rules = self.node.rules();
-                    messages.iter().filter(|message| rules.counts(&message.place)).cloned().collect()
+                    let news = |message: &&Message| !self.told_before.has(&message.place);
+                    messages.iter().filter(|message| rules.counts(&message.place)).filter(news).cloned().collect()
+                }
+                News::PutBack(_) => {
+                    self.told_before.put_back(news);
+                    continue;
                 }
             };
             if !messages.is_empty() {

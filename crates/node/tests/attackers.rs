@@ -15,7 +15,7 @@ use rumormill_wire::native::{
     SignedHeader, rumor_prefix,
 };
 use rumormill_wire::{Clock, Digest, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
-use support::{Net, PATIENCE, say, until, until_log};
+use support::{Net, PATIENCE, ask, say, until, until_log};
 
 struct Attacker {
     endpoint: Endpoint,
@@ -304,4 +304,38 @@ async fn a_full_store_keeps_a_proof_and_what_it_withdraws_stays_withdrawn_after_
     let texts = a.chat_log().await.unwrap();
     assert!(!texts.is_empty() && texts.iter().all(|line| !line.contains("evil")), "it is withdrawn as before");
     a.shutdown().await.unwrap();
+}
+
+/// A copy that was taken when a letter came is not what counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn letters_that_wait_when_a_proof_withdraws_them_are_not_handed_out() {
+    let net = Net::new();
+    let with_door = |name: &str, neighbours: &[_]| {
+        let mut config = net.config(name, neighbours);
+        config.doors = vec!["push-pull,listen=127.0.0.1:0,gap=1ms,idle=20ms".parse().unwrap()];
+        config
+    };
+    let c = rumormill_node::start(with_door("c", &[])).await.unwrap();
+    let count = |name: &str| c.doors()[0].counters[name];
+    let mallory = rumormill_node::start(with_door("mallory", &[("c", c.local_addr())])).await.unwrap();
+    let origin = mallory.me();
+    let pushed = async || ask(&mallory, "PUSH IP:c MSG:before the fork").await == "SUCCESS";
+    until("c's key is known", pushed).await;
+    assert_eq!(ask(&mallory, "PUSH IP:c MSG:behind it").await, "SUCCESS");
+    until("both wait", async || count("waiting_out") == 2).await;
+    let last = mallory.frontier_of(&origin.node).0[0].1;
+    mallory.shutdown().await.unwrap();
+    until("it is gone", async || !has(&c, "mallory")).await;
+    let mut attacker = Attacker::linked(&net, &c).await;
+    let [a, b] = [1, 2].map(|body| {
+        let (previous, body) = (Digest([9; 32]), Digest([body; 32]));
+        let header = BundleHeader { origin, first: last, count: 1, previous };
+        let signed = signed_bytes(&attacker.endpoint.network(), &bundle_digest(&header, &body));
+        SignedHeader { header, body, signature: attacker.endpoint.identity().sign(&signed) }
+    });
+    attacker.send(&encoded(&Frame::Proof(Proof { a, b }))).await;
+    until("the fork is proven", async || c.stats().proofs == 1).await;
+    assert_eq!(ask(&c, "PULL").await, "SUCCESS 1IP: mallory MSG:before the fork");
+    assert_eq!((count("letters_withdrawn"), count("waiting_out")), (1, 0));
+    c.shutdown().await.unwrap();
 }

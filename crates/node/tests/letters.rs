@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rumormill_node::config::Durability;
 use rumormill_node::{NodeConfig, NodeHandle, start};
-use support::{Net, say, until, until_log};
+use support::{Net, ask, say, until, until_log};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -21,17 +21,6 @@ fn on_disk(net: &Net, name: &str, neighbours: &[(&str, SocketAddr)]) -> NodeConf
     config.durability = Durability::Full;
     config.doors = vec!["push-pull,listen=127.0.0.1:0,gap=1ms,idle=20ms".parse().unwrap()];
     config
-}
-
-/// One request, as the clients do it, and the whole answer.
-async fn ask(node: &NodeHandle, request: &str) -> String {
-    let doors = node.doors();
-    let door = doors.iter().find(|door| door.door == "push-pull").unwrap();
-    let mut stream = TcpStream::connect(door.listen).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
 }
 
 /// A key has to be known before something can be sealed to it.
@@ -307,4 +296,54 @@ async fn letters_have_the_share_of_their_door_and_the_owners_words_do_not_wait_b
     say(&a, "the owner's own word").await;
     until("the owner is heard", async || b.chat_log().await.unwrap().iter().any(|text| text == "the owner's own word"))
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn letters_that_wait_when_their_author_is_revoked_with_a_cut_are_not_handed_out() {
+    let net = Net::new();
+    let door = |node: &NodeHandle, name| node.doors()[0].counters[name];
+    let c = start(on_disk(&net, "c", &[])).await.unwrap();
+    let a = start(on_disk(&net, "a", &[("c", c.local_addr())])).await.unwrap();
+    let mallory = start(on_disk(&net, "mallory", &[("c", c.local_addr())])).await.unwrap();
+    let chain = mallory.me();
+    until_pushed(&mallory, "PUSH IP:c MSG:before the cut").await;
+    until("it waits", async || door(&c, "waiting_out") == 1).await;
+    let last = mallory.frontier_of(&mallory.node_id()).0[0].1;
+    assert_eq!(ask(&mallory, "PUSH IP:c MSG:behind it").await, "SUCCESS");
+    until_pushed(&a, "PUSH IP:c MSG:an honest one").await;
+    until("all three wait", async || door(&c, "waiting_out") == 3).await;
+    // They wait over a restart, and so does what was known of them.
+    let again = on_disk(&net, "c", &[("a", a.local_addr()), ("mallory", mallory.local_addr())]);
+    c.shutdown().await.unwrap();
+    drop(c);
+    let c = start(again).await.unwrap();
+    let cut = [(chain.incarnation, last)].into();
+    net.ca().revoke(mallory.node_id(), Some(cut)).unwrap();
+    until("the revocation", async || c.rules().limits.contains_key(&chain)).await;
+    let letters = ask(&c, "PULL").await;
+    assert!(letters.contains("before the cut") && letters.contains("an honest one"), "{letters}");
+    assert!(letters.starts_with("SUCCESS 2") && !letters.contains("behind it"), "{letters}");
+    assert_eq!((door(&c, "letters_withdrawn"), door(&c, "waiting_out")), (1, 0));
+    for node in [a, c, mallory] {
+        node.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_client_was_given_and_has_not_read_is_given_again_after_a_restart() {
+    let net = Net::new();
+    let a = start(on_disk(&net, "a", &[])).await.unwrap();
+    let given = |node: &NodeHandle| node.doors()[0].counters["letters_given"];
+    until_pushed(&a, "PUSH IP:a MSG:to be read").await;
+    until("it waits", async || a.doors()[0].counters["waiting_out"] == 1).await;
+    let mut still = TcpStream::connect(a.doors()[0].listen).await.unwrap();
+    still.write_all(b"PULL").await.unwrap();
+    until("it is given", async || given(&a) == 1).await;
+    a.shutdown().await.unwrap();
+    drop(a);
+    let a = start(on_disk(&net, "a", &[])).await.unwrap();
+    assert_eq!(ask(&a, "PULL").await, "SUCCESS 1IP: a MSG:to be read");
+    until("it was read", async || given(&a) == 0).await;
+    assert_eq!(ask(&a, "PULL").await, "SUCCESS 0");
+    a.shutdown().await.unwrap();
 }

@@ -290,3 +290,67 @@ async fn our_own_clock_is_suspected_when_most_neighbours_differ_from_it() {
         node.shutdown().await.unwrap();
     }
 }
+
+/// A node with its log in memory sends out at its doors nothing that was written before it began, by whichever clock that was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_after_a_clock_was_put_right_goes_out_at_doors() {
+    let net = Net::new();
+    let (addr, door) = old_program().await;
+    let (mut config, wall) = with_clock(&net, "a", &[], 3_600 * SECOND);
+    config.doors = vec![format!("peer-line,listen=127.0.0.1:0,name=room,contact={addr}").parse().unwrap()];
+    let a = start(config).await.unwrap();
+    until("the door hears the room", async || {
+        say(&a, "by the wrong clock").await;
+        door.lock().unwrap().contains("by the wrong clock")
+    })
+    .await;
+    wall.set(0);
+    say(&a, "by the right one").await;
+    until("at the door too", async || door.lock().unwrap().contains("by the right one")).await;
+    a.shutdown().await.unwrap();
+}
+
+/// What is shown is decided by the clock of the moment at which it is read, whatever was shown before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_clock_put_right_leaves_ahead_is_shown_to_nobody_new_and_told_to_nobody_twice() {
+    let net = Net::new();
+    let (config, wall) = with_clock(&net, "a", &[], 3_600 * SECOND);
+    let config = on_disk(config, &net);
+    let a = start(config.clone()).await.unwrap();
+    let (config_b, _) = with_clock(&net, "b", &[&a], 3_000 * SECOND);
+    let b = start(config_b).await.unwrap();
+    let path = serve(&net, &a);
+    let early = Told::by(path.clone()).await;
+    say(&b, "another's").await;
+    until("another's is told", async || early.lines() == ["another's"]).await;
+    say(&a, "ahead").await;
+    until("told by the wrong clock", async || early.lines() == ["another's", "ahead"]).await;
+    wall.set(0);
+    assert!(Told::by(path.clone()).await.lines().is_empty(), "at once");
+    say(&a, "of now").await;
+    let later = Told::by(path.clone()).await;
+    assert_eq!(later.lines(), ["of now"]);
+    assert_eq!(a.chat_log().await.unwrap(), ["of now"], "as elsewhere");
+    until("what is of now", async || early.lines() == ["another's", "ahead", "of now"]).await;
+    // A part of the time passes, and then all of it.
+    wall.set(3_050 * SECOND);
+    until("another's time has come", async || later.lines() == ["of now", "another's"]).await;
+    wall.set(2_000 * SECOND);
+    assert_eq!(Told::by(path.clone()).await.lines(), ["of now"], "put back once more");
+    wall.set(3_700 * SECOND);
+    let all = ["of now", "another's", "ahead"];
+    until("all have their time", async || later.lines() == all).await;
+    say(&a, "behind it").await;
+    until("what comes behind it", async || later.lines().len() >= 4 && early.lines().len() >= 4).await;
+    assert_eq!(later.lines(), ["of now", "another's", "ahead", "behind it"]);
+    assert_eq!(early.lines(), ["another's", "ahead", "of now", "behind it"], "each once");
+    wall.set(0);
+    assert_eq!(Told::by(path).await.lines(), ["of now"]);
+    for node in [a, b] {
+        node.shutdown().await.unwrap();
+    }
+    let a = start(config).await.unwrap();
+    assert_eq!(a.chat_log().await.unwrap(), ["of now"], "and after a restart");
+    assert_eq!(Told::by(serve(&net, &a)).await.lines(), ["of now"], "and after a restart");
+    a.shutdown().await.unwrap();
+}

@@ -16,6 +16,10 @@ const DEFAULT_GAP: Duration = Duration::from_millis(50);
 /// After so long without a byte a request has ended: nothing else ends one, and the clients write theirs in one piece.
 const DEFAULT_IDLE: Duration = Duration::from_millis(300);
 
+/// A client that neither ends nor asks again for so long after all was written is taken not to have read it: its letters come
+/// back. One that is stopped by its terminal for some minutes may go on reading.
+const DEFAULT_UNREAD: Duration = Duration::from_secs(600);
+
 /// Checked settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
@@ -25,19 +29,22 @@ pub struct Config {
     pub gap: Duration,
     /// After so long without a byte a request has ended, 20 ms to 5 s.
     pub idle: Duration,
+    /// After so long what was given to a client that stays comes back, 1 s to 1 h.
+    pub unread: Duration,
 }
 
 impl Config {
-    /// Checks what was asked for: `push-pull,listen=127.0.0.1:60085,gap=50ms,idle=300ms`, which is also the default.
+    /// Checks what was asked for: `push-pull,listen=127.0.0.1:60085,gap=50ms,idle=300ms,unread=10m`, which is also the default.
     ///
     /// # Errors
     /// Names the key and what is allowed.
     pub fn from_spec(spec: &Spec) -> Result<Self, SpecError> {
-        spec.only(&["listen", "gap", "idle"], &[])?;
+        spec.only(&["listen", "gap", "idle", "unread"], &[])?;
         Ok(Self {
             listen: spec.listen(Some(DEFAULT_LISTEN))?,
             gap: spec.time("gap", DEFAULT_GAP, Duration::from_millis(1)..=Duration::from_secs(5))?,
             idle: spec.time("idle", DEFAULT_IDLE, Duration::from_millis(20)..=Duration::from_secs(5))?,
+            unread: spec.time("unread", DEFAULT_UNREAD, Duration::from_secs(1)..=Duration::from_secs(3_600))?,
         })
     }
 }

@@ -36,6 +36,10 @@ impl Items {
         items
     }
 
+    pub(super) fn bytes(&self) -> usize {
+        self.writes.iter().map(Vec::len).sum()
+    }
+
     pub(super) fn count(&self) -> u32 {
         u32::try_from(self.writes.len()).unwrap_or(u32::MAX)
     }

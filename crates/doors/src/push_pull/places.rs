@@ -100,6 +100,11 @@ impl Places {
         Some(Place { number, was_full, served, changed: Arc::clone(&self.changed) })
     }
 
+    /// Whether a connection has its place still.
+    pub(super) fn holds(&self, number: u64) -> bool {
+        self.seats.contains_key(&number)
+    }
+
     /// Whom to send away if the place is needed.
     pub(super) fn seat(&mut self, number: u64, task: AbortHandle) {
         if let Some(seat) = self.seats.get_mut(&number) {

@@ -1,15 +1,18 @@
 //! Handing over.
 
+use std::future::Future;
 use std::time::Duration;
 
 use rumormill_wire::push_pull::Reply;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
+use super::given::Batch;
 use super::items::{Items, MAX_ITEMS};
 use super::places::Place;
-use super::session::{Server, end, within};
+use super::session::{Server, end, ended, within};
 use crate::counters::Counters;
 use crate::services::Letters;
 
@@ -18,9 +21,12 @@ const TURN_DEADLINE: Duration = Duration::from_secs(60);
 /// The node finds or strikes off letters within this.
 const ASK_DEADLINE: Duration = Duration::from_secs(10);
 
+/// So long the next PULL waits for the end of the one before it: a client that has just died gives its letters to the next.
+const SETTLES: Duration = Duration::from_millis(100);
+
 impl<L: Letters> Server<L> {
     pub(super) async fn pull(&self, mut stream: TcpStream, place: &Place) -> std::io::Result<()> {
-        let Ok(_in_line) = self.pulls.try_acquire() else {
+        let Ok(in_line) = self.pulls.try_acquire() else {
             Counters::one(&self.counters.refused_rate);
             return self.fail(stream, place, "too many PULLs at once").await;
         };
@@ -37,20 +43,35 @@ impl<L: Letters> Server<L> {
             debug!(%why, items = items.writes.len(), "push-pull: a client died in the middle of a PULL");
             return handed;
         }
-        // Before the client can know that this was all: what it has seen end is not shown again, whatever becomes of us.
-        let count = items.ids.len();
-        let taken = self.strike_off(items.ids).await;
-        let ended = end(&mut stream).await;
-        match (&ended, taken) {
-            (Err(why), Some(taken)) => {
-                debug!(%why, "push-pull: a client died with a part of a PULL unread");
-                self.bring_back(taken).await;
+        // Before the client can know that this was all: what it has seen end is not shown again, if it ends too.
+        let (letters, bytes) = (items.ids.len(), items.bytes());
+        if let Some(taken) = self.strike_off(items.ids).await {
+            self.bring_back(self.given.put(place.number, Batch { taken, letters, bytes })).await;
+        }
+        // From here on a newcomer may have its place, and other PULLs have their turn.
+        place.served(false);
+        let ended = self.until_read(&mut stream, (in_line, turn)).await;
+        match (&ended, self.given.take(place.number)) {
+            (Ok(()), Some(batch)) => Counters::add(&self.counters.messages_out, batch.letters),
+            (Err(why), Some(batch)) => {
+                debug!(%why, "push-pull: nothing shows that a client has read its letters");
+                self.bring_back(vec![batch]).await;
             }
-            (Ok(()), Some(_)) => Counters::add(&self.counters.messages_out, count),
             (_, None) => {}
         }
-        drop(turn);
         ended
+    }
+
+    /// Says that nothing more comes and waits until TCP shows that the client has read all of it: it ends, or asks for more. An
+    /// error if it died with something unread, or stays for too long.
+    async fn until_read<T: Send>(&self, stream: &mut TcpStream, turn: T) -> std::io::Result<()> {
+        stream.shutdown().await?;
+        let mut ended = std::pin::pin!(ended(stream));
+        if let Ok(ended) = timeout(SETTLES, &mut ended).await {
+            return ended;
+        }
+        drop(turn);
+        timeout(self.config.unread, ended).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
     }
 
     async fn strike_off(&self, ids: Vec<u64>) -> Option<L::Taken> {
@@ -61,10 +82,28 @@ impl<L: Letters> Server<L> {
         taken.inspect_err(|why| warn!(why, "push-pull: what was handed over may be shown again")).ok()
     }
 
-    async fn bring_back(&self, taken: L::Taken) {
-        if let Err(why) = within(ASK_DEADLINE, "too slow", self.letters.bring_back(taken)).await {
-            warn!(why, "push-pull: what a client left unread may not be shown again after a restart");
+    pub(super) async fn bring_back(&self, batches: Vec<Batch<L::Taken>>) {
+        for Batch { taken, letters, .. } in batches {
+            Counters::add(&self.counters.letters_back, letters);
+            if let Err(why) = within(ASK_DEADLINE, "too slow", self.letters.bring_back(taken)).await {
+                warn!(why, "push-pull: what a client left unread may not be shown again after a restart");
+            }
         }
+    }
+
+    /// The door closes: what was given and is not known to be read comes back. Nobody is in the middle of a PULL then, nor begins
+    /// one. Connections are ended by `end_all` in between.
+    pub(super) async fn close(&self, end_all: impl Future<Output = ()> + Send) {
+        self.closing.send_replace(true);
+        let turn = timeout(ASK_DEADLINE, self.turn.lock()).await;
+        end_all.await;
+        self.bring_back(self.given.without(|_| false)).await;
+        drop(turn);
+    }
+
+    async fn until_closing(&self) {
+        let mut closing = self.closing.subscribe();
+        drop(closing.wait_for(|closing| *closing).await);
     }
 
     async fn fail(&self, mut stream: TcpStream, place: &Place, why: &str) -> std::io::Result<()> {
@@ -92,7 +131,11 @@ impl<L: Letters> Server<L> {
         };
         // One that takes each item at the last moment does not keep the others waiting for ever.
         let most = self.config.gap.saturating_mul(items.count()).saturating_add(ASK_DEADLINE);
-        timeout(most, work).await.map_err(|_| std::io::ErrorKind::TimedOut)?
+        tokio::select! {
+            biased;
+            () = self.until_closing() => Err(std::io::ErrorKind::Interrupted.into()),
+            done = timeout(most, work) => done.map_err(|_| std::io::ErrorKind::TimedOut)?,
+        }
     }
 }
 

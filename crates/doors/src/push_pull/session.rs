@@ -7,11 +7,12 @@ use std::time::Duration;
 use rumormill_wire::push_pull::{Reply, Request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::config::Config;
+use super::given::Given;
 use super::places::Place;
 use super::request::{Read, check, read};
 use crate::counters::Counters;
@@ -27,13 +28,16 @@ const LINGER: Duration = Duration::from_secs(1);
 pub(super) const MAX_PULLS: usize = 16;
 
 /// What all connections share.
-pub(super) struct Server<L> {
+pub(super) struct Server<L: Letters> {
     pub(super) config: Config,
     pub(super) letters: L,
     pub(super) counters: Arc<Counters>,
     /// One PULL at a time, so that no two get the same letter.
     pub(super) turn: Mutex<()>,
     pub(super) pulls: Semaphore,
+    pub(super) given: Given<L::Taken>,
+    /// True once the door closes.
+    pub(super) closing: watch::Sender<bool>,
     said: Said,
 }
 
@@ -58,6 +62,8 @@ impl<L: Letters> Server<L> {
         Self {
             config,
             letters,
+            given: Given::new(Arc::clone(&counters)),
+            closing: watch::Sender::new(false),
             counters,
             turn: Mutex::new(()),
             pulls: Semaphore::new(MAX_PULLS),
@@ -119,16 +125,25 @@ impl<L: Letters> Server<L> {
     }
 }
 
-/// Says that nothing more comes and waits for the client's end, but not long: one that stays is well. An error is the
-/// client's: it died with something unread.
+/// Says that nothing more comes and waits for the client's end, but not long: one that stays is well.
 pub(super) async fn end(stream: &mut TcpStream) -> std::io::Result<()> {
     stream.shutdown().await?;
+    timeout(LINGER, ended(stream)).await.unwrap_or(Ok(()))
+}
+
+/// Waits for the client's end, or until it asks for something more. An error is the client's: it died with something unread.
+pub(super) async fn ended(stream: &mut TcpStream) -> std::io::Result<()> {
     let mut scrap = [0; 4_096];
-    let until_end = async {
-        while stream.read(&mut scrap).await? > 0 {}
-        std::io::Result::Ok(())
-    };
-    timeout(LINGER, until_end).await.unwrap_or(Ok(()))?;
+    loop {
+        let read = stream.read(&mut scrap).await?;
+        if read == 0 {
+            break;
+        }
+        // A line end may still belong to its request.
+        if scrap.iter().take(read).any(|byte| !b"\r\n".contains(byte)) {
+            return Ok(());
+        }
+    }
     // A client that had closed its sending half before it died shows its end first and the reset behind it.
     stream.take_error()?.map_or(Ok(()), Err)
 }

@@ -88,6 +88,21 @@ pub fn house(spec: &str) -> House {
     House { addr, letters, counters, room: Some(room), stop, runtime, running }
 }
 
+impl House {
+    pub fn until(&self, what: &str, holds: impl Fn(&Counters) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !holds(&self.counters) {
+            assert!(Instant::now() < end, "{what}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Until so many letters are given, of which it is not known that they were read.
+    pub fn until_given(&self, letters: u64) {
+        self.until("given", |counters| counters.letters_given.load(Ordering::Relaxed) == letters);
+    }
+}
+
 /// Sends the parts with a pause after each and gives all that comes back.
 pub fn exchange(addr: SocketAddr, parts: &[&str], pause: Duration) -> String {
     let mut stream = TcpStream::connect(addr).unwrap();

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use rumormill_doors::cut::{cut, one_line};
 use rumormill_doors::{Counters, Incoming, Outgoing, RoomEnd};
@@ -36,14 +37,15 @@ pub(crate) struct Way {
 pub(crate) struct Bridge {
     node: NodeHandle,
     mark: Mark,
-    /// What was written before is not sent out: a node that keeps its log in memory gets it all again after a restart.
-    since_us: u64,
+    /// What was written before is not sent out: a node that keeps its log in memory gets it all again after a restart. Falls if
+    /// our clock is put back.
+    since_us: AtomicU64,
 }
 
 impl Bridge {
     pub(crate) fn new(node: NodeHandle, since_us: u64) -> Self {
         let mark = Mark::of(&node.0.endpoint.network());
-        Self { node, mark, since_us }
+        Self { node, mark, since_us: AtomicU64::new(since_us) }
     }
 
     /// Until the node stops.
@@ -135,8 +137,9 @@ impl Bridge {
     }
 
     fn send_out(&self, messages: &[Message], exits: &[Arc<Exit>]) {
+        let since_us = self.since_us();
         for message in messages {
-            let old = message.late || message.place.clock.0 < self.since_us;
+            let old = message.late || message.place.clock.0 < since_us;
             if old || !message.kind.is_text() || !message.room.as_raw().is_empty() {
                 continue;
             }
@@ -144,6 +147,16 @@ impl Bridge {
                 self.offer(message, exit);
             }
         }
+    }
+
+    /// By a clock that was put back since, all times are another's: what was long before is late by then, and known by that.
+    fn since_us(&self) -> u64 {
+        let since_us = self.since_us.load(Relaxed);
+        let was_put_back = self.node.0.driver.wall_us() < since_us;
+        if was_put_back {
+            self.since_us.store(0, Relaxed);
+        }
+        if was_put_back { 0 } else { since_us }
     }
 
     fn came_by(&self, message: &Message, door: &str) -> bool {

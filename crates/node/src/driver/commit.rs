@@ -165,6 +165,7 @@ impl Driver {
         let done = state.uncommitted.len().saturating_sub(open);
         let followed = self.followers.count() > 0;
         let mut messages = 0_u64;
+        self.mind_our_clock(state);
         let until_us = state.due.until(self.wall_us());
         let mut seen = Vec::new();
         for news in state.uncommitted.drain(..done) {

@@ -1,7 +1,7 @@
 //! Messages that are dated further ahead of our clock than others believe: they are kept and passed on like any other, and
 //! told to those who follow when their time has come.
 //!
-//! Nothing is remembered of them but when the next one may be due: what became due between two moments is a range of the
+//! Nothing is remembered of them here but when the next one may be due: what became due between two moments is a range of the
 //! store in its one order. So a member that dates without end costs its place in the store and no memory, and a restart
 //! loses nothing.
 
@@ -12,8 +12,7 @@ use crate::view::MAX_AHEAD_US;
 /// Up to where messages were told.
 #[derive(Debug)]
 pub(super) struct Due {
-    /// Messages with a clock up to this are told as they come. Only rises: a message is told once, also when our own clock
-    /// was wrong and is put right.
+    /// Messages with a clock up to this are told as they come. It falls when our clock is put back ([`Due::put_back`]).
     pub(super) until: u64,
     /// There may be messages behind it from this clock on; none if there are none.
     next: Option<u64>,
@@ -27,6 +26,18 @@ impl Due {
     pub(super) const fn new(wall_us: u64) -> Self {
         // What the store has of later times is found by looking once.
         Self { until: wall_us.saturating_add(MAX_AHEAD_US), next: Some(0), telling: None, more: false }
+    }
+
+    /// Our clock may have been put back. If so, what is ahead of it now is told when its time has come again; gives up to which
+    /// clock it had been told.
+    pub(super) fn put_back(&mut self, wall_us: u64) -> Option<u64> {
+        let now = wall_us.saturating_add(MAX_AHEAD_US);
+        if now >= self.until || self.telling.is_some() {
+            return None;
+        }
+        let from = now.saturating_add(1);
+        self.next = Some(self.next.map_or(from, |next| next.min(from)));
+        Some(std::mem::replace(&mut self.until, now))
     }
 
     /// Bundles become durable now: messages of theirs up to which clock are told.
@@ -124,11 +135,15 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_put_back_tells_nothing_twice() {
+    fn what_a_clock_put_back_leaves_ahead_is_due_once_more() {
         let mut due = Due::new(T);
-        assert_eq!(due.begin(T - 1, true), None);
-        assert_eq!(due.until(T - 1), T + MAX_AHEAD_US);
-        due.note(Clock(T), Clock(T));
-        assert_eq!(due.begin(T, true), None);
+        assert_eq!(due.put_back(T), None);
+        assert_eq!(due.put_back(T - 9), Some(T + MAX_AHEAD_US), "so far all had been told");
+        assert_eq!(due.put_back(T - 9), None, "said once");
+        assert_eq!(due.until(T - 9), T - 9 + MAX_AHEAD_US);
+        assert_eq!(due.begin(T, true), Some((T - 9 + MAX_AHEAD_US, T + MAX_AHEAD_US)));
+        assert_eq!(due.put_back(T - 20), None, "not before all of that is told");
+        assert!(due.end(None, false));
+        assert_eq!(due.put_back(T - 20), Some(T + MAX_AHEAD_US));
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use rumormill_wire::NodeId;
 use tokio::sync::watch;
 
+use super::fence::SoFar;
 use crate::committed::Committed;
 use crate::lock;
 use crate::view::Message;
@@ -21,6 +22,9 @@ const FOLLOW_BYTES: usize = 8 << 20;
 /// What each of them counts beside its bytes, so that their number is bounded too.
 const EACH: usize = 512;
 
+/// Whose share news take that are no author's.
+const NOBODY: NodeId = NodeId([0; 32]);
+
 /// What those who follow are told.
 #[derive(Debug)]
 pub enum News {
@@ -28,6 +32,8 @@ pub enum News {
     Committed(Arc<Committed>),
     /// The time of these messages of one author has come, of bundles that have been durable for some time.
     Due(Vec<Message>),
+    /// Our clock was put back. What is so far is not told again when its time comes once more.
+    PutBack(SoFar),
 }
 
 impl News {
@@ -37,6 +43,7 @@ impl News {
             Self::Due(messages) => {
                 messages.iter().map(|m| m.text.as_raw().len().saturating_add(size_of::<Message>())).sum()
             }
+            Self::PutBack(so_far) => so_far.bytes(),
         };
         own.saturating_add(EACH)
     }
@@ -45,13 +52,15 @@ impl News {
         match self {
             Self::Committed(committed) => committed.bundle.header().count.into(),
             Self::Due(messages) => u64::try_from(messages.len()).unwrap_or(u64::MAX),
+            Self::PutBack(_) => 0,
         }
     }
 
     fn author(&self) -> NodeId {
         match self {
             Self::Committed(committed) => committed.bundle.header().origin.node,
-            Self::Due(messages) => messages.first().map_or(NodeId([0; 32]), |message| message.place.origin.node),
+            Self::Due(messages) => messages.first().map_or(NOBODY, |message| message.place.origin.node),
+            Self::PutBack(_) => NOBODY,
         }
     }
 }

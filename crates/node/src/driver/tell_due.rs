@@ -1,5 +1,6 @@
 //! Followers are told of messages whose time has come (see [`super::due`]).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +9,9 @@ use rumormill_store::{OrderKey, StoreError};
 use rumormill_wire::{Clock, Incarnation, NodeId, Origin, Seq};
 use tokio::time::Instant;
 
-use super::fence::Fence;
+use super::fence::{Fence, SoFar};
 use super::news::{Coming, FOLLOW_NEWS, News};
-use super::state::Driver;
+use super::state::{Driver, State};
 use crate::lock;
 use crate::view::{MAX_AHEAD_US, Message, Rules};
 
@@ -31,10 +32,8 @@ const PASSES: usize = 16;
 /// Where a follower begins.
 pub(crate) struct Beginning {
     pub(crate) coming: Coming,
-    /// What is behind it is not told any more.
-    pub(crate) fence: Fence,
-    /// Nor is what is up to this clock.
-    pub(crate) until_us: u64,
+    /// Is not told any more.
+    pub(crate) so_far: SoFar,
 }
 
 impl Driver {
@@ -46,14 +45,24 @@ impl Driver {
             tokio::pin!(told);
             told.as_mut().enable();
             {
-                let state = lock(&self.state);
+                let mut state = lock(&self.state);
+                self.mind_our_clock(&mut state);
                 if state.due.telling.is_none() {
-                    let (fence, until_us) = (Fence::of(&state), state.due.until);
-                    return Beginning { coming: self.followers.subscribe(), fence, until_us };
+                    let so_far = SoFar { fence: fence_of(&state), until_us: state.due.until };
+                    return Beginning { coming: self.followers.subscribe(), so_far };
                 }
             }
             // Until all that is due by now is told.
             told.await;
+        }
+    }
+
+    /// If our clock was put back, those who follow learn what they need not be told again, and whoever begins to follow now is
+    /// shown nothing that is ahead of it. To be asked before anything goes by up to where messages are told.
+    pub(super) fn mind_our_clock(&self, state: &mut State) {
+        let Some(until_us) = state.due.put_back(self.wall_us()) else { return };
+        if self.followers.count() > 0 {
+            self.followers.tell(News::PutBack(SoFar { fence: fence_of(state), until_us }));
         }
     }
 
@@ -68,6 +77,7 @@ impl Driver {
             }
             let begun = {
                 let mut state = lock(&self.state);
+                self.mind_our_clock(&mut state);
                 state.due.begin(self.wall_us(), self.followers.count() > 0)
             };
             if let Some((from, until)) = begun {
@@ -84,7 +94,7 @@ impl Driver {
     async fn tell_due(self: &Arc<Self>, from: u64, until: u64) {
         let mut before = Fence::default();
         for pass in 1..=PASSES {
-            let now = Fence::of(&lock(&self.state));
+            let now = fence_of(&lock(&self.state));
             let range = Range { from, until, before, now };
             let (next, range) = match self.tell_range(range).await {
                 Ok(found) => found,
@@ -174,6 +184,21 @@ fn parts(messages: Vec<Message>) -> Vec<Vec<Message>> {
         }
     }
     parts
+}
+
+/// Of this moment.
+fn fence_of(state: &State) -> Fence {
+    let mut ends: BTreeMap<_, _> = state.engine.ends().collect();
+    // The engine may hear of a commit of ours later than followers.
+    if let Some((origin, next)) = state.own_told {
+        let end = ends.entry(origin).or_insert(next);
+        *end = (*end).max(next);
+    }
+    for open in state.uncommitted.iter().rev() {
+        let header = open.bundle.header();
+        ends.insert(header.origin, header.first);
+    }
+    Fence::behind(ends)
 }
 
 /// Behind all origins.

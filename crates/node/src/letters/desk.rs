@@ -7,6 +7,7 @@ use rumormill_wire::NodeId;
 use rumormill_wire::native::MessageKind;
 
 use super::address::{Destination, resolve};
+use super::counting::Counting;
 use super::inbox::{Inbox, Waiting};
 use super::post::LettersDesk;
 use super::shares::Sender;
@@ -61,10 +62,12 @@ impl Letters for DoorLetters {
     }
 
     async fn waiting(&self, max: usize) -> Result<Vec<Letter>, String> {
-        let node = self.desk.0.node.clone();
+        let post = Arc::clone(&self.desk.0);
         let in_turn = move |inbox: &mut Inbox| {
+            // Asked each time: what was brought back was not there when something was withdrawn.
+            post.let_go(inbox);
             let shown = inbox.in_turn(max).map(|(id, letter)| {
-                let source = source(&node, &letter.sender);
+                let source = source(&post.node, &letter.came.sender());
                 Letter { id, source, contents: letter.contents.clone() }
             });
             Ok(shown.collect())
@@ -94,8 +97,13 @@ impl LettersDesk {
         if nodes.contains(&me) && nodes.len() == 1 {
             return Ok((me, self.0.seal.public().to_vec()));
         }
+        let counting = Counting::now(&self.0.node);
         let known = move |inbox: &mut Inbox| {
-            let keys = nodes.into_iter().filter_map(|node| Some((node, inbox.keys.of(&node)?.key.clone())));
+            let mut of = |node: &NodeId| {
+                let key = inbox.keys.of(node)?;
+                counting.counts(&key.origin, key.seq).then(|| key.key.clone())
+            };
+            let keys = nodes.into_iter().filter_map(|node| Some((node, of(&node)?)));
             Ok(keys.collect::<Vec<_>>())
         };
         let mut known = self.with_inbox(known).await?;

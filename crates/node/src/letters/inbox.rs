@@ -8,47 +8,17 @@ use std::path::Path;
 
 use rumormill_wire::{Origin, Seq};
 
+use super::counting::Counting;
 use super::journal::Journal;
 use super::keys::Keys;
 use super::record::{At, Key, Record};
 use super::shares::{Sender, Shares, Size, Whose};
+pub(crate) use super::waiting::{Came, Found, Relayed, Waiting};
 use crate::clock::Wall;
 
 const FULL: &str = "as many letters as may wait, of this address or of all, wait already";
 /// Origins whose letters are read.
 pub(crate) const MAX_ORIGINS: usize = 65_536;
-
-/// A letter here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Waiting {
-    pub(crate) sender: Sender,
-    pub(crate) contents: String,
-}
-
-impl Waiting {
-    fn record(&self, id: u64) -> Record {
-        let (at, from) = match &self.sender {
-            // Its own number no longer matters: `read` is beyond it.
-            Sender::Node(node) => (Some(At::new(Origin { node: *node, ..Origin::MIN }, Seq(0))), None),
-            Sender::Address(from) => (None, Some(*from)),
-        };
-        Record::Letter { id, at, from, contents: self.contents.clone() }
-    }
-}
-
-/// A letter to an older node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Relayed {
-    pub(crate) to: IpAddr,
-    pub(crate) contents: String,
-}
-
-/// What was found in the log for us.
-#[derive(Debug, Clone)]
-pub(crate) enum Found {
-    Letter(Seq, String),
-    Key(Key),
-}
 
 /// All that waits.
 #[derive(Debug, Default)]
@@ -111,19 +81,18 @@ impl Inbox {
     fn apply(&mut self, record: Record) {
         match record {
             Record::Letter { id, at, from, contents } => {
-                let place = at.as_ref().and_then(At::place);
-                let sender = match (place, from) {
+                let came = match (at.as_ref().and_then(At::place), from) {
                     (Some((origin, seq)), _) => {
                         if seq.0 > 0 {
                             self.advance(origin, Seq(seq.0.saturating_add(1)));
                         }
-                        Sender::Node(origin.node)
+                        Came::Log(origin, seq)
                     }
-                    (None, Some(from)) => Sender::Address(from),
+                    (None, Some(from)) => Came::Address(from),
                     (None, None) => return,
                 };
-                self.count(Whose::From(sender), id, &contents);
-                self.waiting.insert(id, Waiting { sender, contents });
+                self.count(Whose::From(came.sender()), id, &contents);
+                self.waiting.insert(id, Waiting { came, contents });
             }
             Record::Relay { id, to, contents } => {
                 self.count(Whose::To(to), id, &contents);
@@ -131,7 +100,8 @@ impl Inbox {
             }
             Record::Gone(ids) => {
                 for id in ids {
-                    let waiting = self.waiting.remove(&id).map(|letter| (Whose::From(letter.sender), letter.contents));
+                    let waiting =
+                        self.waiting.remove(&id).map(|letter| (Whose::From(letter.came.sender()), letter.contents));
                     let relayed = || self.relayed.remove(&id).map(|letter| (Whose::To(letter.to), letter.contents));
                     if let Some((whose, contents)) = waiting.or_else(relayed) {
                         self.shares.remove(&whose, id, Size::of(&contents));
@@ -289,6 +259,30 @@ impl Inbox {
     pub(crate) fn gone(&mut self, mut ids: Vec<u64>) -> io::Result<()> {
         ids.retain(|id| self.waiting.contains_key(id) || self.relayed.contains_key(id));
         if ids.is_empty() { Ok(()) } else { self.keep(vec![Record::Gone(ids)]) }
+    }
+
+    /// Lets go of letters and keys whose messages do not count any more (P-L8); gives how many letters. If the disk does not take
+    /// that, they are gone until a restart, which asks again.
+    pub(crate) fn let_go(&mut self, counting: &Counting) -> usize {
+        let withdrawn = |letter: &Waiting| match letter.came {
+            Came::Log(origin, seq) => !counting.counts(&origin, seq),
+            Came::Address(_) => false,
+        };
+        let ids: Vec<_> = self.waiting.iter().filter(|(_, letter)| withdrawn(letter)).map(|(id, _)| *id).collect();
+        let letters = ids.len();
+        let mut kept = if letters == 0 { Ok(()) } else { self.keep(vec![Record::Gone(ids.clone())]) };
+        if kept.is_err() {
+            self.apply(Record::Gone(ids));
+        }
+        if self.keys.let_go(counting) && kept.is_ok() {
+            // The file has no word for a key that is gone, and one that stands there may be newer than what comes next.
+            let all = self.snapshot();
+            kept = self.journal.as_mut().map_or(Ok(()), |journal| journal.renew(&all));
+        }
+        if let Err(why) = kept {
+            tracing::warn!(%why, "letters or keys that do not count any more are still on the disk");
+        }
+        letters
     }
 
     /// Makes durable how far the log was read. Without it the same is read again after a restart, to no other end.

@@ -40,8 +40,8 @@ fn what_was_taken_outlives_a_crash_and_is_taken_once() {
         OpenOptions::new().append(true).open(&path).unwrap().write_all(cut.as_bytes()).unwrap();
         inbox = Inbox::open(&path, Wall::default()).unwrap();
         assert_eq!(texts(&inbox), ["t\nwo", "three", "four"]);
-        assert_eq!(inbox.waiting[&1].sender, Sender::Node(NodeId([1; 32])));
-        assert_eq!(inbox.waiting[&3].sender, Sender::Address("127.0.0.9".parse().unwrap()));
+        assert_eq!(inbox.waiting[&1].came, Came::Log(origin(1), Seq(5)));
+        assert_eq!(inbox.waiting[&3].came, Came::Address("127.0.0.9".parse().unwrap()));
         assert_eq!(inbox.relayed.len(), 1);
         assert_eq!(inbox.keys.of(&NodeId([2; 32])), Some(&key(2, 2, 50)));
         // The log is read again from the last letter on.
@@ -162,4 +162,36 @@ fn the_last_key_of_a_member_counts_and_there_are_not_too_many() {
     }
     assert_eq!(inbox.keys.records().count(), MAX_KEYS);
     assert_eq!(inbox.keys.of(&NodeId([1; 32])).unwrap().seq, Seq(3));
+}
+
+#[test]
+fn what_was_withdrawn_waits_no_longer_here_or_on_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("letters.jsonl");
+    let open = || Inbox::open(&path, Wall::default()).unwrap();
+    let mut inbox = open();
+    assert!(inbox.take(origin(1), vec![letter(3, "counts"), letter(5, "does not")], Seq(9)).unwrap());
+    assert!(inbox.take(origin(2), vec![letter(5, "another's")], Seq(9)).unwrap());
+    inbox.take_from("127.0.0.9".parse().unwrap(), "by a door".into()).unwrap();
+    inbox.take(origin(1), vec![Found::Key(key(1, 9, 10))], Seq(10)).unwrap();
+    inbox.take(origin(2), vec![Found::Key(key(2, 9, 10))], Seq(10)).unwrap();
+    assert_eq!(inbox.let_go(&Counting::default()), 0);
+    // Where each stands outlives a restart, and a file that is written anew.
+    inbox = open();
+    let withdrawn = Counting::without(origin(1), Seq(5));
+    assert_eq!((inbox.let_go(&withdrawn), inbox.let_go(&withdrawn)), (1, 0));
+    for mut inbox in [inbox, open()] {
+        assert_eq!(texts(&inbox), ["counts", "another's", "by a door"]);
+        assert!(inbox.keys.of(&NodeId([1; 32])).is_none() && inbox.keys.of(&NodeId([2; 32])).is_some());
+        assert!(inbox.next_of(&origin(1)) >= Some(Seq(6)), "it is not read again");
+        assert!(inbox.keys.is_news(&key(1, 2, 1)), "an older key counts if it comes again");
+    }
+}
+
+#[test]
+fn a_letter_of_which_no_file_says_where_it_stood_counts_while_all_of_its_author_does() {
+    let unknown = Origin { incarnation: Incarnation(0), ..origin(1) };
+    assert!(Counting::default().counts(&unknown, Seq(0)));
+    assert!(!Counting::without(origin(1), Seq(500)).counts(&unknown, Seq(0)));
+    assert!(Counting::without(origin(2), Seq(1)).counts(&unknown, Seq(0)));
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rumormill_wire::NodeId;
 
+use super::counting::Counting;
 use super::record::{Key, Record};
 use crate::clock::Wall;
 use crate::view::MAX_AHEAD_US;
@@ -92,6 +93,23 @@ impl Keys {
         if newer {
             self.count.insert(node, key);
         }
+    }
+
+    /// Lets go of keys whose messages do not count any more; whether there were any.
+    pub(crate) fn let_go(&mut self, counting: &Counting) -> bool {
+        let counts = |key: &Key| counting.counts(&key.origin, key.seq);
+        let mut gone = false;
+        self.count.retain(|_, key| {
+            gone |= !counts(key);
+            counts(key)
+        });
+        self.ahead.retain(|_, keys| {
+            let before = keys.len();
+            keys.retain(counts);
+            gone |= keys.len() < before;
+            !keys.is_empty()
+        });
+        gone
     }
 
     /// All of them, for the file.

@@ -7,6 +7,7 @@
 //! from it in the order of each author's numbers, and [`inbox`] remembers how far.
 
 mod address;
+mod counting;
 mod desk;
 mod inbox;
 mod journal;
@@ -17,6 +18,7 @@ mod record;
 mod relay;
 mod seal;
 mod shares;
+mod waiting;
 
 use std::sync::{Arc, Mutex};
 
@@ -48,6 +50,7 @@ impl LettersDesk {
             there: Mutex::default(),
             relay,
             counters,
+            asked: Mutex::default(),
         };
         let desk = Self(Arc::new(post));
         let coming = node.0.driver.follow();

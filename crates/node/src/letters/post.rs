@@ -9,6 +9,7 @@ use rumormill_doors::{Counters, Incoming, Outgoing};
 use rumormill_wire::{NetworkId, NodeId};
 use tokio::sync::{Notify, mpsc};
 
+use super::counting::Counting;
 use super::inbox::Inbox;
 use super::seal::Seal;
 use crate::clock::Wall;
@@ -56,9 +57,30 @@ pub(crate) struct Post {
     pub(super) relay: Option<mpsc::Sender<Outgoing>>,
     /// Of the doors by which letters are pulled.
     pub(super) counters: Vec<Arc<Counters>>,
+    /// By what it was asked last whether all that waits counts.
+    pub(super) asked: Mutex<Counting>,
 }
 
 impl Post {
+    /// Lets go of what does not count any more, and makes that room for others.
+    pub(super) fn let_go(&self, inbox: &mut Inbox) {
+        let counting = Counting::now(&self.node);
+        let letters = inbox.let_go(&counting);
+        *lock(&self.asked) = counting;
+        if letters > 0 {
+            tracing::info!(letters, "letters are not handed out: what they came in was withdrawn");
+            self.counters.iter().for_each(|counters| Counters::add(&counters.letters_withdrawn, letters));
+            self.room.notify_one();
+        }
+    }
+
+    /// The same, unless nothing was withdrawn since it was asked last.
+    pub(super) fn let_go_again(&self) {
+        if !lock(&self.asked).is(&Counting::now(&self.node)) {
+            self.let_go(&mut lock(&self.inbox));
+        }
+    }
+
     /// Shows how many wait, here and in the log.
     pub(super) fn count(&self, inbox: &Inbox) {
         for counters in &self.counters {

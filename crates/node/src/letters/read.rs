@@ -108,6 +108,7 @@ impl Reading<'_> {
         let post = Arc::clone(&self.desk.0);
         let work = move || {
             let done = work(&post);
+            post.let_go_again();
             post.count(&lock(&post.inbox));
             done
         };

@@ -13,6 +13,8 @@ use rumormill_transport::link::LinkLimits;
 use rumormill_transport::{Endpoint, LocalCa, Trust};
 use rumormill_wire::native::MessageKind;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// Long enough for a machine whose two cores are busy.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -64,6 +66,17 @@ impl Net {
     pub async fn start(&self, name: &str, neighbours: &[(&str, SocketAddr)]) -> NodeHandle {
         start(self.config(name, neighbours)).await.unwrap()
     }
+}
+
+/// One request at a push-pull door, as the clients do it, and the whole answer.
+pub async fn ask(node: &NodeHandle, request: &str) -> String {
+    let doors = node.doors();
+    let door = doors.iter().find(|door| door.door == "push-pull").unwrap();
+    let mut stream = TcpStream::connect(door.listen).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 pub async fn say(node: &NodeHandle, text: &str) {

@@ -1,0 +1,121 @@
+//! A client of PULL is given its letters, and what shows that it has read them: the end of its connection, and no write.
+#![allow(clippy::unwrap_used, missing_docs, reason = "helpers of tests")]
+
+#[path = "../../../tests/counterparts/push_pull.rs"]
+#[allow(missing_docs)]
+mod old;
+mod push_pull_parts;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use push_pull_parts::*;
+use rumormill_doors::push_pull::MAX_CLIENTS;
+
+/// Longer than a door can think it takes to read.
+const STANDS_STILL: Duration = Duration::from_secs(3);
+
+/// A house with so many letters of 3 KB, each of them two items.
+fn with_letters(spec: &str, letters: usize) -> House {
+    let house = house(spec);
+    (0..letters).for_each(|n| house.letters.put("a", &format!("{n:04}{}", "x".repeat(3_000))));
+    house
+}
+
+/// A client that has been given all, and reads nothing.
+fn still(house: &House, letters: u64) -> TcpStream {
+    let stream = old::ask(house.addr, "PULL").unwrap();
+    house.until_given(letters);
+    stream
+}
+
+/// All texts that a PULL gives, as one.
+fn pull_all(house: &House) -> String {
+    all(&mut old::ask(house.addr, "PULL").unwrap())
+}
+
+#[test]
+fn a_client_that_stands_still_and_dies_loses_nothing_and_keeps_nobody_waiting() {
+    let house = with_letters(",gap=1ms", 10);
+    let stream = still(&house, 10);
+    // What comes meanwhile goes to others, and what was given does not.
+    house.letters.put("b", "since");
+    assert_eq!(pull_all(&house), "SUCCESS 1IP: b MSG:since");
+    std::thread::sleep(STANDS_STILL);
+    assert_eq!(pull_all(&house), "SUCCESS 0");
+    drop(stream);
+    house.letters.until("they come back", |waiting| waiting == 10);
+    let back = pull_all(&house);
+    assert!((0..10).all(|n| back.contains(&format!("MSG:{n:04}x"))), "{}", back.len());
+    assert_eq!(house.counters.letters_back.load(Ordering::Relaxed), 10);
+    house.until("read this time", |counters| counters.messages_out.load(Ordering::Relaxed) == 11);
+    house.until_given(0);
+}
+
+#[test]
+fn a_client_that_reads_a_part_and_dies_loses_nothing() {
+    let house = with_letters(",gap=1ms", 10);
+    let mut stream = still(&house, 10);
+    stream.read_exact(&mut [0; 5_000]).unwrap();
+    std::thread::sleep(STANDS_STILL);
+    drop(stream);
+    house.letters.until("all come back", |waiting| waiting == 10);
+}
+
+#[test]
+fn a_client_that_reads_all_and_ends_leaves_nothing_to_the_next() {
+    let house = with_letters(",gap=1ms", 10);
+    let first = pull_all(&house);
+    assert!((0..10).all(|n| first.contains(&format!("MSG:{n:04}x"))));
+    assert_eq!(pull_all(&house), "SUCCESS 0");
+    house.until("read", |counters| counters.messages_out.load(Ordering::Relaxed) == 10);
+    assert_eq!(house.counters.letters_back.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_client_that_has_read_all_and_asks_for_more_has_read_it() {
+    let house = with_letters(",gap=1ms,unread=60m", 10);
+    let mut stream = old::ask(house.addr, "PULL").unwrap();
+    assert!(all(&mut stream).starts_with("SUCCESS 20"));
+    house.until_given(10);
+    // A line end is still of the first request, and no word of the client.
+    stream.write_all(b"\r\n").unwrap();
+    assert_eq!(pull_all(&house), "SUCCESS 0");
+    assert_eq!(house.counters.messages_out.load(Ordering::Relaxed), 0);
+    stream.write_all(b"PULL").unwrap();
+    house.until("read", |counters| counters.messages_out.load(Ordering::Relaxed) == 10);
+    assert_eq!(all(&mut stream), "", "one answer for each connection");
+    assert_eq!(pull_all(&house), "SUCCESS 0");
+    assert_eq!(house.counters.letters_back.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn what_is_given_to_a_client_that_neither_reads_nor_ends_comes_back_after_a_time() {
+    let house = with_letters(",gap=1ms,unread=2s", 10);
+    let begun = Instant::now();
+    let stream = still(&house, 10);
+    house.letters.until("they come back", |waiting| waiting == 10);
+    assert!(begun.elapsed() >= Duration::from_secs(2));
+    house.until_given(0);
+    drop(stream);
+}
+
+#[test]
+fn whoever_takes_the_place_of_a_client_that_stands_still_takes_none_of_its_letters_away() {
+    let house = with_letters(",gap=1ms", 10);
+    let _still = still(&house, 10);
+    let _crowd: Vec<_> = (0..MAX_CLIENTS).map(|_| TcpStream::connect(house.addr).unwrap()).collect();
+    house.letters.until("they come back", |waiting| waiting == 10);
+    house.until_given(0);
+}
+
+#[test]
+fn what_is_given_when_the_door_closes_comes_back() {
+    let house = with_letters(",gap=1ms", 10);
+    let _still = still(&house, 10);
+    house.stop.send(true).unwrap();
+    house.runtime.block_on(house.running).unwrap();
+    assert_eq!(house.letters.texts().len(), 10);
+}
