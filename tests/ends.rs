@@ -166,6 +166,19 @@ fn a_log_is_whole_or_its_export_fails() {
 }
 
 #[test]
+fn with_too_few_descriptors_nothing_begins_and_the_limit_is_named() {
+    for (limit, works) in [(6, false), (15, false), (16, true)] {
+        let home = tempfile::tempdir().unwrap();
+        let script = format!("ulimit -n {limit}; exec \"$@\"");
+        let mut command = Command::new("bash");
+        command.args(["-c", &script, "bash", env!("CARGO_BIN_EXE_rumormill"), "certs", "init", "--home"]);
+        let done = command.arg(home.path().join("ca")).output().unwrap();
+        assert_eq!(done.status.code(), Some(if works { 0 } else { 1 }), "{}", said(&done));
+        assert_eq!(said(&done).contains(&format!("the limit of descriptors is {limit}")), !works, "{}", said(&done));
+    }
+}
+
+#[test]
 fn where_files_may_not_grow_every_command_says_so_and_none_is_ended_by_a_signal() {
     let (net, alice) = prepared();
     let scratch = tempfile::tempdir().unwrap();

@@ -36,6 +36,13 @@ const NAMES: [(&str, &str); 4] =
 /// Exit codes: 0 done, 1 failed, 2 asked for wrongly.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(limit) = rumormill_node::descriptors::too_few() {
+        let why = Failure::failed(
+            format!("the limit of descriptors is {limit}"),
+            "raise it (`ulimit -Hn`, LimitNOFILE) to 16 or more",
+        );
+        return output::printing(|_| Err(why));
+    }
     rumormill_node::signals::fail_where_a_file_may_not_grow();
     let mut words: Vec<OsString> = std::env::args_os().collect();
     let chosen = words.first().and_then(|word| named(word));

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rumormill_gossip::bundle::seal;
-use rumormill_gossip::{Dissemination, Input, LinkId, VerifiedBundle};
+use rumormill_gossip::{Dissemination, EngineConfig, Input, LinkId, VerifiedBundle};
 use rumormill_wire::native::{BundleBuilder, BundleHeader, Frame, Member, MessageKind, Rumor};
 use rumormill_wire::{Clock, Digest, Incarnation, NodeId, Origin, Seq};
 use world::{Cuts, Disk, Key, NETWORK, WALL, World, config, signed_part};
@@ -87,6 +87,34 @@ fn a_signed_list_in_bytes_drops_the_link_and_cuts_the_chain_the_same_everywhere(
     let (end, _) = world.link(1, 2);
     world.run_for(SECOND);
     assert!(world.nodes[1].closed.iter().any(|(id, reason)| *id == end.link && reason.contains("revoked")));
+}
+
+/// What each took of the author before, it took all places of it; what the list lets stand is had by both all the same.
+#[test]
+fn what_a_cut_lets_stand_has_a_place_whatever_else_its_author_took() {
+    const ORIGINS: u64 = 6;
+    let places = usize::try_from(ORIGINS).unwrap();
+    let unbounded =
+        EngineConfig { max_origins_per_node: places, greedy_incarnations_per_day: 0, ..config(Dissemination::Eager) };
+    let mut world = World::new(4, 2, EngineConfig { anti_entropy_us: SECOND, ..unbounded });
+    let author = Key::new(AUTHOR).id();
+    for n in 0..2 {
+        let link = stranger(&mut world, n);
+        world.give(n, Input::Frame { link, bytes: member(author) });
+        for k in 0..ORIGINS {
+            let incarnation = 1_000 + 10 * k + u64::try_from(n).unwrap();
+            world.give(n, Input::Frame { link, bytes: rumor(&bundle(incarnation, 1, Digest::ZERO, &["here"])) });
+        }
+    }
+    world.until(30 * SECOND, "each has its own", |w| (0..2).all(|n| w.log(n).len() == places));
+    world.link(0, 1);
+    world.run_for(10 * SECOND);
+    assert!((0..2).all(|n| world.log(n).len() == places), "there is no place for the other's");
+    // What node 0 has stands.
+    let stands: Vec<_> = (0..ORIGINS).map(|k| (1_000 + 10 * k, 1)).collect();
+    let link = stranger(&mut world, 0);
+    world.give(0, Input::Frame { link, bytes: revoked(&signed_part(1, &cuts(author, Some(&stands)))) });
+    world.until(30 * SECOND, "both have what stands", |w| w.same_logs(places) && w.same_fingerprints());
 }
 
 #[test]

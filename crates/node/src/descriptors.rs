@@ -20,6 +20,16 @@ pub(crate) fn raise() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
+/// With fewer no program of ours begins: its runtime has five, files and a connection come beside.
+const LEAST: u64 = 16;
+
+/// The limit of descriptors, if it is lower than what any program here needs, also after the soft limit was raised.
+#[must_use]
+pub fn too_few() -> Option<u64> {
+    let few = |limit: Option<u64>| limit.filter(|limit| *limit < LEAST);
+    few(getrlimit(Resource::Nofile).current).and_then(|_| few(raise()))
+}
+
 /// What a node may need when all that it allows is there.
 fn may_need(config: &NodeConfig) -> u64 {
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);

@@ -12,7 +12,7 @@ mod committed;
 pub mod config;
 mod control;
 mod counters;
-mod descriptors;
+pub mod descriptors;
 mod disk;
 mod door_share;
 mod doors;

@@ -20,6 +20,31 @@ const PERIOD: Duration = Duration::from_millis(500);
 /// A file that was changed so short a time ago may change again within the same tick of its file system's clock.
 const SETTLED: Duration = Duration::from_secs(2);
 
+/// So long a start waits for the list in the file to be durable, and so in force.
+const AT_START: Duration = Duration::from_secs(5);
+
+/// The list in the file, before anybody is linked or asks at a door: it may have come while the node was down. What is wrong with it
+/// is said by [`run`].
+pub(crate) async fn at_start(driver: &Arc<Driver>, home: Option<&Path>) {
+    let Some(path) = home.map(LocalCa::revocations_path) else { return };
+    let reading = Arc::clone(driver);
+    let read = move || read_list(&path, &reading.checker.trust).ok();
+    let Some(list) = tokio::task::spawn_blocking(read).await.ok().flatten() else { return };
+    put_in_force(driver, &list);
+    let counts = |part: &Arc<ListPart>| {
+        let ours = driver.checker.revoked.get();
+        ours.part(part.place()).is_some_and(|held| held.number() >= part.number())
+    };
+    let until = tokio::time::Instant::now() + AT_START;
+    while !list.parts().all(counts) {
+        if tokio::time::Instant::now() >= until {
+            tracing::warn!("the revocation list in the file is not kept yet; the node starts without it");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
 /// Runs until the node stops.
 pub(crate) async fn run(
     driver: Arc<Driver>,

@@ -115,6 +115,7 @@ async fn start_with_all(
     let keeper = recovery.keeper.clone();
     let useless = core::mem::take(&mut recovery.useless_proofs);
     let driver = make_driver(&config, &endpoint, recovery)?;
+    reload::at_start(&driver, home.as_deref()).await;
     tokio::spawn(proofs::drop_useless(Arc::clone(&driver), useless));
     let greeting = Greeting {
         network: endpoint.network(),

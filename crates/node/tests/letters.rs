@@ -300,6 +300,16 @@ async fn letters_have_the_share_of_their_door_and_the_owners_words_do_not_wait_b
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn letters_that_wait_when_their_author_is_revoked_with_a_cut_are_not_handed_out() {
+    revoked_while_letters_wait(false).await;
+}
+
+/// The list was put beside the CA's certificate then: it counts before the door answers anybody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_are_those_of_one_that_was_revoked_while_the_node_was_down() {
+    revoked_while_letters_wait(true).await;
+}
+
+async fn revoked_while_letters_wait(down: bool) {
     let net = Net::new();
     let door = |node: &NodeHandle, name| node.doors()[0].counters[name];
     let c = start(on_disk(&net, "c", &[])).await.unwrap();
@@ -316,10 +326,16 @@ async fn letters_that_wait_when_their_author_is_revoked_with_a_cut_are_not_hande
     let again = on_disk(&net, "c", &[("a", a.local_addr()), ("mallory", mallory.local_addr())]);
     c.shutdown().await.unwrap();
     drop(c);
+    let revoke = || drop(net.ca().revoke(mallory.node_id(), Some([(chain.incarnation, last)].into())).unwrap());
+    if down {
+        revoke();
+    }
     let c = start(again).await.unwrap();
-    let cut = [(chain.incarnation, last)].into();
-    net.ca().revoke(mallory.node_id(), Some(cut)).unwrap();
-    until("the revocation", async || c.rules().limits.contains_key(&chain)).await;
+    assert_eq!(c.rules().limits.contains_key(&chain), down, "before anybody is answered");
+    if !down {
+        revoke();
+        until("the revocation", async || c.rules().limits.contains_key(&chain)).await;
+    }
     let letters = ask(&c, "PULL").await;
     assert!(letters.contains("before the cut") && letters.contains("an honest one"), "{letters}");
     assert!(letters.starts_with("SUCCESS 2") && !letters.contains("behind it"), "{letters}");

@@ -28,6 +28,9 @@ pub(super) const MAX_DOUBTFUL: usize = 16;
 pub(super) const MAX_QUEUE: usize = 64;
 /// Messages that wait for all peers together: with many peers the queue of each is shorter.
 pub(super) const MAX_WAITING: usize = 8_192;
+/// Bytes of texts that wait for one peer, and for all together.
+pub(super) const MAX_QUEUE_BYTES: usize = 512 << 10;
+pub(super) const MAX_WAITING_BYTES: usize = 32 << 20;
 /// How often the message at launch is tried.
 pub(super) const MAX_TRIES: u32 = 6;
 
@@ -135,7 +138,7 @@ impl Outbox {
             if only.is_some_and(|only| only.to_canonical() != addr.ip().to_canonical()) {
                 continue;
             }
-            let queue = self.queues.entry(addr).or_insert_with(|| Queue::new(MAX_QUEUE, usize::MAX));
+            let queue = self.queues.entry(addr).or_insert_with(|| Queue::new(MAX_QUEUE, MAX_QUEUE_BYTES));
             if queue.is_empty() && !self.busy.contains_key(&addr) {
                 self.turn.push_back(addr);
             }
@@ -159,8 +162,12 @@ impl Outbox {
 
     /// Peers that left with much waiting for them may fill all places; then the longest queues give some back.
     fn make_room(&mut self) {
-        while self.waiting > MAX_WAITING {
-            let longest = self.queues.values_mut().max_by_key(|queue| queue.len());
+        loop {
+            let many = self.waiting > MAX_WAITING;
+            if !many && self.queues.values().map(Queue::size).sum::<usize>() <= MAX_WAITING_BYTES {
+                return;
+            }
+            let longest = self.queues.values_mut().max_by_key(|queue| if many { queue.len() } else { queue.size() });
             let Some(lost) = longest.and_then(Queue::lose) else { return };
             self.waiting = self.waiting.saturating_sub(1);
             self.lost(vec![lost]);

@@ -1,6 +1,6 @@
 //! The bounds of what a member may make us keep, in the engine (docs/protocol.md, P-G1 to P-G4).
 
-use rumormill_wire::{NodeId, Origin};
+use rumormill_wire::{NodeId, Origin, Seq};
 
 use super::Engine;
 use super::accounts::MIN_ORIGINS;
@@ -20,9 +20,12 @@ impl Engine {
         of_node < self.config.max_origins_per_node && (self.chains.len() < self.config.max_origins || of_node < share)
     }
 
-    /// Whether a new origin has no place here, and an old one has its own.
+    /// Whether a new origin has no place here, and an old one has its own. One that the CA's list names counts by that list, which
+    /// bounds how many there are, and is the same everywhere: else what its author's other origins took, and what of them is
+    /// withdrawn now, would keep logs apart for good.
     pub(super) fn no_place(&self, origin: &Origin) -> bool {
-        self.chains.get(origin).is_none() && !self.room_for(&origin.node)
+        let named = || self.revocations.limit(origin).is_some_and(|limit| limit > Seq::FIRST);
+        self.chains.get(origin).is_none() && !self.room_for(&origin.node) && !named()
     }
 
     /// An author is over its rate: told once a start.

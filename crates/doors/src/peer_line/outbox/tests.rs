@@ -231,6 +231,25 @@ fn peers_that_take_nothing_leave_places_for_those_who_do() {
     assert!(read_all(&mut joined).ends_with(&["x".to_owned()]));
 }
 
+#[test]
+fn long_texts_that_wait_have_a_bound_in_bytes_for_a_peer_and_for_all() {
+    let long = "x".repeat(32_000);
+    for peers in [1, 100] {
+        let mut joined = Joined::new(table(5..5 + peers), &[]);
+        for n in 0..2 * MAX_QUEUE {
+            joined.post_by(None, None, &format!("{n}{long}"));
+            let sizes: Vec<_> = joined.outbox.queues.values().map(Queue::size).collect();
+            assert!(
+                sizes.iter().all(|size| *size <= MAX_QUEUE_BYTES) && sizes.iter().sum::<usize>() <= MAX_WAITING_BYTES
+            );
+        }
+        let fits = (MAX_WAITING_BYTES / usize::from(peers)).min(MAX_QUEUE_BYTES) / 33_000;
+        assert!(joined.outbox.queues.values().all(|queue| queue.len() >= fits), "an even part each");
+        let waiting = joined.outbox.queues.values().map(|queue| queue.len()).sum::<usize>();
+        assert_eq!(joined.outbox.waiting(), waiting);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
