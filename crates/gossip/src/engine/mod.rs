@@ -5,9 +5,11 @@ mod allowance;
 mod answers;
 mod authoring;
 mod due;
+mod entries;
 mod feed;
 mod given;
 mod heard;
+mod lists;
 #[cfg(feature = "fuzz")]
 pub mod measure;
 mod pace;
