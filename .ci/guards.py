@@ -28,6 +28,7 @@ HELD = ["-p", "rumormill-gossip", "--test", "held"]
 SILENT = ["-p", "rumormill-gossip", "--test", "silent"]
 MONGERING_LIARS = ["-p", "rumormill-gossip", "--test", "mongering_liars"]
 MONGERING = ["-p", "rumormill-gossip", "--lib", "spread::mongering"]
+RECONCILE = ["-p", "rumormill-gossip", "--lib", "reconcile"]
 IN_SYNC = ["-p", "rumormill-gossip", "--test", "in_sync"]
 # The seeds of the engine's fuzz target.
 SEEDS = ["-p", "rumormill-gossip", "--test", "corpus"]
@@ -92,8 +93,8 @@ GUARDS = [
      "let link = self.links.get(&id).filter(|_| self.first_left(id) == 0)?;",
      "let link = self.links.get(&id).filter(|_| self.first_left(id) == 7)?;",
      ANSWERS, "no_kind_of_frame_is_answered_with_more_than_a_share_whatever_is_said_again_and_again"),
-    ("answers: a list waits", "crates/gossip/src/engine/share.rs",
-     "let over = self.lists_are_over(id);", "let over = false;",
+    ("answers: a list waits", "crates/gossip/src/reconcile/mod.rs",
+     "over.then_some(Output::Later(link));", "(over && false).then_some(Output::Later(link));",
      ANSWERS, "no_kind_of_frame_is_answered_with_more_than_a_share_whatever_is_said_again_and_again"),
     ("answers: links at no charge", "crates/gossip/src/engine/share.rs",
      "answers.fresh.take(free, now);", "answers.fresh.take(0, now);",
@@ -772,9 +773,15 @@ GUARDS = [
     ("full store: what is held is not sent again", "crates/gossip/src/engine/entries.rs",
      "if entry.state == EntryState::Hold || link.hold {", "if false {",
      FULL, "a_refused_author_and_a_full_table_are_lag_at_both_ends_and_not_sent_again"),
-    ("full store: no two full lists for ever", "crates/gossip/src/engine/status.rs",
-     "if nothing_new && (self.store_full || link.hold) {", "if false {",
+    ("full store: no two full lists for ever", "crates/gossip/src/reconcile/mod.rs",
+     "if self.links.list(link, theirs, ours) && stands {", "if self.links.list(link, theirs, ours) && false {",
      FULL, "a_full_node_costs_no_traffic_that_grows"),
+    ("comparisons: one that owes an answer uses up no turn", "crates/gossip/src/reconcile/mod.rs",
+     "if self.links.asked_since(link).is_none() {", "if true {",
+     RECONCILE, "one_that_owes_an_answer_is_passed_over_and_a_round_asks_four_at_most"),
+    ("comparisons: those that owe answers make a round no longer", "crates/gossip/src/reconcile/mod.rs",
+     "for _ in 0..MAX_TURNS {", "for _ in 0..MAX_TURNS + 60 {",
+     RECONCILE, "one_that_owes_an_answer_is_passed_over_and_a_round_asks_four_at_most"),
     ("full store: nothing passes twice", "crates/gossip/src/engine/rumor.rs",
      "let passed = first < self.passed_to(&origin);", "let passed = false;",
      FULL, "two_full_nodes_and_a_ring_of_them_pass_each_bundle_once"),
@@ -794,7 +801,7 @@ GUARDS = [
      "if self.spread.leaves_out() {", "if false {",
      IN_SYNC, "what_mongering_has_not_given_a_neighbour_yet_is_lag_there"),
     ("in sync: not before the first comparison is over", "crates/gossip/src/engine/told.rs",
-     "link.compared && young", "young",
+     "compared && young", "young",
      IN_SYNC, "a_newcomer_is_not_in_sync_before_it_has_all"),
     ("mongering: silence is no reason to stop", "crates/gossip/src/spread/mongering.rs",
      "self.pass_on(now, rng, round.rumors, Some(link));", "self.over(now, rng, round.rumors, link);",

@@ -5,6 +5,7 @@ use rumormill_wire::{Incarnation, Origin};
 
 use super::Engine;
 use crate::io::LinkId;
+use crate::reconcile::Input;
 use crate::stats::bump;
 
 impl Engine {
@@ -99,7 +100,7 @@ impl Engine {
             self.send_listed_status(id, &origins);
             if over {
                 bump(&mut self.stats.status_overflow, 1);
-                self.send_summary(id, true);
+                self.tell_reconcile(Input::Again { link: id, lacks_more: false });
             }
         }
     }
