@@ -159,6 +159,7 @@ impl Pair {
             let from = usize::from(draw());
             if let Some(message) = self.nodes[from].out.pop_front() {
                 self.said.push(message.clone());
+                assert!(self.said.len() < 10_000, "it never ends");
                 self.nodes[1 - from].hear(self.now, message);
             }
         }
@@ -421,11 +422,16 @@ fn a_turn_that_asks_is_enough_and_who_is_gone_is_not_asked() {
     node.put(2 * PERIOD, Input::Timeout, &[]);
     assert_eq!(node.out.len(), 1, "{:?}", node.out);
 
-    for end in [Input::Closing(LINK), Input::LinkDown(LINK)] {
+    for end in [Input::Closing(LINK), Input::LinkDown(LINK), Input::Settled(LINK)] {
         let mut alone = Alone::new(1, 1);
         alone.put(0, Input::Judged(LINK));
-        alone.put(0, end);
+        alone.put(0, end.clone());
         assert_eq!((alone.0.next_timeout(), alone.put(0, Input::Judged(LINK))), (None, vec![]));
         assert_eq!((alone.0.next_timeout(), alone.put(SOON_US, Input::Timeout)), (None, vec![]));
+        // What is done at its time may end it.
+        let mut alone = Alone::new(1, 1);
+        alone.put(0, Input::Judged(LINK));
+        alone.0.handle(Timestamp(SOON_US), &mut alone.2, &mut alone.1, Input::Timeout);
+        assert_eq!(alone.put(SOON_US, end), []);
     }
 }
