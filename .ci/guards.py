@@ -28,6 +28,7 @@ HELD = ["-p", "rumormill-gossip", "--test", "held"]
 SILENT = ["-p", "rumormill-gossip", "--test", "silent"]
 MONGERING_LIARS = ["-p", "rumormill-gossip", "--test", "mongering_liars"]
 MONGERING = ["-p", "rumormill-gossip", "--lib", "spread::mongering"]
+RECONCILE = ["-p", "rumormill-gossip", "--lib", "reconcile"]
 IN_SYNC = ["-p", "rumormill-gossip", "--test", "in_sync"]
 # The seeds of the engine's fuzz target.
 SEEDS = ["-p", "rumormill-gossip", "--test", "corpus"]
@@ -101,8 +102,8 @@ GUARDS = [
      "let link = self.links.get(&id).filter(|_| self.first_left(id) == 0)?;",
      "let link = self.links.get(&id).filter(|_| self.first_left(id) == 7)?;",
      ANSWERS, "no_kind_of_frame_is_answered_with_more_than_a_share_whatever_is_said_again_and_again"),
-    ("answers: a list waits", "crates/gossip/src/engine/share.rs",
-     "let over = self.lists_are_over(id);", "let over = false;",
+    ("answers: a list waits", "crates/gossip/src/reconcile/mod.rs",
+     "over.then_some(Output::Later(link));", "(over && false).then_some(Output::Later(link));",
      ANSWERS, "no_kind_of_frame_is_answered_with_more_than_a_share_whatever_is_said_again_and_again"),
     ("answers: links at no charge", "crates/gossip/src/engine/share.rs",
      "answers.fresh.take(free, now);", "answers.fresh.take(0, now);",
@@ -610,7 +611,7 @@ GUARDS = [
     ("two histories", "crates/gossip/src/engine/verdict.rs",
      "Refusal::Fork => self.evidence(bundle, sender.link),", "Refusal::Fork => {}",
      LIARS, "an_equivocator_is_found_proved_and_contained_at_one_place_everywhere"),
-    ("two histories, of one length", "crates/gossip/src/engine/status.rs",
+    ("two histories, of one length", "crates/gossip/src/engine/entries.rs",
      "self.heads_differ(id, origin, next);", "",
      LIARS, "an_equivocator_is_found_proved_and_contained_at_one_place_everywhere"),
     ("revocation cuts what comes and what is there", ["crates/gossip/src/engine/rumor.rs", "crates/gossip/src/engine/revoked.rs"],
@@ -642,7 +643,7 @@ GUARDS = [
     ("falling places: steps of a search", "crates/gossip/src/fork/mod.rs",
      "if seen.proven {", "if seen.proven && false {",
      PROOFS, "a_long_search_tells_and_writes_its_first_and_its_last_step_only"),
-    ("forked chains: nothing is sent beyond their end", "crates/gossip/src/engine/status.rs",
+    ("forked chains: nothing is sent beyond their end", "crates/gossip/src/engine/entries.rs",
      "if entry.state == EntryState::Forked {", "if false {",
      PROOFS, "a_node_that_may_not_lower_a_place_yet_is_sent_nothing_again_and_again"),
     ("origins: each member keeps some", "crates/gossip/src/engine/allowance.rs",
@@ -778,12 +779,18 @@ GUARDS = [
     ("post-quantum required", "crates/transport/src/trust.rs",
      "if !post_quantum {", "if true || !post_quantum {",
      ["-p", "rumormill-transport", "--test", "visible"], "where_post_quantum_is_required"),
-    ("full store: what is held is not sent again", "crates/gossip/src/engine/status.rs",
+    ("full store: what is held is not sent again", "crates/gossip/src/engine/entries.rs",
      "if entry.state == EntryState::Hold || link.hold {", "if false {",
      FULL, "a_refused_author_and_a_full_table_are_lag_at_both_ends_and_not_sent_again"),
-    ("full store: no two full lists for ever", "crates/gossip/src/engine/status.rs",
-     "if nothing_new && (self.store_full || link.hold) {", "if false {",
+    ("full store: no two full lists for ever", "crates/gossip/src/reconcile/mod.rs",
+     "if self.links.list(link, theirs, ours) && stands {", "if self.links.list(link, theirs, ours) && false {",
      FULL, "a_full_node_costs_no_traffic_that_grows"),
+    ("comparisons: one that owes an answer uses up no turn", "crates/gossip/src/reconcile/mod.rs",
+     "if self.links.asked_since(link).is_none() {", "if true {",
+     RECONCILE, "one_that_owes_an_answer_is_passed_over_and_a_round_asks_four_at_most"),
+    ("comparisons: those that owe answers make a round no longer", "crates/gossip/src/reconcile/mod.rs",
+     "for _ in 0..MAX_TURNS {", "for _ in 0..MAX_TURNS + 60 {",
+     RECONCILE, "one_that_owes_an_answer_is_passed_over_and_a_round_asks_four_at_most"),
     ("full store: nothing passes twice", "crates/gossip/src/engine/rumor.rs",
      "let passed = first < self.passed_to(&origin);", "let passed = false;",
      FULL, "two_full_nodes_and_a_ring_of_them_pass_each_bundle_once"),
@@ -803,7 +810,7 @@ GUARDS = [
      "if self.spread.leaves_out() {", "if false {",
      IN_SYNC, "what_mongering_has_not_given_a_neighbour_yet_is_lag_there"),
     ("in sync: not before the first comparison is over", "crates/gossip/src/engine/told.rs",
-     "link.compared && young", "young",
+     "compared && young", "young",
      IN_SYNC, "a_newcomer_is_not_in_sync_before_it_has_all"),
     ("mongering: silence is no reason to stop", "crates/gossip/src/spread/mongering.rs",
      "self.pass_on(now, rng, round.rumors, Some(link));", "self.over(now, rng, round.rumors, link);",

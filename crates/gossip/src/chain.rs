@@ -7,8 +7,9 @@ use rumormill_wire::native::{EntryState, SignedHeader, StatusEntry};
 use rumormill_wire::{Clock, Digest, HeadHash, NodeId, Origin, Seq};
 
 use crate::bundle::{VerifiedBundle, bundle_digest};
-use crate::frontier::{BUCKETS, Fingerprint, entry_hash};
+use crate::frontier::{BUCKETS, Fingerprint, bucket_range, entry_hash};
 use crate::proof::VerifiedProof;
+use crate::reconcile::{Parts, Summary, Whole};
 
 /// The end of a chain: what the next bundle is checked against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -343,6 +344,27 @@ impl Chains {
     pub fn parts(&mut self) -> [[u8; 16]; BUCKETS] {
         self.settle();
         self.fingerprint.parts()
+    }
+}
+
+impl Summary for Chains {
+    type Key = Origin;
+
+    fn whole(&mut self) -> Whole {
+        let fingerprint = self.fingerprint();
+        Whole { fingerprint: fingerprint.whole(), entries: fingerprint.entries() }
+    }
+
+    fn parts(&mut self) -> Parts {
+        Self::parts(self)
+    }
+
+    fn part(part: u8) -> (Origin, Origin) {
+        bucket_range(part)
+    }
+
+    fn all() -> (Origin, Origin) {
+        (Origin::MIN, Origin::MAX)
     }
 }
 

@@ -94,7 +94,7 @@
 //!
 //! # The contract of a machine
 //!
-//! [`Engine`] has three methods, and so have the small machines in it, [`author`], [`fork`] and [`spread`], each with its own input and output:
+//! [`Engine`] has three methods, and so have the small machines in it, [`author`], [`fork`], [`spread`] and [`reconcile`], each with its own input and output:
 //!
 //! - `handle(now, input)` takes one input. It waits for nothing. An input that is refused has changed nothing, and [`Reject`] says
 //!   whose fault it is.
@@ -123,7 +123,7 @@
 //! # What it is made of
 //!
 //! Chains of signed bundles ([`chain`]), what is being checked ([`checks`]), one cursor a neighbour and origin ([`link`]), what
-//! neighbours have and we lack ([`claims`]), comparison of frontiers ([`frontier`]), what we write ourselves ([`author`]), where
+//! neighbours have and we lack ([`claims`]), fingerprints of frontiers ([`frontier`]) and their comparison ([`reconcile`]), what we write ourselves ([`author`]), where
 //! two branches part ([`fork`]) and how what is new spreads ([`spread`]).
 #![forbid(unsafe_code)]
 #![deny(
@@ -158,6 +158,7 @@ pub mod pacer;
 pub mod passing;
 mod picker;
 pub mod proof;
+pub mod reconcile;
 pub mod revocation;
 pub mod shared_map;
 pub mod spread;

@@ -98,8 +98,6 @@ pub struct Link {
     pub passing: SharedMap<Seq>,
     /// Authors whose certificates went to it before what passes.
     pub introduced: BTreeSet<NodeId>,
-    /// Its fingerprint and ours when it was last sent what we have; with a full store, the same pair needs no second list.
-    pub listed: Option<([u8; 16], [u8; 16])>,
     /// More differs than is remembered; a whole comparison finds the rest.
     pub unsure: bool,
     /// How fast it is given each author's messages.
@@ -142,14 +140,6 @@ pub struct Link {
     pub said_heard: u64,
     /// When it is told that again, at the latest, with our line of this origin.
     pub heard_at: Option<(Timestamp, Origin)>,
-    /// A comparison was finished once: the two had the same, or all that differed is settled or held.
-    pub compared: bool,
-    /// When it listed all that it has, before that.
-    pub listed_all: Option<Timestamp>,
-    /// When a comparison finds out whether the two have the same by now, before that.
-    pub compare_at: Option<Timestamp>,
-    /// Since when it owes an answer to what it was asked.
-    pub asked: Option<Timestamp>,
     /// It said what it knows of our own origin.
     pub answered_own: bool,
     /// To be closed: nothing more is sent to it or taken from it.
@@ -187,7 +177,6 @@ impl Link {
             hold: false,
             passing: SharedMap::default(),
             introduced: BTreeSet::new(),
-            listed: None,
             unsure: false,
             disputed: SharedMap::default(),
             pace: Pacer::new(0, 0),
@@ -209,10 +198,6 @@ impl Link {
             status_wanted: false,
             said_heard: 0,
             heard_at: None,
-            compared: false,
-            listed_all: None,
-            compare_at: None,
-            asked: None,
             answered_own: false,
             closing: false,
         }
@@ -299,14 +284,10 @@ impl Link {
         }
     }
 
-    /// There is a verdict on a message of this origin: the neighbour hears of it within [`HEARD_US`], and before the first
-    /// comparison has come to its end, another one begins when nothing has come for as long.
+    /// There is a verdict on a message of this origin: the neighbour hears of it within [`HEARD_US`].
     pub fn note_judged(&mut self, origin: Origin, now: Timestamp) {
         if self.heard_at.is_none() && self.heard() > self.said_heard {
             self.heard_at = Some((now.plus(HEARD_US), origin));
-        }
-        if !self.compared {
-            self.compare_at = Some(now.plus(HEARD_US));
         }
     }
 
@@ -314,7 +295,7 @@ impl Link {
     #[must_use]
     pub fn status_at(&self) -> Option<Timestamp> {
         let heard = self.heard_at.map(|(at, _)| at);
-        [self.dirty_at, heard, self.compare_at].into_iter().flatten().min()
+        [self.dirty_at, heard].into_iter().flatten().min()
     }
 
     /// Whether the neighbour said that it does not want this origin now.

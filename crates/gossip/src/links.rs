@@ -2,20 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rand::Rng;
 use rumormill_wire::NodeId;
 
 use crate::io::LinkId;
 use crate::link::Link;
-use crate::picker::Picker;
 
 /// The links. Whoever changes one gets it from here, so that none that changed is overlooked.
 #[derive(Debug, Default)]
 pub struct Links {
     map: BTreeMap<LinkId, Link>,
     by_peer: BTreeMap<NodeId, BTreeSet<LinkId>>,
-    /// Those that are not closing.
-    open: Picker,
     /// Those that changed, or whose time has come.
     touched: BTreeSet<LinkId>,
     visits: u64,
@@ -25,7 +21,6 @@ impl Links {
     /// One more.
     pub fn insert(&mut self, id: LinkId, link: Link) {
         self.by_peer.entry(link.peer).or_default().insert(id);
-        self.open.insert(id);
         self.touched.insert(id);
         self.map.insert(id, link);
     }
@@ -33,7 +28,6 @@ impl Links {
     /// One less.
     pub fn remove(&mut self, id: LinkId) -> Option<Link> {
         let link = self.map.remove(&id)?;
-        self.open.remove(id);
         self.touched.insert(id);
         if let Some(links) = self.by_peer.get_mut(&link.peer) {
             links.remove(&id);
@@ -70,11 +64,6 @@ impl Links {
         }
     }
 
-    /// It is closing: it is not chosen any more.
-    pub fn end(&mut self, id: LinkId) {
-        self.open.remove(id);
-    }
-
     /// Those that an input concerned, in order.
     #[must_use]
     pub const fn touched(&self) -> &BTreeSet<LinkId> {
@@ -109,11 +98,6 @@ impl Links {
     #[must_use]
     pub fn of_peer(&self, peer: &NodeId) -> Vec<LinkId> {
         self.by_peer.get(peer).into_iter().flatten().copied().collect()
-    }
-
-    /// One that is not closing, at random.
-    pub fn pick(&self, rng: &mut dyn Rng) -> Option<LinkId> {
-        self.open.pick(rng, &[])
     }
 
     /// All of them, for those who count.

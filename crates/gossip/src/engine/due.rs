@@ -4,20 +4,26 @@ use super::Engine;
 use super::timer::Timer;
 use crate::author;
 use crate::io::LinkId;
+use crate::reconcile;
 use crate::spread;
 
 impl Engine {
     pub(super) fn run_timers(&mut self) {
+        let mut compare = false;
         for timer in self.timers.take_due(self.now) {
             match timer {
                 Timer::Author => self.tell_author(author::Input::Timeout),
-                Timer::Compare => self.compare_with_somebody(),
                 Timer::Pace(node) => self.ask_for_paced(node),
                 Timer::Status(link) | Timer::Feed(link) => self.links.touch(link),
                 Timer::Spread => self.tell_spread(spread::Input::Timeout),
+                Timer::Reconcile => compare = true,
             }
         }
         self.say_heard();
+        // A summary says what was heard, too, and would leave out the line that goes with it.
+        if compare {
+            self.tell_reconcile(reconcile::Input::Timeout);
+        }
         self.flush_status();
     }
 

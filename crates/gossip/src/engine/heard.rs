@@ -5,16 +5,16 @@ use rumormill_wire::{Origin, Seq};
 use super::Engine;
 use crate::io::LinkId;
 use crate::link::Parked;
+use crate::reconcile::Input;
 use crate::stats::bump;
 
 impl Engine {
     /// A STATUS went to a neighbour: it says how much was judged, and may ask.
     pub(super) fn told_heard(&mut self, id: LinkId, heard: u64, asked: bool) {
-        let now = self.now;
         let Some(link) = self.links.get_mut(&id) else { return };
         (link.said_heard, link.heard_at) = (heard, None);
         if asked {
-            link.asked = link.asked.or(Some(now));
+            self.note_reconcile(Input::Asked(id));
         }
     }
 
@@ -30,26 +30,21 @@ impl Engine {
             if let Some((_, origin)) = link.heard_at.take_if(|(at, _)| *at <= now) {
                 link.say(origin, now);
             }
-            let compare = link.compare_at.take_if(|at| *at <= now).is_some();
-            // One that was asked and has not answered yet is not asked again.
-            if compare && !link.compared && link.asked.is_none() {
-                self.send_summary(id, true);
-            }
         }
     }
 
     /// The first comparison has come to its end when nothing of what it found is missing any more, but what is held.
     pub(super) fn ends_first_comparison(&mut self, id: LinkId) {
-        let Some(link) = self.links.get(&id).filter(|link| !link.compared) else { return };
-        let Some(listed) = link.listed_all else { return };
+        let Some(listed) = self.reconcile.first_list(id) else { return };
+        let Some(link) = self.links.get(&id) else { return };
         let open = link.overflow || link.unsure || link.reading.is_some() || link.unheard.since(listed);
         let lacks = |(origin, cursor): (&Origin, &crate::link::Cursor)| {
             cursor.parked != Some(Parked::Peer) && cursor.since <= listed && cursor.next < self.chains.wanted(origin)
         };
         let behind = || self.claims.of_link(id).any(|(_, behind)| behind.why.is_none() && behind.since <= listed);
         let over = !open && !link.cursors.iter().any(lacks) && !behind();
-        if let Some(link) = self.links.get_mut(&id).filter(|_| over) {
-            (link.compared, link.compare_at) = (true, None);
+        if over {
+            self.tell_reconcile(Input::Settled(id));
         }
     }
 

@@ -8,6 +8,7 @@ use super::{BAN_US, Engine};
 use crate::fork;
 use crate::io::{Event, LinkId, Output, Reject};
 use crate::link::Link;
+use crate::reconcile;
 use crate::spread;
 use crate::stats::bump;
 
@@ -24,8 +25,10 @@ impl Engine {
         }
         self.say_revisions(id);
         self.introduce_newest(id);
+        // What is asked counts from here on; the comparison begins after it.
+        self.note_reconcile(reconcile::Input::LinkUp(id));
         self.ask_own(id);
-        self.send_summary(id, true);
+        self.reconcile_outputs(None);
         self.tell_spread(spread::Input::LinkUp { link: id, node: peer });
     }
 
@@ -37,6 +40,7 @@ impl Engine {
             self.share_claims(link.peer);
         }
         self.owed.retain(|(link, _)| *link != id);
+        self.tell_reconcile(reconcile::Input::LinkDown(id));
         self.tell_spread(spread::Input::LinkDown(id));
     }
 
@@ -80,9 +84,9 @@ impl Engine {
     pub(super) fn close(&mut self, id: LinkId, code: ByeCode, reason: &'static str, ban_us: u64) {
         if let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) {
             link.closing = true;
-            self.links.end(id);
             self.output.push_back(Output::Close { link: id, code, reason, ban_us });
         }
+        self.tell_reconcile(reconcile::Input::Closing(id));
         self.tell_spread(spread::Input::LinkDown(id));
     }
 

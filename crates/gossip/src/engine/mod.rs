@@ -5,9 +5,11 @@ mod allowance;
 mod answers;
 mod authoring;
 mod due;
+mod entries;
 mod feed;
 mod given;
 mod heard;
+mod lists;
 #[cfg(feature = "fuzz")]
 pub mod measure;
 mod pace;
@@ -45,7 +47,8 @@ pub(crate) use accounts::MIN_ORIGINS;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use rand::{Rng, RngExt};
+use rand::Rng;
+use rumormill_wire::native::MAX_STATUS_ENTRIES;
 use rumormill_wire::{NodeId, Origin, Seq};
 
 use crate::author::{self, Author};
@@ -62,6 +65,7 @@ use crate::links::Links;
 use crate::members::Evidence;
 use crate::pacer::Pacer;
 use crate::passing::Passing;
+use crate::reconcile::{self, Reconcile};
 use crate::revocation::Revocations;
 use crate::spread::Spread;
 use crate::stats::Stats;
@@ -113,6 +117,7 @@ pub struct Engine {
     unfound: BTreeSet<Origin>,
     early_proofs: Vec<(LinkId, rumormill_wire::native::Proof)>,
     spread: Spread,
+    reconcile: Reconcile<Origin>,
     owed: Vec<(LinkId, usize)>,
     output: VecDeque<Output>,
     stats: Stats,
@@ -157,6 +162,7 @@ impl Engine {
             unfound: BTreeSet::new(),
             early_proofs: Vec::new(),
             spread: Spread::new(&config),
+            reconcile: Reconcile::new(config.anti_entropy_us, MAX_STATUS_ENTRIES),
             owed: Vec::new(),
             output: VecDeque::new(),
             stats: Stats::default(),
@@ -196,7 +202,7 @@ impl Engine {
         match input {
             Input::WallOffset(offset) => self.set_wall_offset(offset),
             Input::Start { neighbours } => {
-                self.arm_comparison();
+                self.tell_reconcile(reconcile::Input::Start);
                 self.tell_author(author::Input::Start { neighbours });
             }
             Input::LinkUp { link, peer } => self.link_up(link, peer),
@@ -239,14 +245,6 @@ impl Engine {
     #[must_use]
     pub fn wall_us(&self) -> u64 {
         self.now.0.saturating_add_signed(self.wall_offset)
-    }
-
-    /// A time at random around the period, so that nodes do not fall into step.
-    fn arm_comparison(&mut self) {
-        let period = self.config.anti_entropy_us.max(2);
-        let half = period.checked_div(2).unwrap_or(1);
-        let delay = self.rng.random_range(half..=period.saturating_add(half));
-        self.timers.set(timer::Timer::Compare, Some(self.now.plus(delay)));
     }
 
     fn keep(&mut self, keep: Keep) {

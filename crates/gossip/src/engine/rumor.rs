@@ -9,6 +9,7 @@ use super::pace::pace_of;
 use crate::bundle::RawBundle;
 use crate::checks::{Entered, Progress, Purpose, Sender};
 use crate::io::{CheckId, LinkId, Output};
+use crate::reconcile::Input;
 use crate::spread;
 use crate::stats::{Why, bump};
 
@@ -185,6 +186,7 @@ impl Engine {
             link.say(origin, self.now.plus(STATUS_DELAY_US));
             link.status_wanted = true;
         }
+        self.tell_reconcile(Input::Judged(sender.link));
         if self.cache.uncommitted() > self.config.backlog_bytes {
             bump(&mut self.stats.backlog_held, 1);
             self.owed.push((sender.link, sender.bytes));

@@ -240,13 +240,11 @@ impl Engine {
         true
     }
 
-    /// A neighbour that has had its share asks for a list: a comparison follows when there is more. Says whether it did.
-    pub(super) fn answer_later(&mut self, id: LinkId) -> bool {
-        let over = self.lists_are_over(id);
-        if let Some(link) = self.links.get_mut(&id).filter(|_| over) {
+    /// A neighbour that has had its share asks for a list: a comparison follows when there is more.
+    pub(super) fn answer_later(&mut self, id: LinkId) {
+        if let Some(link) = self.links.get_mut(&id) {
             (link.overflow, link.waits) = (true, true);
             bump(&mut self.stats.answers_over, 1);
         }
-        over
     }
 }

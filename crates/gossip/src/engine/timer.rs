@@ -9,8 +9,6 @@ use crate::io::LinkId;
 pub(super) enum Timer {
     /// The machine that writes our own chain.
     Author,
-    /// A comparison with somebody.
-    Compare,
     /// What waits for the pace of this author may be asked for.
     Pace(NodeId),
     /// A STATUS to this link is due.
@@ -19,4 +17,6 @@ pub(super) enum Timer {
     Feed(LinkId),
     /// The machine that spreads what is new.
     Spread,
+    /// The machine that compares what neighbours have.
+    Reconcile,
 }

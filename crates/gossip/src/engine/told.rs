@@ -29,6 +29,7 @@ impl Engine {
         let mut stats = self.stats;
         (stats.submit_busy, stats.clocks_not_followed) = self.author.counts();
         stats.searches_full = stats.searches_full.saturating_add(self.search.full());
+        (stats.syncs_equal, stats.syncs_differ) = self.reconcile.counts();
         (stats.monger_rounds, stats.monger_timeouts) = self.spread.rounds();
         stats.monger_silent = u64::try_from(self.spread.silent()).unwrap_or(u64::MAX);
         stats
@@ -85,13 +86,14 @@ impl Engine {
         let (unheard, oldest) = link.unheard.count(|origin| link.cursors.contains_key(origin));
         stats.lag = stats.lag.saturating_add(unheard);
         young &= oldest.is_none_or(|since| now.since(since) < SYNC_AGE_US);
-        let unanswered = link.asked.is_some_and(|asked| now.since(asked) >= SYNC_AGE_US);
+        let unanswered = self.reconcile.asked_since(id).is_some_and(|asked| now.since(asked) >= SYNC_AGE_US);
         let lost = link.overflow || link.unsure;
-        stats.in_sync = link.compared && young && !lost && !link.waits && !unanswered;
+        let compared = self.reconcile.compared(id);
+        stats.in_sync = compared && young && !lost && !link.waits && !unanswered;
         why = why
             .max(lost.then_some(Why::TooMany))
             .max(link.waits.then_some(Why::OverShare))
-            .max((!link.compared).then_some(Why::NotCompared))
+            .max((!compared).then_some(Why::NotCompared))
             .max((unheard > 0).then_some(Why::Unheard))
             .max(unanswered.then_some(Why::NoAnswer));
         stats.why = why.filter(|why| !stats.in_sync || *why > Why::Unheard);

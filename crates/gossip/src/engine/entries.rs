@@ -1,0 +1,95 @@
+//! What one line of a neighbour's list means, or that an origin is not on it (docs/protocol.md, P-S2 to P-S8).
+
+use rumormill_wire::native::{EntryState, StatusEntries, StatusEntry};
+use rumormill_wire::{HeadHash, Origin, Seq};
+
+use super::Engine;
+use crate::io::LinkId;
+use crate::stats::bump;
+
+impl Engine {
+    /// Compares one line with ours. Says whether we lack something that the neighbour can give.
+    pub(super) fn compare_entry(&mut self, id: LinkId, entry: &StatusEntry) -> bool {
+        let origin = entry.origin;
+        let ours = self.chains.get(&origin).and_then(|chain| chain.entry(origin));
+        let next = ours.as_ref().map_or(Seq::FIRST, |ours| ours.next);
+        let proof_wanted = self.offer_proof(id, entry);
+        self.compare_ends(id, entry);
+        let (now, limit) = (self.now, self.config.max_cursors);
+        let Some(link) = self.links.get_mut(&id) else { return false };
+        if entry.next < next {
+            // What is still on its way is not missing (P-S2).
+            let on_its_way = link.last_sent.get(&origin).is_some_and(|last| last.next > entry.next);
+            if entry.state == EntryState::Forked {
+                // Its chain ends there: it takes nothing more.
+                link.cursors.remove(&origin);
+            } else if entry.state == EntryState::Hold || link.hold {
+                self.note_held(id, origin, entry.next);
+            } else if !on_its_way && !link.note_lacks(origin, entry.next, now, limit) {
+                bump(&mut self.stats.cursor_overflow, 1);
+            }
+            return proof_wanted;
+        }
+        link.note_has(origin, entry.next, next);
+        if self.store_full {
+            self.pass_again(id, entry);
+        }
+        if entry.next == next {
+            self.claims.remove(id, &origin);
+            let branches = |ours: &StatusEntry| {
+                let said = ours.head != HeadHash::ZERO && entry.head != HeadHash::ZERO;
+                let alike = (ours.state == EntryState::Forked) == (entry.state == EntryState::Forked);
+                said && alike && ours.head != entry.head
+            };
+            if ours.as_ref().is_some_and(branches) {
+                self.heads_differ(id, origin, next);
+            }
+            return proof_wanted;
+        }
+        let ended = self.limit_of(&origin).is_some_and(|limit| next >= limit);
+        let refusal = self.refusal_to(id, &origin);
+        if !ended {
+            // What is not taken now is missing all the same.
+            self.note_ahead(id, origin, entry.next, refusal);
+            if let Some(behind) = self.claims.get_mut(id, &origin) {
+                behind.ended = entry.state == EntryState::Forked;
+            }
+        }
+        (!ended && refusal.is_none()) || proof_wanted
+    }
+
+    /// What is not listed is not there. A chain that ends early here may have been withdrawn whole there, so it is named
+    /// in the answer instead of being sent.
+    pub(super) fn unlisted_are_lacking(
+        &mut self,
+        id: LinkId,
+        low: Origin,
+        high: Origin,
+        entries: &StatusEntries<'_>,
+        named: &mut Vec<Origin>,
+    ) {
+        let mut listed = entries.iter().map(|entry| entry.origin).peekable();
+        let (now, mut walked) = (self.now, 0_usize);
+        let Some(link) = self.links.get_mut(&id) else { return };
+        for (origin, chain) in self.chains.range(low, high) {
+            walked = walked.saturating_add(1);
+            while listed.next_if(|other| other < origin).is_some() {}
+            if listed.peek() == Some(origin) || chain.wanted() == Seq::FIRST || link.holds(origin) {
+                continue;
+            }
+            if link.last_sent.contains_key(origin) && !link.hold {
+                continue;
+            }
+            if chain.fork.is_some() {
+                named.push(*origin);
+            } else if link.hold {
+                if !link.note_held(*origin, Seq::FIRST, now, self.config.max_cursors) {
+                    bump(&mut self.stats.differences_overflow, 1);
+                }
+            } else if !link.note_lacks(*origin, Seq::FIRST, now, self.config.max_cursors) {
+                bump(&mut self.stats.cursor_overflow, 1);
+            }
+        }
+        self.charge_walk(id, walked);
+    }
+}

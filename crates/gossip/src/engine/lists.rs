@@ -1,0 +1,107 @@
+//! What we tell a neighbour of what we have: a summary, lines of some origins, or all from one origin to another (docs/protocol.md, S).
+
+use rumormill_wire::native::{Coverage, Frame, MAX_STATUS_ENTRIES, Status, StatusEntries, StatusEntry};
+use rumormill_wire::{Incarnation, Origin};
+
+use super::Engine;
+use crate::io::LinkId;
+use crate::reconcile::Input;
+use crate::stats::bump;
+
+impl Engine {
+    /// What we have from `low` to `high`, in as many frames as it takes.
+    pub(super) fn send_range_status(&mut self, id: LinkId, low: Origin, high: Origin) {
+        let entries = self.range_entries(id, low, high);
+        let mut from = low;
+        let mut rest = entries.as_slice();
+        loop {
+            let (now, later) = rest.split_at(rest.len().min(MAX_STATUS_ENTRIES));
+            self.charge_list(id, now.len());
+            let to = if later.is_empty() { high } else { now.last().map_or(high, |entry| entry.origin) };
+            let sent = self.send_status(id, Coverage::Range { low: from, high: to }, now, false);
+            self.compare_later_unless(id, sent);
+            rest = later;
+            if rest.is_empty() {
+                return;
+            }
+            from = Origin { incarnation: Incarnation(to.incarnation.0.saturating_add(1)), ..to };
+        }
+    }
+
+    /// What we have of these origins; unknown ones are named as wanted from the start.
+    pub(super) fn send_listed_status(&mut self, id: LinkId, origins: &[Origin]) {
+        let mut entries: Vec<_> = origins.iter().map(|origin| self.listed_entry(id, *origin)).collect();
+        entries.sort_unstable_by_key(|entry| entry.origin);
+        entries.dedup_by_key(|entry| entry.origin);
+        for some in entries.chunks(MAX_STATUS_ENTRIES) {
+            let sent = self.send_status(id, Coverage::Listed, some, false);
+            self.compare_later_unless(id, sent);
+        }
+    }
+
+    /// A neighbour that does not read now is told later, by a comparison.
+    fn compare_later_unless(&mut self, id: LinkId, sent: bool) {
+        if let Some(link) = self.links.get_mut(&id).filter(|_| !sent) {
+            link.overflow = true;
+        }
+    }
+
+    fn send_status(&mut self, id: LinkId, coverage: Coverage, entries: &[StatusEntry], want_status: bool) -> bool {
+        let heard = self.links.get(&id).map_or(0, crate::link::Link::heard);
+        let ours = self.chains.fingerprint();
+        let status = Status {
+            want_status,
+            hold: self.store_full,
+            heard,
+            fingerprint: ours.whole(),
+            origins: ours.entries(),
+            coverage,
+            entries: StatusEntries::from(entries),
+        };
+        let sent = self.send(id, &Frame::Status(status));
+        bump(&mut self.stats.status_sent, u64::from(sent));
+        self.told_heard(id, heard, want_status && sent);
+        sent
+    }
+
+    /// The fingerprint alone.
+    pub(super) fn send_summary(&mut self, id: LinkId, want_status: bool) {
+        self.send_status(id, Coverage::Listed, &[], want_status);
+    }
+
+    /// Asks what the neighbour has of our own node, whatever the incarnation.
+    pub(super) fn ask_own(&mut self, id: LinkId) {
+        let node = self.author.origin().node;
+        let (low, high) = (Origin { node, ..Origin::MIN }, Origin { node, ..Origin::MAX });
+        let entries: Vec<_> = self.chains.entries(low, high).take(MAX_STATUS_ENTRIES).collect();
+        let high = if entries.len() < MAX_STATUS_ENTRIES { high } else { entries.last().map_or(high, |e| e.origin) };
+        self.send_status(id, Coverage::Range { low, high }, &entries, true);
+    }
+
+    /// Asks one neighbour where it stands on an origin.
+    pub(super) fn ask_status(&mut self, id: LinkId, origin: Origin) {
+        let entry = self.listed_entry(id, origin);
+        self.send_status(id, Coverage::Listed, &[entry], true);
+    }
+
+    pub(super) fn flush_status(&mut self) {
+        let due = |link: &crate::link::Link| {
+            !link.dirty.is_empty()
+                && ((link.status_wanted && link.open.is_empty()) || link.dirty_at.is_some_and(|at| at <= self.now))
+        };
+        let touched = self.links.touched().iter();
+        let ready: Vec<_> = touched.filter(|id| self.links.get(id).is_some_and(due)).copied().collect();
+        for id in ready {
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            let origins: Vec<_> = core::mem::take(&mut link.dirty).into_iter().collect();
+            link.dirty_at = None;
+            link.status_wanted = false;
+            let over = core::mem::take(&mut link.dirty_over);
+            self.send_listed_status(id, &origins);
+            if over {
+                bump(&mut self.stats.status_overflow, 1);
+                self.tell_reconcile(Input::Again { link: id, lacks_more: false });
+            }
+        }
+    }
+}

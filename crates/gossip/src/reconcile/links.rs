@@ -1,0 +1,102 @@
+//! What a comparison remembers of each neighbour.
+
+use std::collections::BTreeMap;
+
+use rand::Rng;
+
+use super::io::Whole;
+use crate::io::{LinkId, Timestamp};
+use crate::picker::Picker;
+
+#[derive(Debug, Default)]
+struct Link {
+    /// Since when it owes an answer.
+    asked: Option<Timestamp>,
+    /// The fingerprint of what it had and of what we had when it was last sent what we have.
+    listed: Option<([u8; 16], [u8; 16])>,
+    /// A comparison has come to its end once.
+    compared: bool,
+    closing: bool,
+    /// When it listed all that it has, the first time.
+    listed_all: Option<Timestamp>,
+}
+
+/// The neighbours.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    map: BTreeMap<LinkId, Link>,
+    /// Those that are not closing.
+    open: Picker,
+}
+
+impl Links {
+    pub(super) fn insert(&mut self, link: LinkId) {
+        self.map.insert(link, Link::default());
+        self.open.insert(link);
+    }
+
+    pub(super) fn close(&mut self, link: LinkId) {
+        if let Some(link) = self.map.get_mut(&link) {
+            link.closing = true;
+        }
+        self.open.remove(link);
+    }
+
+    pub(super) fn remove(&mut self, link: LinkId) {
+        self.map.remove(&link);
+        self.open.remove(link);
+    }
+
+    /// One that is not closing, at random.
+    pub(super) fn pick(&self, rng: &mut dyn Rng) -> Option<LinkId> {
+        self.open.pick(rng, &[])
+    }
+
+    /// A question went to it. The oldest counts.
+    pub(super) fn asked(&mut self, link: LinkId, now: Timestamp) {
+        if let Some(link) = self.map.get_mut(&link) {
+            link.asked = link.asked.or(Some(now));
+        }
+    }
+
+    pub(super) fn answered(&mut self, link: LinkId) {
+        if let Some(link) = self.map.get_mut(&link) {
+            link.asked = None;
+        }
+    }
+
+    pub(super) fn asked_since(&self, link: LinkId) -> Option<Timestamp> {
+        self.map.get(&link)?.asked
+    }
+
+    /// It is sent what we have. Says whether that was so before, when both had what they have now.
+    pub(super) fn list(&mut self, link: LinkId, theirs: Whole, ours: Whole) -> bool {
+        let pair = (theirs.fingerprint, ours.fingerprint);
+        self.map.get_mut(&link).is_some_and(|link| link.listed.replace(pair) == Some(pair))
+    }
+
+    pub(super) fn listed_all(&mut self, link: LinkId, now: Timestamp) {
+        if let Some(link) = self.map.get_mut(&link) {
+            link.listed_all = link.listed_all.or(Some(now));
+        }
+    }
+
+    pub(super) fn first_list(&self, link: LinkId) -> Option<Timestamp> {
+        self.map.get(&link).filter(|link| !link.compared)?.listed_all
+    }
+
+    pub(super) fn finished(&mut self, link: LinkId) {
+        if let Some(link) = self.map.get_mut(&link) {
+            link.compared = true;
+        }
+    }
+
+    pub(super) fn compared(&self, link: LinkId) -> bool {
+        self.map.get(&link).is_some_and(|link| link.compared)
+    }
+
+    /// Whether it takes something and no comparison has come to its end yet.
+    pub(super) fn begins(&self, link: LinkId) -> bool {
+        self.map.get(&link).is_some_and(|link| !link.compared && !link.closing)
+    }
+}
