@@ -106,6 +106,30 @@ fn letters_wait_over_the_death_of_each_node_and_of_the_client() {
     assert_eq!(pulls(&alice, 1), ["IP: bob MSG:got it"]);
 }
 
+/// One PUSH after the other until one is not kept: it is not said to be.
+#[test]
+fn a_letter_that_the_store_could_not_write_is_no_success() {
+    let net = Net::new();
+    let mut alice = start(&net, "alice", &[], "");
+    until("her own key is known", || push(&alice, "alice", "letter 0"));
+    let begun = alice.texts().len();
+    assert_eq!(alice.term(), Some(0));
+    alice.spawn_by(&["bash", "-c", "ulimit -f 300; exec \"$@\"", "bash"]);
+    until("her door is open", || std::net::TcpStream::connect(door(&alice)).is_ok());
+    let text = |n: usize| format!("letter {n} {}", "x".repeat(1_000));
+    let kept = (1..400).take_while(|n| push(&alice, "alice", &text(*n))).count();
+    assert!(kept > 0 && kept < 399, "{kept}: {}", alice.said());
+    let mut child = alice.child.take().unwrap();
+    until("it ends", || child.try_wait().unwrap().is_some());
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{}", alice.said());
+    begin(&mut alice);
+    let letters = pulls(&alice, kept + 1);
+    let numbers: std::collections::BTreeSet<usize> =
+        letters.iter().filter_map(|letter| letter.split(' ').nth(3)?.parse().ok()).collect();
+    assert!((0..=kept).all(|n| numbers.contains(&n)), "{kept} were kept beside the first: {numbers:?}");
+    assert_eq!(begun, alice.texts().len(), "nothing of it is for the room");
+}
+
 #[test]
 fn letters_to_an_older_node_and_from_it() {
     let net = Net::new();

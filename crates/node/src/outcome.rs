@@ -1,5 +1,8 @@
 //! How a submitted message ended.
 
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
 use rumormill_gossip::Reject;
 use rumormill_wire::{Clock, Origin, Seq};
 use tokio::sync::oneshot;
@@ -49,5 +52,25 @@ impl SubmitError {
 
 /// Whoever waits for a message hears how it ended.
 pub(crate) type Waiting = oneshot::Sender<Result<Receipt, SubmitError>>;
-/// The other end of [`Waiting`].
-pub(crate) type Outcome = oneshot::Receiver<Result<Receipt, SubmitError>>;
+
+/// A submitted message on its way to the disk. Await it to know when it is durable: one result, so that nobody takes that there was
+/// an answer for the answer.
+#[derive(Debug)]
+pub struct Pending(oneshot::Receiver<Result<Receipt, SubmitError>>);
+
+impl Pending {
+    /// With whoever tells how it ended.
+    pub(crate) fn new() -> (Waiting, Self) {
+        let (waiting, told) = oneshot::channel();
+        (waiting, Self(told))
+    }
+}
+
+impl Future for Pending {
+    type Output = Result<Receipt, SubmitError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // Everybody who waits is told; nobody is left to tell only when the node itself is gone.
+        Pin::new(&mut self.0).poll(cx).map(|told| told.unwrap_or(Err(SubmitError::Stopping)))
+    }
+}

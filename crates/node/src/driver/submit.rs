@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rumormill_gossip::{Engine, Input, Reject, Stats, Ticket};
 use rumormill_wire::native::{ByeCode, MessageKind};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use super::news::Coming;
 use super::state::Driver;
 use crate::counters::Counters;
 use crate::lock;
-use crate::outcome::{Outcome, SubmitError};
+use crate::outcome::{Pending, SubmitError};
 
 impl Driver {
     /// Hands a message to the engine; waits while too many wait before it.
-    pub(crate) async fn submit(&self, kind: MessageKind, room: &str, body: Bytes) -> Result<Outcome, SubmitError> {
+    pub(crate) async fn submit(&self, kind: MessageKind, room: &str, body: Bytes) -> Result<Pending, SubmitError> {
         loop {
             let space = self.space.notified();
             tokio::pin!(space);
@@ -35,10 +35,10 @@ impl Driver {
     }
 
     /// The same without waiting: [`Reject::Busy`] if too many wait.
-    pub(crate) fn try_submit(&self, kind: MessageKind, room: &str, body: Bytes) -> Result<Outcome, SubmitError> {
+    pub(crate) fn try_submit(&self, kind: MessageKind, room: &str, body: Bytes) -> Result<Pending, SubmitError> {
         // A clock that was put right a moment ago is not to date this.
         self.check_wall();
-        let (sender, receipt) = oneshot::channel();
+        let (sender, pending) = Pending::new();
         let mut state = lock(&self.state);
         if self.is_sealed() || *self.stopping.borrow() {
             return Err(state.failure.clone().unwrap_or(SubmitError::Stopping));
@@ -56,7 +56,7 @@ impl Driver {
         state.bundle_pacer.submitted(bytes);
         drop(state);
         self.finish(jobs);
-        Ok(receipt)
+        Ok(pending)
     }
 
     /// All who still wait are told that it was in vain.

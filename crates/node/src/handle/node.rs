@@ -2,9 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,23 +17,12 @@ use super::error::LogError;
 use crate::driver::{Driver, FIRST_LINKS, LAST_COMMIT, LAST_WORDS, LastWords};
 use crate::keeper::{self, Keeper};
 use crate::open_door::OpenDoor;
-use crate::outcome::{Outcome, Receipt, SubmitError};
+use crate::outcome::SubmitError;
+
+pub use crate::outcome::Pending;
 
 /// How long a node takes to drain and leave.
 pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
-
-/// A submitted message on its way to the disk. Await it to know when it is durable.
-#[derive(Debug)]
-pub struct Pending(Outcome);
-
-impl Future for Pending {
-    type Output = Result<Receipt, SubmitError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // Everybody who waits is told; nobody is left to tell only when the node itself is gone.
-        Pin::new(&mut self.0).poll(cx).map(|told| told.unwrap_or(Err(SubmitError::Stopping)))
-    }
-}
 
 /// A node that runs. Clones share it; the node stops with [`NodeHandle::shutdown`].
 #[derive(Clone)]
@@ -93,7 +80,7 @@ impl NodeHandle {
     pub async fn submit(&self, kind: MessageKind, room: &str, body: impl Into<Bytes>) -> Result<Pending, SubmitError> {
         let body = body.into();
         self.check_length(&body)?;
-        self.0.driver.submit(kind, room, body).await.map(Pending)
+        self.0.driver.submit(kind, room, body).await
     }
 
     /// The same without waiting: [`rumormill_gossip::Reject::Busy`] if too many wait.
@@ -103,7 +90,7 @@ impl NodeHandle {
     pub fn try_submit(&self, kind: MessageKind, room: &str, body: impl Into<Bytes>) -> Result<Pending, SubmitError> {
         let body = body.into();
         self.check_length(&body)?;
-        self.0.driver.try_submit(kind, room, body).map(Pending)
+        self.0.driver.try_submit(kind, room, body)
     }
 
     /// Before the process ends without a farewell: what was `said` is durable and has left for the neighbours, within bounds,

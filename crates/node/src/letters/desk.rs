@@ -57,8 +57,8 @@ impl Letters for DoorLetters {
         }
         // Past the bound on what people say: a sealed letter is longer than what it says.
         let pending = post.node.0.driver.submit(MessageKind::SEALED, "", body.into()).await;
-        let receipt = pending.map_err(|why| why.to_string())?.await;
-        receipt.map(drop).map_err(|why| why.to_string())
+        let durable = pending.map_err(|why| why.to_string())?.await;
+        durable.map(drop).map_err(|why| why.to_string())
     }
 
     async fn waiting(&self, max: usize) -> Result<Vec<Letter>, String> {

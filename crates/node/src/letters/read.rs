@@ -138,7 +138,7 @@ async fn publish(desk: LettersDesk) {
         } else if said != Some(me) {
             match post.node.0.driver.submit(MessageKind::KEY, "", post.seal.key_body().into()).await {
                 // The only other outcome is that the node stops.
-                Ok(receipt) => said = receipt.await.ok().and_then(Result::ok).map(|receipt| receipt.origin),
+                Ok(pending) => said = pending.await.ok().map(|receipt| receipt.origin),
                 Err(why) => {
                     // Once for each reason: a full store stays full.
                     let why = why.to_string();
