@@ -224,10 +224,16 @@ fn a_node_at_a_limit_of_the_size_of_files_says_so_and_ends_as_at_a_full_disk() {
 
 #[test]
 fn a_node_at_a_limit_of_its_processor_time_says_so_and_leaves_in_good_order() {
+    // The soft limit is a second and the hard one is far; and one limit for both, of which the node keeps some for its end.
+    for limit in ["-St 1", "-t 2"] {
+        ends_when_its_time_is_used_up(limit);
+    }
+}
+
+fn ends_when_its_time_is_used_up(limit: &str) {
     let net = Net::new();
     let mut alice = net.node("alice", &[]);
-    // The soft limit is a second, the hard one is far.
-    alice.spawn_by(&["bash", "-c", "ulimit -St 1; exec \"$@\"", "bash"]);
+    alice.spawn_by(&["bash", "-c", &format!("ulimit {limit}; exec \"$@\""), "bash"]);
     until("alice answers", || alice.talk().is_ok());
     let mut child = alice.child.take().unwrap();
     until("it ends", || {

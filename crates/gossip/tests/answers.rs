@@ -271,6 +271,31 @@ fn who_comes_again_and_again_is_given_all_at_no_charge_a_few_times_only() {
     assert!(world.nodes[0].engine.stats().links_not_fresh > 80, "and that is counted");
 }
 
+/// It says that it has nothing and wants a list, and goes before it is given messages, again and again.
+#[test]
+fn who_comes_again_and_again_for_lists_is_given_some_and_then_a_share() {
+    let mut world = world();
+    world.overheard = Some(Vec::new());
+    let (mut bytes, mut messages) = (0, 0);
+    let seconds = 10;
+    for _ in 0..100 * seconds {
+        let link = world.stranger(0, ATTACKER);
+        let frame = status(0, Coverage::Range { low: Origin::MIN, high: Origin::MAX }, &[], false);
+        world.give(0, Input::Frame { link, bytes: frame });
+        world.run_for(10_000);
+        world.give(0, Input::LinkDown { link });
+        let frames = world.overheard.replace(Vec::new()).unwrap_or_default();
+        let sum = |rumors: bool| -> usize {
+            let some = frames.iter().filter(|(_, frame)| (frame.first() == Some(&kind::RUMOR)) == rumors);
+            some.map(|(_, frame)| frame.len() + 4).sum()
+        };
+        (bytes, messages) = (bytes + sum(false), messages + sum(true));
+    }
+    // Messages and lists out of one share for all its links; and what every new link is told by itself.
+    let most = usize::try_from(most(&world, 4)).unwrap() + 100 * seconds * 512;
+    assert!(bytes + messages <= most, "{bytes} of lists and {messages} of messages out, {most} at most");
+}
+
 #[test]
 fn who_had_its_share_is_told_why_it_waits_and_has_what_is_new_and_what_it_lacks_in_the_end() {
     let mut world = world();

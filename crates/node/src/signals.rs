@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rustix::process::Signal as Number;
+use rustix::process::{Resource, Rlimit, Signal as Number, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long a start may go on after a signal. What is in the store is then as after a crash.
@@ -18,6 +18,20 @@ pub fn fail_where_a_file_may_not_grow() {
     drop(signal(SignalKind::from_raw(Number::XFSZ.as_raw())));
 }
 
+/// Seconds of processor time that are kept for the end, of a limit that leaves none (`ulimit -t`, `LimitCPU=60`): the system kills at
+/// the hard limit without a word.
+const FOR_THE_END: u64 = 2;
+
+fn leave_time_for_the_end() {
+    let limit = getrlimit(Resource::Cpu);
+    let Some(hard) = limit.maximum else { return };
+    let soft = hard.saturating_sub(FOR_THE_END.min(hard / 2));
+    if soft > 0 && limit.current.is_none_or(|current| current > soft) {
+        // Where it cannot be, it ends as it always did.
+        let _ = setrlimit(Resource::Cpu, Rlimit { current: Some(soft), maximum: Some(hard) });
+    }
+}
+
 /// The signals that end a node in good order. Made before it starts: one that comes meanwhile counts once it has.
 pub(crate) struct Signals {
     asked: Option<(Signal, Signal)>,
@@ -29,6 +43,7 @@ pub(crate) struct Signals {
 
 impl Signals {
     pub(crate) fn hear() -> Self {
+        leave_time_for_the_end();
         let asked = signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok());
         let time = signal(SignalKind::from_raw(Number::XCPU.as_raw())).ok();
         Self { asked, time, came: false, used_up: false }

@@ -50,6 +50,11 @@ impl Share {
         u64::try_from(self.level(now) / ONE).unwrap_or(0)
     }
 
+    /// Whether it is overdrawn by half of itself or more.
+    pub(super) fn is_deep(&self, now: Timestamp) -> bool {
+        self.level(now) <= (millionths(self.burst) / 2).saturating_neg()
+    }
+
     /// How long it takes until there is something again; `None` if there is.
     pub(super) fn wait_us(&self, now: Timestamp) -> Option<u64> {
         let level = self.level(now);

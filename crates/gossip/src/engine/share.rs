@@ -198,8 +198,12 @@ impl Engine {
 
     /// How long a neighbour has to wait for lists; `None` if there is some of its share for them.
     fn lists_wait_us(&self, id: LinkId) -> Option<u64> {
-        let link = self.links.get(&id).filter(|link| link.lists == 0)?;
-        self.answers.get(&link.peer)?.bytes.wait_us(self.now)
+        let link = self.links.get(&id)?;
+        let share = &self.answers.get(&link.peer)?.bytes;
+        // A list is begun while there is anything at no charge, however long it is, and what that lacks overdraws the share. One that
+        // comes again and again would have a little of that each time.
+        let free = link.lists > 0 && !share.is_deep(self.now);
+        share.wait_us(self.now).filter(|_| !free)
     }
 
     /// Whether a neighbour has had its share of lists.
