@@ -18,6 +18,7 @@ pub mod gate;
 pub mod identity;
 mod issue;
 pub mod link;
+mod list_dates;
 pub mod lost_list;
 pub mod metrics;
 mod pkcs8;
