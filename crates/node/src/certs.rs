@@ -2,7 +2,7 @@
 
 pub use rumormill_transport::certificate::is_name;
 pub use rumormill_transport::lost_list::{AtNode, Before, Restored};
-pub use rumormill_transport::revoke::{Cut, Done};
+pub use rumormill_transport::revoke::{Cut, Done, OddDate};
 pub use rumormill_transport::{CaError, CertificateInfo, LocalCa, Revocations, Trust, TrustError, default_home};
 pub use rumormill_transport::{Issued, NODE_VALIDITY};
 pub use rumormill_wire::native::{MAX_CUT_INCARNATIONS, place_of};

@@ -215,7 +215,7 @@ fn load(certificate: &Path, key: &Path) -> Result<Identity, Unread> {
     Identity::load(certificate, key).map_err(|why| match why {
         // One of the two may be copied later than the other.
         IdentityError::File(_) | IdentityError::Mismatch { .. } => Unread::Again(why.to_string()),
-        IdentityError::Content { .. } => Unread::Useless(why.to_string()),
+        IdentityError::Content { .. } | IdentityError::Misplaced(_) => Unread::Useless(why.to_string()),
     })
 }
 

@@ -26,7 +26,7 @@ async fn run(config: &NodeConfig, text: &str) -> Vec<String> {
 }
 
 /// It does not start; what is said names the file, and what to do.
-async fn refused(config: &NodeConfig, file: &Path, words: &[&str]) {
+async fn refused(config: &NodeConfig, file: &Path, words: &[&str]) -> String {
     let why: StartError = match start(config.clone()).await {
         Ok(_) => panic!("it started with {}", file.display()),
         Err(why) => why,
@@ -35,6 +35,7 @@ async fn refused(config: &NodeConfig, file: &Path, words: &[&str]) {
     for words in [&[file.to_str().unwrap()], words].concat() {
         assert!(said.contains(words), "{words}: {said}");
     }
+    said
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -120,4 +121,50 @@ async fn damaged_certificate_files_and_pins_are_named_with_what_mends_them() {
         net.ca().issue("a", DAY, Some(&out)).unwrap();
         start(config.clone()).await.unwrap().shutdown().await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_whole_file_that_is_named_for_the_wrong_thing_is_told_from_a_damaged_one() {
+    let net = Net::new();
+    let out = net.dir.path().join("out");
+    net.ca().issue("a", DAY, Some(&out)).unwrap();
+    let [cert, key, ca] = ["cert.pem", "key.pem", "ca.pem"].map(|name| out.join(name));
+    let mut config = net.config("a", &[]);
+    let slips: [(&PathBuf, &PathBuf, &PathBuf, &PathBuf, &str); 8] = [
+        (&cert, &cert, &ca, &cert, "holds a certificate where a private key is wanted"),
+        (&cert, &ca, &ca, &ca, "holds a CA certificate where a private key is wanted"),
+        (&key, &key, &ca, &key, "holds a private key where a node's certificate is wanted"),
+        (&key, &cert, &ca, &key, "holds a private key where a node's certificate is wanted"),
+        (&ca, &key, &ca, &ca, "holds a CA certificate where a node's certificate is wanted"),
+        (&cert, &key, &cert, &cert, "holds a certificate where a CA certificate with a network id is wanted"),
+        (&cert, &key, &key, &key, "holds a private key where a CA certificate with a network id is wanted"),
+        (&ca, &ca, &cert, &ca, "holds a CA certificate where a private key is wanted"),
+    ];
+    // A copy of a certificate may be read by everybody; that it is no secret key is what is wrong with it.
+    for bits in [0o600, 0o644] {
+        for file in [&cert, &ca] {
+            fs::set_permissions(file, fs::Permissions::from_mode(bits)).unwrap();
+        }
+        for (as_cert, as_key, as_ca, file, words) in slips {
+            config.identity = IdentitySource::Files { cert: as_cert.clone(), key: as_key.clone(), ca: as_ca.clone() };
+            let said = refused(&config, file, &[words, "nothing need be wrong with this file"]).await;
+            assert!(!said.contains("move") && !said.contains("chmod"), "{said}");
+        }
+        for (file, words) in
+            [(&ca, "holds a CA certificate"), (&cert, "holds a certificate"), (&key, "holds a private")]
+        {
+            config.identity = IdentitySource::Pinned { pins: file.clone(), cert: cert.clone(), key: key.clone() };
+            refused(&config, file, &[words, "where a pin file is wanted", "\"Without a CA\""]).await;
+        }
+    }
+    // Neither is a file in which there is nothing.
+    fs::write(&cert, "").unwrap();
+    config.identity = IdentitySource::Files { cert: key.clone(), key: cert.clone(), ca: ca.clone() };
+    refused(&config, &key, &["where a node's certificate is wanted"]).await;
+    config.identity = IdentitySource::Pinned { pins: ca.clone(), cert: key.clone(), key: key.clone() };
+    refused(&config, &key, &["where a node's certificate is wanted"]).await;
+    let empty = private(out.join("empty"), b"");
+    fs::copy(&ca, &cert).unwrap();
+    config.identity = IdentitySource::Files { cert, key: empty.clone(), ca };
+    refused(&config, &empty, &["is not a PEM private key", "put a copy of it back"]).await;
 }

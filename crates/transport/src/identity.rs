@@ -10,7 +10,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::certificate::CertificateInfo;
 use crate::files::{self, FileError};
-use crate::way_out;
+use crate::misplaced::{Misplaced, Wanted};
+use crate::way_out::{CERTIFICATE, KEY};
 
 /// Why there is no identity to run with.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,9 @@ pub enum IdentityError {
         /// What to do.
         way: &'static str,
     },
+    /// A whole file, named for the wrong thing.
+    #[error(transparent)]
+    Misplaced(#[from] Misplaced),
     /// The key is not the certificate's.
     #[error("the key in {} is not the one in the certificate {}", key.display(), certificate.display())]
     Mismatch {
@@ -44,6 +48,7 @@ impl IdentityError {
     pub const fn way_out(&self) -> Option<&'static str> {
         match self {
             Self::Content { way, .. } => Some(way),
+            Self::Misplaced(why) => Some(why.way_out()),
             _ => None,
         }
     }
@@ -66,29 +71,64 @@ impl std::fmt::Debug for Identity {
     }
 }
 
+fn bad(path: &Path, what: &'static str, way: &'static str) -> IdentityError {
+    IdentityError::Content { path: path.to_owned(), what, way }
+}
+
+fn no_certificate(path: &Path, pem: &[u8]) -> IdentityError {
+    match Misplaced::of(path, pem, Wanted::Certificate) {
+        Some(why) => why.into(),
+        None => bad(path, "a PEM certificate", CERTIFICATE),
+    }
+}
+
+fn load_key(path: &Path) -> Result<(Vec<u8>, Ed25519KeyPair), IdentityError> {
+    let pem = files::read_key(path).map_err(|why| {
+        // Everybody may read a certificate: then its mode is not what is wrong.
+        let other = files::read_trusted(path).ok().and_then(|pem| misplaced_key(path, &pem));
+        other.map_or_else(|| why.into(), IdentityError::from)
+    })?;
+    let pkcs8 = match PrivateKeyDer::from_pem_slice(&pem) {
+        Ok(PrivateKeyDer::Pkcs8(pkcs8)) => pkcs8.secret_pkcs8_der().to_vec(),
+        Ok(_) => return Err(bad(path, "a PKCS#8 private key", KEY)),
+        Err(_) => {
+            return Err(
+                misplaced_key(path, &pem).map_or_else(|| bad(path, "a PEM private key", KEY), IdentityError::from)
+            );
+        }
+    };
+    let pair =
+        Ed25519KeyPair::from_pkcs8_maybe_unchecked(&pkcs8).map_err(|_| bad(path, "an Ed25519 private key", KEY))?;
+    Ok((pkcs8, pair))
+}
+
+/// A key that everybody can read stays one that is not used, whatever else stands in its file.
+fn misplaced_key(path: &Path, pem: &[u8]) -> Option<Misplaced> {
+    let no_key = PrivateKeyDer::from_pem_slice(pem).is_err();
+    Misplaced::of(path, pem, Wanted::Key).filter(|_| no_key)
+}
+
+/// The certificate of the CA is a certificate too, of another key.
+fn mismatch(certificate: &Path, key: &Path, pem: &[u8], info: &CertificateInfo) -> IdentityError {
+    let of_ca = info.is_ca && info.network.is_some();
+    match Misplaced::of(certificate, pem, Wanted::Certificate).filter(|_| of_ca) {
+        Some(why) => why.into(),
+        None => IdentityError::Mismatch { key: key.to_owned(), certificate: certificate.to_owned() },
+    }
+}
+
 impl Identity {
     /// Reads a certificate and its key, both PEM.
     ///
     /// # Errors
     /// Names the file and what is wrong with it.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
-        let content = |path: &Path, what| {
-            let way = if path == certificate { way_out::CERTIFICATE } else { way_out::KEY };
-            IdentityError::Content { path: path.to_owned(), what, way }
-        };
-        let der = CertificateDer::from_pem_slice(&files::read(certificate)?)
-            .map_err(|_| content(certificate, "a PEM certificate"))?;
-        let info = CertificateInfo::read(&der).map_err(|_| content(certificate, "an Ed25519 certificate"))?;
-        let PrivateKeyDer::Pkcs8(pkcs8) =
-            PrivateKeyDer::from_pem_slice(&files::read_key(key)?).map_err(|_| content(key, "a PEM private key"))?
-        else {
-            return Err(content(key, "a PKCS#8 private key"));
-        };
-        let pkcs8 = pkcs8.secret_pkcs8_der().to_vec();
-        let pair =
-            Ed25519KeyPair::from_pkcs8_maybe_unchecked(&pkcs8).map_err(|_| content(key, "an Ed25519 private key"))?;
+        let pem = files::read(certificate)?;
+        let der = CertificateDer::from_pem_slice(&pem).map_err(|_| no_certificate(certificate, &pem))?;
+        let info = CertificateInfo::read(&der).map_err(|_| bad(certificate, "an Ed25519 certificate", CERTIFICATE))?;
+        let (pkcs8, pair) = load_key(key)?;
         if pair.public_key().as_ref() != info.node.as_bytes() {
-            return Err(IdentityError::Mismatch { key: key.to_owned(), certificate: certificate.to_owned() });
+            return Err(mismatch(certificate, key, &pem, &info));
         }
         let valid = (info.not_before, info.not_after);
         Ok(Self { name: info.name, node: info.node, network: info.network, valid, certificate: der, pkcs8, pair })

@@ -15,13 +15,13 @@ use crate::ca::{CaError, LocalCa};
 use crate::certificate::is_name;
 use crate::clock::Clock;
 use crate::files;
+use crate::list_dates::{confirmed, drop_ended};
 use crate::lost_list::{Before, Found};
 use crate::revocation::{MAX_FILE_LEN, check_file, file, signed_bytes};
 use crate::trust::Trust;
 use crate::way_out;
 
-/// An entry without a cut stays so long after its certificate has ended: clocks differ (P-R5).
-pub const KEPT_AFTER_END: Duration = Duration::from_secs(30 * 86_400);
+pub use crate::list_dates::{KEPT_AFTER_END, OddDate};
 
 /// What still counts of a node: incarnation and last number.
 pub type Cut = BTreeMap<Incarnation, Seq>;
@@ -33,8 +33,10 @@ pub struct Done {
     pub list: Revocations,
     /// Incarnations of which no message counts although the cut named some: there was no room for more.
     pub left_out: usize,
-    /// Who left the list, because no certificate of theirs is valid any more.
+    /// Who left the list, because no certificate of theirs is valid any more (P-R5).
     pub dropped: Vec<NodeId>,
+    /// The date of the list does not go well with that of the list before.
+    pub odd_date: Option<OddDate>,
 }
 
 impl LocalCa {
@@ -79,7 +81,8 @@ impl LocalCa {
         self.revoke_as_of(before, node, cut, self.clock)
     }
 
-    /// [`LocalCa::revoke`] at a time that is given: certificates that ended long before it leave the list.
+    /// [`LocalCa::revoke`] at a time that is given: certificates that ended long before it, and long before the list and the part
+    /// that were there, leave the list.
     ///
     /// # Errors
     /// As [`LocalCa::revoke`].
@@ -99,7 +102,8 @@ impl LocalCa {
         held.not_after = self.last_end(&node).unwrap_or(held.not_after);
         held.cut = tighter(held.cut.take(), cut);
         let named = held.cut.as_ref().map_or(0, BTreeMap::len);
-        let dropped = drop_ended(&mut nodes, &node, now);
+        let odd_date = OddDate::of(&list, now);
+        let dropped = drop_ended(&mut nodes, &node, confirmed(&list, place, now));
         let part = self.sign(place, number, now, &mut nodes)?;
         let left_out =
             named.saturating_sub(nodes.get(&node).and_then(|held| held.cut.as_ref()).map_or(0, BTreeMap::len));
@@ -108,7 +112,7 @@ impl LocalCa {
         self.retire(&dropped)?;
         self.put_aside(damaged)?;
         self.write_list(&list)?;
-        Ok(Done { list, left_out, dropped })
+        Ok(Done { list, left_out, dropped, odd_date })
     }
 
     /// The list, then its number: a crash in between leaves a number that is too low, and nothing is taken for lost.
@@ -232,16 +236,6 @@ pub(crate) fn ends(path: &Path) -> BTreeMap<NodeId, u64> {
 fn tighter(held: Option<Cut>, new: Option<Cut>) -> Option<Cut> {
     let (Some(held), Some(new)) = (&held, &new) else { return held.or(new) };
     Some(held.iter().filter_map(|(i, seq)| Some((*i, *seq.min(new.get(i)?)))).collect())
-}
-
-/// Who has no cut and no certificate that could be valid anywhere: nothing changes without it.
-fn drop_ended(nodes: &mut BTreeMap<NodeId, Revoked>, but: &NodeId, now: u64) -> Vec<NodeId> {
-    let ended =
-        |revoked: &Revoked| revoked.cut.is_none() && revoked.not_after.saturating_add(KEPT_AFTER_END.as_secs()) < now;
-    let gone: Vec<_> =
-        nodes.iter().filter(|(node, revoked)| *node != but && ended(revoked)).map(|(node, _)| *node).collect();
-    nodes.retain(|node, _| !gone.contains(node));
-    gone
 }
 
 /// The lowest incarnations stay: what was there first.

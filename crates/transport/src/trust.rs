@@ -16,6 +16,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use crate::certificate::CertificateInfo;
 use crate::clock::seconds;
 use crate::files::{self, FileError};
+use crate::misplaced::{Misplaced, Wanted};
 use crate::refusal::Refusal;
 use crate::way_out;
 
@@ -31,6 +32,9 @@ pub enum TrustError {
     /// A CA certificate is not one.
     #[error("{} is not a CA certificate with a network id", .0.display())]
     NoCa(PathBuf),
+    /// A whole file, named for the wrong thing.
+    #[error(transparent)]
+    Misplaced(#[from] Misplaced),
     /// A line of the pin file.
     #[error("{}, line {line}: {what}", path.display())]
     Pin {
@@ -49,6 +53,7 @@ impl TrustError {
     pub const fn way_out(&self) -> Option<&'static str> {
         match self {
             Self::NoCa(_) => Some(way_out::CA_PEM),
+            Self::Misplaced(why) => Some(why.way_out()),
             Self::Pin { .. } => Some(way_out::PINS),
             Self::File(_) => None,
         }
@@ -106,9 +111,12 @@ impl Trust {
     /// # Errors
     /// The file cannot be read, or is none.
     pub fn network_ca(path: &Path) -> Result<Self, TrustError> {
-        let der = CertificateDer::from_pem_slice(&files::read_trusted(path)?)
-            .map_err(|_| TrustError::NoCa(path.to_owned()))?;
-        Self::from_ca(&der).ok_or_else(|| TrustError::NoCa(path.to_owned()))
+        let pem = files::read_trusted(path)?;
+        let ca = CertificateDer::from_pem_slice(&pem).ok().and_then(|der| Self::from_ca(&der));
+        ca.ok_or_else(|| match Misplaced::of(path, &pem, Wanted::Ca) {
+            Some(why) => why.into(),
+            None => TrustError::NoCa(path.to_owned()),
+        })
     }
 
     /// Trust in a CA certificate, DER. `None` if it is no CA certificate with a network id.
@@ -127,6 +135,9 @@ impl Trust {
     /// Names the line and what is wrong with it.
     pub fn pinned(path: &Path) -> Result<Self, TrustError> {
         let text = files::read_trusted_text(path)?;
+        if let Some(why) = Misplaced::of(path, text.as_bytes(), Wanted::Pins) {
+            return Err(why.into());
+        }
         let pin = |line, what| TrustError::Pin { path: path.to_owned(), line, what };
         let mut network = None;
         let mut nodes = BTreeMap::new();

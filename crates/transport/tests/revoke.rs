@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use common::{DAY, Net};
 use rumormill_transport::revocation::check_file;
-use rumormill_transport::revoke::{Cut, KEPT_AFTER_END};
+use rumormill_transport::revoke::{Cut, KEPT_AFTER_END, OddDate};
 use rumormill_transport::{CaError, Identity, LocalCa};
 use rumormill_wire::native::{MAX_CUT_INCARNATIONS, MAX_REVOCATION_LEN};
 use rumormill_wire::{Incarnation, NodeId, Origin, Seq};
@@ -76,9 +76,11 @@ fn who_has_no_valid_certificate_any_more_leaves_the_list_if_it_has_no_cut_and_ge
     let again = |who, at| net.ca.revoke_at(who, None, at).unwrap();
     let mut other = plain;
     other.0[31] ^= 1;
-    let done = again(other, later(9));
-    assert!(done.dropped.is_empty() && done.list.revokes(&plain), "a certificate of it may still be valid somewhere");
-    let done = again(other, later(11));
+    for at in [later(9), later(11)] {
+        let done = again(other, at);
+        assert!(done.dropped.is_empty() && done.list.revokes(&plain), "a certificate of it may be valid somewhere");
+    }
+    let done = again(other, later(12));
     assert_eq!(done.dropped, [plain]);
     assert!(!done.list.revokes(&plain) && done.list.revokes(&cut));
     assert!(done.list.revokes(&NodeId([plain.0[0]; 32])), "whose end nobody knows stays");
@@ -89,4 +91,52 @@ fn who_has_no_valid_certificate_any_more_leaves_the_list_if_it_has_no_cut_and_ge
     assert!(matches!(again, Err(CaError::RevokedKey { node, .. }) if node == plain), "it gets no certificate again");
     net.ca.issue_new_key("plain", DAY * 10, None).unwrap();
     assert_ne!(issue("plain", 10), plain);
+}
+
+#[test]
+fn a_clock_that_is_wrong_once_brings_nobody_back() {
+    let net = Net::new();
+    let issued = net.ca.issue("plain", DAY * 10, None).unwrap();
+    let plain = Identity::load(&issued.certificate, &issued.key).unwrap().node();
+    let start = SystemTime::now();
+    let at = |days: u32| start + DAY * days;
+    let in_part = |n: u8| {
+        let mut other = plain;
+        other.0[31] ^= n;
+        other
+    };
+    let elsewhere = |n: u8| NodeId([plain.0[0].wrapping_add(n); 32]);
+    let sign = |node, days| {
+        let done = net.ca.revoke_at(node, None, at(days)).unwrap();
+        (done.dropped, done.list.revokes(&plain))
+    };
+    let stays = (Vec::new(), true);
+    assert_eq!(sign(plain, 0), stays);
+    assert_eq!(sign(in_part(1), 1_095), stays, "one signing by a clock that is ahead");
+    assert_eq!(sign(in_part(2), 1), stays, "the next by one that is right");
+    // Several in a row by the wrong clock, as when somebody revokes all of a host: the part itself was signed rightly.
+    for n in 1..4 {
+        assert_eq!(sign(elsewhere(n), 1_095), stays);
+    }
+    assert_eq!(sign(in_part(3), 1_095), stays);
+    // Wrong again much later, with a list by the right clock in between.
+    assert_eq!(sign(elsewhere(4), 2), stays);
+    assert_eq!(sign(in_part(4), 1_095), stays);
+    // 40 days are not enough, a day more is, by both.
+    assert_eq!(sign(in_part(5), 40), stays);
+    assert_eq!(sign(in_part(6), 41), stays);
+    assert_eq!(sign(in_part(7), 42), (vec![plain], false));
+}
+
+#[test]
+fn a_list_that_is_dated_oddly_beside_the_one_before_says_so() {
+    let net = Net::new();
+    let start = SystemTime::now();
+    let day = |n: u64| start.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() + n * 86_400;
+    let odd = |n, days| net.ca.revoke_at(node(n), None, start + DAY * days).unwrap().odd_date;
+    assert_eq!(odd(1, 100), None, "there is none before");
+    assert_eq!(odd(2, 100 + 366), None);
+    assert_eq!(odd(3, 100 + 2 * 366 + 1), Some(OddDate::Later { before: day(466) }));
+    assert_eq!(odd(4, 100 + 2 * 366), None, "two clocks of people differ by so much");
+    assert_eq!(odd(5, 100), Some(OddDate::Earlier { before: day(832) }));
 }

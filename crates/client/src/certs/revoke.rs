@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use rumormill_api::Frontier;
-use rumormill_node::certs::{Before, Cut, Done, Incarnation, NodeId, Seq};
+use rumormill_api::{Frontier, date};
+use rumormill_node::certs::{Before, Cut, Done, Incarnation, LocalCa, NodeId, OddDate, Seq};
 
 use super::asked::{failure, open, text};
 use super::node;
+use super::shown::in_brackets;
 use crate::output::{Failure, Out, count};
 
 /// What is left open without a node that is asked.
@@ -53,7 +54,7 @@ pub(super) fn revoke(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Fa
         };
         Failure::failed(what, why.way_out().unwrap_or("nothing was changed"))
     })?;
-    say(out, &id, &done, not_told);
+    say(out, &ca, &id, &done, not_told);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -61,7 +62,24 @@ fn cut_at(chains: Vec<(u64, u64)>) -> Cut {
     chains.into_iter().map(|(incarnation, last)| (Incarnation(incarnation), Seq(last))).collect()
 }
 
-fn say(out: &mut Out, node: &NodeId, done: &Done, not_told: usize) {
+/// What a date that does not go well with the one before can mean.
+fn odd_date(odd: OddDate, now: u64) -> String {
+    match odd {
+        OddDate::Later { before } => format!(
+            "warning: this list is dated {}, more than a year after the list before, {}: if the clock of this machine is ahead, \
+             set it now; entries are dropped as expired by two such dates",
+            date(now),
+            date(before)
+        ),
+        OddDate::Earlier { before } => format!(
+            "warning: this list is dated {}, before the list before, {}: the clock of this machine is wrong now, or was then",
+            date(now),
+            date(before)
+        ),
+    }
+}
+
+fn say(out: &mut Out, ca: &LocalCa, node: &NodeId, done: &Done, not_told: usize) {
     let cut = done.list.get(node).and_then(|revoked| revoked.cut.as_ref());
     out.line(format_args!("revoked {node}; list {} has {}", done.list.number(), count(done.list.len(), "node")));
     out.line(what_counts(cut));
@@ -75,8 +93,15 @@ fn say(out: &mut Out, node: &NodeId, done: &Done, not_told: usize) {
     if cut.is_none() {
         out.line("to cut it later, revoke it again with --state of a running node");
     }
+    if let Some(odd) = done.odd_date {
+        out.line(odd_date(odd, done.list.issued()));
+    }
     if !done.dropped.is_empty() {
-        out.line(format_args!("{} whose certificates ended long ago left the list", done.dropped.len()));
+        let names = ca.names();
+        for node in &done.dropped {
+            out.shown(format_args!("dropped as expired: {node}{}", in_brackets(names.get(node))));
+        }
+        out.line("if the certificate of one of them is still valid, set the clock of this machine and revoke it again by its node id");
     }
     out.line("nodes of this home drop its links within seconds; elsewhere copy revoked.bin beside the CA certificate");
 }

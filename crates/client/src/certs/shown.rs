@@ -1,5 +1,6 @@
 //! `rumormill certs show`: a certificate, or the CA with its revocation list.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -121,12 +122,17 @@ fn show_ca(out: &mut Out, matches: &ArgMatches, json: bool) -> Result<ExitCode, 
     }
     let names = ca.names();
     for (node, revoked) in revoked.nodes() {
-        let known = names.get(node).map(|names| {
-            format!(" ({})", Vec::from_iter(names.iter().map(|name| Foreign::new(name).name().to_string())).join(", "))
-        });
-        out.shown(format_args!("  {node}{} {}", known.unwrap_or_default(), what_counts(revoked.cut.as_ref())));
+        let known = in_brackets(names.get(node));
+        out.shown(format_args!("  {node}{known} {}", what_counts(revoked.cut.as_ref())));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The names of a node, to stand behind its id; nothing where none is known.
+pub(super) fn in_brackets(names: Option<&BTreeSet<String>>) -> String {
+    names.map_or_else(String::new, |names| {
+        format!(" ({})", Vec::from_iter(names.iter().map(|name| Foreign::new(name).name().to_string())).join(", "))
+    })
 }
 
 /// What a terminal would obey stands as `\uXXXX`: the same value.
