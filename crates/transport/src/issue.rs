@@ -156,7 +156,12 @@ impl LocalCa {
         let issuer = Issuer::new(ca_params(&self.network()), self.key()?);
         let certificate = params.signed_by(&key, &issuer)?;
         if let Ok(node) = key.public_key_raw().try_into().map(NodeId) {
-            self.note_end(&place, &node, valid.until_s)?;
+            // One that was not noted may hold for longer than this.
+            let had_one = match self.issued(name) {
+                Ok(before) => before.node == node,
+                Err(why) => !matches!(why, CaError::Unknown(_)),
+            };
+            self.note_end(&place, &node, valid.until_s, had_one)?;
         }
         if let Some(node) = revoked_key {
             keep_aside(&issued.key, &node)?;

@@ -186,11 +186,12 @@ impl LocalCa {
         }
     }
 
-    /// Remembers until when a certificate of this key is valid, for the day when it is revoked.
-    pub(crate) fn note_end(&self, place: &Path, node: &NodeId, until: u64) -> Result<(), CaError> {
+    /// Remembers until when a certificate of this key is valid, for the day when it is revoked. If it `had_one` whose end is not
+    /// known any more, none is: an entry then stays on the list for good.
+    pub(crate) fn note_end(&self, place: &Path, node: &NodeId, until: u64, had_one: bool) -> Result<(), CaError> {
         let path = place.join("until");
         let mut ends = ends(&path);
-        let end = ends.entry(*node).or_default();
+        let end = ends.entry(*node).or_insert(if had_one { u64::MAX } else { 0 });
         *end = until.max(*end);
         let mut text = String::new();
         for (node, end) in ends {

@@ -162,6 +162,25 @@ fn a_damaged_certificate_is_made_anew_by_its_key_and_its_name_stays_with_that() 
     }
 }
 
+/// The certificate of before may hold for ten years.
+#[test]
+fn an_end_that_is_not_known_any_more_is_no_end() {
+    for with in DAMAGE.iter().copied().map(Some).chain([None]) {
+        let net = Net::new();
+        net.ca.issue("n", 3_650 * DAY, None).unwrap();
+        let node = net.ca.issued("n").unwrap().node;
+        let until = net.ca.home().join("nodes/n/until");
+        match with {
+            Some(with) => drop(damage(&until, with)),
+            None => fs::remove_file(&until).unwrap(),
+        }
+        net.ca.issue("n", DAY, None).unwrap();
+        let list = net.ca.revoke(node, None).unwrap().list;
+        let ends: Vec<_> = list.parts().flat_map(|part| part.nodes().values().map(|held| held.not_after)).collect();
+        assert_eq!(ends, [u64::MAX], "it stays on the list for good");
+    }
+}
+
 #[test]
 fn an_automatic_certificate_that_was_damaged_is_made_anew_at_the_next_start() {
     for with in DAMAGE {
