@@ -60,6 +60,8 @@ counters! {
     waiting_out,
     /// Gauge: chains of members whose next letters wait in the log, since as many as may wait here do.
     letters_held_back,
+    /// Gauge: letters that clients are being given: they wait still, and no other client is given them.
+    letters_being_given,
     /// Gauge: letters given to clients that have not ended, so nobody knows whether they were read.
     letters_given,
     /// Letters that were given and come back to be given again, since nothing shows that they were read.

@@ -4,13 +4,17 @@
 //!
 //! The clients take one read as the count or as one item, so each goes out in a write of its own, and [`Config::gap`]
 //! after the one before. Their buffer has 2,048 bytes: a letter that is longer comes in several items, none of its
-//! characters cut and nothing left out.
+//! characters cut and nothing left out; an item of 2,045 bytes or more goes on in the next ([`items`]).
+//!
+//! What one client is being given is given to no other, and nobody waits for it: PULLs at the same time share what waits.
 //!
 //! Letters count as handed over, all together, once the last was written and the client has ended or asked for more. If it
 //! dies before that, or with something unread, the next PULL gets all of them again: rather twice than never.
 
 mod config;
+mod doubts;
 mod given;
+mod hand;
 mod items;
 mod places;
 mod pull;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rumormill_wire::classroom::RenderedMessages;
 
 use crate::counters::Counters;
+use crate::holds::Hold;
 
 /// All of it. A door takes what it needs.
 pub trait Services: Clone + Send + Sync + 'static {
@@ -23,8 +24,8 @@ pub trait Services: Clone + Send + Sync + 'static {
     fn chat(&self, counters: &Arc<Counters>) -> Self::Chat;
 }
 
-/// A letter that waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A letter that waits, held for whoever asked: no other client is given it as long as this lives.
+#[derive(Debug)]
 pub struct Letter {
     /// By which it is [handed over](Letters::handed_over).
     pub id: u64,
@@ -32,6 +33,8 @@ pub struct Letter {
     pub source: String,
     /// What it says.
     pub contents: String,
+    /// That no other client is given it.
+    pub hold: Hold,
 }
 
 /// Where letters are left and wait. Each future may be dropped before it is done, if a client or the door goes.
@@ -43,7 +46,8 @@ pub trait Letters: Clone + Send + Sync + 'static {
     /// cannot be, say that the door has brought its share of a day; nothing was stored then.
     fn push(&self, destination: &str, contents: &str) -> impl Future<Output = Result<(), String>> + Send;
 
-    /// What waits, at most `max`: senders take turns, and of each the oldest comes first. Asked by one client at a time.
+    /// What waits and nobody holds, at most `max`: senders take turns, and of each the oldest comes first. Whoever asks holds it
+    /// from then on, so clients who ask at once share what waits.
     fn waiting(&self, max: usize) -> impl Future<Output = Result<Vec<Letter>, String>> + Send;
 
     /// These were handed over: durably never to be shown again, unless [brought back](Letters::bring_back).

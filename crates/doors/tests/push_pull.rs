@@ -60,6 +60,27 @@ fn the_longest_request_is_taken_whole() {
 }
 
 #[test]
+fn an_items_length_tells_the_pieces_of_a_letter_from_letters() {
+    let house = house("");
+    let full = 2_048 - "IP: s3 MSG:".len();
+    // The last but one would fill its item to the last byte.
+    let lengths = [2_100, 3, 2_100, full + 1, full - 4, full, 7];
+    let sent: Vec<_> = lengths.iter().map(|len| "y".repeat(*len)).collect();
+    sent.iter().for_each(|text| house.letters.put("s3", text));
+    let items = old::pull(house.addr).unwrap();
+    assert_eq!(items.len(), 11, "SUCCESS counts items");
+    let (mut letters, mut open) = (Vec::new(), String::new());
+    for item in &items {
+        open.push_str(item.strip_prefix("IP: s3 MSG:").unwrap());
+        if item.len() < 2_045 {
+            letters.push(std::mem::take(&mut open));
+        }
+    }
+    assert_eq!(letters, sent);
+    house.until("read", |counters| counters.messages_out.load(Ordering::Relaxed) == 7);
+}
+
+#[test]
 fn what_is_no_request_fails_and_web_pages_hear_nothing() {
     let house = house(",idle=50ms");
     for request in [

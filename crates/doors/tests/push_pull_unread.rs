@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use push_pull_parts::*;
-use rumormill_doors::push_pull::MAX_CLIENTS;
+use rumormill_doors::push_pull::{MAX_CLIENTS, MAX_ITEMS};
 
 /// Longer than a door can think it takes to read.
 const STANDS_STILL: Duration = Duration::from_secs(3);
@@ -118,4 +118,67 @@ fn what_is_given_when_the_door_closes_comes_back() {
     house.stop.send(true).unwrap();
     house.runtime.block_on(house.running).unwrap();
     assert_eq!(house.letters.texts().len(), 10);
+}
+
+/// A client that has its count and reads no further; its letters are being given to it.
+fn begins(house: &House, count: &str) -> TcpStream {
+    let mut stream = old::ask(house.addr, "PULL").unwrap();
+    assert_eq!(reads_count(&mut stream), count);
+    stream
+}
+
+/// The first read: the count.
+fn reads_count(stream: &mut TcpStream) -> String {
+    let mut reply = [0; 2_048];
+    let read = stream.read(&mut reply).unwrap();
+    String::from_utf8(reply[..read].to_vec()).unwrap()
+}
+
+#[test]
+fn a_client_that_is_still_being_given_its_letters_keeps_nobody_waiting() {
+    // All of it would take 40 s.
+    let house = with_letters(",gap=2s", 10);
+    let still = begins(&house, "SUCCESS 20");
+    assert_eq!(pull_all(&house), "SUCCESS 0");
+    house.letters.put("b", "urgent");
+    assert_eq!(pull_all(&house), "SUCCESS 1IP: b MSG:urgent");
+    assert_eq!(house.letters.texts().len(), 10, "the first is in the middle of it");
+    drop(still);
+    // It is seen at once that it died, and not at the next write only.
+    let end = Instant::now() + PATIENCE;
+    while reads_count(&mut old::ask(house.addr, "PULL").unwrap()) != "SUCCESS 20" {
+        assert!(Instant::now() < end, "all come back");
+    }
+}
+
+#[test]
+fn clients_that_pull_at_once_share_what_waits() {
+    let house = with_letters(",gap=5ms", MAX_ITEMS / 2 + 3);
+    let mut first = begins(&house, &format!("SUCCESS {MAX_ITEMS}"));
+    // What one PULL cannot take is not held by it.
+    let mut second = begins(&house, "SUCCESS 6");
+    house.letters.put("b", "since");
+    let mut third = begins(&house, "SUCCESS 1");
+    assert_eq!(pull_all(&house), "SUCCESS 0");
+    assert!(house.letters.texts().len() >= MAX_ITEMS / 2, "the first is in the middle of it");
+    assert_eq!(all(&mut third), "IP: b MSG:since");
+    let got = all(&mut first) + &all(&mut second);
+    (0..MAX_ITEMS / 2 + 3).for_each(|n| assert_eq!(got.matches(&format!("MSG:{n:04}x")).count(), 1, "{n}"));
+    drop((first, second, third));
+    house.until_given(0);
+    assert_eq!(house.counters.letters_back.load(Ordering::Relaxed), 0);
+    assert!(house.letters.texts().is_empty());
+}
+
+#[test]
+fn however_many_clients_stand_still_the_next_is_served() {
+    let house = house(",gap=1ms");
+    let mut all_still = Vec::new();
+    for n in 1..=40 {
+        house.letters.put("a", &n.to_string());
+        all_still.push(still(&house, n));
+    }
+    house.letters.put("b", "for the next");
+    assert_eq!(pull_all(&house), "SUCCESS 1IP: b MSG:for the next");
+    assert_eq!(house.counters.refused_rate.load(Ordering::Relaxed), 0);
 }

@@ -363,3 +363,28 @@ async fn what_a_client_was_given_and_has_not_read_is_given_again_after_a_restart
     assert_eq!(ask(&a, "PULL").await, "SUCCESS 0");
     a.shutdown().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_doors_of_a_node_never_give_the_same_letter_at_once() {
+    let net = Net::new();
+    let mut config = on_disk(&net, "a", &[]);
+    let door = |gap| format!("push-pull,listen=127.0.0.1:0,gap={gap},idle=20ms").parse().unwrap();
+    config.doors = vec![door("5s"), door("1ms")];
+    let a = start(config).await.unwrap();
+    let doors = a.doors();
+    until_pushed(&a, "PUSH IP:a MSG:one").await;
+    until("it waits", async || a.doors()[0].counters["waiting_out"] == 1).await;
+    let pull = async |at| {
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(b"PULL").await.unwrap();
+        let mut count = [0; 9];
+        stream.read_exact(&mut count).await.unwrap();
+        (stream, String::from_utf8(count.to_vec()).unwrap())
+    };
+    let (first, count) = pull(doors[0].listen).await;
+    assert_eq!(count, "SUCCESS 1");
+    assert_eq!(pull(doors[1].listen).await.1, "SUCCESS 0", "the other door is giving it");
+    drop(first);
+    until("the other has died", async || pull(doors[1].listen).await.1 == "SUCCESS 1").await;
+    a.shutdown().await.unwrap();
+}

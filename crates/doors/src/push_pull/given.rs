@@ -5,6 +5,7 @@
 //! that has read all an end. Until it ends, its letters stay here, to be brought back.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::counters::Counters;
@@ -18,6 +19,27 @@ pub(super) struct Batch<T> {
     pub(super) taken: T,
     pub(super) letters: usize,
     pub(super) bytes: usize,
+}
+
+/// Letters that a client is being given, in the gauge of those as long as this lives.
+#[derive(Debug)]
+pub(super) struct BeingGiven<'a> {
+    letters: u64,
+    counters: &'a Counters,
+}
+
+impl<'a> BeingGiven<'a> {
+    pub(super) fn new(letters: usize, counters: &'a Counters) -> Self {
+        let letters = u64::try_from(letters).unwrap_or(u64::MAX);
+        counters.letters_being_given.fetch_add(letters, Ordering::Relaxed);
+        Self { letters, counters }
+    }
+}
+
+impl Drop for BeingGiven<'_> {
+    fn drop(&mut self) {
+        self.counters.letters_being_given.fetch_sub(self.letters, Ordering::Relaxed);
+    }
 }
 
 /// What was given, by the number of the connection's place: one batch for each.
@@ -72,8 +94,6 @@ impl<T> Given<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering;
-
     use super::*;
 
     const HALF: usize = MAX_GIVEN_BYTES / 2;

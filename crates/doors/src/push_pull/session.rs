@@ -7,11 +7,12 @@ use std::time::Duration;
 use rumormill_wire::push_pull::{Reply, Request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::config::Config;
+use super::doubts::Doubts;
 use super::given::Given;
 use super::places::Place;
 use super::request::{Read, check, read};
@@ -24,16 +25,16 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(5);
 const PUSH_DEADLINE: Duration = Duration::from_secs(10);
 /// After the reply the client's end is waited for so long.
 const LINGER: Duration = Duration::from_secs(1);
-/// PULLs that wait for the one before them.
-pub(super) const MAX_PULLS: usize = 16;
+/// PULLs that are being given something at once. One more hears FAIL.
+pub(super) const MAX_PULLS: u32 = 16;
 
 /// What all connections share.
 pub(super) struct Server<L: Letters> {
     pub(super) config: Config,
     pub(super) letters: L,
     pub(super) counters: Arc<Counters>,
-    /// One PULL at a time, so that no two get the same letter.
-    pub(super) turn: Mutex<()>,
+    /// Clients of PULL that may have died.
+    pub(super) doubts: Doubts,
     pub(super) pulls: Semaphore,
     pub(super) given: Given<L::Taken>,
     /// True once the door closes.
@@ -65,8 +66,8 @@ impl<L: Letters> Server<L> {
             given: Given::new(Arc::clone(&counters)),
             closing: watch::Sender::new(false),
             counters,
-            turn: Mutex::new(()),
-            pulls: Semaphore::new(MAX_PULLS),
+            doubts: Doubts::default(),
+            pulls: Semaphore::new(MAX_PULLS as usize),
             said: Said::default(),
         }
     }

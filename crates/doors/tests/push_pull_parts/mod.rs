@@ -8,19 +8,27 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rumormill_doors::push_pull::{Config, PushPull};
-use rumormill_doors::{Counters, Letter, Letters, RoomEnd, port};
+use rumormill_doors::{Counters, Holds, Letter, Letters, RoomEnd, port};
 use tokio::sync::watch;
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Letters in memory. Nobody but bob can be reached.
 #[derive(Debug, Clone, Default)]
-pub struct Pile(pub Arc<Mutex<Vec<Letter>>>, pub Arc<AtomicU64>);
+pub struct Pile(pub Arc<Mutex<Vec<Waiting>>>, pub Arc<AtomicU64>, pub Holds);
+
+/// A letter in memory.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    pub id: u64,
+    pub source: String,
+    pub contents: String,
+}
 
 impl Pile {
     pub fn put(&self, source: &str, contents: &str) {
         let id = self.1.fetch_add(1, Ordering::Relaxed);
-        self.0.lock().unwrap().push(Letter { id, source: source.into(), contents: contents.into() });
+        self.0.lock().unwrap().push(Waiting { id, source: source.into(), contents: contents.into() });
     }
 
     pub fn texts(&self) -> Vec<String> {
@@ -37,7 +45,7 @@ impl Pile {
 }
 
 impl Letters for Pile {
-    type Taken = Vec<Letter>;
+    type Taken = Vec<Waiting>;
 
     async fn push(&self, destination: &str, contents: &str) -> Result<(), String> {
         if destination != "bob" {
@@ -49,15 +57,20 @@ impl Letters for Pile {
 
     async fn waiting(&self, max: usize) -> Result<Vec<Letter>, String> {
         tokio::task::yield_now().await;
-        Ok(self.0.lock().unwrap().iter().take(max).cloned().collect())
+        let pile = self.0.lock().unwrap();
+        let free = pile.iter().filter_map(|letter| {
+            let Waiting { id, source, contents } = letter.clone();
+            Some(Letter { hold: self.2.take(id)?, id, source, contents })
+        });
+        Ok(free.take(max).collect())
     }
 
-    async fn handed_over(&self, ids: Vec<u64>) -> Result<Vec<Letter>, String> {
+    async fn handed_over(&self, ids: Vec<u64>) -> Result<Vec<Waiting>, String> {
         tokio::task::yield_now().await;
         Ok(self.0.lock().unwrap().extract_if(.., |letter| ids.contains(&letter.id)).collect())
     }
 
-    async fn bring_back(&self, taken: Vec<Letter>) -> Result<(), String> {
+    async fn bring_back(&self, taken: Vec<Waiting>) -> Result<(), String> {
         tokio::task::yield_now().await;
         let mut pile = self.0.lock().unwrap();
         pile.extend(taken);

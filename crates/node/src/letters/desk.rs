@@ -66,9 +66,11 @@ impl Letters for DoorLetters {
         let in_turn = move |inbox: &mut Inbox| {
             // Asked each time: what was brought back was not there when something was withdrawn.
             post.let_go(inbox);
-            let shown = inbox.in_turn(max).map(|(id, letter)| {
+            let holds = &post.holds;
+            let shown = inbox.in_turn(max, |id| holds.is_free(id)).filter_map(|(id, letter)| {
+                let hold = holds.take(id)?;
                 let source = source(&post.node, &letter.came.sender());
-                Letter { id, source, contents: letter.contents.clone() }
+                Some(Letter { id, source, contents: letter.contents.clone(), hold })
             });
             Ok(shown.collect())
         };

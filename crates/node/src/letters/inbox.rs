@@ -185,9 +185,9 @@ impl Inbox {
         }
     }
 
-    /// Letters to be pulled, at most `most`: senders take turns, and of each the oldest comes first (P-L7).
-    pub(crate) fn in_turn(&self, most: usize) -> impl Iterator<Item = (u64, &Waiting)> {
-        self.shares.in_turn(most).into_iter().filter_map(|id| Some((id, self.waiting.get(&id)?)))
+    /// Letters to be pulled that are free, at most `most`: senders take turns, and of each the oldest comes first (P-L7).
+    pub(crate) fn in_turn(&self, most: usize, is_free: impl Fn(u64) -> bool) -> impl Iterator<Item = (u64, &Waiting)> {
+        self.shares.in_turn(most, is_free).into_iter().filter_map(|id| Some((id, self.waiting.get(&id)?)))
     }
 
     /// Takes what was found in one bundle of an origin, up to but without `next`, all or as much as there is room for.

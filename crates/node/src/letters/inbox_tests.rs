@@ -54,7 +54,7 @@ fn what_was_taken_outlives_a_crash_and_is_taken_once() {
     inbox.save().unwrap();
     inbox.gone((0..10).collect()).unwrap();
     inbox = Inbox::open(&path, Wall::default()).unwrap();
-    assert!(inbox.waiting.is_empty() && inbox.relayed.is_empty() && inbox.in_turn(9).count() == 0);
+    assert!(inbox.waiting.is_empty() && inbox.relayed.is_empty() && inbox.in_turn(9, |_| true).count() == 0);
     assert_eq!(inbox.next_of(&origin(1)), Some(Seq(1_000)));
     assert!(inbox.take(origin(1), vec![letter(5, "t\nwo"), letter(1_000, "new")], Seq(1_001)).unwrap());
     assert_eq!(inbox.waiting.iter().map(|(id, l)| (*id, l.contents.as_str())).collect::<Vec<_>>(), [(5, "new")]);
@@ -79,7 +79,7 @@ fn what_was_handed_over_is_gone_on_the_disk_and_what_is_brought_back_waits_there
     inbox.bring_back(taken).unwrap();
     for inbox in [&inbox, &on_disk(&path)] {
         assert_eq!(inbox.waiting, before);
-        assert_eq!(inbox.in_turn(9).count(), 3);
+        assert_eq!(inbox.in_turn(9, |_| true).count(), 3);
         assert!(inbox.next_of(&origin(1)) >= Some(Seq(6)) && inbox.next_id == 3);
     }
     assert!(inbox.take(origin(1), vec![letter(3, "one")], Seq(9)).unwrap() && inbox.waiting.len() == 3, "taken once");
@@ -115,12 +115,12 @@ fn what_is_too_much_of_one_waits_in_the_log_and_others_letters_do_not() {
     assert!(inbox.is_held_back(&origin(1)) && inbox.held_back() == 1 && inbox.has_room_again().is_empty());
     assert!(inbox.take(origin(2), vec![letter(1, "honest 1"), letter(2, "honest 2")], Seq(3)).unwrap());
     assert!(!inbox.is_held_back(&origin(2)));
-    let first: Vec<_> = inbox.in_turn(4).map(|(_, letter)| letter.contents.as_str()).collect();
+    let first: Vec<_> = inbox.in_turn(4, |_| true).map(|(_, letter)| letter.contents.as_str()).collect();
     assert_eq!(first, ["x", "honest 1", "x", "honest 2"]);
     // As letters are pulled the rest comes, each once and in its order.
     let (mut seqs, mut pulled) = (many + 1, 0);
     while !inbox.waiting.is_empty() {
-        let ids: Vec<_> = inbox.in_turn(300).map(|(id, _)| id).collect();
+        let ids: Vec<_> = inbox.in_turn(300, |_| true).map(|(id, _)| id).collect();
         pulled += ids.len();
         inbox.gone(ids).unwrap();
         if seqs <= 12_000 {

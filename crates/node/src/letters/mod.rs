@@ -22,7 +22,7 @@ mod waiting;
 
 use std::sync::{Arc, Mutex};
 
-use rumormill_doors::{Counters, Outgoing};
+use rumormill_doors::{Counters, Holds, Outgoing};
 use tokio::sync::{Notify, mpsc};
 
 use crate::handle::NodeHandle;
@@ -45,6 +45,7 @@ impl LettersDesk {
             node: node.clone(),
             seal,
             inbox: Mutex::new(inbox),
+            holds: Holds::default(),
             room,
             to_relay,
             there: Mutex::default(),

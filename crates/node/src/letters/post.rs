@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use rumormill_doors::{Counters, Incoming, Outgoing};
+use rumormill_doors::{Counters, Holds, Incoming, Outgoing};
 use rumormill_wire::{NetworkId, NodeId};
 use tokio::sync::{Notify, mpsc};
 
@@ -47,6 +47,8 @@ pub(crate) struct Post {
     pub(super) node: NodeHandle,
     pub(super) seal: Seal,
     pub(super) inbox: Mutex<Inbox>,
+    /// Letters that clients are being given, by whichever door.
+    pub(super) holds: Holds,
     /// There is room again for letters that wait in the log.
     pub(super) room: Notify,
     /// A letter to an older node waits, or one is known to be there.

@@ -130,9 +130,9 @@ impl Shares {
         self.by.get(whose).map_or(0, |held| held.size.letters)
     }
 
-    /// Letters to be pulled, at most `most`: senders take turns, from the one after whose letter was handed over last, and of
+    /// Letters to be pulled that are free, at most `most`: senders take turns, from the one after whose letter was handed over last, and of
     /// each the oldest comes first.
-    pub(crate) fn in_turn(&self, most: usize) -> Vec<u64> {
+    pub(crate) fn in_turn(&self, most: usize, is_free: impl Fn(u64) -> bool) -> Vec<u64> {
         let senders = self.by.iter().filter_map(|(whose, held)| match whose {
             Whose::From(sender) => Some((Some(*sender) <= self.last, *sender, held.ids.iter())),
             Whose::To(_) => None,
@@ -142,7 +142,7 @@ impl Shares {
         let mut ids = Vec::new();
         while !left.is_empty() && ids.len() < most {
             left.retain_mut(|(_, _, of_sender)| {
-                let next = of_sender.next().filter(|_| ids.len() < most);
+                let next = of_sender.find(|id| is_free(**id)).filter(|_| ids.len() < most);
                 ids.extend(next);
                 next.is_some()
             });
@@ -208,11 +208,12 @@ mod tests {
         shares.add(node(3), 7, Size::of("x"));
         shares.add(node(3), 8, Size::of("x"));
         shares.add(Whose::To([127, 0, 0, 1].into()), 9, Size::of("x"));
-        assert_eq!(shares.in_turn(100), [0, 6, 7, 1, 8, 2, 3, 4, 5]);
-        let two = shares.in_turn(2);
+        assert_eq!(shares.in_turn(100, |_| true), [0, 6, 7, 1, 8, 2, 3, 4, 5]);
+        assert_eq!(shares.in_turn(3, |id| ![0, 6, 1].contains(&id)), [2, 7, 3], "others are being given those");
+        let two = shares.in_turn(2, |_| true);
         assert_eq!(two, [0, 6]);
         shares.remove(&node(1), 0, Size::of("x"));
         shares.remove(&node(2), 6, Size::of("x"));
-        assert_eq!(shares.in_turn(3), [7, 1, 8], "after the one that was last");
+        assert_eq!(shares.in_turn(3, |_| true), [7, 1, 8], "after the one that was last");
     }
 }
