@@ -7,7 +7,8 @@ mod nodes;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use nodes::{Net, rumormill, until};
 
@@ -134,6 +135,98 @@ fn keys_and_directories_of_others_are_neither_certified_nor_used() {
     mode(&place.join("ca/ca.key"), 0o644);
     let done = certs(&net, &["issue", "bob"], &[]);
     assert!(said(&done).contains("everybody can read"), "{}", said(&done));
+}
+
+/// What a program said that ends by itself. A node that runs although it should not is ended, and has no exit code.
+fn ended_or_running(mut child: Child) -> Output {
+    let end = Instant::now() + Duration::from_secs(20);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() >= end {
+            child.kill().unwrap();
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.wait_with_output().unwrap()
+}
+
+/// What a node does with certificate files, by flags and by a configuration file: it is refused, and says these words of this path.
+fn not_used(out: &Path, state: &Path, path: &Path, words: &str) {
+    let [cert, key, ca] = ["cert", "key", "ca"].map(|file| out.join(format!("{file}.pem")).display().to_string());
+    let toml = out.with_extension("toml");
+    let state = state.display().to_string();
+    let text = format!(
+        "name = \"alice\"\nlisten = \"127.0.0.1:0\"\nstate = \"{state}\"\ncert = \"{cert}\"\nkey = \"{key}\"\nca = \"{ca}\"\n"
+    );
+    fs::write(&toml, text).unwrap();
+    let toml = toml.display().to_string();
+    let flags = ["--name", "alice", "--cert", &cert, "--key", &key, "--ca", &ca, "--state", &state];
+    for words_of_start in [&flags[..], &["--config", &toml]] {
+        let mut node = rumormill();
+        node.arg("node").args(words_of_start).args(["--listen", "127.0.0.1:0"]).stderr(Stdio::piped());
+        let done = ended_or_running(node.spawn().unwrap());
+        assert_eq!(done.status.code(), Some(1), "{}: {}", path.display(), said(&done));
+        let place = format!("{}: ", path.display());
+        assert!(said(&done).contains(&place) && said(&done).contains(words), "{place}{words}: {}", said(&done));
+        assert!(!Path::new(&state).join("log.db").exists(), "no store was made");
+    }
+}
+
+#[test]
+fn a_node_uses_no_certificate_that_others_could_have_put_there() {
+    let net = Net::new();
+    let (out, state) = (net.dir.path().join("out"), net.dir.path().join("state"));
+    assert!(certs(&net, &["issue", "alice", "--out"], &[&out]).status.success());
+    for bits in [0o777, 0o1777, 0o770] {
+        mode(&out, bits);
+        not_used(&out, &state, &out, "written by others");
+        not_used(&out, &state, &out, "`chmod go-w` it");
+    }
+    mode(&out, 0o700);
+    for file in ["cert.pem", "ca.pem", "key.pem"].map(|name| out.join(name)) {
+        for bits in [0o666, 0o660] {
+            mode(&file, bits);
+            not_used(&out, &state, &file, "written by others");
+        }
+        mode(&file, 0o600);
+    }
+    // Each of the three by its own directory.
+    for name in ["cert.pem", "ca.pem", "key.pem"] {
+        let (place, file) = (net.dir.path().join(format!("{name}.d")), out.join(name));
+        fs::create_dir(&place).unwrap();
+        fs::rename(&file, place.join(name)).unwrap();
+        std::os::unix::fs::symlink(place.join(name), &file).unwrap();
+        mode(&place, 0o777);
+        not_used(&out, &state, &fs::canonicalize(&place).unwrap(), "written by others");
+        mode(&place, 0o755);
+    }
+    // Links alone, and a group that reads, are nothing to refuse.
+    mode(&out, 0o750);
+    mode(&out.join("key.pem"), 0o640);
+    let files = ["cert", "key", "ca"].map(|file| out.join(format!("{file}.pem")));
+    let mut node = rumormill();
+    node.args(["node", "--name", "alice", "--listen", "127.0.0.1:0", "--store", "memory", "--state"]).arg(&state);
+    for (flag, file) in ["--cert", "--key", "--ca"].iter().zip(&files) {
+        node.arg(flag).arg(file);
+    }
+    let mut child = node.stderr(Stdio::null()).spawn().unwrap();
+    until("it runs", || state.join("node.sock").exists() || child.try_wait().unwrap().is_some());
+    assert!(child.try_wait().unwrap().is_none(), "it was refused");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+#[ignore = "needs root: nobody else can give a file away"]
+fn a_node_uses_no_certificate_of_another_user() {
+    let net = Net::new();
+    let (out, state) = (net.dir.path().join("out"), net.dir.path().join("state"));
+    assert!(certs(&net, &["issue", "alice", "--out"], &[&out]).status.success());
+    for path in [out.clone(), out.join("cert.pem"), out.join("key.pem"), out.join("ca.pem")] {
+        chown(&path, Some(61_234), None).unwrap();
+        not_used(&out, &state, &path, "belongs to another user (uid 61234");
+        chown(&path, Some(0), None).unwrap();
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::path::Path;
 use rumormill_limits::file;
 
 pub use rumormill_limits::file::FileError;
-pub(crate) use rumormill_limits::file::{sync_dir, write_private, write_private_all};
+pub(crate) use rumormill_limits::file::{check_dir_of, sync_dir, write_private, write_private_all};
 
 /// Makes a directory that only its owner enters, and those above it; one that is there has to be ours alone to write.
 pub(crate) fn private_dir(path: &Path) -> Result<(), FileError> {

@@ -88,6 +88,7 @@ fn load_key(path: &Path) -> Result<(Vec<u8>, Ed25519KeyPair), IdentityError> {
         let other = files::read_trusted(path).ok().and_then(|pem| misplaced_key(path, &pem));
         other.map_or_else(|| why.into(), IdentityError::from)
     })?;
+    files::check_dir_of(path)?;
     let pkcs8 = match PrivateKeyDer::from_pem_slice(&pem) {
         Ok(PrivateKeyDer::Pkcs8(pkcs8)) => pkcs8.secret_pkcs8_der().to_vec(),
         Ok(_) => return Err(bad(path, "a PKCS#8 private key", KEY)),
@@ -118,12 +119,14 @@ fn mismatch(certificate: &Path, key: &Path, pem: &[u8], info: &CertificateInfo) 
 }
 
 impl Identity {
-    /// Reads a certificate and its key, both PEM.
+    /// Reads a certificate and its key, both PEM. Both, and the directories in which they are, belong to our user or to root, and
+    /// are written by nobody else.
     ///
     /// # Errors
-    /// Names the file and what is wrong with it.
+    /// Names the file or directory and what is wrong with it.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
-        let pem = files::read(certificate)?;
+        let pem = files::read_trusted(certificate)?;
+        files::check_dir_of(certificate)?;
         let der = CertificateDer::from_pem_slice(&pem).map_err(|_| no_certificate(certificate, &pem))?;
         let info = CertificateInfo::read(&der).map_err(|_| bad(certificate, "an Ed25519 certificate", CERTIFICATE))?;
         let (pkcs8, pair) = load_key(key)?;

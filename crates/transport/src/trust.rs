@@ -109,9 +109,10 @@ impl Trust {
     /// Trust in a CA certificate, PEM.
     ///
     /// # Errors
-    /// The file cannot be read, or is none.
+    /// The file cannot be read, or is none; it, or its directory, is another user's, or others can write it.
     pub fn network_ca(path: &Path) -> Result<Self, TrustError> {
         let pem = files::read_trusted(path)?;
+        files::check_dir_of(path)?;
         let ca = CertificateDer::from_pem_slice(&pem).ok().and_then(|der| Self::from_ca(&der));
         ca.ok_or_else(|| match Misplaced::of(path, &pem, Wanted::Ca) {
             Some(why) => why.into(),
@@ -132,9 +133,10 @@ impl Trust {
     /// Trust in a pin file.
     ///
     /// # Errors
-    /// Names the line and what is wrong with it.
+    /// Names the line and what is wrong with it; or the file, or its directory, is not ours as with [`Trust::network_ca`].
     pub fn pinned(path: &Path) -> Result<Self, TrustError> {
         let text = files::read_trusted_text(path)?;
+        files::check_dir_of(path)?;
         if let Some(why) = Misplaced::of(path, text.as_bytes(), Wanted::Pins) {
             return Err(why.into());
         }

@@ -3,12 +3,15 @@
 //!
 //! A directory has to be a directory and no link to one, belong to our user, and be written by nobody else; none of those
 //! above it may be written by everybody, unless it is one like `/tmp`, where each moves only what is its own. A key file
-//! belongs to our user or to root, is written by nobody else, and is not read by everybody.
+//! belongs to our user or to root, is written by nobody else, and is not read by everybody. So does the directory in which a
+//! file is that was there before us, but root may own it, as with what an administrator or the service manager put there.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use super::FileError;
 
 /// Most bytes of a file that is read whole.
 const MOST: u64 = 1 << 20;
@@ -136,6 +139,32 @@ fn check_above(path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Sees that nobody but our user and root can put another file in place of one that is there: in the directory by which it is
+/// named, nor, where that or the file is a link, in the one where it lies.
+///
+/// # Errors
+/// Names the directory that is not to be trusted ([`NotOurs`]), or the file that cannot be looked at.
+pub fn check_dir_of(file: &Path) -> Result<(), FileError> {
+    let named = std::path::absolute(file).map_err(FileError::at("use", file))?;
+    let lies = fs::canonicalize(file).map_err(FileError::at("use", file))?;
+    for dir in [named.parent(), lies.parent()].into_iter().flatten() {
+        check_kept(dir).map_err(FileError::at("use what is in the directory", dir))?;
+    }
+    Ok(())
+}
+
+fn check_kept(dir: &Path) -> io::Result<()> {
+    // Whose link it is, then whose directory.
+    check_owner(&fs::symlink_metadata(dir)?)?;
+    let about = fs::metadata(dir)?;
+    check_owner(&about)?;
+    let mode = about.mode() & 0o7777;
+    if mode & WRITABLE != 0 {
+        return Err(NotOurs::Writable { mode }.into());
+    }
+    check_above(dir)
 }
 
 /// Makes a directory that only its owner enters, and those above it; sees that it is our user's own.
@@ -275,6 +304,42 @@ mod tests {
         assert_eq!(why(read_key(&long)), NotOurs::Long);
     }
 
+    #[test]
+    fn what_lies_where_others_can_write_is_not_used_wherever_links_lead() {
+        let dir = tempfile::tempdir().unwrap();
+        let [real, other] = ["real", "other"].map(|name| dir.path().join(name));
+        make_dir(&real).unwrap();
+        make_dir(&other).unwrap();
+        let (file, link, through) = (real.join("cert"), other.join("cert"), dir.path().join("through"));
+        fs::write(&file, "").unwrap();
+        symlink(&file, &link).unwrap();
+        symlink(&real, &through).unwrap();
+        let refused = |path: &Path| {
+            let why = check_dir_of(path).unwrap_err();
+            (why.to_string(), self::why::<()>(Err(why.into_source())))
+        };
+        for path in [&file, &link, &through.join("cert")] {
+            check_dir_of(path).unwrap();
+        }
+        for open in [0o777, 0o1777, 0o770] {
+            mode(&real, open);
+            for path in [&file, &link, &through.join("cert")] {
+                let (said, why) = refused(path);
+                assert_eq!(why, NotOurs::Writable { mode: open });
+                let place = if path.starts_with(&through) { &through } else { &real };
+                assert!(said.contains(&format!("{}: ", place.display())), "{said}");
+            }
+        }
+        mode(&real, 0o755);
+        mode(&other, 0o777);
+        assert_eq!(refused(&link).1, NotOurs::Writable { mode: 0o777 }, "who can move the link chooses the file");
+        check_dir_of(&file).unwrap();
+        mode(dir.path(), 0o777);
+        assert!(matches!(refused(&file).1, NotOurs::Above { .. }));
+        mode(dir.path(), 0o700);
+        assert!(check_dir_of(&real.join("none")).unwrap_err().is_missing());
+    }
+
     /// Only root can give a file away.
     #[test]
     fn what_another_user_planted_is_refused() {
@@ -294,5 +359,13 @@ mod tests {
         make_dir(&sub).unwrap();
         chown(&sub, Some(12_345), None).unwrap();
         assert_eq!(why(check_dir(&sub)), NotOurs::Foreign { owner: 12_345, me: 0 });
+        fs::write(sub.join("cert"), "").unwrap();
+        let refused = |path: &Path| why::<()>(Err(check_dir_of(path).unwrap_err().into_source()));
+        assert_eq!(refused(&sub.join("cert")), NotOurs::Foreign { owner: 12_345, me: 0 });
+        let theirs = dir.path().join("theirs");
+        symlink(dir.path(), &theirs).unwrap();
+        check_dir_of(&theirs.join("key")).unwrap();
+        std::os::unix::fs::lchown(&theirs, Some(12_345), None).unwrap();
+        assert_eq!(refused(&theirs.join("key")), NotOurs::Foreign { owner: 12_345, me: 0 }, "a link of theirs to ours");
     }
 }
