@@ -166,6 +166,27 @@ fn a_log_is_whole_or_its_export_fails() {
 }
 
 #[test]
+fn a_node_whose_terminal_is_closed_leaves_in_good_order_unless_it_is_to_stay() {
+    let net = Net::new();
+    for (trap, stays) in [("", false), ("trap '' HUP; ", true)] {
+        let mut alice = net.node("alice", &[]);
+        alice.spawn_by(&["bash", "-c", &format!("{trap}exec \"$@\""), "bash"]);
+        until("alice answers", || alice.talk().is_ok());
+        let child = alice.child.as_mut().unwrap();
+        kill_process(Pid::from_child(child), Signal::HUP).unwrap();
+        if stays {
+            (0..20).for_each(|_| drop(alice.send("still here")));
+            assert_eq!(alice.term(), Some(0));
+        } else {
+            until("it leaves", || child.try_wait().unwrap().is_some());
+            let code = child.wait().unwrap().code();
+            alice.child = None;
+            assert_eq!(code, Some(0), "{}", alice.said());
+        }
+    }
+}
+
+#[test]
 fn with_too_few_descriptors_nothing_begins_and_the_limit_is_named() {
     for (limit, works) in [(6, false), (15, false), (16, true)] {
         let home = tempfile::tempdir().unwrap();

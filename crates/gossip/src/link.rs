@@ -100,6 +100,8 @@ pub struct Link {
     pub introduced: BTreeSet<NodeId>,
     /// More differs than is remembered; a whole comparison finds the rest.
     pub unsure: bool,
+    /// A chain of one length has another head there, as far as the last comparison tells.
+    pub branches: bool,
     /// How fast it is given each author's messages.
     pub pace: Pacer,
     /// When it may be given something that only the pace of an author or its node's share held up.
@@ -178,6 +180,7 @@ impl Link {
             passing: SharedMap::default(),
             introduced: BTreeSet::new(),
             unsure: false,
+            branches: false,
             disputed: SharedMap::default(),
             pace: Pacer::new(0, 0),
             feed_at: None,

@@ -185,7 +185,7 @@ pub enum Why {
     OverShare,
     /// Our store could not be read.
     StoreUnread,
-    /// The neighbour says that a chain ends earlier than it does here, and has not proven it.
+    /// The neighbour says that a chain ends earlier than it does here, or has another head, and has not proven it.
     Disputed,
     /// The author's certificate has not come.
     NotAdmitted,

@@ -14,10 +14,10 @@ use rumormill_gossip::bundle::seal;
 use rumormill_gossip::stats::LinkStats;
 use rumormill_gossip::{Dissemination, Input, LinkId, Timestamp};
 use rumormill_wire::native::{
-    BundleBuilder, Coverage, EntryState, Frame, MessageKind, Status, StatusEntries, StatusEntry,
+    BundleBuilder, BundleHeader, Coverage, EntryState, Frame, MessageKind, Rumor, Status, StatusEntries, StatusEntry,
 };
 use rumormill_wire::{Clock, Digest, HeadHash, Incarnation, Origin, Seq};
-use world::{Disk, Key, NETWORK, WALL, World, config};
+use world::{Disk, Key, NETWORK, WALL, World, certificate, config};
 
 const SECOND: u64 = 1_000_000;
 const BOTH: [Dissemination; 2] = [Dissemination::Eager, Dissemination::Mongering];
@@ -163,7 +163,7 @@ fn a_newcomer_is_not_in_sync_before_it_has_all() {
             let bundle = seal(builder, clock, &Key::new(40), &NETWORK);
             disk.bundles.insert(origin, vec![bundle.bytes().clone()]);
         }
-        disk.members.push((Key::new(40).id(), world::certificate(Key::new(40).id(), "")));
+        disk.members.push((Key::new(40).id(), certificate(Key::new(40).id(), "")));
         let mut world = World::new(1, 0, config(mode));
         let old = world.add(1, disk, 0);
         let new = world.add(2, Disk::default(), 0);
@@ -266,4 +266,46 @@ fn a_neighbour_that_says_without_proof_where_a_chain_ends_blames_no_author() {
     world.give(0, Input::Frame { link, bytes: Bytes::from(out).slice(4..) });
     world.run_for(4 * SECOND);
     assert_eq!((stats(&world, 0, link).in_sync, why(&world, 0, link)), (false, "end-disputed"));
+}
+
+/// An author has written one history for each of two nodes; both are as long, so nothing is lacking by its numbers.
+#[test]
+fn nodes_that_were_told_two_histories_of_one_length_do_not_say_that_they_are_in_sync() {
+    const CHAINS: u64 = 40;
+    for mode in BOTH {
+        let mut world = World::new(5, 2, config(mode));
+        let author = Key::new(60).id();
+        for n in 0..2 {
+            world.give(n, Input::Admit { node: author, evidence: certificate(author, "") });
+            let link = world.stranger(n, 50);
+            for k in 0..CHAINS {
+                let origin = Origin { node: author, incarnation: Incarnation(1_000 + k) };
+                let mut builder = BundleBuilder::new(origin, Seq::FIRST, Digest::ZERO);
+                let clock = Clock(WALL.unsigned_abs());
+                builder.push(clock, MessageKind::CHAT, "", format!("to {n}").as_bytes()).unwrap();
+                let bundle = seal(builder, clock, &Key::new(60), &NETWORK);
+                let (header, _) = BundleHeader::peek(bundle.bytes()).unwrap();
+                let mut out = Vec::new();
+                let rumor = Rumor { want_status: false, answers_range: false, header, bundle: bundle.bytes() };
+                Frame::Rumor(rumor).encode(&mut out).unwrap();
+                world.give(n, Input::Frame { link, bytes: Bytes::from(out).slice(4..) });
+            }
+            world.until(60 * SECOND, "it has its history", |w| w.log(n).len() == 32);
+        }
+        let (a, b) = world.link(0, 1);
+        let mut differed = 0;
+        for n in 0..6_000 {
+            world.run_for(if n < 4_000 { 50 } else { 5_000 });
+            if world.log(0) == world.log(1) {
+                continue;
+            }
+            differed += 1;
+            let both = [a, b].map(|end| stats(&world, end.node, end.link).in_sync);
+            assert_ne!(both, [true, true], "{mode:?}, {} us", world.now);
+        }
+        assert!(differed > 0, "{mode:?}");
+        world.until(60 * SECOND, "in sync in the end", |w| {
+            w.log(0) == w.log(1) && [a, b].iter().all(|end| stats(w, end.node, end.link).in_sync)
+        });
+    }
 }

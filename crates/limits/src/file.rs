@@ -12,7 +12,7 @@ mod regular;
 
 pub use own::{is_ours, read_own};
 pub use place::Place;
-pub use private::{NotOurs, check_dir, check_dir_of, is_no_directory, make_dir, read_key, read_trusted};
+pub use private::{NotOurs, check_dir, is_no_directory, make_dir, read_key, read_trusted};
 pub use regular::read_regular;
 
 /// What a file is called while it is written. Nobody else names one so: where a directory is not ours alone, `.new` may be
@@ -52,6 +52,20 @@ impl FileError {
     pub fn is_no_directory(&self) -> bool {
         is_no_directory(&self.source)
     }
+}
+
+/// Sees that nobody but our user and root can put another file in place of one that is there: in the directory by which it is
+/// named, nor, where that or the file is a link, in the one where it lies.
+///
+/// # Errors
+/// Names the directory that is not to be trusted ([`NotOurs`]), or the file that cannot be looked at.
+pub fn check_dir_of(file: &Path) -> Result<(), FileError> {
+    let named = std::path::absolute(file).map_err(FileError::at("use", file))?;
+    let lies = fs::canonicalize(file).map_err(FileError::at("use", file))?;
+    for dir in [named.parent(), lies.parent()].into_iter().flatten() {
+        private::check_kept(dir).map_err(FileError::at("use what is in the directory", dir))?;
+    }
+    Ok(())
 }
 
 /// Puts a whole file, which only its owner reads, in place of what was there: after a crash it is the one or the other. Waits for

@@ -32,9 +32,19 @@ fn leave_time_for_the_end() {
     }
 }
 
+/// Whether whoever started this program had it ignore a signal (proc_pid_status(5), `SigIgn`): to hear it would end that.
+fn is_ignored(signal: Number) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    let bit = u32::try_from(signal.as_raw()).ok().and_then(|number| number.checked_sub(1));
+    mask.zip(bit).is_some_and(|(mask, bit)| mask.checked_shr(bit).unwrap_or(0) & 1 == 1)
+}
+
 /// The signals that end a node in good order. Made before it starts: one that comes meanwhile counts once it has.
 pub(crate) struct Signals {
     asked: Option<(Signal, Signal)>,
+    /// Its terminal is gone, unless whoever started it wants it to stay then (`nohup`).
+    hangup: Option<Signal>,
     /// Its processor time is used up (setrlimit(2), `RLIMIT_CPU`); until SIGKILL there is as much as the hard limit leaves.
     time: Option<Signal>,
     came: bool,
@@ -45,8 +55,9 @@ impl Signals {
     pub(crate) fn hear() -> Self {
         leave_time_for_the_end();
         let asked = signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok());
+        let hangup = if is_ignored(Number::HUP) { None } else { signal(SignalKind::hangup()).ok() };
         let time = signal(SignalKind::from_raw(Number::XCPU.as_raw())).ok();
-        Self { asked, time, came: false, used_up: false }
+        Self { asked, hangup, time, came: false, used_up: false }
     }
 
     /// Whether there was one.
@@ -69,6 +80,12 @@ impl Signals {
                 None => std::future::pending().await,
             }
         };
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => drop(hangup.recv().await),
+                None => std::future::pending().await,
+            }
+        };
         // It comes again every second: it ends no drain.
         let time = async {
             match self.time.as_mut().filter(|_| !self.came) {
@@ -78,6 +95,7 @@ impl Signals {
         };
         let used_up = tokio::select! {
             () = asked => false,
+            () = hangup => false,
             () = time => true,
         };
         self.used_up |= used_up;

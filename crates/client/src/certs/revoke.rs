@@ -8,25 +8,13 @@ use rumormill_node::certs::{Before, Cut, Done, Incarnation, LocalCa, NodeId, Odd
 
 use super::asked::{failure, open, text};
 use super::node;
-use super::shown::in_brackets;
+use super::shown::{in_brackets, what_counts};
 use crate::output::{Failure, Out, count};
 
 /// What is left open without a node that is asked.
 const WAYS: &str = "give --state DIR of a running node: what it has counts, and nothing that the key signs later; or \
     --no-cut: its links end, but what the key signs later counts wherever another member brings it; or --cut-all: none \
     of its messages counts, old ones neither";
-
-/// What counts of a revoked node, in words.
-pub(super) fn what_counts(cut: Option<&Cut>) -> String {
-    match cut {
-        None => "all its messages count, later ones too".to_owned(),
-        Some(cut) => match cut.values().map(|last| last.0).fold(0, u64::saturating_add) {
-            0 => "none of its messages counts".to_owned(),
-            1 => "its first message counts, later ones do not".to_owned(),
-            n => format!("its first {n} messages count, later ones do not"),
-        },
-    }
-}
 
 pub(super) fn revoke(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let who = text(matches, "who");

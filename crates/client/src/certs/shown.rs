@@ -11,7 +11,6 @@ use rumormill_node::certs::{CaError, CertificateInfo, Cut, LocalCa, Revocations,
 use serde_json::{Value, json};
 
 use super::asked::{DAY_S, failure, home, open};
-use super::revoke::what_counts;
 use crate::output::{Failure, Out, count};
 
 /// What may be named.
@@ -126,6 +125,18 @@ fn show_ca(out: &mut Out, matches: &ArgMatches, json: bool) -> Result<ExitCode, 
         out.shown(format_args!("  {node}{known} {}", what_counts(revoked.cut.as_ref())));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What counts of a revoked node, in words.
+pub(super) fn what_counts(cut: Option<&Cut>) -> String {
+    match cut {
+        None => "all its messages count, later ones too".to_owned(),
+        Some(cut) => match cut.values().map(|last| last.0).fold(0, u64::saturating_add) {
+            0 => "none of its messages counts".to_owned(),
+            1 => "its first message counts, later ones do not".to_owned(),
+            n => format!("its first {n} messages count, later ones do not"),
+        },
+    }
 }
 
 /// The names of a node, to stand behind its id; nothing where none is known.

@@ -39,6 +39,9 @@ impl Engine {
     /// The neighbour's head is not ours, at the same number.
     pub(super) fn heads_differ(&mut self, id: LinkId, origin: Origin, next: Seq) {
         let Some(at) = next.0.checked_sub(1).filter(|at| *at > 0) else { return };
+        if let Some(link) = self.links.get_mut(&id) {
+            link.branches = true;
+        }
         let ours = self.chains.get(&origin).and_then(|chain| chain.head);
         self.differs(origin, id, Seq(at), ours, None);
     }

@@ -88,7 +88,7 @@ impl Engine {
     fn entries(&mut self, id: LinkId, status: &Status<'_>, all: bool) {
         if let Some(link) = self.links.get_mut(&id).filter(|_| all) {
             // Whatever was too much to remember is told anew.
-            link.unsure = false;
+            (link.unsure, link.branches) = (false, false);
         }
         let mut wants = Vec::new();
         let mut in_sync = true;
@@ -122,7 +122,7 @@ impl Engine {
     fn in_sync(&mut self, id: LinkId) {
         self.claims.clear(id);
         if let Some(link) = self.links.get_mut(&id) {
-            link.unsure = false;
+            (link.unsure, link.branches) = (false, false);
             link.unheard.clear();
             link.cursors.clear();
             link.disputed.clear();

@@ -88,6 +88,8 @@ impl Engine {
         young &= oldest.is_none_or(|since| now.since(since) < SYNC_AGE_US);
         let unanswered = self.reconcile.asked_since(id).is_some_and(|asked| now.since(asked) >= SYNC_AGE_US);
         let lost = link.overflow || link.unsure;
+        why = why.max(link.branches.then_some(Why::Disputed));
+        young &= !link.branches;
         let compared = self.reconcile.compared(id);
         stats.in_sync = compared && young && !lost && !link.waits && !unanswered;
         why = why

@@ -11,8 +11,6 @@ use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::FileError;
-
 /// Most bytes of a file that is read whole.
 const MOST: u64 = 1 << 20;
 /// Others may write.
@@ -141,21 +139,8 @@ fn check_above(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Sees that nobody but our user and root can put another file in place of one that is there: in the directory by which it is
-/// named, nor, where that or the file is a link, in the one where it lies.
-///
-/// # Errors
-/// Names the directory that is not to be trusted ([`NotOurs`]), or the file that cannot be looked at.
-pub fn check_dir_of(file: &Path) -> Result<(), FileError> {
-    let named = std::path::absolute(file).map_err(FileError::at("use", file))?;
-    let lies = fs::canonicalize(file).map_err(FileError::at("use", file))?;
-    for dir in [named.parent(), lies.parent()].into_iter().flatten() {
-        check_kept(dir).map_err(FileError::at("use what is in the directory", dir))?;
-    }
-    Ok(())
-}
-
-fn check_kept(dir: &Path) -> io::Result<()> {
+/// Sees that what is in a directory stays as our user and root have it.
+pub(super) fn check_kept(dir: &Path) -> io::Result<()> {
     // Whose link it is, then whose directory.
     check_owner(&fs::symlink_metadata(dir)?)?;
     let about = fs::metadata(dir)?;
@@ -237,6 +222,7 @@ fn check_owner(about: &Metadata) -> io::Result<()> {
 mod tests {
     use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
+    use super::super::check_dir_of;
     use super::*;
 
     fn mode(path: &Path, mode: u32) {
