@@ -4,7 +4,7 @@
 //!
 //! The clients take one read as the count or as one item, so each goes out in a write of its own, and [`Config::gap`]
 //! after the one before. Their buffer has 2,048 bytes: a letter that is longer comes in several items, none of its
-//! characters cut and nothing left out; an item of 2,045 bytes or more goes on in the next ([`items`]).
+//! characters cut and nothing left out; an item of 2,045 bytes or more goes on in the next.
 //!
 //! What one client is being given is given to no other, and nobody waits for it: PULLs at the same time share what waits.
 //!
