@@ -4,6 +4,11 @@ use std::sync::Arc;
 
 use super::*;
 
+#[path = "../../../tests/support/offered.rs"]
+mod offered;
+
+use offered::offered;
+
 /// A node without letters and without a chat.
 #[derive(Debug, Clone)]
 pub(crate) struct Nothing;
@@ -111,18 +116,6 @@ fn a_doors_files_bear_its_name() {
     let files = Files { dir: Some("alice.d".into()), door: "udp-mesh#2".to_owned() };
     assert_eq!(files.file("members"), Some("alice.d/udp-mesh-2.members".into()));
     assert_eq!(Files::default().file("members"), None);
-}
-
-/// What an error says that one may give: examples behind "like", and both ends of a range.
-fn offered(error: &str) -> Vec<String> {
-    let allowed = error.split_once("; give ").map_or("", |(_, allowed)| allowed);
-    let (range, examples) = allowed.split_once(", like ").unwrap_or((allowed, ""));
-    let ends = range.trim_end_matches(" bytes").split_once(" to ").map(|(from, to)| [from, to]);
-    let ends =
-        ends.filter(|ends| ends.iter().all(|end| end.starts_with(|c: char| c.is_ascii_digit()) && !end.contains(' ')));
-    let examples =
-        examples.split(", ").flat_map(|part| part.split(" or ")).filter(|word| !word.is_empty() && !word.contains(' '));
-    ends.into_iter().flatten().chain(examples).map(ToOwned::to_owned).collect()
 }
 
 #[test]

@@ -136,6 +136,11 @@ impl Chain {
     pub fn counting(&self, origin: Origin) -> Option<StatusEntry> {
         self.entry(origin).filter(|entry| entry.next > Seq::FIRST)
     }
+
+    /// The digest of that line.
+    fn line(&self, origin: Origin) -> Option<[u8; 32]> {
+        self.counting(origin).map(|entry| entry_hash(&entry))
+    }
 }
 
 /// A chain's end moves from one clock to another; 0 is that of an empty one.
@@ -321,7 +326,7 @@ impl Chains {
     fn settle(&mut self) {
         for origin in core::mem::take(&mut self.stale) {
             let Some(chain) = self.map.get_mut(&origin) else { continue };
-            let hash = chain.counting(origin).map(|entry| entry_hash(&entry));
+            let hash = chain.line(origin);
             self.fingerprint.change(&origin, chain.hash, hash);
             chain.hash = hash;
         }
@@ -333,7 +338,7 @@ impl Chains {
         let mut fingerprint = self.fingerprint.clone();
         for origin in &self.stale {
             let chain = self.map.get(origin);
-            let hash = chain.and_then(|chain| chain.counting(*origin)).map(|entry| entry_hash(&entry));
+            let hash = chain.and_then(|chain| chain.line(*origin));
             fingerprint.change(origin, chain.and_then(|chain| chain.hash), hash);
         }
         fingerprint.whole()

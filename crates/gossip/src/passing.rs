@@ -11,6 +11,7 @@ use rumormill_wire::{Clock, Digest, NodeId, Origin, Seq};
 
 use crate::bundle::VerifiedBundle;
 use crate::chain::End;
+use crate::shared_map::SharedMap;
 
 /// Origins whose place is remembered, so that nothing passes twice.
 pub const MAX_HEADS: usize = 4_096;
@@ -36,7 +37,6 @@ impl Head {
 
 #[derive(Debug, Default)]
 struct Share {
-    heads: usize,
     bytes: usize,
     order: VecDeque<(Origin, Seq, usize)>,
 }
@@ -56,25 +56,23 @@ fn move_to(order: &mut BTreeSet<(usize, NodeId)>, node: NodeId, from: usize, to:
 pub struct Passing {
     limit: usize,
     bytes: usize,
-    heads: BTreeMap<Origin, Head>,
+    heads: SharedMap<Head>,
     bundles: BTreeMap<(Origin, Seq), Arc<VerifiedBundle>>,
     shares: BTreeMap<NodeId, Share>,
-    /// Authors by their places and by their bytes: the last one has most.
-    by_heads: BTreeSet<(usize, NodeId)>,
+    /// Authors by their bytes: the last one has most.
     by_bytes: BTreeSet<(usize, NodeId)>,
 }
 
 impl Passing {
     /// Room for about so many bytes.
     #[must_use]
-    pub const fn new(limit: usize) -> Self {
+    pub fn new(limit: usize) -> Self {
         Self {
             limit,
             bytes: 0,
-            heads: BTreeMap::new(),
+            heads: SharedMap::default(),
             bundles: BTreeMap::new(),
             shares: BTreeMap::new(),
-            by_heads: BTreeSet::new(),
             by_bytes: BTreeSet::new(),
         }
     }
@@ -87,31 +85,15 @@ impl Passing {
 
     /// This origin has passed up to here.
     pub fn set_head(&mut self, origin: Origin, head: Head) {
-        if self.heads.insert(origin, head).is_some() {
-            return;
-        }
-        self.change(origin.node, |share| share.heads = share.heads.saturating_add(1));
-        if self.heads.len() > MAX_HEADS {
-            self.forget_a_head();
-        }
-    }
-
-    fn forget_a_head(&mut self) {
-        let Some((_, node)) = self.by_heads.last().copied() else { return };
-        let (low, high) = (Origin { node, ..Origin::MIN }, Origin { node, ..Origin::MAX });
-        if let Some(oldest) = self.heads.range(low..=high).next().map(|(origin, _)| *origin) {
-            self.heads.remove(&oldest);
-            self.change(node, |share| share.heads = share.heads.saturating_sub(1));
-        }
+        self.heads.put_anyway(origin, head, MAX_HEADS);
     }
 
     fn change(&mut self, node: NodeId, change: impl FnOnce(&mut Share)) {
         let share = self.shares.entry(node).or_default();
-        let before = (share.heads, share.bytes);
+        let before = share.bytes;
         change(share);
-        move_to(&mut self.by_heads, node, before.0, share.heads);
-        move_to(&mut self.by_bytes, node, before.1, share.bytes);
-        if share.heads == 0 && share.order.is_empty() {
+        move_to(&mut self.by_bytes, node, before, share.bytes);
+        if share.order.is_empty() {
             self.shares.remove(&node);
         }
     }

@@ -52,6 +52,19 @@ impl<V> SharedMap<V> {
         put
     }
 
+    /// Puts it in. Where there is room for `most`, the author with most there loses its oldest for it, the one that puts it in too.
+    pub fn put_anyway(&mut self, origin: Origin, value: V, most: usize) {
+        if self.map.insert(origin, value).is_some() {
+            return;
+        }
+        self.count(origin.node, true);
+        if self.map.len() > most
+            && let Some((_, node)) = self.order.last().copied()
+        {
+            drop(self.take_oldest(node));
+        }
+    }
+
     fn take_oldest(&mut self, node: NodeId) -> Option<(Origin, V)> {
         let (low, high) = (Origin { node, ..Origin::MIN }, Origin { node, ..Origin::MAX });
         let oldest = *self.map.range(low..=high).next()?.0;

@@ -1,5 +1,10 @@
 use super::*;
 
+#[path = "../../../../tests/support/offered.rs"]
+mod offered;
+
+use offered::offered;
+
 fn options() -> NodeOptions {
     NodeOptions { name: Some("alice".into()), state: Some("/tmp/x".into()), ..NodeOptions::default() }
 }
@@ -87,18 +92,6 @@ fn a_store_on_disk_needs_a_directory() {
     assert!(error.contains("state"), "{error}");
     let memory = NodeOptions { state: None, store: Some("memory".into()), ..options() };
     assert_eq!(NodeConfig::build(&memory).unwrap().socket_path(), None);
-}
-
-/// What an error says that one may give: examples behind "like", and both ends of a range.
-fn offered(error: &str) -> Vec<String> {
-    let allowed = error.split_once("; give ").map_or("", |(_, allowed)| allowed);
-    let (range, examples) = allowed.split_once(", like ").unwrap_or((allowed, ""));
-    let ends = range.trim_end_matches(" bytes").split_once(" to ").map(|(from, to)| [from, to]);
-    let ends =
-        ends.filter(|ends| ends.iter().all(|end| end.starts_with(|c: char| c.is_ascii_digit()) && !end.contains(' ')));
-    let examples =
-        examples.split(", ").flat_map(|part| part.split(" or ")).filter(|word| !word.is_empty() && !word.contains(' '));
-    ends.into_iter().flatten().chain(examples).map(ToOwned::to_owned).collect()
 }
 
 #[test]
