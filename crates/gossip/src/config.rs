@@ -1,5 +1,6 @@
 //! What an engine is made with.
 
+use rumormill_limits::Rate;
 use rumormill_wire::native::SignedHeader;
 use rumormill_wire::{Clock, NetworkId, Origin, Seq};
 
@@ -59,8 +60,11 @@ pub struct EngineConfig {
     pub greedy_bytes_per_day: u64,
     /// Incarnations a node id may add in a day; 0 is without limit.
     pub greedy_incarnations_per_day: u64,
-    /// How often in a day the places may fall where chains of a node id end; 0 is without limit.
-    pub greedy_places_per_day: u64,
+    /// How often the places where chains of a node id end may fall at once; 0 is without limit.
+    pub greedy_places: u64,
+    /// After so long one more may, in microseconds. A fall is a row that is replaced and a frame for each neighbour: once in ten
+    /// seconds that is less than 5 MB a day. It is how long honest nodes may differ about one fork of many (P-E4).
+    pub greedy_place_us: u64,
     /// Accepted bytes a node id may add in a second, beyond a burst; 0 is without limit.
     pub pace_bytes_per_s: u64,
     /// Bytes of a node id that are taken at once.
@@ -93,10 +97,18 @@ impl EngineConfig {
             max_origins_per_node: 4_096,
             greedy_bytes_per_day: 64 * 1024 * 1024,
             greedy_incarnations_per_day: 32,
-            greedy_places_per_day: 32,
+            greedy_places: 256,
+            greedy_place_us: 10_000_000,
             pace_bytes_per_s: 2 * 1024 * 1024,
             pace_burst_bytes: 1024 * 1024,
         }
+    }
+}
+
+impl EngineConfig {
+    /// How often the places of one author may fall, if that has a limit.
+    pub(crate) fn places(&self) -> Option<Rate> {
+        (self.greedy_places > 0).then(|| Rate::every(self.greedy_places, self.greedy_place_us))
     }
 }
 

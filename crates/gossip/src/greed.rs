@@ -12,7 +12,7 @@ use crate::io::Timestamp;
 struct Account {
     bytes: Rate,
     incarnations: Rate,
-    places: Rate,
+    places: Option<Rate>,
 }
 
 /// What each node id may still add. One account for each author that was admitted, so bounded by the members.
@@ -20,15 +20,16 @@ struct Account {
 pub struct Greed {
     bytes_per_day: u64,
     incarnations_per_day: u64,
-    places_per_day: u64,
+    /// A new account's; `None` is without limit.
+    places: Option<Rate>,
     accounts: BTreeMap<NodeId, Account>,
 }
 
 impl Greed {
-    /// Rates a day; 0 is without limit.
+    /// Bytes and incarnations a day, and how often places may fall; 0 is without limit.
     #[must_use]
-    pub const fn new(bytes_per_day: u64, incarnations_per_day: u64, places_per_day: u64) -> Self {
-        Self { bytes_per_day, incarnations_per_day, places_per_day, accounts: BTreeMap::new() }
+    pub const fn new(bytes_per_day: u64, incarnations_per_day: u64, places: Option<Rate>) -> Self {
+        Self { bytes_per_day, incarnations_per_day, places, accounts: BTreeMap::new() }
     }
 
     /// Whether a node may add a bundle that costs so much now (not what it takes to send it: small ones most of all), and a new incarnation if `fresh`. Charges nothing.
@@ -42,14 +43,14 @@ impl Greed {
     /// Whether a place where a chain of this node's ends may fall once more now (P-E4). Charges nothing.
     #[must_use]
     pub fn allows_place(&self, node: &NodeId, now: Timestamp) -> bool {
-        self.places_per_day == 0 || self.account(node).places.holds(1, now)
+        self.account(node).places.is_none_or(|places| places.holds(1, now))
     }
 
     /// Charges a place that fell.
     pub fn charge_place(&mut self, node: &NodeId, now: Timestamp) {
-        if self.places_per_day > 0 {
-            let mut account = self.account(node);
-            account.places.take_up_to(1, now);
+        let mut account = self.account(node);
+        if let Some(places) = &mut account.places {
+            places.take_up_to(1, now);
             self.accounts.insert(*node, account);
         }
     }
@@ -70,7 +71,7 @@ impl Greed {
         let full = || Account {
             bytes: Rate::per_day(self.bytes_per_day),
             incarnations: Rate::per_day(self.incarnations_per_day),
-            places: Rate::per_day(self.places_per_day),
+            places: self.places,
         };
         self.accounts.get(node).copied().unwrap_or_else(full)
     }
@@ -85,7 +86,7 @@ mod tests {
     #[test]
     fn a_day_of_bytes_is_refilled_by_the_hour() {
         let node = NodeId([1; 32]);
-        let mut greed = Greed::new(24 * 1_000, 0, 0);
+        let mut greed = Greed::new(24 * 1_000, 0, None);
         for _ in 0..24 {
             assert!(greed.allows(&node, 1_000, false, Timestamp(0)));
             greed.charge(&node, 1_000, false, Timestamp(0));
@@ -100,7 +101,7 @@ mod tests {
     #[test]
     fn incarnations_are_counted_apart_and_small_steps_are_not_lost() {
         let node = NodeId([1; 32]);
-        let mut greed = Greed::new(0, 24, 0);
+        let mut greed = Greed::new(0, 24, None);
         for _ in 0..24 {
             assert!(greed.allows(&node, 1 << 40, true, Timestamp(0)));
             greed.charge(&node, 1 << 40, true, Timestamp(0));
@@ -114,14 +115,17 @@ mod tests {
 
     #[test]
     fn places_that_fall_are_counted_apart_too() {
+        const PLACE_US: u64 = 10_000_000;
         let node = NodeId([1; 32]);
-        let mut greed = Greed::new(0, 0, 24);
+        let mut greed = Greed::new(0, 0, Some(Rate::every(24, PLACE_US)));
         for _ in 0..24 {
             assert!(greed.allows_place(&node, Timestamp(0)));
             greed.charge_place(&node, Timestamp(0));
         }
-        assert!(!greed.allows_place(&node, Timestamp(HOUR - 1)));
+        assert!(!greed.allows_place(&node, Timestamp(PLACE_US - 1)));
         assert!(greed.allows(&node, 1, true, Timestamp(0)), "messages have their own account");
-        assert!(greed.allows_place(&node, Timestamp(HOUR)));
+        assert!(greed.allows_place(&node, Timestamp(PLACE_US)));
+        greed.charge_place(&node, Timestamp(PLACE_US));
+        assert!(!greed.allows_place(&node, Timestamp(PLACE_US)));
     }
 }

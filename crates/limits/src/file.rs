@@ -5,11 +5,13 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+mod held;
 mod own;
 mod place;
 mod private;
 mod regular;
 
+pub use held::Held;
 pub use own::{is_ours, read_own};
 pub use place::Place;
 pub use private::{NotOurs, check_dir, is_no_directory, make_dir, read_key, read_trusted};

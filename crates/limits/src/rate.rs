@@ -30,6 +30,12 @@ impl Rate {
         Self { burst: amount, refill: amount, period_us: 86_400_000_000, owed: 0, at: Timestamp::ZERO }
     }
 
+    /// So many at once, and one after each such time, in microseconds.
+    #[must_use]
+    pub const fn every(burst: u64, period_us: u64) -> Self {
+        Self { burst, refill: 1, period_us, owed: 0, at: Timestamp::ZERO }
+    }
+
     /// Takes one, if there is one.
     pub fn take(&mut self, now: Timestamp) -> bool {
         self.take_n(1, now).is_ok()

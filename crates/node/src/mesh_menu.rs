@@ -5,7 +5,6 @@
 
 mod errors;
 mod follow;
-mod held;
 mod present;
 mod room;
 mod transport;
@@ -17,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use rumormill_api::{Client, ClientError};
 use rumormill_doors::DoorError;
 use rumormill_doors::peer_line::menu::{Arrived, MAX_ARRIVED, Open};
+use rumormill_limits::file::Held;
 use rumormill_wire::NodeId;
 use rumormill_wire::peer_line::mesh::is_menu;
 use tokio::sync::mpsc;
@@ -24,7 +24,6 @@ use tokio::sync::mpsc;
 use crate::lock;
 use errors::{broken, taken};
 use follow::Follow;
-use held::Held;
 use present::Holder;
 use room::Room;
 
@@ -74,8 +73,8 @@ impl Open for MeshMenu {
 
     async fn open(self, name: &str, port: u16) -> Result<(MeshTransport, Arrived), DoorError> {
         let own = SocketAddr::new(self.ip, port);
-        let held =
-            Held::take(&self.socket, own).map_err(DoorError::io(rumormill_doors::peer_line::KIND, "lock", own))?;
+        let held = self.socket.with_file_name(format!("menu-{own}.lock"));
+        let held = Held::take(held).map_err(DoorError::io(rumormill_doors::peer_line::KIND, "lock", own))?;
         let Some(held) = held else { return Err(taken(own, "another menu of this node")) };
         let room = Arc::new(Mutex::new(Room::new(own, self.node)));
         let (show, arrived) = mpsc::channel(MAX_ARRIVED);

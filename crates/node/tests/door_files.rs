@@ -9,8 +9,7 @@ use rumormill_node::config::IdentitySource;
 use rumormill_node::start::start;
 use rumormill_node::{NodeConfig, NodeOptions};
 
-/// Asks for a node in `dir` with these doors; why it does not start.
-async fn refused(dir: &Path, state: bool, doors: &[String]) -> Option<String> {
+fn config(dir: &Path, state: bool, doors: &[String]) -> NodeConfig {
     let mut options =
         NodeOptions { name: Some("alice".into()), listen: Some("127.0.0.1:0".into()), ..NodeOptions::default() };
     match state {
@@ -20,7 +19,12 @@ async fn refused(dir: &Path, state: bool, doors: &[String]) -> Option<String> {
     options.door = doors.to_vec();
     let mut config = NodeConfig::build(&options).unwrap();
     config.identity = IdentitySource::LocalCa { home: Some(dir.join("home")) };
-    match start(config).await {
+    config
+}
+
+/// Asks for a node in `dir` with these doors; why it does not start.
+async fn refused(dir: &Path, state: bool, doors: &[String]) -> Option<String> {
+    match start(config(dir, state, doors)).await {
         Ok(node) => {
             node.shutdown().await.unwrap();
             None
@@ -84,4 +88,16 @@ async fn a_door_does_not_share_a_file_with_its_node() {
         assert!(!dir.path().join("state").exists(), "nothing was made");
     }
     assert_eq!(refused(dir.path(), false, &[door(&at("log.db"))]).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_do_not_share_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let members = dir.path().join("members");
+    let first = start(config(&dir.path().join("one"), true, &[door(&members.display().to_string())])).await.unwrap();
+    let second = || start(config(&dir.path().join("two"), true, &[door(&members.display().to_string())]));
+    let why = second().await.err().unwrap().to_string();
+    assert!(why.contains("another program keeps its members there; name another"), "{why}");
+    first.shutdown().await.unwrap();
+    second().await.unwrap().shutdown().await.unwrap();
 }

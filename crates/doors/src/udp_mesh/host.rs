@@ -11,6 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use rumormill_limits::file::Held;
 use rumormill_limits::{Rate, Timestamp};
 use rumormill_wire::udp_mesh::NameChar;
 use rumormill_wire::udp_mesh::extended::MAX_NAME_LEN;
@@ -60,6 +61,8 @@ pub(super) struct Host {
     refusals: Rate,
     strangers: Rate,
     saver: Saver,
+    /// Nobody else writes the members meanwhile.
+    _held: Option<Held>,
 }
 
 /// What a run leaves to the next.
@@ -74,9 +77,12 @@ impl Host {
             return Err(DoorError::Refused { door: KIND, reason });
         };
         // Before anything else: a file that is not ours is no place for the members.
-        let members = match &config.state {
-            Some(path) => state::load(path).map_err(DoorError::io(KIND, "keep the members in", path.display()))?,
-            None => Members::default(),
+        let (held, members) = match &config.state {
+            Some(path) => {
+                let cannot = || DoorError::io(KIND, "keep the members in", path.display());
+                (state::hold(path).map_err(cannot())?, state::load(path).map_err(cannot())?)
+            }
+            None => (None, Members::default()),
         };
         let socket = bind(config.listen)?;
         let listen = addr_of(&socket)?;
@@ -118,6 +124,7 @@ impl Host {
             refusals: REFUSALS,
             strangers: STRANGERS,
             saver,
+            _held: held,
         })
     }
 

@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use rumormill_limits::file::{FileError, read_own, write_private};
+use rumormill_limits::file::{FileError, Held, read_own, write_private};
 use rumormill_wire::NodeId;
 use rumormill_wire::udp_mesh::{NameChar, extended::is_name};
 
@@ -26,6 +26,23 @@ pub(super) struct Members {
     pub(super) version: u64,
     /// Its members.
     pub(super) members: Vec<Saved>,
+}
+
+/// Takes the file for this program alone, for as long as what it gives lives: two would replace what each other keeps there.
+/// Nothing where its directory is not there yet: that one is its node's, which sees to it that it is alone.
+///
+/// # Errors
+/// Another program has it, or no file can be made beside it.
+pub(super) fn hold(path: &Path) -> io::Result<Option<Held>> {
+    let mut lock = path.as_os_str().to_owned();
+    lock.push("-lock");
+    let in_use =
+        || io::Error::new(io::ErrorKind::ResourceBusy, "another program keeps its members there; name another");
+    match Held::take(lock.into()) {
+        Ok(held) => held.ok_or_else(in_use).map(Some),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(why) => Err(why),
+    }
 }
 
 /// Reads the file; nothing if there is none.
@@ -135,6 +152,20 @@ mod tests {
         // One of ours that is damaged may be mended by hand.
         std::fs::write(&path, format!("{HEAD}\n1\nno member\n")).unwrap();
         assert!(load(&path).is_err());
+    }
+
+    #[test]
+    fn one_program_at_a_time_keeps_members_in_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("members"), dir.path().join("link"));
+        std::os::unix::fs::symlink(dir.path(), &link).unwrap();
+        let first = hold(&path).unwrap();
+        for path in [&path, &link.join("members")] {
+            assert!(hold(path).unwrap_err().to_string().contains("another program"), "{}", path.display());
+        }
+        drop(first);
+        assert!(hold(&path).unwrap().is_some());
+        assert!(hold(&dir.path().join("gone/members")).unwrap().is_none());
     }
 
     #[test]

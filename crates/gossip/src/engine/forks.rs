@@ -8,6 +8,7 @@ use crate::bundle::{RawBundle, VerifiedBundle, bundle_digest};
 use crate::fork::{Difference, Input, Output as Found};
 use crate::io::{LinkId, Output};
 use crate::proof::from_checked;
+use crate::reconcile;
 use crate::stats::bump;
 
 /// Bundles looked up at once to learn what ended chains show.
@@ -32,6 +33,7 @@ impl Engine {
                     self.send(link, &Frame::Range(RangeRequest { origin, from: at, until }));
                 }
                 Found::Found { proof, link } => self.take_proof(*proof, Some(link)),
+                Found::Room(link) => self.tell_reconcile(reconcile::Input::Again { link, lacks_more: false }),
             }
         }
     }

@@ -145,11 +145,7 @@ impl Engine {
             timers: Timers::default(),
             checks: Checks::new(config.max_checks),
             cache: Cache::new(config.cache_bytes),
-            greed: Greed::new(
-                config.greedy_bytes_per_day,
-                config.greedy_incarnations_per_day,
-                config.greedy_places_per_day,
-            ),
+            greed: Greed::new(config.greedy_bytes_per_day, config.greedy_incarnations_per_day, config.places()),
             pacer: Pacer::new(config.pace_bytes_per_s, config.pace_burst_bytes),
             author: Author::new(recovered.me, signer, &config),
             appends: 0,

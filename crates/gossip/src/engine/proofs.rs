@@ -51,6 +51,8 @@ impl Engine {
             Use::Needed if self.accounts.begin_proof(id, peer) => {
                 return self.output.push_back(Output::CheckProof { link: id, raw: Box::new(RawProof(proof)) });
             }
+            // Once there is room again, they hear that we still want it.
+            Use::Needed => self.say_soon(id, proof.a.header.origin),
             Use::Later if self.room_for_early(id) => return self.early_proofs.push((id, proof)),
             Use::Greedy => {
                 bump(&mut self.stats.proofs_greedy, 1);
@@ -126,7 +128,13 @@ impl Engine {
             self.send_proof(id, &proof);
         }
         // Whoever gave it learns that we end there too.
-        if let Some(link) = from.and_then(|id| self.links.get_mut(&id)) {
+        if let Some(id) = from {
+            self.say_soon(id, origin);
+        }
+    }
+
+    fn say_soon(&mut self, id: LinkId, origin: Origin) {
+        if let Some(link) = self.links.get_mut(&id) {
             link.say(origin, self.now.plus(STATUS_DELAY_US));
         }
     }

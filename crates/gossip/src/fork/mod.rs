@@ -93,6 +93,8 @@ pub enum Output {
         /// From whom.
         link: LinkId,
     },
+    /// Searches with this neighbour were not begun for want of room, and all of its others have ended: a comparison shows what is left.
+    Room(LinkId),
 }
 
 /// One search.
@@ -110,6 +112,8 @@ pub struct Search {
     by_origin: BTreeMap<Origin, Step>,
     /// Searches that were not begun for want of room.
     full: u64,
+    /// With whom, until there is room for them; one a link, so bounded by the links.
+    waiting: BTreeMap<LinkId, NodeId>,
     output: VecDeque<Output>,
 }
 
@@ -124,7 +128,10 @@ impl Search {
                     step.seen.proven = true;
                 }
             }
-            Input::LinkDown(link) => self.end_those(|step| step.seen.link == link),
+            Input::LinkDown(link) => {
+                self.waiting.remove(&link);
+                self.end_those(|step| step.seen.link == link);
+            }
             Input::Comparison => self.end_those(|step| now.since(step.since) >= SEARCH_US),
         }
     }
@@ -176,6 +183,7 @@ impl Search {
         }
         if old.is_none() && !self.has_room(&seen.peer) {
             self.full = self.full.saturating_add(1);
+            self.waiting.insert(seen.link, seen.peer);
             return;
         }
         let found = old.and_then(|old| old.found);
@@ -186,8 +194,19 @@ impl Search {
     }
 
     fn has_room(&self, peer: &NodeId) -> bool {
-        let of_peer = || self.by_origin.values().filter(|step| step.seen.peer == *peer).count();
-        self.len() < MAX_SEARCHES || of_peer() < SEARCH_SHARE
+        self.len() < MAX_SEARCHES || self.of_peer(peer) < SEARCH_SHARE
+    }
+
+    fn of_peer(&self, peer: &NodeId) -> usize {
+        self.by_origin.values().filter(|step| step.seen.peer == *peer).count()
+    }
+
+    /// One of this neighbour's searches has ended. The last one lets those begin that found no room.
+    fn let_in(&mut self, peer: &NodeId) {
+        if !self.waiting.is_empty() && self.of_peer(peer) == 0 {
+            let links = self.waiting.extract_if(.., |_, of| of == peer);
+            self.output.extend(links.map(|(link, _)| Output::Room(link)));
+        }
     }
 
     fn ours(&mut self, origin: Origin, at: Seq, bundle: Option<SignedHeader>) {
@@ -236,6 +255,7 @@ impl Search {
         if let Some(proof) = step.found {
             self.output.push_back(Output::Found { proof: Box::new(proof), link: step.seen.link });
         }
+        self.let_in(&step.seen.peer);
     }
 
     fn end_those(&mut self, ends: impl Fn(&Step) -> bool) {

@@ -112,8 +112,14 @@ fn one_neighbour_leaves_the_others_their_share_and_one_that_is_gone_holds_nothin
     assert_eq!((search.len(), search.full()), (MAX_SEARCHES + SEARCH_SHARE, 142));
     search.handle(Timestamp(0), Input::LinkDown(LinkId(1)));
     assert_eq!(search.len(), SEARCH_SHARE);
+    let room = |search: &mut Search| {
+        let all = core::iter::from_fn(|| search.poll_output());
+        all.filter_map(|output| if let Output::Room(link) = output { Some(link) } else { None }).collect::<Vec<_>>()
+    };
+    assert!(room(&mut search).is_empty(), "who is gone waits for nothing, and the other's go on");
     search.handle(Timestamp(SEARCH_US), Input::Comparison);
     assert!(search.is_empty());
+    assert_eq!(room(&mut search), [LinkId(2)], "once, when the last has ended");
 }
 
 #[test]

@@ -8,13 +8,13 @@ use std::time::Duration;
 use rumormill_api::{Client, ClientError};
 use rumormill_doors::peer_line::menu::{Sent, Transport};
 use rumormill_doors::{DoorError, cut};
+use rumormill_limits::file::Held;
 use rumormill_wire::peer_line::mesh::{MAX_TEXT_LEN, MeshLine, ONLINE, ROOM, To};
 use rumormill_wire::peer_line::{CONNECT, EXIT, MAX_ANSWER_LEN, Online};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::held::Held;
 use super::room::Room;
 use crate::lock;
 

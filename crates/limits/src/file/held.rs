@@ -1,16 +1,16 @@
-//! That a node has only one menu at an address: a locked file beside its socket. The system lets go of it when a menu is
-//! killed.
+//! That one program at a time has something: a locked file that stands for it. The system lets go of it when the program is killed.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Others that may come and go just while we try.
 const TRIES: usize = 16;
 
-/// The right to an address, among the menus of one node.
+/// An exclusive lock between programs, by a file of its own; given back when dropped.
+///
+/// The file is not the one that is kept: that one is replaced, and a lock would go with it.
 #[derive(Debug)]
 pub struct Held {
     file: File,
@@ -18,12 +18,11 @@ pub struct Held {
 }
 
 impl Held {
-    /// Takes it; `None` if another menu has it.
+    /// Takes the lock that the file `path` is, made if it is not there; `None` if another program has it.
     ///
     /// # Errors
-    /// The file cannot be made.
-    pub fn take(socket: &Path, own: SocketAddr) -> io::Result<Option<Self>> {
-        let path = socket.with_file_name(format!("menu-{own}.lock"));
+    /// The file cannot be made or locked.
+    pub fn take(path: PathBuf) -> io::Result<Option<Self>> {
         for _ in 0..TRIES {
             let file = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
             match file.try_lock() {
@@ -63,22 +62,20 @@ mod tests {
     #[test]
     fn one_at_a_time_and_nothing_is_left_behind() {
         let dir = tempfile::tempdir().unwrap();
-        let (socket, own) = (dir.path().join("node.sock"), "[::1]:8080".parse().unwrap());
-        let first = Held::take(&socket, own).unwrap().unwrap();
-        assert!(Held::take(&socket, own).unwrap().is_none());
-        let other = Held::take(&socket, "[::1]:8081".parse().unwrap()).unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let first = Held::take(at("one")).unwrap().unwrap();
+        assert!(Held::take(at("one")).unwrap().is_none());
+        let other = Held::take(at("two")).unwrap();
         assert!(other.is_some());
         drop(first);
-        let again = Held::take(&socket, own).unwrap();
+        let again = Held::take(at("one")).unwrap();
         assert!(again.is_some());
         drop((again, other));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         // What says something is no lock of ours.
-        let theirs = socket.with_file_name(format!("menu-{own}.lock"));
-        fs::write(&theirs, "notes").unwrap();
-        drop(Held::take(&socket, own).unwrap());
-        assert_eq!(fs::read_to_string(&theirs).unwrap(), "notes");
-        let gone = dir.path().join("nowhere/node.sock");
-        assert!(Held::take(&gone, own).is_err());
+        fs::write(at("one"), "notes").unwrap();
+        drop(Held::take(at("one")).unwrap());
+        assert_eq!(fs::read_to_string(at("one")).unwrap(), "notes");
+        assert!(Held::take(at("nowhere/one")).is_err());
     }
 }
