@@ -678,7 +678,7 @@ GUARDS = [
      "Use::Needed => self.say_soon(id, proof.a.header.origin),", "Use::Needed if false => self.say_soon(id, proof.a.header.origin),",
      PROOFS, "of_many_proofs_at_once_those_that_find_no_room_are_asked_for_again"),
     ("searches: those that find no room begin when others end", "crates/gossip/src/fork/mod.rs",
-     "self.output.extend(links.map(|(link, _)| Output::Room(link)));", "self.output.extend(links.map(|(link, _)| Output::Room(link)).take(0));",
+     "output.push_back(Output::Room(*link));", "let _ = (&output, link);",
      PROOFS, "many_forks_of_one_author_are_settled_in_seconds"),
     ("falling places: steps of a search", "crates/gossip/src/fork/mod.rs",
      "if seen.proven {", "if seen.proven && false {",

@@ -204,8 +204,13 @@ impl Search {
     /// One of this neighbour's searches has ended. The last one lets those begin that found no room.
     fn let_in(&mut self, peer: &NodeId) {
         if !self.waiting.is_empty() && self.of_peer(peer) == 0 {
-            let links = self.waiting.extract_if(.., |_, of| of == peer);
-            self.output.extend(links.map(|(link, _)| Output::Room(link)));
+            let output = &mut self.output;
+            self.waiting.retain(|link, of| {
+                if of == peer {
+                    output.push_back(Output::Room(*link));
+                }
+                of != peer
+            });
         }
     }
 

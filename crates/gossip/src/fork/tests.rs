@@ -66,6 +66,7 @@ fn lead(search: &mut Search, ours: &[SignedHeader], theirs: &[SignedHeader]) -> 
                 questions += 1;
             }
             Output::Found { proof, .. } => found.push(proof.place()),
+            Output::Room(_) => {}
         }
     }
     (found, questions)
