@@ -21,13 +21,21 @@ const MAX_FLIGHT_BYTES: usize = 4 * 1024;
 pub(crate) struct Counted {
     tcp: TcpStream,
     left: Option<usize>,
+    /// TLS was told that there is nothing more for now.
+    waited: bool,
     /// Set to close without TLS's farewell.
     mute: Arc<AtomicBool>,
 }
 
 impl Counted {
     pub(crate) fn new(tcp: TcpStream) -> Self {
-        Self { tcp, left: Some(MAX_FLIGHT_BYTES), mute: Arc::default() }
+        Self { tcp, left: Some(MAX_FLIGHT_BYTES), waited: false, mute: Arc::default() }
+    }
+
+    /// What came so far was whole.
+    fn answered(&mut self) {
+        self.left = self.left.map(|_| MAX_FLIGHT_BYTES);
+        self.waited = false;
     }
 
     /// The other end is known; from here on frames are bounded instead.
@@ -41,7 +49,12 @@ impl AsyncRead for Counted {
         let this = self.get_mut();
         let Some(left) = this.left else { return Pin::new(&mut this.tcp).poll_read(cx, buf) };
         if left == 0 {
-            return Poll::Ready(Err(io::Error::other(Refusal::TooLong)));
+            // What comes right behind the last of a handshake is the beginning of a link: if this one has ended, TLS asks no more.
+            if core::mem::replace(&mut this.waited, true) {
+                return Poll::Ready(Err(io::Error::other(Refusal::TooLong)));
+            }
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         let most = left.min(buf.remaining());
         let mut part = ReadBuf::new(buf.initialize_unfilled_to(most));
@@ -56,7 +69,7 @@ impl AsyncRead for Counted {
 impl AsyncWrite for Counted {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.left = this.left.map(|_| MAX_FLIGHT_BYTES);
+        this.answered();
         Pin::new(&mut this.tcp).poll_write(cx, buf)
     }
     fn poll_write_vectored(
@@ -65,7 +78,7 @@ impl AsyncWrite for Counted {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.left = this.left.map(|_| MAX_FLIGHT_BYTES);
+        this.answered();
         Pin::new(&mut this.tcp).poll_write_vectored(cx, bufs)
     }
     fn is_write_vectored(&self) -> bool {

@@ -50,6 +50,35 @@ async fn a_certificate_is_changed_while_a_link_is_open() {
     passes(&mut there, &mut here, b"\x02still").await;
 }
 
+/// Who knows us from our answer may say the first frames in one segment with the last of the handshake.
+#[tokio::test]
+async fn what_comes_right_behind_a_handshake_belongs_to_the_link() {
+    use std::io::Write;
+
+    let net = Net::new();
+    let good = net.endpoint("good");
+    let mut listener = good.bind(anywhere()).await.unwrap();
+    let (addr, config) = (listener.local_addr(), Arc::new(raw_client(Some(&issued_dir(&net, "eager")))));
+    for length in [100, 3_000, 6_000, 12_000, 60_000] {
+        let frame = frame(&vec![0x80; length]);
+        let config = Arc::clone(&config);
+        let said = tokio::task::spawn_blocking(move || {
+            let mut tls = rustls::ClientConnection::new(config, some_name()).unwrap();
+            tls.set_buffer_limit(None);
+            tls.writer().write_all(&frame).unwrap();
+            let mut tcp = std::net::TcpStream::connect(addr).unwrap();
+            while tls.is_handshaking() || tls.wants_write() {
+                tls.complete_io(&mut tcp).unwrap();
+            }
+            (tls, tcp)
+        });
+        let mut here = soon("the accept", listener.accept()).await.unwrap();
+        let _open = said.await.unwrap();
+        let got = soon("the frame", here.reader.next_frame()).await.unwrap().expect("a frame, not the end");
+        assert_eq!(got.len(), length);
+    }
+}
+
 async fn copy_and_keep(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, kept: Arc<Mutex<Vec<u8>>>) {
     let mut buffer = vec![0; 8192];
     while let Ok(n @ 1..) = from.read(&mut buffer).await {
