@@ -440,3 +440,59 @@ fn a_signature_with_other_bytes_is_the_same_bundle_and_no_fork() {
     assert_eq!(world.nodes[0].engine.limits().count(), 0);
     assert_eq!(world.nodes[0].engine.stats().messages_duplicate, 1);
 }
+
+/// Whoever is linked first at each start may say that there is more of our chain.
+fn lied_to_at_a_start(world: &mut World) {
+    world.restart(0, 1);
+    let liar = world.stranger(0, 50);
+    let Origin { node, incarnation } = world.nodes[0].engine.me();
+    let claimed = Origin { node, incarnation: Incarnation(incarnation.0 + 1) };
+    give(world, liar, own_known(&boast([claimed].into_iter(), 1_000)));
+}
+
+fn say_and_end(world: &mut World, text: &str) {
+    world.say(0, text);
+    world.run_for(6 * SECOND);
+    world.link(0, 1);
+    world.run_for(6 * SECOND);
+    world.crash(0);
+}
+
+/// Others take 32 incarnations of one author a day.
+#[test]
+fn a_neighbour_that_lies_at_each_start_does_not_use_up_our_incarnations() {
+    let rates = EngineConfig { greedy_incarnations_per_day: 32, ..config(Dissemination::Eager) };
+    let mut world = World::new(31, 2, rates);
+    for start in 0..60 {
+        lied_to_at_a_start(&mut world);
+        say_and_end(&mut world, &format!("start {start}"));
+    }
+    assert_eq!(world.texts(1), (0..60).map(|start| format!("start {start}")).collect::<Vec<_>>());
+    assert_eq!(world.nodes[1].engine.stats().bundles_greedy, 0);
+}
+
+/// However often that was: it can show what we signed.
+#[test]
+fn a_neighbour_that_has_more_of_our_chain_is_believed_all_the_same() {
+    let mut world = World::new(32, 2, config(Dissemination::Eager));
+    for start in 0..20 {
+        lied_to_at_a_start(&mut world);
+        say_and_end(&mut world, &format!("start {start}"));
+    }
+    for start in 20..24 {
+        let old = world.nodes[0].disk.clone();
+        world.restart(0, 0);
+        say_and_end(&mut world, &format!("start {start}"));
+        // The old copy is put back, and at once there is a neighbour that has more.
+        world.nodes[0].disk = old;
+        let before = world.nodes[0].engine.me();
+        world.restart(0, 1);
+        world.link(0, 1);
+        world.say(0, &format!("again {start}"));
+        world.run_for(6 * SECOND);
+        assert_ne!(world.nodes[0].engine.me(), before, "it writes elsewhere");
+        world.crash(0);
+    }
+    assert_eq!(world.texts(1).len(), 28, "{}", world.describe());
+    assert_eq!(world.nodes[1].engine.stats().proofs, 0, "no number is used twice");
+}

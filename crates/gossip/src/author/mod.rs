@@ -26,6 +26,10 @@ use crate::clock::HybridClock;
 use crate::config::EngineConfig;
 use crate::io::{Reject, Ticket, Timestamp};
 
+/// So long a neighbour that says to know more of our chain may take to show a bundle of it, in microseconds: its store is read once, and
+/// a bundle of ours is checked.
+const PROOF_US: u64 = 5_000_000;
+
 /// A bundle of ours on its way to the disk.
 #[derive(Debug)]
 struct InFlight {
@@ -45,6 +49,8 @@ pub struct Author {
     wall_offset: i64,
     recovery: Recovery,
     deadline: Option<Timestamp>,
+    /// Until when a neighbour that knows more of our chain may show it.
+    proof_until: Option<Timestamp>,
     queue: Queue,
     in_flight: Option<InFlight>,
     cut: Option<Seq>,
@@ -70,6 +76,7 @@ impl Author {
             wall_offset: 0,
             recovery: Recovery::default(),
             deadline: None,
+            proof_until: None,
             queue: Queue::new(config.max_pending, config.max_pending_bytes),
             in_flight: None,
             cut: None,
@@ -108,7 +115,12 @@ impl Author {
             }
             Input::Incarnation(incarnation) => self.recovery.have(incarnation),
             Input::End(end) => self.end = end,
-            Input::NotOurs => self.begin("a neighbour has more of our chain than our store"),
+            Input::NotOurs => {
+                self.begin("a neighbour has more of our chain than our store");
+                // That is what we may have waited for.
+                self.proof_until = self.proof_until.map(|_| now);
+                self.end_recovery();
+            }
             Input::Forked => self.fork(),
             Input::Cut(cut) => self.cut = cut,
             Input::Submit { ticket, kind, room, body } => {
@@ -218,8 +230,16 @@ impl Author {
         if !self.recovery.is_complete() && self.deadline.is_none_or(|at| self.now < at) {
             return;
         }
+        let proof = self.recovery.wants_proof(self.wall_us() / 1_000_000);
+        if proof {
+            let until = *self.proof_until.get_or_insert(self.now.plus(PROOF_US));
+            if self.now < until {
+                self.deadline = Some(until);
+                return;
+            }
+        }
         self.deadline = None;
-        if self.recovery.end() {
+        if self.recovery.end() && !proof {
             self.begin("neighbours know more of our chain than our store");
         }
     }

@@ -1,10 +1,17 @@
 //! What neighbours said about our own origins before the first append.
 
+use std::collections::BTreeSet;
+
 use rumormill_wire::native::StatusEntry;
 use rumormill_wire::{Origin, Seq};
 
 /// A claimed incarnation later than this after our wall clock is not believed, in seconds.
 const MAX_INCARNATION_AHEAD_S: u64 = 86_400;
+
+/// Own incarnations of a day after which a neighbour's bare word moves us no more: others take 32 of one author a day (P-G1), and a
+/// neighbour that lies at each start is not to use them up.
+const MAX_BELIEVED: usize = 16;
+const DAY_S: u64 = 86_400;
 
 /// Before its first append a node asks its neighbours what they have of its own chain, and waits for all of them or for its
 /// time.
@@ -16,6 +23,8 @@ pub(super) struct Recovery {
     answered: usize,
     ahead: bool,
     highest: u64,
+    /// The latest incarnations that we have ourselves.
+    own: BTreeSet<u64>,
 }
 
 impl Recovery {
@@ -46,6 +55,17 @@ impl Recovery {
     /// We have this incarnation ourselves.
     pub(super) fn have(&mut self, incarnation: u64) {
         self.highest = self.highest.max(incarnation);
+        self.own.insert(incarnation);
+        if self.own.len() > MAX_BELIEVED {
+            self.own.pop_first();
+        }
+    }
+
+    /// Whether neighbours say that they know more of our chain, and their bare word has been reason too often to leave it. Who tells the
+    /// truth can show a bundle of ours.
+    pub(super) fn wants_proof(&self, wall_s: u64) -> bool {
+        let today = self.own.first().is_some_and(|first| first.saturating_add(DAY_S) > wall_s);
+        self.ahead && today && self.own.len() >= MAX_BELIEVED
     }
 
     /// The highest incarnation of our node that is known.
