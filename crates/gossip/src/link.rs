@@ -136,6 +136,8 @@ pub struct Link {
     pub dirty_over: bool,
     /// When that STATUS is due at the latest.
     pub dirty_at: Option<Timestamp>,
+    /// When the last one of them went.
+    pub said_at: Timestamp,
     /// That STATUS is due as soon as no verdict is open.
     pub status_wanted: bool,
     /// How many of them it was told that we judged.
@@ -198,6 +200,7 @@ impl Link {
             dirty: BTreeSet::new(),
             dirty_over: false,
             dirty_at: None,
+            said_at: Timestamp(0),
             status_wanted: false,
             said_heard: 0,
             heard_at: None,

@@ -8,6 +8,9 @@ use crate::io::LinkId;
 use crate::reconcile::Input;
 use crate::stats::bump;
 
+/// Between two answers to RUMOR frames of a neighbour that has had its share of lists, in microseconds (P-G5).
+const SLOW_STATUS_US: u64 = 1_000_000;
+
 impl Engine {
     /// What we have from `low` to `high`, in as many frames as it takes.
     pub(super) fn send_range_status(&mut self, id: LinkId, low: Origin, high: Origin) {
@@ -92,11 +95,19 @@ impl Engine {
         let touched = self.links.touched().iter();
         let ready: Vec<_> = touched.filter(|id| self.links.get(id).is_some_and(due)).copied().collect();
         for id in ready {
+            let over_share = self.lists_are_over(id);
             let Some(link) = self.links.get_mut(&id) else { continue };
-            let origins: Vec<_> = core::mem::take(&mut link.dirty).into_iter().collect();
-            link.dirty_at = None;
             link.status_wanted = false;
+            let next = link.said_at.plus(SLOW_STATUS_US);
+            if over_share && next > self.now {
+                // Whoever asks with each frame is answered all the same, and less often.
+                link.dirty_at = Some(next);
+                continue;
+            }
+            let origins: Vec<_> = core::mem::take(&mut link.dirty).into_iter().collect();
+            (link.dirty_at, link.said_at) = (None, self.now);
             let over = core::mem::take(&mut link.dirty_over);
+            self.charge_list(id, origins.len());
             self.send_listed_status(id, &origins);
             if over {
                 bump(&mut self.stats.status_overflow, 1);
