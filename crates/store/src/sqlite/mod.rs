@@ -1,15 +1,15 @@
 //! The store in a SQLite file: WAL, one row a bundle.
 
-mod aside;
 mod check;
-mod kept;
+mod damage_report;
+mod key_value;
 mod lock;
 mod open;
+mod quarantine;
 mod read;
 mod salvage;
 mod size;
 mod tables;
-mod told;
 mod wal;
 
 use std::collections::BTreeMap;
@@ -117,7 +117,7 @@ impl SqliteStore {
         let change = self.db.transaction()?;
         fill(&change, batch, &self.heads, &mut heads)?;
         if !self.damage.is_empty() {
-            told::forget(&change)?;
+            damage_report::forget(&change)?;
         }
         if self.max_bytes != 0 && !self.room.take(batch) {
             let (used, most) = (size::used(&change, &self.path)?, bound(self.max_bytes, batch));
@@ -144,7 +144,7 @@ fn fill(
     let mut insert = change.prepare_cached(INSERT)?;
     for record in batch {
         let Record::Bundle(row) = record else {
-            kept::keep(change, record)?;
+            key_value::keep(change, record)?;
             continue;
         };
         let facts = Facts::read(&row.bytes)?;
@@ -176,7 +176,7 @@ impl Store for SqliteStore {
 
     fn commit(&mut self, batch: &[Record]) -> Result<(), StoreError> {
         let written = self.write(batch).map_err(|why| why.at(&self.path));
-        if written.as_ref().is_err_and(aside::is_damage) {
+        if written.as_ref().is_err_and(quarantine::is_damage) {
             self.suspect.store(true, Ordering::Relaxed);
         }
         written

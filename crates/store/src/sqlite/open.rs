@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::lock::{Left, Lock};
 use super::tables::{APPLICATION_ID, FORMAT, PAGE, TABLES};
-use super::{Head, aside, beside, check, kept, salvage, told, wal};
+use super::{Head, beside, check, damage_report, key_value, quarantine, salvage, wal};
 use crate::error::StoreError;
 use crate::types::{Damage, Durability, Recovered};
 
@@ -48,16 +48,16 @@ pub(super) fn open(path: &Path, durability: Durability) -> Result<Opened, StoreE
     let seen = if left == Left::Open { look_at_files(path)? } else { None };
     lock.opened()?;
     let Checked { db, state, boot_changed } = match check(path, durability, left) {
-        Err(why) if aside::is_damage(&why) => {
+        Err(why) if quarantine::is_damage(&why) => {
             salvage::salvage(path, &why.to_string())?;
             check(path, durability, Left::Open)?
         }
         other => other?,
     };
-    let mut damage = told::read(&db)?;
+    let mut damage = damage_report::read(&db)?;
     if let Some(seen) = seen {
         damage.push(seen);
-        told::keep(&db, &damage)?;
+        damage_report::keep(&db, &damage)?;
         // The log is begun anew, so that its damage is not found again.
         checkpoint(&db)?;
     }
@@ -71,14 +71,14 @@ fn look_at_files(path: &Path) -> Result<Option<Damage>, StoreError> {
     let damage =
         |path: &Path, reason: &str, aside| Damage::File { path: path.to_owned(), reason: reason.into(), aside };
     if std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
-        let aside = aside::name(path);
-        aside::put(path, &aside)?;
+        let aside = quarantine::name(path);
+        quarantine::put(path, &aside)?;
         return Ok(Some(damage(path, "it is empty", aside)));
     }
     let log = beside(path, "-wal");
     let fault = wal::fault(&log).map_err(|source| StoreError::Io { action: "read", path: log.clone(), source })?;
     match fault {
-        Some(reason) => Ok(Some(damage(&log, reason, aside::copy_log(path, &log)?))),
+        Some(reason) => Ok(Some(damage(&log, reason, quarantine::copy_log(path, &log)?))),
         None => Ok(None),
     }
 }
@@ -95,8 +95,8 @@ fn check(path: &Path, durability: Durability, left: Left) -> Result<Checked, Sto
     let db = connect(path, durability)?;
     let state = if left == Left::Open { check::everything(&db)? } else { check::heads(&db)? };
     let boot = std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let boot_changed = kept::own(&db, kept::BOOT)?.is_some_and(|old| old != boot);
-    kept::keep_own(&db, kept::BOOT, &boot)?;
+    let boot_changed = key_value::own(&db, key_value::BOOT)?.is_some_and(|old| old != boot);
+    key_value::keep_own(&db, key_value::BOOT, &boot)?;
     Ok(Checked { db, state, boot_changed })
 }
 
@@ -127,7 +127,7 @@ pub(super) fn connect(path: &Path, durability: Durability) -> Result<Connection,
         change.execute_batch(TABLES)?;
         change.pragma_update(None, "application_id", APPLICATION_ID)?;
         change.pragma_update(None, "user_version", FORMAT)?;
-        kept::keep_own(&change, kept::FORMAT_KEY, &FORMAT.to_be_bytes())?;
+        key_value::keep_own(&change, key_value::FORMAT_KEY, &FORMAT.to_be_bytes())?;
         change.commit()?;
     }
     Ok(db)
@@ -136,8 +136,8 @@ pub(super) fn connect(path: &Path, durability: Durability) -> Result<Connection,
 /// The header names another program or version. If the sealed format within does not, a bit fell over.
 fn whose(db: &Connection, path: &Path, application: i64, format: i64) -> StoreError {
     let path = path.to_owned();
-    match kept::own(db, kept::FORMAT_KEY) {
-        Ok(Some(sealed)) if sealed == FORMAT.to_be_bytes() => aside::damaged("its header names another format"),
+    match key_value::own(db, key_value::FORMAT_KEY) {
+        Ok(Some(sealed)) if sealed == FORMAT.to_be_bytes() => quarantine::damaged("its header names another format"),
         _ if application != APPLICATION_ID => StoreError::Foreign(path),
         _ => StoreError::Newer { path, found: format, known: FORMAT },
     }
@@ -184,7 +184,7 @@ mod tests {
         let path = dir.path().join("log.db");
         let first = open(&path, Durability::Normal).unwrap();
         assert!(!first.recovered.boot_changed);
-        kept::keep_own(&first.db, kept::BOOT, b"another").unwrap();
+        key_value::keep_own(&first.db, key_value::BOOT, b"another").unwrap();
         drop(first);
         assert!(open(&path, Durability::Normal).unwrap().recovered.boot_changed);
         assert!(!open(&path, Durability::Normal).unwrap().recovered.boot_changed);

@@ -14,7 +14,7 @@ pub(super) const FORMAT: i64 = 1;
 /// Bytes of a page: measured, see benches/commit.rs.
 pub(super) const PAGE: u32 = 8_192;
 
-/// `kept` holds all that is not a bundle; see the module of that name. Rows of `bundles` are never removed, so the newest
+/// `kept` holds all that is not a bundle; see the module `key_value`. Rows of `bundles` are never removed, so the newest
 /// has the highest id.
 pub(super) const TABLES: &str = "
     CREATE TABLE kept(kind INTEGER, key BLOB, value BLOB NOT NULL, seal BLOB NOT NULL, PRIMARY KEY(kind, key)) WITHOUT ROWID;
