@@ -5,7 +5,7 @@ use bytes::Bytes;
 use rumormill_wire::NodeId;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::quarantine;
+use super::damage::damaged;
 use super::tables::{origin_of_sql, origin_to_sql};
 use crate::error::StoreError;
 use crate::types::{Record, Recovered};
@@ -89,7 +89,7 @@ pub(super) fn load(db: &Connection, out: &mut Recovered) -> Result<(), StoreErro
         match sealed(row) {
             Ok((OWN, ..)) => {}
             Ok((kind, key, value)) if take(out, kind, &key, &value).is_some() => {}
-            _ => return Err(quarantine::damaged("a certificate, a proof or a value is not what was written")),
+            _ => return Err(damaged("a certificate, a proof or a value is not what was written")),
         }
     }
     Ok(())

@@ -12,9 +12,10 @@ use rumormill_wire::{Digest, Origin, Seq};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::check::blob;
-use super::tables::{INSERT, PAGE, insert_row, new_origin};
-use super::{beside, damage_report, key_value, open, quarantine};
+use super::connection::{checkpoint, connect};
+use super::names::beside;
+use super::tables::{INSERT, PAGE, blob, insert_row, new_origin};
+use super::{damage_report, key_value, quarantine};
 use crate::error::StoreError;
 use crate::row::Facts;
 use crate::types::{BundleRow, Damage, Durability};
@@ -38,8 +39,8 @@ pub(super) fn salvage(path: &Path, reason: &str) -> Result<(), StoreError> {
         let _ = std::fs::remove_file(beside(&beside_it, extra));
     }
     let aside = quarantine::name(path);
-    let mut new = open::connect(&beside_it, Durability::Normal)?;
-    open::checkpoint(&new)?;
+    let mut new = connect(&beside_it, Durability::Normal)?;
+    checkpoint(&new)?;
     let (old, first_page) = open_old(path, &new, &beside_it);
     // Until it is ready it is nobody's store, so nothing goes through a log, which would need its room a third time.
     let _: String = new.query_row("PRAGMA journal_mode = MEMORY", [], |row| row.get(0))?;
