@@ -18,7 +18,6 @@ mod cast;
 mod disk;
 mod finding;
 mod job;
-mod jobs;
 mod liar;
 mod lists;
 mod operate;
@@ -28,6 +27,7 @@ pub mod plant;
 pub mod seeds;
 mod settle;
 mod spent;
+mod work;
 mod world;
 
 pub use finding::{Finding, Reached};
