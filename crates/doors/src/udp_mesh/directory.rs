@@ -14,6 +14,7 @@ mod look;
 mod member;
 mod members;
 mod newcomers;
+mod pending;
 mod receipt;
 mod register;
 mod rejected;
@@ -30,8 +31,8 @@ use budgets::{AGAIN, TEXTS, UNSHOWN};
 use feed::Feed;
 use member::Id;
 use newcomers::Newcomers;
+use pending::Pending;
 use receipt::{Pages, Receipt};
-use register::Pending;
 use rejected::Rejected;
 
 use crate::shares::Shares;

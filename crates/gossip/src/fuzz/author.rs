@@ -1,6 +1,5 @@
 //! What the liar signs: chains that go on, leave gaps, overlap, part, and end near the last number there is.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rumormill_wire::native::{BundleBuilder, BundleHeader, MessageKind, Proof, SignedHeader};
@@ -15,29 +14,9 @@ use crate::bundle::{Signer, VerifiedBundle, bundle_digest, seal, signed_bytes};
 const YEAR_2200_US: u64 = 7_258_118_400_000_000;
 const MAX_MESSAGES: u8 = 4;
 
-/// What was signed outside of the engines.
-#[derive(Debug, Default)]
-pub struct Book {
-    branches: BTreeMap<(Origin, u8), Vec<Arc<VerifiedBundle>>>,
-    headers: BTreeMap<Origin, Vec<SignedHeader>>,
-    all: Vec<Arc<VerifiedBundle>>,
-}
-
 /// The incarnation of this index.
 pub const fn incarnation(index: u8) -> Incarnation {
     Incarnation(1_700_000_000 + index as u64)
-}
-
-impl Book {
-    /// One of all bundles that were signed.
-    pub fn bundle(&self, which: u8) -> Option<&Arc<VerifiedBundle>> {
-        self.all.get(usize::from(which) % self.all.len().max(1))
-    }
-
-    fn note(&mut self, bundle: &Arc<VerifiedBundle>) {
-        self.headers.entry(bundle.header().origin).or_default().push(*bundle.signed_header());
-        self.all.push(Arc::clone(bundle));
-    }
 }
 
 impl World<'_> {

@@ -1,18 +1,15 @@
 //! What holds after every input: nothing grows without a bound, and no answer is much larger than its question.
 
-use std::collections::BTreeMap;
+use rumormill_wire::native::MAX_BUNDLE_MESSAGES;
 
-use rumormill_wire::native::{MAX_BUNDLE_MESSAGES, kind};
-
-use super::Finding;
 use super::cast::{self, ENDS, HONEST};
+use super::finding::{Finding, claim};
 use super::liar::MAX_UNJUDGED;
 use super::ops::Switches;
-use super::world::{World, claim};
+use super::world::World;
 use crate::checks::{MAX_SENDERS, SHARE};
 use crate::cost;
 use crate::engine::MIN_ORIGINS;
-use crate::io::{Input, LinkId};
 use crate::link::{MAX_BEHIND, MAX_DIRTY, MAX_PULLS};
 use crate::unheard::{MAX_NEWS, MAX_RUNS};
 
@@ -24,31 +21,6 @@ const SMALL_FRAME: usize = 160;
 const PER_ORIGIN: usize = 90 + 361 + 90;
 /// The largest bundle here, with its frame.
 const BUNDLE: usize = 1_536;
-
-/// What one input cost.
-#[derive(Debug, Default)]
-pub struct Spent {
-    /// Control frames, in bytes.
-    control: BTreeMap<LinkId, usize>,
-    /// Events that a shell writes into its log.
-    pub events: usize,
-    buckets: bool,
-}
-
-impl Spent {
-    pub fn of(input: &Input) -> Self {
-        let buckets = matches!(input, Input::Frame { bytes, .. } if bytes.first() == Some(&kind::BUCKETS));
-        Self { buckets, ..Self::default() }
-    }
-
-    pub fn control(&mut self, link: LinkId, bytes: usize) {
-        *self.control.entry(link).or_default() += bytes;
-    }
-
-    pub fn control_to(&self, link: LinkId) -> usize {
-        self.control.get(&link).copied().unwrap_or(0)
-    }
-}
 
 impl World<'_> {
     pub fn bounds(&mut self, end: usize) -> Result<(), Finding> {

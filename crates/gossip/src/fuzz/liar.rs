@@ -6,8 +6,8 @@ use rumormill_wire::native::{
 };
 use rumormill_wire::{HeadHash, Origin, Seq};
 
-use super::Finding;
 use super::cast;
+use super::finding::Finding;
 use super::ops::ARGS;
 use super::world::{Slot, World};
 use crate::frontier::{Fingerprint, entry_hash};

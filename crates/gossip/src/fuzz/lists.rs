@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rumormill_wire::native::{ListPart, Revisions, Revoked};
 use rumormill_wire::{NodeId, Seq, Signature};
 
-use super::Finding;
 use super::cast;
+use super::finding::Finding;
 use super::ops::ARGS;
 use super::world::World;
 use crate::io::Input;

@@ -11,14 +11,13 @@
     reason = "a harness: a panic is the finding"
 )]
 
-use core::fmt;
-use std::collections::BTreeMap;
-
 mod author;
+mod book;
 mod bounds;
 mod cast;
 mod disk;
-mod jobs;
+mod finding;
+mod job;
 mod liar;
 mod lists;
 mod operate;
@@ -27,27 +26,17 @@ mod perform;
 pub mod plant;
 pub mod seeds;
 mod settle;
+mod spent;
+mod work;
 mod world;
 
+pub use finding::{Finding, Reached};
 pub use plant::{Plant, Sound};
 
 // What the engine does not stand yet, left out.
 
 /// Operations in one input; what follows is not read.
 const MAX_OPS: usize = 256;
-
-/// What the body found wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding(pub String);
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What an input reached, by name, and how often: a target that no longer gets anywhere is seen in it.
-pub type Reached = BTreeMap<&'static str, u64>;
 
 /// Runs the operations that the bytes spell.
 ///

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use rumormill_wire::native::{Frame, MessageKind};
 
-use super::Finding;
 use super::cast::WALL_US;
+use super::finding::Finding;
 use super::ops::{Kind, Op, Switches};
 use super::world::World;
 use crate::io::{Input, Ticket};

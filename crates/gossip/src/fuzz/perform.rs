@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rumormill_wire::native::{ByeCode, rumor_prefix};
 
-use super::Finding;
 use super::cast::{self, ENDS};
-use super::jobs::Job;
-use super::world::{Node, World, claim};
+use super::finding::{Finding, claim};
+use super::job::Job;
+use super::world::{Node, World};
 use crate::bundle::{RawBundle, VerifiedBundle};
 use crate::io::{Event, Input, Keep, LinkId, Output};
 

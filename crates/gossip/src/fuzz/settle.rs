@@ -1,8 +1,8 @@
 //! The end: faults stop, the liar goes, everything is delivered, time passes. Then both honest nodes have the same.
 
-use super::Finding;
 use super::cast::{self, ENDS};
-use super::world::{World, claim};
+use super::finding::{Finding, claim};
+use super::world::World;
 
 /// Rounds of waiting until the two have to agree. Each is until an engine's next time-out.
 const ROUNDS: usize = 400;

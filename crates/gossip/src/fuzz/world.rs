@@ -9,13 +9,14 @@ use rand::rngs::StdRng;
 use rumormill_wire::native::ListPart;
 use rumormill_wire::{Digest, NodeId, Origin, Seq};
 
-use super::author::Book;
-use super::bounds::Spent;
+use super::book::Book;
 use super::cast::{self, ENDS, NETWORK, Pen, WALL_US};
 use super::disk::{Disk, Next};
-use super::jobs::Job;
+use super::finding::{Finding, Reached, claim};
+use super::job::Job;
 use super::ops::Switches;
-use super::{Finding, Plant, Reached};
+use super::plant::Plant;
+use super::spent::Spent;
 use crate::bundle::VerifiedBundle;
 use crate::config::{Dissemination, EngineConfig};
 use crate::engine::Engine;
@@ -252,9 +253,4 @@ impl<'p> World<'p> {
     pub fn reach(&mut self, what: &'static str) {
         *self.reached.entry(what).or_default() += 1;
     }
-}
-
-/// Says what is wrong unless it holds.
-pub fn claim(holds: bool, what: impl FnOnce() -> String) -> Result<(), Finding> {
-    if holds { Ok(()) } else { Err(Finding(what())) }
 }

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use rumormill_wire::{Digest, Origin, Seq};
 use rusqlite::{Connection, Row};
 
-use super::tables::{clock_to_sql, origin_of_sql, seq_to_sql};
-use super::{Head, aside, kept};
+use super::chains::Head;
+use super::damage::damaged;
+use super::key_value;
+use super::tables::{blob, clock_to_sql, origin_of_sql, seq_to_sql};
 use crate::error::StoreError;
 use crate::row::Facts;
 use crate::types::Recovered;
@@ -37,17 +39,16 @@ pub(super) fn heads(db: &Connection) -> Result<State, StoreError> {
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let facts =
-            read(row, 2)?.ok_or_else(|| aside::damaged("the last bundle of a chain is not what was written"))?;
+        let facts = read(row, 2)?.ok_or_else(|| damaged("the last bundle of a chain is not what was written"))?;
         if origin_of_sql(blob(row, 1)?) != Some(facts.origin()) {
-            return Err(aside::damaged("a chain has another author than its bundles"));
+            return Err(damaged("a chain has another author than its bundles"));
         }
         state.head(row.get(0)?, &facts);
         state.recovered.chains.push(facts.head());
     }
     let bytes: i64 = db.query_row("SELECT coalesce(sum(length(data)), 0) FROM bundles", [], |row| row.get(0))?;
     state.recovered.bytes = bytes.cast_unsigned();
-    kept::load(db, &mut state.recovered)?;
+    key_value::load(db, &mut state.recovered)?;
     Ok(state)
 }
 
@@ -56,7 +57,7 @@ pub(super) fn everything(db: &Connection) -> Result<State, StoreError> {
     // Looks at the indexes too, which decide what is shown and sent.
     let verdict: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {
-        return Err(aside::damaged(&verdict));
+        return Err(damaged(&verdict));
     }
     let names = names(db)?;
     let mut chains = BTreeMap::new();
@@ -69,11 +70,11 @@ pub(super) fn everything(db: &Connection) -> Result<State, StoreError> {
     while let Some(row) = rows.next()? {
         let facts = read(row, 0)?.filter(|facts| columns_agree(row, facts, &names).unwrap_or(false));
         let Some(facts) = facts else {
-            return Err(aside::damaged(&format!("bundle {} is not what was written", row.get::<_, i64>(8)?)));
+            return Err(damaged(&format!("bundle {} is not what was written", row.get::<_, i64>(8)?)));
         };
         let (next, digest) =
             state.heads.get(&facts.origin()).map_or((Seq::FIRST, Digest::ZERO), |head| (head.next, head.digest));
-        facts.follows(next, &digest).map_err(|why| aside::damaged(&why.to_string()))?;
+        facts.follows(next, &digest).map_err(|why| damaged(&why.to_string()))?;
         state.head(row.get(3)?, &facts);
         chains.insert(facts.origin(), facts.head());
         let len = u64::try_from(blob(row, 2)?.len()).unwrap_or(u64::MAX);
@@ -84,7 +85,7 @@ pub(super) fn everything(db: &Connection) -> Result<State, StoreError> {
         }
     }
     state.recovered.chains = chains.into_values().collect();
-    kept::load(db, &mut state.recovered)?;
+    key_value::load(db, &mut state.recovered)?;
     Ok(state)
 }
 
@@ -93,7 +94,7 @@ fn names(db: &Connection) -> Result<BTreeMap<i64, Origin>, StoreError> {
     let mut rows = statement.query([])?;
     let mut names = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let origin = origin_of_sql(blob(row, 1)?).ok_or_else(|| aside::damaged("an origin is not what was written"))?;
+        let origin = origin_of_sql(blob(row, 1)?).ok_or_else(|| damaged("an origin is not what was written"))?;
         names.insert(row.get(0)?, origin);
     }
     Ok(names)
@@ -112,8 +113,4 @@ fn columns_agree(row: &Row<'_>, facts: &Facts, names: &BTreeMap<i64, Origin>) ->
 fn read(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Facts>> {
     let received = row.get::<_, i64>(at)?.cast_unsigned();
     Ok(Facts::sealed(blob(row, at + 2)?, received, blob(row, at + 1)?))
-}
-
-pub(super) fn blob<'a>(row: &'a Row<'_>, at: usize) -> rusqlite::Result<&'a [u8]> {
-    Ok(row.get_ref(at)?.as_blob()?)
 }

@@ -8,7 +8,7 @@ use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::beside;
+use super::names::beside;
 use crate::error::StoreError;
 
 /// A mark is no longer than this.

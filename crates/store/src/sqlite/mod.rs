@@ -1,15 +1,19 @@
 //! The store in a SQLite file: WAL, one row a bundle.
 
-mod aside;
+mod chains;
 mod check;
-mod kept;
+mod connection;
+mod damage;
+mod damage_report;
+mod key_value;
 mod lock;
+mod names;
 mod open;
+mod quarantine;
 mod read;
 mod salvage;
 mod size;
 mod tables;
-mod told;
 mod wal;
 
 use std::collections::BTreeMap;
@@ -17,33 +21,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rumormill_wire::{Digest, Origin, Seq};
-use rusqlite::{Connection, Transaction};
+use rumormill_wire::Origin;
+use rusqlite::Connection;
 
 use crate::error::StoreError;
 use crate::merge::Merge;
-use crate::row::Facts;
 use crate::types::{Damage, Durability, Reader, Record, Recovered, Store, bound};
+use chains::{Head, fill};
+pub use connection::LOG_BYTES;
+use connection::{checkpoint, connect_reader};
+use damage::is_damage;
 use lock::Lock;
-pub use open::LOG_BYTES;
 use open::Opened;
 use size::{LogBound, Room};
-use tables::{INSERT, insert_row, new_origin};
-
-/// A name beside the store's.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-/// Where a chain goes on: its number in the file, the next number, the digest of its last bundle.
-#[derive(Debug, Clone, Copy)]
-struct Head {
-    id: i64,
-    next: Seq,
-    digest: Digest,
-}
 
 /// A store in a file, locked for this process.
 #[derive(Debug)]
@@ -104,7 +94,7 @@ impl SqliteStore {
             return Ok(());
         }
         // What the log holds twice may be the room that lacks.
-        open::checkpoint(&self.db)?;
+        checkpoint(&self.db)?;
         if self.try_write(batch)? {
             return Ok(());
         }
@@ -117,7 +107,7 @@ impl SqliteStore {
         let change = self.db.transaction()?;
         fill(&change, batch, &self.heads, &mut heads)?;
         if !self.damage.is_empty() {
-            told::forget(&change)?;
+            damage_report::forget(&change)?;
         }
         if self.max_bytes != 0 && !self.room.take(batch) {
             let (used, most) = (size::used(&change, &self.path)?, bound(self.max_bytes, batch));
@@ -132,33 +122,6 @@ impl SqliteStore {
         self.heads.extend(heads);
         Ok(true)
     }
-}
-
-/// Writes a batch into a change. `heads` says where the chains in it go on.
-fn fill(
-    change: &Transaction<'_>,
-    batch: &[Record],
-    before: &BTreeMap<Origin, Head>,
-    heads: &mut BTreeMap<Origin, Head>,
-) -> Result<(), StoreError> {
-    let mut insert = change.prepare_cached(INSERT)?;
-    for record in batch {
-        let Record::Bundle(row) = record else {
-            kept::keep(change, record)?;
-            continue;
-        };
-        let facts = Facts::read(&row.bytes)?;
-        let origin = facts.origin();
-        let head = match heads.get(&origin).or_else(|| before.get(&origin)) {
-            Some(head) => *head,
-            None => Head { id: 0, next: Seq::FIRST, digest: Digest::ZERO },
-        };
-        facts.follows(head.next, &head.digest)?;
-        let id = if head.id == 0 { new_origin(change, &origin)? } else { head.id };
-        insert_row(&mut insert, id, &facts, row)?;
-        heads.insert(origin, Head { id, next: facts.next(), digest: facts.digest });
-    }
-    Ok(())
 }
 
 impl Store for SqliteStore {
@@ -176,14 +139,14 @@ impl Store for SqliteStore {
 
     fn commit(&mut self, batch: &[Record]) -> Result<(), StoreError> {
         let written = self.write(batch).map_err(|why| why.at(&self.path));
-        if written.as_ref().is_err_and(aside::is_damage) {
+        if written.as_ref().is_err_and(is_damage) {
             self.suspect.store(true, Ordering::Relaxed);
         }
         written
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
-        let db = open::connect_reader(&self.path).map_err(|why| why.at(&self.path))?;
+        let db = connect_reader(&self.path).map_err(|why| why.at(&self.path))?;
         let suspect = Arc::clone(&self.suspect);
         Ok(Box::new(read::SqliteReader { db, path: self.path.clone(), merge: Merge::default(), suspect }))
     }
@@ -201,7 +164,7 @@ impl Store for SqliteStore {
             return Ok(());
         }
         let db = core::mem::replace(&mut self.db, Connection::open_in_memory()?);
-        open::checkpoint(&db).map_err(|why| why.at(&self.path))?;
+        checkpoint(&db).map_err(|why| why.at(&self.path))?;
         db.close().map_err(|(_, why)| StoreError::Sqlite(why).at(&self.path))?;
         if self.suspect.load(Ordering::Relaxed) {
             return Ok(());

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use rumormill_wire::{Clock, Origin, Seq};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::check::blob;
-use super::tables::{clock_of_sql, clock_to_sql, origin_of_sql, origin_to_sql, seq_to_sql};
+use super::damage::{damaged, is_damage};
+use super::tables::{blob, clock_of_sql, clock_to_sql, origin_of_sql, origin_to_sql, seq_to_sql};
 use crate::error::StoreError;
 use crate::merge::{AHEAD, Each, Merge, Opened, Place, Source};
 use crate::row::Facts;
@@ -41,7 +41,7 @@ impl SqliteReader {
     /// Names the file, and sees to it that damage is looked for the next time the store is opened.
     fn tell<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         result.map_err(|why| {
-            if matches!(why, StoreError::Damaged { .. }) || super::aside::is_damage(&why) {
+            if matches!(why, StoreError::Damaged { .. }) || is_damage(&why) {
                 self.suspect.store(true, Ordering::Relaxed);
             }
             why.at(&self.path)
@@ -126,7 +126,7 @@ impl Rows<'_> {
         let name = |row: &Row<'_>| Ok((origin_of_sql(blob(row, 0)?), row.get::<_, i64>(1)?.cast_unsigned()));
         match self.0.query_row(sql, [id], name) {
             Ok((Some(origin), first)) => StoreError::Damaged { origin, seq: Seq(first) },
-            Ok((None, _)) => super::aside::damaged("an origin is not what was written"),
+            Ok((None, _)) => damaged("an origin is not what was written"),
             Err(why) => why.into(),
         }
     }
@@ -167,7 +167,7 @@ impl Source for Rows<'_> {
             found = Some(opened);
             Ok(())
         })?;
-        found.ok_or_else(|| super::aside::damaged("a bundle is not there any more"))
+        found.ok_or_else(|| damaged("a bundle is not there any more"))
     }
 
     fn spanning(&mut self, clock: Clock, each: Each<'_>) -> Result<(), StoreError> {

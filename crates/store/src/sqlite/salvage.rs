@@ -12,9 +12,10 @@ use rumormill_wire::{Digest, Origin, Seq};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::check::blob;
-use super::tables::{INSERT, PAGE, insert_row, new_origin};
-use super::{aside, beside, kept, open, told};
+use super::connection::{checkpoint, connect};
+use super::names::beside;
+use super::tables::{INSERT, PAGE, blob, insert_row, new_origin};
+use super::{damage_report, key_value, quarantine};
 use crate::error::StoreError;
 use crate::row::Facts;
 use crate::types::{BundleRow, Damage, Durability};
@@ -37,9 +38,9 @@ pub(super) fn salvage(path: &Path, reason: &str) -> Result<(), StoreError> {
     for extra in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(beside(&beside_it, extra));
     }
-    let aside = aside::name(path);
-    let mut new = open::connect(&beside_it, Durability::Normal)?;
-    open::checkpoint(&new)?;
+    let aside = quarantine::name(path);
+    let mut new = connect(&beside_it, Durability::Normal)?;
+    checkpoint(&new)?;
     let (old, first_page) = open_old(path, &new, &beside_it);
     // Until it is ready it is nobody's store, so nothing goes through a log, which would need its room a third time.
     let _: String = new.query_row("PRAGMA journal_mode = MEMORY", [], |row| row.get(0))?;
@@ -47,13 +48,13 @@ pub(super) fn salvage(path: &Path, reason: &str) -> Result<(), StoreError> {
     let change = new.transaction()?;
     let mut cut = Vec::new();
     if let Some(old) = &old {
-        kept::salvage(old, &change)?;
+        key_value::salvage(old, &change)?;
         cut = copy_chains(old, &change, most_rows(path))?;
     }
-    let mut damage = told::read(&change)?;
+    let mut damage = damage_report::read(&change)?;
     damage.push(Damage::File { path: path.to_owned(), reason: reason.to_owned(), aside: aside.clone() });
     damage.append(&mut cut);
-    told::keep(&change, &damage)?;
+    damage_report::keep(&change, &damage)?;
     change.commit()?;
     drop(old);
     if let Some(page) = first_page {
@@ -61,7 +62,7 @@ pub(super) fn salvage(path: &Path, reason: &str) -> Result<(), StoreError> {
     }
     new.close().map_err(|(_, why)| why)?;
     OpenOptions::new().write(true).open(&beside_it).and_then(|file| file.sync_all()).map_err(io)?;
-    aside::put(path, &aside)?;
+    quarantine::put(path, &aside)?;
     finish(path)
 }
 
@@ -71,9 +72,9 @@ pub(super) fn finish(path: &Path) -> Result<(), StoreError> {
     if path.exists() || !new.exists() {
         return Ok(());
     }
-    aside::put_stray_extras(path)?;
+    quarantine::put_stray_extras(path)?;
     let io = |source| StoreError::Io { action: "put in its place", path: new.clone(), source };
-    std::fs::rename(&new, path).and_then(|()| aside::sync_dir(path)).map_err(io)
+    std::fs::rename(&new, path).and_then(|()| quarantine::sync_dir(path)).map_err(io)
 }
 
 /// Opens the damaged file so that what is left of it can be read. Gives its first page too if another had to be put in

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::beside;
-use super::open::{LOG_BYTES, LOG_PAGES, begin_log_anew};
+use super::connection::{LOG_BYTES, LOG_PAGES, begin_log_anew};
+use super::names::beside;
 use super::tables::PAGE;
 use crate::error::StoreError;
 use crate::types::Record;

@@ -1,7 +1,7 @@
 //! The tables, and how our values stand in them.
 
 use rumormill_wire::{Clock, Incarnation, NodeId, Origin, Seq};
-use rusqlite::{CachedStatement, Connection, params};
+use rusqlite::{CachedStatement, Connection, Row, params};
 
 use crate::error::StoreError;
 use crate::row::Facts;
@@ -14,7 +14,7 @@ pub(super) const FORMAT: i64 = 1;
 /// Bytes of a page: measured, see benches/commit.rs.
 pub(super) const PAGE: u32 = 8_192;
 
-/// `kept` holds all that is not a bundle; see the module of that name. Rows of `bundles` are never removed, so the newest
+/// `kept` holds all that is not a bundle; see the module `key_value`. Rows of `bundles` are never removed, so the newest
 /// has the highest id.
 pub(super) const TABLES: &str = "
     CREATE TABLE kept(kind INTEGER, key BLOB, value BLOB NOT NULL, seal BLOB NOT NULL, PRIMARY KEY(kind, key)) WITHOUT ROWID;
@@ -55,6 +55,14 @@ pub(super) fn origin_to_sql(origin: &Origin) -> [u8; Origin::LEN] {
 pub(super) fn origin_of_sql(bytes: &[u8]) -> Option<Origin> {
     let (node, incarnation) = bytes.split_first_chunk::<32>()?;
     Some(Origin { node: NodeId(*node), incarnation: Incarnation(u64::from_be_bytes(incarnation.try_into().ok()?)) })
+}
+
+/// The bytes of a column.
+///
+/// # Errors
+/// It holds something else.
+pub(super) fn blob<'a>(row: &'a Row<'_>, at: usize) -> rusqlite::Result<&'a [u8]> {
+    Ok(row.get_ref(at)?.as_blob()?)
 }
 
 /// Gives an origin its number in the file.

@@ -9,16 +9,10 @@ use rumormill_wire::udp_mesh::extended::Refusal;
 use super::Directory;
 use super::input::{Claim, Output, Reject};
 use super::member::{Has, Member, Own};
+use super::pending::Pending;
 
 /// Characters that members of the extended form may have together: the rest is for the legacy peers, who have nothing else.
 pub(super) const MAX_LENT: usize = 32;
-
-/// What waits for its signature to be checked.
-#[derive(Debug)]
-pub(super) enum Pending {
-    Claim { from: SocketAddr, claim: Claim<String> },
-    Leave { from: SocketAddr, time: u64 },
-}
 
 impl Directory {
     /// A legacy BIRTH.

@@ -1,39 +1,19 @@
-//! What an engine asks of its shell and waits for.
+//! The shell does what an engine asks of it, and brings frames from one node to the other.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use rumormill_wire::native::{Frame, ListPart};
-use rumormill_wire::{NodeId, Origin, Seq};
+use rumormill_wire::native::Frame;
+use rumormill_wire::{Origin, Seq};
 
-use super::Finding;
 use super::cast::{self, NETWORK};
+use super::finding::Finding;
+use super::job::Job;
+use super::liar::MAX_UNJUDGED;
 use super::world::World;
 use crate::bundle::RawBundle;
-use crate::io::{CheckId, Input, LinkId};
-use crate::members::{Checked, Evidence};
-use crate::proof::{RawProof, verify_proof};
-
-/// One thing to do.
-#[derive(Debug, Clone)]
-pub enum Job {
-    /// Check a bundle.
-    Verify { check: CheckId, raw: RawBundle },
-    /// Check a certificate.
-    Member { link: LinkId, node: NodeId, evidence: Bytes, known: Option<Evidence> },
-    /// Check a proof.
-    Proof { link: LinkId, raw: Box<RawProof> },
-    /// Check a part of the revocation list.
-    List { link: LinkId, bytes: Bytes },
-    /// Read one bundle.
-    LookUp { origin: Origin, at: Seq },
-    /// Read a range.
-    Range { link: LinkId, origin: Origin, from: Seq, until: Seq, max_bytes: usize },
-    /// Keep a part of the revocation list.
-    KeepList { part: Arc<ListPart> },
-    /// Report a link that was closed.
-    Down { link: LinkId },
-}
+use crate::io::{Input, LinkId};
+use crate::members::Checked;
+use crate::proof::verify_proof;
 
 impl World<'_> {
     /// Does one thing that the engine at `end` asked for, the oldest or the newest.
@@ -122,7 +102,7 @@ impl World<'_> {
         for n in 0..count {
             let Some(wire) = &mut self.wire else { return Ok(n) };
             let links = wire.links;
-            let held = self.nodes[to].unjudged.get(&links[to]).is_some_and(|bytes| *bytes >= super::liar::MAX_UNJUDGED);
+            let held = self.nodes[to].unjudged.get(&links[to]).is_some_and(|bytes| *bytes >= MAX_UNJUDGED);
             if held {
                 return Ok(n);
             }

@@ -6,7 +6,7 @@ use std::path::Path;
 use rumormill_wire::Seq;
 use rusqlite::Connection;
 
-use super::kept;
+use super::key_value;
 use super::tables::{origin_of_sql, origin_to_sql};
 use crate::error::StoreError;
 use crate::types::Damage;
@@ -30,12 +30,12 @@ pub(super) fn keep(db: &Connection, damage: &[Damage]) -> Result<(), StoreError>
         out.extend_from_slice(&u32::try_from(entry.len()).unwrap_or(u32::MAX).to_be_bytes());
         out.extend(entry);
     }
-    kept::keep_own(db, kept::DAMAGE, &out)
+    key_value::keep_own(db, key_value::DAMAGE, &out)
 }
 
 /// What was found and not acted on; nothing if all is well.
 pub(super) fn read(db: &Connection) -> Result<Vec<Damage>, StoreError> {
-    let value = kept::own(db, kept::DAMAGE)?.unwrap_or_default();
+    let value = key_value::own(db, key_value::DAMAGE)?.unwrap_or_default();
     let mut rest = &value[..];
     let mut out = Vec::new();
     while let Some((len, behind)) = rest.split_first_chunk::<4>() {
@@ -49,7 +49,7 @@ pub(super) fn read(db: &Connection) -> Result<Vec<Damage>, StoreError> {
 
 /// Something is committed, so the node has gone on.
 pub(super) fn forget(db: &Connection) -> Result<(), StoreError> {
-    kept::forget_own(db, kept::DAMAGE)
+    key_value::forget_own(db, key_value::DAMAGE)
 }
 
 fn parse(entry: &[u8]) -> Option<Damage> {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use rumormill_wire::NodeId;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::aside;
+use super::damage::damaged;
 use super::tables::{origin_of_sql, origin_to_sql};
 use crate::error::StoreError;
 use crate::types::{Record, Recovered};
@@ -19,7 +19,7 @@ const META: i64 = 4;
 
 /// The boot id of the machine when the store was last opened.
 pub(super) const BOOT: &str = "boot";
-/// What was found broken and not yet acted on; see the module `told`.
+/// What was found broken and not yet acted on; see the module `damage_report`.
 pub(super) const DAMAGE: &str = "damage";
 /// The format once more, where a stray bit does not make a newer version of it.
 pub(super) const FORMAT_KEY: &str = "format";
@@ -89,7 +89,7 @@ pub(super) fn load(db: &Connection, out: &mut Recovered) -> Result<(), StoreErro
         match sealed(row) {
             Ok((OWN, ..)) => {}
             Ok((kind, key, value)) if take(out, kind, &key, &value).is_some() => {}
-            _ => return Err(aside::damaged("a certificate, a proof or a value is not what was written")),
+            _ => return Err(damaged("a certificate, a proof or a value is not what was written")),
         }
     }
     Ok(())

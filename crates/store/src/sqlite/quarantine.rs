@@ -1,11 +1,9 @@
-//! What counts as damage, and where damaged files go.
+//! Where damaged files go.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rusqlite::ErrorCode;
-
-use super::beside;
+use super::names::beside;
 use crate::error::StoreError;
 
 /// Damaged files kept aside; the oldest is removed for a new one.
@@ -14,41 +12,6 @@ const ASIDE: usize = 3;
 const MARKER: &str = ".damaged-";
 /// What SQLite keeps beside a file.
 const EXTRAS: [&str; 2] = ["-wal", "-shm"];
-
-/// An error that says: this file is damaged.
-pub(super) fn damaged(reason: &str) -> StoreError {
-    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-    StoreError::Sqlite(rusqlite::Error::SqliteFailure(code, Some(reason.to_owned())))
-}
-
-/// Whether an error means that the file is damaged, and not that the system refuses.
-pub(super) fn is_damage(why: &StoreError) -> bool {
-    let (StoreError::Sqlite(why) | StoreError::Database { source: why, .. }) = why else { return false };
-    match why {
-        rusqlite::Error::SqliteFailure(failure, _) => {
-            matches!(
-                failure.code,
-                ErrorCode::DatabaseCorrupt
-                    | ErrorCode::NotADatabase
-                    | ErrorCode::Unknown
-                    | ErrorCode::TypeMismatch
-                    | ErrorCode::TooBig
-            ) || matches!(
-                // The file was opened for writing by then, so it is its header that forbids it.
-                failure.extended_code,
-                rusqlite::ffi::SQLITE_IOERR_SHORT_READ | rusqlite::ffi::SQLITE_READONLY
-            )
-        }
-        // A table is missing or a column holds another type: somebody wrote over it.
-        rusqlite::Error::FromSqlConversionFailure(..)
-        | rusqlite::Error::IntegralValueOutOfRange(..)
-        | rusqlite::Error::InvalidColumnType(..)
-        | rusqlite::Error::QueryReturnedNoRows
-        | rusqlite::Error::SqlInputError { .. }
-        | rusqlite::Error::Utf8Error(..) => true,
-        _ => false,
-    }
-}
 
 /// A free name for a damaged file.
 pub(super) fn name(path: &Path) -> PathBuf {
