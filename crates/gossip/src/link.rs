@@ -100,6 +100,9 @@ pub struct Link {
     pub introduced: BTreeSet<NodeId>,
     /// More differs than is remembered; a whole comparison finds the rest.
     pub unsure: bool,
+    /// When its word was last against what it had said or was given: it is not in sync for some time from then on, or it would be for as
+    /// long as it says so again and again.
+    pub wavered_at: Option<Timestamp>,
     /// A chain of one length has another head there, as far as the last comparison tells.
     pub branches: bool,
     /// How fast it is given each author's messages.
@@ -182,6 +185,7 @@ impl Link {
             passing: SharedMap::default(),
             introduced: BTreeSet::new(),
             unsure: false,
+            wavered_at: None,
             branches: false,
             disputed: SharedMap::default(),
             pace: Pacer::new(0, 0),
@@ -230,6 +234,14 @@ impl Link {
         while let Some((_, origin)) = self.sent_order.first().copied().filter(|(ordinal, _)| *ordinal <= heard) {
             self.sent_order.pop_first();
             self.last_sent.remove(&origin);
+        }
+    }
+
+    /// By all that is known the neighbour has this number, and it says that it has not: it never had it, or has lost it, or was not
+    /// true before.
+    pub fn contradicts(&mut self, origin: &Origin, at: Seq, now: Timestamp) {
+        if !self.cursors.contains_key(origin) && !self.unheard.lacks(origin, at) {
+            self.wavered_at = Some(now);
         }
     }
 
@@ -282,7 +294,11 @@ impl Link {
     /// An origin ends there at this place, or does not end; here at `ours`.
     pub fn note_end(&mut self, origin: Origin, place: Option<Seq>, ours: Option<Seq>, now: Timestamp) {
         if place == ours {
-            self.disputed.remove(&origin);
+            // It took back what it had said, unless we came to say the same.
+            let before = self.disputed.remove(&origin);
+            if before.is_some_and(|disputed| disputed.place != place) {
+                self.wavered_at = Some(now);
+            }
         } else if let Some(disputed) = self.disputed.get_mut(&origin) {
             disputed.place = place;
         } else if self.disputed.put(origin, Disputed { place, since: now }, MAX_DISPUTED) != Put::In {

@@ -173,6 +173,8 @@ pub struct LinkStats {
 pub enum Why {
     /// What differs is on its way.
     CatchingUp,
+    /// A moment ago the neighbour said that it lacks what it should have had, or took back what it had said.
+    Wavers,
     /// The neighbour has not said that it has it.
     Unheard,
     /// They have not compared to the end yet.
@@ -209,6 +211,7 @@ impl Why {
     pub const fn name(self) -> &'static str {
         match self {
             Self::CatchingUp => "catching-up",
+            Self::Wavers => "neighbour-wavers",
             Self::Unheard => "unheard",
             Self::NotCompared => "not-compared",
             Self::NoAnswer => "no-answer",

@@ -79,6 +79,12 @@ impl Unheard {
         }
     }
 
+    /// Whether it is known that the neighbour was not given this number.
+    #[must_use]
+    pub fn lacks(&self, origin: &Origin, at: Seq) -> bool {
+        self.news.get(origin).is_some_and(|news| news.from <= at)
+    }
+
     /// It has all that we have.
     pub fn clear(&mut self) {
         self.runs.clear();

@@ -9,6 +9,7 @@ mod breach;
 mod clocks;
 mod commit;
 mod compare_clocks;
+mod drain;
 mod due;
 mod feed;
 mod fence;

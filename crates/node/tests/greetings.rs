@@ -6,9 +6,11 @@ mod support;
 use std::time::Duration;
 
 use rumormill_node::NodeHandle;
+use rumormill_node::handle::SHUTDOWN_DEADLINE;
 use rumormill_transport::endpoint::Opened;
 use rumormill_transport::{Endpoint, Expect};
-use rumormill_wire::native::{Bye, ByeCode, Frame, Hello, MAX_FRAME_LEN};
+use rumormill_wire::Origin;
+use rumormill_wire::native::{Bye, ByeCode, Coverage, Frame, Hello, MAX_FRAME_LEN, Status, StatusEntries};
 use support::{Net, PATIENCE, say, until, until_log};
 
 struct Member {
@@ -163,4 +165,41 @@ async fn a_length_that_no_frame_has_is_banned_before_and_after_hello() {
     }
     assert_eq!(count(&a, "breaches"), 2);
     a.shutdown().await.unwrap();
+}
+
+/// One that asks for the whole log and reads nothing of it does not hold up a stop.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_neighbour_that_takes_nothing_is_not_waited_for_at_the_end() {
+    let net = Net::new();
+    let a = net.start("a", &[]).await;
+    for n in 0..200 {
+        say(&a, &format!("{n} {}", "x".repeat(30_000))).await;
+    }
+    let mallory = Member::new(&net, "mallory");
+    let mut opened = mallory.dial(&a).await;
+    opened.writer.send([mallory.hello().as_slice(), &everything_is_missing()]).await.unwrap();
+    let stands = async || {
+        let before = a.peers().first().map(|peer| (peer.lag, peer.bytes_out));
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        before.is_some_and(|(lag, _)| lag > 0) && before == a.peers().first().map(|peer| (peer.lag, peer.bytes_out))
+    };
+    until("nothing more goes out", stands).await;
+    let begun = std::time::Instant::now();
+    a.shutdown().await.unwrap();
+    assert!(begun.elapsed() < SHUTDOWN_DEADLINE, "{:?}", begun.elapsed());
+}
+
+fn everything_is_missing() -> Vec<u8> {
+    let status = Status {
+        want_status: false,
+        hold: false,
+        heard: 0,
+        fingerprint: [9; 16],
+        origins: 0,
+        coverage: Coverage::Range { low: Origin::MIN, high: Origin::MAX },
+        entries: StatusEntries::from(&[][..]),
+    };
+    let mut bytes = Vec::new();
+    Frame::Status(status).encode(&mut bytes).unwrap();
+    bytes
 }

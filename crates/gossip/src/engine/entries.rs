@@ -25,8 +25,11 @@ impl Engine {
                 link.cursors.remove(&origin);
             } else if entry.state == EntryState::Hold || link.hold {
                 self.note_held(id, origin, entry.next);
-            } else if !on_its_way && !link.note_lacks(origin, entry.next, now, limit) {
-                bump(&mut self.stats.cursor_overflow, 1);
+            } else if !on_its_way {
+                link.contradicts(&origin, entry.next, now);
+                if !link.note_lacks(origin, entry.next, now, limit) {
+                    bump(&mut self.stats.cursor_overflow, 1);
+                }
             }
             return proof_wanted;
         }
@@ -35,7 +38,7 @@ impl Engine {
             self.pass_again(id, entry);
         }
         if entry.next == next {
-            self.claims.remove(id, &origin);
+            self.takes_back(id, &origin, next);
             let branches = |ours: &StatusEntry| {
                 let said = ours.head != HeadHash::ZERO && entry.head != HeadHash::ZERO;
                 let alike = (ours.state == EntryState::Forked) == (entry.state == EntryState::Forked);
@@ -56,6 +59,14 @@ impl Engine {
             }
         }
         (!ended && refusal.is_none()) || proof_wanted
+    }
+
+    /// The neighbour has no more of this origin than we. If it said that it has before, that was not true.
+    fn takes_back(&mut self, id: LinkId, origin: &Origin, ours: Seq) {
+        let more = self.claims.remove(id, origin).is_some_and(|behind| behind.next > ours);
+        if let Some(link) = self.links.get_mut(&id).filter(|_| more) {
+            link.wavered_at = Some(self.now);
+        }
     }
 
     /// What is not listed is not there. A chain that ends early here may have been withdrawn whole there, so it is named
@@ -86,8 +97,11 @@ impl Engine {
                 if !link.note_held(*origin, Seq::FIRST, now, self.config.max_cursors) {
                     bump(&mut self.stats.differences_overflow, 1);
                 }
-            } else if !link.note_lacks(*origin, Seq::FIRST, now, self.config.max_cursors) {
-                bump(&mut self.stats.cursor_overflow, 1);
+            } else {
+                link.contradicts(origin, Seq::FIRST, now);
+                if !link.note_lacks(*origin, Seq::FIRST, now, self.config.max_cursors) {
+                    bump(&mut self.stats.cursor_overflow, 1);
+                }
             }
         }
         self.charge_walk(id, walked);

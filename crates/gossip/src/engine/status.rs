@@ -120,8 +120,15 @@ impl Engine {
 
     /// The neighbour has what we have.
     fn in_sync(&mut self, id: LinkId) {
+        let chains = &self.chains;
+        let more = self.claims.of_link(id).any(|(origin, behind)| behind.next > chains.wanted(origin));
         self.claims.clear(id);
+        let now = self.now;
         if let Some(link) = self.links.get_mut(&id) {
+            // It has what we have, and said before that it has more, or that a chain ends elsewhere.
+            if more || !link.disputed.is_empty() {
+                link.wavered_at = Some(now);
+            }
             (link.unsure, link.branches) = (false, false);
             link.unheard.clear();
             link.cursors.clear();

@@ -1,11 +1,10 @@
 //! What people ask of the engine, and the end.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rumormill_gossip::{Engine, Input, Reject, Stats, Ticket};
-use rumormill_wire::native::{ByeCode, MessageKind};
+use rumormill_wire::native::MessageKind;
 use tokio::sync::watch;
 
 use super::news::Coming;
@@ -104,25 +103,5 @@ impl Driver {
 
     pub(crate) fn has_failed(&self) -> bool {
         self.failed.load(Relaxed)
-    }
-
-    /// Waits until our messages are durable and all links have said goodbye, or the deadline.
-    pub(crate) async fn drain(&self, within: Duration) {
-        let deadline = Instant::now() + within;
-        let pause = Duration::from_millis(2);
-        while self.outstanding() > 0 && Instant::now() < deadline {
-            tokio::time::sleep(pause).await;
-        }
-        self.end_tickets(&SubmitError::Stopping);
-        let links = self.links();
-        if !links.is_empty() {
-            tracing::info!(links = links.len(), "saying goodbye to all");
-        }
-        for link in links {
-            link.bye(ByeCode::LEAVING, "the node shuts down");
-        }
-        while !self.links().is_empty() && Instant::now() < deadline {
-            tokio::time::sleep(pause).await;
-        }
     }
 }

@@ -1,0 +1,53 @@
+//! The end of a node: what was taken becomes durable, and all neighbours are told.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use rumormill_wire::native::ByeCode;
+
+use super::state::Driver;
+use crate::outcome::SubmitError;
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(2);
+/// A neighbour that takes nothing for so long is not told: what it lacks is in our log, and everybody else waits for our next start.
+const STUCK: Duration = Duration::from_secs(1);
+
+impl Driver {
+    /// Waits until our messages are durable and all links have said goodbye, or the deadline.
+    pub(crate) async fn drain(&self, within: Duration) {
+        let deadline = Instant::now() + within;
+        while self.outstanding() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.end_tickets(&SubmitError::Stopping);
+        let links = self.links();
+        if !links.is_empty() {
+            tracing::info!(links = links.len(), "saying goodbye to all");
+        }
+        for link in links {
+            link.bye(ByeCode::LEAVING, "the node shuts down");
+        }
+        self.goodbyes(deadline).await;
+    }
+
+    async fn goodbyes(&self, deadline: Instant) {
+        let mut written = HashMap::new();
+        loop {
+            let (links, now) = (self.links(), Instant::now());
+            if links.is_empty() || now >= deadline {
+                return;
+            }
+            for link in links {
+                let (bytes, since) = written.entry(link.id).or_insert((link.written(), now));
+                if *bytes != link.written() {
+                    (*bytes, *since) = (link.written(), now);
+                } else if now.duration_since(*since) >= STUCK && !link.is_closed() {
+                    tracing::info!(peer = %link.facts.name, "a neighbour that takes nothing is not told that the node ends");
+                    link.close_now();
+                }
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
