@@ -22,7 +22,7 @@ pub struct Incoming {
     /// The name that the other side claims, as that protocol has names; the node cuts it to
     /// [`rumormill_wire::native::MAX_CLAIMED_LEN`] bytes.
     pub claimed: String,
-    /// What it says.
+    /// What it says, without the frame that its protocol puts around it.
     pub text: String,
     /// The address it came from, where the protocol tells senders apart by address.
     pub from: Option<IpAddr>,
@@ -68,7 +68,7 @@ pub struct Port {
     pub name: String,
     /// What the door counts.
     pub counters: Arc<Counters>,
-    /// Into the room.
+    /// The way into the room, for what comes from outside.
     pub into_room: IntoRoom,
     /// Out of the room; `None` when the node stops.
     pub from_room: mpsc::Receiver<Outgoing>,
@@ -172,7 +172,7 @@ impl WayOut {
 /// The room's end.
 #[derive(Debug)]
 pub struct RoomEnd {
-    /// What comes in.
+    /// What the door brings; `None` once the door has gone.
     pub incoming: mpsc::Receiver<Incoming>,
     outgoing: mpsc::Sender<Outgoing>,
     /// What the door counts.

@@ -49,7 +49,7 @@ pub use places::{MAX_BY_ADDRESS, MAX_CLIENTS};
 pub struct PushPull(Listening<Config>);
 
 impl PushPull {
-    /// Listens.
+    /// Takes the port. Nothing is served yet.
     ///
     /// # Errors
     /// The address cannot be had.
@@ -57,7 +57,7 @@ impl PushPull {
         Ok(Self(Listening::bind(KIND, config.listen, Share::No, config)?))
     }
 
-    /// Where it listens.
+    /// Where it listens, with the port that the system chose if 0 was asked for.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.0.local_addr

@@ -30,9 +30,9 @@ const LOGGED: Rate = Rate::new(100, 10);
 /// Where our own dialling stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Calling {
-    /// Nobody is dialled.
+    /// Nobody is to be dialled: we wait for others.
     No,
-    /// No answer yet.
+    /// The host is being dialled, or has not answered yet.
     Now,
     /// The host has this id.
     Joined(i64),

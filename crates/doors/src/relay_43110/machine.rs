@@ -32,7 +32,7 @@ const TOO_MANY_LINKS: &str = "too many links";
 const TOO_MANY_ADDRESSES: &str = "too many addresses";
 const CLOSES: &str = "the door closes";
 
-/// See the module.
+/// What is known of each address and link, what waits for whom, and when to look again.
 #[derive(Debug)]
 pub(super) struct Machine<T> {
     own: IpAddr,
@@ -64,7 +64,7 @@ impl<T> Machine<T> {
         }
     }
 
-    /// Takes what happened.
+    /// Takes what happened; what is to be done about it comes from `poll_output`.
     ///
     /// # Errors
     /// It is about a link or a dial that this machine does not have; nothing has changed.
@@ -96,7 +96,7 @@ impl<T> Machine<T> {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// Frames that wait.
+    /// Frames that wait, for all addresses together.
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
