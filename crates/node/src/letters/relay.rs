@@ -24,7 +24,7 @@ const MAX_AT_ONCE: usize = 64;
 enum Held {
     /// A letter is with the door.
     OnItsWay(Duration),
-    /// Until then.
+    /// Nothing goes there until then, and for longer the next time it fails.
     Until(Instant, Duration),
 }
 
