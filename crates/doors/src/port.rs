@@ -9,6 +9,7 @@ use rumormill_wire::NodeId;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::counters::Counters;
+use crate::unsent::Unsent;
 
 /// Messages from outside that wait for the room. TCP doors read no more while it is full; datagrams wait before it, as many again,
 /// and whose most are there loses his oldest.
@@ -29,7 +30,7 @@ pub struct Incoming {
 }
 
 /// By whom the sender of a message hears that it was written to the other side, or why it never will be.
-pub type Done = oneshot::Sender<Result<(), String>>;
+pub type Done = oneshot::Sender<Result<(), Unsent>>;
 
 /// Who has a share of his own in a door's queues: the member who wrote a message; `None` is the node or the door itself.
 pub type Author = Option<NodeId>;

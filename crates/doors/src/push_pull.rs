@@ -37,6 +37,7 @@ use crate::port::Port;
 use crate::services::{Letters, Services};
 use crate::spec::{Spec, SpecError};
 use crate::take::Taker;
+use crate::unsent::Unsent;
 use places::Places;
 use session::Server;
 
@@ -86,7 +87,7 @@ impl PushPull {
             tokio::select! {
                 () = async { drop(port.stop.wait_for(|stop| *stop).await) } => return,
                 outgoing = port.from_room.recv() => match outgoing {
-                    Some(outgoing) => drop(outgoing.done.map(|done| done.send(Err("PULL gets letters only".into())))),
+                    Some(outgoing) => drop(outgoing.done.map(|done| done.send(Err(Unsent::LettersOnly)))),
                     None => return,
                 },
                 Some(_) = tasks.join_next() => {
