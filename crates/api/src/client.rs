@@ -31,7 +31,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects.
+    /// Connects to the node whose local socket is `path`, with the usual times to wait.
     ///
     /// # Errors
     /// No node answers there, one that hangs, or another user's.
@@ -136,7 +136,7 @@ impl Client {
         }
     }
 
-    /// All links.
+    /// All links that are up, those that neighbours began too.
     ///
     /// # Errors
     /// The node went away.
@@ -158,7 +158,7 @@ impl Client {
         }
     }
 
-    /// All open doors.
+    /// All doors that are open, by kind, with what they counted.
     ///
     /// # Errors
     /// The node went away.
@@ -169,7 +169,7 @@ impl Client {
         }
     }
 
-    /// All counters.
+    /// All counters and gauges of the node, by name; counters begin at 0 with each start.
     ///
     /// # Errors
     /// The node went away.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct DoorInfo {
     /// Its kind; the second of a kind has `#2` behind it.
     pub door: String,
-    /// Where it listens.
+    /// Where it listens, the port that the system chose included.
     pub listen: SocketAddr,
     /// What it counted since the start, and how much is open now.
     pub counters: BTreeMap<String, u64>,

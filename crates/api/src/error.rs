@@ -7,10 +7,10 @@ use std::time::Duration;
 /// Why a node could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// No node there.
+    /// Nobody answers at that socket.
     #[error("no node answers at {}: {source}; is it running, and is this its --state or --socket?", path.display())]
     Connect {
-        /// Where.
+        /// The socket that was asked.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -21,9 +21,9 @@ pub enum ClientError {
         path.display()
     )]
     Stranger {
-        /// Where.
+        /// The socket that was asked.
         path: PathBuf,
-        /// Whose it is.
+        /// The user id of whoever listens.
         listener: u32,
         /// Whose user this runs as.
         me: u32,
@@ -31,7 +31,7 @@ pub enum ClientError {
     /// It takes a connection, and then nothing comes of it.
     #[error("the node at {} hangs: it did not answer within {} s", path.display(), waited.as_secs_f32())]
     Hangs {
-        /// Where.
+        /// The socket that was asked.
         path: PathBuf,
         /// How long it was waited for.
         waited: Duration,
@@ -44,12 +44,12 @@ pub enum ClientError {
         waited.as_secs_f32()
     )]
     Unanswered {
-        /// Where.
+        /// The socket that was asked.
         path: PathBuf,
         /// How long it was waited for.
         waited: Duration,
     },
-    /// The connection broke.
+    /// The connection broke, or ended before the answer did.
     #[error("the node went away: {0}")]
     Io(#[from] io::Error),
     /// The node says no.

@@ -13,7 +13,7 @@ pub struct LogLine {
     pub origin: String,
     /// Which life of its store.
     pub incarnation: u64,
-    /// Its number there.
+    /// Its place in that chain, from 1.
     pub seq: u64,
     /// Its author's clock: UTC, with microseconds.
     pub time: String,
@@ -22,7 +22,7 @@ pub struct LogLine {
     /// Which room; empty for the common one.
     #[serde(with = "crate::foreign_json")]
     pub room: ForeignText,
-    /// The text.
+    /// What it says; of a message through a door without the head that the door put there.
     #[serde(with = "crate::foreign_json")]
     pub text: ForeignText,
     /// Its author signed it; false for what came through a plain door.

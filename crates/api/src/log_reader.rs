@@ -15,7 +15,7 @@ use crate::request::Request;
 /// What of the log is wanted; by default all of it so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogQuery {
-    /// This room alone.
+    /// The name of the one room that is wanted; empty is the common one, `None` is all.
     pub room: Option<String>,
     /// Only the last so many.
     pub last: Option<usize>,
@@ -23,7 +23,7 @@ pub struct LogQuery {
     pub follow: bool,
 }
 
-/// One step.
+/// What comes next of a log that is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// A message.
@@ -45,7 +45,7 @@ pub struct LogReader {
 }
 
 impl Client {
-    /// Reads the log.
+    /// Begins to read the log; [`LogReader::next`] gives it. Uses the connection up until its end.
     ///
     /// # Errors
     /// The node went away.

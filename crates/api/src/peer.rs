@@ -12,7 +12,7 @@ pub struct PeerInfo {
     pub name: String,
     /// Node id, in hexadecimal.
     pub node: String,
-    /// Address.
+    /// Where the connection comes from or goes to: with `inbound` no address to dial.
     pub addr: SocketAddr,
     /// `inbound` or `outbound`.
     pub direction: String,

@@ -25,13 +25,13 @@ pub enum Reply {
     Current {},
     /// The log ends here.
     End {},
-    /// All links.
+    /// All links that are up.
     Peers(Vec<PeerInfo>),
     /// The configured neighbours without a link.
     Unlinked(Vec<NeighbourInfo>),
-    /// All open doors.
+    /// All doors that are open.
     Doors(Vec<DoorInfo>),
-    /// All counters.
+    /// All counters and gauges, by name.
     Metrics(BTreeMap<String, u64>),
     /// Who the node is.
     Info(Info),
@@ -39,7 +39,7 @@ pub enum Reply {
     Frontier(Frontier),
     /// A part of its revocation list.
     RevocationPart(RevocationPart),
-    /// The node goes.
+    /// The node has begun to end; the answer to [`crate::Request::Shutdown`].
     Stopping {},
     /// It did not work.
     Error(String),
@@ -54,7 +54,7 @@ pub struct Sent {
     pub origin: String,
     /// Which life of its store.
     pub incarnation: u64,
-    /// Its number there.
+    /// Its place in that chain, from 1.
     pub seq: u64,
     /// Its clock: UTC, with microseconds.
     pub time: String,
@@ -76,7 +76,7 @@ pub struct Info {
     /// From when its certificate is valid, in seconds since the Unix epoch.
     #[serde(default)]
     pub certificate_not_before: u64,
-    /// Until when.
+    /// Until when it is, in seconds since the Unix epoch.
     #[serde(default)]
     pub certificate_not_after: u64,
     /// The number of its revocation list; 0 for none.
@@ -100,7 +100,7 @@ pub struct Frontier {
     pub network: String,
     /// Incarnation and last number of each chain, as many as a cut may name.
     pub chains: Vec<(u64, u64)>,
-    /// Chains beyond that.
+    /// How many chains there are beyond those.
     pub left_out: usize,
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub enum Request {
     /// Write a message; answered when it is durable.
     Send {
-        /// Its text.
+        /// UTF-8, as long as `max-message` allows: 32,768 bytes at most.
         text: String,
         /// Which room; empty for the common one.
         #[serde(default)]
@@ -22,7 +22,7 @@ pub enum Request {
         /// Go on with what comes.
         #[serde(default)]
         follow: bool,
-        /// This room alone.
+        /// The name of the one room that is wanted; empty is the common one, not given is all.
         #[serde(default)]
         room: Option<String>,
         /// Only the last so many.
@@ -32,13 +32,13 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         mark: bool,
     },
-    /// All links.
+    /// All links that are up.
     Peers,
     /// The configured neighbours without a link.
     Unlinked,
-    /// All open doors.
+    /// All doors that are open.
     Doors,
-    /// All counters.
+    /// All counters and gauges.
     Metrics,
     /// Who the node is.
     Info,
@@ -52,7 +52,7 @@ pub enum Request {
         /// The first byte of the node ids that it is for.
         place: u8,
     },
-    /// Drain and leave.
+    /// End: what was taken is made durable and sent first, within a bound.
     Shutdown,
 }
 

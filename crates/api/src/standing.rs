@@ -15,7 +15,7 @@ pub enum Standing {
     Holds,
     /// It ends within days: how many whole ones are left.
     Ends(u64),
-    /// It has ended.
+    /// It has ended: no node takes it any more.
     Expired,
 }
 

@@ -46,7 +46,7 @@ fn failure(why: ClientError) -> Failure {
     }
 }
 
-/// Connects and asks.
+/// Connects to the node that the flags name, and does `act` there.
 fn ask<T>(matches: &ArgMatches, act: impl AsyncFnOnce(Client) -> Result<T, ClientError>) -> Result<T, Failure> {
     let path = socket(matches)?;
     crate::runtime::runtime(1)?.block_on(async {

@@ -32,7 +32,7 @@ use starter::has_gone;
 
 pub use seats::MAX_CLIENTS;
 
-/// What people write.
+/// How the door is named in settings, and in the log.
 pub const KIND: &str = "classroom";
 /// A client that takes no byte of a reply for so long is dropped.
 pub const REPLY_DEADLINE: Duration = Duration::from_secs(30);
@@ -57,7 +57,7 @@ impl Config {
         listen.ip().to_canonical().is_loopback().then_some(Self { listen })
     }
 
-    /// Where clients connect.
+    /// Where clients connect: a loopback address.
     #[must_use]
     pub const fn listen(&self) -> SocketAddr {
         self.listen
@@ -79,7 +79,7 @@ impl Config {
 pub struct Classroom(Listening<Config>);
 
 impl Classroom {
-    /// Listens.
+    /// Takes the port. Nothing is served yet.
     ///
     /// # Errors
     /// The address cannot be had.
@@ -87,7 +87,7 @@ impl Classroom {
         Ok(Self(Listening::bind(KIND, config.listen, Share::No, config)?))
     }
 
-    /// Where it listens.
+    /// Where it listens, with the port that the system chose if 0 was asked for.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.0.local_addr

@@ -37,9 +37,9 @@ counters! {
     messages_in,
     /// Messages given to someone outside, once for each receiver.
     messages_out,
-    /// Bytes received.
+    /// Bytes of payload received, malformed ones among them.
     bytes_in,
-    /// Bytes sent.
+    /// Bytes of payload sent.
     bytes_out,
     /// Frames, lines or datagrams that are none.
     malformed,
@@ -73,7 +73,7 @@ counters! {
 }
 
 impl Counters {
-    /// Adds one.
+    /// Adds one to a counter.
     pub fn one(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -100,7 +100,7 @@ impl Counters {
         lost.iter().any(|counter| counter.load(Ordering::Relaxed) > 0)
     }
 
-    /// Sets a gauge.
+    /// Sets a gauge to what is there now.
     pub fn set(gauge: &AtomicU64, n: usize) {
         gauge.store(u64::try_from(n).unwrap_or(u64::MAX), Ordering::Relaxed);
     }

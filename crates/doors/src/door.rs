@@ -15,9 +15,9 @@ use crate::spec::{Spec, SpecError};
 
 /// A gateway between the room and one legacy protocol.
 pub trait Door: Sized + Send + 'static {
-    /// What it is.
+    /// What a node and people have to know of it before it is opened.
     const ABOUT: About;
-    /// Its checked settings.
+    /// Its settings once they are checked: nothing in them has to be looked at again.
     type Config: Send + 'static;
 
     /// Checks what was asked for. Touches nothing outside.
@@ -34,7 +34,7 @@ pub trait Door: Sized + Send + 'static {
     /// Takes its sockets. Nothing is served yet.
     fn bind(config: Self::Config) -> impl Future<Output = Result<Self, DoorError>> + Send;
 
-    /// Where it listens.
+    /// Where it listens, with the port that the system chose if 0 was asked for.
     fn local_addr(&self) -> SocketAddr;
 
     /// Serves until the port says stop or the node drops its end; then says goodbye, where its protocol has that.
@@ -66,7 +66,7 @@ impl About {
 /// What a door has to do with letters ([`crate::services::Letters`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LetterUse {
-    /// Nothing.
+    /// Nothing: it neither takes nor carries them.
     None,
     /// Its clients leave and take them: it needs [`Services::letters`].
     Needed,
@@ -96,7 +96,7 @@ type Binding<S> = Task<Result<BoundDoor<S>, DoorError>>;
 
 /// A kind of door, whatever its protocol, for a node that offers the services `S`.
 pub struct Kind<S> {
-    /// What it is.
+    /// What a node and people have to know of it before it is opened.
     pub about: About,
     writes: fn(&Spec, &Files) -> Result<Vec<PathBuf>, SpecError>,
     bind: fn(Spec, Files) -> Binding<S>,
@@ -135,7 +135,7 @@ impl<S: Services> Kind<S> {
         (self.writes)(spec, files)
     }
 
-    /// Opens the sockets.
+    /// Checks the settings and opens the sockets. Nothing is served yet.
     ///
     /// # Errors
     /// The settings, or an address that cannot be had.
@@ -146,9 +146,9 @@ impl<S: Services> Kind<S> {
 
 /// A door that is bound and not yet served, whatever its protocol.
 pub struct BoundDoor<S> {
-    /// What it is.
+    /// As of its kind.
     pub about: About,
-    /// Where it listens.
+    /// Where it listens, with the port that the system chose if 0 was asked for.
     pub local_addr: SocketAddr,
     run: Box<dyn FnOnce(Port, S) -> Task<()> + Send>,
 }

@@ -5,17 +5,17 @@ use crate::spec::SpecError;
 /// Why a door does not open or ends.
 #[derive(Debug, thiserror::Error)]
 pub enum DoorError {
-    /// Its settings.
+    /// Its settings cannot be used as they are.
     #[error(transparent)]
     Spec(#[from] SpecError),
     /// A socket or a file.
     #[error("door {door}: cannot {action} {what}: {source}")]
     Io {
-        /// Which door.
+        /// The kind of the door.
         door: &'static str,
-        /// What was tried.
+        /// What could not be done, as a verb: it stands behind "cannot".
         action: &'static str,
-        /// On what.
+        /// The address or file that it could not be done with.
         what: String,
         /// What the system said.
         source: std::io::Error,
@@ -23,9 +23,9 @@ pub enum DoorError {
     /// The other side said no.
     #[error("door {door}: {reason}")]
     Refused {
-        /// Which door.
+        /// The kind of the door.
         door: &'static str,
-        /// What it said.
+        /// What it said, in words for people.
         reason: String,
     },
     /// What carries the messages of a program.

@@ -29,6 +29,7 @@ mod shares;
 mod spec;
 pub mod take;
 pub mod udp_mesh;
+mod unsent;
 
 pub use counters::Counters;
 pub use door::{About, BoundDoor, Door, Files, Kind, LetterUse};
@@ -37,6 +38,7 @@ pub use holds::{Hold, Holds};
 pub use port::{Incoming, Outgoing, Port, RoomEnd, WayOut, port};
 pub use services::{Chat, Durable, Letter, Letters, LogPart, Services};
 pub use spec::{MAX_KEYS, Spec, SpecError};
+pub use unsent::Unsent;
 
 /// All kinds of doors. A new one has its line here.
 #[must_use]

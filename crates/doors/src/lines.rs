@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
-/// Reads lines.
+/// Reads an input line by line, each within a bound.
 #[derive(Debug)]
 pub(crate) struct Lines<I> {
     input: I,

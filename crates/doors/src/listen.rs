@@ -14,7 +14,7 @@ pub const BACKLOG: u32 = 4_096;
 /// Who else may have the port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Share {
-    /// Nobody.
+    /// Nobody, as long as we have it.
     No,
     /// Other sockets of the same user that ask for the same.
     Port,

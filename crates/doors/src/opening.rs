@@ -16,7 +16,7 @@ pub(crate) enum Form {
     Message,
     /// Begins like a command of its own. So may a request of HTTP, whose method is the page's choice.
     Command,
-    /// Neither.
+    /// Neither: it may be text all the same.
     Unknown,
 }
 

@@ -62,7 +62,7 @@ impl PeerLine {
         Ok(Self { config, listener })
     }
 
-    /// Where it listens.
+    /// Where it listens, for connections and datagrams alike.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.listener.local

@@ -9,6 +9,7 @@ use rumormill_wire::NodeId;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::counters::Counters;
+use crate::unsent::Unsent;
 
 /// Messages from outside that wait for the room. TCP doors read no more while it is full; datagrams wait before it, as many again,
 /// and whose most are there loses his oldest.
@@ -22,14 +23,14 @@ pub struct Incoming {
     /// The name that the other side claims, as that protocol has names; the node cuts it to
     /// [`rumormill_wire::native::MAX_CLAIMED_LEN`] bytes.
     pub claimed: String,
-    /// What it says.
+    /// What it says, without the frame that its protocol puts around it.
     pub text: String,
     /// The address it came from, where the protocol tells senders apart by address.
     pub from: Option<IpAddr>,
 }
 
 /// By whom the sender of a message hears that it was written to the other side, or why it never will be.
-pub type Done = oneshot::Sender<Result<(), String>>;
+pub type Done = oneshot::Sender<Result<(), Unsent>>;
 
 /// Who has a share of his own in a door's queues: the member who wrote a message; `None` is the node or the door itself.
 pub type Author = Option<NodeId>;
@@ -68,7 +69,7 @@ pub struct Port {
     pub name: String,
     /// What the door counts.
     pub counters: Arc<Counters>,
-    /// Into the room.
+    /// The way into the room, for what comes from outside.
     pub into_room: IntoRoom,
     /// Out of the room; `None` when the node stops.
     pub from_room: mpsc::Receiver<Outgoing>,
@@ -172,7 +173,7 @@ impl WayOut {
 /// The room's end.
 #[derive(Debug)]
 pub struct RoomEnd {
-    /// What comes in.
+    /// What the door brings; `None` once the door has gone.
     pub incoming: mpsc::Receiver<Incoming>,
     outgoing: mpsc::Sender<Outgoing>,
     /// What the door counts.

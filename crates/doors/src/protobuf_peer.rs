@@ -55,7 +55,7 @@ const MAX_TASKS: usize = MAX_NEW + MAX_PEERS + 64;
 pub struct ProtobufPeer(Listening<Config>);
 
 impl ProtobufPeer {
-    /// Binds the port.
+    /// Takes the port. Nothing is served yet.
     ///
     /// # Errors
     /// The system says no.
@@ -63,13 +63,13 @@ impl ProtobufPeer {
         Ok(Self(Listening::bind(KIND, config.listen, Share::No, config)?))
     }
 
-    /// Where it listens.
+    /// Where it listens, with the port that the system chose if 0 was asked for.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.0.local_addr
     }
 
-    /// Our id.
+    /// The id by which others know us, 1 to [`MAX_ID`].
     #[must_use]
     pub fn id(&self) -> i64 {
         self.0.config.id

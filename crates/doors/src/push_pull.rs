@@ -37,6 +37,7 @@ use crate::port::Port;
 use crate::services::{Letters, Services};
 use crate::spec::{Spec, SpecError};
 use crate::take::Taker;
+use crate::unsent::Unsent;
 use places::Places;
 use session::Server;
 
@@ -49,7 +50,7 @@ pub use places::{MAX_BY_ADDRESS, MAX_CLIENTS};
 pub struct PushPull(Listening<Config>);
 
 impl PushPull {
-    /// Listens.
+    /// Takes the port. Nothing is served yet.
     ///
     /// # Errors
     /// The address cannot be had.
@@ -57,7 +58,7 @@ impl PushPull {
         Ok(Self(Listening::bind(KIND, config.listen, Share::No, config)?))
     }
 
-    /// Where it listens.
+    /// Where it listens, with the port that the system chose if 0 was asked for.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.0.local_addr
@@ -86,7 +87,7 @@ impl PushPull {
             tokio::select! {
                 () = async { drop(port.stop.wait_for(|stop| *stop).await) } => return,
                 outgoing = port.from_room.recv() => match outgoing {
-                    Some(outgoing) => drop(outgoing.done.map(|done| done.send(Err("PULL gets letters only".into())))),
+                    Some(outgoing) => drop(outgoing.done.map(|done| done.send(Err(Unsent::LettersOnly)))),
                     None => return,
                 },
                 Some(_) = tasks.join_next() => {

@@ -29,7 +29,7 @@ use crate::spec::{Spec, SpecError};
 pub use config::{Config, DEFAULT_PORT, Peer};
 pub use links::{MAX_ACCEPTED, MAX_BY_ADDRESS};
 
-/// What people write.
+/// How the door is named in settings, and in the log.
 pub const KIND: &str = "relay-43110";
 
 /// Bound, not yet serving.
@@ -45,7 +45,7 @@ impl Relay {
         Ok(Self(Listening::bind(KIND, config.listen, Share::Port, config)?))
     }
 
-    /// Where it listens.
+    /// Where it listens, with the port that the system chose if 0 was asked for.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.0.local_addr

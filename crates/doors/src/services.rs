@@ -11,9 +11,9 @@ use crate::holds::Hold;
 
 /// All of it. A door takes what it needs.
 pub trait Services: Clone + Send + Sync + 'static {
-    /// Letters.
+    /// Where letters are left and taken.
     type Letters: Letters;
-    /// The chat.
+    /// The log as the node's own people read and write it.
     type Chat: Chat;
 
     /// Where letters are left and wait; there for doors that need it ([`crate::LetterUse::Needed`]). What is over the door's share
@@ -31,7 +31,7 @@ pub struct Letter {
     pub id: u64,
     /// Who sent it, as it is shown.
     pub source: String,
-    /// What it says.
+    /// What it says, opened.
     pub contents: String,
     /// That no other client is given it.
     pub hold: Hold,

@@ -16,7 +16,7 @@ pub(crate) struct Share {
     pub(crate) each: Rate,
     /// For a /24 of IPv4, a /48 of IPv6.
     pub(crate) network: Rate,
-    /// For all together.
+    /// For all addresses together, which no forging of addresses gets around.
     pub(crate) all: Rate,
 }
 

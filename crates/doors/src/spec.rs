@@ -62,7 +62,7 @@ impl Spec {
     /// Adds a value; keys that may be given several times add up.
     ///
     /// # Errors
-    /// Too many.
+    /// There are 64 values in all.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), SpecError> {
         if self.keys.values().map(Vec::len).sum::<usize>() >= MAX_KEYS {
             return Err(self.error(format!("more than {MAX_KEYS} keys")));
@@ -91,7 +91,7 @@ impl Spec {
     /// Refuses keys that the door does not have, and those given twice that may stand once.
     ///
     /// # Errors
-    /// Names the key.
+    /// Names the key, and says which there are.
     pub fn only(&self, known: &[&str], repeat: &[&str]) -> Result<(), SpecError> {
         for (key, values) in &self.keys {
             if !known.contains(&key.as_str()) && !repeat.contains(&key.as_str()) {
@@ -146,7 +146,7 @@ impl Spec {
     /// An address with its port, if given.
     ///
     /// # Errors
-    /// It is none.
+    /// It is no address with a port.
     pub fn addr(&self, key: &str) -> Result<Option<SocketAddr>, SpecError> {
         let parse = |text: &str| text.parse().map_err(|_| self.bad(key, text, "address:port, like 127.0.0.1:3000"));
         self.text(key).map(parse).transpose()
@@ -177,7 +177,7 @@ impl Spec {
     /// All addresses without port of a key that repeats.
     ///
     /// # Errors
-    /// One is none.
+    /// One of them is no address, or has a port.
     pub fn ips(&self, key: &str) -> Result<Vec<IpAddr>, SpecError> {
         let parse = |text: &String| text.parse().map_err(|_| self.bad(key, text, "an address, like 127.0.0.2"));
         self.texts(key).iter().map(parse).collect()

@@ -42,12 +42,12 @@ pub fn first_kept_now() -> i32 {
 pub enum Untaken {
     /// Descriptors run short: a higher limit helps.
     Descriptors(String),
-    /// Anything else.
+    /// Anything else, such as that whoever connected has gone again.
     Other(String),
 }
 
 impl Untaken {
-    /// In words.
+    /// What the system said, for people.
     #[must_use]
     pub fn why(&self) -> &str {
         let (Self::Descriptors(why) | Self::Other(why)) = self;

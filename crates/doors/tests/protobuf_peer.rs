@@ -164,7 +164,7 @@ async fn a_text_is_cut_to_what_the_older_program_takes() {
 async fn a_message_that_nobody_takes_is_said_to_be_so() {
     let door = door("id=10").await;
     let result = timeout(SOON, door.give("anyone?")).await.unwrap().unwrap();
-    assert!(result.unwrap_err().contains("nobody"));
+    assert!(result.unwrap_err().to_string().contains("nobody"));
     let (done, result) = oneshot::channel();
     let to = Some([127, 0, 0, 2].into());
     let outgoing =

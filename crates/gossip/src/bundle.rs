@@ -18,7 +18,7 @@ pub struct RawBundle {
 }
 
 impl RawBundle {
-    /// Reads the head.
+    /// Reads the head alone: what is dropped unread costs no more.
     ///
     /// # Errors
     /// The head breaks P-B1 to P-B3.
@@ -37,13 +37,13 @@ impl RawBundle {
         Self { header, bytes }
     }
 
-    /// The claimed head.
+    /// The head as the sender claims it: neither messages nor signature were looked at.
     #[must_use]
     pub const fn header(&self) -> &BundleHeader {
         &self.header
     }
 
-    /// The whole bundle.
+    /// The whole bundle as it came, shared and not copied.
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {
         &self.bytes
@@ -67,7 +67,7 @@ pub struct VerifiedBundle {
 }
 
 impl VerifiedBundle {
-    /// The whole bundle.
+    /// The whole bundle as its author signed it, shared and not copied.
     #[must_use]
     pub const fn bytes(&self) -> &Bytes {
         &self.bytes
@@ -77,7 +77,7 @@ impl VerifiedBundle {
     pub fn cost(&self) -> u64 {
         cost::charged(self.bytes.len(), self.signed.header.count.into())
     }
-    /// Its head.
+    /// Its head, which its author signed.
     #[must_use]
     pub const fn header(&self) -> &BundleHeader {
         &self.signed.header
@@ -107,13 +107,13 @@ impl VerifiedBundle {
 /// Why a bundle is not valid, wherever it is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
-    /// Its form.
+    /// It breaks one of P-B1 to P-B5.
     #[error("malformed bundle: {0}")]
     Form(WireError),
     /// Its author's key.
     #[error("bad author key: {0}")]
     Key(BadKey),
-    /// Its signature.
+    /// The signature is not by its author over these bytes in this network (P-B6).
     #[error("the signature does not hold")]
     Signature,
 }
@@ -164,7 +164,7 @@ pub fn verify(raw: &RawBundle, network: &NetworkId) -> Result<VerifiedBundle, In
 
 /// Who signs our bundles.
 pub trait Signer: Send {
-    /// The public key.
+    /// The Ed25519 public key whose secret half signs: our node id.
     fn node(&self) -> NodeId;
     /// Ed25519 over `message`.
     fn sign(&self, message: &[u8]) -> Signature;

@@ -16,7 +16,7 @@ use crate::reconcile::{Parts, Summary, Whole};
 pub struct End {
     /// The number wanted next.
     pub next: Seq,
-    /// The last bundle.
+    /// The bundle that ends there; nothing for an empty chain.
     pub head: Option<SignedHeader>,
     /// Its digest; zero for an empty chain.
     pub digest: Digest,
@@ -25,10 +25,10 @@ pub struct End {
 }
 
 impl End {
-    /// Behind nothing.
+    /// The end of a chain of which nothing is here: its first bundle may join.
     pub const EMPTY: Self = Self { next: Seq::FIRST, head: None, digest: Digest::ZERO, last_clock: Clock(0) };
 
-    /// Behind this bundle.
+    /// The end of a chain whose last bundle this is.
     #[must_use]
     pub fn after(bundle: &VerifiedBundle) -> Self {
         let signed = *bundle.signed_header();
@@ -92,7 +92,7 @@ impl Chain {
         }
     }
 
-    /// Where it ends.
+    /// What the next bundle has to fit, whether it counts or not.
     #[must_use]
     pub const fn end(&self) -> End {
         End { next: self.next, head: self.head, digest: self.digest, last_clock: self.last_clock }
@@ -160,7 +160,7 @@ fn count_clock(clocks: &mut BTreeMap<Clock, usize>, from: Clock, to: Clock) {
     }
 }
 
-/// All chains.
+/// The chains of all origins, found by origin, and what is counted over all of them.
 #[derive(Debug, Default)]
 pub struct Chains {
     map: BTreeMap<Origin, Chain>,
@@ -176,7 +176,7 @@ pub struct Chains {
 }
 
 impl Chains {
-    /// One chain.
+    /// The chain of an origin, if anything is known of it.
     #[must_use]
     pub fn get(&self, origin: &Origin) -> Option<&Chain> {
         self.map.get(origin)

@@ -21,7 +21,7 @@ pub const SHARE: usize = 32;
 /// Who sent a copy: the link, the number of the RUMOR frame on it, its length, whether a STATUS is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sender {
-    /// The link.
+    /// The link that brought it.
     pub link: LinkId,
     /// Who is at its other end.
     pub peer: NodeId,
@@ -47,22 +47,22 @@ pub enum Purpose {
 pub enum Progress {
     /// Waits for the author's certificate or for the verdict on another copy.
     Waiting,
-    /// With the verifier.
+    /// Given to the verifier, whose verdict is due.
     Running,
     /// It holds, and waits for its predecessor.
     Done(Arc<VerifiedBundle>),
 }
 
-/// One copy.
+/// One copy of a bundle, told from others of its place by its bytes.
 #[derive(Debug, Clone)]
 pub struct Check {
-    /// The bundle.
+    /// The bundle as it came; only its head was looked at.
     pub raw: RawBundle,
-    /// Who sent it.
+    /// All who sent these bytes, [`MAX_SENDERS`] at most, the first in front: the verdict concerns all of them.
     pub senders: Vec<Sender>,
-    /// Why.
+    /// What it is checked for; so also what a good verdict leads to.
     pub purpose: Purpose,
-    /// How far.
+    /// Where it stands now. Of one place, one copy at a time is run.
     pub progress: Progress,
 }
 
@@ -79,7 +79,7 @@ pub enum Entered {
     Full,
 }
 
-/// All copies.
+/// All copies that are checked or wait, by their places.
 #[derive(Debug, Default)]
 pub struct Checks {
     limit: usize,
@@ -127,7 +127,7 @@ impl Checks {
         if first { Entered::First(id) } else { Entered::Waits }
     }
 
-    /// One copy.
+    /// A copy that is here still.
     #[must_use]
     pub fn get(&self, id: CheckId) -> Option<&Check> {
         self.copies.get(&id)

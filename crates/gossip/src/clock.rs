@@ -14,7 +14,7 @@ pub const MAX_AHEAD_US: u64 = 60_000_000;
 /// directions. What we say is then never further ahead of a reader than this and the difference of the two clocks.
 pub const MAX_FOLLOW_US: u64 = 10_000_000;
 
-/// Our clock.
+/// Our hybrid logical clock (P-B10): it follows what is seen, within [`MAX_FOLLOW_US`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HybridClock {
     last: u64,

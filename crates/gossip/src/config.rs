@@ -17,7 +17,8 @@ pub enum Dissemination {
     Mongering,
 }
 
-/// Settings and bounds of an engine. Times in microseconds, sizes in bytes.
+/// Settings and bounds of an engine. Times in microseconds, sizes in bytes. The engine takes any value; what people may set has
+/// its range in the node's configuration. [`EngineConfig::new`] says why its numbers are what they are.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
     /// The network whose bundles are valid here.
@@ -48,7 +49,7 @@ pub struct EngineConfig {
     pub max_checks: usize,
     /// Messages of our own that wait for a bundle.
     pub max_pending: usize,
-    /// Bytes of those.
+    /// Their bytes in all.
     pub max_pending_bytes: usize,
     /// Cursors a link; over this, the rest is found by comparison later.
     pub max_cursors: usize,
@@ -72,33 +73,46 @@ pub struct EngineConfig {
 }
 
 impl EngineConfig {
-    /// The defaults, for a network.
+    /// The defaults, for a network. None of them decides what is valid (docs/protocol.md, G).
     #[must_use]
     pub const fn new(network: NetworkId) -> Self {
         Self {
             network,
             dissemination: Dissemination::Eager,
+            // What was lost waits for this (Demers et al. 1987, 1.3); where nothing was, it costs one short frame each way.
             anti_entropy_us: 10_000_000,
+            // Neighbours on this machine or near answer within milliseconds, and nobody waits longer for a first message.
             recovery_us: 1_000_000,
+            // As long as a verdict may stay unsaid (P-S2), and several round trips of a link around the world (P-S10).
             monger_timeout_us: 1_000_000,
+            // Eight of the longest bundles: 5 MB/s where a round trip takes 100 ms, more than twice an author's pace.
             link_window: 512 * 1024,
+            // What one author may bring in a second: a neighbour that is no further behind is served without the store.
             cache_bytes: 2 * 1024 * 1024,
+            // P-G5: at once for a node that has lost something; in the long run 128 KiB/s are all that asking again brings.
             answer_bytes: 16 * 1024 * 1024,
             answer_bytes_per_s: 128 * 1024,
             // A log of 8 MB is taken eight times at once, and every four seconds after: as fast as one author's pace.
             fresh_bytes: 64 * 1024 * 1024,
             fresh_bytes_per_s: 2 * 1024 * 1024,
+            // 64 of the longest bundles: what one commit may gather before readers are to feel it.
             backlog_bytes: 4 * 1024 * 1024,
+            // P-G3; a check takes some 60 microseconds, so all of them are a sixtieth of a second of one core.
             max_checks: 256,
+            // 16 full bundles of 512, and 256 of the longest messages (32 KiB).
             max_pending: 8_192,
             max_pending_bytes: 8 * 1024 * 1024,
+            // As many origins as one member may have (P-G2), so one that brings all of its own overflows no link by itself.
             max_cursors: 4_096,
+            // P-G2 and P-G1: what one member, and all together, may cost in memory and on the disk.
             max_origins: 200_000,
             max_origins_per_node: 4_096,
             greedy_bytes_per_day: 64 * 1024 * 1024,
             greedy_incarnations_per_day: 32,
+            // P-E4; the time is explained with its field.
             greedy_places: 256,
             greedy_place_us: 10_000_000,
+            // P-G6: half a second of the pace at once.
             pace_bytes_per_s: 2 * 1024 * 1024,
             pace_burst_bytes: 1024 * 1024,
         }
@@ -115,7 +129,7 @@ impl EngineConfig {
 /// One chain as the store has it.
 #[derive(Debug, Clone)]
 pub struct RecoveredChain {
-    /// Its last bundle.
+    /// Its last bundle, which the next one has to name as its predecessor.
     pub head: SignedHeader,
     /// Clock of its last message.
     pub last_clock: Clock,
@@ -134,14 +148,14 @@ pub struct Recovered {
     pub bytes: u64,
     /// All members: node and certificate.
     pub members: Vec<(rumormill_wire::NodeId, crate::members::Evidence)>,
-    /// All proofs.
+    /// The proof that counts of each origin that is known to have forked.
     pub proofs: Vec<VerifiedProof>,
     /// The revocation list in force, its signatures checked.
     pub revocations: Revocations,
 }
 
 impl Recovered {
-    /// An empty store.
+    /// What a store holds that has just been made.
     #[must_use]
     pub fn empty(me: Origin) -> Self {
         Self {

@@ -35,49 +35,49 @@ pub enum Input {
     /// The node starts; `neighbours` is how many it is configured to have. The engine holds back its own first
     /// bundle until so many have said what they know of its origin, for up to a second.
     Start {
-        /// Configured neighbours.
+        /// How many, with a link now or without.
         neighbours: usize,
     },
     /// A link is up: mutually authenticated, HELLO exchanged, the peer's membership checked.
     LinkUp {
-        /// The link.
+        /// Its name, which no link had before.
         link: LinkId,
         /// Who is at the other end, by its certificate.
         peer: NodeId,
     },
     /// A link is gone. Nothing more comes from it.
     LinkDown {
-        /// The link.
+        /// Its name, as of [`Input::LinkUp`].
         link: LinkId,
     },
     /// A frame (kind and payload, without its length) other than HELLO, PING, PONG and BYE.
     Frame {
-        /// From where.
+        /// The link that it came over.
         link: LinkId,
         /// The bytes of exactly one frame. A bundle in it is kept without copying.
         bytes: Bytes,
     },
     /// So many bytes given with [`Output::Send`] or [`Output::SendBundle`] have left for the peer.
     Writable {
-        /// On which link.
+        /// The link that they left on.
         link: LinkId,
-        /// How many bytes.
+        /// Bytes of what was given, 6 for the head of a RUMOR among them.
         bytes: usize,
     },
     /// The answer to [`Output::Verify`].
     Verified {
-        /// Which one.
+        /// As of [`Output::Verify`].
         check: CheckId,
-        /// The verdict.
+        /// What [`crate::verify`] gave.
         verdict: Result<Arc<VerifiedBundle>, Invalid>,
     },
     /// The answer to [`Output::CheckMember`].
     MemberVerdict {
         /// The link that sent it.
         link: LinkId,
-        /// Whose certificate.
+        /// The node that it was checked for.
         node: NodeId,
-        /// The certificate.
+        /// As of [`Output::CheckMember`].
         evidence: Bytes,
         /// What became of it.
         verdict: Checked,
@@ -92,7 +92,7 @@ pub enum Input {
     /// A node belongs to the network (own certificate, pin file, peer of a link). `evidence` is what others need to
     /// admit it: its certificate, or nothing where trust is pinned.
     Admit {
-        /// Who.
+        /// The node, which is from now on taken as an author.
         node: NodeId,
         /// Its certificate; may be empty with pinned trust.
         evidence: Evidence,
@@ -102,12 +102,12 @@ pub enum Input {
     Revoked {
         /// The link that it came over; none for a file.
         link: Option<LinkId>,
-        /// The part.
+        /// Decoded; its place and number say what it replaces.
         part: Arc<ListPart>,
     },
     /// A part of the revocation list that was given with [`Keep::Revocations`] is durable: now it counts.
     RevocationsKept {
-        /// The part.
+        /// As it was given to be kept.
         part: Arc<ListPart>,
     },
     /// The answer to [`Output::CheckRevocations`] where the signature does not hold.
@@ -119,11 +119,11 @@ pub enum Input {
     Submit {
         /// Named in [`Event::Durable`].
         ticket: Ticket,
-        /// What it is.
+        /// Not 0 (P-B5); others than those named there are carried and not shown.
         kind: MessageKind,
         /// Which room; empty for the common one.
         room: String,
-        /// Its body.
+        /// At most 32,768 bytes (P-B1), UTF-8 where the kind is a text's.
         body: Bytes,
     },
     /// All records given up to and including this append (counted from 1) are committed.
@@ -136,16 +136,16 @@ pub enum Input {
     StoreFull,
     /// The answer to [`Output::ReadRange`]. Nothing of it has left: the engine counts it and gives it to the link.
     RangeRead {
-        /// For which link.
+        /// As of [`Output::ReadRange`], as the origin is.
         link: LinkId,
-        /// Of which origin.
+        /// The chain that was read.
         origin: Origin,
         /// What the store has of the range, in order.
         bundles: Vec<RawBundle>,
     },
     /// The answer to [`Output::LookUp`].
     LookedUp {
-        /// Whose chain.
+        /// As of [`Output::LookUp`], as the number is.
         origin: Origin,
         /// The number asked for.
         at: Seq,
@@ -184,14 +184,14 @@ pub enum Reject {
 pub enum Output {
     /// Send these bytes, a whole frame with its length.
     Send {
-        /// On which link.
+        /// The link that it is for.
         link: LinkId,
-        /// The frame.
+        /// Length, kind and payload; counted by the engine until [`Input::Writable`] says that it left.
         frame: Bytes,
     },
     /// Send a bundle in a RUMOR frame.
     SendBundle {
-        /// On which link.
+        /// The link that it is for.
         link: LinkId,
         /// The bundle; it was checked when it came.
         bundle: RawBundle,
@@ -203,11 +203,11 @@ pub enum Output {
     /// Read bundles from the store, from the one that holds `from` on, up to `until` or `max_bytes` (at least one if
     /// there is one), and answer with [`Input::RangeRead`]. One at a time for a link.
     ReadRange {
-        /// For which link.
+        /// The link that it is read for, to be named in the answer.
         link: LinkId,
-        /// Whose chain.
+        /// The chain to read.
         origin: Origin,
-        /// First number.
+        /// First number that is wanted; the bundle that holds it may begin before.
         from: Seq,
         /// First number not wanted.
         until: Seq,
@@ -217,14 +217,14 @@ pub enum Output {
     /// So many bytes of RUMOR frames of this link have been judged: its reader may take as many more. The reader
     /// stops while more than its allowance is unjudged, and so a flood becomes lag at the sender.
     Release {
-        /// The link.
+        /// The link whose reader may go on.
         link: LinkId,
         /// Bytes of frames, as they were fed in.
         bytes: usize,
     },
     /// Read one bundle of the store, the one that holds `at`; the answer is [`Input::LookedUp`].
     LookUp {
-        /// Whose chain.
+        /// The chain to look in.
         origin: Origin,
         /// A number in it.
         at: Seq,
@@ -233,14 +233,14 @@ pub enum Output {
     Verify {
         /// To be named in [`Input::Verified`].
         check: CheckId,
-        /// The bundle.
+        /// Its head was read, and nothing more.
         raw: RawBundle,
     },
     /// Check a member's certificate against the CA.
     CheckMember {
         /// The link that sent it.
         link: LinkId,
-        /// Whose.
+        /// The node that it has to be for.
         node: NodeId,
         /// The certificate in DER.
         evidence: Bytes,
@@ -251,26 +251,26 @@ pub enum Output {
     CheckProof {
         /// The link that sent it.
         link: LinkId,
-        /// The proof.
+        /// As it came: neither the signatures nor the contradiction were looked at.
         raw: Box<RawProof>,
     },
     /// Check the signature of a part of the revocation list; feed [`Input::Revoked`] or [`Input::RevocationsRefused`].
     CheckRevocations {
         /// The link that sent it.
         link: LinkId,
-        /// The part.
+        /// One part as the CA signed it, or somebody says that it did; its form was not looked at.
         bytes: Bytes,
     },
     /// Commit a bundle; appends are counted from 1 and committed in order.
     Append {
-        /// The bundle.
+        /// The next of its chain. One of ours is sent only once it is committed.
         bundle: Arc<VerifiedBundle>,
     },
     /// Commit something else than a bundle. No answer is expected but for [`Keep::Revocations`].
     Keep(Keep),
     /// Close the link with this BYE. The driver reports [`Input::LinkDown`] once it is closed.
     Close {
-        /// The link.
+        /// The link to close: nothing more is given to it.
         link: LinkId,
         /// The code of the BYE.
         code: ByeCode,
@@ -279,7 +279,7 @@ pub enum Output {
         /// For how many microseconds no link with this peer is taken; 0 for none.
         ban_us: u64,
     },
-    /// Something worth knowing.
+    /// Something that people, logs or counters should know; nothing has to be done.
     Event(Event),
 }
 
@@ -288,12 +288,12 @@ pub enum Output {
 pub enum Keep {
     /// A member and its certificate.
     Member {
-        /// Who.
+        /// The node that the certificate is for.
         node: NodeId,
-        /// Its certificate.
+        /// Its certificate in DER; nothing where trust is pinned.
         evidence: Bytes,
     },
-    /// An equivocation proof.
+    /// An equivocation proof; of two of one origin the one with the lower place.
     Proof(Box<VerifiedProof>),
     /// A part of the revocation list, to be kept before everything else, of two of one place the one with the higher number. The
     /// answer is [`Input::RevocationsKept`], once it is durable.
@@ -309,42 +309,42 @@ pub enum Event {
         ticket: Ticket,
         /// Our origin at the time.
         origin: Origin,
-        /// Its number.
+        /// Its place in that origin's chain.
         seq: Seq,
-        /// Its clock.
+        /// The time that it bears, by our hybrid clock.
         clock: Clock,
     },
     /// A message of ours was taken and will never be durable.
     NotWritten {
         /// As given on submission.
         ticket: Ticket,
-        /// Why.
+        /// What stands in the way of it.
         reason: Reject,
     },
     /// Our own origin is now this one, because of what neighbours or the store said.
     NewIncarnation {
-        /// The new origin.
+        /// Our node with an incarnation above all that are known of it.
         origin: Origin,
-        /// Why.
+        /// What was seen of the one before, for people and logs.
         reason: &'static str,
     },
     /// An origin was proven to have equivocated; its messages from `place` on leave the view.
     Equivocation {
-        /// Whose chain.
+        /// The chain that has two branches.
         origin: Origin,
         /// From which number on.
         place: Seq,
     },
     /// A peer broke the protocol; what was done follows as [`Output::Close`].
     Misbehaviour {
-        /// By whom.
+        /// Who sent it, by the certificate of the link.
         peer: NodeId,
-        /// What.
+        /// The rule that was broken, in words of ours.
         reason: &'static str,
     },
     /// An origin goes over its rate: it is held back for now.
     Greedy {
-        /// Whose.
+        /// The author that is over it.
         node: NodeId,
     },
     /// A part of the revocation list came into force.

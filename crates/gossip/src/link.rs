@@ -54,7 +54,7 @@ pub enum Parked {
 pub struct Cursor {
     /// The next number to send.
     pub next: Seq,
-    /// Not now.
+    /// Why it stands still; nothing while it moves.
     pub parked: Option<Parked>,
     /// Since when there is a difference.
     pub since: Timestamp,
@@ -72,7 +72,7 @@ pub struct LastSent {
 /// State of a link.
 #[derive(Debug)]
 pub struct Link {
-    /// Who is there.
+    /// The node at the other end, by its certificate. One node may have several links.
     pub peer: NodeId,
     /// Bytes that may be given to it now. Control frames may push it below zero, by a bounded amount.
     pub window: isize,
@@ -156,9 +156,9 @@ pub struct Link {
 /// A range read given to the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RangeInFlight {
-    /// Whose chain.
+    /// The chain that is read.
     pub origin: Origin,
-    /// From which number.
+    /// First number that was asked of the store.
     pub from: Seq,
     /// It answers a RANGE, and moves no cursor.
     pub pull: bool,

@@ -18,14 +18,14 @@ pub struct Links {
 }
 
 impl Links {
-    /// One more.
+    /// A link comes up. A name is used once, so none is replaced.
     pub fn insert(&mut self, id: LinkId, link: Link) {
         self.by_peer.entry(link.peer).or_default().insert(id);
         self.touched.insert(id);
         self.map.insert(id, link);
     }
 
-    /// One less.
+    /// A link is gone; what it was.
     pub fn remove(&mut self, id: LinkId) -> Option<Link> {
         let link = self.map.remove(&id)?;
         self.touched.insert(id);
@@ -38,7 +38,7 @@ impl Links {
         Some(link)
     }
 
-    /// One of them.
+    /// A link that is up, to be looked at.
     #[must_use]
     pub fn get(&self, id: &LinkId) -> Option<&Link> {
         self.map.get(id)

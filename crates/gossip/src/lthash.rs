@@ -16,7 +16,7 @@ const KEY: [u8; 32] = *b"rumormill/1 frontier set element";
 pub struct Element([u16; LANES]);
 
 impl Element {
-    /// Of its digest.
+    /// Expands the digest of an entry; the costly part, so done once.
     #[must_use]
     pub fn new(digest: &[u8; 32]) -> Self {
         let mut bytes = [0; LANES * 2];
@@ -40,7 +40,7 @@ impl Default for LtHash {
 }
 
 impl LtHash {
-    /// An element joins.
+    /// An element joins. One that joins twice counts twice.
     pub fn add(&mut self, element: &Element) {
         self.0.iter_mut().zip(&element.0).for_each(|(sum, lane)| *sum = sum.wrapping_add(*lane));
     }

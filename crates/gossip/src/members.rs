@@ -31,7 +31,7 @@ impl Evidence {
 /// What became of a certificate that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Checked {
-    /// It holds.
+    /// The CA issued it for that node; it counts if it beats the one that is known.
     Holds(Evidence),
     /// It says nothing here, and whoever sent it may not know: another that counts is known, or trust is pinned.
     Void,

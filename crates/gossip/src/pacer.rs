@@ -60,7 +60,7 @@ impl Pacer {
         u64::try_from(free.saturating_mul(u128::from(self.per_s)) / 1_000_000).unwrap_or(u64::MAX)
     }
 
-    /// Charges what went.
+    /// Charges what went, allowed or not; nothing where authors have no pace.
     pub fn charge(&mut self, node: &NodeId, bytes: u64, now: Timestamp) {
         if self.per_s == 0 {
             return;

@@ -21,7 +21,7 @@ pub const MAX_HEADS: usize = 4_096;
 pub struct Head {
     /// The number after the last bundle.
     pub next: Seq,
-    /// Its digest.
+    /// The digest of that bundle; zero if there is none.
     pub digest: Digest,
     /// Clock of its last message.
     pub last_clock: Clock,

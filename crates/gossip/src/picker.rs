@@ -14,7 +14,7 @@ pub struct Picker {
 }
 
 impl Picker {
-    /// One more.
+    /// One more to choose from; nothing changes if it is there.
     pub fn insert(&mut self, link: LinkId) {
         if !self.place.contains_key(&link) {
             self.place.insert(link, self.order.len());

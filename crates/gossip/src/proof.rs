@@ -17,7 +17,7 @@ pub struct VerifiedProof {
 }
 
 impl VerifiedProof {
-    /// Whose.
+    /// The origin that signed both headers, and whose chain ends.
     #[must_use]
     pub const fn origin(&self) -> Origin {
         self.proof.a.header.origin
@@ -27,7 +27,7 @@ impl VerifiedProof {
     pub const fn place(&self) -> Seq {
         self.place
     }
-    /// The two headers.
+    /// The two headers as they came: others can check them as we did.
     #[must_use]
     pub const fn proof(&self) -> &Proof {
         &self.proof
@@ -80,7 +80,7 @@ pub fn is_lowest(a: &SignedHeader, b: &SignedHeader) -> bool {
     place == Seq::FIRST || (a.header.first == b.header.first && a.header.previous == b.header.previous)
 }
 
-/// Checks a proof.
+/// Checks that two headers contradict each other, then that both were signed by their author.
 ///
 /// # Errors
 /// [`NoProof`] names why it is none.

@@ -9,7 +9,7 @@ use rumormill_wire::{NodeId, Origin};
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "what is not remembered has to be found again"]
 pub enum Put<V> {
-    /// There was room.
+    /// There was room, or it was there and has the new value.
     In,
     /// It is in, and this is out for it.
     Instead(Origin, V),
@@ -17,7 +17,7 @@ pub enum Put<V> {
     Out,
 }
 
-/// The map.
+/// The map, and how many each author has in it.
 #[derive(Debug, Clone)]
 pub struct SharedMap<V> {
     map: BTreeMap<Origin, V>,
@@ -83,19 +83,19 @@ impl<V> SharedMap<V> {
         }
     }
 
-    /// Takes one out.
+    /// Takes one out, and gives its author back the room.
     pub fn remove(&mut self, origin: &Origin) -> Option<V> {
         let value = self.map.remove(origin)?;
         self.count(origin.node, false);
         Some(value)
     }
 
-    /// Takes all out.
+    /// Takes all out, of all authors.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// One.
+    /// What is there of an origin.
     #[must_use]
     pub fn get(&self, origin: &Origin) -> Option<&V> {
         self.map.get(origin)
@@ -122,7 +122,7 @@ impl<V> SharedMap<V> {
         self.map.iter()
     }
 
-    /// All values.
+    /// What is there, in order of origin.
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.map.values()
     }
@@ -132,7 +132,7 @@ impl<V> SharedMap<V> {
         self.map.values_mut()
     }
 
-    /// How many.
+    /// How many are there, of all authors.
     #[must_use]
     pub fn len(&self) -> usize {
         self.map.len()

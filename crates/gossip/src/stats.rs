@@ -15,7 +15,7 @@ pub struct Stats {
     pub differences_overflow: u64,
     /// Bundles of others accepted into their chains.
     pub bundles_accepted: u64,
-    /// Messages in those.
+    /// Messages in those bundles.
     pub messages_accepted: u64,
     /// Messages of our own made durable.
     pub messages_own: u64,
@@ -41,7 +41,7 @@ pub struct Stats {
     pub clocks_not_followed: u64,
     /// Those of them that end too far ahead to be shown yet.
     pub clocks_ahead: u64,
-    /// Equivocation proofs taken.
+    /// Equivocation proofs taken, those that lower a place among them.
     pub proofs: u64,
     /// Proofs dropped because nothing here needs them.
     pub proofs_vain: u64,
@@ -87,7 +87,7 @@ pub struct Stats {
     pub misbehaviour: u64,
     /// Times a reader was held back because commits lag.
     pub backlog_held: u64,
-    /// Mongering rounds begun.
+    /// Mongering rounds begun: neighbours that were given something new and asked for a STATUS.
     pub monger_rounds: u64,
     /// Mongering rounds that ended by time-out.
     pub monger_timeouts: u64,
@@ -206,7 +206,7 @@ pub enum Why {
 }
 
 impl Why {
-    /// For programs.
+    /// The word for programs; docs/operations.md lists them.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -29,7 +29,7 @@ struct News {
     since: Timestamp,
 }
 
-/// For one link.
+/// What one link was given and has not said to have heard, and what was kept from it.
 #[derive(Debug, Default)]
 pub struct Unheard {
     runs: VecDeque<Run>,

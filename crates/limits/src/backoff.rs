@@ -44,7 +44,7 @@ impl Backoff {
         self.failures == 0
     }
 
-    /// Another longest delay.
+    /// From now on delays grow up to `most`; how far they have grown stays.
     pub const fn set_most(&mut self, most: Duration) {
         self.most = most;
     }

@@ -15,7 +15,7 @@ const SIZES: [(&str, u64); 5] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 <
 /// Examples that an error gives, where they are in the range.
 const TIME_EXAMPLES: [&str; 5] = ["20ms", "500ms", "3s", "10s", "2m"];
 const SIZE_EXAMPLES: [&str; 5] = ["4096", "16KiB", "512KiB", "64MiB", "2GiB"];
-/// So many of them.
+/// An error gives so many of them: more is longer to read and tells nothing new.
 const MAX_EXAMPLES: usize = 3;
 
 /// A time in a range: `500ms`, `10s`, `2m`.

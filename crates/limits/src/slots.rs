@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 /// Whether a newcomer finds a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Room<Id = u64> {
-    /// One is free.
+    /// A place is free: nobody has to go.
     Free,
     /// If this one goes.
     InPlaceOf(Id),

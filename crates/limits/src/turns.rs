@@ -30,13 +30,13 @@ impl<K, T> Turns<K, T> {
         Self { lanes: BTreeMap::new(), last: None, len: 0, size: 0, max_len, max_size }
     }
 
-    /// How many wait.
+    /// How many wait, of all who put something in.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether nothing waits.
+    /// Whether nothing of anybody waits.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0

@@ -26,7 +26,7 @@ pub(crate) const MAX_PARTS: usize = 512;
 /// A part of the log.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Part {
-    /// Its messages.
+    /// Its messages, rendered for replies; one rendering is shared by all who ask.
     pub(crate) messages: Arc<RenderedMessages>,
     /// The place of the last message that was looked at, or the one behind which the part begins.
     pub(crate) end: Option<Place>,
@@ -55,7 +55,7 @@ pub(crate) struct ChatLog {
 #[derive(Debug, Default)]
 struct Kept {
     parts: BTreeMap<Option<Place>, Part>,
-    /// As they came.
+    /// In the order in which they were read: the first gives way first.
     order: VecDeque<Option<Place>>,
     bytes: usize,
     /// What was withdrawn when they were read.

@@ -20,7 +20,7 @@ macro_rules! counters {
 counters! {
     /// Links that came up.
     links_up,
-    /// Links that ended.
+    /// Links that were up and have ended, for whatever reason.
     links_down,
     /// Dials without a link.
     dials_failed,

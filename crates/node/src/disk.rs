@@ -23,7 +23,7 @@ impl Read {
     }
 }
 
-/// Who commits.
+/// Who commits: what the store waits for decides it.
 pub(crate) enum Writing {
     /// A thread, for a store that waits for the disk.
     Thread(Writer),

@@ -13,7 +13,7 @@ pub(crate) const STORE_FILE: &str = "log.db";
 pub(crate) const MARK_FILE: &str = "log.mark";
 /// What opens the letters to this node.
 pub(crate) const LETTERS_KEY_FILE: &str = "letters.key";
-/// The letters.
+/// The letters that wait here, and the keys of members; a record a line.
 pub(crate) const LETTERS_FILE: &str = "letters.jsonl";
 /// All files in the state directory that the node and its store write, but for the socket and what is in directories.
 pub(crate) const NODE_FILES: [&str; 8] = [

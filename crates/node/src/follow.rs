@@ -12,18 +12,18 @@ use crate::handle::{LogError, MAX_PAGE, NodeHandle};
 use crate::lock;
 use crate::view::{MAX_AHEAD_US, Message, Place};
 
-/// What comes.
+/// What comes next to one who follows.
 #[derive(Debug)]
 pub enum Next {
     /// Messages, in an order in which each author's are in the order of their numbers.
     Messages(Vec<Message>),
     /// So many were missed because this follower was too slow. Said at most once a second, and before the end.
     Missed(u64),
-    /// The node stops.
+    /// The node stops, and nothing more comes.
     End,
 }
 
-/// One who follows.
+/// One who follows: what it was given already, and what comes.
 pub struct Follow {
     node: NodeHandle,
     coming: Coming,
@@ -64,7 +64,7 @@ struct Sums {
     next: Option<Instant>,
 }
 
-/// Between two sums.
+/// Between two sums that are said, so that a flood makes no flood of them.
 const BETWEEN: Duration = Duration::from_secs(1);
 
 impl Sums {

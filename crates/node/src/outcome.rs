@@ -12,9 +12,9 @@ use tokio::sync::oneshot;
 pub struct Receipt {
     /// Under which origin it was written.
     pub origin: Origin,
-    /// Its number there.
+    /// Its place in that origin's chain, from 1.
     pub seq: Seq,
-    /// Its clock.
+    /// The time that it bears, by our hybrid clock.
     pub clock: Clock,
 }
 
@@ -29,7 +29,7 @@ pub enum SubmitError {
     TooLong {
         /// Bytes of the message.
         len: usize,
-        /// Bytes allowed.
+        /// Bytes that `max-message` allows.
         max: usize,
     },
     /// The store failed, and the node stops because of it.

@@ -17,7 +17,7 @@ use crate::driver::Driver;
 
 /// Rows dropped at once, so that the store's thread has time for messages between them.
 const AT_ONCE: usize = 1_024;
-/// The pause between.
+/// The pause between two of these, in which the store's thread takes what else waits.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The proofs of a store: those that end a chain it has, and the origins of the rest.

@@ -86,7 +86,7 @@ impl Server {
         Ok(Self { listener, path: path.to_owned(), file: (facts.dev(), facts.ino()), times: Times::default() })
     }
 
-    /// Where it listens.
+    /// The path of the socket, for clients.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

@@ -15,7 +15,7 @@ use crate::config::ConfigError;
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The settings.
+    /// A setting is not allowed.
     #[error("{0}")]
     Config(#[from] ConfigError),
     /// The local CA.
@@ -30,15 +30,15 @@ pub enum StartError {
     /// The certificate is another's.
     #[error("name: the certificate is for `{}`, not `{wanted}`", Foreign::new(found))]
     Name {
-        /// In the certificate.
+        /// The name that the certificate has.
         found: String,
-        /// In the configuration.
+        /// The name that the configuration wants.
         wanted: String,
     },
     /// rustls does not take the credentials.
     #[error("cannot use this certificate and key: {0}")]
     Tls(String),
-    /// The store.
+    /// The store cannot be opened or read.
     #[error("{0}")]
     Store(#[from] StoreError),
     /// The store is of another network.
@@ -48,9 +48,9 @@ pub enum StartError {
         store.display()
     )]
     OtherNetwork {
-        /// The store.
+        /// The file of the store.
         store: PathBuf,
-        /// Its network.
+        /// The network whose bundles are in it.
         found: NetworkId,
         /// The one that the node is given.
         ours: NetworkId,
@@ -62,7 +62,7 @@ pub enum StartError {
         store.display()
     )]
     UnknownNetwork {
-        /// The store.
+        /// The file of the store.
         store: PathBuf,
         /// The network that the node is given.
         ours: NetworkId,
@@ -81,7 +81,7 @@ pub enum StartError {
         .0.display()
     )]
     StoreReplaced(PathBuf),
-    /// The local socket.
+    /// The local socket cannot be had.
     #[error("{0}")]
     Socket(#[from] crate::socket::SocketError),
     /// A door.
@@ -90,9 +90,9 @@ pub enum StartError {
     /// A file or a socket.
     #[error("cannot {action} {what}: {source}")]
     Io {
-        /// What was tried.
+        /// What could not be done, as a verb: it stands behind "cannot".
         action: &'static str,
-        /// On what.
+        /// The file or address that it could not be done with.
         what: String,
         /// What the system said.
         source: std::io::Error,

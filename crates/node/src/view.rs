@@ -21,18 +21,18 @@ pub use rumormill_gossip::clock::MAX_AHEAD_US;
 pub struct Place {
     /// When, by its author's clock.
     pub clock: Clock,
-    /// By whom.
+    /// By whom, in which life of its store.
     pub origin: Origin,
-    /// Its number there.
+    /// Its place in that origin's chain, from 1.
     pub seq: Seq,
 }
 
 /// A message as people see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Where it stands.
+    /// Where it stands in the one order of all messages.
     pub place: Place,
-    /// What it is.
+    /// Of which kind; only those that are shown come here.
     pub kind: MessageKind,
     /// Which room; empty for the common one.
     pub room: ForeignText,

@@ -14,9 +14,9 @@ pub enum StoreError {
     /// Made by a later version.
     #[error("{} was made by a newer version (format {found}, this one knows {known}); use that version", path.display())]
     Newer {
-        /// The file.
+        /// The file of the store.
         path: PathBuf,
-        /// Its format.
+        /// The format that it says it has.
         found: i64,
         /// The newest known here.
         known: i64,
@@ -24,12 +24,12 @@ pub enum StoreError {
     /// It holds something else.
     #[error("{} is a database of another program; name another file", .0.display())]
     Foreign(PathBuf),
-    /// The file system.
+    /// The file system does not let us.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
         /// What was being done.
         action: &'static str,
-        /// To which file.
+        /// The file, or the directory, that it was done to.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
@@ -37,11 +37,11 @@ pub enum StoreError {
     /// The database refuses: the disk is full, a page cannot be read, and the like.
     #[error("database {}: {source}; {advice}", path.display())]
     Database {
-        /// The file.
+        /// The file of the store.
         path: PathBuf,
         /// What SQLite said.
         source: rusqlite::Error,
-        /// What to do.
+        /// What whoever runs the node can do about it.
         advice: &'static str,
     },
     /// What SQLite said, before the file is named.
@@ -53,17 +53,17 @@ pub enum StoreError {
     Full {
         /// Bytes that it takes.
         used: u64,
-        /// The bound.
+        /// The bound that it is held to; what is vital may go beyond ([`crate::RESERVE`]).
         most: u64,
     },
     /// The caller's fault: a bundle that does not follow its chain.
     #[error("bundle {first} of {origin} does not follow what is stored, where {next} is next")]
     NotNext {
-        /// Whose chain.
+        /// The chain that the bundle is of.
         origin: Origin,
         /// Where the bundle begins.
         first: Seq,
-        /// What is next.
+        /// The number that is wanted there.
         next: Seq,
     },
     /// The caller's fault: a bundle that does not parse.
@@ -72,9 +72,9 @@ pub enum StoreError {
     /// A stored bundle is no longer what was written.
     #[error("bundle {seq} of {origin} is damaged on disk; restart the node to repair the store from its neighbours")]
     Damaged {
-        /// Whose chain.
+        /// The chain that the bundle is of.
         origin: Origin,
-        /// Its first number.
+        /// The number of its first message.
         seq: Seq,
     },
     /// The writer thread has ended.

@@ -34,7 +34,7 @@ pub use types::{
 };
 pub use writer::{Job, QUEUE, QUEUE_BYTES, TrySubmitError, Writer};
 
-/// Opens a store.
+/// Opens a store, or makes it if there is none.
 ///
 /// # Errors
 /// The file belongs to another node, cannot be made, or is of a newer version. Damage is no error: see

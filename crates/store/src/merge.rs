@@ -40,7 +40,7 @@ pub(crate) trait Source {
     fn late(&mut self, behind: u64, until: Place, clock: Clock, each: Each<'_>) -> Result<(), StoreError>;
 }
 
-/// Takes a bundle.
+/// Takes one bundle of many; an error ends the reading.
 pub(crate) type Each<'a> = &'a mut dyn FnMut(Opened) -> Result<(), StoreError>;
 
 /// Bytes of messages that a merge holds; while it holds less than half of them, a bundle is held whole.

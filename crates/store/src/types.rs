@@ -24,14 +24,14 @@ pub enum Record {
     Bundle(BundleRow),
     /// A member's certificate.
     Member {
-        /// Who.
+        /// The node that the certificate is for; one is kept for each.
         node: NodeId,
-        /// The certificate.
+        /// The certificate in DER; empty where trust is pinned.
         evidence: Bytes,
     },
     /// An equivocation proof; replaces one of the same origin.
     Proof {
-        /// Whose.
+        /// The origin that signed both; one proof is kept for each.
         origin: Origin,
         /// The two signed headers.
         bytes: Bytes,
@@ -47,9 +47,9 @@ pub enum Record {
     },
     /// A named value of the node's.
     Meta {
-        /// Its name.
+        /// Its name, which the store gives no meaning.
         key: String,
-        /// Its value.
+        /// Its value, which replaces the one before.
         value: Bytes,
     },
 }
@@ -57,7 +57,7 @@ pub enum Record {
 /// The end of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainHead {
-    /// Whose.
+    /// The chain that ends so.
     pub origin: Origin,
     /// The number after the last message.
     pub next: Seq,
@@ -77,7 +77,7 @@ pub enum Damage {
     /// The file could not be used as it was; it was put aside and what could be read went to a new one.
     #[error("{} was damaged ({reason}); it is kept as {}, and what could be read was saved", path.display(), aside.display())]
     File {
-        /// The store.
+        /// The file of the store.
         path: PathBuf,
         /// What SQLite or the check said.
         reason: String,
@@ -87,7 +87,7 @@ pub enum Damage {
     /// A chain was cut at its first bad bundle.
     #[error("the chain of {origin} is kept up to {}; the rest is fetched from neighbours", kept.0.saturating_sub(1))]
     Chain {
-        /// Whose.
+        /// The chain that was cut.
         origin: Origin,
         /// The first number that is gone.
         kept: Seq,
@@ -101,11 +101,11 @@ pub struct Recovered {
     pub chains: Vec<ChainHead>,
     /// All members and their certificates.
     pub members: Vec<(NodeId, Bytes)>,
-    /// All proofs.
+    /// The proof of each origin that has one, as it was given.
     pub proofs: Vec<(Origin, Bytes)>,
     /// The parts of the revocation list in force.
     pub revocations: Vec<Bytes>,
-    /// Named values.
+    /// The node's named values, all of them.
     pub meta: Vec<(String, Bytes)>,
     /// What was found broken.
     pub damage: Vec<Damage>,
@@ -132,7 +132,7 @@ pub enum Class {
     Vital,
     /// Kept while there is room in [`EVIDENCE_RESERVE`].
     Evidence,
-    /// Not kept.
+    /// Not kept: it comes again when there is room.
     Bulk,
 }
 
@@ -178,24 +178,24 @@ impl Recovered {
 /// The place of a message in the one order of all messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderKey {
-    /// Its clock first.
+    /// What its author dated it; this decides first.
     pub clock: Clock,
-    /// Then its author.
+    /// Between messages of one clock its author decides.
     pub origin: Origin,
-    /// Then its number.
+    /// Its number, which is all that is left between messages of one author.
     pub seq: Seq,
 }
 
 /// One message of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its place.
+    /// Where it stands among all messages.
     pub key: OrderKey,
-    /// What it is.
+    /// Of which kind; kinds that are not shown come too.
     pub kind: MessageKind,
-    /// Its room.
+    /// The name of its room; empty is the common one.
     pub room: String,
-    /// Its body.
+    /// Its body as it was signed, up to 32,768 bytes.
     pub body: Vec<u8>,
     /// When its bundle came, in microseconds since the Unix epoch.
     pub received_us: u64,
@@ -211,14 +211,14 @@ pub enum Durability {
     Normal,
 }
 
-/// Which store.
+/// Where a store keeps what it is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// In memory: gone with the process.
     Memory,
-    /// In a file.
+    /// In a file, with its log and index files beside it.
     Sqlite {
-        /// Which one.
+        /// The file, in a directory that is there.
         path: PathBuf,
     },
 }
@@ -226,16 +226,16 @@ pub enum Kind {
 /// How to open a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenConfig {
-    /// Which.
+    /// Where it keeps what it is given.
     pub kind: Kind,
-    /// How sure.
+    /// What a commit survives; a store in memory survives nothing.
     pub durability: Durability,
     /// Most bytes that it takes, all tables, indexes and its log included; 0 is without bound. What is vital
     /// ([`Class::Vital`]) may go beyond by [`RESERVE`], proofs by [`EVIDENCE_RESERVE`].
     pub max_bytes: u64,
 }
 
-/// The writing side.
+/// The writing side, of which there is one.
 pub trait Store: Send {
     /// What it holds. What was found broken on opening is told until something is committed, even by those who open it
     /// later.

@@ -17,7 +17,7 @@ const GROUP_BYTES: usize = 1024 * 1024;
 
 /// Records that are committed together, and whom to tell.
 pub struct Job {
-    /// What to write.
+    /// What to write, in this order; all of it or nothing.
     pub records: Vec<Record>,
     /// Told on the writer's thread once it is durable, or why not; then nothing of it was written.
     pub done: Box<dyn FnOnce(Result<(), Arc<StoreError>>) + Send>,
@@ -55,7 +55,7 @@ pub struct Writer {
 type First = Arc<Mutex<Vec<Job>>>;
 
 impl Writer {
-    /// Starts the thread.
+    /// Starts the thread, which has the store from now on.
     ///
     /// # Errors
     /// The system gives no thread.

@@ -20,9 +20,10 @@ use crate::stream::{Counted, Stream};
 /// Connections that the system may hold for us. When it holds no more, a newcomer tries again only after a second, so this is
 /// many; the system's own bound (`net.core.somaxconn`) is below it where that is lower.
 const BACKLOG: u32 = 4_096;
-/// Authenticated links that wait to be taken by [`Listener::accept`].
+/// Authenticated links that wait to be taken by [`Listener::accept`]: as many as a node has by
+/// default.
 const ACCEPT_QUEUE: usize = 64;
-/// A shortage of descriptors is said once in so long.
+/// A shortage of descriptors is said once in so long: it lasts, and its log needs descriptors and disk too.
 const SHORT_SAID_EVERY: Duration = Duration::from_secs(60);
 
 /// A listening socket. Dropping it closes it; links live on.
@@ -34,7 +35,7 @@ pub struct Listener {
 }
 
 impl Endpoint {
-    /// Listens.
+    /// Listens, and takes connections from now on whether [`Listener::accept`] is called or not.
     ///
     /// # Errors
     /// The address is taken, or lies beyond this machine while the CA is the automatic one.
@@ -68,7 +69,7 @@ impl Listener {
         Self { links, addr, task: task.abort_handle() }
     }
 
-    /// Where it listens.
+    /// Where it listens, with the port that the system chose if 0 was asked for.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.addr

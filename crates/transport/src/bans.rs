@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use rumormill_wire::NodeId;
 
-/// Most bans at once; the one that ends first makes room.
+/// Most bans at once; the one that ends first makes room. They are of members, by key, and last a minute, so this is more than
+/// any network is likely to have at once.
 pub const MAX_BANS: usize = 4_096;
 
 /// Nodes that are not taken for now.

@@ -32,6 +32,7 @@ use crate::files::{self, FileError};
 use crate::pkcs8;
 use crate::way_out;
 
+/// How long a CA certificate holds: 20 years. When it ends the network ends, since nothing replaces the CA.
 const CA_VALIDITY: Duration = Duration::from_secs(20 * 366 * 86_400);
 
 /// Where the local CA lives when nothing names it: `$RUMORMILL_HOME`, `$XDG_STATE_HOME/rumormill`,
@@ -172,7 +173,7 @@ impl LocalCa {
         Self::open(home)
     }
 
-    /// The network id.
+    /// The id of the network of this CA, drawn when it was made.
     #[must_use]
     pub const fn network(&self) -> NetworkId {
         self.network
@@ -196,7 +197,7 @@ impl LocalCa {
         &self.certificate
     }
 
-    /// The directory.
+    /// The directory that holds the CA, its identities and its revocation list.
     #[must_use]
     pub fn home(&self) -> &Path {
         &self.home

@@ -22,20 +22,20 @@ pub enum CaError {
     /// A CA is there already.
     #[error("{} holds a CA already; it is not overwritten", .0.display())]
     Exists(PathBuf),
-    /// There is none.
+    /// There is no CA in this home.
     #[error("no CA in {}; make one with `rumormill certs init`", .0.display())]
     Missing(PathBuf),
     /// A file of the CA is not what it should be.
     #[error("{} is not {what}", path.display())]
     Content {
-        /// Which.
+        /// The file that is not.
         path: PathBuf,
         /// What it should be.
         what: &'static str,
-        /// What to do.
+        /// What to do about it, in words for people.
         way: &'static str,
     },
-    /// Not a name.
+    /// That can be no node's name.
     #[error(
         "{0:?} is no node name: small letters, digits and '-', 1 to 63 of them, with a letter or digit at both ends"
     )]
@@ -45,9 +45,9 @@ pub enum CaError {
         "the name {name:?} is taken by node {node}; give the directory that has its key, or revoke that node first"
     )]
     Taken {
-        /// The name.
+        /// The name that was asked for.
         name: String,
-        /// Who has it.
+        /// The node that has it, by what was issued here.
         node: NodeId,
     },
     /// The key has another name.
@@ -55,7 +55,7 @@ pub enum CaError {
     Named {
         /// Where the key lies.
         path: PathBuf,
-        /// Whose it is.
+        /// The node of that key.
         node: NodeId,
         /// The name it has.
         other: String,
@@ -79,7 +79,7 @@ pub enum CaError {
     /// What lies where the list of this home should be is none of this CA's.
     #[error("{}: {why}", path.display())]
     ListDamaged {
-        /// Where it lies.
+        /// Where it lies, and stays.
         path: PathBuf,
         /// Why it is none.
         why: BadList,
@@ -87,7 +87,7 @@ pub enum CaError {
     /// The file that says whether the list of this home is the last says nothing.
     #[error("{} is not the number of a revocation list, so that nobody can say whether list {has} of this home is the last", path.display())]
     NumberDamaged {
-        /// Where it lies.
+        /// The file of the number.
         path: PathBuf,
         /// The number of the list there; 0 for none.
         has: u64,
@@ -97,7 +97,7 @@ pub enum CaError {
     RevokedKey {
         /// Where the key lies.
         path: PathBuf,
-        /// Whose it is.
+        /// The node of that key.
         node: NodeId,
     },
     /// Where a revoked key would be kept there is something else.

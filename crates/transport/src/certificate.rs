@@ -16,7 +16,7 @@ const NETWORK: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.25.119681901")
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// What a node's name ends with in its certificate.
 pub const NAME_SUFFIX: &str = ".rumormill.internal";
-/// The longest name of a node.
+/// The longest name of a node, in bytes: a label of a DNS name (RFC 1035, 2.3.4), as which certificates carry it.
 pub const MAX_NAME: usize = 63;
 
 /// What a certificate says of itself. Not checked against anything.
@@ -28,9 +28,9 @@ pub struct CertificateInfo {
     pub node: NodeId,
     /// The network id, if it carries one.
     pub network: Option<NetworkId>,
-    /// Valid from.
+    /// Before this it is not valid.
     pub not_before: SystemTime,
-    /// Valid until.
+    /// After this it is not valid any more.
     pub not_after: SystemTime,
     /// Whether it is a CA.
     pub is_ca: bool,

@@ -11,9 +11,10 @@ pub const EARLIEST_S: u64 = 1_704_067_200;
 /// The last second of the year 9999: certificates have no later date (RFC 5280, 4.1.2.5).
 pub const LATEST_S: u64 = 253_402_300_799;
 
-/// Certificates hold from a little before now, for clocks that are not quite right.
+/// Certificates hold from so many seconds before now, for clocks that are not quite right: five minutes, as Kerberos takes them
+/// (RFC 4120, 8.2).
 const SLACK_S: u64 = 300;
-/// A year of the calendar, on average.
+/// Seconds in a year of the calendar, on average (365.2425 days).
 const YEAR_S: u64 = 31_556_952;
 
 /// A clock by which nothing is signed: what bears its dates nobody could read, or would take.
@@ -52,7 +53,7 @@ pub(crate) struct Validity {
     pub(crate) until: OffsetDateTime,
     /// The same in seconds since the Unix epoch.
     pub(crate) until_s: u64,
-    /// Now.
+    /// What the clock says, in seconds since the Unix epoch.
     pub(crate) now_s: u64,
 }
 

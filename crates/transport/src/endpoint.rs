@@ -29,9 +29,9 @@ pub use crate::tls::Expect;
 /// What an endpoint is made with.
 #[derive(Debug)]
 pub struct EndpointConfig {
-    /// Who we are.
+    /// Certificate and key that it shows; can be renewed later.
     pub identity: Identity,
-    /// Who belongs.
+    /// Whose certificates are taken; for good.
     pub trust: Trust,
     /// The certificates come from a CA that nobody asked for: it serves loopback only.
     pub loopback_only: bool,
@@ -49,7 +49,7 @@ pub enum DialError {
     /// No TCP connection.
     #[error("cannot connect to {addr}: {source}")]
     Connect {
-        /// Where.
+        /// The address that was dialled.
         addr: SocketAddr,
         /// What the system said.
         source: io::Error,
@@ -57,9 +57,9 @@ pub enum DialError {
     /// No TLS.
     #[error("{addr}: {reason}")]
     Refused {
-        /// Where.
+        /// The address that was dialled.
         addr: SocketAddr,
-        /// Why.
+        /// Why there was no link: by our check, or by theirs as far as TLS says it.
         reason: Refusal,
     },
     /// An automatic CA is for one machine.
@@ -137,25 +137,25 @@ impl Endpoint {
         Arc::clone(&self.current().identity)
     }
 
-    /// The network.
+    /// The network that both ends of all links are of.
     #[must_use]
     pub fn network(&self) -> NetworkId {
         self.0.trust.network()
     }
 
-    /// Who belongs.
+    /// Whose certificates are taken.
     #[must_use]
     pub fn trust(&self) -> &Trust {
         &self.0.trust
     }
 
-    /// Counters.
+    /// What was counted since the endpoint was made.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
     }
 
-    /// Handshakes in flight.
+    /// Handshakes of others that are in flight now; those that we dialled are not counted.
     #[must_use]
     pub fn handshakes(&self) -> usize {
         self.gate(|gate| gate.in_flight())

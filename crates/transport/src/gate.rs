@@ -13,11 +13,12 @@ use std::time::Duration;
 use rumormill_limits::{Rate, Recent, Room, Slots, Timestamp};
 use tokio::task::AbortHandle;
 
-/// Prefixes and members whose rate is remembered; the one unused for longest makes room.
+/// Prefixes and members whose rate is remembered; the one unused for longest makes room. One that is forgotten has its whole rate
+/// again, which takes an attacker more than so many networks.
 pub const MAX_RATES: usize = 4_096;
 /// The rate of a known member's address, in rates of a prefix: whoever shares it must not keep the member out too easily.
 pub const MEMBER_RATES: u32 = 10;
-/// Addresses of known members that have slots of their own.
+/// Addresses of known members that have slots of their own; those beyond it are in the class of their prefix.
 pub const MAX_MEMBERS: usize = 1_024;
 
 /// Bounds before TLS.
@@ -43,10 +44,15 @@ pub struct GateLimits {
 impl Default for GateLimits {
     fn default() -> Self {
         Self {
+            // One that stalls holds 20 KiB at most (SECURITY.md): 10 MiB for all.
             in_flight: 512,
+            // An eighth of those: so many networks it takes to fill the table.
             per_prefix: 64,
+            // A member needs one at a time; the others are for those who share its address.
             per_member: 16,
+            // A crowd of honest nodes behind one address comes back within seconds; what a flood from there costs has a bound.
             rate: 200,
+            // TCP and TLS 1.3 are two round trips: time for one that loses packets.
             deadline: Duration::from_secs(5),
             descriptors: i32::MAX,
         }
@@ -98,7 +104,7 @@ pub struct Gate {
 pub struct Pass(u64);
 
 impl Gate {
-    /// An empty table.
+    /// No handshake is in flight and no address is known.
     #[must_use]
     pub const fn new(limits: GateLimits) -> Self {
         Self {
@@ -204,7 +210,7 @@ impl Gate {
         self.flying.remove(pass.0);
     }
 
-    /// Handshakes in flight.
+    /// Handshakes in flight, of all classes.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.flying.len()

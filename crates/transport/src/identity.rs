@@ -22,11 +22,11 @@ pub enum IdentityError {
     /// A file's content.
     #[error("{} is not {what}", path.display())]
     Content {
-        /// Which file.
+        /// The file that is not.
         path: PathBuf,
         /// What it should be.
         what: &'static str,
-        /// What to do.
+        /// What to do about it, in words for people.
         way: &'static str,
     },
     /// A whole file, named for the wrong thing.
@@ -35,9 +35,9 @@ pub enum IdentityError {
     /// The key is not the certificate's.
     #[error("the key in {} is not the one in the certificate {}", key.display(), certificate.display())]
     Mismatch {
-        /// The key file.
+        /// The file that the key came from.
         key: PathBuf,
-        /// The certificate file.
+        /// The file that the certificate came from.
         certificate: PathBuf,
     },
 }
@@ -143,7 +143,7 @@ impl Identity {
         &self.name
     }
 
-    /// The public key.
+    /// The public key, which is the node id.
     #[must_use]
     pub const fn node(&self) -> NodeId {
         self.node

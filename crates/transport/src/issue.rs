@@ -22,10 +22,12 @@ use crate::pkcs8;
 use crate::revoke::ends;
 use crate::way_out;
 
-/// How long a node certificate holds unless told otherwise: 398 days.
+/// How long a node certificate holds unless told otherwise: 398 days, the term of web certificates (CA/Browser Forum, 6.3.2). A key
+/// that nobody knows to be lost serves no longer.
 pub const NODE_VALIDITY: Duration = Duration::from_secs(398 * 86_400);
 
-/// An automatic certificate that has less than this left at a start is made anew.
+/// An automatic certificate that has less than this left at a start is made anew: 30 days, so that a node which is started once a
+/// month never runs with one that ends.
 const RENEWED_BEFORE: Duration = Duration::from_secs(30 * 86_400);
 
 /// Where an issued identity lies.

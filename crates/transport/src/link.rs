@@ -22,17 +22,17 @@ use crate::trust::Trust;
 
 pub use crate::rates::LinkLimits;
 
-/// Bytes read ahead for short frames; a long one is read into its own buffer. An idle link keeps this much.
+/// Bytes read ahead for short frames; a long one is read into its own buffer. An idle link keeps this much, a page of memory.
 const READ_AHEAD: usize = 4 * 1024;
-/// Bytes put together before they are given to TLS; what is longer goes by itself.
+/// Bytes put together before they are given to TLS, four of its records (RFC 8446, 5.1); what is longer goes by itself.
 const COALESCE: usize = 64 * 1024;
-/// Plain bytes that TLS may hold before the socket takes them.
+/// Plain bytes that TLS may hold before the socket takes them: as many as a node writes at once.
 const TLS_BUFFER: usize = 256 * 1024;
 
 /// Why a link ended.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// The connection.
+    /// The connection broke, or ended without a farewell.
     #[error("connection lost: {}", cause(.0))]
     Io(#[from] io::Error),
     /// The peer's fault: a length that no frame has.
@@ -81,7 +81,7 @@ pub struct AuthenticatedPeer {
 }
 
 impl AuthenticatedPeer {
-    /// Its node id.
+    /// The public key of its certificate, whose secret half it has shown to have.
     #[must_use]
     pub const fn node(&self) -> NodeId {
         self.node
@@ -101,12 +101,12 @@ impl AuthenticatedPeer {
     pub const fn until(&self) -> SystemTime {
         self.until
     }
-    /// Its address.
+    /// Where the connection comes from or goes to.
     #[must_use]
     pub const fn addr(&self) -> SocketAddr {
         self.addr
     }
-    /// Version and group.
+    /// TLS version and key exchange group that both agreed on.
     #[must_use]
     pub const fn tls(&self) -> &TlsInfo {
         &self.tls
@@ -116,11 +116,11 @@ impl AuthenticatedPeer {
 /// A link, fresh from its handshake.
 #[derive(Debug)]
 pub struct Opened {
-    /// What comes in.
+    /// What comes in, frame by frame.
     pub reader: LinkReader,
-    /// What goes out.
+    /// What goes out, frame by frame.
     pub writer: LinkWriter,
-    /// Who is there.
+    /// Who is there, proven by the handshake.
     pub peer: AuthenticatedPeer,
     /// Until when the certificate of ours is valid that this link was made with.
     pub ours_until: SystemTime,

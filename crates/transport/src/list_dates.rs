@@ -10,9 +10,9 @@ use rumormill_wire::native::{Revocations, Revoked};
 /// An entry without a cut stays so long after its certificate has ended: clocks differ (P-R5).
 pub const KEPT_AFTER_END: Duration = Duration::from_secs(30 * 86_400);
 
-/// A list that is dated so much later than the one before: a clock may be ahead, then or now.
+/// A list that is dated so many seconds later than the one before, a year: a clock may be ahead, then or now.
 const ODDLY_LATER_S: u64 = 366 * 86_400;
-/// And one that is dated so much earlier.
+/// And one that is dated so many seconds earlier: a day, more than a wrong time zone makes.
 const ODDLY_EARLIER_S: u64 = 86_400;
 
 /// A list whose date does not go well with that of the list before. One of the two clocks may have been wrong.

@@ -69,7 +69,7 @@ pub enum Refusal {
     /// The other side refused us; our own log cannot know more.
     #[error("refused by the other side")]
     ByPeer,
-    /// The connection broke.
+    /// The connection broke before the handshake was done.
     #[error("connection lost during the handshake")]
     Lost,
     /// Another fault of the TLS stream.

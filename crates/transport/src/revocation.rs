@@ -19,10 +19,10 @@ pub const MAX_FILE_LEN: usize = MAX_PARTS * (MAX_REVOCATION_LEN + LENGTH_LEN);
 /// Why a list does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadList {
-    /// Its form.
+    /// It does not parse, or a rule of section R does not hold.
     #[error("it is not a revocation list")]
     Form,
-    /// Its signature.
+    /// The CA did not sign these bytes for this network.
     #[error("its signature is not the CA's")]
     Signature,
     /// Trust is pinned: there is no CA.

@@ -233,7 +233,7 @@ pub(crate) fn ends(path: &Path) -> BTreeMap<NodeId, u64> {
         .collect()
 }
 
-/// What both leave.
+/// The cut that leaves what both leave: a later revocation never widens one (P-R3).
 fn tighter(held: Option<Cut>, new: Option<Cut>) -> Option<Cut> {
     let (Some(held), Some(new)) = (&held, &new) else { return held.or(new) };
     Some(held.iter().filter_map(|(i, seq)| Some((*i, *seq.min(new.get(i)?)))).collect())

@@ -20,7 +20,7 @@ use crate::misplaced::{Misplaced, Wanted};
 use crate::refusal::Refusal;
 use crate::way_out;
 
-/// Most lines of a pin file.
+/// Most nodes in a pin file. The bound on the file holds before it: 1 MiB has some 15,000 lines.
 pub const MAX_PINS: usize = 100_000;
 
 /// Why there is no trust to run with.
@@ -38,11 +38,11 @@ pub enum TrustError {
     /// A line of the pin file.
     #[error("{}, line {line}: {what}", path.display())]
     Pin {
-        /// The file.
+        /// The pin file.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong.
+        /// What is expected there instead, or wrong.
         what: &'static str,
     },
 }
@@ -60,7 +60,7 @@ impl TrustError {
     }
 }
 
-/// Who belongs.
+/// Who belongs to the network, by a CA or by a list of keys.
 #[derive(Debug, Clone)]
 pub enum Trust {
     /// Whose certificate chains to this CA.
@@ -168,7 +168,7 @@ impl Trust {
         Ok(Self::Pinned(Pins { network, nodes: Arc::new(nodes) }))
     }
 
-    /// The network id.
+    /// The network whose members are told here.
     #[must_use]
     pub const fn network(&self) -> NetworkId {
         match self {

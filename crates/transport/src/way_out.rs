@@ -19,11 +19,11 @@ pub(crate) const NOBODYS: &str = "put a copy of it back from the node's host; wh
 /// Who left the list.
 pub(crate) const RETIRED: &str = "put a copy of it back; where there is none, take out what is no node id (an empty file: remove it): keys that \
     left the list, and are not named there, could get certificates again";
-/// The revocation list.
+/// The revocation list of a home.
 pub(crate) const LIST: &str = "put revoked.bin back: from a copy of the CA's home, from beside ca.pem on the host of a node, or from the store of a \
     running node with `rumormill certs restore --state DIR`; only if no node has a list either, begin anew with \
     `rumormill certs revoke NAME --new-list`";
-/// Its number.
+/// The file that says which number the last list had.
 pub(crate) const NUMBER: &str = "`rumormill certs restore --state DIR` of a running node puts the list and its number back; only if no node has a list, \
     begin anew with `rumormill certs revoke NAME --new-list`";
 pub(crate) const CLOCK: &str = "set the clock of this machine, and try again";

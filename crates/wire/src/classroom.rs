@@ -49,7 +49,7 @@ pub const MSG: &str = "msg";
 pub const CRASH: &str = "crash";
 /// How a start begins, behind its id.
 pub const START: &str = "start";
-/// The last line.
+/// The last line: it ends every process, and the proxy.
 pub const EXIT: &str = "exit";
 
 /// Bytes of the line that begins here, its end included. `None` asks for more bytes.
@@ -131,14 +131,14 @@ fn message(input: &[u8]) -> Parse<'_, (&str, &str)> {
 /// What a process is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProcessLine<'a> {
-    /// Write a message.
+    /// Write a message into the log. It has no answer.
     Msg {
         /// An integer, as typed.
         id: &'a str,
         /// The text, as typed, without the blanks around it.
         text: &'a str,
     },
-    /// Show the log.
+    /// Show the log; answered with one [`ReplyLine`].
     GetChatLog,
     /// End at once. What followed the word is kept.
     Crash {
@@ -193,21 +193,21 @@ impl<'a> ProcessLine<'a> {
 /// What a proxy is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProxyLine<'a> {
-    /// Start a process.
+    /// Start a process and connect to its control port.
     Start {
-        /// Which.
+        /// Its number, in decimal without leading zeros; below [`StartPlace::n`] where that is given.
         id: u32,
         /// Of how many, on which control port; chosen by the proxy if not given.
         place: Option<StartPlace>,
     },
     /// Pass a line on to a process.
     To {
-        /// To which.
+        /// The number that it was started under.
         id: u32,
-        /// The line.
+        /// What it is told: the rest of the line.
         line: ProcessLine<'a>,
     },
-    /// End.
+    /// End all processes, then the proxy.
     Exit,
 }
 
@@ -216,7 +216,7 @@ pub enum ProxyLine<'a> {
 pub struct StartPlace {
     /// How many processes there are; the id is below it.
     pub n: u32,
-    /// The control port.
+    /// Where the process takes [`ProcessLine`]s, on this machine; not 0.
     pub port: u16,
 }
 
@@ -356,7 +356,7 @@ impl LogReply {
         self.first &= messages.0.is_empty();
     }
 
-    /// Appends the end.
+    /// Appends the line feed by which the reader knows that the reply is whole.
     pub fn end(self, out: &mut Vec<u8>) {
         out.push(b'\n');
     }

@@ -82,7 +82,7 @@ impl<'a> Foreign<'a> {
         self.0.chars().map(|c| if context.is_plain_in_word(c) { c } else { '_' }).collect()
     }
 
-    /// An owned copy.
+    /// The same text, owned; as little for people as it was before.
     #[must_use]
     pub fn to_text(self) -> ForeignText {
         ForeignText(self.0.to_owned())

@@ -26,7 +26,7 @@ pub use stream::{Stream, any_split_is_whole, split_is_whole};
 pub struct Target {
     /// Its name, and that of its folders.
     pub name: &'static str,
-    /// What it asserts.
+    /// What holds for every input; one for which it does not is a defect.
     pub body: fn(&[u8]) -> Result<(), Finding>,
     /// Well formed inputs to begin from, each with a name.
     pub seeds: fn() -> Vec<(&'static str, Vec<u8>)>,

@@ -45,9 +45,9 @@ macro_rules! bytes_id {
         impl $name {
             /// How many bytes it has.
             pub const LEN: usize = $n;
-            /// All bytes zero.
+            /// All bytes zero: of digests what stands before the first bundle (P-B3); as an id it is nobody's.
             pub const ZERO: Self = Self([0; $n]);
-            /// The bytes.
+            /// As they stand on the wire.
             #[must_use]
             pub const fn as_bytes(&self) -> &[u8; $n] { &self.0 }
         }
@@ -125,7 +125,7 @@ impl Seq {
 /// The author of a chain: a node in one incarnation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {
-    /// Whose key signs.
+    /// Whose key signs its bundles, and is in its certificate.
     pub node: NodeId,
     /// Which life of its store.
     pub incarnation: Incarnation,

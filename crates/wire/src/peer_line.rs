@@ -32,7 +32,7 @@ pub const EXIT: &str = "exit";
 pub const QUIT: &str = "quit";
 /// A text that only says that its sender is there.
 pub const CONNECT: &str = "connect";
-/// Another one.
+/// The same in other programs.
 pub const HANDSHAKE: &str = "handshake";
 /// The question, in a datagram.
 pub const WHO_IS_ONLINE: &str = "Who is online?";
@@ -56,7 +56,7 @@ pub struct Line<'a> {
     pub sender: Sender,
     /// One word, possibly empty; `None` where only one word follows the address.
     pub team: Option<&'a str>,
-    /// What it says.
+    /// What the message says, behind address and team.
     pub text: &'a str,
 }
 

@@ -34,7 +34,7 @@ pub struct PeerError {
     pub reason: PeerFault,
 }
 
-/// What is wrong.
+/// What is wrong with a frame or its body, for programs and people. It quotes nothing of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum PeerFault {

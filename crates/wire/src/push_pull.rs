@@ -46,9 +46,9 @@ pub const PULL: &str = "PULL";
 pub const ITEM: &str = "IP: ";
 /// What stands before contents.
 pub const MESSAGE: &str = " MSG:";
-/// The good reply.
+/// The good reply; to PULL a blank and the count of items follow.
 pub const SUCCESS: &str = "SUCCESS";
-/// The bad reply.
+/// The bad reply: nothing was done.
 pub const FAIL: &str = "FAIL";
 
 /// What a client asks for.
@@ -58,7 +58,7 @@ pub enum Request<'a> {
     Push {
         /// A name, a node id or an address with or without a port, as typed.
         destination: &'a str,
-        /// What to send.
+        /// What the letter says: one line, up to [`MAX_CONTENTS_LEN`] bytes.
         contents: &'a str,
     },
     /// Hand over what has come in.
@@ -113,7 +113,7 @@ impl<'a> Request<'a> {
 /// The answer to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
-    /// Durably queued.
+    /// What was pushed is durably queued.
     Success,
     /// As many items follow.
     Count(u32),
@@ -130,7 +130,7 @@ impl Reply {
         read(bytes, reply)
     }
 
-    /// Appends the reply.
+    /// Appends the reply. It has no line end: it goes out in a write of its own.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::Success => put(out, &[SUCCESS]),
@@ -143,7 +143,7 @@ impl Reply {
 /// One message that PULL hands over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Item<'a> {
-    /// Who sent it.
+    /// Who sent it, as a name or an address: no more than [`MAX_ADDRESS_LEN`] bytes.
     pub source: &'a str,
     /// What; line ends and ` MSG:` are part of it.
     pub contents: &'a str,
@@ -161,7 +161,7 @@ impl<'a> Item<'a> {
         read(bytes, item)
     }
 
-    /// Appends the item.
+    /// Appends the item. It has no end: each goes out in a write of its own.
     ///
     /// # Errors
     /// It would not be read as the same; `out` is as before.

@@ -45,7 +45,7 @@ const ENTRY_LEN: usize = 4;
 pub enum Datagram<'a> {
     /// A peer asks to be taken.
     Birth {
-        /// Its name.
+        /// What it wants to be called; taken if nobody is called so.
         name: NameChar,
         /// Its own port, not 0.
         port: u16,
@@ -56,7 +56,7 @@ pub enum Datagram<'a> {
     Vanilla(&'a str),
     /// A peer lives.
     KeepAlive(NameChar),
-    /// Between our own.
+    /// A datagram of the extended form, which old programs are not sent (P-U1).
     Extended(Extended<'a>),
 }
 
@@ -112,7 +112,7 @@ impl<'a> Datagram<'a> {
         run(bytes, UdpMeshFault::Trailing, datagram).map_err(error)
     }
 
-    /// Appends the datagram.
+    /// Appends the datagram, in the form that it has.
     ///
     /// # Errors
     /// It would not be read as the same; `out` is then as before.

@@ -11,12 +11,12 @@ use rumormill_api::{Client, ClientError, Info, LogLine, LogQuery, Step, default_
 
 use crate::output::Failure;
 
-/// Who plays.
+/// The names of the nodes, in the order in which they stand in the ring.
 pub(super) const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
 /// Nothing in the demo takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// One node.
+/// One node of the demo, whether its process runs or not.
 pub(super) struct Player {
     pub name: &'static str,
     port: u16,

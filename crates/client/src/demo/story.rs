@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::cast::{Cast, NAMES};
 use crate::output::{Failure, Out, colour};
 
-/// Who crashes.
+/// Who crashes and comes back, by place in [`NAMES`].
 const CAROL: usize = 2;
 
 /// What the demo found.
@@ -39,7 +39,7 @@ impl Teller<'_> {
     }
 }
 
-/// Runs it.
+/// Runs the demo from start to end; `quiet` leaves out what happens on the way.
 pub(super) async fn tell(quiet: bool, out: &mut Out) -> Result<Summary, Failure> {
     let mut teller = Teller { out, begun: Instant::now(), quiet, colours: colour(&stdout()) };
     let mut cast = Cast::gather()?;

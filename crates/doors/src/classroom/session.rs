@@ -17,7 +17,7 @@ use crate::services::{Chat, Durable};
 /// Messages of one connection that are not yet durable: what a disk takes in one commit, twice over.
 pub(super) const MAX_PENDING: usize = 1_024;
 
-/// One client.
+/// One client, from its first line until it goes.
 pub(super) struct Session<C> {
     stream: TcpStream,
     seat: Seat,

@@ -7,7 +7,7 @@ pub use rumormill_wire::peer_line::mesh::MAX_TEAM_LEN;
 
 use crate::spec::{Spec, SpecError};
 
-/// What people write.
+/// How the door is named in settings, and in the log.
 pub const KIND: &str = "peer-line";
 /// Contacts in the settings: more than a class has in one room.
 pub const MAX_CONTACTS: usize = 16;
@@ -15,10 +15,10 @@ pub const MAX_CONTACTS: usize = 16;
 /// start the other program.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Checked settings.
+/// Settings of which each was checked by itself and with the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Where to listen.
+    /// Where to listen, for connections and datagrams; port 0 is the system's choice.
     pub listen: SocketAddr,
     /// What we are called; the name of the node if not given.
     pub team: Option<String>,
@@ -33,7 +33,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Checks the settings.
+    /// Checks what was asked for: `peer-line,listen=127.0.0.1:8080,name=room`.
     ///
     /// # Errors
     /// Names the key and what is allowed.

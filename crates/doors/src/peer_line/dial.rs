@@ -26,10 +26,10 @@ const PORT_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes of an answer that are read, and thrown away.
 const MAX_ANSWER: usize = 65_536;
 
-/// Makes our connections.
+/// Makes our connections, each for one message.
 #[derive(Debug, Clone)]
 pub(super) struct Dialler {
-    /// Where we listen.
+    /// Where we listen: what stands in front of our messages.
     pub own: SocketAddr,
     /// Our name: one word.
     pub team: String,
@@ -40,7 +40,7 @@ pub(super) struct Dialler {
 /// A message that was written.
 #[derive(Debug)]
 pub(super) struct Delivered {
-    /// Bytes.
+    /// Bytes that were written, address and team among them.
     pub bytes: usize,
     /// Whether it was too long for the programs of this chat.
     pub cut: bool,
@@ -133,7 +133,7 @@ impl Dialler {
 /// Lets a port be listened on and dialled from.
 ///
 /// # Errors
-/// The system cannot.
+/// The system cannot; one that has no such option says nothing.
 pub(super) fn share_port(socket: &TcpSocket) -> io::Result<()> {
     #[cfg(unix)]
     socket.set_reuseport(true)?;

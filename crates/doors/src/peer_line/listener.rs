@@ -22,7 +22,7 @@ pub(super) struct Listener {
     pub tcp: TcpListener,
     /// Where the question comes in; may be missing where another program has that port.
     pub udp: Option<UdpSocket>,
-    /// Where both are.
+    /// The address that both have.
     pub local: SocketAddr,
 }
 

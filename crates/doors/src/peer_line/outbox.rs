@@ -58,7 +58,7 @@ struct Busy {
     doubtful: bool,
 }
 
-/// The queues.
+/// What waits for each address, and which of them is dialled next.
 #[derive(Debug)]
 pub(super) struct Outbox {
     queues: BTreeMap<SocketAddr, Queue>,
@@ -90,7 +90,7 @@ impl Outbox {
         }
     }
 
-    /// Takes what happened.
+    /// Takes what happened; what is to be done about it comes from `poll_output`.
     ///
     /// # Errors
     /// It contradicts what happened before; nothing has changed.

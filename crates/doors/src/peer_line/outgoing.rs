@@ -17,6 +17,7 @@ use super::shared::{Shared, Sink};
 use super::table::MAX_FAILURES;
 use crate::counters::Counters;
 use crate::port::{Author, Done, Port};
+use crate::unsent::Unsent;
 
 /// Everybody is told within this time that we leave.
 pub(super) const GOODBYE: Duration = Duration::from_millis(900);
@@ -127,8 +128,8 @@ impl<S: Sink> Sender<S> {
             }
             Output::Settled { id, reached } => {
                 if let Some(done) = self.waiting.remove(&id) {
-                    let nobody = || "no peer of the menu chat took it".to_owned();
-                    let _ = done.send(if reached { Ok(()) } else { Err(nobody()) });
+                    let nobody = Err(Unsent::Nobody("no peer of the menu chat took it"));
+                    let _ = done.send(if reached { Ok(()) } else { nobody });
                 }
             }
             Output::Dropped(messages) => Counters::add(&self.shared.counters.dropped_out, messages),

@@ -19,7 +19,7 @@ use crate::counters::Counters;
 use crate::limits::ByAddress;
 use crate::take::Taker;
 
-/// Connections at once.
+/// Connections at once: eight addresses with all that each may have, loopback aside.
 pub(super) const MAX_CONNECTIONS: usize = 256;
 /// Connections at once from one address, loopback aside.
 pub(super) const MAX_BY_ADDRESS: usize = 32;
@@ -34,7 +34,7 @@ struct Place {
     task: AbortHandle,
 }
 
-/// The connections.
+/// The connections that are open, and whose turn it is to make room.
 struct Places<S> {
     shared: Shared<S>,
     tasks: JoinSet<()>,

@@ -25,7 +25,7 @@ pub(super) struct Heard {
 /// Who sent a message, as it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Who {
-    /// Where it listens.
+    /// Where it listens, not where it speaks from.
     pub addr: SocketAddr,
     /// How it writes that.
     pub form: Form,
@@ -52,7 +52,7 @@ enum Opening {
     Port(u16),
     /// A port and `CONNECT`: what has no sender comes from there.
     Known(u16),
-    /// Something else.
+    /// It has begun like all others, with a message.
     Usual,
 }
 
@@ -88,7 +88,7 @@ impl Session {
         self.names < MAX_NAMES
     }
 
-    /// It did.
+    /// The connection has brought in another address.
     pub(super) fn named(&mut self) {
         self.names = self.names.saturating_add(1);
     }

@@ -24,7 +24,7 @@ pub(super) trait Sink: Clone + Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub(super) struct Shared<S> {
     table: Arc<Mutex<Table>>,
-    /// What is counted.
+    /// What every connection counts, together.
     pub counters: Arc<Counters>,
     /// Where what was heard goes.
     pub sink: S,
@@ -36,7 +36,7 @@ impl<S: Sink> Shared<S> {
         Self { table, counters, sink }
     }
 
-    /// The table.
+    /// The table, locked. Not to be held while something is waited for.
     pub(super) fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }

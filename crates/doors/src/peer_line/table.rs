@@ -50,7 +50,7 @@ pub struct Peer {
 /// What became of an address that a message named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Named {
-    /// It was there.
+    /// It was in the table already.
     Known,
     /// It is there now.
     Added,
@@ -60,7 +60,7 @@ pub enum Named {
     Full,
 }
 
-/// The table.
+/// Whom we know: peers that spoke or were named, and who of them is dialled.
 #[derive(Debug)]
 pub struct Table {
     own: SocketAddr,

@@ -54,7 +54,7 @@ impl<S: Sink> Talk<S> {
         Self { stream, session, shared, useful, turn, first: true, answered: false, due }
     }
 
-    /// Until its end.
+    /// Serves the connection until its end.
     ///
     /// # Errors
     /// It broke, or is not from a program of this chat.

@@ -18,7 +18,7 @@ impl Useful {
         Self { born: Instant::now(), at: AtomicU64::new(0) }
     }
 
-    /// Now.
+    /// It says something useful now.
     pub(super) fn now(&self) {
         let ms = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.at.store(ms.saturating_add(1), Ordering::Relaxed);

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use crate::spec::{Spec, SpecError};
 
-/// What people write.
+/// How the door is named in settings, and in the log.
 pub const KIND: &str = "protobuf-peer";
-/// The highest id.
+/// The highest id: the field is a signed one of 64 bits, and ids are positive.
 pub const MAX_ID: u64 = i64::MAX.unsigned_abs();
 
-/// Checked settings.
+/// Settings of which each was checked by itself and with the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Where to listen.
+    /// Where to listen; port 0 is the system's choice.
     pub listen: SocketAddr,
     /// Our id, 1 to [`MAX_ID`].
     pub id: i64,

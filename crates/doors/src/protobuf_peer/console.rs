@@ -26,14 +26,14 @@ pub const MAX_LINE_LEN: usize = MAX_BODY_LEN;
 /// What the legacy program calls its log levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogLevel {
-    /// Everything.
+    /// All that is logged, details of the protocol too.
     Debug,
-    /// What happens.
+    /// What happens as it should, and all that is worse.
     #[default]
     Info,
     /// What should not happen.
     Warning,
-    /// What fails.
+    /// What fails for good.
     Error,
     /// What ends the program; that is said in any case.
     Critical,
@@ -71,7 +71,7 @@ impl FromStr for LogLevel {
 /// What the person asks for.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where to listen.
+    /// Where to listen; loopback, unless `insecure_bind` is set.
     pub local: SocketAddr,
     /// The host to join. With none we are the first.
     pub peer: Option<SocketAddr>,

@@ -49,7 +49,7 @@ struct Route {
     direct: bool,
 }
 
-/// The machine.
+/// Links, ids and which of them lead to whom: the protocol without sockets and clocks.
 #[derive(Debug)]
 pub(super) struct Hub<T> {
     id: i64,
@@ -199,7 +199,7 @@ impl<T: Clone> Hub<T> {
         self.stored.iter()
     }
 
-    /// Connections.
+    /// Connections, those among them that have not said who they are.
     #[cfg(test)]
     pub(super) fn links(&self) -> usize {
         self.links.len()

@@ -32,7 +32,7 @@ pub(super) type LinkId = u64;
 /// Whose share of a link's queue a text takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Source {
-    /// Of the room.
+    /// A text of the room: the share of the member who wrote it.
     Room(Author),
     /// The peer that handed it to us; ourselves, from the console.
     Peer(i64),
@@ -72,7 +72,7 @@ pub(super) enum Why {
     /// A frame at the wrong time.
     #[error("a frame that has no place here")]
     OutOfTurn,
-    /// No frame.
+    /// What came is no frame of this protocol.
     #[error("{0}")]
     Unreadable(String),
     /// No handshake in time.
@@ -88,7 +88,7 @@ pub(super) enum Why {
 pub(super) struct Link<T> {
     /// How far it has come.
     pub stage: Stage,
-    /// Whether we dialled.
+    /// Whether we dialled: then it is for us to say first who we are.
     pub called: bool,
     /// When it last said something useful; at first, when it was made.
     pub heard: Timestamp,
@@ -107,7 +107,7 @@ pub(super) struct Link<T> {
     texts: Turns<Source, Box<Frame<T>>>,
     /// Frames that its writer has.
     writing: usize,
-    /// Bytes of those.
+    /// Bytes of the frames that its writer has.
     bytes: usize,
 }
 

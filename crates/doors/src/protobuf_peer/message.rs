@@ -17,12 +17,12 @@ pub const MAX_TEXT_LEN: usize = MAX_SENT_LEN - AROUND_TEXT;
 pub enum Said {
     /// By whoever dialled: who it is.
     Start {
-        /// Its id.
+        /// The id that it wants, which may be taken.
         id: i64,
     },
     /// By whoever was dialled: who that is.
     Welcome {
-        /// Its id.
+        /// The id of whoever was dialled.
         id: i64,
     },
     /// By whoever was dialled: the id is taken.
@@ -34,7 +34,7 @@ pub enum Said {
         /// The id of whoever says so.
         via: i64,
     },
-    /// Somebody has gone.
+    /// Somebody is known to have gone, and cannot be reached any more by whoever says so.
     Leave {
         /// The id that has gone.
         id: i64,
@@ -45,7 +45,7 @@ pub enum Said {
         from: i64,
         /// The id that it is for.
         to: i64,
-        /// What it says.
+        /// What it says, as it came.
         text: String,
     },
 }
@@ -65,7 +65,7 @@ pub enum Unreadable {
 }
 
 impl Said {
-    /// Reads a body.
+    /// Reads the body of a frame, without its length.
     ///
     /// # Errors
     /// It says nothing; the link is to be closed.
@@ -95,7 +95,7 @@ impl Said {
         }
     }
 
-    /// The whole frame.
+    /// Length and body, ready to be written.
     ///
     /// # Errors
     /// A text longer than [`MAX_TEXT_LEN`] may not fit.

@@ -18,7 +18,8 @@ use super::message::MAX_TEXT_LEN;
 use super::store_and_forward::Waiting;
 use crate::counters::Counters;
 use crate::cut;
-use crate::port::{Incoming, IntoRoom, Outgoing};
+use crate::port::{Done, Incoming, IntoRoom, Outgoing};
+use crate::unsent::Unsent;
 
 mod task;
 
@@ -30,9 +31,9 @@ const LOGGED: Rate = Rate::new(100, 10);
 /// Where our own dialling stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Calling {
-    /// Nobody is dialled.
+    /// Nobody is to be dialled: we wait for others.
     No,
-    /// No answer yet.
+    /// The host is being dialled, or has not answered yet.
     Now,
     /// The host has this id.
     Joined(i64),
@@ -44,14 +45,14 @@ pub(super) enum Calling {
 
 /// Tells the room of a message once every frame that carries it was written or dropped.
 struct Receipt {
-    done: Mutex<Option<oneshot::Sender<Result<(), String>>>>,
+    done: Mutex<Option<Done>>,
     written: AtomicBool,
 }
 
 impl Drop for Receipt {
     fn drop(&mut self) {
         let written = self.written.load(Ordering::Relaxed);
-        let result = if written { Ok(()) } else { Err("nobody outside could be given the message".to_owned()) };
+        let result = if written { Ok(()) } else { Err(Unsent::Nobody("nobody outside could be given the message")) };
         if let Some(done) = self.done.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // The room may no longer want to know.
             let _ = done.send(result);

@@ -20,15 +20,15 @@ pub(super) const STORED_FOR: Duration = Duration::from_secs(60 * 60);
 /// A message that waits for its receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Waiting {
-    /// Who wrote it.
+    /// The id that claims to have written it.
     pub from: i64,
     /// For whom it is.
     pub to: i64,
-    /// What it says.
+    /// What it says, as it came.
     pub text: String,
     /// The peer that handed it to us.
     pub source: i64,
-    /// When that was.
+    /// When it was handed over; it waits [`STORED_FOR`] from then on.
     pub since: Timestamp,
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::spec::{Spec, SpecError};
 
-/// What people write.
+/// How the door is named in settings, and in the log.
 pub const KIND: &str = "push-pull";
 /// Where clients look for it: it stands in their source.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 60_085);
@@ -20,10 +20,10 @@ const DEFAULT_IDLE: Duration = Duration::from_millis(300);
 /// back. One that is stopped by its terminal for some minutes may go on reading.
 const DEFAULT_UNREAD: Duration = Duration::from_secs(600);
 
-/// Checked settings.
+/// Settings of which each is in its range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
-    /// Where clients connect.
+    /// Where clients connect; those in use know one address alone ([`DEFAULT_LISTEN`]).
     pub listen: SocketAddr,
     /// Between two writes of one PULL, 1 ms to 5 s.
     pub gap: Duration,

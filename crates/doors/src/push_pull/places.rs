@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 
 use crate::counters::Counters;
 
-/// Connections at once.
+/// Connections at once, from all addresses together.
 pub const MAX_CLIENTS: usize = 128;
 /// Connections at once from an address beyond this machine. All clients on this machine may have one address.
 pub const MAX_BY_ADDRESS: usize = 16;

@@ -17,11 +17,11 @@ const MORE_PATIENCE: u32 = 4;
 /// Nothing but a line end can follow PULL.
 const PULL_PAUSE: Duration = Duration::from_millis(30);
 
-/// What came.
+/// What came by a connection, up to where a request ends.
 pub(super) enum Read {
     /// A request, or what is none.
     Request(Vec<u8>),
-    /// Nothing at all.
+    /// No byte before the end, or before the deadline.
     Nothing,
 }
 

@@ -12,10 +12,10 @@ const DEFAULT_PERIOD: Duration = Duration::from_secs(5);
 /// Between frames. Its reader takes one read for one frame: without a pause it garbles all of them.
 const DEFAULT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Whom to dial.
+/// An older node to dial; its address is its name, so one an address.
 pub type Peer = SocketAddr;
 
-/// Checked settings.
+/// Settings of which each was checked by itself and with the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Where peers connect, and from where they are dialled.

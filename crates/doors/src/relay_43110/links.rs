@@ -33,7 +33,7 @@ pub(super) struct Link<T> {
     pub(super) busy: bool,
     /// What is written; a greeting is not kept.
     pub(super) writing: Option<Frame<T>>,
-    /// No write before.
+    /// Before this nothing is written: the reader takes one read for one frame.
     pub(super) free_at: Timestamp,
 }
 

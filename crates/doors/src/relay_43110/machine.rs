@@ -16,6 +16,7 @@ use super::config::{Config, DEFAULT_PORT};
 use super::frames::greeting;
 use super::links::{LinkId, Links, MAX_DIALLED};
 use super::peer::{MAX_QUEUE, MAX_TRIES, Peer};
+use crate::unsent::Unsent;
 
 pub(super) use input::{Input, Output, Reject};
 
@@ -23,16 +24,8 @@ pub(super) use input::{Input, Output, Reject};
 pub(super) const MAX_WAITING: usize = 8_192;
 /// Addresses of which something is known: more than a class has machines.
 pub(super) const MAX_PEERS: usize = 1_024;
-/// We never dial ourselves. A program here may still dial us from our own address, and is written to by its link.
-const OURSELVES: &str = "that is this node itself";
-/// Not dialled once its places are used up.
-const NO_PLACES: &str = "it takes no more connections until it is started again";
-/// Not dialled while we have so many.
-const TOO_MANY_LINKS: &str = "too many links";
-const TOO_MANY_ADDRESSES: &str = "too many addresses";
-const CLOSES: &str = "the door closes";
 
-/// See the module.
+/// What is known of each address and link, what waits for whom, and when to look again.
 #[derive(Debug)]
 pub(super) struct Machine<T> {
     own: IpAddr,
@@ -64,7 +57,7 @@ impl<T> Machine<T> {
         }
     }
 
-    /// Takes what happened.
+    /// Takes what happened; what is to be done about it comes from `poll_output`.
     ///
     /// # Errors
     /// It is about a link or a dial that this machine does not have; nothing has changed.
@@ -96,7 +89,7 @@ impl<T> Machine<T> {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// Frames that wait.
+    /// Frames that wait, for all addresses together.
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
@@ -137,10 +130,11 @@ impl<T> Machine<T> {
         let peer = self.peers.get_mut(&ip).filter(|peer| peer.dialling).ok_or(Reject::NotDialled(ip))?;
         self.dials = self.dials.saturating_sub(1);
         peer.dial_failed(nobody_listens, now);
-        let failed = |ticket| Output::Settled { ticket, result: Err(why.to_owned()) };
+        let why = Unsent::Dial(why.to_owned());
+        let failed = |ticket| Output::Settled { ticket, result: Err(why.clone()) };
         self.outputs.extend(peer.probes.drain(..).map(failed));
         if peer.tries >= MAX_TRIES {
-            self.give_up(ip, why);
+            self.give_up(ip, &why);
         }
         self.pump(ip, now);
         Ok(())
@@ -202,14 +196,15 @@ impl<T> Machine<T> {
         }
         let has_room = self.peers.contains_key(&ip) || self.has_room();
         let why = match self.peers.get(&ip) {
-            _ if ip == self.own => OURSELVES,
-            _ if !has_room => TOO_MANY_ADDRESSES,
-            Some(peer) if peer.dialling => "",
-            Some(peer) if peer.places == 0 => NO_PLACES,
-            _ if self.dials >= MAX_DIALLED => TOO_MANY_LINKS,
-            _ => "",
+            // We never dial ourselves. A program here may still dial us from our own address, and is written to by its link.
+            _ if ip == self.own => Some(Unsent::Ourselves),
+            _ if !has_room => Some(Unsent::TooManyAddresses),
+            Some(peer) if peer.dialling => None,
+            Some(peer) if peer.places == 0 => Some(Unsent::NoPlaces),
+            _ if self.dials >= MAX_DIALLED => Some(Unsent::TooManyLinks),
+            _ => None,
         };
-        if !why.is_empty() {
+        if let Some(why) = why {
             return self.refuse(0, Some(ticket), why);
         }
         let peer = self.peers.entry(ip).or_insert_with(|| Peer::new(DEFAULT_PORT, false, self.period));
@@ -231,7 +226,7 @@ impl<T> Machine<T> {
         let waiting = self.peers.values_mut().flat_map(|peer| peer.queue.drain());
         let sent: Vec<T> = writing.chain(waiting).filter_map(|frame| frame.ticket).collect();
         let probes = self.peers.values_mut().flat_map(|peer| std::mem::take(&mut peer.probes));
-        let closes = |ticket| Output::Settled { ticket, result: Err(CLOSES.to_owned()) };
+        let closes = |ticket| Output::Settled { ticket, result: Err(Unsent::Closes) };
         self.outputs.extend(sent.into_iter().chain(probes).map(closes));
         self.peers.values_mut().for_each(|peer| peer.wake = None);
         self.timers.clear();

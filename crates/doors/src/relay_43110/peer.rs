@@ -31,7 +31,7 @@ impl<T> Queue<T> {
         Self { begun: VecDeque::new(), turns: Turns::new(MAX_QUEUE, MAX_QUEUE) }
     }
 
-    /// Frames.
+    /// Frames that wait, of all authors.
     pub(super) fn len(&self) -> usize {
         self.begun.len().saturating_add(self.turns.size())
     }
@@ -129,7 +129,7 @@ impl<T> Peer<T> {
         self.retry_at = now.after(self.retry.step());
     }
 
-    /// It took us.
+    /// It took our dial, which uses up one of the few connections that it takes.
     pub(super) fn dial_succeeded(&mut self) {
         self.dialling = false;
         self.places = self.places.saturating_sub(1);

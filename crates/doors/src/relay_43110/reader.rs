@@ -7,7 +7,7 @@ use crate::opening::{self, Form};
 /// Pieces between frames that are none, by one link.
 const MAX_FAULTS: u32 = 16;
 
-/// What was said.
+/// What was said by a link, without its frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     /// It has dialled us and says so.

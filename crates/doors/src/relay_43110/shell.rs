@@ -10,7 +10,7 @@ use rumormill_limits::Timestamp;
 use rumormill_wire::push_pull::relay::arrives_whole;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, info, warn};
@@ -21,8 +21,9 @@ use super::link::{Event, Link};
 use super::links::LinkId;
 use super::machine::{Input, Machine, Output};
 use crate::counters::Counters;
-use crate::port::{Outgoing, Port};
+use crate::port::{Done, Outgoing, Port};
 use crate::take::Taker;
+use crate::unsent::Unsent;
 
 /// A dial that takes longer has failed.
 const DIAL_DEADLINE: Duration = Duration::from_secs(5);
@@ -33,13 +34,12 @@ const FULL_PAUSE: Duration = Duration::from_millis(1);
 /// A peer whose machine is gone is noticed after about this.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-type Ticket = oneshot::Sender<Result<(), String>>;
 type Dialled = (IpAddr, std::io::Result<TcpStream>);
 
 struct Shell {
     listen: IpAddr,
     start: Instant,
-    machine: Machine<Ticket>,
+    machine: Machine<Done>,
     port: Port,
     events: mpsc::Sender<Event>,
     tasks: JoinSet<()>,
@@ -88,7 +88,7 @@ pub(super) async fn run(listener: TcpListener, config: &Config, port: Port) {
 impl Shell {
     /// Feeds the machine and does what it says. It is told of nothing that it does not have, except of a link that has just
     /// been closed.
-    fn feed(&mut self, input: Input<'_, Ticket>) {
+    fn feed(&mut self, input: Input<'_, Done>) {
         let now = Timestamp::at(self.start.elapsed());
         if let Err(why) = self.machine.handle(now, input) {
             debug!(%why, "43110");
@@ -107,7 +107,7 @@ impl Shell {
         self.start.checked_add(at.since_zero()).unwrap_or(self.start)
     }
 
-    fn act(&mut self, output: Output<Ticket>) {
+    fn act(&mut self, output: Output<Done>) {
         match output {
             Output::Dial { ip, port } => {
                 debug!(peer = %ip, "43110: dialling");
@@ -163,7 +163,7 @@ impl Shell {
     fn close(&mut self) {
         self.feed(Input::Stop);
         while let Ok(outgoing) = self.port.from_room.try_recv() {
-            drop(outgoing.done.map(|done| done.send(Err("the door closes".into()))));
+            drop(outgoing.done.map(|done| done.send(Err(Unsent::Closes))));
         }
     }
 

@@ -8,7 +8,7 @@ use rumormill_wire::udp_mesh::{NameChar, extended};
 
 use crate::spec::{Spec, SpecError};
 
-/// What people write.
+/// How the door is named in settings, and in the log.
 pub const KIND: &str = "udp-mesh";
 /// Where legacy peers look for the directory: it stands in their source.
 pub(super) const DIRECTORY_PORT: u16 = 3_000;
@@ -17,12 +17,12 @@ pub(super) const MAX_MEMBERS: usize = 16_384;
 /// Members at most from one address, unless set: ten times as many as legacy peers have characters.
 const BY_ADDRESS: u64 = 1_024;
 
-/// Checked settings.
+/// Settings of which each is in its range.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where the directory listens, or the peer.
     pub listen: SocketAddr,
-    /// Directory or peer.
+    /// What it is in the mesh: its directory, or a peer of another's.
     pub role: Role,
     /// Between two heartbeats, and between two looks for silent members: 10 ms to 60 s, 500 ms as in the legacy programs.
     pub heartbeat: Duration,
@@ -38,7 +38,7 @@ pub struct Config {
     pub by_address: usize,
 }
 
-/// Directory or peer.
+/// What the door is in the mesh.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Role {
     /// A directory that takes part.
@@ -50,7 +50,7 @@ pub enum Role {
     },
     /// A peer of somebody else's directory.
     Peer {
-        /// The directory.
+        /// Where that directory listens; not port 0.
         join: SocketAddr,
         /// One character, or up to 64 bytes: then it speaks the extended form.
         name: String,
@@ -58,7 +58,7 @@ pub enum Role {
 }
 
 impl Config {
-    /// Reads the settings.
+    /// Checks what was asked for, in the form of a directory or, with `join`, of a peer.
     ///
     /// # Errors
     /// A key is unknown, missing or out of range.

@@ -28,7 +28,7 @@ const HELP: &str = "connect | disconnect | broadcast on|off | send TEXT | send N
 /// Who to be, and where.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The directory.
+    /// Where the directory listens.
     pub directory: SocketAddr,
     /// One character, or up to 64 bytes: then the extended form is spoken, which only our own directories know.
     pub name: String,

@@ -9,6 +9,7 @@ use tokio::net::UdpSocket;
 use super::pacer::{Datagram, Input, Output, Pacer, Receivers};
 use crate::counters::Counters;
 use crate::port::{Author, Done};
+use crate::unsent::Unsent;
 
 /// Datagrams written before others have their turn.
 const MAX_SENDS: usize = 512;
@@ -97,8 +98,8 @@ impl PacedSocket {
             match output {
                 Output::Datagram(next) => datagram = Some(next),
                 Output::Settled { done, sent } => {
-                    let nobody = || "nobody there took it".to_owned();
-                    let _ = done.map(|done| done.send(if sent > 0 { Ok(()) } else { Err(nobody()) }));
+                    let nobody = Err(Unsent::Nobody("nobody there took it"));
+                    let _ = done.map(|done| done.send(if sent > 0 { Ok(()) } else { nobody }));
                 }
                 Output::Dropped(datagrams) => Counters::add(&counters.dropped_out, datagrams),
             }

@@ -73,7 +73,7 @@ impl<D> Default for Pacer<D> {
 }
 
 impl<D> Pacer<D> {
-    /// Takes what happened.
+    /// Takes what happened; what is to be done about it comes from `poll_output`.
     ///
     /// # Errors
     /// A datagram was said to be sent that is none of ours; nothing has changed.
@@ -211,7 +211,7 @@ impl<D> Pacer<D> {
         self.lost(lane.queue.drain().map(|(message, _)| message).collect());
     }
 
-    /// Datagrams that wait.
+    /// Datagrams that wait, for all receivers together.
     #[must_use]
     pub(super) fn waiting(&self) -> usize {
         self.lanes.values().map(|lane| lane.queue.len()).sum()

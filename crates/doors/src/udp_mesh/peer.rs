@@ -37,19 +37,19 @@ pub(super) const SILENCE: Duration = Duration::from_millis(1_500);
 pub(super) struct Settings {
     /// One character, or up to 64 bytes: then it speaks the extended form.
     pub name: String,
-    /// Its own port.
+    /// Its own port, where texts come in: what the directory lists.
     pub own: SocketAddr,
     /// Where the directory listens.
     pub directory: SocketAddr,
     /// With which key it signs.
     pub key: [u8; KEY_LEN],
-    /// Between two heartbeats.
+    /// Between two heartbeats; a directory forgets who is silent for some of them.
     pub heartbeat: Duration,
-    /// Between two broadcasts.
+    /// Between two broadcasts of its own; nothing if it says none by itself.
     pub broadcast: Option<Duration>,
 }
 
-/// The peer.
+/// A peer of one directory: when it asks, beats and speaks, and whom it believes.
 #[derive(Debug)]
 pub(super) struct Peer {
     settings: Settings,

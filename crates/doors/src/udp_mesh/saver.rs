@@ -32,7 +32,7 @@ pub(super) struct Saver {
     path: Option<PathBuf>,
     /// What the file has, or is being given; `None` if that failed.
     saved: Option<Revision>,
-    /// No write before.
+    /// Before this the file is not written again.
     free_at: Timestamp,
     writing: Option<JoinHandle<io::Result<()>>>,
     retry: Backoff,

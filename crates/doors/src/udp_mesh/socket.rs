@@ -35,7 +35,7 @@ fn open(addr: SocketAddr) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
-/// Binds a socket.
+/// Binds a socket with a large buffer, for one family of addresses.
 pub(super) fn bind(addr: SocketAddr) -> Result<UdpSocket, DoorError> {
     open(addr).map_err(DoorError::io(KIND, "bind", addr))
 }

@@ -24,7 +24,7 @@ const MAX_FILE_LEN: u64 = 8 << 20;
 pub(super) struct Members {
     /// The last version of the directory.
     pub(super) version: u64,
-    /// Its members.
+    /// Those that were listed when the file was written.
     pub(super) members: Vec<Saved>,
 }
 

@@ -28,7 +28,7 @@ use crate::port::{Author, Done};
 /// Happenings that nobody has asked for yet.
 const MAX_EVENTS: usize = 1_024;
 
-/// What happened.
+/// What happened at a peer, for the door or the console.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Event {
     /// A text came.

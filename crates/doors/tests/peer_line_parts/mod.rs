@@ -2,7 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests, each of which uses its part")]
 
 use rumormill_doors::peer_line::{Config, PeerLine};
-use rumormill_doors::{Incoming, Outgoing, RoomEnd, Spec, port};
+use rumormill_doors::{Incoming, Outgoing, RoomEnd, Spec, Unsent, port};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -51,7 +51,7 @@ impl Yard {
     }
 
     /// A message from the room; resolves with what became of it.
-    pub fn says(&self, text: &str) -> oneshot::Receiver<Result<(), String>> {
+    pub fn says(&self, text: &str) -> oneshot::Receiver<Result<(), Unsent>> {
         let (done, settled) = oneshot::channel();
         let line = format!("alice@c0de: {text}");
         let outgoing =

@@ -3,7 +3,7 @@
 
 use rumormill_doors::protobuf_peer::message::Said;
 use rumormill_doors::protobuf_peer::{Config, ProtobufPeer};
-use rumormill_doors::{Outgoing, RoomEnd, Spec, port};
+use rumormill_doors::{Outgoing, RoomEnd, Spec, Unsent, port};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -35,7 +35,7 @@ impl Running {
         (message.claimed, message.text)
     }
 
-    pub fn give(&self, text: &str) -> oneshot::Receiver<Result<(), String>> {
+    pub fn give(&self, text: &str) -> oneshot::Receiver<Result<(), Unsent>> {
         let (done, result) = oneshot::channel();
         let line = format!("alice@c0de: {text}");
         let out =

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::old;
 use rumormill_doors::relay_43110::{Config, Relay};
-use rumormill_doors::{Counters, Incoming, Outgoing, RoomEnd, port};
+use rumormill_doors::{Counters, Incoming, Outgoing, RoomEnd, Unsent, port};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::sync::{oneshot, watch};
 
@@ -56,14 +56,16 @@ impl House {
     }
 
     /// To one; the answer comes later.
-    pub fn send(&self, to: IpAddr, text: &str) -> oneshot::Receiver<Result<(), String>> {
+    pub fn send(&self, to: IpAddr, text: &str) -> oneshot::Receiver<Result<(), Unsent>> {
         let (done, told) = oneshot::channel();
         assert!(self.room.way_out().give(Outgoing { to: Some(to), done: Some(done), ..talk(text) }));
         told
     }
 
-    pub fn told(&self, told: oneshot::Receiver<Result<(), String>>) -> Result<(), String> {
-        self.runtime.block_on(async { tokio::time::timeout(PATIENCE, told).await.unwrap().unwrap() })
+    pub fn told(&self, told: oneshot::Receiver<Result<(), Unsent>>) -> Result<(), String> {
+        self.runtime
+            .block_on(async { tokio::time::timeout(PATIENCE, told).await.unwrap().unwrap() })
+            .map_err(|why| why.to_string())
     }
 
     pub fn incoming(&mut self) -> Incoming {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rumormill_doors::udp_mesh::{Config, UdpMesh};
-use rumormill_doors::{Counters, Outgoing, RoomEnd, Spec, port};
+use rumormill_doors::{Counters, Outgoing, RoomEnd, Spec, Unsent, port};
 use tokio::net::UdpSocket;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -48,7 +48,7 @@ impl Running {
         of(&self.room.counters).load(Ordering::Relaxed)
     }
 
-    pub fn give(&self, text: &str) -> oneshot::Receiver<Result<(), String>> {
+    pub fn give(&self, text: &str) -> oneshot::Receiver<Result<(), Unsent>> {
         let (done, told) = oneshot::channel();
         let line = format!("alice@c0de: {text}");
         let outgoing =

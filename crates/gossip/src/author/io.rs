@@ -67,18 +67,18 @@ pub enum Input {
     Submit {
         /// Named when it is durable.
         ticket: Ticket,
-        /// What it is.
+        /// Not 0 (P-B5).
         kind: MessageKind,
-        /// Which room.
+        /// The name of the room, 64 bytes at most; empty is the common one.
         room: String,
-        /// Its body.
+        /// At most 32,768 bytes (P-B1), UTF-8 where the kind is a text's.
         body: Bytes,
     },
     /// The bundle of [`Output::Append`] is durable.
     Committed,
     /// The store takes no more.
     Full,
-    /// Time passed.
+    /// Time has come to what was said for a time-out, or simply passed.
     Timeout,
 }
 
@@ -89,23 +89,23 @@ pub enum Output {
     Append(Arc<VerifiedBundle>),
     /// This bundle of ours is durable, and may be sent.
     Durable {
-        /// The bundle.
+        /// As it was given with [`Output::Append`].
         bundle: Arc<VerifiedBundle>,
         /// Tickets and clocks of its messages, in order.
         tickets: Vec<(Ticket, Clock)>,
     },
     /// A message that was taken will not be written.
     NotWritten {
-        /// Which.
+        /// As it was given with [`Input::Submit`].
         ticket: Ticket,
-        /// Why.
+        /// What stands in the way of it.
         reason: Reject,
     },
     /// We write under this origin from now on. Say [`Input::Cut`] for it before the next output is taken.
     NewIncarnation {
-        /// The origin.
+        /// Our node with an incarnation above all that are known of it.
         origin: Origin,
-        /// Why.
+        /// What was seen of the one before, for people and logs.
         reason: &'static str,
     },
 }

@@ -88,7 +88,7 @@ impl Author {
         }
     }
 
-    /// Takes one input.
+    /// Takes what happened; what is to be done about it comes from `poll_output`.
     ///
     /// # Errors
     /// [`Reject`]: a message that was submitted is not taken, and nothing changed.
@@ -170,7 +170,7 @@ impl Author {
         self.in_flight.as_ref().is_some_and(|own| own.bundle.header().origin == *origin)
     }
 
-    /// Messages that wait.
+    /// Messages of ours that were taken and are in no bundle yet.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.queue.len()

@@ -67,7 +67,7 @@ impl Engine {
         sent
     }
 
-    /// The fingerprint alone.
+    /// Sends a STATUS without entries: fingerprint and count alone.
     pub(super) fn send_summary(&mut self, id: LinkId, want_status: bool) {
         self.send_status(id, Coverage::Listed, &[], want_status);
     }

@@ -5,15 +5,15 @@ use super::Engine;
 /// How many of each thing an engine holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Held {
-    /// Bundles being checked.
+    /// Copies of bundles that are checked or wait for it.
     pub checks: usize,
-    /// Origins known.
+    /// Origins of which anything is known here.
     pub origins: usize,
-    /// Proofs known.
+    /// Chains that a proof has ended.
     pub proofs: usize,
-    /// Members known.
+    /// Members that are taken as authors.
     pub members: usize,
-    /// Certificates being checked.
+    /// Certificates given to the driver whose verdict is due.
     pub member_checks: usize,
     /// Searches for the place of a fork.
     pub suspects: usize,
@@ -21,13 +21,13 @@ pub struct Held {
     pub early_proofs: usize,
     /// Readers that wait for a commit.
     pub owed: usize,
-    /// Bytes of those.
+    /// Bytes of RUMOR frames that those readers wait for.
     pub owed_bytes: usize,
     /// Accepted and not yet committed, in bytes.
     pub uncommitted: usize,
     /// Messages of our own that wait.
     pub waiting: usize,
-    /// Links.
+    /// Links that are up.
     pub links: usize,
     /// The most that one link holds.
     pub link: HeldByLink,
@@ -36,7 +36,7 @@ pub struct Held {
 /// How many of each thing a link holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeldByLink {
-    /// Cursors.
+    /// Origins that the neighbour lacks.
     pub cursors: usize,
     /// Claims of what the neighbour has.
     pub behind: usize,
@@ -46,7 +46,7 @@ pub struct HeldByLink {
     pub unheard: usize,
     /// Frames without a verdict.
     pub open: usize,
-    /// Ranges asked for.
+    /// RANGE requests of the neighbour that wait to be answered.
     pub pulls: usize,
     /// Origins to say something about.
     pub dirty: usize,
@@ -59,7 +59,7 @@ impl Engine {
         self.links.visits()
     }
 
-    /// Counts everything.
+    /// Counts everything; of links the most that one holds. Looks at all of them.
     #[must_use]
     pub fn held(&self) -> Held {
         let most = |count: fn(&crate::link::Link) -> usize| self.links.values().map(count).max().unwrap_or(0);

@@ -27,13 +27,13 @@ const SEARCH_US: u64 = 2_000_000;
 /// That two branches differ, as it was seen.
 #[derive(Debug, Clone, Copy)]
 pub struct Difference {
-    /// Whose chain.
+    /// The chain that has two branches.
     pub origin: Origin,
     /// At which number at the latest.
     pub at: Seq,
     /// Our bundle that holds it, if it is at hand.
     pub ours: Option<SignedHeader>,
-    /// Theirs.
+    /// The bundle of the other branch that holds it, if its header is at hand.
     pub theirs: Option<SignedHeader>,
     /// Who has the other branch.
     pub link: LinkId,
@@ -50,7 +50,7 @@ pub enum Input {
     Differs(Box<Difference>),
     /// The answer to [`Output::LookUp`].
     Ours {
-        /// Whose chain.
+        /// The chain that was looked in.
         origin: Origin,
         /// The number asked for.
         at: Seq,
@@ -70,34 +70,34 @@ pub enum Input {
 pub enum Output {
     /// Look up our own bundle that holds this number, and answer with [`Input::Ours`].
     LookUp {
-        /// Whose chain.
+        /// The chain to look in.
         origin: Origin,
-        /// Which number.
+        /// A number that the bundle holds.
         at: Seq,
         /// The neighbour that it is looked up for.
         link: LinkId,
     },
     /// Ask this neighbour for its bundle that holds this number.
     Ask {
-        /// Whom.
+        /// The neighbour that has the other branch.
         link: LinkId,
-        /// Whose chain.
+        /// The chain that it is of.
         origin: Origin,
-        /// Which number.
+        /// A number that the bundle holds.
         at: Seq,
     },
     /// A proof, and the neighbour that led to it.
     Found {
-        /// The proof.
+        /// What was found, checked: no need to check it again.
         proof: Box<VerifiedProof>,
-        /// From whom.
+        /// The neighbour that the search was led with.
         link: LinkId,
     },
     /// Searches with this neighbour were not begun for want of room, and all of its others have ended: a comparison shows what is left.
     Room(LinkId),
 }
 
-/// One search.
+/// How far the search for one origin has come.
 #[derive(Debug, Clone, Copy)]
 struct Step {
     seen: Difference,
@@ -118,7 +118,7 @@ pub struct Search {
 }
 
 impl Search {
-    /// Takes one input.
+    /// Takes what happened; what is to be done about it comes from [`Search::poll_output`].
     pub fn handle(&mut self, now: Timestamp, input: Input) {
         match input {
             Input::Differs(seen) => self.differs(now, *seen),
@@ -154,13 +154,13 @@ impl Search {
         self.by_origin.contains_key(origin)
     }
 
-    /// Searches under way.
+    /// Searches under way, one an origin.
     #[must_use]
     pub fn len(&self) -> usize {
         self.by_origin.len()
     }
 
-    /// Whether none is.
+    /// Whether no search is under way.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_origin.is_empty()

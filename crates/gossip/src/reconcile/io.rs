@@ -19,7 +19,7 @@ pub trait Summary {
     /// What its entries stand in order of.
     type Key: Copy + Ord;
 
-    /// Of all entries.
+    /// Fingerprint and count of all entries.
     fn whole(&mut self) -> Whole;
 
     /// Of each part: a long map is compared by them first.
@@ -47,9 +47,9 @@ pub enum Input<K> {
     Asked(LinkId),
     /// A neighbour's summary came.
     Summary {
-        /// From where.
+        /// The neighbour that says so.
         link: LinkId,
-        /// What it has.
+        /// Its whole map as it is there.
         theirs: Whole,
         /// It asks for an answer.
         ask: bool,
@@ -60,16 +60,16 @@ pub enum Input<K> {
     },
     /// The fingerprints of a neighbour's parts came.
     Parts {
-        /// From where.
+        /// The neighbour that says so.
         link: LinkId,
-        /// What it has.
+        /// In order of the parts; zero for one without entries.
         theirs: Box<Parts>,
         /// It has had its share of lists.
         over: bool,
     },
     /// A neighbour listed what it has.
     List {
-        /// From where.
+        /// The neighbour that says so.
         link: LinkId,
         /// All that it has from one key to another, both included; `None` if it lists some entries and leaves out others.
         range: Option<(K, K)>,
@@ -78,7 +78,7 @@ pub enum Input<K> {
     },
     /// More differs from a neighbour than is remembered, or it was not told all: now there is room to go on.
     Again {
-        /// Which neighbour.
+        /// The neighbour to go on with.
         link: LinkId,
         /// It lacks more than is remembered, and takes it.
         lacks_more: bool,
@@ -87,7 +87,7 @@ pub enum Input<K> {
     Judged(LinkId),
     /// Of what the first comparison with a neighbour found ([`super::Reconcile::first_list`]), nothing is missing any more.
     Settled(LinkId),
-    /// Time passed.
+    /// Time has come to what was said for a time-out, or simply passed.
     Timeout,
 }
 
@@ -100,7 +100,7 @@ pub enum Output<K> {
     Turn(LinkId),
     /// Send the whole map's fingerprint.
     Summary {
-        /// To whom.
+        /// The neighbour that it is for.
         link: LinkId,
         /// Ask for an answer. Whether it went is told by [`Input::Asked`].
         ask: bool,
@@ -109,16 +109,16 @@ pub enum Output<K> {
     Parts(LinkId),
     /// Send all entries from one key to another, both included, even if there are none.
     List {
-        /// To whom.
+        /// The neighbour that it is for.
         link: LinkId,
-        /// From where on.
+        /// The first key to be listed, if it has an entry.
         low: K,
-        /// Up to where.
+        /// The last one; not below `low`.
         high: K,
     },
     /// Compare what this neighbour listed just now, entry by entry.
     Entries {
-        /// Which neighbour.
+        /// The neighbour whose list came.
         link: LinkId,
         /// It listed all that it has: nothing else differs.
         all: bool,

@@ -21,7 +21,7 @@ struct Link {
     listed_all: Option<Timestamp>,
 }
 
-/// The neighbours.
+/// The neighbours, and among which of them a timer may choose.
 #[derive(Debug, Default)]
 pub(super) struct Links {
     map: BTreeMap<LinkId, Link>,

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::io::{Input, Output};
 use crate::io::LinkId;
 
-/// The machine.
+/// Gives all at once and remembers nothing but who is there.
 #[derive(Debug, Default)]
 pub struct Eager {
     links: BTreeSet<LinkId>,
@@ -13,7 +13,7 @@ pub struct Eager {
 }
 
 impl Eager {
-    /// Takes one input.
+    /// Takes what happened; what is to be done about it comes from `poll_output`.
     pub(super) fn handle(&mut self, input: Input) {
         match input {
             Input::Fresh { origin, first, from } => {

@@ -9,7 +9,7 @@ use crate::io::LinkId;
 pub enum Input {
     /// An origin has something new.
     Fresh {
-        /// Whose.
+        /// The chain that has grown.
         origin: Origin,
         /// From which number on.
         first: Seq,
@@ -18,28 +18,28 @@ pub enum Input {
     },
     /// A link brought what was here already. Neither of the two ways here acts on it; one that prunes links does.
     Duplicate {
-        /// Which link.
+        /// The link that brought it.
         link: LinkId,
-        /// Whose messages.
+        /// The chain that it belongs to.
         origin: Origin,
     },
     /// A STATUS came.
     Status {
-        /// From where.
+        /// The link that it came over.
         link: LinkId,
         /// Nothing of what it names is missing there.
         in_sync: bool,
     },
     /// A neighbour is there.
     LinkUp {
-        /// By which link.
+        /// Its link, which nobody had before.
         link: LinkId,
         /// Who it is: one may have several links.
         node: NodeId,
     },
     /// A neighbour is gone.
     LinkDown(LinkId),
-    /// Time passed.
+    /// Time has come to what was said for a time-out, or simply passed.
     Timeout,
 }
 
@@ -48,18 +48,18 @@ pub enum Input {
 pub enum Output {
     /// Give this neighbour what is new, unless it has it.
     Give {
-        /// Whom.
+        /// The neighbour's link.
         link: LinkId,
-        /// Whose.
+        /// The chain to give of.
         origin: Origin,
         /// From which number on.
         first: Seq,
     },
     /// Bring this neighbour up to date on an origin, and ask for a STATUS at the end.
     Monger {
-        /// Whom.
+        /// The neighbour's link.
         link: LinkId,
-        /// On what.
+        /// The chain to give of.
         origin: Origin,
     },
 }

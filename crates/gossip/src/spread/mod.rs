@@ -22,7 +22,7 @@ use crate::io::{LinkId, Timestamp};
 /// The ways to spread.
 #[derive(Debug)]
 pub enum Spread {
-    /// To everybody.
+    /// To every neighbour at once (flooding).
     Eager(Eager),
     /// To one at a time.
     Mongering(Mongering),
@@ -38,7 +38,7 @@ impl Spread {
         }
     }
 
-    /// Takes one input.
+    /// Takes what happened; what is to be done about it comes from [`Spread::poll_output`].
     pub fn handle(&mut self, now: Timestamp, rng: &mut dyn Rng, input: Input) {
         match self {
             Self::Eager(eager) => eager.handle(input),

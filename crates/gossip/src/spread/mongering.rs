@@ -50,7 +50,7 @@ struct Round {
     heard: Timestamp,
 }
 
-/// The machine.
+/// The rumors, and with whom each is: what P-S10 says.
 #[derive(Debug)]
 pub struct Mongering {
     timeout_us: u64,
@@ -85,7 +85,7 @@ impl Mongering {
         }
     }
 
-    /// Takes one input.
+    /// Takes what happened; what is to be done about it comes from `poll_output`.
     pub(super) fn handle(&mut self, now: Timestamp, rng: &mut dyn Rng, input: Input) {
         match input {
             Input::LinkUp { link, node } => {

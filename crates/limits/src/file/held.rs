@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Others that may come and go just while we try.
+/// Others that may come and go just while we try: each try ends at once, and sixteen in a row are no accident.
 const TRIES: usize = 16;
 
 /// An exclusive lock between programs, by a file of its own; given back when dropped.

@@ -11,13 +11,14 @@ use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Most bytes of a file that is read whole.
+/// Most bytes of a file that is read whole. Keys and certificates have a few KiB; a pin file of this size names 15,000
+/// nodes.
 const MOST: u64 = 1 << 20;
-/// Others may write.
+/// Bits of the mode by which group or others may write.
 const WRITABLE: u32 = 0o022;
-/// Everybody may write.
+/// The bit by which everybody may write.
 const OPEN: u32 = 0o002;
-/// Everybody may read.
+/// The bit by which everybody may read.
 const READABLE: u32 = 0o004;
 /// Who is not the owner of a file moves none, as in `/tmp`.
 const STICKY: u32 = 0o1000;
@@ -37,22 +38,22 @@ pub enum NotOurs {
     /// Something else where a file should be.
     #[error("it is not a regular file")]
     NotAFile,
-    /// Its owner.
+    /// It is another user's.
     #[error(
         "it belongs to another user (uid {owner}; this runs as {me}); look at what is in it, then make it over with chown, or name another"
     )]
     Foreign {
-        /// Whose it is.
+        /// The user id of its owner.
         owner: u32,
-        /// Who we are.
+        /// The effective user id of this process.
         me: u32,
     },
-    /// Its mode.
+    /// Group or others may write there.
     #[error(
         "it can be written by others (mode {mode:03o}); look at what is in it, then `chmod go-w` it, or name another"
     )]
     Writable {
-        /// The mode.
+        /// Its permission bits.
         mode: u32,
     },
     /// The mode of a key.
@@ -60,18 +61,18 @@ pub enum NotOurs {
         "it is a key that everybody can read (mode {mode:03o}); make a new one if others could, else `chmod 600` it"
     )]
     Readable {
-        /// The mode.
+        /// Its permission bits.
         mode: u32,
     },
     /// The mode of a directory above it.
     #[error("{}, above it, can be written by everybody (mode {mode:03o}), who could so put another in its place; name one elsewhere", above.display())]
     Above {
-        /// Which.
+        /// The nearest such directory.
         above: PathBuf,
-        /// Its mode.
+        /// Its permission bits.
         mode: u32,
     },
-    /// Its length.
+    /// It has more than 1 MiB, which no such file needs.
     #[error("it is longer than 1 MiB")]
     Long,
 }

@@ -11,19 +11,19 @@ pub enum ConfigError {
     /// A value is not allowed.
     #[error("{field}: `{value}` is not allowed; give {allowed}")]
     Value {
-        /// Which setting.
+        /// The key of the setting, which is the flag's name too.
         field: String,
-        /// What was given.
+        /// What was given, 80 characters of it at most.
         value: String,
-        /// What is allowed.
+        /// What is allowed, to stand behind "give".
         allowed: String,
     },
     /// A setting is needed.
     #[error("{field} is needed{why}")]
     Missing {
-        /// Which setting.
+        /// The key of the setting, which is the flag's name too.
         field: &'static str,
-        /// When.
+        /// With what it is needed, to stand behind "is needed"; empty if it always is.
         why: &'static str,
     },
     /// A door.
@@ -32,7 +32,7 @@ pub enum ConfigError {
     /// A key of the file means nothing.
     #[error("unknown key `{}`{}", Foreign::new(key).first(80), suggestion.map(|s| format!("; did you mean `{s}`?")).unwrap_or_default())]
     UnknownKey {
-        /// The key.
+        /// The key as it stands in the file.
         key: String,
         /// What was probably meant.
         suggestion: Option<&'static str>,
@@ -40,15 +40,15 @@ pub enum ConfigError {
     /// The file cannot be used.
     #[error("configuration file {}: {reason}", path.display())]
     File {
-        /// Which file.
+        /// The file, as it was named.
         path: PathBuf,
-        /// Why.
+        /// What stands in the way; with the place in the file if it is no TOML.
         reason: String,
     },
     /// The text is no TOML.
     #[error("not TOML: {reason}")]
     Toml {
-        /// Why.
+        /// Line, column and what is wrong there.
         reason: String,
     },
 }

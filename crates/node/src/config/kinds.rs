@@ -9,7 +9,7 @@ use std::time::Duration;
 pub struct Neighbour {
     /// Who must be there; anybody of the network if `None`.
     pub name: Option<String>,
-    /// Where.
+    /// Where it is dialled: the address of one host, and a port that is not 0.
     pub addr: SocketAddr,
 }
 
@@ -50,7 +50,7 @@ pub enum IdentitySource {
     },
     /// A pin file, and an own certificate in files.
     Pinned {
-        /// The pin file.
+        /// The pin file: the network, and who belongs to it.
         pins: PathBuf,
         /// Certificate in PEM.
         cert: PathBuf,
@@ -62,7 +62,7 @@ pub enum IdentitySource {
 /// What is logged how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Lines for people.
+    /// Lines for people, in colours on a terminal.
     Human,
     /// One JSON object a line.
     Json,
@@ -71,35 +71,40 @@ pub enum LogFormat {
 /// Bounds on what others cost us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes that one node id may add in a day; 0 is without limit.
+    /// Bytes that one node id may add in a day, up to 1 PiB; 0 is without limit.
     pub greedy_bytes_per_day: u64,
-    /// Incarnations that one node id may add in a day; 0 is without limit.
+    /// Incarnations that one node id may add in a day, up to a million; 0 is without limit.
     pub greedy_incarnations_per_day: u64,
-    /// Bytes that one node id may add in a second, beyond a burst; 0 is without limit.
+    /// Bytes that one node id may add in a second, beyond a burst, up to 1 TiB; 0 is without limit.
     pub pace_bytes_per_s: u64,
-    /// Frames a second taken from one node id.
+    /// Frames a second taken from one node id, 100 to ten million.
     pub frames_per_s: u32,
-    /// Bytes a second taken from one node id.
+    /// Bytes a second taken from one node id, 128 KiB to 4 GB.
     pub bytes_per_s: u32,
-    /// Links at once.
+    /// Links that are up at once; 1 to 4,096.
     pub links: usize,
-    /// Handshakes in flight.
+    /// Handshakes in flight, of all; 8 to 65,536.
     pub handshakes: usize,
-    /// Handshakes in flight from one address prefix.
+    /// Handshakes in flight from one address prefix (/24, /48), 4 to 65,536.
     pub handshakes_per_prefix: usize,
-    /// Time for one handshake.
+    /// Time for one handshake, 100 ms to 60 s.
     pub handshake_deadline: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            // docs/protocol.md, P-G1 and P-G6.
             greedy_bytes_per_day: 64 << 20,
             greedy_incarnations_per_day: 32,
             pace_bytes_per_s: 2 << 20,
+            // 20,000 full bundles are ten million messages, and 256 MiB twice what a network of 1 Gbit/s brings: only a flood is
+            // slowed.
             frames_per_s: 20_000,
             bytes_per_s: 256 << 20,
+            // As many neighbours as may be configured. One that takes nothing costs an outbox of 4 MiB before it is given up.
             links: 64,
+            // As in `GateLimits::default()` of the transport, which says why.
             handshakes: 512,
             handshakes_per_prefix: 64,
             handshake_deadline: Duration::from_secs(5),

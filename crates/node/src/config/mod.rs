@@ -50,19 +50,19 @@ pub struct NodeConfig {
     pub dissemination: Dissemination,
     /// Who we are and whom we trust.
     pub identity: IdentitySource,
-    /// Longest message taken from people, in bytes.
+    /// Longest message taken from people, in bytes, 1 to 32,768: the protocol has no longer ones (P-B1).
     pub max_message: usize,
-    /// Most bytes in the store.
+    /// Most bytes in the store, 1 MiB to 1 PiB.
     pub store_max: u64,
-    /// Mean time between comparisons with a neighbour.
+    /// Mean time between comparisons with a neighbour, 100 ms to 1 h: what was lost waits for one.
     pub anti_entropy: Duration,
-    /// A neighbour not heard for so long is pinged.
+    /// A neighbour not heard for so long is pinged, 100 ms to 5 min; after four times as long without a word its link ends.
     pub ping: Duration,
     /// Links without a post-quantum key exchange are refused.
     pub post_quantum: bool,
     /// Bounds on what others cost us.
     pub limits: Limits,
-    /// How to log.
+    /// In which form the log goes to standard error.
     pub log_format: LogFormat,
     /// What to log: a level, or directives as `tracing` has them; `None` leaves it to `RUST_LOG`, else `info`.
     pub log_level: Option<String>,
@@ -88,8 +88,11 @@ impl NodeConfig {
             dissemination: Dissemination::Eager,
             identity: IdentitySource::LocalCa { home: None },
             max_message: MAX_BODY_LEN,
+            // 256 days of one author at its full rate (P-G1).
             store_max: 16 << 30,
+            // As in `EngineConfig::new` of the engine, which says why.
             anti_entropy: Duration::from_secs(10),
+            // A neighbour that hangs or lost its wire is noticed within 20 s.
             ping: Duration::from_secs(5),
             post_quantum: false,
             limits: Limits::default(),

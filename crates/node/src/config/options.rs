@@ -6,11 +6,11 @@ use rumormill_wire::Foreign;
 
 use super::ConfigError;
 
-/// A configuration file may have so many bytes.
+/// A configuration file may have so many bytes: one with all neighbours and doors has some KiB, and what is longer is another file.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
-/// Neighbours that may be configured.
+/// Neighbours that may be configured: as many as there are links by default, and each of them needs a place.
 pub const MAX_NEIGHBOURS: usize = 64;
-/// Doors that may be configured.
+/// Doors that may be configured: some of each kind. Each has its port, its task and its queues, and hears all that the others bring.
 pub const MAX_DOORS: usize = 32;
 
 macro_rules! options {
@@ -52,7 +52,7 @@ macro_rules! options {
 options! {
     /// Name in the network.
     name = "name",
-    /// Address for neighbours.
+    /// Address for neighbours, with its port; `127.0.0.1:20000` if not set.
     listen = "listen",
     /// Address of the classroom control port; none if not set.
     control = "control",
@@ -80,31 +80,31 @@ options! {
     ca = "ca",
     /// Pin file: trust by node id instead of a CA.
     pins = "pins",
-    /// Longest message taken from people, in bytes.
+    /// Longest message taken from people, 1 to 32,768 bytes.
     max_message = "max-message",
-    /// Most bytes in the store.
+    /// Most bytes in the store, 1 MiB to 1 PiB.
     store_max = "store-max",
-    /// Bytes that one node id may add in a day; 0 is without limit.
+    /// Bytes that one node id may add in a day, up to 1 PiB; 0 is without limit.
     greedy_bytes = "greedy-bytes-per-day",
-    /// Incarnations that one node id may add in a day; 0 is without limit.
+    /// Incarnations that one node id may add in a day, up to a million; 0 is without limit.
     greedy_incarnations = "greedy-incarnations-per-day",
-    /// Bytes that one node id may add in a second, beyond a burst; 0 is without limit.
+    /// Bytes that one node id may add in a second, beyond a burst, up to 1 TiB; 0 is without limit.
     pace = "author-bytes-per-second",
-    /// Mean time between comparisons with a neighbour.
+    /// Mean time between comparisons with a neighbour, 100 ms to 1 h.
     anti_entropy = "anti-entropy",
-    /// A neighbour not heard for so long is pinged.
+    /// A neighbour not heard for so long is pinged, 100 ms to 5 min.
     ping = "ping",
-    /// Frames a second taken from one node id.
+    /// Frames a second taken from one node id, 100 to ten million.
     frames_per_s = "frames-per-second",
-    /// Bytes a second taken from one node id.
+    /// Bytes a second taken from one node id, 128 KiB to 4 GB.
     bytes_per_s = "bytes-per-second",
-    /// Links at once.
+    /// Links that are up at once, 1 to 4,096.
     links = "max-links",
-    /// Handshakes in flight.
+    /// Handshakes in flight, 8 to 65,536.
     handshakes = "max-handshakes",
-    /// Handshakes in flight from one address prefix.
+    /// Handshakes in flight from one address prefix (/24, /48), 4 to 65,536.
     handshakes_per_prefix = "max-handshakes-per-prefix",
-    /// Time for one handshake.
+    /// Time for one handshake, 100 ms to 60 s.
     handshake_deadline = "handshake-deadline",
     /// `prefer` or `require`.
     post_quantum = "post-quantum",

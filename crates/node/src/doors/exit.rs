@@ -13,7 +13,7 @@ use crate::lock;
 
 /// Messages that wait for one door. Authors take turns here, and in the door's own queues for each of its peers.
 const MAX_WAITING: usize = 1_024;
-/// Their bytes.
+/// Their bytes in all: 256 of the longest messages.
 const MAX_BYTES: usize = 8 << 20;
 /// Messages that a door has and has not brought out, fewer than its own queues hold for one peer. The rest waits here.
 const AT_THE_DOOR: usize = 32;

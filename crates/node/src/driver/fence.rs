@@ -16,7 +16,7 @@ pub struct SoFar {
 }
 
 impl SoFar {
-    /// Nothing.
+    /// They had been told of nothing: all that comes is new to them.
     pub(crate) fn nothing() -> Self {
         Self { fence: Fence::default(), until_us: 0 }
     }
@@ -37,7 +37,7 @@ impl SoFar {
 pub(crate) struct Fence(BTreeMap<Origin, Seq>);
 
 impl Fence {
-    /// Behind these ends.
+    /// Just behind these ends, of each origin the number that comes next.
     pub(super) const fn behind(ends: BTreeMap<Origin, Seq>) -> Self {
         Self(ends)
     }

@@ -35,7 +35,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// What became of the last words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LastWords {
-    /// They are durable.
+    /// The store has committed them all.
     pub(crate) durable: bool,
     /// Neighbours with a link that have not taken all of them.
     pub(crate) late: usize,

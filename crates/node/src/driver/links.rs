@@ -23,11 +23,11 @@ const DUPLICATE: &str = "another link with this peer is kept";
 
 /// Whether a link may come up.
 pub(crate) enum Admission {
-    /// It is up.
+    /// It is up, and the engine knows of it.
     Up,
     /// A link with this peer is there; if it does not answer a PING, this one may replace it.
     Test(Arc<Link>),
-    /// It may not.
+    /// It may not come up, and is told so.
     Refused { code: ByeCode, reason: &'static str, retry_after_s: u16 },
 }
 

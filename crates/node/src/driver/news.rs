@@ -68,7 +68,7 @@ impl News {
 /// What comes to one who follows.
 #[derive(Debug)]
 pub enum Told {
-    /// News.
+    /// News, shared by all who follow.
     News(Arc<News>),
     /// So many messages left before this follower came to them.
     Missed(u64),
@@ -166,10 +166,10 @@ impl Waiting {
     }
 }
 
-/// All who follow.
+/// All who follow, and the news that some of them have not come to.
 pub(super) struct Followers {
     waiting: Arc<Mutex<Waiting>>,
-    /// There is more.
+    /// Changes when there is more to come to.
     more: watch::Sender<()>,
 }
 

@@ -19,7 +19,7 @@ use crate::view::{MAX_AHEAD_US, Message, Rules};
 const PERIOD: Duration = Duration::from_millis(250);
 /// After that, rest so many times as long as it took.
 const REST: u32 = 19;
-/// Messages read together.
+/// Messages read together: a page of the store, so that nobody waits long for its reader.
 const TOGETHER: usize = 128;
 /// Bytes of text told together, as much as in a bundle: news that wait for a follower are bounded by their number.
 const TOGETHER_BYTES: usize = 64 * 1024;
@@ -186,7 +186,7 @@ fn parts(messages: Vec<Message>) -> Vec<Vec<Message>> {
     parts
 }
 
-/// Of this moment.
+/// The ends that followers have been told of at this moment.
 fn fence_of(state: &State) -> Fence {
     let mut ends: BTreeMap<_, _> = state.engine.ends().collect();
     // The engine may hear of a commit of ours later than followers.
@@ -201,7 +201,7 @@ fn fence_of(state: &State) -> Fence {
     Fence::behind(ends)
 }
 
-/// Behind all origins.
+/// An origin behind all others, for the end of a range.
 const LAST: Origin = Origin { node: NodeId([0xff; 32]), incarnation: Incarnation(u64::MAX) };
 
 /// A range of the log by its clocks, and which messages of it are meant.

@@ -16,7 +16,7 @@ impl NodeHandle {
         self.0.driver.checker.names.of(node)
     }
 
-    /// All links.
+    /// All links that are up, with what each lacks and why.
     #[must_use]
     pub fn peers(&self) -> Vec<PeerInfo> {
         let driver = &self.0.driver;
@@ -92,7 +92,7 @@ impl NodeHandle {
         (seconds(from), seconds(until))
     }
 
-    /// The network.
+    /// The network that this node belongs to; it never changes.
     #[must_use]
     pub fn network(&self) -> rumormill_wire::NetworkId {
         self.0.endpoint.network()

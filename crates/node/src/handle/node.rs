@@ -50,13 +50,13 @@ impl NodeHandle {
         self.0.local_addr
     }
 
-    /// Its name.
+    /// Its name in the network, as its certificate has it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Its node id.
+    /// Its node id: the public key in its certificate, which renewals keep.
     #[must_use]
     pub fn node_id(&self) -> NodeId {
         self.0.driver.checker.me

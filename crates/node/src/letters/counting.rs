@@ -18,7 +18,7 @@ pub(crate) struct Counting {
 }
 
 impl Counting {
-    /// At this moment.
+    /// What is withdrawn at this moment, by all that the node knows.
     pub(crate) fn now(node: &NodeHandle) -> Self {
         Self { limits: node.rules().limits, revoked: node.0.driver.checker.revoked.get() }
     }

@@ -20,7 +20,7 @@ const FULL: &str = "as many letters as may wait, of this address or of all, wait
 /// Origins whose letters are read.
 pub(crate) const MAX_ORIGINS: usize = 65_536;
 
-/// All that waits.
+/// All letters that wait here, all that others are to be sent, and what they are judged by.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     journal: Option<Journal>,

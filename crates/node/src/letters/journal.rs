@@ -13,7 +13,7 @@ const MAX_FILE: u64 = 512 << 20;
 /// After so many bytes it is written anew.
 const MAX_APPENDED: u64 = 32 << 20;
 
-/// The open file.
+/// The open file of letters, to whose end records are added.
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
@@ -72,7 +72,7 @@ impl Journal {
         self.torn || self.appended > MAX_APPENDED
     }
 
-    /// Writes it anew.
+    /// Writes the file anew, with these records alone.
     pub(crate) fn renew(&mut self, records: &[Record]) -> io::Result<()> {
         *self = Self::create(&self.path, records)?;
         Ok(())

@@ -25,7 +25,7 @@ impl At {
     }
 }
 
-/// One line.
+/// One line of the file of letters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Record {

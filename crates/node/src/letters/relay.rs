@@ -24,7 +24,7 @@ const MAX_AT_ONCE: usize = 64;
 enum Held {
     /// A letter is with the door.
     OnItsWay(Duration),
-    /// Until then.
+    /// Nothing goes there until then, and for longer the next time it fails.
     Until(Instant, Duration),
 }
 
@@ -103,7 +103,7 @@ pub(crate) async fn reach(door: &Option<mpsc::Sender<Outgoing>>, to: IpAddr) -> 
     door.send(Outgoing { author: None, sender, text, line, to: Some(to), done: Some(done) })
         .await
         .map_err(|_| closed())?;
-    told.await.unwrap_or_else(|_| Err(closed()))
+    told.await.map_err(|_| closed())?.map_err(|why| why.to_string())
 }
 
 async fn send(sender: String, door: &mpsc::Sender<Outgoing>, letter: Relayed) -> Result<(), String> {
@@ -112,5 +112,6 @@ async fn send(sender: String, door: &mpsc::Sender<Outgoing>, letter: Relayed) ->
     let line = contents.clone();
     let outgoing = Outgoing { author: None, sender, text: contents, line, to: Some(to), done: Some(done) };
     door.try_send(outgoing).map_err(|_| "the door takes no more now".to_owned())?;
-    told.await.unwrap_or_else(|_| Err("the door has let it go".to_owned()))
+    let told = told.await.map_err(|_| "the door has let it go".to_owned())?;
+    told.map_err(|why| why.to_string())
 }

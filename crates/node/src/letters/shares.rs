@@ -11,7 +11,7 @@ pub(crate) const MAX_WAITING: usize = 10_000;
 pub(crate) const MAX_BYTES: usize = 16 << 20;
 /// Letters of one sender that wait; fewer where not much is free, so that one more who fills his share leaves room for the next.
 pub(crate) const MAX_BY_SENDER: usize = 500;
-/// Bytes of those.
+/// Bytes of those (P-L7).
 pub(crate) const MAX_BYTES_BY_SENDER: usize = 1 << 20;
 /// Nobody has more than this part of what is free.
 const PART_OF_FREE: usize = 8;
@@ -42,7 +42,7 @@ pub(crate) struct Size {
 }
 
 impl Size {
-    /// One letter.
+    /// One letter with this text.
     pub(crate) const fn of(contents: &str) -> Self {
         Self { letters: 1, bytes: contents.len() }
     }
@@ -67,7 +67,7 @@ const OF_ADDRESSES: Size = Size { letters: MAX_WAITING / PART_OF_ADDRESSES, byte
 
 #[derive(Debug, Default)]
 struct Held {
-    /// The oldest first.
+    /// By number, so the oldest stands first.
     ids: BTreeSet<u64>,
     size: Size,
 }

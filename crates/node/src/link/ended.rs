@@ -23,7 +23,7 @@ impl From<Bye<'_>> for Said {
     }
 }
 
-/// How it ended.
+/// How a link, or a try to have one, ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ended {
     /// In our words. Nothing in it was chosen by the peer but numbers.

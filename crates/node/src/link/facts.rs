@@ -11,7 +11,7 @@ use rumormill_wire::NodeId;
 pub enum Direction {
     /// The neighbour dialled us.
     Inbound,
-    /// We dialled.
+    /// We dialled the neighbour, which is one of the configuration.
     Outbound,
 }
 

@@ -25,14 +25,14 @@ struct State {
     alone: bool,
 }
 
-/// All of them.
+/// All neighbours of the configuration, with or without a link, and how the tries to have one go.
 #[derive(Debug, Default)]
 pub(crate) struct Neighbours {
     all: Mutex<Vec<State>>,
     again: watch::Sender<u64>,
 }
 
-/// One of them.
+/// Names one of them, for as long as the node runs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Slot(usize);
 
@@ -50,7 +50,7 @@ impl Neighbours {
         }
     }
 
-    /// Who answers there.
+    /// This node answers there, by its certificate.
     pub(crate) fn is(&self, slot: Slot, node: NodeId) {
         self.with(slot, |state| state.node = Some(node));
     }

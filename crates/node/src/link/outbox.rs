@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-/// Bytes in an outbox above which the link is given up: far above the engine's window, so never in good order.
+/// Bytes in an outbox above which the link is given up: eight times the engine's window, so never in good order.
 pub(crate) const MAX_OUTBOX_BYTES: usize = 4 * 1024 * 1024;
-/// Bytes in an outbox above which PING and PONG are left out, and pieces: short ones cost more than their bytes.
+/// Bytes in an outbox above which PING and PONG are left out, half of those, and pieces: short ones cost more than their bytes.
 const MAX_OWN_AT_BYTES: usize = 2 * 1024 * 1024;
 const MAX_OWN_AT_PIECES: usize = 1_024;
-/// Bytes written at once.
+/// Bytes written at once: as many as TLS holds before the socket takes them.
 pub(crate) const MAX_BATCH_BYTES: usize = 256 * 1024;
 
 /// One run of bytes to write.
@@ -34,7 +34,7 @@ impl AsRef<[u8]> for Piece {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) pieces: Vec<Piece>,
-    /// Bytes in all.
+    /// Bytes of all pieces.
     pub(crate) bytes: usize,
     /// Bytes of those that the engine counts.
     pub(crate) credit: usize,
@@ -107,7 +107,7 @@ impl Outbox {
         first
     }
 
-    /// Nothing more comes.
+    /// Nothing more comes: once what waits was taken, it is done.
     pub(crate) fn close(&mut self) {
         self.closing = true;
     }

@@ -9,17 +9,18 @@ use rumormill_limits::Backoff;
 
 use super::ended::Ended;
 
-/// First and longest delay where nobody is there, on this machine and elsewhere.
+/// First and longest delay where nobody is there, on this machine and elsewhere. A dial of loopback costs microseconds, one of another
+/// host packets and descriptors on the way.
 const LOOPBACK_DELAYS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 const REMOTE_DELAYS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
-/// On this machine, once nobody was there for [`GIVEN_UP`].
+/// The longest delay on this machine, once nobody was there for [`GIVEN_UP`]: whoever is started again within a minute finds us soon.
 const LOOPBACK_LATER: Duration = Duration::from_secs(5);
 const GIVEN_UP: Duration = Duration::from_secs(60);
-/// The same where we are refused.
+/// First delays and the longest where we are refused: what that comes from is changed by people, who take minutes.
 const LOOPBACK_REFUSED: Duration = Duration::from_millis(100);
 const REMOTE_REFUSED: Duration = Duration::from_secs(1);
 const LONGEST_REFUSED: Duration = Duration::from_secs(300);
-/// Whoever wants to be left alone for longer is asked again all the same.
+/// Whoever wants to be left alone for longer is asked again all the same: a peer does not keep us away for more than ten minutes.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
 
 /// Delays for one neighbour.

@@ -6,7 +6,8 @@ use rumormill_wire::NodeId;
 use super::facts::Direction;
 use super::state::Link;
 
-/// Two links with one peer that are both younger than this came of both sides dialling at once.
+/// Two links with one peer that are both younger than this, in microseconds, came of both sides dialling at once: a link comes up in
+/// milliseconds, on a slow wire within a second.
 const YOUNG_US: u64 = 2_000_000;
 
 /// What becomes of a new link when there is one with this peer already.

@@ -15,7 +15,8 @@ use super::facts::Facts;
 use super::outbox::{Batch, Outbox, Taken};
 use crate::lock;
 
-/// RUMOR bytes read from a link and not yet judged; above this its reader stops.
+/// RUMOR bytes read from a link and not yet judged; above this its reader stops. Twice what an engine of equal settings has on its way
+/// (`link_window`), so an honest neighbour is stopped only while commits lag.
 const MAX_UNJUDGED_BYTES: usize = 1024 * 1024;
 
 /// A link that is up, or was.

@@ -16,7 +16,8 @@ use crate::counters::Counters;
 use crate::driver::Driver;
 use crate::link::{Direction, Ended, Greetings, Plan, Room, Slot};
 
-/// A link that lived so long makes the next delay the first again.
+/// A link that lived so long makes the next delay the first again: whoever ends one for what it found in the handshake or HELLO has done
+/// so by then.
 const LIVED: Duration = Duration::from_secs(5);
 const BANNED: &str = "banned here for a while: it broke the protocol";
 

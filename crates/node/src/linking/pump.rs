@@ -15,9 +15,11 @@ use crate::counters::Counters;
 use crate::driver::{Admission, BANNED, Driver};
 use crate::link::{Direction, Ended, Facts, GreetError, Link, Piece, Seat};
 
-/// How long the link that is there already has to answer a PING when another with the same peer comes.
+/// How long the link that is there already has to answer a PING when another with the same peer comes: some round trips, and short
+/// enough for the new one to wait.
 const RIVAL_PING: Duration = Duration::from_secs(1);
-/// How long a reader goes on after our BYE was written, for the peer to close first.
+/// How long a reader goes on after our BYE was written, for the peer to close first: a round trip. What is unread when we close makes
+/// the system send a reset, which may take the BYE back.
 const LINGER: Duration = Duration::from_millis(200);
 
 /// Greets, joins and serves a link until it ends. `seat` is its place among those that greet, kept until it is up; who is

@@ -14,7 +14,7 @@ pub(super) const MAX_WAITING: usize = 1 << 20;
 /// Whoever ends waits so long at most for what it said last.
 pub(super) const END_PATIENCE: Duration = Duration::from_millis(200);
 
-/// What waits.
+/// Lines that wait for standard error, and what was lost of them.
 #[derive(Debug, Default)]
 struct Waiting {
     lines: VecDeque<Vec<u8>>,

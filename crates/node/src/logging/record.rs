@@ -71,7 +71,7 @@ impl Record {
         }
     }
 
-    /// For people.
+    /// One line for people, without its end.
     pub(crate) fn human(&self, level: Level, time: &str, colour: bool) -> String {
         let (dim, plain) = if colour { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
         let shade = match level {

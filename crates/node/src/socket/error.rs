@@ -12,9 +12,9 @@ pub enum SocketError {
     #[error("socket: {} has {len} bytes; {} is the most a socket's path can have; name a shorter one with --socket",
         path.display(), MAX_PATH - 1)]
     TooLong {
-        /// The path.
+        /// The path that was asked for.
         path: PathBuf,
-        /// Its bytes.
+        /// Bytes of that path.
         len: usize,
     },
     /// Another node answers there.
@@ -23,12 +23,12 @@ pub enum SocketError {
     /// Something else lies there.
     #[error("socket: {} is there and is no socket", .0.display())]
     NoSocket(PathBuf),
-    /// The file system.
+    /// The file system does not let us make it.
     #[error("socket: cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// What could not be done, as a verb: it stands behind "cannot".
         action: &'static str,
-        /// Where.
+        /// The path that was asked for.
         path: PathBuf,
         /// What the system said.
         source: io::Error,

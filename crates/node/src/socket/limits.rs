@@ -4,7 +4,7 @@
 pub const MAX_FOLLOWERS: usize = 32;
 /// Clients at once that ask for something short, whatever those do that follow.
 pub const MAX_ASKING: usize = 32;
-/// Clients at once.
+/// Clients at once, whatever they ask for.
 pub const MAX_CLIENTS: usize = MAX_FOLLOWERS + MAX_ASKING;
 /// Bytes of a Unix socket's path, with the zero that ends it.
 pub const MAX_PATH: usize = 108;

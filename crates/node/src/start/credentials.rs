@@ -13,9 +13,9 @@ use crate::start_error::StartError;
 /// Who a node is and whom it trusts.
 #[derive(Debug)]
 pub struct Credentials {
-    /// Who we are.
+    /// Certificate and key that the node shows and signs with.
     pub identity: Identity,
-    /// Who belongs.
+    /// Whose certificates are taken, and in which network.
     pub trust: Trust,
     /// The CA was made without being asked for: loopback only.
     pub loopback_only: bool,

@@ -28,7 +28,7 @@ pub enum ClassroomFault {
     MessageId,
     /// No command of this interface.
     Command,
-    /// Not a port.
+    /// Not a port: 0, or above 65,535.
     Port,
     /// The id is not below n, or n is zero.
     IdRange,
@@ -65,6 +65,6 @@ impl fmt::Display for ClassroomFault {
 pub struct ClassroomError {
     /// Where the fault begins.
     pub offset: usize,
-    /// What it is.
+    /// What is wrong there.
     pub reason: ClassroomFault,
 }

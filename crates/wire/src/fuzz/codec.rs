@@ -24,7 +24,7 @@ pub fn claim(holds: bool, what: impl FnOnce() -> String) -> Result<(), Finding> 
 
 /// A format under test.
 pub trait Codec {
-    /// What is read.
+    /// What one whole input reads as; may borrow from it.
     type Value<'a>: PartialEq + fmt::Debug;
 
     /// Reads the whole input.

@@ -84,7 +84,7 @@ pub fn bridged() -> Vec<(&'static str, Vec<u8>)> {
     words(&[("udp", "udp-mesh\n"), ("line", "peer-line\n"), ("relay", "relay-43110#2\n"), ("end", "\n"), ("tab", "\t")])
 }
 
-/// Words of letters.
+/// Words of letters and of the keys that they are sealed to (P-L2, P-L3).
 #[must_use]
 pub fn letter() -> Vec<(&'static str, Vec<u8>)> {
     vec![

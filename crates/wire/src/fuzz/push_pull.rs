@@ -42,7 +42,7 @@ impl Stream for RequestLines {
     }
 }
 
-/// Replies.
+/// Replies to PUSH and PULL: `SUCCESS`, with or without a count, and `FAIL`.
 #[derive(Debug)]
 pub struct Replies;
 
@@ -59,7 +59,7 @@ impl Codec for Replies {
     }
 }
 
-/// Items.
+/// Items, as they follow the reply to a PULL.
 #[derive(Debug)]
 pub struct Items;
 

@@ -21,7 +21,7 @@ pub struct Bridged<'a> {
     pub door: &'a str,
     /// The name that the sender claims. Nobody has proved it.
     pub claimed: &'a str,
-    /// What it says.
+    /// What it says: all behind the second line feed, which may hold more of them.
     pub text: &'a str,
 }
 

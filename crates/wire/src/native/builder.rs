@@ -93,7 +93,7 @@ impl BundleBuilder {
         Self { header, last_clock: None, bytes: vec![0; HEAD_LEN] }
     }
 
-    /// Adds a message.
+    /// Adds a message, whose number is the one behind the last.
     ///
     /// # Errors
     /// It was not added, and nothing changed. After [`PushError::Full`] it fits in the next bundle.

@@ -108,7 +108,7 @@ impl<'a> BundleView<'a> {
         })
     }
 
-    /// Its head.
+    /// Its head, which keeps P-B1 to P-B3.
     #[must_use]
     pub const fn header(&self) -> &BundleHeader {
         &self.header
@@ -118,7 +118,7 @@ impl<'a> BundleView<'a> {
     pub const fn signature(&self) -> &Signature {
         &self.signature
     }
-    /// All of it.
+    /// The whole bundle as it came, 65,536 bytes at most.
     #[must_use]
     pub const fn bytes(&self) -> &'a [u8] {
         self.bytes
@@ -231,7 +231,7 @@ impl SignedHeader {
         out
     }
 
-    /// Reads exactly one.
+    /// Reads exactly one, the whole input. The signature is not checked.
     ///
     /// # Errors
     /// The length is not 178, or the header breaks P-B1 to P-B3.

@@ -24,7 +24,7 @@ pub const KEY_ID_LEN: usize = 8;
 pub struct LetterKey<'a> {
     /// How (P-L4).
     pub suite: u16,
-    /// The public key.
+    /// The public key, 1 to 256 bytes; what they mean says the suite.
     pub key: &'a [u8],
 }
 
@@ -35,7 +35,7 @@ pub struct SealedLetter<'a> {
     pub key_id: [u8; KEY_ID_LEN],
     /// What the receiver needs to find the secret.
     pub enc: &'a [u8],
-    /// The letter.
+    /// The sealed letter, to the end of the body; P-L5 says what is inside.
     pub ciphertext: &'a [u8],
 }
 
@@ -53,7 +53,7 @@ impl<'a> LetterKey<'a> {
         })
     }
 
-    /// Appends the body.
+    /// Appends the body, the version first.
     ///
     /// # Errors
     /// The key is empty or too long; nothing was appended then.
@@ -81,7 +81,7 @@ impl<'a> SealedLetter<'a> {
         })
     }
 
-    /// Appends the body.
+    /// Appends the body, the version first.
     ///
     /// # Errors
     /// `enc` is longer than 255 bytes; nothing was appended then.

@@ -28,7 +28,7 @@ pub struct RevocationPart<'a> {
 /// One node of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RevocationEntry<'a> {
-    /// Who is out.
+    /// The node that is revoked. Its first byte is the part's place (P-R2).
     pub node: NodeId,
     /// When its certificate ends, in seconds since the Unix epoch; `u64::MAX` where nobody knows (P-R5).
     pub not_after: u64,

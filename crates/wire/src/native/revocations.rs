@@ -29,7 +29,7 @@ pub struct ListPart {
 }
 
 impl ListPart {
-    /// Decodes a part.
+    /// Decodes a part. Its signature is not checked here (P-R1).
     ///
     /// # Errors
     /// The first rule of form that is broken.
@@ -98,7 +98,7 @@ impl ListPart {
     pub const fn issued(&self) -> u64 {
         self.issued
     }
-    /// Who is out.
+    /// The nodes that this part revokes, all with its place as their first byte.
     #[must_use]
     pub const fn nodes(&self) -> &BTreeMap<NodeId, Revoked> {
         &self.nodes
@@ -190,7 +190,7 @@ impl Revocations {
         self.parts.values().map(|part| part.nodes.len()).sum()
     }
 
-    /// Whether nobody is.
+    /// Whether no node is revoked, with or without parts in force.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

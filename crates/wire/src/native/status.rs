@@ -41,9 +41,9 @@ pub enum Coverage {
     Listed,
     /// All between, both ends included.
     Range {
-        /// The lowest.
+        /// The lowest origin that is spoken of; not above `high`.
         low: Origin,
-        /// The highest.
+        /// The highest, itself spoken of too.
         high: Origin,
     },
 }
@@ -51,7 +51,7 @@ pub enum Coverage {
 /// One line of a frontier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatusEntry {
-    /// Whose chain.
+    /// The chain that this line is about.
     pub origin: Origin,
     /// The number wanted next; the place of the fork in state `Forked`.
     pub next: Seq,

@@ -61,11 +61,11 @@ impl Hello<'_> {
 /// BYE (P-F8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bye<'a> {
-    /// Why.
+    /// Why the link ends, for programs.
     pub code: ByeCode,
     /// Seconds to wait before the next try; 0 says nothing.
     pub retry_after_s: u16,
-    /// For people.
+    /// The same for people, in the sender's words: 0 to 128 bytes.
     pub reason: Foreign<'a>,
 }
 
@@ -76,9 +76,9 @@ pub struct ByeCode(pub u16);
 impl ByeCode {
     /// The sender shuts down.
     pub const LEAVING: Self = Self(1);
-    /// No common version.
+    /// No version that both speak (P-F6).
     pub const VERSION: Self = Self(2);
-    /// Another network.
+    /// The sender is of another network.
     pub const NETWORK: Self = Self(3);
     /// A frame that breaks the form.
     pub const PROTOCOL: Self = Self(4);
@@ -88,7 +88,7 @@ impl ByeCode {
     pub const REVOKED: Self = Self(6);
     /// A node of this id or name is linked already.
     pub const DUPLICATE: Self = Self(7);
-    /// No room now.
+    /// The sender has no room for this link now.
     pub const OVERLOAD: Self = Self(8);
     /// Nothing was heard for too long.
     pub const IDLE: Self = Self(9);
@@ -99,7 +99,7 @@ impl ByeCode {
 /// MEMBER.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Member<'a> {
-    /// Whose.
+    /// The node that the certificate is for.
     pub node: NodeId,
     /// The certificate in DER, unchecked.
     pub evidence: &'a [u8],
@@ -121,7 +121,7 @@ pub struct Rumor<'a> {
 /// The signed facts of a bundle besides its messages (82 bytes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BundleHeader {
-    /// Whose chain.
+    /// The chain that it is a part of, by its author and incarnation.
     pub origin: Origin,
     /// Number of the first message.
     pub first: Seq,
@@ -145,7 +145,7 @@ impl BundleHeader {
 /// A header, the digest of its messages and the signature (P-B7, 178 bytes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignedHeader {
-    /// The header.
+    /// The header as the bundle begins with it.
     pub header: BundleHeader,
     /// BLAKE3 of the messages.
     pub body: Digest,
@@ -161,16 +161,16 @@ impl SignedHeader {
 /// PROOF: two signed headers of one origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Proof {
-    /// One.
+    /// One of the two; which of them stands first means nothing.
     pub a: SignedHeader,
-    /// The other.
+    /// The other, which contradicts it: they overlap, or the later does not name the earlier.
     pub b: SignedHeader,
 }
 
 /// One message of a bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageView<'a> {
-    /// Its number.
+    /// Its place in its origin's chain, from 1.
     pub seq: Seq,
     /// When, by its author's clock.
     pub clock: Clock,
@@ -210,9 +210,9 @@ impl MessageKind {
 /// RANGE: bundles that hold the numbers from `from` up to but without `until`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RangeRequest {
-    /// Whose chain.
+    /// The chain that bundles are wanted of.
     pub origin: Origin,
-    /// First number.
+    /// First number that is wanted, 1 or more and below `until`.
     pub from: Seq,
     /// First number not wanted.
     pub until: Seq,

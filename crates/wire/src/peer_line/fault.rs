@@ -17,7 +17,7 @@ pub struct PeerLineError {
 #[error("cannot encode: {0}")]
 pub struct PeerLineEncodeError(pub PeerLineFault);
 
-/// What is wrong.
+/// What is wrong with a line, for programs and people. It quotes nothing of the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum PeerLineFault {

@@ -21,16 +21,16 @@ pub const MAX_TEXT_LEN: usize = 4_096;
 /// For whom it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum To {
-    /// Everybody.
+    /// Everybody, written `*`.
     All,
-    /// One menu.
+    /// The menu with this address, which shows it alone (P-M5).
     One(SocketAddr),
 }
 
 /// A line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MeshLine<'a> {
-    /// For whom.
+    /// The menu that shows it, or all.
     pub to: To,
     /// The menu that says it.
     pub from: SocketAddr,
@@ -63,7 +63,7 @@ impl<'a> MeshLine<'a> {
         run(body, PeerLineFault::Trailing, line).map_err(|(offset, reason)| PeerLineError { offset, reason })
     }
 
-    /// Appends the body.
+    /// Appends the body of the chat message that carries it.
     ///
     /// # Errors
     /// It would not be read as the same; `out` is as before.

@@ -17,7 +17,7 @@ pub struct PushPullError {
 #[error("cannot encode: {0}")]
 pub struct PushPullEncodeError(pub PushPullFault);
 
-/// What is wrong.
+/// What is wrong with a request, a reply, an item or a frame. It quotes nothing of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum PushPullFault {

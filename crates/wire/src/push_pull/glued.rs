@@ -11,7 +11,7 @@ const MAX_HEAD_LEN: usize = 11;
 
 const TOO_LONG: PushPullError = PushPullError { offset: MAX_BARE_LEN, reason: PushPullFault::RequestLength };
 
-/// What stands first.
+/// What stands first in what came by a link, and how many bytes it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece {
     /// A whole frame of so many bytes, its length included.

@@ -71,7 +71,7 @@ pub(super) enum Head {
     There(usize),
     /// What is here is the beginning of some.
     Open,
-    /// Something else.
+    /// Neither, whatever follows.
     Other,
 }
 

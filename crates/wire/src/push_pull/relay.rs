@@ -27,7 +27,7 @@ pub enum RelayFrame<'a> {
     Message(&'a str),
     /// Any other code, four of `0` to `9` and `A` to `F`. `FFFE` and `FFFF` are reserved.
     Other {
-        /// The code.
+        /// Which: neither [`GREETING`] nor [`MESSAGE_CODE`].
         code: &'a str,
         /// Its payload, of unknown form.
         payload: &'a [u8],
@@ -62,7 +62,7 @@ impl<'a> RelayFrame<'a> {
         read(bytes, frame)
     }
 
-    /// Appends the frame.
+    /// Appends the frame, its length first.
     ///
     /// # Errors
     /// It would not be read as the same; `out` is as before.

@@ -34,9 +34,9 @@ pub enum Extended<'a> {
         key: [u8; KEY_LEN],
         /// Where the peer takes datagrams.
         addr: SocketAddr,
-        /// Its name.
+        /// What it wants to be called: 1 to 64 bytes without control characters.
         name: &'a str,
-        /// Ed25519.
+        /// Ed25519, by `key`, over [`CONTEXT`] and all bytes before it.
         signature: [u8; SIGNATURE_LEN],
     },
     /// A part of the whole directory (P-U4).
@@ -49,7 +49,7 @@ pub enum Extended<'a> {
         time: u64,
         /// Holds no NUL.
         text: &'a str,
-        /// Ed25519.
+        /// Ed25519, by the key of the BIRTH; else as there.
         signature: [u8; SIGNATURE_LEN],
     },
     /// A peer lives (P-U3).
@@ -61,7 +61,7 @@ pub enum Extended<'a> {
     Leave {
         /// As in a BIRTH.
         time: u64,
-        /// Ed25519.
+        /// Ed25519, by the key of the BIRTH; else as there.
         signature: [u8; SIGNATURE_LEN],
     },
     /// A peer is not taken, or is none (P-U8).
@@ -113,7 +113,7 @@ pub fn signed_part(datagram: &[u8]) -> &[u8] {
 }
 
 impl Extended<'_> {
-    /// Appends the datagram.
+    /// Appends the datagram, its kind first. It does not sign: what is given as a signature is put there.
     pub(super) fn encode(&self, out: &mut Vec<u8>) -> Result<(), UdpMeshEncodeError> {
         match self {
             Self::Birth { time, key, addr, name, signature } => {

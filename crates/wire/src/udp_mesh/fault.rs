@@ -17,7 +17,7 @@ pub struct UdpMeshError {
 #[error("cannot encode: {0}")]
 pub struct UdpMeshEncodeError(pub UdpMeshFault);
 
-/// What is wrong.
+/// What is wrong with a datagram, for programs and people. It quotes nothing of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum UdpMeshFault {

@@ -24,12 +24,12 @@ impl NameChar {
         u8::try_from(c).ok().filter(|byte| matches!(byte, b' '..=b'~')).map(Self)
     }
 
-    /// All names.
+    /// All 95 names that there are, in the order of their codes.
     pub fn all() -> impl Iterator<Item = Self> {
         (b' '..=b'~').map(Self)
     }
 
-    /// Its character.
+    /// The character itself, from blank to `~`.
     #[must_use]
     pub const fn get(self) -> char {
         self.0 as char

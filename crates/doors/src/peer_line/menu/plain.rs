@@ -69,7 +69,7 @@ impl Open for Plain {
     }
 }
 
-/// Prints what arrives.
+/// Gives what arrives to the screen of the menu, one line each.
 #[derive(Debug, Clone)]
 struct Show {
     show: mpsc::Sender<Result<String, DoorError>>,
@@ -103,7 +103,7 @@ impl Sink for Show {
     }
 }
 
-/// The plain format.
+/// The menu over the plain format, as the older programs speak it.
 #[derive(Debug)]
 pub struct PlainTransport {
     shared: Shared<Show>,

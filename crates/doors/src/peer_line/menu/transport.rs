@@ -10,7 +10,7 @@ use crate::error::DoorError;
 /// Lines that wait to be shown.
 pub const MAX_ARRIVED: usize = 256;
 
-/// What was sent.
+/// What became of a message that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sent {
     /// Whether the message was longer than the other side can take, and cut.
@@ -38,7 +38,7 @@ pub type Arrived = mpsc::Receiver<Result<String, DoorError>>;
 
 /// How a menu gets its transport, once it knows a name and a port.
 pub trait Open {
-    /// What it gives.
+    /// What it gives: open, with nobody connected yet.
     type Transport: Transport;
     /// Begins to listen. The name is one word, the port is not 0.
     fn open(self, name: &str, port: u16) -> impl Future<Output = Result<(Self::Transport, Arrived), DoorError>> + Send;

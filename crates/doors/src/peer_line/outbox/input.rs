@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::table::{Form, Table};
 use crate::port::Author;
 
-/// What happened.
+/// What happened, as the driver tells it.
 #[derive(Debug)]
 pub(crate) enum Input<'a> {
     /// A message to everybody in the table, or to those at one address.
@@ -18,12 +18,12 @@ pub(crate) enum Input<'a> {
         /// Only to those at this address.
         only: Option<IpAddr>,
         text: &'a str,
-        /// Who is there.
+        /// Whom the message is for if it is for all, and in which form each takes it.
         table: &'a Table,
     },
     /// Connections may be made.
     Ready {
-        /// Who is there.
+        /// In which form whoever is dialled takes messages.
         table: &'a Table,
     },
     /// A connection came to its end; `delivered` says whether the message was written.
@@ -34,7 +34,7 @@ pub(crate) enum Input<'a> {
     },
     /// The time of [`super::Outbox::next_timeout`] has come: a contact is to be tried again.
     Timeout {
-        /// Who is there.
+        /// In which form whoever is dialled takes messages.
         table: &'a Table,
     },
     /// Nothing that waits goes out any more, and no contact is tried again.

@@ -15,7 +15,7 @@ pub(crate) enum Input<'a, T> {
         link: LinkId,
         /// Where the other end is.
         address: IpAddr,
-        /// Whether we dialled.
+        /// Whether we dialled: then it is for us to say first who we are.
         called: bool,
     },
     /// A frame came in by a link.
@@ -23,7 +23,7 @@ pub(crate) enum Input<'a, T> {
     /// What came in by a link is no frame of this protocol.
     Unreadable {
         link: LinkId,
-        /// For the log.
+        /// What is wrong with it, for the log.
         why: String,
     },
     /// A frame of so many bytes was written.
@@ -51,7 +51,7 @@ pub(crate) enum Output<T> {
     /// Write a frame, in one go.
     Send {
         link: LinkId,
-        /// The whole frame.
+        /// Length and body, to be written as they are.
         frame: Framed,
         /// Whether it is a message of ours.
         ours: bool,
@@ -60,7 +60,7 @@ pub(crate) enum Output<T> {
     /// A link wrote in the name of a peer that has a link of its own. Said of each link once.
     Forged {
         link: LinkId,
-        /// Whose name.
+        /// The id that it wrote in the name of.
         from: i64,
     },
     /// Close a link. The hub has forgotten it.
@@ -68,7 +68,7 @@ pub(crate) enum Output<T> {
         link: LinkId,
         /// After what was sent before.
         flush: bool,
-        /// For the log.
+        /// Why it is closed, for the log.
         why: Why,
     },
     /// A host has taken us in.
@@ -88,7 +88,7 @@ pub(crate) enum Output<T> {
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sent {
-    /// It goes out.
+    /// It goes out by a link now.
     Out,
     /// It waits until its receiver is there.
     Stored,

@@ -9,12 +9,12 @@ use super::super::config::DEFAULT_PORT;
 use super::super::links::{Frame, LinkId, MAX_DIALLED};
 use super::super::peer::{MAX_QUEUE, Peer};
 use super::input::Output;
-use super::{MAX_PEERS, MAX_WAITING, Machine, NO_PLACES, OURSELVES, TOO_MANY_ADDRESSES, TOO_MANY_LINKS};
+use super::{MAX_PEERS, MAX_WAITING, Machine};
 use crate::port::Author;
+use crate::unsent::Unsent;
 
 /// A peer that has dialled us greets within so many periods of the legacy program; before that it is not dialled.
 const GREETING_PERIODS: u32 = 2;
-const TOO_MUCH: &str = "too much is waiting";
 
 impl<T> Machine<T> {
     pub(super) fn broadcast(&mut self, author: Author, frame: &[u8], now: Timestamp) {
@@ -36,10 +36,10 @@ impl<T> Machine<T> {
     ) {
         let (ip, more) = (ip.to_canonical(), frames.len());
         if ip == self.own && self.links.best(ip).is_none() {
-            return self.refuse(more, ticket, OURSELVES);
+            return self.refuse(more, ticket, Unsent::Ourselves);
         }
         if !self.peers.contains_key(&ip) && !self.has_room() {
-            return self.refuse(more, ticket, TOO_MANY_ADDRESSES);
+            return self.refuse(more, ticket, Unsent::TooManyAddresses);
         }
         let peer = self.peers.entry(ip).or_insert_with(|| Peer::new(DEFAULT_PORT, false, self.period));
         if peer.queue.is_empty() {
@@ -57,7 +57,7 @@ impl<T> Machine<T> {
         {
             lost.extend(message);
         }
-        self.lost(lost, TOO_MUCH);
+        self.lost(lost, &Unsent::TooMuch);
         self.make_room();
         self.pump(ip, now);
         self.forget(ip);
@@ -68,7 +68,7 @@ impl<T> Machine<T> {
         while self.waiting > MAX_WAITING {
             let longest = self.peers.values_mut().max_by_key(|peer| peer.queue.len());
             let Some(lost) = longest.and_then(|peer| peer.queue.lose()) else { return };
-            self.lost(lost, TOO_MUCH);
+            self.lost(lost, &Unsent::TooMuch);
         }
     }
 
@@ -91,11 +91,11 @@ impl<T> Machine<T> {
         let greets = self.links.silent_since(ip).map(|opened| opened.min(peer.since).after(grace));
         let until = greets.unwrap_or_default().max(peer.retry_at);
         if ip == self.own {
-            self.give_up(ip, OURSELVES);
+            self.give_up(ip, &Unsent::Ourselves);
         } else if peer.places == 0 {
-            self.give_up(ip, NO_PLACES);
+            self.give_up(ip, &Unsent::NoPlaces);
         } else if self.dials >= MAX_DIALLED {
-            self.give_up(ip, TOO_MANY_LINKS);
+            self.give_up(ip, &Unsent::TooManyLinks);
         } else if until > now {
             self.arm(ip, Some(until));
         } else {
@@ -137,7 +137,7 @@ impl<T> Machine<T> {
         }
     }
 
-    pub(super) fn give_up(&mut self, ip: IpAddr, why: &str) {
+    pub(super) fn give_up(&mut self, ip: IpAddr, why: &Unsent) {
         let Some(peer) = self.peers.get_mut(&ip) else { return };
         peer.tries = 0;
         let lost = peer.queue.drain().collect();
@@ -145,16 +145,16 @@ impl<T> Machine<T> {
     }
 
     /// These waited, and will not be sent.
-    fn lost(&mut self, lost: Vec<Frame<T>>, why: &str) {
+    fn lost(&mut self, lost: Vec<Frame<T>>, why: &Unsent) {
         self.waiting = self.waiting.saturating_sub(lost.len());
         self.outputs.extend(lost.iter().map(|_| Output::Dropped(1)));
         let tickets = lost.into_iter().filter_map(|frame| frame.ticket);
-        self.outputs.extend(tickets.map(|ticket| Output::Settled { ticket, result: Err(why.to_owned()) }));
+        self.outputs.extend(tickets.map(|ticket| Output::Settled { ticket, result: Err(why.clone()) }));
     }
 
-    pub(super) fn refuse(&mut self, frames: usize, ticket: Option<T>, why: &str) {
+    pub(super) fn refuse(&mut self, frames: usize, ticket: Option<T>, why: Unsent) {
         self.outputs.push_back(Output::Dropped(frames));
-        self.outputs.extend(ticket.map(|ticket| Output::Settled { ticket, result: Err(why.to_owned()) }));
+        self.outputs.extend(ticket.map(|ticket| Output::Settled { ticket, result: Err(why) }));
     }
 
     /// Whether there is room for one more address; those with nothing to do are forgotten if need be.

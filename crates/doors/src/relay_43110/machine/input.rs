@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::super::links::LinkId;
 use crate::port::Author;
+use crate::unsent::Unsent;
 
 /// What happened. `T` is by whom the sender of a message hears what became of it.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ pub(in super::super) enum Output<T> {
     /// Close it: its place is needed. Nothing more is told of it.
     Close { link: LinkId },
     /// What became of a message or a probe.
-    Settled { ticket: T, result: Result<(), String> },
+    Settled { ticket: T, result: Result<(), Unsent> },
     /// So many frames will not be sent.
     Dropped(usize),
     /// A whole message was written.

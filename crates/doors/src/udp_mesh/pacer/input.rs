@@ -13,7 +13,7 @@ pub(crate) type Receivers = Vec<(SocketAddr, Arc<[u8]>)>;
 pub(crate) struct Datagram {
     pub to: SocketAddr,
     pub bytes: Arc<[u8]>,
-    /// Of which message.
+    /// The message that it is one datagram of; to be named in [`Input::Sent`].
     pub message: u64,
 }
 
@@ -34,9 +34,9 @@ pub(crate) enum Input<D> {
     Writable,
     /// An [`Output::Datagram`] has gone out, or never will.
     Sent {
-        /// Of which message.
+        /// As of the datagram.
         message: u64,
-        /// Whether it has.
+        /// Whether the system took it.
         sent: bool,
     },
     /// A receiver is gone: what waits for it is dropped.
@@ -50,7 +50,7 @@ pub(crate) enum Output<D> {
     Datagram(Datagram),
     /// A message is through.
     Settled {
-        /// Who is told.
+        /// As it was given with [`Input::Send`].
         done: D,
         /// How many receivers it went to.
         sent: usize,

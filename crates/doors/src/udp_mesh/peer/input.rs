@@ -6,7 +6,7 @@ use std::time::Duration;
 use rumormill_wire::udp_mesh::Entries;
 use rumormill_wire::udp_mesh::extended::{Changes, Part, Refusal};
 
-/// What happened.
+/// What happened, as the driver tells it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Input<'a> {
     /// It is to be listed: it asks, again and again.
@@ -21,7 +21,7 @@ pub(crate) enum Input<'a> {
     /// A legacy DIRECTORY came.
     Directory {
         from: SocketAddr,
-        /// Who is listed.
+        /// Names and ports, as they came; the form has no addresses.
         entries: Entries<'a>,
     },
     /// A part of an extended directory (P-U4) came.
@@ -49,7 +49,7 @@ pub(crate) enum Output {
     Leave,
     /// Send this to all peers.
     Broadcast(String),
-    /// Say what happened.
+    /// Say what happened to whoever watches.
     Tell(Tell),
 }
 

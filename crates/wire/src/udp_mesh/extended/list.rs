@@ -25,7 +25,7 @@ pub struct Entry<'a> {
 pub struct Identity<'a> {
     /// It signs with this.
     pub key: [u8; KEY_LEN],
-    /// Its name.
+    /// What it is called: 1 to 64 bytes without control characters.
     pub name: &'a str,
 }
 
@@ -41,7 +41,7 @@ pub enum Change<'a> {
 /// A part of the whole directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part<'a> {
-    /// Of which version.
+    /// The version of the directory that it is a part of.
     pub version: u64,
     /// Entries in all parts.
     pub total: u32,
@@ -59,7 +59,7 @@ pub struct Changes<'a> {
 }
 
 impl<'a> Part<'a> {
-    /// The entries.
+    /// The entries of this part, checked when it was read, in the order of the directory.
     pub fn iter(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
         each(self.entries, entry)
     }

@@ -37,7 +37,7 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Default)]
 struct Seen {
     given: u32,
-    done: BTreeMap<u32, Result<(), String>>,
+    done: BTreeMap<u32, Result<(), Unsent>>,
     live: BTreeMap<LinkId, IpAddr>,
     next: LinkId,
     /// When the last write by a link was done.
