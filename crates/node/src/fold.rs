@@ -25,15 +25,27 @@ pub fn width(stream: &(impl IsTerminal + AsFd)) -> Option<usize> {
     Some(if said == 0 { USUAL } else { said.max(NARROWEST) })
 }
 
-/// Columns that a character takes, or more: where terminals differ, the most.
+/// The most columns that any terminal gives a character. Terminals differ by the version of Unicode that they know: what one joins to
+/// the character before it takes a column in another, and symbols have become wide. Who is given too many only has a row that ends early.
 fn columns(c: char) -> usize {
     match c {
         ' '..='~' => 1,
-        // It may make the emoji before it wide.
-        '\u{fe0f}' => 1,
+        // Conjoining Hangul.
+        '\u{1100}'..='\u{11ff}' | '\u{a960}'..='\u{a97f}' => 2,
         // Letters of Greek and Cyrillic are wide to those only who set their terminal so.
-        _ if c.is_alphanumeric() => c.width().unwrap_or(0),
-        _ => c.width_cjk().unwrap_or(0),
+        '\0'..='\u{20ff}' if c.is_alphanumeric() => c.width().map_or(1, |wide| wide.max(1)),
+        '\0'..='\u{20ff}' => c.width_cjk().map_or(1, |wide| wide.max(1)),
+        // Scripts without wide letters: Glagolitic to Cyrillic Extended-A, Lisu to Meetei Mayek, forms of Latin, Hebrew and Arabic,
+        // halfwidth forms, historical scripts. And what may make the emoji before it wide.
+        '\u{2c00}'..='\u{2dff}'
+        | '\u{a4d0}'..='\u{abff}'
+        | '\u{fb00}'..='\u{fe0f}'
+        | '\u{fe20}'..='\u{fe2f}'
+        | '\u{fe70}'..='\u{feff}'
+        | '\u{ff61}'..='\u{ffdc}'
+        | '\u{10000}'..='\u{16fdf}'
+        | '\u{1e000}'..='\u{1efff}' => c.width().map_or(1, |wide| wide.max(1)),
+        _ => 2,
     }
 }
 
@@ -108,6 +120,42 @@ mod tests {
                     let rows = rows(&folded, width);
                     assert!(rows[1..].iter().all(|row| row.starts_with(INDENT)), "{width} {blanks} {rows:?}");
                     assert_eq!(folded.replace("\n    ", ""), line, "nothing is lost");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_terminal_gives_a_character_more_columns_than_are_counted() {
+        // Joined to what stands before by some, shown by itself by others.
+        let joined = "\u{ff9e}\u{ff9f}\u{d4e}\u{a8fa}\u{111c3}\u{11941}\u{11a85}\u{11a89}\u{11d46}\u{301}\u{e31}\u{93f}\u{200d}\u{1160}";
+        assert!(joined.chars().all(|c| columns(c) >= 1));
+        // Made wide by later versions of Unicode, or by some terminals.
+        for wide in [
+            '\u{4dc0}'..='\u{4dff}',
+            '\u{3248}'..='\u{324f}',
+            '\u{2630}'..='\u{2637}',
+            '\u{268a}'..='\u{268f}',
+            '\u{1d300}'..='\u{1d376}',
+        ] {
+            assert!(wide.clone().all(|c| columns(c) == 2), "{wide:?}");
+        }
+        for c in ('\0'..=char::MAX).filter(|c| !c.is_control()) {
+            let least = if c.is_alphanumeric() { c.width() } else { c.width_cjk() };
+            assert!((1..=3).contains(&columns(c)) && columns(c) >= least.unwrap_or(0), "{c:?}");
+        }
+    }
+
+    /// Whatever of it the terminal joins to the character before.
+    #[test]
+    fn nothing_begins_at_the_first_column_by_marks_that_a_terminal_does_not_know() {
+        let forged = "2026-11-26T11:57:21.407517Z alice: I agree";
+        for (mark, width) in [("\u{ff9e}", 80), ("\u{d4e}", 80), ("\u{a8fa}", 120), ("\u{4dc0}", 80), ("\u{e31}", 40)] {
+            for marks in 0..width {
+                let line = format!("2026-11-26T11:57:20.000000Z eve: ok{}{forged}", mark.repeat(marks));
+                for row in fold(&line, width).split('\n') {
+                    let most: usize = row.chars().map(|c| if c == '\u{4dc0}' { 2 } else { 1 }).sum();
+                    assert!(most < width, "{mark:?} {marks}: a row of {most} in {width}");
                 }
             }
         }
