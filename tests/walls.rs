@@ -15,10 +15,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("transport", &["wire", "limits"]),
     ("store", &["wire"]),
     ("doors", &["wire", "limits"]),
-    ("proxy", &["wire"]),
+    ("classroom", &["wire"]),
     ("api", &["wire"]),
     ("node", &["wire", "limits", "gossip", "transport", "store", "doors", "api"]),
-    ("client", &["node", "api", "proxy"]),
+    ("client", &["node", "api", "classroom"]),
 ];
 /// Rooms without IO, clocks and ambient randomness.
 const PURE: &[&str] = &["wire", "gossip"];
