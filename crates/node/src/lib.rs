@@ -10,7 +10,7 @@ mod check;
 pub mod clock;
 mod committed;
 pub mod config;
-mod control;
+pub mod control;
 mod counters;
 pub mod descriptors;
 mod disk;

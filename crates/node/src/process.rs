@@ -11,15 +11,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rumormill_doors::Counters;
-use rumormill_doors::listen::BACKLOG;
 use tokio::sync::watch;
 
 use crate::clock::wall_s;
 use crate::config::{Durability, IdentitySource, LogFormat, Neighbour, NodeConfig, StoreKind};
-use crate::control;
+use crate::control::{self, BACKLOG, Counters};
 use crate::logging;
-use crate::run::{NO_THREADS, fail, leave, not_started, runtime, wait};
+use crate::run::{fail, in_threads, not_started, until_left};
 use crate::session;
 use crate::signals::Signals;
 use crate::start::start_on;
@@ -144,14 +142,7 @@ pub fn run_process(args: ProcessArgs) -> ExitCode {
         }
     };
     let store = std::env::var_os(SESSION_STORE).filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    match runtime() {
-        Ok(runtime) => {
-            let code = runtime.block_on(serve(args.config(session.clone(), store), session, control, mesh));
-            runtime.shutdown_background();
-            code
-        }
-        Err(error) => fail(&format!("cannot start threads: {error}"), NO_THREADS),
-    }
+    in_threads(serve(args.config(session.clone(), store), session, control, mesh))
 }
 
 async fn serve(config: NodeConfig, session: PathBuf, control: TcpListener, mesh: Option<TcpListener>) -> ExitCode {
@@ -162,20 +153,41 @@ async fn serve(config: NodeConfig, session: PathBuf, control: TcpListener, mesh:
     };
     let (started, node) = watch::channel(None);
     let counters = Arc::<Counters>::default();
-    tokio::spawn(control::serve(control, node, Arc::clone(&counters)));
+    tokio::spawn(control::serve(control, node, Arc::clone(&counters), die));
     let _ = tokio::task::spawn_blocking(move || session::outlast_deserted(&session)).await;
     let signals = Signals::hear();
     match start_on(config, mesh).await {
         Ok(node) => {
             started.send_replace(Some(node.clone()));
             tracing::info!(at = wall_s(), "started");
-            let asked = wait(&node, signals).await;
-            let code = leave(node, asked).await;
-            control::tell_counters(&counters);
+            let code = until_left(node, signals).await;
+            tell_counters(&counters);
             code
         }
         Err(error) => not_started(&error),
     }
+}
+
+/// What a process says last, since nobody can ask it for its counters: what its control port counted, at `warn` if something
+/// was not taken or not given.
+fn tell_counters(counters: &Counters) {
+    let counted = counters.named().into_iter().filter(|(_, n)| *n > 0);
+    let counted: Vec<_> = counted.map(|(name, n)| format!("{name} {n}")).collect();
+    let counted = counted.join(", ");
+    if counters.has_lost() {
+        tracing::warn!(counted, "control port: not all was taken or given");
+    } else {
+        tracing::info!(counted, "control port");
+    }
+    logging::tell_left_out(true);
+}
+
+/// Ends the process here and now, and says first what was counted.
+fn die(counters: &Counters) {
+    tell_counters(counters);
+    logging::flush();
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    std::process::abort();
 }
 
 #[cfg(test)]
