@@ -9,9 +9,9 @@ use rumormill_wire::Foreign;
 use rumormill_wire::classroom::{ClassroomError, ProcessLine, ProxyLine, StartPlace};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::config::{Config, LineError, MAX_PROCESSES};
-use crate::expected::{Expected, MAX_REMEMBERED, Missing};
-use crate::process::{Patience, Process, ProcessError, after, free_port};
+use super::config::{Config, LineError, MAX_PROCESSES};
+use super::expected::{Expected, MAX_REMEMBERED, Missing};
+use super::process::{Patience, Process, ProcessError, after, free_port};
 
 /// A `get chatLog` comes so long after the last line that changes something, so that the messages have spread.
 pub const QUIET: Duration = Duration::from_secs(1);
