@@ -15,9 +15,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("transport", &["wire", "limits"]),
     ("store", &["wire"]),
     ("doors", &["wire", "limits"]),
-    ("classroom", &["wire"]),
     ("api", &["wire"]),
     ("node", &["wire", "limits", "gossip", "transport", "store", "doors", "api"]),
+    ("classroom", &["wire", "limits", "node"]),
     ("client", &["node", "api", "classroom"]),
 ];
 /// Rooms without IO, clocks and ambient randomness.

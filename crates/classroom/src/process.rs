@@ -11,16 +11,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rumormill_node::clock::wall_s;
+use rumormill_node::config::{Durability, IdentitySource, LogFormat, Neighbour, NodeConfig, StoreKind};
+use rumormill_node::control::{self, BACKLOG, Counters};
+use rumormill_node::logging;
+use rumormill_node::run::{fail, in_threads, not_started, until_left};
+use rumormill_node::signals::Signals;
+use rumormill_node::start::start_on;
 use tokio::sync::watch;
 
-use crate::clock::wall_s;
-use crate::config::{Durability, IdentitySource, LogFormat, Neighbour, NodeConfig, StoreKind};
-use crate::control::{self, BACKLOG, Counters};
-use crate::logging;
-use crate::run::{fail, in_threads, not_started, until_left};
 use crate::session;
-use crate::signals::Signals;
-use crate::start::start_on;
 
 /// Names a directory for stores that live as long as a session; without it, logs are in memory.
 pub const SESSION_STORE: &str = "RUMORMILL_SESSION_STORE";
@@ -94,10 +94,10 @@ fn name(id: u16) -> String {
 
 /// A process of the session before may be just about to end.
 fn bind(port: u16) -> std::io::Result<TcpListener> {
-    let deadline = Instant::now() + BIND_PATIENCE;
+    let began = Instant::now();
     loop {
         match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            Err(why) if why.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
+            Err(why) if why.kind() == ErrorKind::AddrInUse && began.elapsed() < BIND_PATIENCE => {
                 std::thread::sleep(Duration::from_millis(5));
             }
             Err(why) => return Err(why),
