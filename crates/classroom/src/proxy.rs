@@ -26,7 +26,7 @@ use tokio::io::AsyncRead;
 pub use config::{Config, LineError, MAX_PROCESSES, SHOWN};
 pub use launch::Launch;
 pub use process::ProcessError;
-pub use session::{QUIET, SESSION_STORE, STOP_DEADLINE};
+pub use session::{QUIET, STOP_DEADLINE};
 
 use input::Lines;
 use session::Session;
