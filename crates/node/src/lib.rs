@@ -31,7 +31,6 @@ mod linking;
 mod lock;
 mod log_filter;
 pub mod logging;
-pub mod mesh_menu;
 mod names;
 mod open_door;
 mod outcome;
@@ -61,11 +60,3 @@ pub use outcome::{Receipt, SubmitError};
 pub use run::{configure, run_node};
 pub use start::{Credentials, start, start_with};
 pub use start_error::StartError;
-
-/// Programs of the older worlds that people run by themselves, and that need no node; the menu can use one ([`mesh_menu`]).
-pub mod older {
-    pub use rumormill_doors::DoorError;
-    pub use rumormill_doors::peer_line::menu;
-    pub use rumormill_doors::protobuf_peer::console as peer;
-    pub use rumormill_doors::udp_mesh::console as udp_peer;
-}
