@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("api", &["wire"]),
     ("node", &["wire", "limits", "gossip", "transport", "store", "doors", "api"]),
     ("classroom", &["wire", "limits", "node"]),
-    ("client", &["wire", "limits", "doors", "api", "node", "classroom"]),
+    ("client", &["wire", "limits", "transport", "doors", "api", "node", "classroom"]),
 ];
 /// Rooms without IO, clocks and ambient randomness.
 const PURE: &[&str] = &["wire", "gossip"];

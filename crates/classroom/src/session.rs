@@ -72,7 +72,7 @@ pub fn session_dir() -> Result<PathBuf, SessionError> {
         Ok(()) => return Ok(local),
         Err(why) => why,
     };
-    let home = rumormill_node::certs::default_home().map_err(|_| SessionError::NoHome(first.clone()))?;
+    let home = rumormill_node::config::default_home().map_err(|_| SessionError::NoHome(first.clone()))?;
     let fallback = home.join("sessions").join(key_of(&here));
     let no_place = |second| SessionError::NoPlace { first: first.clone(), fallback: fallback.clone(), second };
     make_private(&fallback).map_err(no_place)?;

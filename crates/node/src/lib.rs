@@ -4,7 +4,6 @@
 #![forbid(unsafe_code)]
 
 mod bundle_pacer;
-pub mod certs;
 mod chat_log;
 mod check;
 pub mod clock;
