@@ -1,4 +1,4 @@
-//! The node: joins the gossip engine with sockets, a store, clocks and people.
+//! The node: joins the gossip engine with sockets, a store, clocks and doors.
 //!
 //! [`start()`] makes a node of a [`NodeConfig`]; a [`NodeHandle`] is what doors and people use.
 #![forbid(unsafe_code)]
