@@ -15,10 +15,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("transport", &["wire", "limits"]),
     ("store", &["wire"]),
     ("doors", &["wire", "limits"]),
-    ("proxy", &["wire"]),
     ("api", &["wire"]),
     ("node", &["wire", "limits", "gossip", "transport", "store", "doors", "api"]),
-    ("client", &["node", "api", "proxy"]),
+    ("classroom", &["wire", "limits", "node"]),
+    ("client", &["wire", "limits", "transport", "doors", "api", "node", "classroom"]),
 ];
 /// Rooms without IO, clocks and ambient randomness.
 const PURE: &[&str] = &["wire", "gossip"];

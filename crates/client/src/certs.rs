@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ArgMatches;
-use rumormill_node::certs::{CaError, LocalCa};
+use rumormill_transport::{CaError, LocalCa};
 
 use crate::output::{Failure, Out, count};
 
 mod asked;
 mod node;
+mod read;
 mod restore;
 mod revoke;
 mod shown;

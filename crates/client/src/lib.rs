@@ -8,6 +8,7 @@ mod args;
 mod certs;
 mod console;
 mod demo;
+mod mesh_menu;
 mod node;
 mod older;
 mod output;

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use rumormill_node::NodeOptions;
-use rumormill_node::process::{ProcessArgs, run_process};
-use rumormill_node::{run, session};
+use rumormill_classroom::process::{ProcessArgs, run_process};
+use rumormill_classroom::session;
+use rumormill_node::{NodeOptions, run};
 
 use crate::output::Failure;
 

@@ -4,12 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
+use rumormill_doors::DoorError;
+use rumormill_doors::peer_line::menu;
+use rumormill_doors::protobuf_peer::console as peer;
+use rumormill_doors::udp_mesh::console as udp_peer;
 use rumormill_node::config::LogFormat;
-use rumormill_node::mesh_menu::MeshMenu;
-use rumormill_node::older::{DoorError, menu, peer, udp_peer};
 use tokio::io::{BufReader, stdin};
 
 use crate::console::Console;
+use crate::mesh_menu::MeshMenu;
 use crate::output::{Failure, Out};
 use crate::talk;
 

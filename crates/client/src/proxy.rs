@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use rumormill_proxy::{Config, Launch, SHOWN};
+use rumormill_classroom::proxy::{self, Config, Launch, SHOWN};
 
 use crate::output::{Failure, Out};
 
@@ -18,7 +18,7 @@ pub(crate) fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failu
     };
     let runtime = crate::runtime::runtime(1)?;
     let mut err = std::io::stderr();
-    let code = runtime.block_on(rumormill_proxy::run(config, tokio::io::stdin(), out, &mut err));
+    let code = runtime.block_on(proxy::run(config, tokio::io::stdin(), out, &mut err));
     // A thread may still wait for standard input; it must not hold up the end.
     runtime.shutdown_background();
     Ok(ExitCode::from(code))

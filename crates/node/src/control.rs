@@ -1,8 +1,9 @@
-//! The classroom control port over a node ([`rumormill_doors::classroom`]).
+//! The classroom control port over a node ([`rumormill_doors::classroom`]): the door, the port of `--control`, and that of a
+//! program which is a classroom process ([`serve`]).
 
 use std::sync::{Arc, Mutex};
 
-use rumormill_doors::{Chat, Counters, Durable, LogPart, classroom};
+use rumormill_doors::{Chat, Durable, LogPart, classroom};
 use rumormill_gossip::Reject;
 use rumormill_wire::native::MessageKind;
 use tokio::net::TcpListener;
@@ -11,15 +12,18 @@ use tokio::sync::watch;
 use crate::door_share::Share;
 use crate::doors::OpenDoor;
 use crate::handle::{ChatPlace, NodeHandle};
+use crate::lock;
 use crate::outcome::SubmitError;
 use crate::start_error::StartError;
-use crate::{lock, logging};
+
+pub use rumormill_doors::Counters;
+pub use rumormill_doors::listen::BACKLOG;
 
 /// Whether a client may end the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Crash {
-    /// Once what it said before has had its effect, with no farewell: only `process` offers it.
-    Offered,
+    /// By this, once what it said before has had its effect, with no farewell: only `process` offers it.
+    Offered(fn(&Counters)),
     /// The command does nothing.
     Refused,
 }
@@ -96,7 +100,7 @@ impl Chat for Desk {
     }
 
     async fn crash(&self, said: &mut Vec<Durable>) {
-        if self.crash == Crash::Offered {
+        if let Crash::Offered(end) = self.crash {
             // A node that is still starting was told nothing.
             let node = self.node.borrow().clone();
             if let Some(node) = node {
@@ -108,17 +112,15 @@ impl Chat for Desk {
                 })
                 .await;
             }
-            tell_counters(&self.counters);
-            die();
+            end(&self.counters);
         }
         tracing::info!("control port: crash is not offered here");
     }
 
     fn deserted(&self) {
         // At once: a farewell would hand this log to the next session.
-        if self.crash == Crash::Offered {
-            tell_counters(&self.counters);
-            die();
+        if let Crash::Offered(end) = self.crash {
+            end(&self.counters);
         }
     }
 }
@@ -138,30 +140,15 @@ pub(crate) fn open(node: &NodeHandle, listener: TcpListener) -> Result<(), Start
     Ok(())
 }
 
-/// The port of a process, which may still be starting, until the runtime ends.
-pub(crate) async fn serve(listener: TcpListener, node: watch::Receiver<Option<NodeHandle>>, counters: Arc<Counters>) {
+/// Serves the port of a process, whose node may still be starting, until the runtime ends. A client that says `crash`, or that goes
+/// together with whoever started this process, has `end` called with what was counted: it is to end the process with no farewell.
+pub async fn serve(
+    listener: TcpListener,
+    node: watch::Receiver<Option<NodeHandle>>,
+    counters: Arc<Counters>,
+    end: fn(&Counters),
+) {
     // Nothing else can be said there: no door and no local socket.
     let share = Arc::new(Share::of_the_only_way_in());
-    classroom::serve(listener, Desk::new(node, Crash::Offered, share, Arc::clone(&counters)), counters).await;
-}
-
-/// What a process says last, since nobody can ask it for its counters: what its control port counted, at `warn` if something
-/// was not taken or not given.
-pub(crate) fn tell_counters(counters: &Counters) {
-    let counted = counters.named().into_iter().filter(|(_, n)| *n > 0);
-    let counted: Vec<_> = counted.map(|(name, n)| format!("{name} {n}")).collect();
-    let counted = counted.join(", ");
-    if counters.has_lost() {
-        tracing::warn!(counted, "control port: not all was taken or given");
-    } else {
-        tracing::info!(counted, "control port");
-    }
-    logging::tell_left_out(true);
-}
-
-/// Ends the process here and now.
-fn die() {
-    logging::flush();
-    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-    std::process::abort();
+    classroom::serve(listener, Desk::new(node, Crash::Offered(end), share, Arc::clone(&counters)), counters).await;
 }

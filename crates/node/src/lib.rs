@@ -1,16 +1,15 @@
-//! The node: joins the gossip engine with sockets, a store, clocks and people.
+//! The node: joins the gossip engine with sockets, a store, clocks and doors.
 //!
 //! [`start()`] makes a node of a [`NodeConfig`]; a [`NodeHandle`] is what doors and people use.
 #![forbid(unsafe_code)]
 
 mod bundle_pacer;
-pub mod certs;
 mod chat_log;
 mod check;
 pub mod clock;
 mod committed;
 pub mod config;
-mod control;
+pub mod control;
 mod counters;
 pub mod descriptors;
 mod disk;
@@ -31,16 +30,13 @@ mod linking;
 mod lock;
 mod log_filter;
 pub mod logging;
-pub mod mesh_menu;
 mod names;
 mod open_door;
 mod outcome;
-pub mod process;
 mod proofs;
 mod recovery;
 mod reload;
 pub mod run;
-pub mod session;
 pub mod signals;
 pub mod socket;
 pub mod standard_error;
@@ -60,15 +56,6 @@ pub use follow::{Follow, Next};
 pub use handle::{ChatPlace, LogError, NodeHandle, Pending};
 pub use link::Direction;
 pub use outcome::{Receipt, SubmitError};
-pub use process::{ProcessArgs, run_process};
 pub use run::{configure, run_node};
 pub use start::{Credentials, start, start_with};
 pub use start_error::StartError;
-
-/// Programs of the older worlds that people run by themselves, and that need no node; the menu can use one ([`mesh_menu`]).
-pub mod older {
-    pub use rumormill_doors::DoorError;
-    pub use rumormill_doors::peer_line::menu;
-    pub use rumormill_doors::protobuf_peer::console as peer;
-    pub use rumormill_doors::udp_mesh::console as udp_peer;
-}

@@ -100,7 +100,7 @@ pub fn init(format: LogFormat, level: Option<&str>, usual: &str) {
 
 /// Says what the log's bounds and a standard error that took nothing have left out, if it is time for it; `at_once` at the end,
 /// and then what was said last is waited for, for a moment.
-pub(crate) fn tell_left_out(at_once: bool) {
+pub fn tell_left_out(at_once: bool) {
     if let Some(lines) = OUTLET.get().and_then(|outlet| outlet.to_tell()) {
         tracing::warn!(lines, of = "any", reason = "standard error took nothing", "lines were left out");
     }

@@ -29,30 +29,34 @@ pub fn configure(flags: NodeOptions, file: Option<&Path>) -> Result<NodeConfig, 
 #[must_use]
 pub fn run_node(config: NodeConfig) -> ExitCode {
     logging::init(config.log_format, config.log_level.as_deref(), "info");
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("cannot start threads: {error}"), NO_THREADS),
-    };
-    let code = runtime.block_on(async {
+    in_threads(async {
         match serve(config).await {
             Ok(code) => code,
             Err(error) => not_started(&error),
         }
-    });
+    })
+}
+
+/// Runs a program to its end in threads as a node needs them.
+#[must_use]
+pub fn in_threads(program: impl Future<Output = ExitCode>) -> ExitCode {
+    let threads = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("rumormill").build();
+    let threads = match threads {
+        Ok(threads) => threads,
+        Err(error) => return fail(&format!("cannot start threads: {error}"), NO_THREADS),
+    };
+    let code = threads.block_on(program);
     // What is still blocked in the file system is not waited for.
-    runtime.shutdown_background();
+    threads.shutdown_background();
     code
 }
 
-pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("rumormill").build()
-}
-
 /// What to do where threads cannot be started.
-pub(crate) const NO_THREADS: &str = "look at the limits of this user, such as `ulimit -u`";
+const NO_THREADS: &str = "look at the limits of this user, such as `ulimit -u`";
 
-/// Says why and what next, in the form of all commands.
-pub(crate) fn fail(why: &str, next: &str) -> ExitCode {
+/// Says why and what next on standard error, in the form of all commands; the exit code is 1.
+#[must_use]
+pub fn fail(why: &str, next: &str) -> ExitCode {
     let (red, plain) = if colour(&std::io::stderr()) { ("\x1b[31m", "\x1b[0m") } else { ("", "") };
     tell(&format!("{red}error:{plain} "), why);
     tell("  next: ", next);
@@ -60,7 +64,8 @@ pub(crate) fn fail(why: &str, next: &str) -> ExitCode {
 }
 
 /// Says why a node did not start: 2 if it was asked for wrongly, else 1.
-pub(crate) fn not_started(error: &StartError) -> ExitCode {
+#[must_use]
+pub fn not_started(error: &StartError) -> ExitCode {
     let code = fail(&error.to_string(), error.next());
     if error.is_asked_wrongly() { ExitCode::from(2) } else { code }
 }
@@ -91,15 +96,21 @@ async fn serve(config: NodeConfig) -> Result<ExitCode, StartError> {
     if let Some(listener) = control {
         control::open(&node, listener)?;
     }
-    let asked = wait(&node, signals).await;
-    Ok(leave(node, asked).await)
+    Ok(until_left(node, signals).await)
 }
 
 /// What to do where a start hangs.
 const START_NEXT: &str = "see whether the disk of --state answers, then start again";
 
+/// Waits for a signal, or for the node to stop by itself; then it drains and leaves. A second signal ends the program at once. Says
+/// on standard error what went wrong; the exit code is then 1.
+pub async fn until_left(node: NodeHandle, signals: Signals) -> ExitCode {
+    let asked = wait(&node, signals).await;
+    leave(node, asked).await
+}
+
 /// Until a signal or until the node stops by itself; whether it was not the limit of its processor time.
-pub(crate) async fn wait(node: &NodeHandle, mut signals: Signals) -> bool {
+async fn wait(node: &NodeHandle, mut signals: Signals) -> bool {
     if !signals.came() {
         tokio::select! {
             () = signals.next() => {}
@@ -128,7 +139,7 @@ const STORE_NEXT: &str = "see that its disk has room and that its files are as t
 /// What to do after the processor time was used up.
 const TIME_NEXT: &str = "raise its limit (`ulimit -t`, LimitCPU=) and start the node again";
 
-pub(crate) async fn leave(node: NodeHandle, asked: bool) -> ExitCode {
+async fn leave(node: NodeHandle, asked: bool) -> ExitCode {
     let ended = node.shutdown().await;
     logging::tell_left_out(true);
     match ended {

@@ -41,7 +41,8 @@ fn is_ignored(signal: Number) -> bool {
 }
 
 /// The signals that end a node in good order. Made before it starts: one that comes meanwhile counts once it has.
-pub(crate) struct Signals {
+#[derive(Debug)]
+pub struct Signals {
     asked: Option<(Signal, Signal)>,
     /// Its terminal is gone, unless whoever started it wants it to stay then (`nohup`).
     hangup: Option<Signal>,
@@ -52,7 +53,9 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    pub(crate) fn hear() -> Self {
+    /// Begins to hear them; needs a runtime. A limit of processor time leaves a moment for the end from now on.
+    #[must_use]
+    pub fn hear() -> Self {
         leave_time_for_the_end();
         let asked = signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok());
         let hangup = if is_ignored(Number::HUP) { None } else { signal(SignalKind::hangup()).ok() };

@@ -46,7 +46,10 @@ pub async fn start(config: NodeConfig) -> Result<NodeHandle, StartError> {
 }
 
 /// As [`start()`], with a socket that listens already on `config.listen`: whoever dials meanwhile waits instead of being refused.
-pub(crate) async fn start_on(config: NodeConfig, socket: Option<TcpListener>) -> Result<NodeHandle, StartError> {
+///
+/// # Errors
+/// As [`start()`].
+pub async fn start_on(config: NodeConfig, socket: Option<TcpListener>) -> Result<NodeHandle, StartError> {
     check(&config)?;
     let (config, credentials) = blocking(move || Credentials::load(&config).map(|loaded| (config, loaded))).await?;
     start_with_all(config, credentials, socket).await

@@ -1,7 +1,7 @@
 //! The programs of the older worlds.
 
 use clap::{Arg, Command, value_parser};
-use rumormill_node::older::peer::LogLevel;
+use rumormill_doors::protobuf_peer::console::LogLevel;
 
 use super::arg::{flag, value};
 

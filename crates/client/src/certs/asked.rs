@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ArgMatches;
-use rumormill_node::certs::{CaError, LocalCa, default_home};
+use rumormill_transport::{CaError, LocalCa, default_home};
 
 use crate::output::Failure;
 

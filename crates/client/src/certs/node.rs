@@ -4,7 +4,10 @@ use std::path::Path;
 
 use clap::ArgMatches;
 use rumormill_api::{Client, ClientError, Frontier, RevocationPart};
-use rumormill_node::certs::{AtNode, LocalCa, NodeId, place_of};
+use rumormill_transport::LocalCa;
+use rumormill_transport::lost_list::AtNode;
+use rumormill_wire::NodeId;
+use rumormill_wire::native::place_of;
 
 use crate::output::Failure;
 use crate::talk::socket;

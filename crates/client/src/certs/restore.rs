@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::ArgMatches;
-use rumormill_node::certs::CaError;
+use rumormill_transport::CaError;
 
 use super::asked::{failure, open};
 use super::node;

@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 use rumormill_api::{Frontier, date};
-use rumormill_node::certs::{Before, Cut, Done, Incarnation, LocalCa, NodeId, OddDate, Seq};
+use rumormill_transport::LocalCa;
+use rumormill_transport::lost_list::Before;
+use rumormill_transport::revoke::{Cut, Done, OddDate};
+use rumormill_wire::{Incarnation, NodeId, Seq};
 
 use super::asked::{failure, open, text};
 use super::node;

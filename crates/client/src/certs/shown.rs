@@ -7,10 +7,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ArgMatches;
 use rumormill_api::{Foreign, Standing, date, foreign};
-use rumormill_node::certs::{CaError, CertificateInfo, Cut, LocalCa, Revocations, is_name, read_certificate};
+use rumormill_transport::certificate::is_name;
+use rumormill_transport::revoke::Cut;
+use rumormill_transport::{CaError, CertificateInfo, LocalCa, Revocations};
 use serde_json::{Value, json};
 
 use super::asked::{DAY_S, failure, home, open};
+use super::read::read_certificate;
 use crate::output::{Failure, Out, count};
 
 /// What may be named.

@@ -18,6 +18,8 @@ use build::{doors, identity, limits, neighbours, places, size};
 
 use crate::clock::Wall;
 
+pub use rumormill_transport::default_home;
+
 pub use error::ConfigError;
 pub use kinds::{Durability, IdentitySource, Limits, LogFormat, Neighbour, StoreKind};
 pub use options::{MAX_DOORS, MAX_FILE_BYTES, MAX_NEIGHBOURS, NodeOptions};

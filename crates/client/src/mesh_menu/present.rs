@@ -9,23 +9,23 @@ use std::net::SocketAddr;
 use rumormill_wire::NodeId;
 
 /// Menus that are remembered.
-pub const MAX_PRESENT: usize = 1_024;
+pub(crate) const MAX_PRESENT: usize = 1_024;
 /// Those of one node.
-pub const MAX_OF_NODE: usize = 64;
+pub(crate) const MAX_OF_NODE: usize = 64;
 
 /// Who has an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
+pub(crate) struct Holder {
     /// The node that signed for it.
-    pub node: NodeId,
+    pub(crate) node: NodeId,
     /// Its name, if it is known.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     number: u64,
 }
 
 /// All that are there.
 #[derive(Debug, Default)]
-pub struct Present {
+pub(crate) struct Present {
     menus: BTreeMap<SocketAddr, Holder>,
     nodes: BTreeMap<NodeId, BTreeMap<u64, SocketAddr>>,
     numbers: u64,
@@ -33,20 +33,20 @@ pub struct Present {
 
 impl Present {
     /// A node says that its menu begins at an address. Nothing changes if another node has it.
-    pub fn came(&mut self, addr: SocketAddr, node: NodeId, name: Option<&str>) {
+    pub(crate) fn came(&mut self, addr: SocketAddr, node: NodeId, name: Option<&str>) {
         if self.holder(addr).is_some_and(|holder| holder.node != node) {
             return;
         }
         self.left(addr, node);
         self.make_room(node);
         let number = self.numbers;
-        self.numbers += 1;
+        self.numbers = self.numbers.saturating_add(1);
         self.nodes.entry(node).or_default().insert(number, addr);
         self.menus.insert(addr, Holder { node, name: name.map(str::to_owned), number });
     }
 
     /// A node says that its menu ends; whether it had that address.
-    pub fn left(&mut self, addr: SocketAddr, node: NodeId) -> bool {
+    pub(crate) fn left(&mut self, addr: SocketAddr, node: NodeId) -> bool {
         if !self.has(node, addr) {
             return false;
         }
@@ -78,19 +78,19 @@ impl Present {
 
     /// Who has an address.
     #[must_use]
-    pub fn holder(&self, addr: SocketAddr) -> Option<&Holder> {
+    pub(crate) fn holder(&self, addr: SocketAddr) -> Option<&Holder> {
         self.menus.get(&addr)
     }
 
     /// Whether it is that node.
     #[must_use]
-    pub fn has(&self, node: NodeId, addr: SocketAddr) -> bool {
+    pub(crate) fn has(&self, node: NodeId, addr: SocketAddr) -> bool {
         self.holder(addr).is_some_and(|holder| holder.node == node)
     }
 
     /// All addresses, in the order in which they came.
     #[must_use]
-    pub fn addresses(&self) -> Vec<SocketAddr> {
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         let mut all: Vec<_> = self.menus.iter().map(|(addr, holder)| (holder.number, *addr)).collect();
         all.sort_unstable();
         all.into_iter().map(|(_, addr)| addr).collect()

@@ -21,18 +21,16 @@ use rumormill_wire::NodeId;
 use rumormill_wire::peer_line::mesh::is_menu;
 use tokio::sync::mpsc;
 
-use crate::lock;
 use errors::{broken, taken};
 use follow::Follow;
 use present::Holder;
-use room::Room;
+use room::{Room, lock};
 
-pub use present::{MAX_OF_NODE, MAX_PRESENT};
-pub use transport::MeshTransport;
+pub(crate) use transport::MeshTransport;
 
 /// A menu that has found its node.
 #[derive(Debug)]
-pub struct MeshMenu {
+pub(crate) struct MeshMenu {
     socket: PathBuf,
     client: Client,
     node: NodeId,
@@ -44,7 +42,7 @@ impl MeshMenu {
     ///
     /// # Errors
     /// No node answers at the socket, or no menu can have that address.
-    pub async fn find(socket: PathBuf, ip: Option<IpAddr>) -> Result<Self, DoorError> {
+    pub(crate) async fn find(socket: PathBuf, ip: Option<IpAddr>) -> Result<Self, DoorError> {
         let mut client = Client::connect(&socket).await.map_err(broken)?;
         let info = client.info().await.map_err(broken)?;
         let (Ok(node), Ok(listen)) = (info.node.parse(), info.listen.parse::<SocketAddr>()) else {
@@ -98,6 +96,9 @@ fn who(holder: &Holder) -> String {
         None => id,
     }
 }
+
+#[cfg(test)]
+mod node_tests;
 
 #[cfg(test)]
 mod tests {

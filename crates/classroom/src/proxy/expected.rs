@@ -266,7 +266,7 @@ mod tests {
             expected.started(id);
         }
         assert!(expected.said(0, 4, "a") && expected.said(2, 5, "b, with a  comma") && expected.said(0, 6, "a"));
-        assert_eq!(late(&expected, 1, "a,b, with a comma,a"), []);
+        assert!(late(&expected, 1, "a,b, with a comma,a").is_empty());
         assert_eq!(late(&expected, 1, "a,b, with a  comma"), [2], "a text that was said twice is two messages");
         assert_eq!(late(&expected, 2, ""), [0, 1, 2]);
         assert_eq!(late(&expected, 2, "a,b,x,a"), [1]);
@@ -312,16 +312,16 @@ mod tests {
         for id in [0, 1, 2, 4] {
             expected.started(id);
         }
-        assert_eq!(expected.witnesses(1), [], "nothing was said to it");
+        assert!(expected.witnesses(1).is_empty(), "nothing was said to it");
         expected.said(0, 1, "elsewhere");
         expected.said(1, 2, "a");
         assert_eq!(expected.witnesses(1), [0, 2]);
         assert_eq!(expected.of(1, &expected.missing(0, "")), 1);
         assert_eq!(expected.of(1, &expected.missing(0, "a")), 0);
         expected.ended(1);
-        assert_eq!(expected.witnesses(1), []);
+        assert!(expected.witnesses(1).is_empty());
         expected.said(4, 3, "b");
-        assert_eq!(expected.witnesses(4), [], "nobody is beside it");
+        assert!(expected.witnesses(4).is_empty(), "nobody is beside it");
     }
 
     #[test]
@@ -329,7 +329,7 @@ mod tests {
         let mut expected = Expected::default();
         expected.started(0);
         expected.said(0, 1, "a\u{202e}b");
-        assert_eq!(late(&expected, 0, "a\\u{202e}b"), []);
+        assert!(late(&expected, 0, "a\\u{202e}b").is_empty());
         assert_eq!(late(&expected, 0, ""), [0]);
         expected.said(0, 2, "plain");
         assert_eq!(late(&expected, 0, "plain"), [0]);

@@ -9,12 +9,11 @@ use rumormill_wire::peer_line::mesh::ROOM;
 use tokio::sync::{mpsc, watch};
 
 use super::errors::{broken, gone};
-use super::room::Room;
-use crate::lock;
+use super::room::{Room, lock};
 
 /// Reads the room.
 #[derive(Debug)]
-pub struct Follow {
+pub(crate) struct Follow {
     socket: PathBuf,
     reader: LogReader,
     room: Arc<Mutex<Room>>,
@@ -33,7 +32,7 @@ impl Follow {
     ///
     /// # Errors
     /// The node is gone, or cannot read its log.
-    pub async fn begin(
+    pub(crate) async fn begin(
         socket: PathBuf,
         room: Arc<Mutex<Room>>,
         show: mpsc::Sender<Result<String, DoorError>>,
@@ -51,12 +50,12 @@ impl Follow {
     }
 
     /// Where it is told that something was taken.
-    pub fn news(&self) -> watch::Receiver<()> {
+    pub(crate) fn news(&self) -> watch::Receiver<()> {
         self.news.subscribe()
     }
 
     /// Takes what comes, until the node is gone or nobody looks any more.
-    pub async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         // Whether this connection gave more than the log that it begins with: then another one may be tried.
         let mut served = true;
         loop {

@@ -11,7 +11,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rumormill_proxy::{Config, Launch, QUIET, SESSION_STORE, run};
+use rumormill_classroom::process::SESSION_STORE;
+use rumormill_classroom::proxy::{Config, Launch, QUIET, run};
 
 /// How long a log is waited for that lacks something.
 const SHORT: Duration = Duration::from_millis(1_500);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rumormill_api::LogLine;
 use rumormill_doors::cut;
@@ -12,15 +13,20 @@ use rumormill_wire::peer_line::mesh::{MeshLine, ROOM, To};
 
 use super::present::{Holder, Present};
 
+/// Locks a room; what a thread that panicked has left is taken as it is.
+pub(crate) fn lock(room: &Mutex<Room>) -> MutexGuard<'_, Room> {
+    room.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// One menu's view of the room.
 #[derive(Debug)]
-pub struct Room {
+pub(crate) struct Room {
     own: SocketAddr,
     node: NodeId,
     /// Who is there.
-    pub present: Present,
+    pub(crate) present: Present,
     /// Whom it knows: the same table as over the plain format.
-    pub table: Table,
+    pub(crate) table: Table,
     /// Of each chain, the last number that was taken: a log that is read again changes nothing. A member has few chains; the
     /// node holds it to that.
     taken: BTreeMap<(NodeId, u64), u64>,
@@ -29,7 +35,7 @@ pub struct Room {
 
 impl Room {
     /// Of a menu that is not open yet: what it takes is of before.
-    pub fn new(own: SocketAddr, node: NodeId) -> Self {
+    pub(crate) fn new(own: SocketAddr, node: NodeId) -> Self {
         let (present, table) = (Present::default(), Table::new(own));
         Self { own, node, present, table, taken: BTreeMap::new(), open: false }
     }
@@ -38,7 +44,7 @@ impl Room {
     ///
     /// # Errors
     /// Another node has the address.
-    pub fn open(&mut self) -> Result<(), Holder> {
+    pub(crate) fn open(&mut self) -> Result<(), Holder> {
         if let Some(other) = self.present.holder(self.own).filter(|holder| holder.node != self.node) {
             return Err(other.clone());
         }
@@ -48,17 +54,17 @@ impl Room {
     }
 
     /// Where the menu is.
-    pub fn own(&self) -> SocketAddr {
+    pub(crate) fn own(&self) -> SocketAddr {
         self.own
     }
 
     /// Whether somebody is there.
-    pub fn is_there(&self, addr: SocketAddr) -> bool {
+    pub(crate) fn is_there(&self, addr: SocketAddr) -> bool {
         self.present.holder(addr).is_some()
     }
 
     /// Takes a message of the log; gives what is to be shown of it.
-    pub fn take(&mut self, message: &LogLine) -> Option<String> {
+    pub(crate) fn take(&mut self, message: &LogLine) -> Option<String> {
         let node: NodeId = message.origin.parse().ok()?;
         let last = self.taken.entry((node, message.incarnation)).or_default();
         if message.seq <= *last {

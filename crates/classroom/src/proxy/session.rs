@@ -9,9 +9,10 @@ use rumormill_wire::Foreign;
 use rumormill_wire::classroom::{ClassroomError, ProcessLine, ProxyLine, StartPlace};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::config::{Config, LineError, MAX_PROCESSES};
-use crate::expected::{Expected, MAX_REMEMBERED, Missing};
-use crate::process::{Patience, Process, ProcessError, after, free_port};
+use super::config::{Config, LineError, MAX_PROCESSES};
+use super::expected::{Expected, MAX_REMEMBERED, Missing};
+use super::process::{Patience, Process, ProcessError, after, free_port};
+use crate::process::SESSION_STORE;
 
 /// A `get chatLog` comes so long after the last line that changes something, so that the messages have spread.
 pub const QUIET: Duration = Duration::from_secs(1);
@@ -19,9 +20,6 @@ pub const QUIET: Duration = Duration::from_secs(1);
 const LOOK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
 /// `stopall` may take so long.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(15);
-/// Names, for our own `process`, a directory that lives as long as the proxy: a process alone then keeps its log over a
-/// crash.
-pub const SESSION_STORE: &str = "RUMORMILL_SESSION_STORE";
 
 /// Why the processes did not end as they should.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +112,7 @@ impl Session {
         };
         let mut command = self.config.process.command(&[id.to_string(), place.n.to_string(), place.port.to_string()]);
         if let Some(store) = &self.store {
+            // Our own `process` alone then keeps its log over a crash.
             command.env(SESSION_STORE, store);
         }
         // Known before it listens: should a signal end this session meanwhile, the process is ended too.

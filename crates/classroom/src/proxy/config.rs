@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use rumormill_wire::classroom::ClassroomError;
 
-use crate::launch::Launch;
-use crate::process::ProcessError;
+use super::launch::Launch;
+use super::process::ProcessError;
 
 /// Processes at once.
 pub const MAX_PROCESSES: usize = 1_000;

@@ -34,20 +34,17 @@ pub fn stop_all(session: &Path) -> io::Result<Stopped> {
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Stopped::default()),
         other => other?,
     };
-    let mut stopped = Stopped::default();
     let mut running = Vec::new();
     let mut files = Vec::new();
     for entry in entries.take(MAX_RECORDS) {
         let path = entry?.path();
-        match Running::read(&path).filter(Running::is_alive) {
-            Some(process) => running.push(process),
-            None => stopped.gone += 1,
-        }
+        running.extend(Running::read(&path).filter(Running::is_alive));
         files.push(path);
     }
     running.iter().for_each(|process| process.signal(Signal::TERM));
-    stopped.left = running.len() - wait_gone(&mut running, LEAVE_DEADLINE);
-    stopped.killed = running.len();
+    let alive = running.len();
+    let killed = wait_gone(&mut running, LEAVE_DEADLINE);
+    let (left, gone) = (alive.saturating_sub(killed), files.len().saturating_sub(alive));
     running.iter().for_each(|process| process.signal(Signal::KILL));
     if wait_gone(&mut running, LEAVE_DEADLINE) > 0 {
         return Err(io::Error::other("a process did not end even when killed"));
@@ -55,15 +52,15 @@ pub fn stop_all(session: &Path) -> io::Result<Stopped> {
     for path in files {
         let _ = fs::remove_file(path);
     }
-    Ok(stopped)
+    Ok(Stopped { left, killed, gone })
 }
 
 /// Waits for processes to be gone; says how many are not.
 pub(super) fn wait_gone(running: &mut Vec<Running>, at_most: Duration) -> usize {
-    let deadline = Instant::now() + at_most;
+    let began = Instant::now();
     loop {
         running.retain(Running::is_alive);
-        if running.is_empty() || Instant::now() >= deadline {
+        if running.is_empty() || began.elapsed() >= at_most {
             return running.len();
         }
         std::thread::sleep(Duration::from_millis(5));

@@ -15,8 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::room::Room;
-use crate::lock;
+use super::room::{Room, lock};
 
 /// Somebody who has just begun may not be known here yet.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -26,7 +25,7 @@ const NOBODY: &str = "nobody listens there";
 
 /// A menu at a node.
 #[derive(Debug)]
-pub struct MeshTransport {
+pub(crate) struct MeshTransport {
     pub(super) socket: PathBuf,
     /// `None` after it broke.
     pub(super) client: Option<Client>,

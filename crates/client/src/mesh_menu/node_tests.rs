@@ -1,14 +1,14 @@
-//! The menu over the mesh against a node that is played: what it does when it was too slow, and when the node lets go of it.
-#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+//! The menu against a node that is played: what it does when it was too slow, and when the node lets go of it.
 
 use std::time::Duration;
 
-use rumormill_node::mesh_menu::{MeshMenu, MeshTransport};
-use rumormill_node::older::menu::{Arrived, Open, Transport};
+use rumormill_doors::peer_line::menu::{Arrived, Open, Transport};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
+
+use super::{MeshMenu, MeshTransport};
 
 const SOON: Duration = Duration::from_secs(10);
 const OWN: &str = "127.0.0.1:8080";

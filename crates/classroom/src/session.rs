@@ -72,7 +72,7 @@ pub fn session_dir() -> Result<PathBuf, SessionError> {
         Ok(()) => return Ok(local),
         Err(why) => why,
     };
-    let home = rumormill_transport::default_home().map_err(|_| SessionError::NoHome(first.clone()))?;
+    let home = rumormill_node::config::default_home().map_err(|_| SessionError::NoHome(first.clone()))?;
     let fallback = home.join("sessions").join(key_of(&here));
     let no_place = |second| SessionError::NoPlace { first: first.clone(), fallback: fallback.clone(), second };
     make_private(&fallback).map_err(no_place)?;
@@ -122,8 +122,8 @@ pub fn record(session: &Path, id: u32) -> io::Result<()> {
 /// Waits until the processes of a proxy that died without `stopall` have gone; at most for a while, since one whose starter
 /// ended may be meant to stay. They would hand the log of that session to this one.
 pub fn outlast_deserted(session: &Path) {
-    let deadline = Instant::now() + DESERTED_DEADLINE;
-    while Instant::now() < deadline {
+    let began = Instant::now();
+    while began.elapsed() < DESERTED_DEADLINE {
         let Ok(entries) = fs::read_dir(session.join(PROCESSES)) else { return };
         let mut paths = entries.take(MAX_RECORDS).flatten().map(|entry| entry.path());
         if !paths.any(|path| is_deserted(&path)) {

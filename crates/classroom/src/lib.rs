@@ -1,0 +1,10 @@
+//! The classroom's own programs: [`process`] is a node that is driven through its control port alone, [`proxy`] starts such and
+//! drives them, and [`session`] ends those that were started in a directory (`stopall`). What they say to each other are the lines of
+//! [`rumormill_wire::classroom`].
+#![forbid(unsafe_code)]
+#![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+
+pub mod process;
+pub mod proxy;
+pub mod session;
