@@ -268,6 +268,65 @@ fn a_neighbour_that_says_without_proof_where_a_chain_ends_blames_no_author() {
     assert_eq!((stats(&world, 0, link).in_sync, why(&world, 0, link)), (false, "end-disputed"));
 }
 
+/// Says something of these lines, as whoever is linked.
+fn says(world: &mut World, link: LinkId, heard: u64, entries: &[StatusEntry]) {
+    let status = Status {
+        want_status: false,
+        hold: false,
+        heard,
+        fingerprint: [1; 16],
+        origins: 1,
+        coverage: Coverage::Listed,
+        entries: StatusEntries::from(entries),
+    };
+    let mut out = Vec::new();
+    Frame::Status(status).encode(&mut out).unwrap();
+    world.give(0, Input::Frame { link, bytes: Bytes::from(out).slice(4..) });
+}
+
+fn own_line(world: &World, next: u64, state: EntryState) -> StatusEntry {
+    let (origin, head, kept) = (world.nodes[0].engine.me(), HeadHash([9; 16]), Seq::FIRST);
+    StatusEntry { origin, next: Seq(next), head, kept, state }
+}
+
+/// Each time it is given all, or there is nothing to give: what it says next is as old as what it said first.
+#[test]
+fn a_neighbour_that_says_the_same_again_and_again_is_not_in_sync_meanwhile() {
+    type Says = fn(&mut World, LinkId, u64, u64);
+    let lacks: Says = |world, link, heard, _| says(world, link, heard, &[own_line(world, 1, EntryState::Normal)]);
+    let has_more: Says = |world, link, heard, n| match n % 2 {
+        0 => says(world, link, heard, &[own_line(world, 20, EntryState::Normal)]),
+        _ => has_the_same(world, link, heard),
+    };
+    let ends: Says = |world, link, heard, n| match n % 2 {
+        0 => says(world, link, heard, &[own_line(world, 3, EntryState::Forked)]),
+        _ => has_the_same(world, link, heard),
+    };
+    for mode in BOTH {
+        for (what, word) in [("lacks", lacks), ("has more", has_more), ("ends", ends)] {
+            let mut world = World::new(1, 1, config(mode));
+            let link = world.stranger(0, 50);
+            (0..10).for_each(|n| drop(world.say(0, &n.to_string())));
+            world.run_for(SECOND);
+            let sent = world.nodes[0].engine.stats().rumors_sent;
+            has_the_same(&mut world, link, sent);
+            world.run_for(3 * SECOND);
+            assert!(stats(&world, 0, link).in_sync, "{mode:?} {what}");
+            for n in 0..100 {
+                let heard = world.nodes[0].engine.stats().rumors_sent;
+                word(&mut world, link, heard, n);
+                world.run_for(SECOND / 5);
+                let found = stats(&world, 0, link);
+                assert!(n < 11 || !found.in_sync && found.why.is_some(), "{mode:?} {what} {n}: {found:?}");
+            }
+            let heard = world.nodes[0].engine.stats().rumors_sent;
+            has_the_same(&mut world, link, heard);
+            world.run_for(3 * SECOND);
+            assert!(stats(&world, 0, link).in_sync, "{mode:?} {what}: once it stays with one word");
+        }
+    }
+}
+
 /// An author has written one history for each of two nodes; both are as long, so nothing is lacking by its numbers.
 #[test]
 fn nodes_that_were_told_two_histories_of_one_length_do_not_say_that_they_are_in_sync() {

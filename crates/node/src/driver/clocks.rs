@@ -1,7 +1,8 @@
 //! Whose clock is off, as far as their messages show it.
 //!
 //! A message from more than a minute ahead shows it whoever brings it. One from more than a minute behind may only have been
-//! under way for so long, so it counts when it is new and comes while its author is a neighbour with whom we are in sync. If
+//! under way for so long, so it counts when it is new and comes while its author is a neighbour with whom we are in sync, and when others
+//! at other times were behind too: as NTP does (RFC 5905, 10), the one that took least time is believed. If
 //! most neighbours are off in one direction, it is our own clock that is suspected.
 
 use std::collections::BTreeMap;
@@ -15,6 +16,10 @@ use crate::view::MAX_AHEAD_US;
 const MAX_AUTHORS: usize = 1_024;
 /// Of one author people are told again after so long at the earliest, in microseconds.
 pub(super) const TELL_AGAIN_US: u64 = 600_000_000;
+
+/// So many messages behind, each so long after the one before, in microseconds, and none in time between them show that it is the clock.
+const LATE_MESSAGES: u32 = 4;
+const LATE_GAP_US: u64 = 10_000_000;
 
 /// How a clock is beside ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,11 +43,33 @@ impl Class {
     }
 }
 
+/// Messages of one author that came late, one after the other.
+#[derive(Debug, Clone, Copy)]
+struct Late {
+    count: u32,
+    last: Timestamp,
+    /// By how much the one that took least time.
+    least_us: i64,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Known {
     off_us: i64,
+    late: Option<Late>,
     told: Class,
     told_at: Timestamp,
+}
+
+impl Known {
+    /// One more came late. Gives by how much the clock is behind, once that is known.
+    fn late(&mut self, off_us: i64, now: Timestamp) -> Option<i64> {
+        let late = self.late.get_or_insert(Late { count: 1, last: now, least_us: off_us });
+        late.least_us = late.least_us.max(off_us);
+        if now.since(late.last) >= LATE_GAP_US {
+            (late.count, late.last) = (late.count.saturating_add(1), now);
+        }
+        (late.count >= LATE_MESSAGES).then_some(late.least_us)
+    }
 }
 
 /// What is known of authors that are or were off.
@@ -69,11 +96,16 @@ impl Clocks {
                 return None;
             }
         }
-        let fresh = Known { off_us, told: Class::InTime, told_at: Timestamp(0) };
-        let never = !self.authors.contains_key(&author);
+        let fresh = Known { off_us: 0, late: None, told: Class::InTime, told_at: Timestamp(0) };
         let known = self.authors.entry(author).or_insert(fresh);
-        known.off_us = off_us;
-        let again = never || now.since(known.told_at) >= TELL_AGAIN_US;
+        known.off_us = match class {
+            Class::Behind => known.late(off_us, now)?,
+            Class::InTime | Class::Ahead => off_us,
+        };
+        if class != Class::Behind {
+            known.late = None;
+        }
+        let again = known.told_at == Timestamp(0) || now.since(known.told_at) >= TELL_AGAIN_US;
         if class == known.told || !again {
             return None;
         }
@@ -119,7 +151,25 @@ mod tests {
         assert_eq!(clocks.note(A, 0, Timestamp(7)), None, "one that changes all the time is not told of all the time");
         assert_eq!(clocks.off_us(&A), 0, "and is known all the same");
         assert_eq!(clocks.note(A, 1, Timestamp(6 + TELL_AGAIN_US)), Some(Class::InTime));
-        assert_eq!(clocks.note(A, -2 * MINUTE, Timestamp(9 + 2 * TELL_AGAIN_US)), Some(Class::Behind));
+    }
+
+    /// One that was held back for a while looks as if its author's clock were behind.
+    #[test]
+    fn a_clock_is_behind_when_nothing_of_its_author_comes_in_time() {
+        let at = |n: u64| Timestamp(1 + n * LATE_GAP_US);
+        let mut clocks = Clocks::default();
+        for n in 0..100 {
+            assert_eq!(clocks.note(A, -3 * MINUTE, at(0)), None, "{n} at once show no more than one");
+        }
+        assert_eq!(clocks.note(A, -2 * MINUTE, at(1)), None);
+        assert_eq!(clocks.note(A, -4 * MINUTE, at(2)), None);
+        assert_eq!((clocks.note(A, 0, at(3)), clocks.off_us(&A)), (None, 0), "one in time says that they were late");
+        for n in 3..6 {
+            assert_eq!(clocks.note(A, -2 * MINUTE, at(n)), None);
+        }
+        assert_eq!(clocks.note(A, -3 * MINUTE, at(6)), Some(Class::Behind));
+        assert_eq!(clocks.off_us(&A), -2 * MINUTE, "as much as the fastest shows");
+        assert_eq!(clocks.note(A, 0, at(70)), Some(Class::InTime));
     }
 
     #[test]
