@@ -4,6 +4,7 @@ use rumormill_limits::Rate;
 use rumormill_wire::native::SignedHeader;
 use rumormill_wire::{Clock, NetworkId, Origin, Seq};
 
+use crate::greed::Greed;
 use crate::proof::VerifiedProof;
 use crate::revocation::Revocations;
 
@@ -61,6 +62,9 @@ pub struct EngineConfig {
     pub greedy_bytes_per_day: u64,
     /// Incarnations a node id may add in a day; 0 is without limit.
     pub greedy_incarnations_per_day: u64,
+    /// Days of incarnations that it may add at once: a newcomer is shown all that a node has had in its life, which a node that is
+    /// started anew each day has many of.
+    pub greedy_incarnation_days: u64,
     /// How often the places where chains of a node id end may fall at once; 0 is without limit.
     pub greedy_places: u64,
     /// After so long one more may, in microseconds. A fall is a row that is replaced and a frame for each neighbour: once in ten
@@ -109,8 +113,9 @@ impl EngineConfig {
             max_origins_per_node: 4_096,
             greedy_bytes_per_day: 64 * 1024 * 1024,
             greedy_incarnations_per_day: 32,
+            greedy_incarnation_days: 8,
             // P-E4; the time is explained with its field.
-            greedy_places: 256,
+            greedy_places: 1_024,
             greedy_place_us: 10_000_000,
             // P-G6: half a second of the pace at once.
             pace_bytes_per_s: 2 * 1024 * 1024,
@@ -120,9 +125,24 @@ impl EngineConfig {
 }
 
 impl EngineConfig {
-    /// How often the places of one author may fall, if that has a limit.
-    pub(crate) fn places(&self) -> Option<Rate> {
-        (self.greedy_places > 0).then(|| Rate::every(self.greedy_places, self.greedy_place_us))
+    /// Neighbours that a round of comparisons asks. Who mongers may have left out anybody.
+    pub(crate) const fn turns(&self) -> usize {
+        match self.dissemination {
+            Dissemination::Eager => 1,
+            Dissemination::Mongering => crate::reconcile::MAX_TURNS,
+        }
+    }
+
+    /// What one author may add.
+    pub(crate) fn greed(&self) -> Greed {
+        let places = Rate::every(self.greedy_places, self.greedy_place_us);
+        let a_day = self.greedy_incarnations_per_day;
+        let at_once = a_day.saturating_mul(self.greedy_incarnation_days.max(1));
+        Greed::new(
+            (self.greedy_bytes_per_day > 0).then(|| Rate::per_day(self.greedy_bytes_per_day)),
+            (a_day > 0).then(|| Rate::daily(at_once, a_day)),
+            (self.greedy_places > 0).then_some(places),
+        )
     }
 }
 

@@ -7,7 +7,7 @@ use rand::{Rng, RngExt};
 use crate::io::LinkId;
 
 /// The links among which is chosen. The same changes in the same order and the same generator give the same choice.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Picker {
     order: Vec<LinkId>,
     place: BTreeMap<LinkId, usize>,
@@ -29,6 +29,18 @@ impl Picker {
         if let Some(moved) = self.order.get(place) {
             self.place.insert(*moved, place);
         }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.order.is_empty()
     }
 
     /// Any of them but those `not`, each as likely as the next.

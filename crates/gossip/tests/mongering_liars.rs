@@ -43,9 +43,13 @@ fn lie(world: &mut World, n: usize, link: LinkId) {
 
 /// Time passes, and the liars say each millisecond that they have all.
 fn run_lying(world: &mut World, us: u64, liars: &[(usize, LinkId)]) {
+    run_lying_each(SECOND / 1_000, world, us, liars);
+}
+
+fn run_lying_each(step: u64, world: &mut World, us: u64, liars: &[(usize, LinkId)]) {
     let until = world.now + us;
     while world.now < until {
-        world.run_for(SECOND / 1_000);
+        world.run_for(step);
         liars.iter().for_each(|(n, link)| lie(world, *n, *link));
     }
 }
@@ -149,4 +153,27 @@ fn without_liars_a_rumor_costs_about_one_round_more_at_a_node_than_by_a_coin_alo
     assert!(rounds < 2.5 && copies < 1.6 && late < 3.0, "ring of six and one: {rounds} {copies} {late}");
     let (rounds, copies, late) = cost(10, |_, _| true);
     assert!(rounds < 3.1 && copies < 2.3 && late < 5.0, "all of ten: {rounds} {copies} {late}");
+}
+
+/// However many lie, the honest neighbour's turn to be compared with comes before any of theirs comes again.
+#[test]
+fn what_ten_liars_stop_comes_with_one_of_three_rounds_of_comparisons() {
+    // A round comes after 5 to 15 s, and asks four.
+    const ROUNDS: u64 = 3 * 15 * SECOND;
+    for seed in 0..4 {
+        let mut world = World::new(seed, 2, config(Dissemination::Mongering));
+        world.link(0, 1);
+        let at = |n: usize, world: &mut World| (0..10).map(|k| (n, world.stranger(n, LIAR + k))).collect::<Vec<_>>();
+        let liars = [at(0, &mut world), at(1, &mut world)].concat();
+        run_lying(&mut world, SECOND, &liars);
+        for message in 1..=4 {
+            world.say(0, &format!("rumor {message}"));
+            let until = world.now + ROUNDS + SECOND;
+            while world.log(1).len() < message {
+                assert!(world.now < until, "seed {seed}, rumor {message}");
+                run_lying_each(SECOND / 100, &mut world, SECOND / 10, &liars);
+            }
+        }
+        assert!(is_member_still(&world), "the liars were believed to be members to the end");
+    }
 }

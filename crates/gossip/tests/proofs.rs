@@ -177,7 +177,7 @@ fn three_branches_end_at_the_lowest_place_also_where_the_first_proof_names_a_cer
 
 #[test]
 fn places_that_fall_again_and_again_are_taken_at_a_bounded_rate_and_the_lowest_wins_in_the_end() {
-    let mut world = World::new(4, 3, config(Dissemination::Eager));
+    let mut world = World::new(4, 3, EngineConfig { greedy_places: 256, ..config(Dissemination::Eager) });
     world.line();
     let link = feed(&mut world, 0, &branch("X", &[], 600));
     world.until(SECOND, "all have it", |w| w.same_logs(600));

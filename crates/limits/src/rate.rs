@@ -27,7 +27,13 @@ impl Rate {
     /// So many a day, and a day's worth at once.
     #[must_use]
     pub const fn per_day(amount: u64) -> Self {
-        Self { burst: amount, refill: amount, period_us: 86_400_000_000, owed: 0, at: Timestamp::ZERO }
+        Self::daily(amount, amount)
+    }
+
+    /// So many at once, and so many a day after.
+    #[must_use]
+    pub const fn daily(burst: u64, per_day: u64) -> Self {
+        Self { burst, refill: per_day, period_us: 86_400_000_000, owed: 0, at: Timestamp::ZERO }
     }
 
     /// So many at once, and one after each such time, in microseconds.

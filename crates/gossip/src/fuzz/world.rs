@@ -113,6 +113,7 @@ fn config(switches: Switches) -> EngineConfig {
         max_origins_per_node: small(Switches::ORIGINS, 6, 64),
         greedy_bytes_per_day: greed(4_000),
         greedy_incarnations_per_day: greed(4),
+        greedy_incarnation_days: 1,
         ..EngineConfig::new(NETWORK)
     }
 }

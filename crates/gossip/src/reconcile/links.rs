@@ -27,12 +27,15 @@ pub(super) struct Links {
     map: BTreeMap<LinkId, Link>,
     /// Those that are not closing.
     open: Picker,
+    /// Those of them whose turn has not come since it last came to all.
+    left: Picker,
 }
 
 impl Links {
     pub(super) fn insert(&mut self, link: LinkId) {
         self.map.insert(link, Link::default());
         self.open.insert(link);
+        self.left.insert(link);
     }
 
     pub(super) fn close(&mut self, link: LinkId) {
@@ -40,16 +43,28 @@ impl Links {
             link.closing = true;
         }
         self.open.remove(link);
+        self.left.remove(link);
     }
 
     pub(super) fn remove(&mut self, link: LinkId) {
         self.map.remove(&link);
         self.open.remove(link);
+        self.left.remove(link);
     }
 
-    /// One that is not closing, at random.
-    pub(super) fn pick(&self, rng: &mut dyn Rng) -> Option<LinkId> {
-        self.open.pick(rng, &[])
+    /// How many are not closing.
+    pub(super) const fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// One that is not closing, at random, and each once before any comes again: however many lie, an honest one's turn comes.
+    pub(super) fn pick(&mut self, rng: &mut dyn Rng) -> Option<LinkId> {
+        if self.left.is_empty() {
+            self.left.clone_from(&self.open);
+        }
+        let link = self.left.pick(rng, &[])?;
+        self.left.remove(link);
+        Some(link)
     }
 
     /// A question went to it. The oldest counts.

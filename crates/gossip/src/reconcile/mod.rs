@@ -33,6 +33,7 @@ pub const MAX_TURNS: usize = 4;
 #[derive(Debug)]
 pub struct Reconcile<K> {
     short: usize,
+    turns: usize,
     links: Links,
     schedule: Schedule,
     output: VecDeque<Output<K>>,
@@ -41,11 +42,13 @@ pub struct Reconcile<K> {
 }
 
 impl<K: Copy + Ord> Reconcile<K> {
-    /// A machine that begins a round once a period, in microseconds, and lists maps of up to so many entries without asking for parts.
+    /// A machine that begins a round with so many neighbours once a period, in microseconds, and lists maps of up to so many entries
+    /// without asking for parts.
     #[must_use]
-    pub fn new(period_us: u64, short: usize) -> Self {
+    pub fn new(period_us: u64, turns: usize, short: usize) -> Self {
         Self {
             short,
+            turns,
             links: Links::default(),
             schedule: Schedule::new(period_us),
             output: VecDeque::new(),
@@ -228,16 +231,18 @@ impl<K: Copy + Ord> Reconcile<K> {
         self.schedule.not_soon(link);
     }
 
-    /// A random neighbour's turn has come, and that of another one beside it where that one owes an answer already.
+    /// The turn of some random neighbours has come, and that of another one beside each that owes an answer already.
     fn round(&mut self, now: Timestamp, rng: &mut dyn Rng) {
         self.schedule.next_round(now, rng);
         self.output.push_back(Output::Round);
-        for _ in 0..MAX_TURNS {
-            let Some(link) = self.links.pick(rng) else { return };
-            self.output.push_back(Output::Turn(link));
-            if self.links.asked_since(link).is_none() {
+        let mut wanted = self.turns;
+        for _ in 0..MAX_TURNS.min(self.links.open()) {
+            if wanted == 0 {
                 return;
             }
+            let Some(link) = self.links.pick(rng) else { return };
+            self.output.push_back(Output::Turn(link));
+            wanted = wanted.saturating_sub(usize::from(self.links.asked_since(link).is_none()));
         }
     }
 }

@@ -70,7 +70,7 @@ struct Node {
 
 impl Node {
     fn new(map: &Map, seed: u64) -> Self {
-        let machine = Reconcile::new(PERIOD, SHORT);
+        let machine = Reconcile::new(PERIOD, 1, SHORT);
         Self { machine, map: map.clone(), rng: StdRng::seed_from_u64(seed), out: VecDeque::new(), in_sync: 0 }
     }
 
@@ -269,7 +269,7 @@ struct Alone(Reconcile<u16>, Map, StdRng);
 
 impl Alone {
     fn new(links: u64, seed: u64) -> Self {
-        let mut alone = Self(Reconcile::new(PERIOD, SHORT), Map::default(), StdRng::seed_from_u64(seed));
+        let mut alone = Self(Reconcile::new(PERIOD, 1, SHORT), Map::default(), StdRng::seed_from_u64(seed));
         (1..=links).for_each(|link| drop(alone.put(0, Input::LinkUp(LinkId(link)))));
         alone
     }
@@ -300,6 +300,18 @@ const fn summary(ask: bool) -> Output<u16> {
 }
 
 const ALL: Output<u16> = Output::List { link: LINK, low: 0, high: u16::MAX };
+
+#[test]
+fn each_neighbour_has_its_turn_before_any_has_another() {
+    for seed in 0..20 {
+        let mut alone = Alone::new(8, seed);
+        alone.put(0, Input::Start);
+        for _ in 0..3 {
+            let turns: BTreeSet<_> = (0..8).flat_map(|_| alone.round()).collect();
+            assert_eq!(turns.len(), 8, "in eight rounds of one each");
+        }
+    }
+}
 
 #[test]
 fn one_that_owes_an_answer_is_passed_over_and_a_round_asks_four_at_most() {

@@ -187,6 +187,7 @@ pub fn config(dissemination: Dissemination) -> EngineConfig {
         dissemination,
         greedy_bytes_per_day: 0,
         greedy_incarnations_per_day: 0,
+        greedy_incarnation_days: 1,
         pace_bytes_per_s: 0,
         ..EngineConfig::new(NETWORK)
     }
