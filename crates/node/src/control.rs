@@ -1,6 +1,7 @@
 //! The classroom control port over a node ([`rumormill_doors::classroom`]): the door, the port of `--control`, and that of a
 //! program which is a classroom process ([`serve`]).
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use rumormill_doors::{Chat, Durable, LogPart, classroom};
@@ -142,13 +143,16 @@ pub(crate) fn open(node: &NodeHandle, listener: TcpListener) -> Result<(), Start
 
 /// Serves the port of a process, whose node may still be starting, until the runtime ends. A client that says `crash`, or that goes
 /// together with whoever started this process, has `end` called with what was counted: it is to end the process with no farewell.
-pub async fn serve(
+#[must_use]
+#[inline(never)]
+pub fn serve(
     listener: TcpListener,
     node: watch::Receiver<Option<NodeHandle>>,
     counters: Arc<Counters>,
     end: fn(&Counters),
-) {
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     // Nothing else can be said there: no door and no local socket.
     let share = Arc::new(Share::of_the_only_way_in());
-    classroom::serve(listener, Desk::new(node, Crash::Offered(end), share, Arc::clone(&counters)), counters).await;
+    let desk = Desk::new(node, Crash::Offered(end), share, Arc::clone(&counters));
+    Box::pin(classroom::serve(listener, desk, counters))
 }

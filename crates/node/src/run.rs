@@ -1,6 +1,7 @@
 //! `rumormill-node`: from flags and a file to a running daemon, until a signal.
 
 use std::path::Path;
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use rumormill_doors::listen::{Share, listen};
@@ -104,9 +105,13 @@ const START_NEXT: &str = "see whether the disk of --state answers, then start ag
 
 /// Waits for a signal, or for the node to stop by itself; then it drains and leaves. A second signal ends the program at once. Says
 /// on standard error what went wrong; the exit code is then 1.
-pub async fn until_left(node: NodeHandle, signals: Signals) -> ExitCode {
-    let asked = wait(&node, signals).await;
-    leave(node, asked).await
+#[must_use]
+#[inline(never)]
+pub fn until_left(node: NodeHandle, signals: Signals) -> Pin<Box<dyn Future<Output = ExitCode> + Send>> {
+    Box::pin(async move {
+        let asked = wait(&node, signals).await;
+        leave(node, asked).await
+    })
 }
 
 /// Until a signal or until the node stops by itself; whether it was not the limit of its processor time.

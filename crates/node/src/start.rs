@@ -4,6 +4,7 @@ mod credentials;
 mod limits;
 
 use std::net::TcpListener;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -37,22 +38,30 @@ pub use credentials::Credentials;
 /// How long an address in use is tried for.
 const BIND_PATIENCE: Duration = Duration::from_secs(2);
 
+/// A node on its way. Boxed, so that all that a node does is compiled once and not in each crate that starts one (1 MB of a program).
+pub type Starting = Pin<Box<dyn Future<Output = Result<NodeHandle, StartError>> + Send>>;
+
 /// Starts a node. Its tasks run on the caller's runtime until [`NodeHandle::shutdown`].
 ///
 /// # Errors
 /// Names the setting, file or address and what is wrong with it.
-pub async fn start(config: NodeConfig) -> Result<NodeHandle, StartError> {
-    start_on(config, None).await
+#[must_use]
+pub fn start(config: NodeConfig) -> Starting {
+    start_on(config, None)
 }
 
 /// As [`start()`], with a socket that listens already on `config.listen`: whoever dials meanwhile waits instead of being refused.
 ///
 /// # Errors
 /// As [`start()`].
-pub async fn start_on(config: NodeConfig, socket: Option<TcpListener>) -> Result<NodeHandle, StartError> {
-    check(&config)?;
-    let (config, credentials) = blocking(move || Credentials::load(&config).map(|loaded| (config, loaded))).await?;
-    start_with_all(config, credentials, socket).await
+#[must_use]
+#[inline(never)]
+pub fn start_on(config: NodeConfig, socket: Option<TcpListener>) -> Starting {
+    Box::pin(async move {
+        check(&config)?;
+        let (config, credentials) = blocking(move || Credentials::load(&config).map(|loaded| (config, loaded))).await?;
+        start_with_all(config, credentials, socket).await
+    })
 }
 
 /// What of a configuration only those can check who use it. Makes nothing.
@@ -72,9 +81,13 @@ async fn blocking<T: Send + 'static>(
 ///
 /// # Errors
 /// As [`start()`].
-pub async fn start_with(config: NodeConfig, credentials: Credentials) -> Result<NodeHandle, StartError> {
-    check(&config)?;
-    start_with_all(config, credentials, None).await
+#[must_use]
+#[inline(never)]
+pub fn start_with(config: NodeConfig, credentials: Credentials) -> Starting {
+    Box::pin(async move {
+        check(&config)?;
+        start_with_all(config, credentials, None).await
+    })
 }
 
 async fn start_with_all(
