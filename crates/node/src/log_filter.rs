@@ -2,19 +2,19 @@
 
 use std::env::VarError;
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::Targets;
 
 /// Every crate of ours is called so, and so are the targets that are named by hand.
 const OURS: &str = "rumormill";
 
 /// A filter, and what is wrong with `RUST_LOG`, if that is used and cannot be.
-pub(crate) fn filter(setting: Option<&str>, usual: &str) -> (EnvFilter, Option<String>) {
+pub(crate) fn filter(setting: Option<&str>, usual: &str) -> (Targets, Option<String>) {
     choose(setting, usual, std::env::var("RUST_LOG"))
 }
 
-fn choose(setting: Option<&str>, usual: &str, env: Result<String, VarError>) -> (EnvFilter, Option<String>) {
-    let plain = |level: &str| EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::default());
+fn choose(setting: Option<&str>, usual: &str, env: Result<String, VarError>) -> (Targets, Option<String>) {
+    let plain = |level: &str| level.parse().unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
     if let Some(level) = setting {
         return (plain(level), None);
     }
@@ -25,9 +25,23 @@ fn choose(setting: Option<&str>, usual: &str, env: Result<String, VarError>) -> 
     };
     // What is meant for other programs must not silence this one.
     let directives = if env.split(',').any(is_ours) { env } else { format!("{usual},{env}") };
-    match EnvFilter::builder().parse(&directives) {
+    if let Some(why) = directives.split(',').find_map(fault) {
+        return (plain(usual), Some(why.to_owned()));
+    }
+    match directives.parse::<Targets>() {
         Ok(filter) => (filter, None),
         Err(why) => (plain(usual), Some(why.to_string())),
+    }
+}
+
+/// What is wrong with a directive that reads as something else.
+fn fault(directive: &str) -> Option<&'static str> {
+    let empty =
+        directive.split_once('=').is_some_and(|(target, level)| target.trim().is_empty() || level.trim().is_empty());
+    if directive.contains(['[', '{']) {
+        Some("a directive is a level or TARGET=LEVEL: spans and fields are not known here")
+    } else {
+        empty.then_some("a directive has nothing on one side of `=`")
     }
 }
 
@@ -70,7 +84,7 @@ mod tests {
 
     #[test]
     fn what_is_no_filter_is_said_and_the_usual_level_holds() {
-        for env in ["rumormill=loud", "debug,=", "hyper[=debug"] {
+        for env in ["rumormill=loud", "debug,=", "debug,rumormill=", "hyper[=debug", "rumormill[link]=trace"] {
             let (filter, wrong) = chosen(None, env);
             assert!(filter == "info" && wrong, "{env}: {filter}");
         }
