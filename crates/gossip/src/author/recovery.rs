@@ -9,12 +9,12 @@ use rumormill_wire::{Origin, Seq};
 const MAX_INCARNATION_AHEAD_S: u64 = 86_400;
 
 /// Own incarnations of a day after which a neighbour's bare word moves us no more: others take 32 of one author a day (P-G1), and a
-/// neighbour that lies at each start is not to use them up.
+/// neighbour that lies at each start is not to use them up (P-S11).
 const MAX_BELIEVED: usize = 16;
 const DAY_S: u64 = 86_400;
 
 /// Before its first append a node asks its neighbours what they have of its own chain, and waits for all of them or for its
-/// time.
+/// time (P-S11).
 #[derive(Debug, Default)]
 pub(super) struct Recovery {
     started: bool,
