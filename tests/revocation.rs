@@ -266,13 +266,15 @@ fn a_list_that_the_disk_does_not_take_is_tried_again_and_in_the_end_the_node_sto
     let bob = net.start("bob", &[&alice]);
     until("a link", || alice.peers().len() == 1);
     alice.send("before");
+    bob.send("of bob");
+    until("alice has it", || String::from_utf8_lossy(&alice.ask(&["log"]).stdout).contains("of bob"));
     let limit = |alice: &Node, bytes| {
         let id = rustix::process::Pid::from_child(alice.child.as_ref().unwrap());
         let limit = rustix::process::Rlimit { current: bytes, maximum: None };
         rustix::process::prlimit(Some(id), rustix::process::Resource::Fsize, limit).unwrap();
     };
-    let log = alice.state.join("log.db-wal");
-    limit(&alice, Some(fs::metadata(&log).unwrap().len()));
+    let wal = alice.state.join("log.db-wal");
+    limit(&alice, Some(fs::metadata(&wal).unwrap().len()));
     net.certs(&["revoke", "bob", "--no-cut"]);
     until("it is tried", || alice.metric("node_lists_not_kept") >= 2);
     assert_eq!(alice.metric("node_revocation_list"), 0, "what is not durable is not in force");
@@ -280,7 +282,14 @@ fn a_list_that_the_disk_does_not_take_is_tried_again_and_in_the_end_the_node_sto
     limit(&alice, None);
     until("it is in force", || alice.metric("node_revocation_list") == 1);
     until("bob has no link", || alice.peers().is_empty() && bob.peers().is_empty());
-    limit(&alice, Some(fs::metadata(&log).unwrap().len()));
+    let log = |words: &[&str]| String::from_utf8_lossy(&alice.ask(words).stdout).into_owned();
+    assert!(
+        log(&["log"]).contains(" bob (revoked): of bob") && log(&["log"]).contains(" alice: before"),
+        "{}",
+        log(&["log"])
+    );
+    assert!(log(&["log", "--json"]).contains("\"revoked\":true"));
+    limit(&alice, Some(fs::metadata(&wal).unwrap().len()));
     net.certs(&["revoke", &"22".repeat(32), "--no-cut"]);
     until("it ends", || alice.child.as_mut().unwrap().try_wait().unwrap().is_some());
     assert_eq!(alice.child.take().unwrap().wait().unwrap().code(), Some(1), "{}", alice.said());

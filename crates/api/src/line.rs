@@ -35,6 +35,10 @@ pub struct LogLine {
     pub claimed: Option<ForeignText>,
     /// It came more than a minute after its stamp.
     pub late: bool,
+    /// The certificate of the key that signed it was taken back since, and its messages were not cut: whoever has that key may have
+    /// written it. Another key may have the name now.
+    #[serde(skip_serializing_if = "core::ops::Not::not", default)]
+    pub revoked: bool,
     /// The author's name, if known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub from: Option<String>,

@@ -37,6 +37,7 @@ fn line() -> LogLine {
         door: None,
         claimed: None,
         late: false,
+        revoked: false,
         from: Some("alice".into()),
     }
 }

@@ -24,8 +24,9 @@ pub(crate) fn message(message: &LogLine, colours: bool) -> String {
     let room = if message.room == "" { String::new() } else { format!(" #{}", message.room.as_foreign().name()) };
     let late = if message.late { " (late)" } else { "" };
     let doubt = if message.verified { "" } else { " (unverified)" };
+    let revoked = if message.revoked { " (revoked)" } else { "" };
     let text = message.text.as_foreign();
-    format!("{dim}{}{plain} {bold}{who}{plain}{room}{dim}{late}{doubt}{plain}: {}", message.time, text.whole())
+    format!("{dim}{}{plain} {bold}{who}{plain}{room}{dim}{revoked}{late}{doubt}{plain}: {}", message.time, text.whole())
 }
 
 /// A neighbour without a link.

@@ -15,6 +15,7 @@ fn chat(from: &str, room: &str, text: &str) -> LogLine {
         door: None,
         claimed: None,
         late: false,
+        revoked: false,
         from: Some(from.into()),
     }
 }
@@ -78,6 +79,8 @@ fn what_is_doubtful_is_said_where_no_text_reaches() {
     assert_eq!(read(&liar), Some(("mallory".into(), true, false)), "{liar}");
     let late = LogLine { late: true, ..chat("alice", "news", "hi (unverified)") };
     assert_eq!(message(&late, false), "2026-11-26T00:00:00.000000Z alice #news (late): hi (unverified)");
+    let revoked = LogLine { revoked: true, late: true, ..chat("alice", "", "hi") };
+    assert_eq!(message(&revoked, false), "2026-11-26T00:00:00.000000Z alice (revoked) (late): hi");
     let nobody = LogLine { from: None, ..chat("", "", "hi") };
     assert_eq!(message(&nobody, false), "2026-11-26T00:00:00.000000Z key:abababab: hi");
     assert!(message(&chat("alice", "", "👩‍🚀 ok"), true).ends_with(": 👩‍🚀 ok"));

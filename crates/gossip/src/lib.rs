@@ -104,6 +104,9 @@
 //! The same inputs at the same times with the same generator give the same outputs, byte for byte. What an input costs does not grow
 //! with the links, authors and members that it does not concern (tests/work.rs, benches/frame_cost.rs).
 //!
+//! [`Shell`] is what drives it as a trait: one method for each thing to be done, and how an input is fed and its outputs are done,
+//! in order. A node, the deterministic world of the tests and the fuzzer are three of them. [`Check::run`] is what becomes of a check.
+//!
 //! What the driver owes:
 //!
 //! 1. [`Input::WallOffset`], [`Input::Admit`] for itself and [`Input::Start`] come first, in this order.
@@ -161,6 +164,7 @@ pub mod proof;
 pub mod reconcile;
 pub mod revocation;
 pub mod shared_map;
+pub mod shell;
 pub mod spread;
 pub mod stats;
 mod timers;
@@ -179,4 +183,5 @@ pub use io::{CheckId, Event, Input, Keep, LinkId, Output, Reject, Ticket, Timest
 pub use members::{Checked, Evidence};
 pub use proof::{RawProof, VerifiedProof, verify_proof};
 pub use revocation::Revocations;
+pub use shell::{Check, Judge, Read, Shell};
 pub use stats::{LinkStats, Stats, Why};

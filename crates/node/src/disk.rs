@@ -5,23 +5,14 @@
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 
-use rumormill_gossip::{Input, LinkId, RawBundle};
+use rumormill_gossip::{Input, RawBundle, Read};
 use rumormill_store::{Job, Reader, Record, Store, StoreError, TrySubmitError, Writer};
-use rumormill_wire::{Origin, Seq};
+use rumormill_wire::Seq;
 
 use crate::lock;
 
 /// Reads that may wait besides one a link.
 const MAX_LOOK_UPS: usize = 256;
-
-impl Read {
-    fn nothing(self) -> Input {
-        match self {
-            Self::Range { link, origin, .. } => Input::RangeRead { link, origin, bundles: Vec::new() },
-            Self::LookUp { origin, at } => Input::LookedUp { origin, at, bundle: None },
-        }
-    }
-}
 
 /// Who commits: what the store waits for decides it.
 pub(crate) enum Writing {
@@ -39,13 +30,6 @@ pub(crate) enum Handed {
     Queued,
     /// Too much waits there.
     Back(Vec<Record>),
-}
-
-/// One read that the engine asked for.
-#[derive(Debug)]
-pub(crate) enum Read {
-    Range { link: LinkId, origin: Origin, from: Seq, until: Seq, max_bytes: usize },
-    LookUp { origin: Origin, at: Seq },
 }
 
 /// The store as the node uses it.

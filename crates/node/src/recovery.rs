@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use bytes::Bytes;
-use rumormill_gossip::{Recovered, RecoveredChain};
+use rumormill_gossip::{Read, Recovered, RecoveredChain};
 use rumormill_store::{Damage, Kind, OpenConfig, Reader, Record, Recovered as Stored, Writer};
 use rumormill_wire::{Incarnation, NetworkId, Origin};
 
 use crate::check::evidence_of;
 use crate::config::{Durability, NodeConfig, StoreKind};
-use crate::disk::{Disk, Read, Writing};
+use crate::disk::{Disk, Writing};
 use crate::driver::{INCARNATION_KEY, incarnation_record};
 use crate::files::STORE_FILE;
 use crate::incarnation::Incarnations;

@@ -65,7 +65,7 @@ impl Through {
 impl Message {
     /// The line of it.
     #[must_use]
-    pub fn line(&self, from: Option<String>) -> LogLine {
+    pub fn line(&self, from: Option<String>, revoked: bool) -> LogLine {
         LogLine {
             origin: self.place.origin.node.to_string(),
             incarnation: self.place.origin.incarnation.0,
@@ -78,6 +78,7 @@ impl Message {
             door: self.through.as_ref().map(|through| through.door.clone()),
             claimed: self.through.as_ref().map(|through| through.claimed.clone()),
             late: self.late,
+            revoked,
             from,
         }
     }
@@ -207,7 +208,7 @@ mod tests {
         assert!(!rules.entry(old.clone()).unwrap().late);
         old.received_us += 1;
         let message = rules.entry(old).unwrap();
-        let line = message.line(Some("bob".into()));
+        let line = message.line(Some("bob".into()), false);
         assert!(message.late && line.late && !line.verified);
         let json = serde_json::to_value(&line).unwrap();
         let keys: Vec<_> = json.as_object().unwrap().keys().cloned().collect();

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rumormill_node::config::IdentitySource;
-use rumormill_node::{NodeConfig, StartError, start};
+use rumormill_node::{NodeConfig, NodeHandle, StartError, start};
 use support::{Net, say, until_log};
 
 const DAMAGE: [&[u8]; 3] = [b"", b"abc\n", b"\xff\xfe\0"];
@@ -23,6 +23,20 @@ async fn run(config: &NodeConfig, text: &str) -> Vec<String> {
     let log = node.chat_log().await.unwrap();
     node.shutdown().await.unwrap();
     log
+}
+
+/// The same beside a neighbour, which has all that was said before the node stops.
+async fn run_beside(config: &NodeConfig, beside: &NodeHandle, texts: &[&str]) {
+    let node = start(config.clone()).await.unwrap();
+    say(&node, texts.last().unwrap()).await;
+    for node in [&node, beside] {
+        assert_eq!(
+            until_log(node, texts.len()).await,
+            texts,
+            "nothing was lost, and nothing withdrawn as written twice"
+        );
+    }
+    node.shutdown().await.unwrap();
 }
 
 /// It does not start; what is said names the file, and what to do.
@@ -45,12 +59,11 @@ async fn a_damaged_mark_or_incarnation_stops_no_node_and_no_message_is_lost_or_w
         let (config, beside) = (net.on_disk("a", &[]), net.start("b", &[]).await);
         let mut linked = config.clone();
         linked.neighbours = net.config("a", &[("b", beside.local_addr())]).neighbours;
-        run(&linked, "one").await;
+        run_beside(&linked, &beside, &["one"]).await;
         fs::write(config.state.clone().unwrap().join("log.mark"), with).unwrap();
-        assert_eq!(run(&linked, "two").await.len(), 2);
+        run_beside(&linked, &beside, &["one", "two"]).await;
         fs::write(net.dir.path().join("home/incarnations/a.incarnation"), with).unwrap();
-        assert_eq!(run(&linked, "three").await.len(), 3);
-        assert_eq!(until_log(&beside, 3).await.len(), 3, "nothing was withdrawn as written twice");
+        run_beside(&linked, &beside, &["one", "two", "three"]).await;
         beside.shutdown().await.unwrap();
     }
 }

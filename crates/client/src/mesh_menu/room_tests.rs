@@ -36,6 +36,7 @@ impl Log {
             door: None,
             claimed: None,
             late: false,
+            revoked: false,
             from: Some(format!("node{by}")),
         }
     }

@@ -26,6 +26,7 @@ mod perform;
 pub mod plant;
 pub mod seeds;
 mod settle;
+mod shell;
 mod spent;
 mod work;
 mod world;

@@ -8,9 +8,9 @@ use rumormill_wire::native::{ByeCode, rumor_prefix};
 use super::cast::{self, ENDS};
 use super::finding::{Finding, claim};
 use super::job::Job;
-use super::world::{Node, World};
+use super::world::World;
 use crate::bundle::{RawBundle, VerifiedBundle};
-use crate::io::{Event, Input, Keep, LinkId, Output};
+use crate::io::{Event, Input, LinkId};
 
 /// Times that one bundle goes over one honest link: what was dropped for want of room comes again, up to 17 times in what
 /// random operations have shown. One that is refused and sent again without end passes any figure.
@@ -33,51 +33,6 @@ impl World<'_> {
         }
         let at = self.slots.iter().position(|slot| slot.as_ref().is_some_and(|slot| slot.link == link))?;
         Some(Place::Slot(at))
-    }
-
-    pub fn perform(&mut self, end: usize, output: Output) -> Result<(), Finding> {
-        match output {
-            Output::Send { link, frame } => {
-                self.spent.control(link, frame.len());
-                self.transmit(end, link, frame)
-            }
-            Output::SendBundle { link, bundle, want_status, answers_range } => {
-                let header = bundle.header();
-                let durable = self.own.contains_key(&(header.origin, header.first));
-                claim(durable || header.origin.node != cast::id(ENDS[end]), || {
-                    "a message of our own was sent before it was durable".to_owned()
-                })?;
-                if answers_range {
-                    self.reach("RANGE answered");
-                }
-                self.transmit_bundle(end, link, &bundle, want_status, answers_range)
-            }
-            Output::ReadRange { link, origin, from, until, max_bytes } => {
-                let there = self.place(end, link).is_some() || self.nodes[end].lost.contains(&link);
-                claim(there, || "a range for a link that is down".to_owned())?;
-                self.job(end, Job::Range { link, origin, from, until, max_bytes })
-            }
-            Output::Verify { check, raw } => self.job(end, Job::Verify { check, raw }),
-            Output::CheckMember { link, node, evidence, known } => {
-                self.job(end, Job::Member { link, node, evidence, known })
-            }
-            Output::CheckProof { link, raw } => self.job(end, Job::Proof { link, raw }),
-            Output::CheckRevocations { link, bytes } => self.job(end, Job::List { link, bytes }),
-            Output::LookUp { origin, at } => self.job(end, Job::LookUp { origin, at }),
-            Output::Append { bundle } => self.append(end, bundle),
-            Output::Keep(keep) => {
-                self.keep(end, keep);
-                Ok(())
-            }
-            Output::Close { link, code, reason, .. } => self.close(end, link, code, reason),
-            Output::Release { link, bytes } => self.release(end, link, bytes),
-            Output::Event(event) => self.event(end, event),
-        }
-    }
-
-    fn job(&mut self, end: usize, job: Job) -> Result<(), Finding> {
-        self.nodes[end].jobs.push_back(job);
-        Ok(())
     }
 
     pub fn transmit_bundle(
@@ -104,7 +59,7 @@ impl World<'_> {
         self.transmit(end, link, Bytes::from(frame))
     }
 
-    fn transmit(&mut self, end: usize, link: LinkId, frame: Bytes) -> Result<(), Finding> {
+    pub fn transmit(&mut self, end: usize, link: LinkId, frame: Bytes) -> Result<(), Finding> {
         match self.place(end, link) {
             Some(Place::Wire) => {
                 if let Some(wire) = &mut self.wire {
@@ -122,7 +77,7 @@ impl World<'_> {
         }
     }
 
-    fn append(&mut self, end: usize, bundle: Arc<VerifiedBundle>) -> Result<(), Finding> {
+    pub fn append(&mut self, end: usize, bundle: Arc<VerifiedBundle>) -> Result<(), Finding> {
         let node = &mut self.nodes[end];
         let header = *bundle.header();
         let own = header.origin.node == cast::id(ENDS[end]);
@@ -145,18 +100,7 @@ impl World<'_> {
         Ok(())
     }
 
-    fn keep(&mut self, end: usize, keep: Keep) {
-        let Node { disk, jobs, .. } = &mut self.nodes[end];
-        match keep {
-            Keep::Member { node, evidence } => {
-                disk.members.extend(cast::evidence(&node, &evidence).map(|evidence| (node, evidence)))
-            }
-            Keep::Proof(proof) => drop(disk.proofs.insert(proof.origin(), *proof)),
-            Keep::Revocations(part) => jobs.push_back(Job::KeepList { part }),
-        }
-    }
-
-    fn close(&mut self, end: usize, link: LinkId, code: ByeCode, reason: &str) -> Result<(), Finding> {
+    pub fn close(&mut self, end: usize, link: LinkId, code: ByeCode, reason: &str) -> Result<(), Finding> {
         match self.place(end, link) {
             Some(Place::Wire) => {
                 claim(code == ByeCode::REVOKED, || format!("honest closed honest: {reason}"))?;
@@ -182,13 +126,13 @@ impl World<'_> {
         Ok(())
     }
 
-    fn release(&mut self, end: usize, link: LinkId, bytes: usize) -> Result<(), Finding> {
+    pub fn release(&mut self, end: usize, link: LinkId, bytes: usize) -> Result<(), Finding> {
         let Some(unjudged) = self.nodes[end].unjudged.get_mut(&link) else { return Ok(()) };
         *unjudged = unjudged.checked_sub(bytes).ok_or_else(|| Finding("released more than was given".to_owned()))?;
         Ok(())
     }
 
-    fn event(&mut self, end: usize, event: Event) -> Result<(), Finding> {
+    pub fn event(&mut self, end: usize, event: Event) -> Result<(), Finding> {
         let kind = match &event {
             Event::Durable { ticket, .. } => {
                 let waited = self.nodes[end].tickets.remove(&ticket.0);

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use rumormill_wire::native::Frame;
 use rumormill_wire::{Origin, Seq};
 
-use super::cast::{self, NETWORK};
 use super::finding::Finding;
 use super::job::Job;
 use super::liar::MAX_UNJUDGED;
+use super::shell::Ca;
 use super::world::World;
 use crate::bundle::RawBundle;
 use crate::io::{Input, LinkId};
 use crate::members::Checked;
-use crate::proof::verify_proof;
+use crate::shell::Read;
 
 impl World<'_> {
     /// Does one thing that the engine at `end` asked for, the oldest or the newest.
@@ -21,43 +21,18 @@ impl World<'_> {
         let jobs = &mut self.nodes[end].jobs;
         let Some(job) = (if newest { jobs.pop_back() } else { jobs.pop_front() }) else { return Ok(false) };
         match job {
-            Job::Verify { check, raw } => {
-                let verdict = cast::checked(&raw);
-                if let Ok(bundle) = &verdict {
-                    self.nodes[end].verified.insert(bundle.digest());
-                }
-                self.give(end, Input::Verified { check, verdict })?;
+            Job::Check(check) => {
+                let answer = check.run(&Ca(&self.lists));
+                self.note_verdict(end, &answer);
+                self.give(end, answer)?;
             }
-            Job::Member { link, node, evidence, known } => {
-                let verdict = match cast::evidence(&node, &evidence) {
-                    Some(new) if known.is_some_and(|known| !new.beats(&known)) => Checked::Void,
-                    Some(new) => Checked::Holds(new),
-                    None => Checked::False,
-                };
-                self.reach(if verdict == Checked::False { "a false MEMBER" } else { "a true MEMBER" });
-                self.give(end, Input::MemberVerdict { link, node, evidence, verdict })?;
-            }
-            Job::Proof { link, raw } => {
-                let verdict = verify_proof(&raw, &NETWORK).ok().map(Box::new);
-                self.reach(if verdict.is_some() { "a valid PROOF" } else { "an invalid PROOF" });
-                self.give(end, Input::ProofVerdict { link, verdict })?;
-            }
-            Job::List { link, bytes } => {
-                let part = self.lists.iter().find(|part| part.bytes() == bytes).cloned();
-                self.reach(if part.is_some() { "a valid REVOKED" } else { "an invalid REVOKED" });
-                let verdict = match part {
-                    Some(part) => Input::Revoked { link: Some(link), part },
-                    None => Input::RevocationsRefused { link },
-                };
-                self.give(end, verdict)?;
-            }
-            Job::LookUp { origin, at } => {
+            Job::Read(Read::LookUp { origin, at }) => {
                 let found = self.nodes[end].disk.holding(origin, at).cloned();
                 let bundle = found.and_then(|bundle| RawBundle::peek(bundle.bytes().clone()).ok());
                 self.reach(if bundle.is_some() { "a look-up that finds something" } else { "a look-up in vain" });
                 self.give(end, Input::LookedUp { origin, at, bundle })?;
             }
-            Job::Range { link, origin, from, until, max_bytes } => {
+            Job::Read(Read::Range { link, origin, from, until, max_bytes }) => {
                 self.read(end, link, (origin, from, until), max_bytes)?;
             }
             Job::KeepList { part } => {
@@ -71,6 +46,24 @@ impl World<'_> {
             }
         }
         Ok(true)
+    }
+
+    /// What a check has shown, for the claims and the list of what was reached.
+    fn note_verdict(&mut self, end: usize, answer: &Input) {
+        let what = match answer {
+            Input::Verified { verdict: Ok(bundle), .. } => {
+                self.nodes[end].verified.insert(bundle.digest());
+                return;
+            }
+            Input::MemberVerdict { verdict: Checked::False, .. } => "a false MEMBER",
+            Input::MemberVerdict { .. } => "a true MEMBER",
+            Input::ProofVerdict { verdict: Some(_), .. } => "a valid PROOF",
+            Input::ProofVerdict { verdict: None, .. } => "an invalid PROOF",
+            Input::Revoked { .. } => "a valid REVOKED",
+            Input::RevocationsRefused { .. } => "an invalid REVOKED",
+            _ => return,
+        };
+        self.reach(what);
     }
 
     fn read(

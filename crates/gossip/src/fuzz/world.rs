@@ -12,18 +12,20 @@ use rumormill_wire::{Digest, NodeId, Origin, Seq};
 use super::book::Book;
 use super::cast::{self, ENDS, NETWORK, Pen, WALL_US};
 use super::disk::{Disk, Next};
-use super::finding::{Finding, Reached, claim};
+use super::finding::{Finding, Reached};
 use super::job::Job;
 use super::ops::Switches;
 use super::plant::Plant;
+use super::shell::At;
 use super::spent::Spent;
 use crate::bundle::VerifiedBundle;
 use crate::config::{Dissemination, EngineConfig};
 use crate::engine::Engine;
 use crate::io::{Input, LinkId, Reject, Timestamp};
+use crate::shell::Shell;
 
 /// Outputs of one input; an engine that goes on beyond this does not end.
-const MAX_OUTPUTS: usize = 4_096;
+pub const MAX_OUTPUTS: usize = 4_096;
 
 /// An honest node: its engine, and a model of its shell.
 pub struct Node {
@@ -92,7 +94,7 @@ pub struct World<'p> {
     pub trace: Option<blake3::Hasher>,
     pub last_link: u64,
     pub last_ticket: u64,
-    plant: &'p mut dyn Plant,
+    pub plant: &'p mut dyn Plant,
 }
 
 fn config(switches: Switches) -> EngineConfig {
@@ -231,21 +233,15 @@ impl<'p> World<'p> {
     pub fn give(&mut self, end: usize, input: Input) -> Result<(), Finding> {
         self.spent = Spent::of(&input);
         let ticket = if let Input::Submit { ticket, .. } = &input { Some(ticket.0) } else { None };
-        match self.nodes[end].engine.handle(Timestamp(self.now), input) {
-            Ok(()) => self.nodes[end].tickets.extend(ticket),
-            Err(Reject::Busy | Reject::Invalid(_) | Reject::StoreFull | Reject::Revoked) if ticket.is_some() => {}
-            Err(why) => return Err(Finding(format!("an input was refused: {why}"))),
-        }
-        let mut outputs = 0;
-        while let Some(output) = self.nodes[end].engine.poll_output() {
-            outputs += 1;
-            claim(outputs <= MAX_OUTPUTS, || "the outputs of one input do not end".to_owned())?;
-            if let Some(trace) = &mut self.trace {
-                trace.update(format!("{end} {output:?}\n").as_bytes());
+        // It may end at once.
+        self.nodes[end].tickets.extend(ticket);
+        let now = Timestamp(self.now);
+        match (At::new(self, end).feed(now, input)?, ticket) {
+            (Ok(()), _) => {}
+            (Err(Reject::Busy | Reject::Invalid(_) | Reject::StoreFull | Reject::Revoked), Some(ticket)) => {
+                self.nodes[end].tickets.remove(&ticket);
             }
-            for output in self.plant.output(end, output) {
-                self.perform(end, output)?;
-            }
+            (Err(why), _) => return Err(Finding(format!("an input was refused: {why}"))),
         }
         self.bounds(end)
     }

@@ -27,7 +27,8 @@ pub(super) struct Links {
     map: BTreeMap<LinkId, Link>,
     /// Those that are not closing.
     open: Picker,
-    /// Those of them whose turn has not come since it last came to all.
+    /// Those of them whose turn has not come since it last came to all. One that is new is compared with anyway, and has a turn after
+    /// them: whoever links again and again would put off all others.
     left: Picker,
 }
 
@@ -35,7 +36,6 @@ impl Links {
     pub(super) fn insert(&mut self, link: LinkId) {
         self.map.insert(link, Link::default());
         self.open.insert(link);
-        self.left.insert(link);
     }
 
     pub(super) fn close(&mut self, link: LinkId) {

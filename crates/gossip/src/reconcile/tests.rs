@@ -314,6 +314,25 @@ fn each_neighbour_has_its_turn_before_any_has_another() {
 }
 
 #[test]
+fn those_that_come_again_and_again_put_off_nobody() {
+    for seed in 0..20 {
+        let mut alone = Alone::new(4, seed);
+        alone.put(0, Input::Start);
+        let first = alone.round();
+        let mut seen: BTreeSet<_> = first.into_iter().collect();
+        for n in 0..3 {
+            // Three links come and go before each round.
+            for k in 0..3 {
+                alone.put(1, Input::LinkUp(LinkId(100 + n * 3 + k)));
+            }
+            seen.extend(alone.round());
+            (0..3).for_each(|k| drop(alone.put(1, Input::LinkDown(LinkId(100 + n * 3 + k)))));
+        }
+        assert!((1..=4).all(|link| seen.contains(&LinkId(link))), "{seen:?}");
+    }
+}
+
+#[test]
 fn one_that_owes_an_answer_is_passed_over_and_a_round_asks_four_at_most() {
     let prompt = LinkId(8);
     let (mut first, mut reached) = (0, 0);

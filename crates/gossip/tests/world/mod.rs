@@ -17,13 +17,19 @@ use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rumormill_gossip::{
-    Checked, Dissemination, Engine, EngineConfig, Event, Evidence, Input, Keep, LinkId, Output, RawBundle, Recovered,
-    RecoveredChain, Revocations, Signer, Ticket, Timestamp, VerifiedProof, verify, verify_proof,
+    Check, Checked, Dissemination, Engine, EngineConfig, Event, Evidence, Input, Judge, LinkId, Output, RawBundle,
+    Read, Recovered, RecoveredChain, Revocations, Shell, Signer, Ticket, Timestamp, VerifiedBundle, VerifiedProof,
+    verify,
 };
 use rumormill_wire::native::{
-    BundleView, Frame, ListPart, MessageKind, RevocationPart, Revoked, SIGN_REVOCATION_CONTEXT, place_of, rumor_prefix,
+    BundleView, ByeCode, Frame, ListPart, MessageKind, RevocationPart, Revoked, SIGN_REVOCATION_CONTEXT, place_of,
+    rumor_prefix,
 };
 use rumormill_wire::{Clock, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
+
+mod shell;
+
+pub use shell::At;
 
 pub const NETWORK: NetworkId = NetworkId([7; 32]);
 /// 2026-01-01 in microseconds.
@@ -108,6 +114,17 @@ impl Disk {
             let raw = RawBundle::peek(bytes.clone()).unwrap();
             (raw.header().first <= at && at < raw.header().next()).then_some((n, raw))
         })
+    }
+
+    fn range(&self, origin: Origin, from: Seq, until: Seq, max_bytes: usize) -> Vec<RawBundle> {
+        let (mut next, mut bytes, mut bundles) = (from, 0, Vec::new());
+        while next < until && (bytes == 0 || bytes < max_bytes) {
+            let Some((_, raw)) = self.holding(origin, next) else { break };
+            next = raw.header().next();
+            bytes += raw.bytes().len() + 6;
+            bundles.push(raw);
+        }
+        bundles
     }
 
     pub fn chains(&self) -> Vec<RecoveredChain> {
@@ -346,13 +363,9 @@ impl World {
         {
             *self.nodes[n].unreleased.entry(*link).or_default() += bytes.len();
         }
-        self.nodes[n].engine.handle(Timestamp(self.now), input).unwrap_or_else(|why| panic!("refused: {why}"));
-        while let Some(output) = self.nodes[n].engine.poll_output() {
-            if self.tracing {
-                self.trace.update(format!("{n} {output:?}\n").as_bytes());
-            }
-            self.perform(n, output);
-        }
+        let now = Timestamp(self.now);
+        let Ok(taken) = At { world: self, n }.feed(now, input);
+        taken.unwrap_or_else(|why| panic!("refused: {why}"));
         if let Some(at) = self.nodes[n].engine.next_timeout()
             && self.nodes[n].timer.is_none_or(|old| old > at)
         {
@@ -370,106 +383,6 @@ impl World {
     fn later(&mut self, n: usize, delay: u64, input: Input) {
         let life = self.nodes[n].life;
         self.at(self.now + delay, Happening::Input { node: n, life, input });
-    }
-
-    fn perform(&mut self, n: usize, output: Output) {
-        let delay = self.rng.random_range(20..200);
-        match output {
-            Output::Send { link, frame } => self.transmit(n, link, &frame),
-            Output::SendBundle { link, bundle, want_status, answers_range } => {
-                self.transmit_bundle(n, link, bundle.bytes(), want_status, answers_range);
-            }
-            Output::ReadRange { link, origin, from, until, max_bytes } => {
-                self.nodes[n].reads += 1;
-                let (mut next, mut bytes, mut bundles) = (from, 0, Vec::new());
-                while next < until && (bytes == 0 || bytes < max_bytes) {
-                    let Some((_, raw)) = self.nodes[n].disk.holding(origin, next) else { break };
-                    next = raw.header().next();
-                    bytes += raw.bytes().len() + 6;
-                    bundles.push(raw);
-                }
-                self.later(n, delay + self.read_us, Input::RangeRead { link, origin, bundles });
-            }
-            Output::Verify { check, raw } => {
-                self.nodes[n].verifies += 1;
-                let verdict = verify(&raw, &NETWORK).map(Arc::new);
-                self.later(n, delay, Input::Verified { check, verdict });
-            }
-            Output::CheckMember { link, node, evidence, known } => {
-                let verdict = match judge(node, &evidence) {
-                    Some(new) if known.is_some_and(|known| !new.beats(&known)) => Checked::Void,
-                    Some(new) => Checked::Holds(new),
-                    None => Checked::False,
-                };
-                self.later(n, delay, Input::MemberVerdict { link, node, evidence, verdict });
-            }
-            Output::CheckProof { link, raw } => {
-                let verdict = verify_proof(&raw, &NETWORK).ok().map(Box::new);
-                self.later(n, delay, Input::ProofVerdict { link, verdict });
-            }
-            Output::CheckRevocations { link, bytes } => {
-                let input = match checked_part(&bytes) {
-                    Some(part) => Input::Revoked { link: Some(link), part },
-                    None => Input::RevocationsRefused { link },
-                };
-                self.later(n, delay, input);
-            }
-            Output::LookUp { origin, at } => {
-                self.nodes[n].reads += 1;
-                let bundle = self.nodes[n].disk.holding(origin, at).map(|(_, raw)| raw);
-                self.later(n, delay, Input::LookedUp { origin, at, bundle });
-            }
-            Output::Append { bundle } => {
-                let now = self.now;
-                let commit_us = self.commit_us;
-                let node = &mut self.nodes[n];
-                assert!(!node.full || node.disk_free_at > now, "appended to a store that said it is full");
-                node.appends += 1;
-                match &mut node.room {
-                    Some(0) => {
-                        let first = !std::mem::replace(&mut node.full, true);
-                        node.disk_free_at = node.disk_free_at.max(now) + commit_us;
-                        let delay = node.disk_free_at - now;
-                        return if first {
-                            self.later(n, delay, Input::StoreFull)
-                        };
-                    }
-                    Some(room) => *room -= 1,
-                    None => {}
-                }
-                let appends = node.appends;
-                node.queue.push(bundle.bytes().clone());
-                let done = node.disk_free_at.max(now) + self.commit_us;
-                node.disk_free_at = done;
-                self.later(n, done - now, Input::Committed { appends });
-            }
-            Output::Keep(Keep::Member { node, evidence }) => {
-                let evidence = judge(node, &evidence).unwrap_or_default();
-                self.nodes[n].disk.members.push((node, evidence));
-            }
-            Output::Keep(Keep::Proof(proof)) => {
-                let proofs = &mut self.nodes[n].disk.proofs;
-                proofs.retain(|old| old.origin() != proof.origin());
-                proofs.push(*proof);
-            }
-            // Before all that waits, and durable only once it is told.
-            Output::Keep(Keep::Revocations(part)) => self.later(n, self.commit_us, Input::RevocationsKept { part }),
-            Output::Close { link, reason, .. } => {
-                self.nodes[n].closed.push((link, reason));
-                self.cut(End { node: n, link });
-            }
-            Output::Release { link, bytes } => {
-                if let Some(open) = self.nodes[n].unreleased.get_mut(&link) {
-                    *open = open.checked_sub(bytes).expect("released more than was received");
-                }
-            }
-            Output::Event(event) => {
-                if let Event::Revocations { list } = &event {
-                    assert_eq!(**list, self.nodes[n].disk.revocations, "a list is durable before it is in force");
-                }
-                self.nodes[n].events.push(event);
-            }
-        }
     }
 
     fn transmit_bundle(&mut self, n: usize, link: LinkId, bundle: &[u8], want_status: bool, answers_range: bool) {

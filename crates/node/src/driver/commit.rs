@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
-use rumormill_gossip::{Input, Keep};
+use rumormill_gossip::Input;
 use rumormill_store::{Class, Record, StoreError};
 use rumormill_wire::{Incarnation, Seq};
 
@@ -197,17 +197,4 @@ impl Driver {
 pub(crate) fn incarnation_record(incarnation: Incarnation) -> Record {
     let value = Bytes::copy_from_slice(&incarnation.0.to_be_bytes());
     Record::Meta { key: INCARNATION_KEY.to_owned(), value }
-}
-
-pub(super) fn record(keep: Keep) -> Record {
-    match keep {
-        Keep::Member { node, evidence } => Record::Member { node, evidence },
-        Keep::Proof(proof) => {
-            let [a, b] = [proof.proof().a.to_bytes(), proof.proof().b.to_bytes()];
-            Record::Proof { origin: proof.origin(), bytes: Bytes::from([a, b].concat()) }
-        }
-        Keep::Revocations(part) => {
-            Record::Revocations { place: part.place(), bytes: Bytes::copy_from_slice(part.bytes()) }
-        }
-    }
 }

@@ -3,11 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 
-use rumormill_gossip::{Input, Reject};
+use rumormill_gossip::{Check, Input, Reject};
 
 use super::last_words;
 use super::state::{Driver, State};
-use crate::check::Job;
 use crate::clock::WALL_STEP_US;
 use crate::counters::Counters;
 use crate::lock;
@@ -24,11 +23,9 @@ impl Driver {
     }
 
     /// Does work until none comes of it any more.
-    pub(super) fn finish(&self, mut jobs: VecDeque<Job>) {
-        while let Some(job) = jobs.pop_front() {
-            if let Some(answer) = self.checker.run(job) {
-                jobs.extend(self.feed(answer).1);
-            }
+    pub(super) fn finish(&self, mut checks: VecDeque<Check>) {
+        while let Some(check) = checks.pop_front() {
+            checks.extend(self.feed(check.run(&self.checker)).1);
         }
     }
 
@@ -38,7 +35,7 @@ impl Driver {
         self.spawn_finish(jobs);
     }
 
-    pub(super) fn spawn_finish(&self, jobs: VecDeque<Job>) {
+    pub(super) fn spawn_finish(&self, jobs: VecDeque<Check>) {
         if jobs.is_empty() {
             return;
         }
@@ -47,35 +44,33 @@ impl Driver {
         }
     }
 
-    fn feed(&self, input: Input) -> (Result<(), Reject>, VecDeque<Job>) {
+    fn feed(&self, input: Input) -> (Result<(), Reject>, VecDeque<Check>) {
         let mut state = lock(&self.state);
         self.feed_locked(&mut state, input)
     }
 
     /// Feeds answers that came while nothing was fed.
-    pub(super) fn feed_answers(&self, state: &mut State) -> VecDeque<Job> {
+    pub(super) fn feed_answers(&self, state: &mut State) -> VecDeque<Check> {
         match state.answers.pop_front() {
             Some(input) => self.feed_locked(state, input).1,
             None => VecDeque::new(),
         }
     }
 
-    pub(super) fn feed_locked(&self, state: &mut State, input: Input) -> (Result<(), Reject>, VecDeque<Job>) {
+    pub(super) fn feed_locked(&self, state: &mut State, input: Input) -> (Result<(), Reject>, VecDeque<Check>) {
         let mut jobs = VecDeque::new();
         if self.is_sealed() && last_words::is_new(&input) {
             return (Ok(()), jobs);
         }
         let now = self.clock.now();
-        let result = state.engine.handle(now, input);
+        let result = self.shell(state, &mut jobs).take(now, input);
         loop {
-            self.perform_all(state, &mut jobs);
             if let Some(appends) = state.bundle_pacer.due(now) {
-                let _ = state.engine.handle(now, Input::Committed { appends });
-                self.perform_all(state, &mut jobs);
+                let _ = self.shell(state, &mut jobs).take(now, Input::Committed { appends });
                 state.bundle_pacer.sent(state.links.values());
             }
             let Some(input) = state.answers.pop_front().or_else(|| self.hand_over(state)) else { break };
-            let _ = state.engine.handle(now, input);
+            let _ = self.shell(state, &mut jobs).take(now, input);
         }
         let next = [state.engine.next_timeout(), state.bundle_pacer.deadline()].into_iter().flatten().min();
         if let Some(at) = next.filter(|at| state.armed.is_none_or(|armed| *at < armed)) {

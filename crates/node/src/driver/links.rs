@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rumormill_gossip::{Input, LinkId};
+use rumormill_gossip::{Check, Input, LinkId};
 use rumormill_wire::NodeId;
 use rumormill_wire::native::ByeCode;
 use tokio::sync::watch;
 
 use super::state::{Driver, State};
-use crate::check::{Job, evidence_of};
+use crate::check::evidence_of;
 use crate::counters::Counters;
 use crate::link::{Link, Named, Place, Rival, rival};
 use crate::lock;
@@ -103,7 +103,7 @@ impl Driver {
     }
 
     /// Ends a link for that of a named neighbour. Who loses it need not come back soon: the place is taken.
-    fn displace(&self, state: &mut State, other: LinkId, by: &Link) -> VecDeque<Job> {
+    fn displace(&self, state: &mut State, other: LinkId, by: &Link) -> VecDeque<Check> {
         let Some(other) = state.links.get(&other).cloned() else { return VecDeque::new() };
         Counters::add(&self.counters.links_displaced, 1);
         tracing::info!(peer = %other.facts.name, addr = %other.facts.addr, neighbour = %by.facts.name, "{DISPLACED}");
@@ -123,7 +123,7 @@ impl Driver {
         max_links.saturating_sub(taken)
     }
 
-    fn bring_up(&self, state: &mut State, link: &Link) -> VecDeque<Job> {
+    fn bring_up(&self, state: &mut State, link: &Link) -> VecDeque<Check> {
         let (node, evidence) = (link.facts.peer, evidence_of(&link.facts.certificate));
         self.checker.names.learn(node, &link.facts.name, &evidence);
         let (_, mut jobs) = self.feed_locked(state, Input::Admit { node, evidence });
@@ -131,7 +131,7 @@ impl Driver {
         jobs
     }
 
-    fn take_down(&self, state: &mut State, link: &Link) -> VecDeque<Job> {
+    fn take_down(&self, state: &mut State, link: &Link) -> VecDeque<Check> {
         if state.links.remove(&link.id).is_none() {
             return VecDeque::new();
         }

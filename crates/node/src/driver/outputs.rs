@@ -1,69 +1,122 @@
 //! What the engine asks for, done.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rumormill_gossip::{Event, Keep, LinkId, Output, Ticket};
+use bytes::Bytes;
+use rumormill_gossip::{
+    Check, Engine, Event, Input, LinkId, RawBundle, Read, Reject, Shell, Ticket, Timestamp, VerifiedBundle,
+    VerifiedProof,
+};
 use rumormill_store::{BundleRow, Record, StoreError};
-use rumormill_wire::native::ByeCode;
+use rumormill_wire::NodeId;
+use rumormill_wire::native::{ByeCode, ListPart};
 
-use super::commit::{incarnation_record, record};
+use super::commit::incarnation_record;
 use super::links::seconds;
 use super::state::{Driver, State};
-use crate::check::Job;
 use crate::committed::Committed;
 use crate::counters::Counters;
-use crate::disk::{Answer, Read};
+use crate::disk::Answer;
 use crate::outcome::{Receipt, SubmitError};
 
-impl Driver {
-    pub(super) fn perform_all(&self, state: &mut State, jobs: &mut VecDeque<Job>) {
-        while let Some(output) = state.engine.poll_output() {
-            self.perform(state, output, jobs);
-        }
+/// The node while the lock is held: what the engine wants is done, and checks are put aside for when it is not.
+pub(super) struct Locked<'a> {
+    driver: &'a Driver,
+    state: &'a mut State,
+    checks: &'a mut VecDeque<Check>,
+}
+
+impl Locked<'_> {
+    /// Feeds one input and does what comes of it.
+    pub(super) fn take(mut self, now: Timestamp, input: Input) -> Result<(), Reject> {
+        let Ok(taken) = self.feed(now, input);
+        taken
+    }
+}
+
+impl Shell for Locked<'_> {
+    type Fault = Infallible;
+
+    fn engine(&mut self) -> &mut Engine {
+        &mut self.state.engine
     }
 
-    pub(super) fn perform(&self, state: &mut State, output: Output, jobs: &mut VecDeque<Job>) {
-        match output {
-            Output::Send { link, frame } => {
-                if let Some(link) = state.links.get(&link) {
-                    link.send(frame);
-                }
-            }
-            Output::SendBundle { link, bundle, want_status, answers_range } => {
-                if let Some(link) = state.links.get(&link) {
-                    link.send_bundle(bundle.bytes(), want_status, answers_range);
-                }
-            }
-            Output::Release { link, bytes } => {
-                if let Some(link) = state.links.get(&link) {
-                    link.release(bytes);
-                }
-            }
-            Output::Verify { check, raw } => jobs.push_back(Job::Bundle { check, raw }),
-            Output::Append { bundle } => {
-                state.appends = state.appends.saturating_add(1);
-                if bundle.header().origin.node == self.checker.me {
-                    state.bundle_pacer.appended(state.appends, bundle.bytes().len());
-                }
-                let received_us = self.clock.now().0.saturating_add_signed(state.wall_offset);
-                state.records.push(Record::Bundle(BundleRow { bytes: bundle.bytes().clone(), received_us }));
-                state.uncommitted.push_back(Committed { bundle, received_us, until_us: 0 });
-            }
-            Output::ReadRange { link, origin, from, until, max_bytes } => {
-                self.read(state, Read::Range { link, origin, from, until, max_bytes });
-            }
-            Output::LookUp { origin, at } => self.read(state, Read::LookUp { origin, at }),
-            Output::CheckMember { link, node, evidence, known } => {
-                jobs.push_back(Job::Member { link, node, evidence, known });
-            }
-            Output::CheckProof { link, raw } => jobs.push_back(Job::Proof { link, raw }),
-            Output::CheckRevocations { link, bytes } => jobs.push_back(Job::Revocations { link, bytes }),
-            Output::Keep(Keep::Revocations(part)) => self.keep_list(state, part),
-            Output::Keep(keep) => state.records.push(record(keep)),
-            Output::Close { link, code, reason, ban_us } => self.close_link(state, link, code, reason, ban_us),
-            Output::Event(event) => self.event(state, event),
+    fn send(&mut self, link: LinkId, frame: Bytes) -> Result<(), Infallible> {
+        if let Some(link) = self.state.links.get(&link) {
+            link.send(frame);
         }
+        Ok(())
+    }
+
+    fn send_bundle(&mut self, link: LinkId, bundle: RawBundle, ask: bool, answers: bool) -> Result<(), Infallible> {
+        if let Some(link) = self.state.links.get(&link) {
+            link.send_bundle(bundle.bytes(), ask, answers);
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, link: LinkId, bytes: usize) -> Result<(), Infallible> {
+        if let Some(link) = self.state.links.get(&link) {
+            link.release(bytes);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, id: LinkId, code: ByeCode, reason: &'static str, ban_us: u64) -> Result<(), Infallible> {
+        self.driver.close_link(self.state, id, code, reason, ban_us);
+        Ok(())
+    }
+
+    fn check(&mut self, check: Check) -> Result<(), Infallible> {
+        self.checks.push_back(check);
+        Ok(())
+    }
+
+    fn read(&mut self, read: Read) -> Result<(), Infallible> {
+        self.driver.read(self.state, read);
+        Ok(())
+    }
+
+    fn append(&mut self, bundle: Arc<VerifiedBundle>) -> Result<(), Infallible> {
+        let state = &mut *self.state;
+        state.appends = state.appends.saturating_add(1);
+        if bundle.header().origin.node == self.driver.checker.me {
+            state.bundle_pacer.appended(state.appends, bundle.bytes().len());
+        }
+        let received_us = self.driver.clock.now().0.saturating_add_signed(state.wall_offset);
+        state.records.push(Record::Bundle(BundleRow { bytes: bundle.bytes().clone(), received_us }));
+        state.uncommitted.push_back(Committed { bundle, received_us, until_us: 0 });
+        Ok(())
+    }
+
+    fn keep_member(&mut self, node: NodeId, evidence: Bytes) -> Result<(), Infallible> {
+        self.state.records.push(Record::Member { node, evidence });
+        Ok(())
+    }
+
+    fn keep_proof(&mut self, proof: VerifiedProof) -> Result<(), Infallible> {
+        let [a, b] = [proof.proof().a.to_bytes(), proof.proof().b.to_bytes()];
+        self.state.records.push(Record::Proof { origin: proof.origin(), bytes: Bytes::from([a, b].concat()) });
+        Ok(())
+    }
+
+    fn keep_revocations(&mut self, part: Arc<ListPart>) -> Result<(), Infallible> {
+        self.driver.keep_list(self.state, part);
+        Ok(())
+    }
+
+    fn event(&mut self, event: Event) -> Result<(), Infallible> {
+        self.driver.event(self.state, event);
+        Ok(())
+    }
+}
+
+impl Driver {
+    pub(super) fn shell<'a>(&'a self, state: &'a mut State, checks: &'a mut VecDeque<Check>) -> Locked<'a> {
+        Locked { driver: self, state, checks }
     }
 
     /// The queue has room for one read a link and some look-ups. A read that finds none is answered with nothing, so

@@ -16,6 +16,12 @@ impl NodeHandle {
         self.0.driver.checker.names.of(node)
     }
 
+    /// Whether the revocation list in force names this node.
+    #[must_use]
+    pub fn is_revoked(&self, node: &NodeId) -> bool {
+        self.0.driver.checker.revoked.revokes(node)
+    }
+
     /// All links that are up, with what each lacks and why.
     #[must_use]
     pub fn peers(&self) -> Vec<PeerInfo> {

@@ -194,6 +194,9 @@ async fn write(driver: Arc<Driver>, link: Arc<Link>, mut writer: LinkWriter) {
             Ok(bytes) => link.wrote(bytes),
             Err(error) => {
                 tracing::info!(peer = %link.facts.name, %error, "cannot write to a neighbour");
+                // It may have said something and left: what has come is read to its end.
+                let mut closing = link.closing();
+                let _ = tokio::time::timeout(LINGER, closing.wait_for(|closed| *closed)).await;
                 break;
             }
         }

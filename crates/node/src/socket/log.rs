@@ -72,5 +72,6 @@ pub(super) async fn log(node: &NodeHandle, out: &mut Out, asked: Wanted) -> io::
 }
 
 pub(super) fn line(node: &NodeHandle, message: &Message) -> Reply {
-    Reply::Line(message.line(node.name_of(&message.place.origin.node)))
+    let author = &message.place.origin.node;
+    Reply::Line(message.line(node.name_of(author), node.is_revoked(author)))
 }
