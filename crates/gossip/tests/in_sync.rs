@@ -306,7 +306,9 @@ fn a_neighbour_that_says_the_same_again_and_again_is_not_in_sync_meanwhile() {
         for (what, word) in [("lacks", lacks), ("has more", has_more), ("ends", ends)] {
             let mut world = World::new(1, 1, config(mode));
             let link = world.stranger(0, 50);
-            (0..10).for_each(|n| drop(world.say(0, &n.to_string())));
+            for n in 0..10 {
+                world.say(0, &n.to_string());
+            }
             world.run_for(SECOND);
             let sent = world.nodes[0].engine.stats().rumors_sent;
             has_the_same(&mut world, link, sent);

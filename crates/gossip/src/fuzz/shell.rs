@@ -10,13 +10,17 @@ use rumormill_wire::{NetworkId, NodeId};
 use super::cast::{self, ENDS, NETWORK};
 use super::finding::{Finding, claim};
 use super::job::Job;
-use super::world::{MAX_OUTPUTS, World};
+use super::spent::Spent;
+use super::world::World;
 use crate::bundle::{Invalid, RawBundle, VerifiedBundle};
 use crate::engine::Engine;
-use crate::io::{Event, LinkId, Output};
+use crate::io::{Event, Input, LinkId, Output, Reject, Timestamp};
 use crate::members::{Checked, Evidence};
 use crate::proof::VerifiedProof;
 use crate::shell::{Check, Judge, Read, Shell};
+
+/// Outputs of one input; an engine that goes on beyond this does not end.
+const MAX_OUTPUTS: usize = 4_096;
 
 /// The node at one end, while it does what came of one input.
 pub struct At<'a, 'w> {
@@ -36,6 +40,25 @@ impl<'a, 'w> At<'a, 'w> {
     fn job(&mut self, job: Job) -> Result<(), Finding> {
         self.world.nodes[self.end].jobs.push_back(job);
         Ok(())
+    }
+}
+
+impl World<'_> {
+    /// Gives an input, does what comes out, and looks at the bounds.
+    pub fn give(&mut self, end: usize, input: Input) -> Result<(), Finding> {
+        self.spent = Spent::of(&input);
+        let ticket = if let Input::Submit { ticket, .. } = &input { Some(ticket.0) } else { None };
+        // It may end at once.
+        self.nodes[end].tickets.extend(ticket);
+        let now = Timestamp(self.now);
+        match (At::new(self, end).feed(now, input)?, ticket) {
+            (Ok(()), _) => {}
+            (Err(Reject::Busy | Reject::Invalid(_) | Reject::StoreFull | Reject::Revoked), Some(ticket)) => {
+                self.nodes[end].tickets.remove(&ticket);
+            }
+            (Err(why), _) => return Err(Finding(format!("an input was refused: {why}"))),
+        }
+        self.bounds(end)
     }
 }
 

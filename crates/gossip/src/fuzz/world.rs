@@ -16,16 +16,11 @@ use super::finding::{Finding, Reached};
 use super::job::Job;
 use super::ops::Switches;
 use super::plant::Plant;
-use super::shell::At;
 use super::spent::Spent;
 use crate::bundle::VerifiedBundle;
 use crate::config::{Dissemination, EngineConfig};
 use crate::engine::Engine;
-use crate::io::{Input, LinkId, Reject, Timestamp};
-use crate::shell::Shell;
-
-/// Outputs of one input; an engine that goes on beyond this does not end.
-pub const MAX_OUTPUTS: usize = 4_096;
+use crate::io::{Input, LinkId};
 
 /// An honest node: its engine, and a model of its shell.
 pub struct Node {
@@ -227,23 +222,6 @@ impl<'p> World<'p> {
             self.give(end, Input::LinkDown { link })?;
         }
         Ok(())
-    }
-
-    /// Gives an input, does what comes out, and looks at the bounds.
-    pub fn give(&mut self, end: usize, input: Input) -> Result<(), Finding> {
-        self.spent = Spent::of(&input);
-        let ticket = if let Input::Submit { ticket, .. } = &input { Some(ticket.0) } else { None };
-        // It may end at once.
-        self.nodes[end].tickets.extend(ticket);
-        let now = Timestamp(self.now);
-        match (At::new(self, end).feed(now, input)?, ticket) {
-            (Ok(()), _) => {}
-            (Err(Reject::Busy | Reject::Invalid(_) | Reject::StoreFull | Reject::Revoked), Some(ticket)) => {
-                self.nodes[end].tickets.remove(&ticket);
-            }
-            (Err(why), _) => return Err(Finding(format!("an input was refused: {why}"))),
-        }
-        self.bounds(end)
     }
 
     /// Something was reached.
