@@ -392,3 +392,35 @@ fn what_we_would_write_under_a_revoked_key_is_refused_with_the_reason() {
         Input::Submit { ticket: Ticket(99), kind: MessageKind::CHAT, room: String::new(), body: Bytes::from("more") };
     assert_eq!(world.nodes[n].engine.handle(Timestamp(world.now), submit), Err(Reject::Revoked));
 }
+
+/// Its store is full from the start, and it learns that when it has taken what its neighbour has and it lacks.
+#[test]
+fn a_node_that_finds_its_store_full_after_a_start_and_its_neighbour_say_what_lacks() {
+    for mode in BOTH {
+        for (seed, messages) in [(0, 3), (1, 3), (2, 40), (3, 600)] {
+            let mut world = World::new(seed, 2, config(mode));
+            for n in 0..messages {
+                world.say(1, &long(n));
+                world.run_for(1_000);
+            }
+            world.nodes[0].room = Some(0);
+            let (full, other) = world.link(0, 1);
+            world.run_for(90 * SECOND);
+            assert!(world.nodes[0].engine.is_full() && world.log(0).is_empty(), "{mode:?}");
+            let at =
+                |end: world::End| world.nodes[end.node].engine.link_stats_at(end.link, Timestamp(world.now)).unwrap();
+            let all = u64::try_from(messages).unwrap();
+            assert_eq!(
+                (at(full).in_sync, at(full).why, at(full).behind),
+                (false, Some(Why::StoreFull), all),
+                "{mode:?}"
+            );
+            assert_eq!(
+                (at(other).in_sync, at(other).why, at(other).lag),
+                (false, Some(Why::HeldByPeer), all),
+                "{mode:?}"
+            );
+            nobody_was_closed(&world);
+        }
+    }
+}

@@ -406,6 +406,25 @@ fn entries(bytes: &[u8]) -> Vec<StatusEntry> {
     }
 }
 
+/// A neighbour is sent 1,024 proofs at once. That a lower place is known it hears all the same.
+#[test]
+fn proofs_that_may_not_be_sent_yet_come_without_a_comparison() {
+    let rare = EngineConfig { greedy_places: 0, anti_entropy_us: 86_400 * SECOND, ..config(Dissemination::Eager) };
+    let mut world = World::new(23, 2, rare);
+    world.link(0, 1);
+    let link = feed(&mut world, 0, &branch("X", &[], 1_600));
+    world.run_for(10 * SECOND);
+    assert!(world.same_logs(1_600));
+    for place in (2..=1_600).rev() {
+        world.give(0, Input::Frame { link, bytes: proof(life(1), place) });
+        world.run_for(1_000);
+    }
+    let place = |w: &World, n: usize| w.nodes[n].engine.limits().next().map(|(_, at)| at.0);
+    assert!(place(&world, 0) == Some(2) && place(&world, 1) > Some(2), "{:?}", place(&world, 1));
+    world.until(5 * SECOND, "the lowest is at both", |w| all_agree(w, 2));
+    assert!(world.nodes.iter().all(|node| node.closed.is_empty()), "{}", world.describe());
+}
+
 #[test]
 fn a_node_that_may_not_lower_a_place_yet_is_sent_nothing_again_and_again() {
     for lowest in [1, 3] {

@@ -11,9 +11,9 @@ use rumormill_wire::{Digest, NodeId};
 use crate::io::{LinkId, Timestamp};
 
 /// Proofs sent to one neighbour at once, and a second (P-E5).
-const PROOFS_SENT: (u64, u64) = (1_024, 4);
+const PROOFS_SENT: (u64, u64) = (1_024, 64);
 /// Proofs that one neighbour may send in vain: four times what an honest one ever sends (P-E5).
-const PROOFS_IN_VAIN: (u64, u64) = (4_096, 16);
+const PROOFS_IN_VAIN: (u64, u64) = (4_096, 256);
 /// Proofs of one neighbour that are being checked: 25 KB, and 10 ms of one core.
 const MAX_PROOF_CHECKS: usize = 64;
 /// Certificates being checked for all neighbours, and for each whatever the others do.

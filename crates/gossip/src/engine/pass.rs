@@ -27,6 +27,7 @@ impl Engine {
             self.passing.set_head(origin, was);
             self.chains.go_back(origin, &end);
             for id in self.links.everybody() {
+                self.tell_lost(id, origin, was.next);
                 let Some(link) = self.links.get_mut(&id) else { continue };
                 // What neighbours were about to be given still goes to them, while it is in memory. Their turn may
                 // not have come yet.
@@ -45,6 +46,17 @@ impl Engine {
         self.tell_author(author::Input::Full);
         for id in self.links.everybody() {
             self.send_summary(id, false);
+        }
+    }
+
+    /// What was taken of this origin up to `next` is lost again. Whoever is not known to lack it has it, as far as anybody can know; and it
+    /// is to hear that we have it no more.
+    fn tell_lost(&mut self, id: LinkId, origin: Origin, next: Seq) {
+        let now = self.now;
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.say(origin, now);
+        if !link.cursors.contains_key(&origin) {
+            self.note_ahead(id, origin, next, Some(Why::StoreFull));
         }
     }
 

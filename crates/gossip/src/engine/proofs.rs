@@ -16,6 +16,9 @@ use crate::stats::bump;
 const MAX_EARLY: usize = 64;
 const EARLY_SHARE: usize = 4;
 
+/// A neighbour that may not be sent a proof now hears of it after so long, in microseconds, and then again while that is so.
+const UNSENT_US: u64 = 1_000_000;
+
 /// What a proof is good for here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Use {
@@ -139,13 +142,17 @@ impl Engine {
         }
     }
 
-    /// Sends a proof, unless this neighbour got many already (P-E5): then the next comparison offers it.
+    /// Sends a proof, unless this neighbour got many already (P-E5): then it hears where the chain ends here, and asks for it.
     pub(super) fn send_proof(&mut self, id: LinkId, proof: &VerifiedProof) {
         let Some(peer) = self.peer(id) else { return };
         if self.accounts.may_send_proof(peer, self.now) {
             self.send(id, &Frame::Proof(*proof.proof()));
-        } else {
-            bump(&mut self.stats.proofs_unsent, 1);
+            return;
+        }
+        bump(&mut self.stats.proofs_unsent, 1);
+        let at = self.now.plus(UNSENT_US);
+        if let Some(link) = self.links.get_mut(&id) {
+            link.say(proof.origin(), at);
         }
     }
 
