@@ -217,6 +217,33 @@ fn a_revoked_key_stays_where_it_lies_until_a_new_one_is_asked_for() {
     assert_eq!(fs::read(kept[0].path()).unwrap(), key);
 }
 
+/// A name whose old key still counts is no way to say which of the two keys is meant.
+#[test]
+fn the_new_key_of_a_name_is_not_revoked_in_place_of_the_old_one() {
+    let net = Net::new();
+    let out = net.dir.path().join("out");
+    let certs = |words: &[&str]| {
+        let done = rumormill().arg("certs").args(words).arg("--home").arg(net.home()).output().unwrap();
+        (done.status.code(), String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned())
+    };
+    let issue = |more: &[&str]| certs(&[&["issue", "dave", "--out", out.to_str().unwrap()], more].concat());
+    assert_eq!(issue(&[]).0, Some(0));
+    let id =
+        || json(&net, &["show", out.join("cert.pem").to_str().unwrap(), "--json"])["node"].as_str().unwrap().to_owned();
+    let old = id();
+    assert_eq!(certs(&["revoke", "dave", "--no-cut"]).0, Some(0));
+    assert_eq!(issue(&["--new-key"]).0, Some(0));
+    let new = id();
+    assert_ne!(old, new);
+    let (code, said) = certs(&["revoke", "dave", "--cut-all"]);
+    assert_eq!(code, Some(2), "{said}");
+    for words in [&old, &new, "nothing was changed", "by its node id"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert_eq!(certs(&["revoke", &old, "--cut-all"]).0, Some(0));
+    assert_eq!(certs(&["revoke", "dave", "--cut-all"]).0, Some(0), "now it can only be the new one");
+}
+
 #[test]
 fn a_list_is_kept_at_a_full_store() {
     let net = Net::new();

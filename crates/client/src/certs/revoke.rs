@@ -24,7 +24,7 @@ pub(super) fn revoke(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Fa
     let ca = open(matches)?;
     let id = match who.parse::<NodeId>() {
         Ok(node) => node,
-        Err(_) => ca.issued(who).map_err(|why| failure(&why, "`rumormill certs show NAME|FILE` shows node ids"))?.node,
+        Err(_) => named(&ca, who)?,
     };
     let (no_cut, cut_all) = (matches.get_flag("no-cut"), matches.get_flag("cut-all"));
     // With one of these nobody has to be asked what counts; a node that is named is asked for its list all the same.
@@ -47,6 +47,23 @@ pub(super) fn revoke(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, Fa
     })?;
     say(out, &ca, &id, &done, not_told);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The node that has this name, if no other had it that may be meant.
+fn named(ca: &LocalCa, who: &str) -> Result<NodeId, Failure> {
+    let node = ca.issued(who).map_err(|why| failure(&why, "`rumormill certs show NAME|FILE` shows node ids"))?.node;
+    let list = ca.revocations().map_err(|why| failure(&why, "nothing was changed"))?;
+    let uncut = |other: &NodeId| list.get(other).is_some_and(|revoked| revoked.cut.is_none());
+    let before = ca.names().into_iter().find(|(other, names)| *other != node && names.contains(who) && uncut(other));
+    match before {
+        None => Ok(node),
+        Some((before, _)) => Err(Failure::usage(
+            format_args!(
+                "{who} is the name of {node}, and was that of {before}, which is revoked and whose later messages count; nothing was changed"
+            ),
+            "say by its node id which of the two you mean",
+        )),
+    }
 }
 
 fn cut_at(chains: Vec<(u64, u64)>) -> Cut {

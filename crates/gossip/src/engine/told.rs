@@ -62,7 +62,9 @@ impl Engine {
             }
         }
         for (origin, behind) in self.claims.of_link(id) {
-            let lacks = behind.next.0.saturating_sub(self.chains.wanted(origin).0);
+            // What a revocation or a fork leaves out is not missing.
+            let end = self.limit_of(origin).map_or(behind.next, |limit| limit.min(behind.next));
+            let lacks = end.0.saturating_sub(self.chains.wanted(origin).0);
             stats.behind = stats.behind.saturating_add(lacks);
             if lacks > 0 {
                 young &= behind.why.is_none() && now.since(behind.since) < SYNC_AGE_US;
