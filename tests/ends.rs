@@ -59,7 +59,7 @@ fn commands(net: &Net, alice: &Node, scratch: &Path) -> Vec<(Command, String, St
         &["certs", "show", "--home", &home],
         &["certs", "show", "alice", "--json", "--home", &home],
         &["certs", "issue", "zoe", "--out", &out, "--home", &home],
-        &["certs", "revoke", "zoe", "--no-cut", "--home", &home],
+        &["certs", "revoke", "zoe", "--cut-all", "--home", &home],
         &["certs", "init", "--home", &fresh],
         &["demo"],
         &["demo", "--json"],
