@@ -36,7 +36,9 @@ pub(super) fn help(key: &str) -> &'static str {
         "author-bytes-per-second" => {
             "Bytes that one member may add in a second, beyond a burst; 0 is without limit [default: 2MiB]"
         }
-        "anti-entropy" => "Mean time between comparisons, each with one random neighbour, or four where it mongers [default: 10s]",
+        "anti-entropy" => {
+            "Mean time between comparisons, each with one random neighbour, or four where it mongers [default: 10s]"
+        }
         "ping" => "A neighbour not heard for so long is pinged [default: 5s]",
         "frames-per-second" => "Frames a second taken from one member; a long list counts as several [default: 20000]",
         "bytes-per-second" => "Bytes a second taken from one member [default: 256MiB]",
