@@ -1,12 +1,14 @@
 //! The native protocol under test (docs/protocol.md): frames, streams of them, bundles, STATUS, revocation lists.
 
+use std::sync::Arc;
+
 use super::{Codec, Finding, Stream, canonical, claim, refused, split_is_whole};
 use crate::native::{
-    BUCKET_COUNT, Buckets, BundleHeader, BundleView, Coverage, Cut, Frame, Hello, LENGTH_LEN, Lasts, Member,
+    BUCKET_COUNT, Buckets, BundleHeader, BundleView, Coverage, Cut, Frame, Hello, LENGTH_LEN, Lasts, ListPart, Member,
     RangeRequest, Revisions, RevocationEntry, RevocationPart, Rumor, SignedHeader, Status, frame_len, kind, place_of,
     rumor_prefix,
 };
-use crate::{Digest, NodeId, Signature};
+use crate::{Digest, Incarnation, NodeId, Origin, Seq, Signature};
 
 /// Frames without their length; what is to be skipped counts as refused.
 #[derive(Debug)]
@@ -253,7 +255,35 @@ where
     claim(made(0, &entries).is_err(), || "a list has number 0".to_owned())?;
     claim(entries.len() < 2 || made(1, &backwards).is_err(), || "P-R2: nodes fall".to_owned())?;
     let whole = [list.signed_part(), list.signature().as_bytes()].concat();
-    claim(whole == bytes && list.is_empty() == entries.is_empty(), || "the parts are not the whole".to_owned())
+    claim(whole == bytes && list.is_empty() == entries.is_empty(), || "the parts are not the whole".to_owned())?;
+    decoded(bytes, &entries)
+}
+
+/// What is in force once a part is decoded is what its entries say (P-R3), and encodes to the same bytes.
+fn decoded(bytes: &[u8], entries: &[RevocationEntry<'_>]) -> Result<(), Finding> {
+    let part = ListPart::decode(bytes).map_err(|why| Finding(format!("a part that parses is not decoded: {why}")))?;
+    let again = ListPart::encode(part.place(), part.number(), part.issued(), part.nodes());
+    claim(again.is_ok_and(|again| bytes.starts_with(&again)), || "a decoded part encodes to other bytes".to_owned())?;
+    let mut force = crate::native::Revocations::default();
+    claim(force.take(Arc::new(part)), || "P-R2: a first part is not taken".to_owned())?;
+    claim(force.len() == entries.len() && force.is_empty() == entries.is_empty(), || "nodes are lost".to_owned())?;
+    claim(force.nodes().map(|(node, _)| *node).eq(entries.iter().map(|entry| entry.node)), || {
+        "other nodes".to_owned()
+    })?;
+    for entry in entries {
+        claim(force.revokes(&entry.node), || "a node is not revoked".to_owned())?;
+        let limit = |incarnation| force.limit(&Origin { node: entry.node, incarnation });
+        match entry.cut {
+            Cut::Links => claim(limit(Incarnation(1)).is_none(), || "P-R3: a cut that is none".to_owned())?,
+            Cut::Last(lasts) => {
+                for (incarnation, last) in lasts.iter() {
+                    let next = Some(Seq(last.0.saturating_add(1)));
+                    claim(limit(incarnation) == next, || "P-R3: another limit".to_owned())?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The same from a slice, and refused backwards.
