@@ -237,12 +237,13 @@ impl Link {
         }
     }
 
-    /// By all that is known the neighbour has this number, and it says that it has not: it never had it, or has lost it, or was not
-    /// true before.
-    pub fn contradicts(&mut self, origin: &Origin, at: Seq, now: Timestamp) {
-        if !self.cursors.contains_key(origin) && !self.unheard.lacks(origin, at) {
+    /// The neighbour says itself that it lacks this origin from `next` on. If by all that is known it had that, it never did, or has lost
+    /// it, or was not true before. Says whether there was room to remember it beside all others.
+    pub fn says_lacks(&mut self, origin: Origin, next: Seq, now: Timestamp, limit: usize) -> bool {
+        if !self.cursors.contains_key(&origin) && !self.unheard.lacks(&origin, next) {
             self.wavered_at = Some(now);
         }
+        self.note_lacks(origin, next, now, limit)
     }
 
     /// The neighbour has this origin up to `next`.

@@ -31,7 +31,7 @@ pub(super) fn help(key: &str) -> &'static str {
         "store-max" => "Most bytes in the store [default: 16GiB]",
         "greedy-bytes-per-day" => "Bytes that one member may add in a day; 0 is without limit [default: 64MiB]",
         "greedy-incarnations-per-day" => {
-            "Incarnations that one member may add in a day; 0 is without limit [default: 32]"
+            "Incarnations that one member may add in a day, and those of eight days at once; 0 is without limit [default: 32]"
         }
         "author-bytes-per-second" => {
             "Bytes that one member may add in a second, beyond a burst; 0 is without limit [default: 2MiB]"

@@ -25,11 +25,8 @@ impl Engine {
                 link.cursors.remove(&origin);
             } else if entry.state == EntryState::Hold || link.hold {
                 self.note_held(id, origin, entry.next);
-            } else if !on_its_way {
-                link.contradicts(&origin, entry.next, now);
-                if !link.note_lacks(origin, entry.next, now, limit) {
-                    bump(&mut self.stats.cursor_overflow, 1);
-                }
+            } else if !on_its_way && !link.says_lacks(origin, entry.next, now, limit) {
+                bump(&mut self.stats.cursor_overflow, 1);
             }
             return proof_wanted;
         }
@@ -97,11 +94,8 @@ impl Engine {
                 if !link.note_held(*origin, Seq::FIRST, now, self.config.max_cursors) {
                     bump(&mut self.stats.differences_overflow, 1);
                 }
-            } else {
-                link.contradicts(origin, Seq::FIRST, now);
-                if !link.note_lacks(*origin, Seq::FIRST, now, self.config.max_cursors) {
-                    bump(&mut self.stats.cursor_overflow, 1);
-                }
+            } else if !link.says_lacks(*origin, Seq::FIRST, now, self.config.max_cursors) {
+                bump(&mut self.stats.cursor_overflow, 1);
             }
         }
         self.charge_walk(id, walked);

@@ -55,7 +55,7 @@ impl Engine {
                 return self.output.push_back(Output::CheckProof { link: id, raw: Box::new(RawProof(proof)) });
             }
             // Once there is room again, they hear that we still want it.
-            Use::Needed => self.say_soon(id, proof.a.header.origin),
+            Use::Needed => self.say_after(STATUS_DELAY_US, id, proof.a.header.origin),
             Use::Later if self.room_for_early(id) => return self.early_proofs.push((id, proof)),
             Use::Greedy => {
                 bump(&mut self.stats.proofs_greedy, 1);
@@ -132,13 +132,14 @@ impl Engine {
         }
         // Whoever gave it learns that we end there too.
         if let Some(id) = from {
-            self.say_soon(id, origin);
+            self.say_after(STATUS_DELAY_US, id, origin);
         }
     }
 
-    fn say_soon(&mut self, id: LinkId, origin: Origin) {
+    /// A neighbour is told where we stand on an origin, after so long.
+    fn say_after(&mut self, delay_us: u64, id: LinkId, origin: Origin) {
         if let Some(link) = self.links.get_mut(&id) {
-            link.say(origin, self.now.plus(STATUS_DELAY_US));
+            link.say(origin, self.now.plus(delay_us));
         }
     }
 
@@ -150,10 +151,7 @@ impl Engine {
             return;
         }
         bump(&mut self.stats.proofs_unsent, 1);
-        let at = self.now.plus(UNSENT_US);
-        if let Some(link) = self.links.get_mut(&id) {
-            link.say(proof.origin(), at);
-        }
+        self.say_after(UNSENT_US, id, proof.origin());
     }
 
     /// Where our chain of an origin ends, if it does.
