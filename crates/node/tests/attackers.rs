@@ -6,13 +6,14 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use rumormill_gossip::bundle::{bundle_digest, signed_bytes};
+use rumormill_gossip::Signer;
+use rumormill_gossip::bundle::{bundle_digest, seal, signed_bytes};
 use rumormill_node::{NodeConfig, NodeHandle};
 use rumormill_transport::endpoint::Opened;
 use rumormill_transport::{Endpoint, Expect};
 use rumormill_wire::native::{
-    BundleBuilder, BundleHeader, Bye, ByeCode, Frame, Hello, LENGTH_LEN, MAX_FRAME_LEN, Member, MessageKind, Proof,
-    SignedHeader, rumor_prefix,
+    BundleBuilder, BundleHeader, Bye, ByeCode, Coverage, Frame, Hello, LENGTH_LEN, MAX_FRAME_LEN, Member, MessageKind,
+    Proof, SignedHeader, Status, StatusEntries, rumor_prefix,
 };
 use rumormill_wire::{Clock, Digest, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
 use support::{Net, PATIENCE, ask, say, until, until_log};
@@ -338,4 +339,61 @@ async fn letters_that_wait_when_a_proof_withdraws_them_are_not_handed_out() {
     assert_eq!(ask(&c, "PULL").await, "SUCCESS 1IP: mallory MSG:before the fork");
     assert_eq!((count("letters_withdrawn"), count("waiting_out")), (1, 0));
     c.shutdown().await.unwrap();
+}
+
+struct Pen<'a>(&'a Endpoint);
+
+impl Signer for Pen<'_> {
+    fn node(&self) -> NodeId {
+        self.0.identity().node()
+    }
+    fn sign(&self, message: &[u8]) -> Signature {
+        self.0.identity().sign(message)
+    }
+}
+
+/// It has asked for the log and reads nothing of it, so that writing to it fails as soon as it is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_neighbour_wrote_before_it_left_is_read_to_its_end() {
+    const SAID: u64 = 300;
+    let net = Net::new();
+    let a = net.start("a", &[]).await;
+    for n in 0..200 {
+        say(&a, &format!("{n} {}", "x".repeat(30_000))).await;
+    }
+    let mut attacker = Attacker::linked(&net, &a).await;
+    let nothing = Status {
+        want_status: false,
+        hold: false,
+        heard: 0,
+        fingerprint: [9; 16],
+        origins: 0,
+        coverage: Coverage::Range { low: Origin::MIN, high: Origin::MAX },
+        entries: StatusEntries::from(&[][..]),
+    };
+    attacker.send(&encoded(&Frame::Status(nothing))).await;
+    let stands = async || {
+        let out = || a.peers().first().map(|peer| peer.bytes_out);
+        let before = out();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        before > Some(100_000) && before == out()
+    };
+    until("nothing more goes out", stands).await;
+    let (mut frames, mut previous, origin) = (Vec::new(), Digest::ZERO, attacker.origin());
+    for n in 1..=SAID {
+        let mut builder = BundleBuilder::new(origin, Seq(n), previous);
+        builder.push(Clock(1_000 + n), MessageKind::CHAT, "", b"before it left").unwrap();
+        let bundle = seal(builder, Clock(1_000 + n), &Pen(&attacker.endpoint), &attacker.endpoint.network());
+        frames.extend_from_slice(&rumor_prefix(false, false, bundle.bytes().len()).unwrap());
+        frames.extend_from_slice(bundle.bytes());
+        previous = bundle.digest();
+    }
+    assert!(attacker.send(&frames).await);
+    drop(attacker);
+    let all = usize::try_from(SAID).unwrap();
+    until("all of it", async || {
+        a.chat_log().await.unwrap().iter().filter(|text| *text == "before it left").count() == all
+    })
+    .await;
+    a.shutdown().await.unwrap();
 }

@@ -21,6 +21,8 @@ const RIVAL_PING: Duration = Duration::from_secs(1);
 /// How long a reader goes on after our BYE was written, for the peer to close first: a round trip. What is unread when we close makes
 /// the system send a reset, which may take the BYE back.
 const LINGER: Duration = Duration::from_millis(200);
+/// For so long what has come from a neighbour that cannot be written to is still read: its end comes with it.
+const READ_OUT: Duration = Duration::from_secs(5);
 
 /// Greets, joins and serves a link until it ends. `seat` is its place among those that greet, kept until it is up; who is
 /// turned out of it is dropped here.
@@ -196,7 +198,7 @@ async fn write(driver: Arc<Driver>, link: Arc<Link>, mut writer: LinkWriter) {
                 tracing::info!(peer = %link.facts.name, %error, "cannot write to a neighbour");
                 // It may have said something and left: what has come is read to its end.
                 let mut closing = link.closing();
-                let _ = tokio::time::timeout(LINGER, closing.wait_for(|closed| *closed)).await;
+                let _ = tokio::time::timeout(READ_OUT, closing.wait_for(|closed| *closed)).await;
                 break;
             }
         }
