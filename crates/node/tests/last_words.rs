@@ -94,3 +94,18 @@ async fn neighbours_that_are_not_there_or_never_answer_hold_up_no_end() {
         tokio::time::timeout(support::PATIENCE, ending).await.unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_leaves_as_soon_as_a_link_is_up_gives_what_it_said_first() {
+    let net = Net::new();
+    let right = net.start("right", &[]).await;
+    for n in 1..=5 {
+        let (at_right, open) = gate(right.local_addr()).await;
+        let node = net.start(&format!("leaver-{n}"), &[("right", at_right)]).await;
+        say(&node, "before").await;
+        open.send_replace(true);
+        until("the link is up", async || !node.peers().is_empty()).await;
+        node.shutdown().await.unwrap();
+        assert_eq!(until_log(&right, n).await.len(), n);
+    }
+}

@@ -1,4 +1,4 @@
-//! The end of a node: what was taken becomes durable, and all neighbours are told.
+//! The end of a node: what was taken becomes durable, neighbours are given it, and all are told.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -12,6 +12,9 @@ use crate::outcome::SubmitError;
 const PAUSE: Duration = Duration::from_millis(2);
 /// A neighbour that takes nothing for so long is not told: what it lacks is in our log, and everybody else waits for our next start.
 const STUCK: Duration = Duration::from_secs(1);
+/// How long a neighbour may take to be given what this node wrote. One that has not said yet what it has, or takes little, gets
+/// the rest from others, or at our next start.
+const GIVING: Duration = Duration::from_secs(1);
 
 impl Driver {
     /// Waits until our messages are durable and all links have said goodbye, or the deadline.
@@ -21,24 +24,27 @@ impl Driver {
             tokio::time::sleep(PAUSE).await;
         }
         self.end_tickets(&SubmitError::Stopping);
-        let links = self.links();
-        if !links.is_empty() {
-            tracing::info!(links = links.len(), "saying goodbye to all");
-        }
-        for link in links {
-            link.bye(ByeCode::LEAVING, "the node shuts down");
+        let links = self.links().len();
+        if links > 0 {
+            tracing::info!(links, "saying goodbye to all");
         }
         self.goodbyes(deadline).await;
     }
 
     async fn goodbyes(&self, deadline: Instant) {
-        let mut written = HashMap::new();
+        let (mut written, give_by) = (HashMap::new(), Instant::now() + GIVING);
         loop {
             let (links, now) = (self.links(), Instant::now());
             if links.is_empty() || now >= deadline {
                 return;
             }
             for link in links {
+                if !link.is_closing() {
+                    if now < give_by && !self.with_engine(|engine| engine.all_given(link.id)) {
+                        continue;
+                    }
+                    link.bye(ByeCode::LEAVING, "the node shuts down");
+                }
                 let (bytes, since) = written.entry(link.id).or_insert((link.written(), now));
                 if *bytes != link.written() {
                     (*bytes, *since) = (link.written(), now);

@@ -112,6 +112,11 @@ impl Outbox {
         self.closing = true;
     }
 
+    /// Whether its last frame is in it.
+    pub(crate) const fn is_closing(&self) -> bool {
+        self.closing
+    }
+
     pub(crate) fn take(&mut self) -> Taken {
         let mut batch = Batch::default();
         // A prefix is never left at the end of a batch: its bundle follows at once.

@@ -111,6 +111,11 @@ impl Link {
         first
     }
 
+    /// Whether nothing is put into it any more.
+    pub(crate) fn is_closing(&self) -> bool {
+        lock(&self.outbox).is_closing()
+    }
+
     /// Writes what waits and then closes our half, without a farewell. What the peer still sends is read until it closes.
     pub(crate) fn cut(&self) {
         self.cut.store(true, Relaxed);
