@@ -11,15 +11,17 @@ use rumormill_wire::native::{MAX_FRAME_LEN, kind};
 
 use crate::metrics::Metrics;
 
-/// So many bytes of a frame that brings no messages count as one frame more: each line of a list is looked up and compared by
-/// the one task that serves everybody, while messages are checked elsewhere and have their author's pace. That is about four lines
-/// of a STATUS.
+/// A frame that brings no messages counts as so many: it is handled by the one task that serves everybody, while messages are
+/// checked elsewhere and have their author's pace. An honest node sends some 50 of them a second on a link, and this leaves 5,000.
+const CONTROL_FRAMES: usize = 4;
+/// So many bytes of such a frame count as one frame more, as each line of a list is looked up and compared. That is about four
+/// lines of a STATUS.
 const CONTROL_BYTES: usize = 256;
 
 /// Bounds on a link. Rates are for a node id, over all its links.
 #[derive(Debug, Clone, Copy)]
 pub struct LinkLimits {
-    /// Frames a second, and as many at once. One that brings no messages counts once more for each 256 bytes.
+    /// Frames a second, and as many at once. One that brings no messages counts as four, and once more for each 256 bytes.
     pub frames_per_s: NonZeroU32,
     /// Bytes a second, and as many at once; at least the longest frame.
     pub bytes_per_s: NonZeroU32,
@@ -121,9 +123,10 @@ impl Payer {
     }
 
     pub(crate) fn owe(&mut self, frame: &[u8]) {
-        let parts = if frame.first() == Some(&kind::RUMOR) { 0 } else { frame.len() / CONTROL_BYTES };
+        let control = || CONTROL_FRAMES.saturating_add(frame.len() / CONTROL_BYTES);
+        let frames = if frame.first() == Some(&kind::RUMOR) { 1 } else { control() };
         let count = |amount: usize| u64::try_from(amount).unwrap_or(u64::MAX);
-        self.owed = Owed { frames: count(parts.saturating_add(1)), bytes: count(frame.len()) };
+        self.owed = Owed { frames: count(frames), bytes: count(frame.len()) };
     }
 
     /// Waits until it is paid. Dropping the future loses nothing: what was not paid is still owed.

@@ -298,7 +298,8 @@ async fn over_its_rate_a_node_is_read_more_slowly_on_all_its_links_and_nothing_i
     const FRAMES: u32 = 60;
     const RATE: u32 = 50;
     let net = Net::new();
-    let limits = LinkLimits { frames_per_s: NonZeroU32::new(RATE).unwrap(), ..LinkLimits::default() };
+    // None of them brings messages, so each counts as four.
+    let limits = LinkLimits { frames_per_s: NonZeroU32::new(4 * RATE).unwrap(), ..LinkLimits::default() };
     let (alice, bob) = (net.endpoint("alice"), limited(&net, "bob", limits));
     let mut listener = bob.bind(anywhere()).await.unwrap();
     let mut ends = Vec::new();
@@ -364,6 +365,25 @@ async fn a_long_list_counts_as_many_frames_and_messages_as_one() {
     // The first waits for nothing, and each counts as all of a second.
     assert!(from.elapsed() >= Duration::from_millis(1_400), "{:?}", from.elapsed());
     assert_eq!(count(&bob, "reads_slowed"), 2);
+}
+
+#[tokio::test]
+async fn a_frame_without_messages_counts_as_four() {
+    const RATE: u32 = 40;
+    let net = Net::new();
+    let limits = LinkLimits { frames_per_s: NonZeroU32::new(RATE).unwrap(), ..LinkLimits::default() };
+    for (name, kind, frames) in [("alice", kind::RUMOR, RATE), ("carol", kind::STATUS, RATE / 4)] {
+        let bob = limited(&net, "bob", limits);
+        let (mut there, mut here, _listener) = link(&net.endpoint(name), &bob).await;
+        for _ in 0..frames {
+            passes(&mut there, &mut here, &[kind]).await;
+        }
+        assert_eq!(count(&bob, "reads_slowed"), 0, "{name}: as many as come at once");
+        for _ in 0..frames {
+            passes(&mut there, &mut here, &[kind]).await;
+        }
+        assert!(count(&bob, "reads_slowed") > 0, "{name}: and no more");
+    }
 }
 
 #[tokio::test]

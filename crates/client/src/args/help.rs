@@ -40,7 +40,9 @@ pub(super) fn help(key: &str) -> &'static str {
             "Mean time between comparisons, each with one random neighbour, or four where it mongers [default: 10s]"
         }
         "ping" => "A neighbour not heard for so long is pinged [default: 5s]",
-        "frames-per-second" => "Frames a second taken from one member; a long list counts as several [default: 20000]",
+        "frames-per-second" => {
+            "Frames a second taken from one member; one without messages counts as 4, a long list as more [default: 20000]"
+        }
         "bytes-per-second" => "Bytes a second taken from one member [default: 256MiB]",
         "max-links" => "Links at once, of which each neighbour has one [default: 64]",
         "max-handshakes" => "Handshakes in flight [default: 512]",

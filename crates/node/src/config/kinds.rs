@@ -77,7 +77,7 @@ pub struct Limits {
     pub greedy_incarnations_per_day: u64,
     /// Bytes that one node id may add in a second, beyond a burst, up to 1 TiB; 0 is without limit.
     pub pace_bytes_per_s: u64,
-    /// Frames a second taken from one node id, 100 to ten million.
+    /// Frames a second taken from one node id, 100 to ten million; one that brings no messages counts as four and more.
     pub frames_per_s: u32,
     /// Bytes a second taken from one node id, 128 KiB to 4 GB.
     pub bytes_per_s: u32,
