@@ -26,7 +26,7 @@ pub struct EngineConfig {
     pub network: NetworkId,
     /// How new messages spread.
     pub dissemination: Dissemination,
-    /// Mean time between two comparisons with a random neighbour.
+    /// Mean time between two rounds of comparisons, each with four random neighbours.
     pub anti_entropy_us: u64,
     /// How long to wait for neighbours' word on our own chain before writing.
     pub recovery_us: u64,
@@ -83,7 +83,7 @@ impl EngineConfig {
         Self {
             network,
             dissemination: Dissemination::Eager,
-            // What was lost waits for this (Demers et al. 1987, 1.3); where nothing was, it costs one short frame each way.
+            // What was lost waits for this (Demers et al. 1987, 1.3); where nothing was, it costs four short frames each way.
             anti_entropy_us: 10_000_000,
             // Neighbours on this machine or near answer within milliseconds, and nobody waits longer for a first message.
             recovery_us: 1_000_000,
@@ -125,14 +125,6 @@ impl EngineConfig {
 }
 
 impl EngineConfig {
-    /// Neighbours that a round of comparisons asks. Who mongers may have left out anybody.
-    pub(crate) const fn turns(&self) -> usize {
-        match self.dissemination {
-            Dissemination::Eager => 1,
-            Dissemination::Mongering => crate::reconcile::MAX_TURNS,
-        }
-    }
-
     /// What one author may add.
     pub(crate) fn greed(&self) -> Greed {
         let places = Rate::every(self.greedy_places, self.greedy_place_us);

@@ -158,7 +158,7 @@ impl Engine {
             unfound: BTreeSet::new(),
             early_proofs: Vec::new(),
             spread: Spread::new(&config),
-            reconcile: Reconcile::new(config.anti_entropy_us, config.turns(), MAX_STATUS_ENTRIES),
+            reconcile: Reconcile::new(config.anti_entropy_us, reconcile::MAX_TURNS, MAX_STATUS_ENTRIES),
             owed: Vec::new(),
             output: VecDeque::new(),
             stats: Stats::default(),

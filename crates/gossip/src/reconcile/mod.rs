@@ -1,7 +1,7 @@
 //! Comparison of what two neighbours have (anti-entropy; Demers et al. 1987, "Epidemic Algorithms for Replicated Database
 //! Maintenance", 1.3; docs/protocol.md, S).
 //!
-//! Anti-entropy finds what any other way to spread has left out: each now and then compares all it has with one random neighbour. The
+//! Anti-entropy finds what any other way to spread has left out: each now and then compares all it has with some random neighbours. The
 //! two compare fingerprints of ranges before they list entries (Meyer 2022, "Range-Based Set Reconciliation"), here in two steps at most:
 //! the whole map, and 256 parts of it where it is long. Equal maps cost two summaries; otherwise only parts that differ are listed.
 //!
@@ -26,7 +26,8 @@ use self::links::Links;
 use self::schedule::Schedule;
 use crate::io::{LinkId, Timestamp};
 
-/// Neighbours that a round asks at most, so that those that answer nothing do not use up all turns.
+/// Neighbours that a round asks at most, so that those that answer nothing do not use up all turns. Ten neighbours that each have
+/// something else to show, or nothing, hold up what one honest one has for three rounds.
 pub const MAX_TURNS: usize = 4;
 
 /// The machine that compares.
