@@ -4,7 +4,7 @@ use rumormill_limits::Rate;
 use rumormill_wire::native::SignedHeader;
 use rumormill_wire::{Clock, NetworkId, Origin, Seq};
 
-use crate::greed::Greed;
+use crate::ingress::quota::Quota;
 use crate::proof::VerifiedProof;
 use crate::revocation::Revocations;
 
@@ -126,11 +126,11 @@ impl EngineConfig {
 
 impl EngineConfig {
     /// What one author may add.
-    pub(crate) fn greed(&self) -> Greed {
+    pub(crate) fn greed(&self) -> Quota {
         let places = Rate::every(self.greedy_places, self.greedy_place_us);
         let a_day = self.greedy_incarnations_per_day;
         let at_once = a_day.saturating_mul(self.greedy_incarnation_days.max(1));
-        Greed::new(
+        Quota::new(
             (self.greedy_bytes_per_day > 0).then(|| Rate::per_day(self.greedy_bytes_per_day)),
             (a_day > 0).then(|| Rate::daily(at_once, a_day)),
             (self.greedy_places > 0).then_some(places),

@@ -125,7 +125,7 @@
 //!
 //! # What it is made of
 //!
-//! Chains of signed bundles ([`chain`]), what is being checked ([`checks`]), one cursor a neighbour and origin ([`link`]), what
+//! Chains of signed bundles ([`chain`]), what is on its way in ([`ingress`]), one cursor a neighbour and origin ([`link`]), what
 //! neighbours have and we lack ([`claims`]), fingerprints of frontiers ([`frontier`]) and their comparison ([`reconcile`]), what we write ourselves ([`author`]), where
 //! two branches part ([`fork`]) and how what is new spreads ([`spread`]).
 #![forbid(unsafe_code)]
@@ -142,7 +142,7 @@ pub mod author;
 pub mod bundle;
 pub mod cache;
 pub mod chain;
-pub mod checks;
+
 pub mod claims;
 pub mod clock;
 pub mod config;
@@ -150,7 +150,8 @@ pub mod cost;
 mod engine;
 pub mod fork;
 pub mod frontier;
-pub mod greed;
+
+pub mod ingress;
 pub mod io;
 pub mod key;
 pub mod link;

@@ -55,11 +55,11 @@ use crate::author::{self, Author};
 use crate::bundle::Signer;
 use crate::cache::Cache;
 use crate::chain::Chains;
-use crate::checks::Checks;
 use crate::claims::Claims;
 use crate::config::{EngineConfig, Recovered};
 use crate::fork::Search;
-use crate::greed::Greed;
+use crate::ingress::queue::VerifyQueue;
+use crate::ingress::quota::Quota;
 use crate::io::{Event, Input, Keep, LinkId, Output, Reject, Timestamp};
 use crate::links::Links;
 use crate::members::Evidence;
@@ -101,9 +101,9 @@ pub struct Engine {
     links: Links,
     claims: Claims,
     timers: Timers<timer::Timer>,
-    checks: Checks,
+    checks: VerifyQueue,
     cache: Cache,
-    greed: Greed,
+    greed: Quota,
     pacer: Pacer,
     author: Author,
     appends: u64,
@@ -143,7 +143,7 @@ impl Engine {
             links: Links::default(),
             claims: Claims::default(),
             timers: Timers::default(),
-            checks: Checks::new(config.max_checks),
+            checks: VerifyQueue::new(config.max_checks),
             cache: Cache::new(config.cache_bytes),
             greed: config.greed(),
             pacer: Pacer::new(config.pace_bytes_per_s, config.pace_burst_bytes),

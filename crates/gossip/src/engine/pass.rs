@@ -10,7 +10,7 @@ use super::Engine;
 use super::pace::pace_cost;
 use crate::author;
 use crate::bundle::{RawBundle, VerifiedBundle};
-use crate::checks::Sender;
+use crate::ingress::queue::Sender;
 use crate::io::LinkId;
 use crate::link::MAX_INTRODUCED;
 use crate::passing::Head;

@@ -7,7 +7,7 @@ use rumormill_wire::{Origin, Seq};
 use super::Engine;
 use super::pace::pace_of;
 use crate::bundle::RawBundle;
-use crate::checks::{Entered, Progress, Purpose, Sender};
+use crate::ingress::queue::{Entered, Progress, Purpose, Sender};
 use crate::io::{CheckId, LinkId, Output};
 use crate::reconcile::Input;
 use crate::spread;

@@ -11,7 +11,7 @@ use rumormill_wire::native::{BundleHeader, SignedHeader};
 use super::Engine;
 use crate::bundle::{RawBundle, VerifiedBundle};
 use crate::chain::Chain;
-use crate::checks::Sender;
+use crate::ingress::queue::Sender;
 use crate::io::LinkId;
 use crate::proof::from_checked;
 use crate::stats::{Why, bump};

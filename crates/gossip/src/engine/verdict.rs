@@ -10,8 +10,8 @@ use super::rumor::STATUS_DELAY_US;
 use crate::author;
 use crate::bundle::{Invalid, VerifiedBundle};
 use crate::chain::{Chain, End};
-use crate::checks::{Progress, Purpose, Sender};
 use crate::clock::MAX_AHEAD_US;
+use crate::ingress::queue::{Progress, Purpose, Sender};
 use crate::io::{CheckId, LinkId, Output};
 use crate::stats::bump;
 

@@ -7,9 +7,9 @@ use super::finding::{Finding, claim};
 use super::liar::MAX_UNJUDGED;
 use super::ops::Switches;
 use super::world::World;
-use crate::checks::{MAX_SENDERS, SHARE};
 use crate::cost;
 use crate::engine::MIN_ORIGINS;
+use crate::ingress::queue::{MAX_SENDERS, SHARE};
 use crate::link::{MAX_BEHIND, MAX_DIRTY, MAX_PULLS};
 use crate::unheard::{MAX_NEWS, MAX_RUNS};
 

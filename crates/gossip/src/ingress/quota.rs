@@ -18,7 +18,7 @@ struct Account {
 
 /// What each node id may still add. One account for each author that was admitted, so bounded by the members.
 #[derive(Debug)]
-pub struct Greed {
+pub struct Quota {
     fresh: Account,
     accounts: BTreeMap<NodeId, Account>,
 }
@@ -33,7 +33,7 @@ fn take(rate: &mut Option<Rate>, amount: u64, now: Timestamp) {
     }
 }
 
-impl Greed {
+impl Quota {
     /// Rates of bytes, of incarnations, and of places that fall, as each author has them at first; `None` is without limit.
     #[must_use]
     pub const fn new(bytes: Option<Rate>, incarnations: Option<Rate>, places: Option<Rate>) -> Self {
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn a_day_of_bytes_is_refilled_by_the_hour() {
         let node = NodeId([1; 32]);
-        let mut greed = Greed::new(Some(Rate::per_day(24 * 1_000)), None, None);
+        let mut greed = Quota::new(Some(Rate::per_day(24 * 1_000)), None, None);
         for _ in 0..24 {
             assert!(greed.allows(&node, 1_000, false, Timestamp(0)));
             greed.charge(&node, 1_000, false, Timestamp(0));
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn incarnations_are_counted_apart_and_small_steps_are_not_lost() {
         let node = NodeId([1; 32]);
-        let mut greed = Greed::new(None, Some(Rate::per_day(24)), None);
+        let mut greed = Quota::new(None, Some(Rate::per_day(24)), None);
         for _ in 0..24 {
             assert!(greed.allows(&node, 1 << 40, true, Timestamp(0)));
             greed.charge(&node, 1 << 40, true, Timestamp(0));
@@ -114,7 +114,7 @@ mod tests {
     fn places_that_fall_are_counted_apart_too() {
         const PLACE_US: u64 = 10_000_000;
         let node = NodeId([1; 32]);
-        let mut greed = Greed::new(None, None, Some(Rate::every(24, PLACE_US)));
+        let mut greed = Quota::new(None, None, Some(Rate::every(24, PLACE_US)));
         for _ in 0..24 {
             assert!(greed.allows_place(&node, Timestamp(0)));
             greed.charge_place(&node, Timestamp(0));

@@ -81,7 +81,7 @@ pub enum Entered {
 
 /// All copies that are checked or wait, by their places.
 #[derive(Debug, Default)]
-pub struct Checks {
+pub struct VerifyQueue {
     limit: usize,
     last_id: u64,
     copies: BTreeMap<CheckId, Check>,
@@ -90,7 +90,7 @@ pub struct Checks {
     places: BTreeMap<(Origin, Seq), VecDeque<CheckId>>,
 }
 
-impl Checks {
+impl VerifyQueue {
     /// Room for so many, and for [`SHARE`] of each neighbour.
     #[must_use]
     pub fn new(limit: usize) -> Self {
@@ -256,8 +256,8 @@ mod tests {
 
     #[test]
     fn each_neighbour_keeps_a_share_whatever_the_others_send() {
-        let mut checks = Checks::new(100);
-        let enter = |checks: &mut Checks, n: u64, peer: u8| {
+        let mut checks = VerifyQueue::new(100);
+        let enter = |checks: &mut VerifyQueue, n: u64, peer: u8| {
             let origin = Origin { node: NodeId([1; 32]), incarnation: Incarnation(n) };
             let header = BundleHeader { origin, first: Seq::FIRST, count: 1, previous: Digest::ZERO };
             let raw = RawBundle::from_parts(header, bytes::Bytes::new());
