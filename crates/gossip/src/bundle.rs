@@ -54,6 +54,12 @@ impl RawBundle {
     pub fn cost(&self) -> u64 {
         cost::charged(self.bytes.len(), self.header.count.into())
     }
+
+    /// What it counts for of its author's pace (P-G6).
+    #[must_use]
+    pub fn pace_cost(&self) -> u64 {
+        cost::paced(self.bytes.len(), self.header.count)
+    }
 }
 
 /// A bundle whose form and signature hold. Only [`verify`] and our own [`seal`] make one.
@@ -76,6 +82,12 @@ impl VerifiedBundle {
     #[must_use]
     pub fn cost(&self) -> u64 {
         cost::charged(self.bytes.len(), self.signed.header.count.into())
+    }
+
+    /// What it counts for of its author's pace (P-G6).
+    #[must_use]
+    pub fn pace_cost(&self) -> u64 {
+        cost::paced(self.bytes.len(), self.signed.header.count)
     }
     /// Its head, which its author signed.
     #[must_use]

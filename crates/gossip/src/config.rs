@@ -126,7 +126,7 @@ impl EngineConfig {
 
 impl EngineConfig {
     /// What one author may add.
-    pub(crate) fn greed(&self) -> Quota {
+    pub(crate) fn quota(&self) -> Quota {
         let places = Rate::every(self.greedy_places, self.greedy_place_us);
         let a_day = self.greedy_incarnations_per_day;
         let at_once = a_day.saturating_mul(self.greedy_incarnation_days.max(1));

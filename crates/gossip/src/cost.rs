@@ -20,6 +20,21 @@ pub fn charged(len: usize, messages: usize) -> u64 {
     u64::try_from(kept(len).saturating_add(messages)).unwrap_or(u64::MAX)
 }
 
+/// A bundle counts for so much of its author's pace at least: its signature is to be checked and its row to be written, however
+/// short it is. An honest node closes no more than a thousand in a second.
+const MIN_PACED: u64 = 2_048;
+
+/// Each message counts for a part of what keeping it costs: ten thousand short ones that people's programs write at once go
+/// nearly at once, and messages without content come at some 30,000 a second, which followers take, not at half a million.
+const MESSAGE_PACED: u64 = MESSAGE as u64 / 4;
+
+/// What a bundle of so many bytes and messages counts for of its author's pace (docs/protocol.md, P-G6).
+#[must_use]
+pub fn paced(bytes: usize, messages: u16) -> u64 {
+    let messages = MESSAGE_PACED.saturating_mul(messages.into());
+    u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(messages).max(MIN_PACED)
+}
+
 /// What a bundle of so many bytes takes on the disk: its entries, and the part of pages that a row of its size takes. One that no
 /// other of its size fits beside has its page for itself.
 #[must_use]

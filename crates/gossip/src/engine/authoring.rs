@@ -95,7 +95,7 @@ impl Engine {
     pub(super) fn commit(&mut self, appends: u64) {
         self.uncommitted.commit(appends);
         self.cache.commit(appends);
-        self.release_owed();
+        self.release_credit();
         if self.own_append.is_some_and(|own| own <= appends) {
             self.tell_author(Input::Committed);
         }

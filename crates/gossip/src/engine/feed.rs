@@ -5,7 +5,7 @@ use rumormill_wire::native::RangeRequest;
 use rumormill_wire::{Origin, Seq};
 
 use super::Engine;
-use super::pace::{feed_step, pace_of};
+use super::pace::feed_step;
 use crate::bundle::RawBundle;
 use crate::io::{LinkId, Output};
 use crate::link::{Cursor, MAX_PULLS, Parked, RangeInFlight};
@@ -123,7 +123,7 @@ impl Engine {
             link.window = link.window.saturating_sub_unsigned(bytes);
             link.sent = link.sent.saturating_add(1);
             link.unheard.given(link.sent, u32::from(bundle.header().count), now);
-            link.pace.charge(&author, pace_of(&bundle), now);
+            link.pace.charge(&author, bundle.pace_cost(), now);
             bump(&mut self.stats.rumors_sent, 1);
             self.charge_bundle(id, bytes);
             self.output.push_back(Output::SendBundle { link: id, bundle, want_status, answers_range });

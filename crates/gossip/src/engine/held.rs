@@ -1,12 +1,11 @@
 //! What is not taken now: why, how neighbours are told, and what is remembered of it (docs/protocol.md, P-S6 and P-S8).
 
-use rumormill_wire::native::{EntryState, MAX_BUNDLE_LEN, MAX_BUNDLE_MESSAGES, StatusEntry};
+use rumormill_wire::native::{EntryState, StatusEntry};
 use rumormill_wire::{HeadHash, NodeId, Origin, Seq};
 
 use super::Engine;
-use super::pace::pace_cost;
 use super::rumor::STATUS_DELAY_US;
-use crate::cost;
+use crate::ingress::Dropped;
 use crate::io::{LinkId, Timestamp};
 use crate::link::Parked;
 use crate::stats::{Why, bump};
@@ -20,9 +19,10 @@ impl Engine {
         } else if self.no_place(origin) {
             Some(Why::NoPlace)
         } else {
-            let allowed = self.greed.allows(&origin.node, cost::charged(1, 1), fresh, self.now);
-            let in_pace = self.in_pace(&origin.node, pace_cost(1, 1));
-            (!allowed).then_some(Why::OverRate).or_else(|| (!in_pace).then_some(Why::OverPace))
+            self.ingress.refusal(&origin.node, fresh, self.now).map(|why| match why {
+                Dropped::OverPace => Why::OverPace,
+                _ => Why::OverRate,
+            })
         }
     }
 
@@ -34,10 +34,8 @@ impl Engine {
         let fresh = self.chains.get(origin).is_none();
         let still = known.filter(|why| match why {
             Why::NotAdmitted => true,
-            Why::OverPace => !self.in_pace_again(&origin.node),
-            Why::OverRate => {
-                !self.greed.allows(&origin.node, cost::charged(MAX_BUNDLE_LEN, MAX_BUNDLE_MESSAGES), fresh, self.now)
-            }
+            Why::OverPace => !self.ingress.is_in_pace_again(&origin.node, self.now),
+            Why::OverRate => !self.ingress.is_in_rate_again(&origin.node, fresh, self.now),
             Why::SetBack => self.stands_at_set_back(origin),
             _ => false,
         });

@@ -39,7 +39,7 @@ impl Engine {
         if let Some(link) = self.links.remove(id) {
             self.share_claims(link.peer);
         }
-        self.owed.retain(|(link, _)| *link != id);
+        self.ingress.credit.forget(id);
         self.tell_reconcile(reconcile::Input::LinkDown(id));
         self.tell_spread(spread::Input::LinkDown(id));
     }

@@ -64,7 +64,7 @@ impl Engine {
     pub fn held(&self) -> Held {
         let most = |count: fn(&crate::link::Link) -> usize| self.links.values().map(count).max().unwrap_or(0);
         Held {
-            checks: self.checks.len(),
+            checks: self.ingress.len(),
             origins: self.chains.len(),
             proofs: self
                 .chains
@@ -75,8 +75,8 @@ impl Engine {
             member_checks: self.accounts.member_checks.len(),
             suspects: self.search.len(),
             early_proofs: self.early_proofs.len(),
-            owed: self.owed.len(),
-            owed_bytes: self.owed.iter().map(|(_, bytes)| bytes).sum(),
+            owed: self.ingress.credit.sizes().0,
+            owed_bytes: self.ingress.credit.sizes().1,
             uncommitted: self.cache.uncommitted(),
             waiting: self.author.waiting(),
             links: self.links.len(),

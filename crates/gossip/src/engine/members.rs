@@ -7,10 +7,11 @@ use core::cmp::Reverse;
 
 use bytes::Bytes;
 use rumormill_wire::native::{Frame, Member};
-use rumormill_wire::{Digest, NodeId, Origin};
+use rumormill_wire::{Digest, NodeId};
 
 use super::Engine;
-use crate::io::{CheckId, Keep, LinkId, Output};
+use crate::ingress::Input;
+use crate::io::{Keep, LinkId, Output};
 use crate::key::check_node_id;
 use crate::members::{Checked, Evidence};
 use crate::stats::bump;
@@ -60,34 +61,11 @@ impl Engine {
             Checked::False => true,
         };
         if !self.members.contains_key(&node) && !self.accounts.checks_member(&node) {
-            self.nobody_vouches(node);
+            self.tell_ingress(Input::Void(node));
         }
         if is_false {
             self.misbehaved(id, "a certificate that does not belong to this network");
         }
-    }
-
-    /// A copy behind another of its place comes to the front when that is gone: all go, or they would hold their places
-    /// in the table for ever.
-    fn nobody_vouches(&mut self, node: NodeId) {
-        loop {
-            let waiting = self.checks.waiting_for(&node);
-            if waiting.is_empty() {
-                return;
-            }
-            for check in waiting {
-                self.unadmitted(node, check);
-            }
-        }
-    }
-
-    fn unadmitted(&mut self, node: NodeId, check: CheckId) {
-        let origin = self.checks.get(check).map_or(Origin { node, ..Origin::MIN }, |c| c.raw.header().origin);
-        for sender in self.take_check(check) {
-            bump(&mut self.stats.bundles_unadmitted, 1);
-            self.judged(sender, origin);
-        }
-        self.early_proofs_of(origin);
     }
 
     pub(super) fn admit(&mut self, node: NodeId, evidence: Evidence, from: Option<LinkId>) {
@@ -107,9 +85,7 @@ impl Engine {
             self.introduce(id, node);
         }
         if fresh {
-            for check in self.checks.waiting_for(&node) {
-                self.run_check(check);
-            }
+            self.tell_ingress(Input::Admitted(node));
             self.ask_for_admitted(&node);
         }
     }

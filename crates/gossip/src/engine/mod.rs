@@ -58,12 +58,10 @@ use crate::chain::Chains;
 use crate::claims::Claims;
 use crate::config::{EngineConfig, Recovered};
 use crate::fork::Search;
-use crate::ingress::queue::VerifyQueue;
-use crate::ingress::quota::Quota;
+use crate::ingress::Ingress;
 use crate::io::{Event, Input, Keep, LinkId, Output, Reject, Timestamp};
 use crate::links::Links;
 use crate::members::Evidence;
-use crate::pacer::Pacer;
 use crate::passing::Passing;
 use crate::reconcile::{self, Reconcile};
 use crate::revocation::Revocations;
@@ -101,10 +99,8 @@ pub struct Engine {
     links: Links,
     claims: Claims,
     timers: Timers<timer::Timer>,
-    checks: VerifyQueue,
     cache: Cache,
-    greed: Quota,
-    pacer: Pacer,
+    ingress: Ingress,
     author: Author,
     appends: u64,
     /// The append of the bundle of our own that is on its way to the store.
@@ -118,7 +114,6 @@ pub struct Engine {
     early_proofs: Vec<(LinkId, rumormill_wire::native::Proof)>,
     spread: Spread,
     reconcile: Reconcile<Origin>,
-    owed: Vec<(LinkId, usize)>,
     output: VecDeque<Output>,
     stats: Stats,
 }
@@ -143,10 +138,8 @@ impl Engine {
             links: Links::default(),
             claims: Claims::default(),
             timers: Timers::default(),
-            checks: VerifyQueue::new(config.max_checks),
             cache: Cache::new(config.cache_bytes),
-            greed: config.greed(),
-            pacer: Pacer::new(config.pace_bytes_per_s, config.pace_burst_bytes),
+            ingress: Ingress::new(&config),
             author: Author::new(recovered.me, signer, &config),
             appends: 0,
             own_append: None,
@@ -159,7 +152,6 @@ impl Engine {
             early_proofs: Vec::new(),
             spread: Spread::new(&config),
             reconcile: Reconcile::new(config.anti_entropy_us, reconcile::MAX_TURNS, MAX_STATUS_ENTRIES),
-            owed: Vec::new(),
             output: VecDeque::new(),
             stats: Stats::default(),
             config,

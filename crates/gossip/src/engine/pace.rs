@@ -1,14 +1,12 @@
 //! The pace of each author (docs/protocol.md, P-G6): what is over it is not taken now and asked for again as soon as a good run
 //! of it may come, and to each neighbour no author's messages go faster than it takes them.
 
-use rumormill_wire::native::MAX_BUNDLE_LEN;
 use rumormill_wire::{NodeId, Origin, Seq};
 
 use super::Engine;
 use super::timer::Timer;
 use crate::bundle::RawBundle;
 use crate::config::EngineConfig;
-use crate::cost;
 use crate::ingress::queue::Sender;
 use crate::io::LinkId;
 use crate::pacer::Pacer;
@@ -19,25 +17,6 @@ use crate::stats::{Why, bump};
 const FEED_SHARE: u64 = 4;
 /// A cursor that was over the pace goes on when this part of what goes at once may go.
 const STEPS: u64 = 8;
-
-/// A bundle counts for so much at least: its signature is to be checked and its row to be written, however short it is. An
-/// honest node closes no more than a thousand in a second.
-const MIN_COST: u64 = 2_048;
-
-/// Each message counts for a part of what keeping it costs: ten thousand short ones that people's programs write at once go
-/// nearly at once, and messages without content come at some 30,000 a second, which followers take, not at half a million.
-const MESSAGE_COST: u64 = cost::MESSAGE as u64 / 4;
-
-/// What a bundle of so many bytes and messages counts for.
-pub(super) fn pace_cost(bytes: usize, messages: u16) -> u64 {
-    let messages = MESSAGE_COST.saturating_mul(messages.into());
-    u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(messages).max(MIN_COST)
-}
-
-/// What this bundle counts for.
-pub(super) fn pace_of(bundle: &RawBundle) -> u64 {
-    pace_cost(bundle.bytes().len(), bundle.header().count)
-}
 
 /// What one neighbour is given of each author.
 pub(super) fn feed_pacer(config: &EngineConfig) -> Pacer {
@@ -50,26 +29,6 @@ pub(super) fn feed_step(config: &EngineConfig) -> u64 {
 }
 
 impl Engine {
-    /// What was over the pace is asked for when so much of it may come, which is a whole bundle at least.
-    fn run_bytes(&self) -> u64 {
-        let bundle = u64::try_from(MAX_BUNDLE_LEN).unwrap_or(u64::MAX);
-        (self.config.pace_burst_bytes / 2).max(bundle)
-    }
-
-    /// Whether this much of this author may be taken now.
-    pub(super) fn in_pace(&self, node: &NodeId, cost: u64) -> bool {
-        self.pacer.allows(node, cost, self.now)
-    }
-
-    /// Whether a good run of this author's may be taken now.
-    pub(super) fn in_pace_again(&self, node: &NodeId) -> bool {
-        self.pacer.allows(node, self.run_bytes(), self.now)
-    }
-
-    pub(super) fn charge_pace(&mut self, node: &NodeId, cost: u64) {
-        self.pacer.charge(node, cost, self.now);
-    }
-
     /// A bundle is not taken for its author's pace. A neighbour hears of that at once, not a little later: what it still sends
     /// until then is sent in vain.
     pub(super) fn drop_paced(&mut self, sender: Sender, origin: Origin, next: Seq) {
@@ -85,7 +44,7 @@ impl Engine {
     /// Something of this author waits for its pace: it is asked for in time.
     pub(super) fn ask_in_pace(&mut self, node: NodeId) {
         if !self.timers.is_armed(&Timer::Pace(node)) {
-            let at = self.pacer.at(&node, self.run_bytes(), self.now);
+            let at = self.ingress.in_pace_at(&node, self.now);
             self.timers.set(Timer::Pace(node), Some(at));
         }
     }
@@ -94,7 +53,7 @@ impl Engine {
     pub(super) fn ask_for_paced(&mut self, node: NodeId) {
         let mut held = self.claims.of_node(node);
         held.retain(|(origin, link)| self.claims.get(*link, origin).is_some_and(|b| b.why == Some(Why::OverPace)));
-        if self.in_pace_again(&node) {
+        if self.ingress.is_in_pace_again(&node, self.now) {
             held.into_iter().for_each(|(origin, link)| self.ask_if(link, origin, Why::OverPace, self.now));
         } else if !held.is_empty() {
             // Another link brought some of it meanwhile.
@@ -115,7 +74,7 @@ impl Engine {
     /// Of what a read brought, what goes now, one at least: many messages count for more than their bytes.
     pub(super) fn paced_part(&self, id: LinkId, node: &NodeId, bundles: &mut Vec<RawBundle>) {
         let (mut room, mut part) = (self.feed_room(id, node), 0);
-        while let Some(left) = bundles.get(part).and_then(|bundle| room.checked_sub(pace_of(bundle))) {
+        while let Some(left) = bundles.get(part).and_then(|bundle| room.checked_sub(bundle.pace_cost())) {
             (room, part) = (left, part.saturating_add(1));
         }
         bundles.truncate(part.max(1));

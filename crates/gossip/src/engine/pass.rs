@@ -7,7 +7,6 @@ use rumormill_wire::native::{EntryState, StatusEntry};
 use rumormill_wire::{Digest, Origin, Seq};
 
 use super::Engine;
-use super::pace::pace_cost;
 use crate::author;
 use crate::bundle::{RawBundle, VerifiedBundle};
 use crate::ingress::queue::Sender;
@@ -41,7 +40,7 @@ impl Engine {
             }
         }
         self.cache.commit(u64::MAX);
-        self.release_owed();
+        self.release_credit();
         self.own_append = None;
         self.tell_author(author::Input::Full);
         for id in self.links.everybody() {
@@ -69,8 +68,8 @@ impl Engine {
     /// With a full store: lets pass what holds, the lowest number first. What lies between may be missing: whoever lacks
     /// it gets it by another way, or not.
     pub(super) fn pass_all(&mut self, origin: Origin) {
-        while let Some((id, bundle)) = self.checks.done_lowest(origin) {
-            let senders = self.take_check(id);
+        while let Some((id, bundle)) = self.ingress.lowest(origin) {
+            let senders = self.ingress.take(id, self.next_of(&origin));
             self.pass_one(&bundle, &senders);
         }
     }
@@ -98,8 +97,7 @@ impl Engine {
             return;
         }
         let fresh = self.chains.get(&origin).is_none() && self.passing.head(&origin).is_none();
-        self.greed.charge(&origin.node, bundle.cost(), fresh, self.now);
-        self.charge_pace(&origin.node, pace_cost(bundle.bytes().len(), bundle.header().count));
+        self.ingress.charge(bundle, fresh, self.now);
         self.note_own(origin);
         bump(&mut self.stats.bundles_passed, 1);
         self.passing.take(Arc::clone(bundle));

@@ -36,12 +36,12 @@ impl Engine {
     fn use_of(&self, origin: &Origin, place: Seq) -> Use {
         let reached = self.chains.get(origin).filter(|chain| chain.next > Seq::FIRST && place <= chain.next);
         let Some(chain) = reached else {
-            return if self.checks.has_origin(*origin) { Use::Later } else { Use::None };
+            return if self.ingress.has_origin(*origin) { Use::Later } else { Use::None };
         };
         match chain.fork.as_ref().map(|fork| fork.place()) {
             None => Use::Needed,
             Some(ours) if ours <= place => Use::None,
-            Some(_) if self.greed.allows_place(&origin.node, self.now) => Use::Needed,
+            Some(_) if self.ingress.quota.allows_place(&origin.node, self.now) => Use::Needed,
             Some(_) => Use::Greedy,
         }
     }
@@ -118,7 +118,7 @@ impl Engine {
             Use::Later | Use::None => return,
         }
         if self.fork_place(&origin).is_some() {
-            self.greed.charge_place(&origin.node, self.now);
+            self.ingress.quota.charge_place(&origin.node, self.now);
         }
         self.set_fork(proof);
         bump(&mut self.stats.proofs, 1);

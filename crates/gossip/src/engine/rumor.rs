@@ -1,29 +1,20 @@
-//! RUMOR: what a bundle's numbers alone decide (docs/protocol.md, F and B). No signature is checked here.
+//! RUMOR: what the machine that takes bundles in says, done (docs/protocol.md, F and B).
 
 use bytes::Bytes;
 use rumormill_wire::native::{BundleHeader, Rumor};
-use rumormill_wire::{Origin, Seq};
+use rumormill_wire::{NodeId, Origin, Seq};
 
 use super::Engine;
-use super::pace::pace_of;
 use crate::bundle::RawBundle;
-use crate::ingress::queue::{Entered, Progress, Purpose, Sender};
-use crate::io::{CheckId, LinkId, Output};
-use crate::reconcile::Input;
+use crate::ingress::queue::Sender;
+use crate::ingress::{Admission, Dropped, Input, Output, Standing};
+use crate::io::{self, LinkId};
+use crate::reconcile;
 use crate::spread;
 use crate::stats::{Why, bump};
 
 /// A STATUS that asks for a rewind waits so long for others to join it.
 pub(super) const STATUS_DELAY_US: u64 = 20_000;
-
-/// What the numbers say of a bundle.
-enum ByNumber {
-    Duplicate,
-    Check(Purpose),
-    Gap,
-    Withdrawn,
-    SetBack,
-}
 
 impl Engine {
     pub(super) fn rumor(&mut self, id: LinkId, rumor: &Rumor<'_>, frame: &Bytes) {
@@ -36,59 +27,115 @@ impl Engine {
             bytes: frame.len(),
             want_status: rumor.want_status,
         };
-        let header = rumor.header;
-        let raw = RawBundle::from_parts(header, frame.slice_ref(rumor.bundle));
-        match self.by_number(&raw, rumor.answers_range) {
-            ByNumber::Duplicate => self.duplicate(sender, &header),
-            ByNumber::Gap => {
-                bump(&mut self.stats.bundles_gap, 1);
-                let why = self.refusal_to(id, &header.origin);
-                self.note_ahead(id, header.origin, header.next(), why);
-                self.dropped(sender, header.origin);
-            }
-            ByNumber::Withdrawn => {
-                bump(&mut self.stats.bundles_withdrawn, 1);
-                self.dropped(sender, header.origin);
-            }
-            ByNumber::SetBack => self.drop_set_back(sender, &header),
-            ByNumber::Check(purpose) => self.enter_check(raw, sender, purpose),
+        let raw = RawBundle::from_parts(rumor.header, frame.slice_ref(rumor.bundle));
+        let (header, searched) = (rumor.header, rumor.answers_range && self.search.wants(&rumor.header));
+        let origin = header.origin;
+        let chain = self.chains.get(&origin);
+        let next = chain.map_or(Seq::FIRST, |chain| chain.next);
+        let fresh = chain.is_none() && self.passing.head(&origin).is_none();
+        let standing = Standing {
+            next,
+            reached: if self.store_full { self.passed_to(&origin) } else { next },
+            limit: self.limit_of(&origin),
+            ours: (header.next() <= next)
+                .then(|| self.cache.holding(origin, header.first))
+                .flatten()
+                .map(|ours| &**ours),
+            set_back: chain.and_then(|chain| chain.set_back.as_deref()),
+            searched,
+            fresh,
+            has_place: !fresh || !self.no_place(&origin),
+            committing: self.author.is_committing(&origin),
+            admission: self.admission(&origin.node),
+            store_full: self.store_full,
+        };
+        self.ingress.handle(self.now, Input::Bundle { raw, sender, standing: &standing });
+        self.ingress_outputs();
+    }
+
+    fn admission(&self, node: &NodeId) -> Admission {
+        if self.members.contains_key(node) {
+            Admission::Admitted
+        } else if self.accounts.checks_member(node) {
+            Admission::Pending
+        } else {
+            Admission::Unknown
         }
     }
 
-    fn by_number(&self, raw: &RawBundle, answers_range: bool) -> ByNumber {
-        let header = raw.header();
-        let (origin, first) = (header.origin, header.first);
-        let next = self.chains.get(&origin).map_or(Seq::FIRST, |chain| chain.next);
-        let limit = self.limit_of(&origin);
-        if limit == Some(Seq::FIRST) {
-            // No place is lower: more evidence is of no use.
-            return ByNumber::Withdrawn;
+    /// Tells the machine that takes bundles in, and does what it says.
+    pub(super) fn tell_ingress(&mut self, input: Input<'_>) {
+        self.ingress.handle(self.now, input);
+        self.ingress_outputs();
+    }
+
+    fn ingress_outputs(&mut self) {
+        while let Some(output) = self.ingress.poll_output() {
+            match output {
+                Output::Verify { check, raw } => self.output.push_back(io::Output::Verify { check, raw }),
+                Output::Open(sender) => {
+                    if let Some(link) = self.links.get_mut(&sender.link) {
+                        link.open.insert(sender.ordinal);
+                    }
+                }
+                Output::Duplicate { sender, header } => self.duplicate(sender, &header),
+                Output::Dropped { sender, header, why } => self.not_taken(sender, &header, why),
+                Output::Evidence { bundle, senders } => {
+                    for sender in senders {
+                        self.judged(sender, bundle.header().origin);
+                        self.evidence(&bundle, sender.link);
+                    }
+                }
+                // Everybody checks before passing on, so whoever sent these bytes is at fault, not only their author.
+                Output::Invalid { origin, senders } => {
+                    bump(&mut self.stats.bundles_invalid, 1);
+                    for sender in senders {
+                        self.judged(sender, origin);
+                        self.misbehaved(sender.link, "a bundle that does not hold");
+                    }
+                }
+                Output::Void { origin, senders } => {
+                    for sender in senders {
+                        bump(&mut self.stats.bundles_unadmitted, 1);
+                        self.judged(sender, origin);
+                    }
+                    self.early_proofs_of(origin);
+                }
+                Output::Settled(origin) => {
+                    self.advance(origin);
+                    self.early_proofs_of(origin);
+                }
+            }
         }
-        if answers_range && self.search.wants(header) {
-            return ByNumber::Check(Purpose::Evidence);
-        }
-        if header.next() <= next {
-            let differs = self
-                .cache
-                .holding(origin, first)
-                .is_some_and(|ours| ours.header() != header || ours.bytes() != raw.bytes());
-            return if differs { ByNumber::Check(Purpose::Evidence) } else { ByNumber::Duplicate };
-        }
-        if first < next {
-            return ByNumber::Check(Purpose::Evidence);
-        }
-        if limit.is_some_and(|limit| first >= limit) {
-            return ByNumber::Withdrawn;
-        }
-        if first == next && self.is_set_back(raw) {
-            return ByNumber::SetBack;
-        }
-        if self.store_full {
-            let passed = first < self.passed_to(&origin);
-            return if passed { ByNumber::Duplicate } else { ByNumber::Check(Purpose::Chain) };
-        }
-        let known = self.checks.has_place(origin, first) || first <= self.checks.run_end(origin, next);
-        if known { ByNumber::Check(Purpose::Chain) } else { ByNumber::Gap }
+    }
+
+    /// A bundle is not taken now: that is counted, remembered where it can be asked for again, and the sender hears where we
+    /// stand.
+    fn not_taken(&mut self, sender: Sender, header: &BundleHeader, dropped: Dropped) {
+        let origin = header.origin;
+        let (counter, why) = match dropped {
+            Dropped::OverPace => return self.drop_paced(sender, origin, header.next()),
+            Dropped::SetBack => return self.drop_set_back(sender, header),
+            Dropped::Withdrawn => {
+                bump(&mut self.stats.bundles_withdrawn, 1);
+                return self.dropped(sender, origin);
+            }
+            Dropped::Gap => {
+                let why = self.refusal_to(sender.link, &origin);
+                (&mut self.stats.bundles_gap, why)
+            }
+            Dropped::Committing => (&mut self.stats.origins_full, None),
+            Dropped::NoPlace => (&mut self.stats.origins_full, Some(Why::NoPlace)),
+            Dropped::NotAdmitted => (&mut self.stats.bundles_unadmitted, Some(Why::NotAdmitted)),
+            Dropped::OverRate => {
+                self.tell_greedy(origin.node);
+                (&mut self.stats.bundles_greedy, Some(Why::OverRate))
+            }
+            Dropped::QueueFull => (&mut self.stats.bundles_check_full, None),
+        };
+        bump(counter, 1);
+        self.note_ahead(sender.link, origin, header.next(), why);
+        self.dropped(sender, origin);
     }
 
     /// The first number of an origin that does not count, by a fork or a revocation.
@@ -119,56 +166,6 @@ impl Engine {
         self.judged(sender, header.origin);
     }
 
-    fn enter_check(&mut self, raw: RawBundle, sender: Sender, purpose: Purpose) {
-        let (origin, next) = (raw.header().origin, raw.header().next());
-        let in_flight = self.author.is_committing(&origin);
-        let fresh = self.chains.get(&origin).is_none() && self.passing.head(&origin).is_none();
-        let admitted = self.members.contains_key(&origin.node);
-        let full = fresh && !self.store_full && self.no_place(&origin);
-        let mut why = None;
-        let counter = if in_flight || full {
-            why = full.then_some(Why::NoPlace);
-            &mut self.stats.origins_full
-        } else if !admitted && !self.accounts.checks_member(&origin.node) {
-            why = Some(Why::NotAdmitted);
-            &mut self.stats.bundles_unadmitted
-        } else if !self.greed.allows(&origin.node, raw.cost(), fresh, self.now) {
-            self.tell_greedy(origin.node);
-            why = Some(Why::OverRate);
-            &mut self.stats.bundles_greedy
-        } else if !self.in_pace(&origin.node, pace_of(&raw)) {
-            return self.drop_paced(sender, origin, next);
-        } else {
-            match self.checks.enter(raw, sender, purpose) {
-                Entered::First(check) => {
-                    self.opened(sender);
-                    if admitted {
-                        self.run_check(check);
-                    }
-                    return;
-                }
-                Entered::Joined | Entered::Waits => return self.opened(sender),
-                Entered::Full => &mut self.stats.bundles_check_full,
-            }
-        };
-        bump(counter, 1);
-        self.note_ahead(sender.link, origin, next, why);
-        self.dropped(sender, origin);
-    }
-
-    fn opened(&mut self, sender: Sender) {
-        if let Some(link) = self.links.get_mut(&sender.link) {
-            link.open.insert(sender.ordinal);
-        }
-    }
-
-    pub(super) fn run_check(&mut self, id: CheckId) {
-        if let Some(check) = self.checks.get_mut(id) {
-            check.progress = Progress::Running;
-            self.output.push_back(Output::Verify { check: id, raw: check.raw.clone() });
-        }
-    }
-
     /// A bundle was not taken: the sender is told where we stand, a little later, so that it can rewind.
     pub(super) fn dropped(&mut self, sender: Sender, origin: Origin) {
         if let Some(link) = self.links.get_mut(&sender.link) {
@@ -186,20 +183,17 @@ impl Engine {
             link.say(origin, self.now.plus(STATUS_DELAY_US));
             link.status_wanted = true;
         }
-        self.tell_reconcile(Input::Judged(sender.link));
-        if self.cache.uncommitted() > self.config.backlog_bytes {
-            bump(&mut self.stats.backlog_held, 1);
-            self.owed.push((sender.link, sender.bytes));
+        self.tell_reconcile(reconcile::Input::Judged(sender.link));
+        if self.ingress.credit.judged(sender.link, sender.bytes, self.cache.uncommitted()) {
+            self.output.push_back(io::Output::Release { link: sender.link, bytes: sender.bytes });
         } else {
-            self.output.push_back(Output::Release { link: sender.link, bytes: sender.bytes });
+            bump(&mut self.stats.backlog_held, 1);
         }
     }
 
     /// Commits have caught up: the readers that were held back may go on.
-    pub(super) fn release_owed(&mut self) {
-        if self.cache.uncommitted() <= self.config.backlog_bytes {
-            let owed = core::mem::take(&mut self.owed);
-            self.output.extend(owed.into_iter().map(|(link, bytes)| Output::Release { link, bytes }));
-        }
+    pub(super) fn release_credit(&mut self) {
+        let back = self.ingress.credit.committed(self.cache.uncommitted());
+        self.output.extend(back.into_iter().map(|(link, bytes)| io::Output::Release { link, bytes }));
     }
 }

@@ -9,7 +9,7 @@ use rumormill_wire::Origin;
 use rumormill_wire::native::{BundleHeader, SignedHeader};
 
 use super::Engine;
-use crate::bundle::{RawBundle, VerifiedBundle};
+use crate::bundle::VerifiedBundle;
 use crate::chain::Chain;
 use crate::ingress::queue::Sender;
 use crate::io::LinkId;
@@ -31,16 +31,6 @@ impl Engine {
         bump(&mut self.stats.bundles_set_back, 1);
         self.note_ahead(sender.link, header.origin, header.next(), Some(Why::SetBack));
         self.dropped(sender, header.origin);
-    }
-
-    /// Whether this is what was found to be set back already. The signature is of one content, so another content with it
-    /// does not hold.
-    pub(super) fn is_set_back(&self, raw: &RawBundle) -> bool {
-        let known = self.chains.get(&raw.header().origin).and_then(|chain| chain.set_back.as_deref());
-        known.is_some_and(|known| {
-            let signature = raw.bytes().get(BundleHeader::LEN..).unwrap_or_default();
-            known.header == *raw.header() && signature.starts_with(known.signature.as_bytes())
-        })
     }
 
     /// Another bundle has that number.

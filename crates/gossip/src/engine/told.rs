@@ -77,7 +77,7 @@ impl Engine {
             if ours != disputed.place {
                 young &= now.since(disputed.since) < SYNC_AGE_US;
                 let lower_there = disputed.place.is_some_and(|place| ours.is_none_or(|ours| place < ours));
-                let may_fall = || self.greed.allows_place(&origin.node, now);
+                let may_fall = || self.ingress.quota.allows_place(&origin.node, now);
                 why = why.max(Some(match lower_there {
                     true if may_fall() => Why::Disputed,
                     true => Why::OverRate,
@@ -156,6 +156,6 @@ impl Engine {
     /// Bundles being checked, origins known, members known: what the memory depends on.
     #[must_use]
     pub fn sizes(&self) -> (usize, usize, usize) {
-        (self.checks.len(), self.chains.len(), self.members.len())
+        (self.ingress.len(), self.chains.len(), self.members.len())
     }
 }

@@ -5,54 +5,26 @@ use std::sync::Arc;
 use rumormill_wire::{Origin, Seq};
 
 use super::Engine;
-use super::pace::pace_cost;
 use super::rumor::STATUS_DELAY_US;
 use crate::author;
 use crate::bundle::{Invalid, VerifiedBundle};
 use crate::chain::{Chain, End};
 use crate::clock::MAX_AHEAD_US;
-use crate::ingress::queue::{Progress, Purpose, Sender};
+use crate::ingress::queue::Sender;
+use crate::ingress::{Dropped, Input};
 use crate::io::{CheckId, LinkId, Output};
 use crate::stats::bump;
 
 impl Engine {
-    pub(super) fn verified(&mut self, id: CheckId, verdict: Result<Arc<VerifiedBundle>, Invalid>) {
-        let Some(check) = self.checks.get_mut(id) else { return };
-        let origin = check.raw.header().origin;
-        match (verdict, check.purpose) {
-            (Ok(bundle), Purpose::Chain) => check.progress = Progress::Done(bundle),
-            (Ok(bundle), Purpose::Evidence) => {
-                for sender in self.take_check(id) {
-                    self.judged(sender, origin);
-                    self.evidence(&bundle, sender.link);
-                }
-            }
-            // Everybody checks before passing on, so whoever sent these bytes is at fault, not only their author.
-            (Err(_), _) => {
-                bump(&mut self.stats.bundles_invalid, 1);
-                for sender in self.take_check(id) {
-                    self.judged(sender, origin);
-                    self.misbehaved(sender.link, "a bundle that does not hold");
-                }
-            }
-        }
-        self.advance(origin);
-        self.early_proofs_of(origin);
+    pub(super) fn verified(&mut self, check: CheckId, verdict: Result<Arc<VerifiedBundle>, Invalid>) {
+        let Some(origin) = self.ingress.origin_of(check) else { return };
+        let next = self.next_of(&origin);
+        self.tell_ingress(Input::Verified { check, verdict, next });
     }
 
-    /// Takes a copy out and runs the next one of its place.
-    pub(super) fn take_check(&mut self, id: CheckId) -> Vec<Sender> {
-        let Some((check, next)) = self.checks.remove(id) else { return Vec::new() };
-        if let Some(next) = next {
-            let ours = self.chains.get(&check.raw.header().origin).map_or(Seq::FIRST, |chain| chain.next);
-            if let Some(copy) = self.checks.get_mut(next).filter(|_| check.raw.header().first < ours) {
-                copy.purpose = Purpose::Evidence;
-            }
-            if self.members.contains_key(&check.raw.header().origin.node) {
-                self.run_check(next);
-            }
-        }
-        check.senders
+    /// The number wanted next of an origin, whatever of it counts.
+    pub(super) fn next_of(&self, origin: &Origin) -> Seq {
+        self.chains.get(origin).map_or(Seq::FIRST, |chain| chain.next)
     }
 
     /// Lets all that hold and whose turn it is join the chain.
@@ -60,24 +32,19 @@ impl Engine {
         if self.store_full {
             return self.pass_all(origin);
         }
-        loop {
-            let next = self.chains.get(&origin).map_or(Seq::FIRST, |chain| chain.next);
-            let Some((id, bundle)) = self.checks.done_at(origin, next) else { break };
+        while let Some((id, bundle)) = self.ingress.turn(origin, self.next_of(&origin)) {
             let before = self.chains.get(&origin).map_or(End::EMPTY, Chain::end);
             // The chain moves first, so that another copy of this place is then seen as evidence.
             let accepted = self.join(&bundle);
-            let senders = self.take_check(id);
+            let senders = self.ingress.take(id, self.next_of(&origin));
             match accepted {
                 Ok(()) => self.accepted(&bundle, &senders, before),
                 Err(refusal) => self.refused(&bundle, &senders, refusal),
             }
         }
-        let next = self.chains.get(&origin).map_or(Seq::FIRST, |chain| chain.next);
-        for id in self.checks.stale(origin, next) {
-            for sender in self.take_check(id) {
-                bump(&mut self.stats.bundles_gap, 1);
-                self.dropped(sender, origin);
-            }
+        for sender in self.ingress.take_stale(origin, self.next_of(&origin)) {
+            bump(&mut self.stats.bundles_gap, 1);
+            self.dropped(sender, origin);
         }
     }
 
@@ -97,16 +64,12 @@ impl Engine {
         if header.first > Seq::FIRST && last_clock.is_some_and(|last| bundle.first_clock() <= last) {
             return Err(Refusal::Clock);
         }
-        // Several of its author's were being checked at once: what is kept is counted one by one.
-        if self.no_place(&origin) || !self.greed.allows(&origin.node, bundle.cost(), fresh, self.now) {
-            return Err(Refusal::Held);
+        let held = self.no_place(&origin).then_some(Dropped::NoPlace);
+        match held.or_else(|| self.ingress.may_join(bundle, fresh, self.now)) {
+            Some(Dropped::OverPace) => return Err(Refusal::Paced),
+            Some(_) => return Err(Refusal::Held),
+            None => self.ingress.charge(bundle, fresh, self.now),
         }
-        let pace = pace_cost(bundle.bytes().len(), header.count);
-        if !self.in_pace(&origin.node, pace) {
-            return Err(Refusal::Paced);
-        }
-        self.charge_pace(&origin.node, pace);
-        self.greed.charge(&origin.node, bundle.cost(), fresh, self.now);
         self.note_own(origin);
         self.chains.advance(bundle.signed_header(), bundle.digest(), bundle.last_clock());
         if let Some(cut) = self.revocations.limit(&origin) {

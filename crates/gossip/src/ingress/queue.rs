@@ -62,6 +62,8 @@ pub struct Check {
     pub senders: Vec<Sender>,
     /// What it is checked for; so also what a good verdict leads to.
     pub purpose: Purpose,
+    /// Its author belongs to the network; before that it is not run.
+    pub admitted: bool,
     /// Where it stands now. Of one place, one copy at a time is run.
     pub progress: Progress,
 }
@@ -97,8 +99,8 @@ impl VerifyQueue {
         Self { limit, ..Self::default() }
     }
 
-    /// Hands in a copy.
-    pub fn enter(&mut self, raw: RawBundle, sender: Sender, purpose: Purpose) -> Entered {
+    /// Hands in a copy, with whether its author belongs to the network.
+    pub fn enter(&mut self, raw: RawBundle, sender: Sender, purpose: Purpose, admitted: bool) -> Entered {
         let place = (raw.header().origin, raw.header().first);
         let ids = self.places.entry(place).or_default();
         for id in ids.iter() {
@@ -123,7 +125,7 @@ impl VerifyQueue {
         ids.push_back(id);
         let first = ids.len() == 1;
         self.by_peer.insert(sender.peer, held.saturating_add(1));
-        self.copies.insert(id, Check { raw, senders: vec![sender], purpose, progress: Progress::Waiting });
+        self.copies.insert(id, Check { raw, senders: vec![sender], purpose, admitted, progress: Progress::Waiting });
         if first { Entered::First(id) } else { Entered::Waits }
     }
 
@@ -222,16 +224,27 @@ impl VerifyQueue {
             .collect()
     }
 
+    fn of_node(&self, node: &NodeId) -> impl Iterator<Item = &VecDeque<CheckId>> {
+        let low = Origin { node: *node, ..Origin::MIN };
+        let high = Origin { node: *node, ..Origin::MAX };
+        self.places.range((low, Seq(0))..=(high, Seq(u64::MAX))).map(|(_, ids)| ids)
+    }
+
     /// The copies that wait at the front of their places for this author's certificate.
     #[must_use]
     pub fn waiting_for(&self, node: &NodeId) -> Vec<CheckId> {
-        let low = Origin { node: *node, ..Origin::MIN };
-        let high = Origin { node: *node, ..Origin::MAX };
-        self.places
-            .range((low, Seq(0))..=(high, Seq(u64::MAX)))
-            .filter_map(|(_, ids)| ids.front().copied())
-            .filter(|id| self.copies.get(id).is_some_and(|c| matches!(c.progress, Progress::Waiting)))
-            .collect()
+        let fronts = self.of_node(node).filter_map(|ids| ids.front().copied());
+        fronts.filter(|id| self.copies.get(id).is_some_and(|c| matches!(c.progress, Progress::Waiting))).collect()
+    }
+
+    /// This author belongs to the network.
+    pub fn admit(&mut self, node: &NodeId) {
+        let all: Vec<_> = self.of_node(node).flatten().copied().collect();
+        for id in all {
+            if let Some(copy) = self.copies.get_mut(&id) {
+                copy.admitted = true;
+            }
+        }
     }
 
     /// How many copies are here.
@@ -263,7 +276,7 @@ mod tests {
             let raw = RawBundle::from_parts(header, bytes::Bytes::new());
             let link = LinkId(n % 3);
             let sender = Sender { link, peer: NodeId([peer; 32]), ordinal: n, bytes: 0, want_status: false };
-            checks.enter(raw, sender, Purpose::Chain)
+            checks.enter(raw, sender, Purpose::Chain, true)
         };
         let taken = |entered: &Entered| matches!(entered, Entered::First(_));
         let greedy: Vec<_> = (0..300).map(|n| enter(&mut checks, n, 1)).filter(taken).collect();
