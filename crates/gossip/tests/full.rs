@@ -12,15 +12,15 @@ mod world;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use rumormill_gossip::bundle::seal;
-use rumormill_gossip::{
-    Dissemination, EngineConfig, Event, Evidence, Input, Reject, Ticket, Timestamp, VerifiedBundle, Why,
-};
-use rumormill_wire::native::{BundleBuilder, BundleHeader, Frame, MessageKind, Rumor};
-use rumormill_wire::{Clock, Digest, Incarnation, NodeId, Origin, Seq};
-use world::{Key, NETWORK, WALL, World, certificate, config};
+use rumormill_gossip::{Dissemination, EngineConfig, Event, Evidence, Input, Reject, Ticket, Timestamp, Why};
+use rumormill_wire::native::{BundleHeader, MessageKind};
+use rumormill_wire::{Digest, Incarnation, NodeId, Origin, Seq};
+use world::frames::rumor;
+use world::{Author, Key, World, certificate, config};
 
 const SECOND: u64 = 1_000_000;
+/// A member without an engine.
+const AUTHOR: Author = Author(60);
 
 #[test]
 fn a_slow_read_makes_no_liar_of_a_neighbour_that_answers_at_once() {
@@ -271,12 +271,12 @@ fn origins_of_one_member_that_are_held_take_no_place_of_what_others_say() {
         };
         let mut world = World::new(12, 2, config);
         for n in 0..2 {
-            let evidence = certificate(Key::new(60).id(), "");
-            world.give(n, Input::Admit { node: Key::new(60).id(), evidence });
-            let link = world.stranger(n, 60);
+            let evidence = certificate(AUTHOR.id(), "");
+            world.give(n, Input::Admit { node: AUTHOR.id(), evidence });
+            let link = world.stranger(n, AUTHOR.0);
             for k in 0..24 {
-                let incarnation = Incarnation(1 + k + 1_000 * u64::try_from(n).unwrap());
-                world.give(n, Input::Frame { link, bytes: rumor(text_in(60, incarnation, "mine").bytes()) });
+                let life = AUTHOR.life(1 + k + 1_000 * u64::try_from(n).unwrap());
+                world.give(n, Input::Frame { link, bytes: rumor(life.opening("mine").bytes()) });
             }
         }
         world.until(60 * SECOND, "each takes all of its own", |w| (0..2).all(|n| w.log(n).len() == ORIGINS));
@@ -321,9 +321,9 @@ fn an_author_whose_certificate_nobody_sends_is_held_and_asked_for_once_it_is_adm
     let mut world = World::new(10, 2, quick(Dissemination::Eager));
     world.link(0, 1);
     // Node 0 knows it without a certificate to show, as with a pin file.
-    world.give(0, Input::Admit { node: Key::new(60).id(), evidence: Evidence::default() });
+    world.give(0, Input::Admit { node: AUTHOR.id(), evidence: Evidence::default() });
     let stranger = world.stranger(0, 50);
-    let bundle = text_of(60, "pinned here alone");
+    let bundle = AUTHOR.life(1).opening("pinned here alone");
     world.give(0, Input::Frame { link: stranger, bytes: rumor(bundle.bytes()) });
     world.until(SECOND, "taken here", |w| w.log(0).len() == 1);
     world.run_for(60 * SECOND);
@@ -332,7 +332,7 @@ fn an_author_whose_certificate_nobody_sends_is_held_and_asked_for_once_it_is_adm
     let (a, b) = (link_stats(&world, 0, 1), link_stats(&world, 1, 1));
     assert_eq!((a.lag, a.in_sync, a.why), (1, false, Some(Why::HeldByPeer)));
     assert_eq!((b.behind, b.in_sync, b.why), (1, false, Some(Why::NotAdmitted)));
-    world.give(1, Input::Admit { node: Key::new(60).id(), evidence: Evidence::default() });
+    world.give(1, Input::Admit { node: AUTHOR.id(), evidence: Evidence::default() });
     world.until(SECOND, "asked for and taken", |w| w.log(1).len() == 1);
 }
 
@@ -342,13 +342,12 @@ fn more_origins_than_one_status_names_are_not_forgotten() {
     let link = world.stranger(0, 50);
     world.run_for(SECOND);
     let before = world.nodes[0].frames;
+    let bundle = AUTHOR.life(1).opening("x");
     for n in 0..600 {
         // Each is a gap of an origin of its own, and each is to be named.
-        let header = BundleHeader {
-            origin: Origin { node: NodeId([7; 32]), incarnation: Incarnation(n) },
-            ..*text_of(60, "x").header()
-        };
-        let mut bytes = text_of(60, "x").bytes().to_vec();
+        let header =
+            BundleHeader { origin: Origin { node: NodeId([7; 32]), incarnation: Incarnation(n) }, ..*bundle.header() };
+        let mut bytes = bundle.bytes().to_vec();
         bytes[..BundleHeader::LEN]
             .copy_from_slice(&BundleHeader { first: Seq(2), previous: Digest([1; 32]), ..header }.to_bytes());
         world.give(0, Input::Frame { link, bytes: rumor(&bytes) });
@@ -357,24 +356,6 @@ fn more_origins_than_one_status_names_are_not_forgotten() {
     let stats = world.nodes[0].engine.stats();
     assert_eq!(stats.status_overflow, 1, "{stats:?}");
     assert_eq!(world.nodes[0].frames - before, 2, "a list, and a comparison in place of the rest");
-}
-
-fn text_of(key: u8, text: &str) -> std::sync::Arc<VerifiedBundle> {
-    text_in(key, Incarnation(1_700_000_000), text)
-}
-
-fn text_in(key: u8, incarnation: Incarnation, text: &str) -> std::sync::Arc<VerifiedBundle> {
-    let origin = Origin { node: Key::new(key).id(), incarnation };
-    let mut builder = BundleBuilder::new(origin, Seq::FIRST, Digest::ZERO);
-    builder.push(Clock(WALL.unsigned_abs()), MessageKind::CHAT, "", text.as_bytes()).unwrap();
-    seal(builder, Clock(WALL.unsigned_abs()), &Key::new(key), &NETWORK)
-}
-
-fn rumor(bundle: &[u8]) -> Bytes {
-    let (header, _) = BundleHeader::peek(bundle).unwrap();
-    let mut out = Vec::new();
-    Frame::Rumor(Rumor { want_status: false, answers_range: false, header, bundle }).encode(&mut out).unwrap();
-    Bytes::from(out).slice(4..)
 }
 
 #[test]

@@ -10,11 +10,9 @@
 mod world;
 
 use bytes::Bytes;
-use rumormill_gossip::bundle::seal;
 use rumormill_gossip::{Dissemination, EngineConfig};
-use rumormill_wire::native::{BundleBuilder, MessageKind};
-use rumormill_wire::{Clock, Digest, Incarnation, Origin, Seq};
-use world::{Disk, Key, NETWORK, WALL, World, certificate, config};
+use rumormill_wire::Digest;
+use world::{Author, Disk, NETWORK, NOW, World, certificate, config};
 
 const SECOND: u64 = 1_000_000;
 /// The first key of the authors.
@@ -23,19 +21,17 @@ const AUTHOR: u8 = 60;
 /// A store with so many authors, chains of each, bundles of each chain, and bytes of content of each bundle.
 fn disk(authors: u8, chains: u64, bundles: u64, content: usize) -> Disk {
     let mut disk = Disk::default();
-    let clock = WALL.unsigned_abs();
+    let content = "x".repeat(content);
     for n in 0..authors {
-        let key = Key::new(AUTHOR + n);
-        disk.members.push((key.id(), certificate(key.id(), "")));
+        let author = Author(AUTHOR + n);
+        disk.members.push((author.id(), certificate(author.id(), "")));
         for incarnation in 0..chains {
-            let origin = Origin { node: key.id(), incarnation: Incarnation(incarnation) };
+            let chain = author.life(incarnation);
             let mut previous = Digest::ZERO;
             for seq in 1..=bundles {
-                let mut builder = BundleBuilder::new(origin, Seq(seq), previous);
-                builder.push(Clock(clock + seq), MessageKind::CHAT, "", &vec![b'x'; content]).unwrap();
-                let bundle = seal(builder, Clock(clock + seq), &key, &NETWORK);
+                let bundle = chain.dated(seq, previous, NOW + seq, &[&content]);
                 previous = bundle.digest();
-                disk.bundles.entry(origin).or_default().push(Bytes::copy_from_slice(bundle.bytes()));
+                disk.bundles.entry(chain.origin()).or_default().push(Bytes::copy_from_slice(bundle.bytes()));
             }
         }
     }

@@ -23,7 +23,9 @@ use rumormill_gossip::{
 use rumormill_wire::native::{ByeCode, Frame, ListPart, MessageKind, RevocationPart};
 use rumormill_wire::{Clock, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
 
+mod author;
 mod disk;
+pub mod frames;
 mod keys;
 mod links;
 mod node;
@@ -32,6 +34,9 @@ mod shell;
 mod shown;
 mod time;
 
+// Not every test has such members.
+#[allow(unused_imports)]
+pub use author::{Author, Life, bring};
 pub use disk::Disk;
 pub use keys::{Key, certificate, judge};
 pub use links::End;
@@ -48,6 +53,7 @@ pub const NETWORK: NetworkId = NetworkId([7; 32]);
 
 /// 2026-01-01 in microseconds.
 pub const WALL: i64 = 1_767_225_600_000_000;
+pub const NOW: u64 = WALL.unsigned_abs();
 
 pub struct World {
     pub now: u64,
