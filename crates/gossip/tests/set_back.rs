@@ -13,7 +13,7 @@ use rand::RngExt;
 use rumormill_gossip::{Dissemination, EngineConfig, Input, LinkId, VerifiedBundle, Why};
 use rumormill_wire::{Digest, Seq};
 use world::frames::rumor;
-use world::{Author, Life, NOW, World, config};
+use world::{Author, Life, NOW, World, quick};
 
 const SECOND: u64 = 1_000_000;
 /// The author whose clock does not rise.
@@ -31,10 +31,6 @@ fn carrier(world: &mut World, n: usize) -> LinkId {
     let link = world.stranger(n, CARRIER);
     world.give(n, Input::Frame { link, bytes: AUTHOR.member() });
     link
-}
-
-fn quick(dissemination: Dissemination) -> EngineConfig {
-    EngineConfig { anti_entropy_us: SECOND, ..config(dissemination) }
 }
 
 /// A ring of five, of which these keep two bundles and no more, and a chord from 0 to 2, which keep all.

@@ -29,9 +29,10 @@ pub mod frames;
 mod keys;
 mod links;
 mod node;
+pub mod pair;
 mod revocations;
 mod shell;
-mod shown;
+pub mod shown;
 mod time;
 
 // Not every test has such members.
@@ -85,6 +86,16 @@ pub fn config(dissemination: Dissemination) -> EngineConfig {
         pace_bytes_per_s: 0,
         ..EngineConfig::new(NETWORK)
     }
+}
+
+/// The same, with a comparison each second.
+pub fn quick(dissemination: Dissemination) -> EngineConfig {
+    EngineConfig { anti_entropy_us: 1_000_000, ..config(dissemination) }
+}
+
+/// Bodies of which two do not go into one bundle.
+pub fn long(n: usize) -> String {
+    format!("{n:4} {}", "x".repeat(32_000))
 }
 
 impl World {

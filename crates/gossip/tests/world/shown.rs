@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use rumormill_gossip::LinkStats;
 use rumormill_wire::native::BundleView;
 
 use super::*;
@@ -62,4 +63,25 @@ impl World {
     pub fn disk_proofs(&self, n: usize) -> usize {
         self.nodes[n].disk.proofs.len()
     }
+}
+
+/// Whether all nodes withdraw the same messages of a chain, from this number on.
+pub fn all_agree(world: &World, chain: Life, place: u64) -> bool {
+    let limit =
+        |n: usize| world.nodes[n].engine.limits().find(|(origin, _)| *origin == chain.origin()).map(|(_, at)| at.0);
+    (0..world.nodes.len()).all(|n| limit(n) == Some(place)) && world.same_fingerprints()
+}
+
+/// How often a node told of two histories.
+pub fn equivocations(world: &World, n: usize) -> usize {
+    world.nodes[n].events.iter().filter(|event| matches!(event, Event::Equivocation { .. })).count()
+}
+
+pub fn nobody_was_closed(world: &World) {
+    assert!(world.nodes.iter().all(|node| node.closed.is_empty()), "{}", world.describe());
+}
+
+pub fn link_stats(world: &World, node: usize, link: usize) -> LinkStats {
+    let id = LinkId(u64::try_from(link).unwrap());
+    world.nodes[node].engine.link_stats(id).unwrap()
 }
