@@ -18,6 +18,12 @@ LIARS = ["-p", "rumormill-gossip", "--test", "liars"]
 REVOCATION = ["-p", "rumormill-gossip", "--test", "revocation"]
 ATTACKERS = ["-p", "rumormill-node", "--test", "attackers"]
 PROOFS = ["-p", "rumormill-gossip", "--test", "proofs"]
+FORKS = ["-p", "rumormill-gossip", "--test", "forks"]
+FALLING_PLACES = ["-p", "rumormill-gossip", "--test", "places"]
+ORIGINS = ["-p", "rumormill-gossip", "--test", "origins"]
+GREED = ["-p", "rumormill-gossip", "--test", "greed"]
+OWN_CHAIN = ["-p", "rumormill-gossip", "--test", "own_chain"]
+REFUSED = ["-p", "rumormill-gossip", "--test", "refused"]
 ORDERS = ["-p", "rumormill-gossip", "--test", "orders"]
 SET_BACK = ["-p", "rumormill-gossip", "--test", "set_back"]
 NAMES = ["-p", "rumormill-gossip", "--test", "names"]
@@ -82,7 +88,7 @@ GUARDS = [
      ["-p", "rumormill-transport", "--test", "links"], "a_frame_without_messages_counts_as_four"),
     ("origins: authors share what is remembered of a neighbour", "crates/gossip/src/shared_map.rs",
      "filter(|(count, _)| *count > own)", "filter(|(count, _)| *count > own && most == 0)",
-     FULL, "origins_of_one_member_that_are_held_take_no_place_of_what_others_say"),
+     REFUSED, "origins_of_one_member_that_are_held_take_no_place_of_what_others_say"),
     ("revocation: what a cut lets stand has a place", "crates/gossip/src/engine/allowance.rs",
      "is_some_and(|limit| limit > Seq::FIRST)", "is_some_and(|limit| limit > Seq(u64::MAX))",
      REVOCATION, "what_a_cut_lets_stand_has_a_place_whatever_else_its_author_took"),
@@ -382,7 +388,7 @@ GUARDS = [
      PROTOBUF_PEER, "whoever_has_most_places_gives_one_and_all_programs_of_this_machine_are_one"),
     ("messages: each is charged for", "crates/gossip/src/cost.rs",
      "pub const MESSAGE: usize = 256;", "pub const MESSAGE: usize = 0;",
-     LIARS, "messages_are_charged_for_beside_their_bytes"),
+     GREED, "messages_are_charged_for_beside_their_bytes"),
     ("terminal: lines are folded", "crates/node/src/fold.rs",
      "if column.saturating_add(wide) > most {", "if false {",
      ["-p", "rumormill-node", "--lib", "fold"], "nothing_that_goes_on_begins_at_the_first_column"),
@@ -617,7 +623,7 @@ GUARDS = [
      ["-p", "rumormill-gossip"], "test"),
     ("greed: bytes a day", "crates/gossip/src/ingress/quota.rs",
      "holds(account.bytes, cost, now) &&", "(holds(account.bytes, cost, now) || true) &&",
-     LIARS, "a_greedy_member_is_held_back_and_others_are_not"),
+     GREED, "a_greedy_member_is_held_back_and_others_are_not"),
     ("pace: bytes of an author a second", "crates/gossip/src/ingress/mod.rs",
      "self.pacer.allows(node, cost, now)", "node != node || now != now || cost < u64::MAX",
      PACE, "a_member_that_pours_is_taken_at_its_pace_and_told_a_bounded_number_of_times"),
@@ -644,13 +650,13 @@ GUARDS = [
      ["-p", "rumormill-gossip", "--lib", "cost"], "a_bundle_costs_its_bytes_its_row_its_entries_and_what_of_a_page_nobody_else_can_use"),
     ("greed: incarnations a day", "crates/gossip/src/ingress/quota.rs",
      "&& (!fresh || holds(account.incarnations, 1, now))", "&& (!fresh || account.incarnations.is_some() || true)",
-     LIARS, "incarnations_without_end_are_held_back"),
+     GREED, "incarnations_without_end_are_held_back"),
     ("two histories", "crates/gossip/src/engine/verdict.rs",
      "Refusal::Fork => self.evidence(bundle, sender.link),", "Refusal::Fork => {}",
-     LIARS, "an_equivocator_is_found_proved_and_contained_at_one_place_everywhere"),
+     FORKS, "an_equivocator_is_found_proved_and_contained_at_one_place_everywhere"),
     ("two histories, of one length", "crates/gossip/src/engine/entries.rs",
      "self.heads_differ(id, origin, next);", "",
-     LIARS, "an_equivocator_is_found_proved_and_contained_at_one_place_everywhere"),
+     FORKS, "an_equivocator_is_found_proved_and_contained_at_one_place_everywhere"),
     ("revocation cuts what comes and what is there", ["crates/gossip/src/engine/rumor.rs", "crates/gossip/src/engine/revoked.rs"],
      ["let cut = self.revocations.limit(origin);", "|chain| chain.cut = cut);"],
      ["let cut = None;", "|chain| { let _ = (chain, cut); });"],
@@ -658,7 +664,7 @@ GUARDS = [
     ("our own future claimed again and again", "crates/gossip/src/author/mod.rs",
      "self.recovery.hear(self.origin, wall_s, ours, &theirs);",
      'self.recovery.hear(self.origin, wall_s, ours, &theirs); if self.recovery.end() { self.begin(""); }',
-     LIARS, "a_neighbour_that_claims_our_own_future_moves_us_once_and_never_into_a_fork"),
+     OWN_CHAIN, "a_neighbour_that_claims_our_own_future_moves_us_once_and_never_into_a_fork"),
     ("proofs about what is not there: checked", "crates/gossip/src/engine/proofs.rs",
      "return if self.ingress.has_origin(*origin) { Use::Later } else { Use::None };", "return Use::Needed;",
      PROOFS, "a_flood_of_proofs_about_made_up_incarnations_costs_nothing_and_closes_the_network_to_nobody"),
@@ -673,10 +679,10 @@ GUARDS = [
      ORDERS, "all_end_alike_whatever_comes_first"),
     ("three branches: an ended chain shows its own", "crates/gossip/src/chain.rs",
      "map_or(HeadHash::ZERO, |(_, head)| head)", "map_or(HeadHash::ZERO, |_| HeadHash::ZERO)",
-     PROOFS, "three_branches_end_at_the_lowest_place_also_where_the_first_proof_names_a_certain_one"),
+     FORKS, "three_branches_end_at_the_lowest_place_also_where_the_first_proof_names_a_certain_one"),
     ("falling places: the rate", "crates/gossip/src/engine/proofs.rs",
      "Some(_) if self.ingress.quota.allows_place(&origin.node, self.now) => Use::Needed,", "Some(_) if true => Use::Needed,",
-     PROOFS, "places_that_fall_again_and_again_are_taken_at_a_bounded_rate_and_the_lowest_wins_in_the_end"),
+     FALLING_PLACES, "places_that_fall_again_and_again_are_taken_at_a_bounded_rate_and_the_lowest_wins_in_the_end"),
     ("answers: a STATUS for each RUMOR that asks", "crates/gossip/src/engine/lists.rs",
      "if over_share && next > self.now {", "if over_share && next > self.now && false {",
      ["-p", "rumormill-gossip", "--test", "answers"], "no_kind_of_frame_is_answered_with_more_than_a_share_whatever_is_said_again_and_again"),
@@ -694,7 +700,7 @@ GUARDS = [
      RECONCILE, "those_that_come_again_and_again_put_off_nobody"),
     ("proofs: those that may not be sent yet are said", "crates/gossip/src/engine/proofs.rs",
      "self.say_after(UNSENT_US, id, proof.origin());", "let _ = UNSENT_US;",
-     PROOFS, "proofs_that_may_not_be_sent_yet_come_without_a_comparison"),
+     FALLING_PLACES, "proofs_that_may_not_be_sent_yet_come_without_a_comparison"),
     ("full store: what is lost again at its start is said", "crates/gossip/src/engine/pass.rs",
      "self.tell_lost(id, origin, was.next);", "if false { self.tell_lost(id, origin, was.next); }",
      FULL, "a_node_that_finds_its_store_full_after_a_start_and_its_neighbour_say_what_lacks"),
@@ -709,10 +715,10 @@ GUARDS = [
      ["-p", "rumormill-node", "--lib", "fold"], "nothing_begins_at_the_first_column_by_marks_that_a_terminal_does_not_know"),
     ("author: a bare word at each start is believed 16 times a day", "crates/gossip/src/author/recovery.rs",
      "self.ahead && today && self.own.len() >= MAX_BELIEVED", "self.ahead && today && self.own.len() > MAX_BELIEVED",
-     LIARS, "a_neighbour_that_lies_at_each_start_does_not_use_up_our_incarnations"),
+     OWN_CHAIN, "a_neighbour_that_lies_at_each_start_does_not_use_up_our_incarnations"),
     ("author: who has more of our chain has time to show it", "crates/gossip/src/author/mod.rs",
      "if self.now < until {", "if self.now < until && false {",
-     LIARS, "a_neighbour_that_has_more_of_our_chain_is_believed_all_the_same"),
+     OWN_CHAIN, "a_neighbour_that_has_more_of_our_chain_is_believed_all_the_same"),
     ("handshake: what comes right behind it belongs to the link", "crates/transport/src/stream.rs",
      "if core::mem::replace(&mut this.waited, true) {", "if !core::mem::replace(&mut this.waited, true) || true {",
      ["-p", "rumormill-transport", "--test", "links"], "what_comes_right_behind_a_handshake_belongs_to_the_link"),
@@ -721,25 +727,25 @@ GUARDS = [
      PROOFS, "of_many_proofs_at_once_those_that_find_no_room_are_asked_for_again"),
     ("searches: those that find no room begin when others end", "crates/gossip/src/fork/mod.rs",
      "output.push_back(Output::Room(*link));", "let _ = (&output, link);",
-     PROOFS, "many_forks_of_one_author_are_settled_in_seconds"),
+     FORKS, "many_forks_of_one_author_are_settled_in_seconds"),
     ("falling places: steps of a search", "crates/gossip/src/fork/mod.rs",
      "if seen.proven {", "if seen.proven && false {",
-     PROOFS, "a_long_search_tells_and_writes_its_first_and_its_last_step_only"),
+     FORKS, "a_long_search_tells_and_writes_its_first_and_its_last_step_only"),
     ("forked chains: nothing is sent beyond their end", "crates/gossip/src/engine/entries.rs",
      "if entry.state == EntryState::Forked {", "if false {",
-     PROOFS, "a_node_that_may_not_lower_a_place_yet_is_sent_nothing_again_and_again"),
+     FALLING_PLACES, "a_node_that_may_not_lower_a_place_yet_is_sent_nothing_again_and_again"),
     ("origins: each member keeps some", "crates/gossip/src/engine/allowance.rs",
      "|| of_node < share)", ")",
-     PROOFS, "incarnations_of_one_member_leave_places_for_all_others"),
+     ORIGINS, "incarnations_of_one_member_leave_places_for_all_others"),
     ("origins: so many of one member", "crates/gossip/src/engine/allowance.rs",
      "of_node < self.config.max_origins_per_node &&", "",
-     PROOFS, "one_member_has_so_many_origins_and_no_more"),
+     ORIGINS, "one_member_has_so_many_origins_and_no_more"),
     ("searches: one that stands still makes room", "crates/gossip/src/fork/mod.rs",
      "|| stands", "|| (stands && false)",
-     PROOFS, "a_neighbour_that_does_not_answer_holds_up_no_search_with_another"),
+     FORKS, "a_neighbour_that_does_not_answer_holds_up_no_search_with_another"),
     ("claims: one node's links share", "crates/gossip/src/engine/allowance.rs",
      "MAX_BEHIND.checked_div(links.len()).unwrap_or(MAX_BEHIND)", "links.len().max(MAX_BEHIND)",
-     PROOFS, "claims_of_one_node_are_remembered_for_all_its_links_together"),
+     ORIGINS, "claims_of_one_node_are_remembered_for_all_its_links_together"),
     ("text of others: what is hidden is shown", "crates/wire/src/foreign/chars.rs",
      "(_, Kind::Hidden) => is_sign_before(c) && next", "(_, Kind::Hidden) => true || is_sign_before(c) && next",
      ["-p", "rumormill-wire", "--lib", "foreign"], "foreign::tests"),
@@ -872,7 +878,7 @@ GUARDS = [
      ["-p", "rumormill-transport", "--test", "visible"], "where_post_quantum_is_required"),
     ("full store: what is held is not sent again", "crates/gossip/src/engine/entries.rs",
      "if entry.state == EntryState::Hold || link.hold {", "if false {",
-     FULL, "a_refused_author_and_a_full_table_are_lag_at_both_ends_and_not_sent_again"),
+     REFUSED, "a_refused_author_and_a_full_table_are_lag_at_both_ends_and_not_sent_again"),
     ("full store: no two full lists for ever", "crates/gossip/src/reconcile/mod.rs",
      "if self.links.list(link, theirs, ours) && stands {", "if self.links.list(link, theirs, ours) && false {",
      FULL, "a_full_node_costs_no_traffic_that_grows"),
@@ -929,10 +935,10 @@ GUARDS = [
      MONGERING, "one_that_lacks_things_for_ever_keeps_a_rumor_for_three_timeouts"),
     ("an author over its rate is not asked for before a bundle fits", "crates/gossip/src/engine/held.rs",
      "Why::OverRate => !self.ingress.is_in_rate_again(&origin.node, fresh, self.now),", "Why::OverRate => fresh && false,",
-     FULL, "a_refused_author_and_a_full_table_are_lag_at_both_ends_and_not_sent_again"),
+     REFUSED, "a_refused_author_and_a_full_table_are_lag_at_both_ends_and_not_sent_again"),
     ("more origins than one STATUS names", "crates/gossip/src/link.rs",
      "self.dirty_over = true;", "",
-     FULL, "more_origins_than_one_status_names_are_not_forgotten"),
+     REFUSED, "more_origins_than_one_status_names_are_not_forgotten"),
     ("copies that wait for a certificate that is none: all go", "crates/gossip/src/ingress/mod.rs",
      "let waiting = self.queue.waiting_for(&node);\n            if waiting.is_empty() {", "let waiting = self.queue.waiting_for(&node);\n            if waiting.is_empty() || self.output.len() > 1 {",
      HELD, "copies_that_wait_for_a_certificate_that_is_none_are_let_go"),
@@ -1015,7 +1021,7 @@ def fails_without(copy, file, old, new, command, test, name):
         sound[path] = (copy / path).read_text()
         (copy / path).write_text(sound[path].replace(before, after, 1))
     run = ["cargo", "test", "--offline", "--config", 'build.rustflags=["-Awarnings"]', *command]
-    if command in (LIARS, ATTACKERS, PROOFS, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, ANSWERS, NEWCOMER, CLOCKS, SET_BACK, NAMES, SEEDS, PACE, SILENT, PLACES):
+    if command in (LIARS, ATTACKERS, PROOFS, FORKS, FALLING_PLACES, ORIGINS, GREED, OWN_CHAIN, REFUSED, ORDERS, REVOCATION, GREETINGS, FULL, TIME, STATE, HELD, ANSWERS, NEWCOMER, CLOCKS, SET_BACK, NAMES, SEEDS, PACE, SILENT, PLACES):
         run.append(test)
     try:
         done = subprocess.run(run, cwd=copy, capture_output=True, text=True, timeout=300)

@@ -12,19 +12,18 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use rumormill_gossip::bundle::seal;
 use rumormill_gossip::{Dissemination, EngineConfig, Input, LinkId, Why};
 use rumormill_wire::native::{
-    BundleBuilder, BundleHeader, Bye, ByeCode, Coverage, EntryState, Frame, Hello, Member, MessageKind, Proof,
-    RangeRequest, Rumor, Status, StatusEntries, StatusEntry, WireFault, kind,
+    BundleHeader, Bye, ByeCode, Coverage, Frame, Hello, RangeRequest, Rumor, Status, StatusEntry, WireFault, kind,
 };
-use rumormill_wire::{Clock, Digest, HeadHash, Incarnation, NodeId, Origin, Seq};
-use world::{Disk, Key, NETWORK, WALL, World, config, signed_part};
+use rumormill_wire::{NodeId, Origin, Seq};
+use world::frames::{self, claim, encoded, listed, rumor};
+use world::{Author, NETWORK, World, config, signed_part};
 
 const SECOND: u64 = 1_000_000;
 const ATTACKER: u8 = 50;
 /// An author with many incarnations.
-const AUTHOR: u8 = 60;
+const AUTHOR: Author = Author(60);
 const BIG: usize = 30_000;
 const BIGS: usize = 8;
 /// Frames in 10 s.
@@ -42,26 +41,20 @@ fn small_share() -> EngineConfig {
     }
 }
 
-fn encoded(frame: &Frame<'_>) -> Bytes {
-    let mut out = Vec::new();
-    frame.encode(&mut out).unwrap();
-    Bytes::from(out).slice(4..)
-}
-
-fn life(incarnation: u64) -> Origin {
-    Origin { node: Key::new(AUTHOR).id(), incarnation: Incarnation(incarnation) }
-}
-
-fn bundle(origin: Origin, text: &str) -> std::sync::Arc<rumormill_gossip::VerifiedBundle> {
-    let mut builder = BundleBuilder::new(origin, Seq::FIRST, Digest::ZERO);
-    let clock = Clock(WALL.unsigned_abs());
-    builder.push(clock, MessageKind::CHAT, "", text.as_bytes()).unwrap();
-    seal(builder, clock, &Key::new(AUTHOR), &NETWORK)
-}
-
-fn rumor(bundle: &[u8], want_status: bool) -> Bytes {
+/// A bundle that asks what the receiver has.
+fn asking(bundle: &[u8]) -> Bytes {
     let (header, _) = BundleHeader::peek(bundle).unwrap();
-    encoded(&Frame::Rumor(Rumor { want_status, answers_range: false, header, bundle }))
+    encoded(&Frame::Rumor(Rumor { want_status: true, answers_range: false, header, bundle }))
+}
+
+/// Two first bundles of one chain.
+fn proof(incarnation: u64) -> Bytes {
+    let bundles = ["one", "other"].map(|text| AUTHOR.life(incarnation).opening(text));
+    frames::proof(bundles.map(|bundle| *bundle.signed_header()))
+}
+
+fn status(heard: u64, coverage: Coverage, entries: &[StatusEntry], hold: bool) -> Bytes {
+    encoded(&Frame::Status(Status { want_status: true, hold, heard, origins: 5, coverage, ..listed(entries) }))
 }
 
 /// Node 0 with a log of 240 kB and of 44 origins, one of them with two histories, and a part of a revocation list; node 1, its
@@ -69,9 +62,9 @@ fn rumor(bundle: &[u8], want_status: bool) -> Bytes {
 fn world() -> World {
     let mut world = World::new(1, 2, small_share());
     world.link(0, 1);
-    let link = world.stranger(0, AUTHOR);
+    let link = world.stranger(0, AUTHOR.0);
     for n in 0..42 {
-        world.give(0, Input::Frame { link, bytes: rumor(bundle(life(n), "one").bytes(), false) });
+        world.give(0, Input::Frame { link, bytes: rumor(AUTHOR.life(n).opening("one").bytes()) });
         world.run_for(2_000);
     }
     world.give(0, Input::Frame { link, bytes: proof(0) });
@@ -84,27 +77,6 @@ fn world() -> World {
     world.until(SECOND, "all are there", |w| w.log(0) == w.log(1) && w.log(0).len() == 41 + BIGS);
     world.give(0, Input::LinkDown { link });
     world
-}
-
-fn proof(incarnation: u64) -> Bytes {
-    let [a, b] = ["one", "other"].map(|text| *bundle(life(incarnation), text).signed_header());
-    encoded(&Frame::Proof(Proof { a, b }))
-}
-
-fn status(heard: u64, coverage: Coverage, entries: &[StatusEntry], hold: bool) -> Bytes {
-    encoded(&Frame::Status(Status {
-        want_status: true,
-        hold,
-        heard,
-        fingerprint: [1; 16],
-        origins: 5,
-        coverage,
-        entries: StatusEntries::from(entries),
-    }))
-}
-
-fn line(origin: Origin, next: u64) -> StatusEntry {
-    StatusEntry { origin, next: Seq(next), head: HeadHash([9; 16]), kept: Seq(1), state: EntryState::Normal }
 }
 
 /// What an attacker sends as its frame `n`, when it was given so many RUMOR frames.
@@ -122,27 +94,26 @@ fn table() -> Vec<(u8, &'static str, Says)> {
         (kind::BYE, "a BYE: the driver's", |_, _, _| {
             encoded(&Frame::Bye(Bye { code: ByeCode::LEAVING, retry_after_s: 0, reason: "".into() }))
         }),
-        (kind::MEMBER, "a certificate that is known", |_, _, _| {
-            let node = Key::new(AUTHOR).id();
-            encoded(&Frame::Member(Member { node, evidence: format!("certificate of {node}").as_bytes() }))
-        }),
-        (kind::RUMOR, "a bundle that is there", |_, _, _| rumor(bundle(life(7), "one").bytes(), true)),
-        (kind::RUMOR, "another history", |_, _, _| rumor(bundle(life(7), "other").bytes(), true)),
-        (kind::RUMOR, "a bundle that was withdrawn", |_, _, _| rumor(bundle(life(0), "one").bytes(), true)),
+        (kind::MEMBER, "a certificate that is known", |_, _, _| AUTHOR.member()),
+        (kind::RUMOR, "a bundle that is there", |_, _, _| asking(AUTHOR.life(7).opening("one").bytes())),
+        (kind::RUMOR, "another history", |_, _, _| asking(AUTHOR.life(7).opening("other").bytes())),
+        (kind::RUMOR, "a bundle that was withdrawn", |_, _, _| asking(AUTHOR.life(0).opening("one").bytes())),
         (kind::STATUS, "a summary that differs", |_, _, _| status(0, Coverage::Listed, &[], false)),
         (kind::STATUS, "it has nothing", |_, _, heard| {
             status(heard, Coverage::Range { low: Origin::MIN, high: Origin::MAX }, &[], false)
         }),
         (kind::STATUS, "it lacks a long chain", |w, _, heard| {
-            status(heard, Coverage::Listed, &[line(w.nodes[0].engine.me(), 1)], false)
+            status(heard, Coverage::Listed, &[claim(w.nodes[0].engine.me(), 1)], false)
         }),
         (kind::STATUS, "it has all of a chain that it has not", |w, _, _| {
-            status(0, Coverage::Listed, &[line(w.nodes[0].engine.me(), 1 << 40)], false)
+            status(0, Coverage::Listed, &[claim(w.nodes[0].engine.me(), 1 << 40)], false)
         }),
         (kind::STATUS, "it is full, and is not", |w, n, heard| {
-            status(heard, Coverage::Listed, &[line(w.nodes[0].engine.me(), 1)], n % 2 == 0)
+            status(heard, Coverage::Listed, &[claim(w.nodes[0].engine.me(), 1)], n % 2 == 0)
         }),
-        (kind::STATUS, "another head", |_, _, _| status(0, Coverage::Listed, &[line(life(9), 2)], false)),
+        (kind::STATUS, "another head", |_, _, _| {
+            status(0, Coverage::Listed, &[claim(AUTHOR.life(9).origin(), 2)], false)
+        }),
         (kind::BUCKETS, "all parts differ", |_, _, _| {
             let mut frame = vec![kind::BUCKETS];
             frame.resize(1 + 256 * 16, 7);
@@ -321,91 +292,4 @@ fn who_had_its_share_is_told_why_it_waits_and_has_what_is_new_and_what_it_lacks_
     let stats = world.nodes[0].engine.link_stats(link).unwrap();
     assert_ne!(stats.why, Some(Why::OverShare), "its share is there again");
     assert!(world.nodes[0].closed.is_empty());
-}
-
-/// No honest neighbour had to wait.
-fn nobody_waited(world: &World) {
-    for (n, node) in world.nodes.iter().enumerate() {
-        let stats = node.engine.stats();
-        assert_eq!((stats.answers_over, stats.ranges_dropped), (0, 0), "at {n}");
-        assert!(node.closed.is_empty(), "{:?}", node.closed);
-    }
-}
-
-#[test]
-fn a_newcomer_and_one_that_lost_its_store_are_given_all_at_full_speed() {
-    // A share that is next to nothing: all has to come at no charge.
-    let tiny = EngineConfig { answer_bytes: 4_096, answer_bytes_per_s: 1, ..small_share() };
-    let mut world = World::new(2, 2, tiny);
-    world.link(0, 1);
-    let link = world.stranger(0, AUTHOR);
-    for n in 0..40 {
-        world.give(0, Input::Frame { link, bytes: rumor(bundle(life(n), "one").bytes(), false) });
-        world.say(0, &format!("{n} {}", "x".repeat(20_000)));
-        world.run_for(10_000);
-    }
-    world.run_for(SECOND);
-    assert!(world.same_logs(80), "800 kB");
-    let late = world.add(70, Disk::default(), 1);
-    world.link(0, late);
-    world.run_for(2 * SECOND);
-    assert!(world.same_logs(80), "a newcomer has all: {}", world.describe());
-    for _ in 0..3 {
-        world.crash(late);
-        world.nodes[late].disk = Disk::default();
-        world.restart(late, 1);
-        world.link(0, late);
-        world.run_for(2 * SECOND);
-        assert!(world.same_logs(80), "so has one that lost its store: {}", world.describe());
-    }
-    world.crash(late);
-    world.say(0, "meanwhile");
-    world.run_for(SECOND);
-    world.restart(late, 1);
-    world.link(0, late);
-    world.run_for(2 * SECOND);
-    assert!(world.same_logs(81), "and one that comes back: {}", world.describe());
-    nobody_waited(&world);
-}
-
-#[test]
-fn honest_neighbours_that_ask_again_do_not_have_to_wait() {
-    for dissemination in [Dissemination::Eager, Dissemination::Mongering] {
-        // Copies get lost where little is checked at once, an author is over its rate, and one node is full.
-        let limits = EngineConfig {
-            max_checks: 2,
-            greedy_bytes_per_day: 500_000,
-            answer_bytes: EngineConfig::new(NETWORK).answer_bytes,
-            answer_bytes_per_s: EngineConfig::new(NETWORK).answer_bytes_per_s,
-            ..config(dissemination)
-        };
-        let mut world = World::new(3, 4, limits);
-        world.nodes[3].room = Some(20);
-        world.line();
-        world.link(0, 3);
-        let mut forged = bundle(life(1), "true").bytes().to_vec();
-        forged[100] ^= 1;
-        for n in 0..300 {
-            for author in 0..4 {
-                if world.nodes[author].room.is_none() || n < 5 {
-                    world.say(author, &format!("{author} {n} {}", "x".repeat(3_000)));
-                }
-            }
-            if n % 100 == 0 {
-                let liar = world.stranger(0, AUTHOR);
-                world.give(0, Input::Frame { link: liar, bytes: rumor(&forged, false) });
-            }
-            world.run_for(50_000);
-        }
-        world.run_for(120 * SECOND);
-        assert!(world.nodes.iter().any(|node| node.engine.stats().bundles_greedy > 0), "{}", world.describe());
-        for node in &world.nodes {
-            assert_eq!(
-                (node.engine.stats().answers_over, node.engine.stats().ranges_dropped),
-                (0, 0),
-                "{}",
-                world.describe()
-            );
-        }
-    }
 }

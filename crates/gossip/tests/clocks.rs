@@ -8,13 +8,11 @@
 
 mod world;
 
-use bytes::Bytes;
-use rumormill_gossip::bundle::seal;
 use rumormill_gossip::clock::{MAX_AHEAD_US, MAX_FOLLOW_US};
-use rumormill_gossip::{Dissemination, Event, Input, VerifiedBundle};
-use rumormill_wire::native::{BundleBuilder, Frame, MessageKind, Rumor};
-use rumormill_wire::{Clock, Digest, Incarnation, Origin, Seq};
-use world::{Key, NETWORK, WALL, World, config};
+use rumormill_gossip::{Dissemination, Event, Input};
+use rumormill_wire::{Clock, Digest};
+use world::frames::rumor;
+use world::{Author, WALL, World, config};
 
 const SECOND: u64 = 1_000_000;
 const HOUR: i64 = 3_600_000_000;
@@ -98,14 +96,6 @@ fn what_others_said_in_time_still_comes_before_what_answers_it() {
 /// Clocks of four honest nodes beside the right time, in seconds.
 const SKEWS: [i64; 4] = [4, -4, 0, 4];
 
-/// A bundle of one message of a member, who has a certificate.
-fn told(key: u8, seq: u64, previous: Digest, clock: u64) -> std::sync::Arc<VerifiedBundle> {
-    let origin = Origin { node: Key::new(key).id(), incarnation: Incarnation(1) };
-    let mut builder = BundleBuilder::new(origin, Seq(seq), previous);
-    builder.push(Clock(clock), MessageKind::CHAT, "", b"ahead").unwrap();
-    seal(builder, Clock(clock), &Key::new(key), &NETWORK)
-}
-
 #[test]
 fn a_member_just_inside_the_limit_pushes_no_honest_clock_and_honest_messages_are_seen_at_once() {
     let mut world = World::new(64, 4, config(Dissemination::Eager));
@@ -119,14 +109,11 @@ fn a_member_just_inside_the_limit_pushes_no_honest_clock_and_honest_messages_are
     let (mut previous, mut seq, mut said) = (Digest::ZERO, 0, 0);
     for round in 0..600 {
         seq += 1;
-        let ahead = told(50, seq, previous, right(&world) + 59_900_000);
+        let ahead = Author(50).life(1).dated(seq, previous, right(&world) + 59_900_000, &["ahead"]);
         previous = ahead.digest();
-        let (header, bundle) = (*ahead.header(), ahead.bytes());
-        let mut frame = Vec::new();
-        let rumor = Rumor { want_status: false, answers_range: false, header, bundle };
-        Frame::Rumor(rumor).encode(&mut frame).unwrap();
+        let frame = rumor(ahead.bytes());
         for (n, link) in links.iter().enumerate() {
-            world.give(n, Input::Frame { link: *link, bytes: Bytes::from(frame.clone()).slice(4..) });
+            world.give(n, Input::Frame { link: *link, bytes: frame.clone() });
         }
         world.run_for(SECOND / 2);
         if round % 3 == 0 {

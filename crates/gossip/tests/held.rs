@@ -8,16 +8,13 @@
 )]
 mod world;
 
-use bytes::Bytes;
 use rumormill_gossip::link::{MAX_BEHIND, MAX_DIRTY, MAX_PULLS};
 use rumormill_gossip::measure::Held;
 use rumormill_gossip::{Dissemination, Input, LinkId};
-use rumormill_wire::native::{
-    BundleBuilder, Coverage, EntryState, Frame, Member, MessageKind, RangeRequest, Rumor, Status, StatusEntries,
-    StatusEntry,
-};
-use rumormill_wire::{Clock, Digest, HeadHash, Incarnation, NodeId, Origin, Seq, Signature};
-use world::{Key, WALL, World, config};
+use rumormill_wire::native::{BundleBuilder, Frame, Member, MessageKind, RangeRequest};
+use rumormill_wire::{Clock, Digest, Incarnation, NodeId, Origin, Seq, Signature};
+use world::frames::{claim, encoded, listed, rumor};
+use world::{Key, NOW, World, config};
 
 const SECOND: u64 = 1_000_000;
 const FLOOD: u64 = 5_000;
@@ -34,9 +31,7 @@ fn flooded() -> (World, LinkId) {
 }
 
 fn give(world: &mut World, link: LinkId, frame: &Frame<'_>) {
-    let mut out = Vec::new();
-    frame.encode(&mut out).unwrap();
-    world.give(0, Input::Frame { link, bytes: Bytes::from(out).slice(4..) });
+    world.give(0, Input::Frame { link, bytes: encoded(frame) });
 }
 
 fn held(world: &World) -> Held {
@@ -57,13 +52,12 @@ fn nobody(n: u64) -> NodeId {
 fn unsigned(origin: Origin, first: u64) -> Vec<u8> {
     let previous = if first == 1 { Digest::ZERO } else { Digest([1; 32]) };
     let mut builder = BundleBuilder::new(origin, Seq(first), previous);
-    builder.push(Clock(WALL.unsigned_abs()), MessageKind::CHAT, "", b"made up").unwrap();
+    builder.push(Clock(NOW), MessageKind::CHAT, "", b"made up").unwrap();
     builder.seal(Signature([1; 64]))
 }
 
-fn rumor(world: &mut World, link: LinkId, bundle: &[u8]) {
-    let (header, _) = rumormill_wire::native::BundleHeader::peek(bundle).unwrap();
-    give(world, link, &Frame::Rumor(Rumor { want_status: false, answers_range: false, header, bundle }));
+fn give_bundle(world: &mut World, link: LinkId, bundle: &[u8]) {
+    world.give(0, Input::Frame { link, bytes: rumor(bundle) });
 }
 
 #[test]
@@ -73,27 +67,8 @@ fn claims_of_what_is_not_there_are_remembered_up_to_a_bound() {
         let mut origins: Vec<_> =
             (0..500).map(|n| Origin { node: nobody(round * 500 + n), incarnation: Incarnation(1) }).collect();
         origins.sort();
-        let entry = |origin| StatusEntry {
-            origin,
-            next: Seq(u64::MAX),
-            head: HeadHash([9; 16]),
-            kept: Seq(1),
-            state: EntryState::Normal,
-        };
-        let entries: Vec<_> = origins.into_iter().map(entry).collect();
-        give(
-            &mut world,
-            link,
-            &Frame::Status(Status {
-                hold: false,
-                want_status: false,
-                heard: 0,
-                fingerprint: [1; 16],
-                origins: 5,
-                coverage: Coverage::Listed,
-                entries: StatusEntries::from(entries.as_slice()),
-            }),
-        );
+        let entries: Vec<_> = origins.into_iter().map(|origin| claim(origin, u64::MAX)).collect();
+        give(&mut world, link, &Frame::Status(listed(&entries)));
         assert!(held(&world).link.behind <= MAX_BEHIND, "{:?}", held(&world));
     }
     assert!(held(&world).link.behind > MAX_BEHIND / 2, "the flood came: {:?}", held(&world));
@@ -123,7 +98,7 @@ fn ranges_asked_for_wait_in_a_short_row() {
 fn bundles_that_are_dropped_make_a_short_list_of_what_to_say() {
     let (mut world, link) = flooded();
     for n in 0..FLOOD {
-        rumor(&mut world, link, &unsigned(Origin { node: nobody(n), incarnation: Incarnation(1) }, 1));
+        give_bundle(&mut world, link, &unsigned(Origin { node: nobody(n), incarnation: Incarnation(1) }, 1));
         assert!(held(&world).link.dirty <= MAX_DIRTY, "{:?}", held(&world));
     }
     assert_eq!(held(&world).link.dirty, MAX_DIRTY, "the flood came");
@@ -149,7 +124,7 @@ fn bundles_being_checked_are_bounded() {
     let (mut world, link) = flooded();
     let most = world.config.max_checks + 32;
     for n in 0..FLOOD {
-        rumor(&mut world, link, &unsigned(Origin { node: Key::new(50).id(), incarnation: Incarnation(n) }, 1));
+        give_bundle(&mut world, link, &unsigned(Origin { node: Key::new(50).id(), incarnation: Incarnation(n) }, 1));
         assert!(held(&world).checks <= most, "{:?}", held(&world));
         assert!(held(&world).link.open <= most, "{:?}", held(&world));
     }
@@ -168,7 +143,7 @@ fn copies_that_wait_for_a_certificate_that_is_none_are_let_go() {
         for copy in 0..4 {
             let mut bundle = unsigned(Origin { incarnation: Incarnation(incarnation), ..author }, 1);
             bundle[100] ^= copy;
-            rumor(&mut world, link, &bundle);
+            give_bundle(&mut world, link, &bundle);
         }
     }
     assert!(held(&world).checks >= world.config.max_checks, "the flood came");

@@ -9,15 +9,11 @@
 )]
 mod world;
 
-use bytes::Bytes;
-use rumormill_gossip::bundle::seal;
 use rumormill_gossip::stats::LinkStats;
 use rumormill_gossip::{Dissemination, Input, LinkId, Timestamp};
-use rumormill_wire::native::{
-    BundleBuilder, BundleHeader, Coverage, EntryState, Frame, MessageKind, Rumor, Status, StatusEntries, StatusEntry,
-};
-use rumormill_wire::{Clock, Digest, HeadHash, Incarnation, Origin, Seq};
-use world::{Disk, Key, NETWORK, WALL, World, certificate, config};
+use rumormill_wire::native::{EntryState, Frame, Status, StatusEntry};
+use world::frames::{claim, encoded, listed, rumor, same_as};
+use world::{Author, Disk, Key, World, certificate, config};
 
 const SECOND: u64 = 1_000_000;
 const BOTH: [Dissemination; 2] = [Dissemination::Eager, Dissemination::Mongering];
@@ -32,19 +28,8 @@ fn why(world: &World, n: usize, link: LinkId) -> &'static str {
 
 /// A member that says that it has what node 0 has.
 fn has_the_same(world: &mut World, link: LinkId, heard: u64) {
-    let engine = &world.nodes[0].engine;
-    let status = Status {
-        want_status: false,
-        hold: false,
-        heard,
-        fingerprint: engine.fingerprint(),
-        origins: u32::try_from(engine.frontier().count()).unwrap(),
-        coverage: Coverage::Listed,
-        entries: StatusEntries::from([].as_slice()),
-    };
-    let mut out = Vec::new();
-    Frame::Status(status).encode(&mut out).unwrap();
-    world.give(0, Input::Frame { link, bytes: Bytes::from(out).slice(4..) });
+    let status = Status { heard, ..same_as(&world.nodes[0], &[]) };
+    world.give(0, Input::Frame { link, bytes: encoded(&Frame::Status(status)) });
 }
 
 #[test]
@@ -156,12 +141,8 @@ fn a_newcomer_is_not_in_sync_before_it_has_all() {
     for mode in BOTH {
         let mut disk = Disk::default();
         for incarnation in 1..=ORIGINS {
-            let origin = Origin { node: Key::new(40).id(), incarnation: Incarnation(incarnation) };
-            let mut builder = BundleBuilder::new(origin, Seq::FIRST, Digest::ZERO);
-            let clock = Clock(WALL.unsigned_abs());
-            builder.push(clock, MessageKind::CHAT, "", b"a line").unwrap();
-            let bundle = seal(builder, clock, &Key::new(40), &NETWORK);
-            disk.bundles.insert(origin, vec![bundle.bytes().clone()]);
+            let life = Author(40).life(incarnation);
+            disk.bundles.insert(life.origin(), vec![life.opening("a line").bytes().clone()]);
         }
         disk.members.push((Key::new(40).id(), certificate(Key::new(40).id(), "")));
         let mut world = World::new(1, 0, config(mode));
@@ -250,43 +231,20 @@ fn a_neighbour_that_says_without_proof_where_a_chain_ends_blames_no_author() {
     let link = world.stranger(0, 50);
     has_the_same(&mut world, link, 0);
     let origin = world.nodes[1].engine.me();
-    let (head, kept, state) = (HeadHash([9; 16]), Seq::FIRST, EntryState::Forked);
-    let entries = [StatusEntry { origin, next: Seq(2), head, kept, state }];
-    let status = Status {
-        want_status: false,
-        hold: false,
-        heard: 0,
-        fingerprint: [1; 16],
-        origins: 1,
-        coverage: Coverage::Listed,
-        entries: StatusEntries::from(entries.as_slice()),
-    };
-    let mut out = Vec::new();
-    Frame::Status(status).encode(&mut out).unwrap();
-    world.give(0, Input::Frame { link, bytes: Bytes::from(out).slice(4..) });
+    let entries = [StatusEntry { state: EntryState::Forked, ..claim(origin, 2) }];
+    world.give(0, Input::Frame { link, bytes: encoded(&Frame::Status(listed(&entries))) });
     world.run_for(4 * SECOND);
     assert_eq!((stats(&world, 0, link).in_sync, why(&world, 0, link)), (false, "end-disputed"));
 }
 
 /// Says something of these lines, as whoever is linked.
 fn says(world: &mut World, link: LinkId, heard: u64, entries: &[StatusEntry]) {
-    let status = Status {
-        want_status: false,
-        hold: false,
-        heard,
-        fingerprint: [1; 16],
-        origins: 1,
-        coverage: Coverage::Listed,
-        entries: StatusEntries::from(entries),
-    };
-    let mut out = Vec::new();
-    Frame::Status(status).encode(&mut out).unwrap();
-    world.give(0, Input::Frame { link, bytes: Bytes::from(out).slice(4..) });
+    let status = Status { heard, ..listed(entries) };
+    world.give(0, Input::Frame { link, bytes: encoded(&Frame::Status(status)) });
 }
 
 fn own_line(world: &World, next: u64, state: EntryState) -> StatusEntry {
-    let (origin, head, kept) = (world.nodes[0].engine.me(), HeadHash([9; 16]), Seq::FIRST);
-    StatusEntry { origin, next: Seq(next), head, kept, state }
+    StatusEntry { state, ..claim(world.nodes[0].engine.me(), next) }
 }
 
 /// Each time it is given all, or there is nothing to give: what it says next is as old as what it said first.
@@ -340,16 +298,8 @@ fn nodes_that_were_told_two_histories_of_one_length_do_not_say_that_they_are_in_
             world.give(n, Input::Admit { node: author, evidence: certificate(author, "") });
             let link = world.stranger(n, 50);
             for k in 0..CHAINS {
-                let origin = Origin { node: author, incarnation: Incarnation(1_000 + k) };
-                let mut builder = BundleBuilder::new(origin, Seq::FIRST, Digest::ZERO);
-                let clock = Clock(WALL.unsigned_abs());
-                builder.push(clock, MessageKind::CHAT, "", format!("to {n}").as_bytes()).unwrap();
-                let bundle = seal(builder, clock, &Key::new(60), &NETWORK);
-                let (header, _) = BundleHeader::peek(bundle.bytes()).unwrap();
-                let mut out = Vec::new();
-                let rumor = Rumor { want_status: false, answers_range: false, header, bundle: bundle.bytes() };
-                Frame::Rumor(rumor).encode(&mut out).unwrap();
-                world.give(n, Input::Frame { link, bytes: Bytes::from(out).slice(4..) });
+                let bundle = Author(60).life(1_000 + k).opening(&format!("to {n}"));
+                world.give(n, Input::Frame { link, bytes: rumor(bundle.bytes()) });
             }
             world.until(60 * SECOND, "it has its history", |w| w.log(n).len() == 32);
         }

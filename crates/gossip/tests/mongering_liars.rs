@@ -8,9 +8,9 @@
 )]
 mod world;
 
-use bytes::Bytes;
 use rumormill_gossip::{Dissemination, EngineConfig, Input, LinkId};
-use rumormill_wire::native::{Coverage, Frame, Status, StatusEntries};
+use rumormill_wire::native::Frame;
+use world::frames::{encoded, same_as};
 use world::{World, config};
 
 const SECOND: u64 = 1_000_000;
@@ -26,19 +26,8 @@ fn mongering() -> EngineConfig {
 
 /// A member says over a link of a node that it has what that node has.
 fn lie(world: &mut World, n: usize, link: LinkId) {
-    let engine = &world.nodes[n].engine;
-    let status = Status {
-        want_status: false,
-        hold: false,
-        heard: 0,
-        fingerprint: engine.fingerprint(),
-        origins: u32::try_from(engine.frontier().count()).unwrap(),
-        coverage: Coverage::Listed,
-        entries: StatusEntries::from([].as_slice()),
-    };
-    let mut out = Vec::new();
-    Frame::Status(status).encode(&mut out).unwrap();
-    world.give(n, Input::Frame { link, bytes: Bytes::from(out).slice(4..) });
+    let bytes = encoded(&Frame::Status(same_as(&world.nodes[n], &[])));
+    world.give(n, Input::Frame { link, bytes });
 }
 
 /// Time passes, and the liars say each millisecond that they have all.

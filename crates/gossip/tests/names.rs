@@ -11,19 +11,14 @@ mod world;
 use bytes::Bytes;
 use rumormill_gossip::{Dissemination, EngineConfig, Input, LinkId};
 use rumormill_wire::NodeId;
-use rumormill_wire::native::{Frame, Member};
-use world::{Key, World, certificate, config};
+use world::{Key, World, certificate, config, frames};
 
 const SECOND: u64 = 1_000_000;
 /// A member that shows other certificates to others.
 const TWO_NAMES: u8 = 60;
 
 fn member(added: &str) -> Bytes {
-    let node = subject();
-    let evidence = certificate(node, added);
-    let mut out = Vec::new();
-    Frame::Member(Member { node, evidence: &evidence.bytes }).encode(&mut out).unwrap();
-    Bytes::from(out).slice(4..)
+    frames::member(subject(), added)
 }
 
 fn subject() -> NodeId {

@@ -1,5 +1,5 @@
-//! Honest nodes that lack much (docs/protocol.md, P-G5): however many origins there are and however often they start anew,
-//! they are given all at the speed of their links and of the authors' pace.
+//! Honest nodes that lack much, or ask again (docs/protocol.md, P-G5): however many origins there are and however often they start
+//! anew, they are given all at the speed of their links and of the authors' pace.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,11 +10,10 @@
 mod world;
 
 use bytes::Bytes;
-use rumormill_gossip::bundle::seal;
-use rumormill_gossip::{Dissemination, EngineConfig};
-use rumormill_wire::native::{BundleBuilder, MessageKind};
-use rumormill_wire::{Clock, Digest, Incarnation, Origin, Seq};
-use world::{Disk, Key, NETWORK, WALL, World, certificate, config};
+use rumormill_gossip::{Dissemination, EngineConfig, Input};
+use rumormill_wire::Digest;
+use world::frames::rumor;
+use world::{Author, Disk, NETWORK, NOW, World, certificate, config};
 
 const SECOND: u64 = 1_000_000;
 /// The first key of the authors.
@@ -23,19 +22,17 @@ const AUTHOR: u8 = 60;
 /// A store with so many authors, chains of each, bundles of each chain, and bytes of content of each bundle.
 fn disk(authors: u8, chains: u64, bundles: u64, content: usize) -> Disk {
     let mut disk = Disk::default();
-    let clock = WALL.unsigned_abs();
+    let content = "x".repeat(content);
     for n in 0..authors {
-        let key = Key::new(AUTHOR + n);
-        disk.members.push((key.id(), certificate(key.id(), "")));
+        let author = Author(AUTHOR + n);
+        disk.members.push((author.id(), certificate(author.id(), "")));
         for incarnation in 0..chains {
-            let origin = Origin { node: key.id(), incarnation: Incarnation(incarnation) };
+            let chain = author.life(incarnation);
             let mut previous = Digest::ZERO;
             for seq in 1..=bundles {
-                let mut builder = BundleBuilder::new(origin, Seq(seq), previous);
-                builder.push(Clock(clock + seq), MessageKind::CHAT, "", &vec![b'x'; content]).unwrap();
-                let bundle = seal(builder, Clock(clock + seq), &key, &NETWORK);
+                let bundle = chain.dated(seq, previous, NOW + seq, &[&content]);
                 previous = bundle.digest();
-                disk.bundles.entry(origin).or_default().push(Bytes::copy_from_slice(bundle.bytes()));
+                disk.bundles.entry(chain.origin()).or_default().push(Bytes::copy_from_slice(bundle.bytes()));
             }
         }
     }
@@ -109,4 +106,98 @@ fn a_node_without_a_store_that_starts_again_and_again_is_given_all_at_once_each_
     }
     let stats = world.nodes[giver].engine.stats();
     assert_eq!((stats.answers_over, stats.links_not_fresh), (0, 0));
+}
+
+/// No honest neighbour had to wait.
+fn nobody_waited(world: &World) {
+    for (n, node) in world.nodes.iter().enumerate() {
+        let stats = node.engine.stats();
+        assert_eq!((stats.answers_over, stats.ranges_dropped), (0, 0), "at {n}");
+        assert!(node.closed.is_empty(), "{:?}", node.closed);
+    }
+}
+
+#[test]
+fn a_newcomer_and_one_that_lost_its_store_are_given_all_at_full_speed() {
+    // A share that is next to nothing: all has to come at no charge.
+    let tiny = EngineConfig {
+        answer_bytes: 4_096,
+        answer_bytes_per_s: 1,
+        fresh_bytes: 0,
+        fresh_bytes_per_s: 16 * 1024,
+        cache_bytes: 16 * 1024,
+        ..config(Dissemination::Eager)
+    };
+    let mut world = World::new(2, 2, tiny);
+    world.link(0, 1);
+    let link = world.stranger(0, AUTHOR);
+    for n in 0..40 {
+        world.give(0, Input::Frame { link, bytes: rumor(Author(AUTHOR).life(n).opening("one").bytes()) });
+        world.say(0, &format!("{n} {}", "x".repeat(20_000)));
+        world.run_for(10_000);
+    }
+    world.run_for(SECOND);
+    assert!(world.same_logs(80), "800 kB");
+    let late = world.add(70, Disk::default(), 1);
+    world.link(0, late);
+    world.run_for(2 * SECOND);
+    assert!(world.same_logs(80), "a newcomer has all: {}", world.describe());
+    for _ in 0..3 {
+        world.crash(late);
+        world.nodes[late].disk = Disk::default();
+        world.restart(late, 1);
+        world.link(0, late);
+        world.run_for(2 * SECOND);
+        assert!(world.same_logs(80), "so has one that lost its store: {}", world.describe());
+    }
+    world.crash(late);
+    world.say(0, "meanwhile");
+    world.run_for(SECOND);
+    world.restart(late, 1);
+    world.link(0, late);
+    world.run_for(2 * SECOND);
+    assert!(world.same_logs(81), "and one that comes back: {}", world.describe());
+    nobody_waited(&world);
+}
+
+#[test]
+fn honest_neighbours_that_ask_again_do_not_have_to_wait() {
+    for dissemination in [Dissemination::Eager, Dissemination::Mongering] {
+        // Copies get lost where little is checked at once, an author is over its rate, and one node is full.
+        let limits = EngineConfig {
+            max_checks: 2,
+            greedy_bytes_per_day: 500_000,
+            answer_bytes: EngineConfig::new(NETWORK).answer_bytes,
+            answer_bytes_per_s: EngineConfig::new(NETWORK).answer_bytes_per_s,
+            ..config(dissemination)
+        };
+        let mut world = World::new(3, 4, limits);
+        world.nodes[3].room = Some(20);
+        world.line();
+        world.link(0, 3);
+        let mut forged = Author(AUTHOR).life(1).opening("true").bytes().to_vec();
+        forged[100] ^= 1;
+        for n in 0..300 {
+            for author in 0..4 {
+                if world.nodes[author].room.is_none() || n < 5 {
+                    world.say(author, &format!("{author} {n} {}", "x".repeat(3_000)));
+                }
+            }
+            if n % 100 == 0 {
+                let liar = world.stranger(0, AUTHOR);
+                world.give(0, Input::Frame { link: liar, bytes: rumor(&forged) });
+            }
+            world.run_for(50_000);
+        }
+        world.run_for(120 * SECOND);
+        assert!(world.nodes.iter().any(|node| node.engine.stats().bundles_greedy > 0), "{}", world.describe());
+        for node in &world.nodes {
+            assert_eq!(
+                (node.engine.stats().answers_over, node.engine.stats().ranges_dropped),
+                (0, 0),
+                "{}",
+                world.describe()
+            );
+        }
+    }
 }

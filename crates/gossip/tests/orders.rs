@@ -11,33 +11,24 @@ mod world;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use proptest::prelude::*;
-use rumormill_gossip::bundle::seal;
 use rumormill_gossip::{Dissemination, EngineConfig, Input, LinkId, VerifiedBundle};
-use rumormill_wire::native::{BundleBuilder, Frame, Member, MessageKind, Proof, Rumor, SignedHeader};
-use rumormill_wire::{Clock, Digest, Incarnation, Origin, Seq};
-use world::{End, Key, NETWORK, WALL, World, config};
+use rumormill_wire::Digest;
+use rumormill_wire::native::SignedHeader;
+use world::frames::{proof, rumor};
+use world::{Author, End, World, config};
 
 const SECOND: u64 = 1_000_000;
 const NODES: usize = 4;
 /// Numbers of a branch.
 const LENGTH: u64 = 12;
-const LIAR: u8 = 60;
+const LIAR: Author = Author(60);
 
 type Branch = Vec<Arc<VerifiedBundle>>;
 
-fn origin() -> Origin {
-    Origin { node: Key::new(LIAR).id(), incarnation: Incarnation(1) }
-}
-
 fn sealed(first: u64, count: u64, previous: Digest, name: &str) -> Arc<VerifiedBundle> {
-    let mut builder = BundleBuilder::new(origin(), Seq(first), previous);
-    let clock = |n: u64| Clock(WALL.unsigned_abs() + n * 10);
-    for n in first..first + count {
-        builder.push(clock(n), MessageKind::CHAT, "", format!("{name} {n}").as_bytes()).unwrap();
-    }
-    seal(builder, clock(first), &Key::new(LIAR), &NETWORK)
+    let texts: Vec<_> = (first..first + count).map(|n| format!("{name} {n}")).collect();
+    LIAR.life(1).bundle(first, previous, &texts.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// Each branch follows an earlier one for a while and then goes its own way; the first is a history by itself.
@@ -121,12 +112,6 @@ fn ways() -> impl Strategy<Value = Vec<Way>> {
     prop::collection::vec(way.prop_map(|(follows, bundles, sizes)| Way { follows, bundles, sizes }), 1..4)
 }
 
-fn frame(frame: &Frame<'_>) -> Bytes {
-    let mut out = Vec::new();
-    frame.encode(&mut out).unwrap();
-    Bytes::from(out).slice(4..)
-}
-
 struct Run {
     world: World,
     branches: Vec<Branch>,
@@ -140,11 +125,7 @@ impl Run {
         if let Some(link) = self.liars[node] {
             return link;
         }
-        let link = self.world.stranger(node, LIAR);
-        let id = Key::new(LIAR).id();
-        let evidence = format!("certificate of {id}");
-        let member = frame(&Frame::Member(Member { node: id, evidence: evidence.as_bytes() }));
-        self.world.give(node, Input::Frame { link, bytes: member });
+        let link = LIAR.link(&mut self.world, node);
         self.liars[node] = Some(link);
         link
     }
@@ -152,7 +133,7 @@ impl Run {
     fn proof(&mut self, node: usize, [a, b]: [SignedHeader; 2]) {
         if rumormill_gossip::proof::contradiction(&a, &b).is_some() {
             let link = self.liar(node);
-            self.world.give(node, Input::Frame { link, bytes: frame(&Frame::Proof(Proof { a, b })) });
+            self.world.give(node, Input::Frame { link, bytes: proof([a, b]) });
         }
     }
 
@@ -162,9 +143,7 @@ impl Run {
                 let branch = self.branches[branch % self.branches.len()].clone();
                 let link = self.liar(node);
                 for bundle in branch.iter().take(until).skip(from) {
-                    let (header, bytes) = (*bundle.header(), bundle.bytes());
-                    let rumor = Rumor { want_status: false, answers_range: false, header, bundle: bytes };
-                    self.world.give(node, Input::Frame { link, bytes: frame(&Frame::Rumor(rumor)) });
+                    self.world.give(node, Input::Frame { link, bytes: rumor(bundle.bytes()) });
                 }
             }
             Step::Prove { node, branches, at } => {

@@ -11,13 +11,16 @@ mod world;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rumormill_gossip::bundle::seal;
 use rumormill_gossip::{Dissemination, EngineConfig, Input, LinkId, LinkStats, VerifiedBundle, Why};
-use rumormill_wire::native::{BundleBuilder, EntryState, Frame, MessageKind, Rumor};
-use rumormill_wire::{Clock, Digest, Incarnation, Origin, Seq};
-use world::{Key, NETWORK, WALL, World, config};
+use rumormill_wire::Digest;
+use rumormill_wire::native::EntryState;
+use world::frames::{lines, rumor};
+use world::{Author, Key, Life, NOW, World, config};
 
 const SECOND: u64 = 1_000_000;
+/// A member without an engine.
+const MEMBER: Author = Author(60);
+const CHAIN: Life = MEMBER.life(1_700_000_000);
 /// Bytes of a text.
 const TEXT: usize = 10_000;
 const PER_S: u64 = 100_000;
@@ -126,34 +129,18 @@ fn a_neighbour_that_keeps_no_pace_is_asked_again_by_itself_and_sends_little_twic
     assert!(world.nodes[1].engine.stats().bundles_paced > 0);
 }
 
-/// A bundle of the member's, after another.
-fn bundle(first: u64, previous: Digest, body: &[u8]) -> Arc<VerifiedBundle> {
-    let origin = Origin { node: Key::new(60).id(), incarnation: Incarnation(1_700_000_000) };
-    let clock = Clock(WALL.unsigned_abs() + first);
-    let mut builder = BundleBuilder::new(origin, Seq(first), previous);
-    builder.push(clock, MessageKind::CHAT, "", body).unwrap();
-    seal(builder, clock, &Key::new(60), &NETWORK)
-}
-
-fn rumor(bundle: &VerifiedBundle) -> Bytes {
-    let (header, bundle) = (*bundle.header(), bundle.bytes());
-    let mut out = Vec::new();
-    Frame::Rumor(Rumor { want_status: false, answers_range: false, header, bundle }).encode(&mut out).unwrap();
-    Bytes::from(out).slice(4..)
-}
-
 #[test]
 fn a_member_that_pours_is_taken_at_its_pace_and_told_a_bounded_number_of_times() {
     let mut world = World::new(3, 2, paced());
     world.link(0, 1);
-    let link = world.stranger(0, 60);
+    let link = world.stranger(0, MEMBER.0);
     world.run_for(2 * SECOND);
     world.commit_us = 20_000;
     world.overheard = Some(Vec::new());
     let mut chain: Vec<Arc<VerifiedBundle>> = Vec::new();
     for n in 1..=200 {
         let previous = chain.last().map_or(Digest::ZERO, |last| last.digest());
-        chain.push(bundle(n, previous, text(n).as_bytes()));
+        chain.push(CHAIN.dated(n, previous, NOW + n, &[&text(n)]));
     }
     let begun = world.now;
     let mut slowest = 0;
@@ -161,28 +148,27 @@ fn a_member_that_pours_is_taken_at_its_pace_and_told_a_bounded_number_of_times()
     for round in 0..100 {
         let wanted = world.nodes[0].disk.bundles.values().map(Vec::len).max().unwrap_or(0);
         for one in chain.iter().skip(wanted.min(150)).take(50) {
-            world.give(0, Input::Frame { link, bytes: rumor(one) });
+            world.give(0, Input::Frame { link, bytes: rumor(one.bytes()) });
         }
         slowest = slowest.max(takes(&mut world, 1, 0, &format!("round {round}")));
         let most = BURST + PER_S * (world.now - begun) / SECOND;
         for at in [0, 1] {
-            assert!(bytes_of(&world, at, 60) <= most, "{} bytes at {at} of {most}", bytes_of(&world, at, 60));
+            assert!(
+                bytes_of(&world, at, MEMBER.0) <= most,
+                "{} bytes at {at} of {most}",
+                bytes_of(&world, at, MEMBER.0)
+            );
         }
         world.run_for(50_000);
     }
     assert!(slowest < SECOND / 2, "{slowest} us");
     let took = world.now - begun;
-    let taken = bytes_of(&world, 0, 60);
+    let taken = bytes_of(&world, 0, MEMBER.0);
     assert!(taken > BURST + PER_S * took / SECOND * 8 / 10 - 60_000, "{taken} bytes in {took} us");
     // It stops: what it has is asked for once.
     world.run_for(2 * SECOND);
     let told = world.overheard.take().unwrap();
-    let said = |frame: &Bytes| match Frame::decode(frame) {
-        Ok(Frame::Status(status)) => {
-            status.entries.iter().find(|e| e.origin.node == Key::new(60).id()).map(|e| e.state)
-        }
-        _ => None,
-    };
+    let said = |frame: &Bytes| lines(frame).iter().find(|e| e.origin.node == MEMBER.id()).map(|e| e.state);
     let said: Vec<_> = told.iter().filter(|(to, _)| *to == link).filter_map(|(_, frame)| said(frame)).collect();
     assert_eq!((said.first(), said.last()), (Some(&EntryState::Hold), Some(&EntryState::Normal)), "{said:?}");
     assert!(u64::try_from(said.len()).unwrap() <= took / 20_000 + 10, "{} in {took} us", said.len());
@@ -196,13 +182,13 @@ fn a_member_that_pours_is_taken_at_its_pace_and_told_a_bounded_number_of_times()
 #[test]
 fn a_member_that_pours_bundles_without_content_is_held_to_what_they_cost() {
     let mut world = World::new(4, 1, paced());
-    let link = world.stranger(0, 60);
+    let link = world.stranger(0, MEMBER.0);
     world.run_for(2 * SECOND);
     let (begun, mut last) = (world.now, Digest::ZERO);
     for n in 1..=1_000 {
-        let one = bundle(n, last, b"");
+        let one = CHAIN.dated(n, last, NOW + n, &[""]);
         last = one.digest();
-        world.give(0, Input::Frame { link, bytes: rumor(&one) });
+        world.give(0, Input::Frame { link, bytes: rumor(one.bytes()) });
         world.run_for(1_000);
     }
     let most = (BURST + PER_S * (world.now - begun) / SECOND) / 2_048;
@@ -211,26 +197,19 @@ fn a_member_that_pours_bundles_without_content_is_held_to_what_they_cost() {
     assert!(world.nodes[0].verifies <= most, "what is over is not checked");
 }
 
-/// A bundle as full as can be of messages without content.
-fn of_nothing(first: u64, previous: Digest) -> Arc<VerifiedBundle> {
-    let origin = Origin { node: Key::new(60).id(), incarnation: Incarnation(1_700_000_000) };
-    let clock = WALL.unsigned_abs() + first;
-    let mut builder = BundleBuilder::new(origin, Seq(first), previous);
-    (0..512).for_each(|n| builder.push(Clock(clock + n), MessageKind::CHAT, "", b"").unwrap());
-    seal(builder, Clock(clock), &Key::new(60), &NETWORK)
-}
-
 #[test]
 fn messages_without_content_come_at_an_even_pace_and_are_passed_on_at_it() {
     let mut world = World::new(5, 2, paced());
     world.link(0, 1);
-    let link = world.stranger(0, 60);
+    let link = world.stranger(0, MEMBER.0);
     world.run_for(2 * SECOND);
     let (begun, mut last) = (world.now, Digest::ZERO);
     for n in 0..100 {
-        let one = of_nothing(1 + 512 * n, last);
+        // A bundle as full as can be of messages without content.
+        let first = 1 + 512 * n;
+        let one = CHAIN.dated(first, last, NOW + first, &[""; 512]);
         last = one.digest();
-        world.give(0, Input::Frame { link, bytes: rumor(&one) });
+        world.give(0, Input::Frame { link, bytes: rumor(one.bytes()) });
         world.run_for(1_000);
     }
     let most = (BURST + PER_S * (world.now - begun) / SECOND) / 64;

@@ -9,36 +9,21 @@
 )]
 mod world;
 
-use bytes::Bytes;
-use rumormill_gossip::bundle::seal;
 use rumormill_gossip::{Dissemination, EngineConfig, Input, LinkId, Why};
-use rumormill_wire::native::{BundleBuilder, Frame, MessageKind, Rumor};
-use rumormill_wire::{Clock, Digest, Incarnation, Origin, Seq};
-use world::{Key, NETWORK, WALL, World, config};
+use world::frames::rumor;
+use world::{Author, World, config};
 
 const SECOND: u64 = 1_000_000;
 const HOUR: u64 = 3_600 * SECOND;
-const MEMBER: u8 = 60;
+const MEMBER: Author = Author(60);
 /// Incarnations given to each of the three nodes.
 const EACH: u64 = 40;
-
-fn life(incarnation: u64) -> Bytes {
-    let origin = Origin { node: Key::new(MEMBER).id(), incarnation: Incarnation(incarnation) };
-    let mut builder = BundleBuilder::new(origin, Seq::FIRST, Digest::ZERO);
-    let clock = Clock(WALL.unsigned_abs());
-    builder.push(clock, MessageKind::CHAT, "", b"again").unwrap();
-    let bundle = seal(builder, clock, &Key::new(MEMBER), &NETWORK);
-    let (header, bundle) = (*bundle.header(), bundle.bytes());
-    let mut frame = Vec::new();
-    Frame::Rumor(Rumor { want_status: false, answers_range: false, header, bundle }).encode(&mut frame).unwrap();
-    Bytes::from(frame).slice(4..)
-}
 
 /// Each node is given incarnations of its own.
 fn give_all(world: &mut World, links: &[LinkId]) {
     for n in 0..EACH {
         for (node, link) in (0..).zip(links) {
-            let bytes = life(1 + n * 3 + node);
+            let bytes = rumor(MEMBER.life(1 + n * 3 + node).opening("again").bytes());
             world.give(usize::try_from(node).unwrap(), Input::Frame { link: *link, bytes });
         }
     }
@@ -62,7 +47,7 @@ fn other_incarnations_at_each_node_make_logs_differ_until_the_rate_has_filled_an
     let mut world = World::new(71, 3, limits);
     world.line();
     world.run_for(SECOND);
-    let links: Vec<_> = (0..3).map(|n| world.stranger(n, MEMBER)).collect();
+    let links: Vec<_> = (0..3).map(|n| world.stranger(n, MEMBER.0)).collect();
     // All at one moment: none of them comes from a neighbour before.
     give_all(&mut world, &links);
     world.run_for(60 * SECOND);

@@ -12,44 +12,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rumormill_gossip::bundle::seal;
-use rumormill_gossip::{Dissemination, EngineConfig, Input, LinkId, VerifiedBundle};
-use rumormill_wire::native::{BundleBuilder, BundleHeader, Frame, Member, MessageKind, Rumor};
-use rumormill_wire::{Clock, Digest, Incarnation, NodeId, Origin, Seq};
-use world::{Cuts, Disk, Key, NETWORK, WALL, World, config, signed_part};
+use rumormill_gossip::{Dissemination, EngineConfig, Input, LinkId};
+use rumormill_wire::native::Frame;
+use rumormill_wire::{Incarnation, NodeId, Origin, Seq};
+use world::frames::{encoded, rumor};
+use world::{Author, Cuts, Disk, World, config, signed_part};
 
 const SECOND: u64 = 1_000_000;
-const NOW: u64 = WALL.unsigned_abs();
 /// The revoked author of the tests below, who has no link of its own.
-const AUTHOR: u8 = 60;
-
-fn frame(frame: &Frame<'_>) -> Bytes {
-    let mut out = Vec::new();
-    frame.encode(&mut out).unwrap();
-    Bytes::from(out).slice(4..)
-}
-
-fn bundle(incarnation: u64, first: u64, previous: Digest, texts: &[&str]) -> Arc<VerifiedBundle> {
-    let origin = Origin { node: Key::new(AUTHOR).id(), incarnation: Incarnation(incarnation) };
-    let mut builder = BundleBuilder::new(origin, Seq(first), previous);
-    let clock = NOW + first * 1_000;
-    for (n, text) in (0..).zip(texts) {
-        builder.push(Clock(clock + n), MessageKind::CHAT, "", text.as_bytes()).unwrap();
-    }
-    seal(builder, Clock(clock), &Key::new(AUTHOR), &NETWORK)
-}
-
-fn rumor(bundle: &VerifiedBundle) -> Bytes {
-    let (header, _) = BundleHeader::peek(bundle.bytes()).unwrap();
-    frame(&Frame::Rumor(Rumor { want_status: false, answers_range: false, header, bundle: bundle.bytes() }))
-}
-
-fn member(node: NodeId) -> Bytes {
-    frame(&Frame::Member(Member { node, evidence: format!("certificate of {node}").as_bytes() }))
-}
+const AUTHOR: Author = Author(60);
 
 fn revoked(part: &[u8]) -> Bytes {
-    frame(&Frame::Revoked(part))
+    encoded(&Frame::Revoked(part))
 }
 
 fn cuts(node: NodeId, cut: Option<&[(u64, u64)]>) -> Cuts {
@@ -60,7 +34,7 @@ fn cuts(node: NodeId, cut: Option<&[(u64, u64)]>) -> Cuts {
 /// A neighbour of node 0 that takes part in the protocol, for all that is said here.
 fn stranger(world: &mut World, n: usize) -> LinkId {
     let link = world.stranger(n, 50);
-    world.give(n, Input::Frame { link, bytes: frame(&Frame::Revisions([].as_slice().into())) });
+    world.give(n, Input::Frame { link, bytes: encoded(&Frame::Revisions([].as_slice().into())) });
     link
 }
 
@@ -97,13 +71,13 @@ fn what_a_cut_lets_stand_has_a_place_whatever_else_its_author_took() {
     let unbounded =
         EngineConfig { max_origins_per_node: places, greedy_incarnations_per_day: 0, ..config(Dissemination::Eager) };
     let mut world = World::new(4, 2, EngineConfig { anti_entropy_us: SECOND, ..unbounded });
-    let author = Key::new(AUTHOR).id();
+    let author = AUTHOR.id();
     for n in 0..2 {
         let link = stranger(&mut world, n);
-        world.give(n, Input::Frame { link, bytes: member(author) });
+        world.give(n, Input::Frame { link, bytes: AUTHOR.member() });
         for k in 0..ORIGINS {
             let incarnation = 1_000 + 10 * k + u64::try_from(n).unwrap();
-            world.give(n, Input::Frame { link, bytes: rumor(&bundle(incarnation, 1, Digest::ZERO, &["here"])) });
+            world.give(n, Input::Frame { link, bytes: rumor(AUTHOR.life(incarnation).opening("here").bytes()) });
         }
     }
     world.until(30 * SECOND, "each has its own", |w| (0..2).all(|n| w.log(n).len() == places));
@@ -123,19 +97,20 @@ fn what_a_revoked_key_signs_later_counts_nowhere_whatever_incarnation_and_messen
         let mut world = World::new(3, 2, config(dissemination));
         world.link(0, 1);
         let link = stranger(&mut world, 0);
-        let author = Key::new(AUTHOR).id();
-        let before = bundle(1_000, 1, Digest::ZERO, &["before"]);
-        world.give(0, Input::Frame { link, bytes: member(author) });
-        world.give(0, Input::Frame { link, bytes: rumor(&before) });
+        let author = AUTHOR.id();
+        let before = AUTHOR.life(1_000).opening("before");
+        let after = AUTHOR.life(1_000).bundle(2, before.digest(), &["after"]);
+        world.give(0, Input::Frame { link, bytes: AUTHOR.member() });
+        world.give(0, Input::Frame { link, bytes: rumor(before.bytes()) });
         world.until(30 * SECOND, "both have it", |w| w.same_logs(1));
         let part = signed_part(1, &cuts(author, Some(&[(1_000, 1)])));
         world.give(0, Input::Frame { link, bytes: revoked(&part) });
         world.until(SECOND, "both know", |w| (0..2).all(|n| w.nodes[n].engine.revocations().number() == 1));
         let mallory = stranger(&mut world, 1);
         for (n, by) in [(0, link), (1, mallory)] {
-            world.give(n, Input::Frame { link: by, bytes: rumor(&bundle(1_000, 2, before.digest(), &["after"])) });
+            world.give(n, Input::Frame { link: by, bytes: rumor(after.bytes()) });
             for incarnation in [1, 999, 1_001, u64::MAX] {
-                world.give(n, Input::Frame { link: by, bytes: rumor(&bundle(incarnation, 1, Digest::ZERO, &["new"])) });
+                world.give(n, Input::Frame { link: by, bytes: rumor(AUTHOR.life(incarnation).opening("new").bytes()) });
             }
         }
         world.run_for(30 * SECOND);
@@ -157,11 +132,11 @@ fn without_a_cut_only_links_end() {
     let mut world = World::new(4, 2, config(Dissemination::Eager));
     world.link(0, 1);
     let link = stranger(&mut world, 0);
-    let author = Key::new(AUTHOR).id();
-    world.give(0, Input::Frame { link, bytes: member(author) });
+    let author = AUTHOR.id();
+    world.give(0, Input::Frame { link, bytes: AUTHOR.member() });
     world.give(0, Input::Frame { link, bytes: revoked(&signed_part(1, &cuts(author, None))) });
     world.run_for(SECOND);
-    world.give(0, Input::Frame { link, bytes: rumor(&bundle(1_000, 1, Digest::ZERO, &["still counts"])) });
+    world.give(0, Input::Frame { link, bytes: rumor(AUTHOR.life(1_000).opening("still counts").bytes()) });
     world.until(SECOND, "both show it", |w| w.same_logs(1));
 }
 
@@ -169,8 +144,8 @@ fn without_a_cut_only_links_end() {
 fn an_older_part_changes_nothing_and_a_node_that_restarts_knows_the_list() {
     let mut world = World::new(5, 1, config(Dissemination::Eager));
     let link = stranger(&mut world, 0);
-    let author = Key::new(AUTHOR).id();
-    world.give(0, Input::Frame { link, bytes: member(author) });
+    let author = AUTHOR.id();
+    world.give(0, Input::Frame { link, bytes: AUTHOR.member() });
     let [first, second] = [1, 2].map(|n| signed_part(n, &cuts(author, (n == 2).then_some(&[(1_000, 1)]))));
     for part in [&second, &first] {
         world.give(0, Input::Frame { link, bytes: revoked(part) });
@@ -182,10 +157,10 @@ fn an_older_part_changes_nothing_and_a_node_that_restarts_knows_the_list() {
     world.restart(0, 0);
     assert_eq!(world.nodes[0].engine.revocations().number(), 2);
     let link = stranger(&mut world, 0);
-    let texts = [bundle(1_000, 1, Digest::ZERO, &["counts"]), bundle(1_001, 1, Digest::ZERO, &["does not"])];
+    let texts = [AUTHOR.life(1_000).opening("counts"), AUTHOR.life(1_001).opening("does not")];
     for text in texts {
-        world.give(0, Input::Frame { link, bytes: member(author) });
-        world.give(0, Input::Frame { link, bytes: rumor(&text) });
+        world.give(0, Input::Frame { link, bytes: AUTHOR.member() });
+        world.give(0, Input::Frame { link, bytes: rumor(text.bytes()) });
         world.run_for(SECOND);
     }
     assert_eq!(world.texts(0), ["counts"]);
@@ -197,8 +172,8 @@ fn a_list_is_durable_before_it_is_in_force_and_a_crash_in_between_leaves_no_trac
     world.commit_us = 50_000;
     world.link(0, 1);
     world.overheard = Some(Vec::new());
-    let (link, revoked_one) = (stranger(&mut world, 0), world.stranger(0, AUTHOR));
-    let part = signed_part(1, &cuts(Key::new(AUTHOR).id(), Some(&[])));
+    let (link, revoked_one) = (stranger(&mut world, 0), world.stranger(0, AUTHOR.0));
+    let part = signed_part(1, &cuts(AUTHOR.id(), Some(&[])));
     world.run_for(SECOND);
     for _ in 0..3 {
         world.give(0, Input::Frame { link, bytes: revoked(&part) });
@@ -215,7 +190,7 @@ fn a_list_is_durable_before_it_is_in_force_and_a_crash_in_between_leaves_no_trac
     assert!((0..2).all(|n| world.nodes[n].engine.revocations().is_empty()), "nobody has heard of it");
     // Once it is durable all follows at one step, and no crash takes it away.
     world.link(0, 1);
-    let (link, revoked_two) = (stranger(&mut world, 0), world.stranger(0, AUTHOR));
+    let (link, revoked_two) = (stranger(&mut world, 0), world.stranger(0, AUTHOR.0));
     world.give(0, Input::Frame { link, bytes: revoked(&part) });
     world.until(SECOND, "it is in force", |w| w.nodes[0].engine.revocations().number() == 1);
     assert!(revoked_one != revoked_two && world.nodes[0].closed.iter().any(|(id, _)| *id == revoked_two));
@@ -226,13 +201,13 @@ fn a_list_is_durable_before_it_is_in_force_and_a_crash_in_between_leaves_no_trac
     world.link(0, 1);
     world.until(SECOND, "and passed on", |w| w.nodes[1].engine.revocations().number() == 1);
     let heard: Vec<_> = world.overheard.take().unwrap().into_iter().filter(|(id, _)| *id == link).collect();
-    let confirmed = frame(&Frame::Revisions([(part[0], 1)].as_slice().into()));
+    let confirmed = encoded(&Frame::Revisions([(part[0], 1)].as_slice().into()));
     assert_eq!(heard.iter().filter(|(_, bytes)| *bytes == confirmed).count(), 1, "who sent it hears that it is kept");
 }
 
 #[test]
 fn of_two_parts_of_a_place_on_their_way_to_the_store_the_newer_stays() {
-    let author = Key::new(AUTHOR).id();
+    let author = AUTHOR.id();
     let parts = [1, 2].map(|n| world::checked_part(&signed_part(n, &cuts(author, (n == 2).then_some(&[])))).unwrap());
     for order in [[0, 1], [1, 0]] {
         let mut world = World::new(9, 1, config(Dissemination::Eager));
@@ -254,7 +229,7 @@ fn of_two_parts_of_a_place_on_their_way_to_the_store_the_newer_stays() {
 
 #[test]
 fn a_list_that_the_ca_did_not_sign_ends_the_link_of_whoever_passed_it_on() {
-    let author = Key::new(AUTHOR).id();
+    let author = AUTHOR.id();
     let good = signed_part(1, &cuts(author, Some(&[])));
     let mut unsigned = good.to_vec();
     *unsigned.last_mut().unwrap() ^= 1;
@@ -303,7 +278,7 @@ fn a_long_list_goes_round_in_parts_and_each_part_once_to_whoever_lacks_it() {
     // A neighbour that says again and again that it has nothing is sent the list once.
     let link = world.stranger(0, 50);
     for _ in 0..50 {
-        world.give(0, Input::Frame { link, bytes: frame(&Frame::Revisions([].as_slice().into())) });
+        world.give(0, Input::Frame { link, bytes: encoded(&Frame::Revisions([].as_slice().into())) });
         world.run_for(SECOND);
     }
     let sent = world.nodes[0].wire_bytes - before;

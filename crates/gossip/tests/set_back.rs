@@ -9,53 +9,28 @@
 )]
 mod world;
 
-use std::sync::Arc;
-
-use bytes::Bytes;
 use rand::RngExt;
-use rumormill_gossip::bundle::seal;
 use rumormill_gossip::{Dissemination, EngineConfig, Input, LinkId, VerifiedBundle, Why};
-use rumormill_wire::native::{BundleBuilder, BundleHeader, Frame, Member, MessageKind, Rumor};
-use rumormill_wire::{Clock, Digest, Incarnation, Origin, Seq};
-use world::{Key, NETWORK, WALL, World, config};
+use rumormill_wire::{Digest, Seq};
+use world::frames::rumor;
+use world::{Author, Life, NOW, World, quick};
 
 const SECOND: u64 = 1_000_000;
-const NOW: u64 = WALL.unsigned_abs();
 /// The author whose clock does not rise.
-const AUTHOR: u8 = 60;
+const AUTHOR: Author = Author(60);
+const CHAIN: Life = AUTHOR.life(1_700_000_000);
 /// The member that brings what it wrote.
 const CARRIER: u8 = 50;
 
-fn bundle(incarnation: u64, first: u64, previous: Digest, clock: u64, text: &str) -> Arc<VerifiedBundle> {
-    let origin = Origin { node: Key::new(AUTHOR).id(), incarnation: Incarnation(1_700_000_000 + incarnation) };
-    let mut builder = BundleBuilder::new(origin, Seq(first), previous);
-    builder.push(Clock(clock), MessageKind::CHAT, "", text.as_bytes()).unwrap();
-    seal(builder, Clock(clock), &Key::new(AUTHOR), &NETWORK)
-}
-
-fn frame(frame: &Frame<'_>) -> Bytes {
-    let mut out = Vec::new();
-    frame.encode(&mut out).unwrap();
-    Bytes::from(out).slice(4..)
-}
-
 fn give(world: &mut World, n: usize, link: LinkId, bundle: &VerifiedBundle) {
-    let (header, _) = BundleHeader::peek(bundle.bytes()).unwrap();
-    let rumor = Rumor { want_status: false, answers_range: false, header, bundle: bundle.bytes() };
-    world.give(n, Input::Frame { link, bytes: frame(&Frame::Rumor(rumor)) });
+    world.give(n, Input::Frame { link, bytes: rumor(bundle.bytes()) });
 }
 
 /// The carrier's link with a node, with the author's certificate.
 fn carrier(world: &mut World, n: usize) -> LinkId {
     let link = world.stranger(n, CARRIER);
-    let node = Key::new(AUTHOR).id();
-    let evidence = format!("certificate of {node}");
-    world.give(n, Input::Frame { link, bytes: frame(&Frame::Member(Member { node, evidence: evidence.as_bytes() })) });
+    world.give(n, Input::Frame { link, bytes: AUTHOR.member() });
     link
-}
-
-fn quick(dissemination: Dissemination) -> EngineConfig {
-    EngineConfig { anti_entropy_us: SECOND, ..config(dissemination) }
 }
 
 /// A ring of five, of which these keep two bundles and no more, and a chord from 0 to 2, which keep all.
@@ -104,11 +79,12 @@ fn in_whatever_order_they_come_through_full_nodes_nobody_is_closed_and_the_logs_
             let mut world = ring(seed, quick(mode));
             let links: Vec<_> = (0..5).map(|n| carrier(&mut world, n)).collect();
             for incarnation in 0..24 {
-                let one = bundle(incarnation, 1, Digest::ZERO, NOW, "one");
-                let two = bundle(incarnation, 2, one.digest(), 5, "two, of 1970");
-                let three = bundle(incarnation, 3, two.digest(), 7, "three");
+                let chain = AUTHOR.life(1_700_000_000 + incarnation);
+                let one = chain.dated(1, Digest::ZERO, NOW, &["one"]);
+                let two = chain.dated(2, one.digest(), 5, &["two, of 1970"]);
+                let three = chain.dated(3, two.digest(), 7, &["three"]);
                 // In half of the chains another second one would do, and with it there are two.
-                let other = bundle(incarnation, 2, one.digest(), NOW + 1, "another two");
+                let other = chain.dated(2, one.digest(), NOW + 1, &["another two"]);
                 let others = if incarnation % 2 == 0 { vec![] } else { vec![&other] };
                 let mut all = [vec![&one, &two, &three], others].concat();
                 while !all.is_empty() {
@@ -143,9 +119,9 @@ fn what_passed_a_full_node_before_its_predecessor_closes_no_link_and_comes_once(
     // As in a line of three whose middle is full: number 2 comes there first, number 1 straight to the end.
     let mut world = ring(1, quick(Dissemination::Eager));
     let (middle, end) = (carrier(&mut world, 1), carrier(&mut world, 0));
-    let one = bundle(0, 1, Digest::ZERO, NOW, "one");
-    let two = bundle(0, 2, one.digest(), 5, "two");
-    let three = bundle(0, 3, two.digest(), 7, "three");
+    let one = CHAIN.dated(1, Digest::ZERO, NOW, &["one"]);
+    let two = CHAIN.dated(2, one.digest(), 5, &["two"]);
+    let three = CHAIN.dated(3, two.digest(), 7, &["three"]);
     give(&mut world, 1, middle, &two);
     world.run_for(SECOND);
     give(&mut world, 0, end, &one);
@@ -167,8 +143,8 @@ fn whoever_brings_it_from_a_whole_chain_is_told_to_hold_it_and_the_link_says_why
     let mut world = World::new(2, 2, quick(Dissemination::Eager));
     world.link(0, 1);
     let link = carrier(&mut world, 0);
-    let one = bundle(0, 1, Digest::ZERO, NOW, "one");
-    let two = bundle(0, 2, one.digest(), NOW, "the same time");
+    let one = CHAIN.dated(1, Digest::ZERO, NOW, &["one"]);
+    let two = CHAIN.dated(2, one.digest(), NOW, &["the same time"]);
     give(&mut world, 0, link, &one);
     for _ in 0..50 {
         give(&mut world, 0, link, &two);
@@ -187,8 +163,8 @@ fn whoever_brings_it_from_a_whole_chain_is_told_to_hold_it_and_the_link_says_why
 
 #[test]
 fn two_bundles_of_one_number_are_a_fork_whichever_of_them_is_set_back() {
-    let one = bundle(0, 1, Digest::ZERO, NOW, "one");
-    let seconds = [NOW, NOW - 1, NOW + 1].map(|clock| bundle(0, 2, one.digest(), clock, "two"));
+    let one = CHAIN.dated(1, Digest::ZERO, NOW, &["one"]);
+    let seconds = [NOW, NOW - 1, NOW + 1].map(|clock| CHAIN.dated(2, one.digest(), clock, &["two"]));
     for (first, second) in [(0, 1), (0, 2), (2, 0)] {
         let mut world = World::new(3, 2, quick(Dissemination::Eager));
         world.link(0, 1);

@@ -9,13 +9,11 @@
 mod world;
 
 use bytes::Bytes;
-use rumormill_gossip::bundle::seal;
 use rumormill_gossip::{Dissemination, EngineConfig, Input, LinkId, Ticket};
-use rumormill_wire::native::{
-    BundleBuilder, Coverage, Frame, MessageKind, RangeRequest, Rumor, Status, StatusEntries, StatusEntry,
-};
-use rumormill_wire::{Clock, Digest, Incarnation, Origin, Seq};
-use world::{Key, NETWORK, WALL, World, config};
+use rumormill_wire::Seq;
+use rumormill_wire::native::{Frame, MessageKind, RangeRequest, Status, StatusEntry};
+use world::frames::{self, claim, encoded, same_as};
+use world::{Author, WALL, World, config};
 
 const SECOND: u64 = 1_000_000;
 /// Keys of the neighbours, one link each.
@@ -24,34 +22,13 @@ const MANY: u64 = 200;
 /// The link that an input concerns, and one more that it may lead to.
 const FEW: u64 = 2;
 
-fn encoded(frame: &Frame<'_>) -> Bytes {
-    let mut out = Vec::new();
-    frame.encode(&mut out).unwrap();
-    Bytes::from(out).slice(4..)
-}
-
 /// A neighbour that has what node 0 has, or names these origins.
 fn status(world: &World, entries: &[StatusEntry]) -> Bytes {
-    let engine = &world.nodes[0].engine;
-    encoded(&Frame::Status(Status {
-        want_status: true,
-        hold: false,
-        heard: 0,
-        fingerprint: engine.fingerprint(),
-        origins: u32::try_from(engine.frontier().count()).unwrap(),
-        coverage: Coverage::Listed,
-        entries: StatusEntries::from(entries),
-    }))
+    encoded(&Frame::Status(Status { want_status: true, ..same_as(&world.nodes[0], entries) }))
 }
 
 fn rumor(author: u8) -> Bytes {
-    let origin = Origin { node: Key::new(author).id(), incarnation: Incarnation(1) };
-    let mut builder = BundleBuilder::new(origin, Seq::FIRST, Digest::ZERO);
-    let clock = Clock(WALL.unsigned_abs());
-    builder.push(clock, MessageKind::CHAT, "", b"a line").unwrap();
-    let bundle = seal(builder, clock, &Key::new(author), &NETWORK);
-    let (header, bundle) = (*bundle.header(), bundle.bytes());
-    encoded(&Frame::Rumor(Rumor { want_status: false, answers_range: false, header, bundle }))
+    frames::rumor(Author(author).life(1).opening("a line").bytes())
 }
 
 /// Node 0 and its neighbours, in sync.
@@ -79,9 +56,8 @@ fn an_input_that_concerns_one_link_looks_at_few() {
     for dissemination in [Dissemination::Eager, Dissemination::Mongering] {
         let (mut world, links) = world(dissemination);
         let link = links[77];
-        let entry = world.nodes[0].engine.frontier().next();
-        let origin = Origin { node: Key::new(3).id(), incarnation: Incarnation(9) };
-        let line = StatusEntry { origin, next: Seq(4), ..entry.unwrap_or_else(|| unknown(origin)) };
+        let origin = Author(3).life(9).origin();
+        let line = claim(origin, 4);
         let summary = status(&world, &[]);
         let listed = status(&world, &[line]);
         let range = RangeRequest { origin, from: Seq(1), until: Seq(9) };
@@ -109,11 +85,6 @@ fn an_input_that_concerns_one_link_looks_at_few() {
             assert!(seen <= FEW, "{name}: {seen} links");
         }
     }
-}
-
-fn unknown(origin: Origin) -> StatusEntry {
-    let (next, kept, head) = (Seq::FIRST, Seq::FIRST, rumormill_wire::HeadHash::ZERO);
-    StatusEntry { origin, next, head, kept, state: rumormill_wire::native::EntryState::Normal }
 }
 
 #[test]

@@ -1,0 +1,120 @@
+//! What neighbours say of our own chain at a start (docs/protocol.md, P-S11): lies move us once and use nothing up, and what is
+//! true is believed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+mod world;
+
+use bytes::Bytes;
+use rumormill_gossip::{Dissemination, EngineConfig, Event};
+use rumormill_wire::native::{Coverage, Frame, Status, StatusEntry};
+use rumormill_wire::{Incarnation, Origin, Seq};
+use world::frames::{claim, encoded, listed};
+use world::pair::give;
+use world::{World, config};
+
+const SECOND: u64 = 1_000_000;
+
+/// The answer to what a node asks at a start: all that is known of its own node.
+fn own_known(entries: &[StatusEntry]) -> Bytes {
+    let node = entries[0].origin.node;
+    let (low, high) = (Origin { node, ..Origin::MIN }, Origin { node, ..Origin::MAX });
+    encoded(&Frame::Status(Status { coverage: Coverage::Range { low, high }, ..listed(entries) }))
+}
+
+#[test]
+fn a_neighbour_that_claims_our_own_future_moves_us_once_and_never_into_a_fork() {
+    let moves = |world: &World| {
+        let events = world.nodes[0].events.iter();
+        events.filter(|e| matches!(e, Event::NewIncarnation { .. })).count()
+    };
+    let day = 86_400;
+    for (ahead, next, expected) in [(0, 1 << 40, 1), (day - 10, 2, 1), (day + 10, 2, 0), (u64::MAX / 2, 2, 0)] {
+        let mut world = World::new(1, 0, config(Dissemination::Eager));
+        // Before its first bundle it waits for the word of three neighbours.
+        world.add(1, world::Disk::default(), 3);
+        let me = world.nodes[0].engine.me();
+        world.say(0, "ours");
+        for n in 0..20 {
+            let link = world.stranger(0, 50);
+            assert_eq!(moves(&world), usize::from(n > 2) * expected, "claim {n}, {ahead} s ahead");
+            // The claim is about where it writes now, so that each would be a reason to go on.
+            let Origin { node, incarnation } = world.nodes[0].engine.me();
+            let claimed = Origin { node, incarnation: Incarnation(incarnation.0 + ahead) };
+            let far = Origin { node, incarnation: Incarnation(u64::MAX - 1) };
+            give(&mut world, link, own_known(&[claimed, far].map(|origin| claim(origin, next))));
+            world.run_for(SECOND / 100);
+        }
+        world.run_for(SECOND);
+        assert_eq!(moves(&world), expected, "{ahead} s ahead");
+        let written: Vec<_> = world.log(0).into_iter().map(|(_, origin, seq, _)| (origin, seq)).collect();
+        assert_eq!(
+            written,
+            [(world.nodes[0].engine.me(), Seq(1))],
+            "what waited is written once, at the start of a chain"
+        );
+        let now = world.nodes[0].engine.me();
+        assert_eq!(expected == 0, now == me);
+        assert!(now.incarnation.0 <= me.incarnation.0 + day + 2, "what is far ahead is not believed: {now:?}");
+    }
+}
+
+/// Whoever is linked first at each start may say that there is more of our chain.
+fn lied_to_at_a_start(world: &mut World) {
+    world.restart(0, 1);
+    let liar = world.stranger(0, 50);
+    let Origin { node, incarnation } = world.nodes[0].engine.me();
+    let claimed = Origin { node, incarnation: Incarnation(incarnation.0 + 1) };
+    give(world, liar, own_known(&[claim(claimed, 1_000)]));
+}
+
+fn say_and_end(world: &mut World, text: &str) {
+    world.say(0, text);
+    world.run_for(6 * SECOND);
+    world.link(0, 1);
+    world.run_for(6 * SECOND);
+    world.crash(0);
+}
+
+/// Others take 32 incarnations of one author a day.
+#[test]
+fn a_neighbour_that_lies_at_each_start_does_not_use_up_our_incarnations() {
+    let rates = EngineConfig { greedy_incarnations_per_day: 32, ..config(Dissemination::Eager) };
+    let mut world = World::new(31, 2, rates);
+    for start in 0..60 {
+        lied_to_at_a_start(&mut world);
+        say_and_end(&mut world, &format!("start {start}"));
+    }
+    assert_eq!(world.texts(1), (0..60).map(|start| format!("start {start}")).collect::<Vec<_>>());
+    assert_eq!(world.nodes[1].engine.stats().bundles_greedy, 0);
+}
+
+/// However often that was: it can show what we signed.
+#[test]
+fn a_neighbour_that_has_more_of_our_chain_is_believed_all_the_same() {
+    let mut world = World::new(32, 2, config(Dissemination::Eager));
+    for start in 0..20 {
+        lied_to_at_a_start(&mut world);
+        say_and_end(&mut world, &format!("start {start}"));
+    }
+    for start in 20..24 {
+        let old = world.nodes[0].disk.clone();
+        world.restart(0, 0);
+        say_and_end(&mut world, &format!("start {start}"));
+        // The old copy is put back, and at once there is a neighbour that has more.
+        world.nodes[0].disk = old;
+        let before = world.nodes[0].engine.me();
+        world.restart(0, 1);
+        world.link(0, 1);
+        world.say(0, &format!("again {start}"));
+        world.run_for(6 * SECOND);
+        assert_ne!(world.nodes[0].engine.me(), before, "it writes elsewhere");
+        world.crash(0);
+    }
+    assert_eq!(world.texts(1).len(), 28, "{}", world.describe());
+    assert_eq!(world.nodes[1].engine.stats().proofs, 0, "no number is used twice");
+}
