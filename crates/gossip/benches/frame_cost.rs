@@ -15,8 +15,8 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rumormill_gossip::bundle::{bundle_digest, seal};
 use rumormill_gossip::{
-    CheckId, Dissemination, Engine, EngineConfig, Evidence, Input, LinkId, Output, Recovered, RecoveredChain, Signer,
-    Ticket, Timestamp, VerifiedBundle,
+    Ask, CheckId, Dissemination, Engine, EngineConfig, Evidence, Input, LinkId, Output, Recovered, RecoveredChain,
+    Signer, Ticket, Timestamp, VerifiedBundle,
 };
 use rumormill_wire::native::{
     BundleBuilder, BundleHeader, Coverage, Frame, MessageKind, Rumor, SignedHeader, Status, StatusEntries,
@@ -114,10 +114,10 @@ impl Side {
         let mut side = Self { engine, now, links, chains, appends, check, seen, given, turn, stride };
         side.give(Input::WallOffset(i64::try_from(WALL)?))?;
         side.give(Input::Admit { node: me.node, evidence: certificate() })?;
-        side.give(Input::Start { neighbours: 0 })?;
+        side.give(Input::Start(Ask::Nobody))?;
         for n in 0..links {
             side.give(Input::Admit { node: node(2, n), evidence: certificate() })?;
-            side.give(Input::LinkUp { link: LinkId(n), peer: node(2, n) })?;
+            side.give(Input::LinkUp { link: LinkId(n), peer: node(2, n), named: false })?;
         }
         let status = side.status()?;
         for n in 0..links {

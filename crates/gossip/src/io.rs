@@ -27,23 +27,31 @@ pub struct Ticket(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CheckId(pub u64);
 
+/// Whose word about our own chain is waited for at a start (docs/protocol.md, P-S11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// Nobody's: our chain is new, and no other life of ours can have used its incarnation.
+    Nobody,
+    /// All who have a link within [`EngineConfig::recovery_us`](crate::EngineConfig::recovery_us). The wait ends sooner once so many
+    /// different nodes that people named have had their word; where none is named, whoever knows us has all that time.
+    Neighbours(usize),
+}
+
 /// What happened, told to the engine.
 #[derive(Debug, Clone)]
 pub enum Input {
     /// The wall clock is the monotone time plus this many microseconds. Given once before all else, and when it steps.
     WallOffset(i64),
-    /// The node starts; `neighbours` is how many it is configured to have. The engine holds back its own first
-    /// bundle until so many have said what they know of its origin, for up to a second.
-    Start {
-        /// How many, with a link now or without.
-        neighbours: usize,
-    },
+    /// The node starts. The engine holds back its own first bundle until it has heard what others know of its origin.
+    Start(Ask),
     /// A link is up: mutually authenticated, HELLO exchanged, the peer's membership checked.
     LinkUp {
         /// Its name, which no link had before.
         link: LinkId,
         /// Who is at the other end, by its certificate.
         peer: NodeId,
+        /// Whether people named this neighbour: of what others say of our own chain at a start, its word is waited for.
+        named: bool,
     },
     /// A link is gone. Nothing more comes from it.
     LinkDown {

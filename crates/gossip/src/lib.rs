@@ -8,7 +8,7 @@
 //! use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 //! use rand::{SeedableRng, rngs::StdRng};
 //! use rumormill_gossip::{
-//!     Checked, Engine, EngineConfig, Event, Evidence, Input, Output, RawBundle, Recovered, Signer, Ticket, Timestamp, verify,
+//!     Ask, Checked, Engine, EngineConfig, Event, Evidence, Input, Output, RawBundle, Recovered, Signer, Ticket, Timestamp, verify,
 //!     verify_proof,
 //! };
 //! use rumormill_wire::{Incarnation, NetworkId, NodeId, Origin, Signature, native::MessageKind};
@@ -34,7 +34,7 @@
 //! let mut inputs = VecDeque::from([
 //!     Input::WallOffset(1_767_225_600_000_000),
 //!     Input::Admit { node, evidence: Evidence { bytes: "our certificate".into(), since: 0 } },
-//!     Input::Start { neighbours: 0 },
+//!     Input::Start(Ask::Nobody),
 //!     Input::Submit { ticket: Ticket(1), kind: MessageKind::CHAT, room: String::new(), body: "hello".into() },
 //! ]);
 //! let (mut now, mut log, mut durable) = (Timestamp(0), Vec::new(), Vec::new());
@@ -180,7 +180,7 @@ pub use config::{Dissemination, EngineConfig, Recovered, RecoveredChain};
 pub use engine::Engine;
 #[cfg(feature = "fuzz")]
 pub use engine::measure;
-pub use io::{CheckId, Event, Input, Keep, LinkId, Output, Reject, Ticket, Timestamp};
+pub use io::{Ask, CheckId, Event, Input, Keep, LinkId, Output, Reject, Ticket, Timestamp};
 pub use members::{Checked, Evidence};
 pub use proof::{RawProof, VerifiedProof, verify_proof};
 pub use revocation::Revocations;

@@ -149,6 +149,8 @@ pub struct Link {
     pub heard_at: Option<(Timestamp, Origin)>,
     /// It said what it knows of our own origin.
     pub answered_own: bool,
+    /// People named it: its word about our own chain is waited for.
+    pub named: bool,
     /// To be closed: nothing more is sent to it or taken from it.
     pub closing: bool,
 }
@@ -209,6 +211,7 @@ impl Link {
             said_heard: 0,
             heard_at: None,
             answered_own: false,
+            named: false,
             closing: false,
         }
     }

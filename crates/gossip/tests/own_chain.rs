@@ -10,9 +10,9 @@
 mod world;
 
 use bytes::Bytes;
-use rumormill_gossip::{Dissemination, EngineConfig, Event};
+use rumormill_gossip::{Ask, Dissemination, EngineConfig, Event, Input};
 use rumormill_wire::native::{Coverage, Frame, Status, StatusEntry};
-use rumormill_wire::{Incarnation, Origin, Seq};
+use rumormill_wire::{Incarnation, NodeId, Origin, Seq};
 use world::frames::{claim, encoded, listed};
 use world::pair::give;
 use world::{World, config};
@@ -21,7 +21,10 @@ const SECOND: u64 = 1_000_000;
 
 /// The answer to what a node asks at a start: all that is known of its own node.
 fn own_known(entries: &[StatusEntry]) -> Bytes {
-    let node = entries[0].origin.node;
+    known_of(entries[0].origin.node, entries)
+}
+
+fn known_of(node: NodeId, entries: &[StatusEntry]) -> Bytes {
     let (low, high) = (Origin { node, ..Origin::MIN }, Origin { node, ..Origin::MAX });
     encoded(&Frame::Status(Status { coverage: Coverage::Range { low, high }, ..listed(entries) }))
 }
@@ -39,15 +42,16 @@ fn a_neighbour_that_claims_our_own_future_moves_us_once_and_never_into_a_fork() 
         world.add(1, world::Disk::default(), 3);
         let me = world.nodes[0].engine.me();
         world.say(0, "ours");
-        for n in 0..20 {
-            let link = world.stranger(0, 50);
+        for n in 0..20_u8 {
+            let link = world.named(0, 50 + n);
             assert_eq!(moves(&world), usize::from(n > 2) * expected, "claim {n}, {ahead} s ahead");
             // The claim is about where it writes now, so that each would be a reason to go on.
             let Origin { node, incarnation } = world.nodes[0].engine.me();
             let claimed = Origin { node, incarnation: Incarnation(incarnation.0 + ahead) };
             let far = Origin { node, incarnation: Incarnation(u64::MAX - 1) };
             give(&mut world, link, own_known(&[claimed, far].map(|origin| claim(origin, next))));
-            world.run_for(SECOND / 100);
+            // Once all three have had their word, and the second is over that names its chain.
+            world.run_for(if n == 2 { SECOND } else { SECOND / 100 });
         }
         world.run_for(SECOND);
         assert_eq!(moves(&world), expected, "{ahead} s ahead");
@@ -66,7 +70,7 @@ fn a_neighbour_that_claims_our_own_future_moves_us_once_and_never_into_a_fork() 
 /// Whoever is linked first at each start may say that there is more of our chain.
 fn lied_to_at_a_start(world: &mut World) {
     world.restart(0, 1);
-    let liar = world.stranger(0, 50);
+    let liar = world.named(0, 50);
     let Origin { node, incarnation } = world.nodes[0].engine.me();
     let claimed = Origin { node, incarnation: Incarnation(incarnation.0 + 1) };
     give(world, liar, own_known(&[claim(claimed, 1_000)]));
@@ -117,4 +121,64 @@ fn a_neighbour_that_has_more_of_our_chain_is_believed_all_the_same() {
     }
     assert_eq!(world.texts(1).len(), 28, "{}", world.describe());
     assert_eq!(world.nodes[1].engine.stats().proofs, 0, "no number is used twice");
+}
+
+/// A node whose old copy was put back, and that has a message to write.
+fn put_back(seed: u64, named: usize) -> World {
+    let mut world = World::new(seed, 2, config(Dissemination::Eager));
+    world.link(0, 1);
+    world.say(0, "one");
+    world.run_for(SECOND);
+    let old = world.nodes[0].disk.clone();
+    world.say(0, "two");
+    world.until(SECOND, "both have it", |w| w.same_logs(2));
+    world.crash(0);
+    world.nodes[0].disk = old;
+    world.restart_asking(0, Ask::Neighbours(named));
+    world.say(0, "three");
+    world
+}
+
+fn nothing_was_written_twice(world: &mut World) {
+    world.until(5 * SECOND, "both have all", |w| w.same_logs(3));
+    assert!(world.nodes.iter().all(|node| node.engine.stats().proofs == 0), "{}", world.describe());
+}
+
+/// Members that know nothing of us, before the named neighbour has a link: as one over many links, or as many.
+#[test]
+fn who_is_not_named_does_not_end_the_wait_however_often_it_answers() {
+    for keys in [[50, 50, 50], [50, 51, 52]] {
+        let mut world = put_back(33, 1);
+        let node = world.nodes[0].engine.me().node;
+        for key in keys {
+            let link = world.stranger(0, key);
+            give(&mut world, link, known_of(node, &[]));
+            world.run_for(SECOND / 10);
+        }
+        world.link(0, 1);
+        nothing_was_written_twice(&mut world);
+    }
+}
+
+#[test]
+fn a_named_neighbour_that_answers_again_and_again_is_one() {
+    let mut world = put_back(34, 2);
+    let node = world.nodes[0].engine.me().node;
+    for _ in 0..3 {
+        let link = world.named(0, 50);
+        give(&mut world, link, known_of(node, &[]));
+        world.run_for(SECOND / 10);
+        world.give(0, Input::LinkDown { link });
+    }
+    world.link(0, 1);
+    nothing_was_written_twice(&mut world);
+}
+
+/// It is enough that one of two names the other: who names nobody waits for whoever comes.
+#[test]
+fn who_names_nobody_waits_all_the_time_for_whoever_comes() {
+    let mut world = put_back(35, 0);
+    world.run_for(9 * SECOND / 10);
+    world.link(0, 1);
+    nothing_was_written_twice(&mut world);
 }

@@ -40,6 +40,11 @@ impl Incarnations {
         Ok(Self { path, highest, wall })
     }
 
+    /// Whether it says which was used last.
+    pub(crate) const fn is_marked(&self) -> bool {
+        self.highest > 0
+    }
+
     /// A fresh one: the time in seconds, or the one after the highest used. Durable before it is given out.
     pub(crate) fn fresh(&mut self) -> io::Result<Incarnation> {
         let next = self.wall.now_s().max(self.highest.saturating_add(1));

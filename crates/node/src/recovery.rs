@@ -77,13 +77,15 @@ impl Recovery {
             None => false,
         };
         let mut incarnations = incarnations(config, home, mark)?;
+        // In the home of a CA the file goes with the key: without it the key was never used. A state directory can be lost alone.
+        let remembers = incarnations.as_ref().is_some_and(|file| home.is_some() || file.is_marked());
         let kept = incarnation(&stored, node, config.durability).filter(|_| !old && !config.restored);
         let incarnation = match (kept, &mut incarnations) {
             (Some(kept), _) => kept,
             (None, Some(file)) => fresh(&stored, node, file)?,
             (None, None) => Incarnation(config.wall.now_s()),
         };
-        let certain = kept.is_none() && incarnations.is_some();
+        let certain = kept.is_none() && remembers;
         let lists = stored.revocations.clone();
         let mut first = if kept.is_some() { Vec::new() } else { vec![incarnation_record(incarnation)] };
         let keeper = match (&file, &config.state) {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
-use rumormill_gossip::{Dissemination, Engine, Evidence, Input};
+use rumormill_gossip::{Ask, Dissemination, Engine, Evidence, Input};
 use rumormill_transport::endpoint::EndpointConfig;
 use rumormill_transport::{Endpoint, Listener, Trust, revocation};
 use rumormill_wire::native::Hello;
@@ -219,8 +219,8 @@ fn make_driver(config: &NodeConfig, endpoint: &Endpoint, recovery: Recovery) -> 
         let _ = driver.drive(Input::Admit { node: pinned, evidence: Evidence::default() });
     }
     // Of an incarnation that was never used nobody knows anything.
-    let asked = if fresh { 0 } else { config.neighbours.len() };
-    let _ = driver.drive(Input::Start { neighbours: asked });
+    let ask = if fresh { Ask::Nobody } else { Ask::Neighbours(config.neighbours.len()) };
+    let _ = driver.drive(Input::Start(ask));
     learn_names(&driver, members);
     Ok(driver)
 }

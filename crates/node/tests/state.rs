@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rumormill_node::config::IdentitySource;
+use rumormill_node::config::{IdentitySource, StoreKind};
 use rumormill_node::{NodeConfig, NodeHandle, start};
 use rumormill_store::{Kind, OpenConfig, Record};
 use rumormill_transport::LocalCa;
@@ -190,9 +190,7 @@ fn tree(dir: &Path) -> BTreeMap<PathBuf, (u64, i64, i64)> {
     all
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_files_given_everything_is_written_in_the_state_directory() {
-    let net = Net::new();
+fn with_files_given(net: &Net) -> NodeConfig {
     let (home, etc) = (net.dir.path().join("home"), net.dir.path().join("etc"));
     let ca = LocalCa::init(&home).unwrap();
     ca.issue("a", Duration::from_secs(3_600), Some(&etc)).unwrap();
@@ -200,6 +198,37 @@ async fn with_files_given_everything_is_written_in_the_state_directory() {
     let mut config = net.on_disk("a", &[]);
     let [cert, key, ca] = ["cert.pem", "key.pem", "ca.pem"].map(|file| etc.join(file));
     config.identity = IdentitySource::Files { cert, key, ca };
+    config
+}
+
+/// Nothing is left that says which incarnation was used last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lives_that_left_nothing_never_write_under_one_incarnation() {
+    let net = Net::new();
+    for with_state in [true, false] {
+        let mut config = with_files_given(&net);
+        if !with_state {
+            config.store = StoreKind::Memory;
+            config.state = None;
+        }
+        let mut used = Vec::new();
+        for _ in 0..3 {
+            let node = said(&config, &["a word"]).await;
+            used.push(node.me());
+            node.shutdown().await.unwrap();
+            config.state.iter().for_each(|state| fs::remove_dir_all(state).unwrap());
+        }
+        assert!(used.windows(2).all(|lives| lives[0] < lives[1]), "{used:?}");
+        fs::set_permissions(net.dir.path().join("etc"), fs::Permissions::from_mode(0o700)).unwrap();
+        fs::remove_dir_all(net.dir.path().join("etc")).unwrap();
+        fs::remove_dir_all(net.dir.path().join("home")).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_files_given_everything_is_written_in_the_state_directory() {
+    let net = Net::new();
+    let mut config = with_files_given(&net);
     let state = config.state.clone().unwrap();
     let before = tree(net.dir.path());
     let node = said(&config, &["one"]).await;

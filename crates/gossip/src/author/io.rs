@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rumormill_wire::native::{MessageKind, StatusEntry};
-use rumormill_wire::{Clock, Digest, Origin, Seq};
+use rumormill_wire::{Clock, Digest, NodeId, Origin, Seq};
 
 use crate::bundle::VerifiedBundle;
-use crate::io::{Reject, Ticket};
+use crate::io::{Ask, Reject, Ticket};
 
 /// Where our chain ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,11 +38,8 @@ pub enum Input {
     },
     /// A message of somebody else's was taken; its clock.
     Seen(Clock),
-    /// The node begins. So many neighbours are asked what they know of our origins.
-    Start {
-        /// How many links are being made.
-        neighbours: usize,
-    },
+    /// The node begins, and asks what others know of our origins.
+    Start(Ask),
     /// A neighbour said what it knows of our origins. Its word is not signed: it makes us leave a chain, never write into
     /// one.
     Known {
@@ -51,8 +48,8 @@ pub enum Input {
         /// A line of the neighbour's about an origin of ours.
         theirs: StatusEntry,
     },
-    /// A neighbour has said all that it knows of our origins, the first time on its link.
-    Answered,
+    /// A neighbour that people named has said all that it knows of our origins.
+    Answered(NodeId),
     /// We have a chain of our own node under this incarnation, in seconds.
     Incarnation(u64),
     /// Our chain is in the store, and ends here.

@@ -24,7 +24,7 @@ use self::recovery::Recovery;
 use crate::bundle::{Signer, VerifiedBundle, seal};
 use crate::clock::HybridClock;
 use crate::config::EngineConfig;
-use crate::io::{Reject, Ticket, Timestamp};
+use crate::io::{Ask, Reject, Ticket, Timestamp};
 
 /// So long a neighbour that says to know more of our chain may take to show a bundle of it, in microseconds: its store is read once, and
 /// a bundle of ours is checked.
@@ -49,6 +49,8 @@ pub struct Author {
     wall_offset: i64,
     recovery: Recovery,
     deadline: Option<Timestamp>,
+    /// When the second is over that a new chain is named by.
+    second_over: Option<Timestamp>,
     /// Until when a neighbour that knows more of our chain may show it.
     proof_until: Option<Timestamp>,
     queue: Queue,
@@ -76,6 +78,7 @@ impl Author {
             wall_offset: 0,
             recovery: Recovery::default(),
             deadline: None,
+            second_over: None,
             proof_until: None,
             queue: Queue::new(config.max_pending, config.max_pending_bytes),
             in_flight: None,
@@ -100,17 +103,18 @@ impl Author {
                 let followed = self.clock.observe(clock, self.wall_us());
                 self.not_followed = self.not_followed.saturating_add(u64::from(!followed));
             }
-            Input::Start { neighbours } => {
-                self.recovery.start(neighbours);
+            Input::Start(ask) => {
+                self.recovery.start(ask);
                 self.deadline = (!self.recovery.is_over()).then(|| now.plus(self.recovery_us));
+                self.second_over = self.end_of_first_second(ask);
                 self.end_recovery();
             }
             Input::Known { ours, theirs } => {
                 let wall_s = self.wall_us() / 1_000_000;
                 self.recovery.hear(self.origin, wall_s, ours, &theirs);
             }
-            Input::Answered => {
-                self.recovery.answered();
+            Input::Answered(node) => {
+                self.recovery.answered(node);
                 self.end_recovery();
             }
             Input::Incarnation(incarnation) => self.recovery.have(incarnation),
@@ -238,10 +242,23 @@ impl Author {
                 return;
             }
         }
+        if let Some(over) = self.second_over.filter(|over| self.now < *over) {
+            self.deadline = Some(over);
+            return;
+        }
         self.deadline = None;
         if self.recovery.end() && !proof {
             self.begin("neighbours know more of our chain than our store");
         }
+    }
+
+    /// When nothing can be written any more in the second that a new chain is named by: a life of ours of which nothing is left may have
+    /// begun in it, too, and whoever heard of that need not be a neighbour now.
+    fn end_of_first_second(&self, ask: Ask) -> Option<Timestamp> {
+        let incarnation = self.origin.incarnation.0;
+        let named_now = ask != Ask::Nobody && self.end.next == Seq::FIRST && incarnation == self.wall_us() / 1_000_000;
+        let left = incarnation.saturating_add(1).saturating_mul(1_000_000).saturating_sub(self.wall_us());
+        named_now.then(|| self.now.plus(left))
     }
 
     /// Begins a new chain. What waits to be written goes there.

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use rumormill_wire::native::StatusEntry;
-use rumormill_wire::{Origin, Seq};
+use rumormill_wire::{NodeId, Origin, Seq};
+
+use crate::io::Ask;
 
 /// A claimed incarnation later than this after our wall clock is not believed, in seconds.
 const MAX_INCARNATION_AHEAD_S: u64 = 86_400;
@@ -19,8 +21,10 @@ const DAY_S: u64 = 86_400;
 pub(super) struct Recovery {
     started: bool,
     over: bool,
-    neighbours: usize,
-    answered: usize,
+    /// How many named neighbours are waited for; `None` while it is not known, and where nobody ends the wait.
+    wanted: Option<usize>,
+    /// Those of them that have had their word. Bounded by `wanted`.
+    answered: BTreeSet<NodeId>,
     ahead: bool,
     highest: u64,
     /// The latest incarnations that we have ourselves.
@@ -28,9 +32,13 @@ pub(super) struct Recovery {
 }
 
 impl Recovery {
-    /// Begins to wait for so many.
-    pub(super) const fn start(&mut self, neighbours: usize) {
-        self.neighbours = neighbours;
+    /// Begins to wait.
+    pub(super) fn start(&mut self, ask: Ask) {
+        self.wanted = match ask {
+            Ask::Nobody => Some(0),
+            Ask::Neighbours(0) => None,
+            Ask::Neighbours(named) => Some(named),
+        };
         self.started = true;
     }
 
@@ -47,9 +55,11 @@ impl Recovery {
             || (incarnation > me.incarnation.0 && incarnation <= believed);
     }
 
-    /// One more neighbour has said all that it knows.
-    pub(super) const fn answered(&mut self) {
-        self.answered = self.answered.saturating_add(1);
+    /// A named neighbour has said all that it knows. However often it does so, over however many links, it is one.
+    pub(super) fn answered(&mut self, node: NodeId) {
+        if !self.over && self.wanted.is_none_or(|wanted| self.answered.len() < wanted) {
+            self.answered.insert(node);
+        }
     }
 
     /// We have this incarnation ourselves.
@@ -74,8 +84,8 @@ impl Recovery {
     }
 
     /// Whether it waits for nobody any more, and has not ended yet.
-    pub(super) const fn is_complete(&self) -> bool {
-        self.started && !self.over && self.answered >= self.neighbours
+    pub(super) fn is_complete(&self) -> bool {
+        self.started && !self.over && self.wanted.is_some_and(|wanted| self.answered.len() >= wanted)
     }
 
     /// Ends. Says whether neighbours know more of our chain than we.

@@ -10,9 +10,9 @@ use rumormill_wire::{Digest, HeadHash, NodeId, Signature};
 
 use super::*;
 
-/// The first incarnation, and the wall clock in microseconds at the start of each test.
+/// The first incarnation, and the wall clock in microseconds at the start of each test, a second later.
 const WALL_S: u64 = 1_767_225_600;
-const WALL: i64 = 1_767_225_600_000_000;
+const WALL: i64 = 1_767_225_601_000_000;
 
 struct Key(Ed25519KeyPair);
 
@@ -51,15 +51,50 @@ fn line(origin: Origin, next: u64) -> StatusEntry {
 fn nothing_is_written_before_the_neighbours_had_their_word_or_their_time() {
     for silent in [false, true] {
         let mut author = author();
-        author.handle(Timestamp(0), Input::Start { neighbours: 2 }).unwrap();
+        author.handle(Timestamp(0), Input::Start(Ask::Neighbours(2))).unwrap();
         author.handle(Timestamp(0), submit(1)).unwrap();
-        author.handle(Timestamp(10), Input::Answered).unwrap();
+        author.handle(Timestamp(10), Input::Answered(NodeId([9; 32]))).unwrap();
         author.handle(Timestamp(999_999), Input::Timeout).unwrap();
         assert!(drain(&mut author).is_empty() && !author.recovered());
         assert_eq!(author.next_timeout(), Some(Timestamp(1_000_000)));
-        let (now, last) = if silent { (1_000_000, Input::Timeout) } else { (999_999, Input::Answered) };
+        let (now, last) =
+            if silent { (1_000_000, Input::Timeout) } else { (999_999, Input::Answered(NodeId([8; 32]))) };
         author.handle(Timestamp(now), last).unwrap();
         assert!(matches!(drain(&mut author)[..], [Output::Append(_)]) && author.next_timeout().is_none());
+    }
+}
+
+#[test]
+fn one_node_that_answers_again_is_one_and_who_names_nobody_waits_for_its_time() {
+    for named in [0, 2] {
+        let mut author = author();
+        author.handle(Timestamp(0), Input::Start(Ask::Neighbours(named))).unwrap();
+        author.handle(Timestamp(0), submit(1)).unwrap();
+        for n in 0..10 {
+            author.handle(Timestamp(n), Input::Answered(NodeId([9; 32]))).unwrap();
+        }
+        author.handle(Timestamp(999_999), Input::Timeout).unwrap();
+        assert!(drain(&mut author).is_empty(), "{named} named");
+        author.handle(Timestamp(1_000_000), Input::Timeout).unwrap();
+        assert!(matches!(drain(&mut author)[..], [Output::Append(_)]));
+    }
+}
+
+/// A life of ours of which nothing is left may have begun in this second, too.
+#[test]
+fn nothing_is_written_in_the_second_that_names_a_new_chain_unless_it_is_certain() {
+    let offset = WALL - 1_000_000 + 300_000;
+    for (ask, from) in [(Ask::Neighbours(1), 700_000), (Ask::Nobody, 0)] {
+        let mut author = author();
+        author.handle(Timestamp(0), Input::WallOffset { offset, seen: None }).unwrap();
+        author.handle(Timestamp(0), Input::Start(ask)).unwrap();
+        author.handle(Timestamp(0), submit(1)).unwrap();
+        author.handle(Timestamp(0), Input::Answered(NodeId([9; 32]))).unwrap();
+        let written = (0..10).map(|tenth| tenth * 100_000).find(|now| {
+            author.handle(Timestamp(*now), Input::Timeout).unwrap();
+            !drain(&mut author).is_empty()
+        });
+        assert_eq!(written, Some(from), "{ask:?}");
     }
 }
 
@@ -72,9 +107,9 @@ fn a_chain_that_neighbours_know_further_is_left_for_a_new_incarnation() {
     let cases = cases.into_iter().chain([(line(newer(90_000), 2), None), (line(me, 1), None)]);
     for (theirs, incarnation) in cases {
         let mut author = author();
-        author.handle(Timestamp(0), Input::Start { neighbours: 1 }).unwrap();
+        author.handle(Timestamp(0), Input::Start(Ask::Neighbours(1))).unwrap();
         author.handle(Timestamp(0), Input::Known { ours: None, theirs }).unwrap();
-        author.handle(Timestamp(0), Input::Answered).unwrap();
+        author.handle(Timestamp(0), Input::Answered(NodeId([9; 32]))).unwrap();
         assert_eq!(author.origin().incarnation.0, incarnation.unwrap_or(WALL_S), "{theirs:?}");
         assert_eq!(drain(&mut author).len(), usize::from(incarnation.is_some()));
     }
@@ -83,7 +118,7 @@ fn a_chain_that_neighbours_know_further_is_left_for_a_new_incarnation() {
 #[test]
 fn idle_one_message_goes_at_once_and_loaded_they_share_a_bundle() {
     let mut author = author();
-    author.handle(Timestamp(0), Input::Start { neighbours: 0 }).unwrap();
+    author.handle(Timestamp(0), Input::Start(Ask::Nobody)).unwrap();
     let mut sizes = Vec::new();
     for n in 0..6 {
         author.handle(Timestamp(n), submit(n)).unwrap();
@@ -98,7 +133,7 @@ fn idle_one_message_goes_at_once_and_loaded_they_share_a_bundle() {
 #[test]
 fn a_new_incarnation_that_is_cut_gets_no_message() {
     let mut author = author();
-    author.handle(Timestamp(0), Input::Start { neighbours: 0 }).unwrap();
+    author.handle(Timestamp(0), Input::Start(Ask::Nobody)).unwrap();
     author.handle(Timestamp(0), submit(1)).unwrap();
     assert_eq!(drain(&mut author).len(), 1);
     author.handle(Timestamp(0), submit(2)).unwrap();
@@ -148,7 +183,7 @@ proptest! {
     #[test]
     fn each_message_ends_once_and_no_place_is_used_twice(steps in prop::collection::vec(step(), 1..80)) {
         let mut author = author();
-        author.handle(Timestamp(0), Input::Start { neighbours: 1 }).unwrap();
+        author.handle(Timestamp(0), Input::Start(Ask::Neighbours(1))).unwrap();
         let (mut now, mut cut, mut full) = (Timestamp(0), None::<Seq>, false);
         let (mut open, mut chains) = (BTreeSet::new(), BTreeMap::<Origin, (Seq, Digest, Clock)>::new());
         let mut flying = 0;
@@ -157,7 +192,7 @@ proptest! {
             let input = match step {
                 Step::Submit => submit(n),
                 Step::Commit => Input::Committed,
-                Step::Answer => Input::Answered,
+                Step::Answer => Input::Answered(NodeId([9; 32])),
                 Step::NotOurs => Input::NotOurs,
                 Step::Fork => Input::Forked,
                 Step::Cut(at) => {

@@ -67,16 +67,18 @@ impl Engine {
         self.tell_author(Input::WallOffset { offset, seen });
     }
 
-    /// A neighbour said what it knows of our node's origins. It counts once a link that it said all.
+    /// A neighbour said what it knows of our node's origins. Of a named one it counts that it said all.
     pub(super) fn own_known(&mut self, id: LinkId, entries: impl Iterator<Item = StatusEntry>) {
         let me = self.author.origin();
         let ours = self.chains.get(&me).and_then(|chain| chain.entry(me));
         for theirs in entries.filter(|entry| entry.origin.node == me.node) {
             self.tell_author(Input::Known { ours, theirs });
         }
-        if let Some(link) = self.links.get_mut(&id).filter(|link| !link.answered_own) {
-            link.answered_own = true;
-            self.tell_author(Input::Answered);
+        let Some(link) = self.links.get_mut(&id).filter(|link| !link.answered_own) else { return };
+        link.answered_own = true;
+        if link.named {
+            let peer = link.peer;
+            self.tell_author(Input::Answered(peer));
         }
     }
 

@@ -13,9 +13,10 @@ use crate::spread;
 use crate::stats::bump;
 
 impl Engine {
-    pub(super) fn link_up(&mut self, id: LinkId, peer: NodeId) {
+    pub(super) fn link_up(&mut self, id: LinkId, peer: NodeId, named: bool) {
         let ((first, lists), pace) = (self.first_time(peer), super::pace::feed_pacer(&self.config));
-        let link = Link { first, lists, new_at: self.new_bytes, pace, ..Link::new(peer, self.config.link_window) };
+        let link =
+            Link { named, first, lists, new_at: self.new_bytes, pace, ..Link::new(peer, self.config.link_window) };
         self.links.insert(id, link);
         self.share_claims(peer);
         self.accounts.new_link(peer);

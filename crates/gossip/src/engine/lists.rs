@@ -31,6 +31,23 @@ impl Engine {
         }
     }
 
+    /// Answers what a neighbour listed, line by line; one that has had its share hears of them later, and less often (P-G5).
+    pub(super) fn answer_listed(&mut self, id: LinkId, origins: &[Origin]) {
+        if origins.is_empty() {
+            return;
+        }
+        if self.lists_are_over(id) {
+            bump(&mut self.stats.answers_over, 1);
+            let at = self.now.plus(SLOW_STATUS_US);
+            if let Some(link) = self.links.get_mut(&id) {
+                origins.iter().for_each(|origin| link.say(*origin, at));
+            }
+            return;
+        }
+        self.charge_list(id, origins.len());
+        self.send_listed_status(id, origins);
+    }
+
     /// What we have of these origins; unknown ones are named as wanted from the start.
     pub(super) fn send_listed_status(&mut self, id: LinkId, origins: &[Origin]) {
         let mut entries: Vec<_> = origins.iter().map(|origin| self.listed_entry(id, *origin)).collect();

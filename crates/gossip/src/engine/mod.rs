@@ -189,11 +189,11 @@ impl Engine {
     fn dispatch(&mut self, input: Input) -> Result<(), Reject> {
         match input {
             Input::WallOffset(offset) => self.set_wall_offset(offset),
-            Input::Start { neighbours } => {
+            Input::Start(ask) => {
                 self.tell_reconcile(reconcile::Input::Start);
-                self.tell_author(author::Input::Start { neighbours });
+                self.tell_author(author::Input::Start(ask));
             }
-            Input::LinkUp { link, peer } => self.link_up(link, peer),
+            Input::LinkUp { link, peer, named } => self.link_up(link, peer, named),
             Input::LinkDown { link } => self.link_down(link),
             Input::Frame { link, bytes } => return self.frame(link, &bytes),
             Input::Writable { link, bytes } => self.writable(link, bytes),

@@ -111,9 +111,9 @@ impl Engine {
             Coverage::Range { low, high } if status.want_status => self.send_range_status(id, low, high),
             Coverage::Listed if status.want_status => {
                 let origins: Vec<_> = status.entries.iter().map(|entry| entry.origin).collect();
-                self.send_listed_status(id, &origins);
+                self.answer_listed(id, &origins);
             }
-            _ => self.send_listed_status(id, &wants),
+            _ => self.answer_listed(id, &wants),
         }
         self.tell_spread(spread::Input::Status { link: id, in_sync });
     }

@@ -25,7 +25,7 @@ impl World<'_> {
         }
         let link = self.link_up(end, peer)?;
         self.slots[slot] = Some(Slot { end, link, unread: 0, rumors: 0 });
-        self.give(end, Input::LinkUp { link, peer })
+        self.give(end, Input::LinkUp { link, peer, named: false })
     }
 
     pub fn hang_up(&mut self, slot: usize) -> Result<(), Finding> {

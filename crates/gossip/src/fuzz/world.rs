@@ -20,7 +20,7 @@ use super::spent::Spent;
 use crate::bundle::VerifiedBundle;
 use crate::config::{Dissemination, EngineConfig};
 use crate::engine::Engine;
-use crate::io::{Input, LinkId};
+use crate::io::{Ask, Input, LinkId};
 
 /// An honest node: its engine, and a model of its shell.
 pub struct Node {
@@ -172,7 +172,8 @@ impl<'p> World<'p> {
         let node = cast::id(ENDS[end]);
         self.give(end, Input::WallOffset(self.nodes[end].offset))?;
         self.admit(end, node)?;
-        self.give(end, Input::Start { neighbours })
+        let ask = if neighbours == 0 { Ask::Nobody } else { Ask::Neighbours(neighbours) };
+        self.give(end, Input::Start(ask))
     }
 
     /// A node dies, and starts again from its disk or from an older copy of it.
@@ -209,7 +210,7 @@ impl<'p> World<'p> {
         let links = [self.link_up(0, cast::id(ENDS[1]))?, self.link_up(1, cast::id(ENDS[0]))?];
         self.wire = Some(Wire { links, queues: [VecDeque::new(), VecDeque::new()], given: BTreeMap::new() });
         for (end, link) in links.into_iter().enumerate() {
-            self.give(end, Input::LinkUp { link, peer: cast::id(ENDS[1 - end]) })?;
+            self.give(end, Input::LinkUp { link, peer: cast::id(ENDS[1 - end]), named: true })?;
         }
         Ok(())
     }

@@ -25,18 +25,27 @@ impl World {
         for (end, other) in [(ea, b), (eb, a)] {
             let peer = Key::new(self.nodes[other].key).id();
             self.give(end.node, Input::Admit { node: peer, evidence: certificate(peer, "") });
-            self.give(end.node, Input::LinkUp { link, peer });
+            self.give(end.node, Input::LinkUp { link, peer, named: true });
         }
         (ea, eb)
     }
 
     /// An end without an engine behind it: what `n` sends there is lost, and the test speaks for it.
     pub fn stranger(&mut self, n: usize, key: u8) -> LinkId {
+        self.open_end(n, key, false)
+    }
+
+    /// The same, of a neighbour that people named.
+    pub fn named(&mut self, n: usize, key: u8) -> LinkId {
+        self.open_end(n, key, true)
+    }
+
+    fn open_end(&mut self, n: usize, key: u8, named: bool) -> LinkId {
         self.next_link += 1;
         let link = LinkId(self.next_link);
         let peer = Key::new(key).id();
         self.give(n, Input::Admit { node: peer, evidence: certificate(peer, "") });
-        self.give(n, Input::LinkUp { link, peer });
+        self.give(n, Input::LinkUp { link, peer, named });
         link
     }
 

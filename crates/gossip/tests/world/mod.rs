@@ -16,7 +16,7 @@ use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rumormill_gossip::{
-    Check, Checked, Dissemination, Engine, EngineConfig, Event, Evidence, Input, Judge, LinkId, Output, RawBundle,
+    Ask, Check, Checked, Dissemination, Engine, EngineConfig, Event, Evidence, Input, Judge, LinkId, Output, RawBundle,
     Read, Recovered, RecoveredChain, Revocations, Shell, Signer, Ticket, Timestamp, VerifiedBundle, VerifiedProof,
     verify,
 };

@@ -70,18 +70,18 @@ impl World {
         }
     }
 
-    fn begin(&mut self, n: usize, neighbours: usize) {
+    fn begin(&mut self, n: usize, ask: Ask) {
         let id = Key::new(self.nodes[n].key).id();
         self.give(n, Input::WallOffset(WALL));
         self.give(n, Input::Admit { node: id, evidence: certificate(id, "") });
-        self.give(n, Input::Start { neighbours });
+        self.give(n, Input::Start(ask));
     }
 
     pub fn add(&mut self, key: u8, disk: Disk, neighbours: usize) -> usize {
         let node = self.boot(key, disk);
         self.nodes.push(node);
         let n = self.nodes.len() - 1;
-        self.begin(n, neighbours);
+        self.begin(n, ask(neighbours));
         n
     }
 
@@ -96,9 +96,18 @@ impl World {
     }
 
     pub fn restart(&mut self, n: usize, neighbours: usize) {
+        self.restart_asking(n, ask(neighbours));
+    }
+
+    pub fn restart_asking(&mut self, n: usize, ask: Ask) {
         let (key, disk) = (self.nodes[n].key, self.nodes[n].disk.clone());
         self.now += 1;
         self.nodes[n] = self.boot(key, disk);
-        self.begin(n, neighbours);
+        self.begin(n, ask);
     }
+}
+
+/// A node without neighbours waits for nobody here, so that worlds of one are quick.
+const fn ask(neighbours: usize) -> Ask {
+    if neighbours == 0 { Ask::Nobody } else { Ask::Neighbours(neighbours) }
 }

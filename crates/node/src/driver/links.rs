@@ -127,7 +127,8 @@ impl Driver {
         let (node, evidence) = (link.facts.peer, evidence_of(&link.facts.certificate));
         self.checker.names.learn(node, &link.facts.name, &evidence);
         let (_, mut jobs) = self.feed_locked(state, Input::Admit { node, evidence });
-        jobs.extend(self.feed_locked(state, Input::LinkUp { link: link.id, peer: node }).1);
+        let named = self.named().has(&link.facts.name, &node);
+        jobs.extend(self.feed_locked(state, Input::LinkUp { link: link.id, peer: node, named }).1);
         jobs
     }
 
