@@ -57,9 +57,9 @@ fn status(heard: u64, coverage: Coverage, entries: &[StatusEntry], hold: bool) -
     encoded(&Frame::Status(Status { want_status: true, hold, heard, origins: 5, coverage, ..listed(entries) }))
 }
 
-/// Lines about as many origins as one STATUS names.
+/// Lines about many origins that are not there.
 fn unknown(n: u64, want_status: bool) -> Bytes {
-    let lines: Vec<_> = (0..800).map(|m| claim(AUTHOR.life(1_000 + n % 2 * 800 + m).origin(), 1 << 40)).collect();
+    let lines: Vec<_> = (0..64).map(|m| claim(AUTHOR.life(1_000 + n % 2 * 64 + m).origin(), 1 << 40)).collect();
     encoded(&Frame::Status(Status { want_status, ..listed(&lines) }))
 }
 
