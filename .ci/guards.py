@@ -33,6 +33,7 @@ IN_SYNC = ["-p", "rumormill-gossip", "--test", "in_sync"]
 # The seeds of the engine's fuzz target.
 SEEDS = ["-p", "rumormill-gossip", "--test", "corpus"]
 PLACES = ["-p", "rumormill-node", "--test", "places"]
+SOCKET_PLACES = ["-p", "rumormill-node", "--test", "socket_places"]
 GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
 CONTROL_PORT = ["-p", "rumormill-doors", "--lib"]
 UDP_MESH = ["-p", "rumormill-doors", "--lib", "udp_mesh"]
@@ -369,6 +370,9 @@ GUARDS = [
     ("push-pull: a second line may come after the first", "crates/doors/src/push_pull/request.rs",
      "Ok(Some(len)) if ended || check(&bytes).is_err() =>", "Ok(Some(len)) if ended || check(&bytes).is_err() || len > 0 =>",
      PUSH_PULL, "a_request_that_goes_on_behind_a_line_end_is_refused_as_a_whole"),
+    ("local socket: what a follower holds is bounded in bytes", "crates/node/src/follow.rs",
+     "&& bytes < PAGE_BYTES {", "&& bytes < PAGE_BYTES.max(usize::MAX) {",
+     SOCKET_PLACES, "long_messages_come_in_short_pages_and_the_last_of_them_are_found"),
     ("relay-43110: a bar is no separator", "crates/doors/src/relay_43110/frames.rs",
      "unsplit(&plain(text)).into_owned()", "{ let _ = unsplit(\"\"); plain(text).into_owned() }",
      RELAY_43110, "no_text_is_shown_as_a_line_of_another"),
