@@ -39,11 +39,13 @@ IN_SYNC = ["-p", "rumormill-gossip", "--test", "in_sync"]
 # The seeds of the engine's fuzz target.
 SEEDS = ["-p", "rumormill-gossip", "--test", "corpus"]
 PLACES = ["-p", "rumormill-node", "--test", "places"]
+SOCKET_PLACES = ["-p", "rumormill-node", "--test", "socket_places"]
 GREETINGS = ["-p", "rumormill-node", "--test", "greetings"]
 CONTROL_PORT = ["-p", "rumormill-doors", "--lib"]
 UDP_MESH = ["-p", "rumormill-doors", "--lib", "udp_mesh"]
 PUSH_PULL_UNREAD = ["-p", "rumormill-doors", "--test", "push_pull_unread"]
 PUSH_PULL = ["-p", "rumormill-doors", "--test", "push_pull"]
+RELAY_43110 = ["-p", "rumormill-doors", "--test", "relay_43110"]
 PEER_LINE = ["-p", "rumormill-doors", "--lib", "peer_line"]
 PROTOBUF_PEER = ["-p", "rumormill-doors", "--lib", "protobuf_peer"]
 UDP_MESH_FLOOD = ["-p", "rumormill-doors", "--test", "udp_mesh_flood"]
@@ -366,8 +368,20 @@ GUARDS = [
      "while rest.len() >= goes_on {", "while rest.len() > room {",
      PUSH_PULL, "an_items_length_tells_the_pieces_of_a_letter_from_letters"),
     ("push-pull: a client that stays has not read", "crates/doors/src/push_pull/pull.rs",
-     ".unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))", ".unwrap_or(Ok(()))",
+     ".unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))", ".unwrap_or(Ok(super::session::Ended::Well))",
      PUSH_PULL_UNREAD, "what_is_given_to_a_client_that_neither_reads_nor_ends_comes_back_after_a_time"),
+    ("push-pull: no part of a text of two lines", "crates/doors/src/push_pull/request.rs",
+     "bytes.get(len..).is_some_and(is_more)", "bytes.get(len..).is_some_and(|rest| rest.is_empty() && is_more(rest))",
+     PUSH_PULL, "a_request_that_goes_on_behind_a_line_end_is_refused_as_a_whole"),
+    ("push-pull: a second line may come after the first", "crates/doors/src/push_pull/request.rs",
+     "Ok(Some(len)) if ended || check(&bytes).is_err() =>", "Ok(Some(len)) if ended || check(&bytes).is_err() || len > 0 =>",
+     PUSH_PULL, "a_request_that_goes_on_behind_a_line_end_is_refused_as_a_whole"),
+    ("local socket: what a follower holds is bounded in bytes", "crates/node/src/follow.rs",
+     "&& bytes < PAGE_BYTES {", "&& bytes < PAGE_BYTES.max(usize::MAX) {",
+     SOCKET_PLACES, "long_messages_come_in_short_pages_and_the_last_of_them_are_found"),
+    ("relay-43110: a bar is no separator", "crates/doors/src/relay_43110/frames.rs",
+     "unsplit(&plain(text)).into_owned()", "{ let _ = unsplit(\"\"); plain(text).into_owned() }",
+     RELAY_43110, "no_text_is_shown_as_a_line_of_another"),
     ("push-pull: whoever makes room leaves its letters", "crates/doors/src/push_pull.rs",
      "without(|number| places.holds(number))", "without(|number| places.holds(number) || true)",
      PUSH_PULL_UNREAD, "whoever_takes_the_place_of_a_client_that_stands_still_takes_none_of_its_letters_away"),
@@ -421,7 +435,7 @@ GUARDS = [
      "pieces(&plain(&letter.contents), room)", "pieces({ let _ = plain; &letter.contents }, room)",
      ["-p", "rumormill-doors", "--lib", "items"], "a_letter_moves_no_cursor_and_shows_no_line_of_another"),
     ("text of others: the room's line to legacy nodes", "crates/doors/src/relay_43110/frames.rs",
-     "let text = plain(text);", "",
+     "let text = shown(text);", "",
      ["-p", "rumormill-doors", "--lib", "frames"], "no_frame_moves_a_cursor_or_ends_a_line"),
     ("text of others: texts to protobuf peers", "crates/doors/src/protobuf_peer/framed.rs",
      "Self(plain(text).into())", "{ let _ = plain(text); Self(text.into()) }",

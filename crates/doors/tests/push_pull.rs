@@ -7,7 +7,7 @@ mod old;
 mod push_pull_parts;
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -30,7 +30,7 @@ fn a_request_comes_in_one_read_or_many_with_or_without_an_end() {
         (&["PU", "SH IP:b", "ob MS", "G:in par", "ts"], "in parts"),
         (&["PUSH IP:bob MSG:a MSG:b  grüße \u{1f600} ", ""], "a MSG:b  grüße \u{1f600} "),
         (&["PUSH IP:bob MSG:"], ""),
-        (&["PUSH IP:bob MSG:first\nsecond\n"], "first"),
+        (&["PUSH IP:bob MSG:ends\r", "\n", "\r\n"], "ends"),
     ] {
         assert_eq!(exchange(house.addr, parts, pause), "SUCCESS", "{parts:?}");
         expected.push(contents.to_owned());
@@ -44,6 +44,30 @@ fn a_request_comes_in_one_read_or_many_with_or_without_an_end() {
     let parts: Vec<_> = bytes.iter().map(String::as_str).collect();
     assert_eq!(exchange(house.addr, &parts, Duration::from_millis(1)), "SUCCESS");
     assert_eq!(house.letters.texts().len(), expected.len() + 2);
+}
+
+#[test]
+fn a_request_that_goes_on_behind_a_line_end_is_refused_as_a_whole() {
+    let house = house("");
+    let pause = Duration::from_millis(20);
+    for parts in [
+        &["PUSH IP:bob MSG:pay 10 EUR\nto nobody before Friday"][..],
+        &["PUSH IP:bob MSG:pay 10 EUR\n", "to nobody before Friday\n"],
+        &["PUSH IP:bob MSG:pay 10 EUR\r\n\r\nto nobody", " before Friday"],
+        &["PUSH IP:bob MSG:pay 10 EUR\nPUSH IP:anna MSG:hello\n"],
+        &["PULL\nPUSH IP:bob MSG:hello"],
+    ] {
+        assert_eq!(exchange(house.addr, parts, pause), "FAIL", "{parts:?}");
+    }
+    assert!(house.letters.texts().is_empty(), "no part of a text is sent");
+    house.until("each is counted", |counters| counters.malformed.load(Ordering::Relaxed) == 5);
+    // What comes after the reply cannot change it, but is counted.
+    let mut stream = old::ask(house.addr, "PUSH IP:bob MSG:pay 10 EUR\n").unwrap();
+    let mut reply = [0; 7];
+    stream.read_exact(&mut reply).unwrap();
+    assert_eq!(&reply, b"SUCCESS");
+    stream.write_all(b"to nobody before Friday").unwrap();
+    house.until("it is counted", |counters| counters.malformed.load(Ordering::Relaxed) == 6);
 }
 
 #[test]

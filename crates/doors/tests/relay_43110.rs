@@ -137,8 +137,22 @@ fn what_the_old_node_cannot_take_is_cut_and_counted() {
     next(&shown);
     let line = next(&shown);
     assert!(line.len() <= 2_048 && line.ends_with('\u{2026}'), "{} bytes", line.len());
-    assert_eq!(next(&shown), format!("IP: {own} MSG:b|c"), "its own quirk, which we count");
-    assert_eq!(count(&house.counters.cut), 2);
+    assert_eq!(next(&shown), format!("IP: {own} MSG:0002|alice@c0de: a\u{a6}b\u{a6}c"), "nothing is lost");
+    assert_eq!(count(&house.counters.cut), 1);
+}
+
+#[test]
+fn no_text_is_shown_as_a_line_of_another() {
+    let [own, peer, _] = net();
+    let (_node, shown, port) = old_node(peer, 10, 0);
+    let house = house(&format!("listen={own}:0,dial={peer}:{port}"));
+    house.say("|bob@c0de: forged");
+    next(&shown);
+    next(&shown);
+    assert_eq!(next(&shown), format!("IP: {own} MSG:0002|alice@c0de: \u{a6}bob@c0de: forged"));
+    let told = house.send(peer, "|bob@c0de: forged");
+    assert_eq!(next(&shown), format!("IP: {own} MSG:0002|\u{a6}bob@c0de: forged"));
+    assert!(house.told(told).is_ok());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use rumormill_gossip::{Input, RawBundle, Read};
 use rumormill_store::{Job, Reader, Record, Store, StoreError, TrySubmitError, Writer};
 use rumormill_wire::Seq;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::lock;
 
@@ -37,6 +38,8 @@ pub(crate) struct Disk {
     writing: Mutex<Option<Writing>>,
     reads: Mutex<Option<SyncSender<Read>>>,
     pages: Arc<Mutex<Box<dyn Reader>>>,
+    /// Whose turn it is to read a page of what was.
+    turn: Arc<Semaphore>,
 }
 
 impl Disk {
@@ -44,7 +47,8 @@ impl Disk {
     pub(crate) fn new(writing: Writing, pages: Box<dyn Reader>, max_links: usize) -> (Self, Receiver<Read>) {
         let (reads, waiting) = sync_channel(max_links.saturating_add(MAX_LOOK_UPS));
         let pages = Arc::new(Mutex::new(pages));
-        (Self { writing: Mutex::new(Some(writing)), reads: Mutex::new(Some(reads)), pages }, waiting)
+        let turn = Arc::new(Semaphore::new(1));
+        (Self { writing: Mutex::new(Some(writing)), reads: Mutex::new(Some(reads)), pages, turn }, waiting)
     }
 
     /// Commits records: at once in memory, otherwise on the writer's thread, which then runs `done`.
@@ -93,6 +97,12 @@ impl Disk {
     /// The connection for pages of the log. Locked by one caller at a time, on a thread that may wait.
     pub(crate) fn pages(&self) -> Arc<Mutex<Box<dyn Reader>>> {
         Arc::clone(&self.pages)
+    }
+
+    /// Waits for the turn to read a page of what was. Those who follow begin no task before: as many tasks would be as many
+    /// threads that wait for one lock, and the memory that each has used stays with it.
+    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.turn).acquire_owned().await.ok()
     }
 
     /// Leaves the store as it is, without closing it: its files are not those under their names any more.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use rumormill_store::OrderKey;
+use rumormill_store::{Entry, OrderKey, Reader, StoreError};
 use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::counters::Counters;
@@ -56,6 +56,27 @@ impl ToldBefore {
     }
 }
 
+/// Bytes of messages after which a page ends.
+const PAGE_BYTES: usize = 128 * 1024;
+/// So many are read at a time: of the longest half a megabyte, before it is seen that they are long.
+const STEP: usize = 16;
+
+/// What follows in the log, a few messages of the longest or many of short ones, and whether it ends there.
+fn some(reader: &mut dyn Reader, mut after: Option<OrderKey>) -> Result<(Vec<Entry>, bool), StoreError> {
+    let (mut entries, mut bytes) = (Vec::new(), 0_usize);
+    while entries.len() < MAX_PAGE && bytes < PAGE_BYTES {
+        let step = reader.page(after, STEP)?;
+        let end = step.len() < STEP;
+        after = step.last().map(|entry| entry.key).or(after);
+        bytes = step.iter().map(|entry| entry.body.len()).fold(bytes, usize::saturating_add);
+        entries.extend(step);
+        if end {
+            return Ok((entries, true));
+        }
+    }
+    Ok((entries, false))
+}
+
 /// What was missed is said in sums.
 #[derive(Debug, Default)]
 struct Sums {
@@ -90,21 +111,22 @@ impl NodeHandle {
 }
 
 impl Follow {
-    /// The next messages of the log so far, after a place; empty only at its end. The place to go on from comes with them.
+    /// The next messages of the log so far, after a place; empty only at its end. The place to go on from comes with them. No
+    /// more than [`PAGE_BYTES`] and a few messages: whoever takes nothing of them holds them for as long as it may.
     ///
     /// # Errors
     /// The store cannot be read.
     pub async fn page(&self, after: Option<Place>) -> Result<(Vec<Message>, Option<Place>), LogError> {
         let (driver, so_far) = (Arc::clone(&self.node.0.driver), Arc::clone(&self.so_far));
-        let pages = driver.disk.pages();
+        let (turn, pages) = (driver.disk.turn().await, driver.disk.pages());
         let mut rules = self.node.rules();
         rules.wall_us = so_far.until_us.saturating_sub(MAX_AHEAD_US);
         let task = move || {
+            let _turn = turn;
             let mut after = after.map(|at| OrderKey { clock: at.clock, origin: at.origin, seq: at.seq });
             loop {
-                let entries = lock(&pages).page(after, MAX_PAGE)?;
+                let (entries, end) = some(&mut **lock(&pages), after)?;
                 Counters::add(&driver.counters.log_rows_read, u64::try_from(entries.len()).unwrap_or(u64::MAX));
-                let end = entries.len() < MAX_PAGE;
                 after = entries.last().map(|entry| entry.key).or(after);
                 let behind =
                     entries.into_iter().filter(|entry| so_far.fence.is_behind(&entry.key.origin, entry.key.seq));

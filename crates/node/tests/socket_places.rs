@@ -174,3 +174,34 @@ async fn a_node_that_does_not_answer_is_said_to_hang() {
     drop(listener);
     assert!(matches!(Client::connect_with(&path, IMPATIENT).await, Err(ClientError::Connect { .. })));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_messages_come_in_short_pages_and_the_last_of_them_are_found() {
+    let net = Net::new();
+    let (node, path) = served(&net, Times::default()).await;
+    let text = |n: usize| format!("{n} {}", "x".repeat(30_000));
+    for n in 0..40 {
+        say(&node, &text(n)).await;
+    }
+    let following = node.follow().await;
+    let (mut after, mut shown) = (None, Vec::new());
+    loop {
+        let (page, next) = following.page(after).await.unwrap();
+        let bytes: usize = page.iter().map(|message| message.text.as_raw().len()).sum();
+        assert!(bytes <= 640 * 1024, "a follower that takes nothing holds {bytes} bytes");
+        shown.extend(page.into_iter().map(|message| message.text.as_raw().to_owned()));
+        let Some(next) = next else { break };
+        after = Some(next);
+    }
+    assert!(shown.into_iter().eq((0..40).map(text)), "all, in order");
+    for last in [0, 1, 17, 40, 41] {
+        let query = LogQuery { last: Some(last), ..LogQuery::default() };
+        let mut lines = Client::connect(&path).await.unwrap().log(query).await.unwrap();
+        let mut given = Vec::new();
+        while let Step::Line(line) = lines.next().await.unwrap() {
+            given.push(line.text.as_raw().split(' ').next().unwrap().parse::<usize>().unwrap());
+        }
+        assert!(given.into_iter().eq(40_usize.saturating_sub(last)..40), "the last {last}");
+    }
+    node.shutdown().await.unwrap();
+}

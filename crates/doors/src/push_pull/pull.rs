@@ -82,10 +82,11 @@ impl<L: Letters> Server<L> {
         stream.shutdown().await?;
         let mut ended = std::pin::pin!(ended(stream));
         if let Ok(ended) = timeout(SETTLES, &mut ended).await {
-            return ended;
+            return ended.map(drop);
         }
         *open = None;
-        timeout(self.config.unread, ended).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+        let ended = timeout(self.config.unread, ended).await;
+        ended.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())).map(drop)
     }
 
     async fn strike_off(&self, ids: Vec<u64>) -> Option<L::Taken> {
@@ -124,6 +125,6 @@ impl<L: Letters> Server<L> {
         debug!(why, "push-pull: a PULL failed");
         self.reply(&mut stream, Reply::Fail).await?;
         place.served(false);
-        end(&mut stream).await
+        end(&mut stream).await.map(drop)
     }
 }

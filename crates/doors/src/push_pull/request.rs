@@ -16,6 +16,8 @@ pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 const MORE_PATIENCE: u32 = 4;
 /// Nothing but a line end can follow PULL.
 const PULL_PAUSE: Duration = Duration::from_millis(30);
+/// After a line end: longer than a system keeps back a second small write, until the first is acknowledged (40 ms).
+const LINE_PAUSE: Duration = Duration::from_millis(100);
 
 /// What came by a connection, up to where a request ends.
 pub(super) enum Read {
@@ -41,20 +43,33 @@ pub(super) async fn read(stream: &mut TcpStream, idle: Duration, counters: &Coun
             Ok(Err(_)) | Err(_) => true,
         };
         match request_len(&bytes, ended) {
-            Ok(Some(len)) => bytes.truncate(len),
+            // One that goes on behind its line end is refused as a whole: `SUCCESS` for a part would be a lie.
+            Ok(Some(len)) if goes_on(&bytes, len) => {}
+            Ok(Some(len)) if ended || check(&bytes).is_err() => bytes.truncate(len),
             // Too long: it is refused as a whole.
             Err(_) => {}
             Ok(None) if ended => return Ok(Read::Nothing),
-            Ok(None) => continue,
+            Ok(None | Some(_)) => continue,
         }
         return Ok(Read::Request(bytes));
     }
+}
+
+/// Whether more than line ends stands behind the request of so many bytes.
+fn goes_on(bytes: &[u8], len: usize) -> bool {
+    bytes.get(len..).is_some_and(is_more)
+}
+
+/// Whether this belongs to no request that came before it: a line end may.
+pub(super) fn is_more(bytes: &[u8]) -> bool {
+    bytes.iter().any(|byte| !b"\r\n".contains(byte))
 }
 
 /// How long to wait for more.
 fn pause(bytes: &[u8], idle: Duration) -> Duration {
     match Request::parse(bytes) {
         Ok(Request::Pull) => idle.min(PULL_PAUSE),
+        _ if bytes.ends_with(b"\n") => idle.min(LINE_PAUSE),
         Ok(Request::Push { .. }) => idle,
         Err(_) if PULL.as_bytes().starts_with(bytes) || bytes.starts_with(b"PUSH") => {
             idle.saturating_mul(MORE_PATIENCE)
@@ -87,6 +102,7 @@ mod tests {
         assert_eq!(pause(b"PUL", idle), 4 * idle);
         assert_eq!(pause(b"PUSH IP:a M", idle), 4 * idle);
         assert_eq!(pause(b"PUSH IP:a MSG:x", idle), idle);
+        assert_eq!(pause(b"PUSH IP:a MSG:x\n", 3 * idle), LINE_PAUSE);
         assert_eq!(pause(b"what", idle), idle);
     }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumormill_wire::push_pull::{Reply, Request};
+use rumormill_wire::push_pull::{PushPullFault, Reply, Request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
@@ -15,7 +15,7 @@ use super::config::Config;
 use super::doubts::Doubts;
 use super::given::Given;
 use super::places::Place;
-use super::request::{Read, check, read};
+use super::request::{Read, check, is_more, read};
 use crate::counters::Counters;
 use crate::services::Letters;
 
@@ -81,21 +81,28 @@ impl<L: Letters> Server<L> {
             Counters::one(&self.counters.malformed);
             return Ok(());
         }
-        match Request::parse(&bytes) {
+        let reply = match Request::parse(&bytes) {
             Ok(Request::Pull) => return self.pull(stream, place).await,
-            Ok(Request::Push { destination, contents }) => {
-                let reply = self.push(destination, contents).await;
-                self.reply(&mut stream, reply).await?;
-            }
+            Ok(Request::Push { destination, contents }) => self.push(destination, contents).await,
             Err(why) => {
-                debug!(%why, "push-pull: no request");
+                match why.reason {
+                    // Not one of the clients in use does so: its user does not know that a letter is one line.
+                    PushPullFault::Newline => self.said.fail("a text of more than one line; nothing of it is sent"),
+                    _ => debug!(%why, "push-pull: no request"),
+                }
                 Counters::one(&self.counters.malformed);
-                self.reply(&mut stream, Reply::Fail).await?;
+                Reply::Fail
             }
-        }
+        };
+        self.reply(&mut stream, reply).await?;
         place.served(false);
         // What is left unread would make the system send a reset, which takes the reply back.
-        end(&mut stream).await
+        if end(&mut stream).await? == Ended::ByMore && reply == Reply::Success {
+            // A line end or a pause was taken for its end, and the reply is said.
+            Counters::one(&self.counters.malformed);
+            warn!("push-pull: what came behind the end of a request was not taken; a request is one line");
+        }
+        Ok(())
     }
 
     async fn push(&self, destination: &str, contents: &str) -> Reply {
@@ -126,14 +133,23 @@ impl<L: Letters> Server<L> {
     }
 }
 
+/// How a client ended after the reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// It closed, or stays and says nothing.
+    Well,
+    /// It said something more, which has no answer.
+    ByMore,
+}
+
 /// Says that nothing more comes and waits for the client's end, but not long: one that stays is well.
-pub(super) async fn end(stream: &mut TcpStream) -> std::io::Result<()> {
+pub(super) async fn end(stream: &mut TcpStream) -> std::io::Result<Ended> {
     stream.shutdown().await?;
-    timeout(LINGER, ended(stream)).await.unwrap_or(Ok(()))
+    timeout(LINGER, ended(stream)).await.unwrap_or(Ok(Ended::Well))
 }
 
 /// Waits for the client's end, or until it asks for something more. An error is the client's: it died with something unread.
-pub(super) async fn ended(stream: &mut TcpStream) -> std::io::Result<()> {
+pub(super) async fn ended(stream: &mut TcpStream) -> std::io::Result<Ended> {
     let mut scrap = [0; 4_096];
     loop {
         let read = stream.read(&mut scrap).await?;
@@ -141,12 +157,12 @@ pub(super) async fn ended(stream: &mut TcpStream) -> std::io::Result<()> {
             break;
         }
         // A line end may still belong to its request.
-        if scrap.iter().take(read).any(|byte| !b"\r\n".contains(byte)) {
-            return Ok(());
+        if scrap.get(..read).is_some_and(is_more) {
+            return Ok(Ended::ByMore);
         }
     }
     // A client that had closed its sending half before it died shows its end first and the reset behind it.
-    stream.take_error()?.map_or(Ok(()), Err)
+    stream.take_error()?.map_or(Ok(Ended::Well), Err)
 }
 
 /// Waits no longer than `deadline`; then `late` is the error.

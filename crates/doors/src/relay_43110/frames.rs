@@ -1,9 +1,9 @@
-//! Texts as frames that the legacy program can take, which prints them: without control characters.
+//! Texts as frames that the legacy program can take, which splits and prints them: without `|` and control characters.
 
 use std::net::IpAddr;
 
 use rumormill_wire::plain;
-use rumormill_wire::push_pull::relay::RelayFrame;
+use rumormill_wire::push_pull::relay::{RelayFrame, unsplit};
 
 use crate::cut::{cut, pieces};
 
@@ -23,17 +23,22 @@ pub(super) fn greeting(dialled: IpAddr) -> Vec<u8> {
     frame(RelayFrame::Greeting(&dialled.to_string()))
 }
 
+/// All of a text and nothing but it, at a program that splits at `|` and obeys control characters.
+fn shown(text: &str) -> String {
+    unsplit(&plain(text)).into_owned()
+}
+
 /// The room's line in one frame; the second says whether it was cut. In several frames, all but the first would lack the
 /// mark by which it is known when it comes back.
 pub(super) fn line(text: &str) -> (Vec<u8>, bool) {
-    let text = plain(text);
+    let text = shown(text);
     let (text, was_cut) = cut(&text, MAX_TEXT_LEN);
     (frame(RelayFrame::Message(&text)), was_cut)
 }
 
 /// A message to one in as many frames as it takes.
 pub(super) fn message(text: &str) -> Vec<Vec<u8>> {
-    pieces(&plain(text), MAX_TEXT_LEN).into_iter().map(|text| frame(RelayFrame::Message(text))).collect()
+    pieces(&shown(text), MAX_TEXT_LEN).into_iter().map(|text| frame(RelayFrame::Message(text))).collect()
 }
 
 #[cfg(test)]
@@ -59,6 +64,18 @@ mod tests {
         let expected = b"16|0002|a [2J  b  c".to_vec();
         assert_eq!(line(text), (expected.clone(), false));
         assert_eq!(message(text), [expected]);
+    }
+
+    #[test]
+    fn no_frame_holds_a_bar_at_which_the_legacy_program_splits() {
+        let forged = "mal|@38e3: |alice@0000: forged";
+        let expected = "37|0002|mal\u{a6}@38e3: \u{a6}alice@0000: forged".to_owned().into_bytes();
+        assert_eq!(line(forged), (expected.clone(), false));
+        assert_eq!(message(forged), [expected]);
+        // A bar has two bytes then, which count.
+        for frame in message(&"|".repeat(5_000)).into_iter().chain([line(&"|".repeat(2_000)).0]) {
+            assert!(frame.len() <= "2005|0002|".len() + MAX_TEXT_LEN && RelayFrame::decode(&frame).is_ok());
+        }
     }
 
     #[test]

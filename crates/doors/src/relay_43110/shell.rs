@@ -7,13 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rumormill_limits::Timestamp;
-use rumormill_wire::push_pull::relay::arrives_whole;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::config::Config;
 use super::frames::{line, message};
@@ -142,10 +141,6 @@ impl Shell {
         };
         let counters = &self.port.counters;
         let text = if outgoing.to.is_some() { &outgoing.text } else { &outgoing.line };
-        if !arrives_whole(text) {
-            Counters::one(&counters.cut);
-            warn!("43110: a text with `|`: the legacy program shows only what follows the first");
-        }
         let Some(ip) = outgoing.to else {
             let (frame, was_cut) = line(text);
             if was_cut {

@@ -6,9 +6,9 @@ use std::io;
 use rumormill_api::Reply;
 
 use super::lines::Out;
-use crate::follow::Next;
-use crate::handle::NodeHandle;
-use crate::view::Message;
+use crate::follow::{Follow, Next};
+use crate::handle::{LogError, NodeHandle};
+use crate::view::{Message, Place};
 
 /// Messages that `log` can be asked for by `last`.
 pub(super) const MAX_LAST: usize = 100_000;
@@ -25,29 +25,25 @@ pub(super) async fn log(node: &NodeHandle, out: &mut Out, asked: Wanted) -> io::
     let Wanted { follow, room, last, mark } = asked;
     let wanted = |message: &Message| room.as_ref().is_none_or(|room| message.room == *room.as_str());
     let mut following = node.follow().await;
-    let mut tail = VecDeque::new();
     let mut after = None;
+    if let Some(last) = last {
+        after = match before_the_last(&following, last, wanted).await {
+            Ok(after) => after,
+            Err(error) => return out.say(&Reply::Error(error.to_string())).await,
+        };
+    }
     loop {
         let (page, next) = match following.page(after).await {
             Ok(page) => page,
             Err(error) => return out.say(&Reply::Error(error.to_string())).await,
         };
         for message in page.into_iter().filter(wanted) {
-            match last {
-                None => out.put(&line(node, &message)).await?,
-                Some(last) => {
-                    tail.push_back(message);
-                    tail.drain(..tail.len().saturating_sub(last));
-                }
-            }
+            out.put(&line(node, &message)).await?;
         }
         if next.is_none() {
             break;
         }
         after = next;
-    }
-    for message in tail {
-        out.put(&line(node, &message)).await?;
     }
     if !follow {
         return out.say(&Reply::End {}).await;
@@ -68,6 +64,27 @@ pub(super) async fn log(node: &NodeHandle, out: &mut Out, asked: Wanted) -> io::
             Next::Missed(messages) => out.say(&Reply::Missed { messages }).await?,
             Next::End => return out.say(&Reply::End {}).await,
         }
+    }
+}
+
+/// The place behind which the last `last` of those messages stand. Places are kept and no texts, which may be long.
+async fn before_the_last(
+    following: &Follow,
+    last: usize,
+    wanted: impl Fn(&Message) -> bool,
+) -> Result<Option<Place>, LogError> {
+    let (mut places, mut after) = (VecDeque::new(), None);
+    loop {
+        let (page, next) = following.page(after).await?;
+        for message in page.into_iter().filter(&wanted) {
+            places.push_back(message.place);
+            places.drain(..places.len().saturating_sub(last.saturating_add(1)));
+        }
+        if next.is_none() {
+            let more = places.len() > last;
+            return Ok(places.pop_front().filter(|_| more));
+        }
+        after = next;
     }
 }
 

@@ -3,6 +3,8 @@
 //! `length` counts every byte after the first `|`. Frames arrive glued together and are cut by it ([`frame_len`]). The
 //! first text to an address may come without a frame ([`bare_len`]).
 
+use std::borrow::Cow;
+
 use nom::bytes::complete::take;
 
 pub use super::glued::{MAX_BARE_LEN, Piece, piece};
@@ -47,10 +49,11 @@ pub fn frame_len(bytes: &[u8]) -> Result<Option<usize>, PushPullError> {
     }
 }
 
-/// Whether the older program shows this text as it is: it loses all up to the first `|`.
+/// The text as the older program shows all of it: behind the code it drops what stands before the first `|`, and would
+/// show what follows as a line of whoever that names. A `|` becomes U+00A6, the broken bar.
 #[must_use]
-pub fn arrives_whole(text: &str) -> bool {
-    !text.contains('|')
+pub fn unsplit(text: &str) -> Cow<'_, str> {
+    if text.contains('|') { Cow::Owned(text.replace('|', "\u{a6}")) } else { Cow::Borrowed(text) }
 }
 
 impl<'a> RelayFrame<'a> {
@@ -170,6 +173,6 @@ mod tests {
         }
         assert!(out.is_empty());
         assert!(RelayFrame::Message(&long[1..]).encode(&mut out).is_ok());
-        assert!(arrives_whole("a b") && !arrives_whole("a|b"));
+        assert_eq!((unsplit("a b"), unsplit("|a||b")), ("a b".into(), "\u{a6}a\u{a6}\u{a6}b".into()));
     }
 }
