@@ -17,9 +17,9 @@ use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rumormill_gossip::{
-    Check, Checked, Dissemination, Engine, EngineConfig, Event, Evidence, Input, Judge, LinkId, Output, RawBundle,
-    Read, Recovered, RecoveredChain, Revocations, Shell, Signer, Ticket, Timestamp, VerifiedBundle, VerifiedProof,
-    verify,
+    Check, Checked, Dissemination, Engine, EngineConfig, Event, Evidence, Input, Judge, Judged, LinkId, Output,
+    RawBundle, Read, Recovered, RecoveredChain, Revocations, Shell, Signer, Ticket, Timestamp, VerifiedBundle,
+    VerifiedProof, verify,
 };
 use rumormill_wire::native::{
     BundleView, ByeCode, Frame, ListPart, MessageKind, RevocationPart, Revoked, SIGN_REVOCATION_CONTEXT, place_of,
@@ -188,6 +188,8 @@ pub struct World {
     pub trace: blake3::Hasher,
     /// What nodes send to strangers, if it is to be kept.
     pub overheard: Option<Vec<(LinkId, Bytes)>>,
+    /// The node that trusts pins and has no CA, if one does.
+    pub pinned: Option<usize>,
     /// How many appends a commit takes with it and how long it takes, in microseconds.
     pub commit_us: u64,
     /// How much longer than usual a read of the store takes.
@@ -220,6 +222,7 @@ impl World {
             tracing: false,
             trace: blake3::Hasher::new(),
             overheard: None,
+            pinned: None,
             commit_us: 200,
             read_us: 0,
             queue: BTreeMap::new(),
