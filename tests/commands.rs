@@ -3,13 +3,16 @@
 
 #[path = "support/nodes.rs"]
 mod nodes;
+#[path = "support/pty.rs"]
+mod pty;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use nodes::{Net, Node, rumormill, until};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 fn run(words: &[&str]) -> Output {
@@ -59,7 +62,7 @@ fn the_demo_for_people_tells_the_story_without_colour_where_no_terminal_is() {
 #[test]
 fn an_interrupted_demo_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    for signal in [rustix::process::Signal::INT, rustix::process::Signal::TERM] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let mut demo = rumormill();
         demo.arg("demo").env("TMPDIR", dir.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut demo = demo.spawn().unwrap();
@@ -67,13 +70,46 @@ fn an_interrupted_demo_leaves_nothing() {
         let mut told = BufReader::new(demo.stdout.take().unwrap());
         told.read_line(&mut String::new()).unwrap();
         until("five nodes", || living_below(dir.path()) == 5);
-        rustix::process::kill_process(rustix::process::Pid::from_child(&demo), signal).unwrap();
+        kill_process(Pid::from_child(&demo), signal).unwrap();
         let done = demo.wait_with_output().unwrap();
         assert_eq!(done.status.code(), Some(1));
         assert!(text(done.stderr).starts_with("error: "));
         assert_eq!(living_below(dir.path()), 0, "no node is left");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "no directory is left");
     }
+}
+
+#[test]
+fn a_demo_whose_terminal_is_closed_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (master, end) = pty::terminal();
+    // A session of its own, of which this is the terminal.
+    let mut demo = Command::new("setsid");
+    demo.arg("--ctty").arg(env!("CARGO_BIN_EXE_rumormill")).arg("demo").env("TMPDIR", dir.path());
+    demo.stdin(end.try_clone().unwrap()).stdout(end.try_clone().unwrap()).stderr(end);
+    let mut child = demo.spawn().unwrap();
+    drop(demo);
+    until("five nodes", || living_below(dir.path()) == 5);
+    drop(master);
+    until("it ends", || child.try_wait().unwrap().is_some());
+    assert_eq!(child.wait().unwrap().code(), Some(1), "it is not killed by the signal");
+    until("no node is left", || living_below(dir.path()) == 0);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "no directory is left");
+}
+
+#[test]
+fn a_demo_that_is_to_stay_when_its_terminal_goes_ends_with_its_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut demo = Command::new("nohup");
+    demo.arg(env!("CARGO_BIN_EXE_rumormill")).args(["demo", "--json"]).env("TMPDIR", dir.path());
+    demo.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let demo = demo.spawn().unwrap();
+    until("five nodes", || living_below(dir.path()) == 5);
+    kill_process(Pid::from_child(&demo), Signal::HUP).unwrap();
+    let done = demo.wait_with_output().unwrap();
+    assert_eq!(done.status.code(), Some(0), "{}", text(done.stderr));
+    assert!(text(done.stdout).contains("\"same_log_everywhere\":true"));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "no directory is left");
 }
 
 #[test]

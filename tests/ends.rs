@@ -200,6 +200,67 @@ fn with_too_few_descriptors_nothing_begins_and_the_limit_is_named() {
 }
 
 #[test]
+fn a_node_begins_with_as_few_descriptors_as_it_says_and_with_fewer_says_so() {
+    let net = Net::new();
+    let mut bob = net.node("bob", &[]);
+    for (limit, door) in [(16, false), (20, false), (31, false), (34, true)] {
+        let home = net.home().display().to_string();
+        let script = format!("ulimit -n {limit}; exec \"$@\"");
+        let mut command = Command::new("timeout");
+        command.args(["60", "bash", "-c", &script, "bash", env!("CARGO_BIN_EXE_rumormill"), "node", "--name", "alice"]);
+        command.args(["--home", &home, "--listen", "127.0.0.1:0", "--state"]).arg(net.dir.path().join("few"));
+        command.args(if door { &["--door", "push-pull,listen=127.0.0.1:0"][..] } else { &[] });
+        let done = command.stdin(Stdio::null()).output().unwrap();
+        let least = if door { 35 } else { 32 };
+        let words = format!("the limit of descriptors is {limit}, and this node needs {least}");
+        assert_eq!(done.status.code(), Some(1), "{limit}: {}", said(&done));
+        assert!(said(&done).contains(&words), "{limit}: {}", said(&done));
+    }
+    // With as many as it says it is linked, by whomever, and asked.
+    for (limit, door) in [(32, false), (35, true)] {
+        let mut alice = net.node("alice", &[]);
+        if door {
+            alice.words.extend(["--door", "push-pull,listen=127.0.0.1:0"].map(str::to_owned));
+        }
+        alice.spawn_by(&["bash", "-c", &format!("ulimit -n {limit}; exec \"$@\""), "bash"]);
+        until("alice answers", || alice.talk().is_ok());
+        bob.words = vec![
+            "--home".into(),
+            net.home().display().to_string(),
+            "--neighbour".into(),
+            format!("alice@{}", alice.addr),
+        ];
+        bob.start();
+        until("they are linked", || bob.peers().len() == 1 && alice.peers().len() == 1);
+        bob.send("here");
+        until("alice has it", || alice.texts().last().is_some_and(|text| text == "here"));
+        assert_eq!((bob.term(), alice.term()), (Some(0), Some(0)));
+    }
+}
+
+/// Descriptors that whoever started it left open count too.
+#[test]
+fn a_store_that_finds_no_descriptor_left_blames_no_file() {
+    let net = Net::new();
+    for open in 8..18 {
+        let script = format!("for n in $(seq {open}); do exec {{fd}}</dev/null; done; ulimit -n 32; exec \"$@\"");
+        let mut alice = net.node("alice", &[]);
+        let _ = fs::remove_file(&alice.log);
+        alice.spawn_by(&["bash", "-c", &script, "bash"]);
+        let child = alice.child.as_mut().unwrap();
+        let ended = |child: &mut std::process::Child| child.try_wait().unwrap().is_some();
+        let listens = || fs::read_to_string(&alice.log).is_ok_and(|said| said.contains("listening"));
+        until("it ends or listens", || ended(child) || listens());
+        if ended(child) {
+            alice.child = None;
+        } else {
+            alice.kill();
+        }
+        assert!(!alice.said().contains("can be written"), "{open}: {}", alice.said());
+    }
+}
+
+#[test]
 fn where_files_may_not_grow_every_command_says_so_and_none_is_ended_by_a_signal() {
     let (net, alice) = prepared();
     let scratch = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! The unit of docs/operations.md, as an unprivileged user with a read-only root: what the page says is what is run.
 //!
-//! And the socket of another user, to which nothing is sent.
+//! And the socket of another user, to which nothing is sent; and another user at ours, who is not answered.
 //!
 //! Needs root to make namespaces of its own and to be another user, so it is ignored in a plain run: `cargo test --test operations -- --ignored`, as
 //! `.ci/run` does.
@@ -10,6 +10,7 @@ use std::fs::{self, Permissions};
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -170,4 +171,60 @@ fn nothing_is_sent_to_the_socket_of_another_user() {
         );
     }
     assert_eq!(listener.join().unwrap(), vec![String::new(); commands.len()]);
+}
+
+/// Ends it whichever way the test does.
+struct Ended(std::process::Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+#[ignore = "needs root to be another user for a while"]
+fn another_user_is_answered_nothing_whatever_the_mode_of_the_socket() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+    let (public, program) = (dir.path().join("public"), dir.path().join("rumormill"));
+    fs::create_dir(&public).unwrap();
+    fs::copy(RUMORMILL, &program).unwrap();
+    let socket = public.join("node.sock");
+    let mut node = Command::new(RUMORMILL);
+    node.args(["node", "--name", "alice", "--listen", "127.61.23.4:0", "--socket"]).arg(&socket);
+    node.arg("--home").arg(dir.path().join("home")).arg("--state").arg(dir.path().join("state"));
+    let _node = Ended(node.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    let ask = |uid: u32, words: &[&str]| {
+        let mut ask = Command::new("timeout");
+        ask.arg("60").arg(&program).args(words).arg("--socket").arg(&socket).current_dir("/");
+        if uid != 0 {
+            ask.uid(uid).gid(uid);
+        }
+        ask.output().unwrap()
+    };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !ask(0, &["send", "a secret"]).status.success() {
+        assert!(std::time::Instant::now() < deadline, "the node answers");
+    }
+    fs::set_permissions(&public, Permissions::from_mode(0o755)).unwrap();
+    for (mode, words) in
+        [(0o600, "may not be opened by this user"), (0o777, "answers its own user (uid 0) and root, and you are uid")]
+    {
+        fs::set_permissions(&socket, Permissions::from_mode(mode)).unwrap();
+        for asked in [&["log"][..], &["send", "of another"], &["peers"]] {
+            let done = ask(UID, asked);
+            let (told, said) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+            assert_eq!(done.status.code(), Some(1), "{asked:?}: {said}");
+            assert!(
+                said.contains(words) && !said.contains("is it running") && told.is_empty(),
+                "{asked:?}: {told} {said}"
+            );
+        }
+    }
+    let log = String::from_utf8(ask(0, &["log"]).stdout).unwrap();
+    assert!(log.contains("a secret") && !log.contains("of another"), "{log}");
+    let metrics: serde_json::Value = serde_json::from_slice(&ask(0, &["metrics"]).stdout).unwrap();
+    assert_eq!(metrics["node_socket_strangers"], 3, "{metrics}");
 }

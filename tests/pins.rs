@@ -5,39 +5,75 @@
 mod nodes;
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
-use nodes::{Net, until};
-use rumormill_transport::Identity;
+use nodes::{Net, Node, until};
+use rumormill_transport::{Identity, LocalCa};
 
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 
-#[test]
-fn names_come_from_the_pin_file_for_all_of_it_and_stay_over_a_restart() {
-    let net = Net::new();
-    let pins = net.dir.path().join("pins");
-    let mut lines = format!("{}\n", "ab".repeat(32));
-    for name in NAMES {
+/// A pin file with these names, each of whom gets its keys.
+fn pin(net: &Net, network: &str, names: &[&str]) -> PathBuf {
+    let file = net.dir.path().join("pins");
+    let mut lines = format!("{network}\n");
+    for name in names {
         let dir = net.dir.path().join(format!("{name}-keys"));
         net.certs(&["issue", name, "--out", dir.to_str().unwrap()]);
         let identity = Identity::load(&dir.join("cert.pem"), &dir.join("key.pem")).unwrap();
         lines += &format!("{} {name}\n", identity.node());
     }
-    fs::write(&pins, lines).unwrap();
+    fs::write(&file, lines).unwrap();
+    file
+}
+
+/// A node that trusts the pin file alone.
+fn pinned(net: &Net, name: &str, neighbours: &[&Node], pins: &Path) -> Node {
+    let mut node = net.node(name, neighbours);
+    let keys = net.dir.path().join(format!("{name}-keys"));
+    node.words.drain(..2);
+    for (flag, file) in [("--pins", pins), ("--cert", &keys.join("cert.pem")), ("--key", &keys.join("key.pem"))] {
+        node.words.extend([flag.to_owned(), file.display().to_string()]);
+    }
+    node.start();
+    node
+}
+
+#[test]
+fn a_revocation_parts_no_node_with_the_ca_from_one_with_pins() {
+    let net = Net::new();
+    let mut alice = net.start("alice", &[]);
+    let id = LocalCa::open(&net.home()).unwrap().network();
+    let pins = pin(&net, &id.to_string(), &["bob"]);
+    net.certs(&["issue", "mallory"]);
+    let hers = net.home().join("nodes/alice");
+    let keys = Identity::load(&hers.join("cert.pem"), &hers.join("key.pem")).unwrap();
+    fs::write(&pins, fs::read_to_string(&pins).unwrap() + &format!("{} alice\n", keys.node())).unwrap();
+    let bob = pinned(&net, "bob", &[&alice], &pins);
+    until("they are linked", || alice.peers().len() == 1 && bob.peers().len() == 1);
+    net.certs(&["revoke", "mallory", "--cut-all"]);
+    until("alice has the list", || alice.metric("node_revocation_list") == 1);
+    until("bob was sent it", || bob.metric("gossip_revocations_void") == 1);
+    // Over a new link it comes again.
+    alice.term();
+    alice.start();
+    until("bob was sent it again", || bob.metric("gossip_revocations_void") == 2);
+    alice.send("the link stands");
+    until("bob hears alice", || bob.texts() == ["the link stands"]);
+    assert_eq!((bob.metric("gossip_misbehaviour"), alice.metric("gossip_misbehaviour")), (0, 0));
+    assert_eq!(bob.said().matches("take the node out of the pin file").count(), 1, "{}", bob.said());
+}
+
+#[test]
+fn names_come_from_the_pin_file_for_all_of_it_and_stay_over_a_restart() {
+    let net = Net::new();
+    let pins = pin(&net, &"ab".repeat(32), &NAMES);
     let mut line = Vec::new();
     for name in NAMES {
-        let mut node = net.node(name, &line.last().into_iter().collect::<Vec<_>>());
-        let keys = net.dir.path().join(format!("{name}-keys"));
-        node.words.drain(..2);
-        for (flag, file) in
-            [("--pins", pins.clone()), ("--cert", keys.join("cert.pem")), ("--key", keys.join("key.pem"))]
-        {
-            node.words.extend([flag.to_owned(), file.display().to_string()]);
-        }
-        node.start();
+        let node = pinned(&net, name, &line.last().into_iter().collect::<Vec<_>>(), &pins);
         node.send(&format!("from {name}"));
         line.push(node);
     }
-    let all_named = |line: &[nodes::Node]| {
+    let all_named = |line: &[Node]| {
         line.iter().all(|node| {
             let shown = node.shown();
             shown.len() == 3

@@ -6,7 +6,8 @@ mod hostile;
 #[path = "support/nodes.rs"]
 mod nodes;
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
 
 use hostile::Member;
 use nodes::{Net, Node, until};
@@ -111,4 +112,39 @@ fn a_neighbour_that_says_when_to_come_again_is_left_alone_until_then() {
     assert_eq!((&told["tries"], *come.borrow()), (&1.into(), 1));
     let text = String::from_utf8(alice.ask(&["peers"]).stdout).unwrap();
     assert!(text.contains("it said \"x\\n\\u{202e}full\"") && text.lines().count() == 3, "{text}");
+}
+
+/// Whoever sits where a neighbour is expected cannot make the link wait for long after that neighbour has come back.
+#[test]
+fn an_alert_of_a_stranger_is_shown_as_unproven_and_makes_no_try_rarer() {
+    let net = Net::new();
+    let stranger = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let addr = stranger.local_addr().unwrap();
+    let mut alice = net.node("alice", &[]);
+    alice.words.extend(["--neighbour".into(), format!("bob@{addr}")]);
+    alice.start();
+    // certificate_revoked: after as many tries a refusal is left alone for minutes.
+    for _ in 0..14 {
+        let (mut tcp, _) = stranger.accept().unwrap();
+        let _ = tcp.read(&mut [0; 4_096]).unwrap();
+        tcp.write_all(&[0x15, 3, 3, 0, 2, 2, 44]).unwrap();
+        let _ = tcp.read_to_end(&mut Vec::new());
+    }
+    let shown = says_of_its_neighbour(&alice, "(unproven) answered with a TLS alert");
+    assert!(shown["reason"].as_str().unwrap().contains(&format!("something at {addr}")), "{shown}");
+    drop(stranger);
+    let shown = says_of_its_neighbour(&alice, "Connection refused");
+    assert!(shown["next_s"].as_u64().is_none_or(|next| next <= 5), "{shown}");
+}
+
+#[test]
+fn a_member_at_an_address_without_a_name_keeps_nobody_away_for_more_than_a_minute() {
+    let (net, runtime) = (Net::new(), runtime());
+    let mallory = Member::new(&net.home(), "mallory");
+    let (addr, _) = refuses(&runtime, &mallory, (ByeCode::OVERLOAD, u16::MAX, "go away"));
+    let mut alice = net.node("alice", &[]);
+    alice.words.extend(["--neighbour".into(), addr.to_string()]);
+    alice.start();
+    let told = says_of_its_neighbour(&alice, "it said goodbye (code 8)");
+    assert!((50..=60).contains(&told["next_s"].as_u64().unwrap()), "{told}");
 }

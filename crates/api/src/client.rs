@@ -26,8 +26,10 @@ const RETRY: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Client {
     stream: BufReader<UnixStream>,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     pub(crate) patience: Patience,
+    /// The process that listened there.
+    pub(crate) node: Option<i32>,
 }
 
 impl Client {
@@ -49,7 +51,8 @@ impl Client {
             match UnixStream::connect(path).await {
                 Ok(stream) => {
                     whose::look(&stream, path)?;
-                    return Ok(Self { stream: BufReader::new(stream), path: path.to_owned(), patience });
+                    let node = stream.peer_cred()?.pid();
+                    return Ok(Self { stream: BufReader::new(stream), path: path.to_owned(), patience, node });
                 }
                 // As many wait there as may, and the node takes none of them.
                 Err(why) if why.kind() == io::ErrorKind::WouldBlock => {
@@ -57,6 +60,9 @@ impl Client {
                         return Err(ClientError::Hangs { path: path.to_owned(), waited: patience.answer });
                     }
                     sleep(RETRY).await;
+                }
+                Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {
+                    return Err(ClientError::Denied { path: path.to_owned(), source });
                 }
                 Err(source) => return Err(ClientError::Connect { path: path.to_owned(), source }),
             }

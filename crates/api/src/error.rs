@@ -15,6 +15,14 @@ pub enum ClientError {
         /// What the system said.
         source: io::Error,
     },
+    /// The system does not let this user open it.
+    #[error("the socket at {} may not be opened by this user ({source})", path.display())]
+    Denied {
+        /// The socket that was asked.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Another user listens there.
     #[error(
         "another user listens at {} (uid {listener}; this runs as {me}); nothing was sent",
@@ -48,6 +56,15 @@ pub enum ClientError {
         path: PathBuf,
         /// How long it was waited for.
         waited: Duration,
+    },
+    /// It ended our connection, without a last word, and goes on: as it does with whoever takes nothing.
+    #[error(
+        "the node at {} runs, and let this reader go: it took nothing for 30 s, or too slowly; messages are missing from here on",
+        path.display()
+    )]
+    LetGo {
+        /// The socket that was asked.
+        path: PathBuf,
     },
     /// The connection broke, or ended before the answer did.
     #[error("the node went away: {0}")]

@@ -15,6 +15,7 @@ mod client;
 mod door;
 mod error;
 mod foreign_json;
+mod let_go;
 mod line;
 mod log_reader;
 mod patience;

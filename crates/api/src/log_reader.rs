@@ -63,7 +63,7 @@ impl LogReader {
     /// Waits for the next step. Must not be dropped before it is done, nor called after [`Step::End`].
     ///
     /// # Errors
-    /// The store cannot be read, or the node went away.
+    /// The store cannot be read, or the connection broke: [`LogReader::why_ended`] says why.
     pub async fn next(&mut self) -> Result<Step, ClientError> {
         match self.client.next(self.begins).await? {
             Reply::Line(line) => Ok(Step::Line(Box::new(line))),
@@ -75,6 +75,14 @@ impl LogReader {
             Reply::Missed { messages } => Ok(Step::Missed(messages)),
             Reply::End {} => Ok(Step::End),
             _ => Err(ClientError::Answer),
+        }
+    }
+
+    /// For people, why [`LogReader::next`] failed: a node that still answers has let us go because we took nothing. Asks it once.
+    pub async fn why_ended(&self, why: ClientError) -> ClientError {
+        match why {
+            ClientError::Io(why) => self.client.why_broken(why).await,
+            why => why,
         }
     }
 

@@ -8,6 +8,7 @@ mod story;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
+use rumormill_node::signals::hangup_is_ignored;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::output::{Failure, Out};
@@ -19,10 +20,19 @@ pub(crate) fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failu
         // Before the first node: from then on a signal must not end this program without a word to them.
         let on = |kind| signal(kind).map_err(|why| Failure::failed(why, ""));
         let (mut interrupt, mut term) = (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
+        // Its terminal is gone, unless whoever started it wants it to go on then (`nohup`).
+        let mut hangup = if hangup_is_ignored() { None } else { Some(on(SignalKind::hangup())?) };
+        let hung_up = async {
+            match &mut hangup {
+                Some(hangup) => drop(hangup.recv().await),
+                None => std::future::pending().await,
+            }
+        };
         // Dropping the story ends its processes and removes its directory, whichever way it ends.
         tokio::select! {
             told = story::tell(quiet, out) => told,
             _ = interrupt.recv() => Err(Failure::failed("interrupted", "the five nodes were ended")),
+            () = hung_up => Err(Failure::failed("its terminal is gone", "the five nodes were ended")),
             _ = term.recv() => Err(Failure::failed("terminated", "the five nodes were ended")),
         }
     });

@@ -24,6 +24,7 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 use rumormill_api::Foreign;
+use rumormill_node::descriptors::{LEAST, LEAST_OF_A_NODE, too_few};
 
 use crate::output::{Failure, Out, colour};
 
@@ -37,10 +38,12 @@ const NAMES: [(&str, &str); 4] =
 /// Exit codes: 0 done, 1 failed, 2 asked for wrongly.
 #[must_use]
 pub fn main() -> ExitCode {
-    if let Some(limit) = rumormill_node::descriptors::too_few() {
+    if let Some(limit) = too_few() {
         let why = Failure::failed(
             format!("the limit of descriptors is {limit}"),
-            "raise it (`ulimit -Hn`, LimitNOFILE) to 16 or more",
+            format!(
+                "raise it (`ulimit -Hn`, LimitNOFILE) to {LEAST} or more; a node needs {LEAST_OF_A_NODE}, and some for each door"
+            ),
         );
         return output::printing(|_| Err(why));
     }

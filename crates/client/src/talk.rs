@@ -32,6 +32,12 @@ fn failure(why: ClientError) -> Failure {
         ClientError::Connect { .. } => {
             "start it with `rumormill node --name NAME --state DIR`, and give --state DIR here"
         }
+        ClientError::Denied { .. } => {
+            "a node answers its own user and root: run this as that user (`sudo -u USER rumormill ...`), or name the socket of your own node"
+        }
+        ClientError::LetGo { .. } => {
+            "run `rumormill log` to see all of it, and `log --follow` again; have what reads its output keep up (Ctrl-Z and Ctrl-S stop it)"
+        }
         ClientError::Stranger { .. } => {
             "name the socket of your own node; where it is that user's node you mean, run this as that user"
         }
@@ -87,7 +93,11 @@ pub(crate) fn log(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failu
     ask(matches, async |client| {
         let mut reader = client.log(LogQuery { follow, ..LogQuery::default() }).await?;
         loop {
-            let go_on = match reader.next().await? {
+            let step = match reader.next().await {
+                Ok(step) => step,
+                Err(why) => return Err(reader.why_ended(why).await),
+            };
+            let go_on = match step {
                 Step::Line(message) if as_json => json(&message).is_ok_and(|text| out.line(text)),
                 Step::Line(message) => out.shown(shown::message(&message, colours)),
                 Step::Current => true,

@@ -123,6 +123,11 @@ pub enum Input {
         /// The link that sent it.
         link: LinkId,
     },
+    /// The answer to [`Output::CheckRevocations`] where trust is pinned: no signature of a CA can be judged.
+    RevocationsVoid {
+        /// The link that sent it.
+        link: LinkId,
+    },
     /// Write a message of our own. Refused with [`Reject::Busy`] when too many wait.
     Submit {
         /// Named in [`Event::Durable`].
@@ -262,7 +267,8 @@ pub enum Output {
         /// As it came: neither the signatures nor the contradiction were looked at.
         raw: Box<RawProof>,
     },
-    /// Check the signature of a part of the revocation list; feed [`Input::Revoked`] or [`Input::RevocationsRefused`].
+    /// Check the signature of a part of the revocation list; feed [`Input::Revoked`],
+    /// [`Input::RevocationsVoid`] or [`Input::RevocationsRefused`].
     CheckRevocations {
         /// The link that sent it.
         link: LinkId,

@@ -183,6 +183,6 @@ pub use engine::measure;
 pub use io::{Ask, CheckId, Event, Input, Keep, LinkId, Output, Reject, Ticket, Timestamp};
 pub use members::{Checked, Evidence};
 pub use proof::{RawProof, VerifiedProof, verify_proof};
-pub use revocation::Revocations;
+pub use revocation::{Judged, Revocations};
 pub use shell::{Check, Judge, Read, Shell};
 pub use stats::{LinkStats, Stats, Why};

@@ -7,6 +7,17 @@ use rumormill_wire::native::ListPart;
 
 pub use rumormill_wire::native::Revocations;
 
+/// What became of a part that was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judged {
+    /// The CA signed it.
+    Holds(Arc<ListPart>),
+    /// Nobody here can say: trust is pinned, there is no CA. Whoever sent it may go by one.
+    Void,
+    /// Its form does not hold, or the CA did not sign it.
+    False,
+}
+
 /// Which parts a neighbour has, with their numbers. Bounded by the places of the list.
 #[derive(Debug, Default)]
 pub struct Told {

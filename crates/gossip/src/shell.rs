@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::io::{CheckId, Event, Input, Keep, LinkId, Output, Reject, Timestamp};
 use crate::members::{Checked, Evidence};
 use crate::proof::{RawProof, VerifiedProof, verify_proof};
+use crate::revocation::Judged;
 
 /// A signature or certificate to be checked, away from the engine: nothing of it needs more than these bytes and a [`Judge`].
 #[derive(Debug, Clone)]
@@ -71,8 +72,8 @@ pub trait Judge {
     /// Whether this is a certificate for that node that counts here. What does not beat the known one was left out before.
     fn member(&self, node: NodeId, evidence: Evidence) -> Checked;
 
-    /// A part of the revocation list, if its form and the CA's signature hold.
-    fn revocations(&self, bytes: &Bytes) -> Option<Arc<ListPart>>;
+    /// What a part of the revocation list is worth here: form and the CA's signature.
+    fn revocations(&self, bytes: &Bytes) -> Judged;
 }
 
 impl Check {
@@ -92,8 +93,9 @@ impl Check {
                 Input::ProofVerdict { link, verdict: verify_proof(&raw, &judge.network()).ok().map(Box::new) }
             }
             Self::Revocations { link, bytes } => match judge.revocations(&bytes) {
-                Some(part) => Input::Revoked { link: Some(link), part },
-                None => Input::RevocationsRefused { link },
+                Judged::Holds(part) => Input::Revoked { link: Some(link), part },
+                Judged::Void => Input::RevocationsVoid { link },
+                Judged::False => Input::RevocationsRefused { link },
             },
         }
     }

@@ -59,6 +59,8 @@ pub struct Stats {
     pub revocation_parts: u64,
     /// Parts received that were in force already.
     pub revocations_known: u64,
+    /// Parts received where trust is pinned, which nobody here can judge.
+    pub revocations_void: u64,
     /// STATUS frames sent.
     pub status_sent: u64,
     /// STATUS frames received.
@@ -129,6 +131,7 @@ impl Stats {
             searches_full,
             revocation_parts,
             revocations_known,
+            revocations_void,
             status_sent,
             status_received,
             rumors_sent,

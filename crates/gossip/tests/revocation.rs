@@ -246,6 +246,46 @@ fn a_list_that_the_ca_did_not_sign_ends_the_link_of_whoever_passed_it_on() {
     }
 }
 
+/// Beside nodes with the CA: what it cannot judge it drops, and whoever sent it is honest.
+#[test]
+fn a_node_that_has_no_ca_drops_a_list_counts_it_and_blames_nobody() {
+    let mut world = World::new(10, 3, config(Dissemination::Eager));
+    world.pinned = Some(1);
+    world.line();
+    let author = Key::new(AUTHOR).id();
+    let link = stranger(&mut world, 0);
+    world.give(0, Input::Frame { link, bytes: member(author) });
+    for n in 1..=2 {
+        let previous = if n == 1 { Digest::ZERO } else { bundle(1_000, 1, Digest::ZERO, &["1"]).digest() };
+        world.give(0, Input::Frame { link, bytes: rumor(&bundle(1_000, n, previous, &[&n.to_string()])) });
+        world.until(SECOND, "all have it", |w| w.same_logs(n.try_into().unwrap()));
+    }
+    world.overheard = Some(Vec::new());
+    for number in 1..=3 {
+        let part = signed_part(number, &cuts(author, Some(&[(1_000, 1)])));
+        world.give(0, Input::Frame { link, bytes: revoked(&part) });
+        world.run_for(30 * SECOND);
+        assert_eq!(world.nodes[0].engine.revocations().number(), number);
+        assert_eq!(world.nodes[1].engine.stats().revocations_void, number, "each once a link");
+    }
+    assert!(world.nodes.iter().all(|node| node.closed.is_empty()), "nobody broke the protocol");
+    // It does not reach whoever is behind the pinned one, either.
+    assert!((1..3).all(|n| world.nodes[n].engine.revocations().is_empty() && world.texts(n) == ["1", "2"]));
+    assert_eq!(world.texts(0), ["1"]);
+    world.say(0, "after it");
+    world
+        .until(SECOND, "the links stand", |w| (0..3).all(|n| w.texts(n).last().is_some_and(|last| last == "after it")));
+    // Over a new link it comes once more, and is nothing again.
+    world.link(0, 1);
+    world.run_for(SECOND);
+    assert_eq!(world.nodes[1].engine.stats().revocations_void, 4);
+    // What breaks the form needs no CA to be seen.
+    let link = stranger(&mut world, 1);
+    world.give(1, Input::Frame { link, bytes: revoked(&[1]) });
+    world.run_for(SECOND);
+    assert!(matches!(&world.nodes[1].closed[..], [(id, why)] if *id == link && why.contains("breaks the form")));
+}
+
 /// A part that is nearly as long as it may be.
 fn long_part(place: u8, number: u64) -> Bytes {
     let cut: BTreeMap<_, _> = (0..1_024).map(|i| (Incarnation(u64::MAX - i), Seq(u64::MAX))).collect();

@@ -3,16 +3,19 @@
 //! A check runs in the task that fed the engine, which is the reader of the link that brought the bundle: no hop to a pool, and
 //! a neighbour that sends much to check slows its own link.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use rumormill_gossip::{Checked, Evidence, Judge};
-use rumormill_transport::{CertificateInfo, InForce, Refusal, Trust, revocation};
-use rumormill_wire::native::ListPart;
+use rumormill_gossip::{Checked, Evidence, Judge, Judged};
+use rumormill_transport::{BadList, CertificateInfo, InForce, Refusal, Trust, revocation};
 use rumormill_wire::{NetworkId, NodeId};
 
 use crate::names::Names;
+
+/// What whoever mixes pins and a CA has to know, said once.
+const NO_CA: &str = "a neighbour sent a revocation list, and this node has no CA to judge it by: it trusts the pin file alone. \
+                     Who is revoked there is still a member here; take the node out of the pin file and start again";
 
 /// A certificate with its age, unchecked.
 pub(crate) fn evidence_of(certificate: &Bytes) -> Evidence {
@@ -30,6 +33,8 @@ pub(crate) struct Checker {
     pub(crate) names: Names,
     /// The revocation list in force: the engine's, shared with the handshakes.
     pub(crate) revoked: InForce,
+    /// A neighbour sent a revocation list where trust is pinned, and the log said what that means.
+    pub(crate) said_void: AtomicBool,
 }
 
 impl Judge for Checker {
@@ -56,7 +61,16 @@ impl Judge for Checker {
         }
     }
 
-    fn revocations(&self, bytes: &Bytes) -> Option<Arc<ListPart>> {
-        revocation::check(bytes, &self.trust).ok()
+    fn revocations(&self, bytes: &Bytes) -> Judged {
+        match revocation::check(bytes, &self.trust) {
+            Ok(part) => Judged::Holds(part),
+            Err(BadList::NoCa) => {
+                if !self.said_void.swap(true, Ordering::Relaxed) {
+                    tracing::warn!("{NO_CA}");
+                }
+                Judged::Void
+            }
+            Err(BadList::Form | BadList::Signature) => Judged::False,
+        }
     }
 }

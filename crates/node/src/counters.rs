@@ -72,6 +72,8 @@ counters! {
     socket_requests,
     /// Clients and requests that were turned away there because there was no place.
     socket_refused,
+    /// Connections of other users that were turned away there.
+    socket_strangers,
     /// Clients that were let go there: they took nothing, or asked for nothing.
     socket_dropped,
 }

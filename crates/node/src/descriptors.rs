@@ -4,6 +4,7 @@ use rumormill_doors::take::first_kept_now;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::NodeConfig;
+use crate::start_error::StartError;
 
 /// Descriptors that a node has open besides its connections: standard streams, the runtime, the store, listeners.
 const BASE: u64 = 64;
@@ -21,13 +22,30 @@ pub(crate) fn raise() -> Option<u64> {
 }
 
 /// With fewer no program of ours begins: its runtime has five, files and a connection come beside.
-const LEAST: u64 = 16;
+pub const LEAST: u64 = 16;
+/// With fewer a node does not begin: its store, its sockets and the file that it reads take what most of it is, and of the rest a
+/// part is kept, so that its owner is not answered and nobody is linked.
+pub const LEAST_OF_A_NODE: u64 = 32;
+/// What each door, and the control port, needs beside: it listens, and somebody comes.
+const LEAST_OF_A_DOOR: u64 = 3;
 
 /// The limit of descriptors, if it is lower than what any program here needs, also after the soft limit was raised.
 #[must_use]
 pub fn too_few() -> Option<u64> {
     let few = |limit: Option<u64>| limit.filter(|limit| *limit < LEAST);
     few(getrlimit(Resource::Nofile).current).and_then(|_| few(raise()))
+}
+
+/// Whether a node can begin and be of use, after the soft limit was raised. What lacks is said here, where it is known: later it
+/// shows as a file that cannot be opened.
+pub(crate) fn enough_for(config: &NodeConfig) -> Result<(), StartError> {
+    let ways_in = config.doors.len().saturating_add(config.control.iter().len());
+    let doors = u64::try_from(ways_in).unwrap_or(u64::MAX).saturating_mul(LEAST_OF_A_DOOR);
+    let least = LEAST_OF_A_NODE.saturating_add(doors);
+    match raise().filter(|limit| *limit < least) {
+        Some(limit) => Err(StartError::Descriptors { limit, least }),
+        None => Ok(()),
+    }
 }
 
 /// What a node may need when all that it allows is there.

@@ -73,6 +73,7 @@ pub fn not_started(error: &StartError) -> ExitCode {
 
 async fn serve(config: NodeConfig) -> Result<ExitCode, StartError> {
     check(&config)?;
+    crate::descriptors::enough_for(&config)?;
     let mut signals = Signals::hear();
     let control = match config.control {
         Some(control) => {

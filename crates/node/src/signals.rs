@@ -40,6 +40,12 @@ fn is_ignored(signal: Number) -> bool {
     mask.zip(bit).is_some_and(|(mask, bit)| mask.checked_shr(bit).unwrap_or(0) & 1 == 1)
 }
 
+/// Whether this program goes on when its terminal is gone (`nohup`).
+#[must_use]
+pub fn hangup_is_ignored() -> bool {
+    is_ignored(Number::HUP)
+}
+
 /// The signals that end a node in good order. Made before it starts: one that comes meanwhile counts once it has.
 #[derive(Debug)]
 pub struct Signals {
@@ -58,7 +64,7 @@ impl Signals {
     pub fn hear() -> Self {
         leave_time_for_the_end();
         let asked = signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok());
-        let hangup = if is_ignored(Number::HUP) { None } else { signal(SignalKind::hangup()).ok() };
+        let hangup = if hangup_is_ignored() { None } else { signal(SignalKind::hangup()).ok() };
         let time = signal(SignalKind::from_raw(Number::XCPU.as_raw())).ok();
         Self { asked, hangup, time, came: false, used_up: false }
     }

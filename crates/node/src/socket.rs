@@ -118,6 +118,15 @@ impl Server {
                     continue;
                 }
             };
+            let me = rustix::process::geteuid().as_raw();
+            // The user that connected, as the system noted it then. One that is not known is nobody's.
+            let user = stream.peer_cred().map_or(u32::MAX, |found| found.uid());
+            if !places::is_answered(user, me) {
+                Counters::add(&counters.socket_strangers, 1);
+                tracing::warn!(user, "another user is at the local socket and is not answered: see its mode");
+                places::turn_away(&stream, &places::not_yours(user, me));
+                continue;
+            }
             let place = match places.ask() {
                 Some(_) if stream.as_raw_fd() >= descriptors::first_kept_from_the_owner() => {
                     Err(Untaken::Descriptors(places::NO_DESCRIPTOR.to_owned()))

@@ -13,7 +13,7 @@ use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use rumormill_gossip::{Ask, Dissemination, Engine, Evidence, Input};
 use rumormill_transport::endpoint::EndpointConfig;
-use rumormill_transport::{Endpoint, Listener, Trust, revocation};
+use rumormill_transport::{BadList, Endpoint, Listener, Trust, revocation};
 use rumormill_wire::native::Hello;
 use rumormill_wire::{Incarnation, NodeId, Origin};
 
@@ -187,6 +187,8 @@ fn make_driver(config: &NodeConfig, endpoint: &Endpoint, recovery: Recovery) -> 
     for bytes in lists {
         match revocation::check(&bytes, &trust) {
             Ok(part) => drop(recovered.revocations.take(part)),
+            // Of a time when this node went by the CA.
+            Err(BadList::NoCa) => {}
             Err(why) => tracing::warn!(%why, "a part of the kept revocation list does not hold"),
         }
     }
@@ -200,7 +202,7 @@ fn make_driver(config: &NodeConfig, endpoint: &Endpoint, recovery: Recovery) -> 
     names.learn(me.node(), &config.name, &evidence);
     let revoked = endpoint.revocations().clone();
     revoked.set(Arc::clone(engine.revocations()));
-    let checker = Checker { me: me.node(), network, trust, names, revoked };
+    let checker = Checker { me: me.node(), network, trust, names, revoked, said_void: false.into() };
     let (clock, runtime) = (NodeClock::start(config.wall.clone()), tokio::runtime::Handle::current());
     let driver = Driver::new(Parts { engine, clock, checker, disk, incarnations, runtime });
     let serving = Arc::downgrade(&driver);

@@ -18,6 +18,16 @@ pub enum StartError {
     /// A setting is not allowed.
     #[error("{0}")]
     Config(#[from] ConfigError),
+    /// The system gives too few descriptors.
+    #[error(
+        "the limit of descriptors is {limit}, and this node needs {least}, with room for one link and one question"
+    )]
+    Descriptors {
+        /// The limit.
+        limit: u64,
+        /// What it has to be.
+        least: u64,
+    },
     /// The local CA.
     #[error("{0}")]
     Ca(#[from] CaError),

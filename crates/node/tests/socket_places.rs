@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rumormill_api::{Client, ClientError, LogQuery, Patience, Step};
+use rumormill_api::{Client, ClientError, LogQuery, LogReader, Patience, Step};
 use rumormill_node::NodeHandle;
 use rumormill_node::socket::{MAX_ASKING, MAX_FOLLOWERS, Server, SocketError, Times};
 use support::{Net, PATIENCE, say, until};
@@ -120,6 +120,49 @@ async fn clients_that_stand_still_are_let_go_and_counted() {
     tokio::time::sleep(SHORT * 3).await;
     quiet.info().await.unwrap();
     node.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_is_let_go_is_told_that_the_node_goes_on_and_another_that_it_went_away() {
+    let net = Net::new();
+    let (node, path) = served(&net, Times { write: SHORT, ..Times::default() }).await;
+    for _ in 0..200 {
+        say(&node, &"x".repeat(8_000)).await;
+    }
+    let end = async |reader: &mut LogReader| loop {
+        if let Err(why) = reader.next().await {
+            return reader.why_ended(why).await;
+        }
+    };
+    for follow in [true, false] {
+        let mut slow =
+            Client::connect(&path).await.unwrap().log(LogQuery { follow, ..LogQuery::default() }).await.unwrap();
+        let before = count(&node, "socket_dropped");
+        until("it is let go", async || count(&node, "socket_dropped") == before + 1).await;
+        let why = timeout(PATIENCE, end(&mut slow)).await.unwrap();
+        assert!(matches!(&why, ClientError::LetGo { path: at } if *at == path), "{why}");
+        assert!(
+            why.to_string().contains("runs, and let this reader go") && !why.to_string().contains("went away"),
+            "{why}"
+        );
+    }
+    let mut reader = Client::connect(&path).await.unwrap().log(followed()).await.unwrap();
+    node.shutdown().await.unwrap();
+    // It said so itself.
+    while reader.next().await.unwrap() != Step::End {}
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_went_away_is_not_said_to_have_let_anybody_go() {
+    let net = Net::new();
+    let path = net.dir.path().join("dead.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut reader = Client::connect(&path).await.unwrap().log(followed()).await.unwrap();
+    drop(listener.accept().await.unwrap());
+    drop(listener);
+    let why = timeout(PATIENCE, reader.next()).await.unwrap().unwrap_err();
+    let why = reader.why_ended(why).await;
+    assert!(matches!(&why, ClientError::Io(_)) && why.to_string().contains("went away"), "{why}");
 }
 
 fn hangs<T>(done: Result<T, ClientError>, what: &str) {

@@ -95,6 +95,15 @@ impl StoreError {
     }
 }
 
+/// Whether the system would not let us open as many files as a store has: the library says of that only that it cannot open one.
+fn descriptors_lack() -> bool {
+    const FILES: usize = 8;
+    // EMFILE and ENFILE, which the standard library has no names for.
+    const TOO_MANY: [i32; 2] = [24, 23];
+    let opened: Result<Vec<_>, _> = (0..FILES).map(|_| std::fs::File::open("/")).collect();
+    opened.is_err_and(|why| why.raw_os_error().is_some_and(|code| TOO_MANY.contains(&code)))
+}
+
 fn advice(source: &rusqlite::Error) -> &'static str {
     // The library has no code of its own for a file that may not grow.
     const GROWS: [i32; 3] = [ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_TRUNCATE, ffi::SQLITE_IOERR_SHMSIZE];
@@ -104,6 +113,9 @@ fn advice(source: &rusqlite::Error) -> &'static str {
     }
     match source.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "make room on its disk and start the node again",
+        Some(ErrorCode::CannotOpen) if descriptors_lack() => {
+            "too few descriptors are left: raise their limit (`ulimit -Hn`, LimitNOFILE)"
+        }
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             "see that it and its directory belong to the node and can be written"
         }

@@ -54,19 +54,31 @@ pub enum DialError {
         /// What the system said.
         source: io::Error,
     },
-    /// No TLS.
-    #[error("{addr}: {reason}")]
+    /// No TLS. Nobody has proven who he is before the handshake is done.
+    #[error("{}: {reason}", whence(*addr, *alert))]
     Refused {
         /// The address that was dialled.
         addr: SocketAddr,
         /// Why there was no link: by our check, or by theirs as far as TLS says it.
         reason: Refusal,
+        /// Whoever is there said so with a TLS alert. A member that does not take our certificate says so after the handshake,
+        /// over the link; anybody who sits at the address can say it before.
+        alert: bool,
     },
     /// An automatic CA is for one machine.
     #[error(
         "{0} is not on this machine, and the automatic CA serves loopback only; make one with `rumormill certs init`"
     )]
     LoopbackOnly(SocketAddr),
+}
+
+fn whence(addr: SocketAddr, alert: bool) -> String {
+    if alert { format!("something at {addr} (unproven) answered with a TLS alert") } else { addr.to_string() }
+}
+
+fn is_alert(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(inner, Some(rustls::Error::AlertReceived(_)))
 }
 
 pub(crate) struct Credentials {
@@ -224,7 +236,7 @@ impl Endpoint {
         expect: Expect,
     ) -> Result<Opened, DialError> {
         self.check_scope(addr)?;
-        let refused = |reason| DialError::Refused { addr, reason };
+        let refused = |reason| DialError::Refused { addr, reason, alert: false };
         let ours = self.identity();
         let connect = async {
             let tcp = connect(source, addr).await.map_err(|source| DialError::Connect { addr, source })?;
@@ -239,7 +251,7 @@ impl Endpoint {
                 tls::client(&ours, verifier, self.0.post_quantum).map_err(|why| refused(Refusal::of_tls(&why)))?;
             let name = ServerName::IpAddress(addr.ip().into());
             let stream = TlsConnector::from(Arc::new(config)).connect(name, Counted::new(tcp)).await;
-            stream.map_err(|why| refused(Refusal::of_io(&why)))
+            stream.map_err(|why| DialError::Refused { addr, reason: Refusal::of_io(&why), alert: is_alert(&why) })
         };
         let stream = match timeout(self.0.deadline, connect).await {
             Ok(result) => result,

@@ -43,6 +43,6 @@ pub use link::{AuthenticatedPeer, LinkError, LinkReader, LinkWriter, Opened, Tls
 pub use metrics::Metrics;
 pub use misplaced::{Misplaced, Wanted};
 pub use refusal::Refusal;
-pub use revocation::{InForce, ListPart, Revocations};
+pub use revocation::{BadList, InForce, ListPart, Revocations};
 pub use tls::Expect;
 pub use trust::{Trust, TrustError};

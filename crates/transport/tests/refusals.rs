@@ -348,6 +348,34 @@ async fn tls_1_2_is_refused() {
     answer_is_refused(record(0x15, &[2, 70]), Refusal::TlsVersion).await;
 }
 
+/// A member that does not take our certificate says so after the handshake, over the link: before it nobody has proven anything.
+#[tokio::test]
+async fn an_alert_before_the_handshake_is_done_is_told_as_the_word_of_anybody() {
+    let net = Net::new();
+    for (code, reason) in [(44, Refusal::OursRevoked), (45, Refusal::OursNotValid), (40, Refusal::KeyExchange)] {
+        let listener = TcpListener::bind(anywhere()).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            let _ = tcp.read(&mut [0; 4096]).await.unwrap();
+            tcp.write_all(&record(0x15, &[2, code])).await.unwrap();
+            let _ = tcp.read_to_end(&mut Vec::new()).await;
+        });
+        let error = soon("the dial", net.endpoint("good").dial(addr, Expect::Any)).await.unwrap_err();
+        let said = error.to_string();
+        assert!(matches!(error, DialError::Refused { alert: true, reason: why, .. } if why == reason), "{said}");
+        assert_eq!(said, format!("something at {addr} (unproven) answered with a TLS alert: {reason}"));
+        soon("the server", server).await.unwrap();
+    }
+    let other = Net::new().endpoint("peer");
+    let listener = other.bind(anywhere()).await.unwrap();
+    let error = soon("the dial", net.endpoint("good").dial(listener.local_addr(), Expect::Any)).await.unwrap_err();
+    assert!(
+        matches!(error, DialError::Refused { alert: false, reason: Refusal::UnknownCa, .. }),
+        "our own verdict: {error}"
+    );
+}
+
 #[tokio::test]
 async fn plain_text_is_refused_without_waiting_for_more_of_it() {
     for bytes in [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], b"{", b"\0\0\0\x09\x02"] {

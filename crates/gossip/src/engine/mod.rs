@@ -205,6 +205,7 @@ impl Engine {
             Input::Admit { node, evidence } => self.admit(node, evidence, None),
             Input::Revoked { link, part } => self.revoked(link, part),
             Input::RevocationsKept { part } => self.revocations_kept(part),
+            Input::RevocationsVoid { .. } => self.revocations_void(),
             Input::RevocationsRefused { link } => self.revocations_refused(link),
             Input::Submit { ticket, kind, room, body } => {
                 return self.ask_author(author::Input::Submit { ticket, kind, room, body });

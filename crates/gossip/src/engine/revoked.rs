@@ -70,6 +70,11 @@ impl Engine {
         }
     }
 
+    /// Trust is pinned here: whoever sent a part may go by a CA, and no honest node is blamed for that (P-G7).
+    pub(super) fn revocations_void(&mut self) {
+        bump(&mut self.stats.revocations_void, 1);
+    }
+
     /// A part whose signature does not hold: whoever passed it on did not check it.
     pub(super) fn revocations_refused(&mut self, id: LinkId) {
         self.misbehaved(id, "a revocation list that the CA did not sign");

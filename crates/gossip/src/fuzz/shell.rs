@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::io::{Event, Input, LinkId, Output, Reject, Timestamp};
 use crate::members::{Checked, Evidence};
 use crate::proof::VerifiedProof;
+use crate::revocation::Judged;
 use crate::shell::{Check, Judge, Read, Shell};
 
 /// Outputs of one input; an engine that goes on beyond this does not end.
@@ -163,7 +164,7 @@ impl Judge for Ca<'_> {
         Checked::Holds(evidence)
     }
 
-    fn revocations(&self, bytes: &Bytes) -> Option<Arc<ListPart>> {
-        self.0.iter().find(|part| part.bytes() == bytes).cloned()
+    fn revocations(&self, bytes: &Bytes) -> Judged {
+        self.0.iter().find(|part| part.bytes() == bytes).cloned().map_or(Judged::False, Judged::Holds)
     }
 }

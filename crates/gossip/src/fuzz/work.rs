@@ -60,6 +60,7 @@ impl World<'_> {
             Input::ProofVerdict { verdict: Some(_), .. } => "a valid PROOF",
             Input::ProofVerdict { verdict: None, .. } => "an invalid PROOF",
             Input::Revoked { .. } => "a valid REVOKED",
+            Input::RevocationsVoid { .. } => "a REVOKED without a CA",
             Input::RevocationsRefused { .. } => "an invalid REVOKED",
             _ => return,
         };

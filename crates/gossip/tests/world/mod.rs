@@ -16,9 +16,9 @@ use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rumormill_gossip::{
-    Ask, Check, Checked, Dissemination, Engine, EngineConfig, Event, Evidence, Input, Judge, LinkId, Output, RawBundle,
-    Read, Recovered, RecoveredChain, Revocations, Shell, Signer, Ticket, Timestamp, VerifiedBundle, VerifiedProof,
-    verify,
+    Ask, Check, Checked, Dissemination, Engine, EngineConfig, Event, Evidence, Input, Judge, Judged, LinkId, Output,
+    RawBundle, Read, Recovered, RecoveredChain, Revocations, Shell, Signer, Ticket, Timestamp, VerifiedBundle,
+    VerifiedProof, verify,
 };
 use rumormill_wire::native::{ByeCode, Frame, ListPart, MessageKind, RevocationPart};
 use rumormill_wire::{Clock, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
@@ -66,6 +66,8 @@ pub struct World {
     pub trace: blake3::Hasher,
     /// What nodes send to strangers, if it is to be kept.
     pub overheard: Option<Vec<(LinkId, Bytes)>>,
+    /// The node that trusts pins and has no CA, if one does.
+    pub pinned: Option<usize>,
     /// How many appends a commit takes with it and how long it takes, in microseconds.
     pub commit_us: u64,
     /// How much longer than usual a read of the store takes.
@@ -108,6 +110,7 @@ impl World {
             tracing: false,
             trace: blake3::Hasher::new(),
             overheard: None,
+            pinned: None,
             commit_us: 200,
             read_us: 0,
             queue: BTreeMap::new(),

@@ -11,7 +11,10 @@ pub struct At<'a> {
 }
 
 /// Whom the keys and the CA of these tests vouch for.
-pub struct Vouched;
+pub struct Vouched {
+    /// The node trusts pins alone.
+    pub pinned: bool,
+}
 
 impl Judge for Vouched {
     fn network(&self) -> NetworkId {
@@ -23,8 +26,12 @@ impl Judge for Vouched {
     fn member(&self, _: NodeId, evidence: Evidence) -> Checked {
         Checked::Holds(evidence)
     }
-    fn revocations(&self, bytes: &Bytes) -> Option<Arc<ListPart>> {
-        checked_part(bytes)
+    fn revocations(&self, bytes: &Bytes) -> Judged {
+        match checked_part(bytes) {
+            _ if self.pinned => Judged::Void,
+            Some(part) => Judged::Holds(part),
+            None => Judged::False,
+        }
     }
 }
 
@@ -84,8 +91,8 @@ impl Shell for At<'_> {
 
     fn check(&mut self, check: Check) -> Result<(), Infallible> {
         self.node().verifies += u64::from(matches!(check, Check::Bundle { .. }));
-        let delay = self.delay();
-        self.later(delay, check.run(&Vouched))
+        let (delay, pinned) = (self.delay(), self.world.pinned == Some(self.n));
+        self.later(delay, check.run(&Vouched { pinned }))
     }
 
     fn read(&mut self, read: Read) -> Result<(), Infallible> {

@@ -31,13 +31,15 @@ pub(crate) struct Ended {
     pub(crate) said: Option<Said>,
     /// Somebody has said no, and will say so again until something is changed; else nobody was there, or the wire broke.
     pub(crate) refused: bool,
+    /// Whoever was there has not proven to be a member: it may be a stranger at the address of a neighbour that comes back soon.
+    pub(crate) unproven: bool,
     /// Another link with the same peer is kept, here or there.
     pub(crate) duplicate: bool,
 }
 
 impl Ended {
     pub(crate) fn passing(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), said: None, refused: false, duplicate: false }
+        Self { reason: reason.into(), said: None, refused: false, unproven: false, duplicate: false }
     }
 
     pub(crate) fn refused(reason: impl Into<String>) -> Self {
@@ -53,7 +55,7 @@ impl Ended {
     pub(super) fn told(reason: String, said: Said) -> Self {
         let refused = !matches!(said.code, ByeCode::LEAVING | ByeCode::IDLE);
         let duplicate = said.code == ByeCode::DUPLICATE;
-        Self { reason, said: Some(said), refused, duplicate }
+        Self { reason, said: Some(said), refused, unproven: false, duplicate }
     }
 
     /// For one field of a log line, which has none if the peer said nothing.
@@ -72,10 +74,12 @@ impl From<&DialError> for Ended {
     fn from(error: &DialError) -> Self {
         let passing = match error {
             DialError::Connect { .. } => true,
+            DialError::Refused { alert: true, .. } => true,
             DialError::Refused { reason, .. } => matches!(reason, Refusal::Timeout | Refusal::Lost | Refusal::Overload),
             DialError::LoopbackOnly(_) => false,
         };
-        Self { refused: !passing, ..Self::passing(error.to_string()) }
+        let unproven = matches!(error, DialError::Refused { .. });
+        Self { refused: !passing, unproven, ..Self::passing(error.to_string()) }
     }
 }
 

@@ -20,25 +20,41 @@ const GIVEN_UP: Duration = Duration::from_secs(60);
 const LOOPBACK_REFUSED: Duration = Duration::from_millis(100);
 const REMOTE_REFUSED: Duration = Duration::from_secs(1);
 const LONGEST_REFUSED: Duration = Duration::from_secs(300);
-/// Whoever wants to be left alone for longer is asked again all the same: a peer does not keep us away for more than ten minutes.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
+/// The longest where whoever refuses has not proven to be a member: it may be a stranger where the neighbour comes back soon.
+const LOOPBACK_UNPROVEN: Duration = LOOPBACK_LATER;
+const REMOTE_UNPROVEN: Duration = REMOTE_DELAYS.1;
+/// Whoever wants to be left alone for longer is asked again all the same. At an address without a name anybody of the network may
+/// have taken the place of the one that is meant.
+const LONGEST_RETRY_AFTER: Duration = LONGEST_REFUSED;
+const LONGEST_RETRY_AFTER_OF_ANY: Duration = Duration::from_secs(60);
 
 /// Delays for one neighbour.
 #[derive(Debug)]
 pub(crate) struct Plan {
     loopback: bool,
+    longest_retry_after: Duration,
     nobody: Backoff,
     refused: Backoff,
+    unproven: Backoff,
     failing_since: Option<Instant>,
 }
 
 impl Plan {
-    pub(crate) fn new(addr: IpAddr) -> Self {
+    /// For a neighbour that is to have this name, or one that may be any member.
+    pub(crate) fn new(addr: IpAddr, name: Option<&str>) -> Self {
         let loopback = addr.to_canonical().is_loopback();
-        let ((least, most), refused) =
-            if loopback { (LOOPBACK_DELAYS, LOOPBACK_REFUSED) } else { (REMOTE_DELAYS, REMOTE_REFUSED) };
-        let refused = Backoff::new(refused, LONGEST_REFUSED);
-        Self { loopback, nobody: Backoff::new(least, most), refused, failing_since: None }
+        let ((least, most), refused, unproven) = match loopback {
+            true => (LOOPBACK_DELAYS, LOOPBACK_REFUSED, LOOPBACK_UNPROVEN),
+            false => (REMOTE_DELAYS, REMOTE_REFUSED, REMOTE_UNPROVEN),
+        };
+        Self {
+            loopback,
+            longest_retry_after: if name.is_some() { LONGEST_RETRY_AFTER } else { LONGEST_RETRY_AFTER_OF_ANY },
+            nobody: Backoff::new(least, most),
+            refused: Backoff::new(refused, LONGEST_REFUSED),
+            unproven: Backoff::new(refused, unproven),
+            failing_since: None,
+        }
     }
 
     /// The delay after a try that ended so.
@@ -47,19 +63,24 @@ impl Plan {
         if self.loopback && now.saturating_duration_since(since) >= GIVEN_UP {
             self.nobody.set_most(LOOPBACK_LATER);
         }
-        let delay = if ended.refused { self.refused.next(rng) } else { self.nobody.next(rng) };
-        delay.max(ended.retry_after().min(LONGEST_RETRY_AFTER))
+        let delay = match (ended.refused, ended.unproven) {
+            (true, false) => self.refused.next(rng),
+            (true, true) => self.unproven.next(rng),
+            (false, _) => self.nobody.next(rng),
+        };
+        delay.max(ended.retry_after().min(self.longest_retry_after))
     }
 
     /// Something was changed here that may be why we were refused: what was refused before says little now.
     pub(crate) const fn changed(&mut self) {
         self.refused.reset();
+        self.unproven.reset();
     }
 
     /// A link lived.
     pub(crate) fn worked(&mut self) {
         self.nobody.reset();
-        self.refused.reset();
+        self.changed();
         self.failing_since = None;
         if self.loopback {
             self.nobody.set_most(LOOPBACK_DELAYS.1);
@@ -90,7 +111,7 @@ mod tests {
 
     #[test]
     fn nobody_there_is_tried_soon_and_after_a_minute_less_often() {
-        let (mut plan, now) = (Plan::new(LOOPBACK), Instant::now());
+        let (mut plan, now) = (Plan::new(LOOPBACK, Some("b")), Instant::now());
         let nobody = Ended::passing("connection refused");
         let first = tries(&mut plan, &nobody, now, Duration::from_secs(10));
         assert!((20..=50).contains(&first), "at least twice a second: {first}");
@@ -102,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_tried_minutes_later_in_the_end() {
-        let (mut plan, now) = (Plan::new(LOOPBACK), Instant::now());
+        let (mut plan, now) = (Plan::new(LOOPBACK, Some("b")), Instant::now());
         let refused = Ended::refused("certificate from another CA");
         let hour = tries(&mut plan, &refused, now, Duration::from_secs(3_600));
         assert!((15..=40).contains(&hour), "today it was some 7,200: {hour}");
@@ -110,7 +131,7 @@ mod tests {
 
     #[test]
     fn after_a_change_here_a_refusal_is_tried_as_soon_as_the_first_one() {
-        let (mut plan, now) = (Plan::new(LOOPBACK), Instant::now());
+        let (mut plan, now) = (Plan::new(LOOPBACK, Some("b")), Instant::now());
         let refused = Ended::refused("certificate expired");
         tries(&mut plan, &refused, now, Duration::from_secs(3_600));
         let mut rng = StdRng::seed_from_u64(1);
@@ -125,9 +146,37 @@ mod tests {
         let said = |retry_after_s| {
             Ended::by(Bye { code: ByeCode::MISBEHAVIOUR, retry_after_s, reason: "banned for a while".into() })
         };
-        let mut plan = Plan::new(LOOPBACK);
+        let mut plan = Plan::new(LOOPBACK, Some("b"));
         assert!(plan.next(&said(60), Instant::now(), &mut rng) >= Duration::from_secs(60));
-        assert!(plan.next(&said(u16::MAX), Instant::now(), &mut rng) <= LONGEST_RETRY_AFTER);
         assert!(plan.next(&said(0), Instant::now(), &mut rng) < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn nobody_keeps_us_away_for_longer_than_we_would_stay_away_and_any_member_for_a_minute() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let forever = Ended::by(Bye { code: ByeCode::OVERLOAD, retry_after_s: u16::MAX, reason: "full".into() });
+        for (name, most) in [(Some("b"), 300), (None, 60)] {
+            let mut plan = Plan::new(LOOPBACK, name);
+            assert_eq!(plan.next(&forever, Instant::now(), &mut rng), Duration::from_secs(most), "{name:?}");
+        }
+    }
+
+    /// Whoever sits where a neighbour is expected, and has proven nothing, does not make us look rarely for that neighbour.
+    #[test]
+    fn what_a_stranger_answers_delays_no_try_for_long() {
+        use rumormill_transport::{DialError, Refusal};
+        let (addr, mut rng) = (std::net::SocketAddr::from((LOOPBACK, 1)), StdRng::seed_from_u64(1));
+        for (reason, alert) in [(Refusal::OursRevoked, true), (Refusal::KeyExchange, true), (Refusal::UnknownCa, false)]
+        {
+            for (ip, most) in [(LOOPBACK, LOOPBACK_LATER), ([192, 0, 2, 1].into(), REMOTE_DELAYS.1)] {
+                let (mut plan, now) = (Plan::new(ip, Some("b")), Instant::now());
+                let unproven = Ended::from(&DialError::Refused { addr, reason, alert });
+                assert_eq!(unproven.refused, !alert, "an alert is as nobody there: {reason}");
+                tries(&mut plan, &unproven, now, Duration::from_secs(3_600));
+                assert!(plan.next(&unproven, now + Duration::from_secs(3_600), &mut rng) <= most, "{reason}");
+                let proven = plan.next(&Ended::refused("its word over the link"), now, &mut rng);
+                assert!(proven <= REMOTE_REFUSED, "what strangers said counts for no member: {proven:?}");
+            }
+        }
     }
 }

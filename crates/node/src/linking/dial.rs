@@ -42,7 +42,7 @@ pub(crate) async fn keep_linked(linker: Linker, neighbour: Neighbour, slot: Slot
 
 async fn dial_again_and_again(linker: &Linker, neighbour: &Neighbour, slot: Slot) {
     let (driver, name) = (&linker.driver, neighbour.name.as_deref());
-    let mut plan = Plan::new(neighbour.addr.ip());
+    let mut plan = Plan::new(neighbour.addr.ip(), name);
     // Jitter needs no secret: neighbours that dial each other only must not do it in step.
     let [a, b, c, d, ..] = driver.checker.me.0;
     let mut rng = StdRng::seed_from_u64(u64::from(u32::from_be_bytes([a, b, c, d])) ^ driver.clock.now().0);

@@ -15,6 +15,17 @@ pub(super) const TOO_MANY_FOLLOWING: &str =
     "too many followers at the local socket: 32 follow already; end one, or ask without --follow";
 pub(super) const NO_DESCRIPTOR: &str = "too many descriptors are in use: the node keeps the last ones for its files";
 
+/// Whether a user is answered: the one that the node runs as, and root, who reads all. The mode of the file says the same, but
+/// somebody may have changed it.
+pub(super) const fn is_answered(user: u32, me: u32) -> bool {
+    user == me || user == 0
+}
+
+/// Why another user is not.
+pub(super) fn not_yours(user: u32, me: u32) -> String {
+    format!("this node answers its own user (uid {me}) and root, and you are uid {user}: run this as that user")
+}
+
 /// A place, which ends with this.
 pub(super) type Place = OwnedSemaphorePermit;
 
@@ -55,6 +66,15 @@ pub(super) fn turn_away(stream: &UnixStream, why: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn its_own_user_and_root_are_answered_and_nobody_else() {
+        for (user, me, right) in
+            [(1_000, 1_000, true), (0, 1_000, true), (0, 0, true), (1_001, 1_000, false), (1_000, 0, false)]
+        {
+            assert_eq!(is_answered(user, me), right, "uid {user} asks uid {me}");
+        }
+    }
 
     #[test]
     fn the_words_name_the_bounds() {

@@ -40,6 +40,7 @@ impl StartError {
     const fn usual(&self) -> &'static str {
         match self {
             Self::Config(_) | Self::Door(DoorError::Spec(_)) => "`rumormill node --help` lists the settings",
+            Self::Descriptors { .. } => "raise it (`ulimit -Hn`, LimitNOFILE)",
             Self::Ca(_) => "give another --home DIR, or certificate files with --cert, --key and --ca",
             Self::Identity(_) | Self::Trust(_) | Self::Name { .. } | Self::Tls(_) => {
                 "look at the files with `rumormill certs show FILE`; `rumormill certs issue NAME` issues and renews"
