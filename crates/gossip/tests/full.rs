@@ -11,9 +11,12 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use rumormill_gossip::{Dissemination, EngineConfig, Event, Reject, Timestamp, Why};
+use rumormill_gossip::{Dissemination, EngineConfig, Event, Input, Reject, Timestamp, Why};
+use rumormill_wire::Digest;
+use rumormill_wire::native::{Frame, Status};
+use world::frames::{encoded, listed, rumor};
 use world::shown::{link_stats, nobody_was_closed};
-use world::{World, config, long, quick};
+use world::{Author, World, config, long, quick};
 
 const SECOND: u64 = 1_000_000;
 
@@ -235,5 +238,23 @@ fn a_node_that_finds_its_store_full_after_a_start_and_its_neighbour_say_what_lac
             );
             nobody_was_closed(&world);
         }
+    }
+}
+
+/// It has nothing of what it passes on, so nothing of that is lacking here.
+#[test]
+fn what_a_full_neighbour_passes_with_gaps_is_not_counted_as_what_it_has() {
+    for (hold, behind) in [(true, 0), (false, 9)] {
+        let mut world = World::new(44, 1, quick(Dissemination::Eager));
+        let author = Author(60);
+        author.link(&mut world, 0);
+        let full = world.stranger(0, 61);
+        let bytes = encoded(&Frame::Status(Status { hold, ..listed(&[]) }));
+        world.give(0, Input::Frame { link: full, bytes });
+        let ninth = author.life(1).bundle(9, Digest([1; 32]), &["the ninth"]);
+        world.give(0, Input::Frame { link: full, bytes: rumor(ninth.bytes()) });
+        world.run_for(SECOND);
+        assert_eq!(world.nodes[0].engine.link_stats(full).unwrap().behind, behind, "{hold}");
+        assert_eq!(world.nodes[0].engine.stats().bundles_gap, 1);
     }
 }

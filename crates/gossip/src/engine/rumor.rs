@@ -121,6 +121,11 @@ impl Engine {
                 return self.dropped(sender, origin);
             }
             Dropped::Gap => {
+                // One that keeps nothing passes on what it has no more a moment later.
+                if self.links.get(&sender.link).is_some_and(|link| link.hold) {
+                    bump(&mut self.stats.bundles_gap, 1);
+                    return self.dropped(sender, origin);
+                }
                 let why = self.refusal_to(sender.link, &origin);
                 (&mut self.stats.bundles_gap, why)
             }

@@ -21,6 +21,20 @@ pub const MAX_ROUND_ORIGINS: usize = 1_024;
 /// are not held up any longer.
 pub const ROUND_TIMEOUTS: u64 = 3;
 
+/// A node that let a round run out is chosen last for a time-out; each time doubles that twice, and each round that it ends by its
+/// answer in time halves it. So one that answers each other time, or sends what answers nothing in between, is chosen ever more rarely.
+const LAPSE: u32 = 2;
+/// It doubles no more often than this: eight time-outs, or one that was away were given little for long after it is back.
+const MAX_LAPSES: u32 = 3;
+
+/// How often a node let rounds run out lately.
+#[derive(Debug, Clone, Copy)]
+struct Lapses {
+    count: u32,
+    /// Before this nothing that it sends makes it one that answers.
+    until: Timestamp,
+}
+
 /// What is known of something new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rumor {
@@ -61,6 +75,8 @@ pub struct Mongering {
     prompt: Picker,
     /// Those that did not answer in time and have answered nothing since. Each link is here or there.
     silent: BTreeSet<LinkId>,
+    /// By node, so that another link makes no difference; of those that are linked or were within their time.
+    lapses: BTreeMap<NodeId, Lapses>,
     rounds: BTreeMap<LinkId, Round>,
     deadlines: Timers<LinkId>,
     output: VecDeque<Output>,
@@ -77,6 +93,7 @@ impl Mongering {
             links: BTreeMap::new(),
             prompt: Picker::default(),
             silent: BTreeSet::new(),
+            lapses: BTreeMap::new(),
             rounds: BTreeMap::new(),
             deadlines: Timers::default(),
             output: VecDeque::new(),
@@ -91,7 +108,13 @@ impl Mongering {
             Input::LinkUp { link, node } => {
                 self.nodes.insert(link, node);
                 self.links.entry(node).or_default().insert(link);
-                self.prompt.insert(link);
+                let links = &self.links;
+                self.lapses.retain(|node, lapses| lapses.until > now || links.contains_key(node));
+                if self.is_lapsed(link, now) {
+                    self.silent.insert(link);
+                } else {
+                    self.prompt.insert(link);
+                }
             }
             Input::LinkDown(link) => {
                 self.forget(link);
@@ -106,12 +129,17 @@ impl Mongering {
             }
             Input::Duplicate { .. } => {}
             Input::Status { link, in_sync } => {
-                if self.silent.remove(&link) {
+                // Where nobody answers, whoever does is as good as any.
+                let counts = self.prompt.is_empty() || !self.is_lapsed(link, now);
+                if counts && self.silent.remove(&link) {
                     self.prompt.insert(link);
                 }
                 if !in_sync {
                     self.lacks(now, link);
                 } else if let Some(rumors) = self.end(link) {
+                    if let Some(lapses) = self.nodes.get(&link).and_then(|node| self.lapses.get_mut(node)) {
+                        lapses.count = lapses.count.saturating_sub(1);
+                    }
                     self.over(now, rng, rumors, link);
                 }
             }
@@ -157,17 +185,31 @@ impl Mongering {
         for link in self.deadlines.take_due(now) {
             let Some(round) = self.rounds.remove(&link) else { continue };
             self.timed_out = self.timed_out.saturating_add(1);
+            self.lapses(link, now);
+            let first = self.silent.insert(link);
+            self.prompt.remove(link);
             if now.since(round.heard) < self.timeout_us {
                 // It answers, and lacks things for ever.
                 self.over(now, rng, round.rumors, link);
-            } else if self.silent.insert(link) {
-                self.prompt.remove(link);
+            } else if first {
                 self.pass_on(now, rng, round.rumors, Some(link));
             } else {
                 // It was the last choice: who else is silent was asked beside it.
                 self.ask_one(now, rng, round.rumors, Some(link));
             }
         }
+    }
+
+    fn is_lapsed(&self, link: LinkId, now: Timestamp) -> bool {
+        self.nodes.get(&link).and_then(|node| self.lapses.get(node)).is_some_and(|lapses| now < lapses.until)
+    }
+
+    /// It let a round run out.
+    fn lapses(&mut self, link: LinkId, now: Timestamp) {
+        let Some(node) = self.nodes.get(&link).copied() else { return };
+        let lapses = self.lapses.entry(node).or_insert(Lapses { count: 0, until: now });
+        lapses.until = now.plus(self.timeout_us.saturating_mul(1 << lapses.count));
+        lapses.count = lapses.count.saturating_add(LAPSE).min(MAX_LAPSES);
     }
 
     /// Ends the round with a neighbour.

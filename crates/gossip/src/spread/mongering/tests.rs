@@ -108,6 +108,9 @@ fn one_that_answers_is_chosen_again() {
         play.status(1, true);
     }
     play.status(0, false);
+    assert_eq!(play.machine.silent(), 1, "not by what it sends a moment later");
+    play.now = play.now.plus(TIMEOUT);
+    play.status(0, false);
     assert_eq!(play.machine.silent(), 0);
     let mut chosen = BTreeSet::new();
     for rumor in 20..60 {
@@ -116,6 +119,32 @@ fn one_that_answers_is_chosen_again() {
         play.status(asked[0].0, true);
     }
     assert_eq!(chosen, BTreeSet::from([0, 1]));
+}
+
+/// It says something four times in each time-out, never that it has what it was given, and comes with a new link now and then.
+#[test]
+fn one_that_is_silent_again_and_again_is_chosen_ever_more_rarely() {
+    let mut play = Play::new(3, 2);
+    let (mut link, mut waited) = (0, 0);
+    for step in 0..400 {
+        let given = play.fresh(step, None);
+        waited += u64::from(given.iter().all(|(to, _)| *to != 1));
+        play.status(1, true);
+        let until = play.now.plus(TIMEOUT / 4);
+        while play.machine.next_timeout().is_some_and(|at| at <= until) {
+            play.expire();
+            play.status(1, true);
+        }
+        play.now = until;
+        play.status(link, false);
+        if step % 40 == 39 {
+            play.put(Input::LinkDown(LinkId(link)));
+            link = 100 + step;
+            play.up(link, 0);
+        }
+    }
+    // By its links alone, or by what it says in between, it were half of them.
+    assert!((1..=40).contains(&waited), "{waited} of 400");
 }
 
 #[test]
@@ -180,7 +209,7 @@ fn one_that_lacks_things_for_ever_keeps_a_rumor_for_three_timeouts() {
                 assert_eq!(play.status(0, false), [(0, 1)], "it is brought what it lacks");
             }
         }
-        assert_eq!(play.machine.silent(), 0, "it answered");
+        assert_eq!(play.machine.silent(), 1, "it is chosen last for a while");
     }
     assert_eq!(longest, ROUND_TIMEOUTS * TIMEOUT);
 }
