@@ -25,7 +25,7 @@ pub enum Spread {
     /// To every neighbour at once (flooding).
     Eager(Eager),
     /// To one at a time.
-    Mongering(Mongering),
+    Mongering(Box<Mongering>),
 }
 
 impl Spread {
@@ -34,7 +34,7 @@ impl Spread {
     pub fn new(config: &EngineConfig) -> Self {
         match config.dissemination {
             Dissemination::Eager => Self::Eager(Eager::default()),
-            Dissemination::Mongering => Self::Mongering(Mongering::new(config.monger_timeout_us)),
+            Dissemination::Mongering => Self::Mongering(Box::new(Mongering::new(config.monger_timeout_us))),
         }
     }
 
