@@ -94,7 +94,7 @@
 //!
 //! # The contract of a machine
 //!
-//! [`Engine`] has three methods, and so have the small machines in it, [`author`], [`fork`], [`spread`] and [`reconcile`], each with its own input and output:
+//! [`Engine`] has three methods, and so have the small machines in it, [`author`], [`ingress`], [`fork`], [`spread`] and [`reconcile`], each with its own input and output:
 //!
 //! - `handle(now, input)` takes one input. It waits for nothing. An input that is refused has changed nothing, and [`Reject`] says
 //!   whose fault it is.
