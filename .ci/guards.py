@@ -992,7 +992,7 @@ GUARDS = [
      "self.pass_on(now, rng, round.rumors, Some(link));", "self.over(now, rng, round.rumors, link);",
      SILENT, "silent_members_cost_a_rumor_one_timeout_each_at_each_node_and_later_ones_nothing"),
     ("mongering: who was silent is chosen last", "crates/gossip/src/spread/mongering.rs",
-     "                self.prompt.remove(link);\n                self.pass_on(", "                self.pass_on(",
+     "            self.prompt.remove(link);\n            if now.since(round.heard)", "            if now.since(round.heard)",
      SILENT, "silent_members_cost_a_rumor_one_timeout_each_at_each_node_and_later_ones_nothing"),
     ("mongering: what joins a round does not prolong it", "crates/gossip/src/spread/mongering.rs",
      "if !self.rounds.contains_key(&link) {", "if true {",
