@@ -112,7 +112,7 @@ impl NodeHandle {
 
 impl Follow {
     /// The next messages of the log so far, after a place; empty only at its end. The place to go on from comes with them. No
-    /// more than [`PAGE_BYTES`] and a few messages: whoever takes nothing of them holds them for as long as it may.
+    /// more than 128 KiB and a few messages: whoever takes nothing of them holds them for as long as it may.
     ///
     /// # Errors
     /// The store cannot be read.
