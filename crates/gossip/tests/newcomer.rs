@@ -85,27 +85,38 @@ fn what_goes_over_a_link_frees_the_lists_that_it_needs() {
     newcomer(disk(3, 3_000, 1, 40), tiny, "9,000 origins, hardly a share");
 }
 
-#[test]
-fn a_node_without_a_store_that_starts_again_and_again_is_given_all_at_once_each_time() {
+/// A node without a store is linked, given all, and dies, again and again, each life so long at least.
+fn starts_without_a_store(bundles: u64, starts: u32, life: u64) {
     let mut world = World::new(5, 0, config(Dissemination::Eager));
-    let giver = world.add(1, disk(4, 1, 100, 20_000), 0);
+    let giver = world.add(1, disk(4, 1, bundles, 20_000), 0);
     let bytes = log_bytes(&world, giver);
-    assert!(bytes > 8_000_000);
+    assert!(bytes > bundles * 80_000);
     let late = world.add(2, Disk::default(), 1);
-    for start in 1..=30 {
+    for start in 1..=starts {
         world.link(giver, late);
         let begin = world.now;
         while log_bytes(&world, late) < bytes {
             world.run_for(SECOND / 10);
             assert!(world.now - begin < 3 * SECOND, "start {start}: {} of {bytes} bytes", log_bytes(&world, late));
         }
-        world.run_for(begin + 20 * SECOND - world.now);
+        world.run_for((begin + life).saturating_sub(world.now));
         world.crash(late);
         world.nodes[late].disk = Disk::default();
         world.restart(late, 1);
     }
     let stats = world.nodes[giver].engine.stats();
     assert_eq!((stats.answers_over, stats.links_not_fresh), (0, 0));
+}
+
+#[test]
+fn a_node_without_a_store_that_starts_again_and_again_is_given_all_at_once_each_time() {
+    starts_without_a_store(100, 30, 20 * SECOND);
+}
+
+/// Of a small log, many times four.
+#[test]
+fn a_process_that_is_tried_out_often_in_a_small_network_is_given_all_each_time() {
+    starts_without_a_store(25, 25, 0);
 }
 
 /// No honest neighbour had to wait.
