@@ -144,6 +144,8 @@ pub enum Input {
         /// How many [`Output::Append`] are durable.
         appends: u64,
     },
+    /// The node is about to end: what it wrote goes to all neighbours that were not given it yet, whatever way it spreads.
+    Leaving,
     /// The store takes no more: none of the appends that are not yet reported as committed ever will be, own messages are
     /// refused from here on, and those of others pass without being kept.
     StoreFull,

@@ -79,6 +79,12 @@ impl Unheard {
         }
     }
 
+    /// From which number on the neighbour was not given an origin.
+    #[must_use]
+    pub fn left_out_from(&self, origin: &Origin) -> Option<Seq> {
+        self.news.get(origin).map(|news| news.from)
+    }
+
     /// Whether it is known that the neighbour was not given this number.
     #[must_use]
     pub fn lacks(&self, origin: &Origin, at: Seq) -> bool {

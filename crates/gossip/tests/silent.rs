@@ -8,7 +8,7 @@
 )]
 mod world;
 
-use rumormill_gossip::{Dissemination, EngineConfig, LinkId, Timestamp};
+use rumormill_gossip::{Dissemination, EngineConfig, Input, LinkId, Timestamp};
 use world::{World, config};
 
 const SECOND: u64 = 1_000_000;
@@ -111,4 +111,20 @@ fn in_a_mesh_with_silent_members_a_rumor_takes_no_longer_than_without() {
     let at_once = |all: &Vec<u64>| all.iter().filter(|us| **us < SECOND).count();
     let [without, with] = all.each_ref().map(at_once);
     assert!(with * 10 >= without * 8, "within a second: {with} with silent members, {without} without");
+}
+
+/// Its turn may be seconds away.
+#[test]
+fn who_leaves_gives_what_it_wrote_to_all_at_once() {
+    for seed in 0..20 {
+        let mut world = World::new(seed, 2, config(Dissemination::Mongering));
+        world.link(0, 1);
+        (0..6).for_each(|n| drop(world.stranger(0, 100 + n)));
+        world.run_for(SECOND / 2);
+        world.say(0, "a last word");
+        world.run_for(SECOND / 100);
+        world.give(0, Input::Leaving);
+        world.until(SECOND / 10, "it is there", |w| w.log(1).len() == 1);
+        assert!(world.nodes[0].engine.all_given(LinkId(1)));
+    }
 }

@@ -109,3 +109,22 @@ async fn who_leaves_as_soon_as_a_link_is_up_gives_what_it_said_first() {
         assert_eq!(until_log(&right, n).await.len(), n);
     }
 }
+
+/// What waits for its time, as a STATUS or an author's pace does, comes while the node stops, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_leaves_after_many_words_gives_them_as_fast_as_ever() {
+    const WORDS: usize = 600;
+    let net = Net::new();
+    let right = net.start("right", &[]).await;
+    let node = net.start("leaver", &[("right", right.local_addr())]).await;
+    until("the link is up", async || !node.peers().is_empty()).await;
+    let mut waiting = Vec::new();
+    for n in 0..WORDS {
+        waiting.push(node.submit(MessageKind::CHAT, "", format!("{n} {}", "x".repeat(1_000))).await.unwrap());
+    }
+    for said in waiting {
+        said.await.unwrap();
+    }
+    node.shutdown().await.unwrap();
+    assert_eq!(until_log(&right, WORDS).await.len(), WORDS);
+}

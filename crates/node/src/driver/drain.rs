@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use rumormill_gossip::Input;
 use rumormill_wire::native::ByeCode;
 
 use super::state::Driver;
@@ -28,21 +29,31 @@ impl Driver {
         if links > 0 {
             tracing::info!(links, "saying goodbye to all");
         }
+        let _ = self.drive(Input::Leaving);
         self.goodbyes(deadline).await;
+        self.drained.send_replace(true);
     }
 
     async fn goodbyes(&self, deadline: Instant) {
-        let (mut written, give_by) = (HashMap::new(), Instant::now() + GIVING);
+        let (mut written, mut late, give_by) = (HashMap::new(), 0_usize, Instant::now() + GIVING);
         loop {
             let (links, now) = (self.links(), Instant::now());
             if links.is_empty() || now >= deadline {
+                if late > 0 {
+                    tracing::warn!(
+                        neighbours = late,
+                        "neighbours that did not take all of it within {GIVING:?} may lack some of what this node said last, until they have it from others or this node is back"
+                    );
+                }
                 return;
             }
             for link in links {
                 if !link.is_closing() {
-                    if now < give_by && !self.with_engine(|engine| engine.all_given(link.id)) {
+                    let given = self.with_engine(|engine| engine.all_given(link.id));
+                    if now < give_by && !given {
                         continue;
                     }
+                    late = late.saturating_add(usize::from(!given));
                     link.bye(ByeCode::LEAVING, "the node shuts down");
                 }
                 let (bytes, since) = written.entry(link.id).or_insert((link.written(), now));

@@ -80,9 +80,9 @@ impl Driver {
         (result, jobs)
     }
 
-    /// Sleeps until the engine wants to be woken, and wakes it.
+    /// Sleeps until the engine wants to be woken, and wakes it, to the end: neighbours are given what we wrote while the node stops, too.
     pub(crate) async fn run_timer(&self) {
-        let mut stopping = self.stopping();
+        let mut drained = self.drained.subscribe();
         loop {
             let armed = lock(&self.state).armed;
             let sleep = async {
@@ -97,7 +97,7 @@ impl Driver {
                     let _ = self.drive(Input::Timeout);
                 }
                 () = self.timer.notified() => {}
-                _ = stopping.wait_for(|stop| *stop) => return,
+                _ = drained.wait_for(|drained| *drained) => return,
             }
         }
     }

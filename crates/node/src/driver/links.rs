@@ -95,7 +95,7 @@ impl Driver {
             }
         }
         state.links.insert(link.id, Arc::clone(link));
-        jobs.extend(self.bring_up(&mut state, link));
+        jobs.extend(self.bring_up(&mut state, link, named.has(&link.facts.name, &link.facts.peer)));
         drop(state);
         self.links_changed.send_modify(|version| *version = version.wrapping_add(1));
         self.finish(jobs);
@@ -123,11 +123,10 @@ impl Driver {
         max_links.saturating_sub(taken)
     }
 
-    fn bring_up(&self, state: &mut State, link: &Link) -> VecDeque<Check> {
+    fn bring_up(&self, state: &mut State, link: &Link, named: bool) -> VecDeque<Check> {
         let (node, evidence) = (link.facts.peer, evidence_of(&link.facts.certificate));
         self.checker.names.learn(node, &link.facts.name, &evidence);
         let (_, mut jobs) = self.feed_locked(state, Input::Admit { node, evidence });
-        let named = self.named().has(&link.facts.name, &node);
         jobs.extend(self.feed_locked(state, Input::LinkUp { link: link.id, peer: node, named }).1);
         jobs
     }

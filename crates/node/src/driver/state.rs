@@ -77,6 +77,8 @@ pub(crate) struct Driver {
     pub(super) failed: AtomicBool,
     /// Nothing new is taken any more: see `last_words`.
     pub(super) sealed: AtomicBool,
+    /// What was written has gone to the neighbours, as far as that goes: the engine has nothing to be woken for any more.
+    pub(super) drained: watch::Sender<bool>,
     /// Who was told all then, and gets no further link.
     pub(super) told_all: Mutex<BTreeSet<NodeId>>,
     /// What the engine was last told of the wall clock; looked at without the lock.
@@ -140,6 +142,7 @@ impl Driver {
             stopping: watch::Sender::new(false),
             failed: AtomicBool::new(false),
             sealed: AtomicBool::new(false),
+            drained: watch::Sender::new(false),
             told_all: Mutex::default(),
             wall_offset: AtomicI64::new(wall_offset),
             list_file: Mutex::default(),

@@ -25,6 +25,21 @@ struct State {
     alone: bool,
 }
 
+impl State {
+    fn info(&self, now: Instant) -> NeighbourInfo {
+        let Self { neighbour, tries, last, next, .. } = self;
+        NeighbourInfo {
+            name: neighbour.name.clone(),
+            addr: neighbour.addr,
+            tries: *tries,
+            reason: last.as_ref().map(|(ended, _)| ended.reason.clone()).unwrap_or_default(),
+            said: last.as_ref().and_then(|(ended, _)| Some(ended.said.as_ref()?.reason.clone())),
+            failed_s: last.as_ref().map(|(_, at)| now.saturating_duration_since(*at).as_secs()),
+            next_s: next.map(|at| at.saturating_duration_since(now).as_secs()),
+        }
+    }
+}
+
 /// All neighbours of the configuration, with or without a link, and how the tries to have one go.
 #[derive(Debug, Default)]
 pub(crate) struct Neighbours {
@@ -113,27 +128,21 @@ impl Neighbours {
 
     /// Whether each of them is linked, has been tried to no avail since those tries had `ended`, or is not tried now.
     pub(crate) fn settled(&self, ended: &[u64], linked: impl Fn(Option<&str>, Option<NodeId>) -> bool) -> bool {
-        let all = lock(&self.all);
         let tried = |n: usize, state: &State| state.alone || ended.get(n).is_none_or(|before| state.ended > *before);
-        all.iter().enumerate().all(|(n, state)| tried(n, state) || linked(state.neighbour.name.as_deref(), state.node))
+        let open: Vec<_> = {
+            let all = lock(&self.all);
+            let open = all.iter().enumerate().filter(|(n, state)| !tried(*n, state));
+            open.map(|(_, state)| (state.neighbour.name.clone(), state.node)).collect()
+        };
+        open.iter().all(|(name, node)| linked(name.as_deref(), *node))
     }
 
-    /// Those of which `linked` says no.
+    /// Those of which `linked` says no. It is asked without our lock: it takes that of the links, under which we are asked.
     pub(crate) fn unlinked(&self, linked: impl Fn(Option<&str>, Option<NodeId>) -> bool) -> Vec<NeighbourInfo> {
         let now = Instant::now();
-        let all = lock(&self.all);
-        let without = all.iter().filter(|state| !linked(state.neighbour.name.as_deref(), state.node));
-        without
-            .map(|State { neighbour, tries, last, next, .. }| NeighbourInfo {
-                name: neighbour.name.clone(),
-                addr: neighbour.addr,
-                tries: *tries,
-                reason: last.as_ref().map(|(ended, _)| ended.reason.clone()).unwrap_or_default(),
-                said: last.as_ref().and_then(|(ended, _)| Some(ended.said.as_ref()?.reason.clone())),
-                failed_s: last.as_ref().map(|(_, at)| now.saturating_duration_since(*at).as_secs()),
-                next_s: next.map(|at| at.saturating_duration_since(now).as_secs()),
-            })
-            .collect()
+        let all: Vec<_> = lock(&self.all).iter().map(|state| (state.node, state.info(now))).collect();
+        let without = all.into_iter().filter(|(node, info)| !linked(info.name.as_deref(), *node));
+        without.map(|(_, info)| info).collect()
     }
 }
 
@@ -172,6 +181,19 @@ mod tests {
         neighbours.waits(b, Ended::refused("banned"), Duration::ZERO);
         assert!(neighbours.settled(&before, NONE), "it is not tried");
         assert!(Neighbours::default().settled(&[], NONE), "there are none");
+    }
+
+    /// Whoever looks at the links does so under their lock, and under that the neighbours are asked, too.
+    #[test]
+    fn nothing_is_asked_of_others_under_our_lock() {
+        let (done, ended) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let (neighbours, _) = two();
+            let asks = |_: Option<&str>, _: Option<NodeId>| neighbours.ended().is_empty();
+            let seen = (neighbours.unlinked(asks).len(), neighbours.settled(&[0, 0], asks));
+            done.send(seen).unwrap();
+        });
+        assert_eq!(ended.recv_timeout(Duration::from_secs(30)), Ok((2, false)), "it waits for itself");
     }
 
     #[test]
