@@ -91,6 +91,31 @@ fn what_a_cut_lets_stand_has_a_place_whatever_else_its_author_took() {
     world.until(30 * SECOND, "both have what stands", |w| w.same_logs(places) && w.same_fingerprints());
 }
 
+/// Before the list came, whoever has the key made the author use up its incarnations at a newcomer.
+#[test]
+fn what_a_cut_lets_stand_is_taken_whatever_its_author_used_up() {
+    let rates =
+        EngineConfig { greedy_incarnations_per_day: 4, greedy_incarnation_days: 1, ..config(Dissemination::Eager) };
+    let mut world = World::new(12, 2, rates);
+    let author = AUTHOR.id();
+    let link = stranger(&mut world, 0);
+    world.give(0, Input::Frame { link, bytes: AUTHOR.member() });
+    for next in AUTHOR.life(1_000).branch("true", &[], 20) {
+        world.give(0, Input::Frame { link, bytes: rumor(next.bytes()) });
+        world.run_for(10_000);
+    }
+    let thief = stranger(&mut world, 1);
+    world.give(1, Input::Frame { link: thief, bytes: AUTHOR.member() });
+    for incarnation in 0..8 {
+        world.give(1, Input::Frame { link: thief, bytes: rumor(AUTHOR.life(incarnation).opening("void").bytes()) });
+        world.run_for(10_000);
+    }
+    assert_eq!((world.log(0).len(), world.log(1).len()), (20, 4));
+    world.give(0, Input::Frame { link, bytes: revoked(&signed_part(1, &cuts(author, Some(&[(1_000, 20)])))) });
+    world.link(0, 1);
+    world.until(30 * SECOND, "both have what stands", |w| w.same_logs(20) && w.same_fingerprints());
+}
+
 #[test]
 fn what_a_revoked_key_signs_later_counts_nowhere_whatever_incarnation_and_messenger() {
     for dissemination in [Dissemination::Eager, Dissemination::Mongering] {

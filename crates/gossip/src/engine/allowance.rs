@@ -20,12 +20,20 @@ impl Engine {
         of_node < self.config.max_origins_per_node && (self.chains.len() < self.config.max_origins || of_node < share)
     }
 
-    /// Whether a new origin has no place here, and an old one has its own. One that the CA's list names counts by that list, which
-    /// bounds how many there are, and is the same everywhere: else what its author's other origins took, and what of them is
-    /// withdrawn now, would keep logs apart for good.
+    /// Whether the CA's list names an origin, and lets some of it stand. It counts by that list, which bounds how many there are, and is the
+    /// same everywhere: else what its author's other origins took, and what of them is withdrawn now, would keep logs apart for good.
+    fn is_named(&self, origin: &Origin) -> bool {
+        self.revocations.limit(origin).is_some_and(|limit| limit > Seq::FIRST)
+    }
+
+    /// Whether a new origin has no place here, and an old one has its own.
     pub(super) fn no_place(&self, origin: &Origin) -> bool {
-        let named = || self.revocations.limit(origin).is_some_and(|limit| limit > Seq::FIRST);
-        self.chains.get(origin).is_none() && !self.room_for(&origin.node) && !named()
+        self.chains.get(origin).is_none() && !self.room_for(&origin.node) && !self.is_named(origin)
+    }
+
+    /// Whether a bundle of this origin counts as one more incarnation of its author.
+    pub(super) fn is_new(&self, origin: &Origin) -> bool {
+        self.chains.get(origin).is_none() && self.passing.head(origin).is_none() && !self.is_named(origin)
     }
 
     /// An author is over its rate: told once a start.

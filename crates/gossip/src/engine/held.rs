@@ -13,7 +13,7 @@ use crate::stats::{Why, bump};
 impl Engine {
     /// Why nothing more of this origin is taken now.
     fn refusal(&self, origin: &Origin) -> Option<Why> {
-        let fresh = self.chains.get(origin).is_none();
+        let fresh = self.is_new(origin);
         if self.store_full {
             Some(Why::StoreFull)
         } else if self.no_place(origin) {
@@ -31,7 +31,7 @@ impl Engine {
     /// same bundle again and again.
     pub(super) fn refusal_to(&self, id: LinkId, origin: &Origin) -> Option<Why> {
         let known = self.claims.get(id, origin).and_then(|behind| behind.why);
-        let fresh = self.chains.get(origin).is_none();
+        let fresh = self.is_new(origin);
         let still = known.filter(|why| match why {
             Why::NotAdmitted => true,
             Why::OverPace => !self.ingress.is_in_pace_again(&origin.node, self.now),

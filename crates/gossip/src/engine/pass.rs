@@ -96,7 +96,7 @@ impl Engine {
         if !good || set_back {
             return;
         }
-        let fresh = self.chains.get(&origin).is_none() && self.passing.head(&origin).is_none();
+        let fresh = self.is_new(&origin);
         self.ingress.charge(bundle, fresh, self.now);
         self.note_own(origin);
         bump(&mut self.stats.bundles_passed, 1);

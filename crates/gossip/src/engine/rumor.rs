@@ -32,7 +32,7 @@ impl Engine {
         let origin = header.origin;
         let chain = self.chains.get(&origin);
         let next = chain.map_or(Seq::FIRST, |chain| chain.next);
-        let fresh = chain.is_none() && self.passing.head(&origin).is_none();
+        let fresh = self.is_new(&origin);
         let standing = Standing {
             next,
             reached: if self.store_full { self.passed_to(&origin) } else { next },

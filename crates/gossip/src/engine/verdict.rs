@@ -54,10 +54,11 @@ impl Engine {
         if self.limit_of(&origin).is_some_and(|limit| header.first >= limit) {
             return Err(Refusal::Withdrawn);
         }
-        let (fresh, digest, last_clock) = self
+        let fresh = self.is_new(&origin);
+        let (digest, last_clock) = self
             .chains
             .get(&origin)
-            .map_or((true, rumormill_wire::Digest::ZERO, None), |chain| (false, chain.digest, Some(chain.last_clock)));
+            .map_or((rumormill_wire::Digest::ZERO, None), |chain| (chain.digest, Some(chain.last_clock)));
         if header.previous != digest {
             return Err(Refusal::Fork);
         }
