@@ -390,9 +390,15 @@ impl Link {
         next
     }
 
+    /// Whether the next STATUS has room for an origin.
+    #[must_use]
+    pub fn can_say(&self, origin: &Origin) -> bool {
+        self.dirty.len() < MAX_DIRTY || self.dirty.contains(origin)
+    }
+
     /// Puts an origin on the next STATUS, due at the latest at `at`.
     pub fn say(&mut self, origin: Origin, at: Timestamp) {
-        if self.dirty.len() < MAX_DIRTY || self.dirty.contains(&origin) {
+        if self.can_say(&origin) {
             self.dirty.insert(origin);
         } else {
             self.dirty_over = true;

@@ -349,3 +349,38 @@ fn a_long_list_goes_round_in_parts_and_each_part_once_to_whoever_lacks_it() {
     let sent = world.nodes[0].wire_bytes - before;
     assert!(sent < 2 * u64::try_from(bytes).unwrap() + 100_000, "{sent} bytes for twice {bytes}");
 }
+
+/// More than one STATUS names.
+#[test]
+fn what_a_cut_lets_stand_comes_however_many_origins_it_is() {
+    const ORIGINS: u64 = 1_100;
+    let places = usize::try_from(ORIGINS).unwrap();
+    let unbounded = EngineConfig {
+        max_origins_per_node: places,
+        greedy_incarnations_per_day: 0,
+        pace_bytes_per_s: 0,
+        ..config(Dissemination::Eager)
+    };
+    let mut world = World::new(4, 2, EngineConfig { anti_entropy_us: SECOND, ..unbounded });
+    for n in 0..2 {
+        let link = AUTHOR.link(&mut world, n);
+        for k in 0..ORIGINS {
+            let incarnation = 1_000 + 10 * k + u64::try_from(n).unwrap();
+            world.give(n, Input::Frame { link, bytes: rumor(AUTHOR.life(incarnation).opening("here").bytes()) });
+            world.run_for(2_000);
+        }
+        world.give(n, Input::LinkDown { link });
+    }
+    world.until(SECOND, "each has its own", |w| (0..2).all(|n| w.log(n).len() == places));
+    world.link(0, 1);
+    world.run_for(10 * SECOND);
+    let stands: Vec<_> = (0..1_024).map(|k| (1_000 + 10 * k, 1)).collect();
+    let link = stranger(&mut world, 0);
+    world.give(0, Input::Frame { link, bytes: revoked(&signed_part(1, &cuts(AUTHOR.id(), Some(&stands)))) });
+    for _ in 0..30 {
+        if !world.same_fingerprints() {
+            world.run_for(SECOND);
+        }
+    }
+    assert!(world.same_fingerprints() && world.same_logs(1_024), "{} of 1,024", world.log(1).len());
+}

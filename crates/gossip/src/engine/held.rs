@@ -124,10 +124,9 @@ impl Engine {
 
     /// A neighbour is asked for what it has of an origin, if it was not taken for just this reason.
     pub(super) fn ask_if(&mut self, id: LinkId, origin: Origin, why: Why, at: Timestamp) {
-        let Some(behind) = self.claims.get_mut(id, &origin).filter(|behind| behind.why == Some(why)) else { return };
-        behind.why = None;
-        if let Some(link) = self.links.get_mut(&id) {
-            link.say(origin, at);
+        let held = self.claims.get(id, &origin).is_some_and(|behind| behind.why == Some(why));
+        if held {
+            self.ask_for(id, origin, at);
         }
     }
 
@@ -136,12 +135,15 @@ impl Engine {
         let refused = self.claims.of_link(id).filter(|(_, behind)| behind.why.is_some()).map(|(origin, _)| *origin);
         let released: Vec<_> = refused.filter(|origin| self.refusal_to(id, origin).is_none()).collect();
         let at = self.now.plus(STATUS_DELAY_US);
-        let Some(link) = self.links.get_mut(&id) else { return };
-        for origin in released {
-            if let Some(behind) = self.claims.get_mut(id, &origin) {
-                behind.why = None;
-            }
-            link.say(origin, at);
+        released.into_iter().for_each(|origin| self.ask_for(id, origin, at));
+    }
+
+    /// Asks a neighbour for what it has of an origin. What finds no room on the STATUS is still not taken, so a later turn asks for it.
+    fn ask_for(&mut self, id: LinkId, origin: Origin, at: Timestamp) {
+        let Some(link) = self.links.get_mut(&id).filter(|link| link.can_say(&origin)) else { return };
+        link.say(origin, at);
+        if let Some(behind) = self.claims.get_mut(id, &origin) {
+            behind.why = None;
         }
     }
 }
