@@ -119,7 +119,9 @@ fn who_leaves_gives_what_it_wrote_to_all_at_once() {
     for seed in 0..20 {
         let mut world = World::new(seed, 2, config(Dissemination::Mongering));
         world.link(0, 1);
-        (0..6).for_each(|n| drop(world.stranger(0, 100 + n)));
+        for n in 0..6 {
+            world.stranger(0, 100 + n);
+        }
         world.run_for(SECOND / 2);
         world.say(0, "a last word");
         world.run_for(SECOND / 100);
