@@ -142,7 +142,6 @@ pub mod author;
 pub mod bundle;
 pub mod cache;
 pub mod chain;
-
 pub mod claims;
 pub mod clock;
 pub mod config;
@@ -150,7 +149,6 @@ pub mod cost;
 mod engine;
 pub mod fork;
 pub mod frontier;
-
 pub mod ingress;
 pub mod io;
 pub mod key;

@@ -1,5 +1,6 @@
 //! What a neighbour was given and has not said that it has, and what is new and it was not given (docs/protocol.md, P-S2).
 
+use core::ops::RangeInclusive;
 use std::collections::{BTreeMap, VecDeque};
 
 use rumormill_wire::{Origin, Seq};
@@ -79,10 +80,9 @@ impl Unheard {
         }
     }
 
-    /// From which number on the neighbour was not given an origin.
-    #[must_use]
-    pub fn left_out_from(&self, origin: &Origin) -> Option<Seq> {
-        self.news.get(origin).map(|news| news.from)
+    /// Which of these origins the neighbour was not given, and from which number on.
+    pub fn left_out_of(&self, origins: RangeInclusive<Origin>) -> impl Iterator<Item = (Origin, Seq)> {
+        self.news.range(origins).map(|(origin, news)| (*origin, news.from))
     }
 
     /// Whether it is known that the neighbour was not given this number.

@@ -125,6 +125,8 @@ fn who_leaves_gives_what_it_wrote_to_all_at_once() {
         world.run_for(SECOND / 2);
         world.say(0, "a last word");
         world.run_for(SECOND / 100);
+        let given = |w: &World| (1..=7).filter(|link| w.nodes[0].engine.all_given(LinkId(*link))).count();
+        assert!(given(&world) <= 1, "it waits for its turn");
         world.give(0, Input::Leaving);
         world.until(SECOND / 10, "it is there", |w| w.log(1).len() == 1);
         assert!(world.nodes[0].engine.all_given(LinkId(1)));

@@ -36,9 +36,7 @@ pub(super) fn help(key: &str) -> &'static str {
         "author-bytes-per-second" => {
             "Bytes that one member may add in a second, beyond a burst; 0 is without limit [default: 2MiB]"
         }
-        "anti-entropy" => {
-            "Mean time between comparisons, each with one random neighbour, or four where it mongers [default: 10s]"
-        }
+        "anti-entropy" => "Mean time between comparisons, each with four random neighbours [default: 10s]",
         "ping" => "A neighbour not heard for so long is pinged [default: 5s]",
         "frames-per-second" => {
             "Frames a second taken from one member; one without messages counts as 4, a long list as more [default: 20000]"

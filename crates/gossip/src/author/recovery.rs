@@ -21,7 +21,7 @@ const DAY_S: u64 = 86_400;
 pub(super) struct Recovery {
     started: bool,
     over: bool,
-    /// How many named neighbours are waited for; `None` while it is not known, and where nobody ends the wait.
+    /// How many named neighbours are waited for; `None` before the start, and where nobody ends the wait.
     wanted: Option<usize>,
     /// Those of them that have had their word. Bounded by `wanted`.
     answered: BTreeSet<NodeId>,
@@ -57,7 +57,7 @@ impl Recovery {
 
     /// A named neighbour has said all that it knows. However often it does so, over however many links, it is one.
     pub(super) fn answered(&mut self, node: NodeId) {
-        if !self.over && self.wanted.is_none_or(|wanted| self.answered.len() < wanted) {
+        if !self.over && self.wanted.is_some_and(|wanted| self.answered.len() < wanted) {
             self.answered.insert(node);
         }
     }

@@ -1,5 +1,7 @@
 //! Whether a link was given what this node wrote: what a process asks before it ends without a farewell.
 
+use core::ops::RangeInclusive;
+
 use rumormill_wire::Origin;
 
 use super::Engine;
@@ -7,16 +9,24 @@ use crate::io::LinkId;
 use crate::stats::bump;
 
 impl Engine {
+    /// Everything that this node wrote, under any incarnation.
+    fn own(&self) -> RangeInclusive<Origin> {
+        let node = self.author.origin().node;
+        Origin { node, ..Origin::MIN }..=Origin { node, ..Origin::MAX }
+    }
+
     /// What we wrote and a neighbour was not given goes to it, without waiting for its turn.
     pub(super) fn give_own(&mut self) {
-        let (me, now, limit) = (self.author.origin(), self.now, self.config.max_cursors);
+        let (own, now, limit) = (self.own(), self.now, self.config.max_cursors);
         for id in self.links.everybody() {
             let Some(link) = self.links.get_mut(&id) else { continue };
-            let Some(from) = link.unheard.left_out_from(&me) else { continue };
-            if link.hold {
-                link.pass(me, from);
-            } else if !link.cursors.contains_key(&me) && !link.note_lacks(me, from, now, limit) {
-                bump(&mut self.stats.cursor_overflow, 1);
+            for (origin, from) in link.unheard.left_out_of(own.clone()).collect::<Vec<_>>() {
+                if link.hold {
+                    let room = link.pass(origin, from);
+                    bump(&mut self.stats.passing_full, u64::from(!room));
+                } else if !link.cursors.contains_key(&origin) && !link.note_lacks(origin, from, now, limit) {
+                    bump(&mut self.stats.cursor_overflow, 1);
+                }
             }
         }
     }
@@ -26,13 +36,18 @@ impl Engine {
     #[must_use]
     pub fn all_given(&self, id: LinkId) -> bool {
         let Some(link) = self.links.get(&id) else { return true };
-        let node = self.author.origin().node;
-        let ours = Origin { node, ..Origin::MIN }..=Origin { node, ..Origin::MAX };
+        let ours = self.own();
         // What the neighbour does not want now is not waited for; what passes to it is.
         let lacks = |(origin, cursor): (&Origin, &crate::link::Cursor)| {
             cursor.parked.is_none() && cursor.next < self.chains.wanted(origin)
         };
         let passed = link.passing.range(ours.clone()).next().is_none();
-        link.answered_own && passed && !link.overflow && link.reading.is_none() && !link.cursors.range(ours).any(lacks)
+        let left_out = !link.hold && link.unheard.left_out_of(ours.clone()).next().is_some();
+        link.answered_own
+            && passed
+            && !left_out
+            && !link.overflow
+            && link.reading.is_none()
+            && !link.cursors.range(ours).any(lacks)
     }
 }

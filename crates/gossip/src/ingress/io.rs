@@ -35,7 +35,7 @@ pub struct Standing<'a> {
     pub set_back: Option<&'a SignedHeader>,
     /// A search for a fork asked for just this bundle.
     pub searched: bool,
-    /// Nothing of this origin is here.
+    /// It counts as one more incarnation of its author.
     pub fresh: bool,
     /// There is a place for the origin, or it has its own.
     pub has_place: bool,

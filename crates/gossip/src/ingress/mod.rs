@@ -100,7 +100,7 @@ impl Ingress {
         let node = raw.header().origin.node;
         if standing.committing {
             Some(Dropped::Committing)
-        } else if standing.fresh && !standing.store_full && !standing.has_place {
+        } else if !standing.store_full && !standing.has_place {
             Some(Dropped::NoPlace)
         } else if standing.admission == Admission::Unknown {
             Some(Dropped::NotAdmitted)

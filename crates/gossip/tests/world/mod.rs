@@ -36,14 +36,14 @@ pub mod shown;
 mod time;
 
 // Not every test has such members.
-#[allow(unused_imports)]
+#[allow(unused_imports, reason = "each test file uses its part")]
 pub use author::{Author, Life, bring};
 pub use disk::Disk;
 pub use keys::{Key, certificate, judge};
 pub use links::End;
 pub use node::Node;
 // Not every test speaks of revocation.
-#[allow(unused_imports)]
+#[allow(unused_imports, reason = "each test file uses its part")]
 pub use revocations::{Cuts, checked_part, signed_part};
 pub use shell::At;
 

@@ -52,6 +52,7 @@ impl Driver {
         self.neighbours.try_again();
         let links_by = Instant::now() + FIRST_LINKS;
         let durable = timeout(LAST_COMMIT, said).await.is_ok();
+        let _ = self.drive(Input::Leaving);
         let (mut words_by, mut telling) = (Instant::now() + LAST_WORDS, Telling::default());
         loop {
             let late = telling.go_on(self);
