@@ -80,6 +80,20 @@ fn an_interrupted_demo_leaves_nothing() {
 }
 
 #[test]
+fn no_node_outlives_a_demo_that_is_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    for signal in [Signal::KILL, Signal::QUIT] {
+        let mut demo = rumormill();
+        demo.arg("demo").env("TMPDIR", dir.path()).current_dir(dir.path()).stdout(Stdio::null());
+        let mut demo = demo.spawn().unwrap();
+        until("five nodes", || living_below(dir.path()) == 5);
+        kill_process(Pid::from_child(&demo), signal).unwrap();
+        assert_eq!(demo.wait().unwrap().code(), None, "it has no time for an end");
+        until("no node is left", || living_below(dir.path()) == 0);
+    }
+}
+
+#[test]
 fn a_demo_whose_terminal_is_closed_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let (master, end) = pty::terminal();

@@ -148,6 +148,21 @@ fn a_reader_that_has_gone_is_no_failure_and_nothing_is_said() {
 }
 
 #[test]
+fn a_follower_is_told_that_the_node_stops() {
+    let (_net, mut alice) = prepared();
+    let mut command = rumormill();
+    command.args(["log", "--follow", "--socket"]).arg(alice.socket()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut following = command.spawn().unwrap();
+    drop(command);
+    let mut lines = following.stdout.take().unwrap();
+    lines.read_exact(&mut [0; 100]).unwrap();
+    assert_eq!(alice.term(), Some(0));
+    std::io::copy(&mut lines, &mut std::io::sink()).unwrap();
+    let done = following.wait_with_output().unwrap();
+    assert_eq!((done.status.code(), said(&done).as_str()), (Some(0), "the node stops: nothing more comes\n"));
+}
+
+#[test]
 fn a_log_is_whole_or_its_export_fails() {
     let (_net, alice) = prepared();
     let dir = tempfile::tempdir().unwrap();

@@ -150,9 +150,10 @@ fn hear(socket: &UdpSocket, own: u16, directory: &Directory) {
                     }
                 }
                 let shown: Vec<_> = named.iter().map(|(name, port)| format!("{}:{port}", printable(*name))).collect();
-                say(&format!("directory {}", shown.join(" ")));
+                // In force before it is printed: who reads the line may use it at once.
                 named.retain(|_, port| *port != own);
                 *directory.lock().unwrap() = named;
+                say(&format!("directory {}", shown.join(" ")));
             }
             0xc2 => {
                 let len = usize::from(word(&bytes, 2));

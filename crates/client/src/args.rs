@@ -31,6 +31,7 @@ fn node() -> Command {
     Command::new("node")
         .about("Run a node until it is told to stop (SIGTERM or Ctrl-C)")
         .args(keys)
+        .arg(flag("end-with-input", "Stop too when standard input ends, as with the program that started the node"))
         .arg(value("config", "TOML file whose keys are the flags' names; flags win").value_name("FILE"))
         .after_help(
             "Examples:\n  \

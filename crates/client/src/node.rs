@@ -20,7 +20,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let file = matches.get_one::<String>("config").map(Path::new);
     let config =
         run::configure(flags, file).map_err(|why| Failure::usage(why, "`rumormill node --help` lists the settings"))?;
-    Ok(run::run_node(config))
+    Ok(run::run_node(config, matches.get_flag("end-with-input")))
 }
 
 pub(crate) fn process(matches: &ArgMatches) -> Result<ExitCode, Failure> {

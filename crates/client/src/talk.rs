@@ -105,6 +105,10 @@ pub(crate) fn log(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failu
                     tell("", &format!("missed {}; run `rumormill log` again to see them", count(messages, "message")));
                     true
                 }
+                Step::End if follow => {
+                    tell("", "the node stops: nothing more comes");
+                    false
+                }
                 Step::End => false,
             };
             if !go_on {

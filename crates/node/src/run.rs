@@ -25,13 +25,13 @@ pub fn configure(flags: NodeOptions, file: Option<&Path>) -> Result<NodeConfig, 
     NodeConfig::build(&flags.over(below))
 }
 
-/// Runs a node until SIGTERM, SIGINT, a limit of its processor time or a request at its socket; then it drains and leaves. A second signal ends it at
-/// once. What goes wrong is said on standard error.
+/// Runs a node until SIGTERM, SIGINT, a limit of its processor time, the end of standard input if that is to be one, or a request at
+/// its socket; then it drains and leaves. A second signal ends it at once. What goes wrong is said on standard error.
 #[must_use]
-pub fn run_node(config: NodeConfig) -> ExitCode {
+pub fn run_node(config: NodeConfig, end_with_input: bool) -> ExitCode {
     logging::init(config.log_format, config.log_level.as_deref(), "info");
     in_threads(async {
-        match serve(config).await {
+        match serve(config, end_with_input).await {
             Ok(code) => code,
             Err(error) => not_started(&error),
         }
@@ -71,10 +71,13 @@ pub fn not_started(error: &StartError) -> ExitCode {
     if error.is_asked_wrongly() { ExitCode::from(2) } else { code }
 }
 
-async fn serve(config: NodeConfig) -> Result<ExitCode, StartError> {
+async fn serve(config: NodeConfig, end_with_input: bool) -> Result<ExitCode, StartError> {
     check(&config)?;
     crate::descriptors::enough_for(&config)?;
     let mut signals = Signals::hear();
+    if end_with_input {
+        signals = signals.or_end_of_input();
+    }
     let control = match config.control {
         Some(control) => {
             let addr = control.listen();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, Signal as Number, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 /// How long a start may go on after a signal. What is in the store is then as after a crash.
 const START_PATIENCE: Duration = Duration::from_secs(5);
@@ -54,6 +55,8 @@ pub struct Signals {
     hangup: Option<Signal>,
     /// Its processor time is used up (setrlimit(2), `RLIMIT_CPU`); until SIGKILL there is as much as the hard limit leaves.
     time: Option<Signal>,
+    /// Standard input, where its end is a request to stop.
+    input: Option<oneshot::Receiver<()>>,
     came: bool,
     used_up: bool,
 }
@@ -66,7 +69,22 @@ impl Signals {
         let asked = signal(SignalKind::terminate()).ok().zip(signal(SignalKind::interrupt()).ok());
         let hangup = if hangup_is_ignored() { None } else { signal(SignalKind::hangup()).ok() };
         let time = signal(SignalKind::from_raw(Number::XCPU.as_raw())).ok();
-        Self { asked, hangup, time, came: false, used_up: false }
+        Self { asked, hangup, time, input: None, came: false, used_up: false }
+    }
+
+    /// The end of standard input counts as one of them, from now on. Whoever starts a node and holds the other end of a pipe takes it
+    /// along, however it ends itself.
+    #[must_use]
+    pub fn or_end_of_input(mut self) -> Self {
+        let (ended, input) = oneshot::channel();
+        // Not a task: what reads for ever holds up no end of the program here.
+        let read = std::thread::Builder::new().name("input".to_owned()).spawn(move || {
+            // An input that cannot be read has ended too.
+            drop(std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink()));
+            drop(ended);
+        });
+        self.input = read.is_ok().then_some(input);
+        self
     }
 
     /// Whether there was one.
@@ -95,6 +113,12 @@ impl Signals {
                 None => std::future::pending().await,
             }
         };
+        let input = async {
+            match self.input.as_mut() {
+                Some(input) => drop(input.await),
+                None => std::future::pending().await,
+            }
+        };
         // It comes again every second: it ends no drain.
         let time = async {
             match self.time.as_mut().filter(|_| !self.came) {
@@ -105,8 +129,11 @@ impl Signals {
         let used_up = tokio::select! {
             () = asked => false,
             () = hangup => false,
+            () = input => false,
             () = time => true,
         };
+        // It ends once.
+        self.input = None;
         self.used_up |= used_up;
         self.came = true;
     }

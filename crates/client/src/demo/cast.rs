@@ -84,6 +84,8 @@ impl Cast {
         command
             .arg0("rumormill")
             .arg("node")
+            // Even where this program is killed, no node outlives it.
+            .arg("--end-with-input")
             .arg("--home")
             .arg(self.dir.path().join("home"))
             .arg("--state")
@@ -96,7 +98,7 @@ impl Cast {
         command.args(["--name", player.name, "--listen"]).arg(format!("127.0.0.1:{}", player.port));
         let log = self.dir.path().join(format!("{}.log", player.name));
         let log = File::options().append(true).create(true).open(log).map_err(|why| Failure::failed(why, ""))?;
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
         player.child = Some(command.spawn().map_err(|why| Failure::failed(format!("cannot run a node: {why}"), ""))?);
         Ok(())
     }
