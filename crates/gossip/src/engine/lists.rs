@@ -61,9 +61,13 @@ impl Engine {
 
     /// A neighbour that does not read now is told later, by a comparison.
     fn compare_later_unless(&mut self, id: LinkId, sent: bool) {
-        if let Some(link) = self.links.get_mut(&id).filter(|_| !sent) {
+        if sent {
+            return;
+        }
+        if let Some(link) = self.links.get_mut(&id) {
             link.overflow = true;
         }
+        self.note_reconcile(Input::Unsent(id));
     }
 
     fn send_status(&mut self, id: LinkId, coverage: Coverage, entries: &[StatusEntry], want_status: bool) -> bool {

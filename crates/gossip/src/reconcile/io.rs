@@ -76,6 +76,8 @@ pub enum Input<K> {
         /// It has had its share of lists.
         over: bool,
     },
+    /// A list did not go to a neighbour.
+    Unsent(LinkId),
     /// More differs from a neighbour than is remembered, or it was not told all: now there is room to go on.
     Again {
         /// The neighbour to go on with.

@@ -8,17 +8,53 @@ use super::io::Whole;
 use crate::io::{LinkId, Timestamp};
 use crate::picker::Picker;
 
+/// A part that differs as before is told in two comparisons that follow each other, then it is left out of one, of three, seven and of so
+/// many at most. Two logs of which each keeps what the other does not take would be listed for ever; what is new changes its part, and is
+/// told at once.
+const MAX_LEFT_OUT: u32 = 15;
+
 #[derive(Debug, Default)]
 struct Link {
     /// Since when it owes an answer.
     asked: Option<Timestamp>,
     /// The fingerprint of what it had and of what we had when it was last sent what we have.
     listed: Option<([u8; 16], [u8; 16])>,
+    /// It had something else in the last comparison too.
+    differed: bool,
+    /// The parts that differed when it answered us, and what it was told of each.
+    parts: BTreeMap<u8, Told>,
     /// A comparison has come to its end once.
     compared: bool,
     closing: bool,
     /// When it listed all that it has, the first time.
     listed_all: Option<Timestamp>,
+}
+
+/// A part that differs in one way, told again and again.
+#[derive(Debug, Default)]
+struct Told {
+    /// The fingerprint of what it had and of what we had when it was last told.
+    pair: Option<([u8; 16], [u8; 16])>,
+    /// In how many comparisons it is left out when it was told once more.
+    next: u32,
+    /// In how many more it is left out.
+    left_out: u32,
+}
+
+impl Told {
+    /// The two differ so. Says whether that is told.
+    fn tell(&mut self, theirs: [u8; 16], ours: [u8; 16]) -> bool {
+        if self.pair.replace((theirs, ours)) != Some((theirs, ours)) {
+            (self.next, self.left_out) = (0, 0);
+        }
+        if let Some(left_out) = self.left_out.checked_sub(1) {
+            self.left_out = left_out;
+            return false;
+        }
+        self.left_out = self.next;
+        self.next = self.next.saturating_mul(2).saturating_add(1).min(MAX_LEFT_OUT);
+        true
+    }
 }
 
 /// The neighbours, and among which of them a timer may choose.
@@ -90,6 +126,23 @@ impl Links {
         self.map.get_mut(&link).is_some_and(|link| link.listed.replace(pair) == Some(pair))
     }
 
+    /// It has something else than we. Says whether that was so in the comparison before.
+    pub(super) fn differs(&mut self, link: LinkId) -> bool {
+        self.map.get_mut(&link).is_some_and(|link| core::mem::replace(&mut link.differed, true))
+    }
+
+    /// A part differs. Says whether it is told what we have of it.
+    pub(super) fn part_differs(&mut self, link: LinkId, part: u8, theirs: [u8; 16], ours: [u8; 16]) -> bool {
+        self.map.get_mut(&link).is_some_and(|link| link.parts.entry(part).or_default().tell(theirs, ours))
+    }
+
+    /// What it was told of parts does not count: it did not go, or there is something to go on with.
+    pub(super) fn tell_anew(&mut self, link: LinkId) {
+        if let Some(link) = self.map.get_mut(&link) {
+            link.parts.clear();
+        }
+    }
+
     pub(super) fn listed_all(&mut self, link: LinkId, now: Timestamp) {
         if let Some(link) = self.map.get_mut(&link) {
             link.listed_all = link.listed_all.or(Some(now));
@@ -103,6 +156,7 @@ impl Links {
     pub(super) fn finished(&mut self, link: LinkId) {
         if let Some(link) = self.map.get_mut(&link) {
             link.compared = true;
+            link.differed = false;
         }
     }
 

@@ -30,6 +30,14 @@ use crate::io::{LinkId, Timestamp};
 /// something else to show, or nothing, hold up what one honest one has for three rounds.
 pub const MAX_TURNS: usize = 4;
 
+/// A list of so many entries is shorter than the fingerprints of all parts, about 60 bytes each beside 4 KiB.
+const FEW: usize = 64;
+
+/// Whether a map has so many entries at most.
+fn fits(entries: usize, map: Whole) -> bool {
+    usize::try_from(map.entries).is_ok_and(|count| count <= entries)
+}
+
 /// The machine that compares.
 #[derive(Debug)]
 pub struct Reconcile<K> {
@@ -83,6 +91,10 @@ impl<K: Copy + Ord> Reconcile<K> {
                 self.summary(link, theirs, ours, ask, stands, over);
             }
             Input::Parts { link, theirs, over } => {
+                if self.links.asked_since(link).is_none() {
+                    // It was not asked: it goes on where it lacks more than is remembered there.
+                    self.links.tell_anew(link);
+                }
                 self.links.answered(link);
                 self.compare_parts(link, &theirs, ours, over);
             }
@@ -90,10 +102,11 @@ impl<K: Copy + Ord> Reconcile<K> {
                 self.links.answered(link);
                 self.listed::<S>(now, link, range, over);
             }
+            Input::Unsent(link) => self.links.tell_anew(link),
             Input::Again { link, lacks_more } => {
                 // One that lacks more than is remembered lists what it has: that is less than what we have, and nothing of the parts
                 // where it has all.
-                let by_parts = lacks_more && !self.is_short(ours.whole());
+                let by_parts = lacks_more && !fits(self.short, ours.whole());
                 let summary = Output::Summary { link, ask: true };
                 self.output.push_back(if by_parts { Output::Parts(link) } else { summary });
             }
@@ -151,10 +164,6 @@ impl<K: Copy + Ord> Reconcile<K> {
         (self.equal, self.differ)
     }
 
-    fn is_short(&self, whole: Whole) -> bool {
-        usize::try_from(whole.entries).is_ok_and(|entries| entries <= self.short)
-    }
-
     fn summary<S>(&mut self, link: LinkId, theirs: Whole, ours: &mut S, ask: bool, stands: bool, over: bool)
     where
         S: Summary<Key = K>,
@@ -171,9 +180,10 @@ impl<K: Copy + Ord> Reconcile<K> {
             // It was told already, and lists change nothing: two full lists for ever would cost more than they tell.
             return self.answer(link, ask);
         }
+        // What still differs is little of it, or stays: then the parts are shorter than the list.
+        let by_parts = self.links.differs(link) && !fits(FEW, ours) || !fits(self.short, ours);
         let (low, high) = S::all();
-        let list = Output::List { link, low, high };
-        self.output.push_back(if self.is_short(ours) { list } else { Output::Parts(link) });
+        self.output.push_back(if by_parts { Output::Parts(link) } else { Output::List { link, low, high } });
     }
 
     fn in_sync(&mut self, link: LinkId, ask: bool) {
@@ -207,8 +217,12 @@ impl<K: Copy + Ord> Reconcile<K> {
         }
         let ours = ours.parts();
         let parts = (0..=u8::MAX).zip(ours.iter().zip(theirs));
-        let differ = parts.filter(|(_, (ours, theirs))| ours != theirs).map(|(part, _)| S::part(part));
-        self.output.extend(differ.map(|(low, high)| Output::List { link, low, high }));
+        for (part, (ours, theirs)) in parts.filter(|(_, (ours, theirs))| ours != theirs) {
+            if self.links.part_differs(link, part, *theirs, *ours) {
+                let (low, high) = S::part(part);
+                self.output.push_back(Output::List { link, low, high });
+            }
+        }
     }
 
     /// Some entries are few, and what they are compared with is looked up: a range is walked.

@@ -380,6 +380,51 @@ fn nothing_is_said_again_where_nothing_can_change() {
 }
 
 #[test]
+fn a_part_that_differs_as_before_is_told_ever_more_rarely() {
+    let mut alone = Alone::new(1, 1);
+    let answered = |alone: &mut Alone, part: u8, asked: bool| {
+        let mut theirs = Box::new(alone.1.parts());
+        theirs[0x2a] = [part; 16];
+        if asked {
+            alone.put(0, Input::Asked(LINK));
+        }
+        let outputs = alone.put(0, Input::Parts { link: LINK, theirs, over: false });
+        let (low, high) = Map::part(0x2a);
+        assert!(outputs.is_empty() || outputs == [Output::List { link: LINK, low, high }], "{outputs:?}");
+        !outputs.is_empty()
+    };
+    let told: Vec<_> = (0..80).filter(|_| answered(&mut alone, 1, true)).collect();
+    assert_eq!(told, [0, 1, 3, 7, 15, 31, 47, 63, 79]);
+    assert!(answered(&mut alone, 2, true), "it has something else");
+    assert!(answered(&mut alone, 2, true) && !answered(&mut alone, 2, true));
+    alone.1.0.insert(0x2a00, 1);
+    assert!(answered(&mut alone, 2, true), "we have something else");
+    assert!(answered(&mut alone, 2, true) && !answered(&mut alone, 2, true));
+    assert!(answered(&mut alone, 2, false), "it goes on by itself");
+    assert!(answered(&mut alone, 2, true) && !answered(&mut alone, 2, true));
+    alone.put(0, Input::Unsent(LINK));
+    assert!(answered(&mut alone, 2, true), "it did not go");
+}
+
+#[test]
+fn what_differs_again_goes_by_parts_where_they_are_shorter_than_the_list() {
+    let entries = |n: usize| Map((0..n).map(|n| (u16::try_from(n).unwrap(), 1)).collect());
+    let mut alone = Alone::new(1, 1);
+    alone.0.short = 2 * FEW;
+    alone.1 = entries(FEW);
+    assert_eq!([1, 2].map(|n| alone.summary(n, true, false, false)), [[ALL], [ALL]]);
+    alone.1 = entries(FEW + 1);
+    assert_eq!(alone.summary(3, true, false, false), [Output::Parts(LINK)]);
+    let theirs = alone.1.whole();
+    alone.put(0, Input::Summary { link: LINK, theirs, ask: false, stands: false, over: false });
+    assert_eq!(alone.summary(4, true, false, false), [ALL], "they had the same meanwhile");
+    assert_eq!(alone.summary(4, true, false, false), [Output::Parts(LINK)]);
+    alone.1 = entries(2 * FEW + 1);
+    alone.put(0, Input::LinkUp(LINK));
+    assert_eq!(alone.summary(4, true, false, false), [Output::Parts(LINK)], "the list is long");
+}
+
+#[test]
 fn who_has_had_its_share_of_lists_is_answered_later() {
     let mut alone = Alone::new(1, 1);
     let later = [Output::Later(LINK)];
