@@ -12,8 +12,8 @@ mod world;
 use std::collections::BTreeMap;
 
 use rumormill_gossip::{Dissemination, EngineConfig, Event, Input, Reject, Timestamp, Why};
-use rumormill_wire::Digest;
 use rumormill_wire::native::{Frame, Status};
+use rumormill_wire::{Digest, Seq};
 use world::frames::{encoded, listed, rumor};
 use world::shown::{link_stats, nobody_was_closed};
 use world::{Author, World, config, long, quick};
@@ -162,6 +162,34 @@ fn all_ends_say_what_a_full_node_lacks_and_why() {
             let stats = link_stats(&world, 1, link);
             assert_eq!((stats.lag, stats.behind), (0, lacks), "{mode:?}: the full one of link {link}");
             assert_eq!((stats.in_sync, stats.why), (false, Some(Why::StoreFull)));
+        }
+    }
+}
+
+#[test]
+fn a_full_node_is_behind_another_full_one_by_what_that_one_keeps() {
+    for mode in BOTH {
+        for rooms in [[3, 3], [3, 7], [7, 3]] {
+            let mut world = World::new(5, 4, quick(mode));
+            [1, 2].iter().zip(rooms).for_each(|(n, room)| world.nodes[*n].room = Some(room));
+            world.line();
+            world.run_for(SECOND);
+            for n in 0..20 {
+                world.say([0, 3][n % 2], &long(n));
+                world.run_for(100_000);
+            }
+            world.until(20 * SECOND, "what is new has passed", |w| w.log(0).len() == 20 && w.log(3) == w.log(0));
+            world.run_for(30 * SECOND);
+            let more = |a: usize, b: usize| {
+                let ends: BTreeMap<_, _> = world.nodes[b].engine.ends().collect();
+                let more = |(origin, next): (_, Seq)| next.0 - ends.get(&origin).map_or(1, |next| next.0).min(next.0);
+                world.nodes[a].engine.ends().map(more).sum::<u64>()
+            };
+            for (node, link, other) in [(1, 1, 0), (1, 2, 2), (2, 2, 1), (2, 3, 3)] {
+                let stats = link_stats(&world, node, link);
+                let is = (more(node, other), more(other, node));
+                assert_eq!((stats.lag, stats.behind), is, "{mode:?} {rooms:?}: node {node} of {other}");
+            }
         }
     }
 }

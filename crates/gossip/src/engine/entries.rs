@@ -52,6 +52,8 @@ impl Engine {
             // What is not taken now is missing all the same.
             self.note_ahead(id, origin, entry.next, refusal);
             if let Some(behind) = self.claims.get_mut(id, &origin) {
+                // What it gave and does not list it let pass.
+                behind.next = entry.next;
                 behind.ended = entry.state == EntryState::Forked;
             }
         }

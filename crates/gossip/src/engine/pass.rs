@@ -89,7 +89,10 @@ impl Engine {
         let good = !ended && !old && header.previous == digest;
         let set_back = good && last_clock.is_some_and(|last| bundle.first_clock() <= last);
         for sender in senders {
-            self.note_ahead(sender.link, origin, header.next(), Some(Why::StoreFull));
+            // One that keeps nothing either lets it pass: what it has it lists.
+            if self.links.get(&sender.link).is_some_and(|link| !link.hold) {
+                self.note_ahead(sender.link, origin, header.next(), Some(Why::StoreFull));
+            }
             self.dropped(*sender, origin);
         }
         bump(&mut self.stats.bundles_set_back, u64::from(set_back));
