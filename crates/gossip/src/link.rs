@@ -78,14 +78,6 @@ pub struct Link {
     pub window: isize,
     /// Where it lacks something.
     pub cursors: SharedMap<Cursor>,
-    /// Bytes of what was kept when it came up that may still be given to it before they count against its node's share.
-    pub first: u64,
-    /// Bytes of what became new since, but for what became new after `new_at`.
-    pub new: u64,
-    /// All that had become new until then, in bytes.
-    pub new_at: u64,
-    /// Bytes of lists that may still be given to it before they count against its node's share.
-    pub lists: u64,
     /// Its node has had its share: something waits until there is more.
     pub waits: bool,
     /// Its cursors were too many, or a reply to it was left out: compare again once there is room.
@@ -176,10 +168,6 @@ impl Link {
             peer,
             window: isize::try_from(window).unwrap_or(isize::MAX),
             cursors: SharedMap::default(),
-            first: 0,
-            new: 0,
-            new_at: 0,
-            lists: 0,
             waits: false,
             overflow: false,
             lacks_more: false,

@@ -100,6 +100,6 @@ impl Engine {
                 bump(&mut self.stats.cursor_overflow, 1);
             }
         }
-        self.charge_walk(id, walked);
+        self.shares.charge_walk(id, walked, self.now);
     }
 }

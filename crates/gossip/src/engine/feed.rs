@@ -109,9 +109,9 @@ impl Engine {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.reading = Some(RangeInFlight { origin, from, pull, want_status });
         let window = link.window;
-        let most = usize::try_from(window).unwrap_or(0).min(READ_BYTES).min(self.share_left(id));
+        let most = usize::try_from(window).unwrap_or(0).min(READ_BYTES).min(self.shares.left(id, self.now));
         let max_bytes = if pull { most } else { self.paced_read(id, &origin.node, most) };
-        self.charge_read(id);
+        self.shares.charge_read(id, self.now);
         self.output.push_back(Output::ReadRange { link: id, origin, from, until, max_bytes });
     }
 
@@ -125,7 +125,7 @@ impl Engine {
             link.unheard.given(link.sent, u32::from(bundle.header().count), now);
             link.pace.charge(&author, bundle.pace_cost(), now);
             bump(&mut self.stats.rumors_sent, 1);
-            self.charge_bundle(id, bytes);
+            self.shares.charge_bundle(id, bytes, self.chains.len(), now);
             self.output.push_back(Output::SendBundle { link: id, bundle, want_status, answers_range });
         }
     }

@@ -24,7 +24,7 @@ impl Engine {
                     if let Some(ours) = self.cached(origin, at) {
                         self.search.handle(self.now, Input::Ours { origin, at, bundle: Some(ours) });
                     } else {
-                        self.charge_search(link);
+                        self.shares.charge_search(link, self.now);
                         self.output.push_back(Output::LookUp { origin, at });
                     }
                 }

@@ -14,9 +14,10 @@ use crate::stats::bump;
 
 impl Engine {
     pub(super) fn link_up(&mut self, id: LinkId, peer: NodeId, named: bool) {
-        let ((first, lists), pace) = (self.first_time(peer), super::pace::feed_pacer(&self.config));
-        let link =
-            Link { named, first, lists, new_at: self.new_bytes, pace, ..Link::new(peer, self.config.link_window) };
+        let enough = self.shares.link_up(id, peer, &self.kept(), self.now);
+        bump(&mut self.stats.links_not_fresh, u64::from(!enough));
+        let pace = super::pace::feed_pacer(&self.config);
+        let link = Link { named, pace, ..Link::new(peer, self.config.link_window) };
         self.links.insert(id, link);
         self.share_claims(peer);
         self.accounts.new_link(peer);
@@ -41,6 +42,7 @@ impl Engine {
             self.share_claims(link.peer);
         }
         self.ingress.credit.forget(id);
+        self.shares.link_down(id);
         self.tell_reconcile(reconcile::Input::LinkDown(id));
         self.tell_spread(spread::Input::LinkDown(id));
     }

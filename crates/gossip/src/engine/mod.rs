@@ -2,7 +2,6 @@
 
 mod accounts;
 mod allowance;
-mod answers;
 mod authoring;
 mod due;
 mod entries;
@@ -33,7 +32,7 @@ mod rumor;
 
 mod set_back;
 
-mod share;
+mod shares;
 
 mod spreading;
 
@@ -65,6 +64,7 @@ use crate::members::Evidence;
 use crate::passing::Passing;
 use crate::reconcile::{self, Reconcile};
 use crate::revocation::Revocations;
+use crate::share::Shares;
 use crate::spread::Spread;
 use crate::stats::Stats;
 use crate::timers::Timers;
@@ -87,10 +87,8 @@ pub struct Engine {
     chains: Chains,
     members: BTreeMap<NodeId, Evidence>,
     accounts: accounts::Accounts,
-    answers: BTreeMap<NodeId, answers::Answers>,
+    shares: Shares,
     kept_bytes: u64,
-    /// All that became new here since the start, in bytes, as it counts for each link.
-    new_bytes: u64,
     /// Bytes of all certificates.
     member_bytes: usize,
     revocations: Arc<Revocations>,
@@ -130,9 +128,8 @@ impl Engine {
             member_bytes: members.values().map(|evidence| evidence.bytes.len()).fold(0, usize::saturating_add),
             members,
             accounts: accounts::Accounts::default(),
-            answers: BTreeMap::new(),
+            shares: Shares::new(&config),
             kept_bytes: recovered.bytes,
-            new_bytes: 0,
             revocations: Arc::new(Revocations::default()),
             keeping: BTreeMap::new(),
             links: Links::default(),

@@ -139,7 +139,7 @@ impl Engine {
 
     fn send_buckets(&mut self, id: LinkId) {
         let parts = self.chains.parts();
-        self.charge_lists(id, BUCKETS_LEN);
+        self.shares.charge_lists(id, BUCKETS_LEN, self.now);
         self.send(id, &Frame::Buckets(Buckets::from(&parts)));
     }
 
