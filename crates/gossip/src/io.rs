@@ -27,6 +27,17 @@ pub struct Ticket(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CheckId(pub u64);
 
+/// Whether an author belongs to the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// Its certificate holds.
+    Admitted,
+    /// A certificate of its own is being checked: its bundles wait for that.
+    Pending,
+    /// Nobody has vouched for it yet.
+    Unknown,
+}
+
 /// Whose word about our own chain is waited for at a start (docs/protocol.md, P-S11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rumormill_limits::Rate;
-use rumormill_wire::{Digest, NodeId};
+use rumormill_wire::NodeId;
 
 use crate::io::{LinkId, Timestamp};
 
@@ -16,9 +16,6 @@ const PROOFS_SENT: (u64, u64) = (1_024, 64);
 const PROOFS_IN_VAIN: (u64, u64) = (4_096, 256);
 /// Proofs of one neighbour that are being checked: 25 KB, and 10 ms of one core.
 const MAX_PROOF_CHECKS: usize = 64;
-/// Certificates being checked for all neighbours, and for each whatever the others do.
-const MAX_MEMBER_CHECKS: usize = 256;
-const MEMBER_SHARE: usize = 32;
 /// Origins that each member may have, however many others have.
 pub(crate) const MIN_ORIGINS: usize = 32;
 
@@ -44,10 +41,6 @@ pub(super) struct Accounts {
     proofs_open: BTreeMap<NodeId, usize>,
     /// Authors that were told to be over their rate.
     pub(super) told_greedy: BTreeSet<NodeId>,
-    /// Whose certificates are being checked, and who sent them.
-    pub(super) member_checks: BTreeMap<(NodeId, Digest), NodeId>,
-    /// How many of those each node sent.
-    members_open: BTreeMap<NodeId, usize>,
 }
 
 impl Accounts {
@@ -91,30 +84,6 @@ impl Accounts {
             }
         }
     }
-
-    /// Whether a certificate of this node's is being checked.
-    pub(super) fn checks_member(&self, node: &NodeId) -> bool {
-        self.member_checks.range((*node, Digest([0; 32]))..=(*node, Digest([0xff; 32]))).next().is_some()
-    }
-
-    /// Whether a certificate is to be checked for this neighbour; then it counts until its verdict.
-    pub(super) fn begin_member(&mut self, which: (NodeId, Digest), peer: NodeId) -> bool {
-        let of_peer = self.members_open.get(&peer).copied().unwrap_or(0);
-        let room = self.member_checks.len() < MAX_MEMBER_CHECKS || of_peer < MEMBER_SHARE;
-        if room {
-            self.end_member(which);
-            one_more(&mut self.members_open, peer);
-            self.member_checks.insert(which, peer);
-        }
-        room
-    }
-
-    /// The verdict on a certificate is in.
-    pub(super) fn end_member(&mut self, which: (NodeId, Digest)) {
-        if let Some(peer) = self.member_checks.remove(&which) {
-            one_less(&mut self.members_open, peer);
-        }
-    }
 }
 
 fn one_more(open: &mut BTreeMap<NodeId, usize>, node: NodeId) {
@@ -135,19 +104,6 @@ fn one_less(open: &mut BTreeMap<NodeId, usize>, node: NodeId) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_neighbour_that_fills_a_table_leaves_the_others_their_share() {
-        let mut accounts = Accounts::default();
-        let (greedy, other) = (NodeId([1; 32]), NodeId([2; 32]));
-        let mut subject = [0; 32];
-        let mut next = || {
-            subject = *blake3::hash(&subject).as_bytes();
-            (NodeId(subject), Digest::ZERO)
-        };
-        assert_eq!((0..1_000).filter(|_| accounts.begin_member(next(), greedy)).count(), MAX_MEMBER_CHECKS);
-        assert_eq!((0..1_000).filter(|_| accounts.begin_member(next(), other)).count(), MEMBER_SHARE);
-    }
 
     #[test]
     fn proofs_being_checked_are_counted_over_all_links_of_a_node() {

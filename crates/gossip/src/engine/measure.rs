@@ -72,7 +72,7 @@ impl Engine {
                 .filter(|(_, chain)| chain.fork.is_some())
                 .count(),
             members: self.members.len(),
-            member_checks: self.accounts.member_checks.len(),
+            member_checks: self.members.checking(),
             suspects: self.search.len(),
             early_proofs: self.early_proofs.len(),
             owed: self.ingress.credit.sizes().0,

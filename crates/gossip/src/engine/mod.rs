@@ -18,7 +18,7 @@ mod told;
 
 mod links;
 
-mod members;
+mod certificates;
 
 mod forks;
 
@@ -48,7 +48,7 @@ use std::sync::Arc;
 
 use rand::Rng;
 use rumormill_wire::native::MAX_STATUS_ENTRIES;
-use rumormill_wire::{NodeId, Origin, Seq};
+use rumormill_wire::{Origin, Seq};
 
 use crate::author::{self, Author};
 use crate::bundle::Signer;
@@ -60,7 +60,7 @@ use crate::fork::Search;
 use crate::ingress::Ingress;
 use crate::io::{Event, Input, Keep, LinkId, Output, Reject, Timestamp};
 use crate::links::Links;
-use crate::members::Evidence;
+use crate::members::{self, Members};
 use crate::passing::Passing;
 use crate::reconcile::{self, Reconcile};
 use crate::revocation::Revocations;
@@ -85,12 +85,10 @@ pub struct Engine {
     now: Timestamp,
     wall_offset: i64,
     chains: Chains,
-    members: BTreeMap<NodeId, Evidence>,
+    members: Members,
     accounts: accounts::Accounts,
     shares: Shares,
     kept_bytes: u64,
-    /// Bytes of all certificates.
-    member_bytes: usize,
     revocations: Arc<Revocations>,
     /// The newest part of each place that is on its way to the store. Bounded by the places of the list.
     keeping: BTreeMap<u8, u64>,
@@ -120,13 +118,11 @@ impl Engine {
     /// A machine that knows what the store knows.
     #[must_use]
     pub fn new(config: EngineConfig, signer: Box<dyn Signer>, recovered: Recovered, rng: Box<dyn Rng + Send>) -> Self {
-        let members: BTreeMap<_, _> = recovered.members.into_iter().collect();
         let mut engine = Self {
             now: Timestamp(0),
             wall_offset: 0,
             chains: Chains::default(),
-            member_bytes: members.values().map(|evidence| evidence.bytes.len()).fold(0, usize::saturating_add),
-            members,
+            members: Members::new(recovered.members),
             accounts: accounts::Accounts::default(),
             shares: Shares::new(&config),
             kept_bytes: recovered.bytes,
@@ -196,10 +192,12 @@ impl Engine {
             Input::Writable { link, bytes } => self.writable(link, bytes),
             Input::Verified { check, verdict } => self.verified(check, verdict),
             Input::MemberVerdict { link, node, evidence, verdict } => {
-                self.member_verdict(link, node, &evidence, verdict);
+                self.tell_members(members::Input::Verdict { link, node, evidence, verdict });
             }
             Input::ProofVerdict { link, verdict } => self.proof_verdict(link, verdict),
-            Input::Admit { node, evidence } => self.admit(node, evidence, None),
+            Input::Admit { node, evidence } => {
+                self.tell_members(members::Input::Admit { node, evidence, from: None });
+            }
             Input::Revoked { link, part } => self.revoked(link, part),
             Input::RevocationsKept { part } => self.revocations_kept(part),
             Input::RevocationsVoid { .. } => self.revocations_void(),

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use rumormill_wire::native::{BundleHeader, Rumor};
-use rumormill_wire::{NodeId, Origin, Seq};
+use rumormill_wire::{Origin, Seq};
 
 use super::Engine;
 use crate::bundle::RawBundle;
 use crate::ingress::queue::Sender;
-use crate::ingress::{Admission, Dropped, Input, Output, Standing};
+use crate::ingress::{Dropped, Input, Output, Standing};
 use crate::io::{self, LinkId};
 use crate::reconcile;
 use crate::spread;
@@ -46,21 +46,11 @@ impl Engine {
             fresh,
             has_place: !fresh || !self.no_place(&origin),
             committing: self.author.is_committing(&origin),
-            admission: self.admission(&origin.node),
+            admission: self.members.admission(&origin.node),
             store_full: self.store_full,
         };
         self.ingress.handle(self.now, Input::Bundle { raw, sender, standing: &standing });
         self.ingress_outputs();
-    }
-
-    fn admission(&self, node: &NodeId) -> Admission {
-        if self.members.contains_key(node) {
-            Admission::Admitted
-        } else if self.accounts.checks_member(node) {
-            Admission::Pending
-        } else {
-            Admission::Unknown
-        }
     }
 
     /// Tells the machine that takes bundles in, and does what it says.

@@ -14,7 +14,7 @@ impl Engine {
         Kept {
             bundles: self.kept_bytes,
             origins: self.chains.len(),
-            certificates: self.member_bytes,
+            certificates: self.members.bytes(),
             members: self.members.len(),
             revocations: self.revocations.parts().map(|part| part.bytes().len()).fold(0, usize::saturating_add),
         }

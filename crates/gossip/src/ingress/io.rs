@@ -7,18 +7,7 @@ use rumormill_wire::{NodeId, Origin, Seq};
 
 use super::queue::Sender;
 use crate::bundle::{Invalid, RawBundle, VerifiedBundle};
-use crate::io::CheckId;
-
-/// Whether an author belongs to the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// Its certificate holds.
-    Admitted,
-    /// A certificate of its own is being checked: its bundles wait for that.
-    Pending,
-    /// Nobody has vouched for it yet.
-    Unknown,
-}
+use crate::io::{Admission, CheckId};
 
 /// What is known of a bundle's chain when it comes.
 #[derive(Debug, Clone, Copy)]

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use rumormill_wire::native::{MAX_BUNDLE_LEN, MAX_BUNDLE_MESSAGES};
 use rumormill_wire::{NodeId, Origin, Seq};
 
-pub use self::io::{Admission, Dropped, Input, Output, Standing};
+pub use self::io::{Dropped, Input, Output, Standing};
 
 use self::credit::Credit;
 use self::numbers::{ByNumber, by_number};
@@ -28,7 +28,7 @@ use self::quota::Quota;
 use crate::bundle::{Invalid, RawBundle, VerifiedBundle};
 use crate::config::EngineConfig;
 use crate::cost;
-use crate::io::{CheckId, Timestamp};
+use crate::io::{Admission, CheckId, Timestamp};
 use crate::pacer::Pacer;
 
 /// The machine that takes bundles in.

@@ -10,10 +10,10 @@ use rumormill_wire::native::{BundleBuilder, MessageKind};
 use rumormill_wire::{Clock, Digest, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
 
 use super::queue::Sender;
-use super::{Admission, Dropped, Ingress, Input, Output, Standing};
+use super::{Dropped, Ingress, Input, Output, Standing};
 use crate::bundle::{Invalid, RawBundle, Signer, VerifiedBundle, seal};
 use crate::config::EngineConfig;
-use crate::io::{CheckId, LinkId, Timestamp};
+use crate::io::{Admission, CheckId, LinkId, Timestamp};
 
 const NETWORK: NetworkId = NetworkId([7; 32]);
 const NOW: Timestamp = Timestamp(0);
