@@ -203,6 +203,9 @@ pub enum Reject {
     /// The network took this node's certificate back.
     #[error("this node's certificate is revoked: no other node would take its messages")]
     Revoked,
+    /// The node leaves before it knows under which incarnation it may write.
+    #[error("the node is stopping")]
+    Leaving,
 }
 
 /// What the driver has to do.

@@ -139,8 +139,8 @@ pub struct Link {
     pub said_heard: u64,
     /// When it is told that again, at the latest, with our line of this origin.
     pub heard_at: Option<(Timestamp, Origin)>,
-    /// It said what it knows of our own origin.
-    pub answered_own: bool,
+    /// From where on it was asked what it has of our own node, and has not said; `None` once it has said all.
+    pub own_from: Option<Origin>,
     /// People named it: its word about our own chain is waited for.
     pub named: bool,
     /// To be closed: nothing more is sent to it or taken from it.
@@ -198,7 +198,7 @@ impl Link {
             status_wanted: false,
             said_heard: 0,
             heard_at: None,
-            answered_own: false,
+            own_from: None,
             named: false,
             closing: false,
         }

@@ -11,7 +11,7 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use rumormill_gossip::{Dissemination, EngineConfig, Event, Input, Reject, Timestamp, Why};
+use rumormill_gossip::{Dissemination, EngineConfig, Event, Input, LinkId, Reject, Timestamp, Why};
 use rumormill_wire::native::{Frame, Status};
 use rumormill_wire::{Digest, Seq};
 use world::frames::{encoded, listed, rumor};
@@ -163,6 +163,28 @@ fn all_ends_say_what_a_full_node_lacks_and_why() {
             assert_eq!((stats.lag, stats.behind), (0, lacks), "{mode:?}: the full one of link {link}");
             assert_eq!((stats.in_sync, stats.why), (false, Some(Why::StoreFull)));
         }
+    }
+}
+
+#[test]
+fn whoever_leaves_knows_that_a_neighbour_does_not_take_what_it_wrote() {
+    for mode in BOTH {
+        let mut world = line_with_a_full_one(6, 3, quick(mode));
+        world.say(0, "taken");
+        world.until(5 * SECOND, "it is there", |w| w.log(1).len() == 1);
+        world.run_for(SECOND);
+        assert!(!world.nodes[0].engine.lacks_own(LinkId(1)), "{mode:?}");
+        for n in 0..10 {
+            world.say(0, &long(n));
+            world.run_for(100_000);
+        }
+        world.until(20 * SECOND, "the far end has all", |w| w.log(2).len() == 11);
+        world.run_for(5 * SECOND);
+        let engine = &world.nodes[0].engine;
+        assert!(
+            engine.all_given(LinkId(1)) && engine.lacks_own(LinkId(1)),
+            "{mode:?}: nothing to wait for, and it lacks"
+        );
     }
 }
 

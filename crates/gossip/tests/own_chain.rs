@@ -13,9 +13,9 @@ use bytes::Bytes;
 use rumormill_gossip::{Ask, Dissemination, EngineConfig, Event, Input};
 use rumormill_wire::native::{Coverage, Frame, Status, StatusEntry};
 use rumormill_wire::{Incarnation, NodeId, Origin, Seq};
-use world::frames::{claim, encoded, listed};
+use world::frames::{claim, encoded, listed, rumor};
 use world::pair::give;
-use world::{World, config};
+use world::{Author, World, config};
 
 const SECOND: u64 = 1_000_000;
 
@@ -137,6 +137,63 @@ fn put_back(seed: u64, named: usize) -> World {
     world.restart_asking(0, Ask::Neighbours(named));
     world.say(0, "three");
     world
+}
+
+/// A node's list of its own chains is longer than one STATUS holds.
+#[test]
+fn a_node_with_many_incarnations_asks_for_those_that_it_may_write_in() {
+    for lives in [10, 900] {
+        let mut world = World::new(36, 2, config(Dissemination::Eager));
+        for n in 0..2 {
+            let link = world.stranger(n, 60);
+            for life in 1..=lives {
+                world.give(n, Input::Frame { link, bytes: rumor(Author(1).life(life).opening("before").bytes()) });
+                world.run_for(1_000);
+            }
+            world.give(n, Input::LinkDown { link });
+        }
+        world.link(0, 1);
+        world.say(0, "one");
+        world.run_for(2 * SECOND);
+        let old = world.nodes[0].disk.clone();
+        world.say(0, "two");
+        let all = usize::try_from(lives).unwrap() + 2;
+        world.until(2 * SECOND, "both have it", |w| w.same_logs(all));
+        world.crash(0);
+        world.nodes[0].disk = old;
+        world.restart_asking(0, Ask::Neighbours(1));
+        world.link(0, 1);
+        world.say(0, "three");
+        world.until(10 * SECOND, "both have all", |w| w.same_logs(all + 1));
+        assert!(world.nodes.iter().all(|node| node.engine.stats().proofs == 0), "{lives}: a number was used twice");
+    }
+}
+
+/// What a neighbour says of a part is not its word on the whole.
+#[test]
+fn a_list_of_a_part_ends_no_wait_and_lists_of_all_parts_do() {
+    let Origin { node, incarnation } = put_back(37, 1).nodes[0].engine.me();
+    let origin = |incarnation| Origin { node, incarnation: Incarnation(incarnation) };
+    let part = |low: Origin, high: Origin| {
+        encoded(&Frame::Status(Status { coverage: Coverage::Range { low, high }, ..listed(&[]) }))
+    };
+    let end = Origin { node, ..Origin::MAX };
+    let (before, me, after) = (origin(incarnation.0 - 1), origin(incarnation.0), origin(incarnation.0 + 1));
+    let parts = [part(Origin::MIN, before), part(after, end), part(Origin::MIN, me), part(before, after)];
+    for said in [&parts[..2], &parts[2..3], &parts[3..]] {
+        let mut world = put_back(37, 1);
+        let link = world.named(0, 50);
+        said.iter().for_each(|part| give(&mut world, link, part.clone()));
+        world.run_for(SECOND / 10);
+        assert!(!world.nodes[0].engine.recovered(), "the rest is to come");
+        world.link(0, 1);
+        nothing_was_written_twice(&mut world);
+    }
+    let mut world = put_back(37, 1);
+    let link = world.named(0, 50);
+    [part(before, me), part(after, end)].iter().for_each(|part| give(&mut world, link, part.clone()));
+    world.run_for(SECOND / 10);
+    assert!(world.nodes[0].engine.recovered(), "it has said all");
 }
 
 fn nothing_was_written_twice(world: &mut World) {

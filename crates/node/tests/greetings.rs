@@ -189,6 +189,59 @@ async fn a_neighbour_that_takes_nothing_is_not_waited_for_at_the_end() {
     assert!(begun.elapsed() < SHUTDOWN_DEADLINE, "{:?}", begun.elapsed());
 }
 
+/// What is unread when a node closes makes the system send a reset, and drop what has not left yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_neighbour_that_still_sends_reads_the_last_words_of_a_node_that_ends() {
+    let net = Net::new();
+    let a = net.start("a", &[]).await;
+    let mallory = Member::new(&net, "mallory");
+    let Opened { mut reader, mut writer, .. } = mallory.dial(&a).await;
+    writer.send([mallory.hello().as_slice(), &everything_is_missing()]).await.unwrap();
+    until("it has a link", async || has(&a, "mallory")).await;
+    let pours = tokio::spawn(async move {
+        let mut ping = Vec::new();
+        Frame::Ping(1).encode(&mut ping).unwrap();
+        while writer.send([ping.as_slice()]).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    for n in 0..20 {
+        say(&a, &format!("{} last words {n}.", "x".repeat(8_000))).await;
+    }
+    let ended = tokio::spawn(async move { a.shutdown().await });
+    // It is busy meanwhile: nothing is read before the node would have gone.
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    let (mut heard, mut code) = (Vec::new(), None);
+    while let Ok(Some(frame)) = reader.next_frame().await {
+        match Frame::decode(&frame) {
+            Ok(Frame::Rumor(rumor)) => heard.extend_from_slice(rumor.bundle),
+            Ok(Frame::Bye(bye)) => code = Some(bye.code),
+            _ => {}
+        }
+    }
+    let heard = String::from_utf8_lossy(&heard);
+    let missing: Vec<_> = (0..20).filter(|n| !heard.contains(&format!("last words {n}."))).collect();
+    assert_eq!((missing, code), (vec![], Some(ByeCode::LEAVING)));
+    drop(reader);
+    pours.abort();
+    ended.await.unwrap().unwrap();
+}
+
+/// One that does not read its farewell either, and one that lies about our chain, hold up a stop for little more than a second.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_neighbour_that_reads_nothing_and_closes_nothing_is_left() {
+    let net = Net::new();
+    let a = net.start("a", &[]).await;
+    let mallory = Member::new(&net, "mallory");
+    let mut opened = mallory.dial(&a).await;
+    opened.writer.send([mallory.hello().as_slice(), &everything_is_missing()]).await.unwrap();
+    until("it has a link", async || has(&a, "mallory")).await;
+    let begun = std::time::Instant::now();
+    a.shutdown().await.unwrap();
+    assert!(begun.elapsed() < SHUTDOWN_DEADLINE, "{:?}", begun.elapsed());
+    drop(opened);
+}
+
 fn everything_is_missing() -> Vec<u8> {
     let status = Status {
         want_status: false,

@@ -21,9 +21,12 @@ use crate::port::Author;
 pub(super) use input::{Dial, Input, Output, Reject};
 
 /// Connections that are being made at once.
-pub(super) const MAX_DIALS: usize = 32;
+pub(super) const MAX_DIALS: usize = 64;
 /// Those of them to peers that never answered, or did not the last time: the others never wait for these.
-pub(super) const MAX_DOUBTFUL: usize = 16;
+pub(super) const MAX_DOUBTFUL: usize = 32;
+/// Where others wait for a place, whoever has taken nothing for so long gives up its own: longer than a round trip anywhere, and than
+/// [`super::dial::CLOSE`]. A thousand that take nothing hold up nobody for more than six seconds.
+pub(super) const HELD: Duration = Duration::from_millis(400);
 /// Messages that wait for one peer. Beyond that, whose most are there loses his oldest.
 pub(super) const MAX_QUEUE: usize = 64;
 /// Messages that wait for all peers together: with many peers the queue of each is shorter.
@@ -56,6 +59,9 @@ struct Message {
 struct Busy {
     message: Option<u64>,
     doubtful: bool,
+    /// One of our settings. It has its time.
+    contact: bool,
+    since: Timestamp,
 }
 
 /// What waits for each address, and which of them is dialled next.
@@ -97,11 +103,14 @@ impl Outbox {
     pub(super) fn handle(&mut self, now: Timestamp, input: Input<'_>) -> Result<(), Reject> {
         match input {
             Input::Send { id, author, only, text, table } => return self.send(id, author, (only, text), table),
-            Input::Ready { table } | Input::Timeout { table } => {
+            Input::Ready { table } | Input::Timeout { table } => loop {
                 while let Some(dial) = self.dial(table, now) {
                     self.outputs.push_back(Output::Dial(dial));
                 }
-            }
+                let Some(addr) = self.stalled().filter(|(_, until)| *until <= now).map(|(addr, _)| addr) else { break };
+                self.outputs.push_back(Output::Abort(addr));
+                self.dialled(addr, false, now)?;
+            },
             Input::Dialled { addr, delivered } => return self.dialled(addr, delivered, now),
             Input::Clear => self.clear(),
         }
@@ -117,7 +126,24 @@ impl Outbox {
     #[must_use]
     pub(super) fn next_timeout(&self) -> Option<Timestamp> {
         let busy = |contact: &&Contact| self.busy.keys().any(|addr| same(*addr, contact.addr));
-        self.contacts.iter().filter(|contact| !busy(contact)).filter_map(|contact| contact.due).min()
+        let contacts = self.contacts.iter().filter(|contact| !busy(contact)).filter_map(|contact| contact.due);
+        contacts.chain(self.stalled().map(|(_, until)| until)).min()
+    }
+
+    fn doubtful(&self) -> usize {
+        self.busy.values().filter(|busy| busy.doubtful).count()
+    }
+
+    /// Who gives up its place for those that wait, and when: the one that has had its place for longest, doubtful ones first. `None` where
+    /// nobody waits for one.
+    fn stalled(&self) -> Option<(SocketAddr, Timestamp)> {
+        let full = self.busy.len() >= MAX_DIALS;
+        if self.turn.is_empty() || !full && self.doubtful() < MAX_DOUBTFUL {
+            return None;
+        }
+        let may_go = self.busy.iter().filter(|(_, busy)| !busy.contact && (full || busy.doubtful));
+        let oldest = may_go.min_by_key(|(_, busy)| (!busy.doubtful, busy.since));
+        oldest.map(|(addr, busy)| (*addr, busy.since.after(HELD)))
     }
 
     fn send(

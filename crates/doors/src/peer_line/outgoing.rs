@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rumormill_limits::Timestamp;
 use rumormill_wire::peer_line::EXIT;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
@@ -22,7 +22,8 @@ use crate::unsent::Unsent;
 /// Everybody is told within this time that we leave.
 pub(super) const GOODBYE: Duration = Duration::from_millis(900);
 
-type Dialled = (SocketAddr, bool);
+/// Where to, the number of the connection, and whether its message was written.
+type Dialled = (SocketAddr, u64, bool);
 
 /// Everything that goes out.
 pub(super) struct Sender<S> {
@@ -30,6 +31,8 @@ pub(super) struct Sender<S> {
     dialler: Arc<Dialler>,
     outbox: Outbox,
     dials: JoinSet<Dialled>,
+    /// The connection to an address that is being made, by its number.
+    current: BTreeMap<SocketAddr, (u64, AbortHandle)>,
     waiting: BTreeMap<u64, Done>,
     next: u64,
     begun: Instant,
@@ -39,7 +42,7 @@ impl<S: Sink> Sender<S> {
     /// Sends to those in the table.
     pub(super) fn new(shared: Shared<S>, dialler: Arc<Dialler>, outbox: Outbox) -> Self {
         let (dials, waiting, begun) = (JoinSet::new(), BTreeMap::new(), Instant::now());
-        Self { shared, dialler, outbox, dials, waiting, next: 0, begun }
+        Self { shared, dialler, outbox, dials, current: BTreeMap::new(), waiting, next: 0, begun }
     }
 
     /// Until it is told to stop; then says goodbye.
@@ -102,7 +105,12 @@ impl<S: Sink> Sender<S> {
     }
 
     fn dialled(&mut self, done: Option<Dialled>) {
-        let Some((addr, delivered)) = done else { return };
+        let Some((addr, number, delivered)) = done else { return };
+        if self.current.get(&addr).is_none_or(|(current, _)| *current != number) {
+            // It had given up its place.
+            return;
+        }
+        self.current.remove(&addr);
         let taken = self.outbox.handle(self.now(), Input::Dialled { addr, delivered });
         self.drain(taken);
     }
@@ -124,7 +132,15 @@ impl<S: Sink> Sender<S> {
         match output {
             Output::Dial(dial) => {
                 let (dialler, shared) = (Arc::clone(&self.dialler), self.shared.clone());
-                self.dials.spawn(async move { (dial.addr, deliver(&dialler, &shared, &dial).await) });
+                let (addr, number) = (dial.addr, self.next);
+                self.next = number.saturating_add(1);
+                let task = async move { (addr, number, deliver(&dialler, &shared, &dial).await) };
+                self.current.insert(addr, (number, self.dials.spawn(task)));
+            }
+            Output::Abort(addr) => {
+                if let Some((_, task)) = self.current.remove(&addr) {
+                    task.abort();
+                }
             }
             Output::Settled { id, reached } => {
                 if let Some(done) = self.waiting.remove(&id) {

@@ -20,6 +20,9 @@ pub const MAX_BRACKETED: usize = 64;
 /// Dials that fail one after the other before an address is taken out.
 pub const MAX_FAILURES: u8 = 3;
 
+/// Addresses that were taken out for that and are remembered: when they come again, those that never failed go before them.
+pub const MAX_FAILED: usize = 1_024;
+
 /// How a peer writes the address in its messages, and wants it written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Form {
@@ -69,6 +72,8 @@ pub struct Table {
     version: u64,
     /// Those who write in brackets, whether they are there or not: the last that were heard.
     bracketed: VecDeque<SocketAddr>,
+    /// Those that were taken out since they took nothing, the last ones.
+    failed: VecDeque<SocketAddr>,
 }
 
 /// Whether somebody at `from` may speak for an address.
@@ -88,7 +93,14 @@ impl Table {
     /// Nobody yet. `own` is where we listen.
     #[must_use]
     pub fn new(own: SocketAddr) -> Self {
-        Self { own, peers: BTreeMap::new(), numbers: 0, version: 0, bracketed: VecDeque::new() }
+        Self {
+            own,
+            peers: BTreeMap::new(),
+            numbers: 0,
+            version: 0,
+            bracketed: VecDeque::new(),
+            failed: VecDeque::new(),
+        }
     }
 
     /// A message from `from`, received at our address `at`, names an address. `more` says whether its connection may add
@@ -116,7 +128,8 @@ impl Table {
         if !more || !self.make_room(addr) {
             return Named::Full;
         }
-        self.add(addr, Peer { form, dial, heard: 1, named_by: Some(from), ..self.blank() });
+        let failures = u8::from(self.failed.contains(&addr));
+        self.add(addr, Peer { form, dial, failures, heard: 1, named_by: Some(from), ..self.blank() });
         Named::Added
     }
 
@@ -198,6 +211,7 @@ impl Table {
     /// among the connected.
     pub fn reached(&mut self, addr: SocketAddr, listed: bool) {
         let addr = self.entry(addr);
+        self.failed.retain(|other| *other != addr);
         if let Some(peer) = self.peers.get_mut(&addr) {
             (peer.answered, peer.failures, peer.dial) = (true, 0, true);
             if listed {
@@ -214,7 +228,13 @@ impl Table {
         let addr = self.entry(addr);
         let Some(peer) = self.peers.get_mut(&addr) else { return false };
         peer.failures = peer.failures.saturating_add(1);
-        peer.failures >= MAX_FAILURES && self.remove(addr)
+        if peer.failures < MAX_FAILURES {
+            return false;
+        }
+        self.failed.retain(|other| *other != addr);
+        self.failed.truncate(MAX_FAILED.saturating_sub(1));
+        self.failed.push_front(addr);
+        self.remove(addr)
     }
 
     /// A peer.

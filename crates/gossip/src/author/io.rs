@@ -75,6 +75,8 @@ pub enum Input {
     Committed,
     /// The store takes no more.
     Full,
+    /// The node ends: whoever waits for a neighbour's proof of our chain waits in vain.
+    Leaving,
     /// Time has come to what was said for a time-out, or simply passed.
     Timeout,
 }

@@ -58,6 +58,7 @@ pub struct Author {
     cut: Option<Seq>,
     forked: bool,
     full: bool,
+    leaving: bool,
     busy: u64,
     not_followed: u64,
     output: VecDeque<Output>,
@@ -85,6 +86,7 @@ impl Author {
             cut: None,
             forked: false,
             full: false,
+            leaving: false,
             busy: 0,
             not_followed: 0,
             output: VecDeque::new(),
@@ -136,6 +138,10 @@ impl Author {
                 let flying = self.in_flight.take().map(|own| own.tickets).unwrap_or_default();
                 flying.into_iter().for_each(|(ticket, _)| self.not_written(ticket, Reject::StoreFull));
                 self.give_up(Reject::StoreFull);
+            }
+            Input::Leaving => {
+                self.leaving = true;
+                self.give_up_unproven();
             }
             Input::Timeout => self.end_recovery(),
         }
@@ -194,6 +200,9 @@ impl Author {
         if self.full {
             return Err(Reject::StoreFull);
         }
+        if self.leaving && self.proof_until.is_some() && !self.recovery.is_over() {
+            return Err(Reject::Leaving);
+        }
         if self.is_cut() {
             return Err(Reject::Revoked);
         }
@@ -239,7 +248,7 @@ impl Author {
             let until = *self.proof_until.get_or_insert(self.now.plus(PROOF_US));
             if self.now < until {
                 self.deadline = Some(until);
-                return;
+                return self.give_up_unproven();
             }
         }
         if let Some(over) = self.second_over.filter(|over| self.now < *over) {
@@ -322,6 +331,13 @@ impl Author {
     fn give_up(&mut self, reason: Reject) {
         let waiting: Vec<_> = self.queue.take().collect();
         waiting.into_iter().for_each(|ticket| self.not_written(ticket, reason));
+    }
+
+    /// Who leaves does not wait for what a neighbour says to know of our chain.
+    fn give_up_unproven(&mut self) {
+        if self.leaving && self.proof_until.is_some() && !self.recovery.is_over() {
+            self.give_up(Reject::Leaving);
+        }
     }
 
     fn not_written(&mut self, ticket: Ticket, reason: Reject) {

@@ -116,6 +116,32 @@ fn a_chain_that_neighbours_know_further_is_left_for_a_new_incarnation() {
 }
 
 #[test]
+fn who_leaves_does_not_wait_for_the_proof_that_a_neighbour_may_never_show() {
+    for before in [false, true] {
+        let mut author = author();
+        let me = author.origin();
+        (0..16).for_each(|n| author.handle(Timestamp(0), Input::Incarnation(WALL_S - n)).unwrap());
+        author.handle(Timestamp(0), Input::Start(Ask::Neighbours(1))).unwrap();
+        author.handle(Timestamp(0), submit(1)).unwrap();
+        author.handle(Timestamp(0), Input::Known { ours: None, theirs: line(me, 4) }).unwrap();
+        if before {
+            author.handle(Timestamp(1), Input::Leaving).unwrap();
+            assert!(drain(&mut author).is_empty(), "the neighbours have their second");
+        }
+        author.handle(Timestamp(2), Input::Answered(NodeId([9; 32]))).unwrap();
+        if !before {
+            assert!(drain(&mut author).is_empty() && author.next_timeout() == Some(Timestamp(2 + PROOF_US)));
+            author.handle(Timestamp(3), Input::Leaving).unwrap();
+        }
+        let not_written =
+            |output: &Output| matches!(output, Output::NotWritten { ticket: Ticket(1), reason: Reject::Leaving });
+        assert!(drain(&mut author).iter().map(not_written).eq([true]), "{before}");
+        assert_eq!(author.handle(Timestamp(4), submit(2)), Err(Reject::Leaving));
+        assert_eq!(author.waiting(), 0);
+    }
+}
+
+#[test]
 fn idle_one_message_goes_at_once_and_loaded_they_share_a_bundle() {
     let mut author = author();
     author.handle(Timestamp(0), Input::Start(Ask::Nobody)).unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rumormill_wire::native::StatusEntry;
-use rumormill_wire::{Clock, Origin, Seq};
+use rumormill_wire::{Clock, Incarnation, Origin, Seq};
 
 use super::Engine;
 use super::timer::Timer;
@@ -68,15 +68,27 @@ impl Engine {
     }
 
     /// A neighbour said what it knows of our node's origins. Of a named one it counts that it said all.
-    pub(super) fn own_known(&mut self, id: LinkId, entries: impl Iterator<Item = StatusEntry>) {
+    pub(super) fn own_known(
+        &mut self,
+        id: LinkId,
+        low: Origin,
+        high: Origin,
+        entries: impl Iterator<Item = StatusEntry>,
+    ) {
         let me = self.author.origin();
         let ours = self.chains.get(&me).and_then(|chain| chain.entry(me));
         for theirs in entries.filter(|entry| entry.origin.node == me.node) {
             self.tell_author(Input::Known { ours, theirs });
         }
-        let Some(link) = self.links.get_mut(&id).filter(|link| !link.answered_own) else { return };
-        link.answered_own = true;
-        if link.named {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if !link.own_from.is_some_and(|from| low <= from && from <= high) {
+            return;
+        }
+        // It has had its word when it has said all that was asked, in however many lists.
+        let end = Origin { node: me.node, ..Origin::MAX };
+        let next = || high.incarnation.0.checked_add(1).map(|next| Origin { incarnation: Incarnation(next), ..high });
+        link.own_from = if high < end { next() } else { None };
+        if link.own_from.is_none() && link.named {
             let peer = link.peer;
             self.tell_author(Input::Answered(peer));
         }

@@ -31,6 +31,14 @@ impl Engine {
         }
     }
 
+    /// Whether a link may lack something of what this node wrote itself: it was not given yet, or the neighbour does not want it now.
+    #[must_use]
+    pub fn lacks_own(&self, id: LinkId) -> bool {
+        let Some(link) = self.links.get(&id) else { return false };
+        let lacks = |(origin, cursor): (&Origin, &crate::link::Cursor)| cursor.next < self.chains.wanted(origin);
+        !self.all_given(id) || link.cursors.range(self.own()).any(lacks)
+    }
+
     /// Whether nothing of what this node wrote itself, under any incarnation, is still to be given to a link. A link that is
     /// not up has nothing to get; one on which the neighbour has not said yet what it has of us may lack all of it.
     #[must_use]
@@ -43,7 +51,7 @@ impl Engine {
         };
         let passed = link.passing.range(ours.clone()).next().is_none();
         let left_out = !link.hold && link.unheard.left_out_of(ours.clone()).next().is_some();
-        link.answered_own
+        link.own_from.is_none()
             && passed
             && !left_out
             && !link.overflow

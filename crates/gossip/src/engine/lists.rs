@@ -93,12 +93,16 @@ impl Engine {
         self.send_status(id, Coverage::Listed, &[], want_status);
     }
 
-    /// Asks what the neighbour has of our own node, whatever the incarnation.
+    /// Asks what the neighbour has of the chain that we write, and of later incarnations. Nothing is written in earlier ones any more, and
+    /// they may be more than one list holds.
     pub(super) fn ask_own(&mut self, id: LinkId) {
-        let node = self.author.origin().node;
-        let (low, high) = (Origin { node, ..Origin::MIN }, Origin { node, ..Origin::MAX });
+        let low = self.author.origin();
+        let high = Origin { node: low.node, ..Origin::MAX };
         let entries: Vec<_> = self.chains.entries(low, high).take(MAX_STATUS_ENTRIES).collect();
         let high = if entries.len() < MAX_STATUS_ENTRIES { high } else { entries.last().map_or(high, |e| e.origin) };
+        if let Some(link) = self.links.get_mut(&id) {
+            link.own_from = Some(low);
+        }
         self.send_status(id, Coverage::Range { low, high }, &entries, true);
     }
 

@@ -206,7 +206,10 @@ impl Engine {
                 return self.ask_author(author::Input::Submit { ticket, kind, room, body });
             }
             Input::Committed { appends } => self.commit(appends),
-            Input::Leaving => self.give_own(),
+            Input::Leaving => {
+                self.tell_author(author::Input::Leaving);
+                self.give_own();
+            }
             Input::StoreFull => self.on_store_full(),
             Input::RangeRead { link, origin, bundles } => self.range_read(link, origin, bundles),
             Input::LookedUp { origin, at, bundle } => self.looked_up(origin, at, bundle.as_ref()),

@@ -104,7 +104,7 @@ impl Engine {
             self.unlisted_are_lacking(id, low, high, &status.entries, &mut wants);
             let me = self.author.origin();
             if low.node <= me.node && me.node <= high.node {
-                self.own_known(id, status.entries.iter());
+                self.own_known(id, low, high, status.entries.iter());
             }
         }
         match status.coverage {

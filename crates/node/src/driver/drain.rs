@@ -1,6 +1,5 @@
 //! The end of a node: what was taken becomes durable, neighbours are given it, and all are told.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use rumormill_gossip::Input;
@@ -11,8 +10,9 @@ use crate::outcome::SubmitError;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(2);
-/// A neighbour that takes nothing for so long is not told: what it lacks is in our log, and everybody else waits for our next start.
-const STUCK: Duration = Duration::from_secs(1);
+/// How long after that the rest is written, goodbyes, and read by neighbours that then close. One that does not by then is left: what
+/// it lacks is in our log, and everybody else waits for our next start.
+const FAREWELL: Duration = Duration::from_millis(250);
 /// How long a neighbour may take to be given what this node wrote. One that has not said yet what it has, or takes little, gets
 /// the rest from others, or at our next start.
 const GIVING: Duration = Duration::from_secs(1);
@@ -21,6 +21,8 @@ impl Driver {
     /// Waits until our messages are durable and all links have said goodbye, or the deadline.
     pub(crate) async fn drain(&self, within: Duration) {
         let deadline = Instant::now() + within;
+        // What waits for a neighbour's proof of our own chain is not waited for.
+        let _ = self.drive(Input::Leaving);
         while self.outstanding() > 0 && Instant::now() < deadline {
             tokio::time::sleep(PAUSE).await;
         }
@@ -35,36 +37,35 @@ impl Driver {
     }
 
     async fn goodbyes(&self, deadline: Instant) {
-        let (mut written, mut late, give_by) = (HashMap::new(), 0_usize, Instant::now() + GIVING);
+        let give_by = Instant::now() + GIVING;
+        let mut late = 0_usize;
         loop {
             let (links, now) = (self.links(), Instant::now());
             if links.is_empty() || now >= deadline {
-                if late > 0 {
-                    tracing::warn!(
-                        neighbours = late,
-                        "neighbours that did not take all of it within {GIVING:?} may lack some of what this node said last, until they have it from others or this node is back"
-                    );
-                }
-                return;
+                break;
             }
             for link in links {
                 if !link.is_closing() {
-                    let given = self.with_engine(|engine| engine.all_given(link.id));
+                    let (given, lacks) =
+                        self.with_engine(|engine| (engine.all_given(link.id), engine.lacks_own(link.id)));
                     if now < give_by && !given {
                         continue;
                     }
-                    late = late.saturating_add(usize::from(!given));
+                    late = late.saturating_add(usize::from(lacks));
                     link.bye(ByeCode::LEAVING, "the node shuts down");
                 }
-                let (bytes, since) = written.entry(link.id).or_insert((link.written(), now));
-                if *bytes != link.written() {
-                    (*bytes, *since) = (link.written(), now);
-                } else if now.duration_since(*since) >= STUCK && !link.is_closed() {
+                if now >= give_by + FAREWELL && !link.is_closed() {
                     tracing::info!(peer = %link.facts.name, "a neighbour that takes nothing is not told that the node ends");
                     link.close_now();
                 }
             }
             tokio::time::sleep(PAUSE).await;
+        }
+        if late > 0 {
+            tracing::warn!(
+                neighbours = late,
+                "neighbours that did not take all of it within {GIVING:?} may lack some of what this node said last, until they have it from others or this node is back"
+            );
         }
     }
 }

@@ -108,6 +108,7 @@ impl Link {
         let _ = Frame::Bye(Bye { code, retry_after_s, reason: reason.into() }).encode(&mut bytes);
         let first = lock(&self.outbox).close_with(bytes.into());
         self.wake.notify_one();
+        self.released.notify_one();
         first
     }
 
@@ -181,7 +182,8 @@ impl Link {
 
     /// Waits until more may be read.
     pub(crate) async fn allowance(&self) {
-        while self.unjudged.load(Relaxed) >= MAX_UNJUDGED_BYTES && !self.is_closed() {
+        // Who has said goodbye reads to the end, and judges nothing of it.
+        while self.unjudged.load(Relaxed) >= MAX_UNJUDGED_BYTES && !self.is_closed() && !self.is_closing() {
             self.released.notified().await;
         }
     }

@@ -19,8 +19,10 @@ use crate::link::{Direction, Ended, Facts, GreetError, Link, Piece, Seat};
 /// enough for the new one to wait.
 const RIVAL_PING: Duration = Duration::from_secs(1);
 /// How long a reader goes on after our BYE was written, for the peer to close first: a round trip. What is unread when we close makes
-/// the system send a reset, which may take the BYE back.
+/// the system send a reset, which takes back what the peer has not read yet, the BYE with it.
 const LINGER: Duration = Duration::from_millis(200);
+/// The same where the node ends: it gives what it wrote before its BYE, and the peer may be busy.
+const LINGER_LEAVING: Duration = Duration::from_secs(1);
 /// For so long what has come from a neighbour that cannot be written to is still read: its end comes with it.
 const READ_OUT: Duration = Duration::from_secs(5);
 
@@ -165,6 +167,10 @@ async fn read(driver: &Driver, link: &Link, mut reader: LinkReader) -> Ended {
 /// One frame: to the engine, or for the shell itself. Gives a reason if the link ends with it.
 fn take(driver: &Driver, link: &Link, frame: Bytes) -> Option<Ended> {
     link.hear(driver.clock.now(), frame.len());
+    if link.is_closing() && frame.first() != Some(&kind::BYE) {
+        // We have said goodbye: it is read so that our last words are.
+        return None;
+    }
     match frame.first().copied() {
         Some(kind::PING) => match Frame::decode(&frame) {
             Ok(Frame::Ping(nonce)) => link.send_own(&Frame::Pong(nonce)),
@@ -211,5 +217,8 @@ async fn write(driver: Arc<Driver>, link: Arc<Link>, mut writer: LinkWriter) {
         return writer.cut().await;
     }
     writer.close().await;
+    let linger = if *driver.stopping().borrow() { LINGER_LEAVING } else { LINGER };
+    let mut closing = link.closing();
+    let _ = tokio::time::timeout(linger, closing.wait_for(|closed| *closed)).await;
     link.close_now();
 }

@@ -23,8 +23,8 @@ impl Outbox {
         if let Some(dial) = self.contact(table, now) {
             return Some(dial);
         }
-        let room_for_doubt = self.busy.values().filter(|busy| busy.doubtful).count() < MAX_DOUBTFUL;
-        let mut at = 0_usize;
+        let room_for_doubt = self.doubtful() < MAX_DOUBTFUL;
+        let (mut at, mut best) = (0_usize, None);
         while let Some(addr) = self.turn.get(at).copied() {
             let peer = table.get(addr).filter(|peer| peer.dial);
             let Some(found) = peer else {
@@ -33,18 +33,29 @@ impl Outbox {
                 self.forget(addr);
                 continue;
             };
-            let doubtful = is_doubtful(peer);
-            if doubtful && !room_for_doubt {
-                at = at.saturating_add(1);
-                continue;
+            if !is_doubtful(peer) {
+                if best.is_none() {
+                    return self.take(at, found, false, now).or_else(|| self.dial(table, now));
+                }
+            } else if room_for_doubt && best.is_none_or(|(_, failures)| found.failures < failures) {
+                // Of those whose turn it is before another's: whoever failed least, so that new ones pass those that take nothing.
+                best = Some((at, found.failures));
             }
-            self.turn.remove(at);
-            let Some((id, text)) = self.queues.get_mut(&addr).and_then(Queue::pop) else { continue };
-            self.waiting = self.waiting.saturating_sub(1);
-            self.busy.insert(addr, Busy { message: Some(id), doubtful });
-            return Some(Dial { addr, form: found.form, text, contact: self.is_contact(addr), greeting: false });
+            at = at.saturating_add(1);
         }
-        None
+        let (at, _) = best?;
+        let found = self.turn.get(at).and_then(|addr| table.get(*addr))?;
+        self.take(at, found, true, now).or_else(|| self.dial(table, now))
+    }
+
+    /// Takes what waits for the peer at this place of the turns.
+    fn take(&mut self, at: usize, peer: &Peer, doubtful: bool, now: Timestamp) -> Option<Dial> {
+        let addr = self.turn.remove(at)?;
+        let (id, text) = self.queues.get_mut(&addr).and_then(Queue::pop)?;
+        self.waiting = self.waiting.saturating_sub(1);
+        let contact = self.is_contact(addr);
+        self.busy.insert(addr, Busy { message: Some(id), doubtful, contact, since: now });
+        Some(Dial { addr, form: peer.form, text, contact, greeting: false })
     }
 
     fn contact(&mut self, table: &Table, now: Timestamp) -> Option<Dial> {
@@ -56,7 +67,7 @@ impl Outbox {
         contact.tries = contact.tries.saturating_add(1);
         contact.due = None;
         let (addr, peer) = (table.entry(contact.addr), table.get(contact.addr));
-        self.busy.insert(addr, Busy { message: None, doubtful: is_doubtful(peer) });
+        self.busy.insert(addr, Busy { message: None, doubtful: is_doubtful(peer), contact: true, since: now });
         // What waits for it in its queue comes after this.
         self.turn.retain(|other| *other != addr);
         let form = table.form(addr);

@@ -32,7 +32,7 @@ pub(crate) enum Input<'a> {
         /// Whether the message was written.
         delivered: bool,
     },
-    /// The time of [`super::Outbox::next_timeout`] has come: a contact is to be tried again.
+    /// The time of [`super::Outbox::next_timeout`] has come: a contact is to be tried again, or a place is wanted.
     Timeout {
         /// In which form whoever is dialled takes messages.
         table: &'a Table,
@@ -46,6 +46,8 @@ pub(crate) enum Input<'a> {
 pub(crate) enum Output {
     /// Connect; then [`Input::Dialled`].
     Dial(Dial),
+    /// End a connection that is being made: its place is wanted. What becomes of it is not told.
+    Abort(SocketAddr),
     /// What became of a message: all who were there have got it, or will not get it.
     Settled {
         id: u64,

@@ -27,12 +27,13 @@ struct Joined {
     dropped: usize,
     gave_up: bool,
     taken_out: bool,
+    aborted: Vec<SocketAddr>,
 }
 
 impl Joined {
     fn new(table: Table, contacts: &[SocketAddr]) -> Self {
         let outbox = Outbox::new(contacts, "connect", RETRY);
-        Self { outbox, table, next: 0, settled: vec![], dropped: 0, gave_up: false, taken_out: false }
+        Self { outbox, table, next: 0, settled: vec![], dropped: 0, gave_up: false, taken_out: false, aborted: vec![] }
     }
 
     fn drain(&mut self) -> Vec<Dial> {
@@ -46,6 +47,7 @@ impl Joined {
                 Output::Reached(_) => {}
                 Output::Failed(addr) => self.taken_out |= self.table.failed(addr),
                 Output::GaveUp(_) => self.gave_up = true,
+                Output::Abort(addr) => self.aborted.push(addr),
             }
         }
         dials
@@ -122,6 +124,55 @@ fn those_who_answer_never_wait_for_those_who_do_not() {
     let dialled: Vec<_> = joined.dials(NOW).iter().map(|dial| dial.addr.port()).collect();
     assert_eq!(dialled.len(), MAX_DOUBTFUL + 1);
     assert!(dialled.contains(&199));
+}
+
+#[test]
+fn who_takes_nothing_gives_up_its_place_where_others_wait() {
+    // All of them answered before, and take nothing now.
+    let mut table = table(10..310);
+    (10..310).for_each(|port| table.reached(at(port), true));
+    let mut joined = Joined::new(table, &[]);
+    joined.post(None, "a");
+    let first = joined.dials(NOW);
+    assert_eq!(first.len(), MAX_DIALS);
+    let held = NOW.after(HELD);
+    assert_eq!(joined.outbox.next_timeout(), Some(held));
+    joined.table.name(at(400), Form::Plain, LOCAL, LOCAL, true);
+    joined.post(None, "b");
+    assert_eq!(joined.dials(NOW.after(HELD / 2)), [], "they have their time");
+    let (mut now, mut reached) = (held, false);
+    for _ in 0..10 {
+        let dials = joined.dials(now);
+        reached |= dials.iter().any(|dial| dial.addr == at(400));
+        now = now.after(HELD);
+    }
+    assert!(reached, "a newcomer is reached within seconds");
+    assert!(joined.aborted.len() >= MAX_DIALS && first.iter().all(|dial| joined.aborted.contains(&dial.addr)));
+    assert!(joined.outbox.busy.len() <= MAX_DIALS);
+}
+
+#[test]
+fn nobody_gives_up_its_place_where_nobody_waits() {
+    let mut joined = Joined::new(table([5, 6]), &[]);
+    joined.post(None, "a");
+    assert_eq!(joined.dials(NOW).len(), 2);
+    assert_eq!(joined.outbox.next_timeout(), None);
+    assert_eq!((joined.dials(NOW.after(10 * HELD)), joined.aborted.len()), (vec![], 0));
+}
+
+#[test]
+fn a_newcomer_goes_before_those_that_took_nothing_and_came_again() {
+    let mut joined = Joined::new(table(10..800), &[]);
+    for port in 10..800 {
+        (0..MAX_FAILURES).for_each(|n| assert_eq!(joined.table.failed(at(port)), n == MAX_FAILURES - 1));
+        joined.table.name(at(port), Form::Plain, LOCAL, LOCAL, true);
+    }
+    joined.table.name(at(900), Form::Plain, LOCAL, LOCAL, true);
+    joined.post(None, "a");
+    let first = joined.dials(NOW).first().map(|dial| dial.addr);
+    assert_eq!(first, Some(at(900)));
+    joined.table.reached(at(10), true);
+    assert_eq!(joined.table.get(at(10)).unwrap().failures, 0, "one that takes something again is like any other");
 }
 
 #[test]
