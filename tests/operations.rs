@@ -173,6 +173,36 @@ fn nothing_is_sent_to_the_socket_of_another_user() {
     assert_eq!(listener.join().unwrap(), vec![String::new(); commands.len()]);
 }
 
+/// A CA of root's, and a node that runs as another user.
+#[test]
+#[ignore = "needs root to be another user for a while"]
+fn root_asks_the_node_of_another_user_where_it_says_so_and_nobody_else_makes_files_there() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+    let home = dir.path().join("ca").display().to_string();
+    for words in [&["certs", "init"][..], &["certs", "issue", "alice"]] {
+        assert!(done(Command::new(RUMORMILL).args(words).args(["--home", &home])).status.success());
+    }
+    for (n, (mode, flag, asked)) in
+        [(0o755, None, false), (0o755, Some("--node-of-owner"), true), (0o775, Some("--node-of-owner"), false)]
+            .into_iter()
+            .enumerate()
+    {
+        let state = dir.path().join(n.to_string());
+        fs::create_dir(&state).unwrap();
+        chown(&state, Some(UID), Some(UID)).unwrap();
+        fs::set_permissions(&state, Permissions::from_mode(mode)).unwrap();
+        let listener = listen_as(UID, &state.join("node.sock"), 1);
+        let mut revoke = Command::new("timeout");
+        revoke.args(["60", RUMORMILL, "certs", "revoke", "alice", "--home", &home, "--state"]).arg(&state).args(flag);
+        let run = done(&mut revoke);
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(run.status.code(), Some(1), "this one answers nothing: {said}");
+        assert_eq!(said.contains("say --node-of-owner"), !asked, "{said}");
+        assert_eq!(!listener.join().unwrap().concat().is_empty(), asked, "{mode:o} {flag:?}: {said}");
+    }
+}
+
 /// Ends it whichever way the test does.
 struct Ended(std::process::Child);
 

@@ -17,7 +17,7 @@ use crate::peer::{NeighbourInfo, PeerInfo};
 use crate::reply::{Frontier, Info, Reply, RevocationPart, Sent};
 use crate::request::Request;
 use crate::socket::MAX_LINE;
-use crate::whose;
+use crate::whose::{self, Whose};
 
 /// Between two tries to connect where there is no place yet.
 const RETRY: Duration = Duration::from_millis(20);
@@ -38,7 +38,7 @@ impl Client {
     /// # Errors
     /// No node answers there, one that hangs, or another user's.
     pub async fn connect(path: &Path) -> Result<Self, ClientError> {
-        Self::connect_with(path, Patience::default()).await
+        Self::connect_to(path, Whose::Own, Patience::default()).await
     }
 
     /// The same, with other times.
@@ -46,11 +46,19 @@ impl Client {
     /// # Errors
     /// As [`Client::connect`].
     pub async fn connect_with(path: &Path, patience: Patience) -> Result<Self, ClientError> {
+        Self::connect_to(path, Whose::Own, patience).await
+    }
+
+    /// The same, and whose node may be asked.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub async fn connect_to(path: &Path, whose: Whose, patience: Patience) -> Result<Self, ClientError> {
         let begun = Instant::now();
         loop {
             match UnixStream::connect(path).await {
                 Ok(stream) => {
-                    whose::look(&stream, path)?;
+                    whose::look(&stream, path, whose)?;
                     let node = stream.peer_cred()?.pid();
                     return Ok(Self { stream: BufReader::new(stream), path: path.to_owned(), patience, node });
                 }

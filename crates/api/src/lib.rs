@@ -41,3 +41,4 @@ pub use rumormill_wire::{Foreign, ForeignText, foreign};
 pub use socket::{MAX_LINE, default_path};
 pub use standing::{Standing, WARNED_BEFORE_S};
 pub use time::{date, utc};
+pub use whose::Whose;

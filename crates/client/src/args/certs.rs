@@ -5,6 +5,10 @@ use clap::{Arg, Command, value_parser};
 use super::arg::{flag, path, socket, value};
 use super::help::help;
 
+fn owner() -> Arg {
+    flag("node-of-owner", "The node runs as another user, who owns --state: take its word all the same")
+}
+
 pub(super) fn certs() -> Command {
     let home = || path("home", help("home")).value_name("DIR");
     Command::new("certs")
@@ -56,6 +60,7 @@ pub(super) fn certs() -> Command {
                         .conflicts_with("cut-all"),
                 )
                 .arg(flag("cut-all", "Ask no node what counts: none of its messages"))
+                .arg(owner())
                 .arg(flag("new-list", "The list of this home is lost and no node has one: begin anew"))
                 .arg(home())
                 .after_help(
@@ -67,6 +72,7 @@ pub(super) fn certs() -> Command {
             Command::new("restore")
                 .about("Put the revocation list of this home back, from what a running node has in force")
                 .args(socket())
+                .arg(owner())
                 .arg(home())
                 .after_help("Example: rumormill certs restore --home ca --state bob.d"),
         )

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::ArgMatches;
-use rumormill_api::{Client, ClientError, Frontier, RevocationPart};
+use rumormill_api::{Client, ClientError, Frontier, Patience, RevocationPart, Whose};
 use rumormill_transport::LocalCa;
 use rumormill_transport::lost_list::AtNode;
 use rumormill_wire::NodeId;
@@ -17,11 +17,15 @@ pub(super) fn is_named(matches: &ArgMatches) -> bool {
     matches.contains_id("socket") || matches.contains_id("state")
 }
 
+fn whose(matches: &ArgMatches) -> Whose {
+    if matches.get_flag("node-of-owner") { Whose::Owner } else { Whose::Own }
+}
+
 /// What the running node has of this one, and of the list where it would stand.
 pub(super) fn of(matches: &ArgMatches, ca: &LocalCa, node: &NodeId, ways: &str) -> Result<(Frontier, AtNode), Failure> {
     let path = socket(matches)?;
     let answer = crate::runtime::runtime(1)?.block_on(async {
-        let mut client = Client::connect(&path).await?;
+        let mut client = Client::connect_to(&path, whose(matches), Patience::default()).await?;
         Ok((client.frontier(node).await?, client.revocation_part(place_of(node)).await?))
     });
     let (frontier, part) = answer.map_err(|why| failed(matches, &why, ways))?;
@@ -34,7 +38,7 @@ pub(super) fn of(matches: &ArgMatches, ca: &LocalCa, node: &NodeId, ways: &str) 
 pub(super) fn list(matches: &ArgMatches, ca: &LocalCa, ways: &str) -> Result<Vec<Vec<u8>>, Failure> {
     let path = socket(matches)?;
     let answer = crate::runtime::runtime(1)?.block_on(async {
-        let mut client = Client::connect(&path).await?;
+        let mut client = Client::connect_to(&path, whose(matches), Patience::default()).await?;
         let mut parts = Vec::new();
         for place in 0..=u8::MAX {
             parts.push(client.revocation_part(place).await?);
@@ -54,6 +58,10 @@ fn failed(matches: &ArgMatches, why: &ClientError, ways: &str) -> Failure {
         ClientError::Connect { .. } if !is_named(matches) => {
             Failure::usage("no running node is at hand that says what counts; nothing was changed", ways)
         }
+        ClientError::Stranger { .. } => Failure::failed(
+            format!("{why}; nothing was changed"),
+            "if the node of that user is meant, and --state is that user's directory, say --node-of-owner: its word is taken then",
+        ),
         why => Failure::failed(format!("{why}; nothing was changed"), ways),
     }
 }

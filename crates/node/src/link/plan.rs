@@ -20,9 +20,6 @@ const GIVEN_UP: Duration = Duration::from_secs(60);
 const LOOPBACK_REFUSED: Duration = Duration::from_millis(100);
 const REMOTE_REFUSED: Duration = Duration::from_secs(1);
 const LONGEST_REFUSED: Duration = Duration::from_secs(300);
-/// The longest where whoever refuses has not proven to be a member: it may be a stranger where the neighbour comes back soon.
-const LOOPBACK_UNPROVEN: Duration = LOOPBACK_LATER;
-const REMOTE_UNPROVEN: Duration = REMOTE_DELAYS.1;
 /// Whoever wants to be left alone for longer is asked again all the same. At an address without a name anybody of the network may
 /// have taken the place of the one that is meant.
 const LONGEST_RETRY_AFTER: Duration = LONGEST_REFUSED;
@@ -35,7 +32,6 @@ pub(crate) struct Plan {
     longest_retry_after: Duration,
     nobody: Backoff,
     refused: Backoff,
-    unproven: Backoff,
     failing_since: Option<Instant>,
 }
 
@@ -43,16 +39,15 @@ impl Plan {
     /// For a neighbour that is to have this name, or one that may be any member.
     pub(crate) fn new(addr: IpAddr, name: Option<&str>) -> Self {
         let loopback = addr.to_canonical().is_loopback();
-        let ((least, most), refused, unproven) = match loopback {
-            true => (LOOPBACK_DELAYS, LOOPBACK_REFUSED, LOOPBACK_UNPROVEN),
-            false => (REMOTE_DELAYS, REMOTE_REFUSED, REMOTE_UNPROVEN),
+        let ((least, most), refused) = match loopback {
+            true => (LOOPBACK_DELAYS, LOOPBACK_REFUSED),
+            false => (REMOTE_DELAYS, REMOTE_REFUSED),
         };
         Self {
             loopback,
             longest_retry_after: if name.is_some() { LONGEST_RETRY_AFTER } else { LONGEST_RETRY_AFTER_OF_ANY },
             nobody: Backoff::new(least, most),
             refused: Backoff::new(refused, LONGEST_REFUSED),
-            unproven: Backoff::new(refused, unproven),
             failing_since: None,
         }
     }
@@ -63,18 +58,15 @@ impl Plan {
         if self.loopback && now.saturating_duration_since(since) >= GIVEN_UP {
             self.nobody.set_most(LOOPBACK_LATER);
         }
-        let delay = match (ended.refused, ended.unproven) {
-            (true, false) => self.refused.next(rng),
-            (true, true) => self.unproven.next(rng),
-            (false, _) => self.nobody.next(rng),
-        };
+        // Whoever refuses and has not proven to be a member may be a stranger where the neighbour comes back soon: as if nobody were there.
+        let proven = ended.refused && !ended.unproven;
+        let delay = if proven { self.refused.next(rng) } else { self.nobody.next(rng) };
         delay.max(ended.retry_after().min(self.longest_retry_after))
     }
 
     /// Something was changed here that may be why we were refused: what was refused before says little now.
     pub(crate) const fn changed(&mut self) {
         self.refused.reset();
-        self.unproven.reset();
     }
 
     /// A link lived.
@@ -172,6 +164,10 @@ mod tests {
                 let (mut plan, now) = (Plan::new(ip, Some("b")), Instant::now());
                 let unproven = Ended::from(&DialError::Refused { addr, reason, alert });
                 assert_eq!(unproven.refused, !alert, "an alert is as nobody there: {reason}");
+                let count = |ended: &Ended, within| tries(&mut Plan::new(ip, Some("b")), ended, now, within);
+                for within in [10, 60, 600].map(Duration::from_secs) {
+                    assert_eq!(count(&unproven, within), count(&Ended::passing("nobody"), within), "{reason}");
+                }
                 tries(&mut plan, &unproven, now, Duration::from_secs(3_600));
                 assert!(plan.next(&unproven, now + Duration::from_secs(3_600), &mut rng) <= most, "{reason}");
                 let proven = plan.next(&Ended::refused("its word over the link"), now, &mut rng);
