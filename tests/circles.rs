@@ -6,10 +6,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-#[path = "support/modules.rs"]
-mod modules;
-
-use modules::{Graph, circles, graph};
+use rumormill_testkit::modules::{Graph, circles, graph};
 
 /// The list: groups of files below `crates/`, with an empty line between them.
 fn listed() -> BTreeSet<BTreeSet<String>> {

@@ -4,17 +4,12 @@
 //! `RUMORMILL_TEST_LONG=1` plays 20 rounds of each; the default is a few.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test")]
 
-#[path = "support/classroom_place.rs"]
-mod place;
-#[path = "support/stalls.rs"]
-mod stalls;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
-use place::{Control, Place, Whose, ports, until};
-use stalls::unless_stalled;
+use rumormill_testkit::classroom_place::{Control, Place, Whose, ports, until};
+use rumormill_testkit::stalls::unless_stalled;
 
 fn rounds(few: usize) -> usize {
     if std::env::var_os("RUMORMILL_TEST_LONG").is_some() { 20 } else { few }

@@ -1,11 +1,6 @@
 //! Processes as proxies start them: how soon they listen, how fast a line of four is, what they never do.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-#[path = "support/classroom_place.rs"]
-mod place;
-#[path = "support/stalls.rs"]
-mod stalls;
-
 use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
@@ -14,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use place::{Control, Place, ports, until};
-use stalls::unless_stalled;
+use rumormill_testkit::classroom_place::{self as place, Control, Place, ports, until};
+use rumormill_testkit::stalls::unless_stalled;
 
 /// What a proxy gives a process to listen.
 const LISTEN: Duration = Duration::from_secs(1);

@@ -3,18 +3,13 @@
 //! `RUMORMILL_RUNS=20` repeats the main session; the default is one run with each proxy.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test")]
 
-#[path = "support/classroom_place.rs"]
-mod place;
-#[path = "support/stalls.rs"]
-mod stalls;
-
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use place::{Place, Whose, ports, until};
-use stalls::unless_stalled;
+use rumormill_testkit::classroom_place::{Place, Whose, ports, until};
+use rumormill_testkit::stalls::unless_stalled;
 
 fn runs() -> usize {
     std::env::var("RUMORMILL_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(1)
@@ -111,7 +106,7 @@ fn killed(whose: Whose) {
     });
     assert_eq!(shown, "new\n", "after {whose:?}");
     assert_eq!(proxy.exit(), (Some(0), String::new(), String::new()), "after {whose:?}");
-    assert_eq!(place.running(), []);
+    assert_eq!(place.running(), Vec::<u32>::new());
 }
 
 #[test]
@@ -136,7 +131,7 @@ fn a_signal_ends_our_proxy_as_exit_does() {
         let kill = Command::new("kill").args([&format!("-{signal}"), &proxy.id().to_string()]).status();
         assert!(kill.unwrap().success());
         assert_eq!(proxy.end().0, Some(0), "SIG{signal}");
-        assert_eq!(place.running(), [], "SIG{signal}");
+        assert_eq!(place.running(), Vec::<u32>::new(), "SIG{signal}");
     }
 }
 

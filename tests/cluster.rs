@@ -1,15 +1,12 @@
 //! A line of three nodes as people run it: flags, `send`, `log`, `peers`, and a leave on SIGTERM.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "support/nodes.rs"]
-mod nodes;
-
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::Instant;
 
-use nodes::{Net, Node, place, rumormill, until};
+use rumormill_testkit::nodes::{Net, Node, place, rumormill, until};
 use serde_json::Value;
 
 fn line_of_three(net: &Net) -> [Node; 3] {

@@ -1,17 +1,13 @@
 //! What people type: the demo from start to end, certificates, exit codes, and outputs that fail.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-#[path = "support/nodes.rs"]
-mod nodes;
-#[path = "support/pty.rs"]
-mod pty;
-
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use nodes::{Net, Node, rumormill, until};
+use rumormill_testkit::nodes::{Net, Node, rumormill, until};
+use rumormill_testkit::pty;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 

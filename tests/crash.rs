@@ -3,9 +3,6 @@
 //! `RUMORMILL_TEST_LONG=1` kills 50 times instead of 6.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a test")]
 
-#[path = "support/nodes.rs"]
-mod nodes;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
@@ -13,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
-use nodes::{Net, Node, Seen, copy_files, place, until};
+use rumormill_testkit::nodes::{Net, Node, Seen, copy_files, place, until};
 use serde_json::{Value, json};
 
 fn kills() -> usize {

@@ -5,17 +5,12 @@
 //! hundred messages.
 #![allow(clippy::unwrap_used, missing_docs, clippy::print_stdout, reason = "a test")]
 
-#[path = "support/nodes.rs"]
-mod nodes;
-#[path = "support/olds.rs"]
-mod olds;
-
 use std::net::{IpAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nodes::{Net, Node, until};
-use olds::{Old, protobuf, relay};
+use rumormill_testkit::nodes::{Net, Node, until};
+use rumormill_testkit::olds::{Old, protobuf, relay};
 
 const CROWD: usize = 1_000;
 /// How many times as long it may take.

@@ -1,14 +1,11 @@
 //! A node whose descriptors run short keeps some for its files, says so, and goes on.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-#[path = "support/nodes.rs"]
-mod nodes;
-
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 
-use nodes::{Net, Node, until};
+use rumormill_testkit::nodes::{Net, Node, until};
 
 /// The limit that the system lets it have.
 const HARD: usize = 160;

@@ -1,19 +1,12 @@
 //! The menu chat through a real node: two nodes of which one has the door, and a program of that chat as a process of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test")]
 
-#[path = "support/counterpart.rs"]
-mod counterpart;
-#[path = "support/nodes.rs"]
-mod nodes;
-#[path = "support/ports.rs"]
-mod ports;
-
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use counterpart::Counterpart;
-use nodes::{Net, Node, until};
-use ports::port;
+use rumormill_testkit::counterpart::Counterpart;
+use rumormill_testkit::nodes::{Net, Node, until};
+use rumormill_testkit::ports::port;
 
 /// The other program while it runs.
 struct Program {

@@ -2,15 +2,10 @@
 //! SIGKILL on either side.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-#[path = "support/counterpart.rs"]
-mod counterpart;
-#[path = "support/nodes.rs"]
-mod nodes;
-
 use std::net::SocketAddr;
 
-use counterpart::Counterpart;
-use nodes::{Net, Node, until};
+use rumormill_testkit::counterpart::Counterpart;
+use rumormill_testkit::nodes::{Net, Node, until};
 
 /// The older program.
 struct Old(Counterpart);

@@ -1,18 +1,13 @@
 //! PUSH and PULL through real nodes, by a client as it was as a process of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test")]
 
-#[path = "support/counterpart.rs"]
-mod counterpart;
-#[path = "support/nodes.rs"]
-mod nodes;
-
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use counterpart::program;
-use nodes::{Net, Node, until};
+use rumormill_testkit::counterpart::program;
+use rumormill_testkit::nodes::{Net, Node, until};
 
 /// The client while it runs.
 fn client(node: &Node, words: &[&str]) -> Child {

@@ -1,19 +1,12 @@
 //! TCP port 43110 through a real node: two nodes of which one has the door, and a node as it was as a process of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs, reason = "a test")]
 
-#[path = "support/counterpart.rs"]
-mod counterpart;
-#[path = "support/nodes.rs"]
-mod nodes;
-#[path = "support/ports.rs"]
-mod ports;
-
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{catch_unwind, resume_unwind};
 
-use counterpart::Counterpart;
-use nodes::{Net, Node, until};
-use ports::port;
+use rumormill_testkit::counterpart::Counterpart;
+use rumormill_testkit::nodes::{Net, Node, until};
+use rumormill_testkit::ports::port;
 
 /// It does not choose the address from which it dials.
 const ITS_ADDRESS: &str = "127.0.0.1";

@@ -2,19 +2,12 @@
 //! either side.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-#[path = "support/counterpart.rs"]
-mod counterpart;
-#[path = "support/nodes.rs"]
-mod nodes;
-#[path = "support/ports.rs"]
-mod ports;
-
 use std::fs;
 use std::process::Command;
 
-use counterpart::Counterpart;
-use nodes::{Net, Node, rumormill, until};
-use ports::port;
+use rumormill_testkit::counterpart::Counterpart;
+use rumormill_testkit::nodes::{Net, Node, rumormill, until};
+use rumormill_testkit::ports::port;
 
 /// An old program, or ours for a person.
 struct Program(Counterpart);

@@ -1,13 +1,6 @@
 //! Ends of output: what was printed and has not arrived is a failure, by every command; exit codes; colours; what is logged.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-#[path = "support/nodes.rs"]
-mod nodes;
-#[path = "support/ports.rs"]
-mod ports;
-#[path = "support/pty.rs"]
-mod pty;
-
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +8,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use nodes::{Net, Node, rumormill, until};
+use rumormill_testkit::nodes::{Net, Node, rumormill, until};
+use rumormill_testkit::ports;
+use rumormill_testkit::pty;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
 

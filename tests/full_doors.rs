@@ -2,11 +2,6 @@
 //! the true reason, and whoever gets an answer gets it at once.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-#[path = "support/nodes.rs"]
-mod nodes;
-#[path = "support/olds.rs"]
-mod olds;
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Output, Stdio};
@@ -14,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use nodes::{Net, Node, until};
-use olds::{menu, protobuf, relay, udp};
+use rumormill_testkit::nodes::{self, Net, Node, until};
+use rumormill_testkit::olds::{menu, protobuf, relay, udp};
 use serde_json::Value;
 
 const FULL: &str = "the store is full";

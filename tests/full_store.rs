@@ -2,12 +2,9 @@
 //! goes on with more room.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-#[path = "support/nodes.rs"]
-mod nodes;
-
 use std::thread;
 
-use nodes::{Net, Node, until};
+use rumormill_testkit::nodes::{Net, Node, until};
 
 /// The smallest that the setting allows.
 const MOST: u64 = 1 << 20;

@@ -11,28 +11,16 @@
     reason = "a test"
 )]
 
-#[path = "support/nodes.rs"]
-mod nodes;
-
-#[path = "support/hostile.rs"]
-mod hostile;
-
-#[path = "support/mallory.rs"]
-mod mallory;
-
-#[path = "support/ways.rs"]
-mod ways;
-
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mallory::Mallory;
-use nodes::{Net, Node, Talk, until};
+use rumormill_testkit::mallory::Mallory;
+use rumormill_testkit::nodes::{Net, Node, Talk, until};
+use rumormill_testkit::ways::Way;
 use serde_json::Value;
-use ways::Way;
 
 /// What an honest node may grow by in memory, whatever a member does.
 const MEMORY: u64 = 64 << 20;

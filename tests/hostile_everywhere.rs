@@ -2,24 +2,16 @@
 //! terminal, errors that quote it, the node's own log. And the places where programs read, which get it as it came.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-#[path = "support/hostile.rs"]
-mod hostile;
-#[path = "support/nodes.rs"]
-mod nodes;
-#[path = "support/ports.rs"]
-mod ports;
-#[path = "support/pty.rs"]
-mod pty;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
-use hostile::{Member, bye};
-use nodes::{Net, Node, rumormill, until};
-use pty::{COLUMNS, Screen};
+use rumormill_testkit::hostile::{Member, bye};
+use rumormill_testkit::nodes::{self, Net, Node, rumormill, until};
+use rumormill_testkit::ports;
+use rumormill_testkit::pty::{COLUMNS, Screen};
 use rumormill_wire::foreign::{MAX_BLANKS, is_hidden};
 use rumormill_wire::native::MessageKind;
 

@@ -1,13 +1,8 @@
 //! What members write into names, rooms, texts and reasons makes no line of others, at any reader's terminal or in any log.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-#[path = "support/hostile.rs"]
-mod hostile;
-#[path = "support/nodes.rs"]
-mod nodes;
-
-use hostile::{Member, bye};
-use nodes::{Net, Node, until};
+use rumormill_testkit::hostile::{Member, bye};
+use rumormill_testkit::nodes::{Net, Node, until};
 use rumormill_wire::foreign::is_hidden;
 use rumormill_wire::native::MessageKind;
 

@@ -1,18 +1,13 @@
 //! Whoever makes a node write its log, it writes a bounded part of it, and says how much it left out.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-#[path = "support/hostile.rs"]
-mod hostile;
-#[path = "support/nodes.rs"]
-mod nodes;
-
 use std::fs::File;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 
-use hostile::Member;
-use nodes::{Net, Node, until};
+use rumormill_testkit::hostile::Member;
+use rumormill_testkit::nodes::{self, Net, Node, until};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 
 /// All that one of these attacks may make a node write.

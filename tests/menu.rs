@@ -2,20 +2,13 @@
 //! mesh has: addresses that are taken, nodes that go away.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-#[path = "support/menu_person.rs"]
-mod menu_person;
-#[path = "support/nodes.rs"]
-mod nodes;
-#[path = "support/ports.rs"]
-mod ports;
-
 use std::io::Write;
 use std::net::SocketAddr;
 use std::process::{Output, Stdio};
 
-use menu_person::{MENU, Person, SEND, left, work_plan};
-use nodes::{Net, Node, rumormill, until};
-use ports::{port, ports};
+use rumormill_testkit::menu_person::{MENU, Person, SEND, left, work_plan};
+use rumormill_testkit::nodes::{Net, Node, rumormill, until};
+use rumormill_testkit::ports::{port, ports};
 use rustix::process::{Pid, Signal, kill_process};
 
 const NAMES: [&str; 4] = ["alpha", "beta", "gamma", "delta"];

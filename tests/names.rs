@@ -10,11 +10,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rumormill_testkit::ports;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-
-#[path = "support/ports.rs"]
-mod ports;
 
 #[path = "../crates/client/src/shim.rs"]
 #[allow(dead_code, reason = "only what a test asks")]

@@ -2,15 +2,10 @@
 //! at a node of its own; the nodes are linked in a line by TLS. What each says is seen by all the others, once and marked.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-#[path = "support/nodes.rs"]
-mod nodes;
-#[path = "support/olds.rs"]
-mod olds;
-
 use std::time::Instant;
 
-use nodes::{Net, Node, until};
-use olds::{Old, classroom, menu, protobuf, relay, udp};
+use rumormill_testkit::nodes::{Net, Node, until};
+use rumormill_testkit::olds::{Old, classroom, menu, protobuf, relay, udp};
 
 fn times(old: &Old, text: &str) -> usize {
     old.heard.lock().unwrap().iter().filter(|heard| heard.ends_with(text)).count()

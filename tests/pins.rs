@@ -1,13 +1,10 @@
 //! Nodes that trust a pin file: whose message it is, the log says by the names of that file, at each node and after each start.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "a test")]
 
-#[path = "support/nodes.rs"]
-mod nodes;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nodes::{Net, Node, until};
+use rumormill_testkit::nodes::{Net, Node, until};
 use rumormill_transport::{Identity, LocalCa};
 
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];

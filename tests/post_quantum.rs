@@ -2,16 +2,11 @@
 //! know it gets no link, and both ends say why.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-#[path = "support/nodes.rs"]
-mod nodes;
-#[path = "support/old_tls.rs"]
-mod old_tls;
-
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
-use nodes::{Net, Node, PATIENCE, until};
-use old_tls::{Certificate, client, server, shaken};
+use rumormill_testkit::nodes::{self, Net, Node, PATIENCE, until};
+use rumormill_testkit::old_tls::{Certificate, client, server, shaken};
 use rumormill_transport::Refusal;
 use serde_json::Value;
 

@@ -1,11 +1,6 @@
 //! Whoever does not belong gets no further than the handshake, and the node's own log says why.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-#[path = "support/nodes.rs"]
-mod nodes;
-#[path = "support/old_tls.rs"]
-mod old_tls;
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -13,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use nodes::{Net, Node, PATIENCE, until};
-use old_tls::Anybody;
+use rumormill_testkit::nodes::{Net, Node, PATIENCE, until};
+use rumormill_testkit::old_tls::Anybody;
 use rumormill_transport::LocalCa;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};

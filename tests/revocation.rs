@@ -2,13 +2,10 @@
 //! their certificates.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-#[path = "support/nodes.rs"]
-mod nodes;
-
 use std::fs;
 use std::time::Duration;
 
-use nodes::{Net, Node, rumormill, until};
+use rumormill_testkit::nodes::{self, Net, Node, rumormill, until};
 use rumormill_transport::LocalCa;
 
 fn state(node: &Node) -> &str {

@@ -1,16 +1,13 @@
 //! What the real program makes of a state directory, keys and settings that are not as they should be.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "a test")]
 
-#[path = "support/nodes.rs"]
-mod nodes;
-
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use nodes::{Net, rumormill, until};
+use rumormill_testkit::nodes::{self, Net, rumormill, until};
 
 fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();

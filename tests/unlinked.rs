@@ -1,16 +1,11 @@
 //! A neighbour that cannot be linked: tried less and less, and `rumormill peers` says why.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-#[path = "support/hostile.rs"]
-mod hostile;
-#[path = "support/nodes.rs"]
-mod nodes;
-
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 
-use hostile::Member;
-use nodes::{Net, Node, until};
+use rumormill_testkit::hostile::{self, Member};
+use rumormill_testkit::nodes::{Net, Node, until};
 use rumormill_wire::native::{Bye, ByeCode, Frame};
 use serde_json::Value;
 use tokio::sync::watch;

@@ -13,15 +13,11 @@ use std::time::{Duration, Instant};
 
 use rumormill_classroom::process::SESSION_STORE;
 use rumormill_classroom::proxy::{Config, Launch, QUIET, run};
+use rumormill_testkit::ports::ports;
 
 /// How long a log is waited for that lacks something.
 const SHORT: Duration = Duration::from_millis(1_500);
 use tempfile::TempDir;
-
-#[path = "../../../tests/support/ports.rs"]
-mod ports;
-
-use ports::ports;
 
 /// How this program is told to be a process, and how to behave.
 const FAKE: &str = "RUMORMILL_FAKE_PROCESS";

@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
+use rumormill_testkit::offered::offered;
+
 use super::*;
-
-#[path = "../../../tests/support/offered.rs"]
-mod offered;
-
-use offered::offered;
 
 /// A node without letters and without a chat.
 #[derive(Debug, Clone)]

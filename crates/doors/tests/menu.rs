@@ -1,14 +1,11 @@
 //! The menu by pipe: four of them in one process, and everything that each prints, byte for byte.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-#[path = "../../../tests/support/menu_person.rs"]
-mod menu_person;
-
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use menu_person::{MENU, Person, SEND, SOON, left, work_plan};
 use rumormill_doors::DoorError;
 use rumormill_doors::peer_line::menu::{Plain, menu};
+use rumormill_testkit::menu_person::{MENU, Person, SEND, SOON, left, work_plan};
 use tokio::io::{AsyncWriteExt, BufReader, duplex};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::timeout;

@@ -1,17 +1,14 @@
 //! The door of the menu chat against raw sockets that behave as its programs do, and worse.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
-use ports::port;
 use rumormill_doors::Outgoing;
 use rumormill_doors::peer_line::Config;
+use rumormill_testkit::ports::{self, port};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout};
-
-#[path = "../../../tests/support/ports.rs"]
-mod ports;
 
 mod peer_line_parts;
 

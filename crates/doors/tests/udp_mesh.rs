@@ -5,11 +5,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rumormill_doors::udp_mesh::{Config, UdpMesh};
+use rumormill_testkit::ports;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-#[path = "../../../tests/support/ports.rs"]
-mod ports;
 mod udp_mesh_parts;
 
 use udp_mesh_parts::{LONG, Legacy, Running, birth, keepalive, listed, next, until, vanilla};

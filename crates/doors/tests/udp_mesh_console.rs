@@ -10,8 +10,6 @@ use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-#[path = "../../../tests/support/ports.rs"]
-mod ports;
 mod udp_mesh_parts;
 
 use udp_mesh_parts::{LONG, Legacy, Running, until};

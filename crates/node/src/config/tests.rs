@@ -1,9 +1,6 @@
+use rumormill_testkit::offered::offered;
+
 use super::*;
-
-#[path = "../../../../tests/support/offered.rs"]
-mod offered;
-
-use offered::offered;
 
 fn options() -> NodeOptions {
     NodeOptions { name: Some("alice".into()), state: Some("/tmp/x".into()), ..NodeOptions::default() }

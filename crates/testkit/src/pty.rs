@@ -1,5 +1,5 @@
 //! A program whose output a test reads while it runs, from a pipe or as a terminal has it.
-#![allow(clippy::unwrap_used, dead_code, reason = "helpers of tests, each of which uses its part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fs::File;
 use std::io::{Read, Write};

@@ -1,22 +1,23 @@
 //! A program of an older world as a process of its own, and what it prints. These are examples, so that they share nothing
 //! with what they speak to.
-#![allow(clippy::unwrap_used, dead_code, reason = "helpers of tests, each of which uses its part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use crate::built::built;
 use crate::nodes::until;
 
 /// Where a program is, by the name of its source; built if only one test was asked for.
 pub fn program(name: &str) -> PathBuf {
-    static BUILT: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    static ASKED_FOR: Mutex<Vec<String>> = Mutex::new(Vec::new());
     let example = format!("{name}_counterpart");
-    let path = Path::new(env!("CARGO_BIN_EXE_rumormill")).with_file_name("examples").join(&example);
-    let mut built = BUILT.lock().unwrap();
-    if !built.contains(&example) {
+    let path = built("rumormill").with_file_name("examples").join(&example);
+    let mut asked_for = ASKED_FOR.lock().unwrap();
+    if !asked_for.contains(&example) {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
         build.args(["build", "--quiet", "--locked", "-p", "rumormill-client", "--example", &example]);
@@ -24,7 +25,7 @@ pub fn program(name: &str) -> PathBuf {
             build.arg("--release");
         }
         assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
-        built.push(example);
+        asked_for.push(example);
     }
     path
 }

@@ -1,5 +1,5 @@
 //! A member whose TLS knows X25519 only, as programs of before the hybrid key exchange do.
-#![allow(clippy::unwrap_used, dead_code, reason = "helpers of tests, each of which uses its part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::net::TcpStream;
 use std::path::Path;

@@ -1,5 +1,5 @@
 //! A directory in which a classroom session runs, and the programs that run there.
-#![allow(clippy::unwrap_used, dead_code, reason = "helpers of tests, each of which uses its part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,10 +11,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-#[path = "ports.rs"]
-mod ports;
-
-pub use ports::ports;
+use crate::built::built;
+pub use crate::ports::ports;
 
 /// Long enough for a machine whose two cores are busy.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,17 +29,17 @@ impl Place {
         let lock = fs::File::create(std::env::temp_dir().join("rumormill-test-20000.lock")).unwrap();
         lock.lock().unwrap();
         let place = Self { dir: tempfile::tempdir().unwrap(), _lock: Some(lock) };
-        symlink(env!("CARGO_BIN_EXE_process"), place.path("process")).unwrap();
-        symlink(env!("CARGO_BIN_EXE_stopall"), place.path("stopall")).unwrap();
+        symlink(built("process"), place.path("process")).unwrap();
+        symlink(built("stopall"), place.path("stopall")).unwrap();
         place
     }
 
     /// Scripts that run the built programs with ports of their own for neighbours.
     pub fn with_own_ports() -> Self {
         let place = Self { dir: tempfile::tempdir().unwrap(), _lock: None };
-        let process = format!("exec {} \"$@\" --root {}", env!("CARGO_BIN_EXE_process"), ports::block());
+        let process = format!("exec {} \"$@\" --root {}", built("process").display(), crate::ports::block());
         place.script("process", &process);
-        place.script("stopall", &format!("exec {}", env!("CARGO_BIN_EXE_stopall")));
+        place.script("stopall", &format!("exec {}", built("stopall").display()));
         place
     }
 
@@ -58,7 +56,7 @@ impl Place {
     pub fn running(&self) -> Vec<u32> {
         let here = fs::canonicalize(self.dir.path()).unwrap();
         // The program that becomes `rumormill`, and what it has become.
-        let programs = [env!("CARGO_BIN_EXE_process"), env!("CARGO_BIN_EXE_rumormill")];
+        let programs = [built("process"), built("rumormill")];
         let programs = programs.map(|path| fs::canonicalize(path).unwrap());
         let is_process = |proc: &Path| {
             let words = fs::read(proc.join("cmdline")).unwrap_or_default();
@@ -98,9 +96,9 @@ impl Place {
 
     pub fn proxy(&self, whose: Whose) -> Proxy {
         let mut command = match whose {
-            Whose::Ours => self.command(Path::new(env!("CARGO_BIN_EXE_rumormill-proxy"))),
+            Whose::Ours => self.command(&built("rumormill-proxy")),
             Whose::Old => {
-                let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/support/classroom_old_proxy.py");
+                let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("classroom_old_proxy.py");
                 let mut command = self.command(Path::new("python3"));
                 command.arg(script);
                 command

@@ -2,7 +2,7 @@
 //!
 //! Asking the system for a free port and giving it back leaves a moment in which another test, or any connection that goes out,
 //! gets the same one. These are below those that the system hands out, and each is given to one test of all that run.
-#![allow(clippy::unwrap_used, dead_code, reason = "helpers of tests, each of which uses its part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::net::TcpListener;
 use std::sync::{Mutex, PoisonError};

@@ -1,5 +1,5 @@
 //! A member with a valid certificate that says what it likes, and writes it with its own key.
-#![allow(clippy::unwrap_used, dead_code, reason = "helpers of tests, each of which uses its part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -1,10 +1,5 @@
 //! Nodes that are the real program, in a network with a CA of its own, and what people ask them by the command line.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    dead_code,
-    reason = "helpers of tests, each of which uses its part"
-)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests")]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -19,12 +14,14 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::built::built;
+
 /// Long enough for a machine whose two cores are busy.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The program that carries all sub-commands.
 pub fn rumormill() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rumormill"));
+    let mut command = Command::new(built("rumormill"));
     command.stdin(Stdio::null()).env_remove("RUMORMILL_HOME");
     command
 }
@@ -133,7 +130,7 @@ impl Node {
             [] => rumormill(),
             [program, words @ ..] => {
                 let mut command = Command::new(program);
-                command.args(words).arg(env!("CARGO_BIN_EXE_rumormill")).stdin(Stdio::null());
+                command.args(words).arg(built("rumormill")).stdin(Stdio::null());
                 command.env_remove("RUMORMILL_HOME");
                 command
             }

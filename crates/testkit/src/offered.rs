@@ -1,7 +1,7 @@
 //! What errors of settings offer, for the tests that try it.
 
 /// What an error says that one may give: examples behind "like", and both ends of a range.
-pub(super) fn offered(error: &str) -> Vec<String> {
+pub fn offered(error: &str) -> Vec<String> {
     let allowed = error.split_once("; give ").map_or("", |(_, allowed)| allowed);
     let (range, examples) = allowed.split_once(", like ").unwrap_or((allowed, ""));
     let ends = range.trim_end_matches(" bytes").split_once(" to ").map(|(from, to)| [from, to]);

@@ -1,5 +1,5 @@
 //! Somebody at a menu, by pipes, with everything that it prints, byte for byte; and the work plan of four of them.
-#![allow(clippy::unwrap_used, dead_code, reason = "helpers of tests, each of which uses its part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::net::SocketAddr;
 use std::pin::Pin;
