@@ -1,5 +1,4 @@
 //! A directory in which a classroom session runs, and the programs that run there.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,6 +17,7 @@ pub use crate::ports::ports;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Holds what `process` and `stopall` are; ends what was started there when it goes.
+#[derive(Debug)]
 pub struct Place {
     dir: TempDir,
     _lock: Option<fs::File>,
@@ -43,11 +43,13 @@ impl Place {
         place
     }
 
+    /// Makes a shell script of one line.
     pub fn script(&self, name: &str, line: &str) {
         fs::write(self.path(name), format!("#!/bin/sh\n{line}\n")).unwrap();
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    /// Where a file of this name is, or would be.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -84,16 +86,19 @@ impl Place {
         Control::connect(command.spawn().unwrap(), port)
     }
 
+    /// A program with this as its working directory, and without input and output.
     pub fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.dir.path()).stdin(Stdio::null()).stdout(Stdio::null()).env_remove("RUMORMILL_HOME");
         command
     }
 
+    /// `./stopall`; it has to succeed.
     pub fn stop_all(&self) {
         assert!(self.command(&self.path("stopall")).status().unwrap().success());
     }
 
+    /// Starts a proxy here.
     pub fn proxy(&self, whose: Whose) -> Proxy {
         let mut command = match whose {
             Whose::Ours => self.command(&built("rumormill-proxy")),
@@ -118,11 +123,14 @@ impl Drop for Place {
 /// Which proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
+    /// The program `rumormill-proxy`.
     Ours,
     /// A Python program, so its tests need `python3`.
     Old,
 }
 
+/// A proxy while it runs.
+#[derive(Debug)]
 pub struct Proxy {
     child: Child,
     input: Option<ChildStdin>,
@@ -130,6 +138,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
+    /// Types lines.
     pub fn say(&mut self, lines: &str) {
         self.input.as_mut().unwrap().write_all(format!("{lines}\n").as_bytes()).unwrap();
     }
@@ -141,6 +150,7 @@ impl Proxy {
         line
     }
 
+    /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -167,6 +177,7 @@ impl Proxy {
         (self.child.wait().unwrap().code(), out, err)
     }
 
+    /// Ends it with SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -174,12 +185,15 @@ impl Proxy {
 }
 
 /// A process and a connection to its control port.
+#[derive(Debug)]
 pub struct Control {
+    /// The process.
     pub child: Child,
     stream: BufReader<TcpStream>,
 }
 
 impl Control {
+    /// Waits until the process takes a connection.
     pub fn connect(child: Child, port: u16) -> Self {
         let mut stream = None;
         until("the control port", || {
@@ -192,10 +206,12 @@ impl Control {
         Self { child, stream: BufReader::new(stream) }
     }
 
+    /// Sends bytes.
     pub fn say(&mut self, lines: &str) {
         self.stream.get_mut().write_all(lines.as_bytes()).unwrap();
     }
 
+    /// The next line that comes.
     pub fn reply(&mut self) -> String {
         let mut line = String::new();
         self.stream.read_line(&mut line).unwrap();

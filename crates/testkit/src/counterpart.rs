@@ -1,6 +1,5 @@
 //! A program of an older world as a process of its own, and what it prints. These are examples, so that they share nothing
 //! with what they speak to.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -31,16 +30,20 @@ pub fn program(name: &str) -> PathBuf {
 }
 
 /// A program while it runs, and the lines that nobody has taken yet. It is killed when this goes.
+#[derive(Debug)]
 pub struct Counterpart {
     child: Child,
+    /// The lines that nobody has taken.
     pub printed: Arc<Mutex<Vec<String>>>,
 }
 
 impl Counterpart {
+    /// Starts one by the name of its source.
     pub fn start(name: &str, words: &[&str]) -> Self {
         Self::spawn(Command::new(program(name)).args(words))
     }
 
+    /// The same, by a command.
     pub fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let printed = Arc::new(Mutex::new(Vec::new()));
@@ -49,6 +52,7 @@ impl Counterpart {
         Self { child, printed }
     }
 
+    /// Types a line.
     pub fn types(&mut self, line: &str) {
         writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
@@ -80,6 +84,7 @@ impl Counterpart {
         }
     }
 
+    /// Ends it with SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

@@ -1,5 +1,4 @@
 //! A member with a valid certificate that says what it likes, and writes it with its own key.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,10 +13,14 @@ use rumormill_wire::native::{
 };
 use rumormill_wire::{Clock, Digest, Incarnation, Origin, Seq, Signature};
 
+/// The member.
+#[derive(Debug)]
 pub struct Member {
+    /// Dials, and has its key.
     pub endpoint: Endpoint,
 }
 
+/// A frame as bytes.
 pub fn encoded(frame: &Frame<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     frame.encode(&mut bytes).unwrap();
@@ -52,6 +55,7 @@ impl Member {
         }
     }
 
+    /// HELLO, with a name and an agent that would do harm at a terminal.
     pub fn hello(&self) -> Vec<u8> {
         let network = self.endpoint.network();
         let (name, agent) = ("\u{202e}\n".into(), "\u{1b}[2J".into());
@@ -65,6 +69,7 @@ impl Member {
         opened
     }
 
+    /// Its origin.
     pub fn origin(&self) -> Origin {
         Origin { node: self.endpoint.identity().node(), incarnation: Incarnation(7) }
     }
@@ -98,6 +103,7 @@ impl Member {
     }
 }
 
+/// BYE with a reason.
 pub fn bye(reason: &str) -> Vec<u8> {
     encoded(&Frame::Bye(Bye { code: ByeCode::OVERLOAD, retry_after_s: 0, reason: reason.into() }))
 }

@@ -1,11 +1,15 @@
-//! What the end-to-end tests share.
+//! What the end-to-end tests share, compiled once: networks of real nodes ([`nodes`]), people of the older worlds, members that
+//! do harm, ports that nobody else has, and how long something is waited for.
+//!
+//! For tests alone: packages name it under `[dev-dependencies]`, and `tests/walls.rs` fails where a library uses it. The programs that
+//! it starts are those of `rumormill-client`, so tests that start any belong to that package: cargo then builds them first.
 #![forbid(unsafe_code)]
+#![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
 #![allow(
-    missing_docs,
     clippy::unwrap_used,
-    clippy::new_without_default,
-    clippy::len_without_is_empty,
-    reason = "helpers of tests"
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test ends where something is not as it should be, and what it prints is shown then"
 )]
 
 mod built;

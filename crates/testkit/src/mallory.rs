@@ -1,5 +1,4 @@
 //! A member with a valid certificate that does harm in earnest: links that come again, bundles and proofs without end.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,6 +21,7 @@ use crate::nodes::Net;
 const AGAIN: Duration = Duration::from_millis(50);
 
 /// The member.
+#[derive(Debug)]
 pub struct Mallory {
     member: Member,
     name: String,
@@ -32,9 +32,13 @@ pub struct Mallory {
 }
 
 /// A bundle that it has signed, as a RUMOR frame, and what proofs and the next bundle need of it.
+#[derive(Debug)]
 pub struct Signed {
+    /// The RUMOR frame.
     pub rumor: Vec<u8>,
+    /// The header, with its signature.
     pub header: SignedHeader,
+    /// The digest that the next bundle names.
     pub digest: Digest,
 }
 
@@ -60,10 +64,12 @@ impl Mallory {
         }
     }
 
+    /// Its origin of an incarnation.
     pub fn origin(&self, incarnation: u64) -> Origin {
         Origin { incarnation: Incarnation(incarnation), ..self.member.origin() }
     }
 
+    /// HELLO under its own name.
     pub fn hello(&self) -> Vec<u8> {
         let network = self.member.endpoint.network();
         let (name, agent) = (self.name.as_str().into(), "".into());
@@ -107,6 +113,7 @@ impl Mallory {
         matches!(first, Ok(Ok(Some(frame))) if frame.first() == Some(&kind::HELLO))
     }
 
+    /// Counts a frame that left.
     pub fn count(&self) {
         self.sent.fetch_add(1, Ordering::Relaxed);
     }
@@ -168,6 +175,7 @@ impl Mallory {
 }
 
 /// A link on which it says what it wants; of what comes back it heeds only what is wanted of it.
+#[derive(Debug)]
 pub struct HostileLink<'a> {
     of: &'a Mallory,
     writer: LinkWriter,

@@ -1,6 +1,6 @@
 //! Somebody at a menu, by pipes, with everything that it prints, byte for byte; and the work plan of four of them.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
@@ -10,8 +10,10 @@ use tokio::time::timeout;
 
 /// Long enough for a machine whose two cores are busy.
 pub const SOON: Duration = Duration::from_secs(30);
+/// The menu, as it is printed before each choice.
 pub const MENU: &str =
     "***** Menu *****\n1. Send message\n2. Query active peers\n3. Connect to active peers\n0. Quit\nEnter choice: ";
+/// What is asked for a message.
 pub const SEND: &str = "Enter the recipient's IP address: Enter the recipient's port number: Enter your message: ";
 
 /// A menu, its pipes, and what it is to have printed.
@@ -19,10 +21,18 @@ pub struct Person {
     input: Pin<Box<dyn AsyncWrite + Send>>,
     output: Pin<Box<dyn AsyncRead + Send>>,
     seen: Vec<u8>,
+    /// What it is to have printed until now.
     pub expected: String,
+    /// Where its menu listens.
     pub addr: SocketAddr,
     /// Resolves when the menu has ended; whether well.
     done: Pin<Box<dyn Future<Output = bool> + Send>>,
+}
+
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Person").field("addr", &self.addr).field("expected", &self.expected).finish_non_exhaustive()
+    }
 }
 
 impl Person {
@@ -46,6 +56,7 @@ impl Person {
         self
     }
 
+    /// Types this, line ends included.
     pub async fn types(&mut self, text: &str) {
         self.input.write_all(text.as_bytes()).await.unwrap();
     }
@@ -75,6 +86,7 @@ impl Person {
         assert_eq!(String::from_utf8_lossy(&self.seen), self.expected, "{whole:?}");
     }
 
+    /// Sends a message by the menu.
     pub async fn sends(&mut self, to: SocketAddr, text: &str) {
         self.types(&format!("1\n{}\n{}\n{text}\n", to.ip(), to.port())).await;
         self.prints(&format!("{SEND}{MENU}")).await;
@@ -85,6 +97,7 @@ impl Person {
         self.prints(&format!("\n{line}\n{MENU}")).await;
     }
 
+    /// Asks for the peers; these are all of them.
     pub async fn lists(&mut self, peers: &[SocketAddr]) {
         self.types("2\n").await;
         let list = match peers {

@@ -1,5 +1,4 @@
 //! Nodes that are the real program, in a network with a CA of its own, and what people ask them by the command line.
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests")]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -27,17 +26,21 @@ pub fn rumormill() -> Command {
 }
 
 /// A directory with a CA.
+#[derive(Debug)]
 pub struct Net {
+    /// What goes when the test ends.
     pub dir: TempDir,
 }
 
 impl Net {
+    /// A new one, by `rumormill certs init`.
     pub fn new() -> Self {
         let net = Self { dir: tempfile::tempdir().unwrap() };
         net.certs(&["init"]);
         net
     }
 
+    /// Where its CA is.
     pub fn home(&self) -> PathBuf {
         self.dir.path().join("home")
     }
@@ -74,6 +77,12 @@ impl Net {
     }
 }
 
+impl Default for Net {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// An address of the loopback network that no other test has, so that a port is never in use.
 fn own_address() -> SocketAddr {
     static NEXT: AtomicU8 = AtomicU8::new(1);
@@ -82,13 +91,19 @@ fn own_address() -> SocketAddr {
 }
 
 /// A node: a process of its own, or one that was ended.
+#[derive(Debug)]
 pub struct Node {
+    /// Its name.
     pub name: String,
+    /// Where it listens.
     pub addr: SocketAddr,
+    /// Its state directory.
     pub state: PathBuf,
+    /// Where its standard error goes.
     pub log: PathBuf,
     /// Further words of the command line.
     pub words: Vec<String>,
+    /// The process, if it runs.
     pub child: Option<Child>,
 }
 
@@ -119,6 +134,7 @@ impl Node {
         });
     }
 
+    /// Starts it, and waits for nothing.
     pub fn spawn(&mut self) {
         self.spawn_by(&[]);
     }
@@ -139,6 +155,7 @@ impl Node {
         self.child = Some(command.args(&self.words).stdout(Stdio::null()).stderr(log).spawn().unwrap());
     }
 
+    /// Its local socket.
     pub fn socket(&self) -> PathBuf {
         self.state.join("node.sock")
     }
@@ -176,6 +193,7 @@ impl Node {
         String::from_utf8(done.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// `rumormill send`; where the message was written.
     pub fn send(&self, text: &str) -> Value {
         self.asked(&["send", text, "--json"]).remove(0)
     }
@@ -205,10 +223,12 @@ impl Node {
         self.talk().unwrap().log().unwrap()
     }
 
+    /// The texts of the whole log.
     pub fn texts(&self) -> Vec<String> {
         self.shown().iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// A figure of `rumormill metrics`; 0 if there is none of this name.
     pub fn metric(&self, name: &str) -> u64 {
         self.asked(&["metrics"])[0][name].as_u64().unwrap_or(0)
     }
@@ -238,6 +258,7 @@ impl Drop for Node {
 }
 
 /// A connection to a node's socket: one JSON object a line each way.
+#[derive(Debug)]
 pub struct Talk(BufReader<UnixStream>);
 
 impl Talk {
@@ -272,11 +293,13 @@ impl Talk {
         Ok(reply["missed"].is_null().then(|| reply["line"].take()))
     }
 
+    /// The whole log.
     pub fn log(&mut self) -> std::io::Result<Vec<Value>> {
         self.put(&json!({"do": "log"}))?;
         self.lines()
     }
 
+    /// A figure; 0 if there is none of this name.
     pub fn metric(&mut self, name: &str) -> std::io::Result<u64> {
         self.put(&json!({"do": "metrics"}))?;
         Ok(self.next()?["metrics"][name].as_u64().unwrap_or(0))
@@ -302,10 +325,11 @@ impl Talk {
 }
 
 /// Everything that was ever shown, by its place: a place never holds two texts.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Seen(BTreeMap<(String, u64, u64), String>);
 
 impl Seen {
+    /// Takes lines in, and sees that no place has changed its text.
     pub fn take(&mut self, lines: &[Value]) {
         for line in lines {
             let text = line["text"].as_str().unwrap().to_owned();
@@ -314,7 +338,8 @@ impl Seen {
         }
     }
 
-    pub fn len(&self) -> usize {
+    /// How many places there are.
+    pub fn count(&self) -> usize {
         self.0.len()
     }
 }

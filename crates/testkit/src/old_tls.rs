@@ -1,5 +1,4 @@
 //! A member whose TLS knows X25519 only, as programs of before the hybrid key exchange do.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::net::TcpStream;
 use std::path::Path;
@@ -17,7 +16,7 @@ use rustls::{
 use rustls::{SignatureScheme, version::TLS13};
 
 /// What it shows.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Certificate(Arc<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>);
 
 impl Certificate {

@@ -1,6 +1,6 @@
 //! People of the older worlds, each with its own bytes.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::{Arc, Mutex};
@@ -14,18 +14,29 @@ pub type Heard = Arc<Mutex<Vec<String>>>;
 
 /// Somebody of an older world.
 pub struct Old {
+    /// Which world.
     pub name: &'static str,
+    /// What it has heard.
     pub heard: Heard,
+    /// Says a text.
     pub say: Box<dyn FnMut(&str)>,
     /// How the room shows who it is.
     pub claimed: String,
+    /// The door through which it is heard; empty for the control port.
     pub door: &'static str,
+}
+
+impl fmt::Debug for Old {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Old").field("name", &self.name).field("heard", &self.heard).finish_non_exhaustive()
+    }
 }
 
 fn keep(heard: &Heard, text: &[u8]) {
     heard.lock().unwrap().push(String::from_utf8(text.to_vec()).unwrap());
 }
 
+/// A UDP peer at the directory on port 3000.
 pub fn udp(ip: IpAddr) -> Old {
     let own = UdpSocket::bind((ip, 3_001)).unwrap();
     let aside = UdpSocket::bind((ip, 0)).unwrap();
@@ -63,6 +74,7 @@ pub fn udp(ip: IpAddr) -> Old {
     Old { name: "udp", heard, say: Box::new(say), claimed: "A".into(), door: "udp-mesh" }
 }
 
+/// A peer of the menu chat, at the door on port 8080.
 pub fn menu(ip: IpAddr) -> Old {
     let listener = TcpListener::bind((ip, 9_090)).unwrap();
     let heard = Heard::default();
@@ -87,6 +99,7 @@ fn varint(bytes: &[u8]) -> (usize, &[u8]) {
     (value, &bytes[end + 1..])
 }
 
+/// The protobuf peer 12, at host 10 on port 5000.
 pub fn protobuf(ip: IpAddr) -> Old {
     let mut stream = TcpStream::connect((ip, 5_000)).unwrap();
     stream.write_all(&[0, 0, 0, 6, 8, 3, 0x22, 2, 8, 12]).unwrap();
@@ -119,6 +132,7 @@ pub fn protobuf(ip: IpAddr) -> Old {
     Old { name: "protobuf", heard, say: Box::new(say), claimed: "12".into(), door: "protobuf-peer" }
 }
 
+/// A node at port 43110.
 pub fn relay(ip: IpAddr) -> Old {
     let mut stream = TcpStream::connect((ip, 43_110)).unwrap();
     let from = stream.local_addr().unwrap().ip();
@@ -145,6 +159,7 @@ pub fn relay(ip: IpAddr) -> Old {
     Old { name: "relay", heard, say: Box::new(say), claimed: from.to_string(), door: "relay-43110" }
 }
 
+/// Somebody at the control port 10000.
 pub fn classroom(ip: IpAddr) -> Old {
     let addr = SocketAddr::from((ip, 10_000));
     let heard = Heard::default();

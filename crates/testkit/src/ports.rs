@@ -2,7 +2,6 @@
 //!
 //! Asking the system for a free port and giving it back leaves a moment in which another test, or any connection that goes out,
 //! gets the same one. These are below those that the system hands out, and each is given to one test of all that run.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::net::TcpListener;
 use std::sync::{Mutex, PoisonError};
@@ -45,6 +44,7 @@ pub fn port() -> u16 {
     mine.left.next().unwrap()
 }
 
+/// The same, as many as are taken.
 pub fn ports<const N: usize>() -> [u16; N] {
     [(); N].map(|()| port())
 }

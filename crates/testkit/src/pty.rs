@@ -1,5 +1,4 @@
 //! A program whose output a test reads while it runs, from a pipe or as a terminal has it.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -10,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub const COLUMNS: usize = 80;
 
 /// A program while it runs; killed when dropped.
+#[derive(Debug)]
 pub struct Screen {
     child: Child,
     input: ChildStdin,
@@ -55,6 +55,7 @@ impl Screen {
         Self { child, input, shown }
     }
 
+    /// Types this, line ends included.
     pub fn types(&mut self, text: &str) {
         self.input.write_all(text.as_bytes()).unwrap();
     }

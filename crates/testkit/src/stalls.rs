@@ -1,6 +1,5 @@
 //! Whether the machine kept up: old programs give others a second, or part what they read by pauses alone, so on a busy
 //! machine they go wrong through nobody's fault. A round that went wrong while the machine stalled is played again.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};

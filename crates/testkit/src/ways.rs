@@ -1,5 +1,5 @@
 //! The ways in which a member does its worst (tests/hostile.rs). Each goes on until it is stopped.
-#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "helpers of tests")]
+#![allow(clippy::cast_possible_truncation, reason = "of numbers that count up the lowest bits do")]
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -13,21 +13,36 @@ use rumormill_wire::{Digest, HeadHash, Incarnation, NodeId, Origin, Seq};
 use crate::hostile::encoded;
 use crate::mallory::{Mallory, Signed, now_us, raw_frame};
 
+/// What it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
+    /// Proofs about origins that nobody has heard of.
     ProofsFromNothing,
+    /// Second histories, each from one number before the last.
     FallingPlaces,
+    /// A new life with each bundle.
     Incarnations,
+    /// Bundles as large as they may be, without end.
     Bytes,
+    /// Bundles of one empty message, without end.
     SmallBundles,
+    /// STATUS frames with 700 made-up origins each.
     Claims,
+    /// Revocation lists that are none.
     Lists,
+    /// Certificates that are none.
     Certificates,
+    /// Frames of no form.
     BadFrames,
+    /// TLS and no HELLO, on many connections.
     Silent,
+    /// BYE with a reason that forges log lines, before HELLO and after.
     Farewells,
+    /// Texts and rooms that forge lines.
     Texts,
+    /// Bundles from the future.
     Clocks,
+    /// Asks for the same range again and again, and reads nothing.
     Ranges,
 }
 
