@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
-use rumormill_testkit::nodes::{Net, Node, Seen, copy_files, place, until};
+use rumormill_testkit::nodes::{Net, Node, copy_files, until};
+use rumormill_testkit::talk::{Seen, place};
 use serde_json::{Value, json};
 
 fn kills() -> usize {

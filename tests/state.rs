@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use rumormill_testkit::nodes::{self, Net, rumormill, until};
+use rumormill_testkit::nodes::{Net, rumormill, until};
+use rumormill_testkit::talk::place;
 
 fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -52,7 +53,7 @@ fn settings_that_cannot_be_meant_are_refused_with_the_reason_and_code_2() {
 fn a_store_that_goes_from_under_a_node_ends_it_and_is_missed_until_somebody_says_so() {
     let net = Net::new();
     let mut alice = net.start("alice", &[]);
-    let (_, before, _) = nodes::place(&alice.send("one"));
+    let (_, before, _) = place(&alice.send("one"));
     fs::remove_file(alice.state.join("log.db")).unwrap();
     let mut child = alice.child.take().unwrap();
     until("it ends by itself", || child.try_wait().unwrap().is_some());
@@ -67,7 +68,7 @@ fn a_store_that_goes_from_under_a_node_ends_it_and_is_missed_until_somebody_says
     assert!(!alice.state.join("log.db").exists());
     alice.words.push("--restored".into());
     alice.start();
-    let (_, now, _) = nodes::place(&alice.send("two"));
+    let (_, now, _) = place(&alice.send("two"));
     assert!(now > before, "a new incarnation: {now} after {before}");
     assert_eq!(alice.texts(), ["two"]);
     assert_eq!(alice.term(), Some(0));

@@ -26,4 +26,5 @@ pub mod olds;
 pub mod ports;
 pub mod pty;
 pub mod stalls;
+pub mod talk;
 pub mod ways;

@@ -1,8 +1,6 @@
 //! Nodes that are the real program, in a network with a CA of its own, and what people ask them by the command line.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -10,10 +8,11 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::built::built;
+use crate::talk::Talk;
 
 /// Long enough for a machine whose two cores are busy.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -206,15 +205,13 @@ impl Node {
 
     /// A connection to its socket, without a program between.
     pub fn talk(&self) -> std::io::Result<Talk> {
-        let stream = UnixStream::connect(self.socket())?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Talk(BufReader::new(stream)))
+        Talk::to(&self.socket(), PATIENCE)
     }
 
     /// A connection that is told the log and then what comes.
     pub fn follow(&self) -> std::io::Result<Talk> {
         let mut talk = self.talk()?;
-        talk.put(&json!({"do": "log", "follow": true}))?;
+        talk.follow()?;
         Ok(talk)
     }
 
@@ -255,98 +252,6 @@ impl Drop for Node {
             }
         }
     }
-}
-
-/// A connection to a node's socket: one JSON object a line each way.
-#[derive(Debug)]
-pub struct Talk(BufReader<UnixStream>);
-
-impl Talk {
-    fn put(&mut self, request: &Value) -> std::io::Result<()> {
-        writeln!(self.0.get_mut(), "{request}")
-    }
-
-    fn next(&mut self) -> std::io::Result<Value> {
-        let mut line = String::new();
-        self.0.read_line(&mut line)?;
-        Ok(serde_json::from_str(&line)?)
-    }
-
-    /// Sends a message; gives where it was written once it is durable.
-    pub fn send(&mut self, text: &str) -> std::io::Result<Value> {
-        self.put(&json!({"do": "send", "text": text}))?;
-        let mut reply = self.next()?;
-        if reply["sent"].is_null() {
-            return Err(std::io::Error::other(reply.to_string()));
-        }
-        Ok(reply["sent"].take())
-    }
-
-    /// The next message that it is told.
-    pub fn line(&mut self) -> std::io::Result<Value> {
-        Ok(self.next()?["line"].take())
-    }
-
-    /// The same; `None` if it was too slow for some.
-    pub fn line_unless_missed(&mut self) -> std::io::Result<Option<Value>> {
-        let mut reply = self.next()?;
-        Ok(reply["missed"].is_null().then(|| reply["line"].take()))
-    }
-
-    /// The whole log.
-    pub fn log(&mut self) -> std::io::Result<Vec<Value>> {
-        self.put(&json!({"do": "log"}))?;
-        self.lines()
-    }
-
-    /// A figure; 0 if there is none of this name.
-    pub fn metric(&mut self, name: &str) -> std::io::Result<u64> {
-        self.put(&json!({"do": "metrics"}))?;
-        Ok(self.next()?["metrics"][name].as_u64().unwrap_or(0))
-    }
-
-    /// The last lines of the common room.
-    pub fn last(&mut self, count: usize) -> std::io::Result<Vec<Value>> {
-        self.put(&json!({"do": "log", "room": "", "last": count}))?;
-        self.lines()
-    }
-
-    fn lines(&mut self) -> std::io::Result<Vec<Value>> {
-        let mut lines = Vec::new();
-        loop {
-            let mut reply = self.next()?;
-            match reply["line"].take() {
-                Value::Null if reply["end"].is_null() => return Err(std::io::Error::other(reply.to_string())),
-                Value::Null => return Ok(lines),
-                line => lines.push(line),
-            }
-        }
-    }
-}
-
-/// Everything that was ever shown, by its place: a place never holds two texts.
-#[derive(Debug, Default)]
-pub struct Seen(BTreeMap<(String, u64, u64), String>);
-
-impl Seen {
-    /// Takes lines in, and sees that no place has changed its text.
-    pub fn take(&mut self, lines: &[Value]) {
-        for line in lines {
-            let text = line["text"].as_str().unwrap().to_owned();
-            let was = self.0.entry(place(line)).or_insert_with(|| text.clone());
-            assert_eq!(*was, text, "one place, two messages: {line}");
-        }
-    }
-
-    /// How many places there are.
-    pub fn count(&self) -> usize {
-        self.0.len()
-    }
-}
-
-/// Origin, incarnation and number of a shown or sent message.
-pub fn place(line: &Value) -> (String, u64, u64) {
-    (line["origin"].as_str().unwrap().to_owned(), line["incarnation"].as_u64().unwrap(), line["seq"].as_u64().unwrap())
 }
 
 /// Waits until it holds; fails after a deadline.
