@@ -8,8 +8,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
-use rumormill_testkit::classroom_place::{Control, Place, Whose, ports, until};
+use rumormill_testkit::classroom_place::{Control, Place, Whose};
+use rumormill_testkit::ports::ports;
 use rumormill_testkit::stalls::unless_stalled;
+use rumormill_testkit::wait::until;
 
 fn rounds(few: usize) -> usize {
     if std::env::var_os("RUMORMILL_TEST_LONG").is_some() { 20 } else { few }

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rumormill_testkit::classroom_place::{self as place, Control, Place, ports, until};
+use rumormill_testkit::classroom_place::{Control, Place};
+use rumormill_testkit::ports::ports;
 use rumormill_testkit::stalls::unless_stalled;
+use rumormill_testkit::wait::{PATIENCE, until};
 
 /// What a proxy gives a process to listen.
 const LISTEN: Duration = Duration::from_secs(1);
@@ -80,7 +82,7 @@ fn an_idle_line_of_four() -> Result<(), String> {
         let begun = Instant::now();
         line[0].say(&format!("msg {round} {text}\n"));
         while line[3].log().last() != Some(&text) {
-            assert!(begun.elapsed() < place::PATIENCE, "{text} never came");
+            assert!(begun.elapsed() < PATIENCE, "{text} never came");
         }
         took.push(begun.elapsed());
     }

@@ -8,8 +8,10 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rumormill_testkit::classroom_place::{Place, Whose, ports, until};
+use rumormill_testkit::classroom_place::{Place, Whose};
+use rumormill_testkit::ports::ports;
 use rumormill_testkit::stalls::unless_stalled;
+use rumormill_testkit::wait::until;
 
 fn runs() -> usize {
     std::env::var("RUMORMILL_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(1)

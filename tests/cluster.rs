@@ -6,8 +6,9 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::Instant;
 
-use rumormill_testkit::nodes::{Net, Node, rumormill, until};
+use rumormill_testkit::nodes::{Net, Node, rumormill};
 use rumormill_testkit::talk::place;
+use rumormill_testkit::wait::until;
 use serde_json::Value;
 
 fn line_of_three(net: &Net) -> [Node; 3] {

@@ -6,8 +6,9 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use rumormill_testkit::nodes::{Net, Node, rumormill, until};
+use rumormill_testkit::nodes::{Net, Node, rumormill};
 use rumormill_testkit::pty;
+use rumormill_testkit::wait::until;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 

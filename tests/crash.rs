@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
-use rumormill_testkit::nodes::{Net, Node, copy_files, until};
+use rumormill_testkit::nodes::{Net, Node, copy_files};
 use rumormill_testkit::talk::{Seen, place};
+use rumormill_testkit::wait::until;
 use serde_json::{Value, json};
 
 fn kills() -> usize {

@@ -9,8 +9,9 @@ use std::net::{IpAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rumormill_testkit::nodes::{Net, Node, until};
+use rumormill_testkit::nodes::{Net, Node};
 use rumormill_testkit::olds::{Old, protobuf, relay};
+use rumormill_testkit::wait::until;
 
 const CROWD: usize = 1_000;
 /// How many times as long it may take.

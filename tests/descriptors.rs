@@ -5,7 +5,8 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 
-use rumormill_testkit::nodes::{Net, Node, until};
+use rumormill_testkit::nodes::{Net, Node};
+use rumormill_testkit::wait::until;
 
 /// The limit that the system lets it have.
 const HARD: usize = 160;

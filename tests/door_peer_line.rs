@@ -5,8 +5,9 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use rumormill_testkit::counterpart::Counterpart;
-use rumormill_testkit::nodes::{Net, Node, until};
+use rumormill_testkit::nodes::{Net, Node};
 use rumormill_testkit::ports::port;
+use rumormill_testkit::wait::until;
 
 /// The other program while it runs.
 struct Program {

@@ -5,7 +5,8 @@
 use std::net::SocketAddr;
 
 use rumormill_testkit::counterpart::Counterpart;
-use rumormill_testkit::nodes::{Net, Node, until};
+use rumormill_testkit::nodes::{Net, Node};
+use rumormill_testkit::wait::until;
 
 /// The older program.
 struct Old(Counterpart);

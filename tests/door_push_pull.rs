@@ -7,7 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use rumormill_testkit::counterpart::program;
-use rumormill_testkit::nodes::{Net, Node, until};
+use rumormill_testkit::nodes::{Net, Node};
+use rumormill_testkit::wait::until;
 
 /// The client while it runs.
 fn client(node: &Node, words: &[&str]) -> Child {

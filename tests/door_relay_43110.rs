@@ -5,8 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::{catch_unwind, resume_unwind};
 
 use rumormill_testkit::counterpart::Counterpart;
-use rumormill_testkit::nodes::{Net, Node, until};
+use rumormill_testkit::nodes::{Net, Node};
 use rumormill_testkit::ports::port;
+use rumormill_testkit::wait::until;
 
 /// It does not choose the address from which it dials.
 const ITS_ADDRESS: &str = "127.0.0.1";

@@ -6,8 +6,9 @@ use std::fs;
 use std::process::Command;
 
 use rumormill_testkit::counterpart::Counterpart;
-use rumormill_testkit::nodes::{Net, Node, rumormill, until};
+use rumormill_testkit::nodes::{Net, Node, rumormill};
 use rumormill_testkit::ports::port;
+use rumormill_testkit::wait::until;
 
 /// An old program, or ours for a person.
 struct Program(Counterpart);

@@ -8,15 +8,12 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use rumormill_testkit::nodes::{Net, Node, rumormill, until};
+use rumormill_testkit::nodes::{Net, Node, rumormill, said};
 use rumormill_testkit::ports;
 use rumormill_testkit::pty;
+use rumormill_testkit::wait::until;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
-
-fn said(done: &Output) -> String {
-    String::from_utf8_lossy(&done.stderr).into_owned()
-}
 
 /// Runs a command with this standard input and output.
 fn run(mut command: Command, typed: &str, out: impl Into<Stdio>) -> Output {

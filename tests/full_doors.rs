@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use rumormill_testkit::nodes::{self, Net, Node, until};
+use rumormill_testkit::nodes::{Net, Node, rumormill};
 use rumormill_testkit::olds::{menu, protobuf, relay, udp};
+use rumormill_testkit::wait::{PATIENCE, until};
 use serde_json::Value;
 
 const FULL: &str = "the store is full";
@@ -61,7 +62,7 @@ fn fill(node: &Node, who: usize) -> String {
 fn push(node: &Node) -> u64 {
     for n in 0.. {
         let mut stream = TcpStream::connect((node.addr.ip(), 60_085)).unwrap();
-        stream.set_read_timeout(Some(nodes::PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         write!(stream, "PUSH IP:frank MSG:{n} {}", "y".repeat(300)).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -83,7 +84,7 @@ struct Control {
 impl Control {
     fn new(addr: SocketAddr) -> Self {
         let stream = TcpStream::connect(addr).unwrap();
-        stream.set_read_timeout(Some(nodes::PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self { stream, said: 0 }
     }
 
@@ -103,7 +104,7 @@ impl Control {
 
 /// Somebody at a menu over the mesh who says much to himself.
 fn at_the_menu(node: &Node, says: usize) -> Output {
-    let mut command = nodes::rumormill();
+    let mut command = rumormill();
     command.args(["menu", "--state"]).arg(&node.state);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();

@@ -4,7 +4,8 @@
 
 use std::thread;
 
-use rumormill_testkit::nodes::{Net, Node, until};
+use rumormill_testkit::nodes::{Net, Node, said};
+use rumormill_testkit::wait::until;
 
 /// The smallest that the setting allows.
 const MOST: u64 = 1 << 20;
@@ -43,7 +44,7 @@ fn a_full_node_tells_whoever_waits_and_lets_pass_what_is_new() {
     assert_eq!(frank.texts().len(), durable);
     let refused = frank.ask(&["send", "one more"]);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("the store is full"));
+    assert!(said(&refused).contains("the store is full"));
     for n in 0..20 {
         alice.send(&format!("from alice {n}"));
         carol.send(&format!("from carol {n}"));

@@ -18,8 +18,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rumormill_testkit::mallory::Mallory;
-use rumormill_testkit::nodes::{Net, Node, until};
+use rumormill_testkit::nodes::{Net, Node};
 use rumormill_testkit::talk::Talk;
+use rumormill_testkit::wait::until;
 use rumormill_testkit::ways::Way;
 use serde_json::Value;
 

@@ -8,10 +8,12 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
-use rumormill_testkit::hostile::{Member, bye};
-use rumormill_testkit::nodes::{self, Net, Node, rumormill, until};
+use rumormill_testkit::frames::bye;
+use rumormill_testkit::hostile::{Member, runtime};
+use rumormill_testkit::nodes::{Net, Node, rumormill};
 use rumormill_testkit::ports;
 use rumormill_testkit::pty::{COLUMNS, Screen};
+use rumormill_testkit::wait::{PATIENCE, until};
 use rumormill_wire::foreign::{MAX_BLANKS, is_hidden};
 use rumormill_wire::native::MessageKind;
 
@@ -60,10 +62,6 @@ fn linked() -> (Net, Node, Node) {
     let bob = net.start("bob", &[&alice]);
     until("a link", || bob.peers().len() == 1);
     (net, alice, bob)
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
 #[test]
@@ -156,7 +154,7 @@ fn the_udp_peer() {
         let screen =
             Screen::start(command(&["udp-peer", "--port", &port.to_string(), "--directory", &at]), on_terminal);
         let (mut buffer, mut listing) = ([0; 64], vec![0xc1, 0, 2, 0]);
-        directory.set_read_timeout(Some(nodes::PATIENCE)).unwrap();
+        directory.set_read_timeout(Some(PATIENCE)).unwrap();
         directory.recv_from(&mut buffer).unwrap();
         for (name, port) in [(b'Z', port), (b'A', other.local_addr().unwrap().port())] {
             listing.extend([name, 0]);
@@ -276,7 +274,7 @@ fn programs_that_read_a_control_port_or_letters_get_the_text_as_it_was_typed() {
     let text = format!("\u{202e}\u{2066}\u{200b}{}{FORGED}", " ".repeat(1_000));
     let ask = |port: u16, request: &str| {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(nodes::PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         stream.shutdown(std::net::Shutdown::Write).unwrap();
         let mut reply = String::new();

@@ -1,21 +1,19 @@
 //! What members write into names, rooms, texts and reasons makes no line of others, at any reader's terminal or in any log.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
-use rumormill_testkit::hostile::{Member, bye};
-use rumormill_testkit::nodes::{Net, Node, until};
+use rumormill_testkit::frames::bye;
+use rumormill_testkit::hostile::{Member, runtime};
+use rumormill_testkit::nodes::{Net, Node, said};
+use rumormill_testkit::wait::until;
 use rumormill_wire::foreign::is_hidden;
 use rumormill_wire::native::MessageKind;
 
 const FORGED: &str = "y\n2026-11-25T00:00:00Z alice I quit";
 const HIDDEN: &str = "a\u{1b}[2J\u{202e}b\u{2066}c\u{200b}d\u{2028}e\u{9b}f\u{e0041}";
 
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
-}
-
 fn out(node: &Node, words: &[&str]) -> String {
     let done = node.ask(words);
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{}", said(&done));
     String::from_utf8(done.stdout).unwrap()
 }
 

@@ -6,16 +6,13 @@ use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 
-use rumormill_testkit::hostile::Member;
-use rumormill_testkit::nodes::{self, Net, Node, until};
+use rumormill_testkit::hostile::{Member, runtime};
+use rumormill_testkit::nodes::{Net, Node};
+use rumormill_testkit::wait::{PATIENCE, until};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 
 /// All that one of these attacks may make a node write.
 const MOST: usize = 64 * 1024;
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
-}
 
 fn lines(node: &Node, words: &str) -> usize {
     node.said().lines().filter(|line| line.contains(words)).count()
@@ -66,7 +63,7 @@ fn proofs_with_places_that_fall_cost_a_member_some_lines() {
         // The PONG says that all before it was taken.
         let pong =
             async { while !matches!(link.reader.next_frame().await, Ok(Some(frame)) if frame.first() == Some(&3)) {} };
-        let _ = tokio::time::timeout(nodes::PATIENCE, pong).await;
+        let _ = tokio::time::timeout(PATIENCE, pong).await;
     });
     assert!(lines(&alice, "signed two histories") <= 20);
     left_out(&mut alice);

@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use std::process::{Output, Stdio};
 
 use rumormill_testkit::menu_person::{MENU, Person, SEND, left, work_plan};
-use rumormill_testkit::nodes::{Net, Node, rumormill, until};
+use rumormill_testkit::nodes::{Net, Node, rumormill};
 use rumormill_testkit::ports::{port, ports};
+use rumormill_testkit::wait::until;
 use rustix::process::{Pid, Signal, kill_process};
 
 const NAMES: [&str; 4] = ["alpha", "beta", "gamma", "delta"];

@@ -8,9 +8,10 @@ use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
+use rumormill_testkit::nodes::said;
 use rumormill_testkit::ports;
+use rumormill_testkit::wait::until;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -39,10 +40,6 @@ fn text(output: &Output) -> String {
 /// In a directory of its own, without `rumormill` in PATH.
 fn alone(dir: &TempDir, name: &str, words: &[&str]) -> Output {
     Command::new(dir.path().join(name)).args(words).env("PATH", dir.path().join("none")).output().unwrap()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test]
@@ -151,14 +148,13 @@ fn codes_words_and_signals_go_through_and_the_process_is_the_same() {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let stream = loop {
-            assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "the control port is not there");
-            match TcpStream::connect(("127.0.0.1", control)) {
-                Ok(stream) => break stream,
-                Err(_) => std::thread::sleep(Duration::from_millis(5)),
-            }
-        };
+        let mut stream = None;
+        until("the control port", || {
+            assert!(child.try_wait().unwrap().is_none(), "the control port is not there");
+            stream = TcpStream::connect(("127.0.0.1", control)).ok();
+            stream.is_some()
+        });
+        let stream = stream.unwrap();
         // Answered once the node has started.
         (&stream).write_all(b"get chatLog\n").unwrap();
         let mut line = String::new();

@@ -4,8 +4,9 @@
 
 use std::time::Instant;
 
-use rumormill_testkit::nodes::{Net, Node, until};
+use rumormill_testkit::nodes::{Net, Node};
 use rumormill_testkit::olds::{Old, classroom, menu, protobuf, relay, udp};
+use rumormill_testkit::wait::until;
 
 fn times(old: &Old, text: &str) -> usize {
     old.heard.lock().unwrap().iter().filter(|heard| heard.ends_with(text)).count()

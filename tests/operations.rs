@@ -15,6 +15,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
+use rumormill_testkit::wait::until;
 use rustix::process::{Gid, Uid};
 use rustix::thread::{set_thread_res_gid, set_thread_res_uid};
 
@@ -234,10 +235,7 @@ fn another_user_is_answered_nothing_whatever_the_mode_of_the_socket() {
         }
         ask.output().unwrap()
     };
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while !ask(0, &["send", "a secret"]).status.success() {
-        assert!(std::time::Instant::now() < deadline, "the node answers");
-    }
+    until("the node answers", || ask(0, &["send", "a secret"]).status.success());
     fs::set_permissions(&public, Permissions::from_mode(0o755)).unwrap();
     for (mode, words) in
         [(0o600, "may not be opened by this user"), (0o777, "answers its own user (uid 0) and root, and you are uid")]

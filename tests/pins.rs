@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rumormill_testkit::nodes::{Net, Node, until};
+use rumormill_testkit::nodes::{Net, Node};
+use rumormill_testkit::wait::until;
 use rumormill_transport::{Identity, LocalCa};
 
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];

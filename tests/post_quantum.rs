@@ -5,8 +5,9 @@
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
-use rumormill_testkit::nodes::{self, Net, Node, PATIENCE, until};
+use rumormill_testkit::nodes::{Net, Node, rumormill};
 use rumormill_testkit::old_tls::{Certificate, client, server, shaken};
+use rumormill_testkit::wait::{PATIENCE, until};
 use rumormill_transport::Refusal;
 use serde_json::Value;
 
@@ -43,11 +44,6 @@ fn dials(certificate: &Certificate, node: &Node) -> Result<String, Refusal> {
     shaken(&mut client(certificate).into(), tcp)
 }
 
-fn unlinked(node: &Node) -> Value {
-    let all = node.asked(&["peers", "--json"]).remove(0).as_array().unwrap().clone();
-    all.into_iter().find(|one| one["linked"] == false).unwrap_or_default()
-}
-
 fn linked_by_the_hybrid(node: &Node, names: &[&str]) {
     until(&format!("{} is linked", node.name), || {
         let peers = node.peers();
@@ -79,7 +75,7 @@ fn where_it_is_required_who_lacks_it_is_refused_with_the_reason_at_both_ends_and
     assert_eq!(told.recv_timeout(PATIENCE).unwrap(), Err(Refusal::KeyExchange));
     let mut last = Value::Null;
     until(&format!("peers says why, not {last}"), || {
-        last = unlinked(&alice);
+        last = alice.unlinked().into_iter().next().unwrap_or_default();
         last["name"] == "old" && last["reason"].as_str().is_some_and(|reason| reason.contains(WHY))
     });
     let shown = String::from_utf8(alice.ask(&["peers"]).stdout).unwrap();
@@ -104,7 +100,7 @@ fn where_it_is_required_who_lacks_it_is_refused_with_the_reason_at_both_ends_and
 #[test]
 fn a_word_that_it_does_not_know_is_named_with_those_that_it_does() {
     let net = Net::new();
-    let done = nodes::rumormill()
+    let done = rumormill()
         .args(["node", "--name", "a", "--post-quantum", "always", "--state"])
         .arg(net.dir.path().join("a"))
         .output()

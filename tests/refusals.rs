@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use rumormill_testkit::nodes::{Net, Node, PATIENCE, until};
+use rumormill_testkit::nodes::{Net, Node};
 use rumormill_testkit::old_tls::Anybody;
+use rumormill_testkit::wait::{PATIENCE, until};
 use rumormill_transport::LocalCa;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};

@@ -5,8 +5,15 @@
 use std::fs;
 use std::time::Duration;
 
-use rumormill_testkit::nodes::{self, Net, Node, rumormill, until};
+use rumormill_testkit::nodes::{Net, Node, rumormill, said};
+use rumormill_testkit::wait::{PATIENCE, until};
 use rumormill_transport::LocalCa;
+
+/// The code of `rumormill certs ...`, and all that it says.
+fn told(net: &Net, words: &[&str]) -> (Option<i32>, String) {
+    let done = net.try_certs(words);
+    (done.status.code(), String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned())
+}
 
 fn state(node: &Node) -> &str {
     node.state.to_str().unwrap()
@@ -67,7 +74,7 @@ fn without_a_node_that_says_what_counts_the_way_has_to_be_named() {
         let mut command = rumormill();
         command.current_dir(net.dir.path()).args(["certs", "revoke", &id, "--home"]).arg(net.home()).args(words);
         let done = command.output().unwrap();
-        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+        (done.status.code(), said(&done))
     };
     let (code, said) = run(&[]);
     assert_eq!(code, Some(2), "{said}");
@@ -97,8 +104,8 @@ fn a_home_that_lost_its_list_says_so_and_gets_it_back_from_a_node() {
     let (ev, zed) = (format!("07{:062x}", 1), format!("07{:062x}", 2));
     let list = net.home().join("revoked.bin");
     let run = |words: &[&str]| {
-        let done = rumormill().args(["certs"]).args(words).arg("--home").arg(net.home()).output().unwrap();
-        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+        let done = net.try_certs(words);
+        (done.status.code(), said(&done))
     };
     net.certs(&["revoke", &ev, "--no-cut"]);
     until("it is in force", || alice.metric("node_revocation_list") == 1);
@@ -143,10 +150,7 @@ fn a_damaged_number_or_list_is_named_and_mended_by_the_commands_it_names() {
     let alice = net.start("alice", &[]);
     let ev = "11".repeat(32);
     let (list, number) = (net.home().join("revoked.bin"), net.home().join("revoked.number"));
-    let run = |words: &[&str]| {
-        let done = rumormill().args(["certs"]).args(words).arg("--home").arg(net.home()).output().unwrap();
-        (done.status.code(), String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned())
-    };
+    let run = |words: &[&str]| told(&net, words);
     net.certs(&["revoke", &ev, "--no-cut"]);
     until("it is in force", || alice.metric("node_revocation_list") == 1);
     for (file, with) in
@@ -171,10 +175,7 @@ fn a_damaged_number_or_list_is_named_and_mended_by_the_commands_it_names() {
     }
     // No node has a list.
     let bare = Net::new();
-    let run = |words: &[&str]| {
-        let done = rumormill().args(["certs"]).args(words).arg("--home").arg(bare.home()).output().unwrap();
-        (done.status.code(), String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned())
-    };
+    let run = |words: &[&str]| told(&bare, words);
     let bob = bare.start("bob", &[]);
     bob.says("listening");
     fs::write(bare.home().join("revoked.number"), "").unwrap();
@@ -193,7 +194,7 @@ fn a_revoked_key_stays_where_it_lies_until_a_new_one_is_asked_for() {
         let mut command = rumormill();
         command.args(["certs", "issue", "fay", "--out"]).arg(&out).args(words).arg("--home").arg(net.home());
         let done = command.output().unwrap();
-        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+        (done.status.code(), said(&done))
     };
     assert_eq!(issue(&[]).0, Some(0));
     let key = fs::read(out.join("key.pem")).unwrap();
@@ -219,10 +220,7 @@ fn a_revoked_key_stays_where_it_lies_until_a_new_one_is_asked_for() {
 fn the_new_key_of_a_name_is_not_revoked_in_place_of_the_old_one() {
     let net = Net::new();
     let out = net.dir.path().join("out");
-    let certs = |words: &[&str]| {
-        let done = rumormill().arg("certs").args(words).arg("--home").arg(net.home()).output().unwrap();
-        (done.status.code(), String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned())
-    };
+    let certs = |words: &[&str]| told(&net, words);
     let issue = |more: &[&str]| certs(&[&["issue", "dave", "--out", out.to_str().unwrap()], more].concat());
     assert_eq!(issue(&[]).0, Some(0));
     let id =
@@ -271,7 +269,7 @@ fn a_list_that_a_node_has_shown_once_is_there_after_the_kill_that_follows() {
     for round in 1..=rounds {
         let mut talk = alice.talk().unwrap();
         net.certs(&["revoke", &format!("{round:064x}"), "--no-cut"]);
-        let deadline = std::time::Instant::now() + nodes::PATIENCE;
+        let deadline = std::time::Instant::now() + PATIENCE;
         while talk.metric("node_revocation_list").unwrap() < round {
             assert!(std::time::Instant::now() < deadline, "list {round} never came into force");
         }
@@ -415,8 +413,8 @@ fn what_is_no_certificate_is_named_with_a_fitting_next_step() {
         ("/dev/zero", "no regular file", "name a certificate"),
         (&list, "is no certificate in PEM", "with nothing given"),
     ] {
-        let done = rumormill().args(["certs", "show", what, "--home"]).arg(net.home()).output().unwrap();
-        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        let done = net.try_certs(&["show", what]);
+        let said = said(&done);
         assert_eq!(done.status.code(), Some(2), "{said}");
         let (error, after) = said.split_once("\n  next: ").unwrap();
         assert!(error.contains(words) && !error.contains("I/O"), "{said}");

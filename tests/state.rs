@@ -7,19 +7,12 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use rumormill_testkit::nodes::{Net, rumormill, until};
+use rumormill_testkit::nodes::{Net, rumormill, said};
 use rumormill_testkit::talk::place;
+use rumormill_testkit::wait::until;
 
 fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-}
-
-fn said(done: &Output) -> String {
-    String::from_utf8_lossy(&done.stderr).into_owned()
-}
-
-fn certs(net: &Net, words: &[&str], more: &[&Path]) -> Output {
-    rumormill().arg("certs").args(words).args(more).arg("--home").arg(net.home()).output().unwrap()
 }
 
 #[test]
@@ -101,12 +94,12 @@ fn keys_and_directories_of_others_are_neither_certified_nor_used() {
     let out = net.dir.path().join("out");
     fs::create_dir(&out).unwrap();
     mode(&out, 0o777);
-    let done = certs(&net, &["issue", "alice", "--out"], &[&out]);
+    let done = net.try_certs(&["issue", "alice", "--out", out.to_str().unwrap()]);
     assert_eq!(done.status.code(), Some(1));
     assert!(said(&done).contains("written by others"), "{}", said(&done));
     assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
     mode(&out, 0o700);
-    assert!(certs(&net, &["issue", "alice", "--out"], &[&out]).status.success());
+    assert!(net.try_certs(&["issue", "alice", "--out", out.to_str().unwrap()]).status.success());
     // A key that others may have: neither used nor certified once more.
     let key = out.join("key.pem");
     for (bits, reason) in [(0o644, "everybody can read"), (0o620, "written by others")] {
@@ -117,7 +110,7 @@ fn keys_and_directories_of_others_are_neither_certified_nor_used() {
         let done = rumormill().args(words).args(["--listen", "127.0.0.1:0"]).output().unwrap();
         assert_eq!(done.status.code(), Some(1));
         assert!(said(&done).contains(reason) && said(&done).contains("key.pem"), "{}", said(&done));
-        let done = certs(&net, &["issue", "alice", "--out"], &[&out]);
+        let done = net.try_certs(&["issue", "alice", "--out", out.to_str().unwrap()]);
         assert!(done.status.code() == Some(1) && said(&done).contains(reason), "{}", said(&done));
     }
     mode(&key, 0o600);
@@ -125,13 +118,13 @@ fn keys_and_directories_of_others_are_neither_certified_nor_used() {
     let place = net.home();
     mode(&place, 0o770);
     for words in [&["init"][..], &["issue", "bob"], &["revoke", "alice"], &["show"]] {
-        let done = certs(&net, words, &[]);
+        let done = net.try_certs(words);
         assert!(done.status.code() == Some(1), "{words:?}: {}", said(&done));
         assert!(said(&done).contains("written by others"), "{words:?}: {}", said(&done));
     }
     mode(&place, 0o700);
     mode(&place.join("ca/ca.key"), 0o644);
-    let done = certs(&net, &["issue", "bob"], &[]);
+    let done = net.try_certs(&["issue", "bob"]);
     assert!(said(&done).contains("everybody can read"), "{}", said(&done));
 }
 
@@ -174,7 +167,7 @@ fn not_used(out: &Path, state: &Path, path: &Path, words: &str) {
 fn a_node_uses_no_certificate_that_others_could_have_put_there() {
     let net = Net::new();
     let (out, state) = (net.dir.path().join("out"), net.dir.path().join("state"));
-    assert!(certs(&net, &["issue", "alice", "--out"], &[&out]).status.success());
+    assert!(net.try_certs(&["issue", "alice", "--out", out.to_str().unwrap()]).status.success());
     for bits in [0o777, 0o1777, 0o770] {
         mode(&out, bits);
         not_used(&out, &state, &out, "written by others");
@@ -219,7 +212,7 @@ fn a_node_uses_no_certificate_that_others_could_have_put_there() {
 fn a_node_uses_no_certificate_of_another_user() {
     let net = Net::new();
     let (out, state) = (net.dir.path().join("out"), net.dir.path().join("state"));
-    assert!(certs(&net, &["issue", "alice", "--out"], &[&out]).status.success());
+    assert!(net.try_certs(&["issue", "alice", "--out", out.to_str().unwrap()]).status.success());
     for path in [out.clone(), out.join("cert.pem"), out.join("key.pem"), out.join("ca.pem")] {
         chown(&path, Some(61_234), None).unwrap();
         not_used(&out, &state, &path, "belongs to another user (uid 61234");
@@ -232,9 +225,9 @@ fn a_node_uses_no_certificate_of_another_user() {
 fn a_key_of_another_user_is_not_certified() {
     let net = Net::new();
     let out = net.dir.path().join("out");
-    assert!(certs(&net, &["issue", "alice", "--out"], &[&out]).status.success());
+    assert!(net.try_certs(&["issue", "alice", "--out", out.to_str().unwrap()]).status.success());
     chown(out.join("key.pem"), Some(61_234), None).unwrap();
-    let done = certs(&net, &["issue", "alice", "--out"], &[&out]);
+    let done = net.try_certs(&["issue", "alice", "--out", out.to_str().unwrap()]);
     assert!(done.status.code() == Some(1) && said(&done).contains("another user"), "{}", said(&done));
 }
 

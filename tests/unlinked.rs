@@ -4,21 +4,18 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 
-use rumormill_testkit::hostile::{self, Member};
-use rumormill_testkit::nodes::{Net, Node, until};
+use rumormill_testkit::frames::encoded;
+use rumormill_testkit::hostile::{Member, runtime};
+use rumormill_testkit::nodes::{Net, Node};
+use rumormill_testkit::wait::until;
 use rumormill_wire::native::{Bye, ByeCode, Frame};
 use serde_json::Value;
 use tokio::sync::watch;
 
-fn unlinked(node: &Node) -> Vec<Value> {
-    let all = node.asked(&["peers", "--json"]).remove(0).as_array().unwrap().clone();
-    all.into_iter().filter(|one| one["linked"] == false).collect()
-}
-
 fn says_of_its_neighbour(node: &Node, words: &str) -> Value {
     let mut last = Value::Null;
     until(&format!("{} says {words:?}", node.name), || {
-        last = unlinked(node).first().cloned().unwrap_or_default();
+        last = node.unlinked().first().cloned().unwrap_or_default();
         last["reason"].as_str().is_some_and(|reason| reason.contains(words))
     });
     last
@@ -33,7 +30,7 @@ fn the_true_reason_is_in_peers_and_tries_grow_rare() {
     let refused = says_of_its_neighbour(&stranger, "certificate from another CA");
     assert_eq!((&refused["name"], refused["addr"].as_str()), (&"alice".into(), Some(alice.addr.to_string().as_str())));
     // 100 ms, doubled each time: nine tries take 25 s at least half of the time each; twice a second would be many more.
-    until("some tries", || unlinked(&stranger)[0]["tries"].as_u64().unwrap() >= 4);
+    until("some tries", || stranger.unlinked()[0]["tries"].as_u64().unwrap() >= 4);
     let text = String::from_utf8(stranger.ask(&["peers"]).stdout).unwrap();
     let (before, rows) = text.split_once("not linked:\n").unwrap();
     assert!(before.ends_with("no links\n") && rows.lines().count() == 1 && rows.starts_with("alice "), "{text}");
@@ -61,17 +58,13 @@ fn refuses(
         tokio::spawn(async move {
             while let Some(mut opened) = listener.accept().await {
                 count.send_modify(|count| *count += 1);
-                let bye = hostile::encoded(&Frame::Bye(Bye { code, retry_after_s, reason: reason.into() }));
+                let bye = encoded(&Frame::Bye(Bye { code, retry_after_s, reason: reason.into() }));
                 let _ = opened.writer.send([bye.as_slice()]).await;
                 opened.writer.close().await;
             }
         });
         (addr, come)
     })
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
 #[test]
@@ -82,7 +75,7 @@ fn another_link_that_is_kept_is_the_usual_end_of_two_dials_and_said_only_if_ther
     let mut alice = net.node("alice", &[]);
     alice.words.extend(["--neighbour".into(), format!("mallory@{addr}")]);
     alice.start();
-    until("the first try has ended", || unlinked(&alice).first().is_some_and(|one| one["tries"].as_u64() >= Some(1)));
+    until("the first try has ended", || alice.unlinked().first().is_some_and(|one| one["tries"].as_u64() >= Some(1)));
     let before = alice.said();
     if *come.borrow() == 1 {
         assert!(!before.contains("no link yet"), "{before}");

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rumormill_gossip::Signer;
 use rumormill_gossip::bundle::{bundle_digest, seal, signed_bytes};
 use rumormill_node::{NodeConfig, NodeHandle};
+use rumormill_testkit::frames::encoded;
 use rumormill_transport::endpoint::Opened;
 use rumormill_transport::{Endpoint, Expect};
 use rumormill_wire::native::{
@@ -16,17 +17,11 @@ use rumormill_wire::native::{
     Proof, SignedHeader, Status, StatusEntries, rumor_prefix,
 };
 use rumormill_wire::{Clock, Digest, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
-use support::{Net, PATIENCE, ask, say, until, until_log};
+use support::{Net, PATIENCE, ask, has, say, until, until_log};
 
 struct Attacker {
     endpoint: Endpoint,
     opened: Opened,
-}
-
-fn encoded(frame: &Frame<'_>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    frame.encode(&mut bytes).unwrap();
-    bytes
 }
 
 impl Attacker {
@@ -91,10 +86,6 @@ impl Attacker {
         let bundle = builder.seal(signature);
         [&rumor_prefix(false, false, bundle.len()).unwrap()[..], &bundle].concat()
     }
-}
-
-fn has(node: &NodeHandle, name: &str) -> bool {
-    node.peers().iter().any(|peer| peer.name == name)
 }
 
 /// Two honest nodes, linked; the first is the victim.

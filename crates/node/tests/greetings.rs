@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use rumormill_node::NodeHandle;
 use rumormill_node::handle::SHUTDOWN_DEADLINE;
+use rumormill_testkit::frames::{encoded, hello};
 use rumormill_transport::endpoint::Opened;
 use rumormill_transport::{Endpoint, Expect};
 use rumormill_wire::Origin;
-use rumormill_wire::native::{Bye, ByeCode, Coverage, Frame, Hello, MAX_FRAME_LEN, Status, StatusEntries};
-use support::{Net, PATIENCE, say, until, until_log};
+use rumormill_wire::native::{Bye, ByeCode, Coverage, Frame, MAX_FRAME_LEN, Status, StatusEntries};
+use support::{Net, PATIENCE, count, has, say, until, until_log};
 
 struct Member {
     endpoint: Endpoint,
@@ -28,11 +29,7 @@ impl Member {
     }
 
     fn hello(&self) -> Vec<u8> {
-        let network = self.endpoint.network();
-        let hello = Hello { min: 1, max: 1, network, features: 0, name: self.name.into(), agent: "".into() };
-        let mut bytes = Vec::new();
-        Frame::Hello(hello).encode(&mut bytes).unwrap();
-        bytes
+        hello(self.endpoint.network(), self.name)
     }
 }
 
@@ -45,14 +42,6 @@ async fn end(opened: &mut Opened) -> Option<ByeCode> {
         }
     }
     code
-}
-
-fn count(node: &NodeHandle, name: &str) -> u64 {
-    node.metrics().into_iter().find(|(found, _)| *found == format!("node_{name}")).map(|(_, n)| n).unwrap()
-}
-
-fn has(node: &NodeHandle, name: &str) -> bool {
-    node.peers().iter().any(|peer| peer.name == name)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -252,7 +241,5 @@ fn everything_is_missing() -> Vec<u8> {
         coverage: Coverage::Range { low: Origin::MIN, high: Origin::MAX },
         entries: StatusEntries::from(&[][..]),
     };
-    let mut bytes = Vec::new();
-    Frame::Status(status).encode(&mut bytes).unwrap();
-    bytes
+    encoded(&Frame::Status(status))
 }

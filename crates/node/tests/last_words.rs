@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use rumormill_node::SubmitError;
+use rumormill_testkit::ports::port;
 use rumormill_wire::native::MessageKind;
 use support::{Net, say, until, until_log};
 use tokio::io::copy_bidirectional;
@@ -82,7 +83,7 @@ async fn what_was_said_before_any_link_was_up_is_at_the_neighbours_too() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn neighbours_that_are_not_there_or_never_answer_hold_up_no_end() {
     let net = Net::new();
-    let nowhere = { TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap() };
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], port()));
     let alone = net.start("alone", &[("nobody", nowhere)]).await;
     let (silent, _never) = gate(nowhere).await;
     let waiting = net.start("waiting", &[("silent", silent)]).await;

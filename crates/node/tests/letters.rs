@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rumormill_node::config::Durability;
 use rumormill_node::{NodeConfig, NodeHandle, start};
-use support::{Net, ask, say, until, until_log};
+use support::{Net, ask, has, say, until, until_log};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -100,7 +100,7 @@ async fn letters_go_to_oneself_to_neighbours_by_address_and_to_one_who_was_away(
     let c = start(net.config("c", &[("a", a.local_addr())])).await.unwrap();
     b.shutdown().await.unwrap();
     drop(b);
-    until("c linked", async || a.peers().iter().any(|peer| peer.name == "c")).await;
+    until("c linked", async || has(&a, "c")).await;
     assert_eq!(ask(&a, "PUSH IP:b MSG:for later").await, "SUCCESS");
     assert_eq!(ask(&a, "PUSH IP:c MSG:x").await, "FAIL", "it has no such door");
     until("carried", async || c.frontier_of(&a.node_id()) == a.frontier_of(&a.node_id())).await;

@@ -5,7 +5,7 @@ mod support;
 
 use std::net::SocketAddr;
 
-use rumormill_wire::native::{Frame, Hello};
+use rumormill_testkit::frames::hello;
 use support::{Net, until};
 use tokio::sync::watch;
 
@@ -18,12 +18,8 @@ async fn rude(net: &Net) -> (SocketAddr, watch::Receiver<usize>) {
     tokio::spawn(async move {
         while let Some(mut opened) = listener.accept().await {
             count.send_modify(|count| *count += 1);
-            let (name, agent) = ("mallory".into(), "".into());
-            let hello = Hello { min: 1, max: 1, network, features: 0, name, agent };
-            let mut twice = Vec::new();
-            Frame::Hello(hello).encode(&mut twice).unwrap();
-            Frame::Hello(hello).encode(&mut twice).unwrap();
-            let _ = opened.writer.send([twice.as_slice()]).await;
+            let hello = hello(network, "mallory");
+            let _ = opened.writer.send([hello.as_slice(), hello.as_slice()]).await;
             while let Ok(Some(_)) = opened.reader.next_frame().await {}
         }
     });

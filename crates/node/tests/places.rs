@@ -6,28 +6,22 @@ mod support;
 use std::net::SocketAddr;
 
 use rumormill_node::{NodeHandle, start};
+use rumormill_testkit::frames::hello;
+use rumormill_testkit::ports::port;
+use rumormill_transport::Expect;
 use rumormill_transport::endpoint::Opened;
-use rumormill_transport::{Endpoint, Expect};
-use rumormill_wire::native::{ByeCode, Frame, Hello};
-use support::{Net, PATIENCE, say, until, until_log};
+use rumormill_wire::native::{ByeCode, Frame};
+use support::{Net, PATIENCE, count, say, until, until_log};
 use tokio::task::JoinHandle;
 
 /// Code, reason and patience of a BYE.
 type Told = Option<(ByeCode, String, u16)>;
 
-fn hello(endpoint: &Endpoint, name: &str) -> Vec<u8> {
-    let network = endpoint.network();
-    let hello = Hello { min: 1, max: 1, network, features: 0, name: name.into(), agent: "".into() };
-    let mut bytes = Vec::new();
-    Frame::Hello(hello).encode(&mut bytes).unwrap();
-    bytes
-}
-
 /// A member that dials and greets, and keeps its link while it may. What it was told at the end is what is left of it.
 async fn sits(net: &Net, name: &str, at: SocketAddr) -> JoinHandle<Told> {
     let endpoint = net.endpoint(name);
     let mut opened = endpoint.dial(at, Expect::Any).await.unwrap();
-    opened.writer.send([hello(&endpoint, name).as_slice()]).await.unwrap();
+    opened.writer.send([hello(endpoint.network(), name).as_slice()]).await.unwrap();
     tokio::spawn(async move { told(&mut opened).await })
 }
 
@@ -51,13 +45,9 @@ fn names(node: &NodeHandle) -> Vec<String> {
     node.peers().into_iter().map(|peer| peer.name).collect()
 }
 
-fn count(node: &NodeHandle, name: &str) -> u64 {
-    node.metrics().into_iter().find(|(found, _)| *found == format!("node_{name}")).map(|(_, n)| n).unwrap()
-}
-
 /// An address at which nobody listens yet.
 fn nobody() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    SocketAddr::from(([127, 0, 0, 1], port()))
 }
 
 /// A node with three places, of which one is for a neighbour that is not there yet, and members on the two others.
@@ -142,7 +132,7 @@ fn answers(
     let mut cut = cut.subscribe();
     tokio::spawn(async move {
         while let Some(mut opened) = listener.accept().await {
-            opened.writer.send([hello(&endpoint, name).as_slice()]).await.unwrap();
+            opened.writer.send([hello(endpoint.network(), name).as_slice()]).await.unwrap();
             let mut cut = cut.clone();
             cut.borrow_and_update();
             tokio::spawn(async move {

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rumormill_node::clock::Wall;
 use rumormill_node::config::IdentitySource;
 use rumormill_node::{NodeHandle, start};
+use rumormill_testkit::frames::encoded;
 use rumormill_wire::native::{Bye, ByeCode, Frame};
 use support::{Net, until};
 use tokio::sync::watch;
@@ -30,8 +31,7 @@ impl Refuser {
         let addr = listener.local_addr();
         let (count, come) = watch::channel(0);
         let (holds, mut held) = watch::channel(false);
-        let mut bye = Vec::new();
-        Frame::Bye(Bye { code, retry_after_s, reason: "not now".into() }).encode(&mut bye).unwrap();
+        let bye = encoded(&Frame::Bye(Bye { code, retry_after_s, reason: "not now".into() }));
         tokio::spawn(async move {
             while let Some(mut opened) = listener.accept().await {
                 count.send_modify(|count| *count += 1);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rumormill_api::{Client, ClientError, LogQuery, LogReader, Patience, Step};
 use rumormill_node::NodeHandle;
 use rumormill_node::socket::{MAX_ASKING, MAX_FOLLOWERS, Server, SocketError, Times};
-use support::{Net, PATIENCE, say, until};
+use support::{Net, PATIENCE, count, say, until};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
@@ -27,10 +27,6 @@ async fn served(net: &Net, times: Times) -> (NodeHandle, PathBuf) {
     let node = net.start("alice", &[]).await;
     tokio::spawn(Server::bind(&path).unwrap().with_times(times).serve(node.clone()));
     (node, path)
-}
-
-fn count(node: &NodeHandle, name: &str) -> u64 {
-    node.metrics().into_iter().find(|(found, _)| *found == format!("node_{name}")).map(|(_, n)| n).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

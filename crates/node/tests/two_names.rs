@@ -8,12 +8,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use rumormill_node::{NodeHandle, start};
-use rumormill_transport::endpoint::{EndpointConfig, Opened};
-use rumormill_transport::gate::GateLimits;
-use rumormill_transport::link::LinkLimits;
-use rumormill_transport::{Endpoint, Expect, Identity, LocalCa, Trust};
-use rumormill_wire::native::{Frame, Hello};
-use support::{Net, until};
+use rumormill_testkit::frames::hello;
+use rumormill_testkit::hostile::endpoint;
+use rumormill_transport::endpoint::Opened;
+use rumormill_transport::{Endpoint, Expect, Identity, LocalCa};
+use support::{Net, has, until};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -45,17 +44,10 @@ fn two_certificates(net: &Net) -> [Identity; 3] {
 
 async fn linked(net: &Net, identity: Identity, to: &NodeHandle) -> (Endpoint, Opened) {
     let name = identity.name().to_owned();
-    let trust = Trust::from_ca(net.ca().certificate()).unwrap();
-    let (gate, link) = (GateLimits::default(), LinkLimits::default());
-    let config = EndpointConfig { identity, trust, loopback_only: true, post_quantum: false, gate, link };
-    let endpoint = Endpoint::new(config).unwrap();
+    let endpoint = endpoint(&net.ca(), identity);
     let mut opened = endpoint.dial(to.local_addr(), Expect::Any).await.unwrap();
-    let (network, said) = (endpoint.network(), name.as_str().into());
-    let hello = Hello { min: 1, max: 1, network, features: 0, name: said, agent: "".into() };
-    let mut bytes = Vec::new();
-    Frame::Hello(hello).encode(&mut bytes).unwrap();
-    opened.writer.send([bytes.as_slice()]).await.unwrap();
-    until("linked", async || to.peers().iter().any(|peer| peer.name == name)).await;
+    opened.writer.send([hello(endpoint.network(), &name).as_slice()]).await.unwrap();
+    until("linked", async || has(to, &name)).await;
     (endpoint, opened)
 }
 

@@ -11,10 +11,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::built::built;
-pub use crate::ports::ports;
-
-/// Long enough for a machine whose two cores are busy.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+use crate::ports::block;
+use crate::wait::{PATIENCE, until};
 
 /// Holds what `process` and `stopall` are; ends what was started there when it goes.
 #[derive(Debug)]
@@ -37,7 +35,7 @@ impl Place {
     /// Scripts that run the built programs with ports of their own for neighbours.
     pub fn with_own_ports() -> Self {
         let place = Self { dir: tempfile::tempdir().unwrap(), _lock: None };
-        let process = format!("exec {} \"$@\" --root {}", built("process").display(), crate::ports::block());
+        let process = format!("exec {} \"$@\" --root {}", built("process").display(), block());
         place.script("process", &process);
         place.script("stopall", &format!("exec {}", built("stopall").display()));
         place
@@ -231,14 +229,5 @@ impl Drop for Control {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// Waits until it holds; fails after a deadline.
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(2));
     }
 }

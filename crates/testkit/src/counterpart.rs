@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use crate::built::built;
-use crate::nodes::until;
+use crate::wait::until;
 
 /// Where a program is, by the name of its source; built if only one test was asked for.
 pub fn program(name: &str) -> PathBuf {

@@ -7,11 +7,19 @@ use std::time::{Duration, Instant};
 use rumormill_transport::endpoint::{EndpointConfig, Opened};
 use rumormill_transport::gate::GateLimits;
 use rumormill_transport::link::LinkLimits;
-use rumormill_transport::{DialError, Endpoint, Expect, LocalCa, Trust};
+use rumormill_transport::{DialError, Endpoint, Expect, Identity, LocalCa, Trust};
 use rumormill_wire::native::{
-    BundleBuilder, BundleHeader, Bye, ByeCode, Frame, Hello, MessageKind, Proof, SignedHeader, rumor_prefix,
+    BundleBuilder, BundleHeader, Frame, Hello, MessageKind, Proof, SignedHeader, rumor_prefix,
 };
 use rumormill_wire::{Clock, Digest, Incarnation, Origin, Seq, Signature};
+
+use crate::frames::encoded;
+use crate::wait::PATIENCE;
+
+/// What a test that is no task itself runs such members by.
+pub fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
 
 /// The member.
 #[derive(Debug)]
@@ -20,31 +28,23 @@ pub struct Member {
     pub endpoint: Endpoint,
 }
 
-/// A frame as bytes.
-pub fn encoded(frame: &Frame<'_>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    frame.encode(&mut bytes).unwrap();
-    bytes
+/// What dials and is dialled as this member of the CA's network, over loopback.
+pub fn endpoint(ca: &LocalCa, identity: Identity) -> Endpoint {
+    let trust = Trust::from_ca(ca.certificate()).unwrap();
+    let (gate, link) = (GateLimits::default(), LinkLimits::default());
+    Endpoint::new(EndpointConfig { identity, trust, loopback_only: true, post_quantum: false, gate, link }).unwrap()
 }
 
 impl Member {
     /// A member of the network whose CA lies in `home`.
     pub fn new(home: &Path, name: &str) -> Self {
         let ca = LocalCa::open(home).unwrap();
-        let endpoint = Endpoint::new(EndpointConfig {
-            identity: ca.open_or_issue(name).unwrap(),
-            trust: Trust::from_ca(ca.certificate()).unwrap(),
-            loopback_only: true,
-            post_quantum: false,
-            gate: GateLimits::default(),
-            link: LinkLimits::default(),
-        });
-        Self { endpoint: endpoint.unwrap() }
+        Self { endpoint: endpoint(&ca, ca.open_or_issue(name).unwrap()) }
     }
 
     /// A connection, once there is somebody: a node's local socket is there a little earlier than it listens.
     pub async fn connect(&self, to: SocketAddr) -> Opened {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + PATIENCE;
         loop {
             match self.endpoint.dial(to, Expect::Any).await {
                 Err(DialError::Connect { .. }) if Instant::now() < deadline => {
@@ -101,9 +101,4 @@ impl Member {
         let signed = |body| SignedHeader { header, body, signature: self.sign(&header, body) };
         encoded(&Frame::Proof(Proof { a: signed(Digest([1; 32])), b: signed(Digest([2; 32])) }))
     }
-}
-
-/// BYE with a reason.
-pub fn bye(reason: &str) -> Vec<u8> {
-    encoded(&Frame::Bye(Bye { code: ByeCode::OVERLOAD, retry_after_s: 0, reason: reason.into() }))
 }

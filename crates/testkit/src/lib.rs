@@ -15,6 +15,7 @@
 mod built;
 pub mod classroom_place;
 pub mod counterpart;
+pub mod frames;
 pub mod hostile;
 pub mod mallory;
 pub mod menu_person;
@@ -27,4 +28,5 @@ pub mod ports;
 pub mod pty;
 pub mod stalls;
 pub mod talk;
+pub mod wait;
 pub mod ways;

@@ -8,14 +8,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rumormill_transport::endpoint::Opened;
 use rumormill_transport::{Expect, LinkWriter};
 use rumormill_wire::native::{
-    BundleBuilder, BundleHeader, BundleView, Frame, Hello, Member as Introduction, MessageKind, Proof, SignedHeader,
-    kind, rumor_prefix,
+    BundleBuilder, BundleHeader, BundleView, Frame, Member as Introduction, MessageKind, Proof, SignedHeader, kind,
+    rumor_prefix,
 };
 use rumormill_wire::{Clock, Digest, Incarnation, Origin, Seq, Signature};
 use tokio::task::JoinHandle;
 
-use crate::hostile::{Member, encoded};
+use crate::frames::{encoded, hello};
+use crate::hostile::Member;
 use crate::nodes::Net;
+use crate::wait::PATIENCE;
 
 /// How long it waits before it dials again after it was turned away.
 const AGAIN: Duration = Duration::from_millis(50);
@@ -47,12 +49,6 @@ pub fn now_us() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap()
 }
 
-/// Bytes as a frame of a kind, whatever they are.
-pub fn raw_frame(kind: u8, payload: &[u8]) -> Vec<u8> {
-    let len = u32::try_from(payload.len() + 1).unwrap();
-    [&len.to_be_bytes()[..], &[kind], payload].concat()
-}
-
 impl Mallory {
     /// A member of this network, with a certificate like everybody's, or with the one that it was issued before.
     pub fn of(net: &Net, name: &str) -> Self {
@@ -71,9 +67,7 @@ impl Mallory {
 
     /// HELLO under its own name.
     pub fn hello(&self) -> Vec<u8> {
-        let network = self.member.endpoint.network();
-        let (name, agent) = (self.name.as_str().into(), "".into());
-        encoded(&Frame::Hello(Hello { min: 1, max: 1, network, features: 0, name, agent }))
+        hello(self.member.endpoint.network(), &self.name)
     }
 
     /// TLS alone, without a word.
@@ -109,7 +103,7 @@ impl Mallory {
         if writer.send([self.hello().as_slice()]).await.is_err() {
             return false;
         }
-        let first = tokio::time::timeout(Duration::from_secs(60), reader.next_frame()).await;
+        let first = tokio::time::timeout(PATIENCE, reader.next_frame()).await;
         matches!(first, Ok(Ok(Some(frame))) if frame.first() == Some(&kind::HELLO))
     }
 

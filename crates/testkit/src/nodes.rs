@@ -13,15 +13,18 @@ use tempfile::TempDir;
 
 use crate::built::built;
 use crate::talk::Talk;
-
-/// Long enough for a machine whose two cores are busy.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+use crate::wait::{PATIENCE, until};
 
 /// The program that carries all sub-commands.
 pub fn rumormill() -> Command {
     let mut command = Command::new(built("rumormill"));
     command.stdin(Stdio::null()).env_remove("RUMORMILL_HOME");
     command
+}
+
+/// What a program has said on standard error.
+pub fn said(done: &Output) -> String {
+    String::from_utf8_lossy(&done.stderr).into_owned()
 }
 
 /// A directory with a CA.
@@ -46,9 +49,14 @@ impl Net {
 
     /// `rumormill certs ...` of this network's CA; it has to succeed. Gives what it says.
     pub fn certs(&self, words: &[&str]) -> String {
-        let done = rumormill().arg("certs").args(words).arg("--home").arg(self.home()).output().unwrap();
-        assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
+        let done = self.try_certs(words);
+        assert!(done.status.success(), "{words:?}: {}", said(&done));
         String::from_utf8(done.stdout).unwrap()
+    }
+
+    /// The same, and it may fail.
+    pub fn try_certs(&self, words: &[&str]) -> Output {
+        rumormill().arg("certs").args(words).arg("--home").arg(self.home()).output().unwrap()
     }
 
     /// A node of this network that does not run yet.
@@ -188,7 +196,7 @@ impl Node {
     /// The same, each line of standard output one JSON value; it has to succeed.
     pub fn asked(&self, words: &[&str]) -> Vec<Value> {
         let done = self.ask(words);
-        assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
+        assert!(done.status.success(), "{words:?}: {}", said(&done));
         String::from_utf8(done.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
@@ -199,8 +207,17 @@ impl Node {
 
     /// Its links.
     pub fn peers(&self) -> Vec<Value> {
+        self.neighbours(true)
+    }
+
+    /// The neighbours that it has no link to.
+    pub fn unlinked(&self) -> Vec<Value> {
+        self.neighbours(false)
+    }
+
+    fn neighbours(&self, linked: bool) -> Vec<Value> {
         let all = self.asked(&["peers", "--json"]).remove(0).as_array().unwrap().clone();
-        all.into_iter().filter(|peer| peer["linked"] == true).collect()
+        all.into_iter().filter(|one| one["linked"] == linked).collect()
     }
 
     /// A connection to its socket, without a program between.
@@ -251,15 +268,6 @@ impl Drop for Node {
                 eprintln!("-- {} said:\n{}", self.name, said.get(from..).unwrap_or(&said));
             }
         }
-    }
-}
-
-/// Waits until it holds; fails after a deadline.
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crate::nodes::until;
+use crate::wait::until;
 
 /// What one of them has heard.
 pub type Heard = Arc<Mutex<Vec<String>>>;

@@ -10,8 +10,8 @@ use rumormill_wire::native::{
 };
 use rumormill_wire::{Digest, HeadHash, Incarnation, NodeId, Origin, Seq};
 
-use crate::hostile::encoded;
-use crate::mallory::{Mallory, Signed, now_us, raw_frame};
+use crate::frames::{encoded, raw_frame};
+use crate::mallory::{Mallory, Signed, now_us};
 
 /// What it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,14 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is not as it should be")]
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rumormill_node::config::{Durability, IdentitySource, Neighbour, StoreKind};
 use rumormill_node::{NodeConfig, NodeHandle, start};
-use rumormill_transport::endpoint::EndpointConfig;
-use rumormill_transport::gate::GateLimits;
-use rumormill_transport::link::LinkLimits;
-use rumormill_transport::{Endpoint, LocalCa, Trust};
+use rumormill_testkit::hostile::endpoint;
+use rumormill_testkit::wait::until_within;
+use rumormill_transport::{Endpoint, LocalCa};
 use rumormill_wire::native::MessageKind;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -52,15 +51,7 @@ impl Net {
     /// A member that says what it likes.
     pub fn endpoint(&self, name: &str) -> Endpoint {
         let ca = self.ca();
-        let config = EndpointConfig {
-            identity: ca.open_or_issue(name).unwrap(),
-            trust: Trust::from_ca(ca.certificate()).unwrap(),
-            loopback_only: true,
-            post_quantum: false,
-            gate: GateLimits::default(),
-            link: LinkLimits::default(),
-        };
-        Endpoint::new(config).unwrap()
+        endpoint(&ca, ca.open_or_issue(name).unwrap())
     }
 
     pub async fn start(&self, name: &str, neighbours: &[(&str, SocketAddr)]) -> NodeHandle {
@@ -90,12 +81,18 @@ pub async fn until_failed(node: &NodeHandle) {
 }
 
 /// Waits until it holds; fails after a deadline.
-pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds().await {
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+pub async fn until(what: &str, holds: impl AsyncFnMut() -> bool) {
+    until_within(PATIENCE, what, holds).await;
+}
+
+/// Whether it has a link with a member of this name.
+pub fn has(node: &NodeHandle, name: &str) -> bool {
+    node.peers().iter().any(|peer| peer.name == name)
+}
+
+/// A figure of the node's own.
+pub fn count(node: &NodeHandle, name: &str) -> u64 {
+    node.metrics().into_iter().find(|(found, _)| *found == format!("node_{name}")).map(|(_, n)| n).unwrap()
 }
 
 pub async fn until_log(node: &NodeHandle, count: usize) -> Vec<String> {
