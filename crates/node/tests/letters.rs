@@ -112,6 +112,39 @@ async fn letters_go_to_oneself_to_neighbours_by_address_and_to_one_who_was_away(
     }
 }
 
+/// A neighbour of the configuration is the one at its address, whichever end dialled, and while it is away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn letters_go_to_a_neighbour_by_its_address_where_it_has_dialled_and_while_it_is_away() {
+    let net = Net::new();
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = free.local_addr().unwrap();
+    // A's tries fail until B dials, and A does not try while B has a link.
+    let a = start(on_disk(&net, "a", &[("b", at)])).await.unwrap();
+    drop(free);
+    let mut config = on_disk(&net, "b", &[("a", a.local_addr())]);
+    config.listen = at;
+    let b = start(config).await.unwrap();
+    until_pushed(&a, "PUSH IP:b MSG:by name").await;
+    assert_eq!(ask(&a, &format!("PUSH IP:{at} MSG:by address and port")).await, "SUCCESS");
+    assert_eq!(ask(&a, "PUSH IP:127.0.0.1 MSG:by address").await, "SUCCESS");
+    until_pulled(&b, 3).await;
+    // C knows B by its address alone: by who answered there.
+    let mut config = on_disk(&net, "c", &[("b", at)]);
+    config.neighbours[0].name = None;
+    let c = start(config).await.unwrap();
+    until_pushed(&c, &format!("PUSH IP:{at} MSG:from c")).await;
+    b.shutdown().await.unwrap();
+    drop(b);
+    until("b is away", async || a.peers().is_empty() && c.peers().is_empty()).await;
+    for (node, to) in [(&a, at.to_string()), (&a, "127.0.0.1".into()), (&c, at.to_string()), (&c, "127.0.0.1".into())] {
+        assert_eq!(ask(node, &format!("PUSH IP:{to} MSG:for later")).await, "SUCCESS", "{} to {to}", node.name());
+    }
+    assert_eq!(ask(&a, "PUSH IP:127.0.0.1:9 MSG:x").await, "FAIL");
+    for node in [a, c] {
+        node.shutdown().await.unwrap();
+    }
+}
+
 /// More letters of one member than may wait at the receiver's door.
 const FLOOD: usize = 620;
 

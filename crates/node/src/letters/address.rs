@@ -1,4 +1,4 @@
-//! Destinations of letters: a node id, a node's name, `address:port` of a neighbour that we dial, or a bare address.
+//! Destinations of letters: a node id, a node's name, `address:port` of a neighbour of the configuration, or a bare address.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -6,7 +6,6 @@ use std::net::{IpAddr, SocketAddr};
 use rumormill_wire::NodeId;
 
 use crate::handle::NodeHandle;
-use crate::link::Direction;
 
 /// Where a letter goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,12 +22,14 @@ pub(crate) fn resolve(node: &NodeHandle, has_relay: bool, to: &str) -> Result<De
         // An id goes before a name, so that nobody can be named like another's id.
         vec![id]
     } else if let Ok(addr) = to.parse::<SocketAddr>() {
-        vec![neighbour(node, to, |at, direction| direction == Direction::Outbound && at == addr)?]
+        vec![only(configured(node, |at| at == addr), to)?]
     } else if let Ok(ip) = to.parse::<IpAddr>() {
         if has_relay {
             return Ok(Destination::Relay(ip));
         }
-        vec![neighbour(node, to, |at, _| at.ip() == ip)?]
+        let links = node.0.driver.links();
+        let linked = links.iter().filter(|link| link.facts.addr.ip() == ip).map(|link| Some(link.facts.peer));
+        vec![only(linked.chain(configured(node, |at| at.ip() == ip)), to)?]
     } else {
         node.0.driver.checker.names.with_name(to)
     };
@@ -41,14 +42,32 @@ pub(crate) fn resolve(node: &NodeHandle, has_relay: bool, to: &str) -> Result<De
     }
 }
 
-/// The only linked neighbour that fits.
-fn neighbour(node: &NodeHandle, to: &str, fits: impl Fn(SocketAddr, Direction) -> bool) -> Result<NodeId, String> {
-    let links = node.0.driver.links();
-    let fit = links.iter().filter(|link| fits(link.facts.addr, link.facts.direction));
-    let peers: BTreeSet<NodeId> = fit.map(|link| link.facts.peer).collect();
-    match peers.first() {
-        Some(peer) if peers.len() == 1 => Ok(*peer),
-        Some(_) => Err(format!("{} neighbours have the address {to}: name one of them", peers.len())),
-        None => Err(format!("no neighbour that is linked has the address {to}")),
+/// Who the neighbours of the configuration at these addresses are, whichever end dialled and while they are away. `None` stands for
+/// one that is not known yet.
+fn configured(node: &NodeHandle, fits: impl Fn(SocketAddr) -> bool) -> Vec<Option<NodeId>> {
+    let driver = &node.0.driver;
+    let neighbours = driver.neighbours.at(fits);
+    let links = driver.links();
+    let who = neighbours.into_iter().flat_map(|(name, seen)| {
+        let Some(name) = name else { return vec![seen] };
+        // A node with a new key has its name again: the one that is linked is meant.
+        let linked = links.iter().filter(|link| link.facts.name == name).map(|link| link.facts.peer);
+        let linked: Vec<_> = linked.collect();
+        let known = if linked.is_empty() { driver.checker.names.with_name(&name) } else { linked };
+        let known: Vec<_> = known.into_iter().map(Some).collect();
+        if known.is_empty() { vec![seen] } else { known }
+    });
+    who.collect()
+}
+
+/// The only one of these nodes.
+fn only(found: impl IntoIterator<Item = Option<NodeId>>, to: &str) -> Result<NodeId, String> {
+    let found: BTreeSet<Option<NodeId>> = found.into_iter().collect();
+    let known: Vec<NodeId> = found.iter().copied().flatten().collect();
+    match known[..] {
+        [one] => Ok(one),
+        [] if found.is_empty() => Err(format!("no neighbour has the address {to}")),
+        [] => Err(format!("the neighbour at {to} has not been there since this node began: name it")),
+        _ => Err(format!("{} nodes have the address {to}: name one of them", known.len())),
     }
 }

@@ -1,5 +1,6 @@
 //! The neighbours that this node dials, and why one has no link: what `rumormill peers` says of them.
 
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -68,6 +69,13 @@ impl Neighbours {
     /// This node answers there, by its certificate.
     pub(crate) fn is(&self, slot: Slot, node: NodeId) {
         self.with(slot, |state| state.node = Some(node));
+    }
+
+    /// The names of those at these addresses, and who answered there last.
+    pub(crate) fn at(&self, fits: impl Fn(SocketAddr) -> bool) -> Vec<(Option<String>, Option<NodeId>)> {
+        let all = lock(&self.all);
+        let there = all.iter().filter(|state| fits(state.neighbour.addr));
+        there.map(|state| (state.neighbour.name.clone(), state.node)).collect()
     }
 
     /// Who they are, as far as that is known.
@@ -148,8 +156,6 @@ impl Neighbours {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
     use rumormill_wire::native::{Bye, ByeCode};
 
     use super::*;
