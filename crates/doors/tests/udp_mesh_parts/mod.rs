@@ -1,6 +1,8 @@
 //! A door that runs, and a legacy peer, byte by byte.
 #![allow(dead_code, reason = "not every test uses all of it")]
 
+pub mod signed;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
