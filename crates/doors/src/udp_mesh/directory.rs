@@ -10,6 +10,7 @@ mod broadcast;
 mod budgets;
 mod feed;
 mod input;
+mod left;
 mod look;
 mod member;
 mod members;
@@ -29,6 +30,7 @@ use rumormill_wire::udp_mesh::NameChar;
 use attention::Attention;
 use budgets::{AGAIN, TEXTS, UNSHOWN};
 use feed::Feed;
+use left::Left;
 use member::Id;
 use newcomers::Newcomers;
 use pending::Pending;
@@ -86,6 +88,7 @@ pub(super) struct Directory {
     /// Legacy peers that were dropped while their heartbeats may have been lost, by where those come from: where they take
     /// datagrams, unless they came back or were dropped without doubt since.
     dropped: Recent<(SocketAddr, NameChar), Option<SocketAddr>, MAX_DROPPED>,
+    left: Left,
     pages: Pages,
     /// How many have shown that they receive.
     shown: u64,
@@ -121,6 +124,7 @@ impl Directory {
             newcomers: Newcomers::default(),
             attention: Attention::new(limits.look, limits.queue),
             dropped: Recent::new(),
+            left: Left::default(),
             pages: Pages::new(seed),
             shown: 0,
             unpaid: 0,
@@ -213,6 +217,14 @@ impl Directory {
     /// The member that takes datagrams at an address.
     pub(super) fn member_at(&mut self, addr: SocketAddr) -> Option<&mut Member> {
         self.addrs.get(&addr).and_then(|id| self.members.get_mut(id))
+    }
+
+    /// Whose text comes from an address: the member's there, or if it is signed at this time that of who left a moment ago (P-U7).
+    pub(super) fn speaker_at(&mut self, now: Timestamp, from: SocketAddr, signed: Option<u64>) -> Option<&mut Member> {
+        if self.addrs.contains_key(&from) {
+            return self.member_at(from);
+        }
+        self.left.speaker_at(now, from, signed?)
     }
 
     /// All members but ourselves.

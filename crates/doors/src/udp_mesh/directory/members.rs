@@ -30,8 +30,8 @@ impl Directory {
         self.members.insert(id, member);
     }
 
-    pub(super) fn remove(&mut self, now: Timestamp, id: Id) {
-        let Some(member) = self.members.remove(&id) else { return };
+    pub(super) fn remove(&mut self, now: Timestamp, id: Id) -> Option<Member> {
+        let member = self.members.remove(&id)?;
         if let Some(character) = member.character {
             self.characters.remove(&character);
             self.ports.remove(&member.addr.port());
@@ -56,6 +56,7 @@ impl Directory {
         self.outputs.push_back(Output::Gone { addr: member.addr });
         self.feed.went(&member);
         self.feed.mark(now, self.members.len());
+        Some(member)
     }
 
     /// Ports, characters and addresses that the members hold, for tests: each index says the same.

@@ -179,7 +179,9 @@ impl Directory {
             _ if time <= last => Err(Reject::silent(Refusal::Signature)),
             Some(false) => Err(Reject::silent(Refusal::Signature)),
             Some(true) => {
-                self.remove(now, id);
+                if let Some(member) = self.remove(now, id) {
+                    self.left.add(now, member, time);
+                }
                 Ok(())
             }
             None => {

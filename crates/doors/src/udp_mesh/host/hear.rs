@@ -63,14 +63,15 @@ impl Host {
                 Ok(_) => return Counters::one(&counters.refused_other),
                 Err(why) => return count_fault(counters, why.reason),
             };
-            let sender = directory.member_at(from).map(|member| Sender {
+            let signed = heard.signed.map(|(time, _)| time);
+            let sender = directory.speaker_at(now, from, signed).map(|member| Sender {
                 name: member.name(),
                 key: member.own.as_ref().map(|own| own.key),
                 said: &mut member.said,
                 time: &mut member.time,
             });
             if let Some(claimed) = heard.claimed(now, from, sender, &mut Guard { strangers, verifier, counters }) {
-                let member = directory.member_at(from).map(|_| from);
+                let member = directory.speaker_at(now, from, signed).map(|_| from);
                 let text = heard.text.to_owned();
                 into_room.push(member, Incoming { claimed, text, from: Some(from.ip()) });
             }

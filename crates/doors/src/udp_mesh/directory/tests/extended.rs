@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use rumormill_wire::udp_mesh::extended::Extended;
 
+use super::super::left::LAST_WORDS;
 use super::super::register::MAX_LENT;
 use super::*;
 
@@ -33,6 +34,27 @@ fn a_claim_must_hold_and_names_are_unique() {
     assert!(!directory.leave(ms(0), at(9_003), 7, |_| false) && !directory.leave(ms(0), at(9_003), 6, |_| true));
     assert!(directory.leave(ms(0), at(9_003), 7, |key| key == &claim(3_001, "anna", 5).key) && directory.is_empty());
     assert!(directory.is_sound());
+}
+
+#[test]
+fn who_left_has_a_last_word_for_a_moment_and_not_where_another_is_by_then() {
+    // P-U7
+    let mut directory = directory();
+    let speaker = |directory: &mut Driven, now: Duration, n, signed| {
+        directory.directory.speaker_at(Timestamp::at(now), at(n), signed).map(|member| member.name())
+    };
+    for (n, name) in [(3_001, "anna"), (3_002, "bert")] {
+        assert_eq!(directory.claim(ms(0), at(n + 6_000), claim(n, name, 5), || true), Verdict::Taken);
+        assert!(directory.leave(ms(10), at(n + 6_000), 7, |_| true));
+    }
+    let before = ms(10) + LAST_WORDS;
+    for (now, signed, heard) in
+        [(ms(10), Some(6), true), (ms(10), Some(7), false), (ms(10), None, false), (before, Some(6), false)]
+    {
+        assert_eq!(speaker(&mut directory, now, 3_001, signed).is_some(), heard, "{now:?} {signed:?}");
+    }
+    assert_eq!(directory.claim(ms(20), at(9_009), claim(3_002, "carl", 5), || true), Verdict::Taken);
+    assert_eq!(speaker(&mut directory, ms(20), 3_002, Some(6)).as_deref(), Some("carl"));
 }
 
 #[test]
