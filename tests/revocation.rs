@@ -215,6 +215,25 @@ fn a_revoked_key_stays_where_it_lies_until_a_new_one_is_asked_for() {
     assert_eq!(fs::read(kept[0].path()).unwrap(), key);
 }
 
+#[test]
+fn a_new_key_on_the_state_of_the_old_one_is_called_that_and_no_old_copy() {
+    let net = Net::new();
+    let mut fay = net.start("fay", &[]);
+    fay.send("by the old key");
+    assert_eq!(fay.term(), Some(0));
+    net.certs(&["revoke", "fay", "--no-cut"]);
+    net.certs(&["issue", "fay", "--new-key"]);
+    let told = "the store was used with another key before";
+    for (times, texts) in [(1, 2), (1, 3)] {
+        fay.start();
+        fay.send("by the new key");
+        assert_eq!(fay.texts().len(), texts);
+        assert_eq!(fay.term(), Some(0));
+        assert_eq!(fay.said().matches(told).count(), times, "{}", fay.said());
+    }
+    assert!(!fay.said().contains("older than the mark"), "{}", fay.said());
+}
+
 /// A name whose old key still counts is no way to say which of the two keys is meant.
 #[test]
 fn the_new_key_of_a_name_is_not_revoked_in_place_of_the_old_one() {

@@ -1,5 +1,5 @@
 //! What is beside the store, so that a node knows its store again: a small file, the mark, that says which store it was, how
-//! often it was opened, and how far our own chain had come. An old copy put back is behind its mark, another store is not
+//! often it was opened, whose key it was used with, and how far that one's chain had come. An old copy put back is behind its mark, another store is not
 //! the one it names, and one that is gone was there. The files themselves are looked at while the node runs.
 //!
 //! Where the whole state directory is put back the mark is as old as the store: then neighbours know, or `--restored` says so.
@@ -15,7 +15,7 @@ use bytes::Bytes;
 use rand::rngs::{StdRng, SysRng};
 use rand::{RngExt, SeedableRng};
 use rumormill_store::{Damage, Record, Recovered as Stored};
-use rumormill_wire::{Incarnation, Origin, Seq};
+use rumormill_wire::{Incarnation, NodeId, Origin, Seq};
 
 use crate::driver::Driver;
 use crate::files::{MARK_FILE, write_private};
@@ -25,7 +25,9 @@ use crate::lock;
 const KEY: &str = "store-mark";
 /// A mark is no longer than this.
 const MAX_MARK: u64 = 512;
-const HEAD: &str = "rumormill store mark 1";
+const HEAD: &str = "rumormill store mark 2";
+/// Of before marks said whose chain they tell of.
+const HEAD_1: &str = "rumormill store mark 1";
 /// How often the files are looked at, and the mark is brought up to date.
 const PERIOD: Duration = Duration::from_secs(1);
 
@@ -36,9 +38,11 @@ pub(crate) struct Mark {
     store: u128,
     /// How often it was opened.
     life: u64,
-    /// Under which incarnation we wrote last.
+    /// With whose key it was used last; an older mark does not say.
+    node: Option<NodeId>,
+    /// Under which incarnation that one wrote last.
     incarnation: u64,
-    /// The number after the last one that we wrote there.
+    /// The number after the last one that it wrote there.
     next: u64,
 }
 
@@ -58,18 +62,21 @@ impl Mark {
 
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
-        (lines.next()? == HEAD).then_some(())?;
+        let head = lines.next()?;
+        (head == HEAD || head == HEAD_1).then_some(())?;
         let mut value = |key: &str| lines.next()?.strip_prefix(key)?.strip_prefix(' ');
         let store = u128::from_str_radix(value("store")?, 16).ok()?;
         let life = value("life")?.parse().ok()?;
+        let node = if head == HEAD { Some(value("node")?.parse().ok()?) } else { None };
         let incarnation = value("incarnation")?.parse().ok()?;
         let next = value("next")?.parse().ok()?;
-        (lines.next()? == "end").then_some(Self { store, life, incarnation, next })
+        (lines.next()? == "end").then_some(Self { store, life, node, incarnation, next })
     }
 
     fn text(&self) -> String {
-        let Self { store, life, incarnation, next } = self;
-        format!("{HEAD}\nstore {store:032x}\nlife {life}\nincarnation {incarnation}\nnext {next}\nend\n")
+        let Self { store, life, node, incarnation, next } = self;
+        let (head, whose) = node.map_or((HEAD_1, String::new()), |node| (HEAD, format!("node {node}\n")));
+        format!("{head}\nstore {store:032x}\nlife {life}\n{whose}incarnation {incarnation}\nnext {next}\nend\n")
     }
 
     fn write(&self, state: &Path) -> io::Result<()> {
@@ -83,7 +90,7 @@ impl Mark {
         let value = stored.meta(KEY).map_or(&[][..], |value| &value[..]);
         let (store, life) = value.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
         let life = life.try_into().map_or(0, u64::from_be_bytes);
-        Self { store: u128::from_be_bytes(*store), life, incarnation, next }
+        Self { store: u128::from_be_bytes(*store), life, node: Some(node.node), incarnation, next }
     }
 
     fn record(&self) -> Record {
@@ -101,6 +108,8 @@ pub(crate) enum Verdict {
     Behind,
     /// It is another store.
     Other,
+    /// It was used with another key last: of ours the mark says nothing.
+    OtherKey,
 }
 
 /// Compares a store with the mark beside it. Of a damaged one it is known that it is not what it was.
@@ -112,8 +121,12 @@ pub(crate) fn judge(mark: Option<Result<Mark, ()>>, stored: &Stored, node: Origi
     if found.store != mark.store {
         return Verdict::Other;
     }
-    let chain = (found.incarnation, found.next) < (mark.incarnation, mark.next);
-    if found.life < mark.life || chain { Verdict::Behind } else { Verdict::Fits }
+    let ours = mark.node.is_none_or(|whose| whose == node.node);
+    let chain = ours && (found.incarnation, found.next) < (mark.incarnation, mark.next);
+    if found.life < mark.life || chain {
+        return Verdict::Behind;
+    }
+    if ours { Verdict::Fits } else { Verdict::OtherKey }
 }
 
 /// The next life of a store: what it is to keep, and the mark to be written once it does.
@@ -175,7 +188,7 @@ impl Keeper {
     /// Our chain has come so far. Waits for the disk.
     pub(crate) fn note(&self, origin: Origin, next: Seq) {
         let mut mark = lock(&self.mark);
-        let now = Mark { incarnation: origin.incarnation.0, next: next.0, ..*mark };
+        let now = Mark { node: Some(origin.node), incarnation: origin.incarnation.0, next: next.0, ..*mark };
         if now == *mark {
             return;
         }
@@ -272,12 +285,10 @@ pub(crate) fn named(mark: Option<Result<Mark, ()>>) -> Option<Incarnation> {
 
 #[cfg(test)]
 mod tests {
-    use rumormill_wire::NodeId;
-
     use super::*;
 
     const ME: Origin = Origin { node: NodeId([1; 32]), incarnation: Incarnation(0) };
-    const MARK: Mark = Mark { store: 7, life: 3, incarnation: 0, next: 0 };
+    const MARK: Mark = Mark { store: 7, life: 3, node: Some(ME.node), incarnation: 0, next: 0 };
 
     fn stored(store: u128, life: u64) -> Stored {
         let Record::Meta { key, value } = (Mark { store, life, ..MARK }).record() else { panic!("a value") };
@@ -288,13 +299,17 @@ mod tests {
     fn a_mark_comes_back_as_it_was_and_nothing_else_is_one() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Mark::read(dir.path()).unwrap(), None);
-        let mark = Mark { store: u128::MAX - 5, life: 9, incarnation: 1_795_000_000, next: 12 };
-        mark.write(dir.path()).unwrap();
-        assert_eq!(Mark::read(dir.path()).unwrap(), Some(Ok(mark)));
-        let text = mark.text();
-        for cut in 0..text.len() - 1 {
-            assert_eq!(Mark::parse(&text[..cut]), None, "cut at {cut}");
+        let mark = Mark { store: u128::MAX - 5, life: 9, incarnation: 1_795_000_000, next: 12, ..MARK };
+        for mark in [mark, Mark { node: None, ..mark }] {
+            mark.write(dir.path()).unwrap();
+            assert_eq!(Mark::read(dir.path()).unwrap(), Some(Ok(mark)));
+            let text = mark.text();
+            for cut in 0..text.len() - 1 {
+                assert_eq!(Mark::parse(&text[..cut]), None, "cut at {cut}");
+            }
         }
+        let old = "rumormill store mark 1\nstore 7\nlife 3\nincarnation 5\nnext 2\nend\n";
+        assert_eq!(Mark::parse(old), Some(Mark { node: None, incarnation: 5, next: 2, ..MARK }), "of an older version");
         fs::write(dir.path().join(MARK_FILE), b"\xff\xfe").unwrap();
         assert_eq!(Mark::read(dir.path()).unwrap(), Some(Err(())));
     }
@@ -310,6 +325,11 @@ mod tests {
         assert_eq!(judge(Some(Ok(MARK)), &Stored::default(), ME), Verdict::Other, "an empty one");
         let further = Mark { incarnation: 5, next: 2, ..MARK };
         assert_eq!(judge(Some(Ok(further)), &stored(7, 3), ME), Verdict::Behind, "our chain had come further");
+        let nobodys = Mark { node: None, ..further };
+        assert_eq!(judge(Some(Ok(nobodys)), &stored(7, 3), ME), Verdict::Behind, "it does not say whose had");
+        let others = Mark { node: Some(NodeId([2; 32])), ..further };
+        assert_eq!(judge(Some(Ok(others)), &stored(7, 3), ME), Verdict::OtherKey, "another's had");
+        assert_eq!(judge(Some(Ok(others)), &stored(7, 2), ME), Verdict::Behind, "whoever's it was");
         let damage = vec![Damage::File { path: "a".into(), reason: "b".into(), aside: "c".into() }];
         assert_eq!(judge(Some(Ok(MARK)), &Stored { damage, ..Stored::default() }, ME), Verdict::Behind, "salvaged");
     }

@@ -150,8 +150,8 @@ fn incarnations(
     Ok(Some(opened))
 }
 
-/// Sees that a store is of this network and the one that its mark names. Says whether it is certainly older than what was
-/// written once.
+/// Sees that a store is of this network and the one that its mark names. Says whether our chain there is certainly older than what
+/// was written once, or may be, since nothing says how far it had come.
 fn is_ours(
     config: &NodeConfig,
     stored: &Stored,
@@ -164,6 +164,11 @@ fn is_ours(
         Verdict::Behind => {
             let store = file.display();
             tracing::warn!(%store, "the store is older than the mark beside it: an old copy, or one that was damaged; our messages go on under a new incarnation");
+            Ok(true)
+        }
+        Verdict::OtherKey => {
+            let store = file.display();
+            tracing::info!(%store, "the store was used with another key before: what was written with that one stays, and our messages begin under a new incarnation");
             Ok(true)
         }
         Verdict::Fits | Verdict::Other => Ok(false),
