@@ -112,6 +112,26 @@ async fn letters_go_to_oneself_to_neighbours_by_address_and_to_one_who_was_away(
     }
 }
 
+/// What a PULL was given to the end is not given again, whatever others do to the file of letters while the node runs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_file_of_letters_put_in_place_of_a_running_nodes_brings_nothing_back() {
+    let net = Net::new();
+    let a = start(on_disk(&net, "a", &[])).await.unwrap();
+    assert_eq!(ask(&a, "PUSH IP:a MSG:note").await, "SUCCESS");
+    let (file, copy) = (state(&net, "a").join("letters.jsonl"), net.dir.path().join("copy"));
+    until("it waits", async || a.doors()[0].counters["waiting_out"] == 1).await;
+    std::fs::copy(&file, &copy).unwrap();
+    assert_eq!(until_pulled(&a, 1).await, "IP: a MSG:note");
+    std::fs::rename(&copy, &file).unwrap();
+    a.shutdown().await.unwrap();
+    drop(a);
+    let a = start(on_disk(&net, "a", &[])).await.unwrap();
+    assert_eq!(ask(&a, "PULL").await, "SUCCESS 0");
+    std::fs::remove_file(&file).unwrap();
+    until("the node sees it", async || file.exists()).await;
+    a.shutdown().await.unwrap();
+}
+
 /// A neighbour of the configuration is the one at its address, whichever end dialled, and while it is away.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn letters_go_to_a_neighbour_by_its_address_where_it_has_dialled_and_while_it_is_away() {

@@ -63,8 +63,22 @@ impl Inbox {
         all
     }
 
+    /// Sees that the file is the one that was written here. If it is not, it is written anew: all that it is to hold is known here, and
+    /// what was handed over would come again by an old one.
+    pub(crate) fn look(&mut self) -> io::Result<()> {
+        let Some(happened) = self.journal.as_ref().and_then(Journal::lost) else { return Ok(()) };
+        let all = self.snapshot();
+        if let Some(journal) = &mut self.journal {
+            journal.renew(&all)?;
+            let file = journal.path().display();
+            tracing::warn!(%file, happened, "not by this node, which has written the file anew; stop a node before you touch its files");
+        }
+        Ok(())
+    }
+
     /// Writes records, then counts them as so.
     fn keep(&mut self, records: Vec<Record>) -> io::Result<()> {
+        self.look()?;
         if self.journal.as_ref().is_some_and(Journal::is_long) {
             let all = self.snapshot();
             if let Some(journal) = &mut self.journal {
@@ -287,6 +301,7 @@ impl Inbox {
 
     /// Makes durable how far the log was read. Without it the same is read again after a restart, to no other end.
     pub(crate) fn save(&mut self) -> io::Result<()> {
+        self.look()?;
         let records: Vec<_> = self.unsaved.iter().map(|(origin, next)| Record::Read(At::new(*origin, *next))).collect();
         if records.is_empty() { Ok(()) } else { self.keep(records) }
     }

@@ -86,6 +86,34 @@ fn what_was_handed_over_is_gone_on_the_disk_and_what_is_brought_back_waits_there
 }
 
 #[test]
+fn a_file_that_others_remove_or_put_an_old_copy_in_place_of_is_written_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, copy) = (dir.path().join("letters.jsonl"), dir.path().join("copy"));
+    let mut inbox = Inbox::open(&path, Wall::default()).unwrap();
+    let harm: [&dyn Fn(); 3] = [&|| fs::remove_file(&path).unwrap(), &|| fs::rename(&copy, &path).unwrap(), &|| {
+        assert!(fs::copy(&copy, &path).is_ok())
+    }];
+    for (harm, seq) in harm.into_iter().zip([1, 11, 21]) {
+        assert!(inbox.take(origin(1), vec![letter(seq, "one"), letter(seq + 1, "two")], Seq(seq + 2)).unwrap());
+        fs::copy(&path, &copy).unwrap();
+        let ids: Vec<_> = inbox.waiting.keys().copied().take(1).collect();
+        inbox.hand_over(ids).unwrap();
+        harm();
+        // What comes next is kept beside what was there, and so it is where nothing comes.
+        inbox.take_from("127.0.0.9".parse().unwrap(), "three".into()).unwrap();
+        let again = Inbox::open(&path, Wall::default()).unwrap();
+        assert_eq!(texts(&again), ["two", "three"]);
+        inbox = again;
+        inbox.hand_over(inbox.waiting.keys().copied().collect()).unwrap();
+        fs::copy(&path, &copy).unwrap();
+        harm();
+        inbox.look().unwrap();
+        inbox = Inbox::open(&path, Wall::default()).unwrap();
+        assert!(inbox.waiting.is_empty() && inbox.next_of(&origin(1)) == Some(Seq(seq + 2)));
+    }
+}
+
+#[test]
 fn a_file_of_something_else_without_a_line_end_is_kept_aside() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("letters.jsonl");

@@ -1,8 +1,8 @@
 //! A file of JSON lines that only grows until it is written anew. What [`Journal::append`] took survives a crash.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::record::Record;
@@ -65,6 +65,25 @@ impl Journal {
         let file = OpenOptions::new().append(true).open(path)?;
         let len = file.metadata()?.len();
         Ok(Self { path: path.to_owned(), file, len, appended: 0, torn: false })
+    }
+
+    /// What others did to the file under its name, so that it is not what was written here any more. They may have put an old copy in
+    /// its place, or written one over it.
+    pub(crate) fn lost(&self) -> Option<&'static str> {
+        let id = |about: &Metadata| (about.dev(), about.ino());
+        // What cannot be looked at now is not known to be lost.
+        let ours = self.file.metadata().ok()?;
+        match fs::metadata(&self.path) {
+            Err(why) if why.kind() == io::ErrorKind::NotFound => Some("was removed or renamed"),
+            Err(_) => None,
+            Ok(there) if id(&there) != id(&ours) => Some("was replaced by another file"),
+            Ok(there) if there.len() != self.len && !self.torn => Some("was written by another program"),
+            Ok(_) => None,
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Whether it is time for [`Journal::renew`].

@@ -21,6 +21,8 @@ use crate::view::Rules;
 
 /// How often it is made durable how far the log was read.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
+/// How often the file of letters is looked at, whether it is still ours.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// After an error of the disk or the store, so long nothing is tried.
 const RETRY: Duration = Duration::from_secs(5);
 /// Read from the store at once, in bytes.
@@ -53,6 +55,15 @@ async fn save(desk: &LettersDesk) {
     }
 }
 
+/// Sees to the file of letters; whether that went well. Says so when it does not any more.
+async fn look(desk: &LettersDesk, went_well: bool) -> bool {
+    let looked = desk.with_inbox(super::inbox::Inbox::look).await;
+    if let (Err(why), true) = (&looked, went_well) {
+        tracing::warn!(why, "the file of letters is gone, and cannot be written anew now");
+    }
+    looked.is_ok()
+}
+
 /// Of news, the bundle that became durable.
 fn take(told: &Told, bundles: &mut Vec<Arc<Committed>>, missed: &mut bool) {
     match told {
@@ -66,8 +77,12 @@ fn take(told: &Told, bundles: &mut Vec<Arc<Committed>>, missed: &mut bool) {
 }
 
 async fn follow(desk: &LettersDesk, mut coming: Coming) {
-    let mut saving = interval(SAVE_EVERY);
-    saving.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let every = |period| {
+        let mut every = interval(period);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        every
+    };
+    let (mut saving, mut looking, mut went_well) = (every(SAVE_EVERY), every(LOOK_EVERY), true);
     let mut reading = Reading { desk, again: None };
     reading.run(Post::read_all).await;
     tokio::spawn(publish(desk.clone()));
@@ -75,6 +90,7 @@ async fn follow(desk: &LettersDesk, mut coming: Coming) {
         let (behind, again) = (reading.again.is_some(), reading.again.unwrap_or_else(Instant::now));
         tokio::select! {
             _ = saving.tick() => save(desk).await,
+            _ = looking.tick() => went_well = look(desk, went_well).await,
             () = desk.0.room.notified(), if !behind => reading.run(Post::read_held_back).await,
             () = sleep_until(again), if behind => reading.run(Post::read_all).await,
             first = coming.recv() => {
