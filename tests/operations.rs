@@ -118,6 +118,51 @@ fn the_unit_of_the_page_runs_as_its_user_with_a_read_only_root() {
     assert!(told.contains(&format!("{state}/log.db")) && told.contains(".incarnation"), "{all}");
 }
 
+/// A node on a disk with so much room, and once more when there is enough: each says how it goes and ends, in a file of its own.
+const FULL_DISK: &str = r#"
+set -eu
+state=$1 home=$2 room=$3 out=$4
+start() {
+    "$RUMORMILL" node --name "n$room" --home "$home" --listen 127.0.0.1:0 --state "$state" 2> "$out/$1" &
+    node=$!
+    for n in $(seq 600); do grep -q 'listening\|error:' "$out/$1" && break; sleep 0.1; done
+    kill -TERM "$node" 2>/dev/null || true
+    wait "$node" || true
+}
+mount -t tmpfs -o "size=$room,mode=700" tmpfs "$state"
+start first
+mount -o remount,size=64m "$state"
+start second
+ls "$state" >> "$out/second"
+"#;
+
+/// Wherever the room ends: the reason is said, and what is left is no damage.
+#[test]
+#[ignore = "needs root to mount a small disk"]
+fn a_start_on_a_full_disk_says_so_and_leaves_nothing_that_the_next_one_calls_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let [home, state, out] = ["ca", "state", "out"].map(|name| dir.path().join(name));
+    assert!(done(Command::new(RUMORMILL).args(["certs", "init", "--home"]).arg(&home)).status.success());
+    fs::create_dir(&state).unwrap();
+    fs::create_dir(&out).unwrap();
+    let mut failed = 0;
+    for pages in 1..16 {
+        let room = format!("{}k", 4 * pages);
+        let mut words = Command::new("unshare");
+        words.args(["--mount", "--propagation", "private", "sh", "-c", FULL_DISK, "full"]);
+        let run = done(words.arg(&state).arg(&home).arg(&room).arg(&out));
+        assert!(run.status.success(), "{room}: {}", String::from_utf8_lossy(&run.stderr));
+        let [first, second] = ["first", "second"].map(|name| fs::read_to_string(out.join(name)).unwrap());
+        if !first.contains("listening") {
+            failed += 1;
+            assert!(first.contains("disk is full") || first.contains("No space left"), "{room}: {first}");
+        }
+        assert!(!first.contains("ulimit") && second.contains("listening"), "{room}: {first}{second}");
+        assert!(!second.contains("damaged"), "{room}: {second}");
+    }
+    assert!(failed > 3, "there was room enough {failed} times");
+}
+
 /// Listens as another user, by a thread that has become that user: what each of so many clients sent.
 fn listen_as(uid: u32, path: &Path, clients: usize) -> thread::JoinHandle<Vec<String>> {
     let (path, (ready, listening)) = (path.to_owned(), std::sync::mpsc::channel());

@@ -87,7 +87,7 @@ impl StoreError {
     pub(crate) fn at(self, path: &Path) -> Self {
         match self {
             Self::Sqlite(source) => {
-                let advice = advice(&source);
+                let advice = advice(&source, || is_full(path));
                 Self::Database { path: path.to_owned(), source, advice }
             }
             other => other,
@@ -104,15 +104,28 @@ fn descriptors_lack() -> bool {
     opened.is_err_and(|why| why.raw_os_error().is_some_and(|code| TOO_MANY.contains(&code)))
 }
 
-fn advice(source: &rusqlite::Error) -> &'static str {
+/// With less room the library does not begin, nor go on: it adds to its files by no more than this.
+const LEAST_ROOM: u64 = 256 * 1024;
+
+/// Whether the disk of a store has no room: the library says of most of its files only that they do not grow.
+fn is_full(store: &Path) -> bool {
+    let dir = store.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    rustix::fs::statvfs(dir).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < LEAST_ROOM)
+}
+
+fn advice(source: &rusqlite::Error, is_full: impl Fn() -> bool) -> &'static str {
+    const FULL: &str = "its disk is full: make room there, then start the node again";
     // The library has no code of its own for a file that may not grow.
     const GROWS: [i32; 3] = [ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_TRUNCATE, ffi::SQLITE_IOERR_SHMSIZE];
     if source.sqlite_error().is_some_and(|error| GROWS.contains(&error.extended_code)) {
+        if is_full() {
+            return FULL;
+        }
         return "raise the limit on the size of its files (`ulimit -f`, LimitFSIZE=) if there is one, or see what the \
                 system's log says of its disk; then start the node again";
     }
     match source.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "make room on its disk and start the node again",
+        Some(ErrorCode::DiskFull) => FULL,
         Some(ErrorCode::CannotOpen) if descriptors_lack() => {
             "too few descriptors are left: raise their limit (`ulimit -Hn`, LimitNOFILE)"
         }
@@ -123,5 +136,22 @@ fn advice(source: &rusqlite::Error) -> &'static str {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program has it open",
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "start the node again: it saves what can be read",
         _ => "start the node again",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_does_not_grow_is_told_by_the_room_on_its_disk() {
+        let said = |code, full: bool| {
+            advice(&rusqlite::Error::SqliteFailure(ffi::Error::new(code), None), || full).contains("its disk is full")
+        };
+        for code in [ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_TRUNCATE, ffi::SQLITE_IOERR_SHMSIZE] {
+            assert!(said(code, true) && !said(code, false), "{code}");
+        }
+        assert!(said(ffi::SQLITE_FULL, false) && !said(ffi::SQLITE_IOERR_READ, true));
+        assert!(!is_full(&std::env::temp_dir().join("log.db")), "this test has room");
     }
 }

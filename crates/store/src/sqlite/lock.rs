@@ -15,6 +15,8 @@ use crate::error::StoreError;
 const MAX_MARK: u64 = 128;
 /// The mark of a store that is open, or was not closed.
 const OPEN: &str = "open";
+/// The mark of a store that is being made: nothing was written to it yet.
+const MADE: &str = "made";
 
 /// How the store was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +61,15 @@ impl Lock {
         Ok(match closed_mark(store) {
             Some(closed) if closed.as_bytes() == mark => Left::Closed,
             _ if mark.is_empty() && !store.exists() => Left::Never,
+            // There was no room for it, or a crash came first.
+            _ if mark == MADE.as_bytes() && is_empty(store) => Left::Never,
             _ => Left::Open,
         })
+    }
+
+    /// Says that a store is about to be made. Until [`Lock::opened`] an empty file is what is left of that, and no damage.
+    pub(super) fn made(&mut self) -> Result<(), StoreError> {
+        self.write(MADE)
     }
 
     /// Takes the mark away, before anything is changed.
@@ -85,6 +94,13 @@ impl Lock {
     fn io(&self, action: &'static str, source: std::io::Error) -> StoreError {
         StoreError::Io { action, path: self.path.clone(), source }
     }
+}
+
+/// Whether there is nothing in a store's file, nor in its log.
+fn is_empty(store: &Path) -> bool {
+    [store.to_owned(), beside(store, "-wal")]
+        .iter()
+        .all(|file| std::fs::metadata(file).map_or(0, |file| file.len()) == 0)
 }
 
 /// What the mark of this file would be, if all of it is in its place.

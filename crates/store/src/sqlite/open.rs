@@ -31,7 +31,11 @@ pub(super) fn open(path: &Path, durability: Durability) -> Result<Opened, StoreE
     salvage::finish(path)?;
     let left = lock.left(path)?;
     let seen = if left == Left::Open { look_at_files(path)? } else { None };
-    lock.opened()?;
+    if left == Left::Never {
+        lock.made()?
+    } else {
+        lock.opened()?
+    }
     let Checked { db, state, boot_changed } = match check(path, durability, left) {
         Err(why) if is_damage(&why) => {
             salvage::salvage(path, &why.to_string())?;
@@ -39,6 +43,9 @@ pub(super) fn open(path: &Path, durability: Durability) -> Result<Opened, StoreE
         }
         other => other?,
     };
+    if left == Left::Never {
+        lock.opened()?;
+    }
     let mut damage = damage_report::read(&db)?;
     if let Some(seen) = seen {
         damage.push(seen);
@@ -88,6 +95,26 @@ fn check(path: &Path, durability: Durability, left: Left) -> Result<Checked, Sto
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_of_a_store_for_which_there_was_no_room_is_no_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.db");
+        // A directory in the place of its log keeps the library from making the store.
+        std::fs::create_dir(beside(&path, "-wal")).unwrap();
+        assert!(open(&path, Durability::Normal).is_err());
+        std::fs::remove_dir(beside(&path, "-wal")).unwrap();
+        std::fs::write(&path, "").unwrap();
+        let made = open(&path, Durability::Normal).unwrap();
+        assert!(made.recovered.damage.is_empty() && made.recovered.clean, "{:?}", made.recovered.damage);
+        drop(made);
+        // Once it was made an empty one has lost what was there.
+        for extra in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(beside(&path, extra));
+        }
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(open(&path, Durability::Normal).unwrap().recovered.damage.len(), 1);
+    }
 
     #[test]
     fn another_boot_is_noticed_once() {
