@@ -56,6 +56,49 @@ fn the_demo_for_people_tells_the_story_without_colour_where_no_terminal_is() {
     assert!(!told.contains('\x1b'), "{told}");
 }
 
+/// The demo, by a shell that does something before, with this directory for temporary files.
+fn demo_that_fails(before: &str, dir: &Path) -> (Option<i32>, String) {
+    let mut command = Command::new("bash");
+    command.args(["-c", &format!("{before}; exec \"$@\""), "bash", env!("CARGO_BIN_EXE_rumormill"), "demo"]);
+    let done = command.env("TMPDIR", dir).stdin(Stdio::null()).output().unwrap();
+    (done.status.code(), text(done.stderr))
+}
+
+#[test]
+fn a_demo_without_a_place_for_its_nodes_says_what_is_wrong_with_it_before_any_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, long, full) =
+        (dir.path().join("file"), dir.path().join("x".repeat(90)), dir.path().join("y".repeat(300)));
+    fs::write(&file, "").unwrap();
+    fs::create_dir(&long).unwrap();
+    for (place, words) in [
+        (dir.path().join("nowhere"), "is not there"),
+        (file, "is no directory"),
+        (long.clone(), "107 is the most"),
+        (full, "107 is the most"),
+    ] {
+        let (code, said) = demo_that_fails("true", &place);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(words) && said.contains("TMPDIR") && !said.contains("room"), "{words}: {said}");
+    }
+    assert_eq!(fs::read_dir(&long).unwrap().count(), 0, "nothing is left");
+}
+
+#[test]
+fn a_demo_whose_nodes_cannot_start_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, said) = demo_that_fails("ulimit -n 16", dir.path());
+    assert!(code == Some(1) && said.contains("the limit of descriptors is 16"), "{said}");
+    // Not even certificates can be written, which the first node says.
+    let (code, said) = demo_that_fails("ulimit -f 0", dir.path());
+    assert!(code == Some(1) && said.contains("its node ended with code 1"), "{said}");
+    assert!(said.contains("is there room in"), "{said}");
+    let (code, said) = demo_that_fails("ulimit -f 4", dir.path());
+    assert!(code == Some(1) && said.contains("its node ended with code 1"), "{said}");
+    assert!(said.contains("the end of its log says") && said.contains("ulimit -f"), "{said}");
+    assert_eq!(living_below(dir.path()), 0);
+}
+
 #[test]
 fn an_interrupted_demo_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();

@@ -3,6 +3,7 @@
 //! It runs this very program for each node and talks to them by their sockets, so what it shows is what people get.
 
 mod cast;
+mod place;
 mod story;
 
 use std::process::ExitCode;

@@ -32,7 +32,13 @@ const LEAST_OF_A_DOOR: u64 = 3;
 /// The limit of descriptors, if it is lower than what any program here needs, also after the soft limit was raised.
 #[must_use]
 pub fn too_few() -> Option<u64> {
-    let few = |limit: Option<u64>| limit.filter(|limit| *limit < LEAST);
+    fewer_than(LEAST)
+}
+
+/// The limit of descriptors, if it is lower than this, also after the soft limit was raised.
+#[must_use]
+pub fn fewer_than(least: u64) -> Option<u64> {
+    let few = |limit: Option<u64>| limit.filter(|limit| *limit < least);
     few(getrlimit(Resource::Nofile).current).and_then(|_| few(raise()))
 }
 

@@ -27,13 +27,12 @@ use tokio::net::{UnixListener, UnixStream};
 use crate::counters::Counters;
 use crate::handle::NodeHandle;
 use crate::{descriptors, files};
-use limits::MAX_PATH;
 use lines::{Out, gone, next_line};
 use log::{MAX_LAST, Wanted, log};
 use places::{Place, Places};
 
 pub use error::SocketError;
-pub use limits::{MAX_ASKING, MAX_CLIENTS, MAX_FOLLOWERS};
+pub use limits::{MAX_ASKING, MAX_CLIENTS, MAX_FOLLOWERS, MAX_PATH};
 pub use lines::Times;
 
 /// The listening socket; its file goes when this does.

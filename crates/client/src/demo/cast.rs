@@ -8,11 +8,16 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rumormill_api::{Client, ClientError, Info, LogLine, LogQuery, Step, default_path};
+use rumormill_node::descriptors::fewer_than;
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
+use super::place;
 use crate::output::Failure;
 
 /// The names of the nodes, in the order in which they stand in the ring.
 pub(super) const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
+/// Descriptors with which a node has its two links and is asked about them, and this program has a pipe to each.
+const LEAST: u64 = 40;
 /// Nothing in the demo takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -44,6 +49,15 @@ impl Player {
             let _ = child.wait();
         }
     }
+
+    /// How its process ended, if it has.
+    fn ended(&self) -> Option<String> {
+        let id = Pid::from_child(self.child.as_ref()?);
+        let looked = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let status = waitid(WaitId::Pid(id), looked).ok()??;
+        let by = |what, n: Option<_>| n.map(|n: i32| format!("its node ended {what} {n}"));
+        by("with code", status.exit_status()).or_else(|| by("by signal", status.terminating_signal()))
+    }
 }
 
 /// Ports that are free now, below those that the system gives to connections: who comes back after a crash finds its own free.
@@ -61,11 +75,14 @@ fn free_ports() -> std::io::Result<Vec<u16>> {
 impl Cast {
     /// Finds a place and ports; starts nobody.
     pub(super) fn gather() -> Result<Self, Failure> {
-        let failed = |why: std::io::Error| {
-            Failure::failed(format!("cannot prepare the demo: {why}"), "free some room in the temporary directory")
-        };
-        let dir = tempfile::Builder::new().prefix("rumormill-demo-").tempdir().map_err(failed)?;
-        let ports = free_ports().map_err(failed)?;
+        if let Some(limit) = fewer_than(LEAST) {
+            let what = format!("the limit of descriptors is {limit}, and the demo needs {LEAST}");
+            return Err(Failure::failed(what, "raise it (`ulimit -Hn`, LimitNOFILE)"));
+        }
+        let dir = place::make(&NAMES)?;
+        let no_ports =
+            |why| Failure::failed(format!("the demo finds no ports: {why}"), "end what listens from 31000 on");
+        let ports = free_ports().map_err(no_ports)?;
         let players = NAMES.iter().zip(ports).map(|(name, port)| Player { name, port, child: None }).collect();
         Ok(Self { players, dir })
     }
@@ -182,6 +199,9 @@ impl Cast {
                 Ok(false) => format!("did not {what} in {} s", PATIENCE.as_secs()),
                 Err(why) => why.to_string(),
             };
+            if let Some(ended) = self.players.get(n).and_then(Player::ended) {
+                return Err(self.failure(n, &ended));
+            }
             if Instant::now() >= deadline {
                 return Err(self.failure(n, &why));
             }
@@ -193,7 +213,11 @@ impl Cast {
     pub(super) fn failure(&self, n: usize, why: &str) -> Failure {
         let name = NAMES.get(n).copied().unwrap_or("nobody");
         let log = tail(&self.dir.path().join(format!("{name}.log")));
-        Failure::failed(format!("{name}: {why}"), format!("the end of its log says:\n{log}"))
+        let next = match log.is_empty() {
+            false => format!("the end of its log says:\n{log}"),
+            true => format!("its log says nothing: is there room in {}?", std::env::temp_dir().display()),
+        };
+        Failure::failed(format!("{name}: {why}"), next)
     }
 }
 
