@@ -49,6 +49,7 @@ RELAY_43110 = ["-p", "rumormill-doors", "--test", "relay_43110"]
 PEER_LINE = ["-p", "rumormill-doors", "--lib", "peer_line"]
 PROTOBUF_PEER = ["-p", "rumormill-doors", "--lib", "protobuf_peer"]
 UDP_MESH_FLOOD = ["-p", "rumormill-doors", "--test", "udp_mesh_flood"]
+UDP_MESH_LEAVE = ["-p", "rumormill-doors", "--test", "udp_mesh_leave"]
 FULL = ["-p", "rumormill-gossip", "--test", "full"]
 PACE = ["-p", "rumormill-gossip", "--test", "pace"]
 TIME = ["-p", "rumormill-node", "--test", "time"]
@@ -343,6 +344,9 @@ GUARDS = [
     ("udp-mesh: no texts to whoever has not shown that it receives", "crates/doors/src/udp_mesh/directory.rs",
      "if member.own.is_some() { member.receipt.is_shown() }", "if member.own.is_some() { true }",
      UDP_MESH_FLOOD, "who_has_not_shown_that_it_receives_gets_a_page_and_who_has_gets_all"),
+    ("udp-mesh: who left has said nothing later", "crates/doors/src/udp_mesh/directory/left.rs",
+     " && signed < gone.time)?;", " && (signed < gone.time || signed > 0))?;",
+     UDP_MESH_LEAVE, "a_text_that_comes_behind_the_leave_of_its_author_is_heard_once_and_nothing_later"),
     ("udp-mesh: a queue that may have been full is no silence", "crates/doors/src/udp_mesh/directory/attention.rs",
      "if std::mem::take(&mut self.came) > self.most {", "if std::mem::take(&mut self.came) > self.most | usize::MAX {",
      UDP_MESH, "time_in_which_something_may_have_been_lost_is_no_silence_but_does_not_last_for_ever"),
