@@ -1013,7 +1013,7 @@ GUARDS = [
      "                return self.give_up_unproven();", "                return;",
      ["-p", "rumormill-gossip", "--lib", "author"], "who_leaves_does_not_wait_for_the_proof_that_a_neighbour_may_never_show"),
     ("leaving: its last words are read before it closes", "crates/node/src/linking/pump.rs",
-     "let _ = tokio::time::timeout(linger, closing.wait_for(|closed| *closed)).await;", "let _ = (linger, &mut closing);",
+     "let _ = tokio::time::timeout(linger, link.ends()).await;", "let _ = (linger, link.ends());",
      GREETINGS, "a_neighbour_that_still_sends_reads_the_last_words_of_a_node_that_ends"),
     ("leaving: what a neighbour does not take is lacking", "crates/gossip/src/engine/given.rs",
      "!self.all_given(id) || link.cursors.range(self.own()).any(lacks)", "!self.all_given(id) || false && link.cursors.range(self.own()).any(lacks)",

@@ -78,6 +78,14 @@ impl Driver {
         self.is_sealed() && lock(&self.told_all).contains(node)
     }
 
+    /// A peer that was told all gets no further link, and no refusal either, which would be a farewell: the process is about to end. It may
+    /// keep this link instead of the one by which it was told, and not have read all of that one; then it says so there.
+    pub(crate) async fn until_not_told_all(&self, node: &NodeId) {
+        while self.was_told_all(node) {
+            sleep(PAUSE).await;
+        }
+    }
+
     /// Whether there is a link with it, or was until it had read all.
     fn is_reached(&self, name: Option<&str>, node: Option<NodeId>) -> bool {
         let named = name.map(|name| self.checker.names.with_name(name)).unwrap_or_default();

@@ -27,6 +27,8 @@ pub(crate) enum Admission {
     Up,
     /// A link with this peer is there; if it does not answer a PING, this one may replace it.
     Test(Arc<Link>),
+    /// Its peer was told all by another link, before the end of this node: see [`Driver::until_not_told_all`].
+    ToldAll,
     /// It may not come up, and is told so.
     Refused { code: ByeCode, reason: &'static str, retry_after_s: u16 },
 }
@@ -61,7 +63,10 @@ impl Driver {
         let named = self.named();
         let mut state = lock(&self.state);
         let (now, mut jobs) = (self.clock.now(), VecDeque::new());
-        if *self.stopping.borrow() || self.was_told_all(&link.facts.peer) {
+        if self.was_told_all(&link.facts.peer) {
+            return Admission::ToldAll;
+        }
+        if *self.stopping.borrow() {
             return refused(ByeCode::LEAVING, "the node shuts down");
         }
         if let Some(left) = state.bans.remaining(&link.facts.peer, Instant::now()) {

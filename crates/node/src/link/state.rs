@@ -30,6 +30,8 @@ pub(crate) struct Link {
     unjudged: AtomicUsize,
     released: Notify,
     closed: watch::Sender<bool>,
+    /// The peer sends nothing more.
+    read_out: watch::Sender<bool>,
     /// To be ended by us without a farewell, once all is written.
     cut: AtomicBool,
     /// The peer ended it because it keeps another one with us: what it had not taken from this one by then, it did not take.
@@ -51,6 +53,7 @@ impl Link {
             unjudged: AtomicUsize::new(0),
             released: Notify::new(),
             closed: watch::Sender::new(false),
+            read_out: watch::Sender::new(false),
             cut: AtomicBool::new(false),
             replaced: AtomicBool::new(false),
             heard_at: AtomicU64::new(now.0),
@@ -145,6 +148,20 @@ impl Link {
 
     pub(crate) fn is_closed(&self) -> bool {
         *self.closed.borrow()
+    }
+
+    /// All was read that the peer sent.
+    pub(crate) fn set_read_out(&self) {
+        self.read_out.send_replace(true);
+    }
+
+    /// Resolves once the peer sends nothing more, or the link is to be closed.
+    pub(crate) async fn ends(&self) {
+        let (mut closed, mut read_out) = (self.closed.subscribe(), self.read_out.subscribe());
+        tokio::select! {
+            _ = closed.wait_for(|closed| *closed) => {}
+            _ = read_out.wait_for(|out| *out) => {}
+        }
     }
 
     /// Resolves once the link is to be closed.

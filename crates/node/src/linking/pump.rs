@@ -40,10 +40,7 @@ pub(crate) async fn run(
     seat: Option<Seat>,
 ) -> Result<Ended, GreetError> {
     let Opened { mut reader, mut writer, peer, ours_until } = opened;
-    if driver.was_told_all(&peer.node()) {
-        // The process is about to end, and a refusal would be a farewell.
-        std::future::pending::<()>().await;
-    }
+    driver.until_not_told_all(&peer.node()).await;
     if let Some(left) = driver.banned_s(&peer.node()) {
         // Not even our HELLO: what it says is not waited for.
         let (code, reason) = BANNED;
@@ -79,6 +76,7 @@ pub(crate) async fn run(
     loop {
         match driver.admit(&link, older, max_links) {
             Admission::Up => break,
+            Admission::ToldAll => driver.until_not_told_all(&link.facts.peer).await,
             Admission::Refused { code, reason, retry_after_s } => {
                 greet::refuse(writer, code, reason, retry_after_s).await;
                 return Err(GreetError::Refused { code, reason });
@@ -117,10 +115,16 @@ async fn serve(driver: &Arc<Driver>, link: &Arc<Link>, reader: LinkReader, write
     let Facts { name, addr, direction, .. } = &link.facts;
     tracing::info!(peer = %name, %addr, %direction, group = %link.facts.tls_group, "link up");
     Counters::add(&driver.counters.links_up, 1);
-    let writing = tokio::spawn(write(Arc::clone(driver), Arc::clone(link), writer));
+    let mut writing = tokio::spawn(write(Arc::clone(driver), Arc::clone(link), writer));
     let ended = read(driver, link, reader).await;
+    link.set_read_out();
+    // A farewell that waits is still written: one that has closed its own half reads it, and goes by what it says.
+    let farewell = link.is_closing() && !link.is_closed();
+    let written = farewell && tokio::time::timeout(LINGER, &mut writing).await.is_ok();
     driver.link_down(link);
-    let _ = writing.await;
+    if !written {
+        let _ = writing.await;
+    }
     Counters::add(&driver.counters.links_down, 1);
     if *driver.stopping().borrow() {
         // Said once for all of them.
@@ -218,7 +222,6 @@ async fn write(driver: Arc<Driver>, link: Arc<Link>, mut writer: LinkWriter) {
     }
     writer.close().await;
     let linger = if *driver.stopping().borrow() { LINGER_LEAVING } else { LINGER };
-    let mut closing = link.closing();
-    let _ = tokio::time::timeout(linger, closing.wait_for(|closed| *closed)).await;
+    let _ = tokio::time::timeout(linger, link.ends()).await;
     link.close_now();
 }
