@@ -9,6 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use rumormill_testkit::executable;
 use rumormill_testkit::nodes::said;
 use rumormill_testkit::ports;
 use rumormill_testkit::wait::until;
@@ -58,7 +59,7 @@ fn a_file_and_a_link_of_each_name_are_that_program() {
         symlink(RUMORMILL, dir.path().join(name)).unwrap();
         assert_eq!(help(&dir.path().join(name)), own, "{name}");
         fs::remove_file(dir.path().join(name)).unwrap();
-        fs::copy(RUMORMILL, dir.path().join(name)).unwrap();
+        executable::copy(RUMORMILL, &dir.path().join(name));
         assert_eq!(text(&alone(&dir, name, &["--help"])), own, "{name}");
         symlink(file, dir.path().join("p1")).unwrap();
         assert_eq!(help(&dir.path().join("p1")), own, "{name}");
@@ -87,7 +88,7 @@ fn only_one_of_the_files_holds_the_code() {
 fn a_copy_is_that_program_too_where_it_was_built() {
     for (name, file, word) in OTHERS {
         let dir = tempfile::tempdir().unwrap();
-        fs::copy(file, dir.path().join(name)).unwrap();
+        executable::copy(file, &dir.path().join(name));
         let said = text(&alone(&dir, name, &["--help"]));
         assert!(said.contains(word) && said.contains(&format!("Usage: {name}")), "{said}");
         // A link back to the copy is not taken for the program.
@@ -125,7 +126,7 @@ fn the_program_is_found_beside_where_it_was_built_and_in_path_in_this_order() {
 #[test]
 fn a_rumormill_that_cannot_be_run_is_said_to_be_so() {
     let dir = tempfile::tempdir().unwrap();
-    fs::copy(OTHERS[2].1, dir.path().join("process")).unwrap();
+    executable::copy(OTHERS[2].1, &dir.path().join("process"));
     fs::write(dir.path().join("rumormill"), "no program").unwrap();
     let output = alone(&dir, "process", &["0", "1", "9"]);
     assert!(output.status.code() == Some(1) && said(&output).contains("process cannot run"), "{output:?}");

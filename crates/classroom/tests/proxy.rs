@@ -7,12 +7,12 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rumormill_classroom::process::SESSION_STORE;
 use rumormill_classroom::proxy::{Config, Launch, QUIET, run};
+use rumormill_testkit::executable;
 use rumormill_testkit::ports::ports;
 
 /// How long a log is waited for that lacks something.
@@ -41,9 +41,7 @@ impl Place {
     }
 
     fn script(&self, name: &str, text: &str) {
-        let path = self.path(name);
-        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        executable::script(&self.path(name), text);
     }
 
     fn path(&self, name: &str) -> PathBuf {

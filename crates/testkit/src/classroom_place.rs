@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::built::built;
+use crate::executable::script;
 use crate::ports::block;
 use crate::wait::{PATIENCE, until};
 
@@ -43,8 +44,7 @@ impl Place {
 
     /// Makes a shell script of one line.
     pub fn script(&self, name: &str, line: &str) {
-        fs::write(self.path(name), format!("#!/bin/sh\n{line}\n")).unwrap();
-        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+        script(&self.path(name), line);
     }
 
     /// Where a file of this name is, or would be.

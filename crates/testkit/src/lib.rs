@@ -15,6 +15,7 @@
 mod built;
 pub mod classroom_place;
 pub mod counterpart;
+pub mod executable;
 pub mod frames;
 pub mod hostile;
 pub mod mallory;
