@@ -216,6 +216,44 @@ async fn a_neighbour_that_still_sends_reads_the_last_words_of_a_node_that_ends()
     ended.await.unwrap().unwrap();
 }
 
+/// Both had dialled, and the other end keeps another link than the one by which it was given all: what it had not read of that is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_neighbour_that_keeps_another_link_is_given_the_last_words_over_that() {
+    let net = Net::new();
+    let a = net.start("a", &[]).await;
+    let mallory = Member::new(&net, "mallory");
+    let mut first = mallory.dial(&a).await;
+    first.writer.send([mallory.hello().as_slice(), &everything_is_missing()]).await.unwrap();
+    until("it has a link", async || has(&a, "mallory")).await;
+    say(&a, "last words").await;
+    let mut second = mallory.dial(&a).await;
+    // Our HELLO shows that the link is being greeted there.
+    let greeted = second.reader.next_frame().await.unwrap().unwrap();
+    assert!(matches!(Frame::decode(&greeted), Ok(Frame::Hello(_))));
+    let ended = tokio::spawn(async move { a.shutdown().await });
+    let mut code = None;
+    while code.is_none() {
+        let frame = first.reader.next_frame().await.unwrap().unwrap();
+        code = if let Ok(Frame::Bye(bye)) = Frame::decode(&frame) { Some(bye.code) } else { None };
+    }
+    assert_eq!(code, Some(ByeCode::LEAVING));
+    let code = ByeCode::DUPLICATE;
+    let bye = encoded(&Frame::Bye(Bye { code, retry_after_s: 0, reason: "another link is kept".into() }));
+    first.writer.send([bye.as_slice()]).await.unwrap();
+    second.writer.send([mallory.hello().as_slice(), &everything_is_missing()]).await.unwrap();
+    let (mut heard, mut code) = (Vec::new(), None);
+    while let Ok(Some(frame)) = second.reader.next_frame().await {
+        match Frame::decode(&frame) {
+            Ok(Frame::Rumor(rumor)) => heard.extend_from_slice(rumor.bundle),
+            Ok(Frame::Bye(bye)) => code = Some(bye.code),
+            _ => {}
+        }
+    }
+    assert!(String::from_utf8_lossy(&heard).contains("last words"), "{code:?}");
+    assert_eq!(code, Some(ByeCode::LEAVING));
+    ended.await.unwrap().unwrap();
+}
+
 /// One that does not read its farewell either, and one that lies about our chain, hold up a stop for little more than a second.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_neighbour_that_reads_nothing_and_closes_nothing_is_left() {

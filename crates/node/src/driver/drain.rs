@@ -41,7 +41,9 @@ impl Driver {
         let mut late = 0_usize;
         loop {
             let (links, now) = (self.links(), Instant::now());
-            if links.is_empty() || now >= deadline {
+            let rejoining = self.rejoining();
+            if links.is_empty() && (rejoining == 0 || now >= give_by) || now >= deadline {
+                late = late.saturating_add(rejoining);
                 break;
             }
             for link in links {

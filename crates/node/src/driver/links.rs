@@ -66,7 +66,11 @@ impl Driver {
         if self.was_told_all(&link.facts.peer) {
             return Admission::ToldAll;
         }
-        if *self.stopping.borrow() {
+        let rejoins = |state: &State| {
+            let up = || state.links.values().any(|other| other.facts.peer == link.facts.peer);
+            state.replaced.contains(&link.facts.peer) || up()
+        };
+        if *self.stopping.borrow() && !rejoins(&state) {
             return refused(ByeCode::LEAVING, "the node shuts down");
         }
         if let Some(left) = state.bans.remaining(&link.facts.peer, Instant::now()) {
@@ -99,6 +103,7 @@ impl Driver {
                 }
             }
         }
+        state.replaced.remove(&link.facts.peer);
         state.links.insert(link.id, Arc::clone(link));
         jobs.extend(self.bring_up(&mut state, link, named.has(&link.facts.name, &link.facts.peer)));
         drop(state);
@@ -151,9 +156,19 @@ impl Driver {
     /// A link has ended.
     pub(crate) fn link_down(&self, link: &Link) {
         link.close_now();
-        let jobs = self.take_down(&mut lock(&self.state), link);
+        let mut state = lock(&self.state);
+        if link.is_replaced() && *self.stopping.borrow() && state.links.contains_key(&link.id) {
+            state.replaced.insert(link.facts.peer);
+        }
+        let jobs = self.take_down(&mut state, link);
+        drop(state);
         self.links_changed.send_modify(|version| *version = version.wrapping_add(1));
         self.finish(jobs);
+    }
+
+    /// Neighbours that keep another link with us, which is not up yet, while this node stops.
+    pub(super) fn rejoining(&self) -> usize {
+        lock(&self.state).replaced.len()
     }
 
     /// Whether a link with this name or node is up.

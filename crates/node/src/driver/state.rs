@@ -31,6 +31,9 @@ pub(crate) struct State {
     pub(super) engine: Engine,
     pub(super) links: HashMap<LinkId, Arc<Link>>,
     pub(super) bans: Bans,
+    /// Who keeps another link with us than the one that it ended since this node stops: that one may still come up. Bounded by the links that
+    /// were up then.
+    pub(super) replaced: BTreeSet<NodeId>,
     pub(super) tickets: HashMap<u64, Waiting>,
     /// Why no message is taken any more, if it is more than a stop.
     pub(super) failure: Option<SubmitError>,
@@ -105,6 +108,7 @@ impl Driver {
             engine,
             links: HashMap::new(),
             bans: Bans::default(),
+            replaced: BTreeSet::new(),
             tickets: HashMap::new(),
             failure: None,
             last_ticket: 0,
