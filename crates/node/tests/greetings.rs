@@ -240,6 +240,9 @@ async fn a_neighbour_that_keeps_another_link_is_given_the_last_words_over_that()
     let code = ByeCode::DUPLICATE;
     let bye = encoded(&Frame::Bye(Bye { code, retry_after_s: 0, reason: "another link is kept".into() }));
     first.writer.send([bye.as_slice()]).await.unwrap();
+    while let Ok(Some(_)) = first.reader.next_frame().await {}
+    // It has no link now: one that does not wait would be gone before this is over.
+    tokio::time::sleep(Duration::from_millis(50)).await;
     second.writer.send([mallory.hello().as_slice(), &everything_is_missing()]).await.unwrap();
     let (mut heard, mut code) = (Vec::new(), None);
     while let Ok(Some(frame)) = second.reader.next_frame().await {
