@@ -8,6 +8,9 @@ use crate::ingress::quota::Quota;
 use crate::proof::VerifiedProof;
 use crate::revocation::Revocations;
 
+/// Origins that each member may have, however many others have (docs/protocol.md, P-G2).
+pub(crate) const MIN_ORIGINS: usize = 32;
+
 /// How new messages spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Dissemination {

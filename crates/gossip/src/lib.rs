@@ -127,7 +127,7 @@
 //!
 //! Chains of signed bundles ([`chain`]), what is on its way in ([`ingress`]), one cursor a neighbour and origin ([`link`]), what
 //! neighbours have and we lack ([`claims`]), fingerprints of frontiers ([`frontier`]) and their comparison ([`reconcile`]), what we write ourselves ([`author`]), where
-//! two branches part ([`fork`]), who is a member ([`members`]), how what is new spreads ([`spread`]), and what a neighbour may be given of what it asks for ([`share`]).
+//! two branches part ([`fork`]) and which proofs of that are taken ([`proofs`]), who is a member ([`members`]), how what is new spreads ([`spread`]), and what a neighbour may be given of what it asks for ([`share`]).
 #![forbid(unsafe_code)]
 #![deny(
     clippy::unwrap_used,
@@ -160,6 +160,7 @@ pub mod pacer;
 pub mod passing;
 mod picker;
 pub mod proof;
+pub mod proofs;
 pub mod reconcile;
 pub mod revocation;
 pub mod share;

@@ -3,7 +3,7 @@
 use rumormill_wire::{NodeId, Origin, Seq};
 
 use super::Engine;
-use super::accounts::MIN_ORIGINS;
+use crate::config::MIN_ORIGINS;
 use crate::io::{Event, LinkId};
 use crate::link::MAX_BEHIND;
 
@@ -38,7 +38,7 @@ impl Engine {
 
     /// An author is over its rate: told once a start.
     pub(super) fn tell_greedy(&mut self, node: NodeId) {
-        if self.accounts.told_greedy.insert(node) {
+        if self.told_greedy.insert(node) {
             self.event(Event::Greedy { node });
         }
     }

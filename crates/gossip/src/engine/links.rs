@@ -8,6 +8,7 @@ use super::{BAN_US, Engine};
 use crate::fork;
 use crate::io::{Event, LinkId, Output, Reject};
 use crate::link::Link;
+use crate::proofs;
 use crate::reconcile;
 use crate::spread;
 use crate::stats::bump;
@@ -20,7 +21,7 @@ impl Engine {
         let link = Link { named, pace, ..Link::new(peer, self.config.link_window) };
         self.links.insert(id, link);
         self.share_claims(peer);
-        self.accounts.new_link(peer);
+        self.tell_proofs(proofs::Input::LinkUp(peer));
         if self.revocations.revokes(&peer) {
             self.close(id, ByeCode::REVOKED, "its certificate is revoked", 0);
             return;
@@ -36,7 +37,7 @@ impl Engine {
 
     pub(super) fn link_down(&mut self, id: LinkId) {
         self.tell_search(fork::Input::LinkDown(id));
-        self.early_proofs.retain(|(link, _)| *link != id);
+        self.tell_proofs(proofs::Input::LinkDown(id));
         self.claims.clear(id);
         if let Some(link) = self.links.remove(id) {
             self.share_claims(link.peer);
@@ -58,7 +59,7 @@ impl Engine {
             Ok(Frame::Buckets(buckets)) => self.buckets(id, &buckets),
             Ok(Frame::Range(request)) => self.range_request(id, request),
             Ok(Frame::Member(member)) => self.member(id, member.node, bytes.slice_ref(member.evidence)),
-            Ok(Frame::Proof(proof)) => self.proof(id, proof),
+            Ok(Frame::Proof(proof)) => self.proof(id, Box::new(proof)),
             Ok(Frame::Revoked(part)) => self.revoked_frame(id, bytes.slice_ref(part)),
             Ok(Frame::Revisions(revisions)) => self.revisions(id, &revisions),
             Ok(Frame::Unknown(_)) => {}

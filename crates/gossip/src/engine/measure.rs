@@ -74,7 +74,7 @@ impl Engine {
             members: self.members.len(),
             member_checks: self.members.checking(),
             suspects: self.search.len(),
-            early_proofs: self.early_proofs.len(),
+            early_proofs: self.proofs.waiting(),
             owed: self.ingress.credit.sizes().0,
             owed_bytes: self.ingress.credit.sizes().1,
             uncommitted: self.cache.uncommitted(),

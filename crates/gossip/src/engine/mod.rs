@@ -1,10 +1,10 @@
 //! The engine: the small machines joined.
 
-mod accounts;
 mod allowance;
 mod authoring;
 mod due;
 mod entries;
+mod equivocation;
 mod feed;
 mod given;
 mod heard;
@@ -12,7 +12,6 @@ mod lists;
 #[cfg(feature = "fuzz")]
 pub mod measure;
 mod pace;
-mod proofs;
 mod timer;
 mod told;
 
@@ -40,15 +39,12 @@ mod status;
 
 mod verdict;
 
-#[cfg(feature = "fuzz")]
-pub(crate) use accounts::MIN_ORIGINS;
-
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use rand::Rng;
 use rumormill_wire::native::MAX_STATUS_ENTRIES;
-use rumormill_wire::{Origin, Seq};
+use rumormill_wire::{NodeId, Origin, Seq};
 
 use crate::author::{self, Author};
 use crate::bundle::Signer;
@@ -58,10 +54,11 @@ use crate::claims::Claims;
 use crate::config::{EngineConfig, Recovered};
 use crate::fork::Search;
 use crate::ingress::Ingress;
-use crate::io::{Event, Input, Keep, LinkId, Output, Reject, Timestamp};
+use crate::io::{Event, Input, Keep, Output, Reject, Timestamp};
 use crate::links::Links;
 use crate::members::{self, Members};
 use crate::passing::Passing;
+use crate::proofs::{self, Proofs};
 use crate::reconcile::{self, Reconcile};
 use crate::revocation::Revocations;
 use crate::share::Shares;
@@ -86,7 +83,9 @@ pub struct Engine {
     wall_offset: i64,
     chains: Chains,
     members: Members,
-    accounts: accounts::Accounts,
+    proofs: Proofs,
+    /// Authors that were told to be over their rate.
+    told_greedy: BTreeSet<NodeId>,
     shares: Shares,
     kept_bytes: u64,
     revocations: Arc<Revocations>,
@@ -107,7 +106,6 @@ pub struct Engine {
     search: Search,
     looking_up: BTreeSet<(Origin, Seq)>,
     unfound: BTreeSet<Origin>,
-    early_proofs: Vec<(LinkId, rumormill_wire::native::Proof)>,
     spread: Spread,
     reconcile: Reconcile<Origin>,
     output: VecDeque<Output>,
@@ -123,7 +121,8 @@ impl Engine {
             wall_offset: 0,
             chains: Chains::default(),
             members: Members::new(recovered.members),
-            accounts: accounts::Accounts::default(),
+            proofs: Proofs::default(),
+            told_greedy: BTreeSet::new(),
             shares: Shares::new(&config),
             kept_bytes: recovered.bytes,
             revocations: Arc::new(Revocations::default()),
@@ -142,7 +141,6 @@ impl Engine {
             search: Search::default(),
             looking_up: BTreeSet::new(),
             unfound: BTreeSet::new(),
-            early_proofs: Vec::new(),
             spread: Spread::new(&config),
             reconcile: Reconcile::new(config.anti_entropy_us, reconcile::MAX_TURNS, MAX_STATUS_ENTRIES),
             output: VecDeque::new(),
@@ -194,7 +192,7 @@ impl Engine {
             Input::MemberVerdict { link, node, evidence, verdict } => {
                 self.tell_members(members::Input::Verdict { link, node, evidence, verdict });
             }
-            Input::ProofVerdict { link, verdict } => self.proof_verdict(link, verdict),
+            Input::ProofVerdict { link, verdict } => self.tell_proofs(proofs::Input::Verdict(link, verdict)),
             Input::Admit { node, evidence } => {
                 self.tell_members(members::Input::Admit { node, evidence, from: None });
             }

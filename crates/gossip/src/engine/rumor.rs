@@ -9,6 +9,7 @@ use crate::bundle::RawBundle;
 use crate::ingress::queue::Sender;
 use crate::ingress::{Dropped, Input, Output, Standing};
 use crate::io::{self, LinkId};
+use crate::proofs;
 use crate::reconcile;
 use crate::spread;
 use crate::stats::{Why, bump};
@@ -89,11 +90,11 @@ impl Engine {
                         bump(&mut self.stats.bundles_unadmitted, 1);
                         self.judged(sender, origin);
                     }
-                    self.early_proofs_of(origin);
+                    self.tell_proofs(proofs::Input::Settled(origin));
                 }
                 Output::Settled(origin) => {
                     self.advance(origin);
-                    self.early_proofs_of(origin);
+                    self.tell_proofs(proofs::Input::Settled(origin));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Equivocation proofs: which are of use, who gets them, and what they may cost (docs/protocol.md, E).
+//! PROOF: what the machine that takes proofs says, done; who gets them, and where chains end (docs/protocol.md, E).
 
 use rumormill_wire::native::{EntryState, Frame, Proof, StatusEntry};
 use rumormill_wire::{Origin, Seq};
@@ -7,88 +7,54 @@ use super::Engine;
 use super::rumor::STATUS_DELAY_US;
 use crate::author;
 use crate::fork;
-use crate::io::{Event, Keep, LinkId, Output};
-use crate::proof::{RawProof, VerifiedProof};
+use crate::io::{self, Event, Keep, LinkId};
+use crate::proof::VerifiedProof;
+use crate::proofs::{Input, Output, Standing, Use};
 use crate::stats::bump;
-
-/// Proofs that wait for messages on their way through the verifier, for all neighbours and for each whatever the others
-/// do.
-const MAX_EARLY: usize = 64;
-const EARLY_SHARE: usize = 4;
 
 /// A neighbour that may not be sent a proof now hears of it after so long, in microseconds, and then again while that is so.
 const UNSENT_US: u64 = 1_000_000;
 
-/// What a proof is good for here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Use {
-    /// It ends a chain of which we have messages, at its place or before.
-    Needed,
-    /// Messages of its origin are being checked: then it is seen.
-    Later,
-    /// It would lower a place, and those of its author have fallen too often (P-E4).
-    Greedy,
-    /// We have no message that it is about (P-E1), or a lower place.
-    None,
-}
-
 impl Engine {
-    fn use_of(&self, origin: &Origin, place: Seq) -> Use {
-        let reached = self.chains.get(origin).filter(|chain| chain.next > Seq::FIRST && place <= chain.next);
-        let Some(chain) = reached else {
-            return if self.ingress.has_origin(*origin) { Use::Later } else { Use::None };
-        };
-        match chain.fork.as_ref().map(|fork| fork.place()) {
-            None => Use::Needed,
-            Some(ours) if ours <= place => Use::None,
-            Some(_) if self.ingress.quota.allows_place(&origin.node, self.now) => Use::Needed,
-            Some(_) => Use::Greedy,
+    /// What is known of the chain that a proof is about.
+    fn standing(&self, origin: &Origin) -> Standing {
+        let chain = self.chains.get(origin);
+        Standing {
+            next: chain.map_or(Seq::FIRST, |chain| chain.next),
+            fork: self.fork_place(origin),
+            checking: self.ingress.has_origin(*origin),
+            may_fall: self.ingress.quota.allows_place(&origin.node, self.now),
         }
     }
 
     /// A proof came: nothing of it is checked or kept unless it is needed.
-    pub(super) fn proof(&mut self, id: LinkId, proof: Proof) {
-        let Some(peer) = self.peer(id) else { return };
-        let place = proof.a.header.first.min(proof.b.header.first);
-        match self.use_of(&proof.a.header.origin, place) {
-            Use::Needed if self.accounts.begin_proof(id, peer) => {
-                return self.output.push_back(Output::CheckProof { link: id, raw: Box::new(RawProof(proof)) });
-            }
-            // Once there is room again, they hear that we still want it.
-            Use::Needed => self.say_after(STATUS_DELAY_US, id, proof.a.header.origin),
-            Use::Later if self.room_for_early(id) => return self.early_proofs.push((id, proof)),
-            Use::Greedy => {
-                bump(&mut self.stats.proofs_greedy, 1);
-                // Unchecked, as a claim of a STATUS is.
-                let (origin, ours, now) = (proof.a.header.origin, self.end_of(&proof.a.header.origin), self.now);
-                if let Some(link) = self.links.get_mut(&id) {
-                    link.note_end(origin, Some(place), ours, now);
+    pub(super) fn proof(&mut self, link: LinkId, proof: Box<Proof>) {
+        let Some(peer) = self.peer(link) else { return };
+        let standing = self.standing(&proof.a.header.origin);
+        self.tell_proofs(Input::Came { link, peer, proof, standing });
+    }
+
+    /// Tells the machine that takes proofs, and does what it says.
+    pub(super) fn tell_proofs(&mut self, input: Input) {
+        self.proofs.handle(self.now, input);
+        while let Some(output) = self.proofs.poll_output() {
+            match output {
+                Output::Check(link, raw) => self.output.push_back(io::Output::CheckProof { link, raw }),
+                Output::Again(link, proof) => self.proof(link, proof),
+                Output::Holds(link, proof) => self.take_proof(*proof, Some(link)),
+                // Once there is room again, they hear that we still want it.
+                Output::NoRoom(link, origin) => self.say_after(STATUS_DELAY_US, link, origin),
+                Output::Lower(link, origin, place) => {
+                    bump(&mut self.stats.proofs_greedy, 1);
+                    // Unchecked, as a claim of a STATUS is.
+                    let (ours, now) = (self.end_of(&origin), self.now);
+                    if let Some(link) = self.links.get_mut(&link) {
+                        link.note_end(origin, Some(place), ours, now);
+                    }
                 }
+                Output::Vain => bump(&mut self.stats.proofs_vain, 1),
+                Output::Misbehaved(link, why) => self.misbehaved(link, why),
             }
-            _ => bump(&mut self.stats.proofs_vain, 1),
-        }
-        if !self.accounts.may_send_in_vain(peer, self.now) {
-            self.misbehaved(id, "more proofs in vain than an honest node sends");
-        }
-    }
-
-    fn room_for_early(&self, id: LinkId) -> bool {
-        let of_peer = self.early_proofs.iter().filter(|(link, _)| self.peer(*link) == self.peer(id)).count();
-        self.early_proofs.len() < MAX_EARLY || of_peer < EARLY_SHARE
-    }
-
-    /// Messages of an origin have a verdict: proofs that came while they were being checked are looked at again.
-    pub(super) fn early_proofs_of(&mut self, origin: Origin) {
-        for (id, proof) in self.early_proofs.extract_if(.., |(_, p)| p.a.header.origin == origin).collect::<Vec<_>>() {
-            self.proof(id, proof);
-        }
-    }
-
-    pub(super) fn proof_verdict(&mut self, id: LinkId, verdict: Option<Box<VerifiedProof>>) {
-        self.accounts.end_proof(id);
-        match verdict {
-            Some(proof) => self.take_proof(*proof, Some(id)),
-            None => self.misbehaved(id, "a proof that proves nothing"),
         }
     }
 
@@ -104,7 +70,7 @@ impl Engine {
 
     /// A proof that a store kept; nothing is told or written.
     pub(super) fn restore_proof(&mut self, proof: VerifiedProof) {
-        if self.use_of(&proof.origin(), proof.place()) == Use::Needed {
+        if self.standing(&proof.origin()).use_of(proof.place()) == Use::Needed {
             self.set_fork(proof);
         }
     }
@@ -112,7 +78,7 @@ impl Engine {
     /// Takes a proof that holds, if it is needed, and passes it on.
     pub(super) fn take_proof(&mut self, proof: VerifiedProof, from: Option<LinkId>) {
         let (origin, place) = (proof.origin(), proof.place());
-        match self.use_of(&origin, place) {
+        match self.standing(&origin).use_of(place) {
             Use::Needed => {}
             Use::Greedy => return bump(&mut self.stats.proofs_greedy, 1),
             Use::Later | Use::None => return,
@@ -146,7 +112,7 @@ impl Engine {
     /// Sends a proof, unless this neighbour got many already (P-E5): then it hears where the chain ends here, and asks for it.
     pub(super) fn send_proof(&mut self, id: LinkId, proof: &VerifiedProof) {
         let Some(peer) = self.peer(id) else { return };
-        if self.accounts.may_send_proof(peer, self.now) {
+        if self.proofs.may_send(peer, self.now) {
             self.send(id, &Frame::Proof(*proof.proof()));
             return;
         }

@@ -1,9 +1,6 @@
-//! What a member may make us check, keep and say, counted by its node id over all its links (docs/protocol.md, P-G1 to P-G4).
-//!
-//! Each table has room for all together, and beyond that a share for each neighbour, so that what one fills is never
-//! what another needs. So every table is bounded by its room and the neighbours' shares.
+//! Proofs that are sent, that come in vain and that are being checked, counted by node over all its links (docs/protocol.md, P-E5).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rumormill_limits::Rate;
 use rumormill_wire::NodeId;
@@ -16,8 +13,6 @@ const PROOFS_SENT: (u64, u64) = (1_024, 64);
 const PROOFS_IN_VAIN: (u64, u64) = (4_096, 256);
 /// Proofs of one neighbour that are being checked: 25 KB, and 10 ms of one core.
 const MAX_PROOF_CHECKS: usize = 64;
-/// Origins that each member may have, however many others have.
-pub(crate) const MIN_ORIGINS: usize = 32;
 
 #[derive(Debug)]
 struct Account {
@@ -34,22 +29,20 @@ impl Default for Account {
 
 /// One account for each node that was ever linked, so bounded by the members; and what is being checked for each.
 #[derive(Debug, Default)]
-pub(super) struct Accounts {
+pub(super) struct Counts {
     by_node: BTreeMap<NodeId, Account>,
     proof_checks: BTreeMap<LinkId, (NodeId, usize)>,
     /// The same, by node.
     proofs_open: BTreeMap<NodeId, usize>,
-    /// Authors that were told to be over their rate.
-    pub(super) told_greedy: BTreeSet<NodeId>,
 }
 
-impl Accounts {
+impl Counts {
     fn of(&mut self, node: NodeId) -> &mut Account {
         self.by_node.entry(node).or_default()
     }
 
     /// Whether one more proof may be sent to this neighbour. Charges it.
-    pub(super) fn may_send_proof(&mut self, peer: NodeId, now: Timestamp) -> bool {
+    pub(super) fn may_send(&mut self, peer: NodeId, now: Timestamp) -> bool {
         self.of(peer).proofs_sent.take(now)
     }
 
@@ -64,7 +57,7 @@ impl Accounts {
     }
 
     /// Whether one more proof of this neighbour may be checked now; then it counts until its verdict.
-    pub(super) fn begin_proof(&mut self, id: LinkId, peer: NodeId) -> bool {
+    pub(super) fn begin(&mut self, id: LinkId, peer: NodeId) -> bool {
         let room = self.proofs_open.get(&peer).is_none_or(|open| *open < MAX_PROOF_CHECKS);
         if room {
             one_more(&mut self.proofs_open, peer);
@@ -75,7 +68,7 @@ impl Accounts {
     }
 
     /// A verdict on a proof is in.
-    pub(super) fn end_proof(&mut self, id: LinkId) {
+    pub(super) fn end(&mut self, id: LinkId) {
         if let Some((peer, open)) = self.proof_checks.get_mut(&id) {
             one_less(&mut self.proofs_open, *peer);
             *open = open.saturating_sub(1);
@@ -107,16 +100,16 @@ mod tests {
 
     #[test]
     fn proofs_being_checked_are_counted_over_all_links_of_a_node() {
-        let mut accounts = Accounts::default();
+        let mut counts = Counts::default();
         let (greedy, other) = (NodeId([1; 32]), NodeId([2; 32]));
-        let begun = (0..200).filter(|n| accounts.begin_proof(LinkId(n % 4), greedy)).count();
+        let begun = (0..200).filter(|n| counts.begin(LinkId(n % 4), greedy)).count();
         assert_eq!(begun, MAX_PROOF_CHECKS);
-        assert!(accounts.begin_proof(LinkId(9), other));
-        accounts.end_proof(LinkId(3));
-        assert!(accounts.begin_proof(LinkId(3), greedy));
-        assert!(!accounts.begin_proof(LinkId(4), greedy));
-        (0..200).for_each(|n| accounts.end_proof(LinkId(n % 4)));
-        accounts.end_proof(LinkId(9));
-        assert!(accounts.proofs_open.is_empty() && accounts.proof_checks.is_empty());
+        assert!(counts.begin(LinkId(9), other));
+        counts.end(LinkId(3));
+        assert!(counts.begin(LinkId(3), greedy));
+        assert!(!counts.begin(LinkId(4), greedy));
+        (0..200).for_each(|n| counts.end(LinkId(n % 4)));
+        counts.end(LinkId(9));
+        assert!(counts.proofs_open.is_empty() && counts.proof_checks.is_empty());
     }
 }
