@@ -16,7 +16,7 @@ use rumormill_wire::native::{Frame, Status};
 use rumormill_wire::{Digest, Seq};
 use world::frames::{encoded, listed, rumor};
 use world::shown::{link_stats, nobody_was_closed};
-use world::{Author, World, config, long, quick};
+use world::{Author, Life, NOW, World, config, long, quick};
 
 const SECOND: u64 = 1_000_000;
 
@@ -164,6 +164,72 @@ fn all_ends_say_what_a_full_node_lacks_and_why() {
             assert_eq!((stats.in_sync, stats.why), (false, Some(Why::StoreFull)));
         }
     }
+}
+
+/// Two bundles of the next number, of which none counts from then on.
+fn fork(world: &mut World, link: LinkId, chain: Life, next: u64, previous: Digest) {
+    for (clock, text) in [(NOW + 500, "this"), (NOW + 600, "or that")] {
+        let bytes = rumor(chain.dated(next, previous, clock, &[text]).bytes());
+        world.give(0, Input::Frame { link, bytes });
+        world.run_for(SECOND / 10);
+    }
+}
+
+/// How many messages count at node 0 and not at node 1, as the two say.
+fn said_at_both_ends(world: &World) -> (u64, u64) {
+    let last = |n: usize| (0..100).rev().find_map(|id| world.nodes[n].engine.link_stats(LinkId(id))).unwrap();
+    (last(0).lag, last(1).behind)
+}
+
+#[test]
+fn what_a_full_node_lacks_of_forked_chains_is_counted_after_a_restart_too() {
+    let mut world = World::new(7, 2, quick(Dissemination::Eager));
+    world.nodes[1].room = Some(1);
+    let member = world.stranger(0, 60);
+    world.link(0, 1);
+    world.run_for(SECOND);
+    world.say(0, "fills it");
+    world.run_for(SECOND);
+    for n in 0..5 {
+        let chain = Author(60).life(10 + n);
+        let first = chain.opening("counts");
+        world.give(0, Input::Frame { link: member, bytes: rumor(first.bytes()) });
+        world.run_for(SECOND / 10);
+        fork(&mut world, member, chain, 2, first.digest());
+    }
+    world.run_for(10 * SECOND);
+    let lacks = (world.log(0).len() - world.log(1).len()) as u64;
+    assert_eq!((lacks, said_at_both_ends(&world)), (5, (5, 5)), "{}", world.describe());
+    world.give(0, Input::LinkDown { link: member });
+    world.crash(0);
+    world.restart(0, 0);
+    world.link(0, 1);
+    world.run_for(30 * SECOND);
+    assert_eq!(said_at_both_ends(&world), (5, 5), "{}", world.describe());
+}
+
+#[test]
+fn what_a_neighbour_has_withdrawn_whole_is_missing_no_more() {
+    let mut world = World::new(8, 2, quick(Dissemination::Eager));
+    world.nodes[1].room = Some(1);
+    let member = world.stranger(0, 60);
+    world.link(0, 1);
+    world.run_for(SECOND);
+    world.say(0, "fills it");
+    world.run_for(SECOND);
+    for n in 0..6 {
+        let chain = Author(60).life(10 + n);
+        world.give(0, Input::Frame { link: member, bytes: rumor(chain.opening("counts").bytes()) });
+        world.run_for(SECOND / 10);
+    }
+    world.run_for(10 * SECOND);
+    assert_eq!(said_at_both_ends(&world), (6, 6));
+    for n in 0..3 {
+        fork(&mut world, member, Author(60).life(10 + n), 1, Digest::ZERO);
+    }
+    world.run_for(30 * SECOND);
+    let lacks = (world.log(0).len() - world.log(1).len()) as u64;
+    assert_eq!((lacks, said_at_both_ends(&world)), (3, (3, 3)), "{}", world.describe());
 }
 
 #[test]

@@ -92,14 +92,33 @@ impl Engine {
             }
             if chain.fork.is_some() {
                 named.push(*origin);
-            } else if link.hold {
+            }
+            if link.hold {
+                // One that has withdrawn it whole says so when it is named.
                 if !link.note_held(*origin, Seq::FIRST, now, self.config.max_cursors) {
                     bump(&mut self.stats.differences_overflow, 1);
                 }
-            } else if !link.says_lacks(*origin, Seq::FIRST, now, self.config.max_cursors) {
+            } else if chain.fork.is_none() && !link.says_lacks(*origin, Seq::FIRST, now, self.config.max_cursors) {
                 bump(&mut self.stats.cursor_overflow, 1);
             }
         }
         self.shares.charge_walk(id, walked, self.now);
+        self.unlisted_are_not_there(id, low, high, entries);
+    }
+
+    /// What a neighbour said to have and does not list it has withdrawn whole (P-E3), or lost.
+    fn unlisted_are_not_there(&mut self, id: LinkId, low: Origin, high: Origin, entries: &StatusEntries<'_>) {
+        let mut listed = entries.iter().map(|entry| entry.origin).peekable();
+        let claimed = self.claims.range(id, low, high).map(|(origin, _)| *origin);
+        let gone: Vec<_> = claimed
+            .filter(|origin| {
+                while listed.next_if(|other| other < origin).is_some() {}
+                listed.peek() != Some(origin)
+            })
+            .collect();
+        for origin in gone {
+            let ours = self.chains.wanted(&origin);
+            self.takes_back(id, &origin, ours);
+        }
     }
 }

@@ -57,7 +57,9 @@ impl Driver {
                     link.bye(ByeCode::LEAVING, "the node shuts down");
                 }
                 if now >= give_by + FAREWELL && !link.is_closed() {
-                    tracing::info!(peer = %link.facts.name, "a neighbour that takes nothing is not told that the node ends");
+                    if link.written() < link.put_in() {
+                        tracing::info!(peer = %link.facts.name, "a neighbour that takes nothing is not told that the node ends");
+                    }
                     link.close_now();
                 }
             }
