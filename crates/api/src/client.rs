@@ -38,7 +38,7 @@ impl Client {
     /// # Errors
     /// No node answers there, one that hangs, or another user's.
     pub async fn connect(path: &Path) -> Result<Self, ClientError> {
-        Self::connect_to(path, Whose::Own, Patience::default()).await
+        Self::connect_with(path, Patience::default()).await
     }
 
     /// The same, with other times.

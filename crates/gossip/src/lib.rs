@@ -168,6 +168,7 @@ pub mod shared_map;
 pub mod shell;
 pub mod spread;
 pub mod stats;
+mod tally;
 mod timers;
 pub mod uncommitted;
 pub mod unheard;

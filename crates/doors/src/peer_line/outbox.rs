@@ -59,8 +59,6 @@ struct Message {
 struct Busy {
     message: Option<u64>,
     doubtful: bool,
-    /// One of our settings. It has its time.
-    contact: bool,
     since: Timestamp,
 }
 
@@ -141,7 +139,8 @@ impl Outbox {
         if self.turn.is_empty() || !full && self.doubtful() < MAX_DOUBTFUL {
             return None;
         }
-        let may_go = self.busy.iter().filter(|(_, busy)| !busy.contact && (full || busy.doubtful));
+        // One of our settings has its time.
+        let may_go = self.busy.iter().filter(|(addr, busy)| !self.is_contact(**addr) && (full || busy.doubtful));
         let oldest = may_go.min_by_key(|(_, busy)| (!busy.doubtful, busy.since));
         oldest.map(|(addr, busy)| (*addr, busy.since.after(HELD)))
     }

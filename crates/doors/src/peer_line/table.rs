@@ -9,6 +9,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
+use rumormill_limits::Recent;
+
 use super::twin::{same, twin};
 
 /// Addresses in the table.
@@ -72,8 +74,8 @@ pub struct Table {
     version: u64,
     /// Those who write in brackets, whether they are there or not: the last that were heard.
     bracketed: VecDeque<SocketAddr>,
-    /// Those that were taken out since they took nothing, the last ones.
-    failed: VecDeque<SocketAddr>,
+    /// Those that were taken out since they took nothing, the last ones; whether that is still so.
+    failed: Recent<SocketAddr, bool, MAX_FAILED>,
 }
 
 /// Whether somebody at `from` may speak for an address.
@@ -93,14 +95,7 @@ impl Table {
     /// Nobody yet. `own` is where we listen.
     #[must_use]
     pub fn new(own: SocketAddr) -> Self {
-        Self {
-            own,
-            peers: BTreeMap::new(),
-            numbers: 0,
-            version: 0,
-            bracketed: VecDeque::new(),
-            failed: VecDeque::new(),
-        }
+        Self { own, peers: BTreeMap::new(), numbers: 0, version: 0, bracketed: VecDeque::new(), failed: Recent::new() }
     }
 
     /// A message from `from`, received at our address `at`, names an address. `more` says whether its connection may add
@@ -128,7 +123,7 @@ impl Table {
         if !more || !self.make_room(addr) {
             return Named::Full;
         }
-        let failures = u8::from(self.failed.contains(&addr));
+        let failures = u8::from(self.failed.get(&addr) == Some(&true));
         self.add(addr, Peer { form, dial, failures, heard: 1, named_by: Some(from), ..self.blank() });
         Named::Added
     }
@@ -211,7 +206,9 @@ impl Table {
     /// among the connected.
     pub fn reached(&mut self, addr: SocketAddr, listed: bool) {
         let addr = self.entry(addr);
-        self.failed.retain(|other| *other != addr);
+        if let Some(failed) = self.failed.touch(&addr) {
+            *failed = false;
+        }
         if let Some(peer) = self.peers.get_mut(&addr) {
             (peer.answered, peer.failures, peer.dial) = (true, 0, true);
             if listed {
@@ -231,9 +228,7 @@ impl Table {
         if peer.failures < MAX_FAILURES {
             return false;
         }
-        self.failed.retain(|other| *other != addr);
-        self.failed.truncate(MAX_FAILED.saturating_sub(1));
-        self.failed.push_front(addr);
+        self.failed.insert(addr, true);
         self.remove(addr)
     }
 

@@ -200,7 +200,7 @@ impl Author {
         if self.full {
             return Err(Reject::StoreFull);
         }
-        if self.leaving && self.proof_until.is_some() && !self.recovery.is_over() {
+        if self.waits_in_vain() {
             return Err(Reject::Leaving);
         }
         if self.is_cut() {
@@ -334,8 +334,12 @@ impl Author {
     }
 
     /// Who leaves does not wait for what a neighbour says to know of our chain.
+    const fn waits_in_vain(&self) -> bool {
+        self.leaving && self.proof_until.is_some() && !self.recovery.is_over()
+    }
+
     fn give_up_unproven(&mut self) {
-        if self.leaving && self.proof_until.is_some() && !self.recovery.is_over() {
+        if self.waits_in_vain() {
             self.give_up(Reject::Leaving);
         }
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use rumormill_wire::{Digest, NodeId};
 
+use crate::tally::Tally;
+
 /// Certificates being checked for all neighbours, and for each whatever the others do: what one fills is never what another needs.
 const MOST: usize = 256;
 const SHARE: usize = 32;
@@ -15,8 +17,8 @@ pub(super) type Which = (NodeId, Digest);
 #[derive(Debug, Default)]
 pub(super) struct Checks {
     open: BTreeMap<Which, NodeId>,
-    /// How many of those each node showed; who has none open is not remembered.
-    by_peer: BTreeMap<NodeId, usize>,
+    /// How many of those each node showed.
+    by_peer: Tally,
 }
 
 impl Checks {
@@ -31,12 +33,10 @@ impl Checks {
 
     /// Whether one is to be checked for this neighbour; then it counts until its verdict.
     pub(super) fn begin(&mut self, which: Which, peer: NodeId) -> bool {
-        let of_peer = self.by_peer.get(&peer).copied().unwrap_or(0);
-        let room = self.open.len() < MOST || of_peer < SHARE;
+        let room = self.open.len() < MOST || self.by_peer.of(&peer) < SHARE;
         if room {
             self.end(which);
-            let of_peer = self.by_peer.entry(peer).or_default();
-            *of_peer = of_peer.saturating_add(1);
+            self.by_peer.add(peer);
             self.open.insert(which, peer);
         }
         room
@@ -45,12 +45,7 @@ impl Checks {
     /// Its verdict is in.
     pub(super) fn end(&mut self, which: Which) {
         let Some(peer) = self.open.remove(&which) else { return };
-        let left = self.by_peer.get(&peer).map_or(0, |open| open.saturating_sub(1));
-        if left == 0 {
-            self.by_peer.remove(&peer);
-        } else {
-            self.by_peer.insert(peer, left);
-        }
+        self.by_peer.remove(peer);
     }
 
     pub(super) fn len(&self) -> usize {

@@ -6,6 +6,7 @@ use rumormill_limits::Rate;
 use rumormill_wire::NodeId;
 
 use crate::io::{LinkId, Timestamp};
+use crate::tally::Tally;
 
 /// Proofs sent to one neighbour at once, and a second (P-E5).
 const PROOFS_SENT: (u64, u64) = (1_024, 64);
@@ -33,7 +34,7 @@ pub(super) struct Counts {
     by_node: BTreeMap<NodeId, Account>,
     proof_checks: BTreeMap<LinkId, (NodeId, usize)>,
     /// The same, by node.
-    proofs_open: BTreeMap<NodeId, usize>,
+    proofs_open: Tally,
 }
 
 impl Counts {
@@ -58,9 +59,9 @@ impl Counts {
 
     /// Whether one more proof of this neighbour may be checked now; then it counts until its verdict.
     pub(super) fn begin(&mut self, id: LinkId, peer: NodeId) -> bool {
-        let room = self.proofs_open.get(&peer).is_none_or(|open| *open < MAX_PROOF_CHECKS);
+        let room = self.proofs_open.of(&peer) < MAX_PROOF_CHECKS;
         if room {
-            one_more(&mut self.proofs_open, peer);
+            self.proofs_open.add(peer);
             let (_, open) = self.proof_checks.entry(id).or_insert((peer, 0));
             *open = open.saturating_add(1);
         }
@@ -70,27 +71,12 @@ impl Counts {
     /// A verdict on a proof is in.
     pub(super) fn end(&mut self, id: LinkId) {
         if let Some((peer, open)) = self.proof_checks.get_mut(&id) {
-            one_less(&mut self.proofs_open, *peer);
+            self.proofs_open.remove(*peer);
             *open = open.saturating_sub(1);
             if *open == 0 {
                 self.proof_checks.remove(&id);
             }
         }
-    }
-}
-
-fn one_more(open: &mut BTreeMap<NodeId, usize>, node: NodeId) {
-    let open = open.entry(node).or_default();
-    *open = open.saturating_add(1);
-}
-
-/// Who has none open is not remembered.
-fn one_less(open: &mut BTreeMap<NodeId, usize>, node: NodeId) {
-    let left = open.get(&node).map_or(0, |open| open.saturating_sub(1));
-    if left == 0 {
-        open.remove(&node);
-    } else {
-        open.insert(node, left);
     }
 }
 

@@ -48,11 +48,10 @@ impl Driver {
             }
             for link in links {
                 if !link.is_closing() {
-                    let (given, lacks) =
-                        self.with_engine(|engine| (engine.all_given(link.id), engine.lacks_own(link.id)));
-                    if now < give_by && !given {
+                    if now < give_by && !self.with_engine(|engine| engine.all_given(link.id)) {
                         continue;
                     }
+                    let lacks = self.with_engine(|engine| engine.lacks_own(link.id));
                     late = late.saturating_add(usize::from(lacks));
                     link.bye(ByeCode::LEAVING, "the node shuts down");
                 }

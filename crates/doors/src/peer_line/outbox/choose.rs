@@ -54,7 +54,7 @@ impl Outbox {
         let (id, text) = self.queues.get_mut(&addr).and_then(Queue::pop)?;
         self.waiting = self.waiting.saturating_sub(1);
         let contact = self.is_contact(addr);
-        self.busy.insert(addr, Busy { message: Some(id), doubtful, contact, since: now });
+        self.busy.insert(addr, Busy { message: Some(id), doubtful, since: now });
         Some(Dial { addr, form: peer.form, text, contact, greeting: false })
     }
 
@@ -67,14 +67,14 @@ impl Outbox {
         contact.tries = contact.tries.saturating_add(1);
         contact.due = None;
         let (addr, peer) = (table.entry(contact.addr), table.get(contact.addr));
-        self.busy.insert(addr, Busy { message: None, doubtful: is_doubtful(peer), contact: true, since: now });
+        self.busy.insert(addr, Busy { message: None, doubtful: is_doubtful(peer), since: now });
         // What waits for it in its queue comes after this.
         self.turn.retain(|other| *other != addr);
         let form = table.form(addr);
         Some(Dial { addr, form, text: Arc::clone(&self.greeting), contact: true, greeting: true })
     }
 
-    fn is_contact(&self, addr: SocketAddr) -> bool {
+    pub(super) fn is_contact(&self, addr: SocketAddr) -> bool {
         self.contacts.iter().any(|contact| same(contact.addr, addr))
     }
 }
