@@ -229,24 +229,29 @@ fn root_asks_the_node_of_another_user_where_it_says_so_and_nobody_else_makes_fil
     for words in [&["certs", "init"][..], &["certs", "issue", "alice"]] {
         assert!(done(Command::new(RUMORMILL).args(words).args(["--home", &home])).status.success());
     }
-    for (n, (mode, flag, asked)) in
-        [(0o755, None, false), (0o755, Some("--node-of-owner"), true), (0o775, Some("--node-of-owner"), false)]
-            .into_iter()
-            .enumerate()
-    {
+    let revoke = |n: u32, mode: u32, flag: Option<&str>| {
         let state = dir.path().join(n.to_string());
         fs::create_dir(&state).unwrap();
         chown(&state, Some(UID), Some(UID)).unwrap();
         fs::set_permissions(&state, Permissions::from_mode(mode)).unwrap();
-        let listener = listen_as(UID, &state.join("node.sock"), 1);
         let mut revoke = Command::new("timeout");
         revoke.args(["60", RUMORMILL, "certs", "revoke", "alice", "--home", &home, "--state"]).arg(&state).args(flag);
+        (state, revoke)
+    };
+    for (n, flag) in [(0, None), (1, Some("--node-of-owner"))] {
+        let (state, mut revoke) = revoke(n, 0o755, flag);
+        let listener = listen_as(UID, &state.join("node.sock"), 1);
         let run = done(&mut revoke);
         let said = String::from_utf8_lossy(&run.stderr);
         assert_eq!(run.status.code(), Some(1), "this one answers nothing: {said}");
-        assert_eq!(said.contains("say --node-of-owner"), !asked, "{said}");
-        assert_eq!(!listener.join().unwrap().concat().is_empty(), asked, "{mode:o} {flag:?}: {said}");
+        assert_eq!(said.contains("say --node-of-owner"), flag.is_none(), "{said}");
+        assert_eq!(listener.join().unwrap().concat().is_empty(), flag.is_none(), "{said}");
     }
+    // Nobody is asked where others can put a listener.
+    let run = done(&mut revoke(2, 0o775, Some("--node-of-owner")).1);
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert_eq!(run.status.code(), Some(1), "{said}");
+    assert!(said.contains("can be written by others") && said.contains("nothing was changed"), "{said}");
 }
 
 /// Ends it whichever way the test does.

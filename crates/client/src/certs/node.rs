@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clap::ArgMatches;
 use rumormill_api::{Client, ClientError, Frontier, Patience, RevocationPart, Whose};
+use rumormill_limits::file::owner_of_dir;
 use rumormill_transport::LocalCa;
 use rumormill_transport::lost_list::AtNode;
 use rumormill_wire::NodeId;
@@ -17,15 +18,24 @@ pub(super) fn is_named(matches: &ArgMatches) -> bool {
     matches.contains_id("socket") || matches.contains_id("state")
 }
 
-fn whose(matches: &ArgMatches) -> Whose {
-    if matches.get_flag("node-of-owner") { Whose::Owner } else { Whose::Own }
+/// Whose node may be asked at this socket.
+fn whose(matches: &ArgMatches, socket: &Path) -> Result<Whose, Failure> {
+    if !matches.get_flag("node-of-owner") {
+        return Ok(Whose::Own);
+    }
+    let dir = socket.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    owner_of_dir(dir).map(Whose::User).map_err(|why| {
+        let what = format!("node-of-owner: {} is not its owner's alone: {why}; nothing was changed", dir.display());
+        Failure::failed(what, "mend that, or name another node")
+    })
 }
 
 /// What the running node has of this one, and of the list where it would stand.
 pub(super) fn of(matches: &ArgMatches, ca: &LocalCa, node: &NodeId, ways: &str) -> Result<(Frontier, AtNode), Failure> {
     let path = socket(matches)?;
+    let whose = whose(matches, &path)?;
     let answer = crate::runtime::runtime(1)?.block_on(async {
-        let mut client = Client::connect_to(&path, whose(matches), Patience::default()).await?;
+        let mut client = Client::connect_to(&path, whose, Patience::default()).await?;
         Ok((client.frontier(node).await?, client.revocation_part(place_of(node)).await?))
     });
     let (frontier, part) = answer.map_err(|why| failed(matches, &why, ways))?;
@@ -37,8 +47,9 @@ pub(super) fn of(matches: &ArgMatches, ca: &LocalCa, node: &NodeId, ways: &str) 
 /// All parts of the list that it has in force.
 pub(super) fn list(matches: &ArgMatches, ca: &LocalCa, ways: &str) -> Result<Vec<Vec<u8>>, Failure> {
     let path = socket(matches)?;
+    let whose = whose(matches, &path)?;
     let answer = crate::runtime::runtime(1)?.block_on(async {
-        let mut client = Client::connect_to(&path, whose(matches), Patience::default()).await?;
+        let mut client = Client::connect_to(&path, whose, Patience::default()).await?;
         let mut parts = Vec::new();
         for place in 0..=u8::MAX {
             parts.push(client.revocation_part(place).await?);

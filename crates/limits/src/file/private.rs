@@ -111,17 +111,39 @@ fn me() -> u32 {
 /// # Errors
 /// It is not ([`NotOurs`]), or cannot be looked at.
 pub fn check_dir(path: &Path) -> io::Result<()> {
+    let about = dir(path)?;
+    let (owner, me) = (about.uid(), me());
+    if owner != me {
+        return Err(NotOurs::Foreign { owner, me }.into());
+    }
+    check_owners(path, &about)
+}
+
+/// The user who alone, beside root, says what is in a directory and which directory it is: its owner.
+///
+/// # Errors
+/// Others do too ([`NotOurs`]), or it cannot be looked at.
+pub fn owner_of_dir(path: &Path) -> io::Result<u32> {
+    let about = dir(path)?;
+    check_owners(path, &about)?;
+    Ok(about.uid())
+}
+
+/// What the system says of a directory that is no link to one.
+fn dir(path: &Path) -> io::Result<Metadata> {
     let about = fs::symlink_metadata(path).map_err(|why| below_a_file(path, why))?;
-    let (owner, me, mode) = (about.uid(), me(), about.mode() & 0o7777);
     if about.is_symlink() {
         return Err(NotOurs::Link.into());
     }
     if !about.is_dir() {
         return Err(NotOurs::NotADirectory.into());
     }
-    if owner != me {
-        return Err(NotOurs::Foreign { owner, me }.into());
-    }
+    Ok(about)
+}
+
+/// Sees that nobody but a directory's owner and root writes in it, or puts another in its place.
+fn check_owners(path: &Path, about: &Metadata) -> io::Result<()> {
+    let mode = about.mode() & 0o7777;
     if mode & WRITABLE != 0 {
         return Err(NotOurs::Writable { mode }.into());
     }
@@ -244,10 +266,18 @@ mod tests {
         for open in [0o770, 0o707, 0o720, 0o1777] {
             mode(&path, open);
             assert_eq!(why(check_dir(&path)), NotOurs::Writable { mode: open });
+            assert_eq!(why(owner_of_dir(&path)), NotOurs::Writable { mode: open });
             assert_eq!(why(make_dir(&path)), NotOurs::Writable { mode: open }, "one that is there is looked at too");
         }
         mode(&path, 0o755);
         check_dir(&path).unwrap();
+        assert_eq!(owner_of_dir(&path).unwrap(), me());
+        mode(&dir.path().join("above"), 0o777);
+        assert!(
+            matches!(why(owner_of_dir(&path)), NotOurs::Above { mode: 0o777, .. }),
+            "another may be put in its place"
+        );
+        mode(&dir.path().join("above"), 0o755);
         let link = dir.path().join("link");
         symlink(&path, &link).unwrap();
         assert_eq!(why(check_dir(&link)), NotOurs::Link);
