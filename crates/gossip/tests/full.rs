@@ -175,6 +175,18 @@ fn fork(world: &mut World, link: LinkId, chain: Life, next: u64, previous: Diges
     }
 }
 
+/// Two nodes, of which the second is full, and a link of a member at the first.
+fn beside_a_full_one(seed: u64) -> (World, LinkId) {
+    let mut world = World::new(seed, 2, quick(Dissemination::Eager));
+    world.nodes[1].room = Some(1);
+    let member = world.stranger(0, 60);
+    world.link(0, 1);
+    world.run_for(SECOND);
+    world.say(0, "fills it");
+    world.run_for(SECOND);
+    (world, member)
+}
+
 /// How many messages count at node 0 and not at node 1, as the two say.
 fn said_at_both_ends(world: &World) -> (u64, u64) {
     let last = |n: usize| (0..100).rev().find_map(|id| world.nodes[n].engine.link_stats(LinkId(id))).unwrap();
@@ -183,13 +195,7 @@ fn said_at_both_ends(world: &World) -> (u64, u64) {
 
 #[test]
 fn what_a_full_node_lacks_of_forked_chains_is_counted_after_a_restart_too() {
-    let mut world = World::new(7, 2, quick(Dissemination::Eager));
-    world.nodes[1].room = Some(1);
-    let member = world.stranger(0, 60);
-    world.link(0, 1);
-    world.run_for(SECOND);
-    world.say(0, "fills it");
-    world.run_for(SECOND);
+    let (mut world, member) = beside_a_full_one(7);
     for n in 0..5 {
         let chain = Author(60).life(10 + n);
         let first = chain.opening("counts");
@@ -210,13 +216,7 @@ fn what_a_full_node_lacks_of_forked_chains_is_counted_after_a_restart_too() {
 
 #[test]
 fn what_a_neighbour_has_withdrawn_whole_is_missing_no_more() {
-    let mut world = World::new(8, 2, quick(Dissemination::Eager));
-    world.nodes[1].room = Some(1);
-    let member = world.stranger(0, 60);
-    world.link(0, 1);
-    world.run_for(SECOND);
-    world.say(0, "fills it");
-    world.run_for(SECOND);
+    let (mut world, member) = beside_a_full_one(8);
     for n in 0..6 {
         let chain = Author(60).life(10 + n);
         world.give(0, Input::Frame { link: member, bytes: rumor(chain.opening("counts").bytes()) });

@@ -9,7 +9,7 @@ use rumormill_node::NodeHandle;
 use rumormill_node::handle::SHUTDOWN_DEADLINE;
 use rumormill_testkit::frames::{encoded, hello};
 use rumormill_transport::endpoint::Opened;
-use rumormill_transport::{Endpoint, Expect};
+use rumormill_transport::{Endpoint, Expect, LinkReader};
 use rumormill_wire::Origin;
 use rumormill_wire::native::{Bye, ByeCode, Coverage, Frame, MAX_FRAME_LEN, Status, StatusEntries};
 use support::{Net, PATIENCE, count, has, say, until, until_log};
@@ -35,13 +35,20 @@ impl Member {
 
 /// Reads until the link ends; gives the code of the BYE, if there was one.
 async fn end(opened: &mut Opened) -> Option<ByeCode> {
-    let mut code = None;
-    while let Ok(Some(frame)) = opened.reader.next_frame().await {
-        if let Ok(Frame::Bye(Bye { code: found, .. })) = Frame::decode(&frame) {
-            code = Some(found);
+    told(&mut opened.reader).await.1
+}
+
+/// Reads until the link ends: what all bundles held, as text, and the code of the BYE, if there was one.
+async fn told(reader: &mut LinkReader) -> (String, Option<ByeCode>) {
+    let (mut heard, mut code) = (Vec::new(), None);
+    while let Ok(Some(frame)) = reader.next_frame().await {
+        match Frame::decode(&frame) {
+            Ok(Frame::Rumor(rumor)) => heard.extend_from_slice(rumor.bundle),
+            Ok(Frame::Bye(bye)) => code = Some(bye.code),
+            _ => {}
         }
     }
-    code
+    (String::from_utf8_lossy(&heard).into_owned(), code)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -200,15 +207,7 @@ async fn a_neighbour_that_still_sends_reads_the_last_words_of_a_node_that_ends()
     let ended = tokio::spawn(async move { a.shutdown().await });
     // It is busy meanwhile: nothing is read before the node would have gone.
     tokio::time::sleep(Duration::from_millis(250)).await;
-    let (mut heard, mut code) = (Vec::new(), None);
-    while let Ok(Some(frame)) = reader.next_frame().await {
-        match Frame::decode(&frame) {
-            Ok(Frame::Rumor(rumor)) => heard.extend_from_slice(rumor.bundle),
-            Ok(Frame::Bye(bye)) => code = Some(bye.code),
-            _ => {}
-        }
-    }
-    let heard = String::from_utf8_lossy(&heard);
+    let (heard, code) = told(&mut reader).await;
     let missing: Vec<_> = (0..20).filter(|n| !heard.contains(&format!("last words {n}."))).collect();
     assert_eq!((missing, code), (vec![], Some(ByeCode::LEAVING)));
     drop(reader);
@@ -244,15 +243,8 @@ async fn a_neighbour_that_keeps_another_link_is_given_the_last_words_over_that()
     // It has no link now: one that does not wait would be gone before this is over.
     tokio::time::sleep(Duration::from_millis(50)).await;
     second.writer.send([mallory.hello().as_slice(), &everything_is_missing()]).await.unwrap();
-    let (mut heard, mut code) = (Vec::new(), None);
-    while let Ok(Some(frame)) = second.reader.next_frame().await {
-        match Frame::decode(&frame) {
-            Ok(Frame::Rumor(rumor)) => heard.extend_from_slice(rumor.bundle),
-            Ok(Frame::Bye(bye)) => code = Some(bye.code),
-            _ => {}
-        }
-    }
-    assert!(String::from_utf8_lossy(&heard).contains("last words"), "{code:?}");
+    let (heard, code) = told(&mut second.reader).await;
+    assert!(heard.contains("last words"), "{code:?}");
     assert_eq!(code, Some(ByeCode::LEAVING));
     ended.await.unwrap().unwrap();
 }

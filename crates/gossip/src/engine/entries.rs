@@ -103,11 +103,16 @@ impl Engine {
             }
         }
         self.shares.charge_walk(id, walked, self.now);
-        self.unlisted_are_not_there(id, low, high, entries);
     }
 
     /// What a neighbour said to have and does not list it has withdrawn whole (P-E3), or lost.
-    fn unlisted_are_not_there(&mut self, id: LinkId, low: Origin, high: Origin, entries: &StatusEntries<'_>) {
+    pub(super) fn unlisted_are_not_there(
+        &mut self,
+        id: LinkId,
+        low: Origin,
+        high: Origin,
+        entries: &StatusEntries<'_>,
+    ) {
         let mut listed = entries.iter().map(|entry| entry.origin).peekable();
         let claimed = self.claims.range(id, low, high).map(|(origin, _)| *origin);
         let gone: Vec<_> = claimed

@@ -102,6 +102,7 @@ impl Engine {
         }
         if let Coverage::Range { low, high } = status.coverage {
             self.unlisted_are_lacking(id, low, high, &status.entries, &mut wants);
+            self.unlisted_are_not_there(id, low, high, &status.entries);
             let me = self.author.origin();
             if low.node <= me.node && me.node <= high.node {
                 self.own_known(id, low, high, status.entries.iter());
