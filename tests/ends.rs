@@ -210,7 +210,7 @@ fn with_too_few_descriptors_nothing_begins_and_the_limit_is_named() {
 fn a_node_begins_with_as_few_descriptors_as_it_says_and_with_fewer_says_so() {
     let net = Net::new();
     let mut bob = net.node("bob", &[]);
-    for (limit, door) in [(16, false), (20, false), (31, false), (34, true)] {
+    for (limit, door) in [(16, false), (20, false), (35, false), (38, true)] {
         let home = net.home().display().to_string();
         let script = format!("ulimit -n {limit}; exec \"$@\"");
         let mut command = Command::new("timeout");
@@ -218,13 +218,13 @@ fn a_node_begins_with_as_few_descriptors_as_it_says_and_with_fewer_says_so() {
         command.args(["--home", &home, "--listen", "127.0.0.1:0", "--state"]).arg(net.dir.path().join("few"));
         command.args(if door { &["--door", "push-pull,listen=127.0.0.1:0"][..] } else { &[] });
         let done = command.stdin(Stdio::null()).output().unwrap();
-        let least = if door { 35 } else { 32 };
+        let least = if door { 39 } else { 36 };
         let words = format!("the limit of descriptors is {limit}, and this node needs {least}");
         assert_eq!(done.status.code(), Some(1), "{limit}: {}", said(&done));
         assert!(said(&done).contains(&words), "{limit}: {}", said(&done));
     }
     // With as many as it says it is linked, by whomever, and asked.
-    for (limit, door) in [(32, false), (35, true)] {
+    for (limit, door) in [(36, false), (39, true)] {
         let mut alice = net.node("alice", &[]);
         if door {
             alice.words.extend(["--door", "push-pull,listen=127.0.0.1:0"].map(str::to_owned));
@@ -249,8 +249,8 @@ fn a_node_begins_with_as_few_descriptors_as_it_says_and_with_fewer_says_so() {
 #[test]
 fn a_store_that_finds_no_descriptor_left_blames_no_file() {
     let net = Net::new();
-    for open in 8..18 {
-        let script = format!("for n in $(seq {open}); do exec {{fd}}</dev/null; done; ulimit -n 32; exec \"$@\"");
+    for open in 12..22 {
+        let script = format!("for n in $(seq {open}); do exec {{fd}}</dev/null; done; ulimit -n 36; exec \"$@\"");
         let mut alice = net.node("alice", &[]);
         let _ = fs::remove_file(&alice.log);
         alice.spawn_by(&["bash", "-c", &script, "bash"]);

@@ -44,7 +44,7 @@ pub(super) fn connect(path: &Path, durability: Durability) -> Result<Connection,
         db.pragma_update(None, "page_size", PAGE)?;
     }
     let _: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-    db.pragma_update(None, "synchronous", if durability == Durability::Full { "FULL" } else { "NORMAL" })?;
+    set_durability(&db, durability)?;
     db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     db.pragma_update(None, "journal_size_limit", i64::try_from(LOG_BYTES).unwrap_or(i64::MAX))?;
     db.busy_handler(Some(wait_for_readers))?;
@@ -84,6 +84,24 @@ pub(super) fn connect_reader(path: &Path) -> Result<Connection, StoreError> {
     db.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(db)
+}
+
+/// A connection that only copies the log into the main file.
+pub(super) fn connect_checkpointer(path: &Path, durability: Durability) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    set_durability(&db, durability)?;
+    Ok(db)
+}
+
+fn set_durability(db: &Connection, durability: Durability) -> Result<(), StoreError> {
+    let synchronous = if durability == Durability::Full { "FULL" } else { "NORMAL" };
+    Ok(db.pragma_update(None, "synchronous", synchronous)?)
+}
+
+/// Copies what the log holds into the main file, beside the writer and readers.
+pub(super) fn copy_log(db: &Connection) -> Result<(), StoreError> {
+    Ok(db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?)
 }
 
 /// Brings the log into the main file and empties it, as far as readers let it.

@@ -2,6 +2,7 @@
 
 mod chains;
 mod check;
+mod checkpointer;
 mod connection;
 mod damage;
 mod damage_report;
@@ -28,6 +29,7 @@ use crate::error::StoreError;
 use crate::merge::Merge;
 use crate::types::{Damage, Durability, Reader, Record, Recovered, Store, bound};
 use chains::{Head, fill};
+use checkpointer::Checkpointer;
 pub use connection::LOG_BYTES;
 use connection::{checkpoint, connect_reader};
 use damage::is_damage;
@@ -39,7 +41,8 @@ use size::{LogBound, Room};
 #[derive(Debug)]
 pub struct SqliteStore {
     path: PathBuf,
-    // Above the lock, so that it is closed before the lock is given back.
+    // Above the lock, so that both are closed before the lock is given back.
+    checkpointer: Checkpointer,
     db: Connection,
     lock: Lock,
     max_bytes: u64,
@@ -63,13 +66,15 @@ impl SqliteStore {
     /// # Errors
     /// It is in use, not ours, too new, or cannot be made.
     pub fn open(path: &Path, durability: Durability, max_bytes: u64) -> Result<Self, StoreError> {
-        let Opened { db, lock, recovered, heads } = open::open(path, durability).map_err(|why| why.at(path))?;
-        let log = size::hold_log(&db, max_bytes).map_err(|why| why.at(path))?;
+        let Opened { mut db, lock, recovered, heads } = open::open(path, durability).map_err(|why| why.at(path))?;
+        let (log, pages) = size::hold_log(&db, max_bytes).map_err(|why| why.at(path))?;
+        let checkpointer = Checkpointer::start(&mut db, path, durability, pages).map_err(|why| why.at(path))?;
         for damage in &recovered.damage {
             tracing::warn!(target: "rumormill::store", "{damage}");
         }
         Ok(Self {
             path: path.to_owned(),
+            checkpointer,
             db,
             lock,
             max_bytes,
@@ -89,12 +94,14 @@ impl SqliteStore {
         if self.closed {
             return Err(StoreError::Closed);
         }
-        self.log.keep(&self.db, &self.path, batch)?;
+        self.log.keep(&self.db, &self.checkpointer, &self.path, batch)?;
         if self.try_write(batch)? {
             return Ok(());
         }
         // What the log holds twice may be the room that lacks.
+        let paused = self.checkpointer.pause();
         checkpoint(&self.db)?;
+        drop(paused);
         if self.try_write(batch)? {
             return Ok(());
         }
@@ -152,6 +159,7 @@ impl Store for SqliteStore {
     }
 
     fn abandon(&mut self) {
+        self.checkpointer.end();
         // Closed by the end of the process, which removes nothing.
         if let (false, Ok(nothing)) = (self.closed, Connection::open_in_memory()) {
             core::mem::forget(core::mem::replace(&mut self.db, nothing));
@@ -163,6 +171,7 @@ impl Store for SqliteStore {
         if core::mem::replace(&mut self.closed, true) {
             return Ok(());
         }
+        self.checkpointer.end();
         let db = core::mem::replace(&mut self.db, Connection::open_in_memory()?);
         checkpoint(&db).map_err(|why| why.at(&self.path))?;
         db.close().map_err(|(_, why)| StoreError::Sqlite(why).at(&self.path))?;

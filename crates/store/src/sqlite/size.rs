@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::checkpointer::Checkpointer;
 use super::connection::{LOG_BYTES, LOG_PAGES, begin_log_anew};
 use super::names::beside;
 use super::tables::PAGE;
@@ -72,7 +73,13 @@ impl LogBound {
     }
 
     /// Before a group: a log that is too long is brought into the main file, and the group begins it anew.
-    pub(super) fn keep(&mut self, db: &Connection, path: &Path, batch: &[Record]) -> Result<(), StoreError> {
+    pub(super) fn keep(
+        &mut self,
+        db: &Connection,
+        checkpointer: &Checkpointer,
+        path: &Path,
+        batch: &[Record],
+    ) -> Result<(), StoreError> {
         if self.at_most > self.most {
             self.at_most = log(path);
         }
@@ -81,7 +88,11 @@ impl LogBound {
         if bytes <= self.most {
             self.next = self.most;
         }
-        if bytes > self.next && !begin_log_anew(db)? {
+        let begins = bytes <= self.next || {
+            let _paused = checkpointer.pause();
+            begin_log_anew(db)?
+        };
+        if !begins {
             self.next = bytes.saturating_add(self.most);
             tracing::warn!(target: "rumormill::store", bytes, "a reader keeps the store's log from beginning anew: it grows");
         }
@@ -89,17 +100,18 @@ impl LogBound {
     }
 }
 
-/// Keeps the log to its share of a small bound, and says how long it may be.
-pub(super) fn hold_log(db: &Connection, max_bytes: u64) -> Result<LogBound, StoreError> {
+/// Keeps the log to its share of a small bound, and says how long it may be and at how many pages it is copied into the main file.
+pub(super) fn hold_log(db: &Connection, max_bytes: u64) -> Result<(LogBound, u32), StoreError> {
     if max_bytes == 0 {
-        return Ok(LogBound::new(LOG_BYTES));
+        return Ok((LogBound::new(LOG_BYTES), LOG_PAGES));
     }
     let share = max_bytes / LOG_SHARE;
-    let pages = (share / u64::from(PAGE)).clamp(8, u64::from(LOG_PAGES));
-    db.pragma_update(None, "wal_autocheckpoint", i64::try_from(pages).unwrap_or(i64::MAX))?;
+    // As of the whole: it is copied before it is as long as it may be.
+    let pages = share.saturating_mul(u64::from(LOG_PAGES)) / LOG_BYTES;
+    let pages = u32::try_from(pages).unwrap_or(LOG_PAGES).clamp(8, LOG_PAGES);
     let bytes = share.min(LOG_BYTES);
     db.pragma_update(None, "journal_size_limit", i64::try_from(bytes).unwrap_or(i64::MAX))?;
-    Ok(LogBound::new(bytes))
+    Ok((LogBound::new(bytes), pages))
 }
 
 #[cfg(test)]
