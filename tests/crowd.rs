@@ -1,8 +1,8 @@
 //! A thousand connections at one door, beside the mesh and another door of the same node.
 //!
-//! What is compared is how long nearly all messages take at most, with the crowd and without, in turn. As all programs of this
-//! test share the machine, a door fails only if it never keeps within the bound. `RUMORMILL_TEST_LONG=1` runs all rounds, of a
-//! hundred messages.
+//! Each message said meanwhile must arrive, whichever way it came in. How long nearly all of them take at most, with the crowd and
+//! without, in turn, is the machine's too: it is asserted with `RUMORMILL_TEST_LONG=1` alone, on a quiet machine and a release build,
+//! of a hundred messages, and a door fails only if it never keeps within the bound.
 #![allow(clippy::unwrap_used, missing_docs, clippy::print_stdout, reason = "a test")]
 
 use std::net::{IpAddr, TcpStream};
@@ -57,8 +57,8 @@ fn crowd(ip: IpAddr, port: u16) -> (Vec<TcpStream>, Duration) {
     (crowd, began.elapsed())
 }
 
-/// A crowd at this door; `other` is who speaks at another.
-fn within_the_bound(door: &str, port: u16, other: (&str, fn(IpAddr) -> Old)) {
+/// All messages arrive beside a crowd at this door, and in the long form nearly as soon; `other` is who speaks at another.
+fn beside_a_crowd_at(door: &str, port: u16, other: (&str, fn(IpAddr) -> Old)) {
     let net = Net::new();
     let mut a = net.node("a", &[]);
     let ip = a.addr.ip();
@@ -72,8 +72,8 @@ fn within_the_bound(door: &str, port: u16, other: (&str, fn(IpAddr) -> Old)) {
     until("linked", || b.peers().len() == 1);
     let mut other = other.1(ip);
     let (mut best, mut soonest) = ([[f64::MAX; 2]; 2], Duration::MAX);
-    let mut kept = false;
-    for round in 0..ROUNDS {
+    let mut kept = true;
+    for round in 0..if is_long() { ROUNDS } else { 1 } {
         let quiet = nearly_all(&a, &b, &mut other, &format!("quiet {round}"));
         let coming = thread::spawn(move || crowd(ip, port));
         let arriving = nearly_all(&a, &b, &mut other, &format!("arriving {round}"));
@@ -89,16 +89,13 @@ fn within_the_bound(door: &str, port: u16, other: (&str, fn(IpAddr) -> Old)) {
         for (best, ratio) in best.iter_mut().flatten().zip(ratios.into_iter().flatten()) {
             *best = best.min(ratio);
         }
-        kept = best.iter().flatten().all(|best| *best <= BOUND) && soonest < TRIED_AGAIN;
-        if kept && !is_long() {
-            break;
-        }
+        kept = !is_long() || best.iter().flatten().all(|best| *best <= BOUND) && soonest < TRIED_AGAIN;
     }
     assert!(kept, "{door}: {best:.2?}, all connected in {soonest:?}");
 }
 
 #[test]
-fn at_each_door_a_thousand_connections_slow_nothing_else() {
+fn at_each_door_a_thousand_connections_hold_nothing_else_up() {
     const PROTOBUF: (&str, fn(IpAddr) -> Old) = ("protobuf-peer,listen=IP:5000,id=10", protobuf);
     for (door, port) in [
         ("peer-line,listen=IP:8080,name=room", 8_080),
@@ -106,7 +103,7 @@ fn at_each_door_a_thousand_connections_slow_nothing_else() {
         ("classroom,listen=IP:10000", 10_000),
         ("relay-43110,listen=IP:43110", 43_110),
     ] {
-        within_the_bound(door, port, PROTOBUF);
+        beside_a_crowd_at(door, port, PROTOBUF);
     }
-    within_the_bound(PROTOBUF.0, 5_000, ("relay-43110,listen=IP:43110", relay));
+    beside_a_crowd_at(PROTOBUF.0, 5_000, ("relay-43110,listen=IP:43110", relay));
 }

@@ -381,8 +381,7 @@ async fn it_says_goodbye_and_the_port_is_free_for_the_next() {
     say(yard.at, "127.0.0.1:1 t hi").await;
     yard.heard().await;
     let at = yard.at;
-    let (took, a_heard, b_heard) = tokio::join!(yard.ends(), a.takes(), b.takes());
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    let ((), a_heard, b_heard) = tokio::join!(yard.ends(), a.takes(), b.takes());
     assert_eq!((a_heard.0, b_heard.0), (format!("{at} team exit"), format!("{at} team exit")));
     let mut again = config("");
     again.listen = at;

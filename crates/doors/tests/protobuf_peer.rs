@@ -4,7 +4,7 @@
 use rumormill_doors::Outgoing;
 use rumormill_doors::protobuf_peer::message::{MAX_TEXT_LEN, Said};
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -215,7 +215,7 @@ async fn a_joiner_dials_again_if_it_is_told_to() {
 }
 
 #[tokio::test]
-async fn a_door_that_stops_closes_all_within_a_second() {
+async fn a_door_that_stops_closes_all() {
     let door = door("id=10").await;
     let mut peers = Vec::new();
     for id in 11..14 {
@@ -223,10 +223,8 @@ async fn a_door_that_stops_closes_all_within_a_second() {
     }
     let mut idle = Peer::dial(door.addr).await;
     door.counts("open", |n| n == 4).await;
-    let start = Instant::now();
     door.stop.send_replace(true);
     timeout(SOON, door.task).await.unwrap().unwrap();
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     idle.ends().await;
     for mut peer in peers {
         while let Some(said) = timeout(SOON, peer.try_hear()).await.unwrap() {

@@ -231,7 +231,7 @@ async fn as_a_peer_of_an_old_directory() {
     // Nobody answers: it asks again, and keeps silent otherwise.
     let begin = Instant::now();
     assert_eq!(next(&server).await.0, birth('Z', own));
-    assert!((1_500..3_500).contains(&begin.elapsed().as_millis()), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() >= Duration::from_millis(1_500), "{:?}", begin.elapsed());
     let a = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let listing = listed(&[('Z', own), ('A', a.local_addr().unwrap().port())]);
     server.send_to(&listing, door.addr).await.unwrap();

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
 use rumormill_doors::udp_mesh::console::{Options, console};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
@@ -107,7 +106,7 @@ async fn the_console_registers_sends_and_is_told_when_it_is_rejected() {
 
 #[tokio::test]
 async fn long_names_speak_the_extended_form_and_meet_the_old_ones() {
-    let mut door = Running::start("udp-mesh,listen=127.0.0.1:0,name=R,heartbeat=50ms,reap=5s").await;
+    let mut door = Running::start("udp-mesh,listen=127.0.0.1:0,name=R,heartbeat=50ms,reap=10m").await;
     let mut a = Legacy::join('A', door.addr).await;
     a.listing(|names| names.len() == 2).await;
     let mut anna = Terminal::start(door.addr, "anna the first");
@@ -129,10 +128,8 @@ async fn long_names_speak_the_extended_form_and_meet_the_old_ones() {
     let mut other = Terminal::start(door.addr, "bert");
     assert_eq!(other.line("not taken").await, "not taken: the name is taken");
     // It says goodbye, and needs not fall silent.
-    let begin = Instant::now();
     bert.type_in("quit").await;
     a.listing(|names| names.len() == 3).await;
-    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
     door.stop().await;
 }
 

@@ -107,9 +107,7 @@ async fn flood(rate: u32) {
         let took = healthy(&alice, source, &mut listener).await;
         println!("rate {rate}: {who}, with {} stalled in flight: {took:?}", bob.handshakes());
     }
-    let end = Instant::now();
     until("no handshake in flight", || bob.handshakes() == 0).await;
-    assert!(end.elapsed() < DEADLINE + Duration::from_secs(2), "{:?}", end.elapsed());
     println!(
         "rate {rate}: evicted {}, over the rate {}",
         count(&bob, "handshakes_evicted"),

@@ -335,15 +335,14 @@ async fn over_its_rate_a_node_is_read_more_slowly_on_all_its_links_and_nothing_i
     // 50 at once, then 50 a second; the last on each link is not waited for.
     let least = Duration::from_secs_f64(f64::from(2 * FRAMES - RATE - 4) / f64::from(RATE));
     assert!(from.elapsed() >= least, "{:?} of at least {least:?}: the links of a node share its rate", from.elapsed());
-    assert!(from.elapsed() < 4 * least, "{:?}", from.elapsed());
-    assert!(count(&bob, "reads_slowed") > 0);
+    let slowed = count(&bob, "reads_slowed");
+    assert!(slowed > 0);
     // Another node is not slowed.
     let (mut there, mut here, _listener) = link(&net.endpoint("carol"), &bob).await;
-    let from = Instant::now();
     for _ in 0..20 {
         passes(&mut there, &mut here, b"\x02").await;
     }
-    assert!(from.elapsed() < Duration::from_secs(2), "{:?}", from.elapsed());
+    assert_eq!(count(&bob, "reads_slowed"), slowed);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use rumormill_doors::push_pull::{Config, PushPull};
 use rumormill_doors::{Counters, Holds, Letter, Letters, RoomEnd, port};
 use tokio::sync::watch;
 
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Letters in memory. Nobody but bob can be reached.
 #[derive(Debug, Clone, Default)]

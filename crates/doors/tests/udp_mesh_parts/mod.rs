@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
-pub const LONG: Duration = Duration::from_secs(10);
+pub const LONG: Duration = Duration::from_secs(60);
 
 /// A door that runs.
 pub struct Running {
@@ -43,7 +43,7 @@ impl Running {
 
     pub async fn stop(self) {
         self.stop.send(true).unwrap();
-        timeout(Duration::from_secs(1), self.task).await.expect("closed within a second").unwrap();
+        timeout(LONG, self.task).await.expect("closed").unwrap();
     }
 
     pub fn count(&self, of: impl Fn(&Counters) -> &AtomicU64) -> u64 {
