@@ -130,6 +130,9 @@
 //! two branches part ([`fork`]) and which proofs of that are taken ([`proofs`]), who is a member ([`members`]), how what is new spreads ([`spread`]), and what a neighbour may be given of what it asks for ([`share`]).
 #![forbid(unsafe_code)]
 #![deny(
+    unreachable_pub,
+    unnameable_types,
+    missing_debug_implementations,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,

@@ -9,7 +9,7 @@ use crate::link::Link;
 
 /// The links. Whoever changes one gets it from here, so that none that changed is overlooked.
 #[derive(Debug, Default)]
-pub struct Links {
+pub(crate) struct Links {
     map: BTreeMap<LinkId, Link>,
     by_peer: BTreeMap<NodeId, BTreeSet<LinkId>>,
     /// Those that changed, or whose time has come.
@@ -19,14 +19,14 @@ pub struct Links {
 
 impl Links {
     /// A link comes up. A name is used once, so none is replaced.
-    pub fn insert(&mut self, id: LinkId, link: Link) {
+    pub(crate) fn insert(&mut self, id: LinkId, link: Link) {
         self.by_peer.entry(link.peer).or_default().insert(id);
         self.touched.insert(id);
         self.map.insert(id, link);
     }
 
     /// A link is gone; what it was.
-    pub fn remove(&mut self, id: LinkId) -> Option<Link> {
+    pub(crate) fn remove(&mut self, id: LinkId) -> Option<Link> {
         let link = self.map.remove(&id)?;
         self.touched.insert(id);
         if let Some(links) = self.by_peer.get_mut(&link.peer) {
@@ -40,25 +40,25 @@ impl Links {
 
     /// A link that is up, to be looked at.
     #[must_use]
-    pub fn get(&self, id: &LinkId) -> Option<&Link> {
+    pub(crate) fn get(&self, id: &LinkId) -> Option<&Link> {
         self.map.get(id)
     }
 
     /// One of them, to be changed.
-    pub fn get_mut(&mut self, id: &LinkId) -> Option<&mut Link> {
+    pub(crate) fn get_mut(&mut self, id: &LinkId) -> Option<&mut Link> {
         let link = self.map.get_mut(id)?;
         self.touched.insert(*id);
         Some(link)
     }
 
     /// One of many that something goes to, to be changed.
-    pub fn visit(&mut self, id: &LinkId) -> Option<&mut Link> {
+    pub(crate) fn visit(&mut self, id: &LinkId) -> Option<&mut Link> {
         self.visits = self.visits.saturating_add(1);
         self.get_mut(id)
     }
 
     /// The time of one has come.
-    pub fn touch(&mut self, id: LinkId) {
+    pub(crate) fn touch(&mut self, id: LinkId) {
         if self.map.contains_key(&id) {
             self.touched.insert(id);
         }
@@ -66,57 +66,57 @@ impl Links {
 
     /// Those that an input concerned, in order.
     #[must_use]
-    pub const fn touched(&self) -> &BTreeSet<LinkId> {
+    pub(crate) const fn touched(&self) -> &BTreeSet<LinkId> {
         &self.touched
     }
 
     /// The first of them.
     #[must_use]
-    pub fn first_touched(&mut self) -> Option<LinkId> {
+    pub(crate) fn first_touched(&mut self) -> Option<LinkId> {
         self.visits = self.visits.saturating_add(u64::from(!self.touched.is_empty()));
         self.touched.first().copied()
     }
 
     /// All was done for it.
-    pub fn settled(&mut self, id: LinkId) {
+    pub(crate) fn settled(&mut self, id: LinkId) {
         self.touched.remove(&id);
     }
 
     /// All of them, in order: for what goes to everybody and for nothing else.
     #[must_use]
-    pub fn everybody(&mut self) -> Vec<LinkId> {
+    pub(crate) fn everybody(&mut self) -> Vec<LinkId> {
         self.visits = self.visits.saturating_add(u64::try_from(self.map.len()).unwrap_or(u64::MAX));
         self.map.keys().copied().collect()
     }
 
     /// All of them, for what is noted of each and leads to nothing.
-    pub fn note_all(&mut self) -> impl Iterator<Item = (&LinkId, &mut Link)> {
+    pub(crate) fn note_all(&mut self) -> impl Iterator<Item = (&LinkId, &mut Link)> {
         self.map.iter_mut()
     }
 
     /// The links with one node, in order.
     #[must_use]
-    pub fn of_peer(&self, peer: &NodeId) -> Vec<LinkId> {
+    pub(crate) fn of_peer(&self, peer: &NodeId) -> Vec<LinkId> {
         self.by_peer.get(peer).into_iter().flatten().copied().collect()
     }
 
     /// All of them, for those who count.
     #[cfg(feature = "fuzz")]
-    pub fn values(&self) -> impl Iterator<Item = &Link> {
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Link> {
         self.map.values()
     }
 
     /// How many there are.
     #[cfg(feature = "fuzz")]
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.map.len()
     }
 
     /// How often any of them was looked at, since the start.
     #[cfg(feature = "fuzz")]
     #[must_use]
-    pub const fn visits(&self) -> u64 {
+    pub(crate) const fn visits(&self) -> u64 {
         self.visits
     }
 }

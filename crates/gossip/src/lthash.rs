@@ -15,6 +15,12 @@ const KEY: [u8; 32] = *b"rumormill/1 frontier set element";
 /// One element, expanded.
 pub struct Element([u16; LANES]);
 
+impl core::fmt::Debug for Element {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Element")
+    }
+}
+
 impl Element {
     /// Expands the digest of an entry; the costly part, so done once.
     #[must_use]

@@ -8,14 +8,14 @@ use crate::io::LinkId;
 
 /// The links among which is chosen. The same changes in the same order and the same generator give the same choice.
 #[derive(Debug, Default, Clone)]
-pub struct Picker {
+pub(crate) struct Picker {
     order: Vec<LinkId>,
     place: BTreeMap<LinkId, usize>,
 }
 
 impl Picker {
     /// One more to choose from; nothing changes if it is there.
-    pub fn insert(&mut self, link: LinkId) {
+    pub(crate) fn insert(&mut self, link: LinkId) {
         if !self.place.contains_key(&link) {
             self.place.insert(link, self.order.len());
             self.order.push(link);
@@ -23,7 +23,7 @@ impl Picker {
     }
 
     /// One less; the last one takes its place.
-    pub fn remove(&mut self, link: LinkId) {
+    pub(crate) fn remove(&mut self, link: LinkId) {
         let Some(place) = self.place.remove(&link).filter(|place| *place < self.order.len()) else { return };
         self.order.swap_remove(place);
         if let Some(moved) = self.order.get(place) {
@@ -33,18 +33,18 @@ impl Picker {
 
     /// How many there are.
     #[must_use]
-    pub const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.order.len()
     }
 
     /// Whether there is none.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 
     /// Any of them but those `not`, each as likely as the next.
-    pub fn pick(&self, rng: &mut dyn Rng, not: &[Option<LinkId>]) -> Option<LinkId> {
+    pub(crate) fn pick(&self, rng: &mut dyn Rng, not: &[Option<LinkId>]) -> Option<LinkId> {
         let left_out = not.iter().flatten().filter_map(|not| self.place.get(not).copied()).collect::<BTreeSet<_>>();
         let choice = self.order.len().checked_sub(left_out.len()).filter(|choice| *choice > 0)?;
         let drawn = rng.random_range(0..choice);

@@ -6,22 +6,22 @@ use rumormill_wire::NodeId;
 
 /// Counts by node; who has nothing open is not remembered.
 #[derive(Debug, Default)]
-pub struct Tally(BTreeMap<NodeId, usize>);
+pub(crate) struct Tally(BTreeMap<NodeId, usize>);
 
 impl Tally {
     /// How many a node has.
-    pub fn of(&self, node: &NodeId) -> usize {
+    pub(crate) fn of(&self, node: &NodeId) -> usize {
         self.0.get(node).copied().unwrap_or(0)
     }
 
     /// It has one more.
-    pub fn add(&mut self, node: NodeId) {
+    pub(crate) fn add(&mut self, node: NodeId) {
         let open = self.0.entry(node).or_default();
         *open = open.saturating_add(1);
     }
 
     /// It has one less.
-    pub fn remove(&mut self, node: NodeId) {
+    pub(crate) fn remove(&mut self, node: NodeId) {
         match self.of(&node).saturating_sub(1) {
             0 => drop(self.0.remove(&node)),
             left => drop(self.0.insert(node, left)),
@@ -30,7 +30,7 @@ impl Tally {
 
     /// Whether nobody has any.
     #[cfg(test)]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

@@ -6,7 +6,7 @@ use crate::io::Timestamp;
 
 /// Timers of one machine, by a name that is ordered.
 #[derive(Debug)]
-pub struct Timers<T> {
+pub(crate) struct Timers<T> {
     by_time: BTreeSet<(Timestamp, T)>,
     armed: BTreeMap<T, Timestamp>,
 }
@@ -19,7 +19,7 @@ impl<T> Default for Timers<T> {
 
 impl<T: Copy + Ord> Timers<T> {
     /// Arms a timer anew, or not at all.
-    pub fn set(&mut self, timer: T, at: Option<Timestamp>) {
+    pub(crate) fn set(&mut self, timer: T, at: Option<Timestamp>) {
         let before = match at {
             Some(at) => self.armed.insert(timer, at),
             None => self.armed.remove(&timer),
@@ -37,18 +37,18 @@ impl<T: Copy + Ord> Timers<T> {
 
     /// Whether a timer is armed.
     #[must_use]
-    pub fn is_armed(&self, timer: &T) -> bool {
+    pub(crate) fn is_armed(&self, timer: &T) -> bool {
         self.armed.contains_key(timer)
     }
 
     /// When the first of them is due.
     #[must_use]
-    pub fn next(&self) -> Option<Timestamp> {
+    pub(crate) fn next(&self) -> Option<Timestamp> {
         self.by_time.first().map(|(at, _)| *at)
     }
 
     /// Takes out all that are due, the first one first.
-    pub fn take_due(&mut self, now: Timestamp) -> Vec<T> {
+    pub(crate) fn take_due(&mut self, now: Timestamp) -> Vec<T> {
         let mut due = Vec::new();
         while let Some((_, timer)) = self.by_time.first().copied().filter(|(at, _)| *at <= now) {
             self.set(timer, None);

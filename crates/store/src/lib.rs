@@ -16,6 +16,8 @@
 //! # Ok::<(), rumormill_store::StoreError>(())
 //! ```
 #![forbid(unsafe_code)]
+#![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod error;
 mod memory;

@@ -118,7 +118,7 @@ impl Inner {
         match record {
             Record::Bundle(row) => {
                 let Some(read) = facts.next() else { return };
-                let place = (read.first_clock, self.newest() + 1);
+                let place = (read.first_clock, self.newest().saturating_add(1));
                 self.arrivals.push(place);
                 let row = Row { bundle: row.clone(), next: read.next(), last_clock: read.last_clock };
                 self.places.insert(place, (read.origin(), read.first()));
@@ -219,13 +219,13 @@ impl Reader for MemoryReader {
         if row.next <= from {
             return Ok(Vec::new());
         }
-        let mut bytes = 0;
+        let mut bytes = 0_usize;
         let mut out = Vec::new();
         for (_, row) in inner.rows.range(*start..(origin, until.max(Seq(from.0.saturating_add(1))))) {
             if bytes >= max_bytes && !out.is_empty() {
                 break;
             }
-            bytes += row.bundle.bytes.len();
+            bytes = bytes.saturating_add(row.bundle.bytes.len());
             out.push(row.bundle.clone());
         }
         Ok(out)

@@ -84,7 +84,7 @@ pub(crate) struct Merge {
 
 impl Merge {
     /// A page behind `after`, of all that is there now.
-    pub fn page(
+    pub(crate) fn page(
         &mut self,
         source: &mut dyn Source,
         after: Option<OrderKey>,

@@ -17,7 +17,7 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// Reads a bundle. Its digest is computed from its bytes (P-B6).
-    pub fn read(bytes: &[u8]) -> Result<Self, StoreError> {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, StoreError> {
         let view = BundleView::parse(bytes).map_err(|_| StoreError::NotABundle)?;
         let body = Digest(*blake3::hash(view.message_bytes()).as_bytes());
         let header = *view.header();
@@ -34,7 +34,7 @@ impl Facts {
 
     /// What a stored row is checked by: like the digest, but it covers the signature and the time of arrival too, which
     /// neighbours and people are shown as well.
-    pub fn seal(&self, received_us: u64) -> [u8; 32] {
+    pub(crate) fn seal(&self, received_us: u64) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.digest.as_bytes());
         hasher.update(self.signed.signature.as_bytes());
@@ -43,31 +43,31 @@ impl Facts {
     }
 
     /// Reads a stored row, if it is what was written.
-    pub fn sealed(data: &[u8], received_us: u64, seal: &[u8]) -> Option<Self> {
+    pub(crate) fn sealed(data: &[u8], received_us: u64, seal: &[u8]) -> Option<Self> {
         Self::read(data).ok().filter(|facts| facts.seal(received_us) == seal)
     }
 
-    pub const fn origin(&self) -> Origin {
+    pub(crate) const fn origin(&self) -> Origin {
         self.signed.header.origin
     }
 
-    pub const fn first(&self) -> Seq {
+    pub(crate) const fn first(&self) -> Seq {
         self.signed.header.first
     }
 
-    pub fn next(&self) -> Seq {
+    pub(crate) fn next(&self) -> Seq {
         self.signed.header.next()
     }
 
     /// Refuses a bundle that is not the next of its chain.
-    pub fn follows(&self, next: Seq, previous: &Digest) -> Result<(), StoreError> {
+    pub(crate) fn follows(&self, next: Seq, previous: &Digest) -> Result<(), StoreError> {
         if self.first() == next && self.signed.header.previous == *previous {
             return Ok(());
         }
         Err(StoreError::NotNext { origin: self.origin(), first: self.first(), next })
     }
 
-    pub fn head(&self) -> ChainHead {
+    pub(crate) fn head(&self) -> ChainHead {
         ChainHead {
             origin: self.origin(),
             next: self.next(),

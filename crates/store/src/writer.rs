@@ -232,12 +232,12 @@ pub(crate) const ITSELF: usize = 64;
 
 /// Bytes that a record holds, and a little for itself.
 pub(crate) fn weight(record: &Record) -> usize {
-    ITSELF
-        + match record {
-            Record::Bundle(row) => row.bytes.len(),
-            Record::Member { evidence, .. } => evidence.len(),
-            Record::Proof { bytes, .. } | Record::Revocations { bytes, .. } => bytes.len(),
-            Record::DropProof(_) => 0,
-            Record::Meta { value, .. } => value.len(),
-        }
+    let bytes = match record {
+        Record::Bundle(row) => row.bytes.len(),
+        Record::Member { evidence, .. } => evidence.len(),
+        Record::Proof { bytes, .. } | Record::Revocations { bytes, .. } => bytes.len(),
+        Record::DropProof(_) => 0,
+        Record::Meta { value, .. } => value.len(),
+    };
+    bytes.saturating_add(ITSELF)
 }

@@ -159,3 +159,12 @@ impl Engine {
         (self.ingress.len(), self.chains.len(), self.members.len())
     }
 }
+
+impl core::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let (checks, origins, members) = self.sizes();
+        let mut engine = f.debug_struct("Engine");
+        engine.field("me", &self.me()).field("now", &self.now).field("full", &self.store_full);
+        engine.field("checks", &checks).field("origins", &origins).field("members", &members).finish_non_exhaustive()
+    }
+}

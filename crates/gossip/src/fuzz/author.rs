@@ -15,13 +15,13 @@ const YEAR_2200_US: u64 = 7_258_118_400_000_000;
 const MAX_MESSAGES: u8 = 4;
 
 /// The incarnation of this index.
-pub const fn incarnation(index: u8) -> Incarnation {
+pub(super) const fn incarnation(index: u8) -> Incarnation {
     Incarnation(1_700_000_000 + index as u64)
 }
 
 impl World<'_> {
     /// Which origin an argument means: three bits say whose, the rest which incarnation.
-    pub fn origin(&self, arg: u8) -> Origin {
+    pub(super) fn origin(&self, arg: u8) -> Origin {
         let (n, index) = (cast::who(arg), arg >> 3);
         if let Some(end) = ENDS.iter().position(|end| *end == n) {
             let (me, node) = (self.nodes[end].engine.me(), &self.nodes[end]);
@@ -47,7 +47,7 @@ impl World<'_> {
     }
 
     /// `slot, origin, shape, by, clock, length`: signs a bundle.
-    pub fn sign(&mut self, args: [u8; ARGS]) -> Option<Arc<VerifiedBundle>> {
+    pub(super) fn sign(&mut self, args: [u8; ARGS]) -> Option<Arc<VerifiedBundle>> {
         let [_, whose, shape, by, clock, length, ..] = args;
         let (origin, pen) = (self.origin(whose), self.pen(whose));
         // One that keeps to the protocol goes on where it stopped, in its one history.
@@ -103,7 +103,7 @@ impl World<'_> {
     }
 
     /// `slot, origin, how, one, other`: two signed headers, of what was signed before or made for it.
-    pub fn proof(&mut self, args: [u8; ARGS]) -> Option<Proof> {
+    pub(super) fn proof(&mut self, args: [u8; ARGS]) -> Option<Proof> {
         let [_, whose, how, one, other, ..] = args;
         let origin = self.origin(whose);
         if how % 4 != 3 {

@@ -10,7 +10,7 @@ use crate::bundle::VerifiedBundle;
 
 /// What was signed outside of the engines.
 #[derive(Debug, Default)]
-pub struct Book {
+pub(super) struct Book {
     pub branches: BTreeMap<(Origin, u8), Vec<Arc<VerifiedBundle>>>,
     pub headers: BTreeMap<Origin, Vec<SignedHeader>>,
     all: Vec<Arc<VerifiedBundle>>,
@@ -18,11 +18,11 @@ pub struct Book {
 
 impl Book {
     /// One of all bundles that were signed.
-    pub fn bundle(&self, which: u8) -> Option<&Arc<VerifiedBundle>> {
+    pub(super) fn bundle(&self, which: u8) -> Option<&Arc<VerifiedBundle>> {
         self.all.get(usize::from(which) % self.all.len().max(1))
     }
 
-    pub fn note(&mut self, bundle: &Arc<VerifiedBundle>) {
+    pub(super) fn note(&mut self, bundle: &Arc<VerifiedBundle>) {
         self.headers.entry(bundle.header().origin).or_default().push(*bundle.signed_header());
         self.all.push(Arc::clone(bundle));
     }

@@ -23,7 +23,7 @@ const PER_ORIGIN: usize = 90 + 361 + 90;
 const BUNDLE: usize = 1_536;
 
 impl World<'_> {
-    pub fn bounds(&mut self, end: usize) -> Result<(), Finding> {
+    pub(super) fn bounds(&mut self, end: usize) -> Result<(), Finding> {
         self.sizes(end)?;
         self.answers(end)?;
         self.allowances(end)?;

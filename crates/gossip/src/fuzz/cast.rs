@@ -10,21 +10,21 @@ use rumormill_wire::{NetworkId, NodeId, Signature};
 use crate::bundle::{Invalid, RawBundle, Signer, VerifiedBundle, verify};
 use crate::members::Evidence;
 
-pub const NETWORK: NetworkId = NetworkId([7; 32]);
+pub(super) const NETWORK: NetworkId = NetworkId([7; 32]);
 /// 2026-01-01 in microseconds.
-pub const WALL_US: i64 = 1_767_225_600_000_000;
+pub(super) const WALL_US: i64 = 1_767_225_600_000_000;
 
 /// The two that run engines.
-pub const ENDS: [u8; 2] = [100, 101];
+pub(super) const ENDS: [u8; 2] = [100, 101];
 /// Members whose keys the liar has.
-pub const LIARS: [u8; 3] = [1, 2, 3];
+pub(super) const LIARS: [u8; 3] = [1, 2, 3];
 /// A member that keeps to the protocol and is linked to neither; the liar carries what it signs.
-pub const HONEST: u8 = 50;
+pub(super) const HONEST: u8 = 50;
 /// A key without a certificate.
-pub const OUTSIDER: u8 = 4;
+pub(super) const OUTSIDER: u8 = 4;
 
 /// Whom an argument means.
-pub const fn who(arg: u8) -> u8 {
+pub(super) const fn who(arg: u8) -> u8 {
     match arg % 8 {
         0 => 1,
         1 => 2,
@@ -37,26 +37,26 @@ pub const fn who(arg: u8) -> u8 {
     }
 }
 
-pub fn is_liar(n: u8) -> bool {
+pub(super) fn is_liar(n: u8) -> bool {
     LIARS.contains(&n)
 }
 
 /// Whether the CA of this network gave it a certificate.
-pub fn is_member(n: u8) -> bool {
+pub(super) fn is_member(n: u8) -> bool {
     is_liar(n) || n == HONEST || ENDS.contains(&n)
 }
 
-pub fn certificate(node: &NodeId) -> Vec<u8> {
+pub(super) fn certificate(node: &NodeId) -> Vec<u8> {
     [b"certificate of ".as_slice(), node.as_bytes()].concat()
 }
 
 /// A second certificate of the same node, with another name.
-pub fn second_certificate(node: &NodeId) -> Vec<u8> {
+pub(super) fn second_certificate(node: &NodeId) -> Vec<u8> {
     [b"another name of ".as_slice(), node.as_bytes()].concat()
 }
 
 /// What a certificate is worth, if the CA issued it. Which of a node's two is the later one depends on the node.
-pub fn evidence(node: &NodeId, bytes: &[u8]) -> Option<Evidence> {
+pub(super) fn evidence(node: &NodeId, bytes: &[u8]) -> Option<Evidence> {
     let [first, second] = [certificate(node), second_certificate(node)];
     let later = u64::from(node.as_bytes().first().is_some_and(|byte| byte & 1 == 1));
     let since = if bytes == first {
@@ -71,7 +71,7 @@ pub fn evidence(node: &NodeId, bytes: &[u8]) -> Option<Evidence> {
 }
 
 /// The members' ids.
-pub fn members() -> impl Iterator<Item = (u8, NodeId)> {
+pub(super) fn members() -> impl Iterator<Item = (u8, NodeId)> {
     LIARS.into_iter().chain(ENDS).chain([HONEST]).map(|n| (n, id(n)))
 }
 
@@ -88,13 +88,13 @@ fn pairs() -> &'static BTreeMap<u8, (Ed25519KeyPair, NodeId)> {
     })
 }
 
-pub fn id(n: u8) -> NodeId {
+pub(super) fn id(n: u8) -> NodeId {
     pairs().get(&n).map_or(NodeId([0; 32]), |(_, id)| *id)
 }
 
 /// One that signs.
 #[derive(Debug, Clone, Copy)]
-pub struct Pen(pub u8);
+pub(super) struct Pen(pub u8);
 
 /// What is remembered at once.
 const MAX_KNOWN: usize = 16_384;
@@ -136,6 +136,6 @@ impl Signer for Pen {
 }
 
 /// The verdict of [`verify`], which depends on the bytes alone.
-pub fn checked(raw: &RawBundle) -> Result<Arc<VerifiedBundle>, Invalid> {
+pub(super) fn checked(raw: &RawBundle) -> Result<Arc<VerifiedBundle>, Invalid> {
     CHECKED.with(|known| once(known, &[raw.bytes()], || verify(raw, &NETWORK).map(Arc::new)))
 }

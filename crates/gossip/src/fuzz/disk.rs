@@ -13,7 +13,7 @@ use crate::revocation::Revocations;
 
 /// What survives a crash.
 #[derive(Debug, Clone, Default)]
-pub struct Disk {
+pub(super) struct Disk {
     pub bundles: BTreeMap<Origin, Vec<Arc<VerifiedBundle>>>,
     pub members: Vec<(NodeId, Evidence)>,
     pub proofs: BTreeMap<Origin, VerifiedProof>,
@@ -21,17 +21,17 @@ pub struct Disk {
 }
 
 /// What has to come next in a chain: number, predecessor, and a clock above this one.
-pub type Next = (Seq, Digest, Clock);
+pub(super) type Next = (Seq, Digest, Clock);
 
 impl Disk {
     /// The bundle that holds this number.
-    pub fn holding(&self, origin: Origin, at: Seq) -> Option<&Arc<VerifiedBundle>> {
+    pub(super) fn holding(&self, origin: Origin, at: Seq) -> Option<&Arc<VerifiedBundle>> {
         let bundles = self.bundles.get(&origin)?;
         let at_or_before = bundles.partition_point(|bundle| bundle.header().first <= at).checked_sub(1)?;
         bundles.get(at_or_before).filter(|bundle| at < bundle.header().next())
     }
 
-    pub fn ends(&self) -> BTreeMap<Origin, Next> {
+    pub(super) fn ends(&self) -> BTreeMap<Origin, Next> {
         let last = |(origin, bundles): (&Origin, &Vec<Arc<VerifiedBundle>>)| {
             let last = bundles.last()?;
             Some((*origin, (last.header().next(), last.digest(), last.last_clock())))
@@ -40,7 +40,7 @@ impl Disk {
     }
 
     /// What a node knows that starts from it.
-    pub fn recovered(&self, node: NodeId, wall_s: u64) -> Recovered {
+    pub(super) fn recovered(&self, node: NodeId, wall_s: u64) -> Recovered {
         let own = self.bundles.keys().filter(|origin| origin.node == node).map(|origin| origin.incarnation).max();
         let chain = |bundles: &Vec<Arc<VerifiedBundle>>| {
             let last = bundles.last()?;

@@ -17,6 +17,6 @@ impl fmt::Display for Finding {
 pub type Reached = BTreeMap<&'static str, u64>;
 
 /// Says what is wrong unless it holds.
-pub fn claim(holds: bool, what: impl FnOnce() -> String) -> Result<(), Finding> {
+pub(super) fn claim(holds: bool, what: impl FnOnce() -> String) -> Result<(), Finding> {
     if holds { Ok(()) } else { Err(Finding(what())) }
 }

@@ -9,7 +9,7 @@ use crate::shell::{Check, Read};
 
 /// One thing to do.
 #[derive(Debug, Clone)]
-pub enum Job {
+pub(super) enum Job {
     /// Check a signature or a certificate.
     Check(Check),
     /// Read from the store.

@@ -14,11 +14,11 @@ use crate::frontier::{Fingerprint, entry_hash};
 use crate::io::Input;
 
 /// A reader takes nothing more while so many bytes of it are without a verdict.
-pub const MAX_UNJUDGED: usize = 16_384;
+pub(super) const MAX_UNJUDGED: usize = 16_384;
 
 impl World<'_> {
     /// A link of the liar's, under one of its names.
-    pub fn open(&mut self, slot: usize, who: u8) -> Result<(), Finding> {
+    pub(super) fn open(&mut self, slot: usize, who: u8) -> Result<(), Finding> {
         let (end, peer) = (slot % 2, cast::id(cast::LIARS[usize::from(who) % cast::LIARS.len()]));
         if self.slots[slot].is_some() {
             return Ok(());
@@ -28,21 +28,21 @@ impl World<'_> {
         self.give(end, Input::LinkUp { link, peer, named: false })
     }
 
-    pub fn hang_up(&mut self, slot: usize) -> Result<(), Finding> {
+    pub(super) fn hang_up(&mut self, slot: usize) -> Result<(), Finding> {
         let Some(Slot { end, link, .. }) = self.slots[slot].take() else { return Ok(()) };
         self.nodes[end].unjudged.remove(&link);
         self.give(end, Input::LinkDown { link })
     }
 
     /// The liar reads what was sent to it.
-    pub fn read_all(&mut self, slot: usize) -> Result<(), Finding> {
+    pub(super) fn read_all(&mut self, slot: usize) -> Result<(), Finding> {
         let Some(slot) = &mut self.slots[slot] else { return Ok(()) };
         let (end, link, bytes) = (slot.end, slot.link, core::mem::take(&mut slot.unread));
         self.give(end, Input::Writable { link, bytes })
     }
 
     /// Sends a frame, kind and payload.
-    pub fn say(&mut self, slot: usize, bytes: Bytes) -> Result<(), Finding> {
+    pub(super) fn say(&mut self, slot: usize, bytes: Bytes) -> Result<(), Finding> {
         let Some(Slot { end, link, .. }) = self.slots[slot] else { return Ok(()) };
         if matches!(Frame::decode(&bytes), Ok(Frame::Rumor(_))) {
             let unjudged = self.nodes[end].unjudged.entry(link).or_default();
@@ -63,7 +63,7 @@ impl World<'_> {
         Ok(())
     }
 
-    pub fn say_frame(&mut self, slot: usize, frame: &Frame<'_>) -> Result<(), Finding> {
+    pub(super) fn say_frame(&mut self, slot: usize, frame: &Frame<'_>) -> Result<(), Finding> {
         let mut out = Vec::new();
         match frame.encode(&mut out) {
             Ok(()) => self.say(slot, Bytes::from(out.split_off(4))),
@@ -72,14 +72,14 @@ impl World<'_> {
     }
 
     /// A bundle; of flags, bit 0 wants a STATUS, bit 1 says that it answers a RANGE.
-    pub fn say_bundle(&mut self, slot: usize, bundle: &[u8], flags: u8) -> Result<(), Finding> {
+    pub(super) fn say_bundle(&mut self, slot: usize, bundle: &[u8], flags: u8) -> Result<(), Finding> {
         let Ok(prefix) = rumor_prefix(flags & 1 != 0, flags & 2 != 0, bundle.len()) else { return Ok(()) };
         self.say(slot, Bytes::from([&prefix[4..], bundle].concat()))
     }
 
     /// `slot, how, (origin, spec) three times, number`. `how`: bit 0 wants an answer, bits 1 and 2 the coverage, bits 3 and 4
     /// what was heard, bit 5 a true fingerprint, bits 6 and 7 how many entries.
-    pub fn status(&mut self, args: [u8; ARGS]) -> Result<(), Finding> {
+    pub(super) fn status(&mut self, args: [u8; ARGS]) -> Result<(), Finding> {
         let [slot, how, ..] = args;
         let slot = usize::from(slot % 4);
         let Some((end, rumors)) = self.slots[slot].as_ref().map(|slot| (slot.end, slot.rumors)) else { return Ok(()) };
@@ -163,7 +163,7 @@ impl World<'_> {
     }
 
     /// `slot, how, which`: the true sums, none, or one that differs.
-    pub fn buckets(&mut self, args: [u8; ARGS]) -> Result<(), Finding> {
+    pub(super) fn buckets(&mut self, args: [u8; ARGS]) -> Result<(), Finding> {
         let slot = usize::from(args[0] % 4);
         let Some(end) = self.slots[slot].as_ref().map(|slot| slot.end) else { return Ok(()) };
         let mut sums = Fingerprint::default();
@@ -180,7 +180,7 @@ impl World<'_> {
     }
 
     /// `slot, origin, from, length`.
-    pub fn range(&mut self, args: [u8; ARGS]) -> Result<(), Finding> {
+    pub(super) fn range(&mut self, args: [u8; ARGS]) -> Result<(), Finding> {
         let from = match args[2] {
             255 => u64::MAX - 1,
             from => u64::from(from).max(1),
@@ -191,7 +191,7 @@ impl World<'_> {
     }
 
     /// `slot, who, how`: a certificate, true if `how` is even, the second one if it is 2 of 4.
-    pub fn member(&mut self, args: [u8; ARGS]) -> Result<(), Finding> {
+    pub(super) fn member(&mut self, args: [u8; ARGS]) -> Result<(), Finding> {
         let node = self.origin(args[1]).node;
         let second = args[2] % 4 == 2;
         let mut evidence = if second { cast::second_certificate(&node) } else { cast::certificate(&node) };

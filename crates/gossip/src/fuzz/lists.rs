@@ -19,7 +19,7 @@ const NOT_AFTER: u64 = ISSUED + 31_536_000;
 impl World<'_> {
     /// `step, who, cut, who, cut`: a part for each. A cut of 0 is none, 1 cuts at a number, 2 leaves nothing, 3 cuts where
     /// node 0 stands.
-    pub fn issue(&mut self, args: [u8; ARGS]) {
+    pub(super) fn issue(&mut self, args: [u8; ARGS]) {
         for pair in args[1..5].chunks(2) {
             let (node, cut) = (cast::id(cast::who(pair[0])), pair[1]);
             let at = Seq(u64::from(cut >> 2));
@@ -43,12 +43,12 @@ impl World<'_> {
     }
 
     /// Whether the CA ever revoked it.
-    pub fn revoked(&self, node: &NodeId) -> bool {
+    pub(super) fn revoked(&self, node: &NodeId) -> bool {
         self.lists.iter().any(|part| part.nodes().contains_key(node))
     }
 
     /// `slot or end, which, how`: a part as it is in a frame, changed in a frame, or from a file.
-    pub fn revoke(&mut self, slot: usize, which: u8, how: u8) -> Result<(), Finding> {
+    pub(super) fn revoke(&mut self, slot: usize, which: u8, how: u8) -> Result<(), Finding> {
         let Some(part) = self.lists.get(usize::from(which) % self.lists.len().max(1)).cloned() else { return Ok(()) };
         if how % 4 == 2 {
             return self.give(slot % 2, Input::Revoked { link: None, part });
@@ -61,7 +61,7 @@ impl World<'_> {
     }
 
     /// `slot, how many, numbers`: the liar says which parts it has, of the places that there are.
-    pub fn revisions(&mut self, args: [u8; ARGS]) -> Result<(), Finding> {
+    pub(super) fn revisions(&mut self, args: [u8; ARGS]) -> Result<(), Finding> {
         let numbers = args[2..].iter().map(|number| u64::from(*number).max(1));
         let places: BTreeMap<u8, u64> = cast::members().map(|(_, id)| id.0[0]).zip(numbers).collect();
         let listed: Vec<_> = places.into_iter().take(usize::from(args[1] % 8)).collect();

@@ -14,7 +14,7 @@ const MAX_JOBS: usize = 4_096;
 
 impl World<'_> {
     /// One operation. `raw` are the bytes behind it.
-    pub fn operate(&mut self, op: Op, raw: &[u8]) -> Result<(), Finding> {
+    pub(super) fn operate(&mut self, op: Op, raw: &[u8]) -> Result<(), Finding> {
         if self.last_link == 0 {
             for end in 0..2 {
                 self.begin(end, 0)?;
@@ -98,7 +98,7 @@ impl World<'_> {
     }
 
     /// Time passes, and both engines are told.
-    pub fn wait(&mut self, us: u64) -> Result<(), Finding> {
+    pub(super) fn wait(&mut self, us: u64) -> Result<(), Finding> {
         self.now += us;
         for end in 0..2 {
             self.give(end, Input::Timeout)?;
@@ -107,7 +107,7 @@ impl World<'_> {
     }
 
     /// Shells and stores do all that they were asked.
-    pub fn all_work(&mut self) -> Result<bool, Finding> {
+    pub(super) fn all_work(&mut self) -> Result<bool, Finding> {
         let mut done = false;
         for end in 0..2 {
             for _ in 0..MAX_JOBS {

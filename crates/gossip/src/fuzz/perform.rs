@@ -18,7 +18,7 @@ const MAX_GIVEN: usize = 48;
 
 /// Where a link leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub(super) enum Place {
     /// To the other honest node.
     Wire,
     /// To the liar.
@@ -27,7 +27,7 @@ pub enum Place {
 
 impl World<'_> {
     /// Where a link leads; `None` if it is down or was closed.
-    pub fn place(&self, end: usize, link: LinkId) -> Option<Place> {
+    pub(super) fn place(&self, end: usize, link: LinkId) -> Option<Place> {
         if self.wire.as_ref().is_some_and(|wire| wire.links[end] == link) {
             return Some(Place::Wire);
         }
@@ -35,7 +35,7 @@ impl World<'_> {
         Some(Place::Slot(at))
     }
 
-    pub fn transmit_bundle(
+    pub(super) fn transmit_bundle(
         &mut self,
         end: usize,
         link: LinkId,
@@ -59,7 +59,7 @@ impl World<'_> {
         self.transmit(end, link, Bytes::from(frame))
     }
 
-    pub fn transmit(&mut self, end: usize, link: LinkId, frame: Bytes) -> Result<(), Finding> {
+    pub(super) fn transmit(&mut self, end: usize, link: LinkId, frame: Bytes) -> Result<(), Finding> {
         match self.place(end, link) {
             Some(Place::Wire) => {
                 if let Some(wire) = &mut self.wire {
@@ -77,7 +77,7 @@ impl World<'_> {
         }
     }
 
-    pub fn append(&mut self, end: usize, bundle: Arc<VerifiedBundle>) -> Result<(), Finding> {
+    pub(super) fn append(&mut self, end: usize, bundle: Arc<VerifiedBundle>) -> Result<(), Finding> {
         let node = &mut self.nodes[end];
         let header = *bundle.header();
         let own = header.origin.node == cast::id(ENDS[end]);
@@ -100,7 +100,7 @@ impl World<'_> {
         Ok(())
     }
 
-    pub fn close(&mut self, end: usize, link: LinkId, code: ByeCode, reason: &str) -> Result<(), Finding> {
+    pub(super) fn close(&mut self, end: usize, link: LinkId, code: ByeCode, reason: &str) -> Result<(), Finding> {
         match self.place(end, link) {
             Some(Place::Wire) => {
                 claim(code == ByeCode::REVOKED, || format!("honest closed honest: {reason}"))?;
@@ -126,13 +126,13 @@ impl World<'_> {
         Ok(())
     }
 
-    pub fn release(&mut self, end: usize, link: LinkId, bytes: usize) -> Result<(), Finding> {
+    pub(super) fn release(&mut self, end: usize, link: LinkId, bytes: usize) -> Result<(), Finding> {
         let Some(unjudged) = self.nodes[end].unjudged.get_mut(&link) else { return Ok(()) };
         *unjudged = unjudged.checked_sub(bytes).ok_or_else(|| Finding("released more than was given".to_owned()))?;
         Ok(())
     }
 
-    pub fn event(&mut self, end: usize, event: Event) -> Result<(), Finding> {
+    pub(super) fn event(&mut self, end: usize, event: Event) -> Result<(), Finding> {
         let kind = match &event {
             Event::Durable { ticket, .. } => {
                 let waited = self.nodes[end].tickets.remove(&ticket.0);
@@ -165,7 +165,7 @@ impl World<'_> {
     }
 
     /// So many appends are durable.
-    pub fn commit(&mut self, end: usize, count: usize) -> Result<(), Finding> {
+    pub(super) fn commit(&mut self, end: usize, count: usize) -> Result<(), Finding> {
         let node = &mut self.nodes[end];
         let count = count.min(node.appended.len());
         if count == 0 {

@@ -10,7 +10,7 @@ const ROUNDS: usize = 400;
 const MAX_FRAMES: usize = 4_096;
 
 impl World<'_> {
-    pub fn settle(&mut self) -> Result<(), Finding> {
+    pub(super) fn settle(&mut self) -> Result<(), Finding> {
         if self.last_link == 0 {
             return Ok(());
         }
@@ -120,7 +120,7 @@ impl World<'_> {
         self.wait(until - self.now)
     }
 
-    pub fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         let mut out = String::new();
         for (end, node) in self.nodes.iter().enumerate() {
             let frontier: Vec<_> = node.engine.frontier().map(|e| (e.origin, e.next.0, e.state)).collect();

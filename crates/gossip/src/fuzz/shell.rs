@@ -24,7 +24,7 @@ use crate::shell::{Check, Judge, Read, Shell};
 const MAX_OUTPUTS: usize = 4_096;
 
 /// The node at one end, while it does what came of one input.
-pub struct At<'a, 'w> {
+pub(super) struct At<'a, 'w> {
     pub world: &'a mut World<'w>,
     pub end: usize,
     /// Outputs of this input so far.
@@ -34,7 +34,7 @@ pub struct At<'a, 'w> {
 }
 
 impl<'a, 'w> At<'a, 'w> {
-    pub fn new(world: &'a mut World<'w>, end: usize) -> Self {
+    pub(super) fn new(world: &'a mut World<'w>, end: usize) -> Self {
         Self { world, end, outputs: 0, planted: VecDeque::new() }
     }
 
@@ -46,7 +46,7 @@ impl<'a, 'w> At<'a, 'w> {
 
 impl World<'_> {
     /// Gives an input, does what comes out, and looks at the bounds.
-    pub fn give(&mut self, end: usize, input: Input) -> Result<(), Finding> {
+    pub(super) fn give(&mut self, end: usize, input: Input) -> Result<(), Finding> {
         self.spent = Spent::of(&input);
         let ticket = if let Input::Submit { ticket, .. } = &input { Some(ticket.0) } else { None };
         // It may end at once.
@@ -145,7 +145,7 @@ impl Shell for At<'_, '_> {
 }
 
 /// The CA of the fuzzer, with the parts of the revocation list that it has signed so far.
-pub struct Ca<'a>(pub &'a [Arc<ListPart>]);
+pub(super) struct Ca<'a>(pub &'a [Arc<ListPart>]);
 
 impl Judge for Ca<'_> {
     fn network(&self) -> NetworkId {

@@ -8,7 +8,7 @@ use crate::io::{Input, LinkId};
 
 /// What one input cost.
 #[derive(Debug, Default)]
-pub struct Spent {
+pub(super) struct Spent {
     /// Control frames, in bytes.
     pub control: BTreeMap<LinkId, usize>,
     /// Events that a shell writes into its log.
@@ -18,16 +18,16 @@ pub struct Spent {
 }
 
 impl Spent {
-    pub fn of(input: &Input) -> Self {
+    pub(super) fn of(input: &Input) -> Self {
         let buckets = matches!(input, Input::Frame { bytes, .. } if bytes.first() == Some(&kind::BUCKETS));
         Self { buckets, ..Self::default() }
     }
 
-    pub fn control(&mut self, link: LinkId, bytes: usize) {
+    pub(super) fn control(&mut self, link: LinkId, bytes: usize) {
         *self.control.entry(link).or_default() += bytes;
     }
 
-    pub fn control_to(&self, link: LinkId) -> usize {
+    pub(super) fn control_to(&self, link: LinkId) -> usize {
         self.control.get(&link).copied().unwrap_or(0)
     }
 }

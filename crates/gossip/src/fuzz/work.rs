@@ -17,7 +17,7 @@ use crate::shell::Read;
 
 impl World<'_> {
     /// Does one thing that the engine at `end` asked for, the oldest or the newest.
-    pub fn work(&mut self, end: usize, newest: bool) -> Result<bool, Finding> {
+    pub(super) fn work(&mut self, end: usize, newest: bool) -> Result<bool, Finding> {
         let jobs = &mut self.nodes[end].jobs;
         let Some(job) = (if newest { jobs.pop_back() } else { jobs.pop_front() }) else { return Ok(false) };
         match job {
@@ -91,7 +91,7 @@ impl World<'_> {
     }
 
     /// So many frames that the node at `from` sent arrive at the other. Says how many there were.
-    pub fn deliver(&mut self, from: usize, count: usize) -> Result<usize, Finding> {
+    pub(super) fn deliver(&mut self, from: usize, count: usize) -> Result<usize, Finding> {
         let to = 1 - from;
         for n in 0..count {
             let Some(wire) = &mut self.wire else { return Ok(n) };

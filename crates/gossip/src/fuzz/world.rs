@@ -23,7 +23,7 @@ use crate::engine::Engine;
 use crate::io::{Ask, Input, LinkId};
 
 /// An honest node: its engine, and a model of its shell.
-pub struct Node {
+pub(super) struct Node {
     pub engine: Engine,
     pub offset: i64,
     pub disk: Disk,
@@ -52,7 +52,7 @@ pub struct Node {
 }
 
 /// The link between the two, and the frames on their way by the end that sent them.
-pub struct Wire {
+pub(super) struct Wire {
     pub links: [LinkId; 2],
     pub queues: [VecDeque<Bytes>; 2],
     /// How often each bundle went over it, by the end that sent it; not what answers a RANGE.
@@ -60,7 +60,7 @@ pub struct Wire {
 }
 
 /// A link of the liar.
-pub struct Slot {
+pub(super) struct Slot {
     pub end: usize,
     pub link: LinkId,
     /// Bytes sent to the liar and not read.
@@ -70,7 +70,7 @@ pub struct Slot {
 }
 
 /// Everything.
-pub struct World<'p> {
+pub(super) struct World<'p> {
     pub now: u64,
     pub switches: Switches,
     pub config: EngineConfig,
@@ -144,7 +144,7 @@ impl Node {
 
 impl<'p> World<'p> {
     /// Two new nodes, not linked.
-    pub fn new(switches: Switches, plant: &'p mut dyn Plant) -> Self {
+    pub(super) fn new(switches: Switches, plant: &'p mut dyn Plant) -> Self {
         let config = config(switches);
         let node = |end| Node::boot(end, &config, Disk::default(), (1, WALL_US));
         Self {
@@ -168,7 +168,7 @@ impl<'p> World<'p> {
     }
 
     /// The first words of a driver to its engine.
-    pub fn begin(&mut self, end: usize, neighbours: usize) -> Result<(), Finding> {
+    pub(super) fn begin(&mut self, end: usize, neighbours: usize) -> Result<(), Finding> {
         let node = cast::id(ENDS[end]);
         self.give(end, Input::WallOffset(self.nodes[end].offset))?;
         self.admit(end, node)?;
@@ -177,7 +177,7 @@ impl<'p> World<'p> {
     }
 
     /// A node dies, and starts again from its disk or from an older copy of it.
-    pub fn restart(&mut self, end: usize, old_copy: bool, neighbours: usize) -> Result<(), Finding> {
+    pub(super) fn restart(&mut self, end: usize, old_copy: bool, neighbours: usize) -> Result<(), Finding> {
         self.unlink()?;
         for slot in &mut self.slots {
             slot.take_if(|slot| slot.end == end);
@@ -190,20 +190,20 @@ impl<'p> World<'p> {
         self.begin(end, neighbours)
     }
 
-    pub fn admit(&mut self, end: usize, node: NodeId) -> Result<(), Finding> {
+    pub(super) fn admit(&mut self, end: usize, node: NodeId) -> Result<(), Finding> {
         let evidence = cast::evidence(&node, &cast::certificate(&node)).unwrap_or_default();
         self.give(end, Input::Admit { node, evidence })
     }
 
     /// A new link at one end.
-    pub fn link_up(&mut self, end: usize, peer: NodeId) -> Result<LinkId, Finding> {
+    pub(super) fn link_up(&mut self, end: usize, peer: NodeId) -> Result<LinkId, Finding> {
         self.last_link += 1;
         self.admit(end, peer)?;
         Ok(LinkId(self.last_link))
     }
 
     /// Links the two.
-    pub fn link(&mut self) -> Result<(), Finding> {
+    pub(super) fn link(&mut self) -> Result<(), Finding> {
         if self.wire.is_some() {
             return Ok(());
         }
@@ -216,7 +216,7 @@ impl<'p> World<'p> {
     }
 
     /// Their link breaks.
-    pub fn unlink(&mut self) -> Result<(), Finding> {
+    pub(super) fn unlink(&mut self) -> Result<(), Finding> {
         let Some(wire) = self.wire.take() else { return Ok(()) };
         for (end, link) in wire.links.into_iter().enumerate() {
             self.nodes[end].unjudged.remove(&link);
@@ -226,7 +226,7 @@ impl<'p> World<'p> {
     }
 
     /// Something was reached.
-    pub fn reach(&mut self, what: &'static str) {
+    pub(super) fn reach(&mut self, what: &'static str) {
         *self.reached.entry(what).or_default() += 1;
     }
 }

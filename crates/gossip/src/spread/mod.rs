@@ -12,10 +12,9 @@ use rand::Rng;
 use rumormill_wire::Origin;
 
 pub use self::io::{Input, Output};
-pub use mongering::{MAX_ROUND_ORIGINS, ROUND_TIMEOUTS};
+pub use eager::Eager;
+pub use mongering::{MAX_ROUND_ORIGINS, Mongering, ROUND_TIMEOUTS};
 
-use self::eager::Eager;
-use self::mongering::Mongering;
 use crate::config::{Dissemination, EngineConfig};
 use crate::io::{LinkId, Timestamp};
 

@@ -39,7 +39,8 @@ pub(super) fn heads(db: &Connection) -> Result<State, StoreError> {
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let facts = read(row, 2)?.ok_or_else(|| damaged("the last bundle of a chain is not what was written"))?;
+        let facts =
+            read(row, [2, 3, 4])?.ok_or_else(|| damaged("the last bundle of a chain is not what was written"))?;
         if origin_of_sql(blob(row, 1)?) != Some(facts.origin()) {
             return Err(damaged("a chain has another author than its bundles"));
         }
@@ -68,7 +69,7 @@ pub(super) fn everything(db: &Connection) -> Result<State, StoreError> {
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let facts = read(row, 0)?.filter(|facts| columns_agree(row, facts, &names).unwrap_or(false));
+        let facts = read(row, [0, 1, 2])?.filter(|facts| columns_agree(row, facts, &names).unwrap_or(false));
         let Some(facts) = facts else {
             return Err(damaged(&format!("bundle {} is not what was written", row.get::<_, i64>(8)?)));
         };
@@ -109,8 +110,8 @@ fn columns_agree(row: &Row<'_>, facts: &Facts, names: &BTreeMap<i64, Origin>) ->
         && row.get::<_, i64>(7)? == clock_to_sql(facts.last_clock))
 }
 
-/// `received, seal, data` from a column on, if they are what was written.
-fn read(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Facts>> {
-    let received = row.get::<_, i64>(at)?.cast_unsigned();
-    Ok(Facts::sealed(blob(row, at + 2)?, received, blob(row, at + 1)?))
+/// `received, seal, data` in these columns, if they are what was written.
+fn read(row: &Row<'_>, [received, seal, data]: [usize; 3]) -> rusqlite::Result<Option<Facts>> {
+    let received = row.get::<_, i64>(received)?.cast_unsigned();
+    Ok(Facts::sealed(blob(row, data)?, received, blob(row, seal)?))
 }

@@ -160,10 +160,10 @@ struct Found {
 fn find(old: &Connection, most: i64) -> Found {
     let last: Option<i64> = old.query_row("SELECT max(id) FROM bundles", [], |row| row.get(0)).ok().flatten();
     let (mut found, mut places) = (Found::default(), BTreeMap::new());
-    let mut misses = 0;
+    let mut misses = 0_i64;
     for id in 1..=last.unwrap_or(i64::MAX).min(most) {
         let Ok(Some((facts, _))) = fetch(old, id) else {
-            misses += 1;
+            misses = misses.saturating_add(1);
             if last.is_none() && misses > MISSES {
                 break;
             }
@@ -172,7 +172,7 @@ fn find(old: &Connection, most: i64) -> Found {
         misses = 0;
         let place = *places.entry(facts.origin()).or_insert_with(|| {
             found.ends.push((facts.origin(), Seq::FIRST));
-            found.ends.len() - 1
+            found.ends.len().saturating_sub(1)
         });
         if let Some((_, end)) = found.ends.get_mut(place) {
             *end = facts.next().max(*end);

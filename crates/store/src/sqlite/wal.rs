@@ -37,7 +37,7 @@ pub(super) fn fault(path: &Path) -> std::io::Result<Option<&'static str>> {
     let Some(mut walk) = Walk::start(&header) else {
         return Ok(Some("the write-ahead log has a bad header"));
     };
-    let mut frame = vec![0; FRAME_HEADER + walk.page];
+    let mut frame = vec![0; FRAME_HEADER.saturating_add(walk.page)];
     while fill(&mut input, &mut frame)? {
         if walk.lost_commit(&frame) {
             return Ok(Some("the write-ahead log has a bad frame before a commit"));
