@@ -1,9 +1,13 @@
 //! A node whose descriptors run short keeps some for its files, says so, and goes on.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use rumormill_testkit::nodes::{Net, Node};
 use rumormill_testkit::wait::until;
@@ -71,4 +75,43 @@ fn descriptors_for_files_are_kept_whoever_comes() {
     until("and hears", || bob.texts().contains(&"still here".to_owned()));
     let lines = alice.said().matches("descriptors run short").count();
     assert!(lines <= 5, "{lines} lines");
+}
+
+#[test]
+fn clients_of_the_doors_leave_descriptors_for_links() {
+    let net = Net::new();
+    let mut alice = net.node("alice", &[]);
+    let doors: [(&str, u16); 4] =
+        [("push-pull", 60_085), ("relay-43110", 43_110), ("protobuf-peer", 5_000), ("classroom", 10_000)];
+    let ip = alice.addr.ip();
+    for (kind, port) in doors {
+        let id = if kind == "protobuf-peer" { ",id=10" } else { "" };
+        alice.words.extend(["--door".to_owned(), format!("{kind},listen={ip}:{port}{id}")]);
+    }
+    start_limited(&mut alice);
+    let over = Arc::new(AtomicBool::new(false));
+    let crowd = thread::spawn({
+        let over = Arc::clone(&over);
+        move || {
+            let mut held = VecDeque::new();
+            for n in (0..).take_while(|_| !over.load(Ordering::Relaxed)) {
+                held.extend(TcpStream::connect((ip, doors[n % doors.len()].1)));
+                if held.len() > 3 * HARD {
+                    held.pop_front();
+                }
+            }
+        }
+    });
+    // An eighth of the limit is left to links; some descriptors are just being closed.
+    let most = HARD - RESERVE - HARD / 8 + 8;
+    let turned_away = |kind: &str| alice.metric(&format!("door_{}_refused_descriptors", kind.replace('-', "_")));
+    until("doors turn clients away", || doors.iter().any(|(kind, _)| turned_away(kind) > 0));
+    let open = open_descriptors(&alice);
+    assert!(open <= most, "{open} descriptors");
+    let bob = net.start("bob", &[&alice]);
+    until("a neighbour is linked", || alice.peers().len() == 1);
+    alice.send("still here");
+    until("and hears", || bob.texts().contains(&"still here".to_owned()));
+    over.store(true, Ordering::Relaxed);
+    crowd.join().unwrap();
 }

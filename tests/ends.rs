@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -210,7 +211,7 @@ fn with_too_few_descriptors_nothing_begins_and_the_limit_is_named() {
 fn a_node_begins_with_as_few_descriptors_as_it_says_and_with_fewer_says_so() {
     let net = Net::new();
     let mut bob = net.node("bob", &[]);
-    for (limit, door) in [(16, false), (20, false), (35, false), (38, true)] {
+    for (limit, door) in [(16, false), (20, false), (35, false), (47, true)] {
         let home = net.home().display().to_string();
         let script = format!("ulimit -n {limit}; exec \"$@\"");
         let mut command = Command::new("timeout");
@@ -218,16 +219,16 @@ fn a_node_begins_with_as_few_descriptors_as_it_says_and_with_fewer_says_so() {
         command.args(["--home", &home, "--listen", "127.0.0.1:0", "--state"]).arg(net.dir.path().join("few"));
         command.args(if door { &["--door", "push-pull,listen=127.0.0.1:0"][..] } else { &[] });
         let done = command.stdin(Stdio::null()).output().unwrap();
-        let least = if door { 39 } else { 36 };
+        let least = if door { 48 } else { 36 };
         let words = format!("the limit of descriptors is {limit}, and this node needs {least}");
         assert_eq!(done.status.code(), Some(1), "{limit}: {}", said(&done));
         assert!(said(&done).contains(&words), "{limit}: {}", said(&done));
     }
     // With as many as it says it is linked, by whomever, and asked.
-    for (limit, door) in [(36, false), (39, true)] {
+    for (limit, door) in [(36, false), (48, true)] {
         let mut alice = net.node("alice", &[]);
         if door {
-            alice.words.extend(["--door", "push-pull,listen=127.0.0.1:0"].map(str::to_owned));
+            alice.words.extend(["--door".to_owned(), format!("push-pull,listen={}:60085", alice.addr.ip())]);
         }
         alice.spawn_by(&["bash", "-c", &format!("ulimit -n {limit}; exec \"$@\""), "bash"]);
         until("alice answers", || alice.talk().is_ok());
@@ -241,6 +242,12 @@ fn a_node_begins_with_as_few_descriptors_as_it_says_and_with_fewer_says_so() {
         until("they are linked", || bob.peers().len() == 1 && alice.peers().len() == 1);
         bob.send("here");
         until("alice has it", || alice.texts().last().is_some_and(|text| text == "here"));
+        if door {
+            let (mut client, mut said) = (TcpStream::connect((alice.addr.ip(), 60_085)).unwrap(), String::new());
+            client.write_all(b"PULL\r\n").unwrap();
+            client.read_to_string(&mut said).unwrap();
+            assert!(said.contains("SUCCESS"), "{said}");
+        }
         assert_eq!((bob.term(), alice.term()), (Some(0), Some(0)));
     }
 }

@@ -20,6 +20,8 @@ use crate::counters::Counters;
 
 /// Descriptors that connections leave for files, where the limit is at least four times that; else a quarter of it.
 pub const RESERVE: u64 = 64;
+/// Descriptors that clients of doors leave to links, where the limit is at least eight times that; else an eighth of it.
+pub const FOR_LINKS: u64 = 64;
 /// A shortage is said once in so long.
 const SAID_EVERY: Duration = Duration::from_secs(60);
 /// After a connection could not be taken.
@@ -35,6 +37,17 @@ pub fn first_kept(limit: u64) -> i32 {
 #[must_use]
 pub fn first_kept_now() -> i32 {
     getrlimit(Resource::Nofile).current.map_or(i32::MAX, first_kept)
+}
+
+/// The number from which on clients of doors leave descriptors to links, at this limit: strangers at doors close the network to nobody.
+#[must_use]
+pub fn first_for_links(limit: u64) -> i32 {
+    let links = i32::try_from(FOR_LINKS.min(limit / 8)).unwrap_or(i32::MAX);
+    first_kept(limit).saturating_sub(links)
+}
+
+fn first_for_links_now() -> i32 {
+    getrlimit(Resource::Nofile).current.map_or(i32::MAX, first_for_links)
 }
 
 /// Why a connection was not taken.
@@ -123,10 +136,10 @@ impl<'a> Taker<'a> {
     pub async fn take(&self) -> (TcpStream, SocketAddr) {
         loop {
             let why = match self.listener.accept().await {
-                Ok((stream, from)) if stream.as_raw_fd() < self.kept_from.unwrap_or_else(first_kept_now) => {
+                Ok((stream, from)) if stream.as_raw_fd() < self.kept_from.unwrap_or_else(first_for_links_now) => {
                     return (stream, from);
                 }
-                Ok(_) => Untaken::Descriptors("what is left is kept for files".to_owned()),
+                Ok(_) => Untaken::Descriptors("what is left is kept for links and files".to_owned()),
                 // Whoever came has gone already.
                 Err(why) if why.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(why) => why.into(),
@@ -153,6 +166,13 @@ mod tests {
         assert_eq!(first_kept(64), 48);
         assert_eq!(first_kept(0), 0);
         assert_eq!(first_kept(u64::MAX), i32::MAX);
+    }
+
+    #[test]
+    fn what_links_are_left_is_an_eighth_of_a_small_limit() {
+        assert_eq!(first_for_links(1_024), 896);
+        assert_eq!(first_for_links(160), 100);
+        assert_eq!(first_for_links(0), 0);
     }
 
     #[test]

@@ -26,8 +26,8 @@ pub const LEAST: u64 = 16;
 /// With fewer a node does not begin: its store, its sockets and the file that it reads take what most of it is, and of the rest a
 /// part is kept, so that its owner is not answered and nobody is linked.
 pub const LEAST_OF_A_NODE: u64 = 36;
-/// What each door, and the control port, needs beside: it listens, and somebody comes.
-const LEAST_OF_A_DOOR: u64 = 3;
+/// What each door, and the control port, needs beside: it listens, and somebody comes, of whom links and files are left a part.
+const LEAST_OF_A_DOOR: u64 = 12;
 
 /// The limit of descriptors, if it is lower than what any program here needs, also after the soft limit was raised.
 #[must_use]
