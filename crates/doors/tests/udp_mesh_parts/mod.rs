@@ -205,7 +205,7 @@ impl Legacy {
 
     /// The next listing that holds.
     pub async fn listing(&mut self, holds: impl Fn(&[(char, u16)]) -> bool) -> Vec<(char, u16)> {
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + LONG;
         loop {
             while let Some(names) = (!self.listings.is_empty()).then(|| self.listings.remove(0)) {
                 if holds(&names) {
@@ -218,7 +218,7 @@ impl Legacy {
 
     /// The next text.
     pub async fn text(&mut self) -> (SocketAddr, String) {
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + LONG;
         while self.texts.is_empty() {
             assert!(self.read(end).await, "{}: no text", self.name);
         }
