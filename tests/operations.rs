@@ -163,6 +163,23 @@ fn a_start_on_a_full_disk_says_so_and_leaves_nothing_that_the_next_one_calls_dam
     assert!(failed > 3, "there was room enough {failed} times");
 }
 
+/// Where temporary files go and none can be made, the demo names the place, the reason and the way out.
+#[test]
+#[ignore = "needs root to mount a small disk"]
+fn a_demo_in_a_place_that_takes_no_files_says_which_and_why() {
+    const MOUNTED: &str = r#"mount -t tmpfs -o "$2" tmpfs "$1" && TMPDIR=$1 exec "$RUMORMILL" demo"#;
+    let dir = tempfile::tempdir().unwrap();
+    for (how, words) in [("ro", "cannot be written: read-only"), ("nr_inodes=1", "is full: no storage space")] {
+        let mut demo = Command::new("unshare");
+        demo.args(["--mount", "--propagation", "private", "sh", "-c", MOUNTED, "mounted"]).arg(dir.path()).arg(how);
+        let run = done(demo.env("RUMORMILL", RUMORMILL));
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(run.status.code(), Some(1), "{how}: {said}");
+        let place = dir.path().display().to_string();
+        assert!(said.contains(words) && said.contains(&place) && said.contains("TMPDIR"), "{how}: {said}");
+    }
+}
+
 /// Listens as another user, by a thread that has become that user: what each of so many clients sent.
 fn listen_as(uid: u32, path: &Path, clients: usize) -> thread::JoinHandle<Vec<String>> {
     let (path, (ready, listening)) = (path.to_owned(), std::sync::mpsc::channel());
