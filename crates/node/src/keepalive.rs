@@ -2,27 +2,26 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use rumormill_transport::Endpoint;
+use rumormill_transport::gate::MAX_MEMBERS;
 use rumormill_wire::native::{ByeCode, Frame};
 
-use crate::clock::micros;
 use crate::counters::Counters;
 use crate::driver::Driver;
 use crate::known::Known;
+use crate::link::{Silence, silence};
 use crate::logging;
 use crate::validity::Validity;
 
-/// Pings without an answer before a link is closed.
-const SILENT_PINGS: u64 = 3;
 /// The longest time between two rounds.
 const ROUND: Duration = Duration::from_secs(1);
 
 /// Runs until the node stops.
 pub(crate) async fn run(driver: Arc<Driver>, endpoint: Endpoint, ping: Duration, configured: Vec<IpAddr>) {
     let mut stopping = driver.stopping();
-    let (mut known, mut given) = (Known::new(configured), Vec::new());
+    let (mut known, mut given) = (Known::new(configured, MAX_MEMBERS), Vec::new());
     let mut rounds = tokio::time::interval(ping.min(ROUND));
     let mut links = driver.links_changed();
     let mut validity = Validity::default();
@@ -41,33 +40,33 @@ pub(crate) async fn run(driver: Arc<Driver>, endpoint: Endpoint, ping: Duration,
         remember(&driver, &endpoint, &mut known, &mut given);
         driver.check_wall();
         logging::tell_left_out(false);
-        ping_silent(&driver, micros(ping));
+        ping_silent(&driver, ping);
         validity.look(&driver, &endpoint, SystemTime::now());
         driver.keep_lists();
     }
 }
 
-fn ping_silent(driver: &Driver, ping_us: u64) {
+fn ping_silent(driver: &Driver, ping: Duration) {
     let now = driver.clock.now();
     for link in driver.links() {
-        let silent = now.since(link.heard_at());
-        if silent > ping_us.saturating_mul(SILENT_PINGS.saturating_add(2)) {
-            // A peer that reads nothing takes no BYE either.
-            link.close_now();
-        } else if silent > ping_us.saturating_mul(SILENT_PINGS.saturating_add(1)) {
-            if link.bye(ByeCode::IDLE, "nothing was heard for too long") {
-                Counters::add(&driver.counters.idle_closed, 1);
-                tracing::info!(peer = %link.facts.name, silent_ms = silent / 1_000, "a neighbour does not answer");
+        match silence(link.heard_at(), ping, now) {
+            Silence::Nothing => {}
+            Silence::Ping => link.send_own(&Frame::Ping(now.0)),
+            Silence::Farewell => {
+                if link.bye(ByeCode::IDLE, "nothing was heard for too long") {
+                    Counters::add(&driver.counters.idle_closed, 1);
+                    let silent_ms = now.since(link.heard_at()) / 1_000;
+                    tracing::info!(peer = %link.facts.name, silent_ms, "a neighbour does not answer");
+                }
             }
-        } else if silent > ping_us {
-            link.send_own(&Frame::Ping(now.0));
+            Silence::Close => link.close_now(),
         }
     }
 }
 
 /// Who was a member lately gets in through a flood from its own prefix.
 fn remember(driver: &Driver, endpoint: &Endpoint, known: &mut Known, given: &mut Vec<IpAddr>) {
-    let now = Instant::now();
+    let now = driver.clock.now();
     for link in driver.links() {
         known.see(link.facts.peer, link.facts.addr.ip(), now);
     }

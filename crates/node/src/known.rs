@@ -3,11 +3,11 @@
 //! Those of configured neighbours stay. Another is known while a link from there is up and for a time after, for a few
 //! addresses of each member, so that one that moves about takes no place from others; it ends with the member's revocation.
 
+use core::net::IpAddr;
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
-use std::time::{Duration, Instant};
 
-use rumormill_transport::gate::MAX_MEMBERS;
+use rumormill_limits::Timestamp;
 use rumormill_wire::NodeId;
 
 /// Addresses of one member; the one that was used least recently makes room.
@@ -19,17 +19,19 @@ pub(crate) const KEPT: Duration = Duration::from_secs(3_600);
 #[derive(Debug)]
 pub(crate) struct Known {
     configured: BTreeSet<IpAddr>,
-    seen: BTreeMap<(NodeId, IpAddr), Instant>,
+    seen: BTreeMap<(NodeId, IpAddr), Timestamp>,
+    most: usize,
 }
 
 impl Known {
-    pub(crate) fn new(configured: impl IntoIterator<Item = IpAddr>) -> Self {
+    /// `most` addresses at once, those of neighbours that are `configured` among them.
+    pub(crate) fn new(configured: impl IntoIterator<Item = IpAddr>, most: usize) -> Self {
         let configured = configured.into_iter().map(|addr| addr.to_canonical()).collect();
-        Self { configured, seen: BTreeMap::new() }
+        Self { configured, seen: BTreeMap::new(), most }
     }
 
     /// A link of this member is up from there.
-    pub(crate) fn see(&mut self, node: NodeId, addr: IpAddr, now: Instant) {
+    pub(crate) fn see(&mut self, node: NodeId, addr: IpAddr, now: Timestamp) {
         let addr = addr.to_canonical();
         self.seen.insert((node, addr), now);
         while self.of(&node).count() > PER_NODE
@@ -37,21 +39,21 @@ impl Known {
         {
             self.seen.remove(&oldest);
         }
-        while self.seen.len() > MAX_MEMBERS
+        while self.seen.len() > self.most
             && let Some(oldest) = self.seen.iter().min_by_key(|(_, at)| **at).map(|(key, _)| *key)
         {
             self.seen.remove(&oldest);
         }
     }
 
-    fn of(&self, node: &NodeId) -> impl Iterator<Item = (&(NodeId, IpAddr), &Instant)> {
+    fn of(&self, node: &NodeId) -> impl Iterator<Item = (&(NodeId, IpAddr), &Timestamp)> {
         let (first, last) = (IpAddr::from([0; 4]), IpAddr::from([0xff; 16]));
         self.seen.range((*node, first)..=(*node, last))
     }
 
     /// Lets go whose time is over, and members that belong no more.
-    pub(crate) fn forget(&mut self, now: Instant, gone: impl Fn(&NodeId) -> bool) {
-        self.seen.retain(|(node, _), at| now.saturating_duration_since(*at) < KEPT && !gone(node));
+    pub(crate) fn forget(&mut self, now: Timestamp, gone: impl Fn(&NodeId) -> bool) {
+        self.seen.retain(|(node, _), at| now.elapsed(*at) < KEPT && !gone(node));
     }
 
     /// All of them, configured ones first.
@@ -60,13 +62,15 @@ impl Known {
         newest.sort_unstable_by(|a, b| b.cmp(a));
         let mut taken = self.configured.clone();
         let seen = newest.into_iter().map(|(_, addr)| addr).filter(move |addr| taken.insert(*addr));
-        self.configured.iter().copied().chain(seen).take(MAX_MEMBERS).collect()
+        self.configured.iter().copied().chain(seen).take(self.most).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const MOST: usize = 1_024;
 
     fn node(n: u16) -> NodeId {
         let mut id = [0; 32];
@@ -81,10 +85,10 @@ mod tests {
 
     #[test]
     fn a_member_that_moves_about_takes_no_place_from_others() {
-        let (mut known, now) = (Known::new([ip(0)]), Instant::now());
+        let (mut known, now) = (Known::new([ip(0)], MOST), Timestamp::ZERO);
         known.see(node(1), ip(1), now);
         for n in 0..2_000 {
-            known.see(node(2), ip(1_000 + n), now + Duration::from_millis(u64::from(n)));
+            known.see(node(2), ip(1_000 + n), now.after(Duration::from_millis(u64::from(n))));
         }
         let addrs = known.addrs();
         assert_eq!(addrs.len(), 1 + 1 + PER_NODE, "{addrs:?}");
@@ -95,28 +99,28 @@ mod tests {
 
     #[test]
     fn an_address_ends_with_time_and_with_its_member_but_a_configured_one_stays() {
-        let (mut known, now) = (Known::new([ip(0), ip(3)]), Instant::now());
+        let (mut known, now) = (Known::new([ip(0), ip(3)], MOST), Timestamp::ZERO);
         known.see(node(1), ip(1), now);
         known.see(node(2), ip(2), now);
         known.see(node(3), ip(3), now);
         known.forget(now, |gone| *gone == node(2) || *gone == node(3));
         assert_eq!(known.addrs(), [ip(0), ip(3), ip(1)]);
-        known.see(node(1), ip(1), now + KEPT / 2);
-        known.forget(now + KEPT, |_| false);
+        known.see(node(1), ip(1), now.after(KEPT / 2));
+        known.forget(now.after(KEPT), |_| false);
         assert_eq!(known.addrs().len(), 3, "its time runs from the end of its last link");
-        known.forget(now + KEPT / 2 + KEPT, |_| false);
+        known.forget(now.after(KEPT / 2 + KEPT), |_| false);
         assert_eq!(known.addrs(), [ip(0), ip(3)]);
     }
 
     #[test]
     fn all_together_are_bounded_and_the_newest_win() {
-        let (mut known, now) = (Known::new([ip(0)]), Instant::now());
-        let most = u16::try_from(MAX_MEMBERS).unwrap();
+        let (mut known, now) = (Known::new([ip(0)], MOST), Timestamp::ZERO);
+        let most = u16::try_from(MOST).unwrap();
         for n in 1..2 * most {
-            known.see(node(n), ip(n), now + Duration::from_millis(u64::from(n)));
+            known.see(node(n), ip(n), now.after(Duration::from_millis(u64::from(n))));
         }
         let addrs = known.addrs();
-        assert_eq!(addrs.len(), MAX_MEMBERS);
+        assert_eq!(addrs.len(), MOST);
         assert!(addrs.contains(&ip(0)) && addrs.contains(&ip(2 * most - 1)) && !addrs.contains(&ip(1)));
     }
 }

@@ -7,7 +7,6 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod accept;
-pub mod bans;
 pub mod ca;
 mod ca_error;
 pub mod certificate;
@@ -33,7 +32,6 @@ pub mod trust;
 mod way_out;
 
 pub use accept::Listener;
-pub use bans::Bans;
 pub use ca::{CaError, LocalCa, default_home};
 pub use certificate::CertificateInfo;
 pub use endpoint::{DialError, Endpoint, EndpointConfig};

@@ -1,6 +1,6 @@
 //! What a neighbour does wrong below the frames that the engine sees.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rumormill_wire::NodeId;
 use rumormill_wire::native::ByeCode;
@@ -24,6 +24,6 @@ impl Driver {
     /// The same of a link that was not up yet.
     pub(crate) fn breach_in_greeting(&self, node: NodeId) {
         Counters::add(&self.counters.breaches, 1);
-        lock(&self.state).bans.ban(node, BAN, Instant::now());
+        lock(&self.state).bans.ban(node, BAN, self.clock.now());
     }
 }

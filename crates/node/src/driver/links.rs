@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rumormill_gossip::{Check, Input, LinkId};
 use rumormill_wire::NodeId;
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::state::{Driver, State};
 use crate::check::evidence_of;
 use crate::counters::Counters;
-use crate::link::{Link, Named, Place, Rival, rival};
+use crate::link::{Link, LinkId as Number, Named, Place, Rival, rival};
 use crate::lock;
 
 const KEPT: &str = "the places left are kept for named neighbours";
@@ -73,7 +73,7 @@ impl Driver {
         if *self.stopping.borrow() && !rejoins(&state) {
             return refused(ByeCode::LEAVING, "the node shuts down");
         }
-        if let Some(left) = state.bans.remaining(&link.facts.peer, Instant::now()) {
+        if let Some(left) = state.bans.remaining(&link.facts.peer, now) {
             return Admission::Refused { code: BANNED.0, reason: BANNED.1, retry_after_s: seconds(left) };
         }
         let existing = state.links.values().find(|other| {
@@ -82,7 +82,7 @@ impl Driver {
         });
         if let Some(other) = existing.cloned() {
             let gone = older == Some(other.id);
-            match rival(self.checker.me, &other, link, now) {
+            match rival(self.checker.me, other.facts.end(), other.since, link.facts.end(), now) {
                 Rival::OldWins if !gone => return refused(ByeCode::DUPLICATE, DUPLICATE),
                 Rival::Test if !gone => return Admission::Test(other),
                 _ => {}
@@ -90,9 +90,10 @@ impl Driver {
             other.bye(ByeCode::DUPLICATE, DUPLICATE);
             jobs = self.take_down(&mut state, &other);
         } else {
-            match named.place(state.links.values().map(AsRef::as_ref), &link.facts, max_links) {
+            let links = state.links.values().map(|link| (Number(link.id.0), link.facts.who()));
+            match named.place(links, link.facts.who(), max_links) {
                 Place::Free => {}
-                Place::InPlaceOf(other) => jobs = self.displace(&mut state, other, link),
+                Place::InPlaceOf(other) => jobs = self.displace(&mut state, LinkId(other.0), link),
                 Place::Kept => {
                     Counters::add(&self.counters.links_refused_kept, 1);
                     return refused(ByeCode::OVERLOAD, KEPT);
@@ -105,7 +106,7 @@ impl Driver {
         }
         state.replaced.remove(&link.facts.peer);
         state.links.insert(link.id, Arc::clone(link));
-        jobs.extend(self.bring_up(&mut state, link, named.has(&link.facts.name, &link.facts.peer)));
+        jobs.extend(self.bring_up(&mut state, link, named.has(link.facts.who())));
         drop(state);
         self.links_changed.send_modify(|version| *version = version.wrapping_add(1));
         self.finish(jobs);
@@ -129,7 +130,7 @@ impl Driver {
     /// What links that are up, and places kept for `named` neighbours, leave of `max-links` to others.
     pub(crate) fn room_for_others(&self, named: &Named, max_links: usize) -> usize {
         let state = lock(&self.state);
-        let taken = state.links.len().saturating_add(named.kept(state.links.values().map(AsRef::as_ref)));
+        let taken = state.links.len().saturating_add(named.kept(state.links.values().map(|link| link.facts.who())));
         max_links.saturating_sub(taken)
     }
 
@@ -150,7 +151,7 @@ impl Driver {
 
     /// For how many seconds more no link with this node is taken, if it is banned.
     pub(crate) fn banned_s(&self, node: &NodeId) -> Option<u16> {
-        lock(&self.state).bans.remaining(node, Instant::now()).map(seconds)
+        lock(&self.state).bans.remaining(node, self.clock.now()).map(seconds)
     }
 
     /// A link has ended.
@@ -180,7 +181,7 @@ impl Driver {
     /// How long a neighbour is banned, if it is.
     pub(crate) fn banned(&self, name: Option<&str>, node: Option<NodeId>) -> Option<Duration> {
         let named = name.map(|name| self.checker.names.with_name(name)).unwrap_or_default();
-        let (state, now) = (lock(&self.state), Instant::now());
+        let (state, now) = (lock(&self.state), self.clock.now());
         named.iter().chain(node.as_ref()).filter_map(|node| state.bans.remaining(node, now)).max()
     }
 

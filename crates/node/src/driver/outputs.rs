@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rumormill_gossip::{
@@ -137,7 +137,7 @@ impl Driver {
             return;
         }
         link.bye_for(code, reason, seconds(ban));
-        state.bans.ban(link.facts.peer, ban, Instant::now());
+        state.bans.ban(link.facts.peer, ban, self.clock.now());
     }
 
     pub(super) fn event(&self, state: &mut State, event: Event) {

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, Weak};
 
 use rumormill_gossip::{Engine, Input, LinkId, Timestamp};
 use rumormill_store::Record;
-use rumormill_transport::Bans;
 use rumormill_wire::{NodeId, Origin, Seq};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
@@ -23,7 +22,7 @@ use crate::committed::Committed;
 use crate::counters::Counters;
 use crate::disk::Disk;
 use crate::incarnation::Incarnations;
-use crate::link::{Link, Neighbours};
+use crate::link::{Bans, Link, Neighbours};
 use crate::outcome::{SubmitError, Waiting};
 
 /// What the lock guards.

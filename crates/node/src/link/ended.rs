@@ -1,11 +1,9 @@
 //! How a link, or a try at one, ended: in our words, in the peer's, and whether it is likely to pass by itself.
 
-use std::time::Duration;
+use core::time::Duration;
 
-use rumormill_transport::{DialError, LinkError, Refusal};
 use rumormill_wire::ForeignText;
 use rumormill_wire::native::{Bye, ByeCode};
-use tracing::field::DisplayValue;
 
 /// What a peer said with its BYE.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,60 +50,14 @@ impl Ended {
     }
 
     /// The peer said why.
-    pub(super) fn told(reason: String, said: Said) -> Self {
+    pub(crate) fn told(reason: String, said: Said) -> Self {
         let refused = !matches!(said.code, ByeCode::LEAVING | ByeCode::IDLE);
         let duplicate = said.code == ByeCode::DUPLICATE;
         Self { reason, said: Some(said), refused, unproven: false, duplicate }
     }
 
-    /// For one field of a log line, which has none if the peer said nothing.
-    pub(crate) fn said(&self) -> Option<DisplayValue<ForeignText>> {
-        let said = self.said.as_ref().map(|said| said.reason.clone());
-        said.filter(|reason| *reason != "").map(tracing::field::display)
-    }
-
     /// How long the peer wants to be left alone.
     pub(crate) fn retry_after(&self) -> Duration {
         self.said.as_ref().map_or(Duration::ZERO, |said| said.retry_after)
-    }
-}
-
-impl From<&DialError> for Ended {
-    fn from(error: &DialError) -> Self {
-        let passing = match error {
-            DialError::Connect { .. } => true,
-            DialError::Refused { alert: true, .. } => true,
-            DialError::Refused { reason, .. } => matches!(reason, Refusal::Timeout | Refusal::Lost | Refusal::Overload),
-            DialError::LoopbackOnly(_) => false,
-        };
-        let unproven = matches!(error, DialError::Refused { .. });
-        Self { refused: !passing, unproven, ..Self::passing(error.to_string()) }
-    }
-}
-
-impl From<&LinkError> for Ended {
-    fn from(error: &LinkError) -> Self {
-        let refused = match error {
-            // The other side's check of our certificate ends after ours of its own: its refusal is the first thing read.
-            LinkError::Io(error) => Refusal::of_io(error) != Refusal::Lost,
-            LinkError::Frame(_) => true,
-            _ => false,
-        };
-        Self { refused, ..Self::passing(error.to_string()) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bye(code: ByeCode, reason: &str) -> Ended {
-        Ended::by(Bye { code, retry_after_s: 0, reason: reason.into() })
-    }
-
-    #[test]
-    fn who_said_nothing_has_no_field_in_the_log() {
-        assert!(Ended::passing("closed").said().is_none() && bye(ByeCode::LEAVING, "").said().is_none());
-        assert_eq!(bye(ByeCode::LEAVING, "ending").said().unwrap().to_string(), "ending");
     }
 }

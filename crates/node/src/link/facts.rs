@@ -1,28 +1,13 @@
 //! Who is at the other end of a link.
 
-use std::fmt;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 use rumormill_wire::NodeId;
 
-/// Who opened a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// The neighbour dialled us.
-    Inbound,
-    /// We dialled the neighbour, which is one of the configuration.
-    Outbound,
-}
-
-impl fmt::Display for Direction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Inbound => "inbound",
-            Self::Outbound => "outbound",
-        })
-    }
-}
+use super::direction::Direction;
+use super::places::Who;
+use super::rival::End;
 
 /// Who is at the other end.
 #[derive(Debug, Clone)]
@@ -38,6 +23,18 @@ pub(crate) struct Facts {
     pub(crate) until: u64,
     /// Until when ours is that the link was made with.
     pub(crate) ours_until: u64,
+}
+
+impl Facts {
+    /// Whose link it is, by what was proven.
+    pub(crate) fn who(&self) -> Who<'_> {
+        Who { name: &self.name, node: self.peer }
+    }
+
+    /// For [`super::rival`].
+    pub(crate) fn end(&self) -> End {
+        End { node: self.peer, direction: self.direction }
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use rumormill_transport::LinkError;
-use rumormill_wire::native::{ByeCode, VERSION};
+use rumormill_wire::native::ByeCode;
 
-use super::ended::{Ended, Said};
+use super::ended::Ended;
+use super::endings::of_link;
+use super::hello::HelloError;
 
 /// Why a link ended before it was one.
 #[derive(Debug, thiserror::Error)]
@@ -16,16 +18,8 @@ pub(crate) enum GreetError {
     Ended,
     #[error("no HELLO within {0:?}")]
     Deadline(Duration),
-    #[error("its first frame is no HELLO")]
-    NotHello,
-    #[error("its first frame breaks the form")]
-    Broken,
-    #[error("it speaks versions {min} to {max}, we {VERSION}")]
-    Version { min: u16, max: u16 },
-    #[error("it belongs to another network")]
-    Network,
-    #[error("it said goodbye (code {})", .0.code.0)]
-    Bye(Said),
+    #[error("{0}")]
+    Hello(#[from] HelloError),
     #[error("it is this node itself")]
     Ourselves,
     #[error("{reason}")]
@@ -35,17 +29,14 @@ pub(crate) enum GreetError {
 impl GreetError {
     /// Whether it broke the form, which no program that means well does.
     pub(crate) const fn is_breach(&self) -> bool {
-        matches!(self, Self::Link(LinkError::Frame(_)) | Self::Broken)
+        matches!(self, Self::Link(LinkError::Frame(_)) | Self::Hello(HelloError::Broken))
     }
 
     /// What the peer is told, if anything.
     pub(crate) const fn bye(&self) -> Option<(ByeCode, &'static str)> {
         match self {
-            Self::NotHello => Some((ByeCode::PROTOCOL, "the first frame is HELLO")),
-            Self::Broken => Some((ByeCode::PROTOCOL, "a frame that breaks the form")),
+            Self::Hello(error) => error.bye(),
             Self::Link(LinkError::Frame(_)) => Some((ByeCode::PROTOCOL, "a frame of a length that no frame has")),
-            Self::Version { .. } => Some((ByeCode::VERSION, "no common version")),
-            Self::Network => Some((ByeCode::NETWORK, "another network")),
             Self::Ourselves => Some((ByeCode::DUPLICATE, "this is your own node")),
             Self::Deadline(_) => Some((ByeCode::IDLE, "no HELLO")),
             _ => None,
@@ -56,11 +47,11 @@ impl GreetError {
 impl From<&GreetError> for Ended {
     fn from(error: &GreetError) -> Self {
         match error {
-            GreetError::Bye(said) => Self::told(error.to_string(), said.clone()),
+            GreetError::Hello(error) => Self::from(error),
             GreetError::Refused { code: ByeCode::DUPLICATE, .. } => {
                 Self { duplicate: true, ..Self::refused(error.to_string()) }
             }
-            GreetError::Link(error) => Self::from(error),
+            GreetError::Link(error) => of_link(error),
             GreetError::Deadline(_) | GreetError::Refused { code: ByeCode::LEAVING, .. } => {
                 Self::passing(error.to_string())
             }

@@ -3,11 +3,16 @@
 //! A neighbour that is named with its name is whoever has the certificate for it. One that is named by address alone is whoever
 //! answered there with its key when we dialled: where a connection comes from says nothing.
 
-use rumormill_gossip::LinkId;
 use rumormill_wire::NodeId;
 
-use super::facts::Facts;
-use super::state::Link;
+use super::link_id::LinkId;
+
+/// Whose link it is: what its certificate says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Who<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) node: NodeId,
+}
 
 /// The neighbours that are named, as far as they are known.
 #[derive(Debug, Default)]
@@ -40,56 +45,55 @@ impl Named {
     }
 
     /// Whether a member is one of them, by what it has proven.
-    pub(crate) fn has(&self, name: &str, node: &NodeId) -> bool {
-        self.0.iter().any(|entry| is(entry, name, node))
+    pub(crate) fn has(&self, who: Who<'_>) -> bool {
+        self.0.iter().any(|entry| is(entry, who))
     }
 
-    /// Places to be kept: of those that have no link.
-    pub(crate) fn kept<'a>(&self, links: impl Iterator<Item = &'a Link> + Clone) -> usize {
-        let linked = |entry| links.clone().any(|link| is(entry, &link.facts.name, &link.facts.peer));
-        self.0.iter().filter(|entry| !linked(entry)).count()
+    /// Places to be kept beside links that are up: of those that have none.
+    pub(crate) fn kept<'a>(&self, links: impl Iterator<Item = Who<'a>> + Clone) -> usize {
+        self.0.iter().filter(|entry| !links.clone().any(|who| is(entry, who))).count()
     }
 
     /// The place of a new link beside those that are up.
     pub(crate) fn place<'a>(
         &self,
-        links: impl Iterator<Item = &'a Link> + Clone,
-        new: &Facts,
+        links: impl Iterator<Item = (LinkId, Who<'a>)> + Clone,
+        new: Who<'_>,
         max_links: usize,
     ) -> Place {
         let up = links.clone().count();
-        if self.has(&new.name, &new.peer) {
+        if self.has(new) {
             if up < max_links {
                 return Place::Free;
             }
-            let others = links.filter(|link| !self.has(&link.facts.name, &link.facts.peer));
-            return others.map(|link| link.id).max().map_or(Place::None, Place::InPlaceOf);
+            let others = links.filter(|(_, who)| !self.has(*who));
+            return others.map(|(link, _)| link).max().map_or(Place::None, Place::InPlaceOf);
         }
         match max_links.saturating_sub(up) {
             0 => Place::None,
-            free if free > self.0.len() || free > self.kept(links) => Place::Free,
+            free if free > self.0.len() || free > self.kept(links.map(|(_, who)| who)) => Place::Free,
             _ => Place::Kept,
         }
     }
 }
 
-fn is((named, known): &(Option<String>, Option<NodeId>), name: &str, node: &NodeId) -> bool {
-    named.as_deref() == Some(name) || known.as_ref() == Some(node)
+fn is((named, known): &(Option<String>, Option<NodeId>), who: Who<'_>) -> bool {
+    named.as_deref() == Some(who.name) || known.as_ref() == Some(&who.node)
 }
 
 #[cfg(test)]
 mod tests {
-    use rumormill_gossip::Timestamp;
-
-    use super::super::facts::Direction;
-    use super::super::facts::tests::facts;
     use super::*;
 
     const ME: NodeId = NodeId([99; 32]);
+    const NAMES: [&str; 14] = ["n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9", "n10", "n11", "n12", "n13"];
 
-    fn links(peers: &[u8]) -> Vec<Link> {
-        let link = |(n, peer): (u64, &u8)| Link::new(LinkId(n), facts(*peer, Direction::Inbound), Timestamp(n));
-        (1..).zip(peers).map(link).collect()
+    fn who(peer: u8) -> Who<'static> {
+        Who { name: NAMES[usize::from(peer)], node: NodeId([peer; 32]) }
+    }
+
+    fn links(peers: &[u8]) -> impl Iterator<Item = (LinkId, Who<'static>)> + Clone {
+        (1..).map(LinkId).zip(peers.iter().map(|peer| who(*peer)))
     }
 
     fn named(all: &[(Option<&str>, Option<u8>)]) -> Named {
@@ -98,7 +102,7 @@ mod tests {
     }
 
     fn place(named: &Named, up: &[u8], new: u8, max: usize) -> Place {
-        named.place(links(up).iter(), &facts(new, Direction::Inbound), max)
+        named.place(links(up), who(new), max)
     }
 
     #[test]
@@ -127,8 +131,12 @@ mod tests {
     fn one_that_is_named_twice_has_one_place_and_we_ourselves_have_none() {
         let twice =
             named(&[(Some("n1"), None), (Some("n1"), Some(1)), (None, Some(99)), (None, Some(3)), (None, Some(3))]);
-        assert_eq!(twice.kept(links(&[]).iter()), 2);
-        assert_eq!(twice.kept(links(&[3]).iter()), 1);
-        assert_eq!(named(&[(None, None), (None, None)]).kept(links(&[]).iter()), 2, "two that nobody knows yet");
+        assert_eq!(twice.kept(links(&[]).map(|(_, who)| who)), 2);
+        assert_eq!(twice.kept(links(&[3]).map(|(_, who)| who)), 1);
+        assert_eq!(
+            named(&[(None, None), (None, None)]).kept(links(&[]).map(|(_, who)| who)),
+            2,
+            "two that nobody knows yet"
+        );
     }
 }

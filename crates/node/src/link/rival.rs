@@ -1,14 +1,20 @@
 //! Which of two links with one peer stays.
 
-use rumormill_gossip::Timestamp;
+use rumormill_limits::Timestamp;
 use rumormill_wire::NodeId;
 
-use super::facts::Direction;
-use super::state::Link;
+use super::direction::Direction;
 
 /// Two links with one peer that are both younger than this, in microseconds, came of both sides dialling at once: a link comes up in
 /// milliseconds, on a slow wire within a second.
 const YOUNG_US: u64 = 2_000_000;
+
+/// The other end of a link, and who opened it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) node: NodeId,
+    pub(crate) direction: Direction,
+}
 
 /// What becomes of a new link when there is one with this peer already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +25,12 @@ pub(crate) enum Rival {
     Test,
 }
 
-/// Both sides dialled at once: the link dialled by the lower node id stays, and both sides see it so. Otherwise the old
+/// What becomes of `new` beside `old`, which is up `since` then. Both sides dialled at once: the link dialled by the lower node id stays, and both sides see it so. Otherwise the old
 /// one stays if it is alive.
-pub(crate) fn rival(me: NodeId, old: &Link, new: &Link, now: Timestamp) -> Rival {
-    let dialler = |link: &Link| if link.facts.direction == Direction::Outbound { me } else { link.facts.peer };
-    let crossed = old.facts.peer == new.facts.peer && dialler(old) != dialler(new);
-    if !crossed || now.since(old.since) > YOUNG_US {
+pub(crate) fn rival(me: NodeId, old: End, since: Timestamp, new: End, now: Timestamp) -> Rival {
+    let dialler = |end: End| if end.direction == Direction::Outbound { me } else { end.node };
+    let crossed = old.node == new.node && dialler(old) != dialler(new);
+    if !crossed || now.since(since) > YOUNG_US {
         return Rival::Test;
     }
     if dialler(new) < dialler(old) { Rival::NewWins } else { Rival::OldWins }
@@ -32,33 +38,31 @@ pub(crate) fn rival(me: NodeId, old: &Link, new: &Link, now: Timestamp) -> Rival
 
 #[cfg(test)]
 mod tests {
-    use rumormill_gossip::LinkId;
+    use Direction::{Inbound, Outbound};
 
-    use super::super::facts::tests::facts;
     use super::*;
 
-    fn link(peer: u8, direction: Direction) -> Link {
-        Link::new(LinkId(0), facts(peer, direction), Timestamp(0))
+    /// What becomes of a link of the same age as the time.
+    fn judge(me: NodeId, old: (u8, Direction), new: (u8, Direction), now: u64) -> Rival {
+        let end = |(peer, direction)| End { node: NodeId([peer; 32]), direction };
+        rival(me, end(old), Timestamp::ZERO, end(new), Timestamp(now))
     }
 
     #[test]
     fn both_sides_keep_the_link_that_the_lower_id_dialled() {
         // Node 1 and node 2 dial each other; whichever link each sees first, both keep the one that 1 dialled.
         let (one, two) = (NodeId([1; 32]), NodeId([2; 32]));
-        let now = Timestamp(1_000);
-        use Direction::{Inbound, Outbound};
-        assert_eq!(rival(one, &link(2, Inbound), &link(2, Outbound), now), Rival::NewWins);
-        assert_eq!(rival(one, &link(2, Outbound), &link(2, Inbound), now), Rival::OldWins);
-        assert_eq!(rival(two, &link(1, Outbound), &link(1, Inbound), now), Rival::NewWins);
-        assert_eq!(rival(two, &link(1, Inbound), &link(1, Outbound), now), Rival::OldWins);
+        assert_eq!(judge(one, (2, Inbound), (2, Outbound), 1_000), Rival::NewWins);
+        assert_eq!(judge(one, (2, Outbound), (2, Inbound), 1_000), Rival::OldWins);
+        assert_eq!(judge(two, (1, Outbound), (1, Inbound), 1_000), Rival::NewWins);
+        assert_eq!(judge(two, (1, Inbound), (1, Outbound), 1_000), Rival::OldWins);
     }
 
     #[test]
     fn an_old_link_or_a_second_dial_is_decided_by_a_ping() {
         let one = NodeId([1; 32]);
-        use Direction::{Inbound, Outbound};
-        assert_eq!(rival(one, &link(2, Inbound), &link(2, Inbound), Timestamp(1)), Rival::Test);
-        assert_eq!(rival(one, &link(2, Inbound), &link(2, Outbound), Timestamp(YOUNG_US + 1)), Rival::Test);
-        assert_eq!(rival(one, &link(3, Inbound), &link(2, Outbound), Timestamp(1)), Rival::Test, "one name, two ids");
+        assert_eq!(judge(one, (2, Inbound), (2, Inbound), 1), Rival::Test);
+        assert_eq!(judge(one, (2, Inbound), (2, Outbound), YOUNG_US + 1), Rival::Test);
+        assert_eq!(judge(one, (3, Inbound), (2, Outbound), 1), Rival::Test, "one name, two ids");
     }
 }

@@ -241,7 +241,7 @@ impl Link {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::Direction;
+    use super::super::direction::Direction;
     use super::super::facts::tests::facts;
     use super::*;
 

@@ -14,7 +14,7 @@ use super::pump;
 use crate::config::Neighbour;
 use crate::counters::Counters;
 use crate::driver::Driver;
-use crate::link::{Direction, Ended, Greetings, Plan, Room, Slot};
+use crate::link::{Direction, Ended, Plan, Room, Seats, Slot, Who, of_dial, said as told};
 
 /// A link that lived so long makes the next delay the first again: whoever ends one for what it found in the handshake or HELLO has done
 /// so by then.
@@ -28,7 +28,7 @@ pub(crate) struct Linker {
     pub(crate) endpoint: Endpoint,
     pub(crate) greeting: Greeting,
     pub(crate) max_links: usize,
-    pub(crate) greetings: Arc<Greetings>,
+    pub(crate) greetings: Arc<Seats>,
 }
 
 /// Keeps a link with a neighbour until the node stops.
@@ -69,7 +69,7 @@ async fn dial_again_and_again(linker: &Linker, neighbour: &Neighbour, slot: Slot
             driver.neighbours.linked(slot);
             said.clear();
         }
-        let delay = plan.next(&ended, Instant::now(), &mut rng);
+        let delay = plan.next(&ended, driver.clock.now(), &mut rng);
         // Not where there is a link, nor where the one that is kept is about to be up here too.
         let quiet = driver.linked(name, known) || (ended.duplicate && !duplicate);
         duplicate = ended.duplicate;
@@ -77,7 +77,7 @@ async fn dial_again_and_again(linker: &Linker, neighbour: &Neighbour, slot: Slot
             // Said once, not at every try; `rumormill peers` says how often.
             let name = name.unwrap_or("anybody");
             let (reason, next_ms) = (&ended.reason, delay.as_millis());
-            tracing::info!(neighbour = name, addr = %neighbour.addr, reason, said = ended.said(), next_ms, "no link yet; trying again");
+            tracing::info!(neighbour = name, addr = %neighbour.addr, reason, said = told(&ended), next_ms, "no link yet; trying again");
             said.clone_from(&ended.reason);
         }
         driver.neighbours.failed(slot, ended, delay);
@@ -95,7 +95,7 @@ async fn dial(linker: &Linker, neighbour: &Neighbour, slot: Slot, known: &mut Op
         Ok(opened) => opened,
         Err(error) => {
             Counters::add(&linker.driver.counters.dials_failed, 1);
-            return (Ended::from(&error), Duration::ZERO);
+            return (of_dial(&error), Duration::ZERO);
         }
     };
     *known = Some(opened.peer.node());
@@ -165,7 +165,7 @@ pub(crate) async fn accept(linker: Linker, mut listener: Listener) {
         let Some(opened) = opened else { return };
         let (begin, begun) = oneshot::channel();
         let (node, named) = (opened.peer.node(), linker.driver.named());
-        let room = match named.has(opened.peer.name(), &node) {
+        let room = match named.has(Who { name: opened.peer.name(), node }) {
             true => Room::Own,
             false => Room::Shared(linker.driver.room_for_others(&named, linker.max_links)),
         };
@@ -181,14 +181,14 @@ pub(crate) async fn accept(linker: Linker, mut listener: Listener) {
                 let ended = Ended::from(&error);
                 if ended.duplicate {
                     // Both ends name each other: usual, and there is a link.
-                    tracing::debug!(peer = %name, %addr, reason = ended.reason, said = ended.said(), "link refused");
+                    tracing::debug!(peer = %name, %addr, reason = ended.reason, said = told(&ended), "link refused");
                 } else {
-                    tracing::info!(peer = %name, %addr, reason = ended.reason, said = ended.said(), "link refused");
+                    tracing::info!(peer = %name, %addr, reason = ended.reason, said = told(&ended), "link refused");
                 }
             }
         });
         let (seat, ended) = linker.greetings.enter(node, task.abort_handle(), room);
-        Counters::add(&linker.driver.counters.greetings_evicted, ended);
+        Counters::add(&linker.driver.counters.greetings_evicted, u64::try_from(ended).unwrap_or(u64::MAX));
         let _ = begin.send(seat);
     }
 }

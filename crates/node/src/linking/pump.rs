@@ -13,7 +13,7 @@ use super::greet::{self, Greeting};
 use crate::clock::seconds;
 use crate::counters::Counters;
 use crate::driver::{Admission, BANNED, Driver};
-use crate::link::{Direction, Ended, Facts, GreetError, Link, Piece, Seat};
+use crate::link::{Direction, Ended, Facts, GreetError, Link, Piece, Seat, of_link, said};
 
 /// How long the link that is there already has to answer a PING when another with the same peer comes: some round trips, and short
 /// enough for the new one to wait.
@@ -128,9 +128,9 @@ async fn serve(driver: &Arc<Driver>, link: &Arc<Link>, reader: LinkReader, write
     Counters::add(&driver.counters.links_down, 1);
     if *driver.stopping().borrow() {
         // Said once for all of them.
-        tracing::debug!(peer = %name, %addr, reason = ended.reason, said = ended.said(), "link down");
+        tracing::debug!(peer = %name, %addr, reason = ended.reason, said = said(&ended), "link down");
     } else {
-        tracing::info!(peer = %name, %addr, reason = ended.reason, said = ended.said(), "link down");
+        tracing::info!(peer = %name, %addr, reason = ended.reason, said = said(&ended), "link down");
     }
     ended
 }
@@ -162,7 +162,7 @@ async fn read(driver: &Driver, link: &Link, mut reader: LinkReader) -> Ended {
                     tracing::warn!(peer = %link.facts.name, %error, "a neighbour broke the protocol");
                     let _ = tokio::time::timeout(LINGER, closed).await;
                 }
-                return Ended::from(&error);
+                return of_link(&error);
             }
         }
     }

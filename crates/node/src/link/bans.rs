@@ -1,34 +1,34 @@
 //! Bans with an end.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
+use rumormill_limits::Timestamp;
 use rumormill_wire::NodeId;
 
 /// Most bans at once; the one that ends first makes room. They are of members, by key, and last a minute, so this is more than
 /// any network is likely to have at once.
-pub const MAX_BANS: usize = 4_096;
+pub(crate) const MAX_BANS: usize = 4_096;
 
 /// Nodes that are not taken for now.
 #[derive(Debug, Default)]
-pub struct Bans(BTreeMap<NodeId, Instant>);
+pub(crate) struct Bans(BTreeMap<NodeId, Timestamp>);
 
 impl Bans {
     /// Bans a node for so long from `now`.
-    pub fn ban(&mut self, node: NodeId, lasts: Duration, now: Instant) {
+    pub(crate) fn ban(&mut self, node: NodeId, lasts: Duration, now: Timestamp) {
         self.0.retain(|_, until| *until > now);
         if self.0.len() >= MAX_BANS
             && let Some(first) = self.0.iter().min_by_key(|(_, until)| **until).map(|(node, _)| *node)
         {
             self.0.remove(&first);
         }
-        self.0.insert(node, now.checked_add(lasts).unwrap_or(now));
+        self.0.insert(node, now.after(lasts));
     }
 
     /// How much longer a node is banned.
-    #[must_use]
-    pub fn remaining(&self, node: &NodeId, now: Instant) -> Option<Duration> {
-        self.0.get(node)?.checked_duration_since(now).filter(|left| !left.is_zero())
+    pub(crate) fn remaining(&self, node: &NodeId, now: Timestamp) -> Option<Duration> {
+        Some(self.0.get(node)?.elapsed(now)).filter(|left| !left.is_zero())
     }
 }
 
@@ -38,10 +38,10 @@ mod tests {
 
     #[test]
     fn a_ban_ends_and_the_table_is_bounded() {
-        let (mut bans, now) = (Bans::default(), Instant::now());
+        let (mut bans, now) = (Bans::default(), Timestamp::ZERO);
         bans.ban(NodeId([1; 32]), Duration::from_secs(60), now);
         assert!(bans.remaining(&NodeId([1; 32]), now).is_some());
-        assert!(bans.remaining(&NodeId([1; 32]), now + Duration::from_secs(60)).is_none());
+        assert!(bans.remaining(&NodeId([1; 32]), now.after(Duration::from_secs(60))).is_none());
         for n in 0..=u16::try_from(MAX_BANS).unwrap() {
             let mut id = [9; 32];
             id[..2].copy_from_slice(&n.to_be_bytes());
