@@ -100,7 +100,9 @@ mod tests {
     use rumormill_gossip::LinkId;
 
     use super::*;
-    use crate::link::{Direction, facts};
+    use rumormill_peering::Direction;
+
+    use crate::link::facts;
 
     fn link() -> Arc<Link> {
         Arc::new(Link::new(LinkId(1), facts(1, Direction::Inbound), Timestamp(0)))

@@ -4,14 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rumormill_peering::{Known, Silence, silence};
 use rumormill_transport::Endpoint;
 use rumormill_transport::gate::MAX_MEMBERS;
 use rumormill_wire::native::{ByeCode, Frame};
 
 use crate::counters::Counters;
 use crate::driver::Driver;
-use crate::known::Known;
-use crate::link::{Silence, silence};
 use crate::logging;
 use crate::validity::Validity;
 

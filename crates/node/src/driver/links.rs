@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rumormill_gossip::{Check, Input, LinkId};
+use rumormill_peering::{LinkId as Number, Named, Place, Rival, rival};
 use rumormill_wire::NodeId;
 use rumormill_wire::native::ByeCode;
 use tokio::sync::watch;
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 use super::state::{Driver, State};
 use crate::check::evidence_of;
 use crate::counters::Counters;
-use crate::link::{Link, LinkId as Number, Named, Place, Rival, rival};
+use crate::link::Link;
 use crate::lock;
 
 const KEPT: &str = "the places left are kept for named neighbours";

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, Weak};
 
 use rumormill_gossip::{Engine, Input, LinkId, Timestamp};
+use rumormill_peering::Bans;
 use rumormill_store::Record;
 use rumormill_wire::{NodeId, Origin, Seq};
 use tokio::runtime::Handle;
@@ -22,7 +23,7 @@ use crate::committed::Committed;
 use crate::counters::Counters;
 use crate::disk::Disk;
 use crate::incarnation::Incarnations;
-use crate::link::{Bans, Link, Neighbours};
+use crate::link::{Link, Neighbours};
 use crate::outcome::{SubmitError, Waiting};
 
 /// What the lock guards.

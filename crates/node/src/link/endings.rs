@@ -1,10 +1,9 @@
 //! What the transport says of an end, as the link policy takes it, and what a log line tells of one.
 
+use rumormill_peering::Ended;
 use rumormill_transport::{DialError, LinkError, Refusal};
 use rumormill_wire::ForeignText;
 use tracing::field::DisplayValue;
-
-use super::ended::Ended;
 
 /// What the peer said, for one field of a log line, which has none if the peer said nothing.
 pub(crate) fn said(ended: &Ended) -> Option<DisplayValue<ForeignText>> {

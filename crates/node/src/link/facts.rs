@@ -3,11 +3,8 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use rumormill_peering::{Direction, End, Who};
 use rumormill_wire::NodeId;
-
-use super::direction::Direction;
-use super::places::Who;
-use super::rival::End;
 
 /// Who is at the other end.
 #[derive(Debug, Clone)]
@@ -31,7 +28,7 @@ impl Facts {
         Who { name: &self.name, node: self.peer }
     }
 
-    /// For [`super::rival`].
+    /// For [`rumormill_peering::rival`].
     pub(crate) fn end(&self) -> End {
         End { node: self.peer, direction: self.direction }
     }

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
+use rumormill_peering::{Ended, HelloError};
 use rumormill_transport::LinkError;
 use rumormill_wire::native::ByeCode;
 
-use super::ended::Ended;
 use super::endings::of_link;
-use super::hello::HelloError;
 
 /// Why a link ended before it was one.
 #[derive(Debug, thiserror::Error)]

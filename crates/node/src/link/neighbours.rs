@@ -5,11 +5,10 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rumormill_api::NeighbourInfo;
+use rumormill_peering::{Ended, Named};
 use rumormill_wire::NodeId;
 use tokio::sync::watch;
 
-use super::ended::Ended;
-use super::places::Named;
 use crate::config::Neighbour;
 use crate::lock;
 

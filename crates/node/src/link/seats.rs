@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
+use rumormill_peering::{Greetings, Room};
 use rumormill_wire::NodeId;
 use tokio::task::AbortHandle;
 
-use super::greetings::{Greetings, Room};
 use crate::lock;
 
 /// The table of links that greet, with the task of each.

@@ -241,7 +241,8 @@ impl Link {
 
 #[cfg(test)]
 mod tests {
-    use super::super::direction::Direction;
+    use rumormill_peering::Direction;
+
     use super::super::facts::tests::facts;
     use super::*;
 

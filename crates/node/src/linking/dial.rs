@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rumormill_peering::{Direction, Ended, Plan, Room, Who};
 use rumormill_transport::{Endpoint, Expect, Listener};
 use rumormill_wire::NodeId;
 use tokio::sync::{oneshot, watch};
@@ -14,7 +15,7 @@ use super::pump;
 use crate::config::Neighbour;
 use crate::counters::Counters;
 use crate::driver::Driver;
-use crate::link::{Direction, Ended, Plan, Room, Seats, Slot, Who, of_dial, said as told};
+use crate::link::{Seats, Slot, of_dial, said as told};
 
 /// A link that lived so long makes the next delay the first again: whoever ends one for what it found in the handshake or HELLO has done
 /// so by then.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use rumormill_peering::judge;
 use rumormill_transport::{LinkReader, LinkWriter};
 use rumormill_wire::native::{Bye, ByeCode, Frame, Hello, VERSION};
 use rumormill_wire::{Foreign, NetworkId};
 
-use crate::link::{GreetError, judge};
+use crate::link::GreetError;
 
 const AGENT: &str = concat!("rumormill/", env!("CARGO_PKG_VERSION"));
 

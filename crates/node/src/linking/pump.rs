@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rumormill_gossip::Input;
+use rumormill_peering::{Direction, Ended};
 use rumormill_transport::endpoint::Opened;
 use rumormill_transport::{LinkError, LinkReader, LinkWriter};
 use rumormill_wire::native::{ByeCode, Frame, kind};
@@ -13,7 +14,7 @@ use super::greet::{self, Greeting};
 use crate::clock::seconds;
 use crate::counters::Counters;
 use crate::driver::{Admission, BANNED, Driver};
-use crate::link::{Direction, Ended, Facts, GreetError, Link, Piece, Seat, of_link, said};
+use crate::link::{Facts, GreetError, Link, Piece, Seat, of_link, said};
 
 /// How long the link that is there already has to answer a PING when another with the same peer comes: some round trips, and short
 /// enough for the new one to wait.

@@ -9,8 +9,10 @@ const SILENT_PINGS: u32 = 3;
 
 /// What a silence calls for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Silence {
+pub enum Silence {
+    /// It was heard lately.
     Nothing,
+    /// It is asked for an answer.
     Ping,
     /// It is told why the link ends.
     Farewell,
@@ -19,7 +21,8 @@ pub(crate) enum Silence {
 }
 
 /// Of a neighbour that was `heard` last then, where one that is silent for `ping` is pinged.
-pub(crate) fn silence(heard: Timestamp, ping: Duration, now: Timestamp) -> Silence {
+#[must_use]
+pub fn silence(heard: Timestamp, ping: Duration, now: Timestamp) -> Silence {
     let silent = now.elapsed(heard);
     if silent > ping.saturating_mul(SILENT_PINGS + 2) {
         Silence::Close

@@ -13,11 +13,11 @@ use rumormill_wire::NodeId;
 /// Addresses of one member; the one that was used least recently makes room.
 const PER_NODE: usize = 2;
 /// How long an address is known after its last link.
-pub(crate) const KEPT: Duration = Duration::from_secs(3_600);
+pub const KEPT: Duration = Duration::from_secs(3_600);
 
 /// Who is known where.
 #[derive(Debug)]
-pub(crate) struct Known {
+pub struct Known {
     configured: BTreeSet<IpAddr>,
     seen: BTreeMap<(NodeId, IpAddr), Timestamp>,
     most: usize,
@@ -25,13 +25,13 @@ pub(crate) struct Known {
 
 impl Known {
     /// `most` addresses at once, those of neighbours that are `configured` among them.
-    pub(crate) fn new(configured: impl IntoIterator<Item = IpAddr>, most: usize) -> Self {
+    pub fn new(configured: impl IntoIterator<Item = IpAddr>, most: usize) -> Self {
         let configured = configured.into_iter().map(|addr| addr.to_canonical()).collect();
         Self { configured, seen: BTreeMap::new(), most }
     }
 
     /// A link of this member is up from there.
-    pub(crate) fn see(&mut self, node: NodeId, addr: IpAddr, now: Timestamp) {
+    pub fn see(&mut self, node: NodeId, addr: IpAddr, now: Timestamp) {
         let addr = addr.to_canonical();
         self.seen.insert((node, addr), now);
         while self.of(&node).count() > PER_NODE
@@ -52,12 +52,13 @@ impl Known {
     }
 
     /// Lets go whose time is over, and members that belong no more.
-    pub(crate) fn forget(&mut self, now: Timestamp, gone: impl Fn(&NodeId) -> bool) {
+    pub fn forget(&mut self, now: Timestamp, gone: impl Fn(&NodeId) -> bool) {
         self.seen.retain(|(node, _), at| now.elapsed(*at) < KEPT && !gone(node));
     }
 
     /// All of them, configured ones first.
-    pub(crate) fn addrs(&self) -> Vec<IpAddr> {
+    #[must_use]
+    pub fn addrs(&self) -> Vec<IpAddr> {
         let mut newest: Vec<_> = self.seen.iter().map(|((_, addr), at)| (*at, *addr)).collect();
         newest.sort_unstable_by(|a, b| b.cmp(a));
         let mut taken = self.configured.clone();

@@ -5,14 +5,14 @@ use rumormill_limits::{Room as Place, Slots};
 use rumormill_wire::NodeId;
 
 /// Links of one member that greet at once. One is enough; two let a member that comes again not wait for what it left.
-pub(crate) const PER_NODE: usize = 2;
+const PER_NODE: usize = 2;
 /// Links that may greet when all of `max-links` are up: a member whose old link is dead may replace it, and others are told
 /// that there is no room.
-pub(crate) const SPARE: usize = 8;
+const SPARE: usize = 8;
 
 /// Where a link may greet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Room {
+pub enum Room {
     /// Among so many others: what links that are up leave of `max-links`.
     Shared(usize),
     /// Beside them: a named neighbour has its place, and nobody ends its greeting but itself.
@@ -21,7 +21,7 @@ pub(crate) enum Room {
 
 /// The table of links that greet: whose, whether they have their own room, and how whoever keeps the table finds each.
 #[derive(Debug)]
-pub(crate) struct Greetings<T>(Slots<(NodeId, bool), (), T>);
+pub struct Greetings<T>(Slots<(NodeId, bool), (), T>);
 
 impl<T> Default for Greetings<T> {
     fn default() -> Self {
@@ -32,7 +32,7 @@ impl<T> Default for Greetings<T> {
 impl<T> Greetings<T> {
     /// Takes a link in: its number, and the links that are to be ended for it. A greeting takes milliseconds, so the oldest is one that
     /// stalls: it makes room, first of the same member, then of the one with most.
-    pub(crate) fn enter(&mut self, node: NodeId, link: T, room: Room) -> (u64, Vec<T>) {
+    pub fn enter(&mut self, node: NodeId, link: T, room: Room) -> (u64, Vec<T>) {
         let (key, mut ended) = ((node, room == Room::Own), Vec::new());
         let table = &mut self.0;
         while let Place::InPlaceOf(oldest) = table.room(&key, PER_NODE, usize::MAX) {
@@ -49,7 +49,7 @@ impl<T> Greetings<T> {
     }
 
     /// One is up, or has ended.
-    pub(crate) fn leave(&mut self, number: u64) {
+    pub fn leave(&mut self, number: u64) {
         self.0.remove(number);
     }
 }

@@ -7,11 +7,13 @@ use rumormill_wire::native::{Bye, ByeCode};
 
 /// What a peer said with its BYE.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Said {
-    pub(crate) code: ByeCode,
-    pub(crate) reason: ForeignText,
+pub struct Said {
+    /// Why, for programs.
+    pub code: ByeCode,
+    /// Why, in its own words.
+    pub reason: ForeignText,
     /// How long it wants to be left alone; zero says nothing.
-    pub(crate) retry_after: Duration,
+    pub retry_after: Duration,
 }
 
 impl From<Bye<'_>> for Said {
@@ -23,29 +25,33 @@ impl From<Bye<'_>> for Said {
 
 /// How a link, or a try to have one, ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ended {
+pub struct Ended {
     /// In our words. Nothing in it was chosen by the peer but numbers.
-    pub(crate) reason: String,
-    pub(crate) said: Option<Said>,
+    pub reason: String,
+    /// What the peer said, if it said why.
+    pub said: Option<Said>,
     /// Somebody has said no, and will say so again until something is changed; else nobody was there, or the wire broke.
-    pub(crate) refused: bool,
+    pub refused: bool,
     /// Whoever was there has not proven to be a member: it may be a stranger at the address of a neighbour that comes back soon.
-    pub(crate) unproven: bool,
+    pub unproven: bool,
     /// Another link with the same peer is kept, here or there.
-    pub(crate) duplicate: bool,
+    pub duplicate: bool,
 }
 
 impl Ended {
-    pub(crate) fn passing(reason: impl Into<String>) -> Self {
+    /// Nobody was there, or the wire broke.
+    pub fn passing(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), said: None, refused: false, unproven: false, duplicate: false }
     }
 
-    pub(crate) fn refused(reason: impl Into<String>) -> Self {
+    /// Somebody has said no.
+    pub fn refused(reason: impl Into<String>) -> Self {
         Self { refused: true, ..Self::passing(reason) }
     }
 
     /// By a BYE.
-    pub(crate) fn by(bye: Bye<'_>) -> Self {
+    #[must_use]
+    pub fn by(bye: Bye<'_>) -> Self {
         Self::told(format!("the peer said goodbye (code {})", bye.code.0), bye.into())
     }
 
@@ -57,7 +63,8 @@ impl Ended {
     }
 
     /// How long the peer wants to be left alone.
-    pub(crate) fn retry_after(&self) -> Duration {
+    #[must_use]
+    pub fn retry_after(&self) -> Duration {
         self.said.as_ref().map_or(Duration::ZERO, |said| said.retry_after)
     }
 }

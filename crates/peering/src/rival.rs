@@ -3,7 +3,7 @@
 use rumormill_limits::Timestamp;
 use rumormill_wire::NodeId;
 
-use super::direction::Direction;
+use crate::direction::Direction;
 
 /// Two links with one peer that are both younger than this, in microseconds, came of both sides dialling at once: a link comes up in
 /// milliseconds, on a slow wire within a second.
@@ -11,15 +11,19 @@ const YOUNG_US: u64 = 2_000_000;
 
 /// The other end of a link, and who opened it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct End {
-    pub(crate) node: NodeId,
-    pub(crate) direction: Direction,
+pub struct End {
+    /// Who it is.
+    pub node: NodeId,
+    /// Who opened it.
+    pub direction: Direction,
 }
 
 /// What becomes of a new link when there is one with this peer already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rival {
+pub enum Rival {
+    /// The old one ends.
     NewWins,
+    /// The new one is refused.
     OldWins,
     /// The old one wins if it answers a PING.
     Test,
@@ -27,7 +31,8 @@ pub(crate) enum Rival {
 
 /// What becomes of `new` beside `old`, which is up `since` then. Both sides dialled at once: the link dialled by the lower node id stays, and both sides see it so. Otherwise the old
 /// one stays if it is alive.
-pub(crate) fn rival(me: NodeId, old: End, since: Timestamp, new: End, now: Timestamp) -> Rival {
+#[must_use]
+pub fn rival(me: NodeId, old: End, since: Timestamp, new: End, now: Timestamp) -> Rival {
     let dialler = |end: End| if end.direction == Direction::Outbound { me } else { end.node };
     let crossed = old.node == new.node && dialler(old) != dialler(new);
     if !crossed || now.since(since) > YOUNG_US {

@@ -5,33 +5,37 @@
 
 use rumormill_wire::NodeId;
 
-use super::link_id::LinkId;
+use crate::link_id::LinkId;
 
 /// Whose link it is: what its certificate says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Who<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) node: NodeId,
+pub struct Who<'a> {
+    /// Its name in the network.
+    pub name: &'a str,
+    /// Its key.
+    pub node: NodeId,
 }
 
 /// The neighbours that are named, as far as they are known.
 #[derive(Debug, Default)]
-pub(crate) struct Named(Vec<(Option<String>, Option<NodeId>)>);
+pub struct Named(Vec<(Option<String>, Option<NodeId>)>);
 
 /// What place a link gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub enum Place {
+    /// There is one.
     Free,
     /// A named neighbour takes that of the youngest link with another.
     InPlaceOf(LinkId),
     /// What is free is kept for named neighbours.
     Kept,
+    /// All are taken, by those who keep theirs.
     None,
 }
 
 impl Named {
     /// One that is named twice has one place, and this node itself has none.
-    pub(crate) fn new(all: impl IntoIterator<Item = (Option<String>, Option<NodeId>)>, me: NodeId) -> Self {
+    pub fn new(all: impl IntoIterator<Item = (Option<String>, Option<NodeId>)>, me: NodeId) -> Self {
         let mut found: Vec<(Option<String>, Option<NodeId>)> = Vec::new();
         for (name, node) in all {
             let same = |(other_name, other): &(Option<String>, Option<NodeId>)| {
@@ -45,17 +49,18 @@ impl Named {
     }
 
     /// Whether a member is one of them, by what it has proven.
-    pub(crate) fn has(&self, who: Who<'_>) -> bool {
+    #[must_use]
+    pub fn has(&self, who: Who<'_>) -> bool {
         self.0.iter().any(|entry| is(entry, who))
     }
 
     /// Places to be kept beside links that are up: of those that have none.
-    pub(crate) fn kept<'a>(&self, links: impl Iterator<Item = Who<'a>> + Clone) -> usize {
+    pub fn kept<'a>(&self, links: impl Iterator<Item = Who<'a>> + Clone) -> usize {
         self.0.iter().filter(|entry| !links.clone().any(|who| is(entry, who))).count()
     }
 
     /// The place of a new link beside those that are up.
-    pub(crate) fn place<'a>(
+    pub fn place<'a>(
         &self,
         links: impl Iterator<Item = (LinkId, Who<'a>)> + Clone,
         new: Who<'_>,

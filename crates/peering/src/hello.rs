@@ -3,26 +3,37 @@
 use rumormill_wire::NetworkId;
 use rumormill_wire::native::{ByeCode, Frame, Hello, VERSION};
 
-use super::ended::{Ended, Said};
+use crate::ended::{Ended, Said};
 
 /// Why a first frame makes no link.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum HelloError {
+pub enum HelloError {
+    /// It is another frame.
     #[error("its first frame is no HELLO")]
     NotHello,
+    /// It breaks the form of frames.
     #[error("its first frame breaks the form")]
     Broken,
+    /// It names no version that we speak.
     #[error("it speaks versions {min} to {max}, we {VERSION}")]
-    Version { min: u16, max: u16 },
+    Version {
+        /// Its lowest version.
+        min: u16,
+        /// Its highest version.
+        max: u16,
+    },
+    /// It names another network.
     #[error("it belongs to another network")]
     Network,
+    /// It is a BYE.
     #[error("it said goodbye (code {})", .0.code.0)]
     Bye(Said),
 }
 
 impl HelloError {
     /// What the peer is told, if anything.
-    pub(crate) const fn bye(&self) -> Option<(ByeCode, &'static str)> {
+    #[must_use]
+    pub const fn bye(&self) -> Option<(ByeCode, &'static str)> {
         match self {
             Self::NotHello => Some((ByeCode::PROTOCOL, "the first frame is HELLO")),
             Self::Broken => Some((ByeCode::PROTOCOL, "a frame that breaks the form")),
@@ -43,7 +54,10 @@ impl From<&HelloError> for Ended {
 }
 
 /// Judges the first frame of a peer by our network and version; its length is off already.
-pub(crate) fn judge(first: &[u8], ours: NetworkId) -> Result<(), HelloError> {
+///
+/// # Errors
+/// It is no HELLO, or none that makes a link.
+pub fn judge(first: &[u8], ours: NetworkId) -> Result<(), HelloError> {
     match Frame::decode(first) {
         Ok(Frame::Hello(hello)) if hello.network != ours => Err(HelloError::Network),
         Ok(Frame::Hello(Hello { min, max, .. })) if min > VERSION || max < VERSION => {

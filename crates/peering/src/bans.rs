@@ -8,15 +8,15 @@ use rumormill_wire::NodeId;
 
 /// Most bans at once; the one that ends first makes room. They are of members, by key, and last a minute, so this is more than
 /// any network is likely to have at once.
-pub(crate) const MAX_BANS: usize = 4_096;
+pub const MAX_BANS: usize = 4_096;
 
 /// Nodes that are not taken for now.
 #[derive(Debug, Default)]
-pub(crate) struct Bans(BTreeMap<NodeId, Timestamp>);
+pub struct Bans(BTreeMap<NodeId, Timestamp>);
 
 impl Bans {
     /// Bans a node for so long from `now`.
-    pub(crate) fn ban(&mut self, node: NodeId, lasts: Duration, now: Timestamp) {
+    pub fn ban(&mut self, node: NodeId, lasts: Duration, now: Timestamp) {
         self.0.retain(|_, until| *until > now);
         if self.0.len() >= MAX_BANS
             && let Some(first) = self.0.iter().min_by_key(|(_, until)| **until).map(|(node, _)| *node)
@@ -27,7 +27,8 @@ impl Bans {
     }
 
     /// How much longer a node is banned.
-    pub(crate) fn remaining(&self, node: &NodeId, now: Timestamp) -> Option<Duration> {
+    #[must_use]
+    pub fn remaining(&self, node: &NodeId, now: Timestamp) -> Option<Duration> {
         Some(self.0.get(node)?.elapsed(now)).filter(|left| !left.is_zero())
     }
 }
