@@ -1,15 +1,13 @@
-//! Once in a while: ping neighbours that are silent, close those that stay so, see whether the wall clock was set.
+//! Once in a while: who is known where, whether the wall clock was set, whose certificate ends.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rumormill_peering::{Known, Silence, silence};
+use rumormill_peering::Known;
 use rumormill_transport::Endpoint;
 use rumormill_transport::gate::MAX_MEMBERS;
-use rumormill_wire::native::{ByeCode, Frame};
 
-use crate::counters::Counters;
 use crate::driver::Driver;
 use crate::logging;
 use crate::validity::Validity;
@@ -39,27 +37,8 @@ pub(crate) async fn run(driver: Arc<Driver>, endpoint: Endpoint, ping: Duration,
         remember(&driver, &endpoint, &mut known, &mut given);
         driver.check_wall();
         logging::tell_left_out(false);
-        ping_silent(&driver, ping);
         validity.look(&driver, &endpoint, SystemTime::now());
         driver.keep_lists();
-    }
-}
-
-fn ping_silent(driver: &Driver, ping: Duration) {
-    let now = driver.clock.now();
-    for link in driver.links() {
-        match silence(link.heard_at(), ping, now) {
-            Silence::Nothing => {}
-            Silence::Ping => link.send_own(&Frame::Ping(now.0)),
-            Silence::Farewell => {
-                if link.bye(ByeCode::IDLE, "nothing was heard for too long") {
-                    Counters::add(&driver.counters.idle_closed, 1);
-                    let silent_ms = now.since(link.heard_at()) / 1_000;
-                    tracing::info!(peer = %link.facts.name, silent_ms, "a neighbour does not answer");
-                }
-            }
-            Silence::Close => link.close_now(),
-        }
     }
 }
 
@@ -69,7 +48,7 @@ fn remember(driver: &Driver, endpoint: &Endpoint, known: &mut Known, given: &mut
     for link in driver.links() {
         known.see(link.facts.peer, link.facts.addr.ip(), now);
     }
-    known.forget(now, |node| driver.checker.revoked.revokes(node) || driver.banned_s(node).is_some());
+    known.forget(now, |node| driver.checker.revoked.revokes(node) || driver.is_banned(node));
     let addrs = known.addrs();
     if addrs != *given {
         endpoint.set_known_members(addrs.iter().copied());

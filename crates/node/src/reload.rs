@@ -230,7 +230,7 @@ fn renew(driver: &Driver, endpoint: &Endpoint, identity: Identity, certificate: 
     }
     endpoint.reload(identity).map_err(|why| Unread::Useless(why.to_string()))?;
     tracing::info!(certificate = %certificate.display(), "new links use the renewed certificate");
-    driver.neighbours.try_again();
+    driver.try_again();
     Ok(())
 }
 

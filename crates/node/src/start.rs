@@ -12,6 +12,7 @@ use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use rumormill_gossip::{Ask, Dissemination, Engine, Evidence, Input};
+use rumormill_peering::Peering;
 use rumormill_transport::endpoint::EndpointConfig;
 use rumormill_transport::{BadList, Endpoint, Listener, Trust, revocation};
 use rumormill_wire::native::Hello;
@@ -24,14 +25,14 @@ use crate::disk;
 use crate::driver::{Driver, Parts};
 use crate::handle::{Inner, NodeHandle};
 use crate::letters::Kept;
-use crate::linking::dial::{self, Linker};
 use crate::linking::greet::Greeting;
+use crate::linking::{Linker, accept, dial};
 use crate::names::Names;
 use crate::recovery::Recovery;
 use crate::start_error::StartError;
 use crate::{descriptors, doors, keepalive, keeper, proofs, reload};
 use credentials::IdentitySigner;
-use limits::{engine_config, gate_limits, link_limits};
+use limits::{engine_config, gate_limits, link_limits, peering_config};
 
 pub use credentials::Credentials;
 
@@ -139,16 +140,12 @@ async fn start_with_all(
         name: config.name.clone(),
         deadline: config.limits.handshake_deadline,
     };
-    let (max_links, greetings) = (config.limits.links, Arc::default());
-    let linker = Linker { driver: Arc::clone(&driver), endpoint: endpoint.clone(), greeting, max_links, greetings };
+    let linker = Linker { driver: Arc::clone(&driver), endpoint: endpoint.clone(), greeting };
     let known: Vec<_> = config.neighbours.iter().map(|neighbour| neighbour.addr.ip()).collect();
     endpoint.set_neighbours(known.iter().copied());
     endpoint.set_known_members(known.iter().copied());
-    tokio::spawn(dial::accept(linker.clone(), listener));
-    for neighbour in config.neighbours.clone() {
-        let slot = driver.neighbours.add(neighbour.clone());
-        tokio::spawn(dial::keep_linked(linker.clone(), neighbour, slot));
-    }
+    tokio::spawn(accept::accept(linker.clone(), listener));
+    tokio::spawn(dial::keep_linked(linker));
     tokio::spawn({
         let driver = Arc::clone(&driver);
         async move { driver.run_timer().await }
@@ -192,9 +189,10 @@ fn make_driver(config: &NodeConfig, endpoint: &Endpoint, recovery: Recovery) -> 
             Err(why) => tracing::warn!(%why, "a part of the kept revocation list does not hold"),
         }
     }
-    let rng = StdRng::try_from_rng(&mut SysRng)
+    let mut rng = StdRng::try_from_rng(&mut SysRng)
         .map_err(|why| StartError::io("get", "random numbers")(std::io::Error::other(why)))?;
     let signer = Box::new(IdentitySigner(Arc::clone(&me)));
+    let peering = Peering::new(peering_config(config, me.node(), network), StdRng::from_rng(&mut rng));
     let engine = Engine::new(engine_config(config, network), signer, recovered, Box::new(rng));
     let names = Names::default();
     // The file names its members for all who have it, whether they are linked or not.
@@ -204,7 +202,7 @@ fn make_driver(config: &NodeConfig, endpoint: &Endpoint, recovery: Recovery) -> 
     revoked.set(Arc::clone(engine.revocations()));
     let checker = Checker { me: me.node(), network, trust, names, revoked, said_void: false.into() };
     let (clock, runtime) = (NodeClock::start(config.wall.clone()), tokio::runtime::Handle::current());
-    let driver = Driver::new(Parts { engine, clock, checker, disk, incarnations, runtime });
+    let driver = Driver::new(Parts { engine, peering, clock, checker, disk, incarnations, runtime });
     let serving = Arc::downgrade(&driver);
     std::thread::Builder::new()
         .name("ranges".to_owned())

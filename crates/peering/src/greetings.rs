@@ -1,7 +1,7 @@
 //! Places for links that have ended their handshake and not yet their greeting. They count in `max-links` with those that
 //! are up, so that nobody holds descriptors by a handshake and then silence.
 
-use rumormill_limits::{Room as Place, Slots};
+use rumormill_limits::Slots;
 use rumormill_wire::NodeId;
 
 /// Links of one member that greet at once. One is enough; two let a member that comes again not wait for what it left.
@@ -12,7 +12,7 @@ const SPARE: usize = 8;
 
 /// Where a link may greet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Room {
+pub(crate) enum Room {
     /// Among so many others: what links that are up leave of `max-links`.
     Shared(usize),
     /// Beside them: a named neighbour has its place, and nobody ends its greeting but itself.
@@ -21,7 +21,7 @@ pub enum Room {
 
 /// The table of links that greet: whose, whether they have their own room, and how whoever keeps the table finds each.
 #[derive(Debug)]
-pub struct Greetings<T>(Slots<(NodeId, bool), (), T>);
+pub(crate) struct Greetings<T>(Slots<(NodeId, bool), (), T>);
 
 impl<T> Default for Greetings<T> {
     fn default() -> Self {
@@ -32,12 +32,12 @@ impl<T> Default for Greetings<T> {
 impl<T> Greetings<T> {
     /// Takes a link in: its number, and the links that are to be ended for it. A greeting takes milliseconds, so the oldest is one that
     /// stalls: it makes room, first of the same member, then of the one with most.
-    pub fn enter(&mut self, node: NodeId, link: T, room: Room) -> (u64, Vec<T>) {
+    pub(crate) fn enter(&mut self, node: NodeId, link: T, room: Room) -> (u64, Vec<T>) {
         let (key, mut ended) = ((node, room == Room::Own), Vec::new());
-        let table = &mut self.0;
-        while let Place::InPlaceOf(oldest) = table.room(&key, PER_NODE, usize::MAX) {
-            ended.extend(table.remove(oldest));
+        while let Some(oldest) = self.makes_room_for_its_own(node) {
+            ended.extend(self.0.remove(oldest));
         }
+        let table = &mut self.0;
         if let Room::Shared(room) = room {
             while table.count(|(_, own)| !own) >= room.max(SPARE)
                 && let Some(oldest) = table.first_of_fullest(|(_, own)| !own)
@@ -48,8 +48,22 @@ impl<T> Greetings<T> {
         (table.add(key, (), link), ended)
     }
 
+    /// The oldest of a member that has all of its own; whether it had its own room then or not, for one that is named by address alone has it
+    /// from when it is known who it is.
+    fn makes_room_for_its_own(&self, node: NodeId) -> Option<u64> {
+        let mut own = self.0.iter().filter(|(_, (other, _), _)| *other == node);
+        let oldest = own.next().map(|(number, ..)| number);
+        oldest.filter(|_| own.count() >= PER_NODE.saturating_sub(1))
+    }
+
+    /// Links that greet in the room of all.
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> usize {
+        self.0.count(|(_, own)| !own)
+    }
+
     /// One is up, or has ended.
-    pub fn leave(&mut self, number: u64) {
+    pub(crate) fn leave(&mut self, number: u64) {
         self.0.remove(number);
     }
 }
@@ -71,6 +85,14 @@ mod tests {
         assert_eq!(table.0.len(), 3);
         table.leave(entered[2].0);
         assert_eq!(table.0.len(), 2, "a place ends with its link");
+    }
+
+    #[test]
+    fn one_that_turns_out_to_be_a_named_neighbour_has_two_all_the_same() {
+        let mut table = Greetings::default();
+        "ab".chars().for_each(|link| drop(table.enter(node(1), link, Room::Shared(100))));
+        let ended = ['c', 'd'].map(|link| table.enter(node(1), link, Room::Own).1);
+        assert_eq!((ended, table.0.len()), ([vec!['a'], vec!['b']], 2));
     }
 
     #[test]

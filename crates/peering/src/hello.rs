@@ -57,7 +57,7 @@ impl From<&HelloError> for Ended {
 ///
 /// # Errors
 /// It is no HELLO, or none that makes a link.
-pub fn judge(first: &[u8], ours: NetworkId) -> Result<(), HelloError> {
+pub(crate) fn judge(first: &[u8], ours: NetworkId) -> Result<(), HelloError> {
     match Frame::decode(first) {
         Ok(Frame::Hello(hello)) if hello.network != ours => Err(HelloError::Network),
         Ok(Frame::Hello(Hello { min, max, .. })) if min > VERSION || max < VERSION => {

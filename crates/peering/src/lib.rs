@@ -1,31 +1,80 @@
-//! Who is linked with whom, without IO and without a clock: which addresses are dialled and when, which HELLO makes a link, which of two
-//! links with one node stays, who gets one of the places, who is banned, and what is done about a neighbour that is silent.
+//! Who is linked with whom, as a machine without IO and without a clock: which addresses are dialled and when, which HELLO makes a link,
+//! which of two links with one node stays, who gets one of the places, who is banned, and what is done about a neighbour that is silent.
+//! What drives it has the sockets, the handshakes, the clock and the tasks. A driver feeds one input and then does all that comes out:
 //!
-//! Time and randomness are handed in. Whoever drives this has the sockets, the handshakes and the tasks.
+//! ```
+//! use std::time::Duration;
+//!
+//! use rand::{SeedableRng, rngs::StdRng};
+//! use rumormill_limits::Timestamp;
+//! use rumormill_peering::{Config, Ended, Input, Neighbour, NeighbourId, Output, Peering};
+//! use rumormill_wire::{NetworkId, NodeId};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let neighbours = vec![Neighbour { name: Some("bob".into()), addr: "127.0.0.1:20001".parse()? }];
+//! let ping = Duration::from_secs(5);
+//! let config = Config { me: NodeId([1; 32]), network: NetworkId([7; 32]), max_links: 64, ping, neighbours };
+//! let mut peering = Peering::new(config, StdRng::seed_from_u64(1));
+//!
+//! let (mut now, mut dials) = (Timestamp::ZERO, 0);
+//! while now < Timestamp(10_000_000) {
+//!     // When nothing has happened, sleep until the timer.
+//!     now = peering.next_timeout().unwrap_or(Timestamp(u64::MAX));
+//!     peering.handle(now, Input::Tick)?;
+//!     while let Some(output) = peering.poll_output() {
+//!         if output == (Output::Dial { neighbour: NeighbourId(0) }) {
+//!             dials += 1;
+//!             // Nobody listens there.
+//!             let ended = Ended::passing("connection refused");
+//!             peering.handle(now, Input::DialEnded { neighbour: NeighbourId(0), ended, lived: Duration::ZERO })?;
+//!         }
+//!     }
+//! }
+//! assert!((20..=50).contains(&dials));
+//! # Ok(()) }
+//! ```
+//!
+//! The same inputs with the same generator give the same outputs. What the driver owes is said at each [`Input`] and [`Output`]; what it is
+//! told of is bounded by what it is given: [`Config::max_links`] links that are up, as many as leave room of it that greet, and one for each
+//! neighbour that is dialled.
+//!
+//! Beside it stands [`Known`]: the addresses of members, which have handshakes of their own in a flood.
 #![forbid(unsafe_code)]
 #![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+mod admit;
 mod bans;
+mod dial;
 mod direction;
 mod ended;
 mod greetings;
 mod hello;
+mod io;
 mod known;
+mod link;
 mod link_id;
+mod machine;
+mod neighbour;
+mod peer;
 mod places;
 mod plan;
+mod redial;
+mod refusal;
 mod rival;
 mod silence;
+mod state;
+#[cfg(test)]
+mod tests;
 
-pub use bans::{Bans, MAX_BANS};
+pub use admit::BAN;
 pub use direction::Direction;
 pub use ended::{Ended, Said};
-pub use greetings::{Greetings, Room};
-pub use hello::{HelloError, judge};
+pub use hello::HelloError;
+pub use io::{Close, Input, Output, Reject};
 pub use known::{KEPT, Known};
 pub use link_id::LinkId;
-pub use places::{Named, Place, Who};
-pub use plan::Plan;
-pub use rival::{End, Rival, rival};
-pub use silence::{Silence, silence};
+pub use neighbour::{Neighbour, NeighbourId};
+pub use peer::Peer;
+pub use refusal::{Farewell, Refusal, whole_seconds};
+pub use state::{Config, Peering, Standing};

@@ -9,20 +9,20 @@ use crate::link_id::LinkId;
 
 /// Whose link it is: what its certificate says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Who<'a> {
+pub(crate) struct Who<'a> {
     /// Its name in the network.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// Its key.
-    pub node: NodeId,
+    pub(crate) node: NodeId,
 }
 
 /// The neighbours that are named, as far as they are known.
 #[derive(Debug, Default)]
-pub struct Named(Vec<(Option<String>, Option<NodeId>)>);
+pub(crate) struct Named(Vec<(Option<String>, Option<NodeId>)>);
 
 /// What place a link gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub(crate) enum Place {
     /// There is one.
     Free,
     /// A named neighbour takes that of the youngest link with another.
@@ -35,7 +35,7 @@ pub enum Place {
 
 impl Named {
     /// One that is named twice has one place, and this node itself has none.
-    pub fn new(all: impl IntoIterator<Item = (Option<String>, Option<NodeId>)>, me: NodeId) -> Self {
+    pub(crate) fn new(all: impl IntoIterator<Item = (Option<String>, Option<NodeId>)>, me: NodeId) -> Self {
         let mut found: Vec<(Option<String>, Option<NodeId>)> = Vec::new();
         for (name, node) in all {
             let same = |(other_name, other): &(Option<String>, Option<NodeId>)| {
@@ -49,18 +49,17 @@ impl Named {
     }
 
     /// Whether a member is one of them, by what it has proven.
-    #[must_use]
-    pub fn has(&self, who: Who<'_>) -> bool {
+    pub(crate) fn has(&self, who: Who<'_>) -> bool {
         self.0.iter().any(|entry| is(entry, who))
     }
 
     /// Places to be kept beside links that are up: of those that have none.
-    pub fn kept<'a>(&self, links: impl Iterator<Item = Who<'a>> + Clone) -> usize {
+    pub(crate) fn kept<'a>(&self, links: impl Iterator<Item = Who<'a>> + Clone) -> usize {
         self.0.iter().filter(|entry| !links.clone().any(|who| is(entry, who))).count()
     }
 
     /// The place of a new link beside those that are up.
-    pub fn place<'a>(
+    pub(crate) fn place<'a>(
         &self,
         links: impl Iterator<Item = (LinkId, Who<'a>)> + Clone,
         new: Who<'_>,

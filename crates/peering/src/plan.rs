@@ -27,7 +27,7 @@ const LONGEST_RETRY_AFTER_OF_ANY: Duration = Duration::from_secs(60);
 
 /// Delays for one neighbour.
 #[derive(Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     loopback: bool,
     longest_retry_after: Duration,
     nobody: Backoff,
@@ -37,8 +37,7 @@ pub struct Plan {
 
 impl Plan {
     /// For a neighbour at this address that is to have this name, or one that may be any member.
-    #[must_use]
-    pub fn new(addr: IpAddr, name: Option<&str>) -> Self {
+    pub(crate) fn new(addr: IpAddr, name: Option<&str>) -> Self {
         let loopback = addr.to_canonical().is_loopback();
         let ((least, most), refused) = match loopback {
             true => (LOOPBACK_DELAYS, LOOPBACK_REFUSED),
@@ -54,7 +53,7 @@ impl Plan {
     }
 
     /// The delay after a try that ended so.
-    pub fn next(&mut self, ended: &Ended, now: Timestamp, rng: &mut impl Rng) -> Duration {
+    pub(crate) fn next(&mut self, ended: &Ended, now: Timestamp, rng: &mut impl Rng) -> Duration {
         let since = *self.failing_since.get_or_insert(now);
         if self.loopback && now.elapsed(since) >= GIVEN_UP {
             self.nobody.set_most(LOOPBACK_LATER);
@@ -66,12 +65,12 @@ impl Plan {
     }
 
     /// Something was changed here that may be why we were refused: what was refused before says little now.
-    pub const fn changed(&mut self) {
+    pub(crate) const fn changed(&mut self) {
         self.refused.reset();
     }
 
     /// A link lived.
-    pub fn worked(&mut self) {
+    pub(crate) fn worked(&mut self) {
         self.nobody.reset();
         self.changed();
         self.failing_since = None;

@@ -11,16 +11,16 @@ const YOUNG_US: u64 = 2_000_000;
 
 /// The other end of a link, and who opened it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct End {
+pub(crate) struct End {
     /// Who it is.
-    pub node: NodeId,
+    pub(crate) node: NodeId,
     /// Who opened it.
-    pub direction: Direction,
+    pub(crate) direction: Direction,
 }
 
 /// What becomes of a new link when there is one with this peer already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rival {
+pub(crate) enum Rival {
     /// The old one ends.
     NewWins,
     /// The new one is refused.
@@ -31,8 +31,7 @@ pub enum Rival {
 
 /// What becomes of `new` beside `old`, which is up `since` then. Both sides dialled at once: the link dialled by the lower node id stays, and both sides see it so. Otherwise the old
 /// one stays if it is alive.
-#[must_use]
-pub fn rival(me: NodeId, old: End, since: Timestamp, new: End, now: Timestamp) -> Rival {
+pub(crate) fn rival(me: NodeId, old: End, since: Timestamp, new: End, now: Timestamp) -> Rival {
     let dialler = |end: End| if end.direction == Direction::Outbound { me } else { end.node };
     let crossed = old.node == new.node && dialler(old) != dialler(new);
     if !crossed || now.since(since) > YOUNG_US {

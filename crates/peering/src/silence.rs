@@ -9,7 +9,7 @@ const SILENT_PINGS: u32 = 3;
 
 /// What a silence calls for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Silence {
+pub(crate) enum Silence {
     /// It was heard lately.
     Nothing,
     /// It is asked for an answer.
@@ -21,8 +21,7 @@ pub enum Silence {
 }
 
 /// Of a neighbour that was `heard` last then, where one that is silent for `ping` is pinged.
-#[must_use]
-pub fn silence(heard: Timestamp, ping: Duration, now: Timestamp) -> Silence {
+pub(crate) fn silence(heard: Timestamp, ping: Duration, now: Timestamp) -> Silence {
     let silent = now.elapsed(heard);
     if silent > ping.saturating_mul(SILENT_PINGS + 2) {
         Silence::Close

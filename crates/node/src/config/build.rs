@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use rumormill_doors::{Spec, SpecError};
 
+use super::Neighbour;
 use super::error::ConfigError;
 use super::fields;
-use super::kinds::{IdentitySource, Limits, Neighbour};
+use super::kinds::{IdentitySource, Limits};
 use super::options::{MAX_DOORS, MAX_NEIGHBOURS, NodeOptions};
 
 pub(super) fn neighbours(all: &[String]) -> Result<Vec<Neighbour>, ConfigError> {

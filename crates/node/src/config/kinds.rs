@@ -1,17 +1,7 @@
 //! The kinds of value that a configuration has.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// A neighbour to keep a link with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Neighbour {
-    /// Who must be there; anybody of the network if `None`.
-    pub name: Option<String>,
-    /// Where it is dialled: the address of one host, and a port that is not 0.
-    pub addr: SocketAddr,
-}
 
 /// Where the log lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,8 +21,9 @@ use crate::clock::Wall;
 pub use rumormill_transport::default_home;
 
 pub use error::ConfigError;
-pub use kinds::{Durability, IdentitySource, Limits, LogFormat, Neighbour, StoreKind};
+pub use kinds::{Durability, IdentitySource, Limits, LogFormat, StoreKind};
 pub use options::{MAX_DOORS, MAX_FILE_BYTES, MAX_NEIGHBOURS, NodeOptions};
+pub use rumormill_peering::Neighbour;
 
 /// Everything a node is told. Made by [`NodeConfig::build`], or from [`NodeConfig::new`] by hand in code.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,18 +1,15 @@
 //! What a neighbour does wrong below the frames that the engine sees.
 
-use std::time::Duration;
-
-use rumormill_wire::NodeId;
+use rumormill_gossip::LinkId;
+use rumormill_peering::{BAN, Input};
 use rumormill_wire::native::ByeCode;
 
+use super::links::number;
 use super::state::Driver;
 use crate::clock::micros;
 use crate::counters::Counters;
 use crate::link::Link;
 use crate::lock;
-
-/// As long as the engine bans for a frame that breaks the form.
-const BAN: Duration = Duration::from_secs(60);
 
 impl Driver {
     /// Ends a link that broke the form, and takes no other of its member for a while.
@@ -22,8 +19,8 @@ impl Driver {
     }
 
     /// The same of a link that was not up yet.
-    pub(crate) fn breach_in_greeting(&self, node: NodeId) {
+    pub(crate) fn breach_in_greeting(&self, link: LinkId) {
         Counters::add(&self.counters.breaches, 1);
-        lock(&self.state).bans.ban(node, BAN, self.clock.now());
+        self.peer(Input::Ban { link: number(link), lasts: BAN });
     }
 }

@@ -125,7 +125,7 @@ impl Driver {
         }
         if far {
             // A certificate that was not valid by the wrong clock may be now.
-            self.neighbours.try_again();
+            self.try_again();
         }
     }
 }

@@ -14,6 +14,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use rumormill_gossip::Input;
+use rumormill_peering as peering;
 use rumormill_wire::NodeId;
 use rumormill_wire::native::kind;
 use tokio::time::{Instant, sleep, timeout};
@@ -47,9 +48,9 @@ impl Driver {
     /// Takes nothing new from here on, and waits until what was `said` is durable and all neighbours that can be reached have
     /// read it, within bounds. Nothing but the end of the process can follow.
     pub(crate) async fn last_words(&self, said: impl Future<Output = ()>) -> LastWords {
-        let tried = self.neighbours.ended();
+        let tried = self.tries_ended();
         self.seal();
-        self.neighbours.try_again();
+        self.try_again();
         let links_by = Instant::now() + FIRST_LINKS;
         let durable = timeout(LAST_COMMIT, said).await.is_ok();
         let _ = self.drive(Input::Leaving);
@@ -57,7 +58,7 @@ impl Driver {
         loop {
             let late = telling.go_on(self);
             let now = Instant::now();
-            let settled = self.neighbours.settled(&tried, |name, node| self.is_reached(name, node));
+            let settled = self.settled(&tried);
             if !settled && now < links_by {
                 // Whoever comes has its time.
                 words_by = now + LAST_WORDS;
@@ -71,25 +72,6 @@ impl Driver {
     /// Whether what is new is refused.
     pub(crate) fn is_sealed(&self) -> bool {
         self.sealed.load(Relaxed)
-    }
-
-    /// Whether this node was told all before our end, and gets no further link.
-    pub(crate) fn was_told_all(&self, node: &NodeId) -> bool {
-        self.is_sealed() && lock(&self.told_all).contains(node)
-    }
-
-    /// A peer that was told all gets no further link, and no refusal either, which would be a farewell: the process is about to end. It may
-    /// keep this link instead of the one by which it was told, and not have read all of that one; then it says so there.
-    pub(crate) async fn until_not_told_all(&self, node: &NodeId) {
-        while self.was_told_all(node) {
-            sleep(PAUSE).await;
-        }
-    }
-
-    /// Whether there is a link with it, or was until it had read all.
-    fn is_reached(&self, name: Option<&str>, node: Option<NodeId>) -> bool {
-        let named = name.map(|name| self.checker.names.with_name(name)).unwrap_or_default();
-        self.linked(name, node) || named.iter().chain(node.as_ref()).any(|node| self.was_told_all(node))
     }
 
     /// Refuses what is new; under the lock, so that nothing is half way.
@@ -119,19 +101,19 @@ impl Telling {
         for link in driver.links() {
             self.had.insert(link.facts.peer);
             if !link.is_cut() && !link.is_closed() && driver.has_left(&link) {
-                lock(&driver.told_all).insert(link.facts.peer);
+                driver.peer(peering::Input::ToldAll { node: link.facts.peer, name: &link.facts.name });
                 link.cut();
                 self.cut.push(link);
             }
         }
         self.cut.retain(|link| {
             if link.is_closed() && link.is_replaced() {
-                lock(&driver.told_all).remove(&link.facts.peer);
+                driver.peer(peering::Input::NotTold { node: link.facts.peer });
             }
             !link.is_closed()
         });
-        let told = lock(&driver.told_all);
-        let without = self.had.iter().filter(|node| !told.contains(*node)).count();
+        let state = lock(&driver.state);
+        let without = self.had.iter().filter(|node| !state.peering.is_told(node)).count();
         self.cut.len().saturating_add(without)
     }
 }

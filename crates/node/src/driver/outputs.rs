@@ -10,12 +10,13 @@ use rumormill_gossip::{
     Check, Engine, Event, Input, LinkId, RawBundle, Read, Reject, Shell, Ticket, Timestamp, VerifiedBundle,
     VerifiedProof,
 };
+use rumormill_peering::{self as peering, whole_seconds};
 use rumormill_store::{BundleRow, Record, StoreError};
 use rumormill_wire::NodeId;
 use rumormill_wire::native::{ByeCode, ListPart};
 
 use super::commit::incarnation_record;
-use super::links::seconds;
+use super::links::number;
 use super::state::{Driver, State};
 use crate::committed::Committed;
 use crate::counters::Counters;
@@ -136,8 +137,8 @@ impl Driver {
             link.bye(code, reason);
             return;
         }
-        link.bye_for(code, reason, seconds(ban));
-        state.bans.ban(link.facts.peer, ban, self.clock.now());
+        link.bye_for(code, reason, whole_seconds(ban));
+        let _ = state.peering.handle(self.clock.now(), peering::Input::Ban { link: number(id), lasts: ban });
     }
 
     pub(super) fn event(&self, state: &mut State, event: Event) {

@@ -1,13 +1,13 @@
 //! What the engine and everybody who feeds it share.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, Weak};
 
 use rumormill_gossip::{Engine, Input, LinkId, Timestamp};
-use rumormill_peering::Bans;
+use rumormill_peering::{self as peering, NeighbourId, Peering};
 use rumormill_store::Record;
-use rumormill_wire::{NodeId, Origin, Seq};
+use rumormill_wire::{Origin, Seq};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
@@ -23,17 +23,20 @@ use crate::committed::Committed;
 use crate::counters::Counters;
 use crate::disk::Disk;
 use crate::incarnation::Incarnations;
-use crate::link::{Link, Neighbours};
+use crate::link::{Link, Opening};
 use crate::outcome::{SubmitError, Waiting};
 
 /// What the lock guards.
 pub(crate) struct State {
     pub(super) engine: Engine,
     pub(super) links: HashMap<LinkId, Arc<Link>>,
-    pub(super) bans: Bans,
-    /// Who keeps another link with us than the one that it ended since this node stops: that one may still come up. Bounded by the links that
-    /// were up then.
-    pub(super) replaced: BTreeSet<NodeId>,
+    pub(super) peering: Peering,
+    /// When it is woken, as far as whoever wakes it knows.
+    pub(super) peering_timer: Option<Timestamp>,
+    /// Whom it wants dialled: each neighbour once at most.
+    pub(super) dials: Vec<NeighbourId>,
+    /// Links that are not up yet.
+    pub(super) openings: HashMap<peering::LinkId, Opening>,
     pub(super) tickets: HashMap<u64, Waiting>,
     /// Why no message is taken any more, if it is more than a stop.
     pub(super) failure: Option<SubmitError>,
@@ -67,10 +70,11 @@ pub(crate) struct Driver {
     /// The chat log as it was read last.
     pub(crate) chat_log: ChatLog,
     pub(crate) counters: Counters,
-    pub(crate) neighbours: Neighbours,
     pub(crate) runtime: Handle,
     pub(super) state: Mutex<State>,
     pub(super) timer: Notify,
+    /// The link policy wants somebody dialled, or to be woken at another time.
+    pub(crate) peering_timer: Notify,
     pub(super) space: Notify,
     pub(super) links_changed: watch::Sender<u64>,
     pub(super) followers: Followers,
@@ -82,8 +86,6 @@ pub(crate) struct Driver {
     pub(super) sealed: AtomicBool,
     /// What was written has gone to the neighbours, as far as that goes: the engine has nothing to be woken for any more.
     pub(super) drained: watch::Sender<bool>,
-    /// Who was told all then, and gets no further link.
-    pub(super) told_all: Mutex<BTreeSet<NodeId>>,
     /// What the engine was last told of the wall clock; looked at without the lock.
     pub(super) wall_offset: AtomicI64,
     /// Why nothing of the revocation list in the file is in force, where that is so.
@@ -93,6 +95,7 @@ pub(crate) struct Driver {
 /// What a driver is made of.
 pub(crate) struct Parts {
     pub(crate) engine: Engine,
+    pub(crate) peering: Peering,
     pub(crate) clock: NodeClock,
     pub(crate) checker: Checker,
     pub(crate) disk: Disk,
@@ -102,13 +105,15 @@ pub(crate) struct Parts {
 
 impl Driver {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { engine, clock, checker, disk, incarnations, runtime } = parts;
+        let Parts { engine, peering, clock, checker, disk, incarnations, runtime } = parts;
         let wall_offset = clock.wall_offset();
         let state = State {
             engine,
             links: HashMap::new(),
-            bans: Bans::default(),
-            replaced: BTreeSet::new(),
+            peering,
+            peering_timer: None,
+            dials: Vec::new(),
+            openings: HashMap::new(),
             tickets: HashMap::new(),
             failure: None,
             last_ticket: 0,
@@ -135,10 +140,10 @@ impl Driver {
             disk,
             chat_log: ChatLog::default(),
             counters: Counters::default(),
-            neighbours: Neighbours::default(),
             runtime,
             state: Mutex::new(state),
             timer: Notify::new(),
+            peering_timer: Notify::new(),
             space: Notify::new(),
             links_changed: watch::Sender::new(0),
             followers: Followers::new(),
@@ -147,7 +152,6 @@ impl Driver {
             failed: AtomicBool::new(false),
             sealed: AtomicBool::new(false),
             drained: watch::Sender::new(false),
-            told_all: Mutex::default(),
             wall_offset: AtomicI64::new(wall_offset),
             list_file: Mutex::default(),
         })

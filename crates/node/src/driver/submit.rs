@@ -101,6 +101,11 @@ impl Driver {
         self.stopping.subscribe()
     }
 
+    /// Whether the last words of this node are said.
+    pub(crate) fn drained(&self) -> watch::Receiver<bool> {
+        self.drained.subscribe()
+    }
+
     pub(crate) fn has_failed(&self) -> bool {
         self.failed.load(Relaxed)
     }

@@ -59,8 +59,7 @@ impl NodeHandle {
     /// The configured neighbours without a link: why the last try gave none, how often that was, when the next one is.
     #[must_use]
     pub fn unlinked(&self) -> Vec<NeighbourInfo> {
-        let driver = &self.0.driver;
-        driver.neighbours.unlinked(|name, node| driver.linked(name, node))
+        self.0.driver.unlinked()
     }
 
     /// The open doors with their counters.

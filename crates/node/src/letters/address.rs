@@ -46,7 +46,7 @@ pub(crate) fn resolve(node: &NodeHandle, has_relay: bool, to: &str) -> Result<De
 /// one that is not known yet.
 fn configured(node: &NodeHandle, fits: impl Fn(SocketAddr) -> bool) -> Vec<Option<NodeId>> {
     let driver = &node.0.driver;
-    let neighbours = driver.neighbours.at(fits);
+    let neighbours = driver.neighbours_at(fits);
     let links = driver.links();
     let who = neighbours.into_iter().flat_map(|(name, seen)| {
         let Some(name) = name else { return vec![seen] };

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use rumormill_peering::{Direction, End, Who};
+use rumormill_peering::Direction;
 use rumormill_wire::NodeId;
 
 /// Who is at the other end.
@@ -20,18 +20,6 @@ pub(crate) struct Facts {
     pub(crate) until: u64,
     /// Until when ours is that the link was made with.
     pub(crate) ours_until: u64,
-}
-
-impl Facts {
-    /// Whose link it is, by what was proven.
-    pub(crate) fn who(&self) -> Who<'_> {
-        Who { name: &self.name, node: self.peer }
-    }
-
-    /// For [`rumormill_peering::rival`].
-    pub(crate) fn end(&self) -> End {
-        End { node: self.peer, direction: self.direction }
-    }
 }
 
 #[cfg(test)]

@@ -37,6 +37,8 @@ pub(crate) struct Link {
     /// The peer ended it because it keeps another one with us: what it had not taken from this one by then, it did not take.
     replaced: AtomicBool,
     heard_at: AtomicU64,
+    /// The link policy waits for what is heard next.
+    awaited: AtomicBool,
     pub(crate) bytes_in: AtomicU64,
     pub(crate) bytes_out: AtomicU64,
     slow_until: AtomicU64,
@@ -57,6 +59,7 @@ impl Link {
             cut: AtomicBool::new(false),
             replaced: AtomicBool::new(false),
             heard_at: AtomicU64::new(now.0),
+            awaited: AtomicBool::new(false),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             slow_until: AtomicU64::new(0),
@@ -232,6 +235,16 @@ impl Link {
     pub(crate) fn hear(&self, now: Timestamp, bytes: usize) {
         self.heard_at.store(now.0, Relaxed);
         self.bytes_in.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// What is heard next is to be told.
+    pub(crate) fn set_awaited(&self) {
+        self.awaited.store(true, Relaxed);
+    }
+
+    /// Whether what was heard now is to be told.
+    pub(crate) fn was_awaited(&self) -> bool {
+        self.awaited.load(Relaxed) && self.awaited.swap(false, Relaxed)
     }
 
     pub(crate) fn heard_at(&self) -> Timestamp {

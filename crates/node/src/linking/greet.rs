@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use rumormill_peering::judge;
+use bytes::Bytes;
+use rumormill_peering::Farewell;
 use rumormill_transport::{LinkReader, LinkWriter};
-use rumormill_wire::native::{Bye, ByeCode, Frame, Hello, VERSION};
+use rumormill_wire::native::{Bye, Frame, Hello, VERSION};
 use rumormill_wire::{Foreign, NetworkId};
 
 use crate::link::GreetError;
@@ -21,12 +22,12 @@ pub(crate) struct Greeting {
     pub(crate) deadline: Duration,
 }
 
-/// Says HELLO and takes the peer's.
+/// Says HELLO; gives the first frame of the peer.
 pub(crate) async fn exchange(
     greeting: &Greeting,
     reader: &mut LinkReader,
     writer: &mut LinkWriter,
-) -> Result<(), GreetError> {
+) -> Result<Bytes, GreetError> {
     let hello = Hello {
         min: VERSION,
         max: VERSION,
@@ -42,12 +43,12 @@ pub(crate) async fn exchange(
         reader.next_frame().await?.ok_or(GreetError::Ended)
     };
     let first = tokio::time::timeout(greeting.deadline, both).await;
-    Ok(judge(&first.map_err(|_| GreetError::Deadline(greeting.deadline))??, greeting.network)?)
+    first.map_err(|_| GreetError::Deadline(greeting.deadline))?
 }
 
 /// Says BYE on a link that will not be one.
-pub(crate) async fn refuse(writer: LinkWriter, code: ByeCode, reason: &'static str, retry_after_s: u16) {
-    let mut writer = writer;
+pub(crate) async fn refuse(writer: LinkWriter, told: Farewell) {
+    let (mut writer, Farewell { code, reason, retry_after_s }) = (writer, told);
     let mut bytes = Vec::new();
     if Frame::Bye(Bye { code, retry_after_s, reason: reason.into() }).encode(&mut bytes).is_ok() {
         let _ = writer.send([bytes.as_slice()]).await;

@@ -5,20 +5,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rumormill_gossip::Input;
-use rumormill_peering::{Direction, Ended};
+use rumormill_peering::Ended;
 use rumormill_transport::endpoint::Opened;
 use rumormill_transport::{LinkError, LinkReader, LinkWriter};
 use rumormill_wire::native::{ByeCode, Frame, kind};
 
+use super::entry::Entry;
 use super::greet::{self, Greeting};
 use crate::clock::seconds;
 use crate::counters::Counters;
-use crate::driver::{Admission, BANNED, Driver};
-use crate::link::{Facts, GreetError, Link, Piece, Seat, of_link, said};
+use crate::driver::Driver;
+use crate::link::{Facts, GreetError, Link, Piece, of_link, said};
 
-/// How long the link that is there already has to answer a PING when another with the same peer comes: some round trips, and short
-/// enough for the new one to wait.
-const RIVAL_PING: Duration = Duration::from_secs(1);
 /// How long a reader goes on after our BYE was written, for the peer to close first: a round trip. What is unread when we close makes
 /// the system send a reset, which takes back what the peer has not read yet, the BYE with it.
 const LINGER: Duration = Duration::from_millis(200);
@@ -27,89 +25,56 @@ const LINGER_LEAVING: Duration = Duration::from_secs(1);
 /// For so long what has come from a neighbour that cannot be written to is still read: its end comes with it.
 const READ_OUT: Duration = Duration::from_secs(5);
 
-/// Greets, joins and serves a link until it ends. `seat` is its place among those that greet, kept until it is up; who is
-/// turned out of it is dropped here.
+/// Greets, joins and serves a link until it ends.
 ///
 /// # Errors
 /// Why the link never came up. One that was up and ended is no error; how it ended is given.
-pub(crate) async fn run(
-    driver: &Arc<Driver>,
-    opened: Opened,
-    direction: Direction,
-    greeting: &Greeting,
-    max_links: usize,
-    seat: Option<Seat>,
-) -> Result<Ended, GreetError> {
+pub(crate) async fn run(opened: Opened, entry: Entry, greeting: &Greeting) -> Result<Ended, GreetError> {
     let Opened { mut reader, mut writer, peer, ours_until } = opened;
-    driver.until_not_told_all(&peer.node()).await;
-    if let Some(left) = driver.banned_s(&peer.node()) {
-        // Not even our HELLO: what it says is not waited for.
-        let (code, reason) = BANNED;
-        greet::refuse(writer, code, reason, left).await;
-        return Err(GreetError::Refused { code, reason });
-    }
-    let greeted = match greet::exchange(greeting, &mut reader, &mut writer).await {
-        _ if peer.node() == driver.checker.me => Err(GreetError::Ourselves),
-        other => other,
-    };
-    if let Err(error) = greeted {
-        if error.is_breach() {
-            driver.breach_in_greeting(peer.node());
-        }
-        if let Some((code, reason)) = error.bye() {
-            greet::refuse(writer, code, reason, 0).await;
-        }
-        return Err(error);
-    }
+    let mut entry = entry;
+    let driver = Arc::clone(&entry.driver);
     let facts = Facts {
         peer: peer.node(),
         name: peer.name().to_owned(),
         addr: peer.addr(),
-        direction,
+        direction: entry.direction,
         tls_version: peer.tls().version.to_owned(),
         tls_group: peer.tls().group.clone(),
         certificate: peer.certificate().clone(),
         until: seconds(peer.until()),
         ours_until: seconds(ours_until),
     };
-    let link = Arc::new(Link::new(driver.next_link(), facts, driver.clock.now()));
-    let mut older = None;
-    loop {
-        match driver.admit(&link, older, max_links) {
-            Admission::Up => break,
-            Admission::ToldAll => driver.until_not_told_all(&link.facts.peer).await,
-            Admission::Refused { code, reason, retry_after_s } => {
-                greet::refuse(writer, code, reason, retry_after_s).await;
-                return Err(GreetError::Refused { code, reason });
+    let link = match join(&mut entry, greeting, facts, (&mut reader, &mut writer)).await {
+        Ok(link) => link,
+        Err(error) => {
+            if let Some(told) = error.farewell() {
+                greet::refuse(writer, told).await;
             }
-            Admission::Test(other) => {
-                if answers_ping(driver, &other).await {
-                    let (code, reason) = (ByeCode::DUPLICATE, "another link with this peer is kept");
-                    greet::refuse(writer, code, reason, 0).await;
-                    return Err(GreetError::Refused { code, reason });
-                }
-                older = Some(other.id);
-            }
+            return Err(error);
         }
-    }
+    };
     // In a task of its own: a link that is up is taken down by itself alone.
-    let driver = Arc::clone(driver);
     let serving = tokio::spawn(async move { serve(&driver, &link, reader, writer).await });
-    drop(seat);
     Ok(serving.await.unwrap_or_else(|_| Ended::passing("the link's task ended")))
 }
 
-async fn answers_ping(driver: &Driver, link: &Link) -> bool {
-    let asked = driver.clock.now();
-    link.send_own(&Frame::Ping(asked.0));
-    let deadline = tokio::time::Instant::now() + RIVAL_PING;
-    while tokio::time::Instant::now() < deadline && !link.is_closed() {
-        if link.heard_at() > asked {
-            return true;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+/// Says HELLO and hears one, if both sides are to, and waits until the link is up.
+async fn join(
+    entry: &mut Entry,
+    greeting: &Greeting,
+    facts: Facts,
+    (reader, writer): (&mut LinkReader, &mut LinkWriter),
+) -> Result<Arc<Link>, GreetError> {
+    entry.greets().await?;
+    let driver = &entry.driver;
+    let first = greet::exchange(greeting, reader, writer).await;
+    if first.as_ref().is_err_and(GreetError::is_breach) {
+        driver.breach_in_greeting(entry.id);
     }
-    false
+    let link = Arc::new(Link::new(entry.id, facts, driver.clock.now()));
+    driver.hello(&link, &first?);
+    entry.is_up().await?;
+    Ok(link)
 }
 
 async fn serve(driver: &Arc<Driver>, link: &Arc<Link>, reader: LinkReader, writer: LinkWriter) -> Ended {
@@ -172,6 +137,9 @@ async fn read(driver: &Driver, link: &Link, mut reader: LinkReader) -> Ended {
 /// One frame: to the engine, or for the shell itself. Gives a reason if the link ends with it.
 fn take(driver: &Driver, link: &Link, frame: Bytes) -> Option<Ended> {
     link.hear(driver.clock.now(), frame.len());
+    if link.was_awaited() {
+        driver.heard(link);
+    }
     if link.is_closing() && frame.first() != Some(&kind::BYE) {
         // We have said goodbye: it is read so that our last words are.
         return None;

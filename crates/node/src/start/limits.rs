@@ -3,9 +3,10 @@
 use std::num::NonZeroU32;
 
 use rumormill_gossip::EngineConfig;
+use rumormill_peering as peering;
 use rumormill_transport::gate::GateLimits;
 use rumormill_transport::link::LinkLimits;
-use rumormill_wire::NetworkId;
+use rumormill_wire::{NetworkId, NodeId};
 
 use crate::clock::micros;
 use crate::config::NodeConfig;
@@ -28,6 +29,11 @@ pub(super) fn link_limits(config: &NodeConfig) -> LinkLimits {
         idle: config.ping.saturating_mul(6),
         ..LinkLimits::default()
     }
+}
+
+pub(super) fn peering_config(config: &NodeConfig, me: NodeId, network: NetworkId) -> peering::Config {
+    let neighbours = config.neighbours.clone();
+    peering::Config { me, network, max_links: config.limits.links, ping: config.ping, neighbours }
 }
 
 pub(super) fn engine_config(config: &NodeConfig, network: NetworkId) -> EngineConfig {

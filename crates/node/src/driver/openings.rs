@@ -1,0 +1,73 @@
+//! Connections become links.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rumormill_gossip::LinkId;
+use rumormill_limits::Timestamp;
+use rumormill_peering::{Ended, Input, LinkId as Number, Neighbour, NeighbourId, Peer};
+use tokio::sync::watch;
+
+use super::links::number;
+use super::state::Driver;
+use crate::link::{Fate, Link, Opening};
+use crate::lock;
+
+impl Driver {
+    /// A handshake has ended: names the link that may come of it, and says what is decided about it.
+    pub(crate) fn open(&self, peer: Peer, neighbour: Option<NeighbourId>) -> (LinkId, watch::Receiver<Fate>) {
+        let mut state = lock(&self.state);
+        state.last_link = state.last_link.saturating_add(1);
+        let link = Number(state.last_link);
+        let (fate, decided) = watch::channel(Fate::Waits);
+        state.openings.insert(link, Opening { fate, link: None });
+        let jobs = self.peer_locked(&mut state, Input::Opened { link, peer, neighbour });
+        drop(state);
+        self.finish(jobs);
+        (LinkId(link.0), decided)
+    }
+
+    /// The first frame of its peer.
+    pub(crate) fn hello(&self, link: &Arc<Link>, frame: &[u8]) {
+        let mut state = lock(&self.state);
+        if let Some(opening) = state.openings.get_mut(&number(link.id)) {
+            opening.link = Some(Arc::clone(link));
+        }
+        self.tell_links(&mut state);
+        let jobs = self.peer_locked(&mut state, Input::Hello { link: number(link.id), frame });
+        drop(state);
+        self.finish(jobs);
+    }
+
+    /// The task of a link that never came up has ended.
+    pub(crate) fn abandon(&self, link: LinkId) {
+        let mut state = lock(&self.state);
+        let Some(opening) = state.openings.remove(&number(link)) else { return };
+        if *opening.fate.borrow() == Fate::Dropped {
+            return;
+        }
+        let jobs = self.peer_locked(&mut state, Input::LinkDown { link: number(link), replaced: false });
+        drop(state);
+        self.finish(jobs);
+    }
+
+    /// Something was heard of a link for which the link policy waits.
+    pub(crate) fn heard(&self, link: &Link) {
+        self.peer(Input::Heard { link: number(link.id), at: link.heard_at() });
+    }
+
+    /// The neighbours that are to be dialled now, and when the link policy wants to be woken.
+    pub(crate) fn take_dials(&self) -> (Vec<(NeighbourId, Neighbour)>, Option<Timestamp>) {
+        let mut state = lock(&self.state);
+        let dials = core::mem::take(&mut state.dials);
+        let named = |id: NeighbourId| Some((id, state.peering.neighbours().nth(id.0)?.neighbour.clone()));
+        let dials = dials.into_iter().filter_map(named).collect();
+        state.peering_timer = state.peering.next_timeout();
+        (dials, state.peering_timer)
+    }
+
+    /// A dial has ended, or the link that it gave.
+    pub(crate) fn dial_ended(&self, neighbour: NeighbourId, ended: Ended, lived: Duration) {
+        self.peer(Input::DialEnded { neighbour, ended, lived });
+    }
+}

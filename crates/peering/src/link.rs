@@ -1,0 +1,46 @@
+//! A link, from its handshake to its end.
+
+use rumormill_limits::Timestamp;
+
+use crate::link_id::LinkId;
+use crate::peer::Peer;
+
+/// How far a link has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Its node was told all ([`crate::Input::ToldAll`]): its HELLO has to wait.
+    Held,
+    /// The first frame of the peer is waited for.
+    Greeting,
+    /// The same as `Held`, after its HELLO.
+    Greeted,
+    /// A PING was sent at `asked` over the `older` link with its peer. The new one takes its place if nothing is heard of that `until` then.
+    Testing {
+        older: LinkId,
+        asked: Timestamp,
+        until: Timestamp,
+    },
+    /// It is told why, and ends.
+    Refused,
+    Up,
+    /// It was up, and stands in nobody's way; its end is still to come.
+    Closing,
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) peer: Peer,
+    pub(crate) stage: Stage,
+    /// Its place among those that greet.
+    pub(crate) seat: Option<u64>,
+    /// When its HELLO came.
+    pub(crate) since: Timestamp,
+    pub(crate) heard: Timestamp,
+}
+
+impl Link {
+    /// Whether it has one of the places of links that are up.
+    pub(crate) const fn is_up(&self) -> bool {
+        matches!(self.stage, Stage::Up | Stage::Closing)
+    }
+}
