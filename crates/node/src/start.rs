@@ -138,7 +138,6 @@ async fn start_with_all(
         network: endpoint.network(),
         features: if config.dissemination == Dissemination::Mongering { Hello::MONGERS } else { 0 },
         name: config.name.clone(),
-        deadline: config.limits.handshake_deadline,
     };
     let linker = Linker { driver: Arc::clone(&driver), endpoint: endpoint.clone(), greeting };
     let known: Vec<_> = config.neighbours.iter().map(|neighbour| neighbour.addr.ip()).collect();

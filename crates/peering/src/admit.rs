@@ -1,113 +1,25 @@
-//! A link comes up, or does not.
+//! A link that has greeted comes up, or does not.
 
 use core::time::Duration;
 
 use rumormill_limits::Timestamp;
 use rumormill_wire::NodeId;
 
-use crate::direction::Direction;
-use crate::greetings::Room;
-use crate::hello::{HelloError, judge};
-use crate::io::{Close, Output, Reject};
+use crate::io::{Close, Output};
 use crate::link::{Link, Stage};
 use crate::link_id::LinkId;
-use crate::neighbour::NeighbourId;
-use crate::peer::Peer;
 use crate::places::Place;
 use crate::refusal::Refusal;
 use crate::rival::{Rival, rival};
 use crate::state::Peering;
 
-/// For so long no link is taken with a member that broke the form of frames, before or after its HELLO.
-pub const BAN: Duration = Duration::from_secs(60);
 /// How long the link that is there already has to answer a PING when another with the same peer comes: some round trips, and short
 /// enough for the new one to wait.
 const RIVAL_PING: Duration = Duration::from_secs(1);
 
 impl Peering {
-    pub(crate) fn opened(
-        &mut self,
-        now: Timestamp,
-        id: LinkId,
-        peer: Peer,
-        neighbour: Option<NeighbourId>,
-    ) -> Result<(), Reject> {
-        if self.links.contains_key(&id) {
-            return Err(Reject::KnownLink(id));
-        }
-        if let Some(neighbour) = neighbour {
-            let dial = self.dials.get_mut(neighbour.0).filter(|dial| dial.is_dialled());
-            dial.ok_or(Reject::NotDialled(neighbour))?.node = Some(peer.node);
-        }
-        let seat = (peer.direction == Direction::Inbound).then(|| self.take_seat(id, &peer));
-        self.links.insert(id, Link { peer, stage: Stage::Held, seat, since: now, heard: now });
-        self.greet(now, id);
-        Ok(())
-    }
-
-    /// A place among those that greet. Those who make room for it end.
-    fn take_seat(&mut self, id: LinkId, peer: &Peer) -> u64 {
-        let named = self.named();
-        let room = if named.has(peer.who()) {
-            Room::Own
-        } else {
-            let up = self.up().map(|(_, link)| link.peer.who());
-            Room::Shared(self.max_links.saturating_sub(up.clone().count()).saturating_sub(named.kept(up)))
-        };
-        let (seat, ended) = self.greetings.enter(peer.node, id, room);
-        for link in ended {
-            self.links.remove(&link);
-            self.outputs.push_back(Output::Drop { link });
-        }
-        seat
-    }
-
-    /// Whether HELLOs are exchanged.
-    fn greet(&mut self, now: Timestamp, id: LinkId) {
-        let Some(link) = self.links.get_mut(&id) else { return };
-        let node = link.peer.node;
-        if self.told.contains_key(&node) {
-            link.stage = Stage::Held;
-        } else if let Some(left) = self.bans.remaining(&node, now) {
-            // Not even our HELLO: what it says is not waited for.
-            self.refuse(id, Refusal::Banned(left));
-        } else {
-            link.stage = Stage::Greeting;
-            self.outputs.push_back(Output::SendHello { link: id });
-        }
-    }
-
-    pub(crate) fn hello(&mut self, now: Timestamp, id: LinkId, frame: &[u8]) -> Result<(), Reject> {
-        let link = self.links.get_mut(&id).ok_or(Reject::UnknownLink(id))?;
-        if link.stage != Stage::Greeting {
-            return Err(Reject::NotGreeting(id));
-        }
-        (link.since, link.heard) = (now, now);
-        if link.peer.node == self.me {
-            self.refuse(id, Refusal::Ourselves);
-            return Ok(());
-        }
-        match judge(frame, self.network) {
-            Ok(()) => self.admit(now, id, None),
-            Err(error) => {
-                if error == HelloError::Broken {
-                    self.bans.ban(link.peer.who(), BAN, now);
-                }
-                self.refuse(id, error.into());
-            }
-        }
-        Ok(())
-    }
-
-    fn refuse(&mut self, id: LinkId, why: Refusal) {
-        if let Some(link) = self.links.get_mut(&id) {
-            link.stage = Stage::Refused;
-            self.outputs.push_back(Output::Refused { link: id, why });
-        }
-    }
-
     /// Decides whether a link comes up that has said its HELLO. `older` names one that did not answer a PING.
-    fn admit(&mut self, now: Timestamp, id: LinkId, older: Option<LinkId>) {
+    pub(crate) fn admit(&mut self, now: Timestamp, id: LinkId, older: Option<LinkId>) {
         let Some(new) = self.links.get_mut(&id) else { return };
         let node = new.peer.node;
         if self.told.contains_key(&node) {

@@ -28,7 +28,7 @@ pub enum Input<'a> {
         /// Who was dialled.
         neighbour: Option<NeighbourId>,
     },
-    /// The first frame of a peer, without its length. The time that it may take is the driver's to measure.
+    /// The first frame of a peer, without its length.
     Hello {
         /// Whose.
         link: LinkId,
@@ -100,7 +100,7 @@ pub enum Output {
         /// Who.
         neighbour: NeighbourId,
     },
-    /// Say HELLO and wait for the peer's.
+    /// Say HELLO and wait for the first frame of the peer, unless [`Output::Refused`] comes before.
     SendHello {
         /// To whom.
         link: LinkId,

@@ -13,7 +13,8 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let neighbours = vec![Neighbour { name: Some("bob".into()), addr: "127.0.0.1:20001".parse()? }];
 //! let ping = Duration::from_secs(5);
-//! let config = Config { me: NodeId([1; 32]), network: NetworkId([7; 32]), max_links: 64, ping, neighbours };
+//! let (me, network, hello_deadline) = (NodeId([1; 32]), NetworkId([7; 32]), 2 * ping);
+//! let config = Config { me, network, max_links: 64, ping, hello_deadline, neighbours };
 //! let mut peering = Peering::new(config, StdRng::seed_from_u64(1));
 //!
 //! let (mut now, mut dials) = (Timestamp::ZERO, 0);
@@ -48,6 +49,7 @@ mod bans;
 mod dial;
 mod direction;
 mod ended;
+mod greet;
 mod greetings;
 mod hello;
 mod io;
@@ -67,9 +69,9 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use admit::BAN;
 pub use direction::Direction;
 pub use ended::{Ended, Said};
+pub use greet::BAN;
 pub use hello::HelloError;
 pub use io::{Close, Input, Output, Reject};
 pub use known::{KEPT, Known};

@@ -10,8 +10,10 @@ use crate::peer::Peer;
 pub(crate) enum Stage {
     /// Its node was told all ([`crate::Input::ToldAll`]): its HELLO has to wait.
     Held,
-    /// The first frame of the peer is waited for.
-    Greeting,
+    /// The first frame of the peer is waited for, until then.
+    Greeting {
+        until: Timestamp,
+    },
     /// The same as `Held`, after its HELLO.
     Greeted,
     /// A PING was sent at `asked` over the `older` link with its peer. The new one takes its place if nothing is heard of that `until` then.

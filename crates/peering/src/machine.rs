@@ -61,13 +61,13 @@ impl Peering {
     /// When an [`Input::Tick`] is due.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        let tests = self.links.values().filter_map(|link| match link.stage {
-            Stage::Testing { until, .. } => Some(until),
+        let waits = self.links.values().filter_map(|link| match link.stage {
+            Stage::Greeting { until } | Stage::Testing { until, .. } => Some(until),
             _ => None,
         });
         let round = self.up().next().map(|_| self.round);
         let others = round.into_iter().chain(self.dials.iter().filter_map(Dial::next));
-        tests.chain(others.filter(|_| !self.stopping)).min()
+        waits.chain(others.filter(|_| !self.stopping)).min()
     }
 
     fn link(&mut self, id: LinkId) -> Result<&mut Link, Reject> {
@@ -91,6 +91,7 @@ impl Peering {
             self.round = now.after(self.ping.min(ROUND));
             self.ping_silent(now);
         }
+        self.end_silent_greetings(now);
         self.changed = true;
     }
 

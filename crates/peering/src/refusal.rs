@@ -35,6 +35,9 @@ pub enum Refusal {
     /// By the first frame of the peer.
     #[error("{0}")]
     Hello(#[from] HelloError),
+    /// The peer did not say HELLO within this time.
+    #[error("no HELLO within {0:?}")]
+    NoHello(Duration),
     /// The peer has our own key.
     #[error("it is this node itself")]
     Ourselves,
@@ -64,6 +67,7 @@ impl Refusal {
                 let (code, reason) = error.bye()?;
                 Farewell::new(code, reason)
             }
+            Self::NoHello(_) => Farewell::new(ByeCode::IDLE, "no HELLO"),
             Self::Ourselves => Farewell::new(ByeCode::DUPLICATE, "this is your own node"),
             Self::Banned(left) => {
                 let retry_after_s = whole_seconds(*left);
@@ -81,7 +85,7 @@ impl From<&Refusal> for Ended {
     fn from(refusal: &Refusal) -> Self {
         match refusal {
             Refusal::Hello(error) => Self::from(error),
-            Refusal::Leaving => Self::passing(refusal.to_string()),
+            Refusal::Leaving | Refusal::NoHello(_) => Self::passing(refusal.to_string()),
             Refusal::Duplicate => Self { duplicate: true, ..Self::refused(refusal.to_string()) },
             _ => Self::refused(refusal.to_string()),
         }
@@ -107,7 +111,7 @@ mod tests {
         let here = |refusal| Ended::from(&refusal);
         assert!(here(Refusal::Duplicate).duplicate && here(Refusal::Duplicate).refused);
         assert!(!here(Refusal::Kept).duplicate && here(Refusal::Kept).refused);
-        assert!(!here(Refusal::Leaving).refused);
+        assert!(!here(Refusal::Leaving).refused && !here(Refusal::NoHello(Duration::ZERO)).refused);
         assert!(!here(Refusal::Ourselves).duplicate, "no link with that peer is up");
     }
 

@@ -28,6 +28,8 @@ pub struct Config {
     pub max_links: usize,
     /// After so long a silence a neighbour is pinged.
     pub ping: Duration,
+    /// How long a peer may take to say HELLO.
+    pub hello_deadline: Duration,
     /// Whom to keep a link with.
     pub neighbours: Vec<Neighbour>,
 }
@@ -39,6 +41,7 @@ pub struct Peering {
     pub(crate) network: NetworkId,
     pub(crate) max_links: usize,
     pub(crate) ping: Duration,
+    pub(crate) hello_deadline: Duration,
     /// Links from their handshake on. Those that are up have a bound ([`Config::max_links`]), those that were accepted and are not another
     /// ([`Greetings`]), and of those that we dialled each neighbour has one.
     pub(crate) links: BTreeMap<LinkId, Link>,
@@ -81,12 +84,13 @@ impl Peering {
     /// Without any link. Delays differ by what `rng` gives; that needs no secret.
     #[must_use]
     pub fn new(config: Config, rng: StdRng) -> Self {
-        let Config { me, network, max_links, ping, neighbours } = config;
+        let Config { me, network, max_links, ping, hello_deadline, neighbours } = config;
         Self {
             me,
             network,
             max_links,
             ping,
+            hello_deadline,
             links: BTreeMap::new(),
             greetings: Greetings::default(),
             bans: Bans::default(),

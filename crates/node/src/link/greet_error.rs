@@ -1,7 +1,5 @@
 //! Why a link ended before it was one.
 
-use std::time::Duration;
-
 use rumormill_peering::{Ended, Farewell, HelloError, Refusal};
 use rumormill_transport::LinkError;
 use rumormill_wire::native::ByeCode;
@@ -15,8 +13,6 @@ pub(crate) enum GreetError {
     Link(#[from] LinkError),
     #[error("it ended before its HELLO; a node that refuses us says why in its own log")]
     Ended,
-    #[error("no HELLO within {0:?}")]
-    Deadline(Duration),
     #[error("{0}")]
     Refused(#[from] Refusal),
 }
@@ -33,7 +29,6 @@ impl GreetError {
             Self::Link(LinkError::Frame(_)) => {
                 Some(Farewell::new(ByeCode::PROTOCOL, "a frame of a length that no frame has"))
             }
-            Self::Deadline(_) => Some(Farewell::new(ByeCode::IDLE, "no HELLO")),
             Self::Refused(why) => why.farewell(),
             _ => None,
         }
@@ -45,7 +40,6 @@ impl From<&GreetError> for Ended {
         match error {
             GreetError::Refused(why) => Self::from(why),
             GreetError::Link(error) => of_link(error),
-            GreetError::Deadline(_) => Self::passing(error.to_string()),
             GreetError::Ended => Self::refused(error.to_string()),
         }
     }

@@ -52,6 +52,22 @@ impl Entry {
         }
     }
 
+    /// Resolves when it is refused.
+    pub(crate) fn refused(&self) -> impl Future<Output = GreetError> + use<> {
+        let mut fate = self.fate.clone();
+        async move {
+            let why = match fate.wait_for(|fate| matches!(fate, Fate::Refused(_))).await.as_deref() {
+                Ok(Fate::Refused(why)) => Some(why.clone()),
+                _ => None,
+            };
+            match why {
+                Some(why) => why.into(),
+                // It is up.
+                None => std::future::pending().await,
+            }
+        }
+    }
+
     /// Resolves when it has to make room.
     pub(crate) fn dropped(&self) -> impl Future<Output = ()> + use<> {
         let mut fate = self.fate.clone();

@@ -1,7 +1,5 @@
 //! The beginning of a link: HELLO both ways (P-F6).
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use rumormill_peering::Farewell;
 use rumormill_transport::{LinkReader, LinkWriter};
@@ -18,8 +16,6 @@ pub(crate) struct Greeting {
     pub(crate) network: NetworkId,
     pub(crate) features: u32,
     pub(crate) name: String,
-    /// How long a peer may take to say HELLO.
-    pub(crate) deadline: Duration,
 }
 
 /// Says HELLO; gives the first frame of the peer.
@@ -38,12 +34,8 @@ pub(crate) async fn exchange(
     };
     let mut bytes = Vec::new();
     let _ = Frame::Hello(hello).encode(&mut bytes);
-    let both = async {
-        writer.send([bytes.as_slice()]).await?;
-        reader.next_frame().await?.ok_or(GreetError::Ended)
-    };
-    let first = tokio::time::timeout(greeting.deadline, both).await;
-    first.map_err(|_| GreetError::Deadline(greeting.deadline))?
+    writer.send([bytes.as_slice()]).await?;
+    reader.next_frame().await?.ok_or(GreetError::Ended)
 }
 
 /// Says BYE on a link that will not be one.

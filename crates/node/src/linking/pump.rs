@@ -67,7 +67,11 @@ async fn join(
 ) -> Result<Arc<Link>, GreetError> {
     entry.greets().await?;
     let driver = &entry.driver;
-    let first = greet::exchange(greeting, reader, writer).await;
+    let refused = entry.refused();
+    let first = tokio::select! {
+        first = greet::exchange(greeting, reader, writer) => first,
+        why = refused => return Err(why),
+    };
     if first.as_ref().is_err_and(GreetError::is_breach) {
         driver.breach_in_greeting(entry.id);
     }

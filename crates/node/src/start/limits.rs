@@ -32,8 +32,14 @@ pub(super) fn link_limits(config: &NodeConfig) -> LinkLimits {
 }
 
 pub(super) fn peering_config(config: &NodeConfig, me: NodeId, network: NetworkId) -> peering::Config {
-    let neighbours = config.neighbours.clone();
-    peering::Config { me, network, max_links: config.limits.links, ping: config.ping, neighbours }
+    peering::Config {
+        me,
+        network,
+        max_links: config.limits.links,
+        ping: config.ping,
+        hello_deadline: config.limits.handshake_deadline,
+        neighbours: config.neighbours.clone(),
+    }
 }
 
 pub(super) fn engine_config(config: &NodeConfig, network: NetworkId) -> EngineConfig {

@@ -6,7 +6,7 @@ mod shell;
 use core::time::Duration;
 
 use rumormill_wire::native::{Bye, ByeCode};
-use shell::{ME, NETWORK, Shell, hello, node};
+use shell::{HELLO_DEADLINE, ME, NETWORK, Shell, hello, node};
 
 use crate::{Close, Ended, HelloError, Input, LinkId, NeighbourId, Output, Refusal};
 
@@ -45,6 +45,9 @@ fn a_first_frame_makes_a_link_or_is_told_why_not() {
     assert!(refused(&shell.feed(Input::Hello { link, frame: b"\x01junk" })).is_some());
     assert!(matches!(refused(&shell.open(3, None).1), Some(Refusal::Banned(_))), "not even our HELLO");
     assert_eq!(refused(&shell.greet(ME).1), Some(&Refusal::Ourselves));
+    let (link, _) = shell.open(4, None);
+    assert_eq!(shell.pass(HELLO_DEADLINE), [Output::Refused { link, why: Refusal::NoHello(HELLO_DEADLINE) }]);
+    assert_eq!(shell.feed(Input::Hello { link, frame: &hello(NETWORK) }), [], "too late");
 }
 
 #[test]

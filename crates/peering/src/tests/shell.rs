@@ -14,6 +14,7 @@ use crate::{Config, Direction, Ended, Input, LinkId, Neighbour, NeighbourId, Out
 pub(super) const ME: u8 = 50;
 pub(super) const NETWORK: NetworkId = NetworkId([7; 32]);
 pub(super) const PING: Duration = Duration::from_secs(5);
+pub(super) const HELLO_DEADLINE: Duration = Duration::from_secs(3);
 
 pub(super) fn node(n: u8) -> NodeId {
     NodeId([n; 32])
@@ -49,7 +50,8 @@ impl Shell {
         let neighbours = names.iter().enumerate();
         let neighbours =
             neighbours.map(|(n, name)| Neighbour { name: name.map(str::to_owned), addr: addr(n) }).collect();
-        let config = Config { me: node(ME), network: NETWORK, max_links, ping: PING, neighbours };
+        let (me, network, hello_deadline) = (node(ME), NETWORK, HELLO_DEADLINE);
+        let config = Config { me, network, max_links, ping: PING, hello_deadline, neighbours };
         let peering = Peering::new(config, StdRng::seed_from_u64(seed));
         Self {
             peering,
