@@ -644,7 +644,7 @@ GUARDS = [
     ("a ban: also before HELLO", "crates/peering/src/greet.rs",
      "} else if let Some(left) = self.bans.remaining(&node, now) {", "} else if let Some(left) = None {",
      GREETINGS, "a_length_that_no_frame_has_is_banned_before_and_after_hello"),
-    ("known addresses: they end with revocation", "crates/node/src/keepalive.rs",
+    ("known addresses: they end with revocation", "crates/node/src/rounds.rs",
      "known.forget(now, |node| driver.checker.revoked.revokes(node) || driver.is_banned(node));", "known.forget(now, |_| false);",
      GREETINGS, "a_member_is_known_at_two_addresses_and_at_none_once_it_is_revoked"),
     ("known addresses: they end with time", "crates/peering/src/known.rs",

@@ -30,7 +30,7 @@ use crate::linking::{Linker, accept, dial};
 use crate::names::Names;
 use crate::recovery::Recovery;
 use crate::start_error::StartError;
-use crate::{descriptors, doors, keepalive, keeper, proofs, reload};
+use crate::{descriptors, doors, keeper, proofs, reload, rounds};
 use credentials::IdentitySigner;
 use limits::{engine_config, gate_limits, link_limits, peering_config};
 
@@ -149,7 +149,7 @@ async fn start_with_all(
         let driver = Arc::clone(&driver);
         async move { driver.run_timer().await }
     });
-    tokio::spawn(keepalive::run(Arc::clone(&driver), endpoint.clone(), config.ping, known));
+    tokio::spawn(rounds::run(Arc::clone(&driver), endpoint.clone(), config.ping, known));
     tokio::spawn(Arc::clone(&driver).run_due());
     if let Some(keeper) = keeper.clone() {
         tokio::spawn(keeper::run(Arc::clone(&driver), keeper));
