@@ -617,7 +617,7 @@ GUARDS = [
      ".max().map_or(Place::None, Place::InPlaceOf)", ".max().filter(|id| id.0 == 0).map_or(Place::None, Place::InPlaceOf)",
      PLACES, "where_two_turn_out_to_be_needed_the_youngest_other_makes_room_and_is_told"),
     ("links: one with a node", "crates/peering/src/admit.rs",
-     "link.stage == Stage::Up && (link.peer.node == new.peer.node", "link.stage == Stage::Up && (false",
+     "link.stage == Stage::Up && (link.peer.node == new.node", "link.stage == Stage::Up && (false",
      ["-p", "rumormill-peering", "--lib", "properties"], "every_bound_holds_and_a_named_neighbour_has_its_place"),
     ("links: no more than there are places", "crates/peering/src/places.rs",
      "0 => Place::None,", "0 => Place::Free,",

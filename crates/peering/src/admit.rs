@@ -33,49 +33,48 @@ impl Peering {
         if let Some(left) = self.bans.remaining(&node, now) {
             return self.refuse(id, Refusal::Banned(left));
         }
-        match self.room(now, id, older) {
-            Ok(None) => self.bring_up(id),
-            Ok(Some((other, why))) => {
-                self.outputs.push_back(Output::Close { link: other, why });
-                self.outputs.push_back(Output::Down { link: other });
-                self.links.remove(&other);
+        if let Some((other, verdict)) = self.rival_of(now, id) {
+            return match verdict {
+                Rival::OldWins if older != Some(other) => self.refuse(id, Refusal::Duplicate),
+                Rival::Test if older != Some(other) => self.test(now, id, other),
+                _ => self.replace(now, id, other),
+            };
+        }
+        let up = self.up().map(|(id, link)| (id, link.peer.who()));
+        let Some(new) = self.links.get(&id) else { return };
+        match self.named().place(up, new.peer.who(), self.max_links) {
+            Place::Free => self.bring_up(id),
+            Place::InPlaceOf(other) => {
+                self.end(other, Close::Displaced { by: id });
                 self.bring_up(id);
             }
-            Err(Some(why)) => self.refuse(id, why),
-            // The older one is asked.
-            Err(None) => {}
+            Place::Kept => self.refuse(id, Refusal::Kept),
+            Place::None => self.refuse(id, Refusal::Full),
         }
     }
 
-    /// Whether there is room for a link, and who has to end for it.
-    fn room(
-        &mut self,
-        now: Timestamp,
-        id: LinkId,
-        older: Option<LinkId>,
-    ) -> Result<Option<(LinkId, Close)>, Option<Refusal>> {
-        let Some(new) = self.links.get(&id) else { return Err(None) };
-        let rivals = |link: &Link| {
-            link.stage == Stage::Up && (link.peer.node == new.peer.node || link.peer.name == new.peer.name)
-        };
-        if let Some((other, old)) = self.links.iter().find(|(_, link)| rivals(link)) {
-            let (other, gone) = (*other, older == Some(*other));
-            match rival(self.me, old.peer.end(), old.since, new.peer.end(), now) {
-                Rival::OldWins if !gone => return Err(Some(Refusal::Duplicate)),
-                Rival::Test if !gone => {
-                    self.test(now, id, other);
-                    return Err(None);
-                }
-                _ => return Ok(Some((other, Close::Duplicate))),
-            }
+    /// The first link that is up with the peer of this one, by its key or its name, and which of the two stays.
+    fn rival_of(&self, now: Timestamp, id: LinkId) -> Option<(LinkId, Rival)> {
+        let new = &self.links.get(&id)?.peer;
+        let same = |link: &Link| link.stage == Stage::Up && (link.peer.node == new.node || link.peer.name == new.name);
+        let (other, old) = self.links.iter().find(|(_, link)| same(link))?;
+        Some((*other, rival(self.me, old.peer.end(), old.since, new.end(), now)))
+    }
+
+    /// A link takes the place of an older one with the same peer. Of another one, of the same key or name, is decided then.
+    fn replace(&mut self, now: Timestamp, id: LinkId, other: LinkId) {
+        self.end(other, Close::Duplicate);
+        if self.rival_of(now, id).is_some() {
+            self.admit(now, id, None);
+        } else {
+            self.bring_up(id);
         }
-        let up = self.up().map(|(id, link)| (id, link.peer.who()));
-        match self.named().place(up, new.peer.who(), self.max_links) {
-            Place::Free => Ok(None),
-            Place::InPlaceOf(other) => Ok(Some((other, Close::Displaced { by: id }))),
-            Place::Kept => Err(Some(Refusal::Kept)),
-            Place::None => Err(Some(Refusal::Full)),
-        }
+    }
+
+    fn end(&mut self, link: LinkId, why: Close) {
+        self.outputs.push_back(Output::Close { link, why });
+        self.outputs.push_back(Output::Down { link });
+        self.links.remove(&link);
     }
 
     fn test(&mut self, now: Timestamp, id: LinkId, older: LinkId) {

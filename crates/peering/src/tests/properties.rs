@@ -15,6 +15,7 @@ const NAMES: [Option<&str>; 4] = [Some("n1"), Some("n2"), None, None];
 #[derive(Debug, Clone)]
 enum Op {
     Open(u8),
+    OpenAs { node: u8, name: u8 },
     Dialled { which: usize, by: u8 },
     Hello { which: usize, how: u8 },
     Heard(usize),
@@ -32,6 +33,7 @@ fn op() -> impl Strategy<Value = Op> {
     let member = || prop_oneof![8 => 1..10_u8, 1 => Just(ME)];
     prop_oneof![
         6 => member().prop_map(Op::Open),
+        2 => (3..10_u8, 3..10_u8).prop_map(|(node, name)| Op::OpenAs { node, name }),
         3 => (0..4_usize, member()).prop_map(|(which, by)| Op::Dialled { which, by }),
         8 => (any::<usize>(), 0..10_u8).prop_map(|(which, how)| Op::Hello { which, how }),
         2 => any::<usize>().prop_map(Op::Heard),
@@ -65,6 +67,7 @@ fn which(shell: &Shell, which: usize) -> LinkId {
 fn apply(shell: &mut Shell, op: &Op) {
     match *op {
         Op::Open(n) => drop(shell.open(n, None)),
+        Op::OpenAs { node, name } => drop(shell.open_as(node, name, None)),
         Op::Dialled { which, by } if shell.dialled.contains(&NeighbourId(which)) => {
             // Who is dialled by name has that name.
             let by = [1, 2].get(which).copied().unwrap_or(by);

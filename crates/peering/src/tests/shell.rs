@@ -117,6 +117,8 @@ impl Shell {
         let peers: Vec<_> = self.up.difference(&self.closing).filter_map(|link| self.open.get(link)).collect();
         let nodes: BTreeSet<_> = peers.iter().map(|peer| peer.node).collect();
         assert_eq!(nodes.len(), peers.len(), "two links with one node");
+        let names: BTreeSet<_> = peers.iter().map(|peer| peer.name.as_str()).collect();
+        assert_eq!(names.len(), peers.len(), "two links under one name");
         assert!(!nodes.contains(&node(ME)), "a link with ourselves");
         let greet = |wanted: &dyn Fn(&Peer) -> bool| {
             let greeting = self.open.iter().filter(|(link, _)| !self.up.contains(*link));
@@ -131,10 +133,15 @@ impl Shell {
 
     /// A handshake of a node ends. Its name is that of its number.
     pub(super) fn open(&mut self, n: u8, neighbour: Option<NeighbourId>) -> (LinkId, Vec<Output>) {
+        self.open_as(n, n, neighbour)
+    }
+
+    /// The same with another name, which a node of another key may have had.
+    pub(super) fn open_as(&mut self, n: u8, name: u8, neighbour: Option<NeighbourId>) -> (LinkId, Vec<Output>) {
         self.last += 1;
         let link = LinkId(self.last);
         let direction = if neighbour.is_some() { Direction::Outbound } else { Direction::Inbound };
-        let peer = Peer { node: node(n), name: format!("n{n}"), direction };
+        let peer = Peer { node: node(n), name: format!("n{name}"), direction };
         self.open.insert(link, peer.clone());
         let outputs = self.feed(Input::Opened { link, peer, neighbour });
         (link, outputs)
