@@ -22,7 +22,7 @@ impl Peering {
     pub(crate) fn admit(&mut self, now: Timestamp, id: LinkId, older: Option<LinkId>) {
         let Some(new) = self.links.get_mut(&id) else { return };
         let node = new.peer.node;
-        if self.told.contains_key(&node) {
+        if self.told.iter().any(|(told, _)| *told == node) {
             new.stage = Stage::Greeted;
             return;
         }
@@ -116,7 +116,7 @@ impl Peering {
 
     /// Links with a node that was told all go on.
     pub(crate) fn not_told(&mut self, now: Timestamp, node: NodeId) {
-        self.told.remove(&node);
+        self.told.retain(|(told, _)| *told != node);
         let held = self.links.iter().filter(|(_, link)| link.peer.node == node).map(|(id, link)| (*id, link.stage));
         for (id, stage) in held.collect::<Vec<_>>() {
             match stage {

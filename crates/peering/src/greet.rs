@@ -60,7 +60,7 @@ impl Peering {
     pub(crate) fn greet(&mut self, now: Timestamp, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let node = link.peer.node;
-        if self.told.contains_key(&node) {
+        if self.told.iter().any(|(told, _)| *told == node) {
             link.stage = Stage::Held;
         } else if let Some(left) = self.bans.remaining(&node, now) {
             // Not even our HELLO: what it says is not waited for.

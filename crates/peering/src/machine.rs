@@ -41,7 +41,8 @@ impl Peering {
             Input::LinkDown { link, replaced } => self.down(link, replaced)?,
             Input::DialEnded { neighbour, ended, lived } => self.dial_ended(now, neighbour, ended, lived)?,
             Input::Changed => self.retry(now),
-            Input::ToldAll { node, name } => drop(self.told.insert(node, name.to_owned())),
+            Input::ToldAll { node, name } if !self.is_told(&node) => self.told.push((node, name.to_owned())),
+            Input::ToldAll { .. } => {}
             Input::NotTold { node } => self.not_told(now, node),
             Input::Stopping => self.stopping = true,
             Input::Tick => self.tick(now),

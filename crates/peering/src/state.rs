@@ -50,7 +50,7 @@ pub struct Peering {
     /// By [`crate::NeighbourId`].
     pub(crate) dials: Vec<Dial>,
     /// Who was told all, with its name. Bounded by the links that come up while this node tells its last words.
-    pub(crate) told: BTreeMap<NodeId, String>,
+    pub(crate) told: Vec<(NodeId, String)>,
     /// Who keeps another link with us than the one that it ended since this node stops: that one may still come up. Bounded by the links that
     /// were up then.
     pub(crate) rejoining: BTreeSet<NodeId>,
@@ -95,7 +95,7 @@ impl Peering {
             greetings: Greetings::default(),
             bans: Bans::default(),
             dials: neighbours.into_iter().map(Dial::new).collect(),
-            told: BTreeMap::new(),
+            told: Vec::new(),
             rejoining: BTreeSet::new(),
             stopping: false,
             round: Timestamp::ZERO,
@@ -142,7 +142,7 @@ impl Peering {
     /// Those that were told all and get no further link.
     #[must_use]
     pub fn is_told(&self, node: &NodeId) -> bool {
-        self.told.contains_key(node)
+        self.told.iter().any(|(told, _)| told == node)
     }
 
     /// Nodes that keep another link with us, which is not up yet, while this node stops.

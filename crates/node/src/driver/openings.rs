@@ -20,7 +20,7 @@ impl Driver {
         state.last_link = state.last_link.saturating_add(1);
         let link = Number(state.last_link);
         let (fate, decided) = watch::channel(Fate::Waits);
-        state.openings.insert(link, Opening { fate, link: None });
+        state.openings.push(Opening { id: link, fate, link: None });
         let jobs = self.peer_locked(&mut state, Input::Opened { link, peer, neighbour });
         drop(state);
         self.finish(jobs);
@@ -30,7 +30,7 @@ impl Driver {
     /// The first frame of its peer.
     pub(crate) fn hello(&self, link: &Arc<Link>, frame: &[u8]) {
         let mut state = lock(&self.state);
-        if let Some(opening) = state.openings.get_mut(&number(link.id)) {
+        if let Some(opening) = state.opening(number(link.id)) {
             opening.link = Some(Arc::clone(link));
         }
         self.tell_links(&mut state);
@@ -42,7 +42,7 @@ impl Driver {
     /// The task of a link that never came up has ended.
     pub(crate) fn abandon(&self, link: LinkId) {
         let mut state = lock(&self.state);
-        let Some(opening) = state.openings.remove(&number(link)) else { return };
+        let Some(opening) = state.end_opening(number(link)) else { return };
         if *opening.fate.borrow() == Fate::Dropped {
             return;
         }

@@ -66,7 +66,7 @@ impl Driver {
         match output {
             Output::Dial { neighbour } => state.dials.push(neighbour),
             Output::SendHello { link } => {
-                if let Some(opening) = state.openings.get(&link) {
+                if let Some(opening) = state.opening(link) {
                     opening.fate.send_replace(Fate::Greets);
                 }
             }
@@ -77,7 +77,7 @@ impl Driver {
                 }
             }
             Output::Up { link, named } => {
-                let Some(opening) = state.openings.remove(&link) else { return VecDeque::new() };
+                let Some(opening) = state.end_opening(link) else { return VecDeque::new() };
                 let jobs = opening.link.map(|link| self.bring_up(state, &link, named));
                 opening.fate.send_replace(Fate::Up);
                 return jobs.unwrap_or_default();
@@ -86,7 +86,7 @@ impl Driver {
             Output::Close { link, why } => self.close_for(state, LinkId(link.0), why),
             Output::Down { link } => return self.take_down(state, LinkId(link.0)).unwrap_or_default(),
             Output::Drop { link } => {
-                if let Some(opening) = state.openings.get(&link) {
+                if let Some(opening) = state.opening(link) {
                     Counters::add(&self.counters.greetings_evicted, 1);
                     opening.fate.send_replace(Fate::Dropped);
                 } else if let Some(link) = state.links.get(&LinkId(link.0)) {
@@ -98,13 +98,13 @@ impl Driver {
         VecDeque::new()
     }
 
-    fn refused(&self, state: &State, link: rumormill_peering::LinkId, why: Refusal) {
+    fn refused(&self, state: &mut State, link: rumormill_peering::LinkId, why: Refusal) {
         match why {
             Refusal::Kept => Counters::add(&self.counters.links_refused_kept, 1),
             Refusal::Full => Counters::add(&self.counters.links_refused_full, 1),
             _ => {}
         }
-        if let Some(opening) = state.openings.get(&link) {
+        if let Some(opening) = state.opening(link) {
             opening.fate.send_replace(Fate::Refused(why));
         }
     }
@@ -117,7 +117,8 @@ impl Driver {
             Close::Duplicate => {}
             Close::Displaced { by } => {
                 Counters::add(&self.counters.links_displaced, 1);
-                let by = state.openings.get(&by).and_then(|opening| opening.link.as_ref());
+                let by = state.openings.iter().find(|opening| opening.id == by);
+                let by = by.and_then(|opening| opening.link.as_ref());
                 let by = by.map(|by| by.facts.name.as_str()).unwrap_or_default();
                 tracing::info!(peer = %facts.name, addr = %facts.addr, neighbour = %by, "{}", told.reason);
             }

@@ -36,7 +36,7 @@ pub(crate) struct State {
     /// Whom it wants dialled: each neighbour once at most.
     pub(super) dials: Vec<NeighbourId>,
     /// Links that are not up yet.
-    pub(super) openings: HashMap<peering::LinkId, Opening>,
+    pub(super) openings: Vec<Opening>,
     pub(super) tickets: HashMap<u64, Waiting>,
     /// Why no message is taken any more, if it is more than a stop.
     pub(super) failure: Option<SubmitError>,
@@ -59,6 +59,19 @@ pub(crate) struct State {
     pub(super) wall_offset: i64,
     pub(super) incarnations: Option<Incarnations>,
     pub(super) store_full: bool,
+}
+
+impl State {
+    /// A link that is not up yet.
+    pub(super) fn opening(&mut self, link: peering::LinkId) -> Option<&mut Opening> {
+        self.openings.iter_mut().find(|opening| opening.id == link)
+    }
+
+    /// It is up, or its task has ended.
+    pub(super) fn end_opening(&mut self, link: peering::LinkId) -> Option<Opening> {
+        let place = self.openings.iter().position(|opening| opening.id == link)?;
+        Some(self.openings.swap_remove(place))
+    }
 }
 
 /// The engine and everybody who feeds it.
@@ -113,7 +126,7 @@ impl Driver {
             peering,
             peering_timer: None,
             dials: Vec::new(),
-            openings: HashMap::new(),
+            openings: Vec::new(),
             tickets: HashMap::new(),
             failure: None,
             last_ticket: 0,

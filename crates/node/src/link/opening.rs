@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rumormill_peering::Refusal;
+use rumormill_peering::{LinkId, Refusal};
 use tokio::sync::watch;
 
 use super::state::Link;
@@ -23,6 +23,7 @@ pub(crate) enum Fate {
 /// What the driver knows of it. It is there until the link is up, or its task has ended.
 #[derive(Debug)]
 pub(crate) struct Opening {
+    pub(crate) id: LinkId,
     pub(crate) fate: watch::Sender<Fate>,
     /// Once its HELLO is there.
     pub(crate) link: Option<Arc<Link>>,
