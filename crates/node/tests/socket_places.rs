@@ -143,6 +143,8 @@ async fn a_reader_that_is_let_go_is_told_that_the_node_goes_on_and_another_that_
         );
     }
     let mut reader = Client::connect(&path).await.unwrap().log(followed()).await.unwrap();
+    // Whoever is not heard yet when the node ends is not told.
+    while reader.next().await.unwrap() != Step::Current {}
     node.shutdown().await.unwrap();
     // It said so itself.
     while reader.next().await.unwrap() != Step::End {}
