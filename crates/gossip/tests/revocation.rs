@@ -312,6 +312,60 @@ fn a_node_that_has_no_ca_drops_a_list_counts_it_and_blames_nobody() {
 }
 
 /// A part that is nearly as long as it may be.
+/// A node without the CA goes on taking what a revoked author says. Those that have the list keep nothing of it, and say so once.
+#[test]
+fn what_a_pinned_node_has_of_a_revoked_author_is_sent_once_to_those_that_have_the_list() {
+    const LIVES: u64 = 8;
+    let unbounded = EngineConfig { greedy_incarnations_per_day: 0, ..config(Dissemination::Eager) };
+    let mut world = World::new(15, 3, EngineConfig { anti_entropy_us: SECOND, ..unbounded });
+    world.pinned = Some(1);
+    let links = [world.link(0, 1), world.link(1, 2)];
+    for n in [0, 2] {
+        let link = stranger(&mut world, n);
+        world.give(n, Input::Frame { link, bytes: revoked(&signed_part(1, &cuts(AUTHOR.id(), Some(&[])))) });
+    }
+    world.run_for(SECOND);
+    let link = stranger(&mut world, 1);
+    world.give(1, Input::Frame { link, bytes: AUTHOR.member() });
+    for life in 0..LIVES {
+        world.give(1, Input::Frame { link, bytes: rumor(AUTHOR.life(1_000 + life).opening("void").bytes()) });
+    }
+    world.run_for(10 * SECOND);
+    assert_eq!((world.log(0).len(), world.log(1).len(), world.log(2).len()), (0, usize::try_from(LIVES).unwrap(), 0));
+    let sent = |w: &World| w.nodes[1].engine.stats().rumors_sent;
+    let before = sent(&world);
+    assert!(before <= 3 * 2 * LIVES, "{before}: it hears once that nothing of it counts");
+    for _ in 0..2 {
+        world.run_for(60 * SECOND);
+        assert_eq!(sent(&world), before, "nothing is sent again and again");
+        for end in links.iter().flat_map(|(a, b)| [a, b]) {
+            let stats = world.nodes[end.node].engine.link_stats(end.link).unwrap();
+            assert!(!stats.in_sync, "{}: the logs differ: {stats:?}", end.node);
+        }
+    }
+    assert!(world.nodes.iter().all(|node| node.closed.is_empty()), "nobody broke the protocol");
+}
+
+#[test]
+fn where_a_cut_lets_all_stand_a_pinned_node_and_those_that_have_the_list_are_in_sync() {
+    let mut world = World::new(16, 2, EngineConfig { anti_entropy_us: SECOND, ..config(Dissemination::Eager) });
+    world.pinned = Some(1);
+    let (a, b) = world.link(0, 1);
+    let link = stranger(&mut world, 0);
+    world.give(0, Input::Frame { link, bytes: AUTHOR.member() });
+    for (n, next) in (1..).zip(AUTHOR.life(1_000).branch("of the revoked", &[], 3)) {
+        world.give(0, Input::Frame { link, bytes: rumor(next.bytes()) });
+        world.until(SECOND, "both have it", |w| w.same_logs(n));
+    }
+    world.give(0, Input::Frame { link, bytes: revoked(&signed_part(1, &cuts(AUTHOR.id(), Some(&[(1_000, 3)])))) });
+    world.run_for(60 * SECOND);
+    assert!(world.nodes[0].engine.revocations().revokes(&AUTHOR.id()) && world.same_logs(3));
+    for end in [a, b] {
+        let stats = world.nodes[end.node].engine.link_stats(end.link).unwrap();
+        assert!(stats.in_sync && (stats.lag, stats.behind) == (0, 0), "{}: {stats:?}", end.node);
+    }
+}
+
 fn long_part(place: u8, number: u64) -> Bytes {
     let cut: BTreeMap<_, _> = (0..1_024).map(|i| (Incarnation(u64::MAX - i), Seq(u64::MAX))).collect();
     let node = |last: u8| {

@@ -90,7 +90,10 @@ impl Engine {
             if link.last_sent.contains_key(origin) && !link.hold {
                 continue;
             }
-            if chain.fork.is_some() {
+            // The neighbour said so, or a proof of ours may have come there.
+            let said = link.disputed.get(origin).is_some_and(|disputed| disputed.place == Some(Seq::FIRST));
+            let withdrawn = said || chain.fork.is_some();
+            if withdrawn {
                 named.push(*origin);
             }
             if link.hold {
@@ -98,7 +101,7 @@ impl Engine {
                 if !link.note_held(*origin, Seq::FIRST, now, self.config.max_cursors) {
                     bump(&mut self.stats.differences_overflow, 1);
                 }
-            } else if chain.fork.is_none() && !link.says_lacks(*origin, Seq::FIRST, now, self.config.max_cursors) {
+            } else if !withdrawn && !link.says_lacks(*origin, Seq::FIRST, now, self.config.max_cursors) {
                 bump(&mut self.stats.cursor_overflow, 1);
             }
         }

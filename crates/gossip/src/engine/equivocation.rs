@@ -120,20 +120,20 @@ impl Engine {
         self.say_after(UNSENT_US, id, proof.origin());
     }
 
-    /// Where our chain of an origin ends, if it does.
+    /// Where our chain of an origin ends, if it does. One of a revoked node that we do not have may end before it begins.
     pub(super) fn end_of(&self, origin: &Origin) -> Option<Seq> {
-        let chain = self.chains.get(origin)?;
-        chain.limit().filter(|limit| chain.next >= *limit)
+        self.limit_of(origin).filter(|limit| self.next_of(origin) >= *limit)
     }
 
-    /// Remembers whether a chain ends elsewhere at a neighbour than here. Who has not come so far yet only lags.
+    /// Remembers whether a chain ends elsewhere at a neighbour than here. Who has not come so far yet only lags, and where one has just what
+    /// the other lets stand, nothing is missing: whose key is revoked says nothing more, and who has no CA never hears of the end.
     pub(super) fn compare_ends(&mut self, id: LinkId, entry: &StatusEntry) {
         let theirs = (entry.state == EntryState::Forked).then_some(entry.next);
         let ours = self.end_of(&entry.origin);
         let next = self.chains.get(&entry.origin).map_or(Seq::FIRST, |chain| chain.next);
         let comes_later = match (theirs, ours) {
-            (None, Some(place)) => entry.next < place,
-            (Some(place), None) => next < place,
+            (None, Some(place)) => entry.next <= place,
+            (Some(place), None) => next <= place,
             _ => false,
         };
         let now = self.now;

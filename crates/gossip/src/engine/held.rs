@@ -53,7 +53,14 @@ impl Engine {
     /// Our line of an origin; an unknown one is named as wanted from the start.
     pub(super) fn listed_entry(&self, id: LinkId, origin: Origin) -> StatusEntry {
         let known = self.chains.get(&origin).and_then(|chain| chain.entry(origin));
-        self.said(id, known.unwrap_or_else(|| unknown(origin)))
+        self.said(id, known.unwrap_or_else(|| self.unknown_entry(origin)))
+    }
+
+    /// What is not known is wanted, unless a revocation leaves nothing of it (P-S6).
+    fn unknown_entry(&self, origin: Origin) -> StatusEntry {
+        let nothing_counts = self.end_of(&origin).is_some();
+        let state = if nothing_counts { EntryState::Forked } else { EntryState::Normal };
+        StatusEntry { state, ..unknown(origin) }
     }
 
     /// Our lines from `low` to `high`, in order; among them those of origins that this neighbour has and we do not take.
