@@ -374,3 +374,41 @@ fn what_a_full_neighbour_passes_with_gaps_is_not_counted_as_what_it_has() {
         assert_eq!(world.nodes[0].engine.stats().bundles_gap, 1);
     }
 }
+
+/// What other members say under many origins passes through it, from whichever neighbour brings it first; each of them has it all in the end.
+#[test]
+fn a_full_node_is_behind_each_neighbour_by_all_that_passed_however_many_origins_it_is() {
+    for mode in BOTH {
+        for (seed, origins) in [(0, 20), (1, 70), (2, 200), (3, 900)] {
+            let mut world = World::new(50 + seed, 3, EngineConfig { greedy_incarnations_per_day: 0, ..config(mode) });
+            world.nodes[1].room = Some(2);
+            let links = [world.link(0, 1), world.link(1, 2), world.link(0, 2)];
+            for n in 0..4 {
+                world.say(0, &long(n));
+                world.run_for(100_000);
+            }
+            world.until(SECOND, "it is full", |w| w.nodes[1].engine.is_full());
+            world.run_for(3 * SECOND);
+            let ends = [Author(60).link(&mut world, 0), Author(60).link(&mut world, 2)];
+            for n in 0..origins {
+                let side = usize::try_from(n % 2).unwrap();
+                let bytes = rumor(Author(60).life(1_000 + n).opening("passes").bytes());
+                world.give(2 * side, Input::Frame { link: ends[side], bytes });
+                world.run_for(20_000);
+            }
+            world.run_for(60 * SECOND);
+            let all = world.log(0).len();
+            assert_eq!((world.log(2).len(), all), (all, 4 + usize::try_from(origins).unwrap()), "{mode:?} {origins}");
+            let lacks = u64::try_from(all - world.log(1).len()).unwrap();
+            let (full, others) = ([links[0].1, links[1].0], [links[0].0, links[1].1]);
+            for end in full {
+                let stats = world.nodes[1].engine.link_stats(end.link).unwrap();
+                assert_eq!((stats.lag, stats.behind), (0, lacks), "{mode:?} {origins}: the full one of {}", end.link.0);
+            }
+            for end in others {
+                let stats = world.nodes[end.node].engine.link_stats(end.link).unwrap();
+                assert_eq!((stats.lag, stats.behind), (lacks, 0), "{mode:?} {origins}: {} of the full one", end.node);
+            }
+        }
+    }
+}

@@ -12,8 +12,8 @@ use crate::stats::bump;
 const SLOW_STATUS_US: u64 = 1_000_000;
 
 impl Engine {
-    /// What we have from `low` to `high`, in as many frames as it takes.
-    pub(super) fn send_range_status(&mut self, id: LinkId, low: Origin, high: Origin) {
+    /// What we have from `low` to `high`, in as many frames as it takes; with `ask` each wants the same of the neighbour.
+    pub(super) fn send_range_status(&mut self, id: LinkId, low: Origin, high: Origin, ask: bool) {
         let entries = self.range_entries(id, low, high);
         let mut from = low;
         let mut rest = entries.as_slice();
@@ -21,7 +21,7 @@ impl Engine {
             let (now, later) = rest.split_at(rest.len().min(MAX_STATUS_ENTRIES));
             self.charge_list(id, now.len());
             let to = if later.is_empty() { high } else { now.last().map_or(high, |entry| entry.origin) };
-            let sent = self.send_status(id, Coverage::Range { low: from, high: to }, now, false);
+            let sent = self.send_status(id, Coverage::Range { low: from, high: to }, now, ask);
             self.compare_later_unless(id, sent);
             rest = later;
             if rest.is_empty() {

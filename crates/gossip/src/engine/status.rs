@@ -42,7 +42,7 @@ impl Engine {
                 Output::Turn(link) => self.turn(link),
                 Output::Summary { link, ask } => self.send_summary(link, ask),
                 Output::Parts(link) => self.send_buckets(link),
-                Output::List { link, low, high } => self.send_range_status(link, low, high),
+                Output::List { link, low, high, ask } => self.send_range_status(link, low, high, ask),
                 Output::Entries { link, all } => {
                     if let Some(status) = said {
                         self.entries(link, status, all);
@@ -81,7 +81,8 @@ impl Engine {
         let mut theirs = Box::new([[0; 16]; 256]);
         theirs.iter_mut().zip(buckets.iter()).for_each(|(part, theirs)| *part = theirs);
         let over = self.lists_are_over(id);
-        self.tell_reconcile(Input::Parts { link: id, theirs, over });
+        // Of what a full node lacks nothing is sent to it, so it has to be listed.
+        self.tell_reconcile(Input::Parts { link: id, theirs, asks: self.store_full, over });
     }
 
     /// A neighbour listed some origins, or all between two.
@@ -109,7 +110,7 @@ impl Engine {
             }
         }
         match status.coverage {
-            Coverage::Range { low, high } if status.want_status => self.send_range_status(id, low, high),
+            Coverage::Range { low, high } if status.want_status => self.send_range_status(id, low, high, false),
             Coverage::Listed if status.want_status => {
                 let origins: Vec<_> = status.entries.iter().map(|entry| entry.origin).collect();
                 self.answer_listed(id, &origins);

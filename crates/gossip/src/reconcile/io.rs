@@ -64,6 +64,8 @@ pub enum Input<K> {
         link: LinkId,
         /// In order of the parts; zero for one without entries.
         theirs: Box<Parts>,
+        /// Nothing that is missing here comes by itself, for it is not wanted now: what the neighbour has is asked for.
+        asks: bool,
         /// It has had its share of lists.
         over: bool,
     },
@@ -117,6 +119,8 @@ pub enum Output<K> {
         low: K,
         /// The last one; not below `low`.
         high: K,
+        /// Ask for what the neighbour has there. Whether it went is told by [`Input::Asked`].
+        ask: bool,
     },
     /// Compare what this neighbour listed just now, entry by entry.
     Entries {

@@ -90,13 +90,13 @@ impl<K: Copy + Ord> Reconcile<K> {
                 self.links.answered(link);
                 self.summary(link, theirs, ours, ask, stands, over);
             }
-            Input::Parts { link, theirs, over } => {
+            Input::Parts { link, theirs, asks, over } => {
                 if self.links.asked_since(link).is_none() {
                     // It was not asked: it goes on where it lacks more than is remembered there.
                     self.links.tell_anew(link);
                 }
                 self.links.answered(link);
-                self.compare_parts(link, &theirs, ours, over);
+                self.compare_parts(link, &theirs, ours, asks, over);
             }
             Input::List { link, range, over } => {
                 self.links.answered(link);
@@ -183,7 +183,7 @@ impl<K: Copy + Ord> Reconcile<K> {
         // What still differs is little of it, or stays: then the parts are shorter than the list.
         let by_parts = self.links.differs(link) && !fits(FEW, ours) || !fits(self.short, ours);
         let (low, high) = S::all();
-        self.output.push_back(if by_parts { Output::Parts(link) } else { Output::List { link, low, high } });
+        self.output.push_back(if by_parts { Output::Parts(link) } else { Output::List { link, low, high, ask: false } });
     }
 
     fn in_sync(&mut self, link: LinkId, ask: bool) {
@@ -208,7 +208,7 @@ impl<K: Copy + Ord> Reconcile<K> {
     }
 
     /// The parts that differ are listed.
-    fn compare_parts<S>(&mut self, link: LinkId, theirs: &Parts, ours: &mut S, over: bool)
+    fn compare_parts<S>(&mut self, link: LinkId, theirs: &Parts, ours: &mut S, asks: bool, over: bool)
     where
         S: Summary<Key = K>,
     {
@@ -220,7 +220,7 @@ impl<K: Copy + Ord> Reconcile<K> {
         for (part, (ours, theirs)) in parts.filter(|(_, (ours, theirs))| ours != theirs) {
             if self.links.part_differs(link, part, *theirs, *ours) {
                 let (low, high) = S::part(part);
-                self.output.push_back(Output::List { link, low, high });
+                self.output.push_back(Output::List { link, low, high, ask: asks });
             }
         }
     }

@@ -129,7 +129,7 @@ impl Node {
             Message::Summary(theirs, ask) => {
                 self.put(now, Input::Summary { link, theirs, ask, stands: false, over }, &[]);
             }
-            Message::Parts(theirs) => self.put(now, Input::Parts { link, theirs, over }, &[]),
+            Message::Parts(theirs) => self.put(now, Input::Parts { link, theirs, asks: false, over }, &[]),
             Message::List(range, entries) => self.put(now, Input::List { link, range, over }, &entries),
             Message::Entry(key, version) => {
                 self.map.0.insert(key, self.map.get(key).max(version));

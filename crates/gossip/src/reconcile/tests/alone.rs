@@ -37,7 +37,7 @@ const fn summary(ask: bool) -> Output<u16> {
     Output::Summary { link: LINK, ask }
 }
 
-const ALL: Output<u16> = Output::List { link: LINK, low: 0, high: u16::MAX };
+const ALL: Output<u16> = Output::List { link: LINK, low: 0, high: u16::MAX, ask: false };
 
 #[test]
 fn each_neighbour_has_its_turn_before_any_has_another() {
@@ -126,9 +126,9 @@ fn a_part_that_differs_as_before_is_told_ever_more_rarely() {
         if asked {
             alone.put(0, Input::Asked(LINK));
         }
-        let outputs = alone.put(0, Input::Parts { link: LINK, theirs, over: false });
+        let outputs = alone.put(0, Input::Parts { link: LINK, theirs, asks: false, over: false });
         let (low, high) = Map::part(0x2a);
-        assert!(outputs.is_empty() || outputs == [Output::List { link: LINK, low, high }], "{outputs:?}");
+        assert!(outputs.is_empty() || outputs == [Output::List { link: LINK, low, high, ask: false }], "{outputs:?}");
         !outputs.is_empty()
     };
     let told: Vec<_> = (0..80).filter(|_| answered(&mut alone, 1, true)).collect();
@@ -169,8 +169,8 @@ fn who_has_had_its_share_of_lists_is_answered_later() {
     assert_eq!(alone.summary(1, true, true, true), later);
     assert_eq!(alone.summary(1, true, true, false), [ALL], "what was put off was not told");
     let theirs = Box::new([[1; 16]; 256]);
-    assert_eq!(alone.put(0, Input::Parts { link: LINK, theirs: theirs.clone(), over: true }), later);
-    assert_eq!(alone.put(0, Input::Parts { link: LINK, theirs, over: false }).len(), 256);
+    assert_eq!(alone.put(0, Input::Parts { link: LINK, theirs: theirs.clone(), asks: false, over: true }), later);
+    assert_eq!(alone.put(0, Input::Parts { link: LINK, theirs, asks: false, over: false }).len(), 256);
     let list = |range, over| Input::List { link: LINK, range, over };
     assert_eq!(alone.put(0, list(Some(Map::all()), true)), later);
     assert_eq!(alone.0.first_list(LINK), None, "it was not looked at");
