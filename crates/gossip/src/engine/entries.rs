@@ -84,7 +84,14 @@ impl Engine {
         for (origin, chain) in self.chains.range(low, high) {
             walked = walked.saturating_add(1);
             while listed.next_if(|other| other < origin).is_some() {}
-            if listed.peek() == Some(origin) || chain.wanted() == Seq::FIRST || link.holds(origin) {
+            if listed.peek() == Some(origin) || chain.wanted() == Seq::FIRST {
+                continue;
+            }
+            if link.holds(origin) {
+                if link.hold {
+                    // It keeps nothing of what it was given meanwhile.
+                    link.note_held(*origin, Seq::FIRST, now, self.config.max_cursors);
+                }
                 continue;
             }
             if link.last_sent.contains_key(origin) && !link.hold {

@@ -10,6 +10,7 @@ use crate::fork;
 use crate::io::{self, Event, Keep, LinkId};
 use crate::proof::VerifiedProof;
 use crate::proofs::{Input, Output, Standing, Use};
+use crate::reconcile;
 use crate::stats::bump;
 
 /// A neighbour that may not be sent a proof now hears of it after so long, in microseconds, and then again while that is so.
@@ -65,6 +66,7 @@ impl Engine {
     /// Remembers where a chain ends.
     pub(super) fn set_fork(&mut self, proof: VerifiedProof) {
         self.chains.update(proof.origin(), |chain| chain.fork = Some(Box::new(proof)));
+        self.note_reconcile(reconcile::Input::FellBack);
         self.tell_search(fork::Input::Proven(proof.origin()));
     }
 

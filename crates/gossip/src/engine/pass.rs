@@ -13,6 +13,7 @@ use crate::ingress::queue::Sender;
 use crate::io::LinkId;
 use crate::link::MAX_INTRODUCED;
 use crate::passing::Head;
+use crate::reconcile;
 use crate::stats::{Why, bump};
 
 impl Engine {
@@ -39,6 +40,7 @@ impl Engine {
                 }
             }
         }
+        self.note_reconcile(reconcile::Input::FellBack);
         self.cache.commit(u64::MAX);
         self.release_credit();
         self.own_append = None;

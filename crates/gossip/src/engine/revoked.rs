@@ -9,6 +9,7 @@ use rumormill_wire::{NodeId, Origin};
 use super::Engine;
 use crate::author;
 use crate::io::{Event, Keep, LinkId, Output};
+use crate::reconcile;
 use crate::stats::bump;
 
 impl Engine {
@@ -146,6 +147,7 @@ impl Engine {
                 self.chains.update(origin, |chain| chain.cut = cut);
             }
         }
+        self.note_reconcile(reconcile::Input::FellBack);
         self.tell_author(author::Input::Cut(self.revocations.limit(&self.author.origin())));
     }
 }

@@ -80,6 +80,8 @@ pub enum Input<K> {
     },
     /// A list did not go to a neighbour.
     Unsent(LinkId),
+    /// Something was taken out of our map: it may be as it was before, and neighbours heard meanwhile that it is not.
+    FellBack,
     /// More differs from a neighbour than is remembered, or it was not told all: now there is room to go on.
     Again {
         /// The neighbour to go on with.

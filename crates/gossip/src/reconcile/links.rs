@@ -143,6 +143,14 @@ impl Links {
         }
     }
 
+    /// What all of them were told does not count.
+    pub(super) fn tell_all_anew(&mut self) {
+        for link in self.map.values_mut() {
+            link.listed = None;
+            link.parts.clear();
+        }
+    }
+
     pub(super) fn listed_all(&mut self, link: LinkId, now: Timestamp) {
         if let Some(link) = self.map.get_mut(&link) {
             link.listed_all = link.listed_all.or(Some(now));

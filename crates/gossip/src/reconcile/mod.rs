@@ -103,6 +103,7 @@ impl<K: Copy + Ord> Reconcile<K> {
                 self.listed::<S>(now, link, range, over);
             }
             Input::Unsent(link) => self.links.tell_anew(link),
+            Input::FellBack => self.links.tell_all_anew(),
             Input::Again { link, lacks_more } => {
                 // One that lacks more than is remembered lists what it has: that is less than what we have, and nothing of the parts
                 // where it has all.
@@ -183,7 +184,11 @@ impl<K: Copy + Ord> Reconcile<K> {
         // What still differs is little of it, or stays: then the parts are shorter than the list.
         let by_parts = self.links.differs(link) && !fits(FEW, ours) || !fits(self.short, ours);
         let (low, high) = S::all();
-        self.output.push_back(if by_parts { Output::Parts(link) } else { Output::List { link, low, high, ask: false } });
+        self.output.push_back(if by_parts {
+            Output::Parts(link)
+        } else {
+            Output::List { link, low, high, ask: false }
+        });
     }
 
     fn in_sync(&mut self, link: LinkId, ask: bool) {
