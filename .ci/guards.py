@@ -772,7 +772,7 @@ GUARDS = [
      "self.tell_lost(id, origin, was.next);", "if false { self.tell_lost(id, origin, was.next); }",
      FULL, "a_node_that_finds_its_store_full_after_a_start_and_its_neighbour_say_what_lacks"),
     ("the end: a neighbour that takes nothing", "crates/node/src/driver/drain.rs",
-     "now >= give_by + FAREWELL", "now >= give_by + FAREWELL * 60",
+     "now >= told_by", "now >= told_by + FAREWELL * 60",
      GREETINGS, "a_neighbour_that_takes_nothing_is_not_waited_for_at_the_end"),
     ("clocks: one that came late shows nothing", "crates/node/src/driver/clocks.rs",
      "(late.count >= LATE_MESSAGES).then_some(late.least_us)", "(late.count <= LATE_MESSAGES).then_some(late.least_us)",

@@ -89,8 +89,14 @@ impl NodeClock {
     pub fn instant(&self, at: Timestamp) -> Instant {
         self.start
             .checked_add(Duration::from_micros(at.0))
-            .unwrap_or_else(|| Instant::now() + Duration::from_secs(3_600))
+            .unwrap_or_else(|| after(Duration::from_secs(3_600)).into_std())
     }
+}
+
+/// The instant so long after now; a time beyond what can be told is now.
+pub(crate) fn after(time: Duration) -> tokio::time::Instant {
+    let now = tokio::time::Instant::now();
+    now.checked_add(time).unwrap_or(now)
 }
 
 /// A duration in microseconds; saturates.

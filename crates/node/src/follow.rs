@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rumormill_store::{Entry, OrderKey, Reader, StoreError};
 use tokio::time::{Duration, Instant, sleep_until};
 
+use crate::clock::after;
 use crate::counters::Counters;
 use crate::driver::{Coming, News, SoFar, Told};
 use crate::handle::{LogError, MAX_PAGE, NodeHandle};
@@ -24,6 +25,7 @@ pub enum Next {
 }
 
 /// One who follows: what it was given already, and what comes.
+#[derive(Debug)]
 pub struct Follow {
     node: NodeHandle,
     coming: Coming,
@@ -95,7 +97,7 @@ impl Sums {
     }
 
     fn say(&mut self) -> Next {
-        self.next = Some(Instant::now() + BETWEEN);
+        self.next = Some(after(BETWEEN));
         Next::Missed(std::mem::take(&mut self.messages))
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! [`start()`] makes a node of a [`NodeConfig`]; a [`NodeHandle`] is what doors and people use.
 #![forbid(unsafe_code)]
+#![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod bundle_pacer;
 mod chat_log;
@@ -50,7 +52,7 @@ use lock::lock;
 pub use committed::Committed;
 pub use config::{ConfigError, NodeConfig, NodeOptions};
 pub use doors::door_kinds;
-pub use driver::{Coming, News, Told};
+pub use driver::{Coming, News, SoFar, Told};
 pub use follow::{Follow, Next};
 pub use handle::{ChatPlace, LogError, NodeHandle, Pending};
 pub use outcome::{Receipt, SubmitError};

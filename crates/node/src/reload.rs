@@ -13,6 +13,7 @@ use rumormill_gossip::Input;
 use rumormill_transport::revocation::{MAX_FILE_LEN, check_file};
 use rumormill_transport::{Endpoint, Identity, IdentityError, ListPart, LocalCa, Revocations, Trust};
 
+use crate::clock::after;
 use crate::driver::Driver;
 
 /// How often the files are looked at.
@@ -35,7 +36,7 @@ pub(crate) async fn at_start(driver: &Arc<Driver>, home: Option<&Path>) {
         let ours = driver.checker.revoked.get();
         ours.part(part.place()).is_some_and(|held| held.number() >= part.number())
     };
-    let until = tokio::time::Instant::now() + AT_START;
+    let until = after(AT_START);
     while !list.parts().all(counts) {
         if tokio::time::Instant::now() >= until {
             tracing::warn!("the revocation list in the file is not kept yet; the node starts without it");

@@ -6,7 +6,7 @@ mod limits;
 use std::net::TcpListener;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rand::SeedableRng;
@@ -19,7 +19,7 @@ use rumormill_wire::native::Hello;
 use rumormill_wire::{Incarnation, NodeId, Origin};
 
 use crate::check::{Checker, evidence_of};
-use crate::clock::NodeClock;
+use crate::clock::{NodeClock, after};
 use crate::config::{ConfigError, IdentitySource, NodeConfig, StoreKind};
 use crate::disk;
 use crate::driver::{Driver, Parts};
@@ -243,10 +243,10 @@ fn listening(socket: TcpListener) -> std::io::Result<tokio::net::TcpListener> {
 }
 
 async fn bind(endpoint: &Endpoint, config: &NodeConfig) -> Result<Listener, StartError> {
-    let deadline = Instant::now() + BIND_PATIENCE;
+    let deadline = after(BIND_PATIENCE);
     loop {
         match endpoint.bind(config.listen).await {
-            Err(why) if why.kind() == std::io::ErrorKind::AddrInUse && Instant::now() < deadline => {
+            Err(why) if why.kind() == std::io::ErrorKind::AddrInUse && tokio::time::Instant::now() < deadline => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             other => return other.map_err(StartError::io("listen on", config.listen)),

@@ -221,7 +221,7 @@ fn nearest(key: &str) -> Option<&'static str> {
     // One as long as a page is like none.
     let key: String = key.chars().take(64).collect();
     let best = NodeOptions::KEYS.iter().map(|known| (strsim::levenshtein(&key, known), *known)).min()?;
-    (best.0 <= 3 && best.0 * 2 < key.len()).then_some(best.1)
+    (best.0 <= 3 && best.0.saturating_mul(2) < key.len()).then_some(best.1)
 }
 
 #[cfg(test)]

@@ -192,7 +192,8 @@ async fn watch_taken(door: String, counters: Arc<Counters>, mut taken: mpsc::Rec
 fn body(door: &str, message: &Incoming, max: usize, cuts: &AtomicU64) -> String {
     let claimed = one_line(&message.claimed);
     let (claimed, _) = cut(&claimed, MAX_CLAIMED_LEN);
-    let room = max.saturating_sub(door.len() + claimed.len() + 2);
+    let marked = door.len().saturating_add(claimed.len()).saturating_add(2);
+    let room = max.saturating_sub(marked);
     let (text, was_cut) = cut(&message.text, room);
     if was_cut {
         Counters::one(cuts);

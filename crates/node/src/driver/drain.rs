@@ -1,11 +1,13 @@
 //! The end of a node: what was taken becomes durable, neighbours are given it, and all are told.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rumormill_gossip::Input;
 use rumormill_wire::native::ByeCode;
+use tokio::time::Instant;
 
 use super::state::Driver;
+use crate::clock::after;
 use crate::outcome::SubmitError;
 
 /// Between two looks.
@@ -20,7 +22,7 @@ const GIVING: Duration = Duration::from_secs(1);
 impl Driver {
     /// Waits until our messages are durable and all links have said goodbye, or the deadline.
     pub(crate) async fn drain(&self, within: Duration) {
-        let deadline = Instant::now() + within;
+        let deadline = after(within);
         // What waits for a neighbour's proof of our own chain is not waited for.
         let _ = self.drive(Input::Leaving);
         while self.outstanding() > 0 && Instant::now() < deadline {
@@ -37,7 +39,7 @@ impl Driver {
     }
 
     async fn goodbyes(&self, deadline: Instant) {
-        let give_by = Instant::now() + GIVING;
+        let (give_by, told_by) = (after(GIVING), after(GIVING.saturating_add(FAREWELL)));
         let mut late = 0_usize;
         loop {
             let (links, now) = (self.links(), Instant::now());
@@ -55,7 +57,7 @@ impl Driver {
                     late = late.saturating_add(usize::from(lacks));
                     link.bye(ByeCode::LEAVING, "the node shuts down");
                 }
-                if now >= give_by + FAREWELL && !link.is_closed() {
+                if now >= told_by && !link.is_closed() {
                     if link.written() < link.put_in() {
                         tracing::info!(peer = %link.facts.name, "a neighbour that takes nothing is not told that the node ends");
                     }

@@ -20,6 +20,7 @@ use rumormill_wire::native::kind;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::state::Driver;
+use crate::clock::after;
 use crate::link::Link;
 use crate::lock;
 
@@ -51,17 +52,17 @@ impl Driver {
         let tried = self.tries_ended();
         self.seal();
         self.try_again();
-        let links_by = Instant::now() + FIRST_LINKS;
+        let links_by = after(FIRST_LINKS);
         let durable = timeout(LAST_COMMIT, said).await.is_ok();
         let _ = self.drive(Input::Leaving);
-        let (mut words_by, mut telling) = (Instant::now() + LAST_WORDS, Telling::default());
+        let (mut words_by, mut telling) = (after(LAST_WORDS), Telling::default());
         loop {
             let late = telling.go_on(self);
             let now = Instant::now();
             let settled = self.settled(&tried);
             if !settled && now < links_by {
                 // Whoever comes has its time.
-                words_by = now + LAST_WORDS;
+                words_by = after(LAST_WORDS);
             } else if late == 0 || now >= words_by {
                 return LastWords { durable, late, settled };
             }

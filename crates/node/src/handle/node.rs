@@ -28,6 +28,15 @@ pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct NodeHandle(pub(crate) Arc<Inner>);
 
+impl std::fmt::Debug for NodeHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NodeHandle")
+            .field("name", &self.0.name)
+            .field("addr", &self.0.local_addr)
+            .finish_non_exhaustive()
+    }
+}
+
 pub(crate) struct Inner {
     pub(crate) driver: Arc<Driver>,
     pub(crate) endpoint: Endpoint,

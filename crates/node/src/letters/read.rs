@@ -14,6 +14,7 @@ use super::inbox::Found;
 use super::post::{LettersDesk, Post};
 use super::record::Key;
 use super::seal::SUITE;
+use crate::clock::after;
 use crate::committed::Committed;
 use crate::driver::{Coming, News, Told};
 use crate::lock;
@@ -136,7 +137,7 @@ impl Reading<'_> {
             Ok(Err(Stuck(why))) => why,
             Err(why) => why.to_string(),
         };
-        self.again = Some(Instant::now() + RETRY);
+        self.again = Some(after(RETRY));
         if !was_behind {
             tracing::warn!(why, "letters are not taken from the log for now");
         }

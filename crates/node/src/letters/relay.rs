@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::inbox::Relayed;
 use super::post::LettersDesk;
+use crate::clock::after;
 use crate::lock;
 
 /// After a letter could not be sent, so long nothing goes to its address; twice that after the next.
@@ -45,7 +46,7 @@ pub(crate) async fn run(desk: LettersDesk, door: mpsc::Sender<Outgoing>) {
             sending.spawn(async move { (id, letter.to, send(name, &door, letter).await) });
         }
         let pauses = held.values().filter_map(|held| if let Held::Until(at, _) = held { Some(*at) } else { None });
-        let next = pauses.min().unwrap_or_else(|| Instant::now() + LONGEST_PAUSE);
+        let next = pauses.min().unwrap_or_else(|| after(LONGEST_PAUSE));
         tokio::select! {
             () = node.stopped() => return,
             () = desk.0.to_relay.notified() => {}
@@ -55,7 +56,7 @@ pub(crate) async fn run(desk: LettersDesk, door: mpsc::Sender<Outgoing>) {
                     held.remove(&to);
                     if let Err(why) = desk.with_inbox(move |inbox| inbox.gone(vec![id])).await {
                         tracing::warn!(%to, why, "that a letter has gone out cannot be kept; it will go out again");
-                        held.insert(to, Held::Until(Instant::now() + LONGEST_PAUSE, LONGEST_PAUSE));
+                        held.insert(to, Held::Until(after(LONGEST_PAUSE), LONGEST_PAUSE));
                     }
                     desk.0.room.notify_one();
                 }
@@ -66,7 +67,7 @@ pub(crate) async fn run(desk: LettersDesk, door: mpsc::Sender<Outgoing>) {
                     };
                     tracing::info!(%to, why, "a letter did not go out; it is tried again");
                     let longer = pause.saturating_mul(2).min(LONGEST_PAUSE);
-                    held.insert(to, Held::Until(Instant::now() + pause, longer));
+                    held.insert(to, Held::Until(after(pause), longer));
                 }
             },
         }
