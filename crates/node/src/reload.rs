@@ -12,6 +12,7 @@ use rumormill_api::date;
 use rumormill_gossip::Input;
 use rumormill_transport::revocation::{MAX_FILE_LEN, check_file};
 use rumormill_transport::{Endpoint, Identity, IdentityError, ListPart, LocalCa, Revocations, Trust};
+use rumormill_wire::Foreign;
 
 use crate::clock::after;
 use crate::driver::Driver;
@@ -228,6 +229,12 @@ fn renew(driver: &Driver, endpoint: &Endpoint, identity: Identity, certificate: 
     if identity.node() != ours.node() {
         let why = "the new certificate is for another key: another node; restart to become it";
         return Err(Unread::Useless(why.to_owned()));
+    }
+    if identity.name() != ours.name() {
+        let (new, now) = (Foreign::new(identity.name()), ours.name());
+        return Err(Unread::Useless(format!(
+            "the new certificate is for the name `{new}`, and this node runs as `{now}`"
+        )));
     }
     endpoint.reload(identity).map_err(|why| Unread::Useless(why.to_string()))?;
     tracing::info!(certificate = %certificate.display(), "new links use the renewed certificate");

@@ -16,6 +16,17 @@ use support::{Net, has, until};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
+/// A copy of the CA that knows of no certificate.
+fn forgetful(home: &Path, copy: &Path) -> LocalCa {
+    // By its owner alone, as it was made.
+    let other = LocalCa::open_or_create(copy).unwrap();
+    for file in ["ca.key", "ca.pem"] {
+        fs::copy(home.join("ca").join(file), copy.join("ca").join(file)).unwrap();
+    }
+    drop(other);
+    LocalCa::open(copy).unwrap()
+}
+
 /// Two certificates of one key: the CA refuses the second name, but a copy of it that does not know of the first gives it.
 fn two_certificates(net: &Net) -> [Identity; 3] {
     let (home, copy, dir) = (net.dir.path().join("home"), net.dir.path().join("copy"), net.dir.path().join("keys"));
@@ -23,13 +34,7 @@ fn two_certificates(net: &Net) -> [Identity; 3] {
     net.ca().issue("mallory", DAY, Some(&dir)).unwrap();
     let (first, again) = (load(&dir), load(&dir));
     assert!(net.ca().issue("zed", DAY, Some(&dir)).is_err(), "one key has one name");
-    // By its owner alone, as it was made.
-    let other = LocalCa::open_or_create(&copy).unwrap();
-    for file in ["ca.key", "ca.pem"] {
-        fs::copy(home.join("ca").join(file), copy.join("ca").join(file)).unwrap();
-    }
-    drop(other);
-    let other = LocalCa::open(&copy).unwrap();
+    let other = forgetful(&home, &copy);
     loop {
         // Certificates count in whole seconds.
         other.issue("zed", DAY, Some(&dir)).unwrap();
@@ -77,4 +82,24 @@ async fn the_later_certificate_names_a_key_at_all_nodes_whichever_they_saw_first
         until("it goes by the later one after a restart", async || named(&node, "zed")).await;
         node.shutdown().await.unwrap();
     }
+}
+
+/// What the next start would refuse is not taken while the node runs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renewed_certificate_with_another_name_is_not_taken() {
+    let net = Net::new();
+    let (home, copy) = (net.dir.path().join("home"), net.dir.path().join("copy"));
+    let a = start(net.on_disk("a", &[])).await.unwrap();
+    let other = forgetful(&home, &copy);
+    let dir = home.join("nodes").join("a");
+    other.issue("zed", DAY, Some(&dir)).unwrap();
+    assert_eq!(Identity::load(&dir.join("cert.pem"), &dir.join("key.pem")).unwrap().name(), "zed");
+    // The file is looked at twice a second.
+    let asks = net.endpoint("asks");
+    for _ in 0..20 {
+        let opened = asks.dial(a.local_addr(), Expect::Any).await.unwrap();
+        assert_eq!(opened.peer.name(), "a");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    a.shutdown().await.unwrap();
 }

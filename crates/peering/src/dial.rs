@@ -13,6 +13,11 @@ use crate::plan::Plan;
 /// A link that lived so long makes the next delay the first again: whoever ends one for what it found in the handshake or HELLO has done
 /// so by then.
 const LIVED: Duration = Duration::from_secs(5);
+/// Who answered at an address that goes without a name is that neighbour for so long, over whatever link it is there. Then the address is
+/// dialled again: somebody else may be there by now, and whoever left it holds nobody off.
+pub(crate) const CHECKED: Duration = Duration::from_secs(60);
+/// For so much longer people are told that it is linked: the dial takes its time.
+const CHECK_TAKES: Duration = Duration::from_secs(10);
 const BANNED: &str = "banned here for a while: it broke the protocol";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +33,9 @@ pub(crate) enum Stage {
 #[derive(Debug)]
 pub(crate) struct Dial {
     pub(crate) neighbour: Neighbour,
-    /// Who answered there last.
+    /// Who answered there last, and when.
     pub(crate) node: Option<NodeId>,
+    pub(crate) met: Timestamp,
     pub(crate) stage: Stage,
     plan: Plan,
     /// Tries since the last link that lived.
@@ -51,6 +57,7 @@ impl Dial {
         Self {
             neighbour,
             node: None,
+            met: Timestamp::ZERO,
             stage,
             plan,
             tries: 0,
@@ -64,6 +71,12 @@ impl Dial {
     /// It asked to be left alone for a time, or is banned here: it is not tried sooner.
     pub(crate) const fn is_left_alone(&self) -> bool {
         matches!(self.stage, Stage::Waits { alone: true, .. })
+    }
+
+    /// Whether whoever answered there last still stands for the address, for which of the two questions that is.
+    pub(crate) fn stands(&self, now: Timestamp, told: bool) -> bool {
+        let lasts = if told { CHECKED.saturating_add(CHECK_TAKES) } else { CHECKED };
+        self.neighbour.name.is_some() || now.elapsed(self.met) < lasts
     }
 
     /// Whether the end of a try is waited for.

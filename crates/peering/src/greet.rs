@@ -31,10 +31,11 @@ impl Peering {
         }
         if let Some(neighbour) = neighbour {
             let dial = self.dials.get_mut(neighbour.0).filter(|dial| dial.is_dialled());
-            dial.ok_or(Reject::NotDialled(neighbour))?.node = Some(peer.node);
+            let dial = dial.ok_or(Reject::NotDialled(neighbour))?;
+            (dial.node, dial.met) = (Some(peer.node), now);
         }
         let seat = (peer.direction == Direction::Inbound).then(|| self.take_seat(id, &peer));
-        self.links.insert(id, Link { peer, stage: Stage::Held, seat, since: now, heard: now });
+        self.links.insert(id, Link { peer, neighbour, stage: Stage::Held, seat, since: now, heard: now });
         self.greet(now, id);
         Ok(())
     }

@@ -3,6 +3,7 @@
 use rumormill_limits::Timestamp;
 
 use crate::link_id::LinkId;
+use crate::neighbour::NeighbourId;
 use crate::peer::Peer;
 
 /// How far a link has come.
@@ -32,6 +33,8 @@ pub(crate) enum Stage {
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) peer: Peer,
+    /// Who was dialled for it.
+    pub(crate) neighbour: Option<NeighbourId>,
     pub(crate) stage: Stage,
     /// Its place among those that greet.
     pub(crate) seat: Option<u64>,

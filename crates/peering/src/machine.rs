@@ -20,6 +20,7 @@ impl Peering {
     /// # Errors
     /// The driver speaks of a link or a neighbour of which this is not so; nothing has changed.
     pub fn handle(&mut self, now: Timestamp, input: Input<'_>) -> Result<(), Reject> {
+        self.now = self.now.max(now);
         match input {
             Input::Opened { link, peer, neighbour } => self.opened(now, link, peer, neighbour)?,
             Input::Hello { link, frame } => self.hello(now, link, frame)?,

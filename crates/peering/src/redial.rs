@@ -13,7 +13,7 @@ impl Peering {
     /// Dials those whose time has come, and those who have lost their link.
     pub(crate) fn redial(&mut self, now: Timestamp) {
         for n in 0..self.dials.len() {
-            let Some(linked) = self.dials.get(n).map(|dial| self.linked(dial)) else { return };
+            let Some(linked) = self.dials.get(n).map(|dial| self.linked(n, dial, false)) else { return };
             let Some(dial) = self.dials.get_mut(n) else { return };
             if !dial.is_due(now, linked) {
                 continue;
@@ -44,7 +44,8 @@ impl Peering {
         lived: Duration,
     ) -> Result<(), Reject> {
         let not_dialled = Reject::NotDialled(neighbour);
-        let linked = self.dials.get(neighbour.0).map(|dial| self.linked(dial)).ok_or(not_dialled)?;
+        let linked =
+            self.dials.get(neighbour.0).map(|dial| self.linked(neighbour.0, dial, false)).ok_or(not_dialled)?;
         let dial = self.dials.get_mut(neighbour.0).filter(|dial| dial.is_dialled()).ok_or(not_dialled)?;
         if self.stopping {
             return Ok(());

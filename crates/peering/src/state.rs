@@ -14,7 +14,7 @@ use crate::greetings::Greetings;
 use crate::io::Output;
 use crate::link::Link;
 use crate::link_id::LinkId;
-use crate::neighbour::Neighbour;
+use crate::neighbour::{Neighbour, NeighbourId};
 use crate::places::Named;
 
 /// What it is to go by.
@@ -49,6 +49,8 @@ pub struct Peering {
     pub(crate) bans: Bans,
     /// By [`crate::NeighbourId`].
     pub(crate) dials: Vec<Dial>,
+    /// When the last input came.
+    pub(crate) now: Timestamp,
     /// Who was told all, with its name. Bounded by the links that come up while this node tells its last words.
     pub(crate) told: Vec<(NodeId, String)>,
     /// Who keeps another link with us than the one that it ended since this node stops: that one may still come up. Bounded by the links that
@@ -94,6 +96,7 @@ impl Peering {
             links: BTreeMap::new(),
             greetings: Greetings::default(),
             bans: Bans::default(),
+            now: Timestamp::ZERO,
             dials: neighbours.into_iter().map(Dial::new).collect(),
             told: Vec::new(),
             rejoining: BTreeSet::new(),
@@ -107,10 +110,10 @@ impl Peering {
 
     /// All neighbours of the configuration, in its order.
     pub fn neighbours(&self) -> impl Iterator<Item = Standing<'_>> {
-        self.dials.iter().map(|dial| Standing {
+        self.dials.iter().enumerate().map(|(n, dial)| Standing {
             neighbour: &dial.neighbour,
             node: dial.node,
-            linked: self.linked(dial),
+            linked: self.linked(n, dial, true),
             tries: dial.tries,
             last: dial.last.as_ref().map(|(ended, at)| (ended, *at)),
             next: dial.next(),
@@ -129,7 +132,7 @@ impl Peering {
         let told = |dial: &Dial| self.told.iter().any(|(node, name)| is(dial, *node, name));
         self.dials.iter().enumerate().all(|(n, dial)| {
             let tried = ended.get(n).is_none_or(|before| dial.ended > *before);
-            dial.is_left_alone() || tried || self.linked(dial) || told(dial)
+            dial.is_left_alone() || tried || self.linked(n, dial, true) || told(dial)
         })
     }
 
@@ -156,8 +159,11 @@ impl Peering {
         self.links.iter().filter(|(_, link)| link.is_up()).map(|(id, link)| (*id, link))
     }
 
-    pub(crate) fn linked(&self, dial: &Dial) -> bool {
-        self.up().any(|(_, link)| is(dial, link.peer.node, &link.peer.name))
+    /// Whether a neighbour has a link, as it is told to people or as it decides whether it is dialled ([`Dial::stands`]).
+    pub(crate) fn linked(&self, n: usize, dial: &Dial, told: bool) -> bool {
+        let stands = dial.stands(self.now, told);
+        let here = |link: &Link| link.neighbour == Some(NeighbourId(n));
+        self.up().any(|(_, link)| here(link) || stands && is(dial, link.peer.node, &link.peer.name))
     }
 
     /// The neighbours that are named in the configuration, as far as they are known.

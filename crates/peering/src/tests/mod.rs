@@ -176,3 +176,64 @@ fn one_that_is_silent_is_pinged_told_and_dropped() {
     assert!(matches!(outputs.last(), Some(Output::Drop { .. })), "{outputs:?}");
     assert!(outputs.iter().any(|output| matches!(output, Output::Close { why: Close::Silent(_), .. })));
 }
+
+#[test]
+fn who_answered_once_at_addresses_holds_nobody_off_who_is_there_later() {
+    let mut shell = Shell::new(2, &[None, None], 1);
+    shell.pass(Duration::ZERO);
+    // The same member answers at both, leaves, and dials in.
+    for neighbour in [A, B] {
+        let (link, _) = shell.open(9, Some(neighbour));
+        shell.down(link);
+        shell.dial_ended(neighbour, said(ByeCode::LEAVING, 0), Duration::ZERO);
+    }
+    let (elsewhere, _) = shell.greet(9);
+    shell.pass(SECOND);
+    assert!(shell.dialled.is_empty(), "it may be there still");
+    assert!(shell.peering.neighbours().all(|standing| standing.linked));
+    let heard = |shell: &mut Shell, link| shell.feed(Input::Heard { link, at: shell.now });
+    for _ in 0..60 {
+        shell.pass(SECOND);
+        heard(&mut shell, elsewhere);
+    }
+    assert_eq!(shell.dialled.iter().copied().collect::<Vec<_>>(), [A, B]);
+    // Nobody is at the one, and another at the other, which has a place of its own.
+    shell.dial_ended(A, nobody(), Duration::ZERO);
+    let (link, _) = shell.open(3, Some(B));
+    assert!(is_up(&shell.feed(Input::Hello { link, frame: &hello(NETWORK) }), link));
+    for _ in 0..20 {
+        shell.pass(SECOND);
+        heard(&mut shell, elsewhere);
+        heard(&mut shell, link);
+    }
+    let linked: Vec<_> = shell.peering.neighbours().map(|standing| standing.linked).collect();
+    assert_eq!(linked, [false, true], "people hear that nobody is there");
+}
+
+#[test]
+fn a_neighbour_by_address_that_is_linked_the_other_way_is_looked_at_once_a_minute_and_keeps_its_link() {
+    let mut shell = Shell::new(4, &[None], 1);
+    shell.pass(Duration::ZERO);
+    let (link, _) = shell.open(1, Some(A));
+    shell.down(link);
+    shell.dial_ended(A, nobody(), Duration::ZERO);
+    let (kept, _) = shell.greet(1);
+    let mut looked = 0;
+    for _ in 0..600 {
+        shell.pass(SECOND);
+        shell.feed(Input::Heard { link: kept, at: shell.now });
+        if shell.dialled.contains(&A) {
+            looked += 1;
+            let (link, _) = shell.open(1, Some(A));
+            shell.feed(Input::Hello { link, frame: &hello(NETWORK) });
+            shell.now = shell.now.plus(1);
+            let outputs = shell.feed(Input::Heard { link: kept, at: shell.now });
+            assert_eq!(refused(&outputs), Some(&Refusal::Duplicate));
+            shell.down(link);
+            let ended = Ended::by(Bye { code: ByeCode::DUPLICATE, retry_after_s: 0, reason: "".into() });
+            assert_eq!(shell.dial_ended(A, ended, Duration::ZERO), [], "nothing is told");
+        }
+        assert!(shell.up.contains(&kept) && shell.peering.neighbours().all(|standing| standing.linked));
+    }
+    assert!((9..=10).contains(&looked), "{looked}");
+}
