@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rumormill_testkit::nodes::{Net, Node};
+use rumormill_testkit::nodes::{Net, Node, rumormill};
 use rumormill_testkit::wait::until;
 use rumormill_transport::{Identity, LocalCa};
 
@@ -57,6 +57,9 @@ fn a_revocation_parts_no_node_with_the_ca_from_one_with_pins() {
     until("bob was sent it again", || bob.metric("gossip_revocations_void") == 2);
     alice.send("the link stands");
     until("bob hears alice", || bob.texts() == ["the link stands"]);
+    let shown = rumormill().args(["peers", "--state"]).arg(&bob.state).output().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("no revocation list here; alice has 1"), "{shown}");
     assert_eq!((bob.metric("gossip_misbehaviour"), alice.metric("gossip_misbehaviour")), (0, 0));
     assert_eq!(bob.said().matches("take the node out of the pin file").count(), 1, "{}", bob.said());
 }

@@ -205,9 +205,11 @@ fn lists_and_dates(out: &mut Out, peers: &[PeerInfo], info: &Info) {
         .map(|peer| format!("{} has {}", Foreign::new(&peer.name).name(), peer.revocations.unwrap_or_default()))
         .collect();
     let others = if others.is_empty() { String::new() } else { format!("; {}", others.join(", ")) };
-    if info.revocations > 0 || !others.is_empty() {
-        let (number, issued) = (info.revocations, date(info.revocations_issued));
+    let (number, issued) = (info.revocations, date(info.revocations_issued));
+    if number > 0 {
         out.shown(format_args!("revocation list {number} of {issued}, {}{others}", count(info.revoked_nodes, "node")));
+    } else if !others.is_empty() {
+        out.shown(format_args!("no revocation list here{others}"));
     }
     if let Some(why) = &info.revocations_file {
         out.shown(format_args!(
