@@ -28,10 +28,13 @@ struct Histories {
     branches: Vec<Vec<Arc<VerifiedBundle>>>,
 }
 
+/// Two nodes, and the ends of the link between them while it is up.
+type Edge = (usize, usize, Option<(End, End)>);
+
 struct Play {
     world: World,
     rng: StdRng,
-    links: Vec<(usize, usize, Option<(End, End)>)>,
+    links: Vec<Edge>,
     histories: Vec<Histories>,
     revoked: BTreeSet<NodeId>,
     story: Vec<String>,
