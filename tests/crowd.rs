@@ -72,7 +72,6 @@ fn beside_a_crowd_at(door: &str, port: u16, other: (&str, fn(IpAddr) -> Old)) {
     until("linked", || b.peers().len() == 1);
     let mut other = other.1(ip);
     let (mut best, mut soonest) = ([[f64::MAX; 2]; 2], Duration::MAX);
-    let mut kept = true;
     for round in 0..if is_long() { ROUNDS } else { 1 } {
         let quiet = nearly_all(&a, &b, &mut other, &format!("quiet {round}"));
         let coming = thread::spawn(move || crowd(ip, port));
@@ -89,9 +88,11 @@ fn beside_a_crowd_at(door: &str, port: u16, other: (&str, fn(IpAddr) -> Old)) {
         for (best, ratio) in best.iter_mut().flatten().zip(ratios.into_iter().flatten()) {
             *best = best.min(ratio);
         }
-        kept = !is_long() || best.iter().flatten().all(|best| *best <= BOUND) && soonest < TRIED_AGAIN;
     }
-    assert!(kept, "{door}: {best:.2?}, all connected in {soonest:?}");
+    if is_long() {
+        let kept = best.iter().flatten().all(|best| *best <= BOUND) && soonest < TRIED_AGAIN;
+        assert!(kept, "{door}: {best:.2?}, all connected in {soonest:?}");
+    }
 }
 
 #[test]

@@ -28,7 +28,7 @@ mod submit;
 mod tell_due;
 
 pub(crate) use commit::{INCARNATION_KEY, incarnation_record};
-pub use fence::SoFar;
+pub(crate) use fence::SoFar;
 pub(crate) use last_words::{FIRST_LINKS, LAST_COMMIT, LAST_WORDS, LastWords};
-pub use news::{Coming, News, Told};
+pub(crate) use news::{Coming, News, Told};
 pub(crate) use state::{Driver, Parts};

@@ -52,7 +52,6 @@ use lock::lock;
 pub use committed::Committed;
 pub use config::{ConfigError, NodeConfig, NodeOptions};
 pub use doors::door_kinds;
-pub use driver::{Coming, News, SoFar, Told};
 pub use follow::{Follow, Next};
 pub use handle::{ChatPlace, LogError, NodeHandle, Pending};
 pub use outcome::{Receipt, SubmitError};

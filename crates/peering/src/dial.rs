@@ -16,8 +16,8 @@ const LIVED: Duration = Duration::from_secs(5);
 /// Who answered at an address that goes without a name is that neighbour for so long, over whatever link it is there. Then the address is
 /// dialled again: somebody else may be there by now, and whoever left it holds nobody off.
 pub(crate) const CHECKED: Duration = Duration::from_secs(60);
-/// For so much longer people are told that it is linked: the dial takes its time.
-const CHECK_TAKES: Duration = Duration::from_secs(10);
+/// For so long people are told that it is linked: a dial takes its time.
+pub(crate) const SHOWN: Duration = Duration::from_secs(70);
 const BANNED: &str = "banned here for a while: it broke the protocol";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,9 +73,8 @@ impl Dial {
         matches!(self.stage, Stage::Waits { alone: true, .. })
     }
 
-    /// Whether whoever answered there last still stands for the address, for which of the two questions that is.
-    pub(crate) fn stands(&self, now: Timestamp, told: bool) -> bool {
-        let lasts = if told { CHECKED.saturating_add(CHECK_TAKES) } else { CHECKED };
+    /// Whether whoever answered there last still stands for the address, as it does for so long.
+    pub(crate) fn stands(&self, now: Timestamp, lasts: Duration) -> bool {
         self.neighbour.name.is_some() || now.elapsed(self.met) < lasts
     }
 

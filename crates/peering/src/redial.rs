@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use rumormill_limits::Timestamp;
 
+use crate::dial::CHECKED;
 use crate::ended::Ended;
 use crate::io::{Output, Reject};
 use crate::neighbour::NeighbourId;
@@ -13,7 +14,7 @@ impl Peering {
     /// Dials those whose time has come, and those who have lost their link.
     pub(crate) fn redial(&mut self, now: Timestamp) {
         for n in 0..self.dials.len() {
-            let Some(linked) = self.dials.get(n).map(|dial| self.linked(n, dial, false)) else { return };
+            let Some(linked) = self.dials.get(n).map(|dial| self.linked(n, dial, CHECKED)) else { return };
             let Some(dial) = self.dials.get_mut(n) else { return };
             if !dial.is_due(now, linked) {
                 continue;
@@ -45,7 +46,7 @@ impl Peering {
     ) -> Result<(), Reject> {
         let not_dialled = Reject::NotDialled(neighbour);
         let linked =
-            self.dials.get(neighbour.0).map(|dial| self.linked(neighbour.0, dial, false)).ok_or(not_dialled)?;
+            self.dials.get(neighbour.0).map(|dial| self.linked(neighbour.0, dial, CHECKED)).ok_or(not_dialled)?;
         let dial = self.dials.get_mut(neighbour.0).filter(|dial| dial.is_dialled()).ok_or(not_dialled)?;
         if self.stopping {
             return Ok(());

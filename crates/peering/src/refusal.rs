@@ -7,6 +7,10 @@ use rumormill_wire::native::ByeCode;
 use crate::ended::Ended;
 use crate::hello::HelloError;
 
+const BANNED: &str = "banned for a while";
+const LEAVING: &str = "the node shuts down";
+const KEPT: &str = "the places left are kept for named neighbours";
+const FULL: &str = "no room for another link";
 /// What a link is told that ends for another one with the same peer, or does not come up for it.
 pub(crate) const DUPLICATE: Farewell = Farewell::new(ByeCode::DUPLICATE, "another link with this peer is kept");
 
@@ -42,19 +46,19 @@ pub enum Refusal {
     #[error("it is this node itself")]
     Ourselves,
     /// The peer is banned for so much longer.
-    #[error("banned for a while")]
+    #[error("{BANNED}")]
     Banned(Duration),
     /// This node stops.
-    #[error("the node shuts down")]
+    #[error("{LEAVING}")]
     Leaving,
     /// Another link with the same peer stays.
-    #[error("another link with this peer is kept")]
+    #[error("{}", DUPLICATE.reason)]
     Duplicate,
     /// What is free is kept for named neighbours.
-    #[error("the places left are kept for named neighbours")]
+    #[error("{KEPT}")]
     Kept,
     /// All places are taken.
-    #[error("no room for another link")]
+    #[error("{FULL}")]
     Full,
 }
 
@@ -71,12 +75,12 @@ impl Refusal {
             Self::Ourselves => Farewell::new(ByeCode::DUPLICATE, "this is your own node"),
             Self::Banned(left) => {
                 let retry_after_s = whole_seconds(*left);
-                Farewell { retry_after_s, ..Farewell::new(ByeCode::MISBEHAVIOUR, "banned for a while") }
+                Farewell { retry_after_s, ..Farewell::new(ByeCode::MISBEHAVIOUR, BANNED) }
             }
-            Self::Leaving => Farewell::new(ByeCode::LEAVING, "the node shuts down"),
+            Self::Leaving => Farewell::new(ByeCode::LEAVING, LEAVING),
             Self::Duplicate => DUPLICATE,
-            Self::Kept => Farewell::new(ByeCode::OVERLOAD, "the places left are kept for named neighbours"),
-            Self::Full => Farewell::new(ByeCode::OVERLOAD, "no room for another link"),
+            Self::Kept => Farewell::new(ByeCode::OVERLOAD, KEPT),
+            Self::Full => Farewell::new(ByeCode::OVERLOAD, FULL),
         })
     }
 }

@@ -8,7 +8,7 @@ use rumormill_limits::Timestamp;
 use rumormill_wire::{NetworkId, NodeId};
 
 use crate::bans::Bans;
-use crate::dial::Dial;
+use crate::dial::{Dial, SHOWN};
 use crate::ended::Ended;
 use crate::greetings::Greetings;
 use crate::io::Output;
@@ -113,7 +113,7 @@ impl Peering {
         self.dials.iter().enumerate().map(|(n, dial)| Standing {
             neighbour: &dial.neighbour,
             node: dial.node,
-            linked: self.linked(n, dial, true),
+            linked: self.linked(n, dial, SHOWN),
             tries: dial.tries,
             last: dial.last.as_ref().map(|(ended, at)| (ended, *at)),
             next: dial.next(),
@@ -132,7 +132,7 @@ impl Peering {
         let told = |dial: &Dial| self.told.iter().any(|(node, name)| is(dial, *node, name));
         self.dials.iter().enumerate().all(|(n, dial)| {
             let tried = ended.get(n).is_none_or(|before| dial.ended > *before);
-            dial.is_left_alone() || tried || self.linked(n, dial, true) || told(dial)
+            dial.is_left_alone() || tried || self.linked(n, dial, SHOWN) || told(dial)
         })
     }
 
@@ -159,9 +159,9 @@ impl Peering {
         self.links.iter().filter(|(_, link)| link.is_up()).map(|(id, link)| (*id, link))
     }
 
-    /// Whether a neighbour has a link, as it is told to people or as it decides whether it is dialled ([`Dial::stands`]).
-    pub(crate) fn linked(&self, n: usize, dial: &Dial, told: bool) -> bool {
-        let stands = dial.stands(self.now, told);
+    /// Whether a neighbour has a link, where who answered at its address stands for it for so long.
+    pub(crate) fn linked(&self, n: usize, dial: &Dial, lasts: Duration) -> bool {
+        let stands = dial.stands(self.now, lasts);
         let here = |link: &Link| link.neighbour == Some(NeighbourId(n));
         self.up().any(|(_, link)| here(link) || stands && is(dial, link.peer.node, &link.peer.name))
     }

@@ -4,21 +4,18 @@
 //!
 //! `cargo bench -p rumormill-store --bench commit`; without `--bench` every case runs once on little, to see that it works.
 
-use std::error::Error;
+mod chain;
+
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use rumormill_store::{BundleRow, Durability, Kind, MemoryStore, OpenConfig, Record, Store};
-use rumormill_wire::native::{BundleBuilder, BundleView, MessageKind};
-use rumormill_wire::{Clock, Digest, Incarnation, NodeId, Origin, Seq, Signature};
+use chain::{Chain, Outcome};
+use rumormill_store::{Durability, Kind, MemoryStore, OpenConfig, Record, Store};
+use rumormill_wire::native::BundleView;
+use rumormill_wire::Seq;
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
-
-/// Bytes of a message's body.
-const BODY: usize = 256;
 /// Origins that write in turn.
 const ORIGINS: usize = 10;
 const ROUNDS: usize = 5;
@@ -41,19 +38,8 @@ const SHAPES: [Shape; 6] = [
     Shape { name: "1 message, 1 a commit", messages: 1, group: 1, commits: 2_000 },
 ];
 
-struct Chain {
-    builder: BundleBuilder,
-    clock: u64,
-}
-
 fn chains() -> Vec<Chain> {
-    (1..)
-        .take(ORIGINS)
-        .map(|n| {
-            let origin = Origin { node: NodeId([n; 32]), incarnation: Incarnation(1) };
-            Chain { builder: BundleBuilder::new(origin, Seq::FIRST, Digest::ZERO), clock: 0 }
-        })
-        .collect()
+    (1..).take(ORIGINS).map(Chain::new).collect()
 }
 
 /// The batches of one round: each origin's bundles in turn.
@@ -66,26 +52,11 @@ fn batches(shape: &Shape, commits: usize) -> Outcome<Vec<Vec<Record>>> {
         for _ in 0..shape.group {
             let chain = chains.get_mut(turn % ORIGINS).ok_or("no origin")?;
             turn += 1;
-            batch.push(Record::Bundle(bundle(chain, shape.messages)?));
+            batch.push(Record::Bundle(chain.next(shape.messages)?));
         }
         batches.push(batch);
     }
     Ok(batches)
-}
-
-fn bundle(chain: &mut Chain, messages: u16) -> Outcome<BundleRow> {
-    for n in 0..u64::from(messages) {
-        chain.clock += 1;
-        let body = (chain.clock + n).to_string().repeat(BODY);
-        let body = body.as_bytes().get(..BODY).unwrap_or_default();
-        chain.builder.push(Clock(chain.clock), MessageKind::CHAT, "", body)?;
-    }
-    let header = chain.builder.header();
-    let body = blake3::hash(chain.builder.message_bytes());
-    let digest = blake3::hash(&[&header.to_bytes()[..], body.as_bytes()].concat());
-    let next = BundleBuilder::new(header.origin, header.next(), Digest(*digest.as_bytes()));
-    let done = core::mem::replace(&mut chain.builder, next);
-    Ok(BundleRow { bytes: Bytes::from(done.seal(Signature([1; 64]))), received_us: chain.clock })
 }
 
 /// What can be measured.

@@ -8,7 +8,7 @@ use crate::view::Place;
 
 /// All that followers had been told of at some moment.
 #[derive(Debug)]
-pub struct SoFar {
+pub(crate) struct SoFar {
     /// Behind it are messages that had come.
     pub(crate) fence: Fence,
     /// Of those, messages up to this clock: their time had come.

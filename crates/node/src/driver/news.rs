@@ -27,7 +27,7 @@ const NOBODY: NodeId = NodeId([0; 32]);
 
 /// What those who follow are told.
 #[derive(Debug)]
-pub enum News {
+pub(crate) enum News {
     /// A bundle is durable.
     Committed(Arc<Committed>),
     /// The time of these messages of one author has come, of bundles that have been durable for some time.
@@ -67,7 +67,7 @@ impl News {
 
 /// What comes to one who follows.
 #[derive(Debug)]
-pub enum Told {
+pub(crate) enum Told {
     /// News, shared by all who follow.
     News(Arc<News>),
     /// So many messages left before this follower came to them.
@@ -212,7 +212,7 @@ impl Followers {
 
 /// What comes, for one who follows.
 #[derive(Debug)]
-pub struct Coming {
+pub(crate) struct Coming {
     id: u64,
     waiting: Arc<Mutex<Waiting>>,
     more: watch::Receiver<()>,
@@ -228,12 +228,12 @@ impl Drop for Coming {
 
 impl Coming {
     /// What is there already.
-    pub fn try_recv(&mut self) -> Option<Told> {
+    pub(crate) fn try_recv(&mut self) -> Option<Told> {
         lock(&self.waiting).read(self.id)
     }
 
     /// Waits for what comes; `None` once nothing will. Nothing is lost if the future is dropped.
-    pub async fn recv(&mut self) -> Option<Told> {
+    pub(crate) async fn recv(&mut self) -> Option<Told> {
         loop {
             // Others have their turn, however much waits here.
             tokio::task::consume_budget().await;
