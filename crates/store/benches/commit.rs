@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use chain::{Chain, Outcome};
 use rumormill_store::{Durability, Kind, MemoryStore, OpenConfig, Record, Store};
-use rumormill_wire::native::BundleView;
 use rumormill_wire::Seq;
+use rumormill_wire::native::BundleView;
 
 /// Origins that write in turn.
 const ORIGINS: usize = 10;
