@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
+use rusqlite::hooks::Wal;
 
 use super::connection::{connect_checkpointer, copy_log};
 use crate::error::StoreError;
 use crate::types::Durability;
 
-/// A thread with a connection of its own.
+/// A thread with a connection of its own. What is committed while it copies would stay behind for ever at a writer that never rests, and
+/// the log would begin anew at its bound alone: the first commit after a copy brings in that little itself.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
     wake: SyncSender<()>,
@@ -23,8 +25,48 @@ pub(super) struct Checkpointer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// How far the copy of a long log is.
+#[derive(Debug, Default)]
+struct Progress {
+    /// It was asked for, and has not ended.
+    asked: AtomicBool,
+    /// It has ended, and no commit has found the log short since.
+    copied: AtomicBool,
+}
+
+impl Progress {
+    /// After each commit: whether the log is to be copied beside the writer now.
+    fn found(&self, long: bool) -> Next {
+        if !long {
+            self.copied.store(false, Ordering::Relaxed);
+            Next::Nothing
+        } else if self.copied.swap(false, Ordering::Acquire) {
+            Next::Rest
+        } else if self.asked.swap(true, Ordering::Relaxed) {
+            Next::Nothing
+        } else {
+            Next::Copy
+        }
+    }
+
+    fn ended(&self) {
+        self.copied.store(true, Ordering::Release);
+        self.asked.store(false, Ordering::Relaxed);
+    }
+}
+
+/// What is to be done about the log after a commit.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    Nothing,
+    /// Wake the thread.
+    Copy,
+    /// Copy what was committed during the thread's copy.
+    Rest,
+}
+
 impl Checkpointer {
-    /// From now on the log is copied when a commit by `db` finds so many pages in it. The writer begins it anew with the first commit that finds all copied.
+    /// From now on the log is copied when a commit by `db` finds so many pages in it.
     pub(super) fn start(
         db: &mut Connection,
         path: &Path,
@@ -34,11 +76,12 @@ impl Checkpointer {
         let own = connect_checkpointer(path, durability)?;
         let (wake, woken) = sync_channel(1);
         let (copying, ended) = (Arc::new(Mutex::new(())), Arc::new(AtomicBool::new(false)));
+        let progress = Arc::new(Progress::default());
         let thread = std::thread::Builder::new()
             .name("checkpoint".into())
             .spawn({
-                let (copying, ended) = (Arc::clone(&copying), Arc::clone(&ended));
-                move || run(&own, &woken, &copying, &ended)
+                let (copying, ended, progress) = (Arc::clone(&copying), Arc::clone(&ended), Arc::clone(&progress));
+                move || run(&own, &woken, &copying, &ended, &progress)
             })
             .map_err(|source| StoreError::Io {
                 action: "start the checkpoint thread of",
@@ -46,10 +89,12 @@ impl Checkpointer {
                 source,
             })?;
         let long = wake.clone();
-        db.wal_hook(Some(move |_: &mut _, found| {
-            if u32::try_from(found).is_ok_and(|found| found >= pages) {
-                // One that waits already is enough.
-                let _ = long.try_send(());
+        db.wal_hook(Some(move |log: &mut Wal, found| {
+            match progress.found(u32::try_from(found).is_ok_and(|found| found >= pages)) {
+                Next::Nothing => {}
+                Next::Copy => drop(long.try_send(())),
+                // A commit that stands is not refused for it: the log is as it was, and has its bound.
+                Next::Rest => drop(log.checkpoint()),
             }
             Ok(())
         }))?;
@@ -77,13 +122,14 @@ impl Drop for Checkpointer {
     }
 }
 
-fn run(db: &Connection, woken: &Receiver<()>, copying: &Mutex<()>, ended: &AtomicBool) {
+fn run(db: &Connection, woken: &Receiver<()>, copying: &Mutex<()>, ended: &AtomicBool, progress: &Progress) {
     while woken.recv().is_ok() && !ended.load(Ordering::Relaxed) {
         let _copying = copying.lock().unwrap_or_else(PoisonError::into_inner);
         // What stands in the way is in the writer's way too when the log has reached its bound, and is an error there.
         if let Err(why) = copy_log(db) {
             tracing::debug!(target: "rumormill::store", %why, "the write-ahead log was not copied");
         }
+        progress.ended();
     }
 }
 
@@ -121,5 +167,18 @@ mod tests {
             assert!(Instant::now() < end, "it is copied beside the writer");
             std::thread::yield_now();
         }
+    }
+    #[test]
+    fn what_is_committed_during_a_copy_is_copied_by_the_commit_behind_it() {
+        let progress = Progress::default();
+        assert_eq!(progress.found(false), Next::Nothing);
+        assert_eq!(progress.found(true), Next::Copy);
+        assert_eq!(progress.found(true), Next::Nothing, "one copy at a time");
+        progress.ended();
+        assert_eq!(progress.found(true), Next::Rest);
+        assert_eq!(progress.found(true), Next::Copy, "a reader let nothing begin anew");
+        progress.ended();
+        assert_eq!(progress.found(false), Next::Nothing, "the log began anew");
+        assert_eq!(progress.found(true), Next::Copy);
     }
 }
