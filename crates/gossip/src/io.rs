@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 /// The wall clock is this plus the offset of [`Input::WallOffset`].
-pub use rumormill_limits::Timestamp;
+pub use rumormill_limits::{LinkId, Timestamp};
 use rumormill_wire::native::{ByeCode, InvalidMessage, ListPart, MessageKind};
 use rumormill_wire::{Clock, NodeId, Origin, Seq};
 
@@ -14,10 +14,6 @@ use crate::bundle::{Invalid, RawBundle, VerifiedBundle};
 use crate::members::{Checked, Evidence};
 use crate::proof::{RawProof, VerifiedProof};
 use crate::revocation::Revocations;
-
-/// A link to a neighbour, named by the driver. A name is used once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkId(pub u64);
 
 /// Names a submitted message until it is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

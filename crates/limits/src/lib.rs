@@ -1,4 +1,4 @@
-//! What the rooms share: one kind of time, one rate, one back-off, one table of places and who makes room in it, one memory of what
+//! What the rooms share: one kind of time, one name of a link, one rate, one back-off, one table of places and who makes room in it, one memory of what
 //! was used lately, one queue in which those who share it take turns, one way to read times and sizes of settings ([`settings`]), and one way to write a
 //! file that a crash cannot tear. It is a leaf: any room but `wire` may use it.
 //!
@@ -15,6 +15,7 @@ mod backoff;
 mod clock;
 #[cfg(feature = "shell")]
 pub mod file;
+mod link_id;
 mod rate;
 mod recent;
 pub mod settings;
@@ -25,6 +26,7 @@ mod turns;
 pub use backoff::Backoff;
 #[cfg(feature = "shell")]
 pub use clock::Clock;
+pub use link_id::LinkId;
 pub use rate::Rate;
 pub use recent::Recent;
 pub use slots::{Room, Slots, room};

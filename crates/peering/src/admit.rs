@@ -2,12 +2,11 @@
 
 use core::time::Duration;
 
-use rumormill_limits::Timestamp;
+use rumormill_limits::{LinkId, Timestamp};
 use rumormill_wire::NodeId;
 
 use crate::io::{Close, Output};
 use crate::link::{Link, Stage};
-use crate::link_id::LinkId;
 use crate::places::Place;
 use crate::refusal::Refusal;
 use crate::rival::{Rival, rival};

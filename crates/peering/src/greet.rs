@@ -2,14 +2,13 @@
 
 use core::time::Duration;
 
-use rumormill_limits::Timestamp;
+use rumormill_limits::{LinkId, Timestamp};
 
 use crate::direction::Direction;
 use crate::greetings::Room;
 use crate::hello::{HelloError, judge};
 use crate::io::{Output, Reject};
 use crate::link::{Link, Stage};
-use crate::link_id::LinkId;
 use crate::neighbour::NeighbourId;
 use crate::peer::Peer;
 use crate::refusal::Refusal;

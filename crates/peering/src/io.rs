@@ -2,12 +2,11 @@
 
 use core::time::Duration;
 
-use rumormill_limits::Timestamp;
+use rumormill_limits::{LinkId, Timestamp};
 use rumormill_wire::NodeId;
 use rumormill_wire::native::ByeCode;
 
 use crate::ended::Ended;
-use crate::link_id::LinkId;
 use crate::neighbour::NeighbourId;
 use crate::peer::Peer;
 use crate::refusal::{DUPLICATE, Farewell, Refusal};

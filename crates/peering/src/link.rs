@@ -1,8 +1,7 @@
 //! A link, from its handshake to its end.
 
-use rumormill_limits::Timestamp;
+use rumormill_limits::{LinkId, Timestamp};
 
-use crate::link_id::LinkId;
 use crate::neighbour::NeighbourId;
 use crate::peer::Peer;
 

@@ -2,12 +2,11 @@
 
 use core::time::Duration;
 
-use rumormill_limits::Timestamp;
+use rumormill_limits::{LinkId, Timestamp};
 
 use crate::dial::Dial;
 use crate::io::{Close, Input, Output, Reject};
 use crate::link::{Link, Stage};
-use crate::link_id::LinkId;
 use crate::silence::{Silence, silence};
 use crate::state::Peering;
 

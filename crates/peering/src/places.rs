@@ -3,9 +3,8 @@
 //! A neighbour that is named with its name is whoever has the certificate for it. One that is named by address alone is whoever
 //! answered there with its key when we dialled: where a connection comes from says nothing.
 
+use rumormill_limits::LinkId;
 use rumormill_wire::NodeId;
-
-use crate::link_id::LinkId;
 
 /// Whose link it is: what its certificate says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

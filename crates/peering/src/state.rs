@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand::rngs::StdRng;
-use rumormill_limits::Timestamp;
+use rumormill_limits::{LinkId, Timestamp};
 use rumormill_wire::{NetworkId, NodeId};
 
 use crate::bans::Bans;
@@ -13,7 +13,6 @@ use crate::ended::Ended;
 use crate::greetings::Greetings;
 use crate::io::Output;
 use crate::link::Link;
-use crate::link_id::LinkId;
 use crate::neighbour::{Neighbour, NeighbourId};
 use crate::places::Named;
 

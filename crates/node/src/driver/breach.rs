@@ -4,7 +4,6 @@ use rumormill_gossip::LinkId;
 use rumormill_peering::{BAN, Input};
 use rumormill_wire::native::ByeCode;
 
-use super::links::number;
 use super::state::Driver;
 use crate::clock::micros;
 use crate::counters::Counters;
@@ -21,6 +20,6 @@ impl Driver {
     /// The same of a link that was not up yet.
     pub(crate) fn breach_in_greeting(&self, link: LinkId) {
         Counters::add(&self.counters.breaches, 1);
-        self.peer(Input::Ban { link: number(link), lasts: BAN });
+        self.peer(Input::Ban { link, lasts: BAN });
     }
 }

@@ -12,11 +12,6 @@ use crate::check::evidence_of;
 use crate::link::Link;
 use crate::lock;
 
-/// The same link for the link policy.
-pub(super) const fn number(id: LinkId) -> peering::LinkId {
-    peering::LinkId(id.0)
-}
-
 impl Driver {
     pub(crate) fn links(&self) -> Vec<Arc<Link>> {
         lock(&self.state).links.values().cloned().collect()
@@ -46,7 +41,7 @@ impl Driver {
         link.close_now();
         let mut state = lock(&self.state);
         let Some(mut jobs) = self.take_down(&mut state, link.id) else { return };
-        let down = peering::Input::LinkDown { link: number(link.id), replaced: link.is_replaced() };
+        let down = peering::Input::LinkDown { link: link.id, replaced: link.is_replaced() };
         jobs.extend(self.peer_locked(&mut state, down));
         drop(state);
         self.finish(jobs);

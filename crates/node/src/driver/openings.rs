@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use rumormill_gossip::LinkId;
 use rumormill_limits::Timestamp;
-use rumormill_peering::{Ended, Input, LinkId as Number, Neighbour, NeighbourId, Peer};
+use rumormill_peering::{Ended, Input, Neighbour, NeighbourId, Peer};
 use tokio::sync::watch;
 
-use super::links::number;
 use super::state::Driver;
 use crate::link::{Fate, Link, Opening};
 use crate::lock;
@@ -18,23 +17,23 @@ impl Driver {
     pub(crate) fn open(&self, peer: Peer, neighbour: Option<NeighbourId>) -> (LinkId, watch::Receiver<Fate>) {
         let mut state = lock(&self.state);
         state.last_link = state.last_link.saturating_add(1);
-        let link = Number(state.last_link);
+        let link = LinkId(state.last_link);
         let (fate, decided) = watch::channel(Fate::Waits);
         state.openings.push(Opening { id: link, fate, link: None });
         let jobs = self.peer_locked(&mut state, Input::Opened { link, peer, neighbour });
         drop(state);
         self.finish(jobs);
-        (LinkId(link.0), decided)
+        (link, decided)
     }
 
     /// The first frame of its peer.
     pub(crate) fn hello(&self, link: &Arc<Link>, frame: &[u8]) {
         let mut state = lock(&self.state);
-        if let Some(opening) = state.opening(number(link.id)) {
+        if let Some(opening) = state.opening(link.id) {
             opening.link = Some(Arc::clone(link));
         }
         self.tell_links(&mut state);
-        let jobs = self.peer_locked(&mut state, Input::Hello { link: number(link.id), frame });
+        let jobs = self.peer_locked(&mut state, Input::Hello { link: link.id, frame });
         drop(state);
         self.finish(jobs);
     }
@@ -42,18 +41,18 @@ impl Driver {
     /// The task of a link that never came up has ended.
     pub(crate) fn abandon(&self, link: LinkId) {
         let mut state = lock(&self.state);
-        let Some(opening) = state.end_opening(number(link)) else { return };
+        let Some(opening) = state.end_opening(link) else { return };
         if *opening.fate.borrow() == Fate::Dropped {
             return;
         }
-        let jobs = self.peer_locked(&mut state, Input::LinkDown { link: number(link), replaced: false });
+        let jobs = self.peer_locked(&mut state, Input::LinkDown { link, replaced: false });
         drop(state);
         self.finish(jobs);
     }
 
     /// Something was heard of a link for which the link policy waits.
     pub(crate) fn heard(&self, link: &Link) {
-        self.peer(Input::Heard { link: number(link.id), at: link.heard_at() });
+        self.peer(Input::Heard { link: link.id, at: link.heard_at() });
     }
 
     /// The neighbours that are to be dialled now, and when the link policy wants to be woken.

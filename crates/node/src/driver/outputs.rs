@@ -16,7 +16,6 @@ use rumormill_wire::NodeId;
 use rumormill_wire::native::{ByeCode, ListPart};
 
 use super::commit::incarnation_record;
-use super::links::number;
 use super::state::{Driver, State};
 use crate::committed::Committed;
 use crate::counters::Counters;
@@ -138,7 +137,7 @@ impl Driver {
             return;
         }
         link.bye_for(code, reason, whole_seconds(ban));
-        let _ = state.peering.handle(self.clock.now(), peering::Input::Ban { link: number(id), lasts: ban });
+        let _ = state.peering.handle(self.clock.now(), peering::Input::Ban { link: id, lasts: ban });
     }
 
     pub(super) fn event(&self, state: &mut State, event: Event) {

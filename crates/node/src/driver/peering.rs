@@ -6,7 +6,6 @@ use rumormill_gossip::{Check, LinkId};
 use rumormill_peering::{Close, Ended, Input, NeighbourId, Output, Refusal};
 use rumormill_wire::native::Frame;
 
-use super::links::number;
 use super::state::{Driver, State};
 use crate::counters::Counters;
 use crate::link::{Fate, said};
@@ -54,7 +53,7 @@ impl Driver {
     pub(super) fn tell_links(&self, state: &mut State) {
         let now = self.clock.now();
         for link in state.links.values() {
-            let id = number(link.id);
+            let id = link.id;
             let _ = state.peering.handle(now, Input::Heard { link: id, at: link.heard_at() });
             if link.is_closed() {
                 let _ = state.peering.handle(now, Input::Closing { link: id });
@@ -71,7 +70,7 @@ impl Driver {
                 }
             }
             Output::SendPing { link } => {
-                if let Some(link) = state.links.get(&LinkId(link.0)) {
+                if let Some(link) = state.links.get(&link) {
                     link.set_awaited();
                     link.send_own(&Frame::Ping(self.clock.now().0));
                 }
@@ -83,13 +82,13 @@ impl Driver {
                 return jobs.unwrap_or_default();
             }
             Output::Refused { link, why } => self.refused(state, link, why),
-            Output::Close { link, why } => self.close_for(state, LinkId(link.0), why),
-            Output::Down { link } => return self.take_down(state, LinkId(link.0)).unwrap_or_default(),
+            Output::Close { link, why } => self.close_for(state, link, why),
+            Output::Down { link } => return self.take_down(state, link).unwrap_or_default(),
             Output::Drop { link } => {
                 if let Some(opening) = state.opening(link) {
                     Counters::add(&self.counters.greetings_evicted, 1);
                     opening.fate.send_replace(Fate::Dropped);
-                } else if let Some(link) = state.links.get(&LinkId(link.0)) {
+                } else if let Some(link) = state.links.get(&link) {
                     link.close_now();
                 }
             }
@@ -98,7 +97,7 @@ impl Driver {
         VecDeque::new()
     }
 
-    fn refused(&self, state: &mut State, link: rumormill_peering::LinkId, why: Refusal) {
+    fn refused(&self, state: &mut State, link: LinkId, why: Refusal) {
         match why {
             Refusal::Kept => Counters::add(&self.counters.links_refused_kept, 1),
             Refusal::Full => Counters::add(&self.counters.links_refused_full, 1),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, Weak};
 
 use rumormill_gossip::{Engine, Input, LinkId, Timestamp};
-use rumormill_peering::{self as peering, NeighbourId, Peering};
+use rumormill_peering::{NeighbourId, Peering};
 use rumormill_store::Record;
 use rumormill_wire::{Origin, Seq};
 use tokio::runtime::Handle;
@@ -63,12 +63,12 @@ pub(crate) struct State {
 
 impl State {
     /// A link that is not up yet.
-    pub(super) fn opening(&mut self, link: peering::LinkId) -> Option<&mut Opening> {
+    pub(super) fn opening(&mut self, link: LinkId) -> Option<&mut Opening> {
         self.openings.iter_mut().find(|opening| opening.id == link)
     }
 
     /// It is up, or its task has ended.
-    pub(super) fn end_opening(&mut self, link: peering::LinkId) -> Option<Opening> {
+    pub(super) fn end_opening(&mut self, link: LinkId) -> Option<Opening> {
         let place = self.openings.iter().position(|opening| opening.id == link)?;
         Some(self.openings.swap_remove(place))
     }
