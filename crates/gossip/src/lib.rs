@@ -104,8 +104,8 @@
 //! The same inputs at the same times with the same generator give the same outputs, byte for byte. What an input costs does not grow
 //! with the links, authors and members that it does not concern (tests/work.rs, benches/frame_cost.rs).
 //!
-//! [`Shell`] is what drives it as a trait: one method for each thing to be done, and how an input is fed and its outputs are done,
-//! in order. A node, the deterministic world of the tests and the fuzzer are three of them. [`Check::run`] is what becomes of a check.
+//! [`Shell`] is what drives it as a trait: one method for each thing to be done. [`Drive`] is how an input is fed and its outputs are done,
+//! in order, where an engine is all there is: in the deterministic world of these tests and in the fuzzer. [`Check::run`] is what becomes of a check.
 //!
 //! What the driver owes:
 //!
@@ -188,5 +188,5 @@ pub use io::{Ask, CheckId, Event, Input, Keep, LinkId, Output, Reject, Ticket, T
 pub use members::{Checked, Evidence};
 pub use proof::{RawProof, VerifiedProof, verify_proof};
 pub use revocation::{Judged, Revocations};
-pub use shell::{Check, Judge, Read, Shell};
+pub use shell::{Check, Drive, Judge, Read, Shell};
 pub use stats::{LinkStats, Stats, Why};

@@ -137,13 +137,11 @@ impl Read {
     }
 }
 
-/// What drives an engine. Each method does one thing or begins it; what has an answer is answered by an [`Input`] later.
+/// What drives an engine, by itself ([`Drive`]) or as a part of more. Each method does one thing or begins it; what has an answer is
+/// answered by an [`Input`] later.
 pub trait Shell {
     /// Why it cannot go on; [`core::convert::Infallible`] where nothing is a reason.
     type Fault;
-
-    /// The engine that is driven.
-    fn engine(&mut self) -> &mut Engine;
 
     /// Puts a frame on its way over a link; one that is gone drops it.
     ///
@@ -217,26 +215,6 @@ pub trait Shell {
     /// It may not go on.
     fn event(&mut self, event: Event) -> Result<(), Self::Fault>;
 
-    /// The next thing to do. A shell that looks at all of them does so here.
-    ///
-    /// # Errors
-    /// It may not go on.
-    fn next_output(&mut self) -> Result<Option<Output>, Self::Fault> {
-        Ok(self.engine().poll_output())
-    }
-
-    /// Feeds one input, and does all that comes of it, in the order in which it comes.
-    ///
-    /// # Errors
-    /// The shell may not go on. Whether the engine took the input is in the value.
-    fn feed(&mut self, now: Timestamp, input: Input) -> Result<Result<(), Reject>, Self::Fault> {
-        let taken = self.engine().handle(now, input);
-        while let Some(output) = self.next_output()? {
-            self.perform(output)?;
-        }
-        Ok(taken)
-    }
-
     /// Does one thing.
     ///
     /// # Errors
@@ -265,5 +243,31 @@ pub trait Shell {
             Output::Keep(Keep::Revocations(part)) => self.keep_revocations(part),
             Output::Event(event) => self.event(event),
         }
+    }
+}
+
+/// A shell with an engine and no other machine.
+pub trait Drive: Shell {
+    /// The engine that is driven.
+    fn engine(&mut self) -> &mut Engine;
+
+    /// The next thing to do. A shell that looks at all of them does so here.
+    ///
+    /// # Errors
+    /// It may not go on.
+    fn next_output(&mut self) -> Result<Option<Output>, Self::Fault> {
+        Ok(self.engine().poll_output())
+    }
+
+    /// Feeds one input, and does all that comes of it, in the order in which it comes.
+    ///
+    /// # Errors
+    /// The shell may not go on. Whether the engine took the input is in the value.
+    fn feed(&mut self, now: Timestamp, input: Input) -> Result<Result<(), Reject>, Self::Fault> {
+        let taken = self.engine().handle(now, input);
+        while let Some(output) = self.next_output()? {
+            self.perform(output)?;
+        }
+        Ok(taken)
     }
 }

@@ -18,7 +18,7 @@ use crate::io::{Event, Input, LinkId, Output, Reject, Timestamp};
 use crate::members::{Checked, Evidence};
 use crate::proof::VerifiedProof;
 use crate::revocation::Judged;
-use crate::shell::{Check, Judge, Read, Shell};
+use crate::shell::{Check, Drive, Judge, Read, Shell};
 
 /// Outputs of one input; an engine that goes on beyond this does not end.
 const MAX_OUTPUTS: usize = 4_096;
@@ -65,23 +65,6 @@ impl World<'_> {
 
 impl Shell for At<'_, '_> {
     type Fault = Finding;
-
-    fn engine(&mut self) -> &mut Engine {
-        &mut self.world.nodes[self.end].engine
-    }
-
-    fn next_output(&mut self) -> Result<Option<Output>, Finding> {
-        while self.planted.is_empty() {
-            let Some(output) = self.engine().poll_output() else { return Ok(None) };
-            self.outputs += 1;
-            claim(self.outputs <= MAX_OUTPUTS, || "the outputs of one input do not end".to_owned())?;
-            if let Some(trace) = &mut self.world.trace {
-                trace.update(format!("{} {output:?}\n", self.end).as_bytes());
-            }
-            self.planted.extend(self.world.plant.output(self.end, output));
-        }
-        Ok(self.planted.pop_front())
-    }
 
     fn send(&mut self, link: LinkId, frame: Bytes) -> Result<(), Finding> {
         self.world.spent.control(link, frame.len());
@@ -141,6 +124,25 @@ impl Shell for At<'_, '_> {
 
     fn event(&mut self, event: Event) -> Result<(), Finding> {
         self.world.event(self.end, event)
+    }
+}
+
+impl Drive for At<'_, '_> {
+    fn engine(&mut self) -> &mut Engine {
+        &mut self.world.nodes[self.end].engine
+    }
+
+    fn next_output(&mut self) -> Result<Option<Output>, Finding> {
+        while self.planted.is_empty() {
+            let Some(output) = self.engine().poll_output() else { return Ok(None) };
+            self.outputs += 1;
+            claim(self.outputs <= MAX_OUTPUTS, || "the outputs of one input do not end".to_owned())?;
+            if let Some(trace) = &mut self.world.trace {
+                trace.update(format!("{} {output:?}\n", self.end).as_bytes());
+            }
+            self.planted.extend(self.world.plant.output(self.end, output));
+        }
+        Ok(self.planted.pop_front())
     }
 }
 

@@ -16,8 +16,8 @@ use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rumormill_gossip::{
-    Ask, Check, Checked, Dissemination, Engine, EngineConfig, Event, Evidence, Input, Judge, Judged, LinkId, Output,
-    RawBundle, Read, Recovered, RecoveredChain, Revocations, Shell, Signer, Ticket, Timestamp, VerifiedBundle,
+    Ask, Check, Checked, Dissemination, Drive, Engine, EngineConfig, Event, Evidence, Input, Judge, Judged, LinkId,
+    Output, RawBundle, Read, Recovered, RecoveredChain, Revocations, Shell, Signer, Ticket, Timestamp, VerifiedBundle,
     VerifiedProof, verify,
 };
 use rumormill_wire::native::{ByeCode, Frame, ListPart, MessageKind, RevocationPart};

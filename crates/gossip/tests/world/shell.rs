@@ -54,18 +54,6 @@ impl At<'_> {
 impl Shell for At<'_> {
     type Fault = Infallible;
 
-    fn engine(&mut self) -> &mut Engine {
-        &mut self.node().engine
-    }
-
-    fn next_output(&mut self) -> Result<Option<Output>, Infallible> {
-        let output = self.engine().poll_output();
-        if let Some(output) = output.as_ref().filter(|_| self.world.tracing) {
-            self.world.trace.update(format!("{} {output:?}\n", self.n).as_bytes());
-        }
-        Ok(output)
-    }
-
     fn send(&mut self, link: LinkId, frame: Bytes) -> Result<(), Infallible> {
         self.world.transmit(self.n, link, &frame);
         Ok(())
@@ -150,5 +138,19 @@ impl Shell for At<'_> {
         }
         self.node().events.push(event);
         Ok(())
+    }
+}
+
+impl Drive for At<'_> {
+    fn engine(&mut self) -> &mut Engine {
+        &mut self.node().engine
+    }
+
+    fn next_output(&mut self) -> Result<Option<Output>, Infallible> {
+        let output = self.engine().poll_output();
+        if let Some(output) = output.as_ref().filter(|_| self.world.tracing) {
+            self.world.trace.update(format!("{} {output:?}\n", self.n).as_bytes());
+        }
+        Ok(output)
     }
 }

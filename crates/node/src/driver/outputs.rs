@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rumormill_gossip::{
-    Check, Engine, Event, Input, LinkId, RawBundle, Read, Reject, Shell, Ticket, Timestamp, VerifiedBundle,
+    Check, Drive, Engine, Event, Input, LinkId, RawBundle, Read, Reject, Shell, Ticket, Timestamp, VerifiedBundle,
     VerifiedProof,
 };
 use rumormill_peering::{self as peering, whole_seconds};
@@ -39,10 +39,6 @@ impl Locked<'_> {
 
 impl Shell for Locked<'_> {
     type Fault = Infallible;
-
-    fn engine(&mut self) -> &mut Engine {
-        &mut self.state.engine
-    }
 
     fn send(&mut self, link: LinkId, frame: Bytes) -> Result<(), Infallible> {
         if let Some(link) = self.state.links.get(&link) {
@@ -111,6 +107,12 @@ impl Shell for Locked<'_> {
     fn event(&mut self, event: Event) -> Result<(), Infallible> {
         self.driver.event(self.state, event);
         Ok(())
+    }
+}
+
+impl Drive for Locked<'_> {
+    fn engine(&mut self) -> &mut Engine {
+        &mut self.state.engine
     }
 }
 
