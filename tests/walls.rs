@@ -13,18 +13,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("gossip", &["wire", "limits"]),
     ("peering", &["wire", "limits"]),
+    ("machine", &["wire", "limits", "gossip", "peering"]),
     ("transport", &["wire", "limits"]),
     ("store", &["wire"]),
     ("doors", &["wire", "limits"]),
     ("api", &["wire"]),
-    ("node", &["wire", "limits", "gossip", "peering", "transport", "store", "doors", "api"]),
+    ("node", &["wire", "limits", "gossip", "peering", "machine", "transport", "store", "doors", "api"]),
     ("classroom", &["wire", "limits", "node"]),
     ("client", &["wire", "limits", "transport", "doors", "api", "node", "classroom"]),
     // Nobody may use it: it is there for tests, which are not in this table.
     ("testkit", &["wire", "transport"]),
 ];
 /// Rooms without IO, clocks and ambient randomness.
-const PURE: &[&str] = &["wire", "gossip", "peering"];
+const PURE: &[&str] = &["wire", "gossip", "peering", "machine"];
 /// Crates that a pure room must not reach, by whatever road.
 const IMPURE_CRATES: &[&str] = &["tokio", "rustls", "mio", "socket2", "governor", "rusqlite"];
 /// What the sources of a pure room never name.

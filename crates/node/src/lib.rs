@@ -5,7 +5,6 @@
 #![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
-mod bundle_pacer;
 mod chat_log;
 mod check;
 pub mod clock;

@@ -1,7 +1,7 @@
 //! Feeding links from their cursors (ARCHITECTURE.md, "The machine"). Nothing here waits for a peer: a link whose window is used up
 //! is passed over until it has taken something.
 
-use rumormill_wire::native::RangeRequest;
+use rumormill_wire::native::{RUMOR_PREFIX, RangeRequest};
 use rumormill_wire::{Origin, Seq};
 
 use super::Engine;
@@ -13,8 +13,6 @@ use crate::stats::bump;
 
 /// Bytes asked of the store in one read.
 const READ_BYTES: usize = 256 * 1024;
-/// Length, kind and flags before a bundle.
-const RUMOR_OVERHEAD: usize = 6;
 
 impl Engine {
     /// Gives the links that an input concerned what they lack.
@@ -117,7 +115,7 @@ impl Engine {
 
     /// The one place where a bundle goes to a link: it counts as sent before it can leave (P-S2).
     pub(super) fn give(&mut self, id: LinkId, bundle: RawBundle, want_status: bool, answers_range: bool) {
-        let bytes = bundle.bytes().len().saturating_add(RUMOR_OVERHEAD);
+        let bytes = bundle.bytes().len().saturating_add(RUMOR_PREFIX);
         let (author, now) = (bundle.header().origin.node, self.now);
         if let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) {
             link.window = link.window.saturating_sub_unsigned(bytes);

@@ -14,7 +14,11 @@ impl Driver {
     /// Ends a link that broke the form, and takes no other of its member for a while.
     pub(crate) fn breach(&self, link: &Link, reason: &'static str) {
         Counters::add(&self.counters.breaches, 1);
-        self.close_link(&mut lock(&self.state), link.id, ByeCode::PROTOCOL, reason, micros(BAN));
+        let mut state = lock(&self.state);
+        self.close_link(&mut state, link.id, ByeCode::PROTOCOL, reason, micros(BAN));
+        let jobs = self.peer_locked(&mut state, Input::Ban { link: link.id, lasts: BAN });
+        drop(state);
+        self.finish(jobs);
     }
 
     /// The same of a link that was not up yet.

@@ -10,7 +10,6 @@ use rumormill_wire::{Incarnation, Seq};
 
 use super::news::News;
 use super::state::{Driver, State};
-use crate::bundle_pacer::BundlePacer;
 use crate::committed::Committed;
 use crate::counters::Counters;
 use crate::disk::Handed;
@@ -140,7 +139,7 @@ impl Driver {
         self.stop();
     }
 
-    /// The store takes no more. What it took before is told first, if the word was held back.
+    /// The store takes no more. What it took before is told first.
     fn full(&self, state: &mut State, used: u64, most: u64) -> Input {
         tracing::error!(
             used,
@@ -154,7 +153,6 @@ impl Driver {
         state.store_full = true;
         state.records.retain(|record| record.class() != Class::Bulk);
         state.uncommitted.clear();
-        state.bundle_pacer = BundlePacer::default();
         state.answers.push_back(Input::StoreFull);
         Input::Committed { appends: state.stored }
     }
@@ -189,7 +187,7 @@ impl Driver {
         self.compare_clocks(state, seen);
         Counters::add(&self.counters.commits, 1);
         Counters::add(&self.counters.messages_committed, messages);
-        Input::Committed { appends: state.bundle_pacer.committed(appends, self.clock.now()) }
+        Input::Committed { appends }
     }
 }
 

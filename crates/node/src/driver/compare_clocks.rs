@@ -42,7 +42,7 @@ impl Driver {
         let link = state.links.values().find(|link| link.facts.peer == *author);
         link.is_some_and(|link| {
             let old = self.clock.now().since(link.since) > YOUNG_US;
-            old && state.engine.link_stats(link.id).is_some_and(|stats| stats.in_sync)
+            old && state.machine.gossip().link_stats(link.id).is_some_and(|stats| stats.in_sync)
         })
     }
 

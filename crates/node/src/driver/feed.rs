@@ -1,9 +1,11 @@
-//! Inputs go to the engine, and what comes of them is done.
+//! Inputs go to the machine, and what comes of them is done.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 
 use rumormill_gossip::{Check, Input, Reject};
+use rumormill_machine as machine;
+use rumormill_peering as peering;
 
 use super::last_words;
 use super::state::{Driver, State};
@@ -58,29 +60,53 @@ impl Driver {
     }
 
     pub(super) fn feed_locked(&self, state: &mut State, input: Input) -> (Result<(), Reject>, VecDeque<Check>) {
-        let mut jobs = VecDeque::new();
         if self.is_sealed() && last_words::is_new(&input) {
-            return (Ok(()), jobs);
+            return (Ok(()), VecDeque::new());
         }
-        let now = self.clock.now();
-        let result = self.shell(state, &mut jobs).take(now, input);
-        loop {
-            if let Some(appends) = state.bundle_pacer.due(now) {
-                let _ = self.shell(state, &mut jobs).take(now, Input::Committed { appends });
-                state.bundle_pacer.sent(state.links.values());
-            }
-            let Some(input) = state.answers.pop_front().or_else(|| self.hand_over(state)) else { break };
-            let _ = self.shell(state, &mut jobs).take(now, input);
+        match self.take_locked(state, machine::Input::Gossip(input)) {
+            (Err(machine::Reject::Gossip(why)), jobs) => (Err(why), jobs),
+            (_, jobs) => (Ok(()), jobs),
         }
-        let next = [state.engine.next_timeout(), state.bundle_pacer.deadline()].into_iter().flatten().min();
+    }
+
+    /// Feeds an input of any kind.
+    pub(super) fn take_locked(
+        &self,
+        state: &mut State,
+        input: machine::Input<'_>,
+    ) -> (Result<(), machine::Reject>, VecDeque<Check>) {
+        let (now, mut jobs) = (self.clock.now(), VecDeque::new());
+        if *self.stopping.borrow() && !core::mem::replace(&mut state.stop_told, true) {
+            let _ = self.shell(state, &mut jobs).feed(now, machine::Input::Links(peering::Input::Stopping));
+        }
+        let result = self.shell(state, &mut jobs).feed(now, input);
+        while let Some(input) = state.answers.pop_front().or_else(|| self.hand_over(state)) {
+            let _ = self.shell(state, &mut jobs).feed(now, machine::Input::Gossip(input));
+        }
+        let next = state.machine.next_timeout();
         if let Some(at) = next.filter(|at| state.armed.is_none_or(|armed| *at < armed)) {
             state.armed = Some(at);
             self.timer.notify_one();
         }
+        if !state.dials.is_empty() {
+            self.to_dial.notify_one();
+        }
         (result, jobs)
     }
 
-    /// Sleeps until the engine wants to be woken, and wakes it, to the end: neighbours are given what we wrote while the node stops, too.
+    /// The time has come for which the machine asked, or may have. It is told first what its links were doing, if it is to judge them.
+    pub(crate) fn tick(&self) {
+        let mut state = lock(&self.state);
+        if state.machine.judges_links(self.clock.now()) {
+            self.tell_links(&mut state);
+        }
+        let (_, jobs) = self.take_locked(&mut state, machine::Input::Timeout);
+        drop(state);
+        self.finish(jobs);
+    }
+
+    /// Sleeps until the machine wants to be woken, and wakes it, to the end: neighbours are given what we wrote while the node stops, too,
+    /// and links may still come up.
     pub(crate) async fn run_timer(&self) {
         let mut drained = self.drained.subscribe();
         loop {
@@ -94,7 +120,7 @@ impl Driver {
             tokio::select! {
                 () = sleep => {
                     lock(&self.state).armed = None;
-                    let _ = self.drive(Input::Timeout);
+                    self.tick();
                 }
                 () = self.timer.notified() => {}
                 _ = drained.wait_for(|drained| *drained) => return,

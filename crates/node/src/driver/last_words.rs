@@ -114,7 +114,7 @@ impl Telling {
             !link.is_closed()
         });
         let state = lock(&driver.state);
-        let without = self.had.iter().filter(|node| !state.peering.is_told(node)).count();
+        let without = self.had.iter().filter(|node| !state.machine.peering().is_told(node)).count();
         self.cut.len().saturating_add(without)
     }
 }

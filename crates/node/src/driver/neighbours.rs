@@ -22,13 +22,13 @@ impl Driver {
             failed_s: last.map(|(_, at)| now.elapsed(at).as_secs()),
             next_s: next.map(|at| at.elapsed(now).as_secs()),
         };
-        state.peering.neighbours().filter(|standing| !standing.linked).map(info).collect()
+        state.machine.peering().neighbours().filter(|standing| !standing.linked).map(info).collect()
     }
 
     /// The names of those at these addresses, and who answered there last.
     pub(crate) fn neighbours_at(&self, fits: impl Fn(SocketAddr) -> bool) -> Vec<(Option<String>, Option<NodeId>)> {
         let state = lock(&self.state);
-        let there = state.peering.neighbours().filter(|standing| fits(standing.neighbour.addr));
+        let there = state.machine.peering().neighbours().filter(|standing| fits(standing.neighbour.addr));
         there.map(|standing| (standing.neighbour.name.clone(), standing.node)).collect()
     }
 
@@ -39,21 +39,21 @@ impl Driver {
 
     /// Whether no link with this node is taken for now.
     pub(crate) fn is_banned(&self, node: &NodeId) -> bool {
-        lock(&self.state).peering.is_banned(node, self.clock.now())
+        lock(&self.state).machine.peering().is_banned(node, self.clock.now())
     }
 
     /// How many tries of each have ended so far.
     pub(super) fn tries_ended(&self) -> Vec<u64> {
-        lock(&self.state).peering.ended()
+        lock(&self.state).machine.peering().ended()
     }
 
     /// Whether each is linked, or has been tried to no avail since those had `ended`, or is not tried now.
     pub(super) fn settled(&self, ended: &[u64]) -> bool {
-        lock(&self.state).peering.settled(ended)
+        lock(&self.state).machine.peering().settled(ended)
     }
 
     /// Neighbours that keep another link with us, which is not up yet, while this node stops.
     pub(super) fn rejoining(&self) -> usize {
-        lock(&self.state).peering.rejoining()
+        lock(&self.state).machine.peering().rejoining()
     }
 }

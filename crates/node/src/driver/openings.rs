@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumormill_gossip::LinkId;
-use rumormill_limits::Timestamp;
+use rumormill_gossip::{Evidence, LinkId};
+use rumormill_machine as machine;
 use rumormill_peering::{Ended, Input, Neighbour, NeighbourId, Peer};
 use tokio::sync::watch;
 
@@ -14,13 +14,19 @@ use crate::lock;
 
 impl Driver {
     /// A handshake has ended: names the link that may come of it, and says what is decided about it.
-    pub(crate) fn open(&self, peer: Peer, neighbour: Option<NeighbourId>) -> (LinkId, watch::Receiver<Fate>) {
+    pub(crate) fn open(
+        &self,
+        peer: Peer,
+        evidence: Evidence,
+        neighbour: Option<NeighbourId>,
+    ) -> (LinkId, watch::Receiver<Fate>) {
         let mut state = lock(&self.state);
         state.last_link = state.last_link.saturating_add(1);
         let link = LinkId(state.last_link);
         let (fate, decided) = watch::channel(Fate::Waits);
         state.openings.push(Opening { id: link, fate, link: None });
-        let jobs = self.peer_locked(&mut state, Input::Opened { link, peer, neighbour });
+        let opened = machine::Input::Opened { link, peer, evidence, neighbour };
+        let (_, jobs) = self.take_locked(&mut state, opened);
         drop(state);
         self.finish(jobs);
         (link, decided)
@@ -55,14 +61,23 @@ impl Driver {
         self.peer(Input::Heard { link: link.id, at: link.heard_at() });
     }
 
-    /// The neighbours that are to be dialled now, and when the link policy wants to be woken.
-    pub(crate) fn take_dials(&self) -> (Vec<(NeighbourId, Neighbour)>, Option<Timestamp>) {
+    /// The neighbours that are to be dialled now, as soon as there are some.
+    pub(crate) async fn next_dials(&self) -> Vec<(NeighbourId, Neighbour)> {
+        loop {
+            let more = self.to_dial.notified();
+            let dials = self.take_dials();
+            if !dials.is_empty() {
+                return dials;
+            }
+            more.await;
+        }
+    }
+
+    fn take_dials(&self) -> Vec<(NeighbourId, Neighbour)> {
         let mut state = lock(&self.state);
         let dials = core::mem::take(&mut state.dials);
-        let named = |id: NeighbourId| Some((id, state.peering.neighbours().nth(id.0)?.neighbour.clone()));
-        let dials = dials.into_iter().filter_map(named).collect();
-        state.peering_timer = state.peering.next_timeout();
-        (dials, state.peering_timer)
+        let named = |id: NeighbourId| Some((id, state.machine.peering().neighbours().nth(id.0)?.neighbour.clone()));
+        dials.into_iter().filter_map(named).collect()
     }
 
     /// A dial has ended, or the link that it gave.

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rumormill_gossip::{
-    Check, Drive, Engine, Event, Input, LinkId, RawBundle, Read, Reject, Shell, Ticket, Timestamp, VerifiedBundle,
-    VerifiedProof,
+    Check, Event, LinkId, RawBundle, Read, Shell, Ticket, Timestamp, VerifiedBundle, VerifiedProof,
 };
+use rumormill_machine::{self as machine, Machine, Shell as _};
 use rumormill_peering::{self as peering, whole_seconds};
 use rumormill_store::{BundleRow, Record, StoreError};
 use rumormill_wire::NodeId;
@@ -31,8 +31,8 @@ pub(super) struct Locked<'a> {
 
 impl Locked<'_> {
     /// Feeds one input and does what comes of it.
-    pub(super) fn take(mut self, now: Timestamp, input: Input) -> Result<(), Reject> {
-        let Ok(taken) = self.feed(now, input);
+    pub(super) fn feed(mut self, now: Timestamp, input: machine::Input<'_>) -> Result<(), machine::Reject> {
+        let Ok(taken) = self.take(now, input);
         taken
     }
 }
@@ -79,9 +79,6 @@ impl Shell for Locked<'_> {
     fn append(&mut self, bundle: Arc<VerifiedBundle>) -> Result<(), Infallible> {
         let state = &mut *self.state;
         state.appends = state.appends.saturating_add(1);
-        if bundle.header().origin.node == self.driver.checker.me {
-            state.bundle_pacer.appended(state.appends, bundle.bytes().len());
-        }
         let received_us = self.driver.clock.now().0.saturating_add_signed(state.wall_offset);
         state.records.push(Record::Bundle(BundleRow { bytes: bundle.bytes().clone(), received_us }));
         state.uncommitted.push_back(Committed { bundle, received_us, until_us: 0 });
@@ -110,9 +107,14 @@ impl Shell for Locked<'_> {
     }
 }
 
-impl Drive for Locked<'_> {
-    fn engine(&mut self) -> &mut Engine {
-        &mut self.state.engine
+impl machine::Shell for Locked<'_> {
+    fn machine(&mut self) -> &mut Machine {
+        &mut self.state.machine
+    }
+
+    fn link(&mut self, output: peering::Output) -> Result<(), Infallible> {
+        self.driver.do_for_links(self.state, output);
+        Ok(())
     }
 }
 
@@ -133,13 +135,7 @@ impl Driver {
     pub(super) fn close_link(&self, state: &mut State, id: LinkId, code: ByeCode, reason: &'static str, ban_us: u64) {
         let Some(link) = state.links.get(&id) else { return };
         tracing::info!(peer = %link.facts.name, addr = %link.facts.addr, reason, "closing a link");
-        let ban = Duration::from_micros(ban_us);
-        if ban.is_zero() {
-            link.bye(code, reason);
-            return;
-        }
-        link.bye_for(code, reason, whole_seconds(ban));
-        let _ = state.peering.handle(self.clock.now(), peering::Input::Ban { link: id, lasts: ban });
+        link.bye_for(code, reason, whole_seconds(Duration::from_micros(ban_us)));
     }
 
     pub(super) fn event(&self, state: &mut State, event: Event) {

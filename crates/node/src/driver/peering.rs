@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use rumormill_gossip::{Check, LinkId};
+use rumormill_machine as machine;
 use rumormill_peering::{Close, Ended, Input, NeighbourId, Output, Refusal};
 use rumormill_wire::native::Frame;
 
@@ -12,7 +13,7 @@ use crate::link::{Fate, said};
 use crate::lock;
 
 impl Driver {
-    /// Feeds an input and does all that comes of it.
+    /// Tells link policy something, and does all that comes of it.
     pub(crate) fn peer(&self, input: Input<'_>) {
         let mut state = lock(&self.state);
         let jobs = self.peer_locked(&mut state, input);
@@ -22,46 +23,28 @@ impl Driver {
 
     /// The same under the lock; the checks that come of it are for later.
     pub(super) fn peer_locked(&self, state: &mut State, input: Input<'_>) -> VecDeque<Check> {
-        let now = self.clock.now();
-        if *self.stopping.borrow() {
-            let _ = state.peering.handle(now, Input::Stopping);
-        }
-        if let Err(why) = state.peering.handle(now, input) {
+        let (taken, jobs) = self.take_locked(state, machine::Input::Links(input));
+        if let Err(why) = taken {
             // A link may end on both sides of the lock.
             tracing::debug!(%why, "nothing for the link policy");
-        }
-        let mut jobs = VecDeque::new();
-        while let Some(output) = state.peering.poll_output() {
-            jobs.extend(self.done(state, output));
-        }
-        if !state.dials.is_empty() || state.peering.next_timeout() != state.peering_timer {
-            self.peering_timer.notify_one();
         }
         jobs
     }
 
-    /// The time has come for which the link policy asked. It is told first what its links were doing.
-    pub(crate) fn peering_tick(&self) {
-        let mut state = lock(&self.state);
-        self.tell_links(&mut state);
-        let jobs = self.peer_locked(&mut state, Input::Tick);
-        drop(state);
-        self.finish(jobs);
-    }
-
     /// What was heard of each link, and which are closed. What comes of it is done with the input that follows.
     pub(super) fn tell_links(&self, state: &mut State) {
-        let now = self.clock.now();
-        for link in state.links.values() {
-            let id = link.id;
-            let _ = state.peering.handle(now, Input::Heard { link: id, at: link.heard_at() });
+        let (State { machine, links, .. }, now) = (state, self.clock.now());
+        for link in links.values() {
+            let heard = Input::Heard { link: link.id, at: link.heard_at() };
+            let _ = machine.handle(now, machine::Input::Links(heard));
             if link.is_closed() {
-                let _ = state.peering.handle(now, Input::Closing { link: id });
+                let _ = machine.handle(now, machine::Input::Links(Input::Closing { link: link.id }));
             }
         }
     }
 
-    fn done(&self, state: &mut State, output: Output) -> VecDeque<Check> {
+    /// Does what link policy wants.
+    pub(super) fn do_for_links(&self, state: &mut State, output: Output) {
         match output {
             Output::Dial { neighbour } => state.dials.push(neighbour),
             Output::SendHello { link } => {
@@ -75,15 +58,15 @@ impl Driver {
                     link.send_own(&Frame::Ping(self.clock.now().0));
                 }
             }
-            Output::Up { link, named } => {
-                let Some(opening) = state.end_opening(link) else { return VecDeque::new() };
-                let jobs = opening.link.map(|link| self.bring_up(state, &link, named));
-                opening.fate.send_replace(Fate::Up);
-                return jobs.unwrap_or_default();
+            Output::Up { link, .. } => {
+                if let Some(opening) = state.end_opening(link) {
+                    opening.link.into_iter().for_each(|link| self.is_up(state, link));
+                    opening.fate.send_replace(Fate::Up);
+                }
             }
             Output::Refused { link, why } => self.refused(state, link, why),
             Output::Close { link, why } => self.close_for(state, link, why),
-            Output::Down { link } => return self.take_down(state, link).unwrap_or_default(),
+            Output::Down { link } => drop(self.is_down(state, link)),
             Output::Drop { link } => {
                 if let Some(opening) = state.opening(link) {
                     Counters::add(&self.counters.greetings_evicted, 1);
@@ -94,7 +77,6 @@ impl Driver {
             }
             Output::NoLink { neighbour, ended, next } => tell_no_link(state, neighbour, &ended, next.as_millis()),
         }
-        VecDeque::new()
     }
 
     fn refused(&self, state: &mut State, link: LinkId, why: Refusal) {
@@ -133,7 +115,7 @@ impl Driver {
 
 /// Said once, not at every try; `rumormill peers` says how often.
 fn tell_no_link(state: &State, id: NeighbourId, ended: &Ended, next_ms: u128) {
-    let Some(standing) = state.peering.neighbours().nth(id.0) else { return };
+    let Some(standing) = state.machine.peering().neighbours().nth(id.0) else { return };
     let (name, addr) = (standing.neighbour.name.as_deref().unwrap_or("anybody"), standing.neighbour.addr);
     let reason = &ended.reason;
     tracing::info!(neighbour = name, %addr, reason, said = said(ended), next_ms, "no link yet; trying again");

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, Weak};
 
 use rumormill_gossip::{Engine, Input, LinkId, Timestamp};
+use rumormill_machine::Machine;
 use rumormill_peering::{NeighbourId, Peering};
 use rumormill_store::Record;
 use rumormill_wire::{Origin, Seq};
@@ -15,7 +16,6 @@ use super::clocks::Clocks;
 use super::due::Due;
 use super::lists::Lists;
 use super::news::Followers;
-use crate::bundle_pacer::BundlePacer;
 use crate::chat_log::ChatLog;
 use crate::check::Checker;
 use crate::clock::NodeClock;
@@ -28,12 +28,9 @@ use crate::outcome::{SubmitError, Waiting};
 
 /// What the lock guards.
 pub(crate) struct State {
-    pub(super) engine: Engine,
+    pub(super) machine: Machine,
     pub(super) links: HashMap<LinkId, Arc<Link>>,
-    pub(super) peering: Peering,
-    /// When it is woken, as far as whoever wakes it knows.
-    pub(super) peering_timer: Option<Timestamp>,
-    /// Whom it wants dialled: each neighbour once at most.
+    /// Whom link policy wants dialled: each neighbour once at most.
     pub(super) dials: Vec<NeighbourId>,
     /// Links that are not up yet.
     pub(super) openings: Vec<Opening>,
@@ -45,7 +42,6 @@ pub(crate) struct State {
     pub(super) appends: u64,
     /// Those of them that are durable.
     pub(super) stored: u64,
-    pub(super) bundle_pacer: BundlePacer,
     pub(super) uncommitted: VecDeque<Committed>,
     pub(super) due: Due,
     pub(super) clocks: Clocks,
@@ -56,6 +52,8 @@ pub(crate) struct State {
     /// Answers that the engine gets before the lock is given back.
     pub(super) answers: VecDeque<Input>,
     pub(super) armed: Option<Timestamp>,
+    /// Link policy knows that this node stops.
+    pub(super) stop_told: bool,
     pub(super) wall_offset: i64,
     pub(super) incarnations: Option<Incarnations>,
     pub(super) store_full: bool,
@@ -86,8 +84,8 @@ pub(crate) struct Driver {
     pub(crate) runtime: Handle,
     pub(super) state: Mutex<State>,
     pub(super) timer: Notify,
-    /// The link policy wants somebody dialled, or to be woken at another time.
-    pub(crate) peering_timer: Notify,
+    /// Somebody is to be dialled.
+    pub(super) to_dial: Notify,
     pub(super) space: Notify,
     pub(super) links_changed: watch::Sender<u64>,
     pub(super) followers: Followers,
@@ -121,10 +119,8 @@ impl Driver {
         let Parts { engine, peering, clock, checker, disk, incarnations, runtime } = parts;
         let wall_offset = clock.wall_offset();
         let state = State {
-            engine,
+            machine: Machine::new(engine, peering),
             links: HashMap::new(),
-            peering,
-            peering_timer: None,
             dials: Vec::new(),
             openings: Vec::new(),
             tickets: HashMap::new(),
@@ -133,7 +129,6 @@ impl Driver {
             last_link: 0,
             appends: 0,
             stored: 0,
-            bundle_pacer: BundlePacer::default(),
             uncommitted: VecDeque::new(),
             due: Due::new(clock.wall.now_us()),
             clocks: Clocks::default(),
@@ -142,6 +137,7 @@ impl Driver {
             lists: Lists::default(),
             answers: VecDeque::new(),
             armed: None,
+            stop_told: false,
             wall_offset,
             incarnations,
             store_full: false,
@@ -156,7 +152,7 @@ impl Driver {
             runtime,
             state: Mutex::new(state),
             timer: Notify::new(),
-            peering_timer: Notify::new(),
+            to_dial: Notify::new(),
             space: Notify::new(),
             links_changed: watch::Sender::new(0),
             followers: Followers::new(),

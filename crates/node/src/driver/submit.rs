@@ -45,14 +45,12 @@ impl Driver {
         state.last_ticket = state.last_ticket.saturating_add(1);
         let ticket = Ticket(state.last_ticket);
         state.tickets.insert(ticket.0, sender);
-        let bytes = body.len().saturating_add(room.len());
         let input = Input::Submit { ticket, kind, room: room.to_owned(), body };
         let (result, jobs) = self.feed_locked(&mut state, input);
         if let Err(reject) = result {
             state.tickets.remove(&ticket.0);
             return Err(SubmitError::Rejected(reject));
         }
-        state.bundle_pacer.submitted(bytes);
         drop(state);
         self.finish(jobs);
         Ok(pending)
@@ -80,7 +78,7 @@ impl Driver {
 
     /// Looks at the engine.
     pub(crate) fn with_engine<T>(&self, look: impl FnOnce(&Engine) -> T) -> T {
-        look(&lock(&self.state).engine)
+        look(lock(&self.state).machine.gossip())
     }
 
     pub(crate) fn stats(&self) -> Stats {

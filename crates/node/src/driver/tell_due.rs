@@ -188,7 +188,7 @@ fn parts(messages: Vec<Message>) -> Vec<Vec<Message>> {
 
 /// The ends that followers have been told of at this moment.
 fn fence_of(state: &State) -> Fence {
-    let mut ends: BTreeMap<_, _> = state.engine.ends().collect();
+    let mut ends: BTreeMap<_, _> = state.machine.gossip().ends().collect();
     // The engine may hear of a commit of ours later than followers.
     if let Some((origin, next)) = state.own_told {
         let end = ends.entry(origin).or_insert(next);

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use bytes::Bytes;
+use rumormill_gossip::Evidence;
 use rumormill_peering::Direction;
 use rumormill_wire::NodeId;
 
@@ -15,7 +15,8 @@ pub(crate) struct Facts {
     pub(crate) direction: Direction,
     pub(crate) tls_version: String,
     pub(crate) tls_group: String,
-    pub(crate) certificate: Bytes,
+    /// Its certificate.
+    pub(crate) evidence: Evidence,
     /// Until when its certificate is valid, in seconds since the Unix epoch.
     pub(crate) until: u64,
     /// Until when ours is that the link was made with.
@@ -36,7 +37,7 @@ pub(crate) mod tests {
             direction,
             tls_version: String::new(),
             tls_group: String::new(),
-            certificate: Bytes::new(),
+            evidence: Evidence::default(),
             until: u64::MAX,
             ours_until: u64::MAX,
         }

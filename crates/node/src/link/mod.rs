@@ -10,8 +10,6 @@ mod state;
 
 pub(crate) use endings::{of_dial, of_link, said};
 pub(crate) use facts::Facts;
-#[cfg(test)]
-pub(crate) use facts::tests::facts;
 pub(crate) use greet_error::GreetError;
 pub(crate) use opening::{Fate, Opening};
 pub(crate) use outbox::Piece;

@@ -41,7 +41,6 @@ pub(crate) struct Link {
     awaited: AtomicBool,
     pub(crate) bytes_in: AtomicU64,
     pub(crate) bytes_out: AtomicU64,
-    slow_until: AtomicU64,
 }
 
 impl Link {
@@ -62,7 +61,6 @@ impl Link {
             awaited: AtomicBool::new(false),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
-            slow_until: AtomicU64::new(0),
         }
     }
 
@@ -220,16 +218,6 @@ impl Link {
 
     pub(crate) fn wrote(&self, bytes: usize) {
         self.bytes_out.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Relaxed);
-    }
-
-    /// Whether its writing holds nobody up (see [`crate::bundle_pacer`]).
-    pub(crate) fn is_slow(&self) -> bool {
-        self.written() < self.slow_until.load(Relaxed)
-    }
-
-    /// It is slow until all is written that waits now.
-    pub(crate) fn set_slow(&self) {
-        self.slow_until.store(self.put_in(), Relaxed);
     }
 
     pub(crate) fn hear(&self, now: Timestamp, bytes: usize) {

@@ -12,27 +12,18 @@ use super::pump;
 use crate::counters::Counters;
 use crate::link::of_dial;
 
-/// Wakes the link policy when it wants to be, and dials whom it names, until the last words of this node are said: links may still come
-/// up while it stops.
+/// Dials whom link policy names, until the last words of this node are said: links may still come up while it stops.
 pub(crate) async fn keep_linked(linker: Linker) {
     let driver = &linker.driver;
     let mut drained = driver.drained();
-    driver.peering_tick();
+    driver.tick();
     loop {
-        let (dials, next) = driver.take_dials();
+        let dials = tokio::select! {
+            dials = driver.next_dials() => dials,
+            _ = drained.wait_for(|drained| *drained) => return,
+        };
         for (id, neighbour) in dials {
             tokio::spawn(keep_dialled(linker.clone(), id, neighbour));
-        }
-        let sleep = async {
-            match next {
-                Some(at) => tokio::time::sleep_until(driver.clock.instant(at).into()).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = sleep => driver.peering_tick(),
-            () = driver.peering_timer.notified() => {}
-            _ = drained.wait_for(|drained| *drained) => return,
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use rumormill_gossip::LinkId;
+use rumormill_gossip::{Evidence, LinkId};
 use rumormill_peering::{Direction, NeighbourId, Peer};
 use rumormill_transport::endpoint::Opened;
 use tokio::sync::watch;
 
+use crate::check::evidence_of;
 use crate::driver::Driver;
 use crate::link::{Fate, GreetError};
 
@@ -15,6 +16,8 @@ pub(crate) struct Entry {
     pub(crate) driver: Arc<Driver>,
     pub(crate) id: LinkId,
     pub(crate) direction: Direction,
+    /// The certificate that its peer showed.
+    pub(crate) evidence: Evidence,
     fate: watch::Receiver<Fate>,
 }
 
@@ -27,10 +30,11 @@ impl Drop for Entry {
 impl Entry {
     /// Of one whose handshake has ended. We dialled it if it is that of a `neighbour`.
     pub(crate) fn new(driver: &Arc<Driver>, opened: &Opened, neighbour: Option<NeighbourId>) -> Self {
+        let evidence = evidence_of(opened.peer.certificate());
         let direction = if neighbour.is_some() { Direction::Outbound } else { Direction::Inbound };
         let peer = Peer { node: opened.peer.node(), name: opened.peer.name().to_owned(), direction };
-        let (id, fate) = driver.open(peer, neighbour);
-        Self { driver: Arc::clone(driver), id, direction, fate }
+        let (id, fate) = driver.open(peer, evidence.clone(), neighbour);
+        Self { driver: Arc::clone(driver), id, direction, evidence, fate }
     }
 
     /// Waits until HELLOs are to be exchanged.

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rumormill_gossip::Input;
+use rumormill_machine::{Route, route};
 use rumormill_peering::Ended;
 use rumormill_transport::endpoint::Opened;
 use rumormill_transport::{LinkError, LinkReader, LinkWriter};
-use rumormill_wire::native::{ByeCode, Frame, kind};
+use rumormill_wire::native::{ByeCode, Frame};
 
 use super::entry::Entry;
 use super::greet::{self, Greeting};
@@ -40,7 +41,7 @@ pub(crate) async fn run(opened: Opened, entry: Entry, greeting: &Greeting) -> Re
         direction: entry.direction,
         tls_version: peer.tls().version.to_owned(),
         tls_group: peer.tls().group.clone(),
-        certificate: peer.certificate().clone(),
+        evidence: entry.evidence.clone(),
         until: seconds(peer.until()),
         ours_until: seconds(ours_until),
     };
@@ -144,28 +145,23 @@ fn take(driver: &Driver, link: &Link, frame: Bytes) -> Option<Ended> {
     if link.was_awaited() {
         driver.heard(link);
     }
-    if link.is_closing() && frame.first() != Some(&kind::BYE) {
+    let route = route(&frame);
+    if link.is_closing() && !matches!(route, Route::Bye(_)) {
         // We have said goodbye: it is read so that our last words are.
         return None;
     }
-    match frame.first().copied() {
-        Some(kind::PING) => match Frame::decode(&frame) {
-            Ok(Frame::Ping(nonce)) => link.send_own(&Frame::Pong(nonce)),
-            _ => drop(driver.drive(Input::Frame { link: link.id, bytes: frame })),
-        },
-        Some(kind::PONG) if Frame::decode(&frame).is_ok() => {}
-        Some(kind::BYE) => {
-            if let Ok(Frame::Bye(bye)) = Frame::decode(&frame) {
-                if bye.code == ByeCode::DUPLICATE {
-                    link.set_replaced();
-                }
-                return Some(Ended::by(bye));
+    match route {
+        Route::Ping(nonce) => link.send_own(&Frame::Pong(nonce)),
+        Route::Pong => {}
+        Route::Bye(bye) => {
+            if bye.code == ByeCode::DUPLICATE {
+                link.set_replaced();
             }
-            let _ = driver.drive(Input::Frame { link: link.id, bytes: frame });
+            return Some(Ended::by(bye));
         }
-        first => {
-            if first == Some(kind::RUMOR) && !driver.is_sealed() {
-                link.take_allowance(frame.len());
+        Route::Gossip { charged } => {
+            if !driver.is_sealed() {
+                link.take_allowance(charged);
             }
             let _ = driver.drive(Input::Frame { link: link.id, bytes: frame });
         }

@@ -46,6 +46,6 @@ pub use limits::{
 pub use revisions::{MAX_PARTS, Revisions};
 pub use revocation::{Cut, Lasts, RevocationEntry, RevocationPart, place_of};
 pub use revocations::{ListPart, Revocations, Revoked};
-pub use rumor::rumor_prefix;
+pub use rumor::{RUMOR_PREFIX, rumor_prefix};
 pub use status::{Coverage, EntryState, Status, StatusEntries, StatusEntry};
 pub use types::*;

@@ -11,11 +11,18 @@ use super::{MAX_BUNDLE_LEN, kind};
 const WANT_STATUS: u8 = 1;
 const ANSWERS_RANGE: u8 = 2;
 
+/// Bytes before the bundle in a RUMOR, its length included (P-F7).
+pub const RUMOR_PREFIX: usize = 6;
+
 /// Length, kind and flags of a RUMOR, so that the bundle goes out from where it is (P-F7).
 ///
 /// # Errors
 /// No bundle has that length (P-B1).
-pub fn rumor_prefix(want_status: bool, answers_range: bool, bundle_len: usize) -> Result<[u8; 6], EncodeError> {
+pub fn rumor_prefix(
+    want_status: bool,
+    answers_range: bool,
+    bundle_len: usize,
+) -> Result<[u8; RUMOR_PREFIX], EncodeError> {
     if !(HEAD_LEN..=MAX_BUNDLE_LEN).contains(&bundle_len) {
         return Err(EncodeError(WireFault::BundleLength));
     }
