@@ -13,7 +13,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    pub(super) fn holding(&self, origin: Origin, at: Seq) -> Option<(usize, RawBundle)> {
+    pub fn holding(&self, origin: Origin, at: Seq) -> Option<(usize, RawBundle)> {
         let bundles = self.bundles.get(&origin)?;
         bundles.iter().enumerate().find_map(|(n, bytes)| {
             let raw = RawBundle::peek(bytes.clone()).unwrap();
@@ -21,7 +21,7 @@ impl Disk {
         })
     }
 
-    pub(super) fn range(&self, origin: Origin, from: Seq, until: Seq, max_bytes: usize) -> Vec<RawBundle> {
+    pub fn range(&self, origin: Origin, from: Seq, until: Seq, max_bytes: usize) -> Vec<RawBundle> {
         let (mut next, mut bytes, mut bundles) = (from, 0, Vec::new());
         while next < until && (bytes == 0 || bytes < max_bytes) {
             let Some((_, raw)) = self.holding(origin, next) else { break };

@@ -45,7 +45,7 @@ pub use node::Node;
 // Not every test speaks of revocation.
 #[allow(unused_imports, reason = "each test file uses its part")]
 pub use revocations::{Cuts, checked_part, signed_part};
-pub use shell::At;
+pub use shell::{At, Vouched};
 
 use links::Wire;
 use time::Happening;
