@@ -1,5 +1,6 @@
 //! Random plays: nodes speak, crash, come back, are parted, lose links, run out of room, and one may be revoked. Then faults stop, and all
-//! that hold must hold within a stated time. `RUMORMILL_TEST_LONG=1` plays more of them. A failure names its seed.
+//! that hold must hold within a stated time. `RUMORMILL_TEST_LONG=1` plays more of them. A failure names its seed,
+//! and `RUMORMILL_TEST_SEED=N` plays it alone.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -144,5 +145,8 @@ fn play(seed: u64) {
 #[test]
 fn when_faults_stop_all_have_one_log() {
     let seeds = if std::env::var_os("RUMORMILL_TEST_LONG").is_some() { 3_000 } else { 60 };
+    if let Some(seed) = std::env::var_os("RUMORMILL_TEST_SEED") {
+        return play(seed.to_str().unwrap().parse().unwrap());
+    }
     (0..seeds).for_each(play);
 }

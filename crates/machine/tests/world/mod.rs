@@ -40,6 +40,8 @@ pub enum Event {
     Arrives { neighbour: NeighbourId, at: usize },
     /// It came to nothing.
     Fails { neighbour: NeighbourId, ended: Ended },
+    /// A link is up: what has arrived is read.
+    Read { link: LinkId },
     /// A frame arrives.
     Frame { link: LinkId, bytes: Bytes },
     /// Bytes of gossip's were written.
@@ -59,6 +61,7 @@ pub struct World {
     parted: Vec<(usize, usize)>,
     queue: BTreeMap<(u64, u64), (usize, u64, Event)>,
     order: u64,
+    last_link: u64,
     next_ticket: u64,
 }
 
@@ -74,6 +77,7 @@ impl World {
             parted: Vec::new(),
             queue: BTreeMap::new(),
             order: 0,
+            last_link: 0,
             next_ticket: 0,
         };
         for (n, neighbours) in neighbours.iter().enumerate() {
@@ -142,6 +146,9 @@ impl World {
             let ends: Vec<_> =
                 node.machine.gossip().ends().map(|(origin, next)| (origin.incarnation.0, next.0)).collect();
             out += &format!("{n} alive {} links {links:?} ends {ends:?} closed {:?}\n", node.alive, node.closed);
+            for link in node.ends.keys() {
+                out += &format!("   {link:?} {:?}\n", node.machine.gossip().link_stats_at(*link, self.time()));
+            }
         }
         out
     }

@@ -1,5 +1,6 @@
 //! Connections between the nodes of the world, and what goes over them.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,8 @@ impl World {
             Event::Answer(input) => self.answer(n, input),
             Event::Arrives { neighbour, at } => self.arrives(n, neighbour, at),
             Event::Fails { neighbour, ended } => self.dial_ended(n, neighbour, ended, Duration::ZERO),
-            Event::Frame { link, bytes } => self.arrived(n, link, &bytes),
+            Event::Frame { link, bytes } => self.arrived(n, link, bytes),
+            Event::Read { link } => self.read(n, link),
             Event::Written { link, bytes } => {
                 if self.nodes[n].ends.contains_key(&link) {
                     self.give(n, Whole::Gossip(Input::Writable { link, bytes })).unwrap();
@@ -73,10 +75,9 @@ impl World {
         if let Some(ended) = ended {
             return self.dial_ended(n, neighbour, ended, Duration::ZERO);
         }
-        let links = [n, at].map(|node| {
-            self.nodes[node].last_link += 1;
-            LinkId(self.nodes[node].last_link)
-        });
+        // What is on its way to a node of the same name that has died is not to arrive at the one that came after it.
+        self.last_link += 2;
+        let links = [LinkId(self.last_link - 1), LinkId(self.last_link)];
         let ends = [(n, at, Some(neighbour)), (at, n, None)];
         for (place, (node, other, neighbour)) in ends.into_iter().enumerate() {
             let end = End {
@@ -85,6 +86,8 @@ impl World {
                 neighbour,
                 up: false,
                 closing: false,
+                greeted: false,
+                unread: VecDeque::new(),
                 held: Vec::new(),
                 since: self.now,
                 free_at: self.now,
@@ -149,32 +152,40 @@ impl World {
         self.later(n, 1_000, Event::Closed { link, ended, replaced: false });
     }
 
-    fn arrived(&mut self, n: usize, link: LinkId, frame: &Bytes) {
-        let Some(end) = self.nodes[n].ends.get(&link) else { return };
-        let (up, closing) = (end.up, end.closing);
-        if let (true, Route::Bye(bye)) = (up || closing, route(frame)) {
-            let replaced = bye.code == ByeCode::DUPLICATE;
-            return self.close(n, link, &Ended::by(bye), replaced);
-        }
-        if closing {
+    /// A frame arrives: the first one greets, and the others are read once the link is up.
+    fn arrived(&mut self, n: usize, link: LinkId, frame: Bytes) {
+        let Some(end) = self.nodes[n].ends.get_mut(&link) else { return };
+        if !std::mem::replace(&mut end.greeted, true) {
+            // One that was refused meanwhile greets no more.
+            let _ = self.give(n, Whole::Links(Link::Hello { link, frame: &frame }));
             return;
         }
-        if !up {
-            // One that was refused meanwhile is no link any more.
-            let _ = self.give(n, Whole::Links(Link::Hello { link, frame }));
-            return;
+        end.unread.push_back(frame);
+        self.read(n, link);
+    }
+
+    fn read(&mut self, n: usize, link: LinkId) {
+        while let Some(end) = self.nodes[n].ends.get_mut(&link).filter(|end| end.up || end.closing) {
+            let (Some(frame), closing) = (end.unread.pop_front(), end.closing) else { return };
+            self.take_frame(n, link, &frame, closing);
         }
-        self.give(n, Whole::Links(Link::Heard { link, at: self.time() })).unwrap();
+    }
+
+    fn take_frame(&mut self, n: usize, link: LinkId, frame: &Bytes, closing: bool) {
+        if !closing {
+            self.give(n, Whole::Links(Link::Heard { link, at: self.time() })).unwrap();
+        }
         match route(frame) {
+            Route::Bye(bye) => self.close(n, link, &Ended::by(bye), bye.code == ByeCode::DUPLICATE),
             Route::Ping(nonce) => {
                 let mut bytes = Vec::new();
                 Frame::Pong(nonce).encode(&mut bytes).unwrap();
                 self.transmit(n, link, &bytes);
             }
-            Route::Gossip { .. } => {
+            Route::Gossip { .. } if !closing => {
                 self.give(n, Whole::Gossip(Input::Frame { link, bytes: frame.clone() })).unwrap();
             }
-            Route::Pong | Route::Bye(_) => {}
+            Route::Gossip { .. } | Route::Pong => {}
         }
     }
 

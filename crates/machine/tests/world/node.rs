@@ -1,6 +1,6 @@
 //! A node of the world, and what tests ask of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use rumormill_gossip::{Ask, Engine, Event as News, Recovered, Ticket};
@@ -23,6 +23,10 @@ pub struct End {
     pub up: bool,
     /// Nothing is sent any more but what is on its way.
     pub closing: bool,
+    /// Its first frame is there.
+    pub greeted: bool,
+    /// What has arrived and is not read.
+    pub unread: VecDeque<Bytes>,
     /// Frames that a partition holds up.
     pub held: Vec<Bytes>,
     pub since: u64,
@@ -44,7 +48,6 @@ pub struct Node {
     pub alive: bool,
     pub life: u64,
     pub ends: BTreeMap<LinkId, End>,
-    pub last_link: u64,
     pub events: Vec<News>,
     pub closed: Vec<&'static str>,
     /// Messages of our own that are durable, by what was sent of them.
@@ -100,7 +103,6 @@ impl World {
             alive: true,
             life: self.now,
             ends: BTreeMap::new(),
-            last_link: 0,
             events: Vec::new(),
             closed: Vec::new(),
             durable: BTreeSet::new(),

@@ -163,6 +163,7 @@ impl Whole for At<'_> {
                 let now = self.world.now;
                 let end = self.node().ends.get_mut(&link).unwrap();
                 (end.up, end.since) = (true, now);
+                self.world.later(n, 0, Event::Read { link });
             }
             Links::Refused { link, why } => match why.farewell() {
                 Some(told) => self.world.say_bye(n, link, told, Ended::from(&why)),
