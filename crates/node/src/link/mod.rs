@@ -5,12 +5,10 @@ mod endings;
 mod facts;
 mod greet_error;
 mod opening;
-mod outbox;
 mod state;
 
 pub(crate) use endings::{of_dial, of_link, said};
 pub(crate) use facts::Facts;
 pub(crate) use greet_error::GreetError;
 pub(crate) use opening::{Fate, Opening};
-pub(crate) use outbox::Piece;
 pub(crate) use state::Link;

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 use rumormill_gossip::{LinkId, Timestamp};
+use rumormill_machine::{Batch, Class, Scheduler, Taken};
 use rumormill_wire::native::{Bye, ByeCode, Frame, rumor_prefix};
 use tokio::sync::{Notify, watch};
 
 use super::facts::Facts;
-use super::outbox::{Batch, Outbox, Taken};
 use crate::lock;
 
 /// RUMOR bytes read from a link and not yet judged; above this its reader stops. Twice what an engine of equal settings has on its way
@@ -25,7 +25,7 @@ pub(crate) struct Link {
     pub(crate) id: LinkId,
     pub(crate) facts: Facts,
     pub(crate) since: Timestamp,
-    outbox: Mutex<Outbox>,
+    outbox: Mutex<Scheduler>,
     wake: Notify,
     unjudged: AtomicUsize,
     released: Notify,
@@ -66,26 +66,24 @@ impl Link {
 
     /// Puts a frame of the engine's into the outbox; its bytes are reported once they are written.
     pub(crate) fn send(&self, frame: Bytes) {
-        let credit = frame.len();
-        self.put(|outbox| outbox.push(frame, credit));
+        self.put(|outbox| outbox.push(Class::Gossip, frame));
     }
 
     /// Puts a bundle into the outbox without copying it.
     pub(crate) fn send_bundle(&self, bundle: &Bytes, want_status: bool, answers_range: bool) {
         let Ok(prefix) = rumor_prefix(want_status, answers_range, bundle.len()) else { return };
-        let credit = prefix.len().saturating_add(bundle.len());
-        self.put(|outbox| outbox.push_bundle(prefix, bundle.clone(), credit));
+        self.put(|outbox| outbox.push_bundle(prefix, bundle.clone()));
     }
 
     /// Puts a frame of the shell's own (PING, PONG) into the outbox; left out when too much waits.
     pub(crate) fn send_own(&self, frame: &Frame<'_>) {
         let mut bytes = Vec::new();
         if frame.encode(&mut bytes).is_ok() {
-            self.put(|outbox| outbox.push_own(bytes.into()));
+            self.put(|outbox| outbox.push(Class::Link, bytes.into()));
         }
     }
 
-    fn put(&self, into: impl FnOnce(&mut Outbox) -> bool) {
+    fn put(&self, into: impl FnOnce(&mut Scheduler) -> bool) {
         let first = {
             let mut outbox = lock(&self.outbox);
             let was_empty = outbox.is_empty();
@@ -270,7 +268,7 @@ mod tests {
         let batch = link.next_batch().await.unwrap();
         let all = batch.pieces.iter().map(AsRef::<[u8]>::as_ref).collect::<Vec<_>>().concat();
         assert!(all.starts_with(b"one") && !all.ends_with(b"two"));
-        assert_eq!(batch.credit, 3, "only what the engine gave is its own");
+        assert_eq!(batch.gossip, 3, "only what the engine gave is its own");
         assert!(matches!(Frame::decode(&all[7..]), Ok(Frame::Bye(bye)) if bye.reason.as_raw() == "bye"));
         assert!(link.next_batch().await.is_none());
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rumormill_gossip::Input;
-use rumormill_machine::{Route, route};
+use rumormill_machine::{Piece, Route, route};
 use rumormill_peering::Ended;
 use rumormill_transport::endpoint::Opened;
 use rumormill_transport::{LinkError, LinkReader, LinkWriter};
@@ -16,7 +16,7 @@ use super::greet::{self, Greeting};
 use crate::clock::seconds;
 use crate::counters::Counters;
 use crate::driver::Driver;
-use crate::link::{Facts, GreetError, Link, Piece, of_link, said};
+use crate::link::{Facts, GreetError, Link, of_link, said};
 
 /// How long a reader goes on after our BYE was written, for the peer to close first: a round trip. What is unread when we close makes
 /// the system send a reset, which takes back what the peer has not read yet, the BYE with it.
@@ -181,8 +181,8 @@ async fn write(driver: Arc<Driver>, link: Arc<Link>, mut writer: LinkWriter) {
                 break;
             }
         }
-        if batch.credit > 0 {
-            let _ = driver.drive(Input::Writable { link: link.id, bytes: batch.credit });
+        if batch.gossip > 0 {
+            let _ = driver.drive(Input::Writable { link: link.id, bytes: batch.gossip });
         }
     }
     if link.is_cut() && !link.is_closed() {
