@@ -157,6 +157,7 @@ pub mod io;
 pub mod key;
 pub mod link;
 mod links;
+mod logs;
 pub mod lthash;
 pub mod members;
 pub mod pacer;

@@ -27,7 +27,7 @@ impl Engine {
             match output {
                 Output::Append(bundle) => {
                     self.append(&bundle);
-                    self.own_append = Some(self.appends);
+                    self.own_append = Some(self.logs.appends);
                 }
                 Output::Durable { bundle, tickets } => self.own_durable(&bundle, &tickets),
                 Output::NotWritten { ticket, reason } => {
@@ -36,7 +36,7 @@ impl Engine {
                 }
                 Output::NewIncarnation { origin, reason } => {
                     self.event(Event::NewIncarnation { origin, reason });
-                    let cut = Input::Cut(self.revocations.limit(&origin));
+                    let cut = Input::Cut(self.logs.revocations.limit(&origin));
                     let _ = self.author.handle(self.now, cut);
                 }
             }
@@ -49,13 +49,13 @@ impl Engine {
     pub(super) fn restore_author(&mut self) {
         let me = self.author.origin();
         let (low, high) = own_range(me);
-        let known: Vec<_> = self.chains.range(low, high).map(|(origin, _)| origin.incarnation.0).collect();
+        let known: Vec<_> = self.logs.chains.range(low, high).map(|(origin, _)| origin.incarnation.0).collect();
         known.into_iter().for_each(|incarnation| self.tell_author(Input::Incarnation(incarnation)));
-        if let Some(chain) = self.chains.get(&me) {
+        if let Some(chain) = self.logs.chains.get(&me) {
             let end = ChainEnd { next: chain.next, digest: chain.digest, last_clock: chain.last_clock };
             self.tell_author(Input::End(end));
         }
-        if self.fork_place(&me).is_some() {
+        if self.logs.fork_place(&me).is_some() {
             self.tell_author(Input::Forked);
         }
     }
@@ -63,7 +63,7 @@ impl Engine {
     pub(super) fn set_wall_offset(&mut self, offset: i64) {
         self.wall_offset = offset;
         // The highest reading near enough is as good as all of them.
-        let seen = self.chains.highest_clock(Clock(self.wall_us().saturating_add(MAX_FOLLOW_US)));
+        let seen = self.logs.chains.highest_clock(Clock(self.wall_us().saturating_add(MAX_FOLLOW_US)));
         self.tell_author(Input::WallOffset { offset, seen });
     }
 
@@ -76,7 +76,7 @@ impl Engine {
         entries: impl Iterator<Item = StatusEntry>,
     ) {
         let me = self.author.origin();
-        let ours = self.chains.get(&me).and_then(|chain| chain.entry(me));
+        let ours = self.logs.chains.get(&me).and_then(|chain| chain.entry(me));
         for theirs in entries.filter(|entry| entry.origin.node == me.node) {
             self.tell_author(Input::Known { ours, theirs });
         }
@@ -107,8 +107,7 @@ impl Engine {
 
     /// All up to this append is durable.
     pub(super) fn commit(&mut self, appends: u64) {
-        self.uncommitted.commit(appends);
-        self.cache.commit(appends);
+        self.logs.commit(appends);
         self.release_credit();
         if self.own_append.is_some_and(|own| own <= appends) {
             self.tell_author(Input::Committed);
@@ -118,8 +117,8 @@ impl Engine {
     fn own_durable(&mut self, bundle: &Arc<VerifiedBundle>, tickets: &[(Ticket, Clock)]) {
         let Some(append) = self.own_append.take() else { return };
         let header = bundle.header();
-        self.chains.advance(bundle.signed_header(), bundle.digest(), bundle.last_clock());
-        self.cache.insert(Arc::clone(bundle), append);
+        self.logs.chains.advance(bundle.signed_header(), bundle.digest(), bundle.last_clock());
+        self.logs.cache.insert(Arc::clone(bundle), append);
         let mut seq = header.first;
         for (ticket, clock) in tickets {
             self.event(Event::Durable { ticket: *ticket, origin: header.origin, seq, clock: *clock });

@@ -11,7 +11,7 @@ impl Engine {
     /// Compares one line with ours. Says whether we lack something that the neighbour can give.
     pub(super) fn compare_entry(&mut self, id: LinkId, entry: &StatusEntry) -> bool {
         let origin = entry.origin;
-        let ours = self.chains.get(&origin).and_then(|chain| chain.entry(origin));
+        let ours = self.logs.chains.get(&origin).and_then(|chain| chain.entry(origin));
         let next = ours.as_ref().map_or(Seq::FIRST, |ours| ours.next);
         let proof_wanted = self.offer_proof(id, entry);
         self.compare_ends(id, entry);
@@ -31,7 +31,7 @@ impl Engine {
             return proof_wanted;
         }
         link.note_has(origin, entry.next, next);
-        if self.store_full {
+        if self.logs.full {
             self.pass_again(id, entry);
         }
         if entry.next == next {
@@ -46,7 +46,7 @@ impl Engine {
             }
             return proof_wanted;
         }
-        let ended = self.limit_of(&origin).is_some_and(|limit| next >= limit);
+        let ended = self.logs.limit_of(&origin).is_some_and(|limit| next >= limit);
         let refusal = self.refusal_to(id, &origin);
         if !ended {
             // What is not taken now is missing all the same.
@@ -81,7 +81,7 @@ impl Engine {
         let mut listed = entries.iter().map(|entry| entry.origin).peekable();
         let (now, mut walked) = (self.now, 0_usize);
         let Some(link) = self.links.get_mut(&id) else { return };
-        for (origin, chain) in self.chains.range(low, high) {
+        for (origin, chain) in self.logs.chains.range(low, high) {
             walked = walked.saturating_add(1);
             while listed.next_if(|other| other < origin).is_some() {}
             if listed.peek() == Some(origin) || chain.wanted() == Seq::FIRST {
@@ -132,7 +132,7 @@ impl Engine {
             })
             .collect();
         for origin in gone {
-            let ours = self.chains.wanted(&origin);
+            let ours = self.logs.chains.wanted(&origin);
             self.takes_back(id, &origin, ours);
         }
     }

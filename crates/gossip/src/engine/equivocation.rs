@@ -19,10 +19,10 @@ const UNSENT_US: u64 = 1_000_000;
 impl Engine {
     /// What is known of the chain that a proof is about.
     fn standing(&self, origin: &Origin) -> Standing {
-        let chain = self.chains.get(origin);
+        let chain = self.logs.chains.get(origin);
         Standing {
             next: chain.map_or(Seq::FIRST, |chain| chain.next),
-            fork: self.fork_place(origin),
+            fork: self.logs.fork_place(origin),
             checking: self.ingress.has_origin(*origin),
             may_fall: self.ingress.quota.allows_place(&origin.node, self.now),
         }
@@ -48,7 +48,7 @@ impl Engine {
                 Output::Lower(link, origin, place) => {
                     bump(&mut self.stats.proofs_greedy, 1);
                     // Unchecked, as a claim of a STATUS is.
-                    let (ours, now) = (self.end_of(&origin), self.now);
+                    let (ours, now) = (self.logs.end_of(&origin), self.now);
                     if let Some(link) = self.links.get_mut(&link) {
                         link.note_end(origin, Some(place), ours, now);
                     }
@@ -59,13 +59,9 @@ impl Engine {
         }
     }
 
-    pub(super) fn fork_place(&self, origin: &Origin) -> Option<Seq> {
-        self.chains.get(origin).and_then(|chain| chain.fork.as_ref()).map(|fork| fork.place())
-    }
-
     /// Remembers where a chain ends.
     pub(super) fn set_fork(&mut self, proof: VerifiedProof) {
-        self.chains.update(proof.origin(), |chain| chain.fork = Some(Box::new(proof)));
+        self.logs.chains.update(proof.origin(), |chain| chain.fork = Some(Box::new(proof)));
         self.note_reconcile(reconcile::Input::FellBack);
         self.tell_search(fork::Input::Proven(proof.origin()));
     }
@@ -85,7 +81,7 @@ impl Engine {
             Use::Greedy => return bump(&mut self.stats.proofs_greedy, 1),
             Use::Later | Use::None => return,
         }
-        if self.fork_place(&origin).is_some() {
+        if self.logs.fork_place(&origin).is_some() {
             self.ingress.quota.charge_place(&origin.node, self.now);
         }
         self.set_fork(proof);
@@ -122,17 +118,12 @@ impl Engine {
         self.say_after(UNSENT_US, id, proof.origin());
     }
 
-    /// Where our chain of an origin ends, if it does. One of a revoked node that we do not have may end before it begins.
-    pub(super) fn end_of(&self, origin: &Origin) -> Option<Seq> {
-        self.limit_of(origin).filter(|limit| self.next_of(origin) >= *limit)
-    }
-
     /// Remembers whether a chain ends elsewhere at a neighbour than here. Who has not come so far yet only lags, and where one has just what
     /// the other lets stand, nothing is missing: whose key is revoked says nothing more, and who has no CA never hears of the end.
     pub(super) fn compare_ends(&mut self, id: LinkId, entry: &StatusEntry) {
         let theirs = (entry.state == EntryState::Forked).then_some(entry.next);
-        let ours = self.end_of(&entry.origin);
-        let next = self.chains.get(&entry.origin).map_or(Seq::FIRST, |chain| chain.next);
+        let ours = self.logs.end_of(&entry.origin);
+        let next = self.logs.chains.get(&entry.origin).map_or(Seq::FIRST, |chain| chain.next);
         let comes_later = match (theirs, ours) {
             (None, Some(place)) => entry.next <= place,
             (Some(place), None) => next <= place,
@@ -147,7 +138,7 @@ impl Engine {
     /// Sends our proof to a neighbour that shows messages from its place on, or a higher place (P-E2). Says whether it has
     /// a lower place than we, and we have messages there.
     pub(super) fn offer_proof(&mut self, id: LinkId, entry: &StatusEntry) -> bool {
-        let Some(chain) = self.chains.get(&entry.origin) else { return false };
+        let Some(chain) = self.logs.chains.get(&entry.origin) else { return false };
         let theirs = (entry.state == EntryState::Forked).then_some(entry.next);
         let limit = chain.limit();
         if let Some(ours) = chain.fork.as_deref().copied()

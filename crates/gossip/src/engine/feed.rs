@@ -59,7 +59,7 @@ impl Engine {
     }
 
     fn serve_cursor(&mut self, id: LinkId, origin: Origin, cursor: Cursor) {
-        let ours = self.chains.wanted(&origin);
+        let ours = self.logs.chains.wanted(&origin);
         if cursor.next >= ours {
             if let Some(link) = self.links.get_mut(&id) {
                 link.cursors.remove(&origin);
@@ -69,7 +69,7 @@ impl Engine {
         if cursor.next == Seq::FIRST {
             self.introduce(id, origin.node);
         }
-        if let Some(bundle) = self.cache.holding(origin, cursor.next).cloned() {
+        if let Some(bundle) = self.logs.cache.holding(origin, cursor.next).cloned() {
             let next = bundle.header().next();
             let want_status = self.ends_round(id, origin, next);
             self.give(id, RawBundle::of(&bundle), want_status, false);
@@ -82,24 +82,24 @@ impl Engine {
             }
             return;
         }
-        let until = self.cache.first_from(origin, cursor.next).map_or(ours, |cached| cached.min(ours));
+        let until = self.logs.cache.first_from(origin, cursor.next).map_or(ours, |cached| cached.min(ours));
         let want_status = self.ends_round(id, origin, until);
         self.read(id, RangeRequest { origin, from: cursor.next, until }, want_status, false);
     }
 
     /// A neighbour was given all that we keep; with a full store, what passed since is still in memory.
     fn cursor_ends(&mut self, id: LinkId, origin: Origin) {
-        let ours = self.chains.wanted(&origin);
+        let ours = self.logs.chains.wanted(&origin);
         if let Some(link) = self.links.get_mut(&id) {
             link.cursors.remove(&origin);
-            if self.store_full && self.passed_to(&origin) > ours {
+            if self.logs.full && self.logs.passed_to(&origin) > ours {
                 self.pass_from(id, origin, ours);
             }
         }
     }
 
     fn ends_round(&self, id: LinkId, origin: Origin, next: Seq) -> bool {
-        self.spread.waits_for_status(id, &origin) && next >= self.chains.wanted(&origin)
+        self.spread.waits_for_status(id, &origin) && next >= self.logs.chains.wanted(&origin)
     }
 
     fn read(&mut self, id: LinkId, range: RangeRequest, want_status: bool, pull: bool) {
@@ -123,7 +123,7 @@ impl Engine {
             link.unheard.given(link.sent, u32::from(bundle.header().count), now);
             link.pace.charge(&author, bundle.pace_cost(), now);
             bump(&mut self.stats.rumors_sent, 1);
-            self.shares.charge_bundle(id, bytes, self.chains.len(), now);
+            self.shares.charge_bundle(id, bytes, self.logs.chains.len(), now);
             self.output.push_back(Output::SendBundle { link: id, bundle, want_status, answers_range });
         }
     }
@@ -139,7 +139,7 @@ impl Engine {
         for (n, bundle) in (1..).zip(bundles) {
             self.give(id, bundle, reading.want_status && n == count, reading.pull);
         }
-        let ours = self.chains.wanted(&origin);
+        let ours = self.logs.chains.wanted(&origin);
         let Some(link) = self.links.get_mut(&id).filter(|_| !reading.pull) else { return };
         if count > 0 {
             link.note_sent(origin, next);
@@ -156,7 +156,7 @@ impl Engine {
     }
 
     pub(super) fn range_request(&mut self, id: LinkId, request: RangeRequest) {
-        let known = self.chains.get(&request.origin).is_some_and(|chain| request.from < chain.next);
+        let known = self.logs.chains.get(&request.origin).is_some_and(|chain| request.from < chain.next);
         let Some(link) = self.links.get_mut(&id).filter(|_| known) else { return };
         if link.pulls.len() < MAX_PULLS {
             link.pulls.push_back(request);
@@ -167,12 +167,12 @@ impl Engine {
 
     /// What a RANGE asks for, out of the store, one read's worth: even behind a fork, for evidence.
     fn serve_pull(&mut self, id: LinkId, request: RangeRequest) {
-        let next = self.chains.get(&request.origin).map_or(Seq::FIRST, |chain| chain.next);
+        let next = self.logs.chains.get(&request.origin).map_or(Seq::FIRST, |chain| chain.next);
         let until = request.until.min(next);
         if request.from >= until {
             return;
         }
-        if let Some(bundle) = self.cache.holding(request.origin, request.from).cloned() {
+        if let Some(bundle) = self.logs.cache.holding(request.origin, request.from).cloned() {
             let reached = bundle.header().next();
             self.give(id, RawBundle::of(&bundle), false, true);
             if let Some(link) = self.links.get_mut(&id).filter(|_| reached < until) {

@@ -21,7 +21,7 @@ impl Engine {
         while let Some(output) = self.search.poll_output() {
             match output {
                 Found::LookUp { origin, at, link } => {
-                    if let Some(ours) = self.cached(origin, at) {
+                    if let Some(ours) = self.logs.cached(origin, at) {
                         self.search.handle(self.now, Input::Ours { origin, at, bundle: Some(ours) });
                     } else {
                         self.shares.charge_search(link, self.now);
@@ -44,7 +44,7 @@ impl Engine {
         if let Some(link) = self.links.get_mut(&id) {
             link.branches = true;
         }
-        let ours = self.chains.get(&origin).and_then(|chain| chain.head);
+        let ours = self.logs.chains.get(&origin).and_then(|chain| chain.head);
         self.differs(origin, id, Seq(at), ours, None);
     }
 
@@ -52,7 +52,7 @@ impl Engine {
     pub(super) fn evidence(&mut self, bundle: &VerifiedBundle, id: LinkId) {
         let theirs = *bundle.signed_header();
         let origin = theirs.header.origin;
-        let Some(chain) = self.chains.get(&origin) else { return };
+        let Some(chain) = self.logs.chains.get(&origin) else { return };
         let (next, head) = (chain.next, chain.head);
         if let Some(head) = head.filter(|_| theirs.header.first == next) {
             if let Some(proof) = from_checked(head, theirs) {
@@ -77,7 +77,7 @@ impl Engine {
         if !self.search.is_searching(&origin) && self.lists_are_over(link) {
             return bump(&mut self.stats.searches_full, 1);
         }
-        let proven = self.fork_place(&origin).is_some();
+        let proven = self.logs.fork_place(&origin).is_some();
         let seen = Difference { origin, at, ours, theirs, link, peer, proven };
         self.tell_search(Input::Differs(Box::new(seen)));
     }
@@ -91,8 +91,8 @@ impl Engine {
     /// Looks up what ended chains show, a few at a time: the store's queue is short.
     pub(super) fn look_up_more(&mut self) {
         while self.looking_up.len() < MAX_LOOK_UPS {
-            let Some((origin, at)) = self.chains.take_unread() else { return };
-            match self.cached(origin, at) {
+            let Some((origin, at)) = self.logs.chains.take_unread() else { return };
+            match self.logs.cached(origin, at) {
                 Some(ours) => self.look_before(origin, at, Some(ours)),
                 None if self.looking_up.insert((origin, at)) => self.output.push_back(Output::LookUp { origin, at }),
                 None => {}
@@ -100,15 +100,10 @@ impl Engine {
         }
     }
 
-    /// What the store cannot give yet is in the cache.
-    fn cached(&self, origin: Origin, at: Seq) -> Option<SignedHeader> {
-        self.cache.holding(origin, at).map(|bundle| *bundle.signed_header())
-    }
-
     /// A store that gave nothing is asked again with the next comparison.
     pub(super) fn look_up_again(&mut self) {
         for origin in core::mem::take(&mut self.unfound) {
-            self.chains.read_again(origin);
+            self.logs.chains.read_again(origin);
         }
     }
 
@@ -116,7 +111,7 @@ impl Engine {
     /// fork it contradicts one of the two.
     fn look_before(&mut self, origin: Origin, at: Seq, ours: Option<SignedHeader>) {
         self.looking_up.remove(&(origin, at));
-        let Some(chain) = self.chains.get(&origin) else { return };
+        let Some(chain) = self.logs.chains.get(&origin) else { return };
         let Some(limit) = chain.limit().filter(|limit| limit.0.checked_sub(1) == Some(at.0)) else { return };
         let Some(ours) = ours else {
             self.unfound.insert(origin);
@@ -124,7 +119,7 @@ impl Engine {
         };
         let fork = chain.fork.as_deref().map(|fork| *fork.proof()).filter(|_| ours.header.next() > limit);
         let head = bundle_digest(&ours.header, &ours.body).head();
-        self.chains.update(origin, |chain| chain.before = Some((limit, head)));
+        self.logs.chains.update(origin, |chain| chain.before = Some((limit, head)));
         let lower = fork.and_then(|Proof { a, b }| from_checked(ours, a).or_else(|| from_checked(ours, b)));
         if let Some(proof) = lower {
             self.take_proof(proof, None);

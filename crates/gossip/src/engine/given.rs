@@ -35,7 +35,7 @@ impl Engine {
     #[must_use]
     pub fn lacks_own(&self, id: LinkId) -> bool {
         let Some(link) = self.links.get(&id) else { return false };
-        let lacks = |(origin, cursor): (&Origin, &crate::link::Cursor)| cursor.next < self.chains.wanted(origin);
+        let lacks = |(origin, cursor): (&Origin, &crate::link::Cursor)| cursor.next < self.logs.chains.wanted(origin);
         !self.all_given(id) || link.cursors.range(self.own()).any(lacks)
     }
 
@@ -47,7 +47,7 @@ impl Engine {
         let ours = self.own();
         // What the neighbour does not want now is not waited for; what passes to it is.
         let lacks = |(origin, cursor): (&Origin, &crate::link::Cursor)| {
-            cursor.parked.is_none() && cursor.next < self.chains.wanted(origin)
+            cursor.parked.is_none() && cursor.next < self.logs.chains.wanted(origin)
         };
         let passed = link.passing.range(ours.clone()).next().is_none();
         let left_out = !link.hold && link.unheard.left_out_of(ours.clone()).next().is_some();

@@ -39,7 +39,9 @@ impl Engine {
         let Some(link) = self.links.get(&id) else { return };
         let open = link.overflow || link.unsure || link.reading.is_some() || link.unheard.since(listed);
         let lacks = |(origin, cursor): (&Origin, &crate::link::Cursor)| {
-            cursor.parked != Some(Parked::Peer) && cursor.since <= listed && cursor.next < self.chains.wanted(origin)
+            cursor.parked != Some(Parked::Peer)
+                && cursor.since <= listed
+                && cursor.next < self.logs.chains.wanted(origin)
         };
         let behind = || self.claims.of_link(id).any(|(_, behind)| behind.why.is_none() && behind.since <= listed);
         let over = !open && !link.cursors.iter().any(lacks) && !behind();
@@ -50,7 +52,7 @@ impl Engine {
 
     /// Something new is not given to all at once: who is not known to have it lacks it until it is.
     pub(super) fn new_to_neighbours(&mut self, origin: Origin, first: Seq, from: &[LinkId]) {
-        let (to, now) = (self.chains.wanted(&origin), self.now);
+        let (to, now) = (self.logs.chains.wanted(&origin), self.now);
         for (id, link) in self.links.note_all() {
             if link.closing || link.hold || from.contains(id) || self.claims.has(*id, &origin, to) {
                 continue;

@@ -13,10 +13,10 @@ use crate::stats::{Why, bump};
 impl Engine {
     /// Why nothing more of this origin is taken now.
     fn refusal(&self, origin: &Origin) -> Option<Why> {
-        let fresh = self.is_new(origin);
-        if self.store_full {
+        let fresh = self.logs.is_new(origin);
+        if self.logs.full {
             Some(Why::StoreFull)
-        } else if self.no_place(origin) {
+        } else if self.logs.no_place(origin, self.members.len()) {
             Some(Why::NoPlace)
         } else {
             self.ingress.refusal(&origin.node, fresh, self.now).map(|why| match why {
@@ -31,12 +31,12 @@ impl Engine {
     /// same bundle again and again.
     pub(super) fn refusal_to(&self, id: LinkId, origin: &Origin) -> Option<Why> {
         let known = self.claims.get(id, origin).and_then(|behind| behind.why);
-        let fresh = self.is_new(origin);
+        let fresh = self.logs.is_new(origin);
         let still = known.filter(|why| match why {
             Why::NotAdmitted => true,
             Why::OverPace => !self.ingress.is_in_pace_again(&origin.node, self.now),
             Why::OverRate => !self.ingress.is_in_rate_again(&origin.node, fresh, self.now),
-            Why::SetBack => self.stands_at_set_back(origin),
+            Why::SetBack => self.logs.stands_at_set_back(origin),
             _ => false,
         });
         still.or_else(|| self.refusal(origin))
@@ -52,26 +52,26 @@ impl Engine {
 
     /// Our line of an origin; an unknown one is named as wanted from the start.
     pub(super) fn listed_entry(&self, id: LinkId, origin: Origin) -> StatusEntry {
-        let known = self.chains.get(&origin).and_then(|chain| chain.entry(origin));
+        let known = self.logs.chains.get(&origin).and_then(|chain| chain.entry(origin));
         self.said(id, known.unwrap_or_else(|| self.unknown_entry(origin)))
     }
 
     /// What is not known is wanted, unless a revocation leaves nothing of it (P-S6).
     fn unknown_entry(&self, origin: Origin) -> StatusEntry {
-        let nothing_counts = self.end_of(&origin).is_some();
+        let nothing_counts = self.logs.end_of(&origin).is_some();
         let state = if nothing_counts { EntryState::Forked } else { EntryState::Normal };
         StatusEntry { state, ..unknown(origin) }
     }
 
     /// Our lines from `low` to `high`, in order; among them those of origins that this neighbour has and we do not take.
     pub(super) fn range_entries(&self, id: LinkId, low: Origin, high: Origin) -> Vec<StatusEntry> {
-        let mut entries: Vec<_> = self.chains.entries(low, high).map(|entry| self.said(id, entry)).collect();
-        if self.store_full {
+        let mut entries: Vec<_> = self.logs.chains.entries(low, high).map(|entry| self.said(id, entry)).collect();
+        if self.logs.full {
             // The whole STATUS says so.
             return entries;
         }
         let behind = self.claims.range(id, low, high);
-        let refused = behind.filter(|(origin, behind)| behind.why.is_some() && self.chains.get(origin).is_none());
+        let refused = behind.filter(|(origin, behind)| behind.why.is_some() && self.logs.chains.get(origin).is_none());
         let refused = refused.filter(|(origin, _)| self.refusal_to(id, origin).is_some());
         let before = entries.len();
         entries.extend(refused.map(|(origin, _)| StatusEntry { state: EntryState::Hold, ..unknown(*origin) }));
@@ -92,8 +92,8 @@ impl Engine {
         }
         // What was to go to it and is still in memory is new: that passes.
         for (&origin, cursor) in link.cursors.clone().iter() {
-            let recent = self.cache.holding(origin, cursor.next).map(|_| cursor.next);
-            let recent = recent.or_else(|| self.cache.first_from(origin, cursor.next));
+            let recent = self.logs.cache.holding(origin, cursor.next).map(|_| cursor.next);
+            let recent = recent.or_else(|| self.logs.cache.first_from(origin, cursor.next));
             if cursor.parked.is_none() && recent.is_some_and(|first| !link.pass(origin, first)) {
                 bump(&mut self.stats.passing_full, 1);
             }

@@ -22,7 +22,7 @@ impl Engine {
         self.links.insert(id, link);
         self.share_claims(peer);
         self.tell_proofs(proofs::Input::LinkUp(peer));
-        if self.revocations.revokes(&peer) {
+        if self.logs.revocations.revokes(&peer) {
             self.close(id, ByeCode::REVOKED, "its certificate is revoked", 0);
             return;
         }

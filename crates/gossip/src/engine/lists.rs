@@ -72,10 +72,10 @@ impl Engine {
 
     fn send_status(&mut self, id: LinkId, coverage: Coverage, entries: &[StatusEntry], want_status: bool) -> bool {
         let heard = self.links.get(&id).map_or(0, crate::link::Link::heard);
-        let ours = self.chains.fingerprint();
+        let ours = self.logs.chains.fingerprint();
         let status = Status {
             want_status,
-            hold: self.store_full,
+            hold: self.logs.full,
             heard,
             fingerprint: ours.whole(),
             origins: ours.entries(),
@@ -98,7 +98,7 @@ impl Engine {
     pub(super) fn ask_own(&mut self, id: LinkId) {
         let low = self.author.origin();
         let high = Origin { node: low.node, ..Origin::MAX };
-        let entries: Vec<_> = self.chains.entries(low, high).take(MAX_STATUS_ENTRIES).collect();
+        let entries: Vec<_> = self.logs.chains.entries(low, high).take(MAX_STATUS_ENTRIES).collect();
         let high = if entries.len() < MAX_STATUS_ENTRIES { high } else { entries.last().map_or(high, |e| e.origin) };
         if let Some(link) = self.links.get_mut(&id) {
             link.own_from = Some(low);

@@ -65,8 +65,9 @@ impl Engine {
         let most = |count: fn(&crate::link::Link) -> usize| self.links.values().map(count).max().unwrap_or(0);
         Held {
             checks: self.ingress.len(),
-            origins: self.chains.len(),
+            origins: self.logs.chains.len(),
             proofs: self
+                .logs
                 .chains
                 .range(rumormill_wire::Origin::MIN, rumormill_wire::Origin::MAX)
                 .filter(|(_, chain)| chain.fork.is_some())
@@ -77,7 +78,7 @@ impl Engine {
             early_proofs: self.proofs.waiting(),
             owed: self.ingress.credit.sizes().0,
             owed_bytes: self.ingress.credit.sizes().1,
-            uncommitted: self.cache.uncommitted(),
+            uncommitted: self.logs.cache.uncommitted(),
             waiting: self.author.waiting(),
             links: self.links.len(),
             link: HeldByLink {

@@ -48,24 +48,20 @@ use rumormill_wire::{NodeId, Origin, Seq};
 
 use crate::author::{self, Author};
 use crate::bundle::Signer;
-use crate::cache::Cache;
-use crate::chain::Chains;
 use crate::claims::Claims;
 use crate::config::{EngineConfig, Recovered};
 use crate::fork::Search;
 use crate::ingress::Ingress;
 use crate::io::{Event, Input, Keep, Output, Reject, Timestamp};
 use crate::links::Links;
+use crate::logs::Logs;
 use crate::members::{self, Members};
-use crate::passing::Passing;
 use crate::proofs::{self, Proofs};
 use crate::reconcile::{self, Reconcile};
-use crate::revocation::Revocations;
 use crate::share::Shares;
 use crate::spread::Spread;
 use crate::stats::Stats;
 use crate::timers::Timers;
-use crate::uncommitted::Uncommitted;
 
 /// A peer that sends what no honest node sends is not taken again for so long.
 const BAN_US: u64 = 60_000_000;
@@ -81,28 +77,21 @@ pub struct Engine {
     rng: Box<dyn Rng + Send>,
     now: Timestamp,
     wall_offset: i64,
-    chains: Chains,
+    logs: Logs,
     members: Members,
     proofs: Proofs,
     /// Authors that were told to be over their rate.
     told_greedy: BTreeSet<NodeId>,
     shares: Shares,
-    kept_bytes: u64,
-    revocations: Arc<Revocations>,
     /// The newest part of each place that is on its way to the store. Bounded by the places of the list.
     keeping: BTreeMap<u8, u64>,
     links: Links,
     claims: Claims,
     timers: Timers<timer::Timer>,
-    cache: Cache,
     ingress: Ingress,
     author: Author,
-    appends: u64,
     /// The append of the bundle of our own that is on its way to the store.
     own_append: Option<u64>,
-    store_full: bool,
-    uncommitted: Uncommitted,
-    passing: Passing,
     search: Search,
     looking_up: BTreeSet<(Origin, Seq)>,
     unfound: BTreeSet<Origin>,
@@ -119,25 +108,18 @@ impl Engine {
         let mut engine = Self {
             now: Timestamp(0),
             wall_offset: 0,
-            chains: Chains::default(),
+            logs: Logs::new(&config, recovered.bytes),
             members: Members::new(recovered.members),
             proofs: Proofs::default(),
             told_greedy: BTreeSet::new(),
             shares: Shares::new(&config),
-            kept_bytes: recovered.bytes,
-            revocations: Arc::new(Revocations::default()),
             keeping: BTreeMap::new(),
             links: Links::default(),
             claims: Claims::default(),
             timers: Timers::default(),
-            cache: Cache::new(config.cache_bytes),
             ingress: Ingress::new(&config),
             author: Author::new(recovered.me, signer, &config),
-            appends: 0,
             own_append: None,
-            store_full: false,
-            uncommitted: Uncommitted::default(),
-            passing: Passing::new(config.cache_bytes),
             search: Search::default(),
             looking_up: BTreeSet::new(),
             unfound: BTreeSet::new(),
@@ -149,7 +131,7 @@ impl Engine {
             rng,
         };
         for chain in &recovered.chains {
-            engine.chains.restore(&chain.head, chain.last_clock, chain.kept);
+            engine.logs.chains.restore(&chain.head, chain.last_clock, chain.kept);
         }
         for proof in recovered.proofs {
             engine.restore_proof(proof);

@@ -19,13 +19,13 @@ use crate::stats::{Why, bump};
 impl Engine {
     /// What was given to the store since the last commit is lost, and so is all that comes. Neighbours are told at once.
     pub(super) fn on_store_full(&mut self) {
-        if core::mem::replace(&mut self.store_full, true) {
+        if core::mem::replace(&mut self.logs.full, true) {
             return;
         }
-        for (origin, end) in self.uncommitted.give_up() {
-            let Some(was) = self.chains.get(&origin).map(|chain| Head::of(&chain.end())) else { continue };
-            self.passing.set_head(origin, was);
-            self.chains.go_back(origin, &end);
+        for (origin, end) in self.logs.uncommitted.give_up() {
+            let Some(was) = self.logs.chains.get(&origin).map(|chain| Head::of(&chain.end())) else { continue };
+            self.logs.passing.set_head(origin, was);
+            self.logs.chains.go_back(origin, &end);
             for id in self.links.everybody() {
                 self.tell_lost(id, origin, was.next);
                 let Some(link) = self.links.get_mut(&id) else { continue };
@@ -41,7 +41,7 @@ impl Engine {
             }
         }
         self.note_reconcile(reconcile::Input::FellBack);
-        self.cache.commit(u64::MAX);
+        self.logs.cache.commit(u64::MAX);
         self.release_credit();
         self.own_append = None;
         self.tell_author(author::Input::Full);
@@ -61,17 +61,11 @@ impl Engine {
         }
     }
 
-    /// The number of this origin up to which all was kept or has passed.
-    pub(super) fn passed_to(&self, origin: &Origin) -> Seq {
-        let kept = self.chains.get(origin).map_or(Seq::FIRST, |chain| chain.next);
-        self.passing.head(origin).map_or(kept, |head| head.next.max(kept))
-    }
-
     /// With a full store: lets pass what holds, the lowest number first. What lies between may be missing: whoever lacks
     /// it gets it by another way, or not.
     pub(super) fn pass_all(&mut self, origin: Origin) {
         while let Some((id, bundle)) = self.ingress.lowest(origin) {
-            let senders = self.ingress.take(id, self.next_of(&origin));
+            let senders = self.ingress.take(id, self.logs.next_of(&origin));
             self.pass_one(&bundle, &senders);
         }
     }
@@ -79,9 +73,9 @@ impl Engine {
     fn pass_one(&mut self, bundle: &Arc<VerifiedBundle>, senders: &[Sender]) {
         let header = *bundle.header();
         let origin = header.origin;
-        let ended = self.limit_of(&origin).is_some_and(|limit| header.first >= limit);
-        let old = header.first < self.passed_to(&origin);
-        let (digest, last_clock) = match (self.passing.head(&origin), self.chains.get(&origin)) {
+        let ended = self.logs.limit_of(&origin).is_some_and(|limit| header.first >= limit);
+        let old = header.first < self.logs.passed_to(&origin);
+        let (digest, last_clock) = match (self.logs.passing.head(&origin), self.logs.chains.get(&origin)) {
             (Some(head), _) if head.next == header.first => (head.digest, Some(head.last_clock)),
             (None, Some(chain)) if chain.next == header.first => (chain.digest, Some(chain.last_clock)),
             _ if header.first == Seq::FIRST => (Digest::ZERO, None),
@@ -101,11 +95,11 @@ impl Engine {
         if !good || set_back {
             return;
         }
-        let fresh = self.is_new(&origin);
+        let fresh = self.logs.is_new(&origin);
         self.ingress.charge(bundle, fresh, self.now);
         self.note_own(origin);
         bump(&mut self.stats.bundles_passed, 1);
-        self.passing.take(Arc::clone(bundle));
+        self.logs.passing.take(Arc::clone(bundle));
         let from: Vec<_> = senders.iter().map(|sender| sender.link).collect();
         self.new_for_all(bundle, &from);
         for id in self.links.everybody() {
@@ -117,20 +111,10 @@ impl Engine {
         }
     }
 
-    /// The first bundle of this origin in memory that ends behind `at`.
-    fn in_memory(&self, origin: Origin, at: Seq) -> Option<&Arc<VerifiedBundle>> {
-        let first = self.cache.first_from(origin, at);
-        let cached = self.cache.holding(origin, at).or_else(|| self.cache.holding(origin, first?));
-        match (cached, self.passing.from(origin, at)) {
-            (Some(a), Some(b)) => Some(if a.header().first <= b.header().first { a } else { b }),
-            (a, b) => a.or(b),
-        }
-    }
-
     /// With a full store: a neighbour wants what passed. While it is in memory, it can be had again.
     pub(super) fn pass_again(&mut self, id: LinkId, entry: &StatusEntry) {
         let origin = entry.origin;
-        if entry.state != EntryState::Normal || entry.next >= self.passed_to(&origin) {
+        if entry.state != EntryState::Normal || entry.next >= self.logs.passed_to(&origin) {
             return;
         }
         // What is still on its way is not missing (P-S2).
@@ -142,7 +126,7 @@ impl Engine {
 
     /// A neighbour gets what passed from this number on, if just that is in memory.
     pub(super) fn pass_from(&mut self, id: LinkId, origin: Origin, from: Seq) {
-        let here = self.in_memory(origin, from).is_some_and(|bundle| bundle.header().first <= from);
+        let here = self.logs.in_memory(origin, from).is_some_and(|bundle| bundle.header().first <= from);
         let Some(link) = self.links.get_mut(&id).filter(|link| here && !link.hold) else { return };
         let room = link.pass(origin, from);
         if let Some(first) = link.passing.get_mut(&origin) {
@@ -153,9 +137,9 @@ impl Engine {
 
     /// Gives a link the next of what passes to it. Only memory has it.
     pub(super) fn serve_pass(&mut self, id: LinkId, origin: Origin, from: Seq) {
-        let bundle = self.in_memory(origin, from).map(|bundle| RawBundle::of(bundle));
+        let bundle = self.logs.in_memory(origin, from).map(|bundle| RawBundle::of(bundle));
         let reached = bundle.as_ref().map(|bundle| bundle.header().next());
-        let next = reached.filter(|next| self.in_memory(origin, *next).is_some());
+        let next = reached.filter(|next| self.logs.in_memory(origin, *next).is_some());
         let Some(link) = self.links.get_mut(&id) else { return };
         match (next, link.passing.get_mut(&origin)) {
             (Some(next), Some(first)) => *first = next,

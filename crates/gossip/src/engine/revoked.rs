@@ -15,7 +15,7 @@ use crate::stats::bump;
 impl Engine {
     /// Says which parts we have; the neighbour sends what we lack, and says the same.
     pub(super) fn say_revisions(&mut self, id: LinkId) {
-        let ours: Vec<_> = self.revocations.parts().map(|part| (part.place(), part.number())).collect();
+        let ours: Vec<_> = self.logs.revocations.parts().map(|part| (part.place(), part.number())).collect();
         self.send(id, &Frame::Revisions(ours.as_slice().into()));
     }
 
@@ -30,7 +30,7 @@ impl Engine {
 
     /// Sends the parts that a neighbour lacks, each once, as its window allows.
     pub(super) fn send_revocations(&mut self, id: LinkId) {
-        let list = Arc::clone(&self.revocations);
+        let list = Arc::clone(&self.logs.revocations);
         while let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) {
             let owed = link.told.owed(&list);
             link.told.waiting = owed.is_some();
@@ -54,7 +54,7 @@ impl Engine {
             if let Some(link) = self.links.get_mut(&id) {
                 link.told.learn(place, number);
             }
-        } else if number > self.revocations.number_of(place) {
+        } else if number > self.logs.revocations.number_of(place) {
             self.output.push_back(Output::CheckRevocations { link: id, bytes });
         } else {
             bump(&mut self.stats.revocations_known, 1);
@@ -64,7 +64,7 @@ impl Engine {
 
     /// The neighbour has this part, and hears which one we have.
     fn confirm(&mut self, id: LinkId, place: u8, number: u64) {
-        let ours = self.revocations.number_of(place);
+        let ours = self.logs.revocations.number_of(place);
         if let Some(link) = self.links.get_mut(&id) {
             link.told.learn(place, number);
             self.send(id, &Frame::Revisions([(place, ours)].as_slice().into()));
@@ -84,7 +84,7 @@ impl Engine {
     /// A part whose signature holds, from a neighbour or from a file. It is nothing yet but on its way to the store (P-R7).
     pub(super) fn revoked(&mut self, from: Option<LinkId>, part: Arc<ListPart>) {
         let (place, number) = (part.place(), part.number());
-        if number <= self.revocations.number_of(place) {
+        if number <= self.logs.revocations.number_of(place) {
             if let Some(id) = from {
                 self.confirm(id, place, number);
             }
@@ -109,13 +109,13 @@ impl Engine {
         if self.keeping.get(&place).is_some_and(|kept| *kept <= number) {
             self.keeping.remove(&place);
         }
-        if number <= self.revocations.number_of(place) {
+        if number <= self.logs.revocations.number_of(place) {
             return;
         }
         self.put_in_force(part);
         bump(&mut self.stats.revocation_parts, 1);
-        self.event(Event::Revocations { list: Arc::clone(&self.revocations) });
-        let list = Arc::clone(&self.revocations);
+        self.event(Event::Revocations { list: Arc::clone(&self.logs.revocations) });
+        let list = Arc::clone(&self.logs.revocations);
         let links = self.links.everybody();
         for id in links.iter().copied() {
             if self.peer(id).is_some_and(|peer| list.revokes(&peer)) {
@@ -133,21 +133,21 @@ impl Engine {
 
     /// The chains of whom a part names, or the one before it named, are cut anew.
     pub(super) fn put_in_force(&mut self, part: Arc<ListPart>) {
-        let before = self.revocations.part(part.place()).cloned();
+        let before = self.logs.revocations.part(part.place()).cloned();
         let named = part.nodes().keys().chain(before.iter().flat_map(|old| old.nodes().keys()));
         let named: std::collections::BTreeSet<NodeId> = named.copied().collect();
-        if !Arc::make_mut(&mut self.revocations).take(part) {
+        if !Arc::make_mut(&mut self.logs.revocations).take(part) {
             return;
         }
         for node in named {
             let (low, high) = (Origin { node, ..Origin::MIN }, Origin { node, ..Origin::MAX });
-            let origins: Vec<_> = self.chains.range(low, high).map(|(origin, _)| *origin).collect();
+            let origins: Vec<_> = self.logs.chains.range(low, high).map(|(origin, _)| *origin).collect();
             for origin in origins {
-                let cut = self.revocations.limit(&origin);
-                self.chains.update(origin, |chain| chain.cut = cut);
+                let cut = self.logs.revocations.limit(&origin);
+                self.logs.chains.update(origin, |chain| chain.cut = cut);
             }
         }
         self.note_reconcile(reconcile::Input::FellBack);
-        self.tell_author(author::Input::Cut(self.revocations.limit(&self.author.origin())));
+        self.tell_author(author::Input::Cut(self.logs.revocations.limit(&self.author.origin())));
     }
 }

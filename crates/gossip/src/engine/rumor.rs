@@ -31,24 +31,24 @@ impl Engine {
         let raw = RawBundle::from_parts(rumor.header, frame.slice_ref(rumor.bundle));
         let (header, searched) = (rumor.header, rumor.answers_range && self.search.wants(&rumor.header));
         let origin = header.origin;
-        let chain = self.chains.get(&origin);
+        let chain = self.logs.chains.get(&origin);
         let next = chain.map_or(Seq::FIRST, |chain| chain.next);
-        let fresh = self.is_new(&origin);
+        let fresh = self.logs.is_new(&origin);
         let standing = Standing {
             next,
-            reached: if self.store_full { self.passed_to(&origin) } else { next },
-            limit: self.limit_of(&origin),
+            reached: if self.logs.full { self.logs.passed_to(&origin) } else { next },
+            limit: self.logs.limit_of(&origin),
             ours: (header.next() <= next)
-                .then(|| self.cache.holding(origin, header.first))
+                .then(|| self.logs.cache.holding(origin, header.first))
                 .flatten()
                 .map(|ours| &**ours),
             set_back: chain.and_then(|chain| chain.set_back.as_deref()),
             searched,
             fresh,
-            has_place: !fresh || !self.no_place(&origin),
+            has_place: !fresh || !self.logs.no_place(&origin, self.members.len()),
             committing: self.author.is_committing(&origin),
             admission: self.members.admission(&origin.node),
-            store_full: self.store_full,
+            store_full: self.logs.full,
         };
         self.ingress.handle(self.now, Input::Bundle { raw, sender, standing: &standing });
         self.ingress_outputs();
@@ -134,20 +134,10 @@ impl Engine {
         self.dropped(sender, origin);
     }
 
-    /// The first number of an origin that does not count, by a fork or a revocation.
-    pub(super) fn limit_of(&self, origin: &Origin) -> Option<Seq> {
-        let chain = self.chains.get(origin).and_then(crate::chain::Chain::limit);
-        let cut = self.revocations.limit(origin);
-        match (chain, cut) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
-    }
-
     fn duplicate(&mut self, sender: Sender, header: &BundleHeader) {
         bump(&mut self.stats.messages_duplicate, u64::from(header.count));
-        let ours = self.chains.wanted(&header.origin);
-        let withdrawn = self.limit_of(&header.origin).is_some_and(|limit| header.next() > limit);
+        let ours = self.logs.chains.wanted(&header.origin);
+        let withdrawn = self.logs.limit_of(&header.origin).is_some_and(|limit| header.next() > limit);
         if let Some(link) = self.links.get_mut(&sender.link) {
             // One that keeps nothing may only have passed it on.
             if !link.hold {
@@ -180,7 +170,7 @@ impl Engine {
             link.status_wanted = true;
         }
         self.tell_reconcile(reconcile::Input::Judged(sender.link));
-        if self.ingress.credit.judged(sender.link, sender.bytes, self.cache.uncommitted()) {
+        if self.ingress.credit.judged(sender.link, sender.bytes, self.logs.cache.uncommitted()) {
             self.output.push_back(io::Output::Release { link: sender.link, bytes: sender.bytes });
         } else {
             bump(&mut self.stats.backlog_held, 1);
@@ -189,7 +179,7 @@ impl Engine {
 
     /// Commits have caught up: the readers that were held back may go on.
     pub(super) fn release_credit(&mut self) {
-        let back = self.ingress.credit.committed(self.cache.uncommitted());
+        let back = self.ingress.credit.committed(self.logs.cache.uncommitted());
         self.output.extend(back.into_iter().map(|(link, bytes)| io::Output::Release { link, bytes }));
     }
 }

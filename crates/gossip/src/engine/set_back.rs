@@ -5,12 +5,10 @@
 //! not come again and again, and what its author signed there is remembered: any other bundle of that number is the second
 //! branch of a fork.
 
-use rumormill_wire::Origin;
 use rumormill_wire::native::{BundleHeader, SignedHeader};
 
 use super::Engine;
 use crate::bundle::VerifiedBundle;
-use crate::chain::Chain;
 use crate::ingress::queue::Sender;
 use crate::io::LinkId;
 use crate::proof::from_checked;
@@ -22,7 +20,7 @@ impl Engine {
         let signed = *bundle.signed_header();
         let origin = signed.header.origin;
         self.drop_set_back(sender, &signed.header);
-        let before = self.chains.update(origin, |chain| chain.set_back.replace(Box::new(signed)));
+        let before = self.logs.chains.update(origin, |chain| chain.set_back.replace(Box::new(signed)));
         self.is_second(before, signed, Some(sender.link));
     }
 
@@ -38,10 +36,5 @@ impl Engine {
         if let Some(proof) = known.and_then(|known| from_checked(*known, other)) {
             self.take_proof(proof, from);
         }
-    }
-
-    /// Whether the number that we want next was signed with such a clock.
-    pub(super) fn stands_at_set_back(&self, origin: &Origin) -> bool {
-        self.chains.get(origin).and_then(|chain: &Chain| chain.set_back.as_ref()).is_some()
     }
 }

@@ -12,11 +12,11 @@ impl Engine {
     /// How much there is to be given to a newcomer.
     pub(super) fn kept(&self) -> Kept {
         Kept {
-            bundles: self.kept_bytes,
-            origins: self.chains.len(),
+            bundles: self.logs.bytes,
+            origins: self.logs.chains.len(),
             certificates: self.members.bytes(),
             members: self.members.len(),
-            revocations: self.revocations.parts().map(|part| part.bytes().len()).fold(0, usize::saturating_add),
+            revocations: self.logs.revocations.parts().map(|part| part.bytes().len()).fold(0, usize::saturating_add),
         }
     }
 
@@ -25,7 +25,7 @@ impl Engine {
         let header = bundle.header();
         let certificate = (header.first == Seq::FIRST)
             .then(|| self.members.get(&header.origin.node).map_or(0, |evidence| evidence.bytes.len()));
-        self.shares.new_for_all(bundle.bytes().len(), certificate, from, self.chains.len());
+        self.shares.new_for_all(bundle.bytes().len(), certificate, from, self.logs.chains.len());
     }
 
     /// So many bytes of messages, certificates or revocations go to a neighbour.

@@ -33,7 +33,7 @@ impl Engine {
     /// What is new goes to a neighbour, unless it has it.
     fn give_new(&mut self, id: LinkId, origin: Origin, first: Seq) {
         let (now, limit) = (self.now, self.config.max_cursors);
-        if self.claims.has(id, &origin, self.chains.wanted(&origin)) {
+        if self.claims.has(id, &origin, self.logs.chains.wanted(&origin)) {
             return;
         }
         let Some(link) = self.links.visit(&id) else { return };
@@ -53,8 +53,8 @@ impl Engine {
 
     /// A neighbour is brought up to date on an origin and asked where it stands.
     fn monger(&mut self, id: LinkId, origin: Origin) {
-        let ours = self.chains.wanted(&origin);
-        let first = self.chains.get(&origin).and_then(|chain| chain.head).map(|head| head.header.first);
+        let ours = self.logs.chains.wanted(&origin);
+        let first = self.logs.chains.get(&origin).and_then(|chain| chain.head).map(|head| head.header.first);
         let (now, limit) = (self.now, self.config.max_cursors);
         let has = self.claims.has(id, &origin, ours);
         let Some(link) = self.links.visit(&id) else { return };

@@ -28,7 +28,7 @@ impl Engine {
 
     /// Tells it something, of which nothing is to be done before [`Engine::reconcile_outputs`].
     pub(super) fn note_reconcile(&mut self, input: Input<Origin>) {
-        self.reconcile.handle(self.now, self.rng.as_mut(), &mut self.chains, input);
+        self.reconcile.handle(self.now, self.rng.as_mut(), &mut self.logs.chains, input);
     }
 
     /// Does what it says; `said` is the STATUS that it was told of just now.
@@ -64,7 +64,7 @@ impl Engine {
         link.note_heard(status.heard);
         self.note_hold(id, status.hold);
         let over = self.lists_are_over(id);
-        let stands = self.store_full || status.hold;
+        let stands = self.logs.full || status.hold;
         self.note_reconcile(match status.coverage {
             Coverage::Listed if status.entries.is_empty() => {
                 let theirs = Whole { fingerprint: status.fingerprint, entries: status.origins };
@@ -82,7 +82,7 @@ impl Engine {
         theirs.iter_mut().zip(buckets.iter()).for_each(|(part, theirs)| *part = theirs);
         let over = self.lists_are_over(id);
         // Of what a full node lacks nothing is sent to it, so it has to be listed.
-        self.tell_reconcile(Input::Parts { link: id, theirs, asks: self.store_full, over });
+        self.tell_reconcile(Input::Parts { link: id, theirs, asks: self.logs.full, over });
     }
 
     /// A neighbour listed some origins, or all between two.
@@ -96,7 +96,7 @@ impl Engine {
         for entry in status.entries.iter() {
             // What it does not want is not missing to a round of mongering: sent again, it would be refused again.
             let not_wanted = status.hold || matches!(entry.state, EntryState::Hold | EntryState::Forked);
-            in_sync &= not_wanted || entry.next >= self.chains.wanted(&entry.origin);
+            in_sync &= not_wanted || entry.next >= self.logs.chains.wanted(&entry.origin);
             if self.compare_entry(id, &entry) {
                 wants.push(entry.origin);
             }
@@ -122,7 +122,7 @@ impl Engine {
 
     /// The neighbour has what we have.
     fn in_sync(&mut self, id: LinkId) {
-        let chains = &self.chains;
+        let chains = &self.logs.chains;
         let more = self.claims.of_link(id).any(|(origin, behind)| behind.next > chains.wanted(origin));
         self.claims.clear(id);
         let now = self.now;
@@ -140,14 +140,14 @@ impl Engine {
     }
 
     fn send_buckets(&mut self, id: LinkId) {
-        let parts = self.chains.parts();
+        let parts = self.logs.chains.parts();
         self.shares.charge_lists(id, BUCKETS_LEN, self.now);
         self.send(id, &Frame::Buckets(Buckets::from(&parts)));
     }
 
     /// Compares again with a neighbour that differed in too much to remember, now that there is room to.
     pub(super) fn compare_again(&mut self, id: LinkId) {
-        let full = self.store_full;
+        let full = self.logs.full;
         let Some(link) = self.links.get_mut(&id) else { return };
         link.overflow = false;
         let lacks_more = core::mem::take(&mut link.lacks_more) && !link.hold && !full;

@@ -49,7 +49,7 @@ impl Engine {
         let mut stats = LinkStats { window: usize::try_from(link.window).unwrap_or(0), ..LinkStats::default() };
         let (mut young, mut why) = (true, None);
         for (origin, cursor) in link.cursors.iter() {
-            let lacks = self.chains.wanted(origin).0.saturating_sub(cursor.next.0);
+            let lacks = self.logs.chains.wanted(origin).0.saturating_sub(cursor.next.0);
             stats.lag = stats.lag.saturating_add(lacks);
             if lacks > 0 {
                 // What is held is no longer on its way, however short a time it is known.
@@ -63,17 +63,17 @@ impl Engine {
         }
         for (origin, behind) in self.claims.of_link(id) {
             // What a revocation or a fork leaves out is not missing.
-            let end = self.limit_of(origin).map_or(behind.next, |limit| limit.min(behind.next));
-            let lacks = end.0.saturating_sub(self.chains.wanted(origin).0);
+            let end = self.logs.limit_of(origin).map_or(behind.next, |limit| limit.min(behind.next));
+            let lacks = end.0.saturating_sub(self.logs.chains.wanted(origin).0);
             stats.behind = stats.behind.saturating_add(lacks);
             if lacks > 0 {
                 young &= behind.why.is_none() && now.since(behind.since) < SYNC_AGE_US;
-                let held = if self.store_full { Some(Why::StoreFull) } else { behind.why };
+                let held = if self.logs.full { Some(Why::StoreFull) } else { behind.why };
                 why = why.max(held.or(Some(Why::CatchingUp)));
             }
         }
         for (origin, disputed) in link.disputed.iter() {
-            let ours = self.end_of(origin);
+            let ours = self.logs.end_of(origin);
             if ours != disputed.place {
                 young &= now.since(disputed.since) < SYNC_AGE_US;
                 let lower_there = disputed.place.is_some_and(|place| ours.is_none_or(|ours| place < ours));
@@ -111,52 +111,52 @@ impl Engine {
     /// The revocation list in force.
     #[must_use]
     pub const fn revocations(&self) -> &Arc<crate::revocation::Revocations> {
-        &self.revocations
+        &self.logs.revocations
     }
 
     /// The origins whose messages from some number on do not count, with that number: forks and revocations.
     pub fn limits(&self) -> impl Iterator<Item = (Origin, Seq)> {
-        self.chains.limits().iter().map(|(origin, limit)| (*origin, *limit))
+        self.logs.chains.limits().iter().map(|(origin, limit)| (*origin, *limit))
     }
 
     /// All of them at this moment. It costs nothing while they do not change.
     #[must_use]
     pub fn limits_now(&self) -> Arc<BTreeMap<Origin, Seq>> {
-        Arc::clone(self.chains.limits())
+        Arc::clone(self.logs.chains.limits())
     }
 
     /// What this node has: origin, next number, 16 bytes of the head (docs/protocol.md, "Words").
     pub fn frontier(&self) -> impl Iterator<Item = rumormill_wire::native::StatusEntry> {
-        self.chains.entries(Origin::MIN, Origin::MAX)
+        self.logs.chains.entries(Origin::MIN, Origin::MAX)
     }
 
     /// Of each origin, the number wanted next, whatever of it counts.
     pub fn ends(&self) -> impl Iterator<Item = (Origin, Seq)> {
-        self.chains.range(Origin::MIN, Origin::MAX).map(|(origin, chain)| (*origin, chain.next))
+        self.logs.chains.range(Origin::MIN, Origin::MAX).map(|(origin, chain)| (*origin, chain.next))
     }
 
     /// The fingerprint of all that.
     #[must_use]
     pub fn fingerprint(&self) -> [u8; 16] {
-        self.chains.shown()
+        self.logs.chains.shown()
     }
 
     /// Whether the store takes no more.
     #[must_use]
     pub const fn is_full(&self) -> bool {
-        self.store_full
+        self.logs.full
     }
 
     /// With a full store: origins whose place is remembered, and bytes in memory of what passes.
     #[must_use]
     pub fn passing(&self) -> (usize, usize) {
-        self.passing.sizes()
+        self.logs.passing.sizes()
     }
 
     /// Bundles being checked, origins known, members known: what the memory depends on.
     #[must_use]
     pub fn sizes(&self) -> (usize, usize, usize) {
-        (self.ingress.len(), self.chains.len(), self.members.len())
+        (self.ingress.len(), self.logs.chains.len(), self.members.len())
     }
 }
 
@@ -164,7 +164,7 @@ impl core::fmt::Debug for Engine {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let (checks, origins, members) = self.sizes();
         let mut engine = f.debug_struct("Engine");
-        engine.field("me", &self.me()).field("now", &self.now).field("full", &self.store_full);
+        engine.field("me", &self.me()).field("now", &self.now).field("full", &self.logs.full);
         engine.field("checks", &checks).field("origins", &origins).field("members", &members).finish_non_exhaustive()
     }
 }

@@ -18,31 +18,26 @@ use crate::stats::bump;
 impl Engine {
     pub(super) fn verified(&mut self, check: CheckId, verdict: Result<Arc<VerifiedBundle>, Invalid>) {
         let Some(origin) = self.ingress.origin_of(check) else { return };
-        let next = self.next_of(&origin);
+        let next = self.logs.next_of(&origin);
         self.tell_ingress(Input::Verified { check, verdict, next });
-    }
-
-    /// The number wanted next of an origin, whatever of it counts.
-    pub(super) fn next_of(&self, origin: &Origin) -> Seq {
-        self.chains.get(origin).map_or(Seq::FIRST, |chain| chain.next)
     }
 
     /// Lets all that hold and whose turn it is join the chain.
     pub(super) fn advance(&mut self, origin: Origin) {
-        if self.store_full {
+        if self.logs.full {
             return self.pass_all(origin);
         }
-        while let Some((id, bundle)) = self.ingress.turn(origin, self.next_of(&origin)) {
-            let before = self.chains.get(&origin).map_or(End::EMPTY, Chain::end);
+        while let Some((id, bundle)) = self.ingress.turn(origin, self.logs.next_of(&origin)) {
+            let before = self.logs.chains.get(&origin).map_or(End::EMPTY, Chain::end);
             // The chain moves first, so that another copy of this place is then seen as evidence.
             let accepted = self.join(&bundle);
-            let senders = self.ingress.take(id, self.next_of(&origin));
+            let senders = self.ingress.take(id, self.logs.next_of(&origin));
             match accepted {
                 Ok(()) => self.accepted(&bundle, &senders, before),
                 Err(refusal) => self.refused(&bundle, &senders, refusal),
             }
         }
-        for sender in self.ingress.take_stale(origin, self.next_of(&origin)) {
+        for sender in self.ingress.take_stale(origin, self.logs.next_of(&origin)) {
             bump(&mut self.stats.bundles_gap, 1);
             self.dropped(sender, origin);
         }
@@ -51,11 +46,12 @@ impl Engine {
     fn join(&mut self, bundle: &Arc<VerifiedBundle>) -> Result<(), Refusal> {
         let header = bundle.header();
         let origin = header.origin;
-        if self.limit_of(&origin).is_some_and(|limit| header.first >= limit) {
+        if self.logs.limit_of(&origin).is_some_and(|limit| header.first >= limit) {
             return Err(Refusal::Withdrawn);
         }
-        let fresh = self.is_new(&origin);
+        let fresh = self.logs.is_new(&origin);
         let (digest, last_clock) = self
+            .logs
             .chains
             .get(&origin)
             .map_or((rumormill_wire::Digest::ZERO, None), |chain| (chain.digest, Some(chain.last_clock)));
@@ -65,23 +61,23 @@ impl Engine {
         if header.first > Seq::FIRST && last_clock.is_some_and(|last| bundle.first_clock() <= last) {
             return Err(Refusal::Clock);
         }
-        let held = self.no_place(&origin).then_some(Dropped::NoPlace);
+        let held = self.logs.no_place(&origin, self.members.len()).then_some(Dropped::NoPlace);
         match held.or_else(|| self.ingress.may_join(bundle, fresh, self.now)) {
             Some(Dropped::OverPace) => return Err(Refusal::Paced),
             Some(_) => return Err(Refusal::Held),
             None => self.ingress.charge(bundle, fresh, self.now),
         }
         self.note_own(origin);
-        self.chains.advance(bundle.signed_header(), bundle.digest(), bundle.last_clock());
-        if let Some(cut) = self.revocations.limit(&origin) {
-            self.chains.update(origin, |chain| chain.cut = Some(cut));
+        self.logs.chains.advance(bundle.signed_header(), bundle.digest(), bundle.last_clock());
+        if let Some(cut) = self.logs.revocations.limit(&origin) {
+            self.logs.chains.update(origin, |chain| chain.cut = Some(cut));
         }
         Ok(())
     }
 
     fn accepted(&mut self, bundle: &Arc<VerifiedBundle>, senders: &[Sender], before: End) {
         let header = bundle.header();
-        let (origin, ours) = (header.origin, self.chains.wanted(&header.origin));
+        let (origin, ours) = (header.origin, self.logs.chains.wanted(&header.origin));
         bump(&mut self.stats.bundles_accepted, 1);
         bump(&mut self.stats.messages_accepted, u64::from(header.count));
         let wall = self.wall_us();
@@ -89,8 +85,8 @@ impl Engine {
         let unseen = bundle.last_clock().0 > wall.saturating_add(MAX_AHEAD_US);
         bump(&mut self.stats.clocks_ahead, u64::from(unseen));
         self.append(bundle);
-        self.uncommitted.push(self.appends, Arc::clone(bundle), before);
-        self.cache.insert(Arc::clone(bundle), self.appends);
+        self.logs.uncommitted.push(self.logs.appends, Arc::clone(bundle), before);
+        self.logs.cache.insert(Arc::clone(bundle), self.logs.appends);
         for (n, sender) in senders.iter().enumerate() {
             if n > 0 {
                 bump(&mut self.stats.messages_duplicate, u64::from(header.count));
@@ -113,8 +109,8 @@ impl Engine {
         let from: Vec<_> = senders.iter().map(|sender| sender.link).collect();
         self.new_for_all(bundle, &from);
         self.spread(origin, header.first, &from);
-        if self.stands_at_set_back(&origin) {
-            let other = self.chains.update(origin, |chain| chain.set_back.take());
+        if self.logs.stands_at_set_back(&origin) {
+            let other = self.logs.chains.update(origin, |chain| chain.set_back.take());
             self.is_second(other, *bundle.signed_header(), None);
         }
     }
@@ -122,7 +118,7 @@ impl Engine {
     /// Whoever sent a bundle has it, unless it keeps nothing and only passed it on.
     fn note_sender_has(&mut self, id: LinkId, bundle: &VerifiedBundle) {
         let header = bundle.header();
-        let (origin, ours) = (header.origin, self.chains.wanted(&header.origin));
+        let (origin, ours) = (header.origin, self.logs.chains.wanted(&header.origin));
         let Some(link) = self.links.get_mut(&id) else { return };
         let claimed = self.claims.has(id, &origin, header.next());
         if !link.hold || claimed {
@@ -159,9 +155,7 @@ impl Engine {
     }
 
     pub(super) fn append(&mut self, bundle: &Arc<VerifiedBundle>) {
-        self.appends = self.appends.saturating_add(1);
-        let bytes = u64::try_from(bundle.bytes().len()).unwrap_or(u64::MAX);
-        self.kept_bytes = self.kept_bytes.saturating_add(bytes);
+        self.logs.append(bundle);
         self.output.push_back(Output::Append { bundle: Arc::clone(bundle) });
     }
 }

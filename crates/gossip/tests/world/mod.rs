@@ -45,6 +45,8 @@ pub use node::Node;
 // Not every test speaks of revocation.
 #[allow(unused_imports, reason = "each test file uses its part")]
 pub use revocations::{Cuts, checked_part, signed_part};
+// Another crate tests with this world, too.
+#[allow(unused_imports, reason = "each test file uses its part")]
 pub use shell::{At, Vouched};
 
 use links::Wire;
