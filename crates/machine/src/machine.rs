@@ -1,7 +1,7 @@
 //! The machines joined: what one says that concerns another is told to it here.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use rumormill_gossip::{self as gossip, Engine, Evidence};
 use rumormill_limits::{LinkId, Timestamp};
