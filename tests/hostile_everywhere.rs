@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
+use rumormill_testkit::classroom_place::Place;
 use rumormill_testkit::frames::bye;
 use rumormill_testkit::hostile::{Member, runtime};
 use rumormill_testkit::nodes::{Net, Node, rumormill};
@@ -292,4 +293,21 @@ fn programs_that_read_a_control_port_or_letters_get_the_text_as_it_was_typed() {
         pulled.starts_with("SUCCESS 1")
     });
     assert!(pulled.ends_with(&format!(" MSG:a {shown} IP: boss MSG:forged")), "{pulled:?}");
+}
+
+#[test]
+fn a_proxy_prints_a_log_for_programs_as_it_was_typed_and_shows_people_what_is_hidden() {
+    let text = "a\u{202e}b\u{a0}c\u{2028}d\u{1f600}";
+    for on_terminal in [false, true] {
+        let place = Place::with_own_ports();
+        let port = ports::port();
+        let mut proxy = command(&["proxy"]);
+        proxy.current_dir(place.path("."));
+        let mut screen = Screen::start(proxy, on_terminal);
+        screen.types(&format!("0 start 1 {port}\n0 msg 1 {text}\n0 get chatLog\nexit\n"));
+        let shown = if on_terminal { text.replace('\u{202e}', "\\u{202e}") } else { text.to_owned() };
+        let shown =
+            if on_terminal { shown.replace('\u{a0}', "\\u{a0}").replace('\u{2028}', "\\u{2028}") } else { shown };
+        until("the log", || screen.shown().contains(&shown));
+    }
 }

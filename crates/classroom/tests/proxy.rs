@@ -61,6 +61,7 @@ impl Place {
             process: Launch::Program(self.path("process")),
             stopall: Launch::Program(self.path("stopall")),
             shown: SHORT,
+            on_terminal: false,
         };
         let code = runtime.block_on(run(config, input.as_bytes(), &mut out, &mut err));
         self.assert_nobody_left();
@@ -230,6 +231,7 @@ fn blanks_line_ends_and_forms_of_get_are_taken_as_they_come_and_what_is_no_text_
             process: Launch::Program(place.path("process")),
             stopall: Launch::Program(place.path("stopall")),
             shown: SHORT,
+            on_terminal: false,
         };
         let code = runtime.block_on(run(config, input, &mut out, &mut err));
         (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())

@@ -1,5 +1,6 @@
 //! `rumormill proxy`.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -15,6 +16,7 @@ pub(crate) fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failu
         process: Launch::choose(path("process"), "process", "process"),
         stopall: Launch::choose(path("stopall"), "stopall", "stopall"),
         shown: SHOWN,
+        on_terminal: std::io::stdout().is_terminal(),
     };
     let runtime = crate::runtime::runtime(1)?;
     let mut err = std::io::stderr();

@@ -75,6 +75,22 @@ fn a_client_that_reads_all_and_ends_leaves_nothing_to_the_next() {
 }
 
 #[test]
+fn what_cannot_be_struck_off_does_not_seem_to_have_ended_and_comes_again() {
+    let house = with_letters(",gap=1ms", 10);
+    house.letters.3.store(true, Ordering::Relaxed);
+    for _ in 0..2 {
+        let mut stream = old::ask(house.addr, "PULL").unwrap();
+        let mut all = Vec::new();
+        let end = stream.read_to_end(&mut all);
+        assert_eq!(end.map_err(|why| why.kind()), Err(std::io::ErrorKind::ConnectionReset), "{}", all.len());
+    }
+    assert_eq!(house.letters.texts().len(), 10);
+    house.letters.3.store(false, Ordering::Relaxed);
+    assert!(pull_all(&house).starts_with("SUCCESS 20"));
+    assert_eq!(pull_all(&house), "SUCCESS 0");
+}
+
+#[test]
 fn a_client_that_has_read_all_and_asks_for_more_has_read_it() {
     let house = with_letters(",gap=1ms,unread=60m", 10);
     let mut stream = old::ask(house.addr, "PULL").unwrap();

@@ -23,6 +23,9 @@ pub struct Config {
     pub stopall: Launch,
     /// How long a log is waited for that lacks what was said before; [`SHOWN`].
     pub shown: Duration,
+    /// Logs are printed on a terminal: what would be hidden there is made visible. A program gets them as they were typed, less
+    /// their control characters.
+    pub on_terminal: bool,
 }
 
 /// Why a line was not carried out. What it says ends with what to do next, where that is not plain.

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rumormill_wire::Foreign;
 use rumormill_wire::classroom::{ClassroomError, ProcessLine, ProxyLine, StartPlace};
+use rumormill_wire::{Foreign, plain};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::config::{Config, LineError, MAX_PROCESSES};
@@ -82,8 +82,12 @@ impl Session {
             ProxyLine::To { id, line: ProcessLine::GetChatLog } => {
                 let (payload, missing) = self.chat_log(id).await?;
                 // Nobody to print to is no reason to leave processes behind.
-                let shown = Foreign::new(&payload).typed();
-                let _ = writeln!(out, "{shown}").and_then(|()| out.flush());
+                let shown = if self.config.on_terminal {
+                    writeln!(out, "{}", Foreign::new(&payload).typed())
+                } else {
+                    writeln!(out, "{}", plain(&payload))
+                };
+                let _ = shown.and_then(|()| out.flush());
                 self.judge(id, &missing)?;
             }
             ProxyLine::To { id, line: ProcessLine::Crash { suffix } } => self.crash(id, suffix).await?,

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use rumormill_wire::push_pull::Reply;
+use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -47,8 +48,14 @@ impl<L: Letters> Server<L> {
             doubt.get_or_insert_with(|| self.doubts.one());
         }
         // Before the client can know that this was all: what it has seen end is not shown again, if it ends too.
-        if let Some(taken) = self.strike_off(items.ids).await {
-            self.bring_back(self.given.put(place.number, Batch { taken, letters, bytes })).await;
+        match self.strike_off(items.ids).await {
+            Ok(Some(taken)) => self.bring_back(self.given.put(place.number, Batch { taken, letters, bytes })).await,
+            Ok(None) => {}
+            // It will be shown again, so its end is an error.
+            Err(why) => {
+                let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+                return Err(std::io::Error::other(why));
+            }
         }
         drop((items.holds, being_given));
         // From here on a newcomer may have its place.
@@ -89,12 +96,14 @@ impl<L: Letters> Server<L> {
         ended.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())).map(drop)
     }
 
-    async fn strike_off(&self, ids: Vec<u64>) -> Option<L::Taken> {
+    async fn strike_off(&self, ids: Vec<u64>) -> Result<Option<L::Taken>, String> {
         if ids.is_empty() {
-            return None;
+            return Ok(None);
         }
         let taken = within(ASK_DEADLINE, "too slow", self.letters.handed_over(ids)).await;
-        taken.inspect_err(|why| warn!(why, "push-pull: what was handed over may be shown again")).ok()
+        taken
+            .map(Some)
+            .inspect_err(|why| warn!(why, "push-pull: what was handed over cannot be struck off and is shown again"))
     }
 
     pub(super) async fn bring_back(&self, batches: Vec<Batch<L::Taken>>) {

@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -13,9 +13,9 @@ use tokio::sync::watch;
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Letters in memory. Nobody but bob can be reached.
+/// Letters in memory. Nobody but bob can be reached. While the last is true, none can be struck off.
 #[derive(Debug, Clone, Default)]
-pub struct Pile(pub Arc<Mutex<Vec<Waiting>>>, pub Arc<AtomicU64>, pub Holds);
+pub struct Pile(pub Arc<Mutex<Vec<Waiting>>>, pub Arc<AtomicU64>, pub Holds, pub Arc<AtomicBool>);
 
 /// A letter in memory.
 #[derive(Debug, Clone)]
@@ -67,6 +67,9 @@ impl Letters for Pile {
 
     async fn handed_over(&self, ids: Vec<u64>) -> Result<Vec<Waiting>, String> {
         tokio::task::yield_now().await;
+        if self.3.load(Ordering::Relaxed) {
+            return Err("no space left on device".into());
+        }
         Ok(self.0.lock().unwrap().extract_if(.., |letter| ids.contains(&letter.id)).collect())
     }
 
