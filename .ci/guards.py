@@ -378,10 +378,10 @@ GUARDS = [
      "counting.counts(&key.origin, key.seq);", "counting.counts(&key.origin, key.seq) || true;",
      ["-p", "rumormill-node", "--lib", "letters"], "what_was_withdrawn_waits_no_longer_here_or_on_the_disk"),
     ("push-pull: what was pulled is struck off before its end", "crates/doors/src/push_pull/pull.rs",
-     """if let Some(taken) = self.strike_off(items.ids).await {""",
+     """match self.strike_off(items.ids).await {""",
      """stream.shutdown().await?;
         let _ = timeout(Duration::from_secs(9), ended(&mut stream)).await;
-        if let Some(taken) = self.strike_off(items.ids).await {""",
+        match self.strike_off(items.ids).await {""",
      PUSH_PULL, "what_a_client_has_seen_to_its_end_is_struck_off_by_then"),
     ("push-pull: what a dead client left unread comes back", "crates/doors/src/push_pull/pull.rs",
      "self.bring_back(vec![batch]).await;", "drop(batch);",

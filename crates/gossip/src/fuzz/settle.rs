@@ -3,6 +3,7 @@
 use super::cast::{self, ENDS};
 use super::finding::{Finding, claim};
 use super::world::World;
+use crate::stats::Why;
 
 /// Rounds of waiting until the two have to agree. Each is until an engine's next time-out.
 const ROUNDS: usize = 400;
@@ -70,11 +71,15 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Whether somebody took less than was there, for a reason: then the two may differ.
+    /// Whether somebody took less than was there, for a reason: then the two may differ. One that has just used up its rate is not even
+    /// sent more.
     fn held_back(&self) -> bool {
-        self.nodes.iter().any(|node| {
+        (0..2).any(|end| {
+            let node = &self.nodes[end];
+            let link = self.wire.as_ref().and_then(|wire| node.engine.link_stats(wire.links[end]));
+            let over_rate = link.is_some_and(|link| link.why == Some(Why::OverRate));
             let stats = node.engine.stats();
-            node.full || stats.bundles_greedy > 0 || stats.origins_full > 0
+            node.full || over_rate || stats.bundles_greedy > 0 || stats.origins_full > 0
         })
     }
 
