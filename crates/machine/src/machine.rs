@@ -129,7 +129,7 @@ impl Machine {
             gossip::Output::SendBundle { link, bundle, .. } => {
                 self.pacer.given(*link, bundle.bytes().len().saturating_add(RUMOR_PREFIX));
             }
-            gossip::Output::Append { bundle } => self.pacer.appended(bundle),
+            gossip::Output::Append { bundle } => self.pacer.appended(bundle, self.now),
             gossip::Output::Close { link, ban_us, .. } if *ban_us > 0 => {
                 let lasts = Duration::from_micros(*ban_us);
                 let _ = self.peering.handle(self.now, peering::Input::Ban { link: *link, lasts });
@@ -166,7 +166,7 @@ impl Machine {
     /// When the machine wants [`Input::Timeout`] at the latest. Earlier does no harm.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        let others = [self.peering.next_timeout(), self.pacer.deadline()];
+        let others = [self.peering.next_timeout(), self.pacer.deadline(self.now)];
         self.gossip.next_timeout().into_iter().chain(others.into_iter().flatten()).min()
     }
 

@@ -3,7 +3,8 @@
 //! It then sends that bundle and closes the next one. On an idle node that is at once. On a loaded one, every bundle costs
 //! each receiver a signature to check, so the next should hold all that has come meanwhile: the word is held back until
 //! the bundle before has left for the neighbours and a moment has passed, for a few milliseconds at most. So bundles grow with the load by
-//! themselves (ARCHITECTURE.md, "A message, from key to screen"), even where a commit takes no time at all.
+//! themselves (ARCHITECTURE.md, "A message, from key to screen"), even where a commit takes no time at all. The moment is longer where more
+//! authors are loaded: what all of them together make everybody check stays about the same.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +12,17 @@ use rumormill_gossip::VerifiedBundle;
 use rumormill_limits::{LinkId, Timestamp};
 use rumormill_wire::NodeId;
 
-/// The longest time that the word of a commit is held back, in microseconds.
+/// The longest time that the word of a commit is held back for links that are slow to write, in microseconds.
 pub const MAX_HOLD_US: u64 = 5_000;
-/// Between two bundles of ours that are not full, in microseconds: less than anybody sees.
+/// Between two bundles of ours that are not full, in microseconds, for each author that is loaded: to check, keep and pass on one takes some
+/// 100, so all of them cost everybody about a tenth of a core.
 pub const INTERVAL_US: u64 = 1_000;
+/// The longest time between two of them: less than anybody sees.
+const LONGEST_US: u64 = 16_000;
+/// An author that has written this shortly before its last bundle is loaded, in microseconds: one that is not waits for a person.
+const LOADED_US: u64 = 20_000;
+/// Authors that are counted: with more the time is the longest anyhow.
+const MAX_AUTHORS: usize = 16;
 /// So many bytes of messages fill a bundle.
 const FULL_BYTES: usize = 60 * 1024;
 
@@ -43,6 +51,15 @@ pub(crate) struct Pacer {
     last: Option<Timestamp>,
     /// Bytes of messages that wait for a bundle.
     waiting: usize,
+    /// Other authors by when they wrote last, and whether that was soon after what they wrote before. Those that wrote longest ago go first.
+    others: BTreeMap<NodeId, Heard>,
+}
+
+/// When a bundle of an author came.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    at: Timestamp,
+    loaded: bool,
 }
 
 impl Pacer {
@@ -57,6 +74,7 @@ impl Pacer {
             held: None,
             last: None,
             waiting: 0,
+            others: BTreeMap::new(),
         }
     }
 
@@ -88,16 +106,33 @@ impl Pacer {
     }
 
     /// A bundle goes to the store.
-    pub(crate) fn appended(&mut self, bundle: &VerifiedBundle) {
-        self.append(bundle.header().origin.node == self.me, bundle.bytes().len());
+    pub(crate) fn appended(&mut self, bundle: &VerifiedBundle, now: Timestamp) {
+        self.append(bundle.header().origin.node, bundle.bytes().len(), now);
     }
 
-    fn append(&mut self, own: bool, bytes: usize) {
+    fn append(&mut self, author: NodeId, bytes: usize, now: Timestamp) {
         self.appends = self.appends.saturating_add(1);
-        if own {
+        if author == self.me {
             self.own = Some(self.appends);
             self.waiting = self.waiting.saturating_sub(bytes);
+            return;
         }
+        let before = self.others.get(&author).map(|heard| heard.at);
+        let loaded = before.is_some_and(|at| now.since(at) < LOADED_US);
+        if before.is_none() && self.others.len() >= MAX_AUTHORS {
+            let oldest = self.others.iter().min_by_key(|(_, heard)| heard.at).map(|(author, _)| *author);
+            oldest.iter().for_each(|author| {
+                self.others.remove(author);
+            });
+        }
+        self.others.insert(author, Heard { at: now, loaded });
+    }
+
+    /// Between two bundles of ours that are not full.
+    fn interval(&self, now: Timestamp) -> u64 {
+        let loaded = |heard: &&Heard| heard.loaded && now.since(heard.at) < LOADED_US;
+        let others = u64::try_from(self.others.values().filter(loaded).count()).unwrap_or(u64::MAX);
+        others.saturating_add(1).saturating_mul(INTERVAL_US).min(LONGEST_US)
     }
 
     /// All appends up to this one are durable. Gives how many of them gossip may hear of now; what is held back is
@@ -119,15 +154,18 @@ impl Pacer {
     /// What was held back and need not be any more.
     pub(crate) fn due(&mut self, now: Timestamp) -> Option<u64> {
         let (appends, until) = self.held?;
-        if now >= until {
+        if !self.left() {
+            if now < until {
+                return None;
+            }
             // Who is slow now is not waited for until it has caught up.
-            self.left();
             for link in core::mem::take(&mut self.marks).keys() {
                 if let Some(progress) = self.links.get_mut(link) {
                     progress.slow_until = progress.given;
                 }
             }
-        } else if !self.left() || (self.waiting < FULL_BYTES && now < self.next()) {
+        }
+        if self.waiting < FULL_BYTES && now < self.next(now) {
             return None;
         }
         (self.held, self.own, self.last) = (None, None, Some(now));
@@ -135,13 +173,13 @@ impl Pacer {
     }
 
     /// When to ask again at the latest.
-    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+    pub(crate) fn deadline(&self, now: Timestamp) -> Option<Timestamp> {
         let (_, until) = self.held?;
-        Some(if self.marks.is_empty() { until.min(self.next()) } else { until })
+        Some(if self.marks.is_empty() { self.next(now) } else { until })
     }
 
-    fn next(&self) -> Timestamp {
-        self.last.map_or(Timestamp(0), |last| last.plus(INTERVAL_US))
+    fn next(&self, now: Timestamp) -> Timestamp {
+        self.last.map_or(Timestamp(0), |last| last.plus(self.interval(now)))
     }
 
     /// All of our bundle that goes to neighbours now is given.
@@ -182,9 +220,11 @@ mod tests {
         /// The next append, one of our own, is this one.
         fn own(&mut self, append: u64, bytes: usize) {
             while self.appends < append - 1 {
-                self.append(false, 0);
+                // Each of another author.
+                let author = u8::try_from(self.appends).unwrap() + 2;
+                self.append(NodeId([author; 32]), 0, Timestamp(0));
             }
-            self.append(true, bytes);
+            self.append(self.me, bytes, Timestamp(0));
         }
 
         fn gives(&mut self, bytes: usize) {
@@ -211,7 +251,7 @@ mod tests {
         assert_eq!(pacer.hears(1, 10), 1);
         pacer.own(2, 0);
         assert_eq!(pacer.hears(2, 11), 1);
-        assert_eq!(pacer.deadline(), Some(Timestamp(10 + INTERVAL_US)));
+        assert_eq!(pacer.deadline(Timestamp(0)), Some(Timestamp(10 + INTERVAL_US)));
         assert_eq!(pacer.due(Timestamp(9 + INTERVAL_US)), None);
         assert_eq!(pacer.due(Timestamp(10 + INTERVAL_US)), Some(2));
         pacer.submitted(FULL_BYTES);
@@ -250,7 +290,7 @@ mod tests {
         pacer.gives(6);
         pacer.own(1, 0);
         assert_eq!(pacer.hears(1, 0), 0);
-        assert_eq!(pacer.deadline(), Some(Timestamp(MAX_HOLD_US)));
+        assert_eq!(pacer.deadline(Timestamp(0)), Some(Timestamp(MAX_HOLD_US)));
         assert_eq!(pacer.due(Timestamp(MAX_HOLD_US)), Some(1));
         pacer.gives(4);
         pacer.own(2, 0);
@@ -270,7 +310,27 @@ mod tests {
         assert_eq!(pacer.hears(1, 0), 0);
         pacer.own(2, 0);
         assert_eq!(pacer.give_up(), Some(1));
-        assert_eq!((pacer.give_up(), pacer.deadline()), (None, None));
+        assert_eq!((pacer.give_up(), pacer.deadline(Timestamp(0))), (None, None));
         assert_eq!(pacer.hears(1, 1), 1, "nothing of ours is on its way to the store any more");
+    }
+
+    #[test]
+    fn the_more_authors_are_loaded_the_longer_is_the_distance_and_those_that_are_not_do_not_count() {
+        let mut pacer = pacer();
+        let writes = |pacer: &mut Pacer, author: u8, at: u64| pacer.append(NodeId([author; 32]), 0, Timestamp(at));
+        for author in 2..6 {
+            writes(&mut pacer, author, 0);
+        }
+        assert_eq!(pacer.interval(Timestamp(0)), INTERVAL_US, "one bundle each is no load");
+        for author in 2..6 {
+            writes(&mut pacer, author, 1_000);
+        }
+        assert_eq!(pacer.interval(Timestamp(1_000)), 5 * INTERVAL_US);
+        assert_eq!(pacer.interval(Timestamp(1_000 + LOADED_US)), INTERVAL_US, "they have stopped");
+        for author in 2..200 {
+            writes(&mut pacer, author, 2_000);
+            writes(&mut pacer, author, 2_001);
+        }
+        assert_eq!((pacer.interval(Timestamp(2_001)), pacer.others.len()), (LONGEST_US, MAX_AUTHORS));
     }
 }
