@@ -23,7 +23,6 @@ mod shell;
 
 pub use io::{Input, Output, Reject};
 pub use machine::Machine;
-pub use pacer::{INTERVAL_US, MAX_HOLD_US};
 pub use route::{Route, route};
 pub use scheduler::{Batch, Class, MAX_BATCH_BYTES, MAX_WAITING_BYTES, Piece, Scheduler, Taken};
 pub use shell::Shell;

@@ -13,10 +13,10 @@ use rumormill_limits::{LinkId, Timestamp};
 use rumormill_wire::NodeId;
 
 /// The longest time that the word of a commit is held back for links that are slow to write, in microseconds.
-pub const MAX_HOLD_US: u64 = 5_000;
+const MAX_HOLD_US: u64 = 5_000;
 /// Between two bundles of ours that are not full, in microseconds, for each author that is loaded: to check, keep and pass on one takes some
 /// 100, so all of them cost everybody about a tenth of a core.
-pub const INTERVAL_US: u64 = 1_000;
+const INTERVAL_US: u64 = 1_000;
 /// The longest time between two of them: less than anybody sees.
 const LONGEST_US: u64 = 16_000;
 /// An author that has written this shortly before its last bundle is loaded, in microseconds: one that is not waits for a person.
