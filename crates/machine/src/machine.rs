@@ -188,3 +188,83 @@ impl Machine {
         &self.peering
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+    use rumormill_gossip::{EngineConfig, Recovered, Signer};
+    use rumormill_peering::{Config, Direction, Peer};
+    use rumormill_wire::{Incarnation, NetworkId, Origin, Signature};
+
+    use super::*;
+
+    const NETWORK: NetworkId = NetworkId([7; 32]);
+
+    struct Nobody;
+
+    impl Signer for Nobody {
+        fn node(&self) -> NodeId {
+            NodeId([1; 32])
+        }
+        fn sign(&self, _: &[u8]) -> Signature {
+            Signature([0; 64])
+        }
+    }
+
+    fn machine() -> Machine {
+        let me = NodeId([1; 32]);
+        let store = Recovered::empty(Origin { node: me, incarnation: Incarnation(1) });
+        let rng = Box::new(StdRng::seed_from_u64(1));
+        let engine = Engine::new(EngineConfig::new(NETWORK), Box::new(Nobody), store, rng);
+        let (ping, hello_deadline) = (Duration::from_secs(5), Duration::from_secs(10));
+        let config = Config { me, network: NETWORK, max_links: 4, ping, hello_deadline, neighbours: Vec::new() };
+        Machine::new(engine, Peering::new(config, StdRng::seed_from_u64(2)))
+    }
+
+    fn opened(link: u64, node: u8) -> Input<'static> {
+        let peer = Peer { node: NodeId([node; 32]), name: format!("n{node}"), direction: Direction::Inbound };
+        let evidence = Evidence { bytes: Bytes::from_static(b"certificate"), since: 0 };
+        Input::Opened { link: LinkId(link), peer, evidence, neighbour: None }
+    }
+
+    #[test]
+    fn connections_that_come_and_go_leave_nothing_behind() {
+        let mut machine = machine();
+        for link in 1..=100 {
+            let node = u8::try_from(link % 50).unwrap() + 2;
+            machine.handle(Timestamp(link), opened(link, node)).unwrap();
+            let mut dropped = Vec::new();
+            while let Some(output) = machine.poll_output() {
+                if let Output::Links(peering::Output::Drop { link }) = output {
+                    dropped.push(link);
+                }
+            }
+            assert!(dropped.iter().all(|link| !machine.links.contains_key(link)));
+            assert!(machine.links.len() <= 16, "{}", machine.links.len());
+        }
+        for link in machine.links.keys().copied().collect::<Vec<_>>() {
+            let down = peering::Input::LinkDown { link, replaced: false };
+            machine.handle(Timestamp(200), Input::Links(down)).unwrap();
+        }
+        assert!(machine.links.is_empty());
+    }
+
+    #[test]
+    fn links_come_and_go_for_all_machines_at_once() {
+        let mut machine = machine();
+        let peer = Peer { node: NodeId([2; 32]), name: "n2".into(), direction: Direction::Inbound };
+        let link = LinkId(1);
+        let alone = peering::Input::Opened { link, peer, neighbour: None };
+        assert_eq!(machine.handle(Timestamp(0), Input::Links(alone)), Err(Reject::NotJoined));
+        for input in
+            [gossip::Input::LinkUp { link, peer: NodeId([2; 32]), named: false }, gossip::Input::LinkDown { link }]
+        {
+            assert_eq!(machine.handle(Timestamp(0), Input::Gossip(input)), Err(Reject::NotJoined));
+        }
+        machine.handle(Timestamp(0), opened(1, 2)).unwrap();
+        let again = machine.handle(Timestamp(0), opened(1, 2));
+        assert_eq!(again, Err(Reject::Links(peering::Reject::KnownLink(link))));
+    }
+}

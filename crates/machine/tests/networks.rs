@@ -55,6 +55,19 @@ fn what_one_says_faster_than_it_leaves_goes_in_few_bundles() {
 }
 
 #[test]
+fn what_is_durable_and_waits_for_slow_links_is_said_when_the_store_is_full() {
+    let mut world = ring(9);
+    world.run_for(2 * SECOND);
+    // One after the other: the second waits until the first has left.
+    let said = [world.say(0, "first").unwrap(), world.say(0, "second").unwrap()];
+    world.until(SECOND, "the second is on the disk and not said to be", |w| {
+        w.log(0).len() == 2 && !w.nodes[0].durable.contains(&said[1])
+    });
+    world.give(0, Whole::Gossip(Input::StoreFull)).unwrap();
+    assert!(world.nodes[0].durable.contains(&said[1]), "{}", world.describe());
+}
+
+#[test]
 fn two_that_name_each_other_keep_one_link() {
     for seed in 0..50 {
         let mut world = World::new(seed, config(), &[&[1], &[0]]);

@@ -61,9 +61,14 @@ pub struct World {
     parted: Vec<(usize, usize)>,
     queue: BTreeMap<(u64, u64), (usize, u64, Event)>,
     order: u64,
+    /// Things that happened at this moment.
+    at_once: u64,
     last_link: u64,
     next_ticket: u64,
 }
+
+/// So many things do not happen in one microsecond.
+const MOST_AT_ONCE: u64 = 20_000;
 
 impl World {
     /// Nodes of these neighbours, by place; each is found by its name.
@@ -77,6 +82,7 @@ impl World {
             parted: Vec::new(),
             queue: BTreeMap::new(),
             order: 0,
+            at_once: 0,
             last_link: 0,
             next_ticket: 0,
         };
@@ -100,6 +106,8 @@ impl World {
 
     fn step(&mut self) -> bool {
         let Some(((when, _), (n, life, event))) = self.queue.pop_first() else { return false };
+        self.at_once = if when > self.now { 0 } else { self.at_once + 1 };
+        assert!(self.at_once < MOST_AT_ONCE, "time stands still: {}", self.describe());
         self.now = self.now.max(when);
         if self.nodes[n].life == life && self.nodes[n].alive {
             self.happens(n, event);

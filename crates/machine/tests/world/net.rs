@@ -201,6 +201,7 @@ impl World {
         }
         // Link policy may have said so itself.
         let _ = self.give(n, Whole::Links(Link::LinkDown { link, replaced }));
+        self.nodes[n].gone.push(link);
         if let Some(neighbour) = end.neighbour {
             let lived = Duration::from_micros(if end.up { now - end.since } else { 0 });
             self.dial_ended(n, neighbour, ended.clone(), lived);

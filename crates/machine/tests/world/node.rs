@@ -52,6 +52,8 @@ pub struct Node {
     pub closed: Vec<&'static str>,
     /// Messages of our own that are durable, by what was sent of them.
     pub durable: BTreeSet<Ticket>,
+    /// Links that have ended.
+    pub(super) gone: Vec<LinkId>,
     pub(super) timer: Option<u64>,
 }
 
@@ -106,6 +108,7 @@ impl World {
             events: Vec::new(),
             closed: Vec::new(),
             durable: BTreeSet::new(),
+            gone: Vec::new(),
             timer: None,
         }
     }
@@ -128,12 +131,28 @@ impl World {
         }
         let now = self.time();
         let Ok(taken) = At { world: self, n }.take(now, input);
+        self.machines_agree(n);
         let next = self.nodes[n].machine.next_timeout();
         if let Some(at) = next.filter(|at| self.nodes[n].timer.is_none_or(|old| at.0 < old)) {
             self.nodes[n].timer = Some(at.0);
             self.at(n, at.0.max(self.now), Event::Timer);
         }
         taken
+    }
+
+    /// What one machine of a node knows of a link the others know too.
+    fn machines_agree(&self, n: usize) {
+        let Node { machine, ends, gone, .. } = &self.nodes[n];
+        for (link, end) in ends {
+            let known = machine.gossip().link_stats(*link).is_some();
+            assert_eq!(known, end.up, "gossip and link policy differ about {link:?}: {}", self.describe());
+            let member = machine.gossip().certificate(&Self::id(end.node)).is_some();
+            assert!(member || !end.up, "one that is linked is a member: {}", self.describe());
+        }
+        let known = gone.iter().filter(|link| machine.gossip().link_stats(**link).is_some()).count();
+        assert_eq!(known, 0, "gossip knows links that have ended: {}", self.describe());
+        let due = [machine.gossip().next_timeout(), machine.peering().next_timeout()];
+        assert!(due.into_iter().flatten().all(|at| machine.next_timeout().is_some_and(|next| next <= at)));
     }
 
     pub fn say(&mut self, n: usize, text: &str) -> Result<Ticket, Reject> {
