@@ -51,6 +51,7 @@ PROTOBUF_PEER = ["-p", "rumormill-doors", "--lib", "protobuf_peer"]
 UDP_MESH_FLOOD = ["-p", "rumormill-doors", "--test", "udp_mesh_flood"]
 UDP_MESH_LEAVE = ["-p", "rumormill-doors", "--test", "udp_mesh_leave"]
 FULL = ["-p", "rumormill-gossip", "--test", "full"]
+FULL_TOLD = ["-p", "rumormill-gossip", "--test", "full_told"]
 PACE = ["-p", "rumormill-gossip", "--test", "pace"]
 TIME = ["-p", "rumormill-node", "--test", "time"]
 STATE = ["-p", "rumormill-node", "--test", "state"]
@@ -545,7 +546,8 @@ GUARDS = [
      "self.set_back(bundle, *sender);", 'self.misbehaved(sender.link, "a bundle whose clock does not rise");',
      SET_BACK, "in_whatever_order_they_come_through_full_nodes_nobody_is_closed_and_the_logs_are_the_same"),
     ("clock that does not rise: nor by a full node", "crates/gossip/src/engine/pass.rs",
-     "self.dropped(*sender, origin);", 'self.dropped(*sender, origin); if set_back { self.misbehaved(sender.link, "set back"); }',
+     "self.not_kept(*sender, &header));",
+     'self.not_kept(*sender, &header)); for sender in senders { if set_back { self.misbehaved(sender.link, "set back"); } }',
      SET_BACK, "in_whatever_order_they_come_through_full_nodes_nobody_is_closed_and_the_logs_are_the_same"),
     ("clock that does not rise: it is held, not asked for again", "crates/gossip/src/engine/held.rs",
      "Why::SetBack => self.logs.stands_at_set_back(origin),", "Why::SetBack => false,",
@@ -981,14 +983,29 @@ GUARDS = [
      ["-p", "rumormill-gossip", "--test", "revocation"],
      "what_a_pinned_node_has_of_a_revoked_author_is_sent_once_to_those_that_have_the_list"),
     ("status: a full node asks for what it lacks", "crates/gossip/src/engine/status.rs",
-     "asks: self.logs.full, over", "asks: false, over",
+     "Input::Parts { link: id, theirs, asks, over }", "Input::Parts { link: id, theirs, asks: asks && false, over }",
      ["-p", "rumormill-gossip", "--test", "full"],
      "a_full_node_is_behind_each_neighbour_by_all_that_passed_however_many_origins_it_is"),
+    ("status: a full node is asked for what it has", "crates/gossip/src/engine/status.rs",
+     "let asks = self.logs.full || self.links.get(&id).is_some_and(|link| link.hold);", "let asks = self.logs.full;",
+     FULL_TOLD, "a_neighbour_is_told_anew_and_asked_when_its_store_is_full"),
+    ("status: a full node answers each copy", "crates/gossip/src/engine/rumor.rs",
+     "        if self.logs.full {\n            // Whether", "        if self.logs.full && false {\n            // Whether",
+     FULL_TOLD, "each_copy_is_answered_whether_it_passed_or_is_here"),
+    ("status: one that lacks ours has no more than we", "crates/gossip/src/engine/entries.rs",
+     "if entry.next <= next {", "if entry.next == next {",
+     FULL_TOLD, "one_that_lacks_what_is_here_has_no_more_than_that"),
+    ("comparison: where a hold begins or ends all is told anew", "crates/gossip/src/engine/held.rs",
+     "self.note_reconcile(reconcile::Input::Unsent(id));", "let _ = reconcile::Input::<Origin>::Unsent(id);",
+     FULL_TOLD, "a_neighbour_is_told_anew_and_asked_when_its_store_is_full"),
+    ("comparison: what found no room in an answer is told anew", "crates/gossip/src/engine/lists.rs",
+     "                self.note_reconcile(Input::Unsent(id));\n                self.tell_reconcile", "                self.tell_reconcile",
+     FULL_TOLD, "what_found_no_room_in_an_answer_is_told_by_a_comparison"),
     ("status: what a full neighbour does not list it has not kept", "crates/gossip/src/engine/entries.rs",
      "                if link.hold {\n                    // It keeps", "                if link.hold && false {\n                    // It keeps",
      ["-p", "rumormill-gossip", "--test", "truth"], "what_both_ends_say_is_what_lacks"),
     ("comparison: what fell back is told anew", "crates/gossip/src/reconcile/links.rs",
-     "link.listed = None;", "let _ = &link.listed;",
+     "self.listed = None;", "let _ = &self.listed;",
      ["-p", "rumormill-gossip", "--test", "truth"], "what_both_ends_say_is_what_lacks"),
     ("store: no commit waits for a copy of the log", "crates/store/src/sqlite/checkpointer.rs",
      "move |log: &mut Wal, found| {", "move |log: &mut Wal, found| { log.checkpoint()?;",

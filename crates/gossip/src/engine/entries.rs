@@ -15,6 +15,9 @@ impl Engine {
         let next = ours.as_ref().map_or(Seq::FIRST, |ours| ours.next);
         let proof_wanted = self.offer_proof(id, entry);
         self.compare_ends(id, entry);
+        if entry.next <= next {
+            self.takes_back(id, &origin, next);
+        }
         let (now, limit) = (self.now, self.config.max_cursors);
         let Some(link) = self.links.get_mut(&id) else { return false };
         if entry.next < next {
@@ -35,7 +38,6 @@ impl Engine {
             self.pass_again(id, entry);
         }
         if entry.next == next {
-            self.takes_back(id, &origin, next);
             let branches = |ours: &StatusEntry| {
                 let said = ours.head != HeadHash::ZERO && entry.head != HeadHash::ZERO;
                 let alike = (ours.state == EntryState::Forked) == (entry.state == EntryState::Forked);

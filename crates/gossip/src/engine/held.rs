@@ -8,6 +8,7 @@ use super::rumor::STATUS_DELAY_US;
 use crate::ingress::Dropped;
 use crate::io::{LinkId, Timestamp};
 use crate::link::Parked;
+use crate::reconcile;
 use crate::stats::{Why, bump};
 
 impl Engine {
@@ -87,6 +88,9 @@ impl Engine {
         if core::mem::replace(&mut link.hold, hold) == hold {
             return;
         }
+        // What either was told before was for sending what lacks.
+        self.note_reconcile(reconcile::Input::Unsent(id));
+        let Some(link) = self.links.get_mut(&id) else { return };
         if !hold {
             return link.unpark(Parked::Peer);
         }

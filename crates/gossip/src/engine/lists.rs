@@ -136,6 +136,8 @@ impl Engine {
             self.send_listed_status(id, &origins);
             if over {
                 bump(&mut self.stats.status_overflow, 1);
+                // With a full store nothing of ours has changed, and yet it was not told all.
+                self.note_reconcile(Input::Unsent(id));
                 self.tell_reconcile(Input::Again { link: id, lacks_more: false });
             }
         }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use rumormill_wire::native::{EntryState, StatusEntry};
+use rumormill_wire::native::{BundleHeader, EntryState, StatusEntry};
 use rumormill_wire::{Digest, Origin, Seq};
 
 use super::Engine;
@@ -84,13 +84,7 @@ impl Engine {
         };
         let good = !ended && !old && header.previous == digest;
         let set_back = good && last_clock.is_some_and(|last| bundle.first_clock() <= last);
-        for sender in senders {
-            // One that keeps nothing either lets it pass: what it has it lists.
-            if self.links.get(&sender.link).is_some_and(|link| !link.hold) {
-                self.note_ahead(sender.link, origin, header.next(), Some(Why::StoreFull));
-            }
-            self.dropped(*sender, origin);
-        }
+        senders.iter().for_each(|sender| self.not_kept(*sender, &header));
         bump(&mut self.stats.bundles_set_back, u64::from(set_back));
         if !good || set_back {
             return;
@@ -109,6 +103,16 @@ impl Engine {
                 bump(&mut self.stats.passing_full, 1);
             }
         }
+    }
+
+    /// With a full store: what a neighbour gave is not kept, and it hears where we stand.
+    pub(super) fn not_kept(&mut self, sender: Sender, header: &BundleHeader) {
+        let lacks = header.next() > self.logs.next_of(&header.origin);
+        // One that keeps nothing either lets it pass: what it has it lists.
+        if lacks && self.links.get(&sender.link).is_some_and(|link| !link.hold) {
+            self.note_ahead(sender.link, header.origin, header.next(), Some(Why::StoreFull));
+        }
+        self.dropped(sender, header.origin);
     }
 
     /// With a full store: a neighbour wants what passed. While it is in memory, it can be had again.

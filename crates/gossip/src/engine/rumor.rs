@@ -149,6 +149,10 @@ impl Engine {
             }
         }
         self.tell_spread(spread::Input::Duplicate { link: sender.link, origin: header.origin });
+        if self.logs.full {
+            // Whether it is here or only passed before: each that gives it hears that (P-S8).
+            return self.not_kept(sender, header);
+        }
         self.judged(sender, header.origin);
     }
 

@@ -81,8 +81,9 @@ impl Engine {
         let mut theirs = Box::new([[0; 16]; 256]);
         theirs.iter_mut().zip(buckets.iter()).for_each(|(part, theirs)| *part = theirs);
         let over = self.lists_are_over(id);
-        // Of what a full node lacks nothing is sent to it, so it has to be listed.
-        self.tell_reconcile(Input::Parts { link: id, theirs, asks: self.logs.full, over });
+        // Of what a full node lacks nothing is sent, and it wants nothing: each of the two has to list what it has.
+        let asks = self.logs.full || self.links.get(&id).is_some_and(|link| link.hold);
+        self.tell_reconcile(Input::Parts { link: id, theirs, asks, over });
     }
 
     /// A neighbour listed some origins, or all between two.

@@ -78,7 +78,7 @@ pub enum Input<K> {
         /// It has had its share of lists.
         over: bool,
     },
-    /// A list did not go to a neighbour.
+    /// A list did not go to a neighbour, or what it was told counts no more for another reason.
     Unsent(LinkId),
     /// Something was taken out of our map: it may be as it was before, and neighbours heard meanwhile that it is not.
     FellBack,

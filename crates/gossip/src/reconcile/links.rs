@@ -30,6 +30,14 @@ struct Link {
     listed_all: Option<Timestamp>,
 }
 
+impl Link {
+    /// What it was told does not count.
+    fn forget(&mut self) {
+        self.listed = None;
+        self.parts.clear();
+    }
+}
+
 /// A part that differs in one way, told again and again.
 #[derive(Debug, Default)]
 struct Told {
@@ -136,19 +144,23 @@ impl Links {
         self.map.get_mut(&link).is_some_and(|link| link.parts.entry(part).or_default().tell(theirs, ours))
     }
 
-    /// What it was told of parts does not count: it did not go, or there is something to go on with.
+    /// What it was told of parts does not count: there is something to go on with.
     pub(super) fn tell_anew(&mut self, link: LinkId) {
         if let Some(link) = self.map.get_mut(&link) {
             link.parts.clear();
         }
     }
 
+    /// What it was told does not count, neither of parts nor of all.
+    pub(super) fn told_nothing(&mut self, link: LinkId) {
+        if let Some(link) = self.map.get_mut(&link) {
+            link.forget();
+        }
+    }
+
     /// What all of them were told does not count.
     pub(super) fn tell_all_anew(&mut self) {
-        for link in self.map.values_mut() {
-            link.listed = None;
-            link.parts.clear();
-        }
+        self.map.values_mut().for_each(Link::forget);
     }
 
     pub(super) fn listed_all(&mut self, link: LinkId, now: Timestamp) {

@@ -102,7 +102,7 @@ impl<K: Copy + Ord> Reconcile<K> {
                 self.links.answered(link);
                 self.listed::<S>(now, link, range, over);
             }
-            Input::Unsent(link) => self.links.tell_anew(link),
+            Input::Unsent(link) => self.links.told_nothing(link),
             Input::FellBack => self.links.tell_all_anew(),
             Input::Again { link, lacks_more } => {
                 // One that lacks more than is remembered lists what it has: that is less than what we have, and nothing of the parts
