@@ -46,6 +46,8 @@ counters! {
     reads_dropped,
     /// Links closed because nothing was heard.
     idle_closed,
+    /// Neighbours that may lack some of what this node said last, as it ended.
+    left_behind,
     /// Proofs about origins without messages that were dropped from the store at the start.
     useless_proofs_dropped,
     /// Messages that the store gave for logs that somebody asked for: those of the classroom, and pages.

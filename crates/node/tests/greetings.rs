@@ -261,7 +261,33 @@ async fn a_neighbour_that_reads_nothing_and_closes_nothing_is_left() {
     let begun = std::time::Instant::now();
     a.shutdown().await.unwrap();
     assert!(begun.elapsed() < SHUTDOWN_DEADLINE, "{:?}", begun.elapsed());
+    assert_eq!(count(&a, "left_behind"), 0, "it said nothing");
     drop(opened);
+}
+
+/// What was written waits in our system or in its: nothing shows that it was read but that it ends the link, or has said so before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_ends_knows_whether_what_it_said_last_was_read() {
+    for (reads, left_behind) in [(false, 1), (true, 0)] {
+        let net = Net::new();
+        let a = net.start("a", &[]).await;
+        let mallory = Member::new(&net, "mallory");
+        let Opened { mut reader, mut writer, .. } = mallory.dial(&a).await;
+        writer.send([mallory.hello().as_slice(), &everything_is_missing()]).await.unwrap();
+        until("it has a link", async || has(&a, "mallory")).await;
+        say(&a, "last words").await;
+        until("they are written", async || a.peers().first().is_some_and(|peer| peer.lag > 0)).await;
+        let reading = tokio::spawn(async move {
+            if reads {
+                told(&mut reader).await;
+                return None;
+            }
+            Some((reader, writer))
+        });
+        a.shutdown().await.unwrap();
+        assert_eq!(count(&a, "left_behind"), left_behind);
+        drop(reading.await);
+    }
 }
 
 fn everything_is_missing() -> Vec<u8> {

@@ -16,6 +16,7 @@ use crate::link::Opened;
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
 use crate::stream::{Counted, Stream};
+use crate::tcp::set_up;
 
 /// Connections that the system may hold for us. When it holds no more, a newcomer tries again only after a second, so this is
 /// many; the system's own bound (`net.core.somaxconn`) is below it where that is lower.
@@ -175,7 +176,7 @@ fn make_room(endpoint: &Endpoint, said: &mut Option<Instant>) -> bool {
 
 async fn handshake(endpoint: &Endpoint, tcp: TcpStream, addr: SocketAddr) -> Result<Opened, Refusal> {
     const TLS_HANDSHAKE: u8 = 0x16;
-    let _ = tcp.set_nodelay(true);
+    set_up(&tcp);
     let mut first = [0];
     match tcp.peek(&mut first).await {
         Ok(1) if first == [TLS_HANDSHAKE] => {}

@@ -20,6 +20,7 @@ use crate::rates::Limits;
 use crate::refusal::Refusal;
 use crate::revocation::{InForce, Revocations};
 use crate::stream::{Counted, Stream};
+use crate::tcp::set_up;
 use crate::tls::{self, Verifier};
 use crate::trust::{Trust, provider};
 
@@ -240,7 +241,7 @@ impl Endpoint {
         let ours = self.identity();
         let connect = async {
             let tcp = connect(source, addr).await.map_err(|source| DialError::Connect { addr, source })?;
-            let _ = tcp.set_nodelay(true);
+            set_up(&tcp);
             let verifier = Arc::new(Verifier {
                 trust: self.0.trust.clone(),
                 revoked: self.0.revoked.clone(),

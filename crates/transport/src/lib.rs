@@ -27,6 +27,7 @@ pub mod refusal;
 pub mod revocation;
 pub mod revoke;
 mod stream;
+mod tcp;
 mod tls;
 pub mod trust;
 mod way_out;

@@ -252,6 +252,33 @@ async fn a_clean_end_is_told_from_a_cut() {
     assert!(matches!(soon("the end", here.reader.next_frame()).await, Err(LinkError::Io(_))));
 }
 
+/// The system would take some megabytes and let nothing more in until a good part of them is gone.
+#[tokio::test]
+async fn a_peer_that_reads_slowly_and_without_pause_keeps_the_link() {
+    const FRAMES: usize = 70;
+    let net = Net::new();
+    let limits = LinkLimits { write: Duration::from_millis(1_500), ..LinkLimits::default() };
+    let (mut there, mut here, _listener) = link(&net.endpoint("alice"), &limited(&net, "bob", limits)).await;
+    let piece = frame(&vec![9; 64 * 1024]);
+    let writes = tokio::spawn(async move {
+        for n in 0..FRAMES {
+            if let Err(why) = here.writer.send([&piece[..]]).await {
+                return Err((n, why));
+            }
+        }
+        Ok(here)
+    });
+    let reads = async {
+        while there.reader.next_frame().await.is_ok_and(|frame| frame.is_some()) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::select! {
+        written = writes => assert!(written.unwrap().is_ok(), "it was given up"),
+        () = reads => panic!("it ends"),
+    }
+}
+
 #[tokio::test]
 async fn a_peer_that_never_reads_loses_the_link() {
     let net = Net::new();

@@ -39,6 +39,12 @@ impl Engine {
         !self.all_given(id) || link.cursors.range(self.own()).any(lacks)
     }
 
+    /// Whether a link was given something of what this node wrote itself that the neighbour has not said to have judged.
+    #[must_use]
+    pub fn unconfirmed_own(&self, id: LinkId) -> bool {
+        self.links.get(&id).is_some_and(|link| link.last_sent.range(self.own()).next().is_some())
+    }
+
     /// Whether nothing of what this node wrote itself, under any incarnation, is still to be given to a link. A link that is
     /// not up has nothing to get; one on which the neighbour has not said yet what it has of us may lack all of it.
     #[must_use]

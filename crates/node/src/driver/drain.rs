@@ -1,13 +1,16 @@
 //! The end of a node: what was taken becomes durable, neighbours are given it, and all are told.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rumormill_gossip::Input;
+use rumormill_gossip::{Input, LinkId};
 use rumormill_wire::native::ByeCode;
 use tokio::time::Instant;
 
 use super::state::Driver;
 use crate::clock::after;
+use crate::counters::Counters;
+use crate::lock;
 use crate::outcome::SubmitError;
 
 /// Between two looks.
@@ -38,9 +41,15 @@ impl Driver {
         self.drained.send_replace(true);
     }
 
+    /// A neighbour had its time to read our farewell, and did not close.
+    pub(crate) fn farewell_unread(&self, link: LinkId) {
+        lock(&self.state).farewells_unread.insert(link);
+    }
+
     async fn goodbyes(&self, deadline: Instant) {
         let (give_by, told_by) = (after(GIVING), after(GIVING.saturating_add(FAREWELL)));
-        let mut late = 0_usize;
+        // Those that may lack something, and those of them that have it if they read our farewell.
+        let (mut late, mut unconfirmed) = (0_usize, BTreeSet::new());
         loop {
             let (links, now) = (self.links(), Instant::now());
             let rejoining = self.rejoining();
@@ -53,19 +62,26 @@ impl Driver {
                     if now < give_by && !self.with_engine(|engine| engine.all_given(link.id)) {
                         continue;
                     }
-                    let lacks = self.with_engine(|engine| engine.lacks_own(link.id));
-                    late = late.saturating_add(usize::from(lacks));
+                    if self.with_engine(|engine| engine.lacks_own(link.id)) {
+                        late = late.saturating_add(1);
+                    } else if self.with_engine(|engine| engine.unconfirmed_own(link.id)) {
+                        unconfirmed.insert(link.id);
+                    }
                     link.bye(ByeCode::LEAVING, "the node shuts down");
                 }
                 if now >= told_by && !link.is_closed() {
                     if link.written() < link.put_in() {
                         tracing::info!(peer = %link.facts.name, "a neighbour that takes nothing is not told that the node ends");
                     }
+                    self.farewell_unread(link.id);
                     link.close_now();
                 }
             }
             tokio::time::sleep(PAUSE).await;
         }
+        // What was written may have waited in our system, which drops it when we close before it was read.
+        late = late.saturating_add(lock(&self.state).farewells_unread.intersection(&unconfirmed).count());
+        Counters::set(&self.counters.left_behind, u64::try_from(late).unwrap_or(u64::MAX));
         if late > 0 {
             tracing::warn!(
                 neighbours = late,

@@ -1,6 +1,6 @@
 //! What the engine and everybody who feeds it share.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, Weak};
 
@@ -54,6 +54,8 @@ pub(crate) struct State {
     pub(super) armed: Option<Timestamp>,
     /// Link policy knows that this node stops.
     pub(super) stop_told: bool,
+    /// Links that were up when this node stopped and whose peers did not close after our farewell. Bounded by those links.
+    pub(super) farewells_unread: BTreeSet<LinkId>,
     pub(super) wall_offset: i64,
     pub(super) incarnations: Option<Incarnations>,
     pub(super) store_full: bool,
@@ -138,6 +140,7 @@ impl Driver {
             answers: VecDeque::new(),
             armed: None,
             stop_told: false,
+            farewells_unread: BTreeSet::new(),
             wall_offset,
             incarnations,
             store_full: false,

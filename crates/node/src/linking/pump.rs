@@ -190,7 +190,11 @@ async fn write(driver: Arc<Driver>, link: Arc<Link>, mut writer: LinkWriter) {
         return writer.cut().await;
     }
     writer.close().await;
-    let linger = if *driver.stopping().borrow() { LINGER_LEAVING } else { LINGER };
-    let _ = tokio::time::timeout(linger, link.ends()).await;
+    let leaving = *driver.stopping().borrow();
+    let linger = if leaving { LINGER_LEAVING } else { LINGER };
+    let ended = tokio::time::timeout(linger, link.ends()).await;
+    if leaving && ended.is_err() {
+        driver.farewell_unread(link.id);
+    }
     link.close_now();
 }
