@@ -1100,7 +1100,7 @@ GUARDS = [
      "let rejoining = self.rejoining();", "let rejoining = self.rejoining() * 0;",
      GREETINGS, "a_neighbour_that_keeps_another_link_is_given_the_last_words_over_that"),
     ("leaving: its last words are read before it closes", "crates/node/src/linking/pump.rs",
-     "let _ = tokio::time::timeout(linger, link.ends()).await;", "let _ = (linger, link.ends());",
+     "let ended = tokio::time::timeout(linger, link.ends()).await;", "let ended = Ok::<_, ()>((linger, link.ends()));",
      GREETINGS, "a_neighbour_that_still_sends_reads_the_last_words_of_a_node_that_ends"),
     ("leaving: what a neighbour does not take is lacking", "crates/gossip/src/engine/given.rs",
      "!self.all_given(id) || link.cursors.range(self.own()).any(lacks)", "!self.all_given(id) || false && link.cursors.range(self.own()).any(lacks)",
