@@ -58,8 +58,8 @@ impl Machine {
                 self.links.insert(link, stage);
             }
             Input::Links(peering::Input::LinkDown { link, replaced }) => {
-                self.end(link);
                 self.peering.handle(now, peering::Input::LinkDown { link, replaced })?;
+                self.end(link);
             }
             Input::Links(input) => self.peering.handle(now, input)?,
             Input::Timeout => self.run_timers()?,
@@ -95,8 +95,7 @@ impl Machine {
     }
 
     fn run_timers(&mut self) -> Result<(), Reject> {
-        let due = |at: Option<Timestamp>| at.is_some_and(|at| at <= self.now);
-        if due(self.peering.next_timeout()) {
+        if self.judges_links(self.now) {
             self.peering.handle(self.now, peering::Input::Tick)?;
         }
         Ok(self.gossip.handle(self.now, gossip::Input::Timeout)?)

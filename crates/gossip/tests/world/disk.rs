@@ -32,6 +32,26 @@ impl Disk {
         bundles
     }
 
+    /// The next bundle of its chain is durable.
+    pub fn take(&mut self, bytes: Bytes) -> (Origin, Seq) {
+        let header = *RawBundle::peek(bytes.clone()).unwrap().header();
+        let chain = self.bundles.entry(header.origin).or_default();
+        let next = chain.last().map_or(Seq::FIRST, |b| RawBundle::peek(b.clone()).unwrap().header().next());
+        assert_eq!(header.first, next, "the store takes only what is next");
+        chain.push(bytes);
+        (header.origin, header.first)
+    }
+
+    pub fn keep_member(&mut self, node: NodeId, evidence: &Bytes) {
+        self.members.push((node, judge(node, evidence).unwrap_or_default()));
+    }
+
+    /// In place of the one of its origin.
+    pub fn keep_proof(&mut self, proof: VerifiedProof) {
+        self.proofs.retain(|old| old.origin() != proof.origin());
+        self.proofs.push(proof);
+    }
+
     pub fn chains(&self) -> Vec<RecoveredChain> {
         let last = |bundles: &Vec<Bytes>| {
             let bundle = verify(&RawBundle::peek(bundles.last().unwrap().clone()).unwrap(), &NETWORK).unwrap();

@@ -115,15 +115,12 @@ impl Shell for At<'_> {
     }
 
     fn keep_member(&mut self, node: NodeId, evidence: Bytes) -> Result<(), Infallible> {
-        let evidence = judge(node, &evidence).unwrap_or_default();
-        self.node().disk.members.push((node, evidence));
+        self.node().disk.keep_member(node, &evidence);
         Ok(())
     }
 
     fn keep_proof(&mut self, proof: VerifiedProof) -> Result<(), Infallible> {
-        let proofs = &mut self.node().disk.proofs;
-        proofs.retain(|old| old.origin() != proof.origin());
-        proofs.push(proof);
+        self.node().disk.keep_proof(proof);
         Ok(())
     }
 

@@ -85,12 +85,8 @@ impl World {
         node.flushed += done;
         let done: Vec<_> = node.queue.drain(..done).collect();
         for bytes in done {
-            let header = *RawBundle::peek(bytes.clone()).unwrap().header();
-            let chain = node.disk.bundles.entry(header.origin).or_default();
-            let next = chain.last().map_or(Seq::FIRST, |b| RawBundle::peek(b.clone()).unwrap().header().next());
-            assert_eq!(header.first, next, "the store takes only what is next");
-            node.disk.arrived.insert((header.origin, header.first), now);
-            chain.push(bytes);
+            let place = node.disk.take(bytes);
+            node.disk.arrived.insert(place, now);
         }
     }
 

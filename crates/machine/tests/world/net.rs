@@ -4,10 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumormill_gossip::RawBundle;
 use rumormill_machine::{Input as Whole, Route, route};
 use rumormill_peering::{Direction, Farewell, Input as Link, Peer};
-use rumormill_wire::Seq;
 use rumormill_wire::native::{Bye, ByeCode, Frame};
 
 use super::gossip::certificate;
@@ -50,11 +48,7 @@ impl World {
         let done = usize::try_from(appends).unwrap() - node.flushed;
         node.flushed += done;
         for bytes in node.queue.drain(..done) {
-            let header = *RawBundle::peek(bytes.clone()).unwrap().header();
-            let chain = node.disk.bundles.entry(header.origin).or_default();
-            let next = chain.last().map_or(Seq::FIRST, |b| RawBundle::peek(b.clone()).unwrap().header().next());
-            assert_eq!(header.first, next, "the store takes only what is next");
-            chain.push(bytes);
+            node.disk.take(bytes);
         }
     }
 
