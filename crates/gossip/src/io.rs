@@ -79,6 +79,14 @@ pub enum Input {
         /// Bytes of what was given, 6 for the head of a RUMOR among them.
         bytes: usize,
     },
+    /// So many bytes at most are to be on their way to the peer from now on, given and not yet said to have left. At first it is
+    /// [`crate::EngineConfig::link_window`]. What is on its way already stays.
+    Window {
+        /// The link.
+        link: LinkId,
+        /// Bytes. What answers the peer may go over it, by as much again.
+        bytes: usize,
+    },
     /// The answer to [`Output::Verify`].
     Verified {
         /// As of [`Output::Verify`].

@@ -174,6 +174,7 @@ pub mod spread;
 pub mod stats;
 mod tally;
 mod timers;
+mod turns;
 pub mod uncommitted;
 pub mod unheard;
 

@@ -12,6 +12,7 @@ use crate::io::Timestamp;
 use crate::pacer::Pacer;
 use crate::revocation::Told;
 use crate::shared_map::{Put, SharedMap};
+use crate::turns::Turns;
 use crate::unheard::Unheard;
 
 /// RANGE requests of one neighbour that wait to be served.
@@ -69,6 +70,15 @@ pub struct LastSent {
     pub ordinal: u64,
 }
 
+/// What a neighbour is given next.
+#[derive(Debug, Clone, Copy)]
+pub enum Feed {
+    /// What passes without being kept, from this number on.
+    Pass(Origin, Seq),
+    /// What is kept here, from a cursor on.
+    Cursor(Origin, Cursor),
+}
+
 /// State of a link.
 #[derive(Debug)]
 pub struct Link {
@@ -76,6 +86,8 @@ pub struct Link {
     pub peer: NodeId,
     /// Bytes that may be given to it now. Control frames may push it below zero, by a bounded amount.
     pub window: isize,
+    /// Bytes that may be on their way to it.
+    pub most: usize,
     /// Where it lacks something.
     pub cursors: SharedMap<Cursor>,
     /// Its node has had its share: something waits until there is more.
@@ -101,8 +113,8 @@ pub struct Link {
     pub pace: Pacer,
     /// When it may be given something that only the pace of an author or its node's share held up.
     pub feed_at: Option<Timestamp>,
-    /// Where the last turn ended.
-    pub turn: Origin,
+    /// Whose turn it is.
+    pub(crate) turns: Turns,
     /// How many origins are remembered of which it has more: its share of [`MAX_BEHIND`] for all links with its node.
     pub max_behind: usize,
     /// What it has of the revocation list.
@@ -167,6 +179,7 @@ impl Link {
         Self {
             peer,
             window: isize::try_from(window).unwrap_or(isize::MAX),
+            most: window,
             cursors: SharedMap::default(),
             waits: false,
             overflow: false,
@@ -180,7 +193,7 @@ impl Link {
             disputed: SharedMap::default(),
             pace: Pacer::new(0, 0),
             feed_at: None,
-            turn: Origin::MIN,
+            turns: Turns::default(),
             max_behind: MAX_BEHIND,
             told: Told::default(),
             sent: 0,
@@ -323,11 +336,29 @@ impl Link {
         self.passing.contains_key(&origin) || self.passing.put(origin, first, MAX_PASSING) == Put::In
     }
 
+    /// What it is given next, if anything can go now: the authors take turns.
+    pub fn next_feed(&mut self, bytes: u64, now: Timestamp) -> Option<Feed> {
+        let pass = self.next_pass();
+        let cursor = self.next_cursor(bytes, now);
+        let (node, feed) = match (pass, cursor) {
+            (Some((origin, first)), None) => (origin.node, Feed::Pass(origin, first)),
+            (Some((origin, first)), Some((other, _)))
+                if self.turns.place(&origin.node) <= self.turns.place(&other.node) =>
+            {
+                (origin.node, Feed::Pass(origin, first))
+            }
+            (_, Some((origin, cursor))) => (origin.node, Feed::Cursor(origin, cursor)),
+            (None, None) => return None,
+        };
+        self.turns.take(node);
+        Some(feed)
+    }
+
     /// What passes next: not what the neighbour can only take after what a cursor still brings it.
     #[must_use]
     pub fn next_pass(&self) -> Option<(Origin, Seq)> {
         let after = |origin: &Origin| self.cursors.get(origin).is_some_and(|cursor| cursor.parked.is_none());
-        self.passing.iter().find(|(origin, _)| !after(origin)).map(|(origin, first)| (*origin, *first))
+        self.turns.around(&self.passing).find(|(origin, _)| !after(origin)).map(|(origin, first)| (*origin, *first))
     }
 
     /// The neighbour keeps nothing more: what it lacks waits.
@@ -360,19 +391,17 @@ impl Link {
 
     /// The next origin with a cursor that is not parked and whose author's pace allows so many bytes, in turn. If there is
     /// none for the pace alone, notes when there is: when twice as much may go.
-    pub fn next_cursor(&mut self, bytes: u64, now: Timestamp) -> Option<(Origin, Cursor)> {
-        use core::ops::Bound::{Excluded, Unbounded};
-        let after = self.cursors.range((Excluded(self.turn), Unbounded));
-        let all = after.chain(self.cursors.range(..=self.turn));
+    fn next_cursor(&mut self, bytes: u64, now: Timestamp) -> Option<(Origin, Cursor)> {
         let mut feed_at: Option<Timestamp> = None;
-        let next = all.filter(|(_, cursor)| cursor.parked.is_none()).find(|(origin, _)| {
-            let may = self.pace.allows(&origin.node, bytes, now);
-            if !may {
-                let at = self.pace.at(&origin.node, bytes.saturating_mul(2), now);
-                feed_at = Some(feed_at.map_or(at, |old| old.min(at)));
-            }
-            may
-        });
+        let next =
+            self.turns.around(&self.cursors).filter(|(_, cursor)| cursor.parked.is_none()).find(|(origin, _)| {
+                let may = self.pace.allows(&origin.node, bytes, now);
+                if !may {
+                    let at = self.pace.at(&origin.node, bytes.saturating_mul(2), now);
+                    feed_at = Some(feed_at.map_or(at, |old| old.min(at)));
+                }
+                may
+            });
         let next = next.map(|(origin, cursor)| (*origin, *cursor));
         self.feed_at = feed_at.filter(|_| next.is_none());
         next

@@ -1,7 +1,8 @@
 //! One whole node without IO and without a clock: the logs (`rumormill_gossip`) and the links (`rumormill_peering`), which do not know
 //! each other, joined. What one says that concerns the other is told to it here: a link that is up or down, a member that is banned. So is
-//! the pace of our own bundles, which depends on how fast links write. Which machine a frame that comes is for says [`route`]; in which order what they send leaves, and how
-//! much of it may wait, is for the [`Scheduler`] of the link.
+//! the pace of our own bundles, which depends on how fast links write, and how much of gossip's may be on its way over each. Which machine a
+//! frame that comes is for says [`route`]; in which order what they send leaves, and how much of it may wait, is for the [`Scheduler`] of the
+//! link.
 //!
 //! [`Machine`] has the three methods of every machine, `handle`, `poll_output` and `next_timeout`. [`Shell`] is what drives it as a trait: a
 //! node with sockets, a disk and threads is one, the deterministic world of this crate's tests another. What the driver owes is what it owes
@@ -20,9 +21,11 @@ mod pacer;
 mod route;
 mod scheduler;
 mod shell;
+mod window;
 
 pub use io::{Input, Output, Reject};
 pub use machine::Machine;
 pub use route::{Route, route};
 pub use scheduler::{Batch, Class, MAX_BATCH_BYTES, MAX_WAITING_BYTES, Piece, Scheduler, Taken};
 pub use shell::Shell;
+pub use window::{FIRST_WINDOW, MAX_WINDOW, MIN_WINDOW};

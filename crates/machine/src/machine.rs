@@ -11,13 +11,15 @@ use rumormill_wire::native::RUMOR_PREFIX;
 
 use crate::io::{Input, Output, Reject};
 use crate::pacer::Pacer;
+use crate::window::{FIRST_WINDOW, Window};
 
 /// A link that is there.
 #[derive(Debug)]
 enum Stage {
     /// Not up yet: whose messages are taken once it is.
     Opening(NodeId, Evidence),
-    Up,
+    /// With what may be on its way over it.
+    Up(Window),
 }
 
 /// One whole node, without IO and without a clock.
@@ -87,6 +89,11 @@ impl Machine {
             }
             gossip::Input::Writable { link, bytes } => {
                 self.pacer.written(link, bytes);
+                if let Some(Stage::Up(window)) = self.links.get_mut(&link)
+                    && let Some(bytes) = window.written(bytes, self.now)
+                {
+                    self.gossip.handle(self.now, gossip::Input::Window { link, bytes })?;
+                }
                 self.gossip.handle(self.now, gossip::Input::Writable { link, bytes })?;
             }
             input => self.gossip.handle(self.now, input)?,
@@ -124,9 +131,9 @@ impl Machine {
     /// What gossip wants done concerns others, too.
     fn hear_gossip(&mut self, output: &gossip::Output) {
         match output {
-            gossip::Output::Send { link, frame } => self.pacer.given(*link, frame.len()),
+            gossip::Output::Send { link, frame } => self.given(*link, frame.len()),
             gossip::Output::SendBundle { link, bundle, .. } => {
-                self.pacer.given(*link, bundle.bytes().len().saturating_add(RUMOR_PREFIX));
+                self.given(*link, bundle.bytes().len().saturating_add(RUMOR_PREFIX));
             }
             gossip::Output::Append { bundle } => self.pacer.appended(bundle, self.now),
             gossip::Output::Close { link, ban_us, .. } if *ban_us > 0 => {
@@ -137,14 +144,22 @@ impl Machine {
         }
     }
 
+    fn given(&mut self, link: LinkId, bytes: usize) {
+        self.pacer.given(link, bytes);
+        if let Some(Stage::Up(window)) = self.links.get_mut(&link) {
+            window.given(bytes, self.now);
+        }
+    }
+
     /// What link policy decides concerns others, too.
     fn hear_peering(&mut self, output: &peering::Output) {
         match *output {
             peering::Output::Up { link, named } => {
-                if let Some(Stage::Opening(peer, evidence)) = self.links.insert(link, Stage::Up) {
+                if let Some(Stage::Opening(peer, evidence)) = self.links.insert(link, Stage::Up(Window::new())) {
                     self.pacer.link_up(link);
                     let _ = self.gossip.handle(self.now, gossip::Input::Admit { node: peer, evidence });
                     let _ = self.gossip.handle(self.now, gossip::Input::LinkUp { link, peer, named });
+                    let _ = self.gossip.handle(self.now, gossip::Input::Window { link, bytes: FIRST_WINDOW });
                 }
             }
             peering::Output::Down { link } => self.end(link),
@@ -156,7 +171,7 @@ impl Machine {
     }
 
     fn end(&mut self, link: LinkId) {
-        if let Some(Stage::Up) = self.links.remove(&link) {
+        if let Some(Stage::Up(_)) = self.links.remove(&link) {
             self.pacer.link_down(link);
             let _ = self.gossip.handle(self.now, gossip::Input::LinkDown { link });
         }

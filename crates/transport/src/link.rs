@@ -27,7 +27,7 @@ const READ_AHEAD: usize = 4 * 1024;
 /// Bytes put together before they are given to TLS, four of its records (RFC 8446, 5.1); what is longer goes by itself.
 const COALESCE: usize = 64 * 1024;
 /// Plain bytes that TLS may hold before the socket takes them: as many as a node writes at once.
-const TLS_BUFFER: usize = 256 * 1024;
+const TLS_BUFFER: usize = 128 * 1024;
 
 /// Why a link ended.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ use super::Engine;
 use super::pace::feed_step;
 use crate::bundle::RawBundle;
 use crate::io::{LinkId, Output};
-use crate::link::{Cursor, MAX_PULLS, Parked, RangeInFlight};
+use crate::link::{Cursor, Feed, MAX_PULLS, Parked, RangeInFlight};
 use crate::stats::bump;
 
 /// Bytes asked of the store in one read.
@@ -42,13 +42,11 @@ impl Engine {
             self.serve_pull(id, request);
             return true;
         }
-        if let Some((origin, first)) = link.next_pass() {
-            self.serve_pass(id, origin, first);
-            return true;
-        }
-        if let Some((origin, cursor)) = link.next_cursor(step, self.now) {
-            link.turn = origin;
-            self.serve_cursor(id, origin, cursor);
+        if let Some(feed) = link.next_feed(step, self.now) {
+            match feed {
+                Feed::Pass(origin, first) => self.serve_pass(id, origin, first),
+                Feed::Cursor(origin, cursor) => self.serve_cursor(id, origin, cursor),
+            }
             return true;
         }
         // Where those that stand still leave no room, a comparison would find the same again.
@@ -122,6 +120,7 @@ impl Engine {
             link.sent = link.sent.saturating_add(1);
             link.unheard.given(link.sent, u32::from(bundle.header().count), now);
             link.pace.charge(&author, bundle.pace_cost(), now);
+            link.turns.charge(&author, bytes);
             bump(&mut self.stats.rumors_sent, 1);
             self.shares.charge_bundle(id, bytes, self.logs.chains.len(), now);
             self.output.push_back(Output::SendBundle { link: id, bundle, want_status, answers_range });

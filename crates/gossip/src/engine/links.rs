@@ -116,4 +116,11 @@ impl Engine {
             }
         }
     }
+
+    pub(super) fn set_window(&mut self, id: LinkId, bytes: usize) {
+        if let Some(link) = self.links.get_mut(&id) {
+            let before = core::mem::replace(&mut link.most, bytes);
+            link.window = link.window.saturating_add_unsigned(bytes).saturating_sub_unsigned(before);
+        }
+    }
 }

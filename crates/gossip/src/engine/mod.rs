@@ -170,6 +170,7 @@ impl Engine {
             Input::LinkDown { link } => self.link_down(link),
             Input::Frame { link, bytes } => return self.frame(link, &bytes),
             Input::Writable { link, bytes } => self.writable(link, bytes),
+            Input::Window { link, bytes } => self.set_window(link, bytes),
             Input::Verified { check, verdict } => self.verified(check, verdict),
             Input::MemberVerdict { link, node, evidence, verdict } => {
                 self.tell_members(members::Input::Verdict { link, node, evidence, verdict });

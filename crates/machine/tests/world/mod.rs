@@ -59,6 +59,8 @@ pub struct World {
     pub trace: blake3::Hasher,
     /// Pairs of nodes between which nothing arrives.
     parted: Vec<(usize, usize)>,
+    /// Bytes a second between two nodes, each way; what is not here takes all at once.
+    rates: BTreeMap<(usize, usize), u64>,
     queue: BTreeMap<(u64, u64), (usize, u64, Event)>,
     order: u64,
     /// Things that happened at this moment.
@@ -80,6 +82,7 @@ impl World {
             config,
             trace: blake3::Hasher::new(),
             parted: Vec::new(),
+            rates: BTreeMap::new(),
             queue: BTreeMap::new(),
             order: 0,
             at_once: 0,

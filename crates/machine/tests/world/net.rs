@@ -85,6 +85,7 @@ impl World {
                 held: Vec::new(),
                 since: self.now,
                 free_at: self.now,
+                left_at: self.now,
             };
             self.nodes[node].ends.insert(links[place], end);
         }
@@ -97,19 +98,28 @@ impl World {
         }
     }
 
-    /// Puts a frame on its way, its length included.
-    pub(super) fn transmit(&mut self, n: usize, link: LinkId, frame: &[u8]) {
+    /// Puts a frame on its way, its length included. Gives how long it takes to leave.
+    pub(super) fn transmit(&mut self, n: usize, link: LinkId, frame: &[u8]) -> u64 {
         let delay = self.delay();
         let now = self.now;
-        let Some(end) = self.nodes[n].ends.get_mut(&link).filter(|end| !end.closing) else { return };
-        end.free_at = end.free_at.max(now + delay) + 1;
-        let (to, at, when) = (end.node, end.link, end.free_at);
+        let Some(end) = self.nodes[n].ends.get_mut(&link).filter(|end| !end.closing) else { return 0 };
+        let to = end.node;
+        let takes = self.rates.get(&(n.min(to), n.max(to))).map_or(0, |rate| frame.len() as u64 * 1_000_000 / rate);
+        end.left_at = end.left_at.max(now) + takes;
+        end.free_at = end.free_at.max(end.left_at + delay) + 1;
+        let (at, when, leaves) = (end.link, end.free_at, end.left_at - now);
         let bytes = Bytes::copy_from_slice(&frame[4..]);
         if self.is_parted(n, to) {
             self.nodes[n].ends.get_mut(&link).unwrap().held.push(bytes);
         } else {
             self.at(to, when, Event::Frame { link: at, bytes });
         }
+        leaves
+    }
+
+    /// Between these two so many bytes go in a second, each way.
+    pub fn slow(&mut self, a: usize, b: usize, bytes_per_s: u64) {
+        self.rates.insert((a.min(b), a.max(b)), bytes_per_s);
     }
 
     /// Between these nothing arrives. What is sent meanwhile over a connection that outlives it arrives later, as over TCP.

@@ -31,6 +31,8 @@ pub struct End {
     pub held: Vec<Bytes>,
     pub since: u64,
     pub(super) free_at: u64,
+    /// When what was sent over it has left.
+    pub(super) left_at: u64,
 }
 
 pub struct Node {

@@ -36,9 +36,9 @@ impl At<'_> {
 
     fn put(&mut self, link: LinkId, frame: &[u8]) -> Result<(), Infallible> {
         self.world.trace.update(&self.n.to_be_bytes()).update(&link.0.to_be_bytes()).update(frame);
-        self.world.transmit(self.n, link, frame);
+        let leaves = self.world.transmit(self.n, link, frame);
         let written = Event::Written { link, bytes: frame.len() };
-        self.world.later(self.n, 30, written);
+        self.world.later(self.n, leaves + 30, written);
         Ok(())
     }
 
