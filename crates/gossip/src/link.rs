@@ -340,17 +340,17 @@ impl Link {
     pub fn next_feed(&mut self, bytes: u64, now: Timestamp) -> Option<Feed> {
         let pass = self.next_pass();
         let cursor = self.next_cursor(bytes, now);
-        let (node, feed) = match (pass, cursor) {
-            (Some((origin, first)), None) => (origin.node, Feed::Pass(origin, first)),
+        let (next, feed) = match (pass, cursor) {
+            (Some((origin, first)), None) => (origin, Feed::Pass(origin, first)),
             (Some((origin, first)), Some((other, _)))
                 if self.turns.place(&origin.node) <= self.turns.place(&other.node) =>
             {
-                (origin.node, Feed::Pass(origin, first))
+                (origin, Feed::Pass(origin, first))
             }
-            (_, Some((origin, cursor))) => (origin.node, Feed::Cursor(origin, cursor)),
+            (_, Some((origin, cursor))) => (origin, Feed::Cursor(origin, cursor)),
             (None, None) => return None,
         };
-        self.turns.take(node);
+        self.turns.take(next);
         Some(feed)
     }
 

@@ -120,7 +120,7 @@ impl Engine {
             link.sent = link.sent.saturating_add(1);
             link.unheard.given(link.sent, u32::from(bundle.header().count), now);
             link.pace.charge(&author, bundle.pace_cost(), now);
-            link.turns.charge(&author, bytes);
+            link.turns.charge(&author, bundle.pace_cost());
             bump(&mut self.stats.rumors_sent, 1);
             self.shares.charge_bundle(id, bytes, self.logs.chains.len(), now);
             self.output.push_back(Output::SendBundle { link: id, bundle, want_status, answers_range });
