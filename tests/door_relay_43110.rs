@@ -1,6 +1,7 @@
 //! TCP port 43110 through a real node: two nodes of which one has the door, and a node as it was as a process of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs, reason = "a test")]
 
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{catch_unwind, resume_unwind};
 
@@ -159,6 +160,39 @@ fn an_echo(pause: &str) {
     let said = line.strip_prefix(&format!("IP: {own} MSG:0002|")).unwrap();
     parrot.does(&format!("push {own} {said}"));
     until("the echo is counted", || counter(&alice, "echoes") == 1);
+}
+
+/// A line to the menu chat's door names the other door as a peer of that chat: it is told all that is said, with a name before it, and takes
+/// it for what an old program says.
+#[test]
+fn what_one_door_says_to_another_does_not_go_round() {
+    let net = Net::new();
+    let mut alice = net.node("alice", &[]);
+    let own = alice.addr.ip();
+    let menu = SocketAddr::from(([127, 0, 0, 1], port()));
+    for door in [format!("peer-line,listen={menu},name=room"), format!("relay-43110,listen={own}:{PORT},period=1s")] {
+        alice.words.extend(["--door".into(), door]);
+    }
+    alice.start();
+    alice.says("a door is open");
+    alice.says("a door is open");
+    let mut stranger = std::net::TcpStream::connect(menu).unwrap();
+    stranger.write_all(format!("{own}:{PORT} x y\n").as_bytes()).unwrap();
+    until("the line is in the room", || alice.texts().iter().any(|text| text == "y"));
+    let echoes = || {
+        alice.asked(&["doors", "--json"])[0]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|door| door["counters"]["echoes"].as_u64().unwrap())
+            .sum::<u64>()
+    };
+    for n in 1..=3 {
+        alice.send(&format!("word {n}"));
+        until("its echo is counted", || echoes() >= n);
+        assert_eq!(alice.texts().iter().filter(|text| text.ends_with(&format!("word {n}"))).count(), 1);
+    }
+    assert_eq!(alice.texts().len(), 4, "{:?}", alice.texts());
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What `process` leaves behind so that `stopall` ends exactly the processes started in its directory.
 //!
 //! A session directory is `./.rumormill` if it is there or can be made and is nobody else's; otherwise it is in the state
-//! directory, under a name made of the working directory's path. Processes record their process id with its start time,
+//! directory, under a name made of the working directory's path. Where processes run, the others of their session go there, and `stopall`
+//! looks in both: whether a directory takes something may have changed since. Processes record their process id with its start time,
 //! since ids are reused.
 
 mod running;
@@ -15,9 +16,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::getppid;
 
-use running::{MAX_RECORDS, PROCESSES, Running, read_record, start_time};
+use running::{MAX_RECORDS, PROCESSES, Running, has_running, read_record, start_time};
 
-pub use stop::{LEAVE_DEADLINE, Stopped, stop_all};
+use stop::stop_all;
+
+pub use stop::{LEAVE_DEADLINE, Stopped};
 
 /// How long a process waits for those that a dead proxy left behind.
 const DESERTED_DEADLINE: Duration = Duration::from_millis(400);
@@ -55,29 +58,99 @@ fn make_private(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Where the sessions of a working directory may be.
+#[derive(Debug)]
+struct Places {
+    local: PathBuf,
+    /// Nothing if nothing names a state directory.
+    fallback: Option<PathBuf>,
+}
+
+impl Places {
+    fn here() -> Result<Self, SessionError> {
+        let here = std::env::current_dir().map_err(SessionError::NoDirectory)?;
+        Ok(Self::of(&here, rumormill_node::config::default_home().ok().as_deref()))
+    }
+
+    fn of(here: &Path, home: Option<&Path>) -> Self {
+        let fallback = home.map(|home| home.join("sessions").join(key_of(here)));
+        Self { local: here.join(".rumormill"), fallback }
+    }
+
+    /// Those that are there and nobody else's.
+    fn there(&self) -> impl Iterator<Item = &Path> {
+        let all = [Some(&self.local), self.fallback.as_ref()].into_iter().flatten();
+        all.map(PathBuf::as_path).filter(|dir| check_ours(dir).is_ok())
+    }
+
+    /// Where the processes of this session are, or where the first of them goes.
+    fn session(&self) -> Result<PathBuf, SessionError> {
+        if let Some(dir) = self.there().find(|dir| has_running(dir)) {
+            return Ok(dir.to_owned());
+        }
+        let local = &self.local;
+        let made = match DirBuilder::new().mode(0o700).create(local) {
+            Err(why) if why.kind() != io::ErrorKind::AlreadyExists => Err(format!("{}: {why}", local.display())),
+            _ => check_ours(local),
+        };
+        // A directory that is there may still be on a file system that takes nothing.
+        let usable = made.and_then(|()| probe(local).map_err(|why| format!("{}: {why}", local.display())));
+        let first = match usable {
+            Ok(()) => return Ok(local.clone()),
+            Err(why) => why,
+        };
+        let Some(fallback) = &self.fallback else { return Err(SessionError::NoHome(first)) };
+        let no_place = |second| SessionError::NoPlace { first: first.clone(), fallback: fallback.clone(), second };
+        make_private(fallback).map_err(no_place)?;
+        check_ours(fallback).map_err(|why| no_place(io::Error::other(why)))?;
+        Ok(fallback.clone())
+    }
+
+    fn stop(&self) -> Result<Stopped, StopError> {
+        let mut all = Stopped::default();
+        for dir in self.there() {
+            let Stopped { left, killed, gone } =
+                stop_all(dir).map_err(|why| StopError::Session { session: dir.to_owned(), why })?;
+            all = Stopped {
+                left: all.left.saturating_add(left),
+                killed: all.killed.saturating_add(killed),
+                gone: all.gone.saturating_add(gone),
+            };
+        }
+        Ok(all)
+    }
+}
+
 /// The directory of this session: certificates, records, incarnations.
 ///
 /// # Errors
 /// [`SessionError`] says what is wrong with each place.
 pub fn session_dir() -> Result<PathBuf, SessionError> {
-    let here = std::env::current_dir().map_err(SessionError::NoDirectory)?;
-    let local = here.join(".rumormill");
-    let made = match DirBuilder::new().mode(0o700).create(&local) {
-        Err(why) if why.kind() != io::ErrorKind::AlreadyExists => Err(format!("{}: {why}", local.display())),
-        _ => check_ours(&local),
-    };
-    // A directory that is there may still be on a file system that takes nothing.
-    let usable = made.and_then(|()| probe(&local).map_err(|why| format!("{}: {why}", local.display())));
-    let first = match usable {
-        Ok(()) => return Ok(local),
-        Err(why) => why,
-    };
-    let home = rumormill_node::config::default_home().map_err(|_| SessionError::NoHome(first.clone()))?;
-    let fallback = home.join("sessions").join(key_of(&here));
-    let no_place = |second| SessionError::NoPlace { first: first.clone(), fallback: fallback.clone(), second };
-    make_private(&fallback).map_err(no_place)?;
-    check_ours(&fallback).map_err(|why| no_place(io::Error::other(why)))?;
-    Ok(fallback)
+    Places::here()?.session()
+}
+
+/// Why `stopall` did not end all.
+#[derive(Debug, thiserror::Error)]
+pub enum StopError {
+    /// Nobody knows where to look.
+    #[error(transparent)]
+    NoPlace(#[from] SessionError),
+    /// The records of a session cannot be read, or a process of it does not end.
+    #[error("the session in {}: {why}", session.display())]
+    Session {
+        /// Its directory.
+        session: PathBuf,
+        /// What went wrong.
+        why: io::Error,
+    },
+}
+
+/// Ends the processes that were started in the working directory, wherever they recorded themselves.
+///
+/// # Errors
+/// [`StopError`] says which session.
+pub fn stop_here() -> Result<Stopped, StopError> {
+    Places::here()?.stop()
 }
 
 fn probe(dir: &Path) -> io::Result<()> {

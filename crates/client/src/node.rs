@@ -31,10 +31,7 @@ pub(crate) fn process(matches: &ArgMatches) -> Result<ExitCode, Failure> {
 }
 
 pub(crate) fn stopall() -> Result<ExitCode, Failure> {
-    let session =
-        session::session_dir().map_err(|why| Failure::failed(why, "run it where the processes were started"))?;
     // Silent: a proxy hands its standard output down, and that is for logs.
-    session::stop_all(&session)
-        .map_err(|why| Failure::failed(why, format!("look at the session in {}", session.display())))?;
+    session::stop_here().map_err(|why| Failure::failed(why, "run it where the processes were started"))?;
     Ok(ExitCode::SUCCESS)
 }

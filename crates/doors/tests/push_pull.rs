@@ -71,6 +71,20 @@ fn a_request_that_goes_on_behind_a_line_end_is_refused_as_a_whole() {
 }
 
 #[test]
+fn a_push_that_is_no_request_is_one_that_failed() {
+    let house = house("");
+    let long = format!("PUSH IP:bob MSG:{}", "x".repeat(200_000));
+    for push in [long.as_str(), "PUSH IP:bob MSG:one\ntwo", "PUSH IP: MSG:x"] {
+        assert_eq!(exchange(house.addr, &[push], Duration::ZERO), "FAIL");
+    }
+    house.until("all are counted", |counters| counters.dropped_in.load(Ordering::Relaxed) == 3);
+    // One that asks for nothing to be sent loses nothing.
+    assert_eq!(exchange(house.addr, &["hello"], Duration::ZERO), "FAIL");
+    house.until("it is counted", |counters| counters.malformed.load(Ordering::Relaxed) == 4);
+    house.until("no more", |counters| counters.dropped_in.load(Ordering::Relaxed) == 3);
+}
+
+#[test]
 fn the_longest_request_is_taken_whole() {
     let house = house("");
     let contents = "é".repeat(16_384);

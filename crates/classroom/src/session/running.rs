@@ -38,6 +38,12 @@ pub(super) struct Running {
     pub(super) start: u64,
 }
 
+/// Whether a process of this session runs.
+pub(super) fn has_running(session: &Path) -> bool {
+    let entries = fs::read_dir(session.join(PROCESSES)).into_iter().flatten().take(MAX_RECORDS).flatten();
+    entries.filter_map(|entry| Running::read(&entry.path())).any(|process| process.is_alive())
+}
+
 impl Running {
     /// What a record names, if it is one.
     pub(super) fn read(path: &Path) -> Option<Self> {

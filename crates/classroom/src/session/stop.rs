@@ -28,7 +28,7 @@ pub struct Stopped {
 ///
 /// # Errors
 /// The records cannot be read.
-pub fn stop_all(session: &Path) -> io::Result<Stopped> {
+pub(super) fn stop_all(session: &Path) -> io::Result<Stopped> {
     let dir = session.join(PROCESSES);
     let entries = match fs::read_dir(&dir) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Stopped::default()),

@@ -91,3 +91,27 @@ fn a_directory_that_others_can_write_is_refused() {
     std::os::unix::fs::symlink(&path, &link).unwrap();
     assert!(check_ours(&link).unwrap_err().contains("not a directory"));
 }
+
+#[test]
+fn processes_are_found_where_they_are_whatever_became_of_the_directory_since() {
+    let (here, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let places = Places::of(here.path(), Some(home.path()));
+    let fallback = places.fallback.clone().unwrap();
+    // While the directory took nothing, the first one went to the other place.
+    make_private(&fallback).unwrap();
+    let mut first = child(&fallback, "exec sleep 60");
+    assert_eq!(places.session().unwrap(), fallback, "the second goes where the first is");
+    assert_eq!(places.stop().unwrap(), Stopped { left: 1, killed: 0, gone: 0 });
+    assert!(!first.wait().unwrap().success());
+    assert_eq!(places.session().unwrap(), places.local);
+
+    let mut first = child(&places.local, "exec sleep 60");
+    fs::remove_dir_all(&fallback).unwrap();
+    // Nothing can be made in it now.
+    let probe = places.local.join(format!(".probe-{}", std::process::id()));
+    fs::create_dir(&probe).unwrap();
+    assert_eq!(places.session().unwrap(), places.local, "not to another place, with other certificates");
+    assert_eq!(places.stop().unwrap(), Stopped { left: 1, killed: 0, gone: 0 });
+    assert!(!first.wait().unwrap().success());
+    assert_eq!(places.session().unwrap(), fallback, "a new session goes where there is room");
+}

@@ -199,8 +199,9 @@ impl Cast {
                 Ok(false) => format!("did not {what} in {} s", PATIENCE.as_secs()),
                 Err(why) => why.to_string(),
             };
-            if let Some(ended) = self.players.get(n).and_then(Player::ended) {
-                return Err(self.failure(n, &ended));
+            // What is waited for at one may not come because another has ended.
+            if let Some((who, ended)) = (0..).zip(&self.players).find_map(|(m, one)| Some((m, one.ended()?))) {
+                return Err(self.failure(who, &ended));
             }
             if Instant::now() >= deadline {
                 return Err(self.failure(n, &why));

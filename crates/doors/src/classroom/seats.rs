@@ -1,6 +1,7 @@
-//! Places for clients. A newcomer to a full port gets the place of the one that has got on with nothing for longest, if that is
-//! long enough; while places are free, that costs nobody theirs. To get on is to give a whole command or to take a whole part of
-//! a reply: bytes alone are nothing, or a byte a minute were enough to stay for good. One for whom we do something keeps its place.
+//! Places for clients. A newcomer to a full port gets the place of the one that has got on with nothing for longest: of those that never
+//! have, at once, or whoever connects again and again and says nothing would keep all others out; of the others, if that is long enough.
+//! While places are free, that costs nobody theirs. To get on is to give a whole command or to take a whole part of a reply: bytes alone
+//! are nothing, or a byte a minute were enough to stay for good. One for whom we do something keeps its place.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,21 +14,23 @@ use crate::counters::Counters;
 /// Connections to a control port at once.
 pub const MAX_CLIENTS: usize = 64;
 
+/// Whether a client ever got on with something, and when it last did; at first, when it came. The least one makes room first.
+type Rank = (bool, Timestamp);
+
 /// A client's place; given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Seat {
     number: u64,
-    /// When its client last got on with something; at first, when it came.
-    since: Timestamp,
+    rank: Rank,
     of: Arc<Seats>,
     lost: Arc<Notify>,
 }
 
-/// All places. The rank of a client that we wait for is since when it has got on with nothing.
+/// All places.
 #[derive(Debug)]
 pub(super) struct Seats {
-    taken: Mutex<Slots<(), Timestamp, Arc<Notify>>>,
-    /// So long one that gets on with nothing is left alone.
+    taken: Mutex<Slots<(), Rank, Arc<Notify>>>,
+    /// So long one that has got on with something is left alone.
     idle: Duration,
     clock: Clock,
     counters: Arc<Counters>,
@@ -38,7 +41,7 @@ impl Seats {
         Arc::new(Self { taken: Mutex::default(), idle, clock: Clock::start(), counters })
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Slots<(), Timestamp, Arc<Notify>>) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut Slots<(), Rank, Arc<Notify>>) -> T) -> T {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let done = work(&mut taken);
         Counters::set(&self.counters.open, taken.len());
@@ -53,14 +56,14 @@ impl Seats {
             if room != Room::Free {
                 Counters::one(&self.counters.refused_full);
                 let Room::InPlaceOf(longest) = room else { return None };
-                taken.rank(longest).filter(|since| now.elapsed(**since) >= self.idle)?;
+                taken.rank(longest).filter(|(has_got_on, since)| !has_got_on || now.elapsed(*since) >= self.idle)?;
                 taken.remove(longest)?.notify_one();
             }
             let lost = Arc::new(Notify::new());
-            Some((taken.add((), now, Arc::clone(&lost)), lost))
+            Some((taken.add((), (false, now), Arc::clone(&lost)), lost))
         })?;
         Counters::one(&self.counters.opened);
-        Some(Seat { number, since: now, of: Arc::clone(self), lost })
+        Some(Seat { number, rank: (false, now), of: Arc::clone(self), lost })
     }
 }
 
@@ -72,12 +75,12 @@ impl Seat {
 
     /// The client has given a whole command, or taken a whole part of its reply.
     pub(super) fn got_on(&mut self) {
-        self.since = self.of.clock.now();
+        self.rank = (true, self.of.clock.now());
     }
 
     /// From now on it is the client that is waited for. False if somebody has its place already.
     pub(super) fn wait(&self) -> bool {
-        self.of.with(|taken| taken.idle(self.number, self.since))
+        self.of.with(|taken| taken.idle(self.number, self.rank))
     }
 
     /// Once somebody else has the place.
@@ -113,9 +116,28 @@ mod tests {
     }
 
     #[test]
-    fn a_short_time_with_nothing_costs_nobody_a_place() {
+    fn a_short_time_with_nothing_costs_nobody_a_place_that_ever_gave_a_command() {
         let seats = Seats::new(Duration::from_secs(3_600), Arc::default());
-        let all: Vec<_> = (0..MAX_CLIENTS).map(|_| seats.take().unwrap()).collect();
-        assert!(seats.take().is_none() && all.iter().all(Seat::wait));
+        let mut all: Vec<_> = (0..MAX_CLIENTS).map(|_| seats.take().unwrap()).collect();
+        all.iter_mut().for_each(Seat::got_on);
+        assert!(all.iter().all(Seat::wait) && seats.take().is_none());
+    }
+
+    #[test]
+    fn who_comes_again_and_again_and_says_nothing_keeps_nobody_out() {
+        let seats = Seats::new(Duration::from_secs(3_600), Arc::default());
+        let mut all: Vec<_> = (0..MAX_CLIENTS).map(|_| seats.take().unwrap()).collect();
+        // One spoke; all others that come displace those that did not.
+        all[0].got_on();
+        assert!(all[0].serve() && all[0].wait());
+        let crowd: Vec<_> = (0..3 * MAX_CLIENTS).map(|_| seats.take().unwrap()).collect();
+        let mut newcomer = seats.take().unwrap();
+        let _more: Vec<_> = (1..MAX_CLIENTS / 2).map(|_| seats.take().unwrap()).collect();
+        assert!(newcomer.serve(), "it has the time in which half of all places are taken anew");
+        newcomer.got_on();
+        assert!(newcomer.wait());
+        let _rest: Vec<_> = (0..3 * MAX_CLIENTS).map(|_| seats.take().unwrap()).collect();
+        assert!(newcomer.serve() && all[0].serve(), "who gave a command stays");
+        assert!(!crowd.iter().any(Seat::serve));
     }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumormill_wire::push_pull::{PushPullFault, Reply, Request};
+use rumormill_wire::push_pull::{PUSH, Reply, Request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
@@ -85,12 +85,14 @@ impl<L: Letters> Server<L> {
             Ok(Request::Pull) => return self.pull(stream, place).await,
             Ok(Request::Push { destination, contents }) => self.push(destination, contents).await,
             Err(why) => {
-                match why.reason {
-                    // Not one of the clients in use does so: its user does not know that a letter is one line.
-                    PushPullFault::Newline => self.said.fail("a text of more than one line; nothing of it is sent"),
-                    _ => debug!(%why, "push-pull: no request"),
-                }
                 Counters::one(&self.counters.malformed);
+                // Its user hears FAIL, and may not know that a letter is one line and has an end.
+                if bytes.starts_with(PUSH.as_bytes()) {
+                    Counters::one(&self.counters.dropped_in);
+                    self.said.fail(&format!("{}; nothing of it is sent", why.reason));
+                } else {
+                    debug!(%why, "push-pull: no request");
+                }
                 Reply::Fail
             }
         };

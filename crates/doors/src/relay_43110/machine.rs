@@ -45,7 +45,7 @@ impl<T> Machine<T> {
     pub(super) fn new(config: &Config) -> Self {
         let peers = config.dial.iter().map(|peer| (peer.ip(), Peer::new(peer.port(), true, config.period))).collect();
         Self {
-            own: config.listen.ip(),
+            own: config.listen.ip().to_canonical(),
             period: config.period,
             pause: config.pause,
             peers,
@@ -188,6 +188,11 @@ impl<T> Machine<T> {
         Ok(())
     }
 
+    /// Whether a dial would reach this door: the system takes the address that is none for its own.
+    fn is_ours(&self, ip: IpAddr) -> bool {
+        ip == self.own || ip.is_unspecified()
+    }
+
     fn probe(&mut self, ip: IpAddr, ticket: T) {
         let ip = ip.to_canonical();
         let is_there = self.links.best(ip).is_some() || self.links.silent_since(ip).is_some();
@@ -197,7 +202,7 @@ impl<T> Machine<T> {
         let has_room = self.peers.contains_key(&ip) || self.has_room();
         let why = match self.peers.get(&ip) {
             // We never dial ourselves. A program here may still dial us from our own address, and is written to by its link.
-            _ if ip == self.own => Some(Unsent::Ourselves),
+            _ if self.is_ours(ip) => Some(Unsent::Ourselves),
             _ if !has_room => Some(Unsent::TooManyAddresses),
             Some(peer) if peer.dialling => None,
             Some(peer) if peer.places == 0 => Some(Unsent::NoPlaces),

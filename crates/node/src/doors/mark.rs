@@ -1,6 +1,7 @@
 //! The mark on what goes out: `sender@c0de: text`, where `c0de` is of the network's id. A node of this network that sees
 //! it come in by a door knows that the network has sent it, and does not take it again: so nothing goes in circles, whatever
-//! way it took outside, through other networks too, which put their own mark before ours.
+//! way it took outside: through other networks, which put their own mark before ours, and through programs that put a name, a room or a
+//! time before what they pass on. So the mark counts wherever it stands in a text.
 
 use rumormill_wire::NetworkId;
 use rumormill_wire::foreign::is_hidden;
@@ -39,15 +40,12 @@ impl Mark {
 
     /// Whether this network sent it, or so many others that it has to end.
     pub(crate) fn is_on(&self, text: &str) -> bool {
-        let mut rest = text.trim_start();
-        for _ in 0..MAX_MARKS {
-            match split(rest) {
-                Some((tag, _)) if tag == self.0 => return true,
-                Some((_, after)) => rest = after.trim_start(),
-                None => return false,
-            }
+        let (mut ours, mut all) = (false, 0_usize);
+        for tag in text.match_indices('@').filter_map(|(at, _)| tag(text, at)) {
+            ours |= tag == self.0;
+            all = all.saturating_add(1);
         }
-        true
+        ours || all >= MAX_MARKS
     }
 }
 
@@ -61,15 +59,14 @@ fn sender_word(sender: &str) -> String {
     word
 }
 
-/// The tag of the mark that a text begins with, and what follows it. A sender may hold colons, and no `@`.
-fn split(text: &str) -> Option<(&str, &str)> {
-    let (sender, rest) = text.split_once('@')?;
-    let (tag, rest) = rest.split_once(':')?;
-    let good = (1..=MAX_SENDER_LEN).contains(&sender.len())
-        && !sender.contains(char::is_whitespace)
+/// The tag of a mark whose `@` stands at this place: behind a sender, and before a colon.
+fn tag(text: &str, at: usize) -> Option<&str> {
+    let (sender, rest) = text.split_at_checked(at)?;
+    let (tag, _) = rest.strip_prefix('@')?.split_once(':')?;
+    let good = sender.ends_with(|c: char| !c.is_whitespace())
         && tag.len() == 4
         && tag.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase());
-    good.then_some((tag, rest))
+    good.then_some(tag)
 }
 
 #[cfg(test)]
@@ -100,9 +97,11 @@ mod tests {
         assert!(mark().is_on("bob@0001: alice@c0de: hello"), "through another network");
         assert!(mark().is_on("A/udp-mesh?@c0de:"), "cut to nothing");
         assert!(mark().is_on("bob@0001:team_127.0.0.1:9090/peer-line?@c0de:hi_there"), "as one word");
+        assert!(mark().is_on("127.0.0.1:8080 team alice@c0de: hello"), "behind what another program puts before it");
+        assert!(mark().is_on("[12:01] <bob@home> room 127.0.0.1/relay-43110?@c0de:hello"));
         assert!(mark().is_on(&"x@0001: ".repeat(MAX_MARKS)), "too often passed on");
-        for text in
-            ["", "hello", "bob@0001: hello", "alice@C0DE: x", "me @c0de: x", "@c0de: x", "he said alice@c0de: x"]
+        assert!(!mark().is_on(&"x@0001: ".repeat(MAX_MARKS - 1)));
+        for text in ["", "hello", "bob@0001: hello", "alice@C0DE: x", "me @c0de: x", "@c0de: x", "a@c0de", "a@c0de0: x"]
         {
             assert!(!mark().is_on(text), "{text}");
         }
@@ -112,6 +111,7 @@ mod tests {
         #[test]
         fn any_sender_and_text_bear_the_mark(sender in ".{1,200}", text in ".{0,40}") {
             prop_assert!(mark().is_on(&mark().line(&sender, &text)));
+            prop_assert!(mark().is_on(&format!("{text} {}", mark().line(&sender, &text))));
             let word = mark().word(&sender, &text);
             prop_assert!(mark().is_on(&word) && !word.contains(|c: char| c.is_whitespace() || c.is_control()));
         }

@@ -34,11 +34,12 @@ pub(crate) fn resolve(node: &NodeHandle, has_relay: bool, to: &str) -> Result<De
         node.0.driver.checker.names.with_name(to)
     };
     let revoked = node.0.driver.checker.revoked.get();
+    let was_known = !found.is_empty();
     let nodes: Vec<_> = found.into_iter().filter(|id| !revoked.revokes(id)).collect();
-    if nodes.is_empty() {
-        Err(format!("{to} is no node that this node knows of"))
-    } else {
-        Ok(Destination::Nodes(nodes))
+    match nodes.is_empty() {
+        false => Ok(Destination::Nodes(nodes)),
+        true if was_known => Err(format!("the certificate of {to} is revoked")),
+        true => Err(format!("{to} is no node that this node knows of")),
     }
 }
 

@@ -46,7 +46,7 @@ pub enum PushPullFault {
     #[error("not an address")]
     Address,
     /// A newline inside a request.
-    #[error("a newline inside the request")]
+    #[error("a newline inside the request: it is one line")]
     Newline,
     /// Not UTF-8.
     #[error("not UTF-8")]

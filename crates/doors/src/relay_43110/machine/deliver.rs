@@ -35,7 +35,7 @@ impl<T> Machine<T> {
         (share, now): (usize, Timestamp),
     ) {
         let (ip, more) = (ip.to_canonical(), frames.len());
-        if ip == self.own && self.links.best(ip).is_none() {
+        if self.is_ours(ip) && self.links.best(ip).is_none() {
             return self.refuse(more, ticket, Unsent::Ourselves);
         }
         if !self.peers.contains_key(&ip) && !self.has_room() {
@@ -75,7 +75,7 @@ impl<T> Machine<T> {
     /// Moves what waits for an address one step on, or says when to look again.
     pub(super) fn pump(&mut self, ip: IpAddr, now: Timestamp) {
         self.arm(ip, None);
-        let link = self.links.best(ip);
+        let (link, is_ours) = (self.links.best(ip), self.is_ours(ip));
         let Some(peer) = self.peers.get_mut(&ip) else { return };
         if peer.queue.is_empty() {
             return;
@@ -90,7 +90,7 @@ impl<T> Machine<T> {
         let grace = self.period.saturating_mul(GREETING_PERIODS);
         let greets = self.links.silent_since(ip).map(|opened| opened.min(peer.since).after(grace));
         let until = greets.unwrap_or_default().max(peer.retry_at);
-        if ip == self.own {
+        if is_ours {
             self.give_up(ip, &Unsent::Ourselves);
         } else if peer.places == 0 {
             self.give_up(ip, &Unsent::NoPlaces);

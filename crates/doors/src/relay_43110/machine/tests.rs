@@ -121,6 +121,12 @@ fn a_program_at_our_own_address_is_written_to_by_its_link_and_never_dialled() {
     assert_eq!(outputs(&mut m), [Output::Dropped(1), Output::Dropped(1), settled(1, Err(Unsent::Ourselves))]);
     m.send(ip(1), text("x"), Some(2), at(4));
     assert_eq!(outputs(&mut m), [Output::Dropped(1), settled(2, Err(Unsent::Ourselves))]);
+    for none in ["0.0.0.0", "::", "::ffff:0.0.0.0"] {
+        m.send(none.parse().unwrap(), text("x"), Some(3), at(5));
+        assert_eq!(outputs(&mut m), [Output::Dropped(1), settled(3, Err(Unsent::Ourselves))], "{none}");
+        m.probe(none.parse().unwrap(), 4);
+        assert_eq!(outputs(&mut m), [Output::Dropped(0), settled(4, Err(Unsent::Ourselves))], "{none}");
+    }
 }
 
 #[test]
