@@ -270,7 +270,7 @@ GUARDS = [
      "            self.seat.wait();\n            self.write(&out)", "            self.write(&out)",
      CONTROL_PORT, "a_reply_that_is_taken_a_few_bytes_at_a_time_keeps_no_place"),
     ("control port: silent clients make room", "crates/doors/src/classroom/seats.rs",
-     "now.elapsed(**since) >= self.idle)?;", "now.elapsed(**since) >= self.idle * 9_999)?;",
+     "now.elapsed(*since) >= self.idle)?;", "now.elapsed(*since) >= self.idle * 9_999)?;",
      CONTROL_PORT, "a_silent_client_keeps_its_place_until_a_newcomer_needs_it"),
     ("control port: one that is served keeps its place", "crates/doors/src/classroom/seats.rs",
      "self.of.with(|taken| taken.serve(self.number))", "self.wait()",
