@@ -126,7 +126,7 @@
 //! # What it is made of
 //!
 //! Chains of signed bundles ([`chain`]), what is on its way in ([`ingress`]), one cursor a neighbour and origin ([`link`]), what
-//! neighbours have and we lack ([`claims`]), fingerprints of frontiers ([`frontier`]) and their comparison ([`reconcile`]), what we write ourselves ([`author`]), where
+//! neighbours have and we lack ([`claims`]), what they are told of what they sent ([`acks`]), fingerprints of frontiers ([`frontier`]) and their comparison ([`reconcile`]), what we write ourselves ([`author`]), where
 //! two branches part ([`fork`]) and which proofs of that are taken ([`proofs`]), who is a member ([`members`]), how what is new spreads ([`spread`]), and what a neighbour may be given of what it asks for ([`share`]).
 #![forbid(unsafe_code)]
 #![deny(
@@ -141,6 +141,7 @@
     clippy::cast_sign_loss
 )]
 
+pub mod acks;
 pub mod author;
 pub mod bundle;
 pub mod cache;

@@ -17,8 +17,6 @@ use crate::unheard::Unheard;
 
 /// RANGE requests of one neighbour that wait to be served.
 pub const MAX_PULLS: usize = 16;
-/// Origins that wait to be named in one STATUS to a neighbour.
-pub const MAX_DIRTY: usize = 512;
 /// Origins remembered as better known by a neighbour.
 pub const MAX_BEHIND: usize = 4_096;
 /// Origins of which something new waits to pass to one neighbour.
@@ -28,9 +26,6 @@ pub const MAX_INTRODUCED: usize = 1_024;
 
 /// Origins remembered as ending elsewhere at one neighbour.
 pub const MAX_DISPUTED: usize = 1_024;
-
-/// A neighbour is told within this time how much of what it sent was judged (P-S2).
-pub const HEARD_US: u64 = 1_000_000;
 
 /// A chain that ends at another place at the neighbour than here, or only at one of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,28 +124,10 @@ pub struct Link {
     pub(crate) sent_order: BTreeSet<(u64, Origin)>,
     /// What it has not said that it has.
     pub unheard: Unheard,
-    /// RUMOR frames received from it.
-    pub received: u64,
-    /// Those of them without a verdict.
-    pub open: BTreeSet<u64>,
     /// A range read is under way for it.
     pub reading: Option<RangeInFlight>,
     /// What it asked for.
     pub pulls: VecDeque<RangeRequest>,
-    /// Origins to name in the next STATUS to it.
-    pub dirty: BTreeSet<Origin>,
-    /// They were too many: a comparison takes the place of the rest.
-    pub dirty_over: bool,
-    /// When that STATUS is due at the latest.
-    pub dirty_at: Option<Timestamp>,
-    /// When the last one of them went.
-    pub said_at: Timestamp,
-    /// That STATUS is due as soon as no verdict is open.
-    pub status_wanted: bool,
-    /// How many of them it was told that we judged.
-    pub said_heard: u64,
-    /// When it is told that again, at the latest, with our line of this origin.
-    pub heard_at: Option<(Timestamp, Origin)>,
     /// From where on it was asked what it has of our own node, and has not said; `None` once it has said all.
     pub own_from: Option<Origin>,
     /// People named it: its word about our own chain is waited for.
@@ -200,27 +177,12 @@ impl Link {
             last_sent: BTreeMap::new(),
             sent_order: BTreeSet::new(),
             unheard: Unheard::default(),
-            received: 0,
-            open: BTreeSet::new(),
             reading: None,
             pulls: VecDeque::new(),
-            dirty: BTreeSet::new(),
-            dirty_over: false,
-            dirty_at: None,
-            said_at: Timestamp(0),
-            status_wanted: false,
-            said_heard: 0,
-            heard_at: None,
             own_from: None,
             named: false,
             closing: false,
         }
-    }
-
-    /// How many RUMOR frames were judged with none open before them (P-S2).
-    #[must_use]
-    pub fn heard(&self) -> u64 {
-        self.open.first().map_or(self.received, |first| first.saturating_sub(1))
     }
 
     /// A bundle of this origin up to `next` was given to the link; it counts in `sent` already.
@@ -311,20 +273,6 @@ impl Link {
         }
     }
 
-    /// There is a verdict on a message of this origin: the neighbour hears of it within [`HEARD_US`].
-    pub fn note_judged(&mut self, origin: Origin, now: Timestamp) {
-        if self.heard_at.is_none() && self.heard() > self.said_heard {
-            self.heard_at = Some((now.plus(HEARD_US), origin));
-        }
-    }
-
-    /// When a STATUS to it is due.
-    #[must_use]
-    pub fn status_at(&self) -> Option<Timestamp> {
-        let heard = self.heard_at.map(|(at, _)| at);
-        [self.dirty_at, heard].into_iter().flatten().min()
-    }
-
     /// Whether the neighbour said that it does not want this origin now.
     #[must_use]
     pub fn holds(&self, origin: &Origin) -> bool {
@@ -405,21 +353,5 @@ impl Link {
         let next = next.map(|(origin, cursor)| (*origin, *cursor));
         self.feed_at = feed_at.filter(|_| next.is_none());
         next
-    }
-
-    /// Whether the next STATUS has room for an origin.
-    #[must_use]
-    pub fn can_say(&self, origin: &Origin) -> bool {
-        self.dirty.len() < MAX_DIRTY || self.dirty.contains(origin)
-    }
-
-    /// Puts an origin on the next STATUS, due at the latest at `at`.
-    pub fn say(&mut self, origin: Origin, at: Timestamp) {
-        if self.can_say(&origin) {
-            self.dirty.insert(origin);
-        } else {
-            self.dirty_over = true;
-        }
-        self.dirty_at = Some(self.dirty_at.map_or(at, |old| old.min(at)));
     }
 }

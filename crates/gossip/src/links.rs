@@ -64,13 +64,7 @@ impl Links {
         }
     }
 
-    /// Those that an input concerned, in order.
-    #[must_use]
-    pub(crate) const fn touched(&self) -> &BTreeSet<LinkId> {
-        &self.touched
-    }
-
-    /// The first of them.
+    /// The first of those that an input concerned.
     #[must_use]
     pub(crate) fn first_touched(&mut self) -> Option<LinkId> {
         self.visits = self.visits.saturating_add(u64::from(!self.touched.is_empty()));

@@ -8,7 +8,8 @@
 )]
 mod world;
 
-use rumormill_gossip::link::{MAX_BEHIND, MAX_DIRTY, MAX_PULLS};
+use rumormill_gossip::acks::MAX_LINES;
+use rumormill_gossip::link::{MAX_BEHIND, MAX_PULLS};
 use rumormill_gossip::measure::Held;
 use rumormill_gossip::{Dissemination, Input, LinkId};
 use rumormill_wire::native::{BundleBuilder, Frame, Member, MessageKind, RangeRequest};
@@ -99,9 +100,9 @@ fn bundles_that_are_dropped_make_a_short_list_of_what_to_say() {
     let (mut world, link) = flooded();
     for n in 0..FLOOD {
         give_bundle(&mut world, link, &unsigned(Origin { node: nobody(n), incarnation: Incarnation(1) }, 1));
-        assert!(held(&world).link.dirty <= MAX_DIRTY, "{:?}", held(&world));
+        assert!(held(&world).link.dirty <= MAX_LINES, "{:?}", held(&world));
     }
-    assert_eq!(held(&world).link.dirty, MAX_DIRTY, "the flood came");
+    assert_eq!(held(&world).link.dirty, MAX_LINES, "the flood came");
     assert_eq!((held(&world).checks, held(&world).link.open), (0, 0), "nothing is checked for it");
     still_works(&mut world);
 }

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::timer::Timer;
+use crate::acks;
 use crate::author;
 use crate::io::LinkId;
 use crate::reconcile;
@@ -14,23 +15,24 @@ impl Engine {
             match timer {
                 Timer::Author => self.tell_author(author::Input::Timeout),
                 Timer::Pace(node) => self.ask_for_paced(node),
-                Timer::Status(link) | Timer::Feed(link) => self.links.touch(link),
+                Timer::Feed(link) => self.links.touch(link),
+                // It is told of the time in any case.
+                Timer::Acks => {}
                 Timer::Spread => self.tell_spread(spread::Input::Timeout),
                 Timer::Reconcile => compare = true,
             }
         }
-        self.say_heard();
-        // A summary says what was heard, too, and would leave out the line that goes with it.
+        self.acks.handle(self.now, acks::Input::Timeout);
+        // A summary says how much has a verdict, too, and would leave out the line that goes with it.
         if compare {
             self.tell_reconcile(reconcile::Input::Timeout);
         }
-        self.flush_status();
+        self.ack_outputs();
     }
 
-    /// Arms the timers of a link anew.
+    /// Arms the timer of a link anew.
     pub(super) fn arm_link(&mut self, id: LinkId) {
-        let (status, feed) = self.links.get(&id).map_or((None, None), |link| (link.status_at(), link.feed_at));
-        self.timers.set(Timer::Status(id), status);
+        let feed = self.links.get(&id).and_then(|link| link.feed_at);
         self.timers.set(Timer::Feed(id), feed);
     }
 }

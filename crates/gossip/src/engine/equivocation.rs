@@ -102,9 +102,7 @@ impl Engine {
 
     /// A neighbour is told where we stand on an origin, after so long.
     fn say_after(&mut self, delay_us: u64, id: LinkId, origin: Origin) {
-        if let Some(link) = self.links.get_mut(&id) {
-            link.say(origin, self.now.plus(delay_us));
-        }
+        self.say(id, origin, self.now.plus(delay_us));
     }
 
     /// Sends a proof, unless this neighbour got many already (P-E5): then it hears where the chain ends here, and asks for it.

@@ -3,6 +3,7 @@
 use rumormill_wire::{Origin, Seq};
 
 use super::Engine;
+use crate::acks;
 use crate::io::LinkId;
 use crate::link::Parked;
 use crate::reconcile::Input;
@@ -10,26 +11,10 @@ use crate::stats::bump;
 
 impl Engine {
     /// A STATUS went to a neighbour: it says how much was judged, and may ask.
-    pub(super) fn told_heard(&mut self, id: LinkId, heard: u64, asked: bool) {
-        let Some(link) = self.links.get_mut(&id) else { return };
-        (link.said_heard, link.heard_at) = (heard, None);
+    pub(super) fn told_heard(&mut self, id: LinkId, asked: bool) {
+        self.acks.handle(self.now, acks::Input::Told(id));
         if asked {
             self.note_reconcile(Input::Asked(id));
-        }
-    }
-
-    /// Tells the neighbours whose time has come how much was judged. A line goes with it: without one it were a comparison,
-    /// and while much is on its way that finds differences that are none.
-    pub(super) fn say_heard(&mut self) {
-        let now = self.now;
-        let due = |link: &crate::link::Link| link.status_at().is_some_and(|at| at <= now);
-        let touched = self.links.touched().iter();
-        let ready: Vec<_> = touched.filter(|id| self.links.get(id).is_some_and(due)).copied().collect();
-        for id in ready {
-            let Some(link) = self.links.get_mut(&id) else { continue };
-            if let Some((_, origin)) = link.heard_at.take_if(|(at, _)| *at <= now) {
-                link.say(origin, now);
-            }
         }
     }
 

@@ -151,8 +151,10 @@ impl Engine {
 
     /// Asks a neighbour for what it has of an origin. What finds no room on the STATUS is still not taken, so a later turn asks for it.
     fn ask_for(&mut self, id: LinkId, origin: Origin, at: Timestamp) {
-        let Some(link) = self.links.get_mut(&id).filter(|link| link.can_say(&origin)) else { return };
-        link.say(origin, at);
+        if !self.acks.can_say(id, &origin) {
+            return;
+        }
+        self.say(id, origin, at);
         if let Some(behind) = self.claims.get_mut(id, &origin) {
             behind.why = None;
         }

@@ -5,6 +5,7 @@ use rumormill_wire::NodeId;
 use rumormill_wire::native::{ByeCode, Frame};
 
 use super::{BAN_US, Engine};
+use crate::acks;
 use crate::fork;
 use crate::io::{Event, LinkId, Output, Reject};
 use crate::link::Link;
@@ -20,6 +21,7 @@ impl Engine {
         let pace = super::pace::feed_pacer(&self.config);
         let link = Link { named, pace, ..Link::new(peer, self.config.link_window) };
         self.links.insert(id, link);
+        self.acks.handle(self.now, acks::Input::LinkUp(id));
         self.share_claims(peer);
         self.tell_proofs(proofs::Input::LinkUp(peer));
         if self.logs.revocations.revokes(&peer) {
@@ -42,6 +44,7 @@ impl Engine {
         if let Some(link) = self.links.remove(id) {
             self.share_claims(link.peer);
         }
+        self.acks.handle(self.now, acks::Input::LinkDown(id));
         self.ingress.credit.forget(id);
         self.shares.link_down(id);
         self.tell_reconcile(reconcile::Input::LinkDown(id));

@@ -4,12 +4,10 @@ use rumormill_wire::native::{Coverage, Frame, MAX_STATUS_ENTRIES, Status, Status
 use rumormill_wire::{Incarnation, Origin};
 
 use super::Engine;
+use crate::acks;
 use crate::io::LinkId;
 use crate::reconcile::Input;
 use crate::stats::bump;
-
-/// Between two answers to RUMOR frames of a neighbour that has had its share of lists, in microseconds (P-G5).
-const SLOW_STATUS_US: u64 = 1_000_000;
 
 impl Engine {
     /// What we have from `low` to `high`, in as many frames as it takes; with `ask` each wants the same of the neighbour.
@@ -38,10 +36,7 @@ impl Engine {
         }
         if self.lists_are_over(id) {
             bump(&mut self.stats.answers_over, 1);
-            let at = self.now.plus(SLOW_STATUS_US);
-            if let Some(link) = self.links.get_mut(&id) {
-                origins.iter().for_each(|origin| link.say(*origin, at));
-            }
+            origins.iter().for_each(|origin| self.acks.handle(self.now, acks::Input::SayLater(id, *origin)));
             return;
         }
         self.charge_list(id, origins.len());
@@ -71,7 +66,7 @@ impl Engine {
     }
 
     fn send_status(&mut self, id: LinkId, coverage: Coverage, entries: &[StatusEntry], want_status: bool) -> bool {
-        let heard = self.links.get(&id).map_or(0, crate::link::Link::heard);
+        let heard = self.acks.verdicts(id);
         let ours = self.logs.chains.fingerprint();
         let status = Status {
             want_status,
@@ -84,7 +79,7 @@ impl Engine {
         };
         let sent = self.send(id, &Frame::Status(status));
         bump(&mut self.stats.status_sent, u64::from(sent));
-        self.told_heard(id, heard, want_status && sent);
+        self.told_heard(id, want_status && sent);
         sent
     }
 
@@ -110,36 +105,5 @@ impl Engine {
     pub(super) fn ask_status(&mut self, id: LinkId, origin: Origin) {
         let entry = self.listed_entry(id, origin);
         self.send_status(id, Coverage::Listed, &[entry], true);
-    }
-
-    pub(super) fn flush_status(&mut self) {
-        let due = |link: &crate::link::Link| {
-            !link.dirty.is_empty()
-                && ((link.status_wanted && link.open.is_empty()) || link.dirty_at.is_some_and(|at| at <= self.now))
-        };
-        let touched = self.links.touched().iter();
-        let ready: Vec<_> = touched.filter(|id| self.links.get(id).is_some_and(due)).copied().collect();
-        for id in ready {
-            let over_share = self.lists_are_over(id);
-            let Some(link) = self.links.get_mut(&id) else { continue };
-            link.status_wanted = false;
-            let next = link.said_at.plus(SLOW_STATUS_US);
-            if over_share && next > self.now {
-                // Whoever asks with each frame is answered all the same, and less often.
-                link.dirty_at = Some(next);
-                continue;
-            }
-            let origins: Vec<_> = core::mem::take(&mut link.dirty).into_iter().collect();
-            (link.dirty_at, link.said_at) = (None, self.now);
-            let over = core::mem::take(&mut link.dirty_over);
-            self.charge_list(id, origins.len());
-            self.send_listed_status(id, &origins);
-            if over {
-                bump(&mut self.stats.status_overflow, 1);
-                // With a full store nothing of ours has changed, and yet it was not told all.
-                self.note_reconcile(Input::Unsent(id));
-                self.tell_reconcile(Input::Again { link: id, lacks_more: false });
-            }
-        }
     }
 }

@@ -86,9 +86,9 @@ impl Engine {
                 behind: self.claims.most(),
                 last_sent: most(|link| link.last_sent.len()),
                 unheard: most(|link| link.unheard.remembered()),
-                open: most(|link| link.open.len()),
+                open: self.acks.sizes().0,
                 pulls: most(|link| link.pulls.len()),
-                dirty: most(|link| link.dirty.len()),
+                dirty: self.acks.sizes().1,
             },
         }
     }

@@ -1,5 +1,6 @@
 //! The engine: the small machines joined.
 
+mod acks;
 mod allowance;
 mod authoring;
 mod due;
@@ -46,6 +47,7 @@ use rand::Rng;
 use rumormill_wire::native::MAX_STATUS_ENTRIES;
 use rumormill_wire::{NodeId, Origin, Seq};
 
+use crate::acks::Acks;
 use crate::author::{self, Author};
 use crate::bundle::Signer;
 use crate::claims::Claims;
@@ -62,6 +64,8 @@ use crate::share::Shares;
 use crate::spread::Spread;
 use crate::stats::Stats;
 use crate::timers::Timers;
+
+use self::timer::Timer;
 
 /// A peer that sends what no honest node sends is not taken again for so long.
 const BAN_US: u64 = 60_000_000;
@@ -86,8 +90,9 @@ pub struct Engine {
     /// The newest part of each place that is on its way to the store. Bounded by the places of the list.
     keeping: BTreeMap<u8, u64>,
     links: Links,
+    acks: Acks,
     claims: Claims,
-    timers: Timers<timer::Timer>,
+    timers: Timers<Timer>,
     ingress: Ingress,
     author: Author,
     /// The append of the bundle of our own that is on its way to the store.
@@ -115,6 +120,7 @@ impl Engine {
             shares: Shares::new(&config),
             keeping: BTreeMap::new(),
             links: Links::default(),
+            acks: Acks::default(),
             claims: Claims::default(),
             timers: Timers::default(),
             ingress: Ingress::new(&config),
@@ -156,6 +162,7 @@ impl Engine {
         self.run_timers();
         self.look_up_more();
         self.feed_touched();
+        self.timers.set(Timer::Acks, self.acks.next_timeout());
         Ok(())
     }
 

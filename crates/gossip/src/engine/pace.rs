@@ -35,8 +35,8 @@ impl Engine {
         bump(&mut self.stats.bundles_paced, 1);
         let told = self.claims.get(sender.link, &origin).is_some_and(|behind| behind.why == Some(Why::OverPace));
         self.note_ahead(sender.link, origin, next, Some(Why::OverPace));
-        if let Some(link) = self.links.get_mut(&sender.link).filter(|_| !told) {
-            link.say(origin, self.now);
+        if !told {
+            self.say(sender.link, origin, self.now);
         }
         self.dropped(sender, origin);
     }

@@ -54,9 +54,8 @@ impl Engine {
     /// is to hear that we have it no more.
     fn tell_lost(&mut self, id: LinkId, origin: Origin, next: Seq) {
         let now = self.now;
-        let Some(link) = self.links.get_mut(&id) else { return };
-        link.say(origin, now);
-        if !link.cursors.contains_key(&origin) {
+        self.say(id, origin, now);
+        if self.links.get(&id).is_some_and(|link| !link.cursors.contains_key(&origin)) {
             self.note_ahead(id, origin, next, Some(Why::StoreFull));
         }
     }

@@ -5,6 +5,7 @@ use rumormill_wire::native::{BundleHeader, Rumor};
 use rumormill_wire::{Origin, Seq};
 
 use super::Engine;
+use crate::acks;
 use crate::bundle::RawBundle;
 use crate::ingress::queue::Sender;
 use crate::ingress::{Dropped, Input, Output, Standing};
@@ -19,12 +20,12 @@ pub(super) const STATUS_DELAY_US: u64 = 20_000;
 
 impl Engine {
     pub(super) fn rumor(&mut self, id: LinkId, rumor: &Rumor<'_>, frame: &Bytes) {
-        let Some(link) = self.links.get_mut(&id) else { return };
-        link.received = link.received.saturating_add(1);
+        let Some(peer) = self.peer(id) else { return };
+        self.acks.handle(self.now, acks::Input::Received(id));
         let sender = Sender {
             link: id,
-            peer: link.peer,
-            ordinal: link.received,
+            peer,
+            ordinal: self.acks.received(id),
             bytes: frame.len(),
             want_status: rumor.want_status,
         };
@@ -64,10 +65,8 @@ impl Engine {
         while let Some(output) = self.ingress.poll_output() {
             match output {
                 Output::Verify { check, raw } => self.output.push_back(io::Output::Verify { check, raw }),
-                Output::Open(sender) => {
-                    if let Some(link) = self.links.get_mut(&sender.link) {
-                        link.open.insert(sender.ordinal);
-                    }
+                Output::Open(Sender { link, ordinal, .. }) => {
+                    self.acks.handle(self.now, acks::Input::InFlight(link, ordinal));
                 }
                 Output::Duplicate { sender, header } => self.duplicate(sender, &header),
                 Output::Dropped { sender, header, why } => self.not_taken(sender, &header, why),
@@ -143,10 +142,10 @@ impl Engine {
             if !link.hold {
                 link.note_has(header.origin, header.next(), ours);
             }
-            if withdrawn {
-                // It does not know that yet (P-E2).
-                link.say(header.origin, self.now.plus(STATUS_DELAY_US));
-            }
+        }
+        if withdrawn {
+            // It does not know that yet (P-E2).
+            self.say(sender.link, header.origin, self.now.plus(STATUS_DELAY_US));
         }
         self.tell_spread(spread::Input::Duplicate { link: sender.link, origin: header.origin });
         if self.logs.full {
@@ -158,21 +157,19 @@ impl Engine {
 
     /// A bundle was not taken: the sender is told where we stand, a little later, so that it can rewind.
     pub(super) fn dropped(&mut self, sender: Sender, origin: Origin) {
-        if let Some(link) = self.links.get_mut(&sender.link) {
-            link.say(origin, self.now.plus(STATUS_DELAY_US));
-        }
+        self.say(sender.link, origin, self.now.plus(STATUS_DELAY_US));
         self.judged(sender, origin);
     }
 
     /// The verdict on a frame is in, whatever it was.
     pub(super) fn judged(&mut self, sender: Sender, origin: Origin) {
-        let Some(link) = self.links.get_mut(&sender.link) else { return };
-        link.open.remove(&sender.ordinal);
-        link.note_judged(origin, self.now);
-        if sender.want_status {
-            link.say(origin, self.now.plus(STATUS_DELAY_US));
-            link.status_wanted = true;
+        if self.peer(sender.link).is_none() {
+            return;
         }
+        self.links.touch(sender.link);
+        let ask = sender.want_status.then(|| self.now.plus(STATUS_DELAY_US));
+        let Sender { link, ordinal, .. } = sender;
+        self.acks.handle(self.now, acks::Input::Verdict { link, ordinal, origin, ask });
         self.tell_reconcile(reconcile::Input::Judged(sender.link));
         if self.ingress.credit.judged(sender.link, sender.bytes, self.logs.cache.uncommitted()) {
             self.output.push_back(io::Output::Release { link: sender.link, bytes: sender.bytes });

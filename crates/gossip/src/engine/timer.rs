@@ -11,8 +11,8 @@ pub(super) enum Timer {
     Author,
     /// What waits for the pace of this author may be asked for.
     Pace(NodeId),
-    /// A STATUS to this link is due.
-    Status(LinkId),
+    /// The machine that tells neighbours what became of what they sent.
+    Acks,
     /// This link may be given what waited for an author's pace or for its node's share.
     Feed(LinkId),
     /// The machine that spreads what is new.

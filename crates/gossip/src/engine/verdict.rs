@@ -103,7 +103,7 @@ impl Engine {
             link.note_has(origin, ours, ours);
             if behind.ended {
                 // It stopped here: it is told where we are and gives its reason.
-                link.say(origin, self.now.plus(STATUS_DELAY_US));
+                self.say(id, origin, self.now.plus(STATUS_DELAY_US));
             }
         }
         let from: Vec<_> = senders.iter().map(|sender| sender.link).collect();

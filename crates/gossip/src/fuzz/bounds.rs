@@ -7,10 +7,11 @@ use super::finding::{Finding, claim};
 use super::liar::MAX_UNJUDGED;
 use super::ops::Switches;
 use super::world::World;
+use crate::acks::MAX_LINES;
 use crate::config::MIN_ORIGINS;
 use crate::cost;
 use crate::ingress::queue::{MAX_SENDERS, SHARE};
-use crate::link::{MAX_BEHIND, MAX_DIRTY, MAX_PULLS};
+use crate::link::{MAX_BEHIND, MAX_PULLS};
 use crate::unheard::{MAX_NEWS, MAX_RUNS};
 
 /// Lines in the log for one input, beside one for each message of ours.
@@ -56,7 +57,7 @@ impl World<'_> {
             ("runs and origins not yet heard", held.link.unheard, MAX_RUNS + MAX_NEWS),
             ("frames without a verdict", held.link.open, (config.max_checks + shares) * MAX_SENDERS),
             ("ranges asked for", held.link.pulls, MAX_PULLS),
-            ("origins to say something about", held.link.dirty, MAX_DIRTY),
+            ("origins to say something about", held.link.dirty, MAX_LINES),
         ];
         for (what, is, most) in bounds {
             claim(is <= most, || format!("{what}: {is} of at most {most}"))?;
