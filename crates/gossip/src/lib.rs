@@ -126,8 +126,10 @@
 //! # What it is made of
 //!
 //! Chains of signed bundles ([`chain`]), what is on its way in ([`ingress`]), one cursor a neighbour and origin ([`link`]), what
-//! neighbours have and we lack ([`claims`]), what they are told of what they sent ([`acks`]), fingerprints of frontiers ([`frontier`]) and their comparison ([`reconcile`]), what we write ourselves ([`author`]), where
-//! two branches part ([`fork`]) and which proofs of that are taken ([`proofs`]), who is a member ([`members`]), how what is new spreads ([`spread`]), and what a neighbour may be given of what it asks for ([`share`]).
+//! neighbours have and we lack ([`claims`]), what they are told of what they sent ([`acks`]), fingerprints of frontiers ([`frontier`]) and
+//! their comparison ([`reconcile`]), what we write ourselves ([`author`]), where two branches part ([`fork`]) and which proofs of that are
+//! taken ([`proofs`]), who is a member ([`members`]), how the revocation list comes and goes on ([`revocation`]), how what is new spreads
+//! ([`spread`]), and what a neighbour may be given of what it asks for ([`share`]).
 #![forbid(unsafe_code)]
 #![deny(
     unreachable_pub,

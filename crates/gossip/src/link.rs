@@ -10,7 +10,6 @@ use rumormill_wire::{NodeId, Origin, Seq};
 
 use crate::io::Timestamp;
 use crate::pacer::Pacer;
-use crate::revocation::Told;
 use crate::shared_map::{Put, SharedMap};
 use crate::turns::Turns;
 use crate::unheard::Unheard;
@@ -112,8 +111,6 @@ pub struct Link {
     pub(crate) turns: Turns,
     /// How many origins are remembered of which it has more: its share of [`MAX_BEHIND`] for all links with its node.
     pub max_behind: usize,
-    /// What it has of the revocation list.
-    pub told: Told,
     /// What ends elsewhere there than here.
     pub disputed: SharedMap<Disputed>,
     /// RUMOR frames given to it.
@@ -172,7 +169,6 @@ impl Link {
             feed_at: None,
             turns: Turns::default(),
             max_behind: MAX_BEHIND,
-            told: Told::default(),
             sent: 0,
             last_sent: BTreeMap::new(),
             sent_order: BTreeSet::new(),

@@ -9,6 +9,7 @@ use super::pace::feed_step;
 use crate::bundle::RawBundle;
 use crate::io::{LinkId, Output};
 use crate::link::{Cursor, Feed, MAX_PULLS, Parked, RangeInFlight};
+use crate::revocation;
 use crate::stats::bump;
 
 /// Bytes asked of the store in one read.
@@ -34,8 +35,8 @@ impl Engine {
             return false;
         }
         let Some(link) = self.links.get_mut(&id) else { return false };
-        if link.told.waiting {
-            self.send_revocations(id);
+        if self.revocation.owes(id) {
+            self.tell_revocation(revocation::Input::Room(id));
             return true;
         }
         if let Some(request) = link.pulls.pop_front() {

@@ -11,6 +11,7 @@ use crate::io::{Event, LinkId, Output, Reject};
 use crate::link::Link;
 use crate::proofs;
 use crate::reconcile;
+use crate::revocation;
 use crate::spread;
 use crate::stats::bump;
 
@@ -28,7 +29,7 @@ impl Engine {
             self.close(id, ByeCode::REVOKED, "its certificate is revoked", 0);
             return;
         }
-        self.say_revisions(id);
+        self.tell_revocation(revocation::Input::LinkUp(id));
         self.introduce_newest(id);
         // What is asked counts from here on; the comparison begins after it.
         self.note_reconcile(reconcile::Input::LinkUp(id));
@@ -45,6 +46,7 @@ impl Engine {
             self.share_claims(link.peer);
         }
         self.acks.handle(self.now, acks::Input::LinkDown(id));
+        self.tell_revocation(revocation::Input::LinkDown(id));
         self.ingress.credit.forget(id);
         self.shares.link_down(id);
         self.tell_reconcile(reconcile::Input::LinkDown(id));
@@ -63,7 +65,7 @@ impl Engine {
             Ok(Frame::Range(request)) => self.range_request(id, request),
             Ok(Frame::Member(member)) => self.member(id, member.node, bytes.slice_ref(member.evidence)),
             Ok(Frame::Proof(proof)) => self.proof(id, Box::new(proof)),
-            Ok(Frame::Revoked(part)) => self.revoked_frame(id, bytes.slice_ref(part)),
+            Ok(Frame::Revoked(part)) => self.tell_revocation(revocation::Input::Part(id, bytes.slice_ref(part))),
             Ok(Frame::Revisions(revisions)) => self.revisions(id, &revisions),
             Ok(Frame::Unknown(_)) => {}
             Ok(_) => self.misbehaved(id, "a frame that has no place after HELLO"),
@@ -114,9 +116,6 @@ impl Engine {
     pub(super) fn writable(&mut self, id: LinkId, bytes: usize) {
         if let Some(link) = self.links.get_mut(&id) {
             link.window = link.window.saturating_add_unsigned(bytes);
-            if link.told.waiting {
-                self.send_revocations(id);
-            }
         }
     }
 

@@ -40,7 +40,7 @@ mod status;
 
 mod verdict;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use rand::Rng;
@@ -60,9 +60,10 @@ use crate::logs::Logs;
 use crate::members::{self, Members};
 use crate::proofs::{self, Proofs};
 use crate::reconcile::{self, Reconcile};
+use crate::revocation::{self, Revocation};
 use crate::share::Shares;
 use crate::spread::Spread;
-use crate::stats::Stats;
+use crate::stats::{Stats, bump};
 use crate::timers::Timers;
 
 use self::timer::Timer;
@@ -87,8 +88,7 @@ pub struct Engine {
     /// Authors that were told to be over their rate.
     told_greedy: BTreeSet<NodeId>,
     shares: Shares,
-    /// The newest part of each place that is on its way to the store. Bounded by the places of the list.
-    keeping: BTreeMap<u8, u64>,
+    revocation: Revocation,
     links: Links,
     acks: Acks,
     claims: Claims,
@@ -118,7 +118,7 @@ impl Engine {
             proofs: Proofs::default(),
             told_greedy: BTreeSet::new(),
             shares: Shares::new(&config),
-            keeping: BTreeMap::new(),
+            revocation: Revocation::default(),
             links: Links::default(),
             acks: Acks::default(),
             claims: Claims::default(),
@@ -186,10 +186,12 @@ impl Engine {
             Input::Admit { node, evidence } => {
                 self.tell_members(members::Input::Admit { node, evidence, from: None });
             }
-            Input::Revoked { link, part } => self.revoked(link, part),
-            Input::RevocationsKept { part } => self.revocations_kept(part),
-            Input::RevocationsVoid { .. } => self.revocations_void(),
-            Input::RevocationsRefused { link } => self.revocations_refused(link),
+            Input::Revoked { link, part } => self.tell_revocation(revocation::Input::Holds(link, part)),
+            Input::RevocationsKept { part } => self.tell_revocation(revocation::Input::Kept(part)),
+            // Trust is pinned here: whoever sent a part may go by a CA, and no honest node is blamed for that (P-G7).
+            Input::RevocationsVoid { .. } => bump(&mut self.stats.revocations_void, 1),
+            // Whoever passed it on did not check it.
+            Input::RevocationsRefused { link } => self.misbehaved(link, "a revocation list that the CA did not sign"),
             Input::Submit { ticket, kind, room, body } => {
                 return self.ask_author(author::Input::Submit { ticket, kind, room, body });
             }

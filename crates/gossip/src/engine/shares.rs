@@ -70,7 +70,7 @@ impl Engine {
         // What it asked for by number it can ask for again. What is new goes before that.
         let ranges = core::mem::take(&mut link.pulls).len();
         bump(&mut self.stats.ranges_dropped, u64::try_from(ranges).unwrap_or(u64::MAX));
-        let owed = link.overflow || link.told.waiting || ranges > 0;
+        let owed = link.overflow || self.revocation.owes(id) || ranges > 0;
         if owed || link.next_pass().is_some() || link.has_cursor() {
             if !core::mem::replace(&mut link.waits, true) {
                 bump(&mut self.stats.answers_over, 1);

@@ -104,7 +104,7 @@ impl Engine {
             .max((unheard > 0).then_some(Why::Unheard))
             .max(unanswered.then_some(Why::NoAnswer));
         stats.why = why.filter(|why| !stats.in_sync || *why > Why::Unheard);
-        stats.revocations = link.told.number();
+        stats.revocations = self.revocation.number_at(id);
         Some(stats)
     }
 
