@@ -35,7 +35,7 @@ pub struct EngineConfig {
     pub recovery_us: u64,
     /// How long a monger waits for a STATUS.
     pub monger_timeout_us: u64,
-    /// How many bytes may be on their way to one neighbour.
+    /// How many bytes may be on their way to one neighbour, until [`crate::Input::Window`] says otherwise.
     pub link_window: usize,
     /// Recent bundles kept in memory.
     pub cache_bytes: usize,
