@@ -3,7 +3,7 @@
 //! A cursor says from which number on the neighbour lacks an origin. There is one only where the two differ, so a
 //! neighbour in sync costs nothing, and one that reads slowly costs a cursor, not a queue.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use rumormill_wire::native::RangeRequest;
 use rumormill_wire::{NodeId, Origin, Seq};
@@ -55,15 +55,6 @@ pub struct Cursor {
     pub since: Timestamp,
 }
 
-/// The last bundle of an origin that was given to the link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LastSent {
-    /// The number after it.
-    pub next: Seq,
-    /// Its number among the link's RUMOR frames.
-    pub ordinal: u64,
-}
-
 /// What a neighbour is given next.
 #[derive(Debug, Clone, Copy)]
 pub enum Feed {
@@ -113,13 +104,7 @@ pub struct Link {
     pub max_behind: usize,
     /// What ends elsewhere there than here.
     pub disputed: SharedMap<Disputed>,
-    /// RUMOR frames given to it.
-    pub sent: u64,
-    /// What of those may still be on the way.
-    pub last_sent: BTreeMap<Origin, LastSent>,
-    /// The same in the order in which it was given.
-    pub(crate) sent_order: BTreeSet<(u64, Origin)>,
-    /// What it has not said that it has.
+    /// What it was given and has not said to have heard, and what is new and was kept from it.
     pub unheard: Unheard,
     /// A range read is under way for it.
     pub reading: Option<RangeInFlight>,
@@ -169,33 +154,12 @@ impl Link {
             feed_at: None,
             turns: Turns::default(),
             max_behind: MAX_BEHIND,
-            sent: 0,
-            last_sent: BTreeMap::new(),
-            sent_order: BTreeSet::new(),
             unheard: Unheard::default(),
             reading: None,
             pulls: VecDeque::new(),
             own_from: None,
             named: false,
             closing: false,
-        }
-    }
-
-    /// A bundle of this origin up to `next` was given to the link; it counts in `sent` already.
-    pub fn note_sent(&mut self, origin: Origin, next: Seq) {
-        if let Some(before) = self.last_sent.insert(origin, LastSent { next, ordinal: self.sent }) {
-            self.sent_order.remove(&(before.ordinal, origin));
-        }
-        self.sent_order.insert((self.sent, origin));
-        self.unheard.reaches(&origin, next);
-    }
-
-    /// The neighbour has judged so many of our RUMOR frames: what is older needs no memory.
-    pub fn note_heard(&mut self, heard: u64) {
-        self.unheard.heard(heard);
-        while let Some((_, origin)) = self.sent_order.first().copied().filter(|(ordinal, _)| *ordinal <= heard) {
-            self.sent_order.pop_first();
-            self.last_sent.remove(&origin);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a neighbour was given and has not said that it has, and what is new and it was not given (docs/protocol.md, P-S2).
 
 use core::ops::RangeInclusive;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rumormill_wire::{Origin, Seq};
 
@@ -22,6 +22,15 @@ struct Run {
     at: Timestamp,
 }
 
+/// The last bundle of an origin that was given.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    /// The number after it.
+    next: Seq,
+    /// Its number among the frames given.
+    ordinal: u64,
+}
+
 /// New messages of an origin: from one number to another, and since when.
 #[derive(Debug, Clone, Copy)]
 struct News {
@@ -33,13 +42,21 @@ struct News {
 /// What one link was given and has not said to have heard, and what was kept from it.
 #[derive(Debug, Default)]
 pub struct Unheard {
+    /// RUMOR frames given since the link is up.
+    frames: u64,
+    /// What of them may still be on its way.
+    last: BTreeMap<Origin, Last>,
+    /// The same in the order in which it was given.
+    order: BTreeSet<(u64, Origin)>,
     runs: VecDeque<Run>,
     news: BTreeMap<Origin, News>,
 }
 
 impl Unheard {
-    /// So many messages were given, in the frame with this number.
-    pub fn given(&mut self, ordinal: u64, messages: u32, now: Timestamp) {
+    /// A frame with so many messages is given.
+    pub fn given(&mut self, messages: u32, now: Timestamp) {
+        self.frames = self.frames.saturating_add(1);
+        let ordinal = self.frames;
         let full = self.runs.len() >= MAX_RUNS;
         match self.runs.back_mut().filter(|run| full || now.since(run.at) < RUN_US) {
             Some(run) => {
@@ -50,8 +67,39 @@ impl Unheard {
         }
     }
 
-    /// The neighbour judged so many frames.
+    /// RUMOR frames given since the link is up.
+    #[must_use]
+    pub const fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// The last frame given was of this origin, up to `next`.
+    pub fn sent(&mut self, origin: Origin, next: Seq) {
+        if let Some(before) = self.last.insert(origin, Last { next, ordinal: self.frames }) {
+            self.order.remove(&(before.ordinal, origin));
+        }
+        self.order.insert((self.frames, origin));
+        self.reaches(&origin, next);
+    }
+
+    /// Up to which number an origin was given, if some of that may still be on its way.
+    #[must_use]
+    pub fn on_its_way(&self, origin: &Origin) -> Option<Seq> {
+        self.last.get(origin).map(|last| last.next)
+    }
+
+    /// Whether something of these origins may still be on its way.
+    #[must_use]
+    pub fn is_on_its_way(&self, origins: RangeInclusive<Origin>) -> bool {
+        self.last.range(origins).next().is_some()
+    }
+
+    /// The neighbour judged so many frames: what is older needs no memory.
     pub fn heard(&mut self, heard: u64) {
+        while let Some((_, origin)) = self.order.first().copied().filter(|(ordinal, _)| *ordinal <= heard) {
+            self.order.pop_first();
+            self.last.remove(&origin);
+        }
         while self.runs.front().is_some_and(|run| run.last <= heard) {
             self.runs.pop_front();
         }
@@ -107,10 +155,17 @@ impl Unheard {
         })
     }
 
-    /// How many runs and origins are remembered.
+    /// How many runs and origins with news are remembered.
     #[must_use]
     pub fn remembered(&self) -> usize {
         self.runs.len().saturating_add(self.news.len())
+    }
+
+    /// How many origins are remembered of which something may be on its way.
+    #[cfg(feature = "fuzz")]
+    #[must_use]
+    pub fn origins(&self) -> usize {
+        self.last.len()
     }
 
     /// Whether something given up to this time is unheard.
@@ -127,9 +182,9 @@ mod tests {
     #[test]
     fn what_was_given_counts_until_it_is_heard_and_the_oldest_is_known() {
         let mut unheard = Unheard::default();
-        unheard.given(1, 5, Timestamp(0));
-        unheard.given(2, 1, Timestamp(RUN_US - 1));
-        unheard.given(3, 2, Timestamp(RUN_US));
+        unheard.given(5, Timestamp(0));
+        unheard.given(1, Timestamp(RUN_US - 1));
+        unheard.given(2, Timestamp(RUN_US));
         assert_eq!(unheard.count(|_| false), (8, Some(Timestamp(0))));
         unheard.heard(1);
         assert_eq!(unheard.count(|_| false), (8, Some(Timestamp(0))), "a run is heard when its last frame is");
@@ -140,10 +195,26 @@ mod tests {
     }
 
     #[test]
+    fn an_origin_is_on_its_way_until_the_last_of_it_is_heard() {
+        let mut unheard = Unheard::default();
+        let origin = |n| Origin { incarnation: rumormill_wire::Incarnation(n), ..Origin::MIN };
+        for (n, next) in [(1, 4), (2, 9), (1, 6)] {
+            unheard.given(1, Timestamp(0));
+            unheard.sent(origin(n), Seq(next));
+        }
+        assert_eq!((unheard.frames(), unheard.on_its_way(&origin(1))), (3, Some(Seq(6))));
+        unheard.heard(2);
+        assert_eq!((unheard.on_its_way(&origin(1)), unheard.on_its_way(&origin(2))), (Some(Seq(6)), None));
+        assert!(unheard.is_on_its_way(origin(1)..=origin(1)) && !unheard.is_on_its_way(origin(2)..=origin(9)));
+        unheard.heard(3);
+        assert!(!unheard.is_on_its_way(Origin::MIN..=Origin::MAX) && unheard.order.is_empty());
+    }
+
+    #[test]
     fn runs_and_news_are_bounded_and_nothing_is_left_out_of_the_runs() {
         let mut unheard = Unheard::default();
         for n in 0..1_000 {
-            unheard.given(n + 1, 1, Timestamp(n * RUN_US));
+            unheard.given(1, Timestamp(n * RUN_US));
         }
         assert_eq!((unheard.remembered(), unheard.count(|_| false).0), (MAX_RUNS, 1_000));
         unheard.heard(999);

@@ -22,7 +22,7 @@ impl Engine {
         let Some(link) = self.links.get_mut(&id) else { return false };
         if entry.next < next {
             // What is still on its way is not missing (P-S2).
-            let on_its_way = link.last_sent.get(&origin).is_some_and(|last| last.next > entry.next);
+            let on_its_way = link.unheard.on_its_way(&origin).is_some_and(|next| next > entry.next);
             if entry.state == EntryState::Forked {
                 // Its chain ends there: it takes nothing more.
                 link.cursors.remove(&origin);
@@ -96,7 +96,7 @@ impl Engine {
                 }
                 continue;
             }
-            if link.last_sent.contains_key(origin) && !link.hold {
+            if link.unheard.on_its_way(origin).is_some() && !link.hold {
                 continue;
             }
             // The neighbour said so, or a proof of ours may have come there.

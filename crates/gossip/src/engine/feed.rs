@@ -73,7 +73,7 @@ impl Engine {
             let want_status = self.ends_round(id, origin, next);
             self.give(id, RawBundle::of(&bundle), want_status, false);
             if let Some(link) = self.links.get_mut(&id) {
-                link.note_sent(origin, next);
+                link.unheard.sent(origin, next);
                 match link.cursors.get_mut(&origin) {
                     Some(cursor) if next < ours => cursor.next = next,
                     _ => self.cursor_ends(id, origin),
@@ -118,8 +118,7 @@ impl Engine {
         let (author, now) = (bundle.header().origin.node, self.now);
         if let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) {
             link.window = link.window.saturating_sub_unsigned(bytes);
-            link.sent = link.sent.saturating_add(1);
-            link.unheard.given(link.sent, u32::from(bundle.header().count), now);
+            link.unheard.given(u32::from(bundle.header().count), now);
             link.pace.charge(&author, bundle.pace_cost(), now);
             link.turns.charge(&author, bundle.pace_cost());
             bump(&mut self.stats.rumors_sent, 1);
@@ -142,7 +141,7 @@ impl Engine {
         let ours = self.logs.chains.wanted(&origin);
         let Some(link) = self.links.get_mut(&id).filter(|_| !reading.pull) else { return };
         if count > 0 {
-            link.note_sent(origin, next);
+            link.unheard.sent(origin, next);
         }
         let Some(cursor) = link.cursors.get_mut(&origin).filter(|cursor| cursor.next == reading.from) else { return };
         if next >= ours {

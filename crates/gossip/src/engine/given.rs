@@ -42,7 +42,7 @@ impl Engine {
     /// Whether a link was given something of what this node wrote itself that the neighbour has not said to have judged.
     #[must_use]
     pub fn unconfirmed_own(&self, id: LinkId) -> bool {
-        self.links.get(&id).is_some_and(|link| link.last_sent.range(self.own()).next().is_some())
+        self.links.get(&id).is_some_and(|link| link.unheard.is_on_its_way(self.own()))
     }
 
     /// Whether nothing of what this node wrote itself, under any incarnation, is still to be given to a link. A link that is

@@ -84,7 +84,7 @@ impl Engine {
             link: HeldByLink {
                 cursors: most(|link| link.cursors.len()),
                 behind: self.claims.most(),
-                last_sent: most(|link| link.last_sent.len()),
+                last_sent: most(|link| link.unheard.origins()),
                 unheard: most(|link| link.unheard.remembered()),
                 open: self.acks.sizes().0,
                 pulls: most(|link| link.pulls.len()),

@@ -31,7 +31,7 @@ impl Engine {
                 let Some(link) = self.links.get_mut(&id) else { continue };
                 // What neighbours were about to be given still goes to them, while it is in memory. Their turn may
                 // not have come yet.
-                let sent = || link.last_sent.get(&origin).map_or(end.next, |last| last.next);
+                let sent = || link.unheard.on_its_way(&origin).unwrap_or(end.next);
                 let later = || self.spread.leaves_out().then(sent);
                 let next = link.cursors.get(&origin).map(|cursor| cursor.next).or_else(later);
                 let Some(next) = next else { continue };
@@ -121,8 +121,8 @@ impl Engine {
             return;
         }
         // What is still on its way is not missing (P-S2).
-        let last = self.links.get(&id).and_then(|link| link.last_sent.get(&origin));
-        if last.is_none_or(|last| last.next <= entry.next) {
+        let on_its_way = self.links.get(&id).and_then(|link| link.unheard.on_its_way(&origin));
+        if on_its_way.is_none_or(|next| next <= entry.next) {
             self.pass_from(id, origin, entry.next);
         }
     }
@@ -157,7 +157,7 @@ impl Engine {
         }
         self.give(id, bundle, false, false);
         if let Some(link) = self.links.get_mut(&id) {
-            link.note_sent(origin, reached);
+            link.unheard.sent(origin, reached);
         }
     }
 }

@@ -58,10 +58,10 @@ impl Engine {
     pub(super) fn status(&mut self, id: LinkId, status: &Status<'_>) {
         bump(&mut self.stats.status_received, 1);
         let Some(link) = self.links.get_mut(&id) else { return };
-        if status.heard > link.sent {
+        if status.heard > link.unheard.frames() {
             return self.misbehaved(id, "a STATUS that heard more than was said");
         }
-        link.note_heard(status.heard);
+        link.unheard.heard(status.heard);
         self.note_hold(id, status.hold);
         let over = self.lists_are_over(id);
         let stands = self.logs.full || status.hold;

@@ -76,12 +76,22 @@ impl World<'_> {
                 self.give(end, Input::StoreFull)?;
             }
             Kind::Revisions => self.revisions(args)?,
+            Kind::Window => self.window(end, args[1], usize::from(args[2]))?,
             Kind::Restart => self.restart(end, args[1] & 1 == 1, usize::from(args[1] >> 1 & 1))?,
         }
         if self.switches.has(Switches::PROMPT) {
             self.all_work()?;
         }
         Ok(())
+    }
+
+    fn window(&mut self, end: usize, part: u8, slot: usize) -> Result<(), Finding> {
+        let bytes = (self.config.link_window / 256 * usize::from(part)).max(2_048);
+        let liars = self.slots.get(slot).and_then(Option::as_ref).map(|slot| (slot.end, slot.link));
+        let honest = || self.wire.as_ref().map(|wire| (end, wire.links[end]));
+        let Some((end, link)) = liars.or_else(honest) else { return Ok(()) };
+        self.reach("window");
+        self.give(end, Input::Window { link, bytes })
     }
 
     fn step_wall(&mut self, end: usize, how: u8) -> Result<(), Finding> {

@@ -93,6 +93,8 @@ kinds! {
     Restart,
     /// `slot, how many, numbers`: REVISIONS.
     Revisions,
+    /// `end, part, slot`: of a link, the liar's or that of the honest two, so much of what goes at most may be on its way.
+    Window,
 }
 
 /// One operation.
