@@ -136,7 +136,13 @@ fn honest() -> Vec<Seed> {
         .op(Kind::Link, &[])
         .op(Kind::Wait, &[40])
         .op(Kind::Submit, &[0, 5]);
+    // No slot is the ninth: the honest link is meant. Both ends take little, and then all again.
+    let narrow = (0..8_u8).fold(prompt().op(Kind::Window, &[0, 0, 9]).op(Kind::Window, &[1, 0, 9]), |script, n| {
+        let script = script.op(Kind::Submit, &[n & 1, 250]).op(Kind::Wait, &[40]).deliver();
+        if n == 5 { script.op(Kind::Window, &[0, 255, 9]).op(Kind::Window, &[1, 255, 9]) } else { script }
+    });
     vec![
+        narrow.seed("talk_narrow", &["window", "agreed"]),
         talk(Switches::PROMPT).seed("talk", &["agreed"]),
         talk(Switches::PROMPT | Switches::TWICE | Switches::WINDOW).seed("talk_twice", &["agreed"]),
         talk(Switches::PROMPT | Switches::MONGERS).seed("talk_mongering", &["agreed"]),
