@@ -92,6 +92,8 @@ pub struct Link {
     /// When its word was last against what it had said or was given: it is not in sync for some time from then on, or it would be for as
     /// long as it says so again and again.
     pub wavered_at: Option<Timestamp>,
+    /// It said that it lacks what by all that is known it had, and no comparison since found it to have what we have.
+    pub denies: bool,
     /// A chain of one length has another head there, as far as the last comparison tells.
     pub branches: bool,
     /// How fast it is given each author's messages.
@@ -148,6 +150,7 @@ impl Link {
             introduced: BTreeSet::new(),
             unsure: false,
             wavered_at: None,
+            denies: false,
             branches: false,
             disputed: SharedMap::default(),
             pace: Pacer::new(0, 0),
@@ -167,7 +170,7 @@ impl Link {
     /// it, or was not true before. Says whether there was room to remember it beside all others.
     pub fn says_lacks(&mut self, origin: Origin, next: Seq, now: Timestamp, limit: usize) -> bool {
         if !self.cursors.contains_key(&origin) && !self.unheard.lacks(&origin, next) {
-            self.wavered_at = Some(now);
+            (self.wavered_at, self.denies) = (Some(now), true);
         }
         self.note_lacks(origin, next, now, limit)
     }
@@ -184,6 +187,7 @@ impl Link {
 
     /// The neighbour lacks this origin from `next` on. Says whether there was room to remember it beside all others.
     pub fn note_lacks(&mut self, origin: Origin, next: Seq, now: Timestamp, limit: usize) -> bool {
+        self.turns.wake(origin.node);
         if let Some(cursor) = self.cursors.get_mut(&origin) {
             cursor.next = next;
             cursor.parked = None;
@@ -241,32 +245,48 @@ impl Link {
 
     /// Something new of this origin is to pass, from this number on. Says whether there was room for it beside all others.
     pub fn pass(&mut self, origin: Origin, first: Seq) -> bool {
+        self.turns.wake(origin.node);
         self.passing.contains_key(&origin) || self.passing.put(origin, first, MAX_PASSING) == Put::In
     }
 
-    /// What it is given next, if anything can go now: the authors take turns.
+    /// What it is given next, if anything can go now: the authors take turns. If nothing can for the pace of authors alone, notes when
+    /// something may: when twice as much may go.
     pub fn next_feed(&mut self, bytes: u64, now: Timestamp) -> Option<Feed> {
-        let pass = self.next_pass();
-        let cursor = self.next_cursor(bytes, now);
-        let (next, feed) = match (pass, cursor) {
-            (Some((origin, first)), None) => (origin, Feed::Pass(origin, first)),
-            (Some((origin, first)), Some((other, _)))
-                if self.turns.place(&origin.node) <= self.turns.place(&other.node) =>
-            {
-                (origin, Feed::Pass(origin, first))
+        let (mut feed_at, mut next, mut rest) = (None, None, Vec::new());
+        for last in self.turns.all() {
+            let Some(feed) = self.feed_after(last) else {
+                rest.push((last.node, false));
+                continue;
+            };
+            if matches!(feed, Feed::Pass(..)) || self.pace.allows(&last.node, bytes, now) {
+                next = Some(feed);
+                break;
             }
-            (_, Some((origin, cursor))) => (origin, Feed::Cursor(origin, cursor)),
-            (None, None) => return None,
-        };
-        self.turns.take(next);
-        Some(feed)
+            let at = self.pace.at(&last.node, bytes.saturating_mul(2), now);
+            feed_at = Some(feed_at.map_or(at, |old: Timestamp| old.min(at)));
+            rest.push((last.node, true));
+        }
+        self.feed_at = feed_at.filter(|_| next.is_none());
+        match next {
+            Some(Feed::Pass(origin, _) | Feed::Cursor(origin, _)) => self.turns.take(origin),
+            None if feed_at.is_none() => self.turns.all_rest(),
+            None => {}
+        }
+        rest.into_iter().for_each(|(author, waits)| self.turns.rest(author, waits));
+        next
     }
 
-    /// What passes next: not what the neighbour can only take after what a cursor still brings it.
-    #[must_use]
-    pub fn next_pass(&self) -> Option<(Origin, Seq)> {
-        let after = |origin: &Origin| self.cursors.get(origin).is_some_and(|cursor| cursor.parked.is_none());
-        self.turns.around(&self.passing).find(|(origin, _)| !after(origin)).map(|(origin, first)| (*origin, *first))
+    /// The next that waits of an author, after this origin of it. What passes does not go before what a cursor still brings.
+    fn feed_after(&self, last: Origin) -> Option<Feed> {
+        use core::ops::Bound::{Excluded, Included};
+        let (low, high) = (Origin { node: last.node, ..Origin::MIN }, Origin { node: last.node, ..Origin::MAX });
+        let moves = |origin: &Origin| self.cursors.get(origin).is_some_and(|cursor| cursor.parked.is_none());
+        if let Some((origin, first)) = self.passing.range(low..=high).find(|(origin, _)| !moves(origin)) {
+            return Some(Feed::Pass(*origin, *first));
+        }
+        let all = self.cursors.range((Excluded(last), Included(high))).chain(self.cursors.range(low..=last));
+        let mut moving = all.filter(|(_, cursor)| cursor.parked.is_none());
+        moving.next().map(|(origin, cursor)| Feed::Cursor(*origin, *cursor))
     }
 
     /// The neighbour keeps nothing more: what it lacks waits.
@@ -276,8 +296,18 @@ impl Link {
 
     /// What stands still for this reason goes on.
     pub fn unpark(&mut self, why: Parked) {
-        let parked = self.cursors.values_mut().filter(|cursor| cursor.parked == Some(why));
-        parked.for_each(|cursor| cursor.parked = None);
+        for (origin, cursor) in self.cursors.iter_mut().filter(|(_, cursor)| cursor.parked == Some(why)) {
+            cursor.parked = None;
+            self.turns.wake(origin.node);
+        }
+    }
+
+    /// What stands still goes on.
+    pub fn go_on(&mut self, origin: &Origin) {
+        if let Some(cursor) = self.cursors.get_mut(origin) {
+            cursor.parked = None;
+            self.turns.wake(origin.node);
+        }
     }
 
     /// Whether half of the cursors that are not parked are done: a comparison for each single one that is would cost more
@@ -291,27 +321,15 @@ impl Link {
             && parked <= limit.saturating_sub(limit / 8)
     }
 
-    /// Whether something is to go to it that it wants now.
+    /// Whether something is to go to it.
+    #[must_use]
+    pub fn has_feed(&self) -> bool {
+        !self.passing.is_empty() || self.has_cursor()
+    }
+
+    /// Whether it lacks something that it wants now.
     #[must_use]
     pub fn has_cursor(&self) -> bool {
         self.cursors.values().any(|cursor| cursor.parked.is_none())
-    }
-
-    /// The next origin with a cursor that is not parked and whose author's pace allows so many bytes, in turn. If there is
-    /// none for the pace alone, notes when there is: when twice as much may go.
-    fn next_cursor(&mut self, bytes: u64, now: Timestamp) -> Option<(Origin, Cursor)> {
-        let mut feed_at: Option<Timestamp> = None;
-        let next =
-            self.turns.around(&self.cursors).filter(|(_, cursor)| cursor.parked.is_none()).find(|(origin, _)| {
-                let may = self.pace.allows(&origin.node, bytes, now);
-                if !may {
-                    let at = self.pace.at(&origin.node, bytes.saturating_mul(2), now);
-                    feed_at = Some(feed_at.map_or(at, |old| old.min(at)));
-                }
-                may
-            });
-        let next = next.map(|(origin, cursor)| (*origin, *cursor));
-        self.feed_at = feed_at.filter(|_| next.is_none());
-        next
     }
 }

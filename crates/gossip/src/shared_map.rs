@@ -122,6 +122,11 @@ impl<V> SharedMap<V> {
         self.map.iter()
     }
 
+    /// The same, to be changed.
+    pub fn iter_mut(&mut self) -> btree_map::IterMut<'_, Origin, V> {
+        self.map.iter_mut()
+    }
+
     /// What is there, in order of origin.
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.map.values()

@@ -11,7 +11,8 @@ mod world;
 
 use rumormill_gossip::stats::LinkStats;
 use rumormill_gossip::{Dissemination, Input, LinkId, Timestamp};
-use rumormill_wire::native::{EntryState, Frame, Status, StatusEntry};
+use rumormill_wire::Origin;
+use rumormill_wire::native::{Coverage, EntryState, Frame, Status, StatusEntry};
 use world::frames::{claim, encoded, listed, rumor, same_as};
 use world::{Author, Disk, Key, World, certificate, config};
 
@@ -284,6 +285,37 @@ fn a_neighbour_that_says_the_same_again_and_again_is_not_in_sync_meanwhile() {
             world.run_for(3 * SECOND);
             assert!(stats(&world, 0, link).in_sync, "{mode:?} {what}: once it stays with one word");
         }
+    }
+}
+
+/// It acknowledges each frame and has nothing by every word of its own: what it was given and has heard is not what it has.
+#[test]
+fn a_neighbour_that_hears_all_and_says_that_it_has_nothing_is_not_in_sync() {
+    for mode in BOTH {
+        let mut world = World::new(1, 1, config(mode));
+        for n in 0..10 {
+            world.say(0, &n.to_string());
+        }
+        let link = world.stranger(0, 50);
+        let (mut untrue, mut looked) = (0, 0);
+        for n in 0..300 {
+            let heard = world.nodes[0].engine.stats().rumors_sent;
+            // A list of nothing each ten seconds, as comparisons come, and else the summary of nothing.
+            let all = Coverage::Range { low: Origin::MIN, high: Origin::MAX };
+            let coverage = if n % 50 == 0 { all } else { Coverage::Listed };
+            let status = Status { heard, coverage, ..listed(&[]) };
+            world.give(0, Input::Frame { link, bytes: encoded(&Frame::Status(status)) });
+            world.run_for(SECOND / 5);
+            // By the second list it has said against its own word.
+            looked += u32::from(n > 50);
+            untrue += u32::from(n > 50 && stats(&world, 0, link).in_sync);
+        }
+        assert_eq!(untrue, 0, "{mode:?}: of {looked}");
+        assert_eq!(why(&world, 0, link), "neighbour-wavers", "{mode:?}");
+        let heard = world.nodes[0].engine.stats().rumors_sent;
+        has_the_same(&mut world, link, heard);
+        world.run_for(3 * SECOND);
+        assert!(stats(&world, 0, link).in_sync, "{mode:?}: its word agrees");
     }
 }
 

@@ -11,7 +11,7 @@ use rumormill_wire::native::RUMOR_PREFIX;
 
 use crate::io::{Input, Output, Reject};
 use crate::pacer::Pacer;
-use crate::window::{FIRST_WINDOW, Window};
+use crate::window::{MIN_WINDOW, Window};
 
 /// A link that is there.
 #[derive(Debug)]
@@ -159,7 +159,7 @@ impl Machine {
                     self.pacer.link_up(link);
                     let _ = self.gossip.handle(self.now, gossip::Input::Admit { node: peer, evidence });
                     let _ = self.gossip.handle(self.now, gossip::Input::LinkUp { link, peer, named });
-                    let _ = self.gossip.handle(self.now, gossip::Input::Window { link, bytes: FIRST_WINDOW });
+                    let _ = self.gossip.handle(self.now, gossip::Input::Window { link, bytes: MIN_WINDOW });
                 }
             }
             peering::Output::Down { link } => self.end(link),

@@ -11,9 +11,7 @@ use rumormill_limits::Timestamp;
 
 /// What is given waits about so long on a link that takes less than all, in microseconds.
 const TARGET_US: u64 = 250_000;
-/// Bytes of a link of which nothing is known.
-pub const FIRST_WINDOW: usize = 64 * 1024;
-/// Bytes of the slowest link: less would be less than some frames.
+/// Bytes of the slowest link, and of one of which nothing is known. The bundle that goes over it comes on top.
 pub const MIN_WINDOW: usize = 16 * 1024;
 /// Bytes of the fastest.
 pub const MAX_WINDOW: usize = 512 * 1024;
@@ -39,7 +37,7 @@ pub(crate) struct Window {
 
 impl Window {
     pub(crate) const fn new() -> Self {
-        Self { bytes: FIRST_WINDOW, given: 0, written: 0, marks: VecDeque::new() }
+        Self { bytes: MIN_WINDOW, given: 0, written: 0, marks: VecDeque::new() }
     }
 
     /// So many bytes are on their way from now on.
@@ -116,7 +114,7 @@ mod tests {
             window.given(200, Timestamp(second * 1_000_000));
             assert_eq!(window.written(200, Timestamp(second * 1_000_000 + 900_000)), None);
         }
-        assert_eq!(window.bytes, FIRST_WINDOW);
+        assert_eq!(window.bytes, MIN_WINDOW);
     }
 
     proptest! {

@@ -8,19 +8,20 @@ use world::gossip::Disk;
 use world::node::config;
 
 const SECOND: u64 = 1_000_000;
-/// What goes to the last node in a second.
-const RATE: u64 = 256 * 1024;
+const KIB: u64 = 1_024;
 
-/// One that pours, one that passes on, one behind a slow link, and one that talks.
+/// One that pours, one that passes on, one behind a slow link, one that talks, and four more that pour.
 const POURS: usize = 0;
 const BEHIND: usize = 2;
 const TALKS: usize = 3;
-const STAR: &[&[usize]] = &[&[1], &[], &[1], &[1]];
+const MORE: [usize; 4] = [4, 5, 6, 7];
+const STAR: &[&[usize]] = &[&[1], &[], &[1], &[1], &[1], &[1], &[1], &[1]];
 
-fn star(seed: u64) -> World {
+/// So many bytes a second go to the last node.
+fn star(seed: u64, rate: u64) -> World {
     let mut world = World::new(seed, config(), STAR);
-    world.slow(1, BEHIND, RATE);
-    world.until(10 * SECOND, "all are linked", |w| w.linked(1).len() == 3);
+    world.slow(1, BEHIND, rate);
+    world.until(10 * SECOND, "all are linked", |w| w.linked(1).len() == STAR.len() - 1);
     world.run_for(2 * SECOND);
     world
 }
@@ -32,15 +33,15 @@ fn heard(world: &World) -> u64 {
     ends.filter(|(origin, _)| origin.node == of).map(|(_, next)| next.0 - 1).sum()
 }
 
-/// Talks for so many steps of 20 ms while the other one pours two megabytes a second. Gives the times, in order, from a word said until it
-/// was heard behind the slow link.
-fn talk(world: &mut World, steps: u64) -> Vec<u64> {
+/// Talks for so many steps of 20 ms while these pour two megabytes a second, all together. Gives the times, in order, from a word said until
+/// it was heard behind the slow link.
+fn talk(world: &mut World, steps: u64, pour: &[usize]) -> Vec<u64> {
     let text = "x".repeat(32_000);
     let (mut said, mut times) = (Vec::new(), Vec::new());
     for step in 0..steps {
         if step % 4 != 3 {
-            // A little less than its allowance: 2 MiB/s.
-            let _ = world.say(POURS, &text);
+            // Of one, a little less than its allowance: 2 MiB/s.
+            let _ = world.say(pour[usize::try_from(step).unwrap() % pour.len()], &text);
         }
         if step % 5 == 0 {
             world.say(TALKS, "a word").unwrap();
@@ -66,16 +67,27 @@ fn run(world: &mut World, millis: u64, said: &[u64], times: &mut Vec<u64>) {
 
 #[test]
 fn who_pours_over_a_slow_link_holds_up_nobody() {
-    let mut world = star(1);
-    let times = talk(&mut world, 1_000);
-    let (middle, longest) = (times[times.len() / 2], times[times.len() - 1]);
-    assert!(middle < SECOND / 2 && longest < SECOND, "half within {middle} us, all within {longest} us");
-    assert!(world.nodes.iter().all(|node| node.closed.is_empty()), "{}", world.describe());
+    for (rate, pour, within) in [
+        (256 * KIB, &[POURS][..], SECOND),
+        (256 * KIB, &[&[POURS][..], &MORE].concat(), SECOND),
+        (32 * KIB, &[POURS], 4 * SECOND),
+        (32 * KIB, &[&[POURS][..], &MORE].concat(), 4 * SECOND),
+    ] {
+        let mut world = star(1, rate);
+        let times = talk(&mut world, 600, pour);
+        let (middle, longest) = (times[times.len() / 2], times[times.len() - 1]);
+        assert!(
+            middle < within * 3 / 4 && longest < within,
+            "{rate} B/s, {} pour: half within {middle} us, all within {longest} us",
+            pour.len()
+        );
+        assert!(world.nodes.iter().all(|node| node.closed.is_empty()), "{}", world.describe());
+    }
 }
 
 #[test]
 fn who_comes_back_over_a_slow_link_hears_what_is_new_whatever_one_author_left_behind() {
-    let mut world = star(2);
+    let mut world = star(2, 256 * KIB);
     world.crash(BEHIND);
     let text = "x".repeat(32_000);
     // An author with many incarnations, in each of which it left much.

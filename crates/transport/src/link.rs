@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -17,7 +17,7 @@ use crate::clock::unix;
 use crate::metrics::Metrics;
 use crate::rates::{Limits, Payer};
 use crate::refusal::Refusal;
-use crate::stream::Stream;
+use crate::stream::{Stream, Wire};
 use crate::trust::Trust;
 
 pub use crate::rates::LinkLimits;
@@ -147,7 +147,7 @@ pub(crate) fn open(mut stream: Stream, addr: SocketAddr, trust: &Trust, limits: 
         addr,
         tls: TlsInfo { version: "TLSv1.3", group: group.map_or_else(String::new, group_name) },
     };
-    let mute = stream.mute();
+    let wire = stream.wire();
     let (read, write) = tokio::io::split(stream);
     let reader = LinkReader {
         stream: read,
@@ -159,7 +159,7 @@ pub(crate) fn open(mut stream: Stream, addr: SocketAddr, trust: &Trust, limits: 
     };
     let writer = LinkWriter {
         stream: write,
-        mute,
+        wire,
         together: Vec::with_capacity(1_024),
         deadline: limits.limits.write,
         metrics: Arc::clone(&limits.metrics),
@@ -250,7 +250,7 @@ impl LinkReader {
 #[derive(Debug)]
 pub struct LinkWriter {
     stream: WriteHalf<Stream>,
-    mute: Arc<AtomicBool>,
+    wire: Arc<Wire>,
     together: Vec<u8>,
     deadline: Duration,
     metrics: Arc<Metrics>,
@@ -269,13 +269,13 @@ impl LinkWriter {
                 self.push().await?;
             }
             if piece.len() >= COALESCE {
-                Self::within(self.deadline, self.stream.write_all(piece)).await?;
+                Self::while_taken(&self.wire, self.deadline, self.stream.write_all(piece)).await?;
             } else {
                 self.together.extend_from_slice(piece);
             }
         }
         self.push().await?;
-        Self::within(self.deadline, self.stream.flush()).await?;
+        Self::while_taken(&self.wire, self.deadline, self.stream.flush()).await?;
         self.together.shrink_to(4 * 1_024);
         Metrics::add(&self.metrics.bytes_out, bytes);
         Ok(bytes)
@@ -283,27 +283,37 @@ impl LinkWriter {
 
     async fn push(&mut self) -> Result<(), LinkError> {
         if !self.together.is_empty() {
-            Self::within(self.deadline, self.stream.write_all(&self.together)).await?;
+            Self::while_taken(&self.wire, self.deadline, self.stream.write_all(&self.together)).await?;
             self.together.clear();
         }
         Ok(())
     }
 
-    async fn within(deadline: Duration, act: impl Future<Output = io::Result<()>>) -> Result<(), LinkError> {
-        match timeout(deadline, act).await {
-            Ok(result) => Ok(result?),
-            Err(_) => Err(LinkError::Stalled(deadline)),
+    /// Goes on for as long as the system takes something within each such time: a peer that reads slowly is not one that reads nothing.
+    async fn while_taken(
+        wire: &Wire,
+        deadline: Duration,
+        act: impl Future<Output = io::Result<()>>,
+    ) -> Result<(), LinkError> {
+        tokio::pin!(act);
+        loop {
+            let before = wire.taken.load(Relaxed);
+            match timeout(deadline, &mut act).await {
+                Ok(result) => return Ok(result?),
+                Err(_) if wire.taken.load(Relaxed) == before => return Err(LinkError::Stalled(deadline)),
+                Err(_) => {}
+            }
         }
     }
 
     /// Closes our half of the connection without TLS's farewell: the peer reads what was written, and then sees a crash.
     pub async fn cut(mut self) {
-        self.mute.store(true, Relaxed);
+        self.wire.mute.store(true, Relaxed);
         let _ = self.stream.shutdown().await;
     }
 
     /// Says goodbye to TLS and closes.
     pub async fn close(mut self) {
-        let _ = Self::within(self.deadline.min(Duration::from_secs(1)), self.stream.shutdown()).await;
+        let _ = timeout(self.deadline.min(Duration::from_secs(1)), self.stream.shutdown()).await;
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -15,6 +15,23 @@ use crate::refusal::Refusal;
 /// ours less than 1 KiB. TLS doubles its buffer beyond this, and a stalled handshake is to hold at most 12 KiB.
 const MAX_FLIGHT_BYTES: usize = 4 * 1024;
 
+/// What whoever writes knows of the socket below TLS.
+#[derive(Debug, Default)]
+pub(crate) struct Wire {
+    /// Set to close without TLS's farewell.
+    pub(crate) mute: AtomicBool,
+    /// Bytes that the system took.
+    pub(crate) taken: AtomicU64,
+}
+
+impl Wire {
+    fn took(&self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.taken.fetch_add(u64::try_from(*bytes).unwrap_or(u64::MAX), Relaxed);
+        }
+    }
+}
+
 /// A connection that takes only so many bytes before we answer, until it is told otherwise: TLS buffers what it is sent. We
 /// answer twice at most, and only to what was whole.
 #[derive(Debug)]
@@ -23,13 +40,12 @@ pub(crate) struct Counted {
     left: Option<usize>,
     /// TLS was told that there is nothing more for now.
     waited: bool,
-    /// Set to close without TLS's farewell.
-    mute: Arc<AtomicBool>,
+    wire: Arc<Wire>,
 }
 
 impl Counted {
     pub(crate) fn new(tcp: TcpStream) -> Self {
-        Self { tcp, left: Some(MAX_FLIGHT_BYTES), waited: false, mute: Arc::default() }
+        Self { tcp, left: Some(MAX_FLIGHT_BYTES), waited: false, wire: Arc::default() }
     }
 
     /// What came so far was whole.
@@ -70,7 +86,9 @@ impl AsyncWrite for Counted {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.answered();
-        Pin::new(&mut this.tcp).poll_write(cx, buf)
+        let written = Pin::new(&mut this.tcp).poll_write(cx, buf);
+        this.wire.took(&written);
+        written
     }
     fn poll_write_vectored(
         self: Pin<&mut Self>,
@@ -79,7 +97,9 @@ impl AsyncWrite for Counted {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.answered();
-        Pin::new(&mut this.tcp).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut this.tcp).poll_write_vectored(cx, bufs);
+        this.wire.took(&written);
+        written
     }
     fn is_write_vectored(&self) -> bool {
         self.tcp.is_write_vectored()
@@ -112,13 +132,13 @@ impl Stream {
         }
     }
 
-    /// Set it to have the stream closed without TLS's farewell.
-    pub(crate) fn mute(&self) -> Arc<AtomicBool> {
+    /// What is known of the socket, for whoever has the half that writes.
+    pub(crate) fn wire(&self) -> Arc<Wire> {
         let tcp = match self {
             Self::Client(stream) => stream.get_ref().0,
             Self::Server(stream) => stream.get_ref().0,
         };
-        Arc::clone(&tcp.mute)
+        Arc::clone(&tcp.wire)
     }
 
     /// From here on it is a link: no count, and room for a bundle between TLS and the socket.
@@ -163,7 +183,7 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         either!(self, stream => {
             let tcp = &mut *stream.get_mut().0;
-            if tcp.mute.load(Relaxed) { Pin::new(tcp).poll_shutdown(cx) } else { Pin::new(stream).poll_shutdown(cx) }
+            if tcp.wire.mute.load(Relaxed) { Pin::new(tcp).poll_shutdown(cx) } else { Pin::new(stream).poll_shutdown(cx) }
         })
     }
 }

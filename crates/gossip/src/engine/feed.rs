@@ -120,7 +120,7 @@ impl Engine {
             link.window = link.window.saturating_sub_unsigned(bytes);
             link.unheard.given(u32::from(bundle.header().count), now);
             link.pace.charge(&author, bundle.pace_cost(), now);
-            link.turns.charge(&author, bundle.pace_cost());
+            link.turns.charge(author, u64::try_from(bytes).unwrap_or(u64::MAX));
             bump(&mut self.stats.rumors_sent, 1);
             self.shares.charge_bundle(id, bytes, self.logs.chains.len(), now);
             self.output.push_back(Output::SendBundle { link: id, bundle, want_status, answers_range });

@@ -71,7 +71,7 @@ impl Engine {
         let ranges = core::mem::take(&mut link.pulls).len();
         bump(&mut self.stats.ranges_dropped, u64::try_from(ranges).unwrap_or(u64::MAX));
         let owed = link.overflow || self.revocation.owes(id) || ranges > 0;
-        if owed || link.next_pass().is_some() || link.has_cursor() {
+        if owed || link.has_feed() {
             if !core::mem::replace(&mut link.waits, true) {
                 bump(&mut self.stats.answers_over, 1);
             }

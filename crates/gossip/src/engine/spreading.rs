@@ -65,7 +65,7 @@ impl Engine {
                 link.pass(origin, first.unwrap_or(Seq::FIRST));
             }
             Some(Cursor { parked: Some(Parked::Peer), .. }) => {}
-            Some(cursor) => cursor.parked = None,
+            Some(_) => link.go_on(&origin),
             None if has || on_its_way => self.ask_status(id, origin),
             None => {
                 if let Some(first) = first.filter(|_| link.hold) {

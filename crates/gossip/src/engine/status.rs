@@ -110,6 +110,10 @@ impl Engine {
                 self.own_known(id, low, high, status.entries.iter());
             }
         }
+        if let Some(link) = self.links.get_mut(&id).filter(|_| all) {
+            // By a list of all that differs it lacks nothing.
+            link.denies &= link.has_cursor();
+        }
         match status.coverage {
             Coverage::Range { low, high } if status.want_status => self.send_range_status(id, low, high, false),
             Coverage::Listed if status.want_status => {
@@ -132,7 +136,7 @@ impl Engine {
             if more || !link.disputed.is_empty() {
                 link.wavered_at = Some(now);
             }
-            (link.unsure, link.branches) = (false, false);
+            (link.unsure, link.branches, link.denies) = (false, false, false);
             link.unheard.clear();
             link.cursors.clear();
             link.disputed.clear();

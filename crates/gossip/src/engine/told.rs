@@ -92,7 +92,7 @@ impl Engine {
         let lost = link.overflow || link.unsure;
         why = why.max(link.branches.then_some(Why::Disputed));
         young &= !link.branches;
-        let wavers = link.wavered_at.is_some_and(|at| now.since(at) < SYNC_AGE_US);
+        let wavers = link.denies || link.wavered_at.is_some_and(|at| now.since(at) < SYNC_AGE_US);
         young &= !wavers;
         why = why.max(wavers.then_some(Why::Wavers));
         let compared = self.reconcile.compared(id);

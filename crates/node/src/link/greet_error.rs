@@ -1,6 +1,6 @@
 //! Why a link ended before it was one.
 
-use rumormill_peering::{Ended, Farewell, HelloError, Refusal};
+use rumormill_peering::{BAN, Ended, Farewell, HelloError, Refusal, whole_seconds};
 use rumormill_transport::LinkError;
 use rumormill_wire::native::ByeCode;
 
@@ -25,13 +25,15 @@ impl GreetError {
 
     /// What the peer is told, if anything.
     pub(crate) fn farewell(&self) -> Option<Farewell> {
-        match self {
+        let told = match self {
             Self::Link(LinkError::Frame(_)) => {
                 Some(Farewell::new(ByeCode::PROTOCOL, "a frame of a length that no frame has"))
             }
             Self::Refused(why) => why.farewell(),
             _ => None,
-        }
+        };
+        let banned = |told| Farewell { retry_after_s: whole_seconds(BAN), ..told };
+        if self.is_breach() { told.map(banned) } else { told }
     }
 }
 
@@ -42,5 +44,25 @@ impl From<&GreetError> for Ended {
             GreetError::Link(error) => of_link(error),
             GreetError::Ended => Self::refused(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rumormill_wire::native::{MAX_FRAME_LEN, frame_len};
+
+    use super::*;
+
+    #[test]
+    fn who_is_banned_hears_for_how_long_before_hello_too() {
+        let wrong = u32::try_from(MAX_FRAME_LEN + 1).unwrap().to_be_bytes();
+        let length = GreetError::Link(LinkError::Frame(frame_len(&wrong).unwrap_err()));
+        let form = GreetError::Refused(Refusal::Hello(HelloError::Broken));
+        for breach in [length, form] {
+            let told = breach.farewell().unwrap();
+            assert_eq!((told.code, u64::from(told.retry_after_s)), (ByeCode::PROTOCOL, BAN.as_secs()));
+        }
+        let other = GreetError::Refused(Refusal::Hello(HelloError::Network));
+        assert_eq!(other.farewell().unwrap().retry_after_s, 0, "nobody is banned for its network");
     }
 }
