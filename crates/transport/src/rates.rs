@@ -39,8 +39,9 @@ impl Default for LinkLimits {
             bytes_per_s: NonZeroU32::MIN.saturating_add(256 * 1024 * 1024 - 1),
             // Six pings of a node that pings after 5 s: it says goodbye before.
             idle: Duration::from_secs(30),
-            // Linux sends again after 0.2, 0.6, 1.4, 3 and 6.2 s, so a wire that was cut for some seconds loses no link.
-            write: Duration::from_secs(10),
+            // Linux sends again after 0.2, 0.6, 1.4, 3, 6.2 and 12.6 s, so a wire that was cut for some seconds loses no link, and neither does
+            // one of several connections that share a line too narrow for all.
+            write: Duration::from_secs(20),
         }
     }
 }
