@@ -101,6 +101,7 @@ impl Turns {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "tests")]
 mod tests {
     use proptest::prelude::*;
 

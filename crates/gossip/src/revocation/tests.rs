@@ -1,3 +1,6 @@
+//! The machine alone.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")]
+
 use std::collections::BTreeMap as Map;
 
 use proptest::prelude::*;

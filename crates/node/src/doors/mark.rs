@@ -111,7 +111,8 @@ mod tests {
         #[test]
         fn any_sender_and_text_bear_the_mark(sender in ".{1,200}", text in ".{0,40}") {
             prop_assert!(mark().is_on(&mark().line(&sender, &text)));
-            prop_assert!(mark().is_on(&format!("{text} {}", mark().line(&sender, &text))));
+            let behind = format!("{text} {}", mark().line(&sender, &text));
+            prop_assert!(mark().is_on(&behind));
             let word = mark().word(&sender, &text);
             prop_assert!(mark().is_on(&word) && !word.contains(|c: char| c.is_whitespace() || c.is_control()));
         }
