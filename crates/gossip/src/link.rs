@@ -92,7 +92,8 @@ pub struct Link {
     /// When its word was last against what it had said or was given: it is not in sync for some time from then on, or it would be for as
     /// long as it says so again and again.
     pub wavered_at: Option<Timestamp>,
-    /// It said that it lacks what by all that is known it had, and no comparison since found it to have what we have.
+    /// By a list of all that differs it lacks what it had by all that is known, and no comparison since found it to have what we have. In a
+    /// few lines an honest one says so of what it did not take for the pace of its author, too.
     pub denies: bool,
     /// A chain of one length has another head there, as far as the last comparison tells.
     pub branches: bool,
@@ -170,7 +171,7 @@ impl Link {
     /// it, or was not true before. Says whether there was room to remember it beside all others.
     pub fn says_lacks(&mut self, origin: Origin, next: Seq, now: Timestamp, limit: usize) -> bool {
         if !self.cursors.contains_key(&origin) && !self.unheard.lacks(&origin, next) {
-            (self.wavered_at, self.denies) = (Some(now), true);
+            self.wavered_at = Some(now);
         }
         self.note_lacks(origin, next, now, limit)
     }

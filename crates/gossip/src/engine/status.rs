@@ -111,8 +111,7 @@ impl Engine {
             }
         }
         if let Some(link) = self.links.get_mut(&id).filter(|_| all) {
-            // By a list of all that differs it lacks nothing.
-            link.denies &= link.has_cursor();
+            link.denies = link.has_cursor() && (link.denies || link.wavered_at == Some(self.now));
         }
         match status.coverage {
             Coverage::Range { low, high } if status.want_status => self.send_range_status(id, low, high, false),
