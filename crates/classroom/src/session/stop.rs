@@ -12,7 +12,7 @@ use super::running::{MAX_RECORDS, PROCESSES, Running};
 /// How long a process has to leave before it is ended.
 pub const LEAVE_DEADLINE: Duration = Duration::from_secs(3);
 
-/// What [`stop_all`] did.
+/// What became of the processes of a session, or of more than one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stopped {
     /// Processes that left when asked.
