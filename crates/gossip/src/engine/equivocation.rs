@@ -44,7 +44,7 @@ impl Engine {
                 Output::Again(link, proof) => self.proof(link, proof),
                 Output::Holds(link, proof) => self.take_proof(*proof, Some(link)),
                 // Once there is room again, they hear that we still want it.
-                Output::NoRoom(link, origin) => self.say_after(STATUS_DELAY_US, link, origin),
+                Output::NoRoom(link, origin) => self.say(link, origin, self.now.plus(STATUS_DELAY_US)),
                 Output::Lower(link, origin, place) => {
                     bump(&mut self.stats.proofs_greedy, 1);
                     // Unchecked, as a claim of a STATUS is.
@@ -96,13 +96,8 @@ impl Engine {
         }
         // Whoever gave it learns that we end there too.
         if let Some(id) = from {
-            self.say_after(STATUS_DELAY_US, id, origin);
+            self.say(id, origin, self.now.plus(STATUS_DELAY_US));
         }
-    }
-
-    /// A neighbour is told where we stand on an origin, after so long.
-    fn say_after(&mut self, delay_us: u64, id: LinkId, origin: Origin) {
-        self.say(id, origin, self.now.plus(delay_us));
     }
 
     /// Sends a proof, unless this neighbour got many already (P-E5): then it hears where the chain ends here, and asks for it.
@@ -113,7 +108,7 @@ impl Engine {
             return;
         }
         bump(&mut self.stats.proofs_unsent, 1);
-        self.say_after(UNSENT_US, id, proof.origin());
+        self.say(id, proof.origin(), self.now.plus(UNSENT_US));
     }
 
     /// Remembers whether a chain ends elsewhere at a neighbour than here. Who has not come so far yet only lags, and where one has just what
