@@ -28,4 +28,3 @@ pub use machine::Machine;
 pub use route::{Route, route};
 pub use scheduler::{Batch, Class, MAX_BATCH_BYTES, MAX_WAITING_BYTES, Piece, Scheduler, Taken};
 pub use shell::Shell;
-pub use window::{MAX_WINDOW, MIN_WINDOW};

@@ -11,15 +11,14 @@ use rumormill_wire::native::RUMOR_PREFIX;
 
 use crate::io::{Input, Output, Reject};
 use crate::pacer::Pacer;
-use crate::window::{MIN_WINDOW, Window};
+use crate::window::MIN_WINDOW;
 
 /// A link that is there.
 #[derive(Debug)]
 enum Stage {
     /// Not up yet: whose messages are taken once it is.
     Opening(NodeId, Evidence),
-    /// With what may be on its way over it.
-    Up(Window),
+    Up,
 }
 
 /// One whole node, without IO and without a clock.
@@ -88,10 +87,7 @@ impl Machine {
                 self.pacer.submitted(bytes);
             }
             gossip::Input::Writable { link, bytes } => {
-                self.pacer.written(link, bytes);
-                if let Some(Stage::Up(window)) = self.links.get_mut(&link)
-                    && let Some(bytes) = window.written(bytes, self.now)
-                {
+                if let Some(bytes) = self.pacer.written(link, bytes, self.now) {
                     self.gossip.handle(self.now, gossip::Input::Window { link, bytes })?;
                 }
                 self.gossip.handle(self.now, gossip::Input::Writable { link, bytes })?;
@@ -131,9 +127,9 @@ impl Machine {
     /// What gossip wants done concerns others, too.
     fn hear_gossip(&mut self, output: &gossip::Output) {
         match output {
-            gossip::Output::Send { link, frame } => self.given(*link, frame.len()),
+            gossip::Output::Send { link, frame } => self.pacer.given(*link, frame.len(), self.now),
             gossip::Output::SendBundle { link, bundle, .. } => {
-                self.given(*link, bundle.bytes().len().saturating_add(RUMOR_PREFIX));
+                self.pacer.given(*link, bundle.bytes().len().saturating_add(RUMOR_PREFIX), self.now);
             }
             gossip::Output::Append { bundle } => self.pacer.appended(bundle, self.now),
             gossip::Output::Close { link, ban_us, .. } if *ban_us > 0 => {
@@ -144,18 +140,11 @@ impl Machine {
         }
     }
 
-    fn given(&mut self, link: LinkId, bytes: usize) {
-        self.pacer.given(link, bytes);
-        if let Some(Stage::Up(window)) = self.links.get_mut(&link) {
-            window.given(bytes, self.now);
-        }
-    }
-
     /// What link policy decides concerns others, too.
     fn hear_peering(&mut self, output: &peering::Output) {
         match *output {
             peering::Output::Up { link, named } => {
-                if let Some(Stage::Opening(peer, evidence)) = self.links.insert(link, Stage::Up(Window::new())) {
+                if let Some(Stage::Opening(peer, evidence)) = self.links.insert(link, Stage::Up) {
                     self.pacer.link_up(link);
                     let _ = self.gossip.handle(self.now, gossip::Input::Admit { node: peer, evidence });
                     let _ = self.gossip.handle(self.now, gossip::Input::LinkUp { link, peer, named });
@@ -171,7 +160,7 @@ impl Machine {
     }
 
     fn end(&mut self, link: LinkId) {
-        if let Some(Stage::Up(_)) = self.links.remove(&link) {
+        if let Some(Stage::Up) = self.links.remove(&link) {
             self.pacer.link_down(link);
             let _ = self.gossip.handle(self.now, gossip::Input::LinkDown { link });
         }

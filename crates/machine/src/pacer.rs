@@ -12,6 +12,8 @@ use rumormill_gossip::VerifiedBundle;
 use rumormill_limits::{LinkId, Timestamp};
 use rumormill_wire::NodeId;
 
+use crate::window::Window;
+
 /// The longest time that the word of a commit is held back for links that are slow to write, in microseconds.
 const MAX_HOLD_US: u64 = 5_000;
 /// Between two bundles of ours that are not full, in microseconds, for each author that is loaded: to check, keep and pass on one takes some
@@ -26,11 +28,10 @@ const MAX_AUTHORS: usize = 16;
 /// So many bytes of messages fill a bundle.
 const FULL_BYTES: usize = 60 * 1024;
 
-/// Bytes of gossip's over one link, since it is up.
-#[derive(Debug, Default)]
+/// What goes over one link.
+#[derive(Debug)]
 struct Progress {
-    given: u64,
-    written: u64,
+    window: Window,
     /// Up to here it was too slow to be waited for.
     slow_until: u64,
 }
@@ -79,7 +80,7 @@ impl Pacer {
     }
 
     pub(crate) fn link_up(&mut self, link: LinkId) {
-        self.links.insert(link, Progress::default());
+        self.links.insert(link, Progress { window: Window::new(), slow_until: 0 });
     }
 
     pub(crate) fn link_down(&mut self, link: LinkId) {
@@ -87,17 +88,15 @@ impl Pacer {
     }
 
     /// So many bytes of gossip's are on their way over a link.
-    pub(crate) fn given(&mut self, link: LinkId, bytes: usize) {
+    pub(crate) fn given(&mut self, link: LinkId, bytes: usize, now: Timestamp) {
         if let Some(progress) = self.links.get_mut(&link) {
-            progress.given = progress.given.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+            progress.window.given(bytes, now);
         }
     }
 
-    /// So many of them were written.
-    pub(crate) fn written(&mut self, link: LinkId, bytes: usize) {
-        if let Some(progress) = self.links.get_mut(&link) {
-            progress.written = progress.written.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-        }
+    /// So many of them were written. Gives the window of the link if it is another one now.
+    pub(crate) fn written(&mut self, link: LinkId, bytes: usize, now: Timestamp) -> Option<usize> {
+        self.links.get_mut(&link)?.window.written(bytes, now)
     }
 
     /// A message of so many bytes waits for a bundle.
@@ -161,7 +160,7 @@ impl Pacer {
             // Who is slow now is not waited for until it has caught up.
             for link in core::mem::take(&mut self.marks).keys() {
                 if let Some(progress) = self.links.get_mut(link) {
-                    progress.slow_until = progress.given;
+                    progress.slow_until = progress.window.given;
                 }
             }
         }
@@ -184,16 +183,16 @@ impl Pacer {
 
     /// All of our bundle that goes to neighbours now is given.
     pub(crate) fn sent(&mut self) {
-        let on_its_way = |progress: &Progress| progress.written < progress.given;
-        let awaited = |progress: &Progress| on_its_way(progress) && progress.written >= progress.slow_until;
+        let on_its_way = |progress: &Progress| progress.window.written < progress.window.given;
+        let awaited = |progress: &Progress| on_its_way(progress) && progress.window.written >= progress.slow_until;
         let links = self.links.iter().filter(|(_, progress)| awaited(progress));
-        self.marks = links.map(|(link, progress)| (*link, progress.given)).collect();
+        self.marks = links.map(|(link, progress)| (*link, progress.window.given)).collect();
     }
 
     /// Whether the bundle before is written to all that are waited for.
     fn left(&mut self) -> bool {
         let links = &self.links;
-        self.marks.retain(|link, mark| links.get(link).is_some_and(|progress| progress.written < *mark));
+        self.marks.retain(|link, mark| links.get(link).is_some_and(|progress| progress.window.written < *mark));
         self.marks.is_empty()
     }
 }
@@ -228,7 +227,7 @@ mod tests {
         }
 
         fn gives(&mut self, bytes: usize) {
-            self.given(LINK, bytes);
+            self.given(LINK, bytes, Timestamp(0));
             self.sent();
         }
     }
@@ -269,7 +268,7 @@ mod tests {
         assert_eq!(pacer.hears(6, 0), 4);
         assert_eq!(pacer.hears(9, 1), 4);
         assert_eq!(pacer.due(Timestamp(2)), None);
-        pacer.written(LINK, 6);
+        pacer.written(LINK, 6, Timestamp(0));
         assert_eq!(pacer.due(Timestamp(3)), Some(9));
         assert_eq!(pacer.due(Timestamp(3)), None);
     }
@@ -295,7 +294,7 @@ mod tests {
         pacer.gives(4);
         pacer.own(2, 0);
         assert_eq!(pacer.hears(2, MAX_HOLD_US + INTERVAL_US), 2, "it is slow, so it holds nobody up");
-        pacer.written(LINK, 10);
+        pacer.written(LINK, 10, Timestamp(0));
         pacer.gives(5);
         pacer.own(3, 0);
         let heard = pacer.hears(3, MAX_HOLD_US + 2 * INTERVAL_US);

@@ -12,9 +12,9 @@ use rumormill_limits::Timestamp;
 /// What is given waits about so long on a link that takes less than all, in microseconds.
 const TARGET_US: u64 = 250_000;
 /// Bytes of the slowest link, and of one of which nothing is known. The bundle that goes over it comes on top.
-pub const MIN_WINDOW: usize = 16 * 1024;
+pub(crate) const MIN_WINDOW: usize = 16 * 1024;
 /// Bytes of the fastest.
-pub const MAX_WINDOW: usize = 512 * 1024;
+const MAX_WINDOW: usize = 512 * 1024;
 /// Moments that are remembered of what is on its way; what more there are count for the last one.
 const MAX_MARKS: usize = 64;
 
@@ -30,8 +30,10 @@ struct Mark {
 #[derive(Debug)]
 pub(crate) struct Window {
     bytes: usize,
-    given: u64,
-    written: u64,
+    /// Bytes since the link is up.
+    pub(crate) given: u64,
+    /// Those of them that have left.
+    pub(crate) written: u64,
     marks: VecDeque<Mark>,
 }
 
