@@ -1,5 +1,6 @@
 //! One chain for each origin, and the frontier over all of them (docs/protocol.md, B and S).
 
+use core::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use rumormill_wire::native::{EntryState, SignedHeader, StatusEntry};
 use rumormill_wire::{Clock, Digest, HeadHash, NodeId, Origin, Seq};
 
 use crate::bundle::{VerifiedBundle, bundle_digest};
-use crate::frontier::{BUCKETS, Fingerprint, bucket_range, entry_hash};
+use crate::frontier::{Fingerprint, bucket_range, entry_hash};
 use crate::proof::VerifiedProof;
 use crate::reconcile::{Parts, Summary, Whole};
 
@@ -63,7 +64,7 @@ pub struct Chain {
     /// What its author signed as the next bundle with a clock that does not rise (P-B11).
     pub set_back: Option<Box<SignedHeader>>,
     /// Of the line that the fingerprint holds.
-    hash: Option<[u8; 32]>,
+    hash: Cell<Option<[u8; 32]>>,
 }
 
 impl Chain {
@@ -78,7 +79,7 @@ impl Chain {
             before: None,
             cut: None,
             set_back: None,
-            hash: None,
+            hash: Cell::new(None),
         }
     }
 
@@ -170,8 +171,14 @@ pub struct Chains {
     limits: Arc<BTreeMap<Origin, Seq>>,
     /// The clocks of all ends, and how many chains end with each.
     clocks: BTreeMap<Clock, usize>,
+    shown: RefCell<Shown>,
+}
+
+/// The fingerprint, worked out when it is asked for and not for each bundle: so whoever only looks at the chains may ask for it.
+#[derive(Debug, Default)]
+struct Shown {
     fingerprint: Fingerprint,
-    /// Changed since the fingerprint was looked at: it is worked out when it is asked for, not for each bundle.
+    /// Changed since it was looked at.
     stale: BTreeSet<Origin>,
 }
 
@@ -205,7 +212,7 @@ impl Chains {
                 None => drop(limits.remove(&origin)),
             }
         }
-        self.stale.insert(origin);
+        self.shown.get_mut().stale.insert(origin);
         if chain.unread().is_some_and(|at| unread != Some(at)) {
             self.unread.insert(origin);
         }
@@ -238,8 +245,9 @@ impl Chains {
             return;
         }
         if let Some(chain) = self.map.remove(&origin) {
-            self.stale.remove(&origin);
-            self.fingerprint.change(&origin, chain.hash, None);
+            let shown = self.shown.get_mut();
+            shown.stale.remove(&origin);
+            shown.fingerprint.change(&origin, chain.hash.get(), None);
             count_clock(&mut self.clocks, chain.last_clock, Clock(0));
             if chain.limit().is_some() {
                 Arc::make_mut(&mut self.limits).remove(&origin);
@@ -316,52 +324,27 @@ impl Chains {
         self.range(low, high).filter_map(|(origin, chain)| chain.counting(*origin))
     }
 
-    /// The fingerprint of all entries.
-    #[must_use]
-    pub fn fingerprint(&mut self) -> &Fingerprint {
-        self.settle();
-        &self.fingerprint
-    }
-
-    fn settle(&mut self) {
-        for origin in core::mem::take(&mut self.stale) {
-            let Some(chain) = self.map.get_mut(&origin) else { continue };
+    /// Does something with the fingerprint of all entries as they are now.
+    fn with_fingerprint<T>(&self, look: impl FnOnce(&mut Fingerprint) -> T) -> T {
+        let Shown { fingerprint, stale } = &mut *self.shown.borrow_mut();
+        for origin in core::mem::take(stale) {
+            let Some(chain) = self.map.get(&origin) else { continue };
             let hash = chain.line(origin);
-            self.fingerprint.change(&origin, chain.hash, hash);
-            chain.hash = hash;
+            fingerprint.change(&origin, chain.hash.replace(hash), hash);
         }
-    }
-
-    /// What is shown of the whole, for one who only looks.
-    #[must_use]
-    pub fn shown(&self) -> [u8; 16] {
-        let mut fingerprint = self.fingerprint.clone();
-        for origin in &self.stale {
-            let chain = self.map.get(origin);
-            let hash = chain.and_then(|chain| chain.line(*origin));
-            fingerprint.change(origin, chain.and_then(|chain| chain.hash), hash);
-        }
-        fingerprint.whole()
-    }
-
-    /// What is shown of its parts.
-    #[must_use]
-    pub fn parts(&mut self) -> [[u8; 16]; BUCKETS] {
-        self.settle();
-        self.fingerprint.parts()
+        look(fingerprint)
     }
 }
 
 impl Summary for Chains {
     type Key = Origin;
 
-    fn whole(&mut self) -> Whole {
-        let fingerprint = self.fingerprint();
-        Whole { fingerprint: fingerprint.whole(), entries: fingerprint.entries() }
+    fn whole(&self) -> Whole {
+        self.with_fingerprint(|all| Whole { fingerprint: all.whole(), entries: all.entries() })
     }
 
-    fn parts(&mut self) -> Parts {
-        Self::parts(self)
+    fn parts(&self) -> Parts {
+        self.with_fingerprint(Fingerprint::parts)
     }
 
     fn part(part: u8) -> (Origin, Origin) {
@@ -395,10 +378,9 @@ mod tests {
                 for entry in chains.entries(Origin::MIN, Origin::MAX) {
                     anew.change(&entry.origin, None, Some(entry_hash(&entry)));
                 }
-                prop_assert_eq!(chains.shown(), anew.whole());
                 if then == 1 {
-                    prop_assert_eq!(chains.fingerprint().whole(), anew.whole());
-                    prop_assert_eq!((chains.parts(), chains.fingerprint().entries()), (anew.parts(), anew.entries()));
+                    let whole = Whole { fingerprint: anew.whole(), entries: anew.entries() };
+                    prop_assert_eq!((chains.whole(), chains.parts()), (whole, anew.parts()));
                 }
             }
         }

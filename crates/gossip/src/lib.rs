@@ -94,7 +94,7 @@
 //!
 //! # The contract of a machine
 //!
-//! [`Engine`] has three methods, and so have the small machines in it, [`author`], [`ingress`], [`fork`], [`spread`] and [`reconcile`], each with its own input and output:
+//! [`Engine`] has three methods, and so have the small machines in it ("What it is made of"), each with its own input and output:
 //!
 //! - `handle(now, input)` takes one input. It waits for nothing. An input that is refused has changed nothing, and [`Reject`] says
 //!   whose fault it is.
@@ -162,13 +162,17 @@ pub mod link;
 mod links;
 mod logs;
 pub mod lthash;
+#[cfg(feature = "fuzz")]
+pub mod measure;
 pub mod members;
+mod neighbours;
 pub mod pacer;
 pub mod passing;
 mod picker;
 pub mod proof;
 pub mod proofs;
 pub mod reconcile;
+mod replica;
 pub mod revocation;
 pub mod share;
 pub mod shared_map;
@@ -187,8 +191,6 @@ pub mod fuzz;
 pub use bundle::{Invalid, RawBundle, Signer, VerifiedBundle, verify, verify_header};
 pub use config::{Dissemination, EngineConfig, Recovered, RecoveredChain};
 pub use engine::Engine;
-#[cfg(feature = "fuzz")]
-pub use engine::measure;
 pub use io::{Ask, CheckId, Event, Input, Keep, LinkId, Output, Reject, Ticket, Timestamp};
 pub use members::{Checked, Evidence};
 pub use proof::{RawProof, VerifiedProof, verify_proof};

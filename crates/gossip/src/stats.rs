@@ -97,12 +97,10 @@ pub struct Stats {
     pub monger_silent: u64,
 }
 
-impl Stats {
-    /// Every counter with its name, for metrics.
-    #[must_use]
-    pub fn named(&self) -> Vec<(&'static str, u64)> {
-        macro_rules! list { ($($f:ident),* $(,)?) => { vec![$((stringify!($f), self.$f)),*] } }
-        list![
+/// What is done with every counter, in the order of metrics.
+macro_rules! each_counter {
+    ($do:ident) => {
+        $do![
             bundles_accepted,
             bundles_passed,
             passing_full,
@@ -150,6 +148,22 @@ impl Stats {
             monger_timeouts,
             monger_silent,
         ]
+    };
+}
+
+impl Stats {
+    /// Every counter with its name, for metrics.
+    #[must_use]
+    pub fn named(&self) -> Vec<(&'static str, u64)> {
+        macro_rules! list { ($($f:ident),* $(,)?) => { vec![$((stringify!($f), self.$f)),*] } }
+        each_counter!(list)
+    }
+
+    /// What was counted in two places, together.
+    #[must_use]
+    pub const fn plus(&self, other: &Self) -> Self {
+        macro_rules! sum { ($($f:ident),* $(,)?) => { Self { $($f: self.$f.saturating_add(other.$f)),* } } }
+        each_counter!(sum)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Proofs that are sent, that come in vain and that are being checked, counted by node over all its links (docs/protocol.md, P-E5).
+//! Proofs that come in vain and that are being checked, counted by node over all its links (docs/protocol.md, P-E5).
 
 use std::collections::BTreeMap;
 
@@ -6,55 +6,37 @@ use rumormill_limits::Rate;
 use rumormill_wire::NodeId;
 
 use crate::io::{LinkId, Timestamp};
+use crate::proofs::sent::PROOFS_SENT;
 use crate::tally::Tally;
 
-/// Proofs sent to one neighbour at once, and a second (P-E5).
-const PROOFS_SENT: (u64, u64) = (1_024, 64);
 /// Proofs that one neighbour may send in vain: four times what an honest one ever sends (P-E5).
 const PROOFS_IN_VAIN: (u64, u64) = (4_096, 256);
 /// Proofs of one neighbour that are being checked: 25 KB, and 10 ms of one core.
 const MAX_PROOF_CHECKS: usize = 64;
 
-#[derive(Debug)]
-struct Account {
-    proofs_sent: Rate,
-    proofs_in_vain: Rate,
-}
-
-impl Default for Account {
-    fn default() -> Self {
-        let [proofs_sent, proofs_in_vain] = [PROOFS_SENT, PROOFS_IN_VAIN].map(|(burst, per_s)| Rate::new(burst, per_s));
-        Self { proofs_sent, proofs_in_vain }
-    }
-}
-
 /// One account for each node that was ever linked, so bounded by the members; and what is being checked for each.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
-    by_node: BTreeMap<NodeId, Account>,
+    in_vain: BTreeMap<NodeId, Rate>,
     proof_checks: BTreeMap<LinkId, (NodeId, usize)>,
     /// The same, by node.
     proofs_open: Tally,
 }
 
 impl Counts {
-    fn of(&mut self, node: NodeId) -> &mut Account {
-        self.by_node.entry(node).or_default()
-    }
-
-    /// Whether one more proof may be sent to this neighbour. Charges it.
-    pub(super) fn may_send(&mut self, peer: NodeId, now: Timestamp) -> bool {
-        self.of(peer).proofs_sent.take(now)
+    fn in_vain_of(&mut self, node: NodeId) -> &mut Rate {
+        let (burst, per_s) = PROOFS_IN_VAIN;
+        self.in_vain.entry(node).or_insert_with(|| Rate::new(burst, per_s))
     }
 
     /// Whether this neighbour may have sent one more proof in vain. Charges it.
     pub(super) fn may_send_in_vain(&mut self, peer: NodeId, now: Timestamp) -> bool {
-        self.of(peer).proofs_in_vain.take(now)
+        self.in_vain_of(peer).take(now)
     }
 
     /// A new link: its node may have been started anew, and counts what it sends us from the beginning.
     pub(super) fn new_link(&mut self, peer: NodeId) {
-        self.of(peer).proofs_in_vain.give(PROOFS_SENT.0);
+        self.in_vain_of(peer).give(PROOFS_SENT.0);
     }
 
     /// Whether one more proof of this neighbour may be checked now; then it counts until its verdict.

@@ -4,6 +4,7 @@
 //! ([`Standing`]). Nothing of a proof is checked or kept unless it is of use, and what is not counts for whoever sent it.
 
 mod counts;
+mod sent;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,8 @@ use std::collections::VecDeque;
 
 use rumormill_wire::native::Proof;
 use rumormill_wire::{NodeId, Origin, Seq};
+
+pub use self::sent::Sent;
 
 use self::counts::Counts;
 use crate::io::{LinkId, Timestamp};
@@ -93,7 +96,7 @@ pub enum Output {
     /// Check it, and tell [`Input::Verdict`].
     Check(LinkId, Box<RawProof>),
     /// One that waited may be of use by now: tell [`Input::Came`] once more.
-    Again(LinkId, Box<Proof>),
+    Again((LinkId, NodeId), Box<Proof>),
     /// It holds.
     Holds(LinkId, Box<VerifiedProof>),
     /// There is no room to check it. The neighbour is to hear where we stand, so that it sends it again.
@@ -124,7 +127,7 @@ impl Proofs {
             Input::Came { link, peer, proof, standing } => self.came(now, (link, peer), proof, standing),
             Input::Settled(origin) => {
                 let settled = self.early.extract_if(.., |(_, _, proof)| proof.a.header.origin == origin);
-                self.output.extend(settled.map(|(link, _, proof)| Output::Again(link, proof)));
+                self.output.extend(settled.map(|(link, peer, proof)| Output::Again((link, peer), proof)));
             }
             Input::Verdict(link, verdict) => {
                 self.counts.end(link);
@@ -162,11 +165,6 @@ impl Proofs {
     fn room_for_early(&self, peer: NodeId) -> bool {
         let of_peer = self.early.iter().filter(|(_, other, _)| *other == peer).count();
         self.early.len() < MAX_EARLY || of_peer < EARLY_SHARE
-    }
-
-    /// Whether one more proof may be sent to this neighbour (P-E5). Charges it.
-    pub fn may_send(&mut self, peer: NodeId, now: Timestamp) -> bool {
-        self.counts.may_send(peer, now)
     }
 
     /// How many wait for messages of their origin.

@@ -67,7 +67,7 @@ fn each_kind_is_answered_in_its_way() {
     assert_eq!(put(&mut proofs, came(&one, greedy)), [Output::Lower(LINK, origin(7), Seq(2))]);
     assert_eq!(put(&mut proofs, came(&one, Standing { checking: true, ..at(1) })), []);
     assert_eq!(put(&mut proofs, Input::Settled(origin(8))), []);
-    assert_eq!(put(&mut proofs, Input::Settled(origin(7))), [Output::Again(LINK, one)]);
+    assert_eq!(put(&mut proofs, Input::Settled(origin(7))), [Output::Again((LINK, PEER), one)]);
     assert_eq!(proofs.waiting(), 0);
     let why = "a proof that proves nothing";
     assert_eq!(put(&mut proofs, Input::Verdict(LINK, None)), [Output::Misbehaved(LINK, why)]);
@@ -93,7 +93,8 @@ fn those_that_wait_have_a_bound_in_all_and_a_share_each_and_go_with_their_link()
 fn four_times_what_an_honest_node_sends_is_too_much_and_a_new_link_gives_some_back() {
     let mut proofs = Proofs::default();
     let sent = |proofs: &mut Proofs| (0..10_000).find(|_| put(proofs, came(&proof(7, 1, 1), at(1))).len() > 1).unwrap();
-    let honest = (0..10_000).filter(|_| proofs.may_send(NodeId([2; 32]), NOW)).count();
+    let mut others = Sent::default();
+    let honest = (0..10_000).filter(|_| others.may_send(NodeId([2; 32]), NOW)).count();
     assert_eq!(sent(&mut proofs), 4 * honest);
     put(&mut proofs, Input::LinkUp(PEER));
     assert_eq!(sent(&mut proofs), honest, "it may have been started anew");

@@ -20,10 +20,10 @@ pub trait Summary {
     type Key: Copy + Ord;
 
     /// Fingerprint and count of all entries.
-    fn whole(&mut self) -> Whole;
+    fn whole(&self) -> Whole;
 
     /// Of each part: a long map is compared by them first.
-    fn parts(&mut self) -> Parts;
+    fn parts(&self) -> Parts;
 
     /// The lowest and the highest key of a part. The parts follow each other and leave no key out.
     fn part(part: u8) -> (Self::Key, Self::Key);

@@ -67,7 +67,7 @@ impl<K: Copy + Ord> Reconcile<K> {
     }
 
     /// Takes one input. `ours` is what is compared; it is looked at only where something of the neighbour's is compared with it.
-    pub fn handle<S>(&mut self, now: Timestamp, rng: &mut dyn Rng, ours: &mut S, input: Input<K>)
+    pub fn handle<S>(&mut self, now: Timestamp, rng: &mut dyn Rng, ours: &S, input: Input<K>)
     where
         S: Summary<Key = K>,
     {
@@ -165,7 +165,7 @@ impl<K: Copy + Ord> Reconcile<K> {
         (self.equal, self.differ)
     }
 
-    fn summary<S>(&mut self, link: LinkId, theirs: Whole, ours: &mut S, ask: bool, stands: bool, over: bool)
+    fn summary<S>(&mut self, link: LinkId, theirs: Whole, ours: &S, ask: bool, stands: bool, over: bool)
     where
         S: Summary<Key = K>,
     {
@@ -213,7 +213,7 @@ impl<K: Copy + Ord> Reconcile<K> {
     }
 
     /// The parts that differ are listed.
-    fn compare_parts<S>(&mut self, link: LinkId, theirs: &Parts, ours: &mut S, asks: bool, over: bool)
+    fn compare_parts<S>(&mut self, link: LinkId, theirs: &Parts, ours: &S, asks: bool, over: bool)
     where
         S: Summary<Key = K>,
     {

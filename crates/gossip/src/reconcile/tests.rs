@@ -36,11 +36,11 @@ impl Map {
 impl Summary for Map {
     type Key = u16;
 
-    fn whole(&mut self) -> Whole {
+    fn whole(&self) -> Whole {
         Whole { fingerprint: self.hash(Self::all()), entries: u32::try_from(self.0.len()).unwrap() }
     }
 
-    fn parts(&mut self) -> Parts {
+    fn parts(&self) -> Parts {
         core::array::from_fn(|part| self.hash(Self::part(u8::try_from(part).unwrap())))
     }
 
@@ -78,7 +78,7 @@ impl Node {
 
     fn put(&mut self, now: u64, input: Input<u16>, entries: &[(u16, u8)]) {
         let range = if let Input::List { range, .. } = &input { *range } else { None };
-        self.machine.handle(Timestamp(now), &mut self.rng, &mut self.map, input);
+        self.machine.handle(Timestamp(now), &mut self.rng, &self.map, input);
         while let Some(output) = self.machine.poll_output() {
             match output {
                 Output::Round => {}
@@ -99,7 +99,7 @@ impl Node {
     fn say_summary(&mut self, now: u64, ask: bool) {
         self.out.push_back(Message::Summary(self.map.whole(), ask));
         if ask {
-            self.machine.handle(Timestamp(now), &mut self.rng, &mut self.map, Input::Asked(LINK));
+            self.machine.handle(Timestamp(now), &mut self.rng, &self.map, Input::Asked(LINK));
         }
     }
 

@@ -13,7 +13,7 @@ impl Alone {
     }
 
     fn put(&mut self, now: u64, input: Input<u16>) -> Vec<Output<u16>> {
-        self.0.handle(Timestamp(now), &mut self.2, &mut self.1, input);
+        self.0.handle(Timestamp(now), &mut self.2, &self.1, input);
         core::iter::from_fn(|| self.0.poll_output()).collect()
     }
 
@@ -245,7 +245,7 @@ fn a_turn_that_asks_is_enough_and_who_is_gone_is_not_asked() {
         // What is done at its time may end it.
         let mut alone = Alone::new(1, 1);
         alone.put(0, Input::Judged(LINK));
-        alone.0.handle(Timestamp(SOON_US), &mut alone.2, &mut alone.1, Input::Timeout);
+        alone.0.handle(Timestamp(SOON_US), &mut alone.2, &alone.1, Input::Timeout);
         assert_eq!(alone.put(SOON_US, end), []);
     }
 }
