@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use rumormill_wire::native::{BundleBuilder, MessageKind, Rumor};
 use rumormill_wire::{Clock, Digest, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
 
-use super::{Output, Replica};
+use super::{Replica, ReplicaOutput};
 use crate::bundle::{RawBundle, Signer, VerifiedBundle, seal};
 use crate::config::{EngineConfig, Recovered};
 use crate::ingress::queue::Sender;
@@ -54,11 +54,11 @@ fn replica(author: &Key) -> Replica {
     let mut replica = Replica::new(&EngineConfig::new(NETWORK), Box::new(key(1)), Recovered::empty(origin(&key(1))));
     let evidence = Evidence { bytes: b"certificate".as_slice().into(), since: 0 };
     replica.tell_members(members::Input::Admit { node: author.node(), evidence, from: None });
-    assert!(said(&mut replica).iter().any(|said| matches!(said, Output::Admitted(_))));
+    assert!(said(&mut replica).iter().any(|said| matches!(said, ReplicaOutput::Admitted(_))));
     replica
 }
 
-fn said(replica: &mut Replica) -> Vec<Output> {
+fn said(replica: &mut Replica) -> Vec<ReplicaOutput> {
     core::iter::from_fn(|| replica.poll_output()).collect()
 }
 
@@ -70,7 +70,7 @@ fn comes(replica: &mut Replica, bundle: &VerifiedBundle, ordinal: u64) -> Option
         Rumor { want_status: false, answers_range: false, header: *bundle.header(), bundle: raw.bytes().as_ref() };
     replica.rumor(sender, &rumor, raw.bytes());
     said(replica).into_iter().find_map(|said| match said {
-        Output::Drive(driver::Output::Verify { check, .. }) => Some(check),
+        ReplicaOutput::Drive(driver::Output::Verify { check, .. }) => Some(check),
         _ => None,
     })
 }
@@ -90,8 +90,8 @@ proptest! {
             replica.verified(checks[n], Ok(Arc::clone(&bundles[n])));
             while let Some(said) = replica.poll_output() {
                 match said {
-                    Output::Drive(driver::Output::Append { .. }) => appended += 1,
-                    Output::Accepted(bundle, senders) => {
+                    ReplicaOutput::Drive(driver::Output::Append { .. }) => appended += 1,
+                    ReplicaOutput::Accepted(bundle, senders) => {
                         accepted += 1;
                         prop_assert_eq!((bundle.header().first, appended, senders.len()), (Seq(accepted), accepted, 1));
                         prop_assert_eq!(replica.logs().next_of(&origin(&author)), Seq(accepted + 1));
@@ -119,7 +119,7 @@ fn with_a_full_store_what_was_not_durable_is_lost_again_and_what_is_new_passes()
     let lost: Vec<_> = said(&mut replica)
         .iter()
         .filter_map(|said| match said {
-            Output::Lost { origin, from, to } => Some((*origin, *from, *to)),
+            ReplicaOutput::Lost { origin, from, to } => Some((*origin, *from, *to)),
             _ => None,
         })
         .collect();
@@ -129,7 +129,9 @@ fn with_a_full_store_what_was_not_durable_is_lost_again_and_what_is_new_passes()
     let check = comes(&mut replica, &bundles[2], 3).unwrap();
     replica.verified(check, Ok(Arc::clone(&bundles[2])));
     let passes = said(&mut replica);
-    assert!(passes.iter().any(|said| matches!(said, Output::Passes(bundle, _) if bundle.header().first == Seq(3))));
-    assert!(!passes.iter().any(|said| matches!(said, Output::Drive(driver::Output::Append { .. }))));
+    assert!(
+        passes.iter().any(|said| matches!(said, ReplicaOutput::Passes(bundle, _) if bundle.header().first == Seq(3)))
+    );
+    assert!(!passes.iter().any(|said| matches!(said, ReplicaOutput::Drive(driver::Output::Append { .. }))));
     assert_eq!(replica.logs().passed_to(&origin(&author)), Seq(4));
 }
