@@ -181,6 +181,8 @@ pub mod shell;
 pub mod spread;
 pub mod stats;
 mod tally;
+#[cfg(test)]
+mod test_signers;
 mod timers;
 mod turns;
 pub mod uncommitted;

@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use proptest::prelude::*;
 use rumormill_wire::native::{BundleBuilder, MessageKind, Rumor};
-use rumormill_wire::{Clock, Digest, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
+use rumormill_wire::{Clock, Digest, Incarnation, NetworkId, NodeId, Origin, Seq};
 
 use super::{Replica, ReplicaOutput};
 use crate::bundle::{RawBundle, Signer, VerifiedBundle, seal};
@@ -14,23 +13,9 @@ use crate::config::{EngineConfig, Recovered};
 use crate::ingress::queue::Sender;
 use crate::io::{self as driver, CheckId, LinkId};
 use crate::members::{self, Evidence};
+use crate::test_signers::Key;
 
 const NETWORK: NetworkId = NetworkId([7; 32]);
-
-struct Key(Ed25519KeyPair);
-
-impl Signer for Key {
-    fn node(&self) -> NodeId {
-        NodeId(self.0.public_key().as_ref().try_into().unwrap())
-    }
-    fn sign(&self, message: &[u8]) -> Signature {
-        Signature(self.0.sign(message).as_ref().try_into().unwrap())
-    }
-}
-
-fn key(n: u8) -> Key {
-    Key(Ed25519KeyPair::from_seed_unchecked(&[n; 32]).unwrap())
-}
 
 fn origin(key: &Key) -> Origin {
     Origin { node: key.node(), incarnation: Incarnation(1) }
@@ -51,7 +36,8 @@ fn chain(author: &Key, length: u64) -> Vec<Arc<VerifiedBundle>> {
 
 /// A replica that knows an author.
 fn replica(author: &Key) -> Replica {
-    let mut replica = Replica::new(&EngineConfig::new(NETWORK), Box::new(key(1)), Recovered::empty(origin(&key(1))));
+    let mut replica =
+        Replica::new(&EngineConfig::new(NETWORK), Box::new(Key::new(1)), Recovered::empty(origin(&Key::new(1))));
     let evidence = Evidence { bytes: b"certificate".as_slice().into(), since: 0 };
     replica.tell_members(members::Input::Admit { node: author.node(), evidence, from: None });
     assert!(said(&mut replica).iter().any(|said| matches!(said, ReplicaOutput::Admitted(_))));
@@ -80,7 +66,7 @@ proptest! {
     /// and the store has had it before.
     #[test]
     fn whoever_hears_of_a_bundle_finds_the_logs_as_they_are_with_it(order in Just((0..6_usize).collect::<Vec<_>>()).prop_shuffle()) {
-        let author = key(2);
+        let author = Key::new(2);
         let mut replica = replica(&author);
         let bundles = chain(&author, 6);
         let checks: Vec<_> =
@@ -106,7 +92,7 @@ proptest! {
 
 #[test]
 fn with_a_full_store_what_was_not_durable_is_lost_again_and_what_is_new_passes() {
-    let author = key(2);
+    let author = Key::new(2);
     let mut replica = replica(&author);
     let bundles = chain(&author, 3);
     let checks: Vec<_> = (1..).zip(&bundles[..2]).map(|(n, bundle)| comes(&mut replica, bundle, n).unwrap()).collect();
