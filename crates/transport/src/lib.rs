@@ -38,7 +38,7 @@ pub use certificate::CertificateInfo;
 pub use endpoint::{DialError, Endpoint, EndpointConfig};
 pub use identity::{Identity, IdentityError};
 pub use issue::{Issued, NODE_VALIDITY};
-pub use link::{AuthenticatedPeer, LinkError, LinkReader, LinkWriter, Opened, TlsInfo};
+pub use link::{Arrivals, AuthenticatedPeer, LinkError, LinkReader, LinkWriter, Opened, TlsInfo};
 pub use metrics::Metrics;
 pub use misplaced::{Misplaced, Wanted};
 pub use refusal::Refusal;
