@@ -11,6 +11,10 @@ use crate::revocation::Revocations;
 /// Origins that each member may have, however many others have (docs/protocol.md, P-G2).
 pub(crate) const MIN_ORIGINS: usize = 32;
 
+/// Bytes that may be on their way to one neighbour over a fast link: eight of the longest bundles, or 5 MB/s where a round trip takes 100 ms,
+/// more than twice an author's pace.
+pub const LINK_WINDOW: usize = 512 * 1024;
+
 /// How new messages spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Dissemination {
@@ -92,8 +96,7 @@ impl EngineConfig {
             recovery_us: 1_000_000,
             // As long as a verdict may stay unsaid (P-S2), and several round trips of a link around the world (P-S10).
             monger_timeout_us: 1_000_000,
-            // Eight of the longest bundles: 5 MB/s where a round trip takes 100 ms, more than twice an author's pace.
-            link_window: 512 * 1024,
+            link_window: LINK_WINDOW,
             // What one author may bring in a second: a neighbour that is no further behind is served without the store.
             cache_bytes: 2 * 1024 * 1024,
             // P-G5: at once for a node that has lost something; in the long run 128 KiB/s are all that asking again brings.

@@ -15,7 +15,7 @@ use crate::io::{Input, LinkId, Output, Reject, Timestamp};
 #[cfg(feature = "fuzz")]
 use crate::measure::Held;
 use crate::members::{self, Evidence};
-use crate::neighbours::{self, Neighbours};
+use crate::neighbours::{NeighbourOutput, Neighbours};
 use crate::proofs;
 use crate::reconcile::Summary;
 use crate::replica::Replica;
@@ -166,19 +166,19 @@ impl Engine {
         }
     }
 
-    fn follow(&mut self, follows: neighbours::Output) {
+    fn follow(&mut self, follows: NeighbourOutput) {
         let replica = &mut self.replica;
         match follows {
-            neighbours::Output::Drive(output) => self.output.push_back(output),
-            neighbours::Output::Credit(sender) => replica.give_credit(sender),
-            neighbours::Output::Known { ours, theirs } => replica.tell_author(author::Input::Known { ours, theirs }),
-            neighbours::Output::Answered(peer) => replica.tell_author(author::Input::Answered(peer)),
-            neighbours::Output::Search(seen) => replica.search_for(seen),
-            neighbours::Output::InForce(part) => {
+            NeighbourOutput::Drive(output) => self.output.push_back(output),
+            NeighbourOutput::Credit(sender) => replica.give_credit(sender),
+            NeighbourOutput::Known { ours, theirs } => replica.tell_author(author::Input::Known { ours, theirs }),
+            NeighbourOutput::Answered(peer) => replica.tell_author(author::Input::Answered(peer)),
+            NeighbourOutput::Search(seen) => replica.search_for(seen),
+            NeighbourOutput::InForce(part) => {
                 replica.comes_into_force(&part);
                 self.neighbours.in_force(replica, part);
             }
-            neighbours::Output::Round => replica.round(),
+            NeighbourOutput::Round => replica.round(),
         }
     }
 

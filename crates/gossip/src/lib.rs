@@ -125,11 +125,12 @@
 //!
 //! # What it is made of
 //!
-//! Chains of signed bundles ([`chain`]), what is on its way in ([`ingress`]), one cursor a neighbour and origin ([`link`]), what
-//! neighbours have and we lack ([`claims`]), what they are told of what they sent ([`acks`]), fingerprints of frontiers ([`frontier`]) and
-//! their comparison ([`reconcile`]), what we write ourselves ([`author`]), where two branches part ([`fork`]) and which proofs of that are
-//! taken ([`proofs`]), who is a member ([`members`]), how the revocation list comes and goes on ([`revocation`]), how what is new spreads
-//! ([`spread`]), and what a neighbour may be given of what it asks for ([`share`]).
+//! Two halves, which [`Engine`] joins. What this node has (`replica`): chains of signed bundles ([`chain`]), what is on its way in
+//! ([`ingress`]), what we write ourselves ([`author`]), where two branches part ([`fork`]), which proofs of that are taken ([`proofs`]) and
+//! who is a member ([`members`]). What each neighbour has, is given and is told (`neighbours`): one cursor a neighbour and origin ([`link`]),
+//! what it has and we lack ([`claims`]), what it is told of what it sent ([`acks`]), fingerprints of frontiers ([`frontier`]) and their
+//! comparison ([`reconcile`]), how the revocation list comes and goes on ([`revocation`]), how what is new spreads ([`spread`]), and what a
+//! neighbour may be given of what it asks for ([`share`]).
 #![forbid(unsafe_code)]
 #![deny(
     unreachable_pub,
@@ -180,6 +181,8 @@ pub mod shell;
 pub mod spread;
 pub mod stats;
 mod tally;
+#[cfg(test)]
+mod test_signers;
 mod timers;
 mod turns;
 pub mod uncommitted;

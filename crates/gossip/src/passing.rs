@@ -141,21 +141,11 @@ impl Passing {
 #[cfg(test)]
 mod tests {
     use rumormill_wire::native::{BundleBuilder, MessageKind};
-    use rumormill_wire::{Incarnation, NetworkId, Signature};
+    use rumormill_wire::{Incarnation, NetworkId};
 
     use super::*;
-    use crate::bundle::{Signer, seal};
-
-    struct Anybody(NodeId);
-
-    impl Signer for Anybody {
-        fn node(&self) -> NodeId {
-            self.0
-        }
-        fn sign(&self, _: &[u8]) -> Signature {
-            Signature([0; 64])
-        }
-    }
+    use crate::bundle::seal;
+    use crate::test_signers::Anybody;
 
     fn origin(node: u8, incarnation: u64) -> Origin {
         Origin { node: NodeId([node; 32]), incarnation: Incarnation(incarnation) }

@@ -7,14 +7,14 @@
 
 use std::collections::VecDeque;
 
+/// Bytes of the fastest link.
+use rumormill_gossip::config::LINK_WINDOW as MAX_WINDOW;
 use rumormill_limits::Timestamp;
 
 /// What is given waits about so long on a link that takes less than all, in microseconds.
 const TARGET_US: u64 = 250_000;
 /// Bytes of the slowest link, and of one of which nothing is known. The bundle that goes over it comes on top.
 pub(crate) const MIN_WINDOW: usize = 16 * 1024;
-/// Bytes of the fastest.
-const MAX_WINDOW: usize = 512 * 1024;
 /// Moments that are remembered of what is on its way; what more there are count for the last one.
 const MAX_MARKS: usize = 64;
 

@@ -1,4 +1,4 @@
-//! Which of two links with one peer stays.
+//! Which of two links with one peer stays (docs/protocol.md, P-F10).
 
 use rumormill_limits::Timestamp;
 use rumormill_wire::NodeId;

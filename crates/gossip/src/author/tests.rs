@@ -3,30 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use proptest::prelude::*;
 use rumormill_wire::native::{EntryState, MessageKind, StatusEntry};
-use rumormill_wire::{Digest, HeadHash, NodeId, Signature};
+use rumormill_wire::{Digest, HeadHash, NodeId};
 
 use super::*;
+use crate::test_signers::Key;
 
 /// The first incarnation, and the wall clock in microseconds at the start of each test, a second later.
 const WALL_S: u64 = 1_767_225_600;
 const WALL: i64 = 1_767_225_601_000_000;
 
-struct Key(Ed25519KeyPair);
-
-impl Signer for Key {
-    fn node(&self) -> NodeId {
-        NodeId(self.0.public_key().as_ref().try_into().unwrap())
-    }
-    fn sign(&self, message: &[u8]) -> Signature {
-        Signature(self.0.sign(message).as_ref().try_into().unwrap())
-    }
-}
-
 fn author() -> Author {
-    let key = Key(Ed25519KeyPair::from_seed_unchecked(&[1; 32]).unwrap());
+    let key = Key::new(1);
     let origin = Origin { node: key.node(), incarnation: Incarnation(WALL_S) };
     let config = EngineConfig { max_pending: 8, ..EngineConfig::new(NetworkId([7; 32])) };
     let mut author = Author::new(origin, Box::new(key), &config);

@@ -3,22 +3,11 @@
 
 use proptest::prelude::*;
 use rumormill_wire::native::{BundleBuilder, MessageKind};
-use rumormill_wire::{Clock, Digest, Incarnation, NetworkId, Signature};
+use rumormill_wire::{Clock, Digest, Incarnation, NetworkId};
 
 use super::*;
-use crate::bundle::{Signer, seal};
-
-/// The search checks no signature: that is done before.
-struct Anybody;
-
-impl Signer for Anybody {
-    fn node(&self) -> NodeId {
-        NodeId([1; 32])
-    }
-    fn sign(&self, _: &[u8]) -> Signature {
-        Signature([0; 64])
-    }
-}
+use crate::bundle::seal;
+use crate::test_signers::Anybody;
 
 const ORIGIN: Origin = Origin { node: NodeId([1; 32]), incarnation: Incarnation(7) };
 
@@ -33,7 +22,7 @@ fn grow(chain: &[SignedHeader], sizes: &[u64], text: &str) -> Vec<SignedHeader> 
         for n in 0..*size {
             builder.push(Clock(next.0 + n), MessageKind::CHAT, "", text.as_bytes()).unwrap();
         }
-        chain.push(*seal(builder, Clock(next.0), &Anybody, &NetworkId([7; 32])).signed_header());
+        chain.push(*seal(builder, Clock(next.0), &Anybody(ORIGIN.node), &NetworkId([7; 32])).signed_header());
     }
     chain
 }

@@ -4,38 +4,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use proptest::prelude::*;
 use rumormill_wire::native::{BundleBuilder, MessageKind};
-use rumormill_wire::{Clock, Digest, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
+use rumormill_wire::{Clock, Digest, Incarnation, NetworkId, NodeId, Origin, Seq};
 
 use super::queue::Sender;
 use super::{Dropped, Ingress, Input, Output, Standing};
 use crate::bundle::{Invalid, RawBundle, Signer, VerifiedBundle, seal};
 use crate::config::EngineConfig;
 use crate::io::{Admission, CheckId, LinkId, Timestamp};
+use crate::test_signers::Key;
 
 const NETWORK: NetworkId = NetworkId([7; 32]);
 const NOW: Timestamp = Timestamp(0);
 
-struct Key(Ed25519KeyPair);
-
-impl Signer for Key {
-    fn node(&self) -> NodeId {
-        NodeId(self.0.public_key().as_ref().try_into().unwrap())
-    }
-    fn sign(&self, message: &[u8]) -> Signature {
-        Signature(self.0.sign(message).as_ref().try_into().unwrap())
-    }
-}
-
-fn key(n: u8) -> Key {
-    Key(Ed25519KeyPair::from_seed_unchecked(&[n; 32]).unwrap())
-}
-
 /// One message of an author, at this number.
 fn bundle(author: u8, first: u64, text: &str) -> Arc<VerifiedBundle> {
-    let (key, clock) = (key(author), Clock(first));
+    let (key, clock) = (Key::new(author), Clock(first));
     let origin = Origin { node: key.node(), incarnation: Incarnation(1) };
     let previous = if first == 1 { Digest::ZERO } else { Digest([1; 32]) };
     let mut builder = BundleBuilder::new(origin, Seq(first), previous);

@@ -3,7 +3,7 @@
 use rumormill_wire::native::StatusEntry;
 use rumormill_wire::{Incarnation, Origin, Seq};
 
-use super::{Neighbours, Output as Follows};
+use super::{NeighbourOutput, Neighbours};
 use crate::acks;
 use crate::io::LinkId;
 use crate::link::Parked;
@@ -63,7 +63,7 @@ impl Neighbours {
         let me = replica.author().origin();
         let ours = replica.logs().chains.get(&me).and_then(|chain| chain.entry(me));
         for theirs in entries.filter(|entry| entry.origin.node == me.node) {
-            self.output.push_back(Follows::Known { ours, theirs });
+            self.output.push_back(NeighbourOutput::Known { ours, theirs });
         }
         let Some(link) = self.links.get_mut(&id) else { return };
         if !link.own_from.is_some_and(|from| low <= from && from <= high) {
@@ -75,7 +75,7 @@ impl Neighbours {
         link.own_from = if high < end { next() } else { None };
         if link.own_from.is_none() && link.named {
             let peer = link.peer;
-            self.output.push_back(Follows::Answered(peer));
+            self.output.push_back(NeighbourOutput::Answered(peer));
         }
     }
 }

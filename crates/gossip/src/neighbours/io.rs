@@ -10,7 +10,7 @@ use crate::ingress::queue::Sender;
 use crate::io as driver;
 
 /// What is to be done.
-pub(crate) enum Output {
+pub(crate) enum NeighbourOutput {
     /// For the driver.
     Drive(driver::Output),
     /// There is a verdict on a frame of a link that is up: its reader may go on.

@@ -2,7 +2,7 @@
 //!
 //! [`Neighbours`] joins the machines that compare ([`reconcile`]), that spread ([`spread`]), that acknowledge ([`acks`]) and that pass the
 //! revocation list on ([`revocation`]) to the links. They read the [`Replica`] and change nothing there: what follows from the word of a
-//! neighbour for what we have comes out as [`Output`].
+//! neighbour for what we have comes out as [`NeighbourOutput`].
 
 mod acks_told;
 mod certificates;
@@ -32,7 +32,7 @@ use rand::Rng;
 use rumormill_wire::Origin;
 use rumormill_wire::native::{Frame, MAX_STATUS_ENTRIES, RangeRequest};
 
-pub(crate) use self::io::Output;
+pub(crate) use self::io::NeighbourOutput;
 
 use self::timer::Timer;
 use crate::acks::{self, Acks};
@@ -42,7 +42,7 @@ use crate::io::{self as driver, Timestamp};
 use crate::links::Links;
 use crate::proofs::Sent;
 use crate::reconcile::{self, Reconcile};
-use crate::replica::{Output as Happened, Replica};
+use crate::replica::{Replica, ReplicaOutput as Happened};
 use crate::revocation::Revocation;
 use crate::share::Shares;
 use crate::spread::Spread;
@@ -66,7 +66,7 @@ pub(crate) struct Neighbours {
     spread: Spread,
     reconcile: Reconcile<Origin>,
     timers: Timers<Timer>,
-    output: VecDeque<Output>,
+    output: VecDeque<NeighbourOutput>,
     stats: Stats,
 }
 
@@ -149,7 +149,7 @@ impl Neighbours {
     }
 
     /// What is to be done; drain it until `None`.
-    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+    pub(crate) fn poll_output(&mut self) -> Option<NeighbourOutput> {
         self.output.pop_front()
     }
 
@@ -159,6 +159,6 @@ impl Neighbours {
     }
 
     fn drive(&mut self, output: driver::Output) {
-        self.output.push_back(Output::Drive(output));
+        self.output.push_back(NeighbourOutput::Drive(output));
     }
 }

@@ -3,7 +3,7 @@
 use rumormill_wire::native::{EntryState, Frame, StatusEntry};
 use rumormill_wire::{Origin, Seq};
 
-use super::{Neighbours, Output, STATUS_DELAY_US};
+use super::{NeighbourOutput, Neighbours, STATUS_DELAY_US};
 use crate::fork::Difference;
 use crate::io::LinkId;
 use crate::proof::VerifiedProof;
@@ -97,6 +97,6 @@ impl Neighbours {
         if !replica.search().is_searching(&seen.origin) && self.lists_are_over(seen.link) {
             return bump(&mut self.stats.searches_full, 1);
         }
-        self.output.push_back(Output::Search(seen));
+        self.output.push_back(NeighbourOutput::Search(seen));
     }
 }

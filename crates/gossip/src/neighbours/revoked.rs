@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rumormill_wire::native::{ByeCode, Frame, ListPart};
 
-use super::{Neighbours, Output as Follows};
+use super::{NeighbourOutput, Neighbours};
 use crate::io::{self as driver, Keep};
 use crate::replica::Replica;
 use crate::revocation::{Input, Output};
@@ -19,7 +19,7 @@ impl Neighbours {
                 Output::Ours(link, ours) => drop(self.send(link, &Frame::Revisions(ours.as_slice().into()))),
                 Output::Check(link, bytes) => self.drive(driver::Output::CheckRevocations { link, bytes }),
                 Output::Keep(part) => self.drive(driver::Output::Keep(Keep::Revocations(part))),
-                Output::InForce(part) => self.output.push_back(Follows::InForce(part)),
+                Output::InForce(part) => self.output.push_back(NeighbourOutput::InForce(part)),
                 Output::Owed(link) => self.links.touch(link),
                 Output::Send(link, part) => {
                     self.charge(link, part.bytes().len());

@@ -8,7 +8,7 @@ use rumormill_wire::Origin;
 use rumormill_wire::native::{Buckets, Coverage, EntryState, Frame, Status};
 
 use super::timer::Timer;
-use super::{Neighbours, Output as Follows};
+use super::{NeighbourOutput, Neighbours};
 use crate::io::LinkId;
 use crate::link::Parked;
 use crate::reconcile::{Input, Output, Summary, Whole};
@@ -35,7 +35,7 @@ impl Neighbours {
     pub(super) fn reconcile_outputs(&mut self, replica: &Replica, said: Option<&Status<'_>>) {
         while let Some(output) = self.reconcile.poll_output() {
             match output {
-                Output::Round => self.output.push_back(Follows::Round),
+                Output::Round => self.output.push_back(NeighbourOutput::Round),
                 Output::Turn(link) => self.turn(replica, link),
                 Output::Summary { link, ask } => self.send_summary(replica, link, ask),
                 Output::Parts(link) => self.send_buckets(replica, link),

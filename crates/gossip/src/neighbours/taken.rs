@@ -3,7 +3,7 @@
 use rumormill_wire::native::BundleHeader;
 use rumormill_wire::{NodeId, Origin};
 
-use super::{Neighbours, Output, STATUS_DELAY_US};
+use super::{NeighbourOutput, Neighbours, STATUS_DELAY_US};
 use crate::acks;
 use crate::bundle::VerifiedBundle;
 use crate::ingress::Dropped;
@@ -117,6 +117,6 @@ impl Neighbours {
         let Sender { link, ordinal, .. } = sender;
         self.acks.handle(self.now, acks::Input::Verdict { link, ordinal, origin, ask });
         self.tell_reconcile(replica, reconcile::Input::Judged(link));
-        self.output.push_back(Output::Credit(sender));
+        self.output.push_back(NeighbourOutput::Credit(sender));
     }
 }

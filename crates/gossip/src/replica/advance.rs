@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rumormill_wire::{Digest, Origin, Seq};
 
-use super::{Output, Replica};
+use super::{Replica, ReplicaOutput};
 use crate::author;
 use crate::bundle::{Invalid, VerifiedBundle};
 use crate::chain::{Chain, End};
@@ -32,7 +32,7 @@ impl Replica {
                 if self.logs.full { Vec::new() } else { self.ingress.take_stale(origin, self.logs.next_of(&origin)) };
             for sender in stale {
                 bump(&mut self.stats.bundles_gap, 1);
-                self.output.push_back(Output::Refused(sender, origin));
+                self.output.push_back(ReplicaOutput::Refused(sender, origin));
             }
             self.tell_proofs(proofs::Input::Settled(origin));
         }
@@ -95,7 +95,7 @@ impl Replica {
         self.logs.cache.insert(Arc::clone(bundle), self.logs.appends);
         let copies = u64::try_from(senders.len().saturating_sub(1)).unwrap_or(u64::MAX);
         bump(&mut self.stats.messages_duplicate, copies.saturating_mul(u64::from(header.count)));
-        self.output.push_back(Output::Accepted(Arc::clone(bundle), senders));
+        self.output.push_back(ReplicaOutput::Accepted(Arc::clone(bundle), senders));
         if self.logs.stands_at_set_back(&origin) {
             let other = self.logs.chains.update(origin, |chain| chain.set_back.take());
             self.is_second(other, *bundle.signed_header(), None);
@@ -110,16 +110,16 @@ impl Replica {
                 Refusal::Held => {
                     self.tell_greedy(origin.node);
                     bump(&mut self.stats.bundles_greedy, 1);
-                    self.output.push_back(Output::Refused(sender, origin));
+                    self.output.push_back(ReplicaOutput::Refused(sender, origin));
                 }
                 Refusal::Clock => self.set_back(bundle, sender),
                 Refusal::Paced => self.dropped(sender, header, Dropped::OverPace),
                 Refusal::Withdrawn => {
-                    self.output.push_back(Output::Judged(sender, origin));
+                    self.output.push_back(ReplicaOutput::Judged(sender, origin));
                     bump(&mut self.stats.bundles_withdrawn, 1);
                 }
                 Refusal::Fork => {
-                    self.output.push_back(Output::Judged(sender, origin));
+                    self.output.push_back(ReplicaOutput::Judged(sender, origin));
                     self.evidence(bundle, &sender);
                 }
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rumormill_wire::{Clock, Origin, Seq};
 
-use super::{Output as Told, Replica};
+use super::{Replica, ReplicaOutput};
 use crate::author::{ChainEnd, Input, Output};
 use crate::bundle::VerifiedBundle;
 use crate::clock::MAX_FOLLOW_US;
@@ -95,7 +95,7 @@ impl Replica {
             seq = Seq(seq.0.saturating_add(1));
         }
         bump(&mut self.stats.messages_own, u64::from(header.count));
-        self.output.push_back(Told::Own(Arc::clone(bundle)));
+        self.output.push_back(ReplicaOutput::Own(Arc::clone(bundle)));
     }
 }
 

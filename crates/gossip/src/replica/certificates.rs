@@ -2,7 +2,7 @@
 
 use rumormill_wire::NodeId;
 
-use super::{Output as Told, Replica};
+use super::{Replica, ReplicaOutput};
 use crate::ingress;
 use crate::io::{self as driver, Keep, LinkId};
 use crate::members::{Evidence, Input, Output};
@@ -18,7 +18,7 @@ impl Replica {
                     self.drive(driver::Output::CheckMember { link, node, evidence, known });
                 }
                 Output::Full => bump(&mut self.stats.certificates_full, 1),
-                Output::Misbehaved(link, why) => self.output.push_back(Told::Misbehaved(link, why)),
+                Output::Misbehaved(link, why) => self.output.push_back(ReplicaOutput::Misbehaved(link, why)),
                 Output::Void(node) => self.tell_ingress(ingress::Input::Void(node)),
                 Output::Counts { node, evidence, from, fresh } => self.counts(node, evidence, from, fresh),
             }
@@ -28,10 +28,10 @@ impl Replica {
     fn counts(&mut self, node: NodeId, evidence: Evidence, from: Option<LinkId>, fresh: bool) {
         bump(&mut self.stats.certificates_replaced, u64::from(!fresh));
         self.keep(Keep::Member { node, evidence: evidence.bytes });
-        self.output.push_back(Told::Introduce { node, from });
+        self.output.push_back(ReplicaOutput::Introduce { node, from });
         if fresh {
             self.tell_ingress(ingress::Input::Admitted(node));
-            self.output.push_back(Told::Admitted(node));
+            self.output.push_back(ReplicaOutput::Admitted(node));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rumormill_wire::native::ListPart;
 use rumormill_wire::{NodeId, Origin};
 
-use super::{Output, Replica};
+use super::{Replica, ReplicaOutput};
 use crate::author;
 use crate::io::Event;
 use crate::stats::bump;
@@ -36,7 +36,7 @@ impl Replica {
                 self.logs.chains.update(origin, |chain| chain.cut = cut);
             }
         }
-        self.output.push_back(Output::FellBack);
+        self.output.push_back(ReplicaOutput::FellBack);
         self.tell_author(author::Input::Cut(self.logs.revocations.limit(&self.author.origin())));
     }
 }

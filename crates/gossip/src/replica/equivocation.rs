@@ -3,7 +3,7 @@
 use rumormill_wire::native::Proof;
 use rumormill_wire::{NodeId, Origin, Seq};
 
-use super::{Output as Told, Replica};
+use super::{Replica, ReplicaOutput};
 use crate::author;
 use crate::fork;
 use crate::io::{self as driver, Event, Keep, LinkId};
@@ -38,13 +38,13 @@ impl Replica {
                 Output::Again(from, proof) => self.proof(from, proof),
                 Output::Holds(link, proof) => self.take_proof(*proof, Some(link)),
                 // Once there is room again, they hear that we still want it.
-                Output::NoRoom(link, origin) => self.output.push_back(Told::Say(link, origin)),
+                Output::NoRoom(link, origin) => self.output.push_back(ReplicaOutput::Say(link, origin)),
                 Output::Lower(link, origin, place) => {
                     bump(&mut self.stats.proofs_greedy, 1);
-                    self.output.push_back(Told::Lower(link, origin, place));
+                    self.output.push_back(ReplicaOutput::Lower(link, origin, place));
                 }
                 Output::Vain => bump(&mut self.stats.proofs_vain, 1),
-                Output::Misbehaved(link, why) => self.output.push_back(Told::Misbehaved(link, why)),
+                Output::Misbehaved(link, why) => self.output.push_back(ReplicaOutput::Misbehaved(link, why)),
             }
         }
     }
@@ -52,7 +52,7 @@ impl Replica {
     /// Remembers where a chain ends.
     fn set_fork(&mut self, proof: VerifiedProof) {
         self.logs.chains.update(proof.origin(), |chain| chain.fork = Some(Box::new(proof)));
-        self.output.push_back(Told::FellBack);
+        self.output.push_back(ReplicaOutput::FellBack);
         self.tell_search(fork::Input::Proven(proof.origin()));
     }
 
@@ -81,6 +81,6 @@ impl Replica {
         if origin == self.author.origin() {
             self.tell_author(author::Input::Forked);
         }
-        self.output.push_back(Told::Proven(Box::new(proof), from));
+        self.output.push_back(ReplicaOutput::Proven(Box::new(proof), from));
     }
 }

@@ -3,7 +3,7 @@
 use rumormill_wire::native::{BundleView, Proof, SignedHeader};
 use rumormill_wire::{Digest, Origin, Seq};
 
-use super::{Output as Told, Replica};
+use super::{Replica, ReplicaOutput};
 use crate::bundle::{RawBundle, VerifiedBundle, bundle_digest};
 use crate::fork::{Difference, Input, Output};
 use crate::ingress::queue::Sender;
@@ -23,13 +23,13 @@ impl Replica {
                     if let Some(ours) = self.logs.cached(origin, at) {
                         self.search.handle(self.now, Input::Ours { origin, at, bundle: Some(ours) });
                     } else {
-                        self.output.push_back(Told::Searched(link));
+                        self.output.push_back(ReplicaOutput::Searched(link));
                         self.drive(driver::Output::LookUp { origin, at });
                     }
                 }
-                Output::Ask { link, origin, at } => self.output.push_back(Told::Ask(link, origin, at)),
+                Output::Ask { link, origin, at } => self.output.push_back(ReplicaOutput::Ask(link, origin, at)),
                 Output::Found { proof, link } => self.take_proof(*proof, Some(link)),
-                Output::Room(link) => self.output.push_back(Told::SearchRoom(link)),
+                Output::Room(link) => self.output.push_back(ReplicaOutput::SearchRoom(link)),
             }
         }
     }
@@ -56,7 +56,7 @@ impl Replica {
         };
         let proven = self.logs.fork_place(&origin).is_some();
         let seen = Difference { origin, at, ours, theirs, link: sender.link, peer: sender.peer, proven };
-        self.output.push_back(Told::Differs(Box::new(seen)));
+        self.output.push_back(ReplicaOutput::Differs(Box::new(seen)));
     }
 
     pub(crate) fn looked_up(&mut self, origin: Origin, at: Seq, bundle: Option<&RawBundle>) {

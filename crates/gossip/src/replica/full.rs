@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rumormill_wire::{Digest, Origin, Seq};
 
-use super::{Output, Replica};
+use super::{Replica, ReplicaOutput};
 use crate::author;
 use crate::bundle::VerifiedBundle;
 use crate::ingress::queue::Sender;
@@ -22,14 +22,14 @@ impl Replica {
             let Some(was) = self.logs.chains.get(&origin).map(|chain| Head::of(&chain.end())) else { continue };
             self.logs.passing.set_head(origin, was);
             self.logs.chains.go_back(origin, &end);
-            self.output.push_back(Output::Lost { origin, from: end.next, to: was.next });
+            self.output.push_back(ReplicaOutput::Lost { origin, from: end.next, to: was.next });
         }
-        self.output.push_back(Output::FellBack);
+        self.output.push_back(ReplicaOutput::FellBack);
         self.logs.cache.commit(u64::MAX);
         self.release_credit();
         self.own_append = None;
         self.tell_author(author::Input::Full);
-        self.output.push_back(Output::Full);
+        self.output.push_back(ReplicaOutput::Full);
     }
 
     /// With a full store: lets the lowest number that holds pass. What lies between may be missing: whoever lacks it gets it by another
@@ -55,7 +55,7 @@ impl Replica {
         };
         let good = !ended && !old && header.previous == digest;
         let set_back = good && last_clock.is_some_and(|last| bundle.first_clock() <= last);
-        self.output.extend(senders.iter().map(|sender| Output::NotKept(*sender, header)));
+        self.output.extend(senders.iter().map(|sender| ReplicaOutput::NotKept(*sender, header)));
         bump(&mut self.stats.bundles_set_back, u64::from(set_back));
         if !good || set_back {
             return;
@@ -65,6 +65,6 @@ impl Replica {
         self.note_own(origin);
         bump(&mut self.stats.bundles_passed, 1);
         self.logs.passing.take(Arc::clone(bundle));
-        self.output.push_back(Output::Passes(Arc::clone(bundle), senders));
+        self.output.push_back(ReplicaOutput::Passes(Arc::clone(bundle), senders));
     }
 }

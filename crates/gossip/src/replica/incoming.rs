@@ -4,7 +4,7 @@ use bytes::Bytes;
 use rumormill_wire::native::{BundleHeader, Rumor};
 use rumormill_wire::{NodeId, Seq};
 
-use super::{Output as Told, Replica};
+use super::{Replica, ReplicaOutput};
 use crate::bundle::RawBundle;
 use crate::ingress::queue::Sender;
 use crate::ingress::{Dropped, Input, Output, Standing};
@@ -50,15 +50,15 @@ impl Replica {
         while let Some(output) = self.ingress.poll_output() {
             match output {
                 Output::Verify { check, raw } => self.drive(driver::Output::Verify { check, raw }),
-                Output::Open(sender) => self.output.push_back(Told::InFlight(sender)),
+                Output::Open(sender) => self.output.push_back(ReplicaOutput::InFlight(sender)),
                 Output::Duplicate { sender, header } => {
                     bump(&mut self.stats.messages_duplicate, u64::from(header.count));
-                    self.output.push_back(Told::Duplicate(sender, header));
+                    self.output.push_back(ReplicaOutput::Duplicate(sender, header));
                 }
                 Output::Dropped { sender, header, why } => self.dropped(sender, header, why),
                 Output::Evidence { bundle, senders } => {
                     for sender in senders {
-                        self.output.push_back(Told::Judged(sender, bundle.header().origin));
+                        self.output.push_back(ReplicaOutput::Judged(sender, bundle.header().origin));
                         self.evidence(&bundle, &sender);
                     }
                 }
@@ -66,14 +66,14 @@ impl Replica {
                 Output::Invalid { origin, senders } => {
                     bump(&mut self.stats.bundles_invalid, 1);
                     for sender in senders {
-                        self.output.push_back(Told::Judged(sender, origin));
-                        self.output.push_back(Told::Misbehaved(sender.link, "a bundle that does not hold"));
+                        self.output.push_back(ReplicaOutput::Judged(sender, origin));
+                        self.output.push_back(ReplicaOutput::Misbehaved(sender.link, "a bundle that does not hold"));
                     }
                 }
                 Output::Void { origin, senders } => {
                     for sender in senders {
                         bump(&mut self.stats.bundles_unadmitted, 1);
-                        self.output.push_back(Told::Judged(sender, origin));
+                        self.output.push_back(ReplicaOutput::Judged(sender, origin));
                     }
                     self.tell_proofs(proofs::Input::Settled(origin));
                 }
@@ -98,7 +98,7 @@ impl Replica {
             Dropped::QueueFull => &mut self.stats.bundles_check_full,
         };
         bump(counter, 1);
-        self.output.push_back(Told::Dropped(sender, header, why));
+        self.output.push_back(ReplicaOutput::Dropped(sender, header, why));
     }
 
     /// An author is over its rate: told once a start.

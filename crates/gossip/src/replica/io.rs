@@ -13,7 +13,7 @@ use crate::io::{self as driver, LinkId};
 use crate::proof::VerifiedProof;
 
 /// What is to be done, and what neighbours are to be given or told.
-pub(crate) enum Output {
+pub(crate) enum ReplicaOutput {
     /// For the driver.
     Drive(driver::Output),
     /// A frame waits for a verdict: what is behind it is not acknowledged before.

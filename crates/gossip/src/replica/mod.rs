@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use rumormill_wire::{NodeId, Origin, Seq};
 
-pub(crate) use self::io::Output;
+pub(crate) use self::io::ReplicaOutput;
 
 use crate::author::{self, Author};
 use crate::bundle::Signer;
@@ -54,7 +54,7 @@ pub(crate) struct Replica {
     settled: VecDeque<Origin>,
     looking_up: BTreeSet<(Origin, Seq)>,
     unfound: BTreeSet<Origin>,
-    output: VecDeque<Output>,
+    output: VecDeque<ReplicaOutput>,
     stats: Stats,
 }
 
@@ -110,7 +110,7 @@ impl Replica {
 
     /// What is to be done and told; drain it until `None`. A chain goes on by one bundle at a time, so that whoever hears of it finds the
     /// logs as they are with that bundle.
-    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+    pub(crate) fn poll_output(&mut self) -> Option<ReplicaOutput> {
         while self.output.is_empty()
             && let Some(origin) = self.settled.pop_front()
         {
@@ -198,6 +198,6 @@ impl Replica {
     }
 
     fn drive(&mut self, output: driver::Output) {
-        self.output.push_back(Output::Drive(output));
+        self.output.push_back(ReplicaOutput::Drive(output));
     }
 }

@@ -3,34 +3,19 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use proptest::prelude::*;
 use rumormill_wire::native::{BundleBuilder, MessageKind, Rumor};
-use rumormill_wire::{Clock, Digest, Incarnation, NetworkId, NodeId, Origin, Seq, Signature};
+use rumormill_wire::{Clock, Digest, Incarnation, NetworkId, NodeId, Origin, Seq};
 
-use super::{Output, Replica};
+use super::{Replica, ReplicaOutput};
 use crate::bundle::{RawBundle, Signer, VerifiedBundle, seal};
 use crate::config::{EngineConfig, Recovered};
 use crate::ingress::queue::Sender;
 use crate::io::{self as driver, CheckId, LinkId};
 use crate::members::{self, Evidence};
+use crate::test_signers::Key;
 
 const NETWORK: NetworkId = NetworkId([7; 32]);
-
-struct Key(Ed25519KeyPair);
-
-impl Signer for Key {
-    fn node(&self) -> NodeId {
-        NodeId(self.0.public_key().as_ref().try_into().unwrap())
-    }
-    fn sign(&self, message: &[u8]) -> Signature {
-        Signature(self.0.sign(message).as_ref().try_into().unwrap())
-    }
-}
-
-fn key(n: u8) -> Key {
-    Key(Ed25519KeyPair::from_seed_unchecked(&[n; 32]).unwrap())
-}
 
 fn origin(key: &Key) -> Origin {
     Origin { node: key.node(), incarnation: Incarnation(1) }
@@ -51,14 +36,15 @@ fn chain(author: &Key, length: u64) -> Vec<Arc<VerifiedBundle>> {
 
 /// A replica that knows an author.
 fn replica(author: &Key) -> Replica {
-    let mut replica = Replica::new(&EngineConfig::new(NETWORK), Box::new(key(1)), Recovered::empty(origin(&key(1))));
+    let mut replica =
+        Replica::new(&EngineConfig::new(NETWORK), Box::new(Key::new(1)), Recovered::empty(origin(&Key::new(1))));
     let evidence = Evidence { bytes: b"certificate".as_slice().into(), since: 0 };
     replica.tell_members(members::Input::Admit { node: author.node(), evidence, from: None });
-    assert!(said(&mut replica).iter().any(|said| matches!(said, Output::Admitted(_))));
+    assert!(said(&mut replica).iter().any(|said| matches!(said, ReplicaOutput::Admitted(_))));
     replica
 }
 
-fn said(replica: &mut Replica) -> Vec<Output> {
+fn said(replica: &mut Replica) -> Vec<ReplicaOutput> {
     core::iter::from_fn(|| replica.poll_output()).collect()
 }
 
@@ -70,7 +56,7 @@ fn comes(replica: &mut Replica, bundle: &VerifiedBundle, ordinal: u64) -> Option
         Rumor { want_status: false, answers_range: false, header: *bundle.header(), bundle: raw.bytes().as_ref() };
     replica.rumor(sender, &rumor, raw.bytes());
     said(replica).into_iter().find_map(|said| match said {
-        Output::Drive(driver::Output::Verify { check, .. }) => Some(check),
+        ReplicaOutput::Drive(driver::Output::Verify { check, .. }) => Some(check),
         _ => None,
     })
 }
@@ -80,7 +66,7 @@ proptest! {
     /// and the store has had it before.
     #[test]
     fn whoever_hears_of_a_bundle_finds_the_logs_as_they_are_with_it(order in Just((0..6_usize).collect::<Vec<_>>()).prop_shuffle()) {
-        let author = key(2);
+        let author = Key::new(2);
         let mut replica = replica(&author);
         let bundles = chain(&author, 6);
         let checks: Vec<_> =
@@ -90,8 +76,8 @@ proptest! {
             replica.verified(checks[n], Ok(Arc::clone(&bundles[n])));
             while let Some(said) = replica.poll_output() {
                 match said {
-                    Output::Drive(driver::Output::Append { .. }) => appended += 1,
-                    Output::Accepted(bundle, senders) => {
+                    ReplicaOutput::Drive(driver::Output::Append { .. }) => appended += 1,
+                    ReplicaOutput::Accepted(bundle, senders) => {
                         accepted += 1;
                         prop_assert_eq!((bundle.header().first, appended, senders.len()), (Seq(accepted), accepted, 1));
                         prop_assert_eq!(replica.logs().next_of(&origin(&author)), Seq(accepted + 1));
@@ -106,7 +92,7 @@ proptest! {
 
 #[test]
 fn with_a_full_store_what_was_not_durable_is_lost_again_and_what_is_new_passes() {
-    let author = key(2);
+    let author = Key::new(2);
     let mut replica = replica(&author);
     let bundles = chain(&author, 3);
     let checks: Vec<_> = (1..).zip(&bundles[..2]).map(|(n, bundle)| comes(&mut replica, bundle, n).unwrap()).collect();
@@ -119,7 +105,7 @@ fn with_a_full_store_what_was_not_durable_is_lost_again_and_what_is_new_passes()
     let lost: Vec<_> = said(&mut replica)
         .iter()
         .filter_map(|said| match said {
-            Output::Lost { origin, from, to } => Some((*origin, *from, *to)),
+            ReplicaOutput::Lost { origin, from, to } => Some((*origin, *from, *to)),
             _ => None,
         })
         .collect();
@@ -129,7 +115,9 @@ fn with_a_full_store_what_was_not_durable_is_lost_again_and_what_is_new_passes()
     let check = comes(&mut replica, &bundles[2], 3).unwrap();
     replica.verified(check, Ok(Arc::clone(&bundles[2])));
     let passes = said(&mut replica);
-    assert!(passes.iter().any(|said| matches!(said, Output::Passes(bundle, _) if bundle.header().first == Seq(3))));
-    assert!(!passes.iter().any(|said| matches!(said, Output::Drive(driver::Output::Append { .. }))));
+    assert!(
+        passes.iter().any(|said| matches!(said, ReplicaOutput::Passes(bundle, _) if bundle.header().first == Seq(3)))
+    );
+    assert!(!passes.iter().any(|said| matches!(said, ReplicaOutput::Drive(driver::Output::Append { .. }))));
     assert_eq!(replica.logs().passed_to(&origin(&author)), Seq(4));
 }

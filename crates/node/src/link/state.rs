@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
+use rumormill_gossip::config::LINK_WINDOW;
 use rumormill_gossip::{LinkId, Timestamp};
 use rumormill_machine::{Batch, Class, Scheduler, Taken};
 use rumormill_wire::native::{Bye, ByeCode, Frame, rumor_prefix};
@@ -15,9 +16,9 @@ use tokio::sync::{Notify, watch};
 use super::facts::Facts;
 use crate::lock;
 
-/// RUMOR bytes read from a link and not yet judged; above this its reader stops. Twice what an engine of equal settings has on its way
-/// (`link_window`), so an honest neighbour is stopped only while commits lag.
-const MAX_UNJUDGED_BYTES: usize = 1024 * 1024;
+/// RUMOR bytes read from a link and not yet judged; above this its reader stops. Twice what a neighbour has on its way,
+/// so an honest neighbour is stopped only while commits lag.
+const MAX_UNJUDGED_BYTES: usize = 2 * LINK_WINDOW;
 
 /// A link that is up, or was.
 #[derive(Debug)]
