@@ -54,13 +54,13 @@
 //!                 inputs.push_back(Input::Writable { link, bytes: bundle.bytes().len() + 6 });
 //!             }
 //!             // The link's reader may take so many bytes more.
-//!             Output::Release { .. } => {}
+//!             Output::Credit { .. } => {}
 //!             // To the store. Once it is durable, and never before:
 //!             Output::Append { bundle } => {
 //!                 log.push(bundle);
 //!                 inputs.push_back(Input::Committed { appends: u64::try_from(log.len())? });
 //!             }
-//!             Output::Keep(_) => {} // the same; a part of the revocation list is answered with `RevocationsKept`
+//!             Output::Persist(_) => {} // the same; a part of the revocation list is answered with `RevocationsKept`
 //!             // From the store.
 //!             Output::ReadRange { link, origin, .. } => {
 //!                 let bundles = log.iter().map(|bundle| RawBundle::of(bundle)).collect();
@@ -94,7 +94,8 @@
 //!
 //! # The contract of a machine
 //!
-//! [`Engine`] has three methods, and so have the small machines in it ("What it is made of"), each with its own inputs and outputs:
+//! [`Engine`] has three methods. The small machines in it ("What it is made of") have the same, each with its own inputs and outputs.
+//! A machine that waits for nothing has no `next_timeout`, and a machine that does not depend on the time takes none:
 //!
 //! - `handle(now, input)` takes one input. It never blocks. An input that is refused has changed nothing, and [`Reject`] says whose
 //!   fault it is.
@@ -123,7 +124,7 @@
 //!    link come in order, each frame whole: its kind and payload, without its length.
 //! 7. Everything sent on a link leaves in order. [`Input::Writable`] says how many of the bytes given have left: a frame with its
 //!    length, a bundle and the 6 bytes before it. Without it, the link is given no more than its window.
-//! 8. A link's reader stops when the bytes of RUMOR frames without an [`Output::Release`] exceed its allowance.
+//! 8. A link's reader stops when the bytes of RUMOR frames without an [`Output::Credit`] exceed its allowance.
 //!
 //! # What it is made of
 //!
@@ -187,8 +188,8 @@ mod tally;
 mod test_signers;
 mod timers;
 mod turns;
+pub mod unacked;
 pub mod uncommitted;
-pub mod unheard;
 
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
@@ -196,7 +197,7 @@ pub mod fuzz;
 pub use bundle::{Invalid, RawBundle, Signer, VerifiedBundle, verify, verify_header};
 pub use config::{Dissemination, EngineConfig, Recovered, RecoveredChain};
 pub use engine::Engine;
-pub use io::{Ask, CheckId, Event, Input, Keep, LinkId, Output, Reject, Ticket, Timestamp};
+pub use io::{Ask, CheckId, Event, Input, LinkId, Output, Persist, Reject, Ticket, Timestamp};
 pub use members::{Checked, Evidence};
 pub use proof::{RawProof, VerifiedProof, verify_proof};
 pub use revocation::{Judged, Revocations};

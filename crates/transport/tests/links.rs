@@ -259,10 +259,11 @@ async fn a_peer_that_reads_slowly_keeps_the_link_however_long_one_write_takes() 
     let net = Net::new();
     let limits = LinkLimits { write: Duration::from_millis(700), ..LinkLimits::default() };
     let (mut there, mut here, _listener) = link(&net.endpoint("alice"), &limited(&net, "bob", limits)).await;
-    let piece = frame(&vec![9; 64 * 1024]);
+    // One piece, so that it is one write that takes so long.
+    let piece = frame(&vec![9; 64 * 1024]).repeat(FRAMES);
     let writes = tokio::spawn(async move {
         let from = Instant::now();
-        let written = here.writer.send((0..FRAMES).map(|_| &piece[..])).await;
+        let written = here.writer.send([&piece[..]]).await;
         written.map(|_| (from.elapsed(), here))
     });
     let reads = async {
