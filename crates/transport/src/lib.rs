@@ -1,6 +1,6 @@
 //! Links between nodes: identity, trust, TLS 1.3 and nothing older, deadlines and limits.
 //!
-//! Before TLS a connection is nobody's: the [`gate`] bounds what it may cost. After it, a link has a
+//! Before TLS a connection belongs to no member, and the [`gate`] bounds its cost. After TLS, a link has a
 //! [`link::AuthenticatedPeer`], which only this crate can make.
 #![forbid(unsafe_code)]
 #![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
