@@ -284,7 +284,8 @@ async fn a_peer_that_reads_slowly_keeps_the_link_however_long_one_write_takes() 
 #[tokio::test]
 async fn a_frame_may_take_longer_to_arrive_than_a_peer_may_be_silent() {
     let net = Net::new();
-    let limits = LinkLimits { idle: Duration::from_millis(600), ..LinkLimits::default() };
+    let slowest_bytes_per_s = 100.try_into().unwrap();
+    let limits = LinkLimits { idle: Duration::from_millis(600), slowest_bytes_per_s, ..LinkLimits::default() };
     let (mut there, mut here, _listener) = link(&net.endpoint("alice"), &limited(&net, "bob", limits)).await;
     let arrivals = here.reader.arrivals();
     let whole = frame(&[9; 1_000]);
