@@ -20,6 +20,8 @@ pub const MAX_RANGE_REQUESTS: usize = 16;
 pub const MAX_BEHIND: usize = 4_096;
 /// Origins of which something new waits to pass to one neighbour.
 pub const MAX_PASSING: usize = 1_024;
+/// Chains whose proof of a fork waits for its turn to go to one neighbour.
+pub const MAX_PROOFS: usize = 1_024;
 /// Authors remembered as introduced to one neighbour.
 pub const MAX_INTRODUCED: usize = 1_024;
 
@@ -51,8 +53,25 @@ pub struct Cursor {
     pub next: Seq,
     /// Why it stands still; nothing while it moves.
     pub parked: Option<Parked>,
-    /// Since when there is a difference.
+    /// Since when the oldest of what is lacking is, at the latest.
     pub since: Timestamp,
+    /// What is from here on came after this time.
+    later: (Seq, Timestamp),
+}
+
+impl Cursor {
+    const fn new(next: Seq, parked: Option<Parked>, now: Timestamp) -> Self {
+        Self { next, parked, since: now, later: (next, now) }
+    }
+
+    /// All up to `next` is given, of what is here up to `ours`.
+    pub fn advance(&mut self, next: Seq, ours: Seq, now: Timestamp) {
+        self.next = next;
+        let (from, at) = self.later;
+        if next >= from {
+            (self.since, self.later) = (at, (ours, now));
+        }
+    }
 }
 
 /// What a neighbour is given next.
@@ -62,6 +81,19 @@ pub enum Feed {
     Pass(Origin, Seq),
     /// What is kept here, from a cursor on.
     Cursor(Origin, Cursor),
+    /// The proof that a chain has forked.
+    Proof(Origin),
+    /// What the neighbour asked for by number.
+    Range(RangeRequest),
+}
+
+impl Feed {
+    const fn origin(&self) -> Origin {
+        match self {
+            Self::Pass(origin, _) | Self::Cursor(origin, _) | Self::Proof(origin) => *origin,
+            Self::Range(request) => request.origin,
+        }
+    }
 }
 
 /// State of a link.
@@ -85,6 +117,8 @@ pub struct Link {
     pub hold: bool,
     /// What is new passes to it, though it keeps nothing or we do not: from which number on.
     pub passing: SharedMap<Seq>,
+    /// Chains whose proof of a fork is to go to it: the one that counts when its turn comes.
+    pub proofs: SharedMap<()>,
     /// Authors whose certificates went to it before what passes.
     pub introduced: BTreeSet<NodeId>,
     /// More differs than is remembered; a whole comparison finds the rest.
@@ -148,6 +182,7 @@ impl Link {
             lacks_more: false,
             hold: false,
             passing: SharedMap::default(),
+            proofs: SharedMap::default(),
             introduced: BTreeSet::new(),
             unsure: false,
             wavered_at: None,
@@ -177,12 +212,12 @@ impl Link {
     }
 
     /// The neighbour has this origin up to `next`.
-    pub fn note_has(&mut self, origin: Origin, next: Seq, ours: Seq) {
+    pub fn note_has(&mut self, origin: Origin, next: Seq, ours: Seq, now: Timestamp) {
         self.unacked.reaches(&origin, next);
         if next >= ours {
             self.cursors.remove(&origin);
         } else if let Some(cursor) = self.cursors.get_mut(&origin) {
-            cursor.next = cursor.next.max(next);
+            cursor.advance(cursor.next.max(next), ours, now);
         }
     }
 
@@ -194,7 +229,7 @@ impl Link {
             cursor.parked = None;
             return true;
         }
-        let put = self.cursors.put(origin, Cursor { next, parked: None, since: now }, limit);
+        let put = self.cursors.put(origin, Cursor::new(next, None, now), limit);
         if put == Put::Out {
             (self.overflow, self.lacks_more) = (true, true);
         }
@@ -218,7 +253,7 @@ impl Link {
             (cursor.next, cursor.parked) = (next, Some(Parked::Peer));
             return true;
         }
-        let put = self.cursors.put(origin, Cursor { next, parked: Some(Parked::Peer), since: now }, limit);
+        let put = self.cursors.put(origin, Cursor::new(next, Some(Parked::Peer), now), limit);
         self.unsure |= put == Put::Out;
         self.settled(&put)
     }
@@ -250,6 +285,36 @@ impl Link {
         self.passing.contains_key(&origin) || self.passing.put(origin, first, MAX_PASSING) == Put::In
     }
 
+    /// The proof that a chain has forked is to go to it. Gives the chain that has no place for that, this one or another.
+    pub fn owe_proof(&mut self, origin: Origin) -> Option<Origin> {
+        self.turns.wake(origin.node);
+        if self.proofs.contains_key(&origin) {
+            return None;
+        }
+        match self.proofs.put(origin, (), MAX_PROOFS) {
+            Put::In => None,
+            Put::Instead(other, ()) => Some(other),
+            Put::Out => Some(origin),
+        }
+    }
+
+    /// It asks for something by number. Says whether there was room for that.
+    pub fn ask_range(&mut self, request: RangeRequest) -> bool {
+        self.turns.wake(request.origin.node);
+        let room = self.range_requests.len() < MAX_RANGE_REQUESTS;
+        if room {
+            self.range_requests.push_back(request);
+        }
+        room
+    }
+
+    /// Takes out what it asked for first of this author.
+    pub fn take_range(&mut self, request: &RangeRequest) {
+        if let Some(at) = self.range_requests.iter().position(|other| other == request) {
+            self.range_requests.remove(at);
+        }
+    }
+
     /// What it is given next, if anything can go now: the authors take turns. If nothing can for the pace of authors alone, notes when
     /// something may: when twice as much may go.
     pub fn next_feed(&mut self, bytes: u64, now: Timestamp) -> Option<Feed> {
@@ -259,7 +324,7 @@ impl Link {
                 rest.push((last.node, false));
                 continue;
             };
-            if matches!(feed, Feed::Pass(..)) || self.pace.allows(&last.node, bytes, now) {
+            if !matches!(feed, Feed::Cursor(..)) || self.pace.allows(&last.node, bytes, now) {
                 next = Some(feed);
                 break;
             }
@@ -269,7 +334,7 @@ impl Link {
         }
         self.feed_at = feed_at.filter(|_| next.is_none());
         match next {
-            Some(Feed::Pass(origin, _) | Feed::Cursor(origin, _)) => self.turns.take(origin),
+            Some(feed) => self.turns.take(feed.origin()),
             None if feed_at.is_none() => self.turns.all_rest(),
             None => {}
         }
@@ -277,10 +342,16 @@ impl Link {
         next
     }
 
-    /// The next that waits of an author, after this origin of it. What passes does not go before what a cursor still brings.
+    /// The next that waits of an author, after this origin of it: what ends a chain, what was asked for, what is new. What passes does not go before what a cursor still brings.
     fn feed_after(&self, last: Origin) -> Option<Feed> {
         use core::ops::Bound::{Excluded, Included};
         let (low, high) = (Origin { node: last.node, ..Origin::MIN }, Origin { node: last.node, ..Origin::MAX });
+        if let Some((origin, ())) = self.proofs.range(low..=high).next() {
+            return Some(Feed::Proof(*origin));
+        }
+        if let Some(request) = self.range_requests.iter().find(|request| request.origin.node == last.node) {
+            return Some(Feed::Range(*request));
+        }
         let moves = |origin: &Origin| self.cursors.get(origin).is_some_and(|cursor| cursor.parked.is_none());
         if let Some((origin, first)) = self.passing.range(low..=high).find(|(origin, _)| !moves(origin)) {
             return Some(Feed::Pass(*origin, *first));
@@ -325,12 +396,86 @@ impl Link {
     /// Whether something is to go to it.
     #[must_use]
     pub fn has_feed(&self) -> bool {
-        !self.passing.is_empty() || self.has_cursor()
+        !self.passing.is_empty() || !self.proofs.is_empty() || self.has_cursor()
     }
 
     /// Whether it lacks something that it wants now.
     #[must_use]
     pub fn has_cursor(&self) -> bool {
         self.cursors.values().any(|cursor| cursor.parked.is_none())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests")]
+mod tests {
+    use rumormill_wire::Incarnation;
+
+    use super::*;
+
+    fn origin(node: u8, incarnation: u64) -> Origin {
+        Origin { node: NodeId([node; 32]), incarnation: Incarnation(incarnation) }
+    }
+
+    /// What goes next, charged as the engine does.
+    fn next(link: &mut Link) -> Option<Feed> {
+        let feed = link.next_feed(0, Timestamp(0))?;
+        match feed {
+            Feed::Proof(origin) => drop(link.proofs.remove(&origin)),
+            Feed::Range(request) => link.take_range(&request),
+            Feed::Cursor(origin, _) => drop(link.cursors.remove(&origin)),
+            Feed::Pass(..) => {}
+        }
+        link.turns.charge(feed.origin().node, 361);
+        Some(feed)
+    }
+
+    #[test]
+    fn proofs_and_ranges_of_one_author_do_not_hold_up_a_word_of_another() {
+        let mut link = Link::new(NodeId([9; 32]), 1);
+        for n in 0..1_000 {
+            assert_eq!(link.owe_proof(origin(1, n)), None);
+        }
+        for n in 1..=4 {
+            assert!(link.ask_range(RangeRequest { origin: origin(1, n), from: Seq(1), until: Seq(2) }));
+        }
+        for _ in 0..10 {
+            assert!(next(&mut link).is_some());
+        }
+        assert!(link.note_lacks(origin(2, 1), Seq(1), Timestamp(0), 10));
+        let before = core::iter::from_fn(|| next(&mut link)).take_while(|feed| feed.origin().node != NodeId([2; 32]));
+        assert!(before.count() <= 1, "they take turns by bytes");
+        let rest: Vec<_> = core::iter::from_fn(|| next(&mut link)).collect();
+        assert_eq!(rest.iter().filter(|feed| matches!(feed, Feed::Range(_))).count(), 4);
+        assert!(rest.len() > 900 && link.proofs.is_empty() && !link.has_feed());
+    }
+
+    #[test]
+    fn proofs_that_wait_have_a_bound_and_each_author_its_share_of_it() {
+        let mut link = Link::new(NodeId([9; 32]), 1);
+        let most = u64::try_from(MAX_PROOFS).unwrap();
+        assert!((0..most).all(|n| link.owe_proof(origin(1, n)).is_none()));
+        assert_eq!(link.owe_proof(origin(1, 7)), None, "it waits already");
+        assert_eq!(link.owe_proof(origin(1, most)).map(|origin| origin.node), Some(NodeId([1; 32])));
+        assert_eq!(link.owe_proof(origin(2, 1)).map(|origin| origin.node), Some(NodeId([1; 32])), "not the other's");
+        assert!(link.proofs.contains_key(&origin(2, 1)) && link.proofs.len() == MAX_PROOFS);
+    }
+
+    /// The oldest that is lacking is told as no younger than it is, and as no older than what was there when all before it was given.
+    #[test]
+    fn a_cursor_knows_how_old_the_oldest_is_that_it_still_has_to_bring() {
+        let mut link = Link::new(NodeId([9; 32]), 1);
+        assert!(link.note_lacks(origin(1, 1), Seq(1), Timestamp(10), 10));
+        let mut ages = Vec::new();
+        // Each is there a second after the one before it, and given when the next one comes.
+        for n in 1..=5 {
+            let cursor = link.cursors.get_mut(&origin(1, 1)).unwrap();
+            cursor.advance(Seq(1 + n), Seq(2 + n), Timestamp(10 + n));
+            ages.push(cursor.since.0);
+        }
+        assert_eq!(ages, [10, 11, 12, 13, 14]);
+        let cursor = link.cursors.get_mut(&origin(1, 1)).unwrap();
+        cursor.advance(Seq(6), Seq(100), Timestamp(50));
+        assert_eq!(cursor.since, Timestamp(14), "nothing was given: it does not get younger");
     }
 }

@@ -229,7 +229,7 @@ impl Why {
         match self {
             Self::CatchingUp => "catching-up",
             Self::Wavers => "neighbour-wavers",
-            Self::Unacked => "unacked",
+            Self::Unacked => "unheard",
             Self::NotCompared => "not-compared",
             Self::NoAnswer => "no-answer",
             Self::TooMany => "too-many-differences",

@@ -3,7 +3,7 @@
 //!
 //! Fair queueing that clocks itself (Golestani 1994; Goyal, Vin and Cheng 1996): what an author is given starts, in virtual time, at the end of
 //! what it was given before, or now if nothing of it waited; the next is whose end would come first, and now is the latest start so far. How
-//! long the next bundle of an author is, is not known before it is read: as long as the last one. In its turn an author's origins take turns.
+//! long the next bundle of an author is, is known of a new one; else it is taken to be as long as the last one. In its turn an author's origins take turns.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,6 +47,18 @@ impl Turns {
             None => self.place(author, new),
             Some(turn) if turn.idle => {
                 self.place(author, Turn { start: turn.start.max(self.now), idle: false, ..turn });
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// The same where it is known how long its next bundle is, unless something of it waits already.
+    pub(crate) fn wake_for(&mut self, author: NodeId, bytes: u64) {
+        let cost = bytes.max(MIN_COST);
+        match self.authors.get(&author).copied() {
+            None => self.place(author, Turn { start: self.now, cost, idle: false, last: Incarnation(u64::MAX) }),
+            Some(turn) if turn.idle => {
+                self.place(author, Turn { start: turn.start.max(self.now), cost, idle: false, ..turn });
             }
             Some(_) => {}
         }
@@ -153,6 +165,14 @@ mod tests {
         turns.wake(author(0));
         let others = (0..200).take_while(|_| give(&mut turns, |_| true, |_| 60_000) != author(0)).count();
         assert_eq!(others, 99);
+    }
+
+    #[test]
+    fn one_that_begins_with_much_is_not_before_one_that_says_little() {
+        let mut turns = Turns::default();
+        (1..100).for_each(|n| turns.wake_for(author(n), 64_000));
+        turns.wake_for(author(0), 60);
+        assert_eq!(give(&mut turns, |_| true, |who| if who == author(0) { 60 } else { 64_000 }), author(0));
     }
 
     #[test]

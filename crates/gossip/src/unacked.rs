@@ -19,7 +19,9 @@ const RUN_US: u64 = 100_000;
 struct Run {
     last: u64,
     messages: u64,
+    /// Since when the oldest of them has been lacking.
     at: Timestamp,
+    given: Timestamp,
 }
 
 /// The last bundle of an origin that was given.
@@ -53,17 +55,18 @@ pub struct Unacked {
 }
 
 impl Unacked {
-    /// A frame with so many messages is given.
-    pub fn given(&mut self, messages: u32, now: Timestamp) {
+    /// A frame with so many messages is given, which have been lacking since then.
+    pub fn given(&mut self, messages: u32, since: Timestamp, now: Timestamp) {
         self.frames = self.frames.saturating_add(1);
         let ordinal = self.frames;
         let full = self.runs.len() >= MAX_RUNS;
-        match self.runs.back_mut().filter(|run| full || now.since(run.at) < RUN_US) {
+        match self.runs.back_mut().filter(|run| full || now.since(run.given) < RUN_US) {
             Some(run) => {
                 run.last = ordinal;
                 run.messages = run.messages.saturating_add(u64::from(messages));
+                run.at = run.at.min(since);
             }
-            None => self.runs.push_back(Run { last: ordinal, messages: u64::from(messages), at: now }),
+            None => self.runs.push_back(Run { last: ordinal, messages: u64::from(messages), at: since, given: now }),
         }
     }
 
@@ -171,7 +174,7 @@ impl Unacked {
     /// Whether something given up to this time is unacked.
     #[must_use]
     pub fn since(&self, at: Timestamp) -> bool {
-        self.runs.front().is_some_and(|run| run.at <= at)
+        self.runs.iter().any(|run| run.at <= at)
     }
 }
 
@@ -182,9 +185,9 @@ mod tests {
     #[test]
     fn what_was_given_counts_until_it_is_heard_and_the_oldest_is_known() {
         let mut unacked = Unacked::default();
-        unacked.given(5, Timestamp(0));
-        unacked.given(1, Timestamp(RUN_US - 1));
-        unacked.given(2, Timestamp(RUN_US));
+        unacked.given(5, Timestamp(0), Timestamp(0));
+        unacked.given(1, Timestamp(RUN_US - 1), Timestamp(RUN_US - 1));
+        unacked.given(2, Timestamp(RUN_US), Timestamp(RUN_US));
         assert_eq!(unacked.count(|_| false), (8, Some(Timestamp(0))));
         unacked.acked(1);
         assert_eq!(unacked.count(|_| false), (8, Some(Timestamp(0))), "a run is heard when its last frame is");
@@ -199,7 +202,7 @@ mod tests {
         let mut unacked = Unacked::default();
         let origin = |n| Origin { incarnation: rumormill_wire::Incarnation(n), ..Origin::MIN };
         for (n, next) in [(1, 4), (2, 9), (1, 6)] {
-            unacked.given(1, Timestamp(0));
+            unacked.given(1, Timestamp(0), Timestamp(0));
             unacked.sent(origin(n), Seq(next));
         }
         assert_eq!((unacked.frames(), unacked.on_its_way(&origin(1))), (3, Some(Seq(6))));
@@ -214,7 +217,7 @@ mod tests {
     fn runs_and_news_are_bounded_and_nothing_is_left_out_of_the_runs() {
         let mut unacked = Unacked::default();
         for n in 0..1_000 {
-            unacked.given(1, Timestamp(n * RUN_US));
+            unacked.given(1, Timestamp(n * RUN_US), Timestamp(n * RUN_US));
         }
         assert_eq!((unacked.remembered(), unacked.count(|_| false).0), (MAX_RUNS, 1_000));
         unacked.acked(999);

@@ -99,5 +99,5 @@ fn a_node_that_may_not_lower_a_place_yet_is_sent_nothing_again_and_again() {
 /// Links of a node that are not in sync because one end may not lower a place yet.
 fn disputes(world: &World, n: usize) -> usize {
     let links = (0..100).filter_map(|id| world.nodes[n].engine.link_stats(LinkId(id)));
-    links.filter(|link| !link.in_sync && matches!(link.why, Some(Why::OverRate | Why::HeldByPeer))).count()
+    links.filter(|link| !link.in_sync && matches!(link.why, Some(Why::OverRate | Why::Disputed))).count()
 }

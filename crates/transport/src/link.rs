@@ -238,7 +238,8 @@ impl LinkReader {
     fn may_go_on(&self) -> Result<(), LinkError> {
         let Some(Partial { bytes, missing, begun }) = &self.partial else { return Ok(()) };
         let length = u64::try_from(bytes.len().saturating_add(*missing)).unwrap_or(u64::MAX);
-        let ms = length.saturating_mul(1_000) / u64::from(self.slowest_bytes_per_s.get());
+        let slowest = u64::from(self.slowest_bytes_per_s.get());
+        let ms = length.saturating_mul(1_000).checked_div(slowest).unwrap_or(0);
         let time = self.idle.saturating_add(Duration::from_millis(ms));
         if begun.elapsed() < time { Ok(()) } else { Err(LinkError::Unended(time)) }
     }

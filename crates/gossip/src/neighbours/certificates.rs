@@ -20,6 +20,9 @@ impl Neighbours {
         let known = replica.members().get(&node).filter(|evidence| !evidence.is_empty());
         if let Some(Evidence { bytes, .. }) = known {
             self.charge(id, bytes.len());
+            if let Some(link) = self.links.get_mut(&id) {
+                link.turns.charge(node, u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+            }
             self.send(id, &Frame::Member(Member { node, evidence: bytes }));
         }
     }

@@ -34,7 +34,7 @@ impl Neighbours {
             }
             return proof_wanted;
         }
-        link.note_has(origin, entry.next, next);
+        link.note_has(origin, entry.next, next, self.now);
         if replica.logs().full {
             self.pass_again(replica, id, entry);
         }

@@ -8,7 +8,7 @@ use super::Neighbours;
 use super::pace::feed_step;
 use crate::bundle::RawBundle;
 use crate::io::{LinkId, Output};
-use crate::link::{Cursor, Feed, MAX_RANGE_REQUESTS, Parked, RangeInFlight};
+use crate::link::{Cursor, Feed, Parked, RangeInFlight};
 use crate::replica::Replica;
 use crate::revocation;
 use crate::stats::bump;
@@ -32,22 +32,26 @@ impl Neighbours {
         let step = feed_step(&self.config);
         let Some(link) = self.links.get_mut(&id) else { return false };
         link.feed_at = None;
-        if link.closing || link.window <= 0 || link.reading.is_some() || self.waits_for_share(id) {
+        if link.closing || link.window <= 0 || link.reading.is_some() {
             return false;
+        }
+        if self.waits_for_share(id) {
+            return self.serve_any_proof(replica, id);
         }
         let Some(link) = self.links.get_mut(&id) else { return false };
         if self.revocation.owes(id) {
             self.tell_revocation(replica, revocation::Input::Room(id));
             return true;
         }
-        if let Some(request) = link.range_requests.pop_front() {
-            self.serve_range(replica, id, request);
-            return true;
-        }
         if let Some(feed) = link.next_feed(step, self.now) {
             match feed {
                 Feed::Pass(origin, first) => self.serve_pass(replica, id, origin, first),
                 Feed::Cursor(origin, cursor) => self.serve_cursor(replica, id, origin, cursor),
+                Feed::Proof(origin) => self.serve_proof(replica, id, origin),
+                Feed::Range(request) => {
+                    link.take_range(&request);
+                    self.serve_range(replica, id, request);
+                }
             }
             return true;
         }
@@ -76,7 +80,7 @@ impl Neighbours {
             if let Some(link) = self.links.get_mut(&id) {
                 link.unacked.sent(origin, next);
                 match link.cursors.get_mut(&origin) {
-                    Some(cursor) if next < ours => cursor.next = next,
+                    Some(cursor) if next < ours => cursor.advance(next, ours, self.now),
                     _ => self.cursor_ends(replica, id, origin),
                 }
             }
@@ -126,7 +130,9 @@ impl Neighbours {
         let (author, now) = (bundle.header().origin.node, self.now);
         if let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) {
             link.window = link.window.saturating_sub_unsigned(bytes);
-            link.unacked.given(u32::from(bundle.header().count), now);
+            let waited = link.cursors.get(&bundle.header().origin).filter(|_| !answers_range);
+            let since = waited.map_or(now, |cursor| cursor.since);
+            link.unacked.given(u32::from(bundle.header().count), since, now);
             link.pace.charge(&author, bundle.pace_cost(), now);
             link.turns.charge(author, u64::try_from(bytes).unwrap_or(u64::MAX));
             bump(&mut self.stats.rumors_sent, 1);
@@ -155,7 +161,7 @@ impl Neighbours {
         if next >= ours {
             self.cursor_ends(replica, id, origin);
         } else if next > reading.from {
-            cursor.next = next;
+            cursor.advance(next, ours, self.now);
         } else {
             // The store gave nothing: asking again at once would only spin.
             cursor.parked = Some(Parked::Store);
@@ -165,11 +171,7 @@ impl Neighbours {
     pub(crate) fn range_request(&mut self, replica: &Replica, id: LinkId, request: RangeRequest) {
         let known = replica.logs().chains.get(&request.origin).is_some_and(|chain| request.from < chain.next);
         let Some(link) = self.links.get_mut(&id).filter(|_| known) else { return };
-        if link.range_requests.len() < MAX_RANGE_REQUESTS {
-            link.range_requests.push_back(request);
-        } else {
-            bump(&mut self.stats.ranges_dropped, 1);
-        }
+        bump(&mut self.stats.ranges_dropped, u64::from(!link.ask_range(request)));
     }
 
     /// What a RANGE asks for, out of the store, one read's worth: even behind a fork, for evidence.

@@ -51,14 +51,15 @@ impl Neighbours {
                 why = why.max(Some(match lower_there {
                     true if may_fall() => Why::Disputed,
                     true => Why::OverRate,
-                    false => Why::HeldByPeer,
+                    // Our proof is on its way, or does not count there yet.
+                    false => Why::Disputed,
                 }));
             }
         }
         let (unacked, oldest) = link.unacked.count(|origin| link.cursors.contains_key(origin));
         stats.lag = stats.lag.saturating_add(unacked);
         young &= oldest.is_none_or(|since| now.since(since) < SYNC_AGE_US);
-        let unanswered = self.reconcile.asked_since(id).is_some_and(|asked| now.since(asked) >= SYNC_AGE_US);
+        let unanswered = self.reconcile.owes_since(id).is_some_and(|asked| now.since(asked) >= SYNC_AGE_US);
         let lost = link.overflow || link.unsure;
         why = why.max(link.branches.then_some(Why::Disputed));
         young &= !link.branches;

@@ -12,12 +12,14 @@ use crate::stats::bump;
 
 /// A neighbour that may not be sent a proof now hears of it after so long, in microseconds, and then again while that is so.
 const UNSENT_US: u64 = 1_000_000;
+/// A PROOF frame: its length, its kind and two signed headers.
+const PROOF_BYTES: u64 = 5 + 2 * 178;
 
 impl Neighbours {
     /// A proof ends a chain here: everybody hears of it.
     pub(super) fn pass_proof(&mut self, proof: &VerifiedProof, from: Option<LinkId>) {
         for id in self.links.everybody().into_iter().filter(|id| Some(*id) != from) {
-            self.send_proof(id, proof);
+            self.owe_proof(id, proof.origin());
         }
         // Whoever gave it learns that we end there too.
         if let Some(id) = from {
@@ -25,15 +27,39 @@ impl Neighbours {
         }
     }
 
-    /// Sends a proof, unless this neighbour got many already (P-E5): then it hears where the chain ends here, and asks for it.
-    fn send_proof(&mut self, id: LinkId, proof: &VerifiedProof) {
-        let Some(peer) = self.peer(id) else { return };
-        if self.proofs_sent.may_send(peer, self.now) {
-            self.send(id, &Frame::Proof(*proof.proof()));
-            return;
+    /// A neighbour is to get the proof that a chain has forked, in its author's turn.
+    fn owe_proof(&mut self, id: LinkId, origin: Origin) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if let Some(no_room) = link.owe_proof(origin) {
+            self.proof_unsent(id, no_room);
         }
+    }
+
+    /// It hears where the chain ends here, and asks for the proof.
+    fn proof_unsent(&mut self, id: LinkId, origin: Origin) {
         bump(&mut self.stats.proofs_unsent, 1);
-        self.say(id, proof.origin(), self.now.plus(UNSENT_US));
+        self.say(id, origin, self.now.plus(UNSENT_US));
+    }
+
+    /// Sends a proof whose turn has come, unless this neighbour got many already (P-E5).
+    pub(super) fn serve_proof(&mut self, replica: &Replica, id: LinkId, origin: Origin) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.proofs.remove(&origin);
+        let Some(proof) = replica.logs().chains.get(&origin).and_then(|chain| chain.fork.as_deref()) else { return };
+        if !self.proofs_sent.may_send(link.peer, self.now) {
+            return self.proof_unsent(id, origin);
+        }
+        link.turns.charge(origin.node, PROOF_BYTES);
+        self.send(id, &Frame::Proof(*proof.proof()));
+    }
+
+    /// The same for one that waits for its share: proofs have a bound of their own. Says whether there was one.
+    pub(super) fn serve_any_proof(&mut self, replica: &Replica, id: LinkId) -> bool {
+        let first = self.links.get(&id).and_then(|link| link.proofs.iter().next()).map(|(origin, ())| *origin);
+        if let Some(origin) = first {
+            self.serve_proof(replica, id, origin);
+        }
+        first.is_some()
     }
 
     /// A neighbour says that a chain ends at this place, and it may not fall there now. Unchecked, as a claim of a STATUS is.
@@ -70,7 +96,7 @@ impl Neighbours {
         if let Some(ours) = chain.fork.as_deref()
             && theirs.map_or(ours.place() <= entry.next, |place| ours.place() < place)
         {
-            self.send_proof(id, ours);
+            self.owe_proof(id, entry.origin);
             return false;
         }
         theirs.is_some_and(|place| place <= chain.next && limit.is_none_or(|limit| place < limit))

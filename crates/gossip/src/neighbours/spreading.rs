@@ -37,7 +37,11 @@ impl Neighbours {
         if self.claims.has(id, &origin, replica.logs().chains.wanted(&origin)) {
             return;
         }
+        let bytes = replica.logs().in_memory(origin, first).map(|bundle| bundle.bytes().len());
         let Some(link) = self.links.visit(&id) else { return };
+        if let Some(bytes) = bytes {
+            link.turns.wake_for(origin.node, u64::try_from(bytes).unwrap_or(u64::MAX));
+        }
         // A neighbour that keeps nothing more lacks it from then on, and lets it pass.
         if link.hold && !link.pass(origin, first) {
             bump(&mut self.stats.passing_full, 1);

@@ -35,7 +35,7 @@ impl Neighbours {
             };
             self.claims.remove(id, &origin);
             let Some(link) = self.links.get_mut(&id) else { continue };
-            link.note_has(origin, ours, ours);
+            link.note_has(origin, ours, ours, self.now);
             if behind.ended {
                 // It stopped here: it is told where we are and gives its reason.
                 self.say(id, origin, self.now.plus(STATUS_DELAY_US));
@@ -53,7 +53,7 @@ impl Neighbours {
         let Some(link) = self.links.get_mut(&id) else { return };
         let claimed = self.claims.has(id, &origin, header.next());
         if !link.hold || claimed {
-            link.note_has(origin, header.next(), ours);
+            link.note_has(origin, header.next(), ours, self.now);
         } else if !link.cursors.contains_key(&origin) {
             self.note_held(id, origin, header.first);
         }
@@ -87,7 +87,7 @@ impl Neighbours {
         let withdrawn = replica.logs().limit_of(&origin).is_some_and(|limit| header.next() > limit);
         // One that keeps nothing may only have passed it on.
         if let Some(link) = self.links.get_mut(&link).filter(|link| !link.hold) {
-            link.note_has(origin, header.next(), ours);
+            link.note_has(origin, header.next(), ours, self.now);
         }
         if withdrawn {
             // It does not know that yet (P-E2).

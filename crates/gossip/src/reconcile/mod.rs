@@ -22,7 +22,7 @@ use rand::Rng;
 pub use self::io::{Input, Output, Parts, Summary, Whole};
 pub use self::schedule::SOON_US;
 
-use self::partners::Partners;
+use self::partners::{Again, Partners};
 use self::schedule::Schedule;
 use crate::io::{LinkId, Timestamp};
 
@@ -85,10 +85,10 @@ impl<K: Copy + Ord> Reconcile<K> {
                 self.links.remove(link);
                 self.schedule.not_soon(link);
             }
-            Input::Asked(link) => self.links.asked(link, now),
+            Input::Asked(link) => self.links.asked(link, now, ours.whole()),
             Input::Summary { link, theirs, ask, stands, over } => {
                 self.links.answered(link);
-                self.summary(link, theirs, ours, ask, stands, over);
+                self.summary(now, link, theirs, ours, (ask, stands, over));
             }
             Input::Parts { link, theirs, asks, over } => {
                 if self.links.asked_since(link).is_none() {
@@ -96,10 +96,13 @@ impl<K: Copy + Ord> Reconcile<K> {
                     self.links.tell_anew(link);
                 }
                 self.links.answered(link);
-                self.compare_parts(link, &theirs, ours, asks, over);
+                self.compare_parts(now, link, &theirs, ours, (asks, over));
             }
             Input::List { link, range, over } => {
                 self.links.answered(link);
+                if range.is_some() {
+                    self.links.listed(link);
+                }
                 self.listed::<S>(now, link, range, over);
             }
             Input::Unsent(link) => self.links.told_nothing(link),
@@ -153,10 +156,10 @@ impl<K: Copy + Ord> Reconcile<K> {
         self.links.first_list(link)
     }
 
-    /// Since when a neighbour owes an answer.
+    /// Since when a neighbour owes an answer, or a list of what it has after it said that it has something else.
     #[must_use]
-    pub fn asked_since(&self, link: LinkId) -> Option<Timestamp> {
-        self.links.asked_since(link)
+    pub fn owes_since(&self, link: LinkId) -> Option<Timestamp> {
+        self.links.owes_since(link)
     }
 
     /// Summaries that were the same as ours, and those that were not.
@@ -165,13 +168,24 @@ impl<K: Copy + Ord> Reconcile<K> {
         (self.equal, self.differ)
     }
 
-    fn summary<S>(&mut self, link: LinkId, theirs: Whole, ours: &S, ask: bool, stands: bool, over: bool)
-    where
+    fn summary<S>(
+        &mut self,
+        now: Timestamp,
+        link: LinkId,
+        theirs: Whole,
+        ours: &S,
+        (ask, stands, over): (bool, bool, bool),
+    ) where
         S: Summary<Key = K>,
     {
         let ours = ours.whole();
         if theirs == ours {
             return self.in_sync(link, ask);
+        }
+        if !ask && self.links.asked_with(link) == Some(theirs) {
+            // It had the same when it answered. What came since is on its way.
+            self.equal = self.equal.saturating_add(1);
+            return self.finished(link);
         }
         self.differ = self.differ.saturating_add(1);
         if self.puts_off(link, over) {
@@ -183,12 +197,19 @@ impl<K: Copy + Ord> Reconcile<K> {
         }
         // What still differs is little of it, or stays: then the parts are shorter than the list.
         let by_parts = self.links.differs(link) && !fits(FEW, ours) || !fits(self.short, ours);
-        let (low, high) = S::all();
-        self.output.push_back(if by_parts {
-            Output::Parts(link)
-        } else {
-            Output::List { link, low, high, ask: false }
-        });
+        // A question is answered with what differs, unless one of the two keeps nothing more. One that only says that something does has
+        // to say what.
+        let evades = !ask && !stands;
+        let (low, high) = if by_parts { S::part(self.links.next_part(link)) } else { S::all() };
+        if by_parts {
+            self.output.push_back(Output::Parts(link));
+        }
+        if evades {
+            self.links.owes_list(link, now);
+        }
+        if evades || !by_parts {
+            self.output.push_back(Output::List { link, low, high, ask: evades });
+        }
     }
 
     fn in_sync(&mut self, link: LinkId, ask: bool) {
@@ -213,7 +234,7 @@ impl<K: Copy + Ord> Reconcile<K> {
     }
 
     /// The parts that differ are listed.
-    fn compare_parts<S>(&mut self, link: LinkId, theirs: &Parts, ours: &S, asks: bool, over: bool)
+    fn compare_parts<S>(&mut self, now: Timestamp, link: LinkId, theirs: &Parts, ours: &S, (asks, over): (bool, bool))
     where
         S: Summary<Key = K>,
     {
@@ -222,10 +243,18 @@ impl<K: Copy + Ord> Reconcile<K> {
         }
         let ours = ours.parts();
         let parts = (0..=u8::MAX).zip(ours.iter().zip(theirs));
+        let mut asked = false;
         for (part, (ours, theirs)) in parts.filter(|(_, (ours, theirs))| ours != theirs) {
-            if self.links.part_differs(link, part, *theirs, *ours) {
+            let differs = self.links.part_differs(link, part, *theirs, *ours);
+            // It was told all that we have of this part before, and said neither what it lacks nor what it has: for one of them it is asked.
+            let evades = differs == Some(Again::Stays) && !core::mem::replace(&mut asked, true);
+            if evades {
+                self.links.asked_part(link, part);
+                self.links.owes_list(link, now);
+            }
+            if differs.is_some() {
                 let (low, high) = S::part(part);
-                self.output.push_back(Output::List { link, low, high, ask: asks });
+                self.output.push_back(Output::List { link, low, high, ask: asks || evades });
             }
         }
     }

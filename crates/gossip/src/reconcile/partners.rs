@@ -17,6 +17,12 @@ const MAX_LEFT_OUT: u32 = 15;
 struct Partner {
     /// Since when it owes an answer.
     asked: Option<Timestamp>,
+    /// What we had when it was asked last.
+    asked_with: Option<Whole>,
+    /// Since when it owes a list of what it has: it said that it has something else, and not what.
+    owes_list: Option<Timestamp>,
+    /// Of which part it is asked for one next.
+    next_part: u8,
     /// The fingerprint of what it had and of what we had when it was last sent what we have.
     listed: Option<([u8; 16], [u8; 16])>,
     /// It had something else in the last comparison too.
@@ -43,6 +49,8 @@ impl Partner {
 struct PartTold {
     /// The fingerprint of what it had and of what we had when it was last told.
     pair: Option<([u8; 16], [u8; 16])>,
+    /// The same when it was asked for its list of the part.
+    asked: Option<([u8; 16], [u8; 16])>,
     /// In how many comparisons it is left out when it was told once more.
     next: u32,
     /// In how many more it is left out.
@@ -50,19 +58,30 @@ struct PartTold {
 }
 
 impl PartTold {
-    /// The two differ so. Says whether that is told.
-    fn tell(&mut self, theirs: [u8; 16], ours: [u8; 16]) -> bool {
-        if self.pair.replace((theirs, ours)) != Some((theirs, ours)) {
+    /// The two differ so. `None` if that is not told this time.
+    fn tell(&mut self, theirs: [u8; 16], ours: [u8; 16]) -> Option<Again> {
+        let before = self.pair.replace((theirs, ours));
+        if before != Some((theirs, ours)) {
             (self.next, self.left_out) = (0, 0);
         }
         if let Some(left_out) = self.left_out.checked_sub(1) {
             self.left_out = left_out;
-            return false;
+            return None;
         }
         self.left_out = self.next;
         self.next = self.next.saturating_mul(2).saturating_add(1).min(MAX_LEFT_OUT);
-        true
+        let stays = before.is_some_and(|(_, before)| before == ours) && self.asked != self.pair;
+        Some(if stays { Again::Stays } else { Again::Moves })
     }
+}
+
+/// A part differs, and is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// For the first time, or something of ours has changed since, or it has been asked for its list.
+    Moves,
+    /// It did so in the comparison before, nothing of ours has changed, and what it has instead it was not asked for.
+    Stays,
 }
 
 /// The neighbours, and among which of them a timer may choose.
@@ -112,10 +131,44 @@ impl Partners {
     }
 
     /// A question went to it. The oldest counts.
-    pub(super) fn asked(&mut self, link: LinkId, now: Timestamp) {
+    pub(super) fn asked(&mut self, link: LinkId, now: Timestamp, ours: Whole) {
         if let Some(link) = self.map.get_mut(&link) {
             link.asked = link.asked.or(Some(now));
+            link.asked_with = Some(ours);
         }
+    }
+
+    /// What we had when it was asked last.
+    pub(super) fn asked_with(&self, link: LinkId) -> Option<Whole> {
+        self.map.get(&link)?.asked_with
+    }
+
+    /// It is asked for a list. The oldest question counts.
+    pub(super) fn owes_list(&mut self, link: LinkId, now: Timestamp) {
+        if let Some(link) = self.map.get_mut(&link) {
+            link.owes_list = link.owes_list.or(Some(now));
+        }
+    }
+
+    /// It listed all that it has of something.
+    pub(super) fn listed(&mut self, link: LinkId) {
+        if let Some(link) = self.map.get_mut(&link) {
+            link.owes_list = None;
+        }
+    }
+
+    /// Since when it owes an answer or a list.
+    pub(super) fn owes_since(&self, link: LinkId) -> Option<Timestamp> {
+        let link = self.map.get(&link)?;
+        link.asked.into_iter().chain(link.owes_list).min()
+    }
+
+    /// The part to ask it for next: each in turn.
+    pub(super) fn next_part(&mut self, link: LinkId) -> u8 {
+        let Some(link) = self.map.get_mut(&link) else { return 0 };
+        let part = link.next_part;
+        link.next_part = part.wrapping_add(1);
+        part
     }
 
     pub(super) fn answered(&mut self, link: LinkId) {
@@ -140,8 +193,15 @@ impl Partners {
     }
 
     /// A part differs. Says whether it is told what we have of it.
-    pub(super) fn part_differs(&mut self, link: LinkId, part: u8, theirs: [u8; 16], ours: [u8; 16]) -> bool {
-        self.map.get_mut(&link).is_some_and(|link| link.parts.entry(part).or_default().tell(theirs, ours))
+    pub(super) fn part_differs(&mut self, link: LinkId, part: u8, theirs: [u8; 16], ours: [u8; 16]) -> Option<Again> {
+        self.map.get_mut(&link)?.parts.entry(part).or_default().tell(theirs, ours)
+    }
+
+    /// It is asked for its list of a part.
+    pub(super) fn asked_part(&mut self, link: LinkId, part: u8) {
+        if let Some(part) = self.map.get_mut(&link).and_then(|link| link.parts.get_mut(&part)) {
+            part.asked = part.pair;
+        }
     }
 
     /// What it was told of parts does not count: there is something to go on with.
@@ -177,6 +237,7 @@ impl Partners {
         if let Some(link) = self.map.get_mut(&link) {
             link.compared = true;
             link.differed = false;
+            link.owes_list = None;
         }
     }
 

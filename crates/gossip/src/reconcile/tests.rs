@@ -218,7 +218,7 @@ proptest! {
         let newest = Map(keys.iter().map(|key| (*key, a.get(*key).max(b.get(*key)))).collect());
         for node in &pair.nodes {
             prop_assert_eq!(&node.map, &newest);
-            prop_assert!(node.in_sync > 0 && node.machine.compared(LINK) && node.machine.asked_since(LINK).is_none());
+            prop_assert!(node.in_sync > 0 && node.machine.compared(LINK) && node.machine.owes_since(LINK).is_none());
         }
         // A summary each at the start, one each when all has come, and an answer to each; a list of each part that differs, or of all.
         let summaries = pair.count(|message| matches!(message, Message::Summary(..)));

@@ -107,7 +107,7 @@ fn nothing_is_said_again_where_nothing_can_change() {
     assert_eq!(alone.summary(1, true, true, false), [ALL], "the first time it is told");
     assert_eq!(alone.summary(1, true, true, false), [summary(false)]);
     assert_eq!(alone.summary(1, false, true, false), []);
-    assert_eq!(alone.summary(1, false, false, false), [ALL], "something can change again");
+    assert_eq!(alone.summary(1, true, false, false), [ALL], "something can change again");
     assert_eq!(alone.summary(2, true, true, false), [ALL], "it has something else");
     assert_eq!(alone.summary(2, true, true, false), [summary(false)]);
     alone.1.0.insert(7, 1);
@@ -128,7 +128,11 @@ fn a_part_that_differs_as_before_is_told_ever_more_rarely() {
         }
         let outputs = alone.put(0, Input::Parts { link: LINK, theirs, asks: false, over: false });
         let (low, high) = Map::part(0x2a);
-        assert!(outputs.is_empty() || outputs == [Output::List { link: LINK, low, high, ask: false }], "{outputs:?}");
+        let list = |ask| [Output::List { link: LINK, low, high, ask }];
+        assert!(
+            outputs.is_empty() || [list(false), list(true)].contains(&outputs[..].try_into().unwrap()),
+            "{outputs:?}"
+        );
         !outputs.is_empty()
     };
     let told: Vec<_> = (0..80).filter(|_| answered(&mut alone, 1, true)).collect();
@@ -142,6 +146,46 @@ fn a_part_that_differs_as_before_is_told_ever_more_rarely() {
     assert!(answered(&mut alone, 2, true) && !answered(&mut alone, 2, true));
     alone.put(0, Input::Unsent(LINK));
     assert!(answered(&mut alone, 2, true), "it did not go");
+}
+
+/// It answers, and never with what differs: "something else", in whatever words, is no answer for long.
+#[test]
+fn one_that_says_that_it_has_something_else_owes_a_list_of_it() {
+    let mut alone = Alone::new(1, 1);
+    alone.put(1, Input::Asked(LINK));
+    assert_eq!(alone.summary(1, false, false, false), [Output::List { link: LINK, low: 0, high: u16::MAX, ask: true }]);
+    alone.put(5, Input::Asked(LINK));
+    assert_eq!(alone.0.owes_since(LINK), Some(Timestamp(0)), "the first time counts");
+    alone.summary(2, false, false, false);
+    alone.put(6, Input::List { link: LINK, range: None, over: false });
+    assert_eq!(alone.0.owes_since(LINK), Some(Timestamp(0)), "some lines are not all");
+    alone.put(7, Input::List { link: LINK, range: Some((0, u16::MAX)), over: false });
+    assert_eq!(alone.0.owes_since(LINK), None);
+
+    // By parts: the first time it may be about to say what it lacks.
+    let parts = |alone: &mut Alone, now, part: u8| {
+        let theirs = Box::new([[part; 16]; 256]);
+        alone.put(now, Input::Asked(LINK));
+        let asks = |output: &Output<u16>| matches!(output, Output::List { ask: true, .. });
+        let asked = alone.put(now, Input::Parts { link: LINK, theirs, asks: false, over: false });
+        (asked.iter().filter(|output| asks(output)).count(), alone.0.owes_since(LINK))
+    };
+    assert_eq!(parts(&mut alone, 8, 1), (0, None));
+    assert_eq!(parts(&mut alone, 9, 2), (1, Some(Timestamp(9))), "it has something else each time, and we the same");
+    alone.put(10, Input::List { link: LINK, range: Some(Map::part(3)), over: false });
+    assert_eq!(alone.0.owes_since(LINK), None);
+    assert_eq!(parts(&mut alone, 11, 3), (1, Some(Timestamp(11))));
+}
+
+#[test]
+fn one_that_had_what_we_had_when_it_was_asked_is_told_nothing_and_owes_nothing() {
+    let mut alone = Alone::new(1, 1);
+    let before = alone.1.whole();
+    alone.put(1, Input::Asked(LINK));
+    alone.1.0.insert(7, 1);
+    let same = Input::Summary { link: LINK, theirs: before, ask: false, stands: false, over: false };
+    assert_eq!(alone.put(2, same), []);
+    assert!(alone.0.compared(LINK) && alone.0.owes_since(LINK).is_none());
 }
 
 #[test]
