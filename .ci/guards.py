@@ -67,7 +67,7 @@ GUARDS = [
     ("full store: proofs are kept", "crates/store/src/types.rs",
      "Self::Proof { .. } => Class::Evidence,", "Self::Proof { .. } => Class::Bulk,",
      ATTACKERS, "a_full_store_keeps_a_proof_and_what_it_withdraws_stays_withdrawn_after_a_restart"),
-    ("doors: the mark counts wherever it stands", "crates/node/src/doors/mark.rs",
+    ("doors: the mark counts wherever it stands", "crates/node/src/network_mark.rs",
      "for tag in text.match_indices('@').filter_map(|(at, _)| tag(text, at)) {", "for tag in text.match_indices('@').take(1).filter(|(at, _)| !text.get(..*at).unwrap_or_default().contains(' ')).filter_map(|(at, _)| tag(text, at)) {",
      ["-p", "rumormill-client", "--test", "door_relay_43110"], "what_one_door_says_to_another_does_not_go_round"),
     ("control port: who never gave a command makes room at once", "crates/doors/src/classroom/seats.rs",

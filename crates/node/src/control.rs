@@ -11,9 +11,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::door_share::Share;
-use crate::doors::OpenDoor;
 use crate::handle::{ChatPlace, NodeHandle};
 use crate::lock;
+use crate::open_door::OpenDoor;
 use crate::outcome::SubmitError;
 use crate::start_error::StartError;
 

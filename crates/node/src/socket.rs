@@ -1,7 +1,5 @@
 //! The node's end of the local socket: answers what `rumormill_api` asks.
 
-mod error;
-mod limits;
 mod lines;
 mod log;
 mod places;
@@ -31,8 +29,8 @@ use lines::{Out, gone, next_line};
 use log::{MAX_LAST, Wanted, log};
 use places::{Place, Places};
 
-pub use error::SocketError;
-pub use limits::{MAX_ASKING, MAX_CLIENTS, MAX_FOLLOWERS, MAX_PATH};
+pub use crate::socket_error::SocketError;
+pub use crate::socket_limits::{MAX_ASKING, MAX_CLIENTS, MAX_FOLLOWERS, MAX_PATH};
 pub use lines::Times;
 
 /// The listening socket; its file goes when this does.

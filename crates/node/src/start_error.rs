@@ -93,7 +93,7 @@ pub enum StartError {
     StoreReplaced(PathBuf),
     /// The local socket cannot be had.
     #[error("{0}")]
-    Socket(#[from] crate::socket::SocketError),
+    Socket(#[from] crate::socket_error::SocketError),
     /// A door.
     #[error("{0}")]
     Door(#[from] DoorError),

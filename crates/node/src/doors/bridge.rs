@@ -11,11 +11,11 @@ use rumormill_wire::native::{Bridged, MAX_CLAIMED_LEN, MessageKind};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::Mark;
 use super::exit::Exit;
 use crate::door_share::Share;
 use crate::follow::{Follow, Next};
 use crate::handle::{NodeHandle, Pending};
+use crate::network_mark::NetworkMark;
 use crate::view::Message;
 
 /// Messages of one door that were taken and are not durable yet; what is over waits.
@@ -36,7 +36,7 @@ pub(crate) struct Way {
 /// All ways between one node's doors and its room.
 pub(crate) struct Bridge {
     node: NodeHandle,
-    mark: Mark,
+    mark: NetworkMark,
     /// What was written before is not sent out: a node that keeps its log in memory gets it all again after a restart. Falls if
     /// our clock is put back.
     since_us: AtomicU64,
@@ -44,7 +44,7 @@ pub(crate) struct Bridge {
 
 impl Bridge {
     pub(crate) fn new(node: NodeHandle, since_us: u64) -> Self {
-        let mark = Mark::of(&node.0.endpoint.network());
+        let mark = NetworkMark::of(&node.0.endpoint.network());
         Self { node, mark, since_us: AtomicU64::new(since_us) }
     }
 

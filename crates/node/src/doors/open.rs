@@ -10,15 +10,16 @@ use rumormill_doors::{
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::Bridge;
 use super::bridge::Way;
 use super::places::Places;
-use super::{Bridge, OpenDoor};
 use crate::config::NodeConfig;
 use crate::control::{Crash, Desk};
 use crate::door_share::Share;
 use crate::handle::NodeHandle;
 use crate::letters::{DoorLetters, Kept, LettersDesk};
 use crate::lock;
+use crate::open_door::OpenDoor;
 
 /// What this node offers to its doors.
 #[derive(Clone)]

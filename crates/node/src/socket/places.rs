@@ -7,7 +7,7 @@ use rustix::net::SendFlags;
 use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::limits::{MAX_ASKING, MAX_FOLLOWERS};
+use crate::socket_limits::{MAX_ASKING, MAX_FOLLOWERS};
 
 pub(super) const TOO_MANY_ASKING: &str =
     "too many clients at the local socket: 32 ask already; try again when one has ended";

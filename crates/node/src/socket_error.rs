@@ -1,9 +1,9 @@
-//! Why the socket cannot be had.
+//! Why the local socket cannot be had.
 
 use std::io;
 use std::path::PathBuf;
 
-use super::limits::MAX_PATH;
+use crate::socket_limits::MAX_PATH;
 
 /// Why there is no socket.
 #[derive(Debug, thiserror::Error)]
