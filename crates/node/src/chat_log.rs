@@ -48,12 +48,13 @@ impl Part {
 /// What is kept, and who reads.
 #[derive(Debug, Default)]
 pub(crate) struct ChatLog {
-    kept: Mutex<Kept>,
+    kept: Mutex<PartCache>,
     turns: Turns<()>,
 }
 
+/// The parts that are kept, and by what it is seen that they still hold.
 #[derive(Debug, Default)]
-struct Kept {
+struct PartCache {
     parts: BTreeMap<Option<Place>, Part>,
     /// In the order in which they were read: the first gives way first.
     order: VecDeque<Option<Place>>,
@@ -128,7 +129,7 @@ fn touches(from: Option<Place>, end: Option<Place>, touched: (Place, Place)) -> 
     from < Some(touched.1) && Some(touched.0) <= end
 }
 
-impl Kept {
+impl PartCache {
     fn hold_to(&mut self, rules: &Rules) {
         if !Arc::ptr_eq(&self.limits, &rules.limits) && self.limits != rules.limits {
             (self.parts, self.order, self.bytes) = Default::default();

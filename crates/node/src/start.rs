@@ -22,9 +22,9 @@ use crate::check::{Checker, evidence_of};
 use crate::clock::{NodeClock, after};
 use crate::config::{ConfigError, IdentitySource, NodeConfig, StoreKind};
 use crate::disk;
-use crate::driver::{Driver, Parts};
+use crate::driver::{Driver, DriverParts};
 use crate::handle::{Inner, NodeHandle};
-use crate::letters::Kept;
+use crate::letters::LetterStore;
 use crate::linking::greet::Greeting;
 use crate::linking::{Linker, accept, dial};
 use crate::names::Names;
@@ -122,7 +122,7 @@ async fn start_with_all(
         true => Some(
             blocking({
                 let (state, network, wall) = (config.state.clone(), endpoint.network(), config.wall.clone());
-                move || Kept::open(state.as_deref(), &network, me.node, wall)
+                move || LetterStore::open(state.as_deref(), &network, me.node, wall)
             })
             .await?,
         ),
@@ -201,7 +201,7 @@ fn make_driver(config: &NodeConfig, endpoint: &Endpoint, recovery: Recovery) -> 
     revoked.set(Arc::clone(engine.revocations()));
     let checker = Checker { me: me.node(), network, trust, names, revoked, said_void: false.into() };
     let (clock, runtime) = (NodeClock::start(config.wall.clone()), tokio::runtime::Handle::current());
-    let driver = Driver::new(Parts { engine, peering, clock, checker, disk, incarnations, runtime });
+    let driver = Driver::new(DriverParts { engine, peering, clock, checker, disk, incarnations, runtime });
     let serving = Arc::downgrade(&driver);
     std::thread::Builder::new()
         .name("ranges".to_owned())

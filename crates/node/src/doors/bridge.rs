@@ -22,7 +22,7 @@ use crate::view::Message;
 const MAX_WATCHED: usize = 1_024;
 
 /// One door as the bridge sees it.
-pub(crate) struct Way {
+pub(crate) struct BridgedDoor {
     pub(crate) name: String,
     pub(crate) end: RoomEnd,
     /// What it may bring, by this way and by all others.
@@ -49,11 +49,11 @@ impl Bridge {
     }
 
     /// Until the node stops.
-    pub(crate) async fn run(self, ways: Vec<Way>) {
+    pub(crate) async fn run(self, ways: Vec<BridgedDoor>) {
         let coming = self.node.follow().await;
         let this = Arc::new(self);
         let (mut tasks, mut exits) = (JoinSet::new(), Vec::new());
-        for Way { name, end, share, gets_room, also } in ways {
+        for BridgedDoor { name, end, share, gets_room, also } in ways {
             let way = end.way_out();
             tasks.spawn(Arc::clone(&this).bring(name.clone(), end, share, also));
             if gets_room {

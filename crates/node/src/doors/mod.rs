@@ -3,7 +3,7 @@
 mod bridge;
 mod exit;
 mod open;
-mod places;
+mod written_files;
 
 pub(crate) use bridge::Bridge;
 pub use open::door_kinds;

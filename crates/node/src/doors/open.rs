@@ -11,13 +11,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::Bridge;
-use super::bridge::Way;
-use super::places::Places;
+use super::bridge::BridgedDoor;
+use super::written_files::WrittenFiles;
 use crate::config::NodeConfig;
 use crate::control::{Crash, Desk};
 use crate::door_share::Share;
 use crate::handle::NodeHandle;
-use crate::letters::{DoorLetters, Kept, LettersDesk};
+use crate::letters::{DoorLetters, LetterStore, LettersDesk};
 use crate::lock;
 use crate::open_door::OpenDoor;
 
@@ -55,10 +55,10 @@ pub fn door_kinds() -> Vec<&'static str> {
 /// # Errors
 /// Names the door, the key and what is allowed.
 pub(crate) fn check(config: &NodeConfig) -> Result<(), SpecError> {
-    let mut places = Places::of_node(config);
+    let mut written = WrittenFiles::of_node(config);
     for door in named(&config.doors, config.state.as_deref()) {
         let (spec, kind, files) = door?;
-        places.take(&files.door, kind.writes(spec, &files)?)?;
+        written.take(&files.door, kind.writes(spec, &files)?)?;
     }
     Ok(())
 }
@@ -100,7 +100,7 @@ impl Bound {
     }
 
     /// Serves them until the node stops. `letters` are there if [`Bound::need_letters`] says so.
-    pub(crate) fn serve(self, node: &NodeHandle, since_us: u64, letters: Option<Kept>) {
+    pub(crate) fn serve(self, node: &NodeHandle, since_us: u64, letters: Option<LetterStore>) {
         let (stop, stopped) = watch::channel(false);
         let (mut ways, mut open, mut tasks) = (Vec::new(), Vec::new(), JoinSet::new());
         let ports = self.doors.into_iter().map(|(name, door)| (name, door, port(node.name(), stopped.clone())));
@@ -124,7 +124,7 @@ impl Bound {
                 also
             });
             tasks.spawn(door.run(door_end, services));
-            ways.push(Way { name, end, share, gets_room: about.hears_room, also });
+            ways.push(BridgedDoor { name, end, share, gets_room: about.hears_room, also });
         }
         lock(&node.0.doors).extend(open);
         let (closing, closed) = watch::channel(());

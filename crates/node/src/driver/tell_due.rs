@@ -127,7 +127,7 @@ impl Driver {
             });
             let Ok((read, back)) = task.await else { return Ok((None, None)) };
             range = back;
-            let Found { messages, last, next, end } = read?;
+            let DuePage { messages, last, next, end } = read?;
             for part in parts(messages) {
                 self.let_followers_read().await;
                 self.followers.tell(News::Due(part));
@@ -147,11 +147,11 @@ impl Driver {
         }
     }
 
-    fn read_due(&self, after: Option<OrderKey>, range: &Range) -> Result<Found, StoreError> {
+    fn read_due(&self, after: Option<OrderKey>, range: &Range) -> Result<DuePage, StoreError> {
         let limits = self.with_engine(Engine::limits_now);
         let rules = Rules { limits, wall_us: range.until.saturating_sub(MAX_AHEAD_US) };
         let entries = lock(&self.disk.pages()).page(after, TOGETHER)?;
-        let mut found = Found { messages: Vec::new(), last: None, next: None, end: entries.len() < TOGETHER };
+        let mut found = DuePage { messages: Vec::new(), last: None, next: None, end: entries.len() < TOGETHER };
         for entry in entries {
             let OrderKey { clock, origin, seq } = entry.key;
             if clock.0 > range.until {
@@ -212,7 +212,8 @@ struct Range {
     now: Fence,
 }
 
-struct Found {
+/// What one page of the store has of a range.
+struct DuePage {
     messages: Vec<Message>,
     last: Option<OrderKey>,
     next: Option<u64>,

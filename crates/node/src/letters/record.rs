@@ -28,7 +28,7 @@ impl At {
 /// One line of the file of letters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Record {
+pub(crate) enum JournalRecord {
     /// A letter came.
     Letter {
         id: u64,
@@ -52,15 +52,15 @@ pub(crate) enum Record {
 
 /// A member's key and where it was said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Key {
+pub(crate) struct MemberKey {
     pub(crate) clock: Clock,
     pub(crate) origin: Origin,
     pub(crate) seq: Seq,
     pub(crate) key: Vec<u8>,
 }
 
-impl Key {
-    pub(crate) fn record(&self) -> Record {
-        Record::Key { at: At::new(self.origin, self.seq), clock: self.clock.0, key: self.key.clone() }
+impl MemberKey {
+    pub(crate) fn record(&self) -> JournalRecord {
+        JournalRecord::Key { at: At::new(self.origin, self.seq), clock: self.clock.0, key: self.key.clone() }
     }
 }

@@ -65,8 +65,9 @@ impl Size {
 const ALL: Size = Size { letters: MAX_WAITING, bytes: MAX_BYTES };
 const OF_ADDRESSES: Size = Size { letters: MAX_WAITING / PART_OF_ADDRESSES, bytes: MAX_BYTES / PART_OF_ADDRESSES };
 
+/// Letters that wait and take one share.
 #[derive(Debug, Default)]
-struct Held {
+struct LetterQueue {
     /// By number, so the oldest stands first.
     ids: BTreeSet<u64>,
     size: Size,
@@ -75,7 +76,7 @@ struct Held {
 /// All that waits, by whose it is.
 #[derive(Debug, Default)]
 pub(crate) struct Shares {
-    by: BTreeMap<Whose, Held>,
+    by: BTreeMap<Whose, LetterQueue>,
     all: Size,
     of_addresses: Size,
     /// Whose letter was handed over last.

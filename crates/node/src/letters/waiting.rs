@@ -4,12 +4,12 @@ use std::net::IpAddr;
 
 use rumormill_wire::{Origin, Seq};
 
-use super::record::{At, Key, Record};
+use super::record::{At, JournalRecord, MemberKey};
 use super::shares::Sender;
 
 /// A letter here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Waiting {
+pub(crate) struct WaitingLetter {
     pub(crate) came: Came,
     pub(crate) contents: String,
 }
@@ -32,13 +32,13 @@ impl Came {
     }
 }
 
-impl Waiting {
-    pub(super) fn record(&self, id: u64) -> Record {
+impl WaitingLetter {
+    pub(super) fn record(&self, id: u64) -> JournalRecord {
         let (at, from) = match self.came {
             Came::Log(origin, seq) => (Some(At::new(origin, seq)), None),
             Came::Address(from) => (None, Some(from)),
         };
-        Record::Letter { id, at, from, contents: self.contents.clone() }
+        JournalRecord::Letter { id, at, from, contents: self.contents.clone() }
     }
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Relayed {
 
 /// What was found in the log for us.
 #[derive(Debug, Clone)]
-pub(crate) enum Found {
+pub(crate) enum FoundInLog {
     Letter(Seq, String),
-    Key(Key),
+    Key(MemberKey),
 }

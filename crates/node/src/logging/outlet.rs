@@ -16,7 +16,7 @@ pub(super) const END_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Lines that wait for standard error, and what was lost of them.
 #[derive(Debug, Default)]
-struct Waiting {
+struct LineQueue {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
     /// A line is being written.
@@ -28,7 +28,7 @@ struct Waiting {
 /// The way to standard error.
 #[derive(Debug, Default)]
 pub(super) struct Outlet {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<LineQueue>,
     changed: Condvar,
     lost: AtomicU64,
 }
@@ -97,7 +97,7 @@ impl Outlet {
 
     /// Waits until all was written, for no longer than `at_most`.
     pub(super) fn flush(&self, at_most: Duration) {
-        let busy = |waiting: &mut Waiting| waiting.writing || !waiting.lines.is_empty();
+        let busy = |waiting: &mut LineQueue| waiting.writing || !waiting.lines.is_empty();
         drop(self.changed.wait_timeout_while(lock(&self.waiting), at_most, busy));
     }
 }

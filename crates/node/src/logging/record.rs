@@ -27,12 +27,12 @@ enum Value {
 
 /// What an event says.
 #[derive(Debug, Default)]
-pub(crate) struct Record {
+pub(crate) struct LogRecord {
     message: String,
     fields: Vec<(&'static str, Value)>,
 }
 
-impl Record {
+impl LogRecord {
     pub(crate) fn of(event: &Event<'_>) -> Self {
         let mut record = Self::default();
         event.record(&mut record);
@@ -140,7 +140,7 @@ fn cut(text: &str) -> String {
     }
 }
 
-impl Visit for Record {
+impl Visit for LogRecord {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.put(field, Value::Text(format!("{value:?}")));
     }
