@@ -4,17 +4,17 @@ mod binding;
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use bytes::Bytes;
 use rumormill_gossip::{Read, Recovered, RecoveredChain};
-use rumormill_store::{Damage, Kind, OpenConfig, Reader, Record, Recovered as Stored, Writer};
+use rumormill_store::{Damage, Durability, Kind, OpenConfig, Reader, Record, Recovered as Stored, Store, Writer};
 use rumormill_wire::{Incarnation, NetworkId, Origin};
 
 use crate::check::evidence_of;
-use crate::config::{Durability, NodeConfig, StoreKind};
+use crate::config::{NodeConfig, StoreKind};
 use crate::disk::{Disk, Writing};
 use crate::driver::{INCARNATION_KEY, incarnation_record};
 use crate::files::STORE_FILE;
@@ -50,76 +50,103 @@ impl Recovery {
         node: Origin,
         network: NetworkId,
     ) -> Result<Self, StartError> {
-        let kind = match (config.store, &config.state) {
-            (StoreKind::Sqlite, Some(state)) => Kind::Sqlite { path: state.join(STORE_FILE) },
-            _ => Kind::Memory,
+        let mut opened = Opened::open(config, node, network)?;
+        let Life { incarnation, incarnations, goes_on, fresh } = Life::begin(config, home, node, &opened)?;
+        let mut meta = if goes_on { Vec::new() } else { vec![incarnation_record(incarnation)] };
+        let keeper = opened.mark_life(config, node, network, &mut meta)?;
+        let Opened { store, stored, file, .. } = opened;
+        let lists = stored.revocations.clone();
+        let Sorted { proofs, useless: useless_proofs } = Sorted::of(&stored);
+        let recovered = Recovered { proofs, ..recovered(stored, Origin { incarnation, ..node }) };
+        let (reader, pages) = (store.reader()?, store.reader()?);
+        let writing = if file.is_none() {
+            Writing::Here(store)
+        } else {
+            Writing::Thread(Writer::start(store).map_err(StartError::io("start", "the store's thread"))?)
         };
-        let in_memory = kind == Kind::Memory;
-        let durability = match config.durability {
-            Durability::Full => rumormill_store::Durability::Full,
-            Durability::Normal => rumormill_store::Durability::Normal,
-        };
+        let (disk, reads) = Disk::new(writing, pages, config.limits.links);
+        Ok(Self { disk, reads, reader, recovered, lists, incarnations, meta, keeper, useless_proofs, fresh })
+    }
+}
+
+/// A store that is open, and known to be ours; nothing was written to it yet.
+struct Opened {
+    store: Box<dyn Store>,
+    stored: Stored,
+    /// Of a store on disk.
+    file: Option<PathBuf>,
+    /// What stands beside the file.
+    mark: Option<Result<Mark, ()>>,
+    /// Our chain there is older than what was written once, or may be.
+    is_old: bool,
+}
+
+impl Opened {
+    fn open(config: &NodeConfig, node: Origin, network: NetworkId) -> Result<Self, StartError> {
+        let file = config.state.as_ref().filter(|_| config.store == StoreKind::Sqlite).map(|dir| dir.join(STORE_FILE));
+        let kind = file.clone().map_or(Kind::Memory, |path| Kind::Sqlite { path });
         if let Some(state) = &config.state {
             crate::files::state_dir(state).map_err(StartError::io("use the directory", state.display()))?;
         }
-        let file = if let Kind::Sqlite { path } = &kind { Some(path.clone()) } else { None };
         let mark = file.as_deref().map(|file| known(config, file)).transpose()?.flatten();
-        let mut store = rumormill_store::open(&OpenConfig { kind, durability, max_bytes: config.store_max })?;
+        let open = OpenConfig { kind, durability: config.durability, max_bytes: config.store_max };
+        let mut store = rumormill_store::open(&open)?;
         let stored = store.recover()?;
         for damage in &stored.damage {
             tracing::warn!("{damage}");
         }
-        let old = match &file {
+        let is_old = match &file {
             Some(file) => is_ours(config, &stored, (mark, file), (node, network)).inspect_err(|_| {
                 // It stays as it is, for whom it belongs to.
                 let _ = store.close();
             })?,
             None => false,
         };
-        let mut incarnations = incarnations(config, home, mark)?;
+        Ok(Self { store, stored, file, mark, is_old })
+    }
+
+    /// Marks a store on disk as opened once more, together with what is to be `first` in it, of which nothing is left then.
+    fn mark_life(
+        &mut self,
+        config: &NodeConfig,
+        node: Origin,
+        network: NetworkId,
+        first: &mut Vec<Record>,
+    ) -> Result<Option<Arc<Keeper>>, StartError> {
+        let (Some(file), Some(state)) = (&self.file, &config.state) else { return Ok(None) };
+        let io = || StartError::io("write the mark in", state.display());
+        let (record, mark) = keeper::next_life(self.mark, &self.stored, node).map_err(io())?;
+        first.extend([record, binding::record(network)]);
+        // Together, and before the mark: after a crash in between the store is ahead of its mark, not behind.
+        self.store.commit(&std::mem::take(first))?;
+        Ok(Some(Arc::new(Keeper::begin(state, file, mark).map_err(io())?)))
+    }
+}
+
+/// The incarnation that the node writes under from now on, and where it came from.
+struct Life {
+    incarnation: Incarnation,
+    incarnations: Option<Incarnations>,
+    /// The one of before goes on.
+    goes_on: bool,
+    /// It is certain to be new.
+    fresh: bool,
+}
+
+impl Life {
+    fn begin(config: &NodeConfig, home: Option<&Path>, node: Origin, opened: &Opened) -> Result<Self, StartError> {
+        let Opened { stored, mark, is_old, .. } = opened;
+        let mut incarnations = incarnations(config, home, *mark)?;
         // In the home of a CA the file goes with the key: without it the key was never used. A state directory can be lost alone.
         let remembers = incarnations.as_ref().is_some_and(|file| home.is_some() || file.is_marked());
-        let kept = incarnation(&stored, node, config.durability).filter(|_| !old && !config.restored);
+        let kept = incarnation(stored, node, config.durability).filter(|_| !is_old && !config.restored);
         let incarnation = match (kept, &mut incarnations) {
             (Some(kept), _) => kept,
-            (None, Some(file)) => fresh(&stored, node, file)?,
+            (None, Some(file)) => fresh(stored, node, file)?,
             (None, None) => Incarnation(config.wall.now_s()),
         };
-        let certain = kept.is_none() && remembers;
-        let lists = stored.revocations.clone();
-        let mut first = if kept.is_some() { Vec::new() } else { vec![incarnation_record(incarnation)] };
-        let keeper = match (&file, &config.state) {
-            (Some(file), Some(state)) => {
-                let io = || StartError::io("write the mark in", state.display());
-                let (record, mark) = keeper::next_life(mark, &stored, node).map_err(io())?;
-                first.extend([record, binding::record(network)]);
-                // Together, and before the mark: after a crash in between the store is ahead of its mark, not behind.
-                store.commit(&std::mem::take(&mut first))?;
-                Some(Arc::new(Keeper::begin(state, file, mark).map_err(io())?))
-            }
-            _ => None,
-        };
-        let Sorted { proofs, useless: useless_proofs } = Sorted::of(&stored);
-        let recovered = Recovered { proofs, ..recovered(stored, Origin { incarnation, ..node }) };
-        let (reader, pages) = (store.reader()?, store.reader()?);
-        let writing = if in_memory {
-            Writing::Here(store)
-        } else {
-            Writing::Thread(Writer::start(store).map_err(StartError::io("start", "the store's thread"))?)
-        };
-        let (disk, reads) = Disk::new(writing, pages, config.limits.links);
-        Ok(Self {
-            disk,
-            reads,
-            reader,
-            recovered,
-            lists,
-            incarnations,
-            meta: first,
-            fresh: certain,
-            keeper,
-            useless_proofs,
-        })
+        let goes_on = kept.is_some();
+        Ok(Self { incarnation, incarnations, goes_on, fresh: !goes_on && remembers })
     }
 }
 

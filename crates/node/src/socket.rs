@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use rumormill_api::{Frontier, Info, Reply, Request, RevocationPart, Sent, utc};
 use rumormill_doors::take::{Shortage, Untaken};
-use rumormill_limits::file::is_ours;
+use rumormill_limits::file::{create_dir, is_ours};
 use rumormill_wire::NodeId;
 use rumormill_wire::native::MessageKind;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -23,8 +23,8 @@ use tokio::io::BufReader;
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::counters::Counters;
+use crate::descriptors;
 use crate::handle::NodeHandle;
-use crate::{descriptors, files};
 use lines::{Out, gone, next_line};
 use log::{MAX_LAST, Wanted, log};
 use places::{Slot, Slots};
@@ -67,7 +67,8 @@ impl Server {
             move |source| SocketError::Io { action, path, source }
         };
         if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-            files::socket_dir(dir).map_err(io("make the directory of"))?;
+            // One that is there stays as it is, and may be one like `/tmp`.
+            create_dir(dir).map_err(io("make the directory of"))?;
         }
         clear(path)?;
         // Made under another name and renamed once its mode is set, so that nobody else can ever connect.
