@@ -61,7 +61,7 @@ struct PartCache {
     bytes: usize,
     /// What was withdrawn when they were read.
     limits: Arc<BTreeMap<Origin, Seq>>,
-    /// Bundles that were committed.
+    /// Bundles committed since the start: a part read before the last of them may lack what it brought.
     commits: u64,
     /// From where to where bundles were committed since the reading of a part began.
     touched: Option<(Place, Place)>,
@@ -118,7 +118,7 @@ impl ChatLog {
         touched.into_iter().for_each(|from| kept.drop_part(from));
     }
 
-    /// Bytes that are kept.
+    /// Bytes of all parts that are kept, for the metrics.
     pub(crate) fn bytes(&self) -> usize {
         lock(&self.kept).bytes
     }

@@ -48,7 +48,7 @@ impl Bridge {
         Self { node, mark, since_us: AtomicU64::new(since_us) }
     }
 
-    /// Until the node stops.
+    /// Brings what comes in by the doors into the room and what the room says out by them, until the node stops.
     pub(crate) async fn run(self, ways: Vec<BridgedDoor>) {
         let coming = self.node.follow().await;
         let this = Arc::new(self);

@@ -83,7 +83,7 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
-    /// Binds all of them.
+    /// Checks the settings of all doors and binds their sockets; of one that fails, none stays bound.
     pub(crate) async fn bind(specs: &[Spec], state: Option<&Path>) -> Result<Self, DoorError> {
         let mut doors: Vec<(String, BoundDoor<NodeServices>)> = Vec::new();
         for door in named(specs, state) {

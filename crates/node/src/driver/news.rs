@@ -28,7 +28,7 @@ const NOBODY: NodeId = NodeId([0; 32]);
 /// What those who follow are told.
 #[derive(Debug)]
 pub(crate) enum News {
-    /// A bundle is durable.
+    /// A bundle is durable, and its messages whose time has come are told.
     Committed(Arc<Committed>),
     /// The time of these messages of one author has come, of bundles that have been durable for some time.
     Due(Vec<Message>),
@@ -78,7 +78,7 @@ pub(crate) enum FollowerEvent {
 #[derive(Debug)]
 struct BufferedNews {
     news: Arc<News>,
-    /// Messages told before it.
+    /// Messages told before it since the start: the gap to what a follower has read is what it missed.
     before: u64,
 }
 
@@ -229,7 +229,7 @@ impl Drop for Coming {
 }
 
 impl Coming {
-    /// What is there already.
+    /// What is there already; `None` if there is nothing now.
     pub(crate) fn try_recv(&mut self) -> Option<FollowerEvent> {
         lock(&self.waiting).read(self.id)
     }

@@ -26,7 +26,7 @@ use crate::incarnation::Incarnations;
 use crate::link::{Link, Opening};
 use crate::outcome::{OutcomeSender, SubmitError};
 
-/// What the lock guards.
+/// The engine and what changes with it, under one lock: an input and all that it brings about is one step.
 pub(crate) struct State {
     pub(super) machine: Machine,
     pub(super) links: HashMap<LinkId, Arc<Link>>,

@@ -23,8 +23,9 @@ const REST: u32 = 19;
 const TOGETHER: usize = 128;
 /// Bytes of text told together, as much as in a bundle: news that wait for a follower are bounded by their number.
 const TOGETHER_BYTES: usize = 64 * 1024;
-/// News that may wait for the slowest follower before more is found for it, and for how long that is minded.
+/// News that may wait for the slowest follower before more is looked for.
 const WAITING: usize = FOLLOW_NEWS / 2;
+/// The slowest follower is waited for so long at most: it is told then that it missed some.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// A range is read so often again because more of it came meanwhile; what comes still later is told as it comes.
 const PASSES: usize = 16;

@@ -28,7 +28,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_secs(5);
 /// Read from the store at once, in bytes.
 const PIECE: usize = 1 << 20;
-/// Bundles looked at together.
+/// Bundles that are looked at in one round; what waits beyond them is for the next.
 const MAX_TOGETHER: usize = 256;
 
 /// Why reading did not come to the end of what there is: the disk or the store.
@@ -40,7 +40,7 @@ impl From<io::Error> for Stuck {
     }
 }
 
-/// Until the node stops.
+/// Takes letters and keys from the log as they come, until the node stops.
 pub(crate) async fn run(desk: LettersDesk, coming: Coming) {
     let node = desk.0.node.clone();
     tokio::select! {

@@ -29,7 +29,7 @@ impl At {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum JournalRecord {
-    /// A letter came.
+    /// A letter came and waits.
     Letter {
         id: u64,
         /// Of one that came by the mesh.
@@ -42,7 +42,7 @@ pub(crate) enum JournalRecord {
     Gone(Vec<u64>),
     /// A letter is to go out by the door to older nodes.
     Relay { id: u64, to: IpAddr, contents: String },
-    /// A member's key.
+    /// A member's key for letters to it.
     Key { at: At, clock: u64, key: Vec<u8> },
     /// All of an origin before this number was read.
     Read(At),

@@ -17,6 +17,7 @@ use crate::lock;
 
 /// After a letter could not be sent, so long nothing goes to its address; twice that after the next.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// Pauses grow no longer than this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Addresses that letters are on their way to at once.
 const MAX_AT_ONCE: usize = 64;
@@ -29,7 +30,7 @@ enum AddressState {
     Until(Instant, Duration),
 }
 
-/// Until the node stops.
+/// Sends letters to older nodes until the node stops.
 pub(crate) async fn run(desk: LettersDesk, door: mpsc::Sender<Outgoing>) {
     let node = desk.0.node.clone();
     let (mut held, mut sending) = (BTreeMap::new(), JoinSet::new());

@@ -7,14 +7,14 @@ use rumormill_wire::{Origin, Seq};
 use super::record::{At, JournalRecord, MemberKey};
 use super::shares::Sender;
 
-/// A letter here.
+/// A letter that waits here until a PULL takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WaitingLetter {
     pub(crate) came: Came,
     pub(crate) contents: String,
 }
 
-/// Whence a letter came.
+/// By which way a letter came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Came {
     /// By the log: where it stands there, by which it is asked whether it still counts.

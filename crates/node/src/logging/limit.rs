@@ -14,6 +14,7 @@ pub(crate) const SUBJECT_EVERY: Duration = Duration::from_secs(10);
 /// Lines of one callsite at once, and how long it takes until there is one more; of debug lines ten times as many.
 pub(crate) const CALLSITE_BURST: u32 = 40;
 pub(crate) const CALLSITE_EVERY: Duration = Duration::from_secs(1);
+/// Of debug lines a callsite has so many times as many.
 const DEBUG_TIMES: u32 = 10;
 /// Bytes of all lines at once and in a second: with what is always written less than 1 MiB in 60 s.
 pub(crate) const TOTAL_BURST: u64 = 128 * 1024;
@@ -39,9 +40,9 @@ pub(crate) struct Ask<'a> {
     pub(crate) message: &'a str,
     /// The reason that it gives.
     pub(crate) reason: &'a str,
-    /// Whom it is about.
+    /// Whom the line is about: a peer, a prefix of addresses, a door.
     pub(crate) subject: &'a str,
-    /// How long it is.
+    /// Bytes of the line as it is written.
     pub(crate) bytes: usize,
     /// It is an error of the node itself.
     pub(crate) error: bool,

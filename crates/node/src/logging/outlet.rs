@@ -90,7 +90,7 @@ impl Outlet {
         Some(std::mem::take(if idle { &mut waiting.untold } else { return None })).filter(|untold| *untold > 0)
     }
 
-    /// Lost since the start.
+    /// Lines lost since the start, told or not.
     pub(super) fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }

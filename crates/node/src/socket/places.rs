@@ -43,12 +43,12 @@ impl Default for Slots {
 }
 
 impl Slots {
-    /// For a new client.
+    /// A slot for a new client, if one is free.
     pub(super) fn ask(&self) -> Option<Slot> {
         Arc::clone(&self.asking).try_acquire_owned().ok()
     }
 
-    /// For one that follows from now on.
+    /// A slot for one that follows from now on, if one is free.
     pub(super) fn follow(&self) -> Option<Slot> {
         Arc::clone(&self.following).try_acquire_owned().ok()
     }

@@ -24,7 +24,7 @@ impl StartError {
         }
     }
 
-    /// What to do next.
+    /// What its reader may do next, in one line.
     #[must_use]
     pub fn next(&self) -> &'static str {
         let way = match self {
