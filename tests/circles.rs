@@ -1,4 +1,5 @@
-//! Circles between the files of a crate: there are none but those in `tests/circles.txt`, and that list only shrinks.
+//! Circles between the files of a crate: there are none but those in `tests/circles.txt`, and that list only shrinks. Between the
+//! modules of its root there are none.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,7 +7,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rumormill_testkit::modules::{Graph, circles, graph};
+use rumormill_testkit::modules::{Graph, circles, graph, top_modules};
 
 /// The list: groups of files below `crates/`, with an empty line between them.
 fn listed() -> BTreeSet<BTreeSet<String>> {
@@ -81,6 +82,22 @@ fn no_files_of_a_crate_reach_each_other_but_those_listed() {
     );
 }
 
+/// A folder with the file of its name is one module: its files may be in no circle, and it in one with other modules.
+#[test]
+fn no_modules_of_a_crate_reach_each_other() {
+    let mut found = String::new();
+    let mut modules = 0;
+    for root in roots() {
+        let tops = top_modules(&root, &of_disk(&root));
+        modules += tops.len();
+        for group in circles(&tops) {
+            write!(found, "{}\n{}\n", Vec::from_iter(named(&group)).join("\n"), told(&tops, &group)).unwrap();
+        }
+    }
+    assert!(modules > 100, "{modules} modules were read");
+    assert!(found.is_empty(), "modules that reach each other (part them):\n{found}");
+}
+
 /// The graph of sources that stand here.
 fn of(sources: &[(&str, &str)]) -> Graph {
     let sources: BTreeMap<PathBuf, String> =
@@ -133,6 +150,22 @@ fn a_parent_that_its_child_needs_and_that_needs_its_child_is_a_circle() {
     assert_eq!(groups(&[("lib.rs", "mod a; pub struct B; pub fn b() { a::a(); }"), child]).len(), 1);
     assert_eq!(groups(&[("lib.rs", "mod a; pub struct B; pub use a::a;"), child]).len(), 1);
     assert_eq!(groups(&[("lib.rs", "mod a; pub struct B;"), child]), []);
+}
+
+#[test]
+fn a_circle_of_modules_is_seen_where_their_files_are_in_none() {
+    let mut sources = vec![
+        ("lib.rs", "mod a; mod b; pub use a::c::C;"),
+        ("a.rs", "pub mod c; mod d;"),
+        ("a/c.rs", "pub struct C;"),
+        ("a/d.rs", "use crate::b::B;"),
+        ("b.rs", "pub struct B(crate::C);"),
+    ];
+    let tops = |sources: &[_]| top_modules(Path::new("lib.rs"), &of(sources));
+    assert_eq!(groups(&sources), []);
+    assert_eq!(circles(&tops(&sources)), [["a", "b"].map(PathBuf::from).into()]);
+    sources[3].1 = "use super::c::C;";
+    assert_eq!(circles(&tops(&sources)), [], "within one module");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rumormill_limits::file::create_dir;
 use rustix::process::getppid;
 
 use running::{MAX_RECORDS, PROCESSES, Running, has_running, read_record, start_time};
@@ -52,10 +53,6 @@ pub enum SessionError {
 /// Whether a directory is ours alone to write.
 fn check_ours(path: &Path) -> Result<(), String> {
     rumormill_limits::file::check_dir(path).map_err(|why| format!("{}: {why}", path.display()))
-}
-
-fn make_private(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Where the sessions of a working directory may be.
@@ -101,7 +98,7 @@ impl Places {
         };
         let Some(fallback) = &self.fallback else { return Err(SessionError::NoHome(first)) };
         let no_place = |second| SessionError::NoPlace { first: first.clone(), fallback: fallback.clone(), second };
-        make_private(fallback).map_err(no_place)?;
+        create_dir(fallback).map_err(no_place)?;
         check_ours(fallback).map_err(|why| no_place(io::Error::other(why)))?;
         Ok(fallback.clone())
     }
@@ -183,7 +180,7 @@ pub fn record(session: &Path, id: u32) -> io::Result<()> {
     let pid = std::process::id();
     let start = start_time(pid).ok_or_else(|| io::Error::other("/proc does not show this process"))?;
     let dir = session.join(PROCESSES);
-    make_private(&dir)?;
+    create_dir(&dir)?;
     prune(&dir);
     let beside = dir.join(format!(".new-{pid}"));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;

@@ -1,10 +1,8 @@
 //! What an engine is made with.
 
-use rumormill_limits::Rate;
 use rumormill_wire::native::SignedHeader;
 use rumormill_wire::{Clock, NetworkId, Origin, Seq};
 
-use crate::ingress::quota::Quota;
 use crate::proof::VerifiedProof;
 use crate::revocation::Revocations;
 
@@ -127,20 +125,6 @@ impl EngineConfig {
             pace_bytes_per_s: 2 * 1024 * 1024,
             pace_burst_bytes: 1024 * 1024,
         }
-    }
-}
-
-impl EngineConfig {
-    /// What one author may add.
-    pub(crate) fn quota(&self) -> Quota {
-        let places = Rate::every(self.quota_places, self.quota_place_us);
-        let a_day = self.quota_incarnations_per_day;
-        let at_once = a_day.saturating_mul(self.quota_incarnation_days.max(1));
-        Quota::new(
-            (self.quota_bytes_per_day > 0).then(|| Rate::per_day(self.quota_bytes_per_day)),
-            (a_day > 0).then(|| Rate::daily(at_once, a_day)),
-            (self.quota_places > 0).then_some(places),
-        )
     }
 }
 

@@ -11,6 +11,7 @@ use rumormill_wire::native::{ByeCode, InvalidMessage, ListPart, MessageKind};
 use rumormill_wire::{Clock, NodeId, Origin, Seq};
 
 use crate::bundle::{Invalid, RawBundle, VerifiedBundle};
+pub use crate::members::Admission;
 use crate::members::{Checked, Evidence};
 use crate::proof::{RawProof, VerifiedProof};
 use crate::revocation::Revocations;
@@ -22,17 +23,6 @@ pub struct Ticket(pub u64);
 /// Names one bundle on its way through the verifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CheckId(pub u64);
-
-/// Whether an author belongs to the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// Its certificate holds.
-    Admitted,
-    /// A certificate of its own is being checked: its bundles wait for that.
-    Pending,
-    /// Nobody has vouched for it yet.
-    Unknown,
-}
 
 /// Whose word about our own chain is waited for at a start (docs/protocol.md, P-S11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,7 @@ pub use held::Held;
 pub use lock::open_lock;
 pub use own::{is_ours, read_own};
 pub use place::Place;
-pub use private::{NotOurs, check_dir, is_no_directory, make_dir, owner_of_dir, read_key, read_trusted};
+pub use private::{NotOurs, check_dir, create_dir, is_no_directory, make_dir, owner_of_dir, read_key, read_trusted};
 pub use regular::read_regular;
 
 /// What a file is called while it is written. Nobody else names one so: where a directory is not ours alone, `.new` may be

@@ -48,19 +48,20 @@ impl Part {
 /// What is kept, and who reads.
 #[derive(Debug, Default)]
 pub(crate) struct ChatLog {
-    kept: Mutex<Kept>,
+    kept: Mutex<PartCache>,
     turns: Turns<()>,
 }
 
+/// The parts that are kept, and by what it is seen that they still hold.
 #[derive(Debug, Default)]
-struct Kept {
+struct PartCache {
     parts: BTreeMap<Option<Place>, Part>,
     /// In the order in which they were read: the first gives way first.
     order: VecDeque<Option<Place>>,
     bytes: usize,
     /// What was withdrawn when they were read.
     limits: Arc<BTreeMap<Origin, Seq>>,
-    /// Bundles that were committed.
+    /// Bundles committed since the start: a part read before the last of them may lack what it brought.
     commits: u64,
     /// From where to where bundles were committed since the reading of a part began.
     touched: Option<(Place, Place)>,
@@ -117,7 +118,7 @@ impl ChatLog {
         touched.into_iter().for_each(|from| kept.drop_part(from));
     }
 
-    /// Bytes that are kept.
+    /// Bytes of all parts that are kept, for the metrics.
     pub(crate) fn bytes(&self) -> usize {
         lock(&self.kept).bytes
     }
@@ -128,7 +129,7 @@ fn touches(from: Option<Place>, end: Option<Place>, touched: (Place, Place)) -> 
     from < Some(touched.1) && Some(touched.0) <= end
 }
 
-impl Kept {
+impl PartCache {
     fn hold_to(&mut self, rules: &Rules) {
         if !Arc::ptr_eq(&self.limits, &rules.limits) && self.limits != rules.limits {
             (self.parts, self.order, self.bytes) = Default::default();

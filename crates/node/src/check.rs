@@ -24,7 +24,7 @@ pub(crate) fn evidence_of(certificate: &Bytes) -> Evidence {
     Evidence { bytes: certificate.clone(), since: since.map_or(0, |since| since.as_secs()) }
 }
 
-/// What checks depend on.
+/// What a bundle, a certificate and a list are checked against.
 #[derive(Debug)]
 pub(crate) struct Checker {
     pub(crate) me: NodeId,

@@ -11,9 +11,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::door_share::Share;
-use crate::doors::OpenDoor;
 use crate::handle::{ChatPlace, NodeHandle};
 use crate::lock;
+use crate::open_door::OpenDoor;
 use crate::outcome::SubmitError;
 use crate::start_error::StartError;
 
@@ -25,7 +25,7 @@ pub use rumormill_doors::listen::BACKLOG;
 pub(crate) enum Crash {
     /// By this, once what it said before has had its effect, with no farewell: only `process` offers it.
     Offered(fn(&Counters)),
-    /// The command does nothing.
+    /// The command does nothing: the process is not this client's alone.
     Refused,
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn enough_for(config: &NodeConfig) -> Result<(), StartError> {
 fn may_need(config: &NodeConfig) -> u64 {
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     let links = count(config.limits.links).saturating_add(count(config.neighbours.len()));
-    let socket = count(crate::socket::MAX_CLIENTS);
+    let socket = count(crate::socket_limits::MAX_CLIENTS);
     BASE.saturating_add(links).saturating_add(count(config.limits.handshakes)).saturating_add(socket)
 }
 

@@ -23,13 +23,13 @@ pub(crate) enum Writing {
     Here(Box<dyn Store>),
 }
 
-/// What became of records.
+/// What became of records that were handed to the store.
 pub(crate) enum Handed {
     /// They are committed, or could not be.
     Done(Result<(), StoreError>),
-    /// The thread has them.
+    /// The store's thread has them and will say when they are durable.
     Queued,
-    /// Too much waits there.
+    /// Too much waits for the thread: whoever gave them gives them again later.
     Back(Vec<Record>),
 }
 

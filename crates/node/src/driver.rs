@@ -30,5 +30,5 @@ mod tell_due;
 pub(crate) use commit::{INCARNATION_KEY, incarnation_record};
 pub(crate) use fence::SoFar;
 pub(crate) use last_words::{FIRST_LINKS, LAST_COMMIT, LAST_WORDS, LastWords};
-pub(crate) use news::{Coming, News, Told};
-pub(crate) use state::{Driver, Parts};
+pub(crate) use news::{Coming, FollowerEvent, News};
+pub(crate) use state::{Driver, DriverParts};

@@ -1,15 +1,15 @@
 //! Directories that only their owner enters, and files that only their owner reads.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use rumormill_limits::file::{self, FileError};
 
 /// The store's file in the state directory.
 pub(crate) const STORE_FILE: &str = "log.db";
-/// The mark's.
+/// The file of the mark beside the store, which says how far the store had come.
 pub(crate) const MARK_FILE: &str = "log.mark";
 /// What opens the letters to this node.
 pub(crate) const LETTERS_KEY_FILE: &str = "letters.key";
@@ -26,11 +26,6 @@ pub(crate) const NODE_FILES: [&str; 8] = [
     LETTERS_KEY_FILE,
     LETTERS_FILE,
 ];
-
-/// Makes a directory for a socket and those above it; what is there already stays as it is, and may be one like `/tmp`.
-pub(crate) fn socket_dir(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
 
 /// Makes a directory and those above it; one that is there has to be ours alone to write.
 pub(crate) fn private_dir(path: &Path) -> io::Result<()> {

@@ -8,7 +8,7 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::clock::after;
 use crate::counters::Counters;
-use crate::driver::{Coming, News, SoFar, Told};
+use crate::driver::{Coming, FollowerEvent, News, SoFar};
 use crate::handle::{LogError, MAX_PAGE, NodeHandle};
 use crate::lock;
 use crate::view::{MAX_AHEAD_US, Message, Place};
@@ -157,8 +157,8 @@ impl Follow {
                 told = self.coming.recv() => told,
             };
             let news = match told {
-                Some(Told::News(news)) => news,
-                Some(Told::Missed(messages)) => {
+                Some(FollowerEvent::News(news)) => news,
+                Some(FollowerEvent::Missed(messages)) => {
                     self.missed.messages = self.missed.messages.saturating_add(messages);
                     continue;
                 }

@@ -106,7 +106,7 @@ pub(crate) enum Verdict {
     Fits,
     /// It is older than the mark.
     Behind,
-    /// It is another store.
+    /// The store is another than the one that the mark names.
     Other,
     /// It was used with another key last: of ours the mark says nothing.
     OtherKey,

@@ -43,12 +43,12 @@ impl Write for Quiet {
 
 /// Where records go: never a place that waits, but for a system that has no thread to give.
 #[derive(Debug, Clone)]
-enum Way {
+enum Sink {
     Outlet(Arc<Outlet>),
     Direct(Quiet),
 }
 
-impl Write for Way {
+impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Outlet(outlet) => outlet.put(bytes),
@@ -61,7 +61,7 @@ impl Write for Way {
     }
 }
 
-impl MakeWriter<'_> for Way {
+impl MakeWriter<'_> for Sink {
     type Writer = Self;
     fn make_writer(&self) -> Self {
         self.clone()
@@ -69,7 +69,7 @@ impl MakeWriter<'_> for Way {
 }
 
 /// A process has one subscriber, and so one log.
-static LOG: OnceLock<Arc<Log<Way>>> = OnceLock::new();
+static LOG: OnceLock<Arc<Log<Sink>>> = OnceLock::new();
 /// Its way to standard error.
 static OUTLET: OnceLock<Arc<Outlet>> = OnceLock::new();
 
@@ -83,13 +83,13 @@ pub fn init(format: LogFormat, level: Option<&str>, usual: &str) {
         Some(outlet) => Ok(Arc::clone(outlet)),
         None => Outlet::start(quiet),
     };
-    let way = outlet.map_or(Way::Direct(quiet), Way::Outlet);
-    let log = Arc::new(Log::new(format, colour, way.clone()));
+    let sink = outlet.map_or(Sink::Direct(quiet), Sink::Outlet);
+    let log = Arc::new(Log::new(format, colour, sink.clone()));
     let done = tracing_subscriber::registry().with(filter).with(LogLayer(Arc::clone(&log))).try_init();
     // A host that has set up its own logging keeps it.
     if done.is_ok() {
         let _ = LOG.set(log);
-        if let Way::Outlet(outlet) = way {
+        if let Sink::Outlet(outlet) = sink {
             let _ = OUTLET.set(outlet);
         }
     }

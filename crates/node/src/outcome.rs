@@ -51,7 +51,7 @@ impl SubmitError {
 }
 
 /// Whoever waits for a message hears how it ended.
-pub(crate) type Waiting = oneshot::Sender<Result<Receipt, SubmitError>>;
+pub(crate) type OutcomeSender = oneshot::Sender<Result<Receipt, SubmitError>>;
 
 /// A submitted message on its way to the disk. Await it to know when it is durable: one result, so that nobody takes that there was
 /// an answer for the answer.
@@ -60,7 +60,7 @@ pub struct Pending(oneshot::Receiver<Result<Receipt, SubmitError>>);
 
 impl Pending {
     /// With whoever tells how it ended.
-    pub(crate) fn new() -> (Waiting, Self) {
+    pub(crate) fn new() -> (OutcomeSender, Self) {
         let (waiting, told) = oneshot::channel();
         (waiting, Self(told))
     }

@@ -55,8 +55,8 @@ pub(crate) async fn run(
     files: Option<(PathBuf, PathBuf)>,
 ) {
     let path = home.map(|home| LocalCa::revocations_path(&home));
-    let mut list = Watched::new(path.clone());
-    let mut certificate = Watched::new(files.clone().into_iter().flat_map(|(cert, key)| [cert, key]));
+    let mut list = WatchedFiles::new(path.clone());
+    let mut certificate = WatchedFiles::new(files.clone().into_iter().flat_map(|(cert, key)| [cert, key]));
     let mut stopping = driver.stopping();
     let mut rounds = tokio::time::interval(PERIOD);
     let mut list_said = ListSaid::of(&driver.checker.revoked.get());
@@ -166,7 +166,7 @@ struct Stamp {
 
 /// Files that belong together and are read when one of them has changed. They count as seen once they were read, not before.
 #[derive(Debug)]
-struct Watched {
+struct WatchedFiles {
     paths: Vec<PathBuf>,
     seen: Vec<Stamp>,
     /// What was read last is seen, and not read again until it changes.
@@ -174,7 +174,7 @@ struct Watched {
     said: String,
 }
 
-impl Watched {
+impl WatchedFiles {
     fn new(paths: impl IntoIterator<Item = PathBuf>) -> Self {
         Self { paths: paths.into_iter().collect(), seen: Vec::new(), settled: false, said: String::new() }
     }
@@ -305,7 +305,7 @@ mod tests {
     fn a_change_is_not_lost_to_a_read_that_failed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("list");
-        let mut watched = Watched::new([path.clone()]);
+        let mut watched = WatchedFiles::new([path.clone()]);
         assert!(watched.look(|| text(&path)).is_none(), "there is no file");
         fs::write(&path, "one").unwrap();
         age(&path, Duration::from_secs(60));
@@ -323,7 +323,7 @@ mod tests {
     fn what_is_written_twice_within_a_tick_is_read_twice() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("list");
-        let mut watched = Watched::new([path.clone()]);
+        let mut watched = WatchedFiles::new([path.clone()]);
         fs::write(&path, "one").unwrap();
         let at = fs::metadata(&path).unwrap().modified().unwrap();
         assert_eq!(watched.look(|| text(&path)), Some(Ok("one".to_owned())));
@@ -336,7 +336,7 @@ mod tests {
     fn a_useless_content_is_said_once_and_another_is_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("list");
-        let mut watched = Watched::new([path.clone()]);
+        let mut watched = WatchedFiles::new([path.clone()]);
         fs::write(&path, "bad").unwrap();
         age(&path, Duration::from_secs(60));
         let useless = || Err::<String, _>(Unread::Useless("no list".to_owned()));
@@ -351,7 +351,7 @@ mod tests {
     fn what_is_useless_and_new_is_read_again_until_it_settles_and_said_once() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cert");
-        let mut watched = Watched::new([path.clone()]);
+        let mut watched = WatchedFiles::new([path.clone()]);
         let useless = || Err::<String, _>(Unread::Useless("another key".to_owned()));
         fs::write(&path, "one").unwrap();
         assert_eq!(watched.look(useless), Some(Err("another key".to_owned())));

@@ -87,7 +87,7 @@ impl Signals {
         self
     }
 
-    /// Whether there was one.
+    /// Whether a signal to stop has come.
     pub(crate) const fn came(&self) -> bool {
         self.came
     }

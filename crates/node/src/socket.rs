@@ -1,7 +1,5 @@
 //! The node's end of the local socket: answers what `rumormill_api` asks.
 
-mod error;
-mod limits;
 mod lines;
 mod log;
 mod places;
@@ -17,7 +15,7 @@ use std::time::Duration;
 
 use rumormill_api::{Frontier, Info, Reply, Request, RevocationPart, Sent, utc};
 use rumormill_doors::take::{Shortage, Untaken};
-use rumormill_limits::file::is_ours;
+use rumormill_limits::file::{create_dir, is_ours};
 use rumormill_wire::NodeId;
 use rumormill_wire::native::MessageKind;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -25,14 +23,14 @@ use tokio::io::BufReader;
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::counters::Counters;
+use crate::descriptors;
 use crate::handle::NodeHandle;
-use crate::{descriptors, files};
 use lines::{Out, gone, next_line};
 use log::{MAX_LAST, Wanted, log};
-use places::{Place, Places};
+use places::{Slot, Slots};
 
-pub use error::SocketError;
-pub use limits::{MAX_ASKING, MAX_CLIENTS, MAX_FOLLOWERS, MAX_PATH};
+pub use crate::socket_error::SocketError;
+pub use crate::socket_limits::{MAX_ASKING, MAX_CLIENTS, MAX_FOLLOWERS, MAX_PATH};
 pub use lines::Times;
 
 /// The listening socket; its file goes when this does.
@@ -69,7 +67,8 @@ impl Server {
             move |source| SocketError::Io { action, path, source }
         };
         if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-            files::socket_dir(dir).map_err(io("make the directory of"))?;
+            // One that is there stays as it is, and may be one like `/tmp`.
+            create_dir(dir).map_err(io("make the directory of"))?;
         }
         clear(path)?;
         // Made under another name and renamed once its mode is set, so that nobody else can ever connect.
@@ -100,7 +99,7 @@ impl Server {
 
     /// Serves clients until the node stops.
     pub async fn serve(self, node: NodeHandle) {
-        let places = Places::default();
+        let slots = Slots::default();
         let short = Shortage::default();
         loop {
             let accepted = tokio::select! {
@@ -126,15 +125,15 @@ impl Server {
                 places::turn_away(&stream, &places::not_yours(user, me));
                 continue;
             }
-            let place = match places.ask() {
+            let slot = match slots.ask() {
                 Some(_) if stream.as_raw_fd() >= descriptors::first_kept_from_the_owner() => {
                     Err(Untaken::Descriptors(places::NO_DESCRIPTOR.to_owned()))
                 }
-                Some(place) => Ok(place),
+                Some(slot) => Ok(slot),
                 None => Err(Untaken::Other(places::TOO_MANY_ASKING.to_owned())),
             };
-            let place = match place {
-                Ok(place) => place,
+            let slot = match slot {
+                Ok(slot) => slot,
                 Err(why) => {
                     Counters::add(&counters.socket_refused, 1);
                     short.one("local socket", &why);
@@ -142,9 +141,9 @@ impl Server {
                     continue;
                 }
             };
-            let (node, places, times) = (node.clone(), places.clone(), self.times);
+            let (node, slots, times) = (node.clone(), slots.clone(), self.times);
             tokio::spawn(async move {
-                match serve_client(&node, stream, place, &places, times).await {
+                match serve_client(&node, stream, slot, &slots, times).await {
                     Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                         Counters::add(&node.0.driver.counters.socket_dropped, 1);
                         tracing::info!(%error, "a client at the local socket was let go");
@@ -187,8 +186,8 @@ fn probe(path: &Path) -> io::Result<()> {
 async fn serve_client(
     node: &NodeHandle,
     stream: UnixStream,
-    asking: Place,
-    places: &Places,
+    asking: Slot,
+    slots: &Slots,
     times: Times,
 ) -> io::Result<()> {
     let (read, write) = stream.into_split();
@@ -199,12 +198,12 @@ async fn serve_client(
         Counters::add(&node.0.driver.counters.socket_requests, 1);
         match serde_json::from_slice(&line) {
             Ok(Request::Log { follow: true, room, last, mark }) => {
-                let Some(_following) = places.follow() else {
+                let Some(_following) = slots.follow() else {
                     Counters::add(&node.0.driver.counters.socket_refused, 1);
                     out.say(&Reply::Error(places::TOO_MANY_FOLLOWING.to_owned())).await?;
                     continue;
                 };
-                // Its place among those that ask is for others.
+                // Its slot among those that ask is for others.
                 drop(asking);
                 let wanted = Wanted { follow: true, room, last: last.map(|n| n.min(MAX_LAST)), mark };
                 return tokio::select! {

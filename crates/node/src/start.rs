@@ -2,37 +2,32 @@
 
 mod credentials;
 mod limits;
+mod make_driver;
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use bytes::Bytes;
-use rand::SeedableRng;
-use rand::rngs::{StdRng, SysRng};
-use rumormill_gossip::{Ask, Dissemination, Engine, Evidence, Input};
-use rumormill_peering::Peering;
+use rumormill_gossip::Dissemination;
 use rumormill_transport::endpoint::EndpointConfig;
-use rumormill_transport::{BadList, Endpoint, Listener, Trust, revocation};
+use rumormill_transport::{Endpoint, Listener};
 use rumormill_wire::native::Hello;
 use rumormill_wire::{Incarnation, NodeId, Origin};
 
-use crate::check::{Checker, evidence_of};
-use crate::clock::{NodeClock, after};
+use crate::clock::after;
 use crate::config::{ConfigError, IdentitySource, NodeConfig, StoreKind};
-use crate::disk;
-use crate::driver::{Driver, Parts};
+use crate::driver::Driver;
 use crate::handle::{Inner, NodeHandle};
-use crate::letters::Kept;
+use crate::letters::LetterStore;
 use crate::linking::greet::Greeting;
 use crate::linking::{Linker, accept, dial};
-use crate::names::Names;
 use crate::recovery::Recovery;
 use crate::start_error::StartError;
 use crate::{descriptors, doors, keeper, proofs, reload, rounds};
-use credentials::IdentitySigner;
-use limits::{engine_config, gate_limits, link_limits, peering_config};
+use limits::{gate_limits, link_limits};
+use make_driver::make_driver;
 
 pub use credentials::Credentials;
 
@@ -110,47 +105,16 @@ async fn start_with_all(
     };
     let local_addr = listener.local_addr();
     let doors = doors::Bound::bind(&config.doors, config.state.as_deref()).await?;
-    let mut recovery = blocking({
-        // Files that were given are not ours to write beside.
-        let ours = matches!(config.identity, IdentitySource::LocalCa { .. });
-        let (config, home, network) = (config.clone(), home.clone().filter(|_| ours), endpoint.network());
-        move || Recovery::open(&config, home.as_deref(), me, network)
-    })
-    .await?;
+    let mut recovery = open_store(&config, &endpoint, home.as_deref(), me).await?;
     // The store's lock on the directory is ours by now.
-    let letters = match doors.need_letters() {
-        true => Some(
-            blocking({
-                let (state, network, wall) = (config.state.clone(), endpoint.network(), config.wall.clone());
-                move || Kept::open(state.as_deref(), &network, me.node, wall)
-            })
-            .await?,
-        ),
-        false => None,
-    };
+    let letters = if doors.need_letters() { Some(open_letters(&config, &endpoint, me.node).await?) } else { None };
     let incarnation = recovery.recovered.me.incarnation;
     let keeper = recovery.keeper.clone();
     let useless = core::mem::take(&mut recovery.useless_proofs);
     let driver = make_driver(&config, &endpoint, recovery)?;
     reload::at_start(&driver, home.as_deref()).await;
     tokio::spawn(proofs::drop_useless(Arc::clone(&driver), useless));
-    let greeting = Greeting {
-        network: endpoint.network(),
-        features: if config.dissemination == Dissemination::Mongering { Hello::MONGERS } else { 0 },
-        name: config.name.clone(),
-    };
-    let linker = Linker { driver: Arc::clone(&driver), endpoint: endpoint.clone(), greeting };
-    let known: Vec<_> = config.neighbours.iter().map(|neighbour| neighbour.addr.ip()).collect();
-    endpoint.set_neighbours(known.iter().copied());
-    endpoint.set_known_members(known.iter().copied());
-    tokio::spawn(accept::accept(linker.clone(), listener));
-    tokio::spawn(dial::keep_linked(linker));
-    tokio::spawn({
-        let driver = Arc::clone(&driver);
-        async move { driver.run_timer().await }
-    });
-    tokio::spawn(rounds::run(Arc::clone(&driver), endpoint.clone(), config.ping, known));
-    tokio::spawn(Arc::clone(&driver).run_due());
+    spawn_links(&config, &driver, &endpoint, listener);
     if let Some(keeper) = keeper.clone() {
         tokio::spawn(keeper::run(Arc::clone(&driver), keeper));
     }
@@ -167,81 +131,50 @@ async fn start_with_all(
     Ok(node)
 }
 
-/// The engine with all that it has to know before the first link comes up.
-fn make_driver(config: &NodeConfig, endpoint: &Endpoint, recovery: Recovery) -> Result<Arc<Driver>, StartError> {
-    let Recovery { disk, reads, mut reader, mut recovered, lists, incarnations, meta, fresh, .. } = recovery;
-    let (trust, network, me) = (endpoint.trust().clone(), endpoint.network(), endpoint.identity());
-    let evidence = match &trust {
-        Trust::Network(_) => evidence_of(&Bytes::copy_from_slice(me.certificate_der())),
-        Trust::Pinned(_) => Evidence::default(),
+async fn open_store(
+    config: &NodeConfig,
+    endpoint: &Endpoint,
+    home: Option<&Path>,
+    me: Origin,
+) -> Result<Recovery, StartError> {
+    // Files that were given are not ours to write beside.
+    let ours = matches!(config.identity, IdentitySource::LocalCa { .. });
+    let (config, home, network) = (config.clone(), home.filter(|_| ours).map(Path::to_owned), endpoint.network());
+    blocking(move || Recovery::open(&config, home.as_deref(), me, network)).await
+}
+
+async fn open_letters(config: &NodeConfig, endpoint: &Endpoint, me: NodeId) -> Result<LetterStore, StartError> {
+    let (state, network, wall) = (config.state.clone(), endpoint.network(), config.wall.clone());
+    blocking(move || LetterStore::open(state.as_deref(), &network, me, wall)).await
+}
+
+/// Begins to take and make links, and what goes on beside them by the clock.
+fn spawn_links(config: &NodeConfig, driver: &Arc<Driver>, endpoint: &Endpoint, listener: Listener) {
+    let greeting = Greeting {
+        network: endpoint.network(),
+        features: if config.dissemination == Dissemination::Mongering { Hello::MONGERS } else { 0 },
+        name: config.name.clone(),
     };
-    if matches!(trust, Trust::Pinned(_)) {
-        // The pin file says who belongs now; who stood in it once does not.
-        recovered.members.clear();
-    }
-    let members = recovered.members.clone();
-    for bytes in lists {
-        match revocation::check(&bytes, &trust) {
-            Ok(part) => drop(recovered.revocations.take(part)),
-            // Of a time when this node went by the CA.
-            Err(BadList::NoCa) => {}
-            Err(why) => tracing::warn!(%why, "a part of the kept revocation list does not hold"),
-        }
-    }
-    let mut rng = StdRng::try_from_rng(&mut SysRng)
-        .map_err(|why| StartError::io("get", "random numbers")(std::io::Error::other(why)))?;
-    let signer = Box::new(IdentitySigner(Arc::clone(&me)));
-    let peering = Peering::new(peering_config(config, me.node(), network), StdRng::from_rng(&mut rng));
-    let engine = Engine::new(engine_config(config, network), signer, recovered, Box::new(rng));
-    let names = Names::default();
-    // The file names its members for all who have it, whether they are linked or not.
-    trust.pins().for_each(|(node, name)| names.learn(node, name, &Evidence::default()));
-    names.learn(me.node(), &config.name, &evidence);
-    let revoked = endpoint.revocations().clone();
-    revoked.set(Arc::clone(engine.revocations()));
-    let checker = Checker { me: me.node(), network, trust, names, revoked, said_void: false.into() };
-    let (clock, runtime) = (NodeClock::start(config.wall.clone()), tokio::runtime::Handle::current());
-    let driver = Driver::new(Parts { engine, peering, clock, checker, disk, incarnations, runtime });
-    let serving = Arc::downgrade(&driver);
-    std::thread::Builder::new()
-        .name("ranges".to_owned())
-        .spawn(move || {
-            disk::serve(&reads, reader.as_mut(), |answer| {
-                serving.upgrade().map(|driver| driver.was_read(answer)).is_some()
-            });
-        })
-        .map_err(StartError::io("start", "the reading thread"))?;
-    driver.keep(meta);
-    let _ = driver.drive(Input::WallOffset(driver.clock.wall_offset()));
-    let _ = driver.drive(Input::Admit { node: me.node(), evidence });
-    for (pinned, _) in driver.checker.trust.pins() {
-        let _ = driver.drive(Input::Admit { node: pinned, evidence: Evidence::default() });
-    }
-    // Of an incarnation that was never used nobody knows anything.
-    let ask = if fresh { Ask::Nobody } else { Ask::Neighbours(config.neighbours.len()) };
-    let _ = driver.drive(Input::Start(ask));
-    learn_names(&driver, members);
-    Ok(driver)
+    let linker = Linker { driver: Arc::clone(driver), endpoint: endpoint.clone(), greeting };
+    let known: Vec<_> = config.neighbours.iter().map(|neighbour| neighbour.addr.ip()).collect();
+    endpoint.set_neighbours(known.iter().copied());
+    endpoint.set_known_members(known.iter().copied());
+    tokio::spawn(accept::accept(linker.clone(), listener));
+    tokio::spawn(dial::keep_linked(linker));
+    tokio::spawn({
+        let driver = Arc::clone(driver);
+        async move { driver.run_timer().await }
+    });
+    tokio::spawn(rounds::run(Arc::clone(driver), endpoint.clone(), config.ping, known));
+    tokio::spawn(Arc::clone(driver).run_due());
 }
 
-/// Names are for people, who can wait until many certificates are read.
-fn learn_names(driver: &Arc<Driver>, members: Vec<(NodeId, Evidence)>) {
-    let driver = Arc::clone(driver);
-    drop(tokio::task::spawn_blocking(move || {
-        for (member, evidence) in members {
-            if let Ok(info) = driver.checker.trust.check_member(&member, &evidence.bytes) {
-                driver.checker.names.learn(member, &info.name, &evidence);
-            }
-        }
-    }));
-}
-
-/// Another life of this node may be just about to end: its address is tried for again for a while.
 fn listening(socket: TcpListener) -> std::io::Result<tokio::net::TcpListener> {
     socket.set_nonblocking(true)?;
     tokio::net::TcpListener::from_std(socket)
 }
 
+/// Another life of this node may be just about to end: its address is tried for again for a while.
 async fn bind(endpoint: &Endpoint, config: &NodeConfig) -> Result<Listener, StartError> {
     let deadline = after(BIND_PATIENCE);
     loop {

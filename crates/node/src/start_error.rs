@@ -23,21 +23,21 @@ pub enum StartError {
         "the limit of descriptors is {limit}, and this node needs {least}, with room for one link and one question"
     )]
     Descriptors {
-        /// The limit.
+        /// How many the system gives.
         limit: u64,
         /// What it has to be.
         least: u64,
     },
-    /// The local CA.
+    /// The local CA cannot be made or read.
     #[error("{0}")]
     Ca(#[from] CaError),
-    /// The identity's files.
+    /// The certificate or key cannot be read, or not used together.
     #[error("{0}")]
     Identity(#[from] IdentityError),
-    /// The CA certificate or the pin file.
+    /// The CA certificate or the pin file cannot be read.
     #[error("{0}")]
     Trust(#[from] TrustError),
-    /// The certificate is another's.
+    /// The certificate is for another name than the configured one.
     #[error("name: the certificate is for `{}`, not `{wanted}`", Foreign::new(found))]
     Name {
         /// The name that the certificate has.
@@ -93,8 +93,8 @@ pub enum StartError {
     StoreReplaced(PathBuf),
     /// The local socket cannot be had.
     #[error("{0}")]
-    Socket(#[from] crate::socket::SocketError),
-    /// A door.
+    Socket(#[from] crate::socket_error::SocketError),
+    /// A door was asked for wrongly, or its address cannot be had.
     #[error("{0}")]
     Door(#[from] DoorError),
     /// A file or a socket.

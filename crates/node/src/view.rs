@@ -63,7 +63,7 @@ impl Through {
 }
 
 impl Message {
-    /// The line of it.
+    /// How the local socket shows it, with the name of its author.
     #[must_use]
     pub fn line(&self, from: Option<String>, revoked: bool) -> LogLine {
         LogLine {

@@ -56,7 +56,24 @@ pub fn graph(root: &Path, read: Read<'_>) -> Graph {
     graph
 }
 
-/// Files that reach each other, in groups.
+/// The same between the modules of a crate's root: a folder and the file of its name are one. The root stays itself.
+pub fn top_modules(root: &Path, graph: &Graph) -> Graph {
+    let top = |file: &Path| match file.strip_prefix(root.parent().unwrap()).ok().and_then(|below| below.iter().next()) {
+        Some(first) if file != root => root.with_file_name(first).with_extension(""),
+        _ => file.to_owned(),
+    };
+    let mut tops = Graph::new();
+    for (from, named) in graph {
+        let there = tops.entry(top(from)).or_default();
+        for (file, path) in named.iter().filter(|(file, _)| top(file) != top(from)) {
+            let arrow = || format!("{path} ({})", from.display());
+            there.entry(top(file)).or_insert_with(arrow);
+        }
+    }
+    tops
+}
+
+/// Those that reach each other, in groups.
 pub fn circles(graph: &Graph) -> Vec<BTreeSet<PathBuf>> {
     let reached: BTreeMap<_, _> = graph.keys().map(|from| (from, reach(graph, from))).collect();
     let mut groups = BTreeSet::new();

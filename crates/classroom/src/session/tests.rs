@@ -5,7 +5,7 @@ use super::*;
 fn child(dir: &Path, script: &str) -> std::process::Child {
     let child = Command::new("sh").args(["-c", script]).arg(dir.join("deaf")).spawn().unwrap();
     let pid = child.id();
-    make_private(&dir.join(PROCESSES)).unwrap();
+    create_dir(&dir.join(PROCESSES)).unwrap();
     let record = format!("{pid} {} 0 0 0\n", start_time(pid).unwrap());
     fs::write(dir.join(PROCESSES).join(pid.to_string()), record).unwrap();
     child
@@ -66,7 +66,7 @@ fn those_whose_starter_died_are_waited_for_a_while() {
 fn records_of_processes_that_have_gone_do_not_gather() {
     let dir = tempfile::tempdir().unwrap();
     let records = dir.path().join(PROCESSES);
-    make_private(&records).unwrap();
+    create_dir(&records).unwrap();
     for n in 0..MANY_RECORDS {
         fs::write(records.join(format!("old-{n}")), format!("{} 1 5 0 0\n", std::process::id())).unwrap();
     }
@@ -98,7 +98,7 @@ fn processes_are_found_where_they_are_whatever_became_of_the_directory_since() {
     let places = Places::of(here.path(), Some(home.path()));
     let fallback = places.fallback.clone().unwrap();
     // While the directory took nothing, the first one went to the other place.
-    make_private(&fallback).unwrap();
+    create_dir(&fallback).unwrap();
     let mut first = child(&fallback, "exec sleep 60");
     assert_eq!(places.session().unwrap(), fallback, "the second goes where the first is");
     assert_eq!(places.stop().unwrap(), Stopped { left: 1, killed: 0, gone: 0 });

@@ -54,7 +54,7 @@ impl Ingress {
         let bundle = u64::try_from(MAX_BUNDLE_LEN).unwrap_or(u64::MAX);
         Self {
             queue: VerifyQueue::new(config.max_checks),
-            quota: config.quota(),
+            quota: Quota::of(config),
             pacer: Pacer::new(config.pace_bytes_per_s, config.pace_burst_bytes),
             // A whole bundle at least.
             run_bytes: (config.pace_burst_bytes / 2).max(bundle),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use rumormill_limits::Rate;
 use rumormill_wire::NodeId;
 
+use crate::config::EngineConfig;
 use crate::io::Timestamp;
 
 /// What one author may still add; `None` is without limit.
@@ -34,6 +35,18 @@ fn take(rate: &mut Option<Rate>, amount: u64, now: Timestamp) {
 }
 
 impl Quota {
+    /// As a node is configured.
+    pub(crate) fn of(config: &EngineConfig) -> Self {
+        let places = Rate::every(config.quota_places, config.quota_place_us);
+        let a_day = config.quota_incarnations_per_day;
+        let at_once = a_day.saturating_mul(config.quota_incarnation_days.max(1));
+        Self::new(
+            (config.quota_bytes_per_day > 0).then(|| Rate::per_day(config.quota_bytes_per_day)),
+            (a_day > 0).then(|| Rate::daily(at_once, a_day)),
+            (config.quota_places > 0).then_some(places),
+        )
+    }
+
     /// Rates of bytes, of incarnations, and of places that fall, as each author has them at first; `None` is without limit.
     #[must_use]
     pub const fn new(bytes: Option<Rate>, incarnations: Option<Rate>, places: Option<Rate>) -> Self {

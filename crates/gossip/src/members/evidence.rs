@@ -1,4 +1,4 @@
-//! Certificates of members, and which of two of one node counts (docs/protocol.md, P-G4).
+//! Certificates of members, which of two of one node counts, and what follows for its author (docs/protocol.md, P-G4).
 
 use core::cmp::Reverse;
 
@@ -59,4 +59,15 @@ mod tests {
         }
         assert!(all[0].beats(&all[1]), "of two from one time the lower bytes");
     }
+}
+
+/// Whether an author belongs to the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// Its certificate holds.
+    Admitted,
+    /// A certificate of its own is being checked: its bundles wait for that.
+    Pending,
+    /// Nobody has vouched for it yet.
+    Unknown,
 }

@@ -15,12 +15,12 @@ use core::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
+use rumormill_limits::LinkId;
 use rumormill_wire::{Digest, NodeId};
 
-pub use self::evidence::{Checked, Evidence};
+pub use self::evidence::{Admission, Checked, Evidence};
 
 use self::checks::Checks;
-use crate::io::{Admission, LinkId};
 use crate::key::check_node_id;
 
 /// What the machine is told.

@@ -11,12 +11,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rumormill_limits::LinkId;
 use rumormill_wire::native::{ListPart, RevocationPart};
 
 use peer_parts::PeerParts;
 pub use rumormill_wire::native::Revocations;
-
-use crate::io::LinkId;
 
 /// What became of a part that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -175,12 +175,21 @@ pub(super) fn check_kept(dir: &Path) -> io::Result<()> {
     check_above(dir)
 }
 
-/// Makes a directory that only its owner enters, and those above it; sees that it is our user's own.
+/// Makes a directory that only its owner enters, and those above it. What is there already stays as it is: whose it is, is not looked
+/// at ([`make_dir`] does).
+///
+/// # Errors
+/// It cannot be made.
+pub fn create_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// The same, and sees that it is our user's own.
 ///
 /// # Errors
 /// It cannot be made, or is not ours ([`NotOurs`]).
 pub fn make_dir(path: &Path) -> io::Result<()> {
-    match DirBuilder::new().recursive(true).mode(0o700).create(path) {
+    match create_dir(path) {
         // What is there instead is looked at below.
         Err(why) if why.kind() != io::ErrorKind::AlreadyExists => Err(below_a_file(path, why)),
         _ => check_dir(path),

@@ -3,22 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where the log lives.
+/// Where the log is kept. The store's own [`Kind`](rumormill_store::Kind) has the path too, which follows from the state directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreKind {
     /// In a file of the state directory.
     Sqlite,
     /// In memory, gone with the process.
     Memory,
-}
-
-/// What a commit survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// A loss of power.
-    Full,
-    /// The end of the process.
-    Normal,
 }
 
 /// How the node proves who it is and whom it trusts.

@@ -21,9 +21,10 @@ use crate::clock::Wall;
 pub use rumormill_transport::default_home;
 
 pub use error::ConfigError;
-pub use kinds::{Durability, IdentitySource, Limits, LogFormat, StoreKind};
+pub use kinds::{IdentitySource, Limits, LogFormat, StoreKind};
 pub use options::{MAX_DOORS, MAX_FILE_BYTES, MAX_NEIGHBOURS, NodeOptions};
 pub use rumormill_peering::Neighbour;
+pub use rumormill_store::Durability;
 
 /// Everything a node is told. Made by [`NodeConfig::build`], or from [`NodeConfig::new`] by hand in code.
 #[derive(Debug, Clone, PartialEq, Eq)]

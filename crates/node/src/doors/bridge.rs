@@ -11,18 +11,18 @@ use rumormill_wire::native::{Bridged, MAX_CLAIMED_LEN, MessageKind};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::Mark;
 use super::exit::Exit;
 use crate::door_share::Share;
 use crate::follow::{Follow, Next};
 use crate::handle::{NodeHandle, Pending};
+use crate::network_mark::NetworkMark;
 use crate::view::Message;
 
 /// Messages of one door that were taken and are not durable yet; what is over waits.
 const MAX_WATCHED: usize = 1_024;
 
 /// One door as the bridge sees it.
-pub(crate) struct Way {
+pub(crate) struct BridgedDoor {
     pub(crate) name: String,
     pub(crate) end: RoomEnd,
     /// What it may bring, by this way and by all others.
@@ -36,7 +36,7 @@ pub(crate) struct Way {
 /// All ways between one node's doors and its room.
 pub(crate) struct Bridge {
     node: NodeHandle,
-    mark: Mark,
+    mark: NetworkMark,
     /// What was written before is not sent out: a node that keeps its log in memory gets it all again after a restart. Falls if
     /// our clock is put back.
     since_us: AtomicU64,
@@ -44,16 +44,16 @@ pub(crate) struct Bridge {
 
 impl Bridge {
     pub(crate) fn new(node: NodeHandle, since_us: u64) -> Self {
-        let mark = Mark::of(&node.0.endpoint.network());
+        let mark = NetworkMark::of(&node.0.endpoint.network());
         Self { node, mark, since_us: AtomicU64::new(since_us) }
     }
 
-    /// Until the node stops.
-    pub(crate) async fn run(self, ways: Vec<Way>) {
+    /// Brings what comes in by the doors into the room and what the room says out by them, until the node stops.
+    pub(crate) async fn run(self, ways: Vec<BridgedDoor>) {
         let coming = self.node.follow().await;
         let this = Arc::new(self);
         let (mut tasks, mut exits) = (JoinSet::new(), Vec::new());
-        for Way { name, end, share, gets_room, also } in ways {
+        for BridgedDoor { name, end, share, gets_room, also } in ways {
             let way = end.way_out();
             tasks.spawn(Arc::clone(&this).bring(name.clone(), end, share, also));
             if gets_room {

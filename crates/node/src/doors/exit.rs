@@ -20,7 +20,7 @@ const AT_THE_DOOR: usize = 32;
 /// For one of them so long at most: a peer of the door that takes nothing does not hold up what its other peers are told.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A door's way out.
+/// Messages for one door, of which it is given a bounded number at a time.
 pub(super) struct Exit {
     pub(super) name: String,
     way: WayOut,

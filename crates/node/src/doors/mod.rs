@@ -2,13 +2,9 @@
 
 mod bridge;
 mod exit;
-mod mark;
 mod open;
-mod places;
+mod written_files;
 
 pub(crate) use bridge::Bridge;
-pub(crate) use mark::Mark;
 pub use open::door_kinds;
 pub(crate) use open::{Bound, check};
-
-pub(crate) use crate::open_door::OpenDoor;

@@ -10,15 +10,16 @@ use rumormill_doors::{
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::bridge::Way;
-use super::places::Places;
-use super::{Bridge, OpenDoor};
+use super::Bridge;
+use super::bridge::BridgedDoor;
+use super::written_files::WrittenFiles;
 use crate::config::NodeConfig;
 use crate::control::{Crash, Desk};
 use crate::door_share::Share;
 use crate::handle::NodeHandle;
-use crate::letters::{DoorLetters, Kept, LettersDesk};
+use crate::letters::{DoorLetters, LetterStore, LettersDesk};
 use crate::lock;
+use crate::open_door::OpenDoor;
 
 /// What this node offers to its doors.
 #[derive(Clone)]
@@ -54,10 +55,10 @@ pub fn door_kinds() -> Vec<&'static str> {
 /// # Errors
 /// Names the door, the key and what is allowed.
 pub(crate) fn check(config: &NodeConfig) -> Result<(), SpecError> {
-    let mut places = Places::of_node(config);
+    let mut written = WrittenFiles::of_node(config);
     for door in named(&config.doors, config.state.as_deref()) {
         let (spec, kind, files) = door?;
-        places.take(&files.door, kind.writes(spec, &files)?)?;
+        written.take(&files.door, kind.writes(spec, &files)?)?;
     }
     Ok(())
 }
@@ -82,7 +83,7 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
-    /// Binds all of them.
+    /// Checks the settings of all doors and binds their sockets; of one that fails, none stays bound.
     pub(crate) async fn bind(specs: &[Spec], state: Option<&Path>) -> Result<Self, DoorError> {
         let mut doors: Vec<(String, BoundDoor<NodeServices>)> = Vec::new();
         for door in named(specs, state) {
@@ -99,7 +100,7 @@ impl Bound {
     }
 
     /// Serves them until the node stops. `letters` are there if [`Bound::need_letters`] says so.
-    pub(crate) fn serve(self, node: &NodeHandle, since_us: u64, letters: Option<Kept>) {
+    pub(crate) fn serve(self, node: &NodeHandle, since_us: u64, letters: Option<LetterStore>) {
         let (stop, stopped) = watch::channel(false);
         let (mut ways, mut open, mut tasks) = (Vec::new(), Vec::new(), JoinSet::new());
         let ports = self.doors.into_iter().map(|(name, door)| (name, door, port(node.name(), stopped.clone())));
@@ -123,7 +124,7 @@ impl Bound {
                 also
             });
             tasks.spawn(door.run(door_end, services));
-            ways.push(Way { name, end, share, gets_room: about.hears_room, also });
+            ways.push(BridgedDoor { name, end, share, gets_room: about.hears_room, also });
         }
         lock(&node.0.doors).extend(open);
         let (closing, closed) = watch::channel(());

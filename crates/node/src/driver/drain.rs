@@ -13,7 +13,7 @@ use crate::counters::Counters;
 use crate::lock;
 use crate::outcome::SubmitError;
 
-/// Between two looks.
+/// A drain looks so often whether all was written.
 const PAUSE: Duration = Duration::from_millis(2);
 /// How long after that the rest is written, goodbyes, and read by neighbours that then close. One that does not by then is left: what
 /// it lacks is in our log, and everybody else waits for our next start.

@@ -49,7 +49,7 @@ impl Due {
         self.until
     }
 
-    /// A bundle became durable.
+    /// A bundle became durable: what of it is ahead of our clock is due later.
     pub(super) fn note(&mut self, first: Clock, last: Clock) {
         if last.0 <= self.until {
             return;

@@ -8,7 +8,7 @@ use rumormill_gossip::Input;
 use rumormill_store::{Record, StoreError};
 use rumormill_wire::native::ListPart;
 
-use super::lists::Parts;
+use super::lists::ListParts;
 use super::state::{Driver, State};
 use crate::counters::Counters;
 use crate::disk::Handed;
@@ -61,7 +61,7 @@ impl Driver {
     }
 
     /// The store's thread says what became of parts.
-    fn lists_stored(&self, parts: Parts, result: Result<(), Arc<StoreError>>) {
+    fn lists_stored(&self, parts: ListParts, result: Result<(), Arc<StoreError>>) {
         let mut state = lock(&self.state);
         self.settle_lists(&mut state, parts, result);
         let jobs = self.feed_answers(&mut state);
@@ -69,7 +69,7 @@ impl Driver {
         self.spawn_finish(jobs);
     }
 
-    fn settle_lists(&self, state: &mut State, parts: Parts, result: Result<(), Arc<StoreError>>) {
+    fn settle_lists(&self, state: &mut State, parts: ListParts, result: Result<(), Arc<StoreError>>) {
         state.lists.busy = false;
         match result {
             Ok(()) => {

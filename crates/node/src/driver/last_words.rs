@@ -32,6 +32,7 @@ pub(crate) const FIRST_LINKS: Duration = Duration::from_millis(600);
 /// How long the last words may take to be durable: a node that has just started may still be asking what its neighbours know
 /// of it, which takes a second at most.
 pub(crate) const LAST_COMMIT: Duration = Duration::from_millis(1_500);
+/// Between two looks at whether all has left.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// What became of the last words.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use rumormill_wire::native::ListPart;
 
 /// Parts by their place, so bounded by the places of the list.
-pub(super) type Parts = BTreeMap<u8, Arc<ListPart>>;
+pub(super) type ListParts = BTreeMap<u8, Arc<ListPart>>;
 
 /// Parts on their way to the store.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
-    pub(super) waiting: Parts,
+    pub(super) waiting: ListParts,
     /// The store has some now. The others wait, so that none comes behind a newer one of its place.
     pub(super) busy: bool,
     /// How often in a row the store has failed.

@@ -10,7 +10,7 @@ use super::state::Driver;
 use crate::lock;
 
 impl Driver {
-    /// Those without a link.
+    /// Configured neighbours without a link, and why they have none.
     pub(crate) fn unlinked(&self) -> Vec<NeighbourInfo> {
         let (state, now) = (lock(&self.state), self.clock.now());
         let info = |Standing { neighbour, tries, last, next, .. }: Standing<'_>| NeighbourInfo {

@@ -28,7 +28,7 @@ const NOBODY: NodeId = NodeId([0; 32]);
 /// What those who follow are told.
 #[derive(Debug)]
 pub(crate) enum News {
-    /// A bundle is durable.
+    /// A bundle is durable, and its messages whose time has come are told.
     Committed(Arc<Committed>),
     /// The time of these messages of one author has come, of bundles that have been durable for some time.
     Due(Vec<Message>),
@@ -67,17 +67,18 @@ impl News {
 
 /// What comes to one who follows.
 #[derive(Debug)]
-pub(crate) enum Told {
+pub(crate) enum FollowerEvent {
     /// News, shared by all who follow.
     News(Arc<News>),
     /// So many messages left before this follower came to them.
     Missed(u64),
 }
 
+/// One piece of news that some followers have not read.
 #[derive(Debug)]
-struct Kept {
+struct BufferedNews {
     news: Arc<News>,
-    /// Messages told before it.
+    /// Messages told before it since the start: the gap to what a follower has read is what it missed.
     before: u64,
 }
 
@@ -88,17 +89,18 @@ struct Reader {
     messages: u64,
 }
 
+/// What of one author is buffered: its bytes, and its numbers, the oldest first.
 #[derive(Debug, Default)]
-struct Share {
+struct AuthorQueue {
     bytes: usize,
     order: VecDeque<u64>,
 }
 
-/// All that waits, and for whom.
+/// All news that some followers have not read, and how far each follower has read.
 #[derive(Debug, Default)]
-struct Waiting {
-    kept: BTreeMap<u64, Kept>,
-    shares: HashMap<NodeId, Share>,
+struct NewsBuffer {
+    kept: BTreeMap<u64, BufferedNews>,
+    shares: HashMap<NodeId, AuthorQueue>,
     bytes: usize,
     readers: HashMap<u64, Reader>,
     last_reader: u64,
@@ -107,10 +109,10 @@ struct Waiting {
     messages: u64,
 }
 
-impl Waiting {
+impl NewsBuffer {
     fn keep(&mut self, news: Arc<News>) {
         let (author, bytes, messages) = (news.author(), news.bytes(), news.messages());
-        self.kept.insert(self.next, Kept { news, before: self.messages });
+        self.kept.insert(self.next, BufferedNews { news, before: self.messages });
         let share = self.shares.entry(author).or_default();
         share.order.push_back(self.next);
         share.bytes = share.bytes.saturating_add(bytes);
@@ -126,7 +128,7 @@ impl Waiting {
 
     /// Of each author the oldest is forgotten first.
     fn forget(&mut self, number: u64) {
-        let Some(Kept { news, .. }) = self.kept.remove(&number) else { return };
+        let Some(BufferedNews { news, .. }) = self.kept.remove(&number) else { return };
         let (author, bytes) = (news.author(), news.bytes());
         self.bytes = self.bytes.saturating_sub(bytes);
         let Some(share) = self.shares.get_mut(&author) else { return };
@@ -149,7 +151,7 @@ impl Waiting {
         }
     }
 
-    fn read(&mut self, id: u64) -> Option<Told> {
+    fn read(&mut self, id: u64) -> Option<FollowerEvent> {
         let (next, told) = (self.next, self.messages);
         let reader = self.readers.get_mut(&id)?;
         let coming = self.kept.range(reader.next..).next();
@@ -157,18 +159,18 @@ impl Waiting {
         let missed = before.saturating_sub(reader.messages);
         if missed > 0 {
             (reader.messages, reader.next) = (before, coming.map_or(next, |(number, _)| *number));
-            return Some(Told::Missed(missed));
+            return Some(FollowerEvent::Missed(missed));
         }
         let (number, kept) = coming?;
         reader.next = number.saturating_add(1);
         reader.messages = before.saturating_add(kept.news.messages());
-        Some(Told::News(Arc::clone(&kept.news)))
+        Some(FollowerEvent::News(Arc::clone(&kept.news)))
     }
 }
 
 /// All who follow, and the news that some of them have not come to.
 pub(super) struct Followers {
-    waiting: Arc<Mutex<Waiting>>,
+    waiting: Arc<Mutex<NewsBuffer>>,
     /// Changes when there is more to come to.
     more: watch::Sender<()>,
 }
@@ -214,7 +216,7 @@ impl Followers {
 #[derive(Debug)]
 pub(crate) struct Coming {
     id: u64,
-    waiting: Arc<Mutex<Waiting>>,
+    waiting: Arc<Mutex<NewsBuffer>>,
     more: watch::Receiver<()>,
 }
 
@@ -227,13 +229,13 @@ impl Drop for Coming {
 }
 
 impl Coming {
-    /// What is there already.
-    pub(crate) fn try_recv(&mut self) -> Option<Told> {
+    /// What is there already; `None` if there is nothing now.
+    pub(crate) fn try_recv(&mut self) -> Option<FollowerEvent> {
         lock(&self.waiting).read(self.id)
     }
 
     /// Waits for what comes; `None` once nothing will. Nothing is lost if the future is dropped.
-    pub(crate) async fn recv(&mut self) -> Option<Told> {
+    pub(crate) async fn recv(&mut self) -> Option<FollowerEvent> {
         loop {
             // Others have their turn, however much waits here.
             tokio::task::consume_budget().await;
@@ -271,12 +273,12 @@ mod tests {
         let (mut seen, mut missed) = (Vec::new(), 0);
         while let Some(told) = coming.try_recv() {
             match told {
-                Told::News(news) => {
+                FollowerEvent::News(news) => {
                     let News::Due(messages) = &*news else { panic!("nothing else was told") };
                     let of = messages.iter().filter(|message| message.place.origin.node == NodeId([author; 32]));
                     seen.extend(of.map(|message| message.place.seq.0));
                 }
-                Told::Missed(messages) => missed += messages,
+                FollowerEvent::Missed(messages) => missed += messages,
             }
         }
         (seen, missed)
@@ -324,16 +326,16 @@ mod tests {
         let (mut a, mut b) = (followers.subscribe(), followers.subscribe());
         for n in 0..100 {
             followers.tell(News::Due(vec![message(1, n, 1_024)]));
-            assert!(matches!(a.recv().await, Some(Told::News(_))), "the other has not read it");
+            assert!(matches!(a.recv().await, Some(FollowerEvent::News(_))), "the other has not read it");
         }
         assert_eq!(followers.waiting(), 100);
         for _ in 0..100 {
-            assert!(matches!(b.recv().await, Some(Told::News(_))));
+            assert!(matches!(b.recv().await, Some(FollowerEvent::News(_))));
         }
         assert_eq!(followers.waiting(), 0);
         followers.tell(News::Due(vec![message(1, 100, 1_024)]));
         drop(b);
-        assert!(matches!(a.recv().await, Some(Told::News(_))));
+        assert!(matches!(a.recv().await, Some(FollowerEvent::News(_))));
         drop(a);
         let waiting = lock(&followers.waiting);
         assert_eq!((waiting.kept.len(), waiting.bytes, waiting.shares.len()), (0, 0, 0));

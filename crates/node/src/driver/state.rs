@@ -24,9 +24,9 @@ use crate::counters::Counters;
 use crate::disk::Disk;
 use crate::incarnation::Incarnations;
 use crate::link::{Link, Opening};
-use crate::outcome::{SubmitError, Waiting};
+use crate::outcome::{OutcomeSender, SubmitError};
 
-/// What the lock guards.
+/// The engine and what changes with it, under one lock: an input and all that it brings about is one step.
 pub(crate) struct State {
     pub(super) machine: Machine,
     pub(super) links: HashMap<LinkId, Arc<Link>>,
@@ -34,7 +34,7 @@ pub(crate) struct State {
     pub(super) dials: Vec<NeighbourId>,
     /// Links that are not up yet.
     pub(super) openings: Vec<Opening>,
-    pub(super) tickets: HashMap<u64, Waiting>,
+    pub(super) tickets: HashMap<u64, OutcomeSender>,
     /// Why no message is taken any more, if it is more than a stop.
     pub(super) failure: Option<SubmitError>,
     pub(super) last_ticket: u64,
@@ -106,7 +106,7 @@ pub(crate) struct Driver {
 }
 
 /// What a driver is made of.
-pub(crate) struct Parts {
+pub(crate) struct DriverParts {
     pub(crate) engine: Engine,
     pub(crate) peering: Peering,
     pub(crate) clock: NodeClock,
@@ -117,8 +117,8 @@ pub(crate) struct Parts {
 }
 
 impl Driver {
-    pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { engine, peering, clock, checker, disk, incarnations, runtime } = parts;
+    pub(crate) fn new(parts: DriverParts) -> Arc<Self> {
+        let DriverParts { engine, peering, clock, checker, disk, incarnations, runtime } = parts;
         let wall_offset = clock.wall_offset();
         let state = State {
             machine: Machine::new(engine, peering),

@@ -76,7 +76,7 @@ impl Driver {
         self.followers.subscribe()
     }
 
-    /// Looks at the engine.
+    /// Looks at the engine under the lock, and changes nothing.
     pub(crate) fn with_engine<T>(&self, look: impl FnOnce(&Engine) -> T) -> T {
         look(lock(&self.state).machine.gossip())
     }
@@ -90,7 +90,7 @@ impl Driver {
         self.clock.wall.now_us()
     }
 
-    /// Everybody is to stop.
+    /// Tells all tasks of the node to stop.
     pub(crate) fn stop(&self) {
         self.stopping.send_replace(true);
     }

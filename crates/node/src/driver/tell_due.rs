@@ -23,8 +23,9 @@ const REST: u32 = 19;
 const TOGETHER: usize = 128;
 /// Bytes of text told together, as much as in a bundle: news that wait for a follower are bounded by their number.
 const TOGETHER_BYTES: usize = 64 * 1024;
-/// News that may wait for the slowest follower before more is found for it, and for how long that is minded.
+/// News that may wait for the slowest follower before more is looked for.
 const WAITING: usize = FOLLOW_NEWS / 2;
+/// The slowest follower is waited for so long at most: it is told then that it missed some.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// A range is read so often again because more of it came meanwhile; what comes still later is told as it comes.
 const PASSES: usize = 16;
@@ -127,7 +128,7 @@ impl Driver {
             });
             let Ok((read, back)) = task.await else { return Ok((None, None)) };
             range = back;
-            let Found { messages, last, next, end } = read?;
+            let DuePage { messages, last, next, end } = read?;
             for part in parts(messages) {
                 self.let_followers_read().await;
                 self.followers.tell(News::Due(part));
@@ -147,11 +148,11 @@ impl Driver {
         }
     }
 
-    fn read_due(&self, after: Option<OrderKey>, range: &Range) -> Result<Found, StoreError> {
+    fn read_due(&self, after: Option<OrderKey>, range: &Range) -> Result<DuePage, StoreError> {
         let limits = self.with_engine(Engine::limits_now);
         let rules = Rules { limits, wall_us: range.until.saturating_sub(MAX_AHEAD_US) };
         let entries = lock(&self.disk.pages()).page(after, TOGETHER)?;
-        let mut found = Found { messages: Vec::new(), last: None, next: None, end: entries.len() < TOGETHER };
+        let mut found = DuePage { messages: Vec::new(), last: None, next: None, end: entries.len() < TOGETHER };
         for entry in entries {
             let OrderKey { clock, origin, seq } = entry.key;
             if clock.0 > range.until {
@@ -212,7 +213,8 @@ struct Range {
     now: Fence,
 }
 
-struct Found {
+/// What one page of the store has of a range.
+struct DuePage {
     messages: Vec<Message>,
     last: Option<OrderKey>,
     next: Option<u64>,

@@ -109,7 +109,7 @@ impl NodeHandle {
         self.0.driver.with_engine(rumormill_gossip::Engine::fingerprint)
     }
 
-    /// Counters of the engine.
+    /// Counters of the engine since the start.
     #[must_use]
     pub fn stats(&self) -> rumormill_gossip::Stats {
         self.0.driver.stats()

@@ -10,8 +10,8 @@ use super::error::LogError;
 use super::node::NodeHandle;
 use crate::chat_log::{PART_BYTES, PART_LOOKED, Part};
 use crate::counters::Counters;
-use crate::doors::Mark;
 use crate::lock;
+use crate::network_mark::NetworkMark;
 use crate::view::{MAX_AHEAD_US, Message, Place, Rules};
 
 /// Messages read from the store at once: of the longest, 8 MiB.
@@ -66,7 +66,7 @@ impl NodeHandle {
     /// # Errors
     /// The store cannot be read.
     pub async fn chat_log(&self) -> Result<Vec<String>, LogError> {
-        let mark = Mark::of(&self.0.endpoint.network());
+        let mark = NetworkMark::of(&self.0.endpoint.network());
         let messages = self.page(None, usize::MAX).await?;
         Ok(messages.into_iter().filter_map(|message| chat_text(message, &mark)).collect())
     }
@@ -91,7 +91,7 @@ impl NodeHandle {
             None => Part::behind(from),
         };
         driver.chat_log.begin(&mut part);
-        let (mark, driver, by) = (Mark::of(&self.0.endpoint.network()), Arc::clone(driver), rules.clone());
+        let (mark, driver, by) = (NetworkMark::of(&self.0.endpoint.network()), Arc::clone(driver), rules.clone());
         let task = tokio::task::spawn_blocking(move || {
             let rows = read_on(&mut **lock(&driver.disk.pages()), &mut part, &by, &mark)?;
             Counters::add(&driver.counters.log_rows_read, u64::try_from(rows).unwrap_or(u64::MAX));
@@ -105,7 +105,7 @@ impl NodeHandle {
 }
 
 /// What the chat log shows of a message.
-fn chat_text(message: Message, mark: &Mark) -> Option<String> {
+fn chat_text(message: Message, mark: &NetworkMark) -> Option<String> {
     if !message.kind.is_text() || !message.room.as_raw().is_empty() {
         return None;
     }
@@ -116,7 +116,7 @@ fn chat_text(message: Message, mark: &Mark) -> Option<String> {
 }
 
 /// Reads on from the end of a part until it is full or the log ends; gives how many messages the store gave for it.
-fn read_on(reader: &mut dyn Reader, part: &mut Part, rules: &Rules, mark: &Mark) -> Result<usize, StoreError> {
+fn read_on(reader: &mut dyn Reader, part: &mut Part, rules: &Rules, mark: &NetworkMark) -> Result<usize, StoreError> {
     let messages = Arc::make_mut(&mut part.messages);
     let (mut rows, mut looked, mut wanted) = (0_usize, 0_usize, MIN_PAGE);
     let until = rules.wall_us.saturating_add(MAX_AHEAD_US);

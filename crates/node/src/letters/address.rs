@@ -7,16 +7,16 @@ use rumormill_wire::NodeId;
 
 use crate::handle::NodeHandle;
 
-/// Where a letter goes.
+/// Where a letter goes, by what PUSH was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Destination {
     /// To one of these: more than one if they have one name.
     Nodes(Vec<NodeId>),
-    /// To an older node.
+    /// By the door to an older node, at this address.
     Relay(IpAddr),
 }
 
-/// Finds out where to.
+/// Finds out where a letter goes: a node id, a member's name or an address.
 pub(crate) fn resolve(node: &NodeHandle, has_relay: bool, to: &str) -> Result<Destination, String> {
     let found = if let Ok(id) = to.parse::<NodeId>() {
         // An id goes before a name, so that nobody can be named like another's id.

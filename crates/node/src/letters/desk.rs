@@ -8,7 +8,7 @@ use rumormill_wire::native::MessageKind;
 
 use super::address::{Destination, resolve};
 use super::counting::Counting;
-use super::inbox::{Inbox, Waiting};
+use super::inbox::{Inbox, WaitingLetter};
 use super::post::LettersDesk;
 use super::shares::Sender;
 use crate::door_share::Share;
@@ -30,7 +30,7 @@ impl DoorLetters {
 }
 
 impl Letters for DoorLetters {
-    type Taken = Vec<(u64, Waiting)>;
+    type Taken = Vec<(u64, WaitingLetter)>;
 
     async fn push(&self, destination: &str, contents: &str) -> Result<(), String> {
         self.share.turn().await;
@@ -77,7 +77,7 @@ impl Letters for DoorLetters {
         self.desk.with_inbox(in_turn).await
     }
 
-    async fn handed_over(&self, ids: Vec<u64>) -> Result<Vec<(u64, Waiting)>, String> {
+    async fn handed_over(&self, ids: Vec<u64>) -> Result<Vec<(u64, WaitingLetter)>, String> {
         let post = Arc::clone(&self.desk.0);
         let handed = move |inbox: &mut Inbox| {
             let taken = inbox.hand_over(ids);
@@ -87,7 +87,7 @@ impl Letters for DoorLetters {
         self.desk.with_inbox(handed).await
     }
 
-    async fn bring_back(&self, taken: Vec<(u64, Waiting)>) -> Result<(), String> {
+    async fn bring_back(&self, taken: Vec<(u64, WaitingLetter)>) -> Result<(), String> {
         self.desk.with_inbox(move |inbox| inbox.bring_back(taken)).await
     }
 }

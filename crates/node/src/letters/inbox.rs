@@ -11,9 +11,9 @@ use rumormill_wire::{Origin, Seq};
 use super::counting::Counting;
 use super::journal::Journal;
 use super::keys::Keys;
-use super::record::{At, Key, Record};
+use super::record::{At, JournalRecord, MemberKey};
 use super::shares::{Sender, Shares, Size, Whose};
-pub(crate) use super::waiting::{Came, Found, Relayed, Waiting};
+pub(crate) use super::waiting::{Came, FoundInLog, Relayed, WaitingLetter};
 use crate::clock::Wall;
 
 const FULL: &str = "as many letters as may wait, of this address or of all, wait already";
@@ -24,7 +24,7 @@ pub(crate) const MAX_ORIGINS: usize = 65_536;
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     journal: Option<Journal>,
-    pub(crate) waiting: BTreeMap<u64, Waiting>,
+    pub(crate) waiting: BTreeMap<u64, WaitingLetter>,
     pub(crate) relayed: BTreeMap<u64, Relayed>,
     shares: Shares,
     next_id: u64,
@@ -52,14 +52,14 @@ impl Inbox {
         Ok(inbox)
     }
 
-    fn snapshot(&self) -> Vec<Record> {
-        let mut all = vec![Record::Next(self.next_id)];
+    fn snapshot(&self) -> Vec<JournalRecord> {
+        let mut all = vec![JournalRecord::Next(self.next_id)];
         // An origin's place goes first: it is not to stand behind a letter that it counts.
-        all.extend(self.read.iter().map(|(origin, next)| Record::Read(At::new(*origin, *next))));
+        all.extend(self.read.iter().map(|(origin, next)| JournalRecord::Read(At::new(*origin, *next))));
         all.extend(self.keys.records());
         all.extend(self.waiting.iter().map(|(id, letter)| letter.record(*id)));
         let relays = self.relayed.iter();
-        all.extend(relays.map(|(id, r)| Record::Relay { id: *id, to: r.to, contents: r.contents.clone() }));
+        all.extend(relays.map(|(id, r)| JournalRecord::Relay { id: *id, to: r.to, contents: r.contents.clone() }));
         all
     }
 
@@ -77,7 +77,7 @@ impl Inbox {
     }
 
     /// Writes records, then counts them as so.
-    fn keep(&mut self, records: Vec<Record>) -> io::Result<()> {
+    fn keep(&mut self, records: Vec<JournalRecord>) -> io::Result<()> {
         self.look()?;
         if self.journal.as_ref().is_some_and(Journal::is_long) {
             let all = self.snapshot();
@@ -92,9 +92,9 @@ impl Inbox {
         Ok(())
     }
 
-    fn apply(&mut self, record: Record) {
+    fn apply(&mut self, record: JournalRecord) {
         match record {
-            Record::Letter { id, at, from, contents } => {
+            JournalRecord::Letter { id, at, from, contents } => {
                 let came = match (at.as_ref().and_then(At::place), from) {
                     (Some((origin, seq)), _) => {
                         if seq.0 > 0 {
@@ -106,13 +106,13 @@ impl Inbox {
                     (None, None) => return,
                 };
                 self.count(Whose::From(came.sender()), id, &contents);
-                self.waiting.insert(id, Waiting { came, contents });
+                self.waiting.insert(id, WaitingLetter { came, contents });
             }
-            Record::Relay { id, to, contents } => {
+            JournalRecord::Relay { id, to, contents } => {
                 self.count(Whose::To(to), id, &contents);
                 self.relayed.insert(id, Relayed { to, contents });
             }
-            Record::Gone(ids) => {
+            JournalRecord::Gone(ids) => {
                 for id in ids {
                     let waiting =
                         self.waiting.remove(&id).map(|letter| (Whose::From(letter.came.sender()), letter.contents));
@@ -122,18 +122,18 @@ impl Inbox {
                     }
                 }
             }
-            Record::Key { at, clock, key } => {
+            JournalRecord::Key { at, clock, key } => {
                 let Some((origin, seq)) = at.place() else { return };
-                let key = Key { clock: rumormill_wire::Clock(clock), origin, seq, key };
+                let key = MemberKey { clock: rumormill_wire::Clock(clock), origin, seq, key };
                 self.keys.put(key);
             }
-            Record::Read(at) => {
+            JournalRecord::Read(at) => {
                 if let Some((origin, next)) = at.place() {
                     self.advance(origin, next);
                     self.unsaved.remove(&origin);
                 }
             }
-            Record::Next(id) => self.next_id = self.next_id.max(id),
+            JournalRecord::Next(id) => self.next_id = self.next_id.max(id),
         }
     }
 
@@ -200,21 +200,25 @@ impl Inbox {
     }
 
     /// Letters to be pulled that are free, at most `most`: senders take turns, and of each the oldest comes first (P-L7).
-    pub(crate) fn in_turn(&self, most: usize, is_free: impl Fn(u64) -> bool) -> impl Iterator<Item = (u64, &Waiting)> {
+    pub(crate) fn in_turn(
+        &self,
+        most: usize,
+        is_free: impl Fn(u64) -> bool,
+    ) -> impl Iterator<Item = (u64, &WaitingLetter)> {
         self.shares.in_turn(most, is_free).into_iter().filter_map(|id| Some((id, self.waiting.get(&id)?)))
     }
 
     /// Takes what was found in one bundle of an origin, up to but without `next`, all or as much as there is room for.
     /// False if there was no room for all.
-    pub(crate) fn take(&mut self, origin: Origin, found: Vec<Found>, next: Seq) -> io::Result<bool> {
+    pub(crate) fn take(&mut self, origin: Origin, found: Vec<FoundInLog>, next: Seq) -> io::Result<bool> {
         let Some(from) = self.next_of(&origin) else { return Ok(true) };
         let (mut records, mut more) = (Vec::new(), Size::default());
         let whose = Whose::From(Sender::Node(origin.node));
         let (mut until, mut all) = (next, true);
         for found in found {
             match found {
-                Found::Letter(seq, _) if seq < from => {}
-                Found::Letter(seq, contents) => {
+                FoundInLog::Letter(seq, _) if seq < from => {}
+                FoundInLog::Letter(seq, contents) => {
                     let with_it = more.plus(Size::of(&contents));
                     if !self.shares.has_room(&whose, with_it) {
                         (until, all) = (seq, false);
@@ -222,10 +226,10 @@ impl Inbox {
                     }
                     let id = self.next_id.saturating_add(u64::try_from(more.letters).unwrap_or(u64::MAX));
                     more = with_it;
-                    records.push(Record::Letter { id, at: Some(At::new(origin, seq)), from: None, contents });
+                    records.push(JournalRecord::Letter { id, at: Some(At::new(origin, seq)), from: None, contents });
                 }
-                Found::Key(key) if self.keys.is_news(&key) => records.push(key.record()),
-                Found::Key(_) => {}
+                FoundInLog::Key(key) if self.keys.is_news(&key) => records.push(key.record()),
+                FoundInLog::Key(_) => {}
             }
         }
         if !records.is_empty() {
@@ -241,13 +245,13 @@ impl Inbox {
     /// Takes a letter that came by a door.
     pub(crate) fn take_from(&mut self, from: IpAddr, contents: String) -> io::Result<()> {
         self.room_for(Whose::From(Sender::Address(from)), &contents)?;
-        self.keep(vec![Record::Letter { id: self.next_id, at: None, from: Some(from), contents }])
+        self.keep(vec![JournalRecord::Letter { id: self.next_id, at: None, from: Some(from), contents }])
     }
 
     /// Takes a letter to an older node.
     pub(crate) fn relay(&mut self, to: IpAddr, contents: String) -> io::Result<()> {
         self.room_for(Whose::To(to), &contents)?;
-        self.keep(vec![Record::Relay { id: self.next_id, to, contents }])
+        self.keep(vec![JournalRecord::Relay { id: self.next_id, to, contents }])
     }
 
     fn room_for(&self, whose: Whose, contents: &str) -> io::Result<()> {
@@ -256,7 +260,7 @@ impl Inbox {
     }
 
     /// These were handed over; what brings them back.
-    pub(crate) fn hand_over(&mut self, ids: Vec<u64>) -> io::Result<Vec<(u64, Waiting)>> {
+    pub(crate) fn hand_over(&mut self, ids: Vec<u64>) -> io::Result<Vec<(u64, WaitingLetter)>> {
         let taken = ids.iter().filter_map(|id| Some((*id, self.waiting.get(id)?.clone()))).collect();
         self.gone(ids)?;
         Ok(taken)
@@ -264,7 +268,7 @@ impl Inbox {
 
     /// These wait again, beyond their share if need be: there are no more of them than one PULL takes. Without the disk they wait
     /// until we end.
-    pub(crate) fn bring_back(&mut self, taken: Vec<(u64, Waiting)>) -> io::Result<()> {
+    pub(crate) fn bring_back(&mut self, taken: Vec<(u64, WaitingLetter)>) -> io::Result<()> {
         let records: Vec<_> = taken.iter().map(|(id, letter)| letter.record(*id)).collect();
         self.keep(records.clone()).inspect_err(|_| records.into_iter().for_each(|record| self.apply(record)))
     }
@@ -272,21 +276,21 @@ impl Inbox {
     /// These were handed over, or went out.
     pub(crate) fn gone(&mut self, mut ids: Vec<u64>) -> io::Result<()> {
         ids.retain(|id| self.waiting.contains_key(id) || self.relayed.contains_key(id));
-        if ids.is_empty() { Ok(()) } else { self.keep(vec![Record::Gone(ids)]) }
+        if ids.is_empty() { Ok(()) } else { self.keep(vec![JournalRecord::Gone(ids)]) }
     }
 
     /// Lets go of letters and keys whose messages do not count any more (P-L8); gives how many letters. If the disk does not take
     /// that, they are gone until a restart, which asks again.
     pub(crate) fn let_go(&mut self, counting: &Counting) -> usize {
-        let withdrawn = |letter: &Waiting| match letter.came {
+        let withdrawn = |letter: &WaitingLetter| match letter.came {
             Came::Log(origin, seq) => !counting.counts(&origin, seq),
             Came::Address(_) => false,
         };
         let ids: Vec<_> = self.waiting.iter().filter(|(_, letter)| withdrawn(letter)).map(|(id, _)| *id).collect();
         let letters = ids.len();
-        let mut kept = if letters == 0 { Ok(()) } else { self.keep(vec![Record::Gone(ids.clone())]) };
+        let mut kept = if letters == 0 { Ok(()) } else { self.keep(vec![JournalRecord::Gone(ids.clone())]) };
         if kept.is_err() {
-            self.apply(Record::Gone(ids));
+            self.apply(JournalRecord::Gone(ids));
         }
         if self.keys.let_go(counting) && kept.is_ok() {
             // The file has no word for a key that is gone, and one that stands there may be newer than what comes next.
@@ -302,7 +306,8 @@ impl Inbox {
     /// Makes durable how far the log was read. Without it the same is read again after a restart, to no other end.
     pub(crate) fn save(&mut self) -> io::Result<()> {
         self.look()?;
-        let records: Vec<_> = self.unsaved.iter().map(|(origin, next)| Record::Read(At::new(*origin, *next))).collect();
+        let records: Vec<_> =
+            self.unsaved.iter().map(|(origin, next)| JournalRecord::Read(At::new(*origin, *next))).collect();
         if records.is_empty() { Ok(()) } else { self.keep(records) }
     }
 }

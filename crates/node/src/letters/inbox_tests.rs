@@ -12,12 +12,12 @@ fn origin(node: u8) -> Origin {
     Origin { node: NodeId([node; 32]), incarnation: Incarnation(7) }
 }
 
-fn letter(seq: u64, contents: &str) -> Found {
-    Found::Letter(Seq(seq), contents.to_owned())
+fn letter(seq: u64, contents: &str) -> FoundInLog {
+    FoundInLog::Letter(Seq(seq), contents.to_owned())
 }
 
-fn key(node: u8, seq: u64, clock: u64) -> Key {
-    Key { clock: Clock(clock), origin: origin(node), seq: Seq(seq), key: vec![u8::try_from(seq).unwrap(); 32] }
+fn key(node: u8, seq: u64, clock: u64) -> MemberKey {
+    MemberKey { clock: Clock(clock), origin: origin(node), seq: Seq(seq), key: vec![u8::try_from(seq).unwrap(); 32] }
 }
 
 fn texts(inbox: &Inbox) -> Vec<&str> {
@@ -30,7 +30,7 @@ fn what_was_taken_outlives_a_crash_and_is_taken_once() {
     let path = dir.path().join("letters.jsonl");
     let mut inbox = Inbox::open(&path, Wall::default()).unwrap();
     assert!(inbox.take(origin(1), vec![letter(3, "one"), letter(5, "t\nwo")], Seq(9)).unwrap());
-    assert!(inbox.take(origin(2), vec![letter(1, "three"), Found::Key(key(2, 2, 50))], Seq(3)).unwrap());
+    assert!(inbox.take(origin(2), vec![letter(1, "three"), FoundInLog::Key(key(2, 2, 50))], Seq(3)).unwrap());
     inbox.take_from("127.0.0.9".parse().unwrap(), "four".into()).unwrap();
     inbox.relay("127.0.0.8".parse().unwrap(), "out".into()).unwrap();
     inbox.gone(vec![0, 77]).unwrap();
@@ -178,15 +178,15 @@ fn letters_of_addresses_and_to_them_have_shares_too() {
 #[test]
 fn the_last_key_of_a_member_counts_and_there_are_not_too_many() {
     let mut inbox = Inbox::default();
-    inbox.take(origin(1), vec![Found::Key(key(1, 1, 10)), Found::Key(key(1, 2, 20))], Seq(3)).unwrap();
-    inbox.take(origin(1), vec![Found::Key(key(1, 3, 15))], Seq(4)).unwrap();
+    inbox.take(origin(1), vec![FoundInLog::Key(key(1, 1, 10)), FoundInLog::Key(key(1, 2, 20))], Seq(3)).unwrap();
+    inbox.take(origin(1), vec![FoundInLog::Key(key(1, 3, 15))], Seq(4)).unwrap();
     assert_eq!(inbox.keys.of(&NodeId([1; 32])).unwrap().seq, Seq(3));
     for n in 0..u32::try_from(MAX_KEYS).unwrap() + 10 {
         let mut node = [9; 32];
         node[..4].copy_from_slice(&n.to_be_bytes());
         let mut key = key(1, 1, 1);
         key.origin.node = NodeId(node);
-        inbox.take(origin(1), vec![Found::Key(key)], Seq(5)).unwrap();
+        inbox.take(origin(1), vec![FoundInLog::Key(key)], Seq(5)).unwrap();
     }
     assert_eq!(inbox.keys.records().count(), MAX_KEYS);
     assert_eq!(inbox.keys.of(&NodeId([1; 32])).unwrap().seq, Seq(3));
@@ -201,8 +201,8 @@ fn what_was_withdrawn_waits_no_longer_here_or_on_the_disk() {
     assert!(inbox.take(origin(1), vec![letter(3, "counts"), letter(5, "does not")], Seq(9)).unwrap());
     assert!(inbox.take(origin(2), vec![letter(5, "another's")], Seq(9)).unwrap());
     inbox.take_from("127.0.0.9".parse().unwrap(), "by a door".into()).unwrap();
-    inbox.take(origin(1), vec![Found::Key(key(1, 9, 10))], Seq(10)).unwrap();
-    inbox.take(origin(2), vec![Found::Key(key(2, 9, 10))], Seq(10)).unwrap();
+    inbox.take(origin(1), vec![FoundInLog::Key(key(1, 9, 10))], Seq(10)).unwrap();
+    inbox.take(origin(2), vec![FoundInLog::Key(key(2, 9, 10))], Seq(10)).unwrap();
     assert_eq!(inbox.let_go(&Counting::default()), 0);
     // Where each stands outlives a restart, and a file that is written anew.
     inbox = open();

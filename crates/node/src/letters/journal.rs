@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::record::Record;
+use super::record::JournalRecord;
 use crate::files::write_private;
 
 /// A file that is longer is not ours: the bounds on what it holds leave it far below.
@@ -26,7 +26,7 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// What a file holds. The last line, if a crash has cut it, is left out; others that cannot be read are kept aside.
-    pub(crate) fn read(path: &Path) -> io::Result<Vec<Record>> {
+    pub(crate) fn read(path: &Path) -> io::Result<Vec<JournalRecord>> {
         let mut bytes = Vec::new();
         match File::open(path) {
             Ok(file) => file.take(MAX_FILE.saturating_add(1)).read_to_end(&mut bytes)?,
@@ -60,7 +60,7 @@ impl Journal {
     }
 
     /// Writes it anew with these records, and opens it.
-    pub(crate) fn create(path: &Path, records: &[Record]) -> io::Result<Self> {
+    pub(crate) fn create(path: &Path, records: &[JournalRecord]) -> io::Result<Self> {
         write_private(path, &lines(records)?)?;
         let file = OpenOptions::new().append(true).open(path)?;
         let len = file.metadata()?.len();
@@ -92,13 +92,13 @@ impl Journal {
     }
 
     /// Writes the file anew, with these records alone.
-    pub(crate) fn renew(&mut self, records: &[Record]) -> io::Result<()> {
+    pub(crate) fn renew(&mut self, records: &[JournalRecord]) -> io::Result<()> {
         *self = Self::create(&self.path, records)?;
         Ok(())
     }
 
     /// Appends records, all or nothing. Waits for the disk.
-    pub(crate) fn append(&mut self, records: &[Record]) -> io::Result<()> {
+    pub(crate) fn append(&mut self, records: &[JournalRecord]) -> io::Result<()> {
         if self.torn {
             return Err(io::Error::other("the file of letters could not be written before"));
         }
@@ -114,7 +114,7 @@ impl Journal {
     }
 }
 
-fn lines(records: &[Record]) -> io::Result<Vec<u8>> {
+fn lines(records: &[JournalRecord]) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     for record in records {
         serde_json::to_writer(&mut bytes, record)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rumormill_wire::NodeId;
 
 use super::counting::Counting;
-use super::record::{Key, Record};
+use super::record::{JournalRecord, MemberKey};
 use crate::clock::Wall;
 use crate::view::MAX_AHEAD_US;
 
@@ -19,8 +19,8 @@ const MAX_INCARNATION_AHEAD_S: u64 = 86_400;
 /// All keys that are known.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
-    count: BTreeMap<NodeId, Key>,
-    ahead: BTreeMap<NodeId, Vec<Key>>,
+    count: BTreeMap<NodeId, MemberKey>,
+    ahead: BTreeMap<NodeId, Vec<MemberKey>>,
     wall: Wall,
 }
 
@@ -31,18 +31,18 @@ impl Keys {
 
     /// How new a key is: by its incarnation and number, whatever its clock said. An incarnation that a wrong clock has begun
     /// far in the future does not hold for ever.
-    fn rank(&self, key: &Key) -> (bool, u64, u64) {
+    fn rank(&self, key: &MemberKey) -> (bool, u64, u64) {
         let incarnation = key.origin.incarnation.0;
         let believed = incarnation <= self.wall.now_s().saturating_add(MAX_INCARNATION_AHEAD_S);
         (believed, incarnation, key.seq.0)
     }
 
-    fn is_ahead(&self, key: &Key) -> bool {
+    fn is_ahead(&self, key: &MemberKey) -> bool {
         key.clock.0 > self.wall.now_us().saturating_add(MAX_AHEAD_US)
     }
 
     /// The key of a member that counts now.
-    pub(crate) fn of(&mut self, node: &NodeId) -> Option<&Key> {
+    pub(crate) fn of(&mut self, node: &NodeId) -> Option<&MemberKey> {
         self.ripen(node);
         self.count.get(node)
     }
@@ -58,7 +58,7 @@ impl Keys {
     }
 
     /// Whether a key is worth keeping.
-    pub(crate) fn is_news(&mut self, key: &Key) -> bool {
+    pub(crate) fn is_news(&mut self, key: &MemberKey) -> bool {
         let node = &key.origin.node;
         self.ripen(node);
         if self.is_ahead(key) {
@@ -73,7 +73,7 @@ impl Keys {
     }
 
     /// Keeps a key, if it is worth it.
-    pub(crate) fn put(&mut self, key: Key) {
+    pub(crate) fn put(&mut self, key: MemberKey) {
         let node = key.origin.node;
         if self.is_ahead(&key) {
             if self.ahead.len() < MAX_KEYS || self.ahead.contains_key(&node) {
@@ -97,7 +97,7 @@ impl Keys {
 
     /// Lets go of keys whose messages do not count any more; whether there were any.
     pub(crate) fn let_go(&mut self, counting: &Counting) -> bool {
-        let counts = |key: &Key| counting.counts(&key.origin, key.seq);
+        let counts = |key: &MemberKey| counting.counts(&key.origin, key.seq);
         let mut gone = false;
         self.count.retain(|_, key| {
             gone |= !counts(key);
@@ -113,8 +113,8 @@ impl Keys {
     }
 
     /// All of them, for the file.
-    pub(crate) fn records(&self) -> impl Iterator<Item = Record> {
-        self.count.values().chain(self.ahead.values().flatten()).map(Key::record)
+    pub(crate) fn records(&self) -> impl Iterator<Item = JournalRecord> {
+        self.count.values().chain(self.ahead.values().flatten()).map(MemberKey::record)
     }
 }
 

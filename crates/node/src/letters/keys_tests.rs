@@ -5,9 +5,9 @@ use super::*;
 const NODE: NodeId = NodeId([1; 32]);
 const MINUTE: i64 = 60_000_000;
 
-fn key(incarnation: u64, seq: u64, clock: u64) -> Key {
+fn key(incarnation: u64, seq: u64, clock: u64) -> MemberKey {
     let origin = Origin { node: NODE, incarnation: Incarnation(incarnation) };
-    Key { clock: Clock(clock), origin, seq: Seq(seq), key: vec![u8::try_from(seq).unwrap(); 32] }
+    MemberKey { clock: Clock(clock), origin, seq: Seq(seq), key: vec![u8::try_from(seq).unwrap(); 32] }
 }
 
 fn keys() -> (Keys, Wall, u64) {

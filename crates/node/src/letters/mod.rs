@@ -29,17 +29,17 @@ use crate::handle::NodeHandle;
 use post::Post;
 
 pub(crate) use desk::DoorLetters;
-pub(crate) use post::{Kept, LettersDesk};
+pub(crate) use post::{LetterStore, LettersDesk};
 
 impl LettersDesk {
     /// Begins to read the log for letters, and to send what waits for older nodes, until the node stops.
     pub(crate) fn start(
-        kept: Kept,
+        kept: LetterStore,
         node: &NodeHandle,
         relay: Option<mpsc::Sender<Outgoing>>,
         counters: Vec<Arc<Counters>>,
     ) -> Self {
-        let Kept { seal, inbox } = kept;
+        let LetterStore { seal, inbox } = kept;
         let (room, to_relay) = (Notify::new(), Notify::new());
         let post = Post {
             node: node.clone(),

@@ -19,12 +19,12 @@ use crate::lock;
 use crate::start_error::StartError;
 
 /// What letters need from the disk.
-pub(crate) struct Kept {
+pub(crate) struct LetterStore {
     pub(super) seal: Seal,
     pub(super) inbox: Inbox,
 }
 
-impl Kept {
+impl LetterStore {
     /// Opens the files in the state directory, or makes them; without a directory nothing is kept. Waits for the disk.
     pub(crate) fn open(state: Option<&Path>, network: &NetworkId, me: NodeId, wall: Wall) -> Result<Self, StartError> {
         let Some(state) = state else {

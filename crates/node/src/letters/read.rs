@@ -10,13 +10,13 @@ use rumormill_wire::native::{BundleView, LetterKey, MessageKind};
 use rumormill_wire::{Origin, Seq};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
-use super::inbox::Found;
+use super::inbox::FoundInLog;
 use super::post::{LettersDesk, Post};
-use super::record::Key;
+use super::record::MemberKey;
 use super::seal::SUITE;
 use crate::clock::after;
 use crate::committed::Committed;
-use crate::driver::{Coming, News, Told};
+use crate::driver::{Coming, FollowerEvent, News};
 use crate::lock;
 use crate::view::Rules;
 
@@ -28,7 +28,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_secs(5);
 /// Read from the store at once, in bytes.
 const PIECE: usize = 1 << 20;
-/// Bundles looked at together.
+/// Bundles that are looked at in one round; what waits beyond them is for the next.
 const MAX_TOGETHER: usize = 256;
 
 /// Why reading did not come to the end of what there is: the disk or the store.
@@ -40,7 +40,7 @@ impl From<io::Error> for Stuck {
     }
 }
 
-/// Until the node stops.
+/// Takes letters and keys from the log as they come, until the node stops.
 pub(crate) async fn run(desk: LettersDesk, coming: Coming) {
     let node = desk.0.node.clone();
     tokio::select! {
@@ -66,14 +66,14 @@ async fn look(desk: &LettersDesk, went_well: bool) -> bool {
 }
 
 /// Of news, the bundle that became durable.
-fn take(told: &Told, bundles: &mut Vec<Arc<Committed>>, missed: &mut bool) {
+fn take(told: &FollowerEvent, bundles: &mut Vec<Arc<Committed>>, missed: &mut bool) {
     match told {
-        Told::News(news) => {
+        FollowerEvent::News(news) => {
             if let News::Committed(committed) = &**news {
                 bundles.push(Arc::clone(committed));
             }
         }
-        Told::Missed(_) => *missed = true,
+        FollowerEvent::Missed(_) => *missed = true,
     }
 }
 
@@ -181,7 +181,7 @@ impl Post {
     }
 
     /// Whether this key of ours is the one we use, and in the log: one in memory forgets.
-    fn stands(&self, key: &Key) -> bool {
+    fn stands(&self, key: &MemberKey) -> bool {
         let in_log = |e: &rumormill_wire::native::StatusEntry| e.origin == key.origin && e.next > key.seq;
         key.key == self.seal.public() && self.node.0.driver.with_engine(|engine| engine.frontier().any(|e| in_log(&e)))
     }
@@ -271,10 +271,15 @@ impl Post {
         let next = lock(&self.inbox).next_of(&origin);
         let counts = |seq: &Seq| limit.is_none_or(|limit| seq < limit) && next.is_some_and(|next| *seq >= next);
         let found = view.messages().filter(|message| counts(&message.seq)).filter_map(|message| match message.kind {
-            MessageKind::SEALED => Some(Found::Letter(message.seq, self.seal.open(&origin.node, message.body)?)),
+            MessageKind::SEALED => Some(FoundInLog::Letter(message.seq, self.seal.open(&origin.node, message.body)?)),
             MessageKind::KEY => {
                 let known = LetterKey::parse(message.body).ok().filter(|key| key.suite == SUITE)?;
-                Some(Found::Key(Key { clock: message.clock, origin, seq: message.seq, key: known.key.to_vec() }))
+                Some(FoundInLog::Key(MemberKey {
+                    clock: message.clock,
+                    origin,
+                    seq: message.seq,
+                    key: known.key.to_vec(),
+                }))
             }
             _ => None,
         });

@@ -28,8 +28,8 @@ impl At {
 /// One line of the file of letters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Record {
-    /// A letter came.
+pub(crate) enum JournalRecord {
+    /// A letter came and waits.
     Letter {
         id: u64,
         /// Of one that came by the mesh.
@@ -42,7 +42,7 @@ pub(crate) enum Record {
     Gone(Vec<u64>),
     /// A letter is to go out by the door to older nodes.
     Relay { id: u64, to: IpAddr, contents: String },
-    /// A member's key.
+    /// A member's key for letters to it.
     Key { at: At, clock: u64, key: Vec<u8> },
     /// All of an origin before this number was read.
     Read(At),
@@ -52,15 +52,15 @@ pub(crate) enum Record {
 
 /// A member's key and where it was said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Key {
+pub(crate) struct MemberKey {
     pub(crate) clock: Clock,
     pub(crate) origin: Origin,
     pub(crate) seq: Seq,
     pub(crate) key: Vec<u8>,
 }
 
-impl Key {
-    pub(crate) fn record(&self) -> Record {
-        Record::Key { at: At::new(self.origin, self.seq), clock: self.clock.0, key: self.key.clone() }
+impl MemberKey {
+    pub(crate) fn record(&self) -> JournalRecord {
+        JournalRecord::Key { at: At::new(self.origin, self.seq), clock: self.clock.0, key: self.key.clone() }
     }
 }

@@ -17,35 +17,37 @@ use crate::lock;
 
 /// After a letter could not be sent, so long nothing goes to its address; twice that after the next.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// Pauses grow no longer than this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Addresses that letters are on their way to at once.
 const MAX_AT_ONCE: usize = 64;
 
-/// Why nothing is sent to an address now. Addresses here are of letters that wait, and bounded like those.
-enum Held {
+/// Why nothing more is sent to an address now. Addresses here are of letters that wait, and bounded like those.
+enum AddressState {
     /// A letter is with the door.
     OnItsWay(Duration),
     /// Nothing goes there until then, and for longer the next time it fails.
     Until(Instant, Duration),
 }
 
-/// Until the node stops.
+/// Sends letters to older nodes until the node stops.
 pub(crate) async fn run(desk: LettersDesk, door: mpsc::Sender<Outgoing>) {
     let node = desk.0.node.clone();
     let (mut held, mut sending) = (BTreeMap::new(), JoinSet::new());
     loop {
         let there = std::mem::take(&mut *lock(&desk.0.there));
-        held.retain(|to, why| !matches!(why, Held::Until(..)) || !there.contains(to));
+        held.retain(|to, why| !matches!(why, AddressState::Until(..)) || !there.contains(to));
         for (id, letter) in due(&desk, &mut held, sending.len()).await {
             let pause = match held.get(&letter.to) {
-                Some(Held::Until(_, pause) | Held::OnItsWay(pause)) => *pause,
+                Some(AddressState::Until(_, pause) | AddressState::OnItsWay(pause)) => *pause,
                 None => FIRST_PAUSE,
             };
-            held.insert(letter.to, Held::OnItsWay(pause));
+            held.insert(letter.to, AddressState::OnItsWay(pause));
             let (name, door) = (node.name().to_owned(), door.clone());
             sending.spawn(async move { (id, letter.to, send(name, &door, letter).await) });
         }
-        let pauses = held.values().filter_map(|held| if let Held::Until(at, _) = held { Some(*at) } else { None });
+        let pauses =
+            held.values().filter_map(|held| if let AddressState::Until(at, _) = held { Some(*at) } else { None });
         let next = pauses.min().unwrap_or_else(|| after(LONGEST_PAUSE));
         tokio::select! {
             () = node.stopped() => return,
@@ -56,18 +58,18 @@ pub(crate) async fn run(desk: LettersDesk, door: mpsc::Sender<Outgoing>) {
                     held.remove(&to);
                     if let Err(why) = desk.with_inbox(move |inbox| inbox.gone(vec![id])).await {
                         tracing::warn!(%to, why, "that a letter has gone out cannot be kept; it will go out again");
-                        held.insert(to, Held::Until(after(LONGEST_PAUSE), LONGEST_PAUSE));
+                        held.insert(to, AddressState::Until(after(LONGEST_PAUSE), LONGEST_PAUSE));
                     }
                     desk.0.room.notify_one();
                 }
                 Err(why) => {
                     let pause = match held.get(&to) {
-                        Some(Held::OnItsWay(pause)) => *pause,
+                        Some(AddressState::OnItsWay(pause)) => *pause,
                         _ => FIRST_PAUSE,
                     };
                     tracing::info!(%to, why, "a letter did not go out; it is tried again");
                     let longer = pause.saturating_mul(2).min(LONGEST_PAUSE);
-                    held.insert(to, Held::Until(after(pause), longer));
+                    held.insert(to, AddressState::Until(after(pause), longer));
                 }
             },
         }
@@ -75,9 +77,13 @@ pub(crate) async fn run(desk: LettersDesk, door: mpsc::Sender<Outgoing>) {
 }
 
 /// The oldest letter to each address that nothing holds back.
-async fn due(desk: &LettersDesk, held: &mut BTreeMap<IpAddr, Held>, on_their_way: usize) -> Vec<(u64, Relayed)> {
+async fn due(
+    desk: &LettersDesk,
+    held: &mut BTreeMap<IpAddr, AddressState>,
+    on_their_way: usize,
+) -> Vec<(u64, Relayed)> {
     let now = Instant::now();
-    let holds = |held: &Held| !matches!(held, Held::Until(at, _) if *at <= now);
+    let holds = |held: &AddressState| !matches!(held, AddressState::Until(at, _) if *at <= now);
     let not_now: Vec<IpAddr> = held.iter().filter(|(_, why)| holds(why)).map(|(to, _)| *to).collect();
     let room = MAX_AT_ONCE.saturating_sub(on_their_way);
     let oldest = move |inbox: &mut super::inbox::Inbox| {

@@ -11,14 +11,14 @@ pub(crate) const MAX_WAITING: usize = 10_000;
 pub(crate) const MAX_BYTES: usize = 16 << 20;
 /// Letters of one sender that wait; fewer where not much is free, so that one more who fills his share leaves room for the next.
 pub(crate) const MAX_BY_SENDER: usize = 500;
-/// Bytes of those (P-L7).
+/// Bytes of the letters of one sender that wait (P-L7).
 pub(crate) const MAX_BYTES_BY_SENDER: usize = 1 << 20;
 /// Nobody has more than this part of what is free.
 const PART_OF_FREE: usize = 8;
 /// All addresses together have this part of everything, since anybody may have many.
 const PART_OF_ADDRESSES: usize = 4;
 
-/// Who sent a letter.
+/// Who sent a letter: the node that signed it, or nobody known but an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Sender {
     Node(NodeId),
@@ -62,11 +62,14 @@ impl Size {
     }
 }
 
+/// What may wait in all.
 const ALL: Size = Size { letters: MAX_WAITING, bytes: MAX_BYTES };
+/// What may wait of all addresses together.
 const OF_ADDRESSES: Size = Size { letters: MAX_WAITING / PART_OF_ADDRESSES, bytes: MAX_BYTES / PART_OF_ADDRESSES };
 
+/// Letters that wait and take one share.
 #[derive(Debug, Default)]
-struct Held {
+struct LetterQueue {
     /// By number, so the oldest stands first.
     ids: BTreeSet<u64>,
     size: Size,
@@ -75,7 +78,7 @@ struct Held {
 /// All that waits, by whose it is.
 #[derive(Debug, Default)]
 pub(crate) struct Shares {
-    by: BTreeMap<Whose, Held>,
+    by: BTreeMap<Whose, LetterQueue>,
     all: Size,
     of_addresses: Size,
     /// Whose letter was handed over last.

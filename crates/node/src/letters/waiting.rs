@@ -4,17 +4,17 @@ use std::net::IpAddr;
 
 use rumormill_wire::{Origin, Seq};
 
-use super::record::{At, Key, Record};
+use super::record::{At, JournalRecord, MemberKey};
 use super::shares::Sender;
 
-/// A letter here.
+/// A letter that waits here until a PULL takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Waiting {
+pub(crate) struct WaitingLetter {
     pub(crate) came: Came,
     pub(crate) contents: String,
 }
 
-/// Whence a letter came.
+/// By which way a letter came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Came {
     /// By the log: where it stands there, by which it is asked whether it still counts.
@@ -32,13 +32,13 @@ impl Came {
     }
 }
 
-impl Waiting {
-    pub(super) fn record(&self, id: u64) -> Record {
+impl WaitingLetter {
+    pub(super) fn record(&self, id: u64) -> JournalRecord {
         let (at, from) = match self.came {
             Came::Log(origin, seq) => (Some(At::new(origin, seq)), None),
             Came::Address(from) => (None, Some(from)),
         };
-        Record::Letter { id, at, from, contents: self.contents.clone() }
+        JournalRecord::Letter { id, at, from, contents: self.contents.clone() }
     }
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Relayed {
 
 /// What was found in the log for us.
 #[derive(Debug, Clone)]
-pub(crate) enum Found {
+pub(crate) enum FoundInLog {
     Letter(Seq, String),
-    Key(Key),
+    Key(MemberKey),
 }

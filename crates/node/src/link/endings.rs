@@ -23,7 +23,7 @@ pub(crate) fn of_dial(error: &DialError) -> Ended {
     Ended { refused: !passing, unproven, ..Ended::passing(error.to_string()) }
 }
 
-/// A connection that broke.
+/// Why a link ended whose connection broke.
 pub(crate) fn of_link(error: &LinkError) -> Ended {
     let refused = match error {
         // The other side's check of our certificate ends after ours of its own: its refusal is the first thing read.

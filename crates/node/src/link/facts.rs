@@ -15,7 +15,7 @@ pub(crate) struct Facts {
     pub(crate) direction: Direction,
     pub(crate) tls_version: String,
     pub(crate) tls_group: String,
-    /// Its certificate.
+    /// The certificate that the peer showed.
     pub(crate) evidence: Evidence,
     /// Until when its certificate is valid, in seconds since the Unix epoch.
     pub(crate) until: u64,

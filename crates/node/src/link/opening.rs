@@ -10,9 +10,9 @@ use super::state::Link;
 /// What was decided about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// Nothing yet.
+    /// Nothing was decided yet: no HELLO is sent.
     Waits,
-    /// HELLOs are exchanged.
+    /// It may exchange HELLOs with its peer.
     Greets,
     Up,
     Refused(Refusal),

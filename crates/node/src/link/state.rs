@@ -143,7 +143,7 @@ impl Link {
         self.replaced.load(Relaxed)
     }
 
-    /// Closes without a word.
+    /// Closes at once, with no BYE.
     pub(crate) fn close_now(&self) {
         self.closed.send_replace(true);
         self.released.notify_one();

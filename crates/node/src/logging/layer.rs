@@ -10,8 +10,8 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Context, Layer};
 
-use super::limit::{Ask, LeftOut, Limiter, Place};
-use super::record::Record;
+use super::limit::{Ask, Callsite, LeftOut, Limiter};
+use super::record::LogRecord;
 use crate::config::LogFormat;
 use crate::lock;
 
@@ -33,7 +33,7 @@ impl<W: for<'a> MakeWriter<'a>> Log<W> {
         Self { format, colour, writer, begun: Instant::now(), limiter: Mutex::default() }
     }
 
-    fn line(&self, record: &Record, level: Level, target: &str) -> String {
+    fn line(&self, record: &LogRecord, level: Level, target: &str) -> String {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let time = utc(u64::try_from(now.as_micros()).unwrap_or(u64::MAX));
         match self.format {
@@ -48,14 +48,14 @@ impl<W: for<'a> MakeWriter<'a>> Log<W> {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let (meta, record) = (event.metadata(), Record::of(event));
+        let (meta, record) = (event.metadata(), LogRecord::of(event));
         let level = *meta.level();
         let line = self.line(&record, level, meta.target());
         // What is kept for counting is bounded too.
         let short = |text: &str| Foreign::new(text).first(MAX_KEY).to_string();
         let (message, reason, subject) = (short(record.message()), short(record.reason()), record.subject());
         let ask = Ask {
-            place: Place(meta.file().map_or(0, |file| file.as_ptr().addr()), meta.line().unwrap_or(0)),
+            callsite: Callsite(meta.file().map_or(0, |file| file.as_ptr().addr()), meta.line().unwrap_or(0)),
             message: &message,
             reason: &reason,
             subject: &subject,
@@ -85,7 +85,7 @@ impl<W: for<'a> MakeWriter<'a>> Log<W> {
             fields.extend((!reason.is_empty()).then_some(("reason", reason)));
             fields.extend(about(subjects, &most));
             fields.push(("in_s", within.as_secs().to_string()));
-            let line = self.line(&Record::say("lines were left out", fields), Level::WARN, module_path!());
+            let line = self.line(&LogRecord::say("lines were left out", fields), Level::WARN, module_path!());
             self.write(&line);
         }
     }

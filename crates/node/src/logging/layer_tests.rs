@@ -98,14 +98,14 @@ fn a_flood_of_lines_is_bounded_counted_and_told() {
         .map(|line| line.split("lines=").nth(1).unwrap().split(' ').next().unwrap().parse::<u64>().unwrap())
         .sum();
     assert_eq!(told + u64::try_from(of(" a list ") + of(" refused ")).unwrap(), 10_000, "{out}");
-    assert_eq!(of("lines were left out"), 2, "one for each place and reason: {out}");
+    assert_eq!(of("lines were left out"), 2, "one for each callsite and reason: {out}");
     assert!(out.contains("of=refused reason=\"not TLS\" subjects=250 most=\"198.51.100.0/24 (20), "), "{out}");
     assert!(out.contains("of=\"a list\" reason=\"does not hold\" subject=mallory in_s=0"), "{out}");
 }
 
 #[test]
 fn strangers_count_by_their_prefix() {
-    let subject = |addr: &str| Record::say("", vec![("peer", addr.to_owned())]).subject();
+    let subject = |addr: &str| LogRecord::say("", vec![("peer", addr.to_owned())]).subject();
     assert_eq!(subject("198.51.100.7:4000"), "198.51.100.0/24");
     assert_eq!(subject("[2001:db8:1:2::7]:4000"), "2001:db8:1::/48");
     assert_eq!(subject("127.0.0.9:1"), "127.0.0.9");

@@ -2,17 +2,17 @@ use super::*;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn ask<'a>(place: usize, reason: &'a str, subject: &'a str) -> Ask<'a> {
-    Ask { place: Place(place, 0), message: "a line", reason, subject, bytes: 200, error: false, debug: false }
+fn ask<'a>(callsite: usize, reason: &'a str, subject: &'a str) -> Ask<'a> {
+    Ask { callsite: Callsite(callsite, 0), message: "a line", reason, subject, bytes: 200, error: false, debug: false }
 }
 
 /// Lines written when `each` asks a thousand times a second for a minute.
 fn in_a_minute(limiter: &mut Limiter, each: impl Fn(u64) -> (usize, String, String)) -> usize {
     let mut written = 0;
     for ms in 0..60_000 {
-        let (place, reason, subject) = each(ms);
+        let (callsite, reason, subject) = each(ms);
         let now = Duration::from_millis(ms);
-        written += usize::from(limiter.take(&ask(place, &reason, &subject), now));
+        written += usize::from(limiter.take(&ask(callsite, &reason, &subject), now));
     }
     written
 }
@@ -42,7 +42,7 @@ fn thousands_of_strangers_share_what_a_place_has() {
     assert!(written <= 110, "{written}");
     assert!(limiter.subjects.len() <= MAX_SUBJECTS);
     let said = limiter.summary(MINUTE, false);
-    assert_eq!(said.len(), 1, "one place and one reason: {said:?}");
+    assert_eq!(said.len(), 1, "one callsite and one reason: {said:?}");
     assert!(said[0].subjects >= 9_900 && said[0].most.len() == MAX_NAMED, "{said:?}");
     assert_eq!(said[0].reason, "not TLS", "of those that made room too");
     let lines: u64 = said.iter().map(|one| one.lines).sum();
@@ -54,7 +54,7 @@ fn reasons_that_a_peer_makes_up_cost_a_bounded_number_of_lines() {
     let mut limiter = Limiter::default();
     let written = in_a_minute(&mut limiter, |n| (1, format!("reason {n}"), "mallory".into()));
     assert!(written <= MAX_REASONS + 110, "{written}");
-    assert!(limiter.places[&Place(1, 0)].reasons.len() <= MAX_REASONS);
+    assert!(limiter.callsites[&Callsite(1, 0)].reasons.len() <= MAX_REASONS);
 }
 
 #[test]
@@ -62,8 +62,8 @@ fn all_together_stay_below_a_mebibyte_a_minute_and_the_first_of_a_kind_is_never_
     let mut limiter = Limiter::default();
     let mut bytes = 0;
     for ms in 0..60_000_u64 {
-        let (place, subject) = (usize::try_from(ms % 100).unwrap(), (ms % 777).to_string());
-        let one = Ask { bytes: 2_000, ..ask(place, "", &subject) };
+        let (callsite, subject) = (usize::try_from(ms % 100).unwrap(), (ms % 777).to_string());
+        let one = Ask { bytes: 2_000, ..ask(callsite, "", &subject) };
         if limiter.take(&one, Duration::from_millis(ms)) {
             bytes += one.bytes;
         }
@@ -79,8 +79,12 @@ fn all_together_stay_below_a_mebibyte_a_minute_and_the_first_of_a_kind_is_never_
 fn what_was_left_out_is_said_by_place_and_reason_in_few_lines() {
     let mut limiter = Limiter::default();
     let written = in_a_minute(&mut limiter, |n| {
-        let place = usize::try_from(n % 20).unwrap();
-        (place, format!("reason {}", n % 3), if n % 7 == 0 { "mallory".into() } else { format!("host {}", n % 1_000) })
+        let callsite = usize::try_from(n % 20).unwrap();
+        (
+            callsite,
+            format!("reason {}", n % 3),
+            if n % 7 == 0 { "mallory".into() } else { format!("host {}", n % 1_000) },
+        )
     });
     let said = limiter.summary(MINUTE, true);
     assert_eq!(said.len(), MAX_SUMMARY + 1, "60 kinds: {said:?}");

@@ -16,7 +16,7 @@ pub(super) const END_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Lines that wait for standard error, and what was lost of them.
 #[derive(Debug, Default)]
-struct Waiting {
+struct LineQueue {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
     /// A line is being written.
@@ -28,7 +28,7 @@ struct Waiting {
 /// The way to standard error.
 #[derive(Debug, Default)]
 pub(super) struct Outlet {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<LineQueue>,
     changed: Condvar,
     lost: AtomicU64,
 }
@@ -90,14 +90,14 @@ impl Outlet {
         Some(std::mem::take(if idle { &mut waiting.untold } else { return None })).filter(|untold| *untold > 0)
     }
 
-    /// Lost since the start.
+    /// Lines lost since the start, told or not.
     pub(super) fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
 
     /// Waits until all was written, for no longer than `at_most`.
     pub(super) fn flush(&self, at_most: Duration) {
-        let busy = |waiting: &mut Waiting| waiting.writing || !waiting.lines.is_empty();
+        let busy = |waiting: &mut LineQueue| waiting.writing || !waiting.lines.is_empty();
         drop(self.changed.wait_timeout_while(lock(&self.waiting), at_most, busy));
     }
 }

@@ -12,7 +12,7 @@ use tracing::{Event, Level};
 
 /// Characters of what a line says before its fields.
 const MAX_MESSAGE: usize = 500;
-/// Fields of a line.
+/// Fields of a line; those behind are left out.
 const MAX_FIELDS: usize = 16;
 /// Fields that say whom a line is about, the first of them that there is.
 const SUBJECTS: [&str; 11] =
@@ -25,14 +25,14 @@ enum Value {
     Plain(String),
 }
 
-/// What an event says.
+/// A line of the log before it is written: what an event of `tracing` says.
 #[derive(Debug, Default)]
-pub(crate) struct Record {
+pub(crate) struct LogRecord {
     message: String,
     fields: Vec<(&'static str, Value)>,
 }
 
-impl Record {
+impl LogRecord {
     pub(crate) fn of(event: &Event<'_>) -> Self {
         let mut record = Self::default();
         event.record(&mut record);
@@ -140,7 +140,7 @@ fn cut(text: &str) -> String {
     }
 }
 
-impl Visit for Record {
+impl Visit for LogRecord {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.put(field, Value::Text(format!("{value:?}")));
     }

@@ -1,4 +1,4 @@
-//! Places at the local socket: some for those that follow, some for those that ask.
+//! Slots at the local socket: some for those that follow, some for those that ask.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use rustix::net::SendFlags;
 use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::limits::{MAX_ASKING, MAX_FOLLOWERS};
+use crate::socket_limits::{MAX_ASKING, MAX_FOLLOWERS};
 
 pub(super) const TOO_MANY_ASKING: &str =
     "too many clients at the local socket: 32 ask already; try again when one has ended";
@@ -26,30 +26,30 @@ pub(super) fn not_yours(user: u32, me: u32) -> String {
     format!("this node answers its own user (uid {me}) and root, and you are uid {user}: run this as that user")
 }
 
-/// A place, which ends with this.
-pub(super) type Place = OwnedSemaphorePermit;
+/// A slot, which is free again when this is dropped.
+pub(super) type Slot = OwnedSemaphorePermit;
 
-/// How many places there are.
+/// How many slots there are, and how many are free.
 #[derive(Debug, Clone)]
-pub(super) struct Places {
+pub(super) struct Slots {
     asking: Arc<Semaphore>,
     following: Arc<Semaphore>,
 }
 
-impl Default for Places {
+impl Default for Slots {
     fn default() -> Self {
         Self { asking: Arc::new(Semaphore::new(MAX_ASKING)), following: Arc::new(Semaphore::new(MAX_FOLLOWERS)) }
     }
 }
 
-impl Places {
-    /// For a new client.
-    pub(super) fn ask(&self) -> Option<Place> {
+impl Slots {
+    /// A slot for a new client, if one is free.
+    pub(super) fn ask(&self) -> Option<Slot> {
         Arc::clone(&self.asking).try_acquire_owned().ok()
     }
 
-    /// For one that follows from now on.
-    pub(super) fn follow(&self) -> Option<Place> {
+    /// A slot for one that follows from now on, if one is free.
+    pub(super) fn follow(&self) -> Option<Slot> {
         Arc::clone(&self.following).try_acquire_owned().ok()
     }
 }

@@ -5,7 +5,7 @@ use rumormill_limits::file;
 use rumormill_transport::{IdentityError, TrustError};
 
 use super::StartError;
-use crate::socket::SocketError;
+use crate::socket_error::SocketError;
 
 impl StartError {
     /// Whether it was asked for wrongly: a setting that is not allowed, or that names what is not there or something else. All
@@ -24,7 +24,7 @@ impl StartError {
         }
     }
 
-    /// What to do next.
+    /// What its reader may do next, in one line.
     #[must_use]
     pub fn next(&self) -> &'static str {
         let way = match self {

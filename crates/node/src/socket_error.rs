@@ -1,9 +1,9 @@
-//! Why the socket cannot be had.
+//! Why the local socket cannot be had.
 
 use std::io;
 use std::path::PathBuf;
 
-use super::limits::MAX_PATH;
+use crate::socket_limits::MAX_PATH;
 
 /// Why there is no socket.
 #[derive(Debug, thiserror::Error)]
@@ -17,10 +17,10 @@ pub enum SocketError {
         /// Bytes of that path.
         len: usize,
     },
-    /// Another node answers there.
+    /// Another node answers at that path.
     #[error("socket: another node answers at {}", .0.display())]
     InUse(PathBuf),
-    /// Something else lies there.
+    /// Something that is no socket has that path.
     #[error("socket: {} is there and is no socket", .0.display())]
     NoSocket(PathBuf),
     /// The file system does not let us make it.

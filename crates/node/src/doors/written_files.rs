@@ -9,9 +9,9 @@ use crate::config::{IdentitySource, NodeConfig};
 use crate::files::NODE_FILES;
 
 /// Files that somebody writes, and who.
-pub(super) struct Places(Vec<(String, Place)>);
+pub(super) struct WrittenFiles(Vec<(String, Place)>);
 
-impl Places {
+impl WrittenFiles {
     /// Those of the node. Others that it reads are there when doors are bound, and no door replaces what it did not write.
     pub(super) fn of_node(config: &NodeConfig) -> Self {
         let state = config.state.iter().flat_map(|dir| NODE_FILES.iter().map(move |file| dir.join(file)));

@@ -14,9 +14,9 @@ const MAX_SENDER_LEN: usize = MAX_CLAIMED_LEN + MAX_DOOR_LEN + 2;
 
 /// What a network writes on what it sends out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mark(String);
+pub(crate) struct NetworkMark(String);
 
-impl Mark {
+impl NetworkMark {
     pub(crate) fn of(network: &NetworkId) -> Self {
         Self(network.as_bytes().iter().take(2).map(|byte| format!("{byte:02x}")).collect())
     }
@@ -75,8 +75,8 @@ mod tests {
 
     use super::*;
 
-    fn mark() -> Mark {
-        Mark::of(&NetworkId([
+    fn mark() -> NetworkMark {
+        NetworkMark::of(&NetworkId([
             0xc0, 0xde, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,
             27, 28, 29, 30,
         ]))
