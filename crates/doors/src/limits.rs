@@ -18,7 +18,7 @@ struct Entry {
 }
 
 #[derive(Debug)]
-struct Table {
+struct RateTable {
     own: Recent<IpAddr, Entry, MAX_ADDRESSES>,
     others: Rate,
 }
@@ -27,7 +27,7 @@ struct Table {
 #[derive(Debug)]
 pub(crate) struct ByAddress {
     each: Rate,
-    table: Mutex<Table>,
+    table: Mutex<RateTable>,
     clock: Clock,
 }
 
@@ -35,7 +35,7 @@ impl ByAddress {
     /// So much for each address.
     #[must_use]
     pub(crate) fn new(each: Rate) -> Self {
-        Self { each, table: Mutex::new(Table { own: Recent::new(), others: each }), clock: Clock::start() }
+        Self { each, table: Mutex::new(RateTable { own: Recent::new(), others: each }), clock: Clock::start() }
     }
 
     /// Takes one from the share of an address; false if it has none left.
@@ -57,7 +57,7 @@ impl ByAddress {
         allowed
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, RateTable> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -77,11 +77,11 @@ pub trait Chat: Clone + Send + Sync + 'static {
     fn say(&self, text: String) -> impl Future<Output = Result<Durable, String>> + Send;
 
     /// Where a part of the log begins; the default is where the log does.
-    type Place: Default + Send;
+    type Cursor: Default + Send;
 
     /// The next texts of the log, in order. Asked for only once those before are written, so that a reply is never in memory
     /// as a whole.
-    fn chat_part(&self, from: Self::Place) -> impl Future<Output = Result<LogPart<Self::Place>, String>> + Send;
+    fn chat_part(&self, from: Self::Cursor) -> impl Future<Output = Result<LogPart<Self::Cursor>, String>> + Send;
 
     /// Ends the process once what its client has `said` before has had its effect: it is durable and has left for the neighbours.
     /// From here on nothing new is passed on. Does nothing where that is not offered.

@@ -77,13 +77,13 @@ impl From<io::Error> for Untaken {
 }
 
 /// When something was said, and how often it was not since.
-type Said = (Option<Instant>, u64);
+type Warned = (Option<Instant>, u64);
 
 /// Says that connections are not taken, and not at each of them.
 #[derive(Debug, Default)]
 pub struct Shortage {
     /// For want of descriptors, and for other reasons: neither hides the other.
-    said: Mutex<(Said, Said)>,
+    said: Mutex<(Warned, Warned)>,
 }
 
 impl Shortage {

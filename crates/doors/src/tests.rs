@@ -38,7 +38,7 @@ impl Letters for Nothing {
 }
 
 impl Chat for Nothing {
-    type Place = ();
+    type Cursor = ();
     async fn say(&self, _: String) -> Result<Durable, String> {
         Err("nobody listens".to_owned())
     }

@@ -92,7 +92,7 @@ impl Chat for Desk {
         }))
     }
 
-    type Place = ChatPlace;
+    type Cursor = ChatPlace;
 
     async fn chat_part(&self, from: ChatPlace) -> Result<LogPart<ChatPlace>, String> {
         let node = self.node().await?;

@@ -11,14 +11,14 @@ use tracing::{debug, warn};
 
 use super::seats::Seat;
 use crate::counters::Counters;
-use crate::opening::{self, Form};
+use crate::opening::{self, OpeningKind};
 use crate::services::{Chat, Durable};
 
 /// Messages of one connection that are not yet durable: what a disk takes in one commit, twice over.
 pub(super) const MAX_PENDING: usize = 1_024;
 
 /// One client, from its first line until it goes.
-pub(super) struct Session<C> {
+pub(super) struct ControlSession<C> {
     stream: TcpStream,
     seat: Seat,
     chat: C,
@@ -31,7 +31,7 @@ pub(super) struct Session<C> {
     reply_deadline: Duration,
 }
 
-impl<C: Chat> Session<C> {
+impl<C: Chat> ControlSession<C> {
     /// A client that has a place.
     pub(super) fn new(
         stream: TcpStream,
@@ -148,7 +148,7 @@ impl<C: Chat> Session<C> {
 
     /// Writes the log part by part, each once the client has taken the one before.
     async fn reply(&mut self) -> std::io::Result<()> {
-        let (mut out, mut reply, mut from) = (Vec::new(), None, Some(C::Place::default()));
+        let (mut out, mut reply, mut from) = (Vec::new(), None, Some(C::Cursor::default()));
         while let Some(place) = from.take() {
             let part = match self.chat.chat_part(place).await {
                 Ok(part) => part,
@@ -209,11 +209,11 @@ fn made_room() -> std::io::Result<()> {
 
 /// What a first line looks like. A message may well speak of HTTP, but no request looks like a message: where that has its number,
 /// a request has a path. One whose text is not UTF-8 is still a message: it stores nothing, and the next may be well.
-fn form(line: &[u8]) -> Form {
+fn form(line: &[u8]) -> OpeningKind {
     match ProcessLine::parse(line) {
-        Ok(ProcessLine::Msg { .. }) => Form::Message,
-        Err(why) if why.reason == ClassroomFault::Utf8 => Form::Message,
-        Ok(_) => Form::Command,
-        Err(_) => Form::Unknown,
+        Ok(ProcessLine::Msg { .. }) => OpeningKind::Message,
+        Err(why) if why.reason == ClassroomFault::Utf8 => OpeningKind::Message,
+        Ok(_) => OpeningKind::Command,
+        Err(_) => OpeningKind::Unknown,
     }
 }

@@ -23,7 +23,7 @@ impl Chat for Fake {
             log.lock().unwrap().push(text);
         }))
     }
-    type Place = usize;
+    type Cursor = usize;
     async fn chat_part(&self, from: usize) -> Result<LogPart<usize>, String> {
         let log = self.0.lock().unwrap();
         let texts = Arc::new(log.iter().skip(from).take(2).map(String::as_str).collect());
@@ -171,7 +171,7 @@ const PARTS: usize = 512;
 const PART: usize = 64 * 1_024;
 
 impl Chat for Long {
-    type Place = usize;
+    type Cursor = usize;
     async fn say(&self, _: String) -> Result<Durable, String> {
         Err("full".into())
     }

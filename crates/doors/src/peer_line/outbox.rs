@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rumormill_limits::{Backoff, Timestamp, Turns};
 
-use super::table::Table;
+use super::table::PeerTable;
 use super::twin::same;
 use crate::port::Author;
 
@@ -38,7 +38,7 @@ pub(super) const MAX_WAITING_BYTES: usize = 32 << 20;
 pub(super) const MAX_TRIES: u32 = 6;
 
 /// What waits for one peer.
-type Queue = Turns<Author, (u64, Arc<str>)>;
+type PeerQueue = Turns<Author, (u64, Arc<str>)>;
 
 #[derive(Debug)]
 struct Contact {
@@ -50,7 +50,7 @@ struct Contact {
 }
 
 #[derive(Debug, Default)]
-struct Message {
+struct DeliveryState {
     left: usize,
     reached: bool,
 }
@@ -65,12 +65,12 @@ struct Busy {
 /// What waits for each address, and which of them is dialled next.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    queues: BTreeMap<SocketAddr, Queue>,
+    queues: BTreeMap<SocketAddr, PeerQueue>,
     turn: VecDeque<SocketAddr>,
     busy: BTreeMap<SocketAddr, Busy>,
     contacts: Vec<Contact>,
     greeting: Arc<str>,
-    messages: BTreeMap<u64, Message>,
+    messages: BTreeMap<u64, DeliveryState>,
     waiting: usize,
     outputs: VecDeque<Output>,
 }
@@ -150,7 +150,7 @@ impl Outbox {
         id: u64,
         author: Author,
         (only, text): (Option<IpAddr>, &str),
-        table: &Table,
+        table: &PeerTable,
     ) -> Result<(), Reject> {
         if self.messages.contains_key(&id) {
             return Err(Reject::KnownMessage(id));
@@ -158,12 +158,12 @@ impl Outbox {
         let text = Arc::<str>::from(text);
         let peers = table.to_dial();
         let share = MAX_WAITING.checked_div(peers.len()).unwrap_or(MAX_QUEUE).clamp(1, MAX_QUEUE);
-        let (mut message, mut lost) = (Message::default(), Vec::new());
+        let (mut message, mut lost) = (DeliveryState::default(), Vec::new());
         for (addr, _) in peers {
             if only.is_some_and(|only| only.to_canonical() != addr.ip().to_canonical()) {
                 continue;
             }
-            let queue = self.queues.entry(addr).or_insert_with(|| Queue::new(MAX_QUEUE, MAX_QUEUE_BYTES));
+            let queue = self.queues.entry(addr).or_insert_with(|| PeerQueue::new(MAX_QUEUE, MAX_QUEUE_BYTES));
             if queue.is_empty() && !self.busy.contains_key(&addr) {
                 self.turn.push_back(addr);
             }
@@ -189,11 +189,11 @@ impl Outbox {
     fn make_room(&mut self) {
         loop {
             let many = self.waiting > MAX_WAITING;
-            if !many && self.queues.values().map(Queue::size).sum::<usize>() <= MAX_WAITING_BYTES {
+            if !many && self.queues.values().map(PeerQueue::size).sum::<usize>() <= MAX_WAITING_BYTES {
                 return;
             }
             let longest = self.queues.values_mut().max_by_key(|queue| if many { queue.len() } else { queue.size() });
-            let Some(lost) = longest.and_then(Queue::lose) else { return };
+            let Some(lost) = longest.and_then(PeerQueue::lose) else { return };
             self.waiting = self.waiting.saturating_sub(1);
             self.lost(vec![lost]);
         }

@@ -12,7 +12,7 @@ use tracing::{debug, warn};
 
 use super::given::{Batch, BeingGiven};
 use super::items::{Items, MAX_ITEMS};
-use super::places::Place;
+use super::places::ClientPlace;
 use super::session::{MAX_PULLS, Server, end, ended, within};
 use crate::counters::Counters;
 use crate::services::Letters;
@@ -24,7 +24,7 @@ pub(super) const ASK_DEADLINE: Duration = Duration::from_secs(10);
 const SETTLES: Duration = Duration::from_millis(100);
 
 impl<L: Letters> Server<L> {
-    pub(super) async fn pull(&self, mut stream: TcpStream, place: &Place) -> std::io::Result<()> {
+    pub(super) async fn pull(&self, mut stream: TcpStream, place: &ClientPlace) -> std::io::Result<()> {
         let Ok(among) = self.pulls.try_acquire() else {
             Counters::one(&self.counters.refused_rate);
             return self.fail(stream, place, "too many PULLs at once").await;
@@ -130,7 +130,7 @@ impl<L: Letters> Server<L> {
         drop(closing.wait_for(|closing| *closing).await);
     }
 
-    async fn fail(&self, mut stream: TcpStream, place: &Place, why: &str) -> std::io::Result<()> {
+    async fn fail(&self, mut stream: TcpStream, place: &ClientPlace, why: &str) -> std::io::Result<()> {
         debug!(why, "push-pull: a PULL failed");
         self.reply(&mut stream, Reply::Fail).await?;
         place.served(false);

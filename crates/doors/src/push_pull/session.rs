@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 use super::config::Config;
 use super::doubts::Doubts;
 use super::given::Given;
-use super::places::Place;
+use super::places::ClientPlace;
 use super::request::{Read, check, is_more, read};
 use crate::counters::Counters;
 use crate::services::Letters;
@@ -39,14 +39,14 @@ pub(super) struct Server<L: Letters> {
     pub(super) given: Given<L::Taken>,
     /// True once the door closes.
     pub(super) closing: watch::Sender<bool>,
-    said: Said,
+    said: LastFailure,
 }
 
 /// Why a PUSH failed, as it was said last: a client hears FAIL and no reason, so the log has it, once for each.
 #[derive(Default)]
-struct Said(std::sync::Mutex<String>);
+struct LastFailure(std::sync::Mutex<String>);
 
-impl Said {
+impl LastFailure {
     fn fail(&self, why: &str) {
         let mut said = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if *said == why {
@@ -68,11 +68,11 @@ impl<L: Letters> Server<L> {
             counters,
             doubts: Doubts::default(),
             pulls: Semaphore::new(MAX_PULLS as usize),
-            said: Said::default(),
+            said: LastFailure::default(),
         }
     }
 
-    pub(super) async fn serve(&self, mut stream: TcpStream, place: &Place) -> std::io::Result<()> {
+    pub(super) async fn serve(&self, mut stream: TcpStream, place: &ClientPlace) -> std::io::Result<()> {
         stream.set_nodelay(true)?;
         let Read::Request(bytes) = read(&mut stream, self.config.idle, &self.counters).await? else { return Ok(()) };
         place.served(true);

@@ -12,16 +12,13 @@ const DEFAULT_PERIOD: Duration = Duration::from_secs(5);
 /// Between frames. Its reader takes one read for one frame: without a pause it garbles all of them.
 const DEFAULT_PAUSE: Duration = Duration::from_millis(20);
 
-/// An older node to dial; its address is its name, so one an address.
-pub type Peer = SocketAddr;
-
 /// Settings of which each was checked by itself and with the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Where peers connect, and from where they are dialled.
     pub listen: SocketAddr,
-    /// Who is dialled at the start.
-    pub dial: Vec<Peer>,
+    /// The older nodes that are dialled at the start, at most one for each address: a node's address is its name.
+    pub dial: Vec<SocketAddr>,
     /// The legacy program's rhythm, 100 ms to 60 s: a greeting may be so late, and a dial that failed is tried again after it.
     pub period: Duration,
     /// Between two frames to one peer, 1 ms to 60 s.
@@ -37,7 +34,7 @@ impl Config {
     pub fn from_spec(spec: &Spec) -> Result<Self, SpecError> {
         spec.only(&["listen", "period", "pause"], &["dial"])?;
         let listen = spec.listen(Some((Ipv4Addr::LOCALHOST, DEFAULT_PORT).into()))?;
-        let mut dial: Vec<Peer> = Vec::new();
+        let mut dial: Vec<SocketAddr> = Vec::new();
         for text in spec.texts("dial") {
             let peer = peer(text).map_err(|why| spec.error(why))?;
             if peer.is_ipv4() != listen.is_ipv4() {
@@ -55,7 +52,7 @@ impl Config {
     }
 }
 
-fn peer(text: &str) -> Result<Peer, String> {
+fn peer(text: &str) -> Result<SocketAddr, String> {
     let with_port = || text.parse::<SocketAddr>().ok();
     let found = text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)).or_else(with_port);
     let good = found.map(|peer| SocketAddr::new(peer.ip().to_canonical(), peer.port()));

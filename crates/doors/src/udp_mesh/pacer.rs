@@ -29,11 +29,11 @@ pub(super) const MAX_MESSAGES: usize = 512;
 const IN_FLIGHT: usize = 1;
 
 /// What waits for one receiver.
-type Queue = Turns<Author, (u64, Arc<[u8]>)>;
+type ReceiverQueue = Turns<Author, (u64, Arc<[u8]>)>;
 
 #[derive(Debug)]
 struct Lane {
-    queue: Queue,
+    queue: ReceiverQueue,
     /// When the next may go.
     ready: Timestamp,
 }
@@ -132,7 +132,8 @@ impl<D> Pacer<D> {
         let (author, oldest) = (*author, of_author.iter().take(1 + IN_FLIGHT).copied().collect::<Vec<_>>());
         for oldest in oldest {
             // In each queue it is the author's first, or is not there.
-            let is_there = |queue: &Queue| queue.first_of(&author).is_some_and(|(message, _)| *message == oldest);
+            let is_there =
+                |queue: &ReceiverQueue| queue.first_of(&author).is_some_and(|(message, _)| *message == oldest);
             let queues = self.lanes.values_mut().map(|lane| &mut lane.queue).filter(|queue| is_there(queue));
             let lost: Vec<_> = queues.filter_map(|queue| queue.take(&author)).map(|(message, _)| message).collect();
             self.lost(lost);
@@ -159,7 +160,7 @@ impl<D> Pacer<D> {
     fn lane(&mut self, now: Timestamp, to: SocketAddr) -> &mut Lane {
         self.lanes.entry(to).or_insert_with(|| {
             self.agenda.insert((now, to));
-            Lane { queue: Queue::new(MAX_QUEUE, usize::MAX), ready: now }
+            Lane { queue: ReceiverQueue::new(MAX_QUEUE, usize::MAX), ready: now }
         })
     }
 

@@ -52,14 +52,14 @@ pub(super) fn count_fault(counters: &Counters, reason: UdpMeshFault) {
 }
 
 /// A text that came.
-pub(super) struct Heard<'a> {
+pub(super) struct ReceivedText<'a> {
     pub(super) text: &'a str,
     /// The time it was signed and the whole datagram.
     pub(super) signed: Option<(u64, &'a [u8])>,
 }
 
 /// What is known of whom it came from.
-pub(super) struct Sender<'a> {
+pub(super) struct KnownSender<'a> {
     pub(super) name: String,
     pub(super) key: Option<[u8; 32]>,
     pub(super) said: &'a mut Rate,
@@ -73,13 +73,13 @@ pub(super) struct Guard<'a> {
     pub(super) counters: &'a Counters,
 }
 
-impl Heard<'_> {
+impl ReceivedText<'_> {
     /// Under which name the text may go on; `None`, and it is counted, if it may not.
     pub(super) fn claimed(
         &self,
         now: Timestamp,
         from: SocketAddr,
-        sender: Option<Sender<'_>>,
+        sender: Option<KnownSender<'_>>,
         guard: &mut Guard<'_>,
     ) -> Option<String> {
         let Guard { strangers, verifier, counters } = guard;

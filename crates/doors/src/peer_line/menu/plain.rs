@@ -21,9 +21,9 @@ use crate::peer_line::listener::Listener;
 use crate::peer_line::outbox::MAX_DIALS;
 use crate::peer_line::outgoing::GOODBYE;
 use crate::peer_line::server;
-use crate::peer_line::session::Heard;
+use crate::peer_line::session::ReceivedMessage;
 use crate::peer_line::shared::{Shared, Sink};
-use crate::peer_line::table::{Form, Table};
+use crate::peer_line::table::{AddressForm, PeerTable};
 use crate::spec::Spec;
 
 /// An answer that comes later than this is not shown.
@@ -56,7 +56,7 @@ impl Open for Plain {
         let (show, arrived) = mpsc::channel(MAX_ARRIVED);
         let asked = Arc::new(Mutex::new(BTreeMap::new()));
         let sink = Show { show, asked };
-        let shared = Shared::new(Arc::new(Mutex::new(Table::new(local))), Arc::new(Counters::default()), sink);
+        let shared = Shared::new(Arc::new(Mutex::new(PeerTable::new(local))), Arc::new(Counters::default()), sink);
         let mut serving = JoinSet::new();
         serving.spawn(server::serve(tcp, shared.clone()));
         let udp = udp.map(Arc::new);
@@ -77,7 +77,7 @@ struct Show {
 }
 
 impl Sink for Show {
-    async fn take(&self, heard: Heard, left: bool, _: IpAddr) -> bool {
+    async fn take(&self, heard: ReceivedMessage, left: bool, _: IpAddr) -> bool {
         let (start, text) = match &heard.who {
             None => (String::new(), heard.text.as_str()),
             Some(who) if who.team.is_empty() => (format!("{} ", who.addr), heard.text.as_str()),
@@ -112,7 +112,7 @@ pub struct PlainTransport {
     serving: JoinSet<()>,
 }
 
-async fn deliver(dialler: &Dialler, to: SocketAddr, form: Form, text: &str) -> Result<Sent, String> {
+async fn deliver(dialler: &Dialler, to: SocketAddr, form: AddressForm, text: &str) -> Result<Sent, String> {
     let delivered = dialler.deliver(to, form, text).await.map_err(|why| match why.kind() {
         std::io::ErrorKind::ConnectionRefused => "nobody listens there".to_owned(),
         std::io::ErrorKind::TimedOut => "no answer".to_owned(),

@@ -16,9 +16,9 @@ use tokio::time::{sleep, timeout, timeout_at};
 use tracing::{debug, info};
 
 use super::super::framed::Framed;
-use super::super::hub::Input;
 use super::super::link::LinkId;
-use super::super::message::Said;
+use super::super::message::ProtocolMessage;
+use super::super::router::Input;
 use super::{FLUSH, Net, Outbound, Outlet};
 use crate::counters::Counters;
 
@@ -66,7 +66,7 @@ impl Net {
         if refused && timeout(FLUSH, writer).await.is_ok() {
             self.linger(&mut read).await;
         }
-        // The hub may have closed it before.
+        // The router may have closed it before.
         let _ = self.feed(Input::Closed { link });
         self.state().outlets.remove(&link);
         Ok(())
@@ -87,7 +87,7 @@ impl Net {
         (link, waiting)
     }
 
-    /// Whether the hub wants a link closed once all is written.
+    /// Whether the router wants a link closed once all is written.
     fn is_refused(&self, link: LinkId) -> bool {
         self.state().outlets.get(&link).is_some_and(|outlet| outlet.frames.is_none())
     }
@@ -153,12 +153,12 @@ impl Net {
 
     /// One frame; whether the link goes on.
     async fn frame(&self, link: LinkId, body: &[u8]) -> bool {
-        let said = match Said::decode(body) {
+        let said = match ProtocolMessage::decode(body) {
             Ok(said) => said,
             Err(why) => return self.unreadable(link, why.to_string()).is_err(),
         };
         let ours = self.feed(Input::Frame { link, said }).ok().and_then(|led| led.for_us);
-        let open = self.state().hub.is_open(link);
+        let open = self.state().router.is_open(link);
         match ours {
             Some(incoming) => open && self.into_room.send(incoming).await,
             None => open,

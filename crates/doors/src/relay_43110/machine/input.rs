@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::super::links::LinkId;
+use super::super::links::RelayLinkId;
 use crate::port::Author;
 use crate::unsent::Unsent;
 
@@ -12,17 +12,17 @@ pub(in super::super) enum Input<'a, T> {
     /// The door opens: everybody named in the settings is dialled, once.
     Start,
     /// Somebody has connected. The driver names the link, and no other ever so.
-    Accepted { link: LinkId, ip: IpAddr },
+    Accepted { link: RelayLinkId, ip: IpAddr },
     /// An [`Output::Dial`] came through.
-    Dialled { link: LinkId, ip: IpAddr },
+    Dialled { link: RelayLinkId, ip: IpAddr },
     /// An [`Output::Dial`] did not.
     DialFailed { ip: IpAddr, nobody_listens: bool, why: &'a str },
     /// By this link came something of this protocol.
-    Useful { link: LinkId },
+    Useful { link: RelayLinkId },
     /// The [`Output::Write`] by this link is done.
-    Written { link: LinkId },
+    Written { link: RelayLinkId },
     /// A link is no more.
-    Ended { link: LinkId, by_them: bool },
+    Ended { link: RelayLinkId, by_them: bool },
     /// A frame for everyone who is there or should be.
     Broadcast { author: Author, frame: &'a [u8] },
     /// Frames of one message for one address, which is dialled if need be.
@@ -41,9 +41,9 @@ pub(in super::super) enum Output<T> {
     /// Connect; then [`Input::Dialled`] or [`Input::DialFailed`].
     Dial { ip: IpAddr, port: u16 },
     /// Write all of it at once; then [`Input::Written`] or [`Input::Ended`].
-    Write { link: LinkId, bytes: Vec<u8> },
+    Write { link: RelayLinkId, bytes: Vec<u8> },
     /// Close it: its place is needed. Nothing more is told of it.
-    Close { link: LinkId },
+    Close { link: RelayLinkId },
     /// What became of a message or a probe.
     Settled { ticket: T, result: Result<(), Unsent> },
     /// So many frames will not be sent.
@@ -56,9 +56,9 @@ pub(in super::super) enum Output<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(in super::super) enum Reject {
     #[error("link {0} is unknown or was closed")]
-    UnknownLink(LinkId),
+    UnknownLink(RelayLinkId),
     #[error("link {0} is there already")]
-    KnownLink(LinkId),
+    KnownLink(RelayLinkId),
     #[error("{0} was not being dialled")]
     NotDialled(IpAddr),
 }

@@ -8,7 +8,7 @@ use rumormill_limits::{Rate, Timestamp};
 use rumormill_wire::udp_mesh::NameChar;
 use rumormill_wire::udp_mesh::extended::{Entry, Identity, KEY_LEN, encode_part};
 
-use super::attention::Heard;
+use super::attention::LastHeard;
 use super::receipt::Receipt;
 use crate::udp_mesh::texts::TEXTS;
 
@@ -38,7 +38,7 @@ pub(crate) struct Member {
     pub(super) birth: Option<SocketAddr>,
     /// Where and when the same BIRTH of a legacy peer came again: a double, or it was ended and started again.
     pub(super) again: Option<(SocketAddr, Timestamp)>,
-    pub(super) heard: Heard,
+    pub(super) heard: LastHeard,
     pub(super) spoken: Rate,
     pub(super) receipt: Receipt,
     /// What it is sent until it is up to date was sent to it before.
@@ -86,7 +86,7 @@ impl Member {
         addr: SocketAddr,
         own: Option<Own>,
         birth: Option<SocketAddr>,
-        heard: Heard,
+        heard: LastHeard,
     ) -> Self {
         Self {
             character,
@@ -109,7 +109,7 @@ impl Member {
 
     /// Whether a heartbeat of a legacy peer from there is this one's. Of two that gave the same BIRTH it is the first as long
     /// as that one beats; `wait` after the second it is the second if the first has not.
-    pub(super) fn beats(&mut self, now: Timestamp, heard: Heard, from: SocketAddr, wait: Duration) -> bool {
+    pub(super) fn beats(&mut self, now: Timestamp, heard: LastHeard, from: SocketAddr, wait: Duration) -> bool {
         let follows = self.again.is_some_and(|(again, at)| again == from && now >= at.after(wait));
         let is_theirs = self.own.is_none() && (self.birth.is_none_or(|birth| birth == from) || follows);
         if is_theirs {

@@ -34,7 +34,7 @@ pub(crate) enum Input<'a> {
     Unreachable,
     /// Another process has the directory's port than before.
     Restarted,
-    /// The time of [`super::Peer::next_timeout`] has come.
+    /// The time of [`super::MeshPeer::next_timeout`] has come.
     Timeout,
 }
 

@@ -21,13 +21,13 @@ pub(crate) struct Known {
     pub(in crate::udp_mesh) time: u64,
 }
 
-type Table = BTreeMap<SocketAddr, Known>;
+type KnownPeers = BTreeMap<SocketAddr, Known>;
 type Coming = (u64, u32, Vec<(SocketAddr, Known)>);
 
 /// The peers but ourselves, and which version of the directory that is.
 #[derive(Debug, Default)]
 pub(super) struct List {
-    peers: Table,
+    peers: KnownPeers,
     version: u64,
     own_key: Option<[u8; KEY_LEN]>,
     /// A whole directory on its way: its version, how many entries it has, and those that came.
@@ -41,7 +41,7 @@ fn known(entry: &Entry<'_>) -> Known {
 }
 
 impl List {
-    pub(super) const fn peers(&self) -> &Table {
+    pub(super) const fn peers(&self) -> &KnownPeers {
         &self.peers
     }
 
@@ -73,7 +73,7 @@ impl List {
     }
 
     /// What was counted of a peer that stays is kept.
-    fn replace(&mut self, mut table: Table) {
+    fn replace(&mut self, mut table: KnownPeers) {
         for (addr, peer) in &mut table {
             if let Some(before) = self.peers.get(addr) {
                 peer.said = before.said;
@@ -101,7 +101,7 @@ impl List {
             return false;
         }
         let Some((version, _, entries)) = self.coming.take() else { return false };
-        let mut table: Table = entries.into_iter().collect();
+        let mut table: KnownPeers = entries.into_iter().collect();
         self.own_key = table.remove(&own).and_then(|peer| peer.key);
         self.version = version;
         self.replace(table);
