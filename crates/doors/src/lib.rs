@@ -9,6 +9,7 @@
 #![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+pub mod address;
 pub mod classroom;
 mod counters;
 pub mod cut;
@@ -18,6 +19,7 @@ mod holds;
 mod limits;
 mod lines;
 pub mod listen;
+mod lock;
 mod opening;
 pub mod peer_line;
 pub mod port;

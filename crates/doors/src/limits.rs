@@ -1,10 +1,13 @@
 //! How much one address may ask for: a bounded table of rates.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use rumormill_limits::{Clock, Rate, Recent, Timestamp};
+
+use crate::address::prefix;
+use crate::lock::lock;
 
 /// Addresses that have a rate of their own at once. The others share one.
 pub(crate) const MAX_ADDRESSES: usize = 4_096;
@@ -58,21 +61,13 @@ impl ByAddress {
     }
 
     fn table(&self) -> MutexGuard<'_, RateTable> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.table)
     }
 
     /// Addresses with a rate of their own.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.table().own.len()
-    }
-}
-
-/// An address of IPv4; of IPv6 the /64, which is what one person has.
-pub(crate) fn prefix(addr: IpAddr) -> IpAddr {
-    match addr.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -91,12 +86,5 @@ mod tests {
             let _ = limits.allows(std::net::Ipv4Addr::from(0x0a00_0000 + n).into());
         }
         assert_eq!(limits.len(), MAX_ADDRESSES);
-    }
-
-    #[test]
-    fn a_v6_network_and_a_mapped_address_are_one() {
-        let at = |text: &str| prefix(text.parse().unwrap());
-        assert_eq!(at("2001:db8::1"), at("2001:db8::ffff:1"));
-        assert_eq!(at("::ffff:127.0.0.1"), at("127.0.0.1"));
     }
 }

@@ -8,7 +8,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit};
@@ -17,6 +16,7 @@ use tokio::time::sleep;
 use tracing::warn;
 
 use crate::counters::Counters;
+use crate::lock::lock;
 
 /// Descriptors that connections leave for files, where the limit is at least four times that; else a quarter of it.
 pub const RESERVE: u64 = 64;
@@ -89,7 +89,7 @@ pub struct Shortage {
 impl Shortage {
     /// One connection was not taken. Says so at once, or counts it for the next time.
     pub fn one(&self, who: &str, untaken: &Untaken) {
-        let mut both = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut both = lock(&self.said);
         let (for_descriptors, for_others) = &mut *both;
         let said = match untaken {
             Untaken::Descriptors(_) => for_descriptors,

@@ -10,6 +10,7 @@ use rumormill_limits::{Rate, Timestamp};
 use rumormill_wire::peer_line::{MAX_ANSWER_LEN, Online};
 
 use super::table::PeerTable;
+use crate::address::canonical;
 use crate::shares::{Share, Shares};
 
 /// How many times longer than the question an answer to a stranger may be.
@@ -38,7 +39,7 @@ impl Answers {
         if self.version != table.version() {
             (self.version, self.addresses) = (table.version(), table.listed());
         }
-        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+        let from = canonical(from);
         // One that somebody else named is listed, but it has not said that it wants anything of us.
         let member = table.get(from).is_some_and(|peer| peer.dial);
         let answer = self.encode(if member { MAX_ANSWER_LEN } else { asked.saturating_mul(FACTOR) });

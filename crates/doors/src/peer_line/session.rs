@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use rumormill_wire::peer_line::{Line, QUIT, Sender, bare_port, is_exit, is_greeting, trim};
 
 use super::table::AddressForm;
+use crate::address::canonical;
 
 /// New addresses that one connection may bring into the table.
 pub(super) const MAX_NAMES: usize = 16;
@@ -132,7 +133,7 @@ impl InboundSession {
         match Line::parse(text.as_bytes()) {
             Ok(line) => {
                 let (addr, form) = match line.sender {
-                    Sender::Plain(addr) => (SocketAddr::new(addr.ip().to_canonical(), addr.port()), AddressForm::Plain),
+                    Sender::Plain(addr) => (canonical(addr), AddressForm::Plain),
                     Sender::Bracketed(addr) => (SocketAddr::new(self.from, addr.port()), AddressForm::Bracketed),
                 };
                 let who = Who { addr, form, team: line.team.unwrap_or_default().to_owned() };

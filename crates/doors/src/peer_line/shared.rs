@@ -2,13 +2,14 @@
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use rumormill_wire::peer_line::Online;
 
 use super::session::{InboundSession, ReceivedMessage};
 use super::table::{Named, PeerTable};
 use crate::counters::Counters;
+use crate::lock::lock;
 
 /// Where what was heard goes.
 pub(super) trait Sink: Clone + Send + Sync + 'static {
@@ -38,7 +39,7 @@ impl<S: Sink> Shared<S> {
 
     /// The table, locked. Not to be held while something is waited for.
     pub(super) fn table(&self) -> MutexGuard<'_, PeerTable> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.table)
     }
 
     /// Brings what was heard into the table, and hands it over; false if nobody listens any more.

@@ -12,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use rumormill_limits::Recent;
 
 use super::twin::{same, twin};
+use crate::address::prefix;
 
 /// Addresses in the table.
 pub const MAX_PEERS: usize = 1_024;
@@ -84,11 +85,9 @@ fn speaks_for(from: IpAddr, addr: SocketAddr) -> bool {
     from == ip || from.is_loopback() && ip.is_loopback()
 }
 
+/// The network whose addresses share a part of the table.
 fn network(addr: SocketAddr) -> IpAddr {
-    match addr.ip().to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
-        v4 @ IpAddr::V4(_) => v4,
-    }
+    prefix(addr.ip())
 }
 
 impl PeerTable {

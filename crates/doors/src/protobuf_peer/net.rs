@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rumormill_limits::{Rate, Timestamp};
@@ -18,6 +18,7 @@ use super::router::{Input, Output, Reject, Router, SendOutcome};
 use super::store_and_forward::Waiting;
 use crate::counters::Counters;
 use crate::cut;
+use crate::lock::lock;
 use crate::port::{Done, Incoming, IntoRoom, Outgoing};
 use crate::unsent::Unsent;
 
@@ -53,7 +54,7 @@ impl Drop for DeliveryReport {
     fn drop(&mut self) {
         let written = self.written.load(Ordering::Relaxed);
         let result = if written { Ok(()) } else { Err(Unsent::Nobody("nobody outside could be given the message")) };
-        if let Some(done) = self.done.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(done) = lock(&self.done).take() {
             // The room may no longer want to know.
             let _ = done.send(result);
         }
@@ -120,7 +121,7 @@ impl Net {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Feeds the router and does what it says.
@@ -170,7 +171,7 @@ impl Net {
     /// Whether the log has a line for what a link did.
     fn has_words(&self) -> bool {
         let now = Timestamp::at(self.began.elapsed());
-        self.words.lock().unwrap_or_else(PoisonError::into_inner).take(now)
+        lock(&self.words).take(now)
     }
 
     fn close(&self, state: &mut State, link: LinkId, flush: bool, why: &Why) {

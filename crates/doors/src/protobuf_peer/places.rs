@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use rumormill_limits::Timestamp;
 
-use crate::limits::prefix;
+use crate::address::prefix;
 
 /// Of the links of an address this part, those that came last, may have to make room; one at least.
 pub(super) const PART_THAT_GOES: usize = 4;

@@ -17,6 +17,7 @@ use super::given::Given;
 use super::places::ClientPlace;
 use super::request::{Read, check, is_more, read};
 use crate::counters::Counters;
+use crate::lock::lock;
 use crate::services::Letters;
 
 /// A client that takes no byte for so long is dropped.
@@ -48,7 +49,7 @@ struct LastFailure(std::sync::Mutex<String>);
 
 impl LastFailure {
     fn fail(&self, why: &str) {
-        let mut said = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut said = lock(&self.0);
         if *said == why {
             debug!(why, "push-pull: a PUSH failed");
         } else {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::address::canonical;
 use crate::spec::{Spec, SpecError};
 
 /// Where all of them listen: it stands in their source.
@@ -55,7 +56,7 @@ impl Config {
 fn peer(text: &str) -> Result<SocketAddr, String> {
     let with_port = || text.parse::<SocketAddr>().ok();
     let found = text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)).or_else(with_port);
-    let good = found.map(|peer| SocketAddr::new(peer.ip().to_canonical(), peer.port()));
+    let good = found.map(canonical);
     good.filter(|peer| peer.port() != 0 && !peer.ip().is_unspecified() && !peer.ip().is_multicast()).ok_or_else(|| {
         let shown: String = text.chars().take(80).collect();
         format!("dial: `{shown}` is not allowed; give an address, like 127.0.0.2, or one with its port")

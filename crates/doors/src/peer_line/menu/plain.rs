@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rumormill_wire::peer_line::{CONNECT, EXIT, Online, WHO_IS_ONLINE};
@@ -15,6 +15,7 @@ use super::transport::{Arrived, MAX_ARRIVED, Open, Sent, Transport};
 use crate::counters::Counters;
 use crate::cut;
 use crate::error::DoorError;
+use crate::lock::lock;
 use crate::peer_line::config::KIND;
 use crate::peer_line::dial::Dialler;
 use crate::peer_line::listener::Listener;
@@ -93,7 +94,7 @@ impl Sink for Show {
     }
 
     fn answer(&self, from: SocketAddr, online: Online<'_>) {
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).remove(&from);
+        let asked = lock(&self.asked).remove(&from);
         if asked.is_none_or(|asked| asked.elapsed() > ANSWER) {
             return;
         }
@@ -188,7 +189,7 @@ impl Transport for PlainTransport {
         }
         for addr in whom {
             {
-                let mut asked = self.shared.sink.asked.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut asked = lock(&self.shared.sink.asked);
                 asked.retain(|_, at| at.elapsed() <= ANSWER);
                 if asked.len() >= MAX_ASKED {
                     return Err("too many were asked just now".to_owned());
