@@ -121,7 +121,7 @@ impl Door for PushPull {
     }
 
     async fn run<S: Services>(self, port: Port, services: S) {
-        match services.letters(&port.counters) {
+        match services.letters() {
             Some(letters) => self.serve(port, letters).await,
             None => warn!("push-pull: the node keeps no letters; nothing is served"),
         }

@@ -12,6 +12,7 @@ use tracing::{debug, warn};
 use super::seats::Seat;
 use crate::counters::Counters;
 use crate::opening::{self, OpeningKind};
+use crate::service_error::ServiceError;
 use crate::services::{Chat, Durable};
 
 /// Messages of one connection that are not yet durable: what a disk takes in one commit, twice over.
@@ -27,7 +28,7 @@ pub(super) struct ControlSession<C> {
     /// That a line was not UTF-8 stands in the log.
     has_warned: bool,
     /// Why a message was not taken, as it was said last.
-    refused: String,
+    refused: Option<ServiceError>,
     reply_deadline: Duration,
 }
 
@@ -40,7 +41,7 @@ impl<C: Chat> ControlSession<C> {
         counters: Arc<Counters>,
         reply_deadline: Duration,
     ) -> Self {
-        let (pending, has_warned, refused) = (Vec::new(), false, String::new());
+        let (pending, has_warned, refused) = (Vec::new(), false, None);
         Self { stream, seat, chat, pending, counters, has_warned, refused, reply_deadline }
     }
 
@@ -110,10 +111,13 @@ impl<C: Chat> ControlSession<C> {
                     }
                     Err(why) => {
                         Counters::one(&self.counters.dropped_in);
+                        if matches!(why, ServiceError::OverShare { .. }) {
+                            Counters::one(&self.counters.over_share);
+                        }
                         // Said once for each reason; further ones of this connection are only counted.
-                        if why != self.refused {
+                        if self.refused.as_ref() != Some(&why) {
                             warn!("control port: a message was not taken: {why}");
-                            self.refused = why;
+                            self.refused = Some(why);
                         }
                     }
                 }

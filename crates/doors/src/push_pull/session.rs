@@ -18,6 +18,7 @@ use super::places::ClientPlace;
 use super::request::{Read, check, is_more, read};
 use crate::counters::Counters;
 use crate::lock::lock;
+use crate::service_error::ServiceError;
 use crate::services::Letters;
 
 /// A client that takes no byte for so long is dropped.
@@ -109,14 +110,17 @@ impl<L: Letters> Server<L> {
     }
 
     async fn push(&self, destination: &str, contents: &str) -> Reply {
-        match within(PUSH_DEADLINE, "too slow", self.letters.push(destination, contents)).await {
+        match within(PUSH_DEADLINE, self.letters.push(destination, contents)).await {
             Ok(()) => {
                 Counters::one(&self.counters.messages_in);
                 Reply::Success
             }
             Err(why) => {
                 Counters::one(&self.counters.dropped_in);
-                self.said.fail(&why);
+                if matches!(why, ServiceError::OverShare { .. }) {
+                    Counters::one(&self.counters.over_share);
+                }
+                self.said.fail(&why.to_string());
                 Reply::Fail
             }
         }
@@ -168,11 +172,10 @@ pub(super) async fn ended(stream: &mut TcpStream) -> std::io::Result<Ended> {
     stream.take_error()?.map_or(Ok(Ended::Well), Err)
 }
 
-/// Waits no longer than `deadline`; then `late` is the error.
+/// Waits no longer than `deadline`; then it is [`ServiceError::TooSlow`].
 pub(super) async fn within<T>(
     deadline: Duration,
-    late: &str,
-    work: impl Future<Output = Result<T, String>> + Send,
-) -> Result<T, String> {
-    timeout(deadline, work).await.unwrap_or_else(|_| Err(late.to_owned()))
+    work: impl Future<Output = Result<T, ServiceError>> + Send,
+) -> Result<T, ServiceError> {
+    timeout(deadline, work).await.unwrap_or(Err(ServiceError::TooSlow))
 }
