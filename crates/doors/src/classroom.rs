@@ -74,7 +74,7 @@ impl Config {
     }
 }
 
-/// Bound, not yet serving.
+/// The control port of a classroom process, bound; nobody is served before [`Classroom::serve`].
 #[derive(Debug)]
 pub struct Classroom(Listening<Config>);
 

@@ -20,9 +20,11 @@ struct Entry {
     seen: Timestamp,
 }
 
+/// What is left to each address.
 #[derive(Debug)]
 struct RateTable {
     own: Recent<IpAddr, Entry, MAX_ADDRESSES>,
+    /// What is left to all together that have no rate of their own.
     others: Rate,
 }
 

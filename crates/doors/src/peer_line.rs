@@ -44,7 +44,7 @@ use session::{ReceivedMessage, Who};
 use shared::{Shared, Sink};
 use table::{AddressForm, PeerTable};
 
-/// Bound, not yet serving.
+/// A program of the menu chat, bound; nobody is served before [`PeerLine::serve`].
 #[derive(Debug)]
 pub struct PeerLine {
     config: Config,

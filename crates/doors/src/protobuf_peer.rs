@@ -50,7 +50,7 @@ const DIAL: Duration = Duration::from_secs(5);
 /// Connections, those that are just being closed among them.
 const MAX_TASKS: usize = MAX_NEW + MAX_PEERS + 64;
 
-/// Bound, not yet serving.
+/// A peer of the length-prefixed protobuf network, bound; nobody is served before [`ProtobufPeer::serve`].
 #[derive(Debug)]
 pub struct ProtobufPeer(Listening<Config>);
 
@@ -58,7 +58,7 @@ impl ProtobufPeer {
     /// Takes the port. Nothing is served yet.
     ///
     /// # Errors
-    /// The system says no.
+    /// The address is taken, or not ours to take.
     pub async fn bind(config: Config) -> Result<Self, DoorError> {
         Ok(Self(Listening::bind(KIND, config.listen, PortSharing::Exclusive, config)?))
     }

@@ -45,7 +45,7 @@ pub use config::{Config, DEFAULT_LISTEN, KIND};
 pub use items::MAX_ITEMS;
 pub use places::{MAX_BY_ADDRESS, MAX_CLIENTS};
 
-/// Bound, not yet serving.
+/// The port of PUSH and PULL, bound; nobody is served before [`PushPull::serve`].
 #[derive(Debug)]
 pub struct PushPull(Listening<Config>);
 

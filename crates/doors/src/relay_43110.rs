@@ -32,7 +32,7 @@ pub use links::{MAX_ACCEPTED, MAX_BY_ADDRESS};
 /// How the door is named in settings, and in the log.
 pub const KIND: &str = "relay-43110";
 
-/// Bound, not yet serving.
+/// A peer of the legacy nodes on port 43110, bound; nobody is served before [`Relay::serve`].
 #[derive(Debug)]
 pub struct Relay(Listening<Config>);
 

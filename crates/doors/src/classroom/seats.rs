@@ -27,7 +27,7 @@ pub(super) struct Seat {
     lost: Arc<Notify>,
 }
 
-/// All places.
+/// All [`MAX_CLIENTS`] places, and who has them.
 #[derive(Debug)]
 pub(super) struct Seats {
     taken: Mutex<Slots<(), Rank, Arc<Notify>>>,

@@ -22,6 +22,7 @@ pub(super) const CLOSE: Duration = Duration::from_millis(300);
 pub(super) const CONTACT_CLOSE: Duration = Duration::from_secs(10);
 /// For so long the fixed port may still belong to the connection before.
 const PORT_PATIENCE: Duration = Duration::from_millis(1_500);
+/// Between two tries to have the fixed port.
 const PORT_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes of an answer that are read, and thrown away.
 const MAX_ANSWER: usize = 65_536;

@@ -15,10 +15,10 @@ const DATAGRAM_BUFFER: usize = 1 << 20;
 /// How often a free port is looked for that both TCP and UDP have.
 const PORT_TRIES: usize = 16;
 
-/// Sockets that are bound.
+/// The door's two sockets, with one port.
 #[derive(Debug)]
 pub(super) struct Listener {
-    /// Where messages come in.
+    /// Where others connect with their messages.
     pub tcp: TcpListener,
     /// Where the question comes in; may be missing where another program has that port.
     pub udp: Option<UdpSocket>,

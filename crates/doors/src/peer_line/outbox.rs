@@ -31,8 +31,9 @@ pub(super) const HELD: Duration = Duration::from_millis(400);
 pub(super) const MAX_QUEUE: usize = 64;
 /// Messages that wait for all peers together: with many peers the queue of each is shorter.
 pub(super) const MAX_WAITING: usize = 8_192;
-/// Bytes of texts that wait for one peer, and for all together.
+/// Bytes of texts that wait for one peer: 8 KiB for each of its messages.
 pub(super) const MAX_QUEUE_BYTES: usize = 512 << 10;
+/// Bytes of texts that wait for all peers together: what 64 of them have that take nothing.
 pub(super) const MAX_WAITING_BYTES: usize = 32 << 20;
 /// How often the message at launch is tried.
 pub(super) const MAX_TRIES: u32 = 6;
@@ -40,24 +41,32 @@ pub(super) const MAX_TRIES: u32 = 6;
 /// What waits for one peer.
 type PeerQueue = Turns<Author, (u64, Arc<str>)>;
 
+/// A peer of the settings, who gets the message at launch.
 #[derive(Debug)]
 struct Contact {
     addr: SocketAddr,
+    /// Of [`MAX_TRIES`], those that were made.
     tries: u32,
     retry: Backoff,
     /// When the next try is due; `None` once it was reached or given up.
     due: Option<Timestamp>,
 }
 
+/// What has become of a message so far.
 #[derive(Debug, Default)]
 struct DeliveryState {
+    /// Peers that it waits for, or is being written to.
     left: usize,
+    /// Whether anybody got it.
     reached: bool,
 }
 
+/// A connection that is being made.
 #[derive(Debug)]
 struct Busy {
+    /// The message that it is for; `None` for that at launch.
     message: Option<u64>,
+    /// To a peer that never answered, or did not the last time.
     doubtful: bool,
     since: Timestamp,
 }

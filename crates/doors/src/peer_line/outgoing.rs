@@ -25,7 +25,7 @@ pub(super) const GOODBYE: Duration = Duration::from_millis(900);
 /// Where to, the number of the connection, and whether its message was written.
 type DialOutcome = (SocketAddr, u64, bool);
 
-/// Everything that goes out.
+/// The driver of the [`Outbox`]: makes its connections, and tells it how they ended.
 pub(super) struct OutboxDriver<S> {
     shared: Shared<S>,
     dialler: Arc<Dialler>,

@@ -28,6 +28,7 @@ const GRACE: Duration = Duration::from_millis(200);
 /// New connections of one address, loopback aside: 200 at once and 50 a second.
 const NEW: Rate = Rate::new(200, 50);
 
+/// One of them.
 struct OpenConnection {
     ip: IpAddr,
     useful: Arc<Useful>,

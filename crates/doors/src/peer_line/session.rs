@@ -34,11 +34,12 @@ pub(super) struct Who {
     pub team: String,
 }
 
-/// The state of a connection.
+/// What one connection has said so far, by which its next message is understood.
 #[derive(Debug)]
 pub(super) struct InboundSession {
     from: IpAddr,
     opening: Opening,
+    /// Of [`MAX_NAMES`], those that it brought.
     names: usize,
     /// Who spoke last here; who leaves, if the whole message is `exit`.
     last: Option<Who>,
@@ -49,7 +50,7 @@ pub(super) struct InboundSession {
 enum Opening {
     /// Nothing was said yet.
     Silent,
-    /// A port.
+    /// A line that is a port; `CONNECT` may follow.
     Port(u16),
     /// A port and `CONNECT`: what has no sender comes from there.
     Known(u16),

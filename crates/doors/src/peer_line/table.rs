@@ -14,7 +14,7 @@ use rumormill_limits::Recent;
 use super::twin::{same, twin};
 use crate::address::prefix;
 
-/// Addresses in the table.
+/// Peers at most, those that are only listed among them.
 pub const MAX_PEERS: usize = 1_024;
 /// Addresses of one network (an IPv4 address, an IPv6 /64), loopback aside.
 pub const MAX_BY_NETWORK: usize = 64;
@@ -231,7 +231,7 @@ impl PeerTable {
         self.remove(addr)
     }
 
-    /// A peer.
+    /// What is known of the peer with this address.
     #[must_use]
     pub fn get(&self, addr: SocketAddr) -> Option<&PeerEntry> {
         self.peers.get(&self.entry(addr))
@@ -261,13 +261,13 @@ impl PeerTable {
         self.version
     }
 
-    /// How many there are.
+    /// How many peers are in it, connected or not.
     #[must_use]
     pub fn len(&self) -> usize {
         self.peers.len()
     }
 
-    /// Whether nobody is there.
+    /// Whether nobody is in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.peers.is_empty()

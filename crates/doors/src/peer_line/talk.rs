@@ -27,13 +27,14 @@ pub(super) const FIRST: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(900);
 /// An answer is taken within this time.
 const ANSWER: Duration = Duration::from_secs(2);
-/// One message in this time, and as many at once as come to [`LEAD`] together: the others wait in the sender's system.
+/// One message in this time, once [`LEAD`] is used up: the others wait in the sender's system.
 const PACE: Duration = Duration::from_millis(5);
+/// How far a connection may be ahead of [`PACE`]: 200 messages at once.
 const LEAD: Duration = Duration::from_secs(1);
 /// Bytes read at once.
 const CHUNK: usize = 4_096;
 
-/// A connection.
+/// A connection that was taken, from its first byte to its last.
 pub(super) struct Talk<S> {
     stream: TcpStream,
     session: InboundSession,

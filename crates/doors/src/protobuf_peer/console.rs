@@ -118,6 +118,7 @@ pub async fn console(
     tokio::join!(serving, talking).1
 }
 
+/// What the person at the terminal works with.
 struct ConsoleSession {
     net: Arc<Net>,
     peer: Option<SocketAddr>,

@@ -10,8 +10,9 @@ use rumormill_wire::protobuf_peer::{PeerEncodeError, put_length};
 use super::generated::{self as cs2, PeerMessageType};
 use super::message::ProtocolMessage;
 
-/// The fields that hold other fields, or the text.
+/// The field of a peer message that holds a text's message (`generated.rs`).
 const MESSAGE: u32 = 2;
+/// The field of that one that holds the text itself.
 const TEXT: u32 = 3;
 
 /// A text without control characters: the legacy program prints it as it comes. All who are to have it share it.
@@ -26,7 +27,7 @@ impl Printable {
     }
 }
 
-/// A frame. Its bytes are those of [`ProtocolMessage::frame`].
+/// A frame to be written, its length first. Its bytes are those of [`ProtocolMessage::frame`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Framed {
     head: Box<[u8]>,
@@ -34,7 +35,7 @@ pub(super) struct Framed {
 }
 
 impl Framed {
-    /// One without a text.
+    /// That of a message without a text.
     ///
     /// # Errors
     /// As [`ProtocolMessage::frame`].
@@ -42,10 +43,10 @@ impl Framed {
         Ok(Self { head: said.frame()?.into(), text: "".into() })
     }
 
-    /// A text.
+    /// That of a text, which it shares with others.
     ///
     /// # Errors
-    /// It does not fit.
+    /// It is longer than a frame may be.
     pub(super) fn text(from: i64, to: i64, text: &Printable) -> Result<Self, PeerEncodeError> {
         let text = Arc::clone(&text.0);
         let size = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);

@@ -15,7 +15,7 @@ use crate::port::Author;
 pub(super) const MAX_WAITING: usize = 1_024;
 /// What one peer that takes nothing costs in texts, in bytes of memory: those that wait and those that its writer has.
 pub(super) const MAX_TEXTS_COST: usize = 512 * 1_024;
-/// Of that, what waits.
+/// Of that, what the texts that wait cost.
 pub(super) const MAX_WAITING_COST: usize = MAX_TEXTS_COST - MAX_WRITTEN_COST;
 /// What its writer has at most: it takes frames up to a bound, and the last of them may be as long as there are.
 const MAX_WRITTEN_COST: usize = MAX_WRITTEN_BYTES + LENGTH_LEN + MAX_SENT_LEN + MAX_WRITTEN * PLACE;
@@ -56,7 +56,7 @@ pub(super) enum Stage {
     New,
     /// We dialled and have not been answered.
     Calling,
-    /// It has an id.
+    /// It said who it is: a peer with this id.
     Peer(i64),
 }
 
@@ -83,7 +83,7 @@ pub(super) enum Why {
     Crowded,
 }
 
-/// A connection.
+/// A connection, and what waits to be written to it.
 #[derive(Debug)]
 pub(super) struct Link<T> {
     /// How far it has come.

@@ -27,7 +27,7 @@ pub enum ProtocolMessage {
     },
     /// By whoever was dialled: the id is taken.
     Refused,
-    /// Somebody can be reached.
+    /// Somebody can be reached by whoever says so.
     Join {
         /// The id that can be reached.
         id: i64,
@@ -39,7 +39,7 @@ pub enum ProtocolMessage {
         /// The id that has gone.
         id: i64,
     },
-    /// A text.
+    /// What one id says to another.
     Text {
         /// The id of its author, as claimed.
         from: i64,

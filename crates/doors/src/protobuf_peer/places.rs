@@ -17,7 +17,9 @@ pub(super) const PART_THAT_GOES: usize = 4;
 /// Who shares places: all programs on this machine, an address of IPv4, or a /64 of IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Owner {
+    /// All programs of this machine.
     Here,
+    /// An address of IPv4, or the prefix of a /64.
     At(IpAddr),
 }
 

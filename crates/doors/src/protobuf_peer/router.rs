@@ -34,18 +34,22 @@ pub const MAX_NEW: usize = 64;
 pub const MAX_PEERS: usize = 128;
 /// Ids that one peer may announce.
 pub(super) const MAX_LEARNED: usize = 256;
-/// Ids that are known.
+/// Ids that are known at most: [`MAX_PEERS`], and twice what one of them may announce.
 pub(super) const MAX_ROUTES: usize = 640;
 /// A connection says who it is, or is answered, within this time.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Newcomers that the others are told of: at once, and then one for each [`NEWS_EVERY_US`] microseconds. Who comes in a flood of
+/// Newcomers that the others are told of at once; then one for each [`NEWS_EVERY_US`]. Who comes in a flood of
 /// newcomers beyond that is known to us alone.
 const MAX_NEWS: u32 = 256;
+/// The time after which the others are told of one newcomer more, in microseconds: 33 a second.
 const NEWS_EVERY_US: u64 = 30_000;
 
+/// How an id is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Route {
+    /// The link that texts to it go by.
     link: LinkId,
+    /// Whether that is its own, and not that of a peer which announced it.
     direct: bool,
 }
 
@@ -65,7 +69,7 @@ pub(super) struct Router<T> {
 }
 
 impl<T: Clone> Router<T> {
-    /// Nobody is there yet.
+    /// With our own id; nobody else is there yet.
     #[must_use]
     pub(super) fn new(id: i64, counters: Arc<Counters>) -> Self {
         Self {

@@ -37,6 +37,7 @@ impl ClientPlace {
     }
 }
 
+/// A connection that has a place, as the others see it.
 struct Occupant {
     addr: IpAddr,
     served: Arc<AtomicBool>,

@@ -1,6 +1,7 @@
 //! Settings.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::address::canonical;
@@ -10,8 +11,13 @@ use crate::spec::{Spec, SpecError};
 pub const DEFAULT_PORT: u16 = 43_110;
 /// In the rhythm of which the legacy program moves its queues, as its source has it.
 const DEFAULT_PERIOD: Duration = Duration::from_secs(5);
+/// A dial that failed is tried again after one period, and at last after twelve: ten times a second at most, and after twelve minutes
+/// at the latest.
+const PERIODS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
 /// Between frames. Its reader takes one read for one frame: without a pause it garbles all of them.
 const DEFAULT_PAUSE: Duration = Duration::from_millis(20);
+/// With no pause at all it garbles frames; a minute is more than any machine keeps a program waiting.
+const PAUSES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
 
 /// Settings of which each was checked by itself and with the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +53,8 @@ impl Config {
             }
             dial.push(peer);
         }
-        let period = spec.time("period", DEFAULT_PERIOD, Duration::from_millis(100)..=Duration::from_secs(60))?;
-        let pause = spec.time("pause", DEFAULT_PAUSE, Duration::from_millis(1)..=Duration::from_secs(60))?;
+        let period = spec.time("period", DEFAULT_PERIOD, PERIODS)?;
+        let pause = spec.time("pause", DEFAULT_PAUSE, PAUSES)?;
         Ok(Self { listen, dial, period, pause })
     }
 }

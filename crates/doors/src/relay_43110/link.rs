@@ -29,7 +29,7 @@ const READ_LEN: usize = 4_096;
 /// That a link is useful is said no more often.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
-/// What a link tells.
+/// What a link's task tells the machine's driver.
 #[derive(Debug)]
 pub(super) enum LinkEvent {
     /// Something of this protocol came.
@@ -40,13 +40,13 @@ pub(super) enum LinkEvent {
     Ended(RelayLinkId, bool),
 }
 
-/// What a link may still bring.
+/// How many messages a link may still bring without being read more slowly ([`MESSAGES`]).
 struct ReadBudget {
     left: Rate,
     clock: Clock,
 }
 
-/// What a link works with.
+/// One link's task, and what it works with.
 pub(super) struct LinkTask {
     pub(super) id: RelayLinkId,
     pub(super) ip: IpAddr,

@@ -12,19 +12,23 @@ pub const MAX_BY_ADDRESS: usize = 128;
 /// Links that we dialled, at once.
 pub(super) const MAX_DIALLED: usize = 128;
 
+/// A link's number. None is used twice, and a later link has a higher one.
 pub(super) type RelayLinkId = u64;
 
 /// A frame on its way. The ticket is told what became of the message whose last frame it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OutgoingFrame<T> {
     pub(super) bytes: Vec<u8>,
+    /// Whether no other frame of its message comes after it.
     pub(super) last: bool,
     pub(super) ticket: Option<T>,
 }
 
+/// A link as the machine knows it.
 #[derive(Debug)]
 pub(super) struct LinkState<T> {
     pub(super) ip: IpAddr,
+    /// Whether we dialled; else the other side did.
     pub(super) dialled: bool,
     pub(super) opened: Timestamp,
     /// When the other side last said something that is of this protocol.
@@ -37,6 +41,7 @@ pub(super) struct LinkState<T> {
     pub(super) free_at: Timestamp,
 }
 
+/// All links by number.
 #[derive(Debug)]
 pub(super) struct Links<T>(pub(super) BTreeMap<RelayLinkId, LinkState<T>>);
 

@@ -69,8 +69,10 @@ impl<T> FrameQueue<T> {
     }
 }
 
+/// The program at one address: what waits for it, and whether it may be dialled.
 #[derive(Debug)]
 pub(super) struct LegacyNode<T> {
+    /// Where it is dialled.
     pub(super) port: u16,
     /// Named in the settings: it gets the room's lines, and is dialled for them.
     pub(super) configured: bool,
@@ -87,6 +89,7 @@ pub(super) struct LegacyNode<T> {
     pub(super) tries: u32,
     /// Dials in vain, or links that did not last, one after the other.
     retry: Backoff,
+    /// No dial before this.
     pub(super) retry_at: Timestamp,
     /// When to look again.
     pub(super) wake: Option<Timestamp>,

@@ -12,7 +12,7 @@ const MAX_FAULTS: u32 = 16;
 pub(super) enum RelayMessage {
     /// It has dialled us and says so.
     Greeting,
-    /// A message.
+    /// What a message says; not empty.
     Text(String),
 }
 
@@ -36,7 +36,7 @@ impl FrameReader {
         &mut self.buffer
     }
 
-    /// Whether something has begun.
+    /// Whether the beginning of something is here, and its end is not.
     pub(super) fn is_within(&self) -> bool {
         !self.buffer.is_empty()
     }

@@ -33,6 +33,7 @@ const FULL_PAUSE: Duration = Duration::from_millis(1);
 /// A peer whose machine is gone is noticed after about this.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
+/// Whom we dialled, and the connection, or why there is none.
 type ConnectResult = (IpAddr, std::io::Result<TcpStream>);
 
 struct Shell {

@@ -8,7 +8,7 @@ use rumormill_wire::Foreign;
 use rumormill_wire::udp_mesh::{NameChar, extended::is_name};
 use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 
-use super::config::{Config, DIRECTORY_PORT, KIND, Role};
+use super::config::{Config, DEFAULT_HEARTBEAT, DEFAULT_REAP, DIRECTORY_PORT, KIND, Role};
 use super::peer::{Input, Tell};
 use super::station::{Station, StationEvent};
 use crate::cut::shown as safe;
@@ -20,19 +20,20 @@ use crate::spec::SpecError;
 const MAX_LINE_LEN: usize = 65_536;
 /// What was typed last goes out for so long after the end.
 const LINGER: Duration = Duration::from_secs(1);
-/// What legacy peers do.
+/// Between two broadcasts, as legacy peers make them.
 const BROADCAST: Duration = Duration::from_secs(4);
 
+/// What can be typed: the answer to `help`, and to what is no command.
 const HELP: &str = "connect | disconnect | broadcast on|off | send TEXT | send NAME TEXT | peers | help | quit";
 
-/// Who to be, and where.
+/// What the person asks for: who to be in the mesh, and where.
 #[derive(Debug, Clone)]
 pub struct MeshConsoleOptions {
     /// Where the directory listens.
     pub directory: SocketAddr,
     /// One character, or up to 64 bytes: then the extended form is spoken, which only our own directories know.
     pub name: String,
-    /// The peer's own address.
+    /// Where the peer takes texts.
     pub listen: SocketAddr,
     /// Whether to broadcast every four seconds from the start, as legacy peers do.
     pub broadcast: bool,
@@ -55,8 +56,8 @@ impl MeshConsoleOptions {
         Ok(Config {
             listen: self.listen,
             role: Role::Peer { join: self.directory, name: self.name },
-            heartbeat: Duration::from_millis(500),
-            reap: Duration::from_millis(1_500),
+            heartbeat: DEFAULT_HEARTBEAT,
+            reap: DEFAULT_REAP,
             broadcast: self.broadcast.then_some(BROADCAST),
             state: None,
             members: 0,

@@ -21,7 +21,7 @@ use crate::port::Author;
 
 /// Between two datagrams to one receiver.
 pub(super) const GAP: Duration = Duration::from_micros(12_500);
-/// Datagrams that wait for one receiver.
+/// Datagrams that wait for one receiver: three seconds of them.
 pub(super) const MAX_QUEUE: usize = 256;
 /// Messages that wait for somebody. Beyond that, whose most are there loses his oldest.
 pub(super) const MAX_MESSAGES: usize = 512;
@@ -31,6 +31,7 @@ const IN_FLIGHT: usize = 1;
 /// What waits for one receiver.
 type ReceiverQueue = Turns<Author, (u64, Arc<[u8]>)>;
 
+/// What goes to one receiver.
 #[derive(Debug)]
 struct Lane {
     queue: ReceiverQueue,
@@ -38,10 +39,13 @@ struct Lane {
     ready: Timestamp,
 }
 
+/// What has become of a message so far.
 #[derive(Debug)]
 struct Fate<D> {
     author: Author,
+    /// Datagrams that wait or are on their way.
     left: usize,
+    /// Datagrams that the system took.
     sent: usize,
     done: D,
 }
@@ -53,7 +57,7 @@ pub(super) struct Pacer<D> {
     /// Lanes with something in them, or still within their gap, by when they may go on.
     agenda: BTreeSet<(Timestamp, SocketAddr)>,
     messages: BTreeMap<u64, Fate<D>>,
-    /// Those of each author.
+    /// The messages of each author, by number: the lowest is the oldest.
     authors: BTreeMap<Author, BTreeSet<u64>>,
     next: u64,
     outputs: VecDeque<Output<D>>,

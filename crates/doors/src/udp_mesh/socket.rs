@@ -18,8 +18,9 @@ const MAX_BATCH: usize = 256;
 pub(super) const BUFFER_LEN: usize = 65_536;
 /// Ports above this are refused by the command line of the legacy peers, so ours are below.
 const LAST_PORT: u16 = 32_767;
-/// Where the search for a free port begins, and how many are tried.
+/// A free port is looked for from here to [`LAST_PORT`]. Linux gives out those above by itself, so few programs have one here.
 const FIRST_PORT: u16 = 20_000;
+/// Ports that are tried. If none of them is free the system chooses one, which legacy peers may refuse.
 const TRIES: u16 = 4_000;
 
 fn open(addr: SocketAddr) -> io::Result<UdpSocket> {

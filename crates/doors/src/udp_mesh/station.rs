@@ -31,7 +31,7 @@ const MAX_EVENTS: usize = 1_024;
 /// What happened at a peer, for the door or the console.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum StationEvent {
-    /// A text came.
+    /// A text came that may be shown, under the name that is claimed for it.
     Text { claimed: String, text: String, from: SocketAddr },
     /// From the directory, or about it.
     Tell(Tell),

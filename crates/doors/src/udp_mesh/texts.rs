@@ -51,18 +51,20 @@ pub(super) fn count_fault(counters: &Counters, reason: UdpMeshFault) {
     Counters::one(if reason == UdpMeshFault::Port { &counters.refused_other } else { &counters.malformed });
 }
 
-/// A text that came.
+/// A text that came as a datagram, not believed yet.
 pub(super) struct ReceivedText<'a> {
     pub(super) text: &'a str,
-    /// The time it was signed and the whole datagram.
+    /// The time it was signed, in microseconds since the Unix epoch, and the whole datagram; legacy peers sign nothing.
     pub(super) signed: Option<(u64, &'a [u8])>,
 }
 
-/// What is known of whom it came from.
+/// What is known of the peer that a text came from, and what it may still send.
 pub(super) struct KnownSender<'a> {
     pub(super) name: String,
     pub(super) key: Option<[u8; 32]>,
+    /// What is left of [`TEXTS`].
     pub(super) said: &'a mut Rate,
+    /// The last time it signed: a text that is not later is one that was seen.
     pub(super) time: &'a mut u64,
 }
 

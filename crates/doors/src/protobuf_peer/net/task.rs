@@ -31,6 +31,7 @@ const FRAME_DEADLINE: Duration = Duration::from_secs(10);
 const FRAMES: Rate = Rate::new(1_500, 500);
 /// Connections that are read to their end only so that the refusal arrives.
 const MAX_LINGERING: usize = 32;
+/// Bytes read at once.
 const READ_SIZE: usize = 8 * 1_024;
 /// So that the longest frame goes into the socket at once.
 const SEND_BUFFER: usize = 512 * 1_024;

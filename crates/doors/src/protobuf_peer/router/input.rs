@@ -28,7 +28,7 @@ pub(crate) enum Input<'a, T> {
     },
     /// A frame of so many bytes was written.
     Written { link: LinkId, bytes: usize },
-    /// A connection has ended.
+    /// A connection has ended, by the other side or by an error.
     Closed { link: LinkId },
     /// A text of ours to one id.
     Send { to: i64, text: String },

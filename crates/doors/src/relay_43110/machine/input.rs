@@ -13,16 +13,26 @@ pub(in super::super) enum Input<'a, T> {
     Start,
     /// Somebody has connected. The driver names the link, and no other ever so.
     Accepted { link: RelayLinkId, ip: IpAddr },
-    /// An [`Output::Dial`] came through.
+    /// An [`Output::Dial`] came through, as this link.
     Dialled { link: RelayLinkId, ip: IpAddr },
-    /// An [`Output::Dial`] did not.
-    DialFailed { ip: IpAddr, nobody_listens: bool, why: &'a str },
+    /// An [`Output::Dial`] came to nothing.
+    DialFailed {
+        ip: IpAddr,
+        /// The system there refused: no program has the port.
+        nobody_listens: bool,
+        /// What our system said.
+        why: &'a str,
+    },
     /// By this link came something of this protocol.
     Useful { link: RelayLinkId },
     /// The [`Output::Write`] by this link is done.
     Written { link: RelayLinkId },
     /// A link is no more.
-    Ended { link: RelayLinkId, by_them: bool },
+    Ended {
+        link: RelayLinkId,
+        /// Whether the other side closed it.
+        by_them: bool,
+    },
     /// A frame for everyone who is there or should be.
     Broadcast { author: Author, frame: &'a [u8] },
     /// Frames of one message for one address, which is dialled if need be.
@@ -55,10 +65,13 @@ pub(in super::super) enum Output<T> {
 /// Why an input was not taken. Always the driver's fault; nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(in super::super) enum Reject {
+    /// The link was closed, or never was.
     #[error("link {0} is unknown or was closed")]
     UnknownLink(RelayLinkId),
+    /// The driver gave one number to two links.
     #[error("link {0} is there already")]
     KnownLink(RelayLinkId),
+    /// No dial to this address was under way.
     #[error("{0} was not being dialled")]
     NotDialled(IpAddr),
 }

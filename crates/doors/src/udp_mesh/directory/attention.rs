@@ -18,11 +18,13 @@ pub(super) const PATIENCE: u32 = 20;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LastHeard {
     at: Timestamp,
+    /// On that of [`Attention::listened`].
     listened: Timestamp,
+    /// On that of [`Attention::awake`].
     awake: Timestamp,
 }
 
-/// The three clocks.
+/// The three clocks that silence is measured by, and what has come since the socket was last seen empty.
 #[derive(Debug)]
 pub(super) struct Attention {
     /// No step counts for more.

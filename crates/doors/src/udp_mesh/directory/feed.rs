@@ -27,9 +27,12 @@ pub(super) const MAX_PART: usize = 32_768;
 /// Who has not said that it got what was sent so long ago gets it again.
 const REPEAT: Duration = Duration::from_secs(1);
 
+/// One step from a version of the directory to the next.
 #[derive(Debug, Clone)]
 enum MembershipChange {
+    /// A member came: its character, where it takes datagrams, and its key and name.
     Came(Option<NameChar>, SocketAddr, Option<Own>),
+    /// The member that took datagrams there has gone.
     Went(SocketAddr),
 }
 

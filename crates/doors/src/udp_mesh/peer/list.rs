@@ -10,17 +10,19 @@ use rumormill_wire::udp_mesh::extended::{Change, Changes, Entry, KEY_LEN, Part};
 use crate::udp_mesh::config::MAX_MEMBERS;
 use crate::udp_mesh::texts::TEXTS;
 
-/// A peer.
+/// What the directory says of one peer, and what that peer has sent us since.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
     pub name: String,
     /// Its key; legacy peers have none.
     pub key: Option<[u8; KEY_LEN]>,
+    /// What is left of the texts that it may send ([`TEXTS`]).
     pub(in crate::udp_mesh) said: Rate,
-    /// The last time it signed a text.
+    /// The last time it signed a text, in microseconds since the Unix epoch; 0 if never.
     pub(in crate::udp_mesh) time: u64,
 }
 
+/// Peers by where they take datagrams.
 type KnownPeers = BTreeMap<SocketAddr, Known>;
 type Coming = (u64, u32, Vec<(SocketAddr, Known)>);
 
