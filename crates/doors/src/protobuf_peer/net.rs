@@ -64,7 +64,7 @@ impl Drop for DeliveryReport {
 struct Outbound {
     frame: Framed,
     ours: bool,
-    receipt: Option<Arc<DeliveryReport>>,
+    report: Option<Arc<DeliveryReport>>,
 }
 
 /// The router's hold on a connection's task. Dropped whole, it ends the task at once.
@@ -145,7 +145,7 @@ impl Net {
             Output::Send { link, frame, ours, ticket } => {
                 let outlet = state.outlets.get(&link).and_then(|outlet| outlet.frames.as_ref());
                 // The router bounds what waits here. Where nobody takes it the connection has ended.
-                let _ = outlet.map(|frames| frames.send(Outbound { frame, ours, receipt: ticket }));
+                let _ = outlet.map(|frames| frames.send(Outbound { frame, ours, report: ticket }));
             }
             Output::Forged { link, from } => self.forged(state, link, from),
             Output::Close { link, flush, why } => self.close(state, link, flush, &why),
@@ -193,7 +193,7 @@ impl Net {
 
     /// A message of the room, to everybody.
     pub(super) fn give(&self, outgoing: Outgoing) {
-        let receipt = Arc::new(DeliveryReport { done: Mutex::new(outgoing.done), written: AtomicBool::new(false) });
+        let report = Arc::new(DeliveryReport { done: Mutex::new(outgoing.done), written: AtomicBool::new(false) });
         if outgoing.to.is_some() {
             // Peers have ids here, and no addresses.
             return Counters::one(&self.counters.dropped_out);
@@ -203,7 +203,7 @@ impl Net {
             Counters::one(&self.counters.cut);
             info!("protobuf-peer: a message of {} bytes was cut to {}", outgoing.line.len(), text.len());
         }
-        let led = self.feed(Input::Broadcast { author: outgoing.author, text: &text, ticket: Some(receipt) });
+        let led = self.feed(Input::Broadcast { author: outgoing.author, text: &text, ticket: Some(report) });
         if led.map_or(0, |led| led.receivers) == 0 {
             Counters::one(&self.counters.dropped_out);
         }

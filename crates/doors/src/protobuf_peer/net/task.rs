@@ -172,14 +172,14 @@ impl Net {
         mut write: OwnedWriteHalf,
         mut waiting: mpsc::UnboundedReceiver<Outbound>,
     ) -> io::Result<()> {
-        while let Some(Outbound { frame, ours, receipt }) = waiting.recv().await {
+        while let Some(Outbound { frame, ours, report }) = waiting.recv().await {
             timeout(WRITE_DEADLINE, write_frame(&mut write, &frame)).await.map_err(|_| io::ErrorKind::TimedOut)??;
             Counters::add(&self.counters.bytes_out, frame.len());
             if ours {
                 Counters::one(&self.counters.messages_out);
             }
-            if let Some(receipt) = receipt {
-                receipt.written.store(true, Ordering::Relaxed);
+            if let Some(report) = report {
+                report.written.store(true, Ordering::Relaxed);
             }
             let _ = self.feed(Input::Written { link, bytes: frame.len() });
         }
