@@ -1,12 +1,12 @@
-//! What a running node can be asked, as types, and the client that asks it over the local socket.
+//! The requests and replies of a running node as types, and the client that sends requests over the local socket.
 //!
 //! The socket carries one JSON object a line each way, for the owner of the node alone. A [`Request`] is answered by one line of
-//! [`Reply`], or by many of [`Reply::Line`] and one [`Reply::End`]. An unknown request is an error reply, and the connection goes
-//! on. The names in it are what scripts are written against; `tests/golden/lines.jsonl` holds each line.
+//! [`Reply`], or by many of [`Reply::Line`] and one [`Reply::End`]. An unknown request is answered with an error, and the
+//! connection stays open. Scripts depend on the names in these types; `tests/golden/lines.jsonl` holds each line.
 //!
-//! [`Client`] asks one question after another; [`Client::log`] makes it a [`LogReader`], which reads the log and follows it. Every
-//! answer has to begin within a [`Patience`], so that a node that hangs is told from one that is slow.
-//! The other end, which answers, is `rumormill_node::socket`.
+//! [`Client`] sends one request after another; [`Client::log`] turns it into a [`LogReader`], which reads the log and follows it.
+//! Every reply has to begin within a [`Patience`], so that a node that hangs can be told from one that is slow. The other end,
+//! which answers, is `rumormill_node::socket`.
 #![forbid(unsafe_code)]
 #![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]

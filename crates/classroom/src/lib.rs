@@ -1,5 +1,5 @@
-//! The classroom's own programs: [`process`] is a node that is driven through its control port alone, [`proxy`] starts such and
-//! drives them, and [`session`] ends those that were started in a directory (`stopall`). What they say to each other are the lines of
+//! The classroom's own programs: [`process`] is a node that is driven only through its control port, [`proxy`] starts such nodes
+//! and drives them, and [`session`] ends those that were started in a directory (`stopall`). They exchange the lines of
 //! [`rumormill_wire::classroom`].
 #![forbid(unsafe_code)]
 #![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]

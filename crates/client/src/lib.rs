@@ -1,5 +1,5 @@
-//! What people type and look at. One program carries all sub-commands, and is one of them alone when
-//! it is called by its name.
+//! The command line and the screens of the users. One program contains all sub-commands, and is only one of them when it is called
+//! by that name.
 #![forbid(unsafe_code)]
 #![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]

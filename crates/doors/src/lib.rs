@@ -1,10 +1,10 @@
-//! Protocol gateways: programs that speak a legacy, plain protocol meet the chat's room through them, without a change. The
-//! product calls them doors.
+//! Protocol gateways: programs that speak a legacy, unencrypted protocol take part in the chat's room through them, without
+//! changes. The product calls them doors.
 //!
-//! Each protocol is a folder: a machine without IO where it has rules to keep, a thin driver around it, and a type that is a
-//! [`Door`]: made from its settings ([`Spec`], `KIND,key=value,...`), bound to loopback unless told otherwise, and served with
-//! one end of a [`Port`], a bounded queue to the room and one from it. What more it needs of the node are [`Services`].
-//! A door knows nothing of other doors. That nothing goes round in circles is the node's work.
+//! Each protocol is a folder: a machine without IO if the protocol has rules to keep, a thin driver around it, and a type that is a
+//! [`Door`]. A door is made from its settings ([`Spec`], `KIND,key=value,...`), bound to loopback unless told otherwise, and served
+//! with one end of a [`Port`], a bounded queue to the room and one from it. Anything else that it needs of the node is in
+//! [`Services`]. A door knows nothing of other doors. The node ensures that nothing goes round in circles.
 #![forbid(unsafe_code)]
 #![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]

@@ -102,8 +102,8 @@ impl Side {
         }
         let config = EngineConfig {
             dissemination,
-            greedy_bytes_per_day: 0,
-            greedy_incarnations_per_day: 0,
+            quota_bytes_per_day: 0,
+            quota_incarnations_per_day: 0,
             pace_bytes_per_s: 0,
             ..EngineConfig::new(NETWORK)
         };

@@ -11,7 +11,7 @@ use rumormill_wire::{Origin, Seq};
 use crate::bundle::VerifiedBundle;
 
 #[derive(Debug)]
-struct Kept {
+struct Cached {
     origin: Origin,
     first: Seq,
     append: u64,
@@ -26,7 +26,7 @@ pub struct Cache {
     uncommitted: usize,
     committed: u64,
     by_place: BTreeMap<(Origin, Seq), Arc<VerifiedBundle>>,
-    order: VecDeque<Kept>,
+    order: VecDeque<Cached>,
     commit_queue: VecDeque<(u64, usize)>,
 }
 
@@ -51,7 +51,7 @@ impl Cache {
         let bytes = bundle.bytes().len();
         if self.by_place.insert((origin, first), bundle).is_none() {
             self.bytes = self.bytes.saturating_add(bytes);
-            self.order.push_back(Kept { origin, first, append, bytes });
+            self.order.push_back(Cached { origin, first, append, bytes });
         }
         if append > self.committed {
             self.uncommitted = self.uncommitted.saturating_add(bytes);

@@ -66,17 +66,17 @@ pub struct EngineConfig {
     /// Origins of one node id.
     pub max_origins_per_node: usize,
     /// Accepted bytes a node id may add in a day; 0 is without limit.
-    pub greedy_bytes_per_day: u64,
+    pub quota_bytes_per_day: u64,
     /// Incarnations a node id may add in a day; 0 is without limit.
-    pub greedy_incarnations_per_day: u64,
+    pub quota_incarnations_per_day: u64,
     /// Days of incarnations that it may add at once: a newcomer is shown all that a node has had in its life, which a node that is
     /// started anew each day has many of.
-    pub greedy_incarnation_days: u64,
+    pub quota_incarnation_days: u64,
     /// How often the places where chains of a node id end may fall at once; 0 is without limit.
-    pub greedy_places: u64,
+    pub quota_places: u64,
     /// After so long one more may, in microseconds. A fall is a row that is replaced and a frame for each neighbour: once in ten
     /// seconds that is less than 5 MB a day. It is how long honest nodes may differ about one fork of many (P-E4).
-    pub greedy_place_us: u64,
+    pub quota_place_us: u64,
     /// Accepted bytes a node id may add in a second, beyond a burst; 0 is without limit.
     pub pace_bytes_per_s: u64,
     /// Bytes of a node id that are taken at once.
@@ -117,12 +117,12 @@ impl EngineConfig {
             // P-G2 and P-G1: what one member, and all together, may cost in memory and on the disk.
             max_origins: 200_000,
             max_origins_per_node: 4_096,
-            greedy_bytes_per_day: 64 * 1024 * 1024,
-            greedy_incarnations_per_day: 32,
-            greedy_incarnation_days: 8,
+            quota_bytes_per_day: 64 * 1024 * 1024,
+            quota_incarnations_per_day: 32,
+            quota_incarnation_days: 8,
             // P-E4; the time is explained with its field.
-            greedy_places: 1_024,
-            greedy_place_us: 10_000_000,
+            quota_places: 1_024,
+            quota_place_us: 10_000_000,
             // P-G6: half a second of the pace at once.
             pace_bytes_per_s: 2 * 1024 * 1024,
             pace_burst_bytes: 1024 * 1024,
@@ -133,13 +133,13 @@ impl EngineConfig {
 impl EngineConfig {
     /// What one author may add.
     pub(crate) fn quota(&self) -> Quota {
-        let places = Rate::every(self.greedy_places, self.greedy_place_us);
-        let a_day = self.greedy_incarnations_per_day;
-        let at_once = a_day.saturating_mul(self.greedy_incarnation_days.max(1));
+        let places = Rate::every(self.quota_places, self.quota_place_us);
+        let a_day = self.quota_incarnations_per_day;
+        let at_once = a_day.saturating_mul(self.quota_incarnation_days.max(1));
         Quota::new(
-            (self.greedy_bytes_per_day > 0).then(|| Rate::per_day(self.greedy_bytes_per_day)),
+            (self.quota_bytes_per_day > 0).then(|| Rate::per_day(self.quota_bytes_per_day)),
             (a_day > 0).then(|| Rate::daily(at_once, a_day)),
-            (self.greedy_places > 0).then_some(places),
+            (self.quota_places > 0).then_some(places),
         )
     }
 }

@@ -128,7 +128,7 @@ pub enum Input {
         /// Decoded; its place and number say what it replaces.
         part: Arc<ListPart>,
     },
-    /// A part of the revocation list that was given with [`Keep::Revocations`] is durable: now it counts.
+    /// A part of the revocation list that was given with [`Persist::Revocations`] is durable: now it counts.
     RevocationsKept {
         /// As it was given to be kept.
         part: Arc<ListPart>,
@@ -249,7 +249,7 @@ pub enum Output {
     },
     /// So many bytes of RUMOR frames of this link have been judged: its reader may take as many more. The reader
     /// stops while more than its allowance is unjudged, and so a flood becomes lag at the sender.
-    Release {
+    Credit {
         /// The link whose reader may go on.
         link: LinkId,
         /// Bytes of frames, as they were fed in.
@@ -300,8 +300,8 @@ pub enum Output {
         /// The next of its chain. One of ours is sent only once it is committed.
         bundle: Arc<VerifiedBundle>,
     },
-    /// Commit something else than a bundle. No answer is expected but for [`Keep::Revocations`].
-    Keep(Keep),
+    /// Commit something else than a bundle. No answer is expected but for [`Persist::Revocations`].
+    Persist(Persist),
     /// Close the link with this BYE. The driver reports [`Input::LinkDown`] once it is closed.
     Close {
         /// The link to close: nothing more is given to it.
@@ -319,7 +319,7 @@ pub enum Output {
 
 /// Records besides bundles that have to survive a restart.
 #[derive(Debug, Clone)]
-pub enum Keep {
+pub enum Persist {
     /// A member and its certificate.
     Member {
         /// The node that the certificate is for.
@@ -377,7 +377,7 @@ pub enum Event {
         reason: &'static str,
     },
     /// An origin goes over its rate: it is held back for now.
-    Greedy {
+    OverQuota {
         /// The author that is over it.
         node: NodeId,
     },

@@ -1,5 +1,5 @@
-//! The gossip protocol as a machine without IO and without a clock (docs/protocol.md). What drives it has the sockets, the disk, the
-//! clock and the threads. A run loop, here of a node that has no neighbours yet:
+//! The gossip protocol as a machine without IO and without a clock (docs/protocol.md). The sockets, the disk, the clock and the
+//! threads belong to its driver. A run loop, here of a node that has no neighbours yet:
 //!
 //! ```
 //! use std::collections::VecDeque;
@@ -54,13 +54,13 @@
 //!                 inputs.push_back(Input::Writable { link, bytes: bundle.bytes().len() + 6 });
 //!             }
 //!             // The link's reader may take so many bytes more.
-//!             Output::Release { .. } => {}
+//!             Output::Credit { .. } => {}
 //!             // To the store. Once it is durable, and never before:
 //!             Output::Append { bundle } => {
 //!                 log.push(bundle);
 //!                 inputs.push_back(Input::Committed { appends: u64::try_from(log.len())? });
 //!             }
-//!             Output::Keep(_) => {} // the same; a part of the revocation list is answered with `RevocationsKept`
+//!             Output::Persist(_) => {} // the same; a part of the revocation list is answered with `RevocationsKept`
 //!             // From the store.
 //!             Output::ReadRange { link, origin, .. } => {
 //!                 let bundles = log.iter().map(|bundle| RawBundle::of(bundle)).collect();
@@ -94,43 +94,46 @@
 //!
 //! # The contract of a machine
 //!
-//! [`Engine`] has three methods, and so have the small machines in it ("What it is made of"), each with its own input and output:
+//! [`Engine`] has three methods. The small machines in it ("What it is made of") have the same, each with its own inputs and outputs.
+//! A machine that waits for nothing has no `next_timeout`, and a machine that does not depend on the time takes none:
 //!
-//! - `handle(now, input)` takes one input. It waits for nothing. An input that is refused has changed nothing, and [`Reject`] says
-//!   whose fault it is.
-//! - `poll_output()` gives what is to be done, one thing at a time, and `None` when that is all.
-//! - `next_timeout()` is when the machine wants [`Input::Timeout`] at the latest. Earlier does no harm.
+//! - `handle(now, input)` takes one input. It never blocks. An input that is refused has changed nothing, and [`Reject`] says whose
+//!   fault it is.
+//! - `poll_output()` returns what is to be done, one thing at a time, and `None` when there is nothing more.
+//! - `next_timeout()` is the latest time at which the machine wants [`Input::Timeout`]. An earlier call does no harm.
 //!
-//! The same inputs at the same times with the same generator give the same outputs, byte for byte. What an input costs does not grow
-//! with the links, authors and members that it does not concern (tests/work.rs, benches/frame_cost.rs).
+//! The same inputs at the same times with the same generator give the same outputs, byte for byte. The cost of an input does not
+//! grow with the links, authors and members that it does not concern (tests/work.rs, benches/frame_cost.rs).
 //!
-//! [`Shell`] is what drives it as a trait: one method for each thing to be done. [`Drive`] is how an input is fed and its outputs are done,
-//! in order, where an engine is all there is: in the deterministic world of these tests and in the fuzzer. [`Check::run`] is what becomes of a check.
+//! [`Shell`] is the driver as a trait: one method for each thing to be done. [`Drive`] feeds an input and carries out its outputs,
+//! in order, where the driver has only an engine: in the deterministic world of these tests and in the fuzzer. [`Check::run`]
+//! carries out a check.
 //!
-//! What the driver owes:
+//! The obligations of the driver:
 //!
 //! 1. [`Input::WallOffset`], [`Input::Admit`] for itself and [`Input::Start`] come first, in this order.
-//! 2. Time never goes back: `now` is a monotone clock. The wall clock is told as its offset, again when it steps.
-//! 3. After each `handle` it drains `poll_output` and does what it says, in that order, before the next input. Then it arms its timer
-//!    anew.
-//! 4. Each question is answered once, whatever the answer took: [`Output::Verify`], [`Output::CheckMember`], [`Output::CheckProof`],
+//! 2. Time never goes back: `now` is a monotone clock. The wall clock is given as its offset, and again when it steps.
+//! 3. After each `handle` the driver drains `poll_output` and carries the outputs out, in that order, before the next input. Then
+//!    it arms its timer anew.
+//! 4. Each question is answered once, whatever the result: [`Output::Verify`], [`Output::CheckMember`], [`Output::CheckProof`],
 //!    [`Output::CheckRevocations`], [`Output::ReadRange`], [`Output::LookUp`]. Answers may come in any order.
-//! 5. [`Output::Append`] is committed in order, and [`Input::Committed`] says only what is durable: our own bundles go to neighbours
-//!    after that, so that a node that dies never uses a number twice. A store that takes no more is told with [`Input::StoreFull`].
-//! 6. A link is named once. After [`Input::LinkDown`] nothing comes from it; what is sent to it afterwards is dropped. Frames of a
-//!    link come in order, those of one link whole: its kind and payload, without its length.
-//! 7. What is sent on a link leaves in order. [`Input::Writable`] says how many of the bytes given have left: a frame with its length, a
-//!    bundle and the 6 bytes before it. Without it, the link is given no more than its window.
-//! 8. A link's reader stops when more bytes of RUMOR frames than its allowance have no [`Output::Release`] yet.
+//! 5. [`Output::Append`] is committed in order, and [`Input::Committed`] reports only durable bundles: our own bundles go to
+//!    neighbours after that, so that a node that dies never uses a number twice. A store that takes no more is reported with
+//!    [`Input::StoreFull`].
+//! 6. A link is named once. After [`Input::LinkDown`] nothing comes from it; outputs sent to it afterwards are dropped. Frames of a
+//!    link come in order, each frame whole: its kind and payload, without its length.
+//! 7. Everything sent on a link leaves in order. [`Input::Writable`] says how many of the bytes given have left: a frame with its
+//!    length, a bundle and the 6 bytes before it. Without it, the link is given no more than its window.
+//! 8. A link's reader stops when the bytes of RUMOR frames without an [`Output::Credit`] exceed its allowance.
 //!
 //! # What it is made of
 //!
-//! Two halves, which [`Engine`] joins. What this node has (`replica`): chains of signed bundles ([`chain`]), what is on its way in
-//! ([`ingress`]), what we write ourselves ([`author`]), where two branches part ([`fork`]), which proofs of that are taken ([`proofs`]) and
-//! who is a member ([`members`]). What each neighbour has, is given and is told (`neighbours`): one cursor a neighbour and origin ([`link`]),
-//! what it has and we lack ([`claims`]), what it is told of what it sent ([`acks`]), fingerprints of frontiers ([`frontier`]) and their
-//! comparison ([`reconcile`]), how the revocation list comes and goes on ([`revocation`]), how what is new spreads ([`spread`]), and what a
-//! neighbour may be given of what it asks for ([`share`]).
+//! [`Engine`] joins two halves. What this node has (`replica`): chains of signed bundles ([`chain`]), incoming bundles
+//! ([`ingress`]), what we write ourselves ([`author`]), where two branches part ([`fork`]), which proofs of that are taken
+//! ([`proofs`]) and who is a member ([`members`]). What each neighbour has, is given and is told (`neighbours`): one cursor for
+//! each neighbour and origin ([`link`]), what it has and we lack ([`claims`]), what it is told about what it sent ([`acks`]),
+//! fingerprints of frontiers ([`frontier`]) and their comparison ([`reconcile`]), how the revocation list arrives and is passed on
+//! ([`revocation`]), how new messages spread ([`spread`]), and what a neighbour may be given of what it asks for ([`share`]).
 #![forbid(unsafe_code)]
 #![deny(
     unreachable_pub,
@@ -185,8 +188,8 @@ mod tally;
 mod test_signers;
 mod timers;
 mod turns;
+pub mod unacked;
 pub mod uncommitted;
-pub mod unheard;
 
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
@@ -194,7 +197,7 @@ pub mod fuzz;
 pub use bundle::{Invalid, RawBundle, Signer, VerifiedBundle, verify, verify_header};
 pub use config::{Dissemination, EngineConfig, Recovered, RecoveredChain};
 pub use engine::Engine;
-pub use io::{Ask, CheckId, Event, Input, Keep, LinkId, Output, Reject, Ticket, Timestamp};
+pub use io::{Ask, CheckId, Event, Input, LinkId, Output, Persist, Reject, Ticket, Timestamp};
 pub use members::{Checked, Evidence};
 pub use proof::{RawProof, VerifiedProof, verify_proof};
 pub use revocation::{Judged, Revocations};

@@ -12,10 +12,10 @@ use crate::io::Timestamp;
 use crate::pacer::Pacer;
 use crate::shared_map::{Put, SharedMap};
 use crate::turns::Turns;
-use crate::unheard::Unheard;
+use crate::unacked::Unacked;
 
 /// RANGE requests of one neighbour that wait to be served.
-pub const MAX_PULLS: usize = 16;
+pub const MAX_RANGE_REQUESTS: usize = 16;
 /// Origins remembered as better known by a neighbour.
 pub const MAX_BEHIND: usize = 4_096;
 /// Origins of which something new waits to pass to one neighbour.
@@ -108,11 +108,11 @@ pub struct Link {
     /// What ends elsewhere there than here.
     pub disputed: SharedMap<Disputed>,
     /// What it was given and has not said to have heard, and what is new and was kept from it.
-    pub unheard: Unheard,
+    pub unacked: Unacked,
     /// A range read is under way for it.
     pub reading: Option<RangeInFlight>,
     /// What it asked for.
-    pub pulls: VecDeque<RangeRequest>,
+    pub range_requests: VecDeque<RangeRequest>,
     /// From where on it was asked what it has of our own node, and has not said; `None` once it has said all.
     pub own_from: Option<Origin>,
     /// People named it: its word about our own chain is waited for.
@@ -129,7 +129,7 @@ pub struct RangeInFlight {
     /// First number that was asked of the store.
     pub from: Seq,
     /// It answers a RANGE, and moves no cursor.
-    pub pull: bool,
+    pub answers_range: bool,
     /// The last bundle of it asks for a STATUS.
     pub want_status: bool,
 }
@@ -158,9 +158,9 @@ impl Link {
             feed_at: None,
             turns: Turns::default(),
             max_behind: MAX_BEHIND,
-            unheard: Unheard::default(),
+            unacked: Unacked::default(),
             reading: None,
-            pulls: VecDeque::new(),
+            range_requests: VecDeque::new(),
             own_from: None,
             named: false,
             closing: false,
@@ -170,7 +170,7 @@ impl Link {
     /// The neighbour says itself that it lacks this origin from `next` on. If by all that is known it had that, it never did, or has lost
     /// it, or was not true before. Says whether there was room to remember it beside all others.
     pub fn says_lacks(&mut self, origin: Origin, next: Seq, now: Timestamp, limit: usize) -> bool {
-        if !self.cursors.contains_key(&origin) && !self.unheard.lacks(&origin, next) {
+        if !self.cursors.contains_key(&origin) && !self.unacked.lacks(&origin, next) {
             self.wavered_at = Some(now);
         }
         self.note_lacks(origin, next, now, limit)
@@ -178,7 +178,7 @@ impl Link {
 
     /// The neighbour has this origin up to `next`.
     pub fn note_has(&mut self, origin: Origin, next: Seq, ours: Seq) {
-        self.unheard.reaches(&origin, next);
+        self.unacked.reaches(&origin, next);
         if next >= ours {
             self.cursors.remove(&origin);
         } else if let Some(cursor) = self.cursors.get_mut(&origin) {

@@ -45,11 +45,11 @@ pub struct HeldByLink {
     /// Origins sent and not yet heard.
     pub last_sent: usize,
     /// Runs of frames not yet heard, and origins with something new that it was not given.
-    pub unheard: usize,
+    pub unacked: usize,
     /// Frames without a verdict.
     pub open: usize,
     /// RANGE requests of the neighbour that wait to be answered.
-    pub pulls: usize,
+    pub range_requests: usize,
     /// Origins to say something about.
     pub dirty: usize,
 }

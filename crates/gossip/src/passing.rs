@@ -36,7 +36,7 @@ impl Head {
 }
 
 #[derive(Debug, Default)]
-struct Share {
+struct AuthorShare {
     bytes: usize,
     order: VecDeque<(Origin, Seq, usize)>,
 }
@@ -58,7 +58,7 @@ pub struct Passing {
     bytes: usize,
     heads: SharedMap<Head>,
     bundles: BTreeMap<(Origin, Seq), Arc<VerifiedBundle>>,
-    shares: BTreeMap<NodeId, Share>,
+    shares: BTreeMap<NodeId, AuthorShare>,
     /// Authors by their bytes: the last one has most.
     by_bytes: BTreeSet<(usize, NodeId)>,
 }
@@ -88,7 +88,7 @@ impl Passing {
         self.heads.put_anyway(origin, head, MAX_HEADS);
     }
 
-    fn change(&mut self, node: NodeId, change: impl FnOnce(&mut Share)) {
+    fn change(&mut self, node: NodeId, change: impl FnOnce(&mut AuthorShare)) {
         let share = self.shares.entry(node).or_default();
         let before = share.bytes;
         change(share);

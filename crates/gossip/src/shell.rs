@@ -11,7 +11,7 @@ use rumormill_wire::{NetworkId, NodeId, Origin, Seq};
 
 use crate::bundle::{Invalid, RawBundle, VerifiedBundle, verify};
 use crate::engine::Engine;
-use crate::io::{CheckId, Event, Input, Keep, LinkId, Output, Reject, Timestamp};
+use crate::io::{CheckId, Event, Input, LinkId, Output, Persist, Reject, Timestamp};
 use crate::members::{Checked, Evidence};
 use crate::proof::{RawProof, VerifiedProof, verify_proof};
 use crate::revocation::Judged;
@@ -165,7 +165,7 @@ pub trait Shell {
     ///
     /// # Errors
     /// It may not go on.
-    fn release(&mut self, link: LinkId, bytes: usize) -> Result<(), Self::Fault>;
+    fn credit(&mut self, link: LinkId, bytes: usize) -> Result<(), Self::Fault>;
 
     /// Says BYE and closes; no link with this peer is taken for so many microseconds.
     ///
@@ -195,19 +195,19 @@ pub trait Shell {
     ///
     /// # Errors
     /// It may not go on.
-    fn keep_member(&mut self, node: NodeId, evidence: Bytes) -> Result<(), Self::Fault>;
+    fn persist_member(&mut self, node: NodeId, evidence: Bytes) -> Result<(), Self::Fault>;
 
     /// Gives the store an equivocation proof, in place of that of its origin.
     ///
     /// # Errors
     /// It may not go on.
-    fn keep_proof(&mut self, proof: VerifiedProof) -> Result<(), Self::Fault>;
+    fn persist_proof(&mut self, proof: VerifiedProof) -> Result<(), Self::Fault>;
 
     /// Gives the store a part of the revocation list, before all else that waits; [`Input::RevocationsKept`] once it is durable.
     ///
     /// # Errors
     /// It may not go on.
-    fn keep_revocations(&mut self, part: Arc<ListPart>) -> Result<(), Self::Fault>;
+    fn persist_revocations(&mut self, part: Arc<ListPart>) -> Result<(), Self::Fault>;
 
     /// Something happened that others want to know.
     ///
@@ -225,7 +225,7 @@ pub trait Shell {
             Output::SendBundle { link, bundle, want_status, answers_range } => {
                 self.send_bundle(link, bundle, want_status, answers_range)
             }
-            Output::Release { link, bytes } => self.release(link, bytes),
+            Output::Credit { link, bytes } => self.credit(link, bytes),
             Output::Close { link, code, reason, ban_us } => self.close(link, code, reason, ban_us),
             Output::Verify { check, raw } => self.check(Check::Bundle { check, raw }),
             Output::CheckMember { link, node, evidence, known } => {
@@ -238,9 +238,9 @@ pub trait Shell {
             }
             Output::LookUp { origin, at } => self.read(Read::LookUp { origin, at }),
             Output::Append { bundle } => self.append(bundle),
-            Output::Keep(Keep::Member { node, evidence }) => self.keep_member(node, evidence),
-            Output::Keep(Keep::Proof(proof)) => self.keep_proof(*proof),
-            Output::Keep(Keep::Revocations(part)) => self.keep_revocations(part),
+            Output::Persist(Persist::Member { node, evidence }) => self.persist_member(node, evidence),
+            Output::Persist(Persist::Proof(proof)) => self.persist_proof(*proof),
+            Output::Persist(Persist::Revocations(part)) => self.persist_revocations(part),
             Output::Event(event) => self.event(event),
         }
     }

@@ -28,7 +28,7 @@ pub struct Stats {
     /// Bundles dropped because too many were being checked.
     pub bundles_check_full: u64,
     /// Bundles dropped because their author is over its rate.
-    pub bundles_greedy: u64,
+    pub bundles_over_quota: u64,
     /// Bundles dropped because their author goes over its pace; they are asked for a moment later.
     pub bundles_paced: u64,
     /// Bundles dropped from or beyond a fork or a cut.
@@ -46,7 +46,7 @@ pub struct Stats {
     /// Proofs dropped because nothing here needs them.
     pub proofs_vain: u64,
     /// Proofs held back because the places of their author fall too often.
-    pub proofs_greedy: u64,
+    pub proofs_over_quota: u64,
     /// Proofs not sent because the neighbour got many already; the next comparison offers them again.
     pub proofs_unsent: u64,
     /// Certificates dropped because too many were being checked.
@@ -113,7 +113,7 @@ macro_rules! each_counter {
             bundles_gap,
             bundles_unadmitted,
             bundles_check_full,
-            bundles_greedy,
+            bundles_over_quota,
             bundles_paced,
             bundles_withdrawn,
             bundles_set_back,
@@ -122,7 +122,7 @@ macro_rules! each_counter {
             clocks_ahead,
             proofs,
             proofs_vain,
-            proofs_greedy,
+            proofs_over_quota,
             proofs_unsent,
             certificates_full,
             certificates_replaced,
@@ -193,7 +193,7 @@ pub enum Why {
     /// A moment ago the neighbour said that it lacks what it should have had, or took back what it had said.
     Wavers,
     /// The neighbour has not said that it has it.
-    Unheard,
+    Unacked,
     /// They have not compared to the end yet.
     NotCompared,
     /// The neighbour was asked what it has and does not answer.
@@ -229,7 +229,7 @@ impl Why {
         match self {
             Self::CatchingUp => "catching-up",
             Self::Wavers => "neighbour-wavers",
-            Self::Unheard => "unheard",
+            Self::Unacked => "unacked",
             Self::NotCompared => "not-compared",
             Self::NoAnswer => "no-answer",
             Self::TooMany => "too-many-differences",

@@ -161,7 +161,7 @@ fn a_long_search_tells_and_writes_its_first_and_its_last_step_only() {
 /// Each costs its author more than one fall here: honest nodes differ about it no longer than the searches take.
 #[test]
 fn many_forks_of_one_author_are_settled_in_seconds() {
-    let mut world = World::new(21, 5, EngineConfig { greedy_incarnations_per_day: 0, ..config(Dissemination::Eager) });
+    let mut world = World::new(21, 5, EngineConfig { quota_incarnations_per_day: 0, ..config(Dissemination::Eager) });
     for (node, name) in [(0, "X"), (2, "Y"), (3, "Z"), (4, "X")] {
         let link = LIAR.link(&mut world, node);
         for n in 1..=240 {

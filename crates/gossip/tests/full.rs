@@ -380,7 +380,7 @@ fn what_a_full_neighbour_passes_with_gaps_is_not_counted_as_what_it_has() {
 fn a_full_node_is_behind_each_neighbour_by_all_that_passed_however_many_origins_it_is() {
     for mode in BOTH {
         for (seed, origins) in [(0, 20), (1, 70), (2, 200), (3, 900)] {
-            let mut world = World::new(50 + seed, 3, EngineConfig { greedy_incarnations_per_day: 0, ..config(mode) });
+            let mut world = World::new(50 + seed, 3, EngineConfig { quota_incarnations_per_day: 0, ..config(mode) });
             world.nodes[1].room = Some(2);
             let links = [world.link(0, 1), world.link(1, 2), world.link(0, 2)];
             for n in 0..4 {

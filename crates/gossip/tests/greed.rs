@@ -20,7 +20,7 @@ const CHAIN: Life = AUTHOR.life(1_700_000_000);
 
 #[test]
 fn a_greedy_member_is_held_back_and_others_are_not() {
-    let limits = EngineConfig { greedy_bytes_per_day: 4_000, ..config(Dissemination::Eager) };
+    let limits = EngineConfig { quota_bytes_per_day: 4_000, ..config(Dissemination::Eager) };
     let (mut world, link) = with_stranger(limits);
     let text = "x".repeat(900);
     give(&mut world, link, AUTHOR.member());
@@ -33,8 +33,8 @@ fn a_greedy_member_is_held_back_and_others_are_not() {
     }
     let taken = world.log(0).len();
     assert!((2..=4).contains(&taken), "{taken} taken");
-    assert!(world.nodes[0].engine.stats().bundles_greedy >= 1);
-    assert!(world.nodes[0].events.contains(&Event::Greedy { node: AUTHOR.id() }));
+    assert!(world.nodes[0].engine.stats().bundles_over_quota >= 1);
+    assert!(world.nodes[0].events.contains(&Event::OverQuota { node: AUTHOR.id() }));
     assert!(world.nodes[0].closed.is_empty(), "lag, never refusal");
     still_works(&mut world);
 }
@@ -43,7 +43,7 @@ fn a_greedy_member_is_held_back_and_others_are_not() {
 fn small_bundles_are_charged_with_what_it_costs_to_keep_them() {
     let small = |n, previous| CHAIN.dated(n, previous, NOW + n, &["x"]);
     let day = 20 * small(1, Digest::ZERO).cost();
-    let (mut world, link) = with_stranger(EngineConfig { greedy_bytes_per_day: day, ..config(Dissemination::Eager) });
+    let (mut world, link) = with_stranger(EngineConfig { quota_bytes_per_day: day, ..config(Dissemination::Eager) });
     give(&mut world, link, AUTHOR.member());
     let mut previous = Digest::ZERO;
     for n in 1..=40 {
@@ -58,7 +58,7 @@ fn small_bundles_are_charged_with_what_it_costs_to_keep_them() {
 
 #[test]
 fn messages_are_charged_for_beside_their_bytes() {
-    let limits = EngineConfig { greedy_bytes_per_day: 1 << 20, ..config(Dissemination::Eager) };
+    let limits = EngineConfig { quota_bytes_per_day: 1 << 20, ..config(Dissemination::Eager) };
     let (mut world, link) = with_stranger(limits);
     give(&mut world, link, AUTHOR.member());
     let mut previous = Digest::ZERO;
@@ -76,7 +76,7 @@ fn messages_are_charged_for_beside_their_bytes() {
 
 #[test]
 fn incarnations_without_end_are_held_back() {
-    let limits = EngineConfig { greedy_incarnations_per_day: 32, ..config(Dissemination::Eager) };
+    let limits = EngineConfig { quota_incarnations_per_day: 32, ..config(Dissemination::Eager) };
     let (mut world, link) = with_stranger(limits);
     give(&mut world, link, AUTHOR.member());
     for n in 0..100 {

@@ -9,7 +9,7 @@
 mod world;
 
 use rumormill_gossip::acks::MAX_LINES;
-use rumormill_gossip::link::{MAX_BEHIND, MAX_PULLS};
+use rumormill_gossip::link::{MAX_BEHIND, MAX_RANGE_REQUESTS};
 use rumormill_gossip::measure::Held;
 use rumormill_gossip::{Dissemination, Input, LinkId};
 use rumormill_wire::native::{BundleBuilder, Frame, Member, MessageKind, RangeRequest};
@@ -88,10 +88,10 @@ fn ranges_asked_for_wait_in_a_short_row() {
     let mut most = 0;
     for _ in 0..FLOOD {
         give(&mut world, link, &Frame::Range(RangeRequest { origin, from: Seq(1), until: Seq(9) }));
-        most = most.max(held(&world).link.pulls);
-        assert!(most <= MAX_PULLS, "{:?}", held(&world));
+        most = most.max(held(&world).link.range_requests);
+        assert!(most <= MAX_RANGE_REQUESTS, "{:?}", held(&world));
     }
-    assert_eq!(most, MAX_PULLS, "the flood came");
+    assert_eq!(most, MAX_RANGE_REQUESTS, "the flood came");
     still_works(&mut world);
 }
 

@@ -46,7 +46,7 @@ fn what_a_silent_member_was_given_is_lag_until_it_says_that_it_has_it() {
         assert_eq!((stats(&world, 0, link).lag, stats(&world, 0, link).in_sync), (1, true), "{mode:?}: it is new");
         world.run_for(SECOND + SECOND / 2);
         assert_eq!((stats(&world, 0, link).lag, stats(&world, 0, link).in_sync), (1, false), "{mode:?}");
-        assert!(["unheard", "no-answer"].contains(&why(&world, 0, link)), "{mode:?}: {}", why(&world, 0, link));
+        assert!(["unacked", "no-answer"].contains(&why(&world, 0, link)), "{mode:?}: {}", why(&world, 0, link));
         has_the_same(&mut world, link, 1);
         assert_eq!((stats(&world, 0, link).lag, stats(&world, 0, link).in_sync), (0, true), "{mode:?}");
     }

@@ -177,7 +177,7 @@ fn honest_neighbours_that_ask_again_do_not_have_to_wait() {
         // Copies get lost where little is checked at once, an author is over its rate, and one node is full.
         let limits = EngineConfig {
             max_checks: 2,
-            greedy_bytes_per_day: 500_000,
+            quota_bytes_per_day: 500_000,
             answer_bytes: EngineConfig::new(NETWORK).answer_bytes,
             answer_bytes_per_s: EngineConfig::new(NETWORK).answer_bytes_per_s,
             ..config(dissemination)
@@ -201,7 +201,7 @@ fn honest_neighbours_that_ask_again_do_not_have_to_wait() {
             world.run_for(50_000);
         }
         world.run_for(120 * SECOND);
-        assert!(world.nodes.iter().any(|node| node.engine.stats().bundles_greedy > 0), "{}", world.describe());
+        assert!(world.nodes.iter().any(|node| node.engine.stats().bundles_over_quota > 0), "{}", world.describe());
         for node in &world.nodes {
             assert_eq!(
                 (node.engine.stats().answers_over, node.engine.stats().ranges_dropped),

@@ -181,7 +181,7 @@ impl Run {
 }
 
 fn run(ways: &[Way], steps: &[Step], mode: Dissemination, seed: u64) {
-    let settings = EngineConfig { greedy_places: 0, ..config(mode) };
+    let settings = EngineConfig { quota_places: 0, ..config(mode) };
     let world = World::new(seed, u8::try_from(NODES).unwrap(), settings);
     let mut run = Run { world, branches: grow(ways), liars: [None; NODES], links: Vec::new() };
     for step in steps {

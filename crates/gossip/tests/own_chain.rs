@@ -87,14 +87,14 @@ fn say_and_end(world: &mut World, text: &str) {
 /// Others take 32 incarnations of one author a day.
 #[test]
 fn a_neighbour_that_lies_at_each_start_does_not_use_up_our_incarnations() {
-    let rates = EngineConfig { greedy_incarnations_per_day: 32, ..config(Dissemination::Eager) };
+    let rates = EngineConfig { quota_incarnations_per_day: 32, ..config(Dissemination::Eager) };
     let mut world = World::new(31, 2, rates);
     for start in 0..60 {
         lied_to_at_a_start(&mut world);
         say_and_end(&mut world, &format!("start {start}"));
     }
     assert_eq!(world.texts(1), (0..60).map(|start| format!("start {start}")).collect::<Vec<_>>());
-    assert_eq!(world.nodes[1].engine.stats().bundles_greedy, 0);
+    assert_eq!(world.nodes[1].engine.stats().bundles_over_quota, 0);
 }
 
 /// However often that was: it can show what we signed.

@@ -22,7 +22,7 @@ const CHAIN: Life = LIAR.life(1);
 
 #[test]
 fn places_that_fall_again_and_again_are_taken_at_a_bounded_rate_and_the_lowest_wins_in_the_end() {
-    let mut world = World::new(4, 3, EngineConfig { greedy_places: 256, ..config(Dissemination::Eager) });
+    let mut world = World::new(4, 3, EngineConfig { quota_places: 256, ..config(Dissemination::Eager) });
     world.line();
     let link = LIAR.bring(&mut world, 0, &CHAIN.branch("X", &[], 600));
     world.until(SECOND, "all have it", |w| w.same_logs(600));
@@ -44,7 +44,7 @@ fn places_that_fall_again_and_again_are_taken_at_a_bounded_rate_and_the_lowest_w
 /// A neighbour is sent 1,024 proofs at once. That a lower place is known it hears all the same.
 #[test]
 fn proofs_that_may_not_be_sent_yet_come_without_a_comparison() {
-    let rare = EngineConfig { greedy_places: 0, anti_entropy_us: 86_400 * SECOND, ..config(Dissemination::Eager) };
+    let rare = EngineConfig { quota_places: 0, anti_entropy_us: 86_400 * SECOND, ..config(Dissemination::Eager) };
     let mut world = World::new(23, 2, rare);
     world.link(0, 1);
     let link = LIAR.bring(&mut world, 0, &CHAIN.branch("X", &[], 1_600));
@@ -64,7 +64,7 @@ fn proofs_that_may_not_be_sent_yet_come_without_a_comparison() {
 fn a_node_that_may_not_lower_a_place_yet_is_sent_nothing_again_and_again() {
     for lowest in [1, 3] {
         let limits =
-            EngineConfig { greedy_places: 4, greedy_place_us: 3 * 3_600 * SECOND, ..config(Dissemination::Eager) };
+            EngineConfig { quota_places: 4, quota_place_us: 3 * 3_600 * SECOND, ..config(Dissemination::Eager) };
         let mut world = World::new(12, 3, limits);
         world.link(0, 1);
         let link = LIAR.bring(&mut world, 0, &CHAIN.branch("X", &[], 60));
@@ -82,7 +82,7 @@ fn a_node_that_may_not_lower_a_place_yet_is_sent_nothing_again_and_again() {
             [(CHAIN.origin(), Seq(56))],
             "one and four more"
         );
-        assert!(world.nodes[1].engine.stats().proofs_greedy > 0, "that is counted");
+        assert!(world.nodes[1].engine.stats().proofs_over_quota > 0, "that is counted");
         let sent = |w: &World| w.nodes.iter().map(|node| node.engine.stats().rumors_sent).sum::<u64>();
         let before = sent(&world);
         world.run_for(600 * SECOND);

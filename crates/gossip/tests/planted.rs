@@ -97,11 +97,11 @@ fn a_node_that_passes_nothing_on_is_found() {
 #[test]
 fn a_reader_that_is_let_wait_or_let_go_on_too_early_is_found() {
     is_found("never judged", |_, output| match &output {
-        Output::Release { .. } => vec![],
+        Output::Credit { .. } => vec![],
         _ => vec![output],
     });
     is_found("released more", |_, output| match output {
-        Output::Release { link, bytes } => vec![Output::Release { link, bytes: bytes + 1 }],
+        Output::Credit { link, bytes } => vec![Output::Credit { link, bytes: bytes + 1 }],
         output => vec![output],
     });
 }

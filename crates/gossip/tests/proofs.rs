@@ -183,7 +183,7 @@ fn a_restart_keeps_what_is_of_use_and_forgets_nothing_of_it() {
 
 #[test]
 fn of_many_proofs_at_once_those_that_find_no_room_are_asked_for_again() {
-    let mut world = World::new(22, 1, EngineConfig { greedy_incarnations_per_day: 0, ..config(Dissemination::Eager) });
+    let mut world = World::new(22, 1, EngineConfig { quota_incarnations_per_day: 0, ..config(Dissemination::Eager) });
     let link = LIAR.link(&mut world, 0);
     for n in 1..=240 {
         world.give(0, Input::Frame { link, bytes: rumor(LIAR.life(n).opening("once").bytes()) });

@@ -39,7 +39,7 @@ fn reasons(world: &World, n: usize, not: &[LinkId]) -> Vec<Why> {
 #[test]
 fn other_incarnations_at_each_node_make_logs_differ_until_the_rate_has_filled_and_both_ends_say_so() {
     let limits = EngineConfig {
-        greedy_incarnations_per_day: 32,
+        quota_incarnations_per_day: 32,
         // Days pass here.
         anti_entropy_us: 600 * SECOND,
         ..config(Dissemination::Eager)
@@ -81,7 +81,7 @@ fn other_incarnations_at_each_node_make_logs_differ_until_the_rate_has_filled_an
 /// which there is something new sixty times.
 fn traffic_of_logs_that_differ(each: u64, a_day: u64) -> u64 {
     let limits = EngineConfig {
-        greedy_incarnations_per_day: a_day,
+        quota_incarnations_per_day: a_day,
         anti_entropy_us: 10 * SECOND,
         ..config(Dissemination::Eager)
     };

@@ -26,7 +26,7 @@ const AUTHOR: Author = Author(60);
 #[test]
 fn a_refused_author_and_a_full_table_are_lag_at_both_ends_and_not_sent_again() {
     let day = 4_000_u64;
-    let greedy = EngineConfig { greedy_bytes_per_day: day, ..quick(Dissemination::Eager) };
+    let greedy = EngineConfig { quota_bytes_per_day: day, ..quick(Dissemination::Eager) };
     let places = EngineConfig { max_origins_per_node: 0, ..quick(Dissemination::Eager) };
     for (config, why) in [(greedy, Why::OverRate), (places, Why::NoPlace)] {
         let mut world = World::new(8, 2, config);
@@ -60,7 +60,7 @@ fn origins_of_one_member_that_are_held_take_no_place_of_what_others_say() {
         let config = EngineConfig {
             max_cursors: 16,
             max_origins_per_node: ORIGINS,
-            greedy_incarnations_per_day: 0,
+            quota_incarnations_per_day: 0,
             ..quick(dissemination)
         };
         let mut world = World::new(12, 2, config);
@@ -97,7 +97,7 @@ fn origins_of_one_member_that_are_held_take_no_place_of_what_others_say() {
 #[test]
 fn a_held_author_is_taken_once_its_rate_has_filled() {
     let anti_entropy_us = 120 * SECOND;
-    let config = EngineConfig { greedy_bytes_per_day: 300_000, anti_entropy_us, ..config(Dissemination::Eager) };
+    let config = EngineConfig { quota_bytes_per_day: 300_000, anti_entropy_us, ..config(Dissemination::Eager) };
     let mut world = World::new(9, 2, config);
     world.link(0, 1);
     world.run_for(SECOND);

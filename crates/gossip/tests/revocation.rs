@@ -69,7 +69,7 @@ fn what_a_cut_lets_stand_has_a_place_whatever_else_its_author_took() {
     const ORIGINS: u64 = 6;
     let places = usize::try_from(ORIGINS).unwrap();
     let unbounded =
-        EngineConfig { max_origins_per_node: places, greedy_incarnations_per_day: 0, ..config(Dissemination::Eager) };
+        EngineConfig { max_origins_per_node: places, quota_incarnations_per_day: 0, ..config(Dissemination::Eager) };
     let mut world = World::new(4, 2, EngineConfig { anti_entropy_us: SECOND, ..unbounded });
     let author = AUTHOR.id();
     for n in 0..2 {
@@ -95,7 +95,7 @@ fn what_a_cut_lets_stand_has_a_place_whatever_else_its_author_took() {
 #[test]
 fn what_a_cut_lets_stand_is_taken_whatever_its_author_used_up() {
     let rates =
-        EngineConfig { greedy_incarnations_per_day: 4, greedy_incarnation_days: 1, ..config(Dissemination::Eager) };
+        EngineConfig { quota_incarnations_per_day: 4, quota_incarnation_days: 1, ..config(Dissemination::Eager) };
     let mut world = World::new(12, 2, rates);
     let author = AUTHOR.id();
     let link = stranger(&mut world, 0);
@@ -316,7 +316,7 @@ fn a_node_that_has_no_ca_drops_a_list_counts_it_and_blames_nobody() {
 #[test]
 fn what_a_pinned_node_has_of_a_revoked_author_is_sent_once_to_those_that_have_the_list() {
     const LIVES: u64 = 8;
-    let unbounded = EngineConfig { greedy_incarnations_per_day: 0, ..config(Dissemination::Eager) };
+    let unbounded = EngineConfig { quota_incarnations_per_day: 0, ..config(Dissemination::Eager) };
     let mut world = World::new(15, 3, EngineConfig { anti_entropy_us: SECOND, ..unbounded });
     world.pinned = Some(1);
     let links = [world.link(0, 1), world.link(1, 2)];
@@ -411,7 +411,7 @@ fn what_a_cut_lets_stand_comes_however_many_origins_it_is() {
     let places = usize::try_from(ORIGINS).unwrap();
     let unbounded = EngineConfig {
         max_origins_per_node: places,
-        greedy_incarnations_per_day: 0,
+        quota_incarnations_per_day: 0,
         pace_bytes_per_s: 0,
         ..config(Dissemination::Eager)
     };

@@ -44,7 +44,7 @@ impl Play {
     fn new(seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let mode = if rng.random_bool(0.3) { Dissemination::Mongering } else { Dissemination::Eager };
-        let config = EngineConfig { greedy_incarnations_per_day: 0, ..config(mode) };
+        let config = EngineConfig { quota_incarnations_per_day: 0, ..config(mode) };
         let mut world = World::new(seed, u8::try_from(NODES).unwrap(), config);
         world.nodes[1].room = rng.random_bool(0.8).then(|| rng.random_range(0..12));
         if rng.random_bool(0.3) {

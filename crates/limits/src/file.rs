@@ -6,12 +6,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 mod held;
+mod lock;
 mod own;
 mod place;
 mod private;
 mod regular;
 
 pub use held::Held;
+pub use lock::open_lock;
 pub use own::{is_ours, read_own};
 pub use place::Place;
 pub use private::{NotOurs, check_dir, is_no_directory, make_dir, owner_of_dir, read_key, read_trusted};

@@ -1,9 +1,9 @@
-//! What the rooms share: one kind of time, one name of a link, one rate, one back-off, one table of places and who makes room in it, one memory of what
-//! was used lately, one queue in which those who share it take turns, one way to read times and sizes of settings ([`settings`]), and one way to write a
-//! file that a crash cannot tear. It is a leaf: any room but `wire` may use it.
+//! What the rooms share: one kind of time, one name of a link, one rate, one back-off, one table of slots that decides which holder
+//! makes room, one memory of recently used keys, one queue whose users take turns, one way to read times and sizes of settings
+//! ([`settings`]), and one way to write a file that a crash cannot tear. It is a leaf: any room except `wire` may use it.
 //!
-//! Time and randomness are handed in. What has IO or a clock of its own ([`mod@file`], [`Clock`]) stands behind the feature `shell`,
-//! and rooms without IO do not name it.
+//! Time and randomness are passed in. Modules with IO or a clock of their own ([`mod@file`], [`Clock`]) are behind the feature
+//! `shell`, and rooms without IO do not name them.
 #![forbid(unsafe_code)]
 #![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]

@@ -34,6 +34,12 @@ impl Timestamp {
         self.plus(wait.as_secs().saturating_mul(1_000_000)).plus(wait.subsec_micros() as u64)
     }
 
+    /// This time less a duration, which counts in whole microseconds; saturates at the driver's zero.
+    #[must_use]
+    pub const fn before(self, ago: Duration) -> Self {
+        Self(self.0.saturating_sub(Self::ZERO.after(ago).0))
+    }
+
     /// The time since `earlier`; zero if that is later.
     #[must_use]
     pub const fn elapsed(self, earlier: Self) -> Duration {
@@ -58,6 +64,7 @@ mod tests {
         assert_eq!(one.after(Duration::from_millis(2)).elapsed(one), Duration::from_millis(2));
         assert_eq!((one.since(Timestamp(7)), Timestamp(7).since(one)), (999_994, 0));
         assert_eq!(one.after(Duration::MAX), Timestamp(u64::MAX));
+        assert_eq!((one.before(Duration::from_secs(1)), one.before(Duration::MAX)), (Timestamp(1), Timestamp::ZERO));
         assert_eq!(Timestamp(u64::MAX).plus(1), Timestamp(u64::MAX));
         assert_eq!(Timestamp(3).elapsed(one), Duration::ZERO);
     }

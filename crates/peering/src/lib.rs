@@ -1,6 +1,7 @@
-//! Who is linked with whom, as a machine without IO and without a clock: which addresses are dialled and when, which HELLO makes a link,
-//! which of two links with one node stays, who gets one of the places, who is banned, and what is done about a neighbour that is silent.
-//! What drives it has the sockets, the handshakes, the clock and the tasks. A driver feeds one input and then does all that comes out:
+//! Link policy as a machine without IO and without a clock: which addresses are dialled and when, which HELLO makes a link, which
+//! of two links with one node stays, which peer gets one of the slots, which node is banned, and what is done about a silent
+//! neighbour. The sockets, the handshakes, the clock and the tasks belong to its driver. The driver feeds one input and then
+//! carries out all outputs:
 //!
 //! ```
 //! use std::time::Duration;
@@ -35,11 +36,11 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The same inputs with the same generator give the same outputs. What the driver owes is said at each [`Input`] and [`Output`]; what it is
-//! told of is bounded by what it is given: [`Config::max_links`] links that are up, as many as leave room of it that greet, and one for each
-//! neighbour that is dialled.
+//! The same inputs with the same generator give the same outputs. The obligations of the driver are stated at each [`Input`] and
+//! [`Output`]. The number of links that the machine is told of is bounded by its settings: [`Config::max_links`] links that are up,
+//! as many greeting links as those that are up leave of it, and one for each neighbour that is dialled.
 //!
-//! Beside it stands [`Known`]: the addresses of members, which have handshakes of their own in a flood.
+//! Beside it is [`Known`]: the addresses of members, which have handshakes of their own in a flood.
 #![forbid(unsafe_code)]
 #![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]

@@ -1,8 +1,8 @@
 //! The durable log on SQLite, and its in-memory twin behind the same trait.
 //!
-//! One row holds one bundle. Commits come in groups through one [`Writer`] thread; readers have connections of their own.
-//! SQLite keeps no page checksums, so every row carries a seal that is checked whenever it is read, and all of them are
-//! checked on opening unless the file is as an orderly close left it.
+//! One row holds one bundle. Commits are made in groups by one [`Writer`] thread; readers have connections of their own. SQLite
+//! keeps no page checksums, so every row carries a seal that is checked whenever the row is read. All seals are checked on opening
+//! unless the file is as an orderly close left it.
 //!
 //! ```
 //! use rumormill_store::{Durability, Kind, OpenConfig, Record};

@@ -1,8 +1,8 @@
-//! What the end-to-end tests share, compiled once: networks of real nodes ([`nodes`]), people of the older worlds, members that
-//! do harm, ports that nobody else has, and how long something is waited for.
+//! The code that the end-to-end tests share, compiled once: networks of real nodes ([`nodes`]), people of the older worlds, hostile
+//! members, ports that no other test uses, and waiting with deadlines.
 //!
-//! For tests alone: packages name it under `[dev-dependencies]`, and `tests/walls.rs` fails where a library uses it. The programs that
-//! it starts are those of `rumormill-client`, so tests that start any belong to that package: cargo then builds them first.
+//! For tests only: packages name it under `[dev-dependencies]`, and `tests/walls.rs` fails if a library uses it. The programs that
+//! it starts are those of `rumormill-client`, so tests that start any belong to that package: cargo then builds the programs first.
 #![forbid(unsafe_code)]
 #![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
 #![allow(

@@ -1,8 +1,7 @@
 //! Keys, certificates and lists on disk, with errors that name the file.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rumormill_limits::file;
@@ -53,13 +52,7 @@ pub(crate) fn check_own(path: &Path, ours: impl FnOnce(&[u8]) -> bool) -> Result
 
 /// Takes a lock that ends with the returned file.
 pub(crate) fn lock(path: &Path) -> Result<File, FileError> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(FileError::at("open", path))?;
+    let file = file::open_lock(path).map_err(FileError::at("open", path))?;
     file.lock().map_err(FileError::at("lock", path))?;
     Ok(file)
 }

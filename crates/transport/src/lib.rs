@@ -1,6 +1,6 @@
 //! Links between nodes: identity, trust, TLS 1.3 and nothing older, deadlines and limits.
 //!
-//! Before TLS a connection is nobody's: the [`gate`] bounds what it may cost. After it, a link has a
+//! Before TLS a connection belongs to no member, and the [`gate`] bounds its cost. After TLS, a link has a
 //! [`link::AuthenticatedPeer`], which only this crate can make.
 #![forbid(unsafe_code)]
 #![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
@@ -38,7 +38,7 @@ pub use certificate::CertificateInfo;
 pub use endpoint::{DialError, Endpoint, EndpointConfig};
 pub use identity::{Identity, IdentityError};
 pub use issue::{Issued, NODE_VALIDITY};
-pub use link::{AuthenticatedPeer, LinkError, LinkReader, LinkWriter, Opened, TlsInfo};
+pub use link::{Arrivals, AuthenticatedPeer, LinkError, LinkReader, LinkWriter, Opened, TlsInfo};
 pub use metrics::Metrics;
 pub use misplaced::{Misplaced, Wanted};
 pub use refusal::Refusal;

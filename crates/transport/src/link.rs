@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
@@ -11,7 +12,7 @@ use rumormill_wire::NodeId;
 use rumormill_wire::native::{ALPN, LENGTH_LEN, WireError, frame_len};
 use rustls::{NamedGroup, ProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::clock::unix;
 use crate::metrics::Metrics;
@@ -44,6 +45,9 @@ pub enum LinkError {
     /// Nothing came for too long.
     #[error("nothing was heard for {0:?}")]
     Idle(Duration),
+    /// A frame that had begun was not whole in this time, though some of it kept coming.
+    #[error("a frame did not end within {0:?}")]
+    Unended(Duration),
     /// The peer takes nothing.
     #[error("the peer took nothing for {0:?}")]
     Stalled(Duration),
@@ -151,10 +155,12 @@ pub(crate) fn open(mut stream: Stream, addr: SocketAddr, trust: &Trust, limits: 
     let (read, write) = tokio::io::split(stream);
     let reader = LinkReader {
         stream: read,
+        wire: Arc::clone(&wire),
         ahead: BytesMut::with_capacity(READ_AHEAD),
         partial: None,
         payer: Payer::new(limits.rates(info.node)),
         idle: limits.limits.idle,
+        slowest_bytes_per_s: limits.limits.slowest_bytes_per_s,
         metrics: Arc::clone(&limits.metrics),
     };
     let writer = LinkWriter {
@@ -179,8 +185,23 @@ pub struct LinkReader {
     ahead: BytesMut,
     partial: Option<Partial>,
     payer: Payer,
+    wire: Arc<Wire>,
     idle: Duration,
+    slowest_bytes_per_s: NonZeroU32,
     metrics: Arc<Metrics>,
+}
+
+/// What has arrived of a link's bytes, for whoever watches it while another reads.
+#[derive(Debug, Clone)]
+pub struct Arrivals(Arc<Wire>);
+
+impl Arrivals {
+    /// How long nothing has arrived, be it the smallest part of a frame: a frame takes its time on a slow line, and is a sign of life
+    /// before it is whole.
+    #[must_use]
+    pub fn silent_for(&self) -> Duration {
+        self.0.silent_for()
+    }
 }
 
 /// A frame that has begun to arrive: one allocation of its exact length.
@@ -188,6 +209,7 @@ pub struct LinkReader {
 struct Partial {
     bytes: BytesMut,
     missing: usize,
+    begun: Instant,
 }
 
 impl LinkReader {
@@ -195,18 +217,36 @@ impl LinkReader {
     /// and then waits before the next is read. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// [`LinkError`]; the link is then over.
+    /// [`LinkError`]; the link is then over. It is idle if no byte has arrived for so long.
     pub async fn next_frame(&mut self) -> Result<Option<Bytes>, LinkError> {
         self.payer.pay(&self.metrics).await;
-        let frame = match timeout(self.idle, self.read_frame()).await {
-            Ok(frame) => frame?,
-            Err(_) => return Err(LinkError::Idle(self.idle)),
+        let frame = loop {
+            match timeout(self.idle, self.read_frame()).await {
+                Ok(frame) => break frame?,
+                Err(_) if self.wire.silent_for() >= self.idle => return Err(LinkError::Idle(self.idle)),
+                Err(_) => self.may_go_on()?,
+            }
         };
         if let Some(frame) = &frame {
             self.payer.owe(frame);
             Metrics::add(&self.metrics.bytes_in, frame.len().saturating_add(LENGTH_LEN));
         }
         Ok(frame)
+    }
+
+    /// Whether the frame that has begun has time left.
+    fn may_go_on(&self) -> Result<(), LinkError> {
+        let Some(Partial { bytes, missing, begun }) = &self.partial else { return Ok(()) };
+        let length = u64::try_from(bytes.len().saturating_add(*missing)).unwrap_or(u64::MAX);
+        let ms = length.saturating_mul(1_000) / u64::from(self.slowest_bytes_per_s.get());
+        let time = self.idle.saturating_add(Duration::from_millis(ms));
+        if begun.elapsed() < time { Ok(()) } else { Err(LinkError::Unended(time)) }
+    }
+
+    /// What has arrived, for whoever watches meanwhile.
+    #[must_use]
+    pub fn arrivals(&self) -> Arrivals {
+        Arrivals(Arc::clone(&self.wire))
     }
 
     async fn read_frame(&mut self) -> Result<Option<Bytes>, LinkError> {
@@ -242,7 +282,7 @@ impl LinkReader {
         let mut bytes = BytesMut::with_capacity(length);
         let here = self.ahead.split_to(length.min(self.ahead.len()));
         bytes.extend_from_slice(&here);
-        Ok(Some(Partial { missing: length.saturating_sub(here.len()), bytes }))
+        Ok(Some(Partial { missing: length.saturating_sub(here.len()), bytes, begun: Instant::now() }))
     }
 }
 

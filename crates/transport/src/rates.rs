@@ -25,8 +25,10 @@ pub struct LinkLimits {
     pub frames_per_s: NonZeroU32,
     /// Bytes a second, and as many at once; at least the longest frame.
     pub bytes_per_s: NonZeroU32,
-    /// Without a frame for so long, the link ends.
+    /// Without a byte for so long, the link ends.
     pub idle: Duration,
+    /// A frame has as much time beyond that as it takes at so many bytes a second: who brings it more slowly never ends it.
+    pub slowest_bytes_per_s: NonZeroU32,
     /// A peer that takes nothing for so long loses the link.
     pub write: Duration,
 }
@@ -39,6 +41,8 @@ impl Default for LinkLimits {
             bytes_per_s: NonZeroU32::MIN.saturating_add(256 * 1024 * 1024 - 1),
             // Six pings of a node that pings after 5 s: it says goodbye before.
             idle: Duration::from_secs(30),
+            // The longest frame in a minute and a half: an eighth of a telephone line.
+            slowest_bytes_per_s: NonZeroU32::MIN.saturating_add(1_023),
             // Linux sends again after 0.2, 0.6, 1.4, 3, 6.2 and 12.6 s, so a wire that was cut for some seconds loses no link, and neither does
             // one of several connections that share a line too narrow for all.
             write: Duration::from_secs(20),

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Duration, Instant};
 
 use crate::refusal::Refusal;
 
@@ -15,16 +16,37 @@ use crate::refusal::Refusal;
 /// ours less than 1 KiB. TLS doubles its buffer beyond this, and a stalled handshake is to hold at most 12 KiB.
 const MAX_FLIGHT_BYTES: usize = 4 * 1024;
 
-/// What whoever writes knows of the socket below TLS.
-#[derive(Debug, Default)]
+/// What both halves of a link know of the socket below TLS.
+#[derive(Debug)]
 pub(crate) struct Wire {
     /// Set to close without TLS's farewell.
     pub(crate) mute: AtomicBool,
     /// Bytes that the system took.
     pub(crate) taken: AtomicU64,
+    begun: Instant,
+    /// When bytes arrived last, in microseconds since it began.
+    arrived: AtomicU64,
 }
 
 impl Wire {
+    fn new() -> Self {
+        Self {
+            mute: AtomicBool::new(false),
+            taken: AtomicU64::new(0),
+            begun: Instant::now(),
+            arrived: AtomicU64::new(0),
+        }
+    }
+
+    /// How long nothing has arrived, be it the smallest part of a frame.
+    pub(crate) fn silent_for(&self) -> Duration {
+        self.begun.elapsed().saturating_sub(Duration::from_micros(self.arrived.load(Relaxed)))
+    }
+
+    fn arrived(&self) {
+        self.arrived.store(u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
+
     fn took(&self, written: &Poll<io::Result<usize>>) {
         if let Poll::Ready(Ok(bytes)) = written {
             self.taken.fetch_add(u64::try_from(*bytes).unwrap_or(u64::MAX), Relaxed);
@@ -45,7 +67,7 @@ pub(crate) struct Counted {
 
 impl Counted {
     pub(crate) fn new(tcp: TcpStream) -> Self {
-        Self { tcp, left: Some(MAX_FLIGHT_BYTES), waited: false, wire: Arc::default() }
+        Self { tcp, left: Some(MAX_FLIGHT_BYTES), waited: false, wire: Arc::new(Wire::new()) }
     }
 
     /// What came so far was whole.
@@ -63,7 +85,14 @@ impl Counted {
 impl AsyncRead for Counted {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let Some(left) = this.left else { return Pin::new(&mut this.tcp).poll_read(cx, buf) };
+        let Some(left) = this.left else {
+            let before = buf.filled().len();
+            ready!(Pin::new(&mut this.tcp).poll_read(cx, buf))?;
+            if buf.filled().len() > before {
+                this.wire.arrived();
+            }
+            return Poll::Ready(Ok(()));
+        };
         if left == 0 {
             // What comes right behind the last of a handshake is the beginning of a link: if this one has ended, TLS asks no more.
             if core::mem::replace(&mut this.waited, true) {
@@ -132,7 +161,7 @@ impl Stream {
         }
     }
 
-    /// What is known of the socket, for whoever has the half that writes.
+    /// What is known of the socket, for the two halves.
     pub(crate) fn wire(&self) -> Arc<Wire> {
         let tcp = match self {
             Self::Client(stream) => stream.get_ref().0,

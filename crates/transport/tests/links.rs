@@ -259,10 +259,11 @@ async fn a_peer_that_reads_slowly_keeps_the_link_however_long_one_write_takes() 
     let net = Net::new();
     let limits = LinkLimits { write: Duration::from_millis(700), ..LinkLimits::default() };
     let (mut there, mut here, _listener) = link(&net.endpoint("alice"), &limited(&net, "bob", limits)).await;
-    let piece = frame(&vec![9; 64 * 1024]);
+    // One piece, so that it is one write that takes so long.
+    let piece = frame(&vec![9; 64 * 1024]).repeat(FRAMES);
     let writes = tokio::spawn(async move {
         let from = Instant::now();
-        let written = here.writer.send((0..FRAMES).map(|_| &piece[..])).await;
+        let written = here.writer.send([&piece[..]]).await;
         written.map(|_| (from.elapsed(), here))
     });
     let reads = async {
@@ -277,6 +278,31 @@ async fn a_peer_that_reads_slowly_keeps_the_link_however_long_one_write_takes() 
         }
         () = reads => panic!("it ends"),
     }
+}
+
+/// A frame takes its time on a slow line: a peer of which some of it arrives is there.
+#[tokio::test]
+async fn a_frame_may_take_longer_to_arrive_than_a_peer_may_be_silent() {
+    let net = Net::new();
+    let slowest_bytes_per_s = 100.try_into().unwrap();
+    let limits = LinkLimits { idle: Duration::from_millis(600), slowest_bytes_per_s, ..LinkLimits::default() };
+    let (mut there, mut here, _listener) = link(&net.endpoint("alice"), &limited(&net, "bob", limits)).await;
+    let arrivals = here.reader.arrivals();
+    let whole = frame(&[9; 1_000]);
+    let sends = tokio::spawn(async move {
+        for part in whole.chunks(whole.len() / 8) {
+            there.writer.send([part]).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        there
+    });
+    let from = Instant::now();
+    let frame = here.reader.next_frame().await.expect("it was given up").unwrap();
+    assert!(frame.len() == 1_000 && from.elapsed() > 2 * limits.idle, "{:?}", from.elapsed());
+    assert!(arrivals.silent_for() < limits.idle);
+    let _there = sends.await.unwrap();
+    assert!(matches!(here.reader.next_frame().await, Err(LinkError::Idle(_))), "nothing arrives any more");
+    assert!(arrivals.silent_for() >= limits.idle);
 }
 
 #[tokio::test]
@@ -315,7 +341,10 @@ async fn a_silent_peer_and_one_that_never_ends_its_frame_lose_the_link() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
-    assert!(matches!(soon("the end", here.reader.next_frame()).await, Err(LinkError::Idle(_))), "bytes are no frame");
+    assert!(
+        matches!(soon("the end", here.reader.next_frame()).await, Err(LinkError::Unended(_))),
+        "bytes are no frame"
+    );
     drop(here);
     soon("the peer's own end", drip).await.unwrap();
 }

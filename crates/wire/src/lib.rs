@@ -1,6 +1,6 @@
-//! Every format that Rumormill speaks, as bytes: one module a format, parse and encode, zero-copy, no IO.
+//! Every format that Rumormill speaks, as bytes: one module per format, parse and encode, zero-copy, no IO.
 //!
-//! A parser borrows from its input, allocates nothing, and names the offset and the rule in its error.
+//! A parser borrows from its input, allocates nothing, and reports the offset and the rule in its error.
 #![forbid(unsafe_code)]
 #![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
 #![deny(

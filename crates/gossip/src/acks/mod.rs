@@ -78,7 +78,7 @@ pub enum Output {
 
 /// What is known of one link.
 #[derive(Debug, Default)]
-struct Link {
+struct PeerAcks {
     /// RUMOR frames that came over it.
     received: u64,
     /// Those of them without a verdict.
@@ -99,7 +99,7 @@ struct Link {
     ack: Option<(Timestamp, Origin)>,
 }
 
-impl Link {
+impl PeerAcks {
     /// How many frames have a verdict, with none in flight before them.
     fn verdicts(&self) -> u64 {
         self.in_flight.first().map_or(self.received, |first| first.saturating_sub(1))
@@ -132,7 +132,7 @@ impl Link {
 /// The machine that tells neighbours what became of what they sent.
 #[derive(Debug, Default)]
 pub struct Acks {
-    links: BTreeMap<LinkId, Link>,
+    links: BTreeMap<LinkId, PeerAcks>,
     /// Those that something changed for since the last time.
     touched: BTreeSet<LinkId>,
     timers: Timers<LinkId>,
@@ -143,7 +143,7 @@ impl Acks {
     /// Takes one input. What is to be done then comes out of [`Acks::poll_output`].
     pub fn handle(&mut self, now: Timestamp, input: Input) {
         match input {
-            Input::LinkUp(id) => drop(self.links.insert(id, Link::default())),
+            Input::LinkUp(id) => drop(self.links.insert(id, PeerAcks::default())),
             Input::LinkDown(id) => {
                 self.links.remove(&id);
                 self.touched.remove(&id);
@@ -191,7 +191,7 @@ impl Acks {
     /// How many of them have a verdict, with none in flight before them: what each STATUS says (P-S2).
     #[must_use]
     pub fn verdicts(&self, id: LinkId) -> u64 {
-        self.links.get(&id).map_or(0, Link::verdicts)
+        self.links.get(&id).map_or(0, PeerAcks::verdicts)
     }
 
     /// Whether the next STATUS has room for an origin.
@@ -204,11 +204,11 @@ impl Acks {
     #[cfg(feature = "fuzz")]
     #[must_use]
     pub(crate) fn sizes(&self) -> (usize, usize) {
-        let most = |of: fn(&Link) -> usize| self.links.values().map(of).max().unwrap_or(0);
+        let most = |of: fn(&PeerAcks) -> usize| self.links.values().map(of).max().unwrap_or(0);
         (most(|link| link.in_flight.len()), most(|link| link.lines.len()))
     }
 
-    fn with(&mut self, id: LinkId, change: impl FnOnce(&mut Link)) {
+    fn with(&mut self, id: LinkId, change: impl FnOnce(&mut PeerAcks)) {
         let Some(link) = self.links.get_mut(&id) else { return };
         change(link);
         self.timers.set(id, link.next());

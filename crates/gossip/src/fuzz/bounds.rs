@@ -11,8 +11,8 @@ use crate::acks::MAX_LINES;
 use crate::config::MIN_ORIGINS;
 use crate::cost;
 use crate::ingress::queue::{MAX_SENDERS, SHARE};
-use crate::link::{MAX_BEHIND, MAX_PULLS};
-use crate::unheard::{MAX_NEWS, MAX_RUNS};
+use crate::link::{MAX_BEHIND, MAX_RANGE_REQUESTS};
+use crate::unacked::{MAX_NEWS, MAX_RUNS};
 
 /// Lines in the log for one input, beside one for each message of ours.
 const MAX_EVENTS: usize = 8;
@@ -54,9 +54,9 @@ impl World<'_> {
             ("cursors", held.link.cursors, config.max_cursors),
             ("claims", held.link.behind, MAX_BEHIND),
             ("origins sent", held.link.last_sent, origins + own),
-            ("runs and origins not yet heard", held.link.unheard, MAX_RUNS + MAX_NEWS),
+            ("runs and origins not yet heard", held.link.unacked, MAX_RUNS + MAX_NEWS),
             ("frames without a verdict", held.link.open, (config.max_checks + shares) * MAX_SENDERS),
-            ("ranges asked for", held.link.pulls, MAX_PULLS),
+            ("ranges asked for", held.link.range_requests, MAX_RANGE_REQUESTS),
             ("origins to say something about", held.link.dirty, MAX_LINES),
         ];
         for (what, is, most) in bounds {
@@ -90,7 +90,7 @@ impl World<'_> {
         claim(moves <= most, || format!("{moves} incarnations of our own, of at most {most}"))?;
         let accused = node.events.get("misbehaviour").copied().unwrap_or(0);
         claim(accused <= self.last_link, || "a link was accused twice".to_owned())?;
-        if self.config.greedy_bytes_per_day == 0 {
+        if self.config.quota_bytes_per_day == 0 {
             return Ok(());
         }
         let days = as_usize(self.now / 86_400_000_000) + 1;
@@ -98,9 +98,9 @@ impl World<'_> {
         let late = if self.switches.has(Switches::PROMPT) { 2 } else { 4 * self.config.max_checks };
         let largest = as_usize(cost::charged(BUNDLE, MAX_BUNDLE_MESSAGES));
         for (cost, origins) in node.taken.values() {
-            let most = as_usize(self.config.greedy_bytes_per_day) * days + late * largest;
+            let most = as_usize(self.config.quota_bytes_per_day) * days + late * largest;
             claim(as_usize(*cost) <= most, || format!("{cost} bytes' worth of one author, of at most {most}"))?;
-            let most = as_usize(self.config.greedy_incarnations_per_day) * days + late;
+            let most = as_usize(self.config.quota_incarnations_per_day) * days + late;
             claim(origins.len() <= most, || format!("{} incarnations of one author, of {most}", origins.len()))?;
         }
         Ok(())

@@ -14,7 +14,7 @@ pub(super) enum Job {
     Check(Check),
     /// Read from the store.
     Read(Read),
-    /// Keep a part of the revocation list.
+    /// Make durable a part of the revocation list.
     KeepList { part: Arc<ListPart> },
     /// Report a link that was closed.
     Down { link: LinkId },

@@ -150,7 +150,7 @@ impl World<'_> {
             }
             Event::NewIncarnation { .. } => "new incarnation",
             Event::Equivocation { .. } => "equivocation",
-            Event::Greedy { .. } => "greedy",
+            Event::OverQuota { .. } => "greedy",
             Event::Revocations { list } => {
                 let durable = &self.nodes[end].disk.list;
                 let kept = list.parts().all(|part| part.number() <= durable.number_of(part.place()));

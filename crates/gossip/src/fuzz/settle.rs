@@ -79,7 +79,7 @@ impl World<'_> {
             let link = self.wire.as_ref().and_then(|wire| node.engine.link_stats(wire.links[end]));
             let over_rate = link.is_some_and(|link| link.why == Some(Why::OverRate));
             let stats = node.engine.stats();
-            node.full || over_rate || stats.bundles_greedy > 0 || stats.origins_full > 0
+            node.full || over_rate || stats.bundles_over_quota > 0 || stats.origins_full > 0
         })
     }
 

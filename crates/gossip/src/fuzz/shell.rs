@@ -83,7 +83,7 @@ impl Shell for At<'_, '_> {
         self.world.transmit_bundle(self.end, link, &bundle, ask, answers)
     }
 
-    fn release(&mut self, link: LinkId, bytes: usize) -> Result<(), Finding> {
+    fn credit(&mut self, link: LinkId, bytes: usize) -> Result<(), Finding> {
         self.world.release(self.end, link, bytes)
     }
 
@@ -107,18 +107,18 @@ impl Shell for At<'_, '_> {
         self.world.append(self.end, bundle)
     }
 
-    fn keep_member(&mut self, node: NodeId, evidence: Bytes) -> Result<(), Finding> {
+    fn persist_member(&mut self, node: NodeId, evidence: Bytes) -> Result<(), Finding> {
         let known = cast::evidence(&node, &evidence).map(|evidence| (node, evidence));
         self.world.nodes[self.end].disk.members.extend(known);
         Ok(())
     }
 
-    fn keep_proof(&mut self, proof: VerifiedProof) -> Result<(), Finding> {
+    fn persist_proof(&mut self, proof: VerifiedProof) -> Result<(), Finding> {
         self.world.nodes[self.end].disk.proofs.insert(proof.origin(), proof);
         Ok(())
     }
 
-    fn keep_revocations(&mut self, part: Arc<ListPart>) -> Result<(), Finding> {
+    fn persist_revocations(&mut self, part: Arc<ListPart>) -> Result<(), Finding> {
         self.job(Job::KeepList { part })
     }
 

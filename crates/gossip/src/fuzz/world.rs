@@ -108,9 +108,9 @@ fn config(switches: Switches) -> EngineConfig {
         max_cursors: small(Switches::CURSORS, 2, 64),
         max_origins: small(Switches::ORIGINS, 8, 96),
         max_origins_per_node: small(Switches::ORIGINS, 6, 64),
-        greedy_bytes_per_day: greed(4_000),
-        greedy_incarnations_per_day: greed(4),
-        greedy_incarnation_days: 1,
+        quota_bytes_per_day: greed(4_000),
+        quota_incarnations_per_day: greed(4),
+        quota_incarnation_days: 1,
         ..EngineConfig::new(NETWORK)
     }
 }

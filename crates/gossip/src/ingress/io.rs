@@ -11,7 +11,7 @@ use crate::io::{Admission, CheckId};
 
 /// What is known of a bundle's chain when it comes.
 #[derive(Debug, Clone, Copy)]
-pub struct Standing<'a> {
+pub struct ChainState<'a> {
     /// The number wanted next.
     pub next: Seq,
     /// Up to which all was kept or has passed; with a store that has room, the number wanted next.
@@ -46,7 +46,7 @@ pub enum Input<'a> {
         /// Who sent it.
         sender: Sender,
         /// What is known of its chain.
-        standing: &'a Standing<'a>,
+        standing: &'a ChainState<'a>,
     },
     /// The verdict on a copy that was given to the verifier.
     Verified {

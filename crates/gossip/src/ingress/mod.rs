@@ -2,7 +2,7 @@
 //! (docs/protocol.md, B and G).
 //!
 //! [`Ingress`] is a machine of its own. It knows no chains, links or frames: what is known of a bundle's chain comes with the bundle
-//! ([`Standing`]), and what holds is taken out in the order of its chain ([`Ingress::turn`]). Of one place one copy at a time is
+//! ([`ChainState`]), and what holds is taken out in the order of its chain ([`Ingress::turn`]). Of one place one copy at a time is
 //! checked, and bundles of an author without a certificate wait for that, so that what cannot hold costs nothing.
 
 pub mod credit;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use rumormill_wire::native::{MAX_BUNDLE_LEN, MAX_BUNDLE_MESSAGES};
 use rumormill_wire::{NodeId, Origin, Seq};
 
-pub use self::io::{Dropped, Input, Output, Standing};
+pub use self::io::{ChainState, Dropped, Input, Output};
 
 use self::credit::Credit;
 use self::numbers::{ByNumber, by_number};
@@ -83,7 +83,7 @@ impl Ingress {
         self.output.pop_front()
     }
 
-    fn bundle(&mut self, now: Timestamp, raw: RawBundle, sender: Sender, standing: &Standing<'_>) {
+    fn bundle(&mut self, now: Timestamp, raw: RawBundle, sender: Sender, standing: &ChainState<'_>) {
         let header = *raw.header();
         match by_number(&raw, standing, &self.queue) {
             ByNumber::Duplicate => self.output.push_back(Output::Duplicate { sender, header }),
@@ -96,7 +96,7 @@ impl Ingress {
     }
 
     /// What keeps a bundle out before anything of it is checked.
-    fn bar(&self, now: Timestamp, raw: &RawBundle, standing: &Standing<'_>) -> Option<Dropped> {
+    fn bar(&self, now: Timestamp, raw: &RawBundle, standing: &ChainState<'_>) -> Option<Dropped> {
         let node = raw.header().origin.node;
         if standing.committing {
             Some(Dropped::Committing)

@@ -3,7 +3,7 @@
 use rumormill_wire::Seq;
 use rumormill_wire::native::BundleHeader;
 
-use super::io::{Dropped, Standing};
+use super::io::{ChainState, Dropped};
 use super::queue::{Purpose, VerifyQueue};
 use crate::bundle::RawBundle;
 
@@ -15,7 +15,7 @@ pub(super) enum ByNumber {
     Dropped(Dropped),
 }
 
-pub(super) fn by_number(raw: &RawBundle, standing: &Standing<'_>, queue: &VerifyQueue) -> ByNumber {
+pub(super) fn by_number(raw: &RawBundle, standing: &ChainState<'_>, queue: &VerifyQueue) -> ByNumber {
     let header = raw.header();
     let (origin, first) = (header.origin, header.first);
     if standing.limit == Some(Seq::FIRST) {
@@ -48,7 +48,7 @@ pub(super) fn by_number(raw: &RawBundle, standing: &Standing<'_>, queue: &Verify
 
 /// Whether this is what was found to be set back already. The signature is of one content, so another content with it does
 /// not hold.
-fn is_set_back(raw: &RawBundle, standing: &Standing<'_>) -> bool {
+fn is_set_back(raw: &RawBundle, standing: &ChainState<'_>) -> bool {
     standing.set_back.is_some_and(|known| {
         let signature = raw.bytes().get(BundleHeader::LEN..).unwrap_or_default();
         known.header == *raw.header() && signature.starts_with(known.signature.as_bytes())

@@ -55,7 +55,7 @@ pub enum Progress {
 
 /// One copy of a bundle, told from others of its place by its bytes.
 #[derive(Debug, Clone)]
-pub struct Check {
+pub struct QueuedCopy {
     /// The bundle as it came; only its head was looked at.
     pub raw: RawBundle,
     /// All who sent these bytes, [`MAX_SENDERS`] at most, the first in front: the verdict concerns all of them.
@@ -86,7 +86,7 @@ pub enum Entered {
 pub struct VerifyQueue {
     limit: usize,
     last_id: u64,
-    copies: BTreeMap<CheckId, Check>,
+    copies: BTreeMap<CheckId, QueuedCopy>,
     /// Copies by who sent them first.
     by_peer: BTreeMap<NodeId, usize>,
     places: BTreeMap<(Origin, Seq), VecDeque<CheckId>>,
@@ -125,18 +125,19 @@ impl VerifyQueue {
         ids.push_back(id);
         let first = ids.len() == 1;
         self.by_peer.insert(sender.peer, held.saturating_add(1));
-        self.copies.insert(id, Check { raw, senders: vec![sender], purpose, admitted, progress: Progress::Waiting });
+        self.copies
+            .insert(id, QueuedCopy { raw, senders: vec![sender], purpose, admitted, progress: Progress::Waiting });
         if first { Entered::First(id) } else { Entered::Waits }
     }
 
     /// A copy that is here still.
     #[must_use]
-    pub fn get(&self, id: CheckId) -> Option<&Check> {
+    pub fn get(&self, id: CheckId) -> Option<&QueuedCopy> {
         self.copies.get(&id)
     }
 
     /// One copy, to change.
-    pub fn get_mut(&mut self, id: CheckId) -> Option<&mut Check> {
+    pub fn get_mut(&mut self, id: CheckId) -> Option<&mut QueuedCopy> {
         self.copies.get_mut(&id)
     }
 
@@ -162,7 +163,7 @@ impl VerifyQueue {
         self.places.range((origin, Seq(0))..=(origin, Seq(u64::MAX))).next().is_some()
     }
 
-    fn front(&self, origin: Origin, first: Seq) -> Option<&Check> {
+    fn front(&self, origin: Origin, first: Seq) -> Option<&QueuedCopy> {
         let id = self.places.get(&(origin, first))?.front()?;
         self.copies.get(id)
     }
@@ -189,7 +190,7 @@ impl VerifyQueue {
     }
 
     /// Takes a copy out. Its place's next copy, if there is one, is to be run.
-    pub fn remove(&mut self, id: CheckId) -> Option<(Check, Option<CheckId>)> {
+    pub fn remove(&mut self, id: CheckId) -> Option<(QueuedCopy, Option<CheckId>)> {
         let copy = self.copies.remove(&id)?;
         if let Some(peer) = copy.senders.first().map(|sender| sender.peer)
             && let Some(held) = self.by_peer.get_mut(&peer)

@@ -9,7 +9,7 @@ use rumormill_wire::native::{BundleBuilder, MessageKind};
 use rumormill_wire::{Clock, Digest, Incarnation, NetworkId, NodeId, Origin, Seq};
 
 use super::queue::Sender;
-use super::{Dropped, Ingress, Input, Output, Standing};
+use super::{ChainState, Dropped, Ingress, Input, Output};
 use crate::bundle::{Invalid, RawBundle, Signer, VerifiedBundle, seal};
 use crate::config::EngineConfig;
 use crate::io::{Admission, CheckId, LinkId, Timestamp};
@@ -33,8 +33,8 @@ fn sender(ordinal: u64) -> Sender {
 }
 
 /// A chain that wants this number next, of an author that belongs to the network.
-fn at(next: u64) -> Standing<'static> {
-    Standing {
+fn at(next: u64) -> ChainState<'static> {
+    ChainState {
         next: Seq(next),
         reached: Seq(next),
         limit: None,
@@ -61,7 +61,7 @@ fn drain(ingress: &mut Ingress) -> Vec<Output> {
     core::iter::from_fn(|| ingress.poll_output()).collect()
 }
 
-fn enter(ingress: &mut Ingress, bundle: &VerifiedBundle, n: u64, standing: Standing<'_>) -> Vec<Output> {
+fn enter(ingress: &mut Ingress, bundle: &VerifiedBundle, n: u64, standing: ChainState<'_>) -> Vec<Output> {
     ingress.handle(NOW, Input::Bundle { raw: RawBundle::of(bundle), sender: sender(n), standing: &standing });
     drain(ingress)
 }
@@ -84,17 +84,17 @@ fn dropped(outputs: &[Output]) -> Option<Dropped> {
 fn what_stands_in_the_way_of_a_bundle_is_said_and_nothing_of_it_is_checked() {
     let first = bundle(1, 1, "first");
     let cases = [
-        (Standing { limit: Some(Seq(1)), ..at(1) }, Dropped::Withdrawn),
-        (Standing { committing: true, ..at(1) }, Dropped::Committing),
-        (Standing { has_place: false, ..at(1) }, Dropped::NoPlace),
-        (Standing { admission: Admission::Unknown, ..at(1) }, Dropped::NotAdmitted),
-        (Standing { set_back: Some(first.signed_header()), ..at(1) }, Dropped::SetBack),
+        (ChainState { limit: Some(Seq(1)), ..at(1) }, Dropped::Withdrawn),
+        (ChainState { committing: true, ..at(1) }, Dropped::Committing),
+        (ChainState { has_place: false, ..at(1) }, Dropped::NoPlace),
+        (ChainState { admission: Admission::Unknown, ..at(1) }, Dropped::NotAdmitted),
+        (ChainState { set_back: Some(first.signed_header()), ..at(1) }, Dropped::SetBack),
     ];
     for (standing, why) in cases {
         assert_eq!(dropped(&enter(&mut ingress(config()), &first, 1, standing)), Some(why));
     }
     assert_eq!(dropped(&enter(&mut ingress(config()), &bundle(1, 3, "third"), 1, at(2))), Some(Dropped::Gap));
-    let ours = Standing { ours: Some(&first), ..at(2) };
+    let ours = ChainState { ours: Some(&first), ..at(2) };
     assert!(matches!(enter(&mut ingress(config()), &first, 1, ours)[..], [Output::Duplicate { .. }]));
 }
 
@@ -102,7 +102,7 @@ fn what_stands_in_the_way_of_a_bundle_is_said_and_nothing_of_it_is_checked() {
 fn an_author_over_its_rate_or_its_pace_is_told_from_one_with_room() {
     let (first, second) = (bundle(1, 1, "first"), bundle(1, 2, "second"));
     let slow = EngineConfig { pace_bytes_per_s: 1, pace_burst_bytes: first.pace_cost(), ..config() };
-    let small = EngineConfig { greedy_bytes_per_day: first.cost(), ..config() };
+    let small = EngineConfig { quota_bytes_per_day: first.cost(), ..config() };
     for (config, why) in [(slow, Dropped::OverPace), (small, Dropped::OverRate)] {
         let mut ingress = ingress(config);
         let id = check(&enter(&mut ingress, &first, 1, at(1))).unwrap();
@@ -140,7 +140,7 @@ fn an_author_is_vouched_for_first_and_what_waits_in_vain_goes_all_of_it() {
         let mut ingress = ingress(config());
         let copies = [bundle(1, 1, "one"), bundle(1, 1, "other"), bundle(1, 2, "next")];
         for (n, copy) in (1..).zip(&copies) {
-            let outputs = enter(&mut ingress, copy, n, Standing { admission: Admission::Pending, ..at(1) });
+            let outputs = enter(&mut ingress, copy, n, ChainState { admission: Admission::Pending, ..at(1) });
             assert!(matches!(outputs[..], [Output::Open(_)]), "{outputs:?}");
         }
         let node = copies[0].header().origin.node;
@@ -229,7 +229,7 @@ proptest! {
             let raw = RawBundle::of(all.iter().find(|b| b.header().first == Seq(first)
                 && RawBundle::of(b).bytes() == bundle(1, first, texts[usize::from(text)]).bytes()).unwrap());
             let admission = if admitted { Admission::Admitted } else { Admission::Pending };
-            let standing = Standing { admission, ..at(fates.next) };
+            let standing = ChainState { admission, ..at(fates.next) };
             ingress.handle(NOW, Input::Bundle { raw, sender: sender(frames), standing: &standing });
             fates.follow(&mut ingress, &all)?;
             if then > 0 {

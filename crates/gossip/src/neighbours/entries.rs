@@ -23,7 +23,7 @@ impl Neighbours {
         let Some(link) = self.links.get_mut(&id) else { return false };
         if entry.next < next {
             // What is still on its way is not missing (P-S2).
-            let on_its_way = link.unheard.on_its_way(&origin).is_some_and(|next| next > entry.next);
+            let on_its_way = link.unacked.on_its_way(&origin).is_some_and(|next| next > entry.next);
             if entry.state == EntryState::Forked {
                 // Its chain ends there: it takes nothing more.
                 link.cursors.remove(&origin);
@@ -98,7 +98,7 @@ impl Neighbours {
                 }
                 continue;
             }
-            if link.unheard.on_its_way(origin).is_some() && !link.hold {
+            if link.unacked.on_its_way(origin).is_some() && !link.hold {
                 continue;
             }
             // The neighbour said so, or a proof of ours may have come there.

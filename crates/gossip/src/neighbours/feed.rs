@@ -8,7 +8,7 @@ use super::Neighbours;
 use super::pace::feed_step;
 use crate::bundle::RawBundle;
 use crate::io::{LinkId, Output};
-use crate::link::{Cursor, Feed, MAX_PULLS, Parked, RangeInFlight};
+use crate::link::{Cursor, Feed, MAX_RANGE_REQUESTS, Parked, RangeInFlight};
 use crate::replica::Replica;
 use crate::revocation;
 use crate::stats::bump;
@@ -40,8 +40,8 @@ impl Neighbours {
             self.tell_revocation(replica, revocation::Input::Room(id));
             return true;
         }
-        if let Some(request) = link.pulls.pop_front() {
-            self.serve_pull(replica, id, request);
+        if let Some(request) = link.range_requests.pop_front() {
+            self.serve_range(replica, id, request);
             return true;
         }
         if let Some(feed) = link.next_feed(step, self.now) {
@@ -74,7 +74,7 @@ impl Neighbours {
             let want_status = self.ends_round(replica, id, origin, next);
             self.give(replica, id, RawBundle::of(&bundle), want_status, false);
             if let Some(link) = self.links.get_mut(&id) {
-                link.unheard.sent(origin, next);
+                link.unacked.sent(origin, next);
                 match link.cursors.get_mut(&origin) {
                     Some(cursor) if next < ours => cursor.next = next,
                     _ => self.cursor_ends(replica, id, origin),
@@ -102,13 +102,13 @@ impl Neighbours {
         self.spread.waits_for_status(id, &origin) && next >= replica.logs().chains.wanted(&origin)
     }
 
-    fn read(&mut self, id: LinkId, range: RangeRequest, want_status: bool, pull: bool) {
+    fn read(&mut self, id: LinkId, range: RangeRequest, want_status: bool, answers_range: bool) {
         let RangeRequest { origin, from, until } = range;
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.reading = Some(RangeInFlight { origin, from, pull, want_status });
+        link.reading = Some(RangeInFlight { origin, from, answers_range, want_status });
         let window = link.window;
         let most = usize::try_from(window).unwrap_or(0).min(READ_BYTES).min(self.shares.left(id, self.now));
-        let max_bytes = if pull { most } else { self.paced_read(id, &origin.node, most) };
+        let max_bytes = if answers_range { most } else { self.paced_read(id, &origin.node, most) };
         self.shares.charge_read(id, self.now);
         self.drive(Output::ReadRange { link: id, origin, from, until, max_bytes });
     }
@@ -126,7 +126,7 @@ impl Neighbours {
         let (author, now) = (bundle.header().origin.node, self.now);
         if let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) {
             link.window = link.window.saturating_sub_unsigned(bytes);
-            link.unheard.given(u32::from(bundle.header().count), now);
+            link.unacked.given(u32::from(bundle.header().count), now);
             link.pace.charge(&author, bundle.pace_cost(), now);
             link.turns.charge(author, u64::try_from(bytes).unwrap_or(u64::MAX));
             bump(&mut self.stats.rumors_sent, 1);
@@ -138,18 +138,18 @@ impl Neighbours {
     pub(crate) fn range_read(&mut self, replica: &Replica, id: LinkId, origin: Origin, mut bundles: Vec<RawBundle>) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(reading) = link.reading.take_if(|reading| reading.origin == origin) else { return };
-        if !reading.pull {
+        if !reading.answers_range {
             self.paced_part(id, &origin.node, &mut bundles);
         }
         let next = bundles.last().map_or(reading.from, |last| last.header().next());
         let count = bundles.len();
         for (n, bundle) in (1..).zip(bundles) {
-            self.give(replica, id, bundle, reading.want_status && n == count, reading.pull);
+            self.give(replica, id, bundle, reading.want_status && n == count, reading.answers_range);
         }
         let ours = replica.logs().chains.wanted(&origin);
-        let Some(link) = self.links.get_mut(&id).filter(|_| !reading.pull) else { return };
+        let Some(link) = self.links.get_mut(&id).filter(|_| !reading.answers_range) else { return };
         if count > 0 {
-            link.unheard.sent(origin, next);
+            link.unacked.sent(origin, next);
         }
         let Some(cursor) = link.cursors.get_mut(&origin).filter(|cursor| cursor.next == reading.from) else { return };
         if next >= ours {
@@ -165,15 +165,15 @@ impl Neighbours {
     pub(crate) fn range_request(&mut self, replica: &Replica, id: LinkId, request: RangeRequest) {
         let known = replica.logs().chains.get(&request.origin).is_some_and(|chain| request.from < chain.next);
         let Some(link) = self.links.get_mut(&id).filter(|_| known) else { return };
-        if link.pulls.len() < MAX_PULLS {
-            link.pulls.push_back(request);
+        if link.range_requests.len() < MAX_RANGE_REQUESTS {
+            link.range_requests.push_back(request);
         } else {
             bump(&mut self.stats.ranges_dropped, 1);
         }
     }
 
     /// What a RANGE asks for, out of the store, one read's worth: even behind a fork, for evidence.
-    fn serve_pull(&mut self, replica: &Replica, id: LinkId, request: RangeRequest) {
+    fn serve_range(&mut self, replica: &Replica, id: LinkId, request: RangeRequest) {
         let next = replica.logs().chains.get(&request.origin).map_or(Seq::FIRST, |chain| chain.next);
         let until = request.until.min(next);
         if request.from >= until {
@@ -183,7 +183,7 @@ impl Neighbours {
             let reached = bundle.header().next();
             self.give(replica, id, RawBundle::of(&bundle), false, true);
             if let Some(link) = self.links.get_mut(&id).filter(|_| reached < until) {
-                link.pulls.push_front(RangeRequest { from: reached, ..request });
+                link.range_requests.push_front(RangeRequest { from: reached, ..request });
             }
             return;
         }

@@ -21,7 +21,7 @@ impl Neighbours {
         let (own, now, limit) = (self.own(replica), self.now, self.config.max_cursors);
         for id in self.links.everybody() {
             let Some(link) = self.links.get_mut(&id) else { continue };
-            for (origin, from) in link.unheard.left_out_of(own.clone()).collect::<Vec<_>>() {
+            for (origin, from) in link.unacked.left_out_of(own.clone()).collect::<Vec<_>>() {
                 if link.hold {
                     let room = link.pass(origin, from);
                     bump(&mut self.stats.passing_full, u64::from(!room));
@@ -42,7 +42,7 @@ impl Neighbours {
 
     /// Whether a link was given something of what this node wrote itself that the neighbour has not said to have judged.
     pub(crate) fn unconfirmed_own(&self, replica: &Replica, id: LinkId) -> bool {
-        self.links.get(&id).is_some_and(|link| link.unheard.is_on_its_way(self.own(replica)))
+        self.links.get(&id).is_some_and(|link| link.unacked.is_on_its_way(self.own(replica)))
     }
 
     /// Whether nothing of what this node wrote itself, under any incarnation, is still to be given to a link. A link that is
@@ -55,7 +55,7 @@ impl Neighbours {
             cursor.parked.is_none() && cursor.next < replica.logs().chains.wanted(origin)
         };
         let passed = link.passing.range(ours.clone()).next().is_none();
-        let left_out = !link.hold && link.unheard.left_out_of(ours.clone()).next().is_some();
+        let left_out = !link.hold && link.unacked.left_out_of(ours.clone()).next().is_some();
         link.own_from.is_none()
             && passed
             && !left_out

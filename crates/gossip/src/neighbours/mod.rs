@@ -4,15 +4,16 @@
 //! revocation list on ([`revocation`]) to the links. They read the [`Replica`] and change nothing there: what follows from the word of a
 //! neighbour for what we have comes out as [`NeighbourOutput`].
 
-mod acks_told;
+mod acknowledging;
 mod certificates;
 mod due;
 mod entries;
 mod feed;
 mod given;
-mod heard;
 mod held;
+mod inspect;
 mod io;
+mod known;
 mod links;
 mod lists;
 mod pace;
@@ -24,7 +25,6 @@ mod spreading;
 mod status;
 mod taken;
 mod timer;
-mod told;
 
 use std::collections::VecDeque;
 

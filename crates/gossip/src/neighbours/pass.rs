@@ -20,7 +20,7 @@ impl Neighbours {
         for id in self.links.everybody() {
             self.tell_lost(replica, id, origin, to);
             let Some(link) = self.links.get_mut(&id) else { continue };
-            let sent = || link.unheard.on_its_way(&origin).unwrap_or(from);
+            let sent = || link.unacked.on_its_way(&origin).unwrap_or(from);
             let later = || self.spread.leaves_out().then(sent);
             let next = link.cursors.get(&origin).map(|cursor| cursor.next).or_else(later);
             let Some(next) = next else { continue };
@@ -70,7 +70,7 @@ impl Neighbours {
             return;
         }
         // What is still on its way is not missing (P-S2).
-        let on_its_way = self.links.get(&id).and_then(|link| link.unheard.on_its_way(&origin));
+        let on_its_way = self.links.get(&id).and_then(|link| link.unacked.on_its_way(&origin));
         if on_its_way.is_none_or(|next| next <= entry.next) {
             self.pass_from(replica, id, origin, entry.next);
         }
@@ -106,7 +106,7 @@ impl Neighbours {
         }
         self.give(replica, id, bundle, false, false);
         if let Some(link) = self.links.get_mut(&id) {
-            link.unheard.sent(origin, reached);
+            link.unacked.sent(origin, reached);
         }
     }
 }

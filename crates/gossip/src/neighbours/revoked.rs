@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rumormill_wire::native::{ByeCode, Frame, ListPart};
 
 use super::{NeighbourOutput, Neighbours};
-use crate::io::{self as driver, Keep};
+use crate::io::{self as driver, Persist};
 use crate::replica::Replica;
 use crate::revocation::{Input, Output};
 use crate::stats::bump;
@@ -18,7 +18,7 @@ impl Neighbours {
             match output {
                 Output::Ours(link, ours) => drop(self.send(link, &Frame::Revisions(ours.as_slice().into()))),
                 Output::Check(link, bytes) => self.drive(driver::Output::CheckRevocations { link, bytes }),
-                Output::Keep(part) => self.drive(driver::Output::Keep(Keep::Revocations(part))),
+                Output::Persist(part) => self.drive(driver::Output::Persist(Persist::Revocations(part))),
                 Output::InForce(part) => self.output.push_back(NeighbourOutput::InForce(part)),
                 Output::Owed(link) => self.links.touch(link),
                 Output::Send(link, part) => {

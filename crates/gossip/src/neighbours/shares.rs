@@ -57,7 +57,7 @@ impl Neighbours {
             return false;
         };
         // What it asked for by number it can ask for again. What is new goes before that.
-        let ranges = core::mem::take(&mut link.pulls).len();
+        let ranges = core::mem::take(&mut link.range_requests).len();
         bump(&mut self.stats.ranges_dropped, u64::try_from(ranges).unwrap_or(u64::MAX));
         let owed = link.overflow || self.revocation.owes(id) || ranges > 0;
         if owed || link.has_feed() {

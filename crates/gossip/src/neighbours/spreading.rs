@@ -59,7 +59,7 @@ impl Neighbours {
         let (now, limit) = (self.now, self.config.max_cursors);
         let has = self.claims.has(id, &origin, ours);
         let Some(link) = self.links.visit(&id) else { return };
-        let on_its_way = link.unheard.on_its_way(&origin).is_some_and(|next| next >= ours);
+        let on_its_way = link.unacked.on_its_way(&origin).is_some_and(|next| next >= ours);
         match link.cursors.get_mut(&origin) {
             // What it does not want is not brought again, but what is new passes.
             Some(Cursor { parked: Some(Parked::Peer), .. }) if link.hold => {

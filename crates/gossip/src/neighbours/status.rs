@@ -55,10 +55,10 @@ impl Neighbours {
     pub(crate) fn status(&mut self, replica: &Replica, id: LinkId, status: &Status<'_>) {
         bump(&mut self.stats.status_received, 1);
         let Some(link) = self.links.get_mut(&id) else { return };
-        if status.heard > link.unheard.frames() {
+        if status.heard > link.unacked.frames() {
             return self.misbehaved(replica, id, "a STATUS that heard more than was said");
         }
-        link.unheard.heard(status.heard);
+        link.unacked.acked(status.heard);
         self.note_hold(replica, id, status.hold);
         let over = self.lists_are_over(id);
         let stands = replica.logs().full || status.hold;
@@ -138,7 +138,7 @@ impl Neighbours {
                 link.wavered_at = Some(now);
             }
             (link.unsure, link.branches, link.denies) = (false, false, false);
-            link.unheard.clear();
+            link.unacked.clear();
             link.cursors.clear();
             link.disputed.clear();
         }

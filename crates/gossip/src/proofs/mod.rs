@@ -1,7 +1,7 @@
 //! Equivocation proofs on their way in and out: which are looked at, and what they may cost (docs/protocol.md, P-E1 to P-E5).
 //!
 //! [`Proofs`] is a machine of its own. It knows no chains: what is known of the chain that a proof is about comes with it
-//! ([`Standing`]). Nothing of a proof is checked or kept unless it is of use, and what is not counts for whoever sent it.
+//! ([`ForkState`]). Nothing of a proof is checked or kept unless it is of use, and what is not counts for whoever sent it.
 
 mod counts;
 mod sent;
@@ -26,7 +26,7 @@ const EARLY_SHARE: usize = 4;
 
 /// What is known of a proof's chain when it comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct ForkState {
     /// The number wanted next; the first where we have none.
     pub next: Seq,
     /// Where another proof has ended it.
@@ -45,12 +45,12 @@ pub enum Use {
     /// Messages of its origin are being checked: then it is seen.
     Later,
     /// It would lower a place, and those of its author have fallen too often (P-E4).
-    Greedy,
+    OverQuota,
     /// We have no message that it is about (P-E1), or a lower place.
     None,
 }
 
-impl Standing {
+impl ForkState {
     /// What a proof with this place is good for.
     #[must_use]
     pub fn use_of(&self, place: Seq) -> Use {
@@ -61,7 +61,7 @@ impl Standing {
             None => Use::Needed,
             Some(ours) if ours <= place => Use::None,
             Some(_) if self.may_fall => Use::Needed,
-            Some(_) => Use::Greedy,
+            Some(_) => Use::OverQuota,
         }
     }
 }
@@ -82,7 +82,7 @@ pub enum Input {
         /// Unchecked.
         proof: Box<Proof>,
         /// What is known of its chain.
-        standing: Standing,
+        standing: ForkState,
     },
     /// Messages of an origin have a verdict.
     Settled(Origin),
@@ -144,7 +144,7 @@ impl Proofs {
         self.output.pop_front()
     }
 
-    fn came(&mut self, now: Timestamp, (link, peer): (LinkId, NodeId), proof: Box<Proof>, standing: Standing) {
+    fn came(&mut self, now: Timestamp, (link, peer): (LinkId, NodeId), proof: Box<Proof>, standing: ForkState) {
         let origin = proof.a.header.origin;
         let place = proof.a.header.first.min(proof.b.header.first);
         match standing.use_of(place) {
@@ -153,7 +153,7 @@ impl Proofs {
             }
             Use::Needed => self.output.push_back(Output::NoRoom(link, origin)),
             Use::Later if self.room_for_early(peer) => return self.early.push((link, peer, proof)),
-            Use::Greedy => self.output.push_back(Output::Lower(link, origin, place)),
+            Use::OverQuota => self.output.push_back(Output::Lower(link, origin, place)),
             Use::Later | Use::None => self.output.push_back(Output::Vain),
         }
         if !self.counts.may_send_in_vain(peer, now) {

@@ -25,8 +25,8 @@ fn proof(n: u8, first: u64, other: u64) -> Box<Proof> {
     Box::new(Proof { a: header(first), b: header(other) })
 }
 
-const fn at(next: u64) -> Standing {
-    Standing { next: Seq(next), fork: None, checking: false, may_fall: true }
+const fn at(next: u64) -> ForkState {
+    ForkState { next: Seq(next), fork: None, checking: false, may_fall: true }
 }
 
 fn put(proofs: &mut Proofs, input: Input) -> Vec<Output> {
@@ -34,7 +34,7 @@ fn put(proofs: &mut Proofs, input: Input) -> Vec<Output> {
     core::iter::from_fn(|| proofs.poll_output()).collect()
 }
 
-fn came(proof: &Proof, standing: Standing) -> Input {
+fn came(proof: &Proof, standing: ForkState) -> Input {
     Input::Came { link: LINK, peer: PEER, proof: Box::new(*proof), standing }
 }
 
@@ -43,14 +43,14 @@ fn of_use_is_what_ends_a_chain_that_we_have_at_a_lower_place() {
     let fork = |place| Some(Seq(place));
     for (standing, place, expected) in [
         (at(1), 1, Use::None),
-        (Standing { checking: true, ..at(1) }, 1, Use::Later),
+        (ForkState { checking: true, ..at(1) }, 1, Use::Later),
         (at(5), 5, Use::Needed),
         (at(5), 6, Use::None),
-        (Standing { checking: true, ..at(5) }, 6, Use::Later),
-        (Standing { fork: fork(3), ..at(5) }, 3, Use::None),
-        (Standing { fork: fork(3), ..at(5) }, 2, Use::Needed),
-        (Standing { fork: fork(3), may_fall: false, ..at(5) }, 2, Use::Greedy),
-        (Standing { may_fall: false, ..at(5) }, 2, Use::Needed),
+        (ForkState { checking: true, ..at(5) }, 6, Use::Later),
+        (ForkState { fork: fork(3), ..at(5) }, 3, Use::None),
+        (ForkState { fork: fork(3), ..at(5) }, 2, Use::Needed),
+        (ForkState { fork: fork(3), may_fall: false, ..at(5) }, 2, Use::OverQuota),
+        (ForkState { may_fall: false, ..at(5) }, 2, Use::Needed),
     ] {
         assert_eq!(standing.use_of(Seq(place)), expected, "{standing:?} {place}");
     }
@@ -63,9 +63,9 @@ fn each_kind_is_answered_in_its_way() {
     let one = proof(7, 4, 2);
     assert_eq!(put(&mut proofs, came(&one, at(2))), [Output::Check(LINK, Box::new(RawProof(*one)))]);
     assert_eq!(put(&mut proofs, came(&one, at(1))), [Output::Vain]);
-    let greedy = Standing { fork: Some(Seq(3)), may_fall: false, ..at(5) };
+    let greedy = ForkState { fork: Some(Seq(3)), may_fall: false, ..at(5) };
     assert_eq!(put(&mut proofs, came(&one, greedy)), [Output::Lower(LINK, origin(7), Seq(2))]);
-    assert_eq!(put(&mut proofs, came(&one, Standing { checking: true, ..at(1) })), []);
+    assert_eq!(put(&mut proofs, came(&one, ForkState { checking: true, ..at(1) })), []);
     assert_eq!(put(&mut proofs, Input::Settled(origin(8))), []);
     assert_eq!(put(&mut proofs, Input::Settled(origin(7))), [Output::Again((LINK, PEER), one)]);
     assert_eq!(proofs.waiting(), 0);
@@ -77,7 +77,7 @@ fn each_kind_is_answered_in_its_way() {
 fn those_that_wait_have_a_bound_in_all_and_a_share_each_and_go_with_their_link() {
     let mut proofs = Proofs::default();
     let waits = |proofs: &mut Proofs, link: u64, peer: u8| {
-        let standing = Standing { checking: true, ..at(1) };
+        let standing = ForkState { checking: true, ..at(1) };
         let input = Input::Came { link: LinkId(link), peer: NodeId([peer; 32]), proof: proof(7, 1, 1), standing };
         put(proofs, input).is_empty()
     };
@@ -114,7 +114,7 @@ proptest! {
                     put(&mut proofs, Input::Verdict(link, None))
                 }
                 _ => {
-                    let standing = Standing { checking, ..at(u64::from(what)) };
+                    let standing = ForkState { checking, ..at(u64::from(what)) };
                     let before = proofs.waiting();
                     let outputs = put(&mut proofs, Input::Came { link, peer, proof: proof(n, 2, 3), standing });
                     waited += proofs.waiting() - before;

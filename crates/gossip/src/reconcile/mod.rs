@@ -10,7 +10,7 @@
 //! what it says.
 
 mod io;
-mod links;
+mod partners;
 mod schedule;
 #[cfg(test)]
 mod tests;
@@ -22,7 +22,7 @@ use rand::Rng;
 pub use self::io::{Input, Output, Parts, Summary, Whole};
 pub use self::schedule::SOON_US;
 
-use self::links::Links;
+use self::partners::Partners;
 use self::schedule::Schedule;
 use crate::io::{LinkId, Timestamp};
 
@@ -43,7 +43,7 @@ fn fits(entries: usize, map: Whole) -> bool {
 pub struct Reconcile<K> {
     short: usize,
     turns: usize,
-    links: Links,
+    links: Partners,
     schedule: Schedule,
     output: VecDeque<Output<K>>,
     equal: u64,
@@ -58,7 +58,7 @@ impl<K: Copy + Ord> Reconcile<K> {
         Self {
             short,
             turns,
-            links: Links::default(),
+            links: Partners::default(),
             schedule: Schedule::new(period_us),
             output: VecDeque::new(),
             equal: 0,

@@ -108,8 +108,8 @@ impl Replica {
         for sender in senders {
             match refusal {
                 Refusal::Held => {
-                    self.tell_greedy(origin.node);
-                    bump(&mut self.stats.bundles_greedy, 1);
+                    self.tell_over_quota(origin.node);
+                    bump(&mut self.stats.bundles_over_quota, 1);
                     self.output.push_back(ReplicaOutput::Refused(sender, origin));
                 }
                 Refusal::Clock => self.set_back(bundle, sender),

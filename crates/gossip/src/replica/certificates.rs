@@ -4,7 +4,7 @@ use rumormill_wire::NodeId;
 
 use super::{Replica, ReplicaOutput};
 use crate::ingress;
-use crate::io::{self as driver, Keep, LinkId};
+use crate::io::{self as driver, LinkId, Persist};
 use crate::members::{Evidence, Input, Output};
 use crate::stats::bump;
 
@@ -27,7 +27,7 @@ impl Replica {
 
     fn counts(&mut self, node: NodeId, evidence: Evidence, from: Option<LinkId>, fresh: bool) {
         bump(&mut self.stats.certificates_replaced, u64::from(!fresh));
-        self.keep(Keep::Member { node, evidence: evidence.bytes });
+        self.persist(Persist::Member { node, evidence: evidence.bytes });
         self.output.push_back(ReplicaOutput::Introduce { node, from });
         if fresh {
             self.tell_ingress(ingress::Input::Admitted(node));

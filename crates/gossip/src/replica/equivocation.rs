@@ -6,16 +6,16 @@ use rumormill_wire::{NodeId, Origin, Seq};
 use super::{Replica, ReplicaOutput};
 use crate::author;
 use crate::fork;
-use crate::io::{self as driver, Event, Keep, LinkId};
+use crate::io::{self as driver, Event, LinkId, Persist};
 use crate::proof::VerifiedProof;
-use crate::proofs::{Input, Output, Standing, Use};
+use crate::proofs::{ForkState, Input, Output, Use};
 use crate::stats::bump;
 
 impl Replica {
     /// What is known of the chain that a proof is about.
-    fn standing(&self, origin: &Origin) -> Standing {
+    fn standing(&self, origin: &Origin) -> ForkState {
         let chain = self.logs.chains.get(origin);
-        Standing {
+        ForkState {
             next: chain.map_or(Seq::FIRST, |chain| chain.next),
             fork: self.logs.fork_place(origin),
             checking: self.ingress.has_origin(*origin),
@@ -40,7 +40,7 @@ impl Replica {
                 // Once there is room again, they hear that we still want it.
                 Output::NoRoom(link, origin) => self.output.push_back(ReplicaOutput::Say(link, origin)),
                 Output::Lower(link, origin, place) => {
-                    bump(&mut self.stats.proofs_greedy, 1);
+                    bump(&mut self.stats.proofs_over_quota, 1);
                     self.output.push_back(ReplicaOutput::Lower(link, origin, place));
                 }
                 Output::Vain => bump(&mut self.stats.proofs_vain, 1),
@@ -68,7 +68,7 @@ impl Replica {
         let (origin, place) = (proof.origin(), proof.place());
         match self.standing(&origin).use_of(place) {
             Use::Needed => {}
-            Use::Greedy => return bump(&mut self.stats.proofs_greedy, 1),
+            Use::OverQuota => return bump(&mut self.stats.proofs_over_quota, 1),
             Use::Later | Use::None => return,
         }
         if self.logs.fork_place(&origin).is_some() {
@@ -76,7 +76,7 @@ impl Replica {
         }
         self.set_fork(proof);
         bump(&mut self.stats.proofs, 1);
-        self.keep(Keep::Proof(Box::new(proof)));
+        self.persist(Persist::Proof(Box::new(proof)));
         self.event(Event::Equivocation { origin, place });
         if origin == self.author.origin() {
             self.tell_author(author::Input::Forked);

@@ -7,7 +7,7 @@ use rumormill_wire::{NodeId, Seq};
 use super::{Replica, ReplicaOutput};
 use crate::bundle::RawBundle;
 use crate::ingress::queue::Sender;
-use crate::ingress::{Dropped, Input, Output, Standing};
+use crate::ingress::{ChainState, Dropped, Input, Output};
 use crate::io::{self as driver, Event, LinkId};
 use crate::proofs;
 use crate::stats::bump;
@@ -20,7 +20,7 @@ impl Replica {
         let chain = self.logs.chains.get(&origin);
         let next = chain.map_or(Seq::FIRST, |chain| chain.next);
         let fresh = self.logs.is_new(&origin);
-        let standing = Standing {
+        let standing = ChainState {
             next,
             reached: if self.logs.full { self.logs.passed_to(&origin) } else { next },
             limit: self.logs.limit_of(&origin),
@@ -85,7 +85,7 @@ impl Replica {
     /// A bundle is not taken now: that is counted, and its sender hears where we stand.
     pub(super) fn dropped(&mut self, sender: Sender, header: BundleHeader, why: Dropped) {
         if why == Dropped::OverRate {
-            self.tell_greedy(header.origin.node);
+            self.tell_over_quota(header.origin.node);
         }
         let counter = match why {
             Dropped::OverPace => &mut self.stats.bundles_paced,
@@ -94,7 +94,7 @@ impl Replica {
             Dropped::Gap => &mut self.stats.bundles_gap,
             Dropped::Committing | Dropped::NoPlace => &mut self.stats.origins_full,
             Dropped::NotAdmitted => &mut self.stats.bundles_unadmitted,
-            Dropped::OverRate => &mut self.stats.bundles_greedy,
+            Dropped::OverRate => &mut self.stats.bundles_over_quota,
             Dropped::QueueFull => &mut self.stats.bundles_check_full,
         };
         bump(counter, 1);
@@ -102,16 +102,16 @@ impl Replica {
     }
 
     /// An author is over its rate: told once a start.
-    pub(super) fn tell_greedy(&mut self, node: NodeId) {
-        if self.told_greedy.insert(node) {
-            self.event(Event::Greedy { node });
+    pub(super) fn tell_over_quota(&mut self, node: NodeId) {
+        if self.told_over_quota.insert(node) {
+            self.event(Event::OverQuota { node });
         }
     }
 
     /// There is a verdict on a frame of a link that is up: its reader may go on, unless commits lag.
     pub(crate) fn give_credit(&mut self, sender: Sender) {
         if self.ingress.credit.judged(sender.link, sender.bytes, self.logs.cache.uncommitted()) {
-            self.drive(driver::Output::Release { link: sender.link, bytes: sender.bytes });
+            self.drive(driver::Output::Credit { link: sender.link, bytes: sender.bytes });
         } else {
             bump(&mut self.stats.backlog_held, 1);
         }
@@ -120,7 +120,7 @@ impl Replica {
     /// Commits have caught up: the readers that were held back may go on.
     pub(super) fn release_credit(&mut self) {
         for (link, bytes) in self.ingress.credit.committed(self.logs.cache.uncommitted()) {
-            self.drive(driver::Output::Release { link, bytes });
+            self.drive(driver::Output::Credit { link, bytes });
         }
     }
 

@@ -29,11 +29,11 @@ use crate::bundle::Signer;
 use crate::config::{EngineConfig, Recovered};
 use crate::fork::{self, Search};
 use crate::ingress::{Dropped, Ingress};
-use crate::io::{self as driver, Event, Keep, Timestamp};
+use crate::io::{self as driver, Event, Persist, Timestamp};
 use crate::logs::Logs;
 use crate::members::Members;
 use crate::proofs::Proofs;
-use crate::share::Kept;
+use crate::share::LogSize;
 use crate::stats::{Stats, Why};
 
 /// All that a node has, and what of it is on its way in.
@@ -47,7 +47,7 @@ pub(crate) struct Replica {
     author: Author,
     search: Search,
     /// Authors that were told to be over their rate.
-    told_greedy: BTreeSet<NodeId>,
+    told_over_quota: BTreeSet<NodeId>,
     /// The append of the bundle of our own that is on its way to the store.
     own_append: Option<u64>,
     /// Chains of which more that holds may have its turn.
@@ -70,7 +70,7 @@ impl Replica {
             ingress: Ingress::new(config),
             author: Author::new(recovered.me, signer, config),
             search: Search::default(),
-            told_greedy: BTreeSet::new(),
+            told_over_quota: BTreeSet::new(),
             own_append: None,
             settled: VecDeque::new(),
             looking_up: BTreeSet::new(),
@@ -146,8 +146,8 @@ impl Replica {
     }
 
     /// How much there is to be given to a newcomer.
-    pub(crate) fn kept(&self) -> Kept {
-        Kept {
+    pub(crate) fn kept(&self) -> LogSize {
+        LogSize {
             bundles: self.logs.bytes,
             origins: self.logs.chains.len(),
             certificates: self.members.bytes(),
@@ -189,8 +189,8 @@ impl Replica {
         stats
     }
 
-    fn keep(&mut self, keep: Keep) {
-        self.drive(driver::Output::Keep(keep));
+    fn persist(&mut self, record: Persist) {
+        self.drive(driver::Output::Persist(record));
     }
 
     fn event(&mut self, event: Event) {

@@ -3,9 +3,9 @@
 //! [`Revocation`] is a machine of its own. The list in force belongs to the logs, which it cuts; it comes with each input. A part counts for
 //! nothing before it is durable: [`Output::InForce`] follows [`Input::Kept`].
 
+mod peer_parts;
 #[cfg(test)]
 mod tests;
-mod told;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rumormill_wire::native::{ListPart, RevocationPart};
 
+use peer_parts::PeerParts;
 pub use rumormill_wire::native::Revocations;
-use told::Told;
 
 use crate::io::LinkId;
 
@@ -58,7 +58,7 @@ pub enum Output {
     /// Check the part, and tell [`Input::Holds`] if it does.
     Check(LinkId, Bytes),
     /// Make the part durable, and tell [`Input::Kept`].
-    Keep(Arc<ListPart>),
+    Persist(Arc<ListPart>),
     /// The part counts from now on: put it into the list, and tell [`Input::InForce`].
     InForce(Arc<ListPart>),
     /// Something waits for a neighbour: tell [`Input::Room`] as it can take more.
@@ -74,7 +74,7 @@ pub enum Output {
 /// The machine that takes the revocation list and passes it on.
 #[derive(Debug, Default)]
 pub struct Revocation {
-    links: BTreeMap<LinkId, Told>,
+    links: BTreeMap<LinkId, PeerParts>,
     /// The newest part of each place that is on its way to the store. Bounded by the places of the list.
     keeping: BTreeMap<u8, u64>,
     output: VecDeque<Output>,
@@ -85,7 +85,7 @@ impl Revocation {
     pub fn handle(&mut self, list: &Revocations, input: Input) {
         match input {
             Input::LinkUp(id) => {
-                self.links.insert(id, Told::default());
+                self.links.insert(id, PeerParts::default());
                 let ours = list.parts().map(|part| (part.place(), part.number())).collect();
                 self.output.push_back(Output::Ours(id, ours));
             }
@@ -126,7 +126,7 @@ impl Revocation {
     /// The number of a neighbour's list: the highest that it named; `None` before it has named any.
     #[must_use]
     pub fn number_at(&self, id: LinkId) -> Option<u64> {
-        self.links.get(&id).and_then(Told::number)
+        self.links.get(&id).and_then(PeerParts::number)
     }
 
     fn is_being_kept(&self, place: u8, number: u64) -> bool {
@@ -176,7 +176,7 @@ impl Revocation {
         }
         if !self.is_being_kept(place, number) {
             self.keeping.insert(place, number);
-            self.output.push_back(Output::Keep(part));
+            self.output.push_back(Output::Persist(part));
         }
     }
 

@@ -37,7 +37,7 @@ impl Driven {
         self.machine.handle(&self.list, input);
         while let Some(output) = self.machine.poll_output() {
             match output {
-                Output::Keep(part) => self.machine.handle(&self.list, Input::Kept(part)),
+                Output::Persist(part) => self.machine.handle(&self.list, Input::Kept(part)),
                 Output::InForce(part) => {
                     assert!(self.list.take(Arc::clone(&part)));
                     self.machine.handle(&self.list, Input::InForce(part));
@@ -85,7 +85,7 @@ fn while_a_part_is_on_its_way_to_the_store_it_is_neither_checked_again_nor_in_fo
     machine.handle(&list, Input::Part(A, bytes));
     machine.handle(&list, Input::Part(A, part(3, 6).0));
     let outputs: Vec<_> = std::iter::from_fn(|| machine.poll_output()).collect();
-    assert_eq!(outputs, [Output::Ours(A, Vec::new()), Output::Keep(one), Output::Known, Output::Known]);
+    assert_eq!(outputs, [Output::Ours(A, Vec::new()), Output::Persist(one), Output::Known, Output::Known]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ const ONE: i64 = 1_000_000;
 
 /// A bucket that may be overdrawn by what was begun.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Share {
+pub(super) struct Bucket {
     burst: u64,
     per_s: u64,
     level: i64,
@@ -21,7 +21,7 @@ fn millionths(amount: u64) -> i64 {
     i64::try_from(amount).unwrap_or(i64::MAX).saturating_mul(ONE)
 }
 
-impl Share {
+impl Bucket {
     /// So much at once, and so much a second after. It begins full.
     pub(super) fn new(burst: u64, per_s: u64) -> Self {
         Self { burst, per_s, level: millionths(burst), at: Timestamp(0) }
@@ -67,14 +67,14 @@ impl Share {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Answers {
     /// What it is given beyond the first time.
-    pub(super) bytes: Share,
+    pub(super) bytes: Bucket,
     /// What each new link is given once, of what was there before it. Its size goes with the log.
-    pub(super) fresh: Share,
+    pub(super) fresh: Bucket,
 }
 
 impl Answers {
     pub(super) fn new(burst: u64, per_s: u64) -> Self {
-        Self { bytes: Share::new(burst, per_s), fresh: Share::new(0, 0) }
+        Self { bytes: Bucket::new(burst, per_s), fresh: Bucket::new(0, 0) }
     }
 }
 
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_share_fills_again_and_is_overdrawn_by_no_more_than_itself() {
-        let mut share = Share::new(64 * 1024, 1_024);
+        let mut share = Bucket::new(64 * 1024, 1_024);
         let now = Timestamp(5 * SECOND);
         assert_eq!(share.wait_us(now), None);
         share.take(64 * 1024, now);

@@ -40,7 +40,7 @@ const SAVED_LISTS: u64 = 4;
 
 /// How much we keep, in bytes but for the counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Kept {
+pub struct LogSize {
     /// All bundles.
     pub bundles: u64,
     /// How many origins have some.
@@ -53,7 +53,7 @@ pub struct Kept {
     pub revocations: usize,
 }
 
-impl Kept {
+impl LogSize {
     /// All of it, with frames.
     fn whole_log(&self) -> u64 {
         let certificate = self.certificates.checked_div(self.members).unwrap_or(0);
@@ -127,7 +127,7 @@ impl Shares {
     /// A link is up. At no charge goes over it all that we keep, and lists of it, for a newcomer or one that has lost its
     /// store. What goes so over all links of a node comes out of a share of its own, so who comes again and again is given
     /// four logs at once and then some MiB a second. Says whether there is enough of that share for all.
-    pub fn link_up(&mut self, id: LinkId, peer: NodeId, kept: &Kept, now: Timestamp) -> bool {
+    pub fn link_up(&mut self, id: LinkId, peer: NodeId, kept: &LogSize, now: Timestamp) -> bool {
         let (log, lists) = (kept.whole_log(), whole_list(kept.origins));
         let all = log.saturating_add(lists);
         let (burst, per_s) = self.fresh;

@@ -21,8 +21,8 @@ fn config() -> EngineConfig {
     }
 }
 
-fn kept() -> Kept {
-    Kept { bundles: 1 << 20, origins: ORIGINS, certificates: 50 * 500, members: 50, revocations: 0 }
+fn kept() -> LogSize {
+    LogSize { bundles: 1 << 20, origins: ORIGINS, certificates: 50 * 500, members: 50, revocations: 0 }
 }
 
 fn all() -> u64 {
@@ -73,7 +73,7 @@ fn what_is_new_goes_to_all_but_to_whom_it_came_from() {
     let (mut shares, now) = (Shares::new(&config()), Timestamp(SECOND));
     let links = [1, 2].map(LinkId);
     for (id, peer) in links.iter().zip([PEER, NodeId([2; 32])]) {
-        shares.link_up(*id, peer, &Kept::default(), now);
+        shares.link_up(*id, peer, &LogSize::default(), now);
         give_all(&mut shares, *id, now);
     }
     shares.new_for_all(10_000, Some(500), &[LinkId(1)], ORIGINS);

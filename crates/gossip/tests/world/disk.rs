@@ -42,12 +42,12 @@ impl Disk {
         (header.origin, header.first)
     }
 
-    pub fn keep_member(&mut self, node: NodeId, evidence: &Bytes) {
+    pub fn persist_member(&mut self, node: NodeId, evidence: &Bytes) {
         self.members.push((node, judge(node, evidence).unwrap_or_default()));
     }
 
     /// In place of the one of its origin.
-    pub fn keep_proof(&mut self, proof: VerifiedProof) {
+    pub fn persist_proof(&mut self, proof: VerifiedProof) {
         self.proofs.retain(|old| old.origin() != proof.origin());
         self.proofs.push(proof);
     }

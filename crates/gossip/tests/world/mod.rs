@@ -84,9 +84,9 @@ pub struct World {
 pub fn config(dissemination: Dissemination) -> EngineConfig {
     EngineConfig {
         dissemination,
-        greedy_bytes_per_day: 0,
-        greedy_incarnations_per_day: 0,
-        greedy_incarnation_days: 1,
+        quota_bytes_per_day: 0,
+        quota_incarnations_per_day: 0,
+        quota_incarnation_days: 1,
         pace_bytes_per_s: 0,
         ..EngineConfig::new(NETWORK)
     }

@@ -64,7 +64,7 @@ impl Shell for At<'_> {
         Ok(())
     }
 
-    fn release(&mut self, link: LinkId, bytes: usize) -> Result<(), Infallible> {
+    fn credit(&mut self, link: LinkId, bytes: usize) -> Result<(), Infallible> {
         if let Some(open) = self.node().unreleased.get_mut(&link) {
             *open = open.checked_sub(bytes).expect("released more than was received");
         }
@@ -114,18 +114,18 @@ impl Shell for At<'_> {
         self.later(delay, Input::Committed { appends })
     }
 
-    fn keep_member(&mut self, node: NodeId, evidence: Bytes) -> Result<(), Infallible> {
-        self.node().disk.keep_member(node, &evidence);
+    fn persist_member(&mut self, node: NodeId, evidence: Bytes) -> Result<(), Infallible> {
+        self.node().disk.persist_member(node, &evidence);
         Ok(())
     }
 
-    fn keep_proof(&mut self, proof: VerifiedProof) -> Result<(), Infallible> {
-        self.node().disk.keep_proof(proof);
+    fn persist_proof(&mut self, proof: VerifiedProof) -> Result<(), Infallible> {
+        self.node().disk.persist_proof(proof);
         Ok(())
     }
 
     /// Before all that waits, and durable only once it is told.
-    fn keep_revocations(&mut self, part: Arc<ListPart>) -> Result<(), Infallible> {
+    fn persist_revocations(&mut self, part: Arc<ListPart>) -> Result<(), Infallible> {
         self.later(self.world.commit_us, Input::RevocationsKept { part })
     }
 

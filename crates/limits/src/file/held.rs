@@ -2,8 +2,10 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use super::open_lock;
 
 /// Others that may come and go just while we try: each try ends at once, and sixteen in a row are no accident.
 const TRIES: usize = 16;
@@ -21,10 +23,10 @@ impl Held {
     /// Takes the lock that the file `path` is, made if it is not there; `None` if another program has it.
     ///
     /// # Errors
-    /// The file cannot be made or locked.
+    /// The file cannot be made or locked, or something else lies there ([`open_lock`]).
     pub fn take(path: PathBuf) -> io::Result<Option<Self>> {
         for _ in 0..TRIES {
-            let file = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+            let file = open_lock(&path)?;
             match file.try_lock() {
                 // Whoever had it may have taken the file away between.
                 Ok(()) if is_at(&file, &path)? => return Ok(Some(Self { file, path })),

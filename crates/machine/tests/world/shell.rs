@@ -61,7 +61,7 @@ impl Shell for At<'_> {
         self.put(link, &[&prefix[..], bundle.bytes()].concat())
     }
 
-    fn release(&mut self, _: LinkId, _: usize) -> Result<(), Infallible> {
+    fn credit(&mut self, _: LinkId, _: usize) -> Result<(), Infallible> {
         Ok(())
     }
 
@@ -107,17 +107,17 @@ impl Shell for At<'_> {
         self.answer(delay, Input::Committed { appends })
     }
 
-    fn keep_member(&mut self, node: NodeId, evidence: Bytes) -> Result<(), Infallible> {
-        self.node().disk.keep_member(node, &evidence);
+    fn persist_member(&mut self, node: NodeId, evidence: Bytes) -> Result<(), Infallible> {
+        self.node().disk.persist_member(node, &evidence);
         Ok(())
     }
 
-    fn keep_proof(&mut self, proof: VerifiedProof) -> Result<(), Infallible> {
-        self.node().disk.keep_proof(proof);
+    fn persist_proof(&mut self, proof: VerifiedProof) -> Result<(), Infallible> {
+        self.node().disk.persist_proof(proof);
         Ok(())
     }
 
-    fn keep_revocations(&mut self, part: Arc<ListPart>) -> Result<(), Infallible> {
+    fn persist_revocations(&mut self, part: Arc<ListPart>) -> Result<(), Infallible> {
         self.answer(200, Input::RevocationsKept { part })
     }
 

@@ -58,7 +58,7 @@ impl Driver {
 
     /// Something was heard of a link for which the link policy waits.
     pub(crate) fn heard(&self, link: &Link) {
-        self.peer(Input::Heard { link: link.id, at: link.heard_at() });
+        self.peer(Input::Heard { link: link.id, at: link.heard_at(self.clock.now()) });
     }
 
     /// The neighbours that are to be dialled now, as soon as there are some.

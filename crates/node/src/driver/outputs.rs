@@ -54,7 +54,7 @@ impl Shell for Locked<'_> {
         Ok(())
     }
 
-    fn release(&mut self, link: LinkId, bytes: usize) -> Result<(), Infallible> {
+    fn credit(&mut self, link: LinkId, bytes: usize) -> Result<(), Infallible> {
         if let Some(link) = self.state.links.get(&link) {
             link.release(bytes);
         }
@@ -85,18 +85,18 @@ impl Shell for Locked<'_> {
         Ok(())
     }
 
-    fn keep_member(&mut self, node: NodeId, evidence: Bytes) -> Result<(), Infallible> {
+    fn persist_member(&mut self, node: NodeId, evidence: Bytes) -> Result<(), Infallible> {
         self.state.records.push(Record::Member { node, evidence });
         Ok(())
     }
 
-    fn keep_proof(&mut self, proof: VerifiedProof) -> Result<(), Infallible> {
+    fn persist_proof(&mut self, proof: VerifiedProof) -> Result<(), Infallible> {
         let [a, b] = [proof.proof().a.to_bytes(), proof.proof().b.to_bytes()];
         self.state.records.push(Record::Proof { origin: proof.origin(), bytes: Bytes::from([a, b].concat()) });
         Ok(())
     }
 
-    fn keep_revocations(&mut self, part: Arc<ListPart>) -> Result<(), Infallible> {
+    fn persist_revocations(&mut self, part: Arc<ListPart>) -> Result<(), Infallible> {
         self.driver.keep_list(self.state, part);
         Ok(())
     }
@@ -166,7 +166,7 @@ impl Driver {
                 let name = self.checker.names.of(&peer).unwrap_or_default();
                 tracing::warn!(%peer, name, reason, "a neighbour broke the protocol");
             }
-            Event::Greedy { node } => tracing::warn!(%node, "an author is over its rate and held back"),
+            Event::OverQuota { node } => tracing::warn!(%node, "an author is over its rate and held back"),
             Event::Revocations { list } => {
                 // `reload` says that it is in force, once all its parts are.
                 let me = self.checker.me;

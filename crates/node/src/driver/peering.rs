@@ -35,7 +35,7 @@ impl Driver {
     pub(super) fn tell_links(&self, state: &mut State) {
         let (State { machine, links, .. }, now) = (state, self.clock.now());
         for link in links.values() {
-            let heard = Input::Heard { link: link.id, at: link.heard_at() };
+            let heard = Input::Heard { link: link.id, at: link.heard_at(now) };
             let _ = machine.handle(now, machine::Input::Links(heard));
             if link.is_closed() {
                 let _ = machine.handle(now, machine::Input::Links(Input::Closing { link: link.id }));

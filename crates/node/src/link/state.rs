@@ -3,13 +3,14 @@
 //! Nothing here waits for the peer: the engine's side only puts into the outbox, whose size the engine's window bounds
 //! (ARCHITECTURE.md, "The machine").
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, OnceLock};
 
 use bytes::Bytes;
 use rumormill_gossip::config::LINK_WINDOW;
 use rumormill_gossip::{LinkId, Timestamp};
 use rumormill_machine::{Batch, Class, Scheduler, Taken};
+use rumormill_transport::Arrivals;
 use rumormill_wire::native::{Bye, ByeCode, Frame, rumor_prefix};
 use tokio::sync::{Notify, watch};
 
@@ -38,6 +39,8 @@ pub(crate) struct Link {
     /// The peer ended it because it keeps another one with us: what it had not taken from this one by then, it did not take.
     replaced: AtomicBool,
     heard_at: AtomicU64,
+    /// What arrives of frames that are not whole yet; set once it is read.
+    arrivals: OnceLock<Arrivals>,
     /// The link policy waits for what is heard next.
     awaited: AtomicBool,
     pub(crate) bytes_in: AtomicU64,
@@ -59,6 +62,7 @@ impl Link {
             cut: AtomicBool::new(false),
             replaced: AtomicBool::new(false),
             heard_at: AtomicU64::new(now.0),
+            arrivals: OnceLock::new(),
             awaited: AtomicBool::new(false),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
@@ -234,8 +238,16 @@ impl Link {
         self.awaited.load(Relaxed) && self.awaited.swap(false, Relaxed)
     }
 
-    pub(crate) fn heard_at(&self) -> Timestamp {
-        Timestamp(self.heard_at.load(Relaxed))
+    /// Its bytes are read from now on.
+    pub(crate) fn watch(&self, arrivals: Arrivals) {
+        let _ = self.arrivals.set(arrivals);
+    }
+
+    /// When the peer gave its last sign of life: a frame, or a part of one.
+    pub(crate) fn heard_at(&self, now: Timestamp) -> Timestamp {
+        let frame = Timestamp(self.heard_at.load(Relaxed));
+        let silent = self.arrivals.get().map(Arrivals::silent_for);
+        silent.map_or(frame, |silent| frame.max(now.before(silent)))
     }
 }
 

@@ -86,6 +86,7 @@ async fn serve(driver: &Arc<Driver>, link: &Arc<Link>, reader: LinkReader, write
     let Facts { name, addr, direction, .. } = &link.facts;
     tracing::info!(peer = %name, %addr, %direction, group = %link.facts.tls_group, "link up");
     Counters::add(&driver.counters.links_up, 1);
+    link.watch(reader.arrivals());
     let mut writing = tokio::spawn(write(Arc::clone(driver), Arc::clone(link), writer));
     let ended = read(driver, link, reader).await;
     link.set_read_out();

@@ -46,8 +46,8 @@ pub(super) fn engine_config(config: &NodeConfig, network: NetworkId) -> EngineCo
     EngineConfig {
         dissemination: config.dissemination,
         anti_entropy_us: micros(config.anti_entropy),
-        greedy_bytes_per_day: config.limits.greedy_bytes_per_day,
-        greedy_incarnations_per_day: config.limits.greedy_incarnations_per_day,
+        quota_bytes_per_day: config.limits.greedy_bytes_per_day,
+        quota_incarnations_per_day: config.limits.greedy_incarnations_per_day,
         pace_bytes_per_s: config.limits.pace_bytes_per_s,
         ..EngineConfig::new(network)
     }

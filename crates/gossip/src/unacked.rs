@@ -41,7 +41,7 @@ struct News {
 
 /// What one link was given and has not said to have heard, and what was kept from it.
 #[derive(Debug, Default)]
-pub struct Unheard {
+pub struct Unacked {
     /// RUMOR frames given since the link is up.
     frames: u64,
     /// What of them may still be on its way.
@@ -52,7 +52,7 @@ pub struct Unheard {
     news: BTreeMap<Origin, News>,
 }
 
-impl Unheard {
+impl Unacked {
     /// A frame with so many messages is given.
     pub fn given(&mut self, messages: u32, now: Timestamp) {
         self.frames = self.frames.saturating_add(1);
@@ -95,12 +95,12 @@ impl Unheard {
     }
 
     /// The neighbour judged so many frames: what is older needs no memory.
-    pub fn heard(&mut self, heard: u64) {
-        while let Some((_, origin)) = self.order.first().copied().filter(|(ordinal, _)| *ordinal <= heard) {
+    pub fn acked(&mut self, count: u64) {
+        while let Some((_, origin)) = self.order.first().copied().filter(|(ordinal, _)| *ordinal <= count) {
             self.order.pop_first();
             self.last.remove(&origin);
         }
-        while self.runs.front().is_some_and(|run| run.last <= heard) {
+        while self.runs.front().is_some_and(|run| run.last <= count) {
             self.runs.pop_front();
         }
     }
@@ -168,7 +168,7 @@ impl Unheard {
         self.last.len()
     }
 
-    /// Whether something given up to this time is unheard.
+    /// Whether something given up to this time is unacked.
     #[must_use]
     pub fn since(&self, at: Timestamp) -> bool {
         self.runs.front().is_some_and(|run| run.at <= at)
@@ -181,60 +181,60 @@ mod tests {
 
     #[test]
     fn what_was_given_counts_until_it_is_heard_and_the_oldest_is_known() {
-        let mut unheard = Unheard::default();
-        unheard.given(5, Timestamp(0));
-        unheard.given(1, Timestamp(RUN_US - 1));
-        unheard.given(2, Timestamp(RUN_US));
-        assert_eq!(unheard.count(|_| false), (8, Some(Timestamp(0))));
-        unheard.heard(1);
-        assert_eq!(unheard.count(|_| false), (8, Some(Timestamp(0))), "a run is heard when its last frame is");
-        unheard.heard(2);
-        assert_eq!(unheard.count(|_| false), (2, Some(Timestamp(RUN_US))));
-        unheard.heard(3);
-        assert_eq!(unheard.count(|_| false), (0, None));
+        let mut unacked = Unacked::default();
+        unacked.given(5, Timestamp(0));
+        unacked.given(1, Timestamp(RUN_US - 1));
+        unacked.given(2, Timestamp(RUN_US));
+        assert_eq!(unacked.count(|_| false), (8, Some(Timestamp(0))));
+        unacked.acked(1);
+        assert_eq!(unacked.count(|_| false), (8, Some(Timestamp(0))), "a run is heard when its last frame is");
+        unacked.acked(2);
+        assert_eq!(unacked.count(|_| false), (2, Some(Timestamp(RUN_US))));
+        unacked.acked(3);
+        assert_eq!(unacked.count(|_| false), (0, None));
     }
 
     #[test]
     fn an_origin_is_on_its_way_until_the_last_of_it_is_heard() {
-        let mut unheard = Unheard::default();
+        let mut unacked = Unacked::default();
         let origin = |n| Origin { incarnation: rumormill_wire::Incarnation(n), ..Origin::MIN };
         for (n, next) in [(1, 4), (2, 9), (1, 6)] {
-            unheard.given(1, Timestamp(0));
-            unheard.sent(origin(n), Seq(next));
+            unacked.given(1, Timestamp(0));
+            unacked.sent(origin(n), Seq(next));
         }
-        assert_eq!((unheard.frames(), unheard.on_its_way(&origin(1))), (3, Some(Seq(6))));
-        unheard.heard(2);
-        assert_eq!((unheard.on_its_way(&origin(1)), unheard.on_its_way(&origin(2))), (Some(Seq(6)), None));
-        assert!(unheard.is_on_its_way(origin(1)..=origin(1)) && !unheard.is_on_its_way(origin(2)..=origin(9)));
-        unheard.heard(3);
-        assert!(!unheard.is_on_its_way(Origin::MIN..=Origin::MAX) && unheard.order.is_empty());
+        assert_eq!((unacked.frames(), unacked.on_its_way(&origin(1))), (3, Some(Seq(6))));
+        unacked.acked(2);
+        assert_eq!((unacked.on_its_way(&origin(1)), unacked.on_its_way(&origin(2))), (Some(Seq(6)), None));
+        assert!(unacked.is_on_its_way(origin(1)..=origin(1)) && !unacked.is_on_its_way(origin(2)..=origin(9)));
+        unacked.acked(3);
+        assert!(!unacked.is_on_its_way(Origin::MIN..=Origin::MAX) && unacked.order.is_empty());
     }
 
     #[test]
     fn runs_and_news_are_bounded_and_nothing_is_left_out_of_the_runs() {
-        let mut unheard = Unheard::default();
+        let mut unacked = Unacked::default();
         for n in 0..1_000 {
-            unheard.given(1, Timestamp(n * RUN_US));
+            unacked.given(1, Timestamp(n * RUN_US));
         }
-        assert_eq!((unheard.remembered(), unheard.count(|_| false).0), (MAX_RUNS, 1_000));
-        unheard.heard(999);
-        assert_eq!(unheard.runs.len(), 1);
-        unheard.clear();
+        assert_eq!((unacked.remembered(), unacked.count(|_| false).0), (MAX_RUNS, 1_000));
+        unacked.acked(999);
+        assert_eq!(unacked.runs.len(), 1);
+        unacked.clear();
         let origin = |n| Origin { incarnation: rumormill_wire::Incarnation(n), ..Origin::MIN };
-        let taken = (0..2_000).filter(|n| unheard.left_out(origin(*n), Seq(1), Seq(2), Timestamp(*n))).count();
-        assert_eq!((taken, unheard.remembered()), (MAX_NEWS, MAX_NEWS));
+        let taken = (0..2_000).filter(|n| unacked.left_out(origin(*n), Seq(1), Seq(2), Timestamp(*n))).count();
+        assert_eq!((taken, unacked.remembered()), (MAX_NEWS, MAX_NEWS));
     }
 
     #[test]
     fn news_count_until_they_are_given_or_shown() {
-        let mut unheard = Unheard::default();
-        assert!(unheard.left_out(Origin::MIN, Seq(3), Seq(5), Timestamp(7)));
-        assert!(unheard.left_out(Origin::MIN, Seq(5), Seq(6), Timestamp(9)));
-        assert_eq!(unheard.count(|_| false), (3, Some(Timestamp(7))));
-        assert_eq!(unheard.count(|_| true), (0, None));
-        unheard.reaches(&Origin::MIN, Seq(5));
-        assert_eq!(unheard.count(|_| false), (1, Some(Timestamp(7))));
-        unheard.reaches(&Origin::MIN, Seq(6));
-        assert_eq!(unheard.remembered(), 0);
+        let mut unacked = Unacked::default();
+        assert!(unacked.left_out(Origin::MIN, Seq(3), Seq(5), Timestamp(7)));
+        assert!(unacked.left_out(Origin::MIN, Seq(5), Seq(6), Timestamp(9)));
+        assert_eq!(unacked.count(|_| false), (3, Some(Timestamp(7))));
+        assert_eq!(unacked.count(|_| true), (0, None));
+        unacked.reaches(&Origin::MIN, Seq(5));
+        assert_eq!(unacked.count(|_| false), (1, Some(Timestamp(7))));
+        unacked.reaches(&Origin::MIN, Seq(6));
+        assert_eq!(unacked.remembered(), 0);
     }
 }

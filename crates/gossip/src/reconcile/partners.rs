@@ -14,7 +14,7 @@ use crate::picker::Picker;
 const MAX_LEFT_OUT: u32 = 15;
 
 #[derive(Debug, Default)]
-struct Link {
+struct Partner {
     /// Since when it owes an answer.
     asked: Option<Timestamp>,
     /// The fingerprint of what it had and of what we had when it was last sent what we have.
@@ -22,7 +22,7 @@ struct Link {
     /// It had something else in the last comparison too.
     differed: bool,
     /// The parts that differed when it answered us, and what it was told of each.
-    parts: BTreeMap<u8, Told>,
+    parts: BTreeMap<u8, PartTold>,
     /// A comparison has come to its end once.
     compared: bool,
     closing: bool,
@@ -30,7 +30,7 @@ struct Link {
     listed_all: Option<Timestamp>,
 }
 
-impl Link {
+impl Partner {
     /// What it was told does not count.
     fn forget(&mut self) {
         self.listed = None;
@@ -40,7 +40,7 @@ impl Link {
 
 /// A part that differs in one way, told again and again.
 #[derive(Debug, Default)]
-struct Told {
+struct PartTold {
     /// The fingerprint of what it had and of what we had when it was last told.
     pair: Option<([u8; 16], [u8; 16])>,
     /// In how many comparisons it is left out when it was told once more.
@@ -49,7 +49,7 @@ struct Told {
     left_out: u32,
 }
 
-impl Told {
+impl PartTold {
     /// The two differ so. Says whether that is told.
     fn tell(&mut self, theirs: [u8; 16], ours: [u8; 16]) -> bool {
         if self.pair.replace((theirs, ours)) != Some((theirs, ours)) {
@@ -67,8 +67,8 @@ impl Told {
 
 /// The neighbours, and among which of them a timer may choose.
 #[derive(Debug, Default)]
-pub(super) struct Links {
-    map: BTreeMap<LinkId, Link>,
+pub(super) struct Partners {
+    map: BTreeMap<LinkId, Partner>,
     /// Those that are not closing.
     open: Picker,
     /// Those of them whose turn has not come since it last came to all. One that is new is compared with anyway, and has a turn after
@@ -76,9 +76,9 @@ pub(super) struct Links {
     left: Picker,
 }
 
-impl Links {
+impl Partners {
     pub(super) fn insert(&mut self, link: LinkId) {
-        self.map.insert(link, Link::default());
+        self.map.insert(link, Partner::default());
         self.open.insert(link);
     }
 
@@ -160,7 +160,7 @@ impl Links {
 
     /// What all of them were told does not count.
     pub(super) fn tell_all_anew(&mut self) {
-        self.map.values_mut().for_each(Link::forget);
+        self.map.values_mut().for_each(Partner::forget);
     }
 
     pub(super) fn listed_all(&mut self, link: LinkId, now: Timestamp) {

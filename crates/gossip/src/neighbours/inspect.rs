@@ -55,8 +55,8 @@ impl Neighbours {
                 }));
             }
         }
-        let (unheard, oldest) = link.unheard.count(|origin| link.cursors.contains_key(origin));
-        stats.lag = stats.lag.saturating_add(unheard);
+        let (unacked, oldest) = link.unacked.count(|origin| link.cursors.contains_key(origin));
+        stats.lag = stats.lag.saturating_add(unacked);
         young &= oldest.is_none_or(|since| now.since(since) < SYNC_AGE_US);
         let unanswered = self.reconcile.asked_since(id).is_some_and(|asked| now.since(asked) >= SYNC_AGE_US);
         let lost = link.overflow || link.unsure;
@@ -71,9 +71,9 @@ impl Neighbours {
             .max(lost.then_some(Why::TooMany))
             .max(link.waits.then_some(Why::OverShare))
             .max((!compared).then_some(Why::NotCompared))
-            .max((unheard > 0).then_some(Why::Unheard))
+            .max((unacked > 0).then_some(Why::Unacked))
             .max(unanswered.then_some(Why::NoAnswer));
-        stats.why = why.filter(|why| !stats.in_sync || *why > Why::Unheard);
+        stats.why = why.filter(|why| !stats.in_sync || *why > Why::Unacked);
         stats.revocations = self.revocation.number_at(id);
         Some(stats)
     }
@@ -103,10 +103,10 @@ impl Neighbours {
         let held = HeldByLink {
             cursors: most(|link| link.cursors.len()),
             behind: self.claims.most(),
-            last_sent: most(|link| link.unheard.origins()),
-            unheard: most(|link| link.unheard.remembered()),
+            last_sent: most(|link| link.unacked.origins()),
+            unacked: most(|link| link.unacked.remembered()),
             open,
-            pulls: most(|link| link.pulls.len()),
+            range_requests: most(|link| link.range_requests.len()),
             dirty,
         };
         (self.links.len(), held)

@@ -7,7 +7,7 @@ use rumormill_wire::native::{ListPart, Revocations};
 
 /// Which parts a neighbour has, with their numbers. Bounded by the places of the list.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct PeerParts {
     /// It has said what it has; nothing is sent before.
     heard: bool,
     /// It lacks something that was not sent to it.
@@ -21,7 +21,7 @@ fn raise(map: &mut BTreeMap<u8, u64>, place: u8, number: u64) {
     *held = number.max(*held);
 }
 
-impl Told {
+impl PeerParts {
     /// It has said what it has.
     pub(super) const fn hear(&mut self) {
         self.heard = true;

@@ -24,7 +24,7 @@ impl Neighbours {
     pub(super) fn ends_first_comparison(&mut self, replica: &Replica, id: LinkId) {
         let Some(listed) = self.reconcile.first_list(id) else { return };
         let Some(link) = self.links.get(&id) else { return };
-        let open = link.overflow || link.unsure || link.reading.is_some() || link.unheard.since(listed);
+        let open = link.overflow || link.unsure || link.reading.is_some() || link.unacked.since(listed);
         let lacks = |(origin, cursor): (&Origin, &crate::link::Cursor)| {
             cursor.parked != Some(Parked::Peer)
                 && cursor.since <= listed
@@ -44,7 +44,7 @@ impl Neighbours {
             if link.closing || link.hold || from.contains(id) || self.claims.has(*id, &origin, to) {
                 continue;
             }
-            if !link.unheard.left_out(origin, first.max(Seq::FIRST), to, now) {
+            if !link.unacked.left_out(origin, first.max(Seq::FIRST), to, now) {
                 link.unsure = true;
                 bump(&mut self.stats.differences_overflow, 1);
             }
