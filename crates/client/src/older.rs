@@ -37,7 +37,7 @@ fn run(out: &mut Out, program: impl AsyncFnOnce(&mut Console) -> Result<(), Door
 
 pub(crate) fn udp_peer(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     let ip = matches.get_one::<IpAddr>("listen").copied().unwrap_or(Ipv4Addr::LOCALHOST.into());
-    let mut options = udp_peer::Options::default();
+    let mut options = udp_peer::MeshConsoleOptions::default();
     if let Some(directory) = matches.get_one::<SocketAddr>("directory") {
         options.directory = *directory;
     }
@@ -73,7 +73,7 @@ pub(crate) fn peer(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Fail
     rumormill_node::logging::init(LogFormat::Human, level.as_deref(), &usual);
     let local = matches.get_one::<SocketAddr>("local").copied();
     let local = local.ok_or_else(|| Failure::usage("LOCAL is needed", "`rumormill peer --help` says what it takes"))?;
-    let options = peer::Options {
+    let options = peer::PeerConsoleOptions {
         local,
         peer: matches.get_one::<SocketAddr>("peer").copied(),
         desired_id: matches.get_one::<i64>("desired-id").copied(),

@@ -21,13 +21,13 @@ use tracing::{debug, warn};
 use crate::counters::Counters;
 use crate::door::{About, Door, Files, LetterUse};
 use crate::error::DoorError;
-use crate::listen::{Listening, Share};
+use crate::listen::{Listening, PortSharing};
 use crate::port::Port;
 use crate::services::{Chat, Services};
 use crate::spec::{Spec, SpecError};
 use crate::take::Taker;
 use seats::Seats;
-use session::Session;
+use session::ControlSession;
 use starter::has_gone;
 
 pub use seats::MAX_CLIENTS;
@@ -74,7 +74,7 @@ impl Config {
     }
 }
 
-/// Bound, not yet serving.
+/// The control port of a classroom process, bound; nobody is served before [`Classroom::serve`].
 #[derive(Debug)]
 pub struct Classroom(Listening<Config>);
 
@@ -84,7 +84,7 @@ impl Classroom {
     /// # Errors
     /// The address cannot be had.
     pub async fn bind(config: Config) -> Result<Self, DoorError> {
-        Ok(Self(Listening::bind(KIND, config.listen, Share::No, config)?))
+        Ok(Self(Listening::bind(KIND, config.listen, PortSharing::Exclusive, config)?))
     }
 
     /// Where it listens, with the port that the system chose if 0 was asked for.
@@ -152,7 +152,7 @@ async fn serve_within<C: Chat>(listener: TcpListener, chat: C, counters: Arc<Cou
         let (chat, counters) = (chat.clone(), Arc::clone(&counters));
         let starter = getppid();
         tokio::spawn(async move {
-            let session = Session::new(stream, seat, chat.clone(), counters, patience.reply);
+            let session = ControlSession::new(stream, seat, chat.clone(), counters, patience.reply);
             if let Err(why) = session.run().await {
                 debug!(%why, "control connection ended");
             }

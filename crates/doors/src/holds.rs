@@ -1,7 +1,9 @@
 //! Letters that somebody is being given: nobody else is given them meanwhile.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::lock::lock;
 
 /// Which letters are held, for all doors by which they are pulled. Each is one that waits, so there are no more than may wait.
 #[derive(Debug, Clone, Default)]
@@ -9,7 +11,7 @@ pub struct Holds(Arc<Mutex<BTreeSet<u64>>>);
 
 impl Holds {
     fn held(&self) -> MutexGuard<'_, BTreeSet<u64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Whether nobody holds it.

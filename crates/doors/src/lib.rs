@@ -9,6 +9,7 @@
 #![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+pub mod address;
 pub mod classroom;
 mod counters;
 pub mod cut;
@@ -18,12 +19,14 @@ mod holds;
 mod limits;
 mod lines;
 pub mod listen;
+mod lock;
 mod opening;
 pub mod peer_line;
 pub mod port;
 pub mod protobuf_peer;
 pub mod push_pull;
 pub mod relay_43110;
+mod service_error;
 mod services;
 mod shares;
 mod spec;
@@ -36,6 +39,7 @@ pub use door::{About, BoundDoor, Door, Files, Kind, LetterUse};
 pub use error::DoorError;
 pub use holds::{Hold, Holds};
 pub use port::{Incoming, Outgoing, Port, RoomEnd, WayOut, port};
+pub use service_error::{ReceiverError, ServiceError};
 pub use services::{Chat, Durable, Letter, Letters, LogPart, Services};
 pub use spec::{MAX_KEYS, Spec, SpecError};
 pub use unsent::Unsent;

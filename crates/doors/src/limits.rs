@@ -1,10 +1,13 @@
 //! How much one address may ask for: a bounded table of rates.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use rumormill_limits::{Clock, Rate, Recent, Timestamp};
+
+use crate::address::prefix;
+use crate::lock::lock;
 
 /// Addresses that have a rate of their own at once. The others share one.
 pub(crate) const MAX_ADDRESSES: usize = 4_096;
@@ -17,9 +20,11 @@ struct Entry {
     seen: Timestamp,
 }
 
+/// What is left to each address.
 #[derive(Debug)]
-struct Table {
+struct RateTable {
     own: Recent<IpAddr, Entry, MAX_ADDRESSES>,
+    /// What is left to all together that have no rate of their own.
     others: Rate,
 }
 
@@ -27,7 +32,7 @@ struct Table {
 #[derive(Debug)]
 pub(crate) struct ByAddress {
     each: Rate,
-    table: Mutex<Table>,
+    table: Mutex<RateTable>,
     clock: Clock,
 }
 
@@ -35,7 +40,7 @@ impl ByAddress {
     /// So much for each address.
     #[must_use]
     pub(crate) fn new(each: Rate) -> Self {
-        Self { each, table: Mutex::new(Table { own: Recent::new(), others: each }), clock: Clock::start() }
+        Self { each, table: Mutex::new(RateTable { own: Recent::new(), others: each }), clock: Clock::start() }
     }
 
     /// Takes one from the share of an address; false if it has none left.
@@ -57,22 +62,14 @@ impl ByAddress {
         allowed
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, RateTable> {
+        lock(&self.table)
     }
 
     /// Addresses with a rate of their own.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.table().own.len()
-    }
-}
-
-/// An address of IPv4; of IPv6 the /64, which is what one person has.
-pub(crate) fn prefix(addr: IpAddr) -> IpAddr {
-    match addr.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -91,12 +88,5 @@ mod tests {
             let _ = limits.allows(std::net::Ipv4Addr::from(0x0a00_0000 + n).into());
         }
         assert_eq!(limits.len(), MAX_ADDRESSES);
-    }
-
-    #[test]
-    fn a_v6_network_and_a_mapped_address_are_one() {
-        let at = |text: &str| prefix(text.parse().unwrap());
-        assert_eq!(at("2001:db8::1"), at("2001:db8::ffff:1"));
-        assert_eq!(at("::ffff:127.0.0.1"), at("127.0.0.1"));
     }
 }

@@ -13,23 +13,23 @@ pub const BACKLOG: u32 = 4_096;
 
 /// Who else may have the port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Share {
+pub enum PortSharing {
     /// Nobody, as long as we have it.
-    No,
-    /// Other sockets of the same user that ask for the same.
-    Port,
+    Exclusive,
+    /// Other sockets of the same user that ask for the same (`SO_REUSEPORT`).
+    ReusePort,
 }
 
 /// Listens at an address.
 ///
 /// # Errors
 /// The address is taken, or not ours to take.
-pub fn listen(addr: SocketAddr, share: Share) -> io::Result<TcpListener> {
+pub fn listen(addr: SocketAddr, share: PortSharing) -> io::Result<TcpListener> {
     let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // Connections that have ended keep nobody from coming back.
     socket.set_reuseaddr(true)?;
     #[cfg(unix)]
-    if share == Share::Port {
+    if share == PortSharing::ReusePort {
         socket.set_reuseport(true)?;
     }
     socket.bind(addr)?;
@@ -46,7 +46,7 @@ pub(crate) struct Listening<C> {
 
 impl<C> Listening<C> {
     /// Listens for a door of this kind.
-    pub(crate) fn bind(kind: &'static str, addr: SocketAddr, share: Share, config: C) -> Result<Self, DoorError> {
+    pub(crate) fn bind(kind: &'static str, addr: SocketAddr, share: PortSharing, config: C) -> Result<Self, DoorError> {
         let failed = |why| DoorError::io(kind, "listen on", addr)(why);
         let listener = listen(addr, share).map_err(failed)?;
         let local_addr = listener.local_addr().map_err(failed)?;

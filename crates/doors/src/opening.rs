@@ -11,7 +11,7 @@ const METHODS: [&[u8]; 9] =
 
 /// What a protocol itself makes of the first that is said to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum OpeningKind {
     /// A message of its own, whatever the text says: people write of HTTP, and in other character sets.
     Message,
     /// Begins like a command of its own. So may a request of HTTP, whose method is the page's choice.
@@ -35,14 +35,14 @@ pub(crate) enum Stranger {
 ///
 /// # Errors
 /// The connection is to be closed, and nothing of it taken.
-pub(crate) fn check(first: &[u8], form: Form) -> Result<(), Stranger> {
+pub(crate) fn check(first: &[u8], form: OpeningKind) -> Result<(), Stranger> {
     if first.starts_with(TLS) {
         return Err(Stranger::Tls);
     }
-    if form == Form::Unknown && !is_text(first) {
+    if form == OpeningKind::Unknown && !is_text(first) {
         return Err(Stranger::Binary);
     }
-    if form != Form::Message && is_http(first.split(|byte| *byte == b'\n').next().unwrap_or_default()) {
+    if form != OpeningKind::Message && is_http(first.split(|byte| *byte == b'\n').next().unwrap_or_default()) {
         return Err(Stranger::Http);
     }
     Ok(())
@@ -75,30 +75,30 @@ mod tests {
             ["GET / HTTP/1.1", "POST /x", "CONNECT a:1 HTTP/1.1", "x / HTTP/1.1", "PULL / HTTP/1.1", "PRI * HTTP/2.0"]
         {
             let request = format!("{request}\r\nHost: x\r\n");
-            assert_eq!(check(request.as_bytes(), Form::Unknown), Err(Stranger::Http), "{request}");
-            assert_eq!(check(request.as_bytes(), Form::Command), Err(Stranger::Http), "{request}");
-            assert_eq!(check(request.as_bytes(), Form::Message), Ok(()), "{request}");
+            assert_eq!(check(request.as_bytes(), OpeningKind::Unknown), Err(Stranger::Http), "{request}");
+            assert_eq!(check(request.as_bytes(), OpeningKind::Command), Err(Stranger::Http), "{request}");
+            assert_eq!(check(request.as_bytes(), OpeningKind::Message), Ok(()), "{request}");
         }
         for text in
             ["CONNECT", "8080", "getting there", "HTTP/1.1 is old", "PUSH IP:a MSG:HTTP/1.1 is old", "x\ny HTTP/"]
         {
-            assert_eq!(check(text.as_bytes(), Form::Unknown), Ok(()), "{text}");
+            assert_eq!(check(text.as_bytes(), OpeningKind::Unknown), Ok(()), "{text}");
         }
     }
 
     #[test]
     fn what_begins_with_no_text_is_known() {
-        for form in [Form::Message, Form::Command, Form::Unknown] {
+        for form in [OpeningKind::Message, OpeningKind::Command, OpeningKind::Unknown] {
             assert_eq!(check(b"\x16\x03\x01\x02\0\x01\0", form), Err(Stranger::Tls));
         }
         // STUN, a terminal's keys, another character set.
         for bytes in [&b"\0\x03\0\x60!\x12\xa4B"[..], b"\x1b[2J", b"\x7f", b"hi \xff there", b"\xc3("] {
-            assert_eq!(check(bytes, Form::Unknown), Err(Stranger::Binary), "{bytes:?}");
-            assert_eq!(check(bytes, Form::Message), Ok(()), "{bytes:?}");
-            assert_eq!(check(bytes, Form::Command), Ok(()), "{bytes:?}");
+            assert_eq!(check(bytes, OpeningKind::Unknown), Err(Stranger::Binary), "{bytes:?}");
+            assert_eq!(check(bytes, OpeningKind::Message), Ok(()), "{bytes:?}");
+            assert_eq!(check(bytes, OpeningKind::Command), Ok(()), "{bytes:?}");
         }
         for text in [&b"\xef\xbb\xbfone\ttwo \r\n"[..], "gr\u{fc}\u{df}".as_bytes(), b"cut gr\xc3", b"two\nlines"] {
-            assert_eq!(check(text, Form::Unknown), Ok(()), "{text:?}");
+            assert_eq!(check(text, OpeningKind::Unknown), Ok(()), "{text:?}");
         }
     }
 }

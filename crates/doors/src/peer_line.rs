@@ -39,12 +39,12 @@ pub use config::{Config, KIND, MAX_CONTACTS, MAX_TEAM_LEN, one_word};
 use dial::Dialler;
 use listener::Listener;
 use outbox::Outbox;
-use outgoing::Sender;
-use session::{Heard, Who};
+use outgoing::OutboxDriver;
+use session::{ReceivedMessage, Who};
 use shared::{Shared, Sink};
-use table::{Form, Table};
+use table::{AddressForm, PeerTable};
 
-/// Bound, not yet serving.
+/// A program of the menu chat, bound; nobody is served before [`PeerLine::serve`].
 #[derive(Debug)]
 pub struct PeerLine {
     config: Config,
@@ -73,8 +73,8 @@ impl PeerLine {
         let Listener { tcp, udp, local } = self.listener;
         let fallback = cut::cut(&one_word(&port.name), MAX_TEAM_LEN).0.into_owned();
         let team = self.config.team.unwrap_or(fallback);
-        let mut table = Table::new(local);
-        self.config.bracketed.iter().for_each(|addr| table.learn(*addr, Form::Bracketed));
+        let mut table = PeerTable::new(local);
+        self.config.bracketed.iter().for_each(|addr| table.learn(*addr, AddressForm::Bracketed));
         let table = Arc::new(Mutex::new(table));
         let shared = Shared::new(table, Arc::clone(&port.counters), Room(port.into_room.clone()));
         let mut serving = JoinSet::new();
@@ -85,7 +85,7 @@ impl PeerLine {
         }
         let dialler = Arc::new(Dialler { own: local, team, source_port: self.config.source_port });
         let outbox = Outbox::new(&self.config.contacts, CONNECT, self.config.retry);
-        Sender::new(shared, dialler, outbox).run(port).await;
+        OutboxDriver::new(shared, dialler, outbox).run(port).await;
         // The port is free again afterwards.
         serving.shutdown().await;
     }
@@ -117,7 +117,7 @@ impl Door for PeerLine {
 struct Room(IntoRoom);
 
 impl Sink for Room {
-    async fn take(&self, heard: Heard, left: bool, from: IpAddr) -> bool {
+    async fn take(&self, heard: ReceivedMessage, left: bool, from: IpAddr) -> bool {
         let claimed = heard.who.as_ref().map_or_else(|| from.to_string(), claimed);
         let text = if left { "has left".to_owned() } else { heard.text };
         self.0.send(Incoming { claimed, text, from: Some(from) }).await
@@ -137,8 +137,11 @@ mod tests {
 
     #[test]
     fn a_claimed_name_keeps_its_address() {
-        let who =
-            |team: &str| Who { addr: "127.0.0.1:8080".parse().unwrap(), form: Form::Plain, team: team.to_owned() };
+        let who = |team: &str| Who {
+            addr: "127.0.0.1:8080".parse().unwrap(),
+            form: AddressForm::Plain,
+            team: team.to_owned(),
+        };
         assert_eq!(claimed(&who("team")), "team 127.0.0.1:8080");
         assert_eq!(claimed(&who("")), "127.0.0.1:8080");
         let long = claimed(&who(&"x".repeat(100)));

@@ -62,12 +62,12 @@ impl Outgoing {
     }
 }
 
-/// A door's end.
+/// A door's end: what it serves with, until [`Port::stop`] or until the node drops the other end ([`RoomEnd`]).
 #[derive(Debug)]
 pub struct Port {
     /// The name of our node.
     pub name: String,
-    /// What the door counts.
+    /// What the door counts, shared with the room's end.
     pub counters: Arc<Counters>,
     /// The way into the room, for what comes from outside.
     pub into_room: IntoRoom,
@@ -170,7 +170,7 @@ impl WayOut {
     }
 }
 
-/// The room's end.
+/// The room's end of a door's port, for the node: to drop it, and every [`WayOut`] of it, ends the door.
 #[derive(Debug)]
 pub struct RoomEnd {
     /// What the door brings; `None` once the door has gone.
@@ -181,7 +181,7 @@ pub struct RoomEnd {
 }
 
 impl RoomEnd {
-    /// The way out alone.
+    /// The way out alone, for those who only send.
     #[must_use]
     pub fn way_out(&self) -> WayOut {
         WayOut { queue: self.outgoing.clone(), counters: Arc::clone(&self.counters) }

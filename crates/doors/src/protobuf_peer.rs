@@ -17,11 +17,11 @@ mod generate;
 #[rustfmt::skip]
 #[allow(clippy::all, missing_docs, unused_qualifications, unreachable_pub, unnameable_types, reason = "made by prost-build")]
 mod generated;
-mod hub;
 mod link;
 pub mod message;
 mod net;
 mod places;
+mod router;
 mod store_and_forward;
 
 use std::net::SocketAddr;
@@ -36,21 +36,21 @@ use tracing::{debug, info, warn};
 use self::net::{Calling, FLUSH, Net};
 use crate::door::{About, Door, Files};
 use crate::error::DoorError;
-use crate::listen::{Listening, Share};
+use crate::listen::{Listening, PortSharing};
 use crate::port::Port;
 use crate::services::Services;
 use crate::spec::{Spec, SpecError};
 use crate::take::Taker;
 
 pub use config::{Config, KIND, MAX_ID, random_id};
-pub use hub::{MAX_NEW, MAX_PEERS};
+pub use router::{MAX_NEW, MAX_PEERS};
 
 /// A host answers our call within this time.
 const DIAL: Duration = Duration::from_secs(5);
 /// Connections, those that are just being closed among them.
 const MAX_TASKS: usize = MAX_NEW + MAX_PEERS + 64;
 
-/// Bound, not yet serving.
+/// A peer of the length-prefixed protobuf network, bound; nobody is served before [`ProtobufPeer::serve`].
 #[derive(Debug)]
 pub struct ProtobufPeer(Listening<Config>);
 
@@ -58,9 +58,9 @@ impl ProtobufPeer {
     /// Takes the port. Nothing is served yet.
     ///
     /// # Errors
-    /// The system says no.
+    /// The address is taken, or not ours to take.
     pub async fn bind(config: Config) -> Result<Self, DoorError> {
-        Ok(Self(Listening::bind(KIND, config.listen, Share::No, config)?))
+        Ok(Self(Listening::bind(KIND, config.listen, PortSharing::Exclusive, config)?))
     }
 
     /// Where it listens, with the port that the system chose if 0 was asked for.

@@ -32,20 +32,20 @@ use tracing::{debug, warn};
 
 use crate::door::{About, Door, Files, LetterUse};
 use crate::error::DoorError;
-use crate::listen::{Listening, Share};
+use crate::listen::{Listening, PortSharing};
 use crate::port::Port;
 use crate::services::{Letters, Services};
 use crate::spec::{Spec, SpecError};
 use crate::take::Taker;
 use crate::unsent::Unsent;
-use places::Places;
+use places::ClientPlaces;
 use session::Server;
 
 pub use config::{Config, DEFAULT_LISTEN, KIND};
 pub use items::MAX_ITEMS;
 pub use places::{MAX_BY_ADDRESS, MAX_CLIENTS};
 
-/// Bound, not yet serving.
+/// The port of PUSH and PULL, bound; nobody is served before [`PushPull::serve`].
 #[derive(Debug)]
 pub struct PushPull(Listening<Config>);
 
@@ -55,7 +55,7 @@ impl PushPull {
     /// # Errors
     /// The address cannot be had.
     pub async fn bind(config: Config) -> Result<Self, DoorError> {
-        Ok(Self(Listening::bind(KIND, config.listen, Share::No, config)?))
+        Ok(Self(Listening::bind(KIND, config.listen, PortSharing::Exclusive, config)?))
     }
 
     /// Where it listens, with the port that the system chose if 0 was asked for.
@@ -68,7 +68,7 @@ impl PushPull {
     /// start.
     pub async fn serve(self, mut port: Port, letters: impl Letters) {
         let server = Arc::new(Server::new(self.0.config, letters, Arc::clone(&port.counters)));
-        let mut places = Places::new(Arc::clone(&port.counters));
+        let mut places = ClientPlaces::new(Arc::clone(&port.counters));
         let mut tasks = JoinSet::new();
         self.accept(&mut port, &server, &mut places, &mut tasks).await;
         server.close(async { tasks.shutdown().await }).await;
@@ -78,7 +78,7 @@ impl PushPull {
         &self,
         port: &mut Port,
         server: &Arc<Server<L>>,
-        places: &mut Places,
+        places: &mut ClientPlaces,
         tasks: &mut JoinSet<()>,
     ) {
         let counters = Arc::clone(&port.counters);
@@ -121,7 +121,7 @@ impl Door for PushPull {
     }
 
     async fn run<S: Services>(self, port: Port, services: S) {
-        match services.letters(&port.counters) {
+        match services.letters() {
             Some(letters) => self.serve(port, letters).await,
             None => warn!("push-pull: the node keeps no letters; nothing is served"),
         }
@@ -131,7 +131,7 @@ impl Door for PushPull {
 async fn admit<L: Letters>(
     stream: TcpStream,
     from: SocketAddr,
-    places: &mut Places,
+    places: &mut ClientPlaces,
     tasks: &mut JoinSet<()>,
     server: &Arc<Server<L>>,
 ) {

@@ -21,18 +21,18 @@ use std::net::SocketAddr;
 
 use crate::door::{About, Door, Files, LetterUse};
 use crate::error::DoorError;
-use crate::listen::{Listening, Share};
+use crate::listen::{Listening, PortSharing};
 use crate::port::Port;
 use crate::services::Services;
 use crate::spec::{Spec, SpecError};
 
-pub use config::{Config, DEFAULT_PORT, Peer};
+pub use config::{Config, DEFAULT_PORT};
 pub use links::{MAX_ACCEPTED, MAX_BY_ADDRESS};
 
 /// How the door is named in settings, and in the log.
 pub const KIND: &str = "relay-43110";
 
-/// Bound, not yet serving.
+/// A peer of the legacy nodes on port 43110, bound; nobody is served before [`Relay::serve`].
 #[derive(Debug)]
 pub struct Relay(Listening<Config>);
 
@@ -42,7 +42,7 @@ impl Relay {
     /// # Errors
     /// The address cannot be had.
     pub async fn bind(config: Config) -> Result<Self, DoorError> {
-        Ok(Self(Listening::bind(KIND, config.listen, Share::Port, config)?))
+        Ok(Self(Listening::bind(KIND, config.listen, PortSharing::ReusePort, config)?))
     }
 
     /// Where it listens, with the port that the system chose if 0 was asked for.

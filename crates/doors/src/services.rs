@@ -8,6 +8,7 @@ use rumormill_wire::classroom::RenderedMessages;
 
 use crate::counters::Counters;
 use crate::holds::Hold;
+use crate::service_error::ServiceError;
 
 /// All of it. A door takes what it needs.
 pub trait Services: Clone + Send + Sync + 'static {
@@ -16,9 +17,8 @@ pub trait Services: Clone + Send + Sync + 'static {
     /// The log as the node's own people read and write it.
     type Chat: Chat;
 
-    /// Where letters are left and wait; there for doors that need it ([`crate::LetterUse::Needed`]). What is over the door's share
-    /// is counted where the door counts.
-    fn letters(&self, counters: &Arc<Counters>) -> Option<Self::Letters>;
+    /// Where letters are left and wait; there for doors that need it ([`crate::LetterUse::Needed`]).
+    fn letters(&self) -> Option<Self::Letters>;
 
     /// The chat, as the node itself; what becomes of its messages later is counted where the door counts.
     fn chat(&self, counters: &Arc<Counters>) -> Self::Chat;
@@ -42,20 +42,20 @@ pub trait Letters: Clone + Send + Sync + 'static {
     /// Letters that were handed over, until it is known that their reader has them.
     type Taken: Send;
 
-    /// Queues it durably for delivery. Waits for the rate of the door's messages, first come, first served. An error says why that
-    /// cannot be, say that the door has brought its share of a day; nothing was stored then.
-    fn push(&self, destination: &str, contents: &str) -> impl Future<Output = Result<(), String>> + Send;
+    /// Queues it durably for delivery. Waits for the rate of the door's messages, first come, first served. After an error
+    /// nothing was stored.
+    fn push(&self, destination: &str, contents: &str) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
     /// What waits and nobody holds, at most `max`: senders take turns, and of each the oldest comes first. Whoever asks holds it
     /// from then on, so clients who ask at once share what waits.
-    fn waiting(&self, max: usize) -> impl Future<Output = Result<Vec<Letter>, String>> + Send;
+    fn waiting(&self, max: usize) -> impl Future<Output = Result<Vec<Letter>, ServiceError>> + Send;
 
     /// These were handed over: durably never to be shown again, unless [brought back](Letters::bring_back).
-    fn handed_over(&self, ids: Vec<u64>) -> impl Future<Output = Result<Self::Taken, String>> + Send;
+    fn handed_over(&self, ids: Vec<u64>) -> impl Future<Output = Result<Self::Taken, ServiceError>> + Send;
 
     /// Whoever they were handed over to had not read them when it died: to be shown again. An error says why that does not outlive
     /// this run.
-    fn bring_back(&self, taken: Self::Taken) -> impl Future<Output = Result<(), String>> + Send;
+    fn bring_back(&self, taken: Self::Taken) -> impl Future<Output = Result<(), ServiceError>> + Send;
 }
 
 /// Resolves when a message is durable, or never will be.
@@ -73,15 +73,16 @@ pub struct LogPart<P> {
 /// The chat as the node itself: what the classroom's control port drives.
 pub trait Chat: Clone + Send + Sync + 'static {
     /// Takes a message; waits only while too many wait before it. What it gives resolves once the message is durable.
-    /// An error says why the message was not taken; nothing was stored then.
-    fn say(&self, text: String) -> impl Future<Output = Result<Durable, String>> + Send;
+    /// After an error nothing was stored.
+    fn say(&self, text: String) -> impl Future<Output = Result<Durable, ServiceError>> + Send;
 
     /// Where a part of the log begins; the default is where the log does.
-    type Place: Default + Send;
+    type Cursor: Default + Send;
 
     /// The next texts of the log, in order. Asked for only once those before are written, so that a reply is never in memory
     /// as a whole.
-    fn chat_part(&self, from: Self::Place) -> impl Future<Output = Result<LogPart<Self::Place>, String>> + Send;
+    fn chat_part(&self, from: Self::Cursor)
+    -> impl Future<Output = Result<LogPart<Self::Cursor>, ServiceError>> + Send;
 
     /// Ends the process once what its client has `said` before has had its effect: it is durable and has left for the neighbours.
     /// From here on nothing new is passed on. Does nothing where that is not offered.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use rumormill_limits::{Rate, Recent, Timestamp};
 
+use crate::address::canonical;
+
 /// Addresses that are remembered, and as many networks: the latest. One that is forgotten begins anew; what all have together does not.
 const MAX_KNOWN: usize = 1_024;
 
@@ -39,7 +41,7 @@ impl Shares {
     /// # Errors
     /// How long it has to wait at least.
     pub(crate) fn take(&mut self, now: Timestamp, to: SocketAddr, bytes: usize) -> Result<(), Duration> {
-        let to = SocketAddr::new(to.ip().to_canonical(), to.port());
+        let to = canonical(to);
         let (network, bytes) = (network(to.ip()), u64::try_from(bytes).unwrap_or(u64::MAX));
         let mut parts = [
             self.each.get(&to).copied().unwrap_or(self.share.each),

@@ -8,7 +8,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit};
@@ -17,6 +16,7 @@ use tokio::time::sleep;
 use tracing::warn;
 
 use crate::counters::Counters;
+use crate::lock::lock;
 
 /// Descriptors that connections leave for files, where the limit is at least four times that; else a quarter of it.
 pub const RESERVE: u64 = 64;
@@ -77,19 +77,19 @@ impl From<io::Error> for Untaken {
 }
 
 /// When something was said, and how often it was not since.
-type Said = (Option<Instant>, u64);
+type Warned = (Option<Instant>, u64);
 
 /// Says that connections are not taken, and not at each of them.
 #[derive(Debug, Default)]
 pub struct Shortage {
     /// For want of descriptors, and for other reasons: neither hides the other.
-    said: Mutex<(Said, Said)>,
+    said: Mutex<(Warned, Warned)>,
 }
 
 impl Shortage {
     /// One connection was not taken. Says so at once, or counts it for the next time.
     pub fn one(&self, who: &str, untaken: &Untaken) {
-        let mut both = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut both = lock(&self.said);
         let (for_descriptors, for_others) = &mut *both;
         let said = match untaken {
             Untaken::Descriptors(_) => for_descriptors,

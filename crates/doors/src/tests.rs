@@ -13,7 +13,7 @@ pub(crate) struct Nothing;
 impl Services for Nothing {
     type Letters = Self;
     type Chat = Self;
-    fn letters(&self, _: &Arc<Counters>) -> Option<Self> {
+    fn letters(&self) -> Option<Self> {
         None
     }
     fn chat(&self, _: &Arc<Counters>) -> Self {
@@ -23,26 +23,26 @@ impl Services for Nothing {
 
 impl Letters for Nothing {
     type Taken = ();
-    async fn push(&self, _: &str, _: &str) -> Result<(), String> {
-        Err("nobody carries letters".to_owned())
+    async fn push(&self, _: &str, _: &str) -> Result<(), ServiceError> {
+        Err(ServiceError::Failed("nobody carries letters".to_owned()))
     }
-    async fn waiting(&self, _: usize) -> Result<Vec<Letter>, String> {
+    async fn waiting(&self, _: usize) -> Result<Vec<Letter>, ServiceError> {
         Ok(Vec::new())
     }
-    async fn handed_over(&self, _: Vec<u64>) -> Result<(), String> {
+    async fn handed_over(&self, _: Vec<u64>) -> Result<(), ServiceError> {
         Ok(())
     }
-    async fn bring_back(&self, (): ()) -> Result<(), String> {
+    async fn bring_back(&self, (): ()) -> Result<(), ServiceError> {
         Ok(())
     }
 }
 
 impl Chat for Nothing {
-    type Place = ();
-    async fn say(&self, _: String) -> Result<Durable, String> {
-        Err("nobody listens".to_owned())
+    type Cursor = ();
+    async fn say(&self, _: String) -> Result<Durable, ServiceError> {
+        Err(ServiceError::Failed("nobody listens".to_owned()))
     }
-    async fn chat_part(&self, (): ()) -> Result<LogPart<()>, String> {
+    async fn chat_part(&self, (): ()) -> Result<LogPart<()>, ServiceError> {
         Ok(LogPart { texts: Arc::default(), next: None })
     }
     async fn crash(&self, _: &mut Vec<Durable>) {}

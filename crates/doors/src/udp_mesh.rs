@@ -37,7 +37,7 @@ use crate::port::Port;
 use crate::services::Services;
 use crate::spec::{Spec, SpecError};
 
-/// Bound, not yet serving.
+/// A directory of the UDP mesh, or a peer in one, bound; nobody is served before [`UdpMesh::serve`].
 #[derive(Debug)]
 pub struct UdpMesh(Part);
 

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use rumormill_doors::Outgoing;
-use rumormill_doors::protobuf_peer::message::{MAX_TEXT_LEN, Said};
+use rumormill_doors::protobuf_peer::message::{MAX_TEXT_LEN, ProtocolMessage};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -73,7 +73,7 @@ async fn ids_that_are_taken_ours_or_none_are_refused_and_the_link_is_closed() {
     for id in [12, 10, 0, -1] {
         let mut other = Peer::dial(door.addr).await;
         // More than the start, as one who does not wait for the answer sends it.
-        other.says(Said::Start { id }).await;
+        other.says(ProtocolMessage::Start { id }).await;
         other.says(text(id, 10, "too early")).await;
         let mut answer = Vec::new();
         timeout(SOON, other.0.read_to_end(&mut answer)).await.expect("closed").expect("no reset");
@@ -91,15 +91,15 @@ async fn a_message_waits_for_its_receiver_and_comes_before_the_announcements() {
     a.says(text(11, 12, "second")).await;
     a.says(text(11, 11, "a mark, so that all before it has been read")).await;
     let mut mark = Peer::joined(door.addr, 50).await;
-    assert_eq!(mark.hears().await, Said::Join { id: 11, via: 10 });
-    assert_eq!(a.hears().await, Said::Join { id: 50, via: 10 });
+    assert_eq!(mark.hears().await, ProtocolMessage::Join { id: 11, via: 10 });
+    assert_eq!(a.hears().await, ProtocolMessage::Join { id: 50, via: 10 });
     a.says(text(11, 50, "read")).await;
     assert_eq!(mark.hears().await, text(11, 50, "read"));
     let mut b = Peer::joined(door.addr, 12).await;
     assert_eq!(b.hears().await, text(11, 12, "first"));
     assert_eq!(b.hears().await, text(11, 12, "second"));
-    assert_eq!(b.hears().await, Said::Join { id: 11, via: 10 });
-    assert_eq!(b.hears().await, Said::Join { id: 50, via: 10 });
+    assert_eq!(b.hears().await, ProtocolMessage::Join { id: 11, via: 10 });
+    assert_eq!(b.hears().await, ProtocolMessage::Join { id: 50, via: 10 });
 }
 
 #[tokio::test]
@@ -125,11 +125,11 @@ async fn what_is_no_frame_closes_its_link_and_touches_nothing_else() {
         bad.ends().await;
         let id = 100 + i64::try_from(n).unwrap();
         let mut late = Peer::joined(door.addr, id).await;
-        assert_eq!(late.hears().await, Said::Join { id: 12, via: 10 });
+        assert_eq!(late.hears().await, ProtocolMessage::Join { id: 12, via: 10 });
         late.send(bytes).await;
         late.ends().await;
-        assert_eq!(honest.hears().await, Said::Join { id, via: 10 });
-        assert_eq!(honest.hears().await, Said::Leave { id });
+        assert_eq!(honest.hears().await, ProtocolMessage::Join { id, via: 10 });
+        assert_eq!(honest.hears().await, ProtocolMessage::Leave { id });
     }
     honest.says(text(12, 10, "still here")).await;
     assert_eq!(door.heard().await, claimed(12, "still here"));
@@ -150,7 +150,7 @@ async fn a_text_is_cut_to_what_the_older_program_takes() {
     let mut door = door("id=10").await;
     let mut peer = Peer::joined(door.addr, 12).await;
     door.give(&"é".repeat(100_000));
-    let Said::Text { text: found, .. } = peer.hears().await else { panic!("no text") };
+    let ProtocolMessage::Text { text: found, .. } = peer.hears().await else { panic!("no text") };
     assert!(found.len() <= MAX_TEXT_LEN && found.len() > MAX_TEXT_LEN - 4 && found.ends_with('…'), "{}", found.len());
     assert_eq!(door.room.counters.cut.load(Ordering::Relaxed), 1);
     // The legacy program may send a little more than it takes.
@@ -179,16 +179,16 @@ async fn a_joiner_dials_once() {
     let addr = listener.local_addr().unwrap();
     let mut door = door(&format!("id=10,join={addr}")).await;
     let mut host = host(&listener, START_10, WELCOME_1).await;
-    host.says(Said::Join { id: 2, via: 1 }).await;
+    host.says(ProtocolMessage::Join { id: 2, via: 1 }).await;
     host.says(text(2, 10, "from afar")).await;
     assert_eq!(door.heard().await, claimed(2, "from afar"));
     door.give("hi");
     assert_eq!(host.hears().await, text(10, 1, "alice@c0de: hi"));
     assert_eq!(host.hears().await, text(10, 2, "alice@c0de: hi"));
     let mut b = Peer::joined(door.addr, 12).await;
-    assert_eq!(b.hears().await, Said::Join { id: 1, via: 10 });
-    assert_eq!(b.hears().await, Said::Join { id: 2, via: 10 });
-    assert_eq!(host.hears().await, Said::Join { id: 12, via: 10 });
+    assert_eq!(b.hears().await, ProtocolMessage::Join { id: 1, via: 10 });
+    assert_eq!(b.hears().await, ProtocolMessage::Join { id: 2, via: 10 });
+    assert_eq!(host.hears().await, ProtocolMessage::Join { id: 12, via: 10 });
     drop(host);
     door.counts("open", |n| n == 1).await;
     // The host is gone: nothing is said of it, and nobody dials again.
@@ -228,7 +228,7 @@ async fn a_door_that_stops_closes_all() {
     idle.ends().await;
     for mut peer in peers {
         while let Some(said) = timeout(SOON, peer.try_hear()).await.unwrap() {
-            assert!(matches!(said, Said::Join { .. }), "{said:?}");
+            assert!(matches!(said, ProtocolMessage::Join { .. }), "{said:?}");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The protobuf peer for a person, or for a pipe.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-use rumormill_doors::protobuf_peer::console::{Options, console};
-use rumormill_doors::protobuf_peer::message::Said;
+use rumormill_doors::protobuf_peer::console::{PeerConsoleOptions, console};
+use rumormill_doors::protobuf_peer::message::ProtocolMessage;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncWriteExt, BufReader, DuplexStream};
@@ -26,7 +26,7 @@ impl Terminal {
         let (typed, input) = tokio::io::duplex(4_096);
         let (output, shown) = tokio::io::duplex(4_096);
         let local = ([127, 0, 0, 1], 0).into();
-        let options = Options { local, peer, desired_id, insecure_bind: false };
+        let options = PeerConsoleOptions { local, peer, desired_id, insecure_bind: false };
         let task = tokio::spawn(async move {
             console(options, BufReader::new(input), output).await.map_err(|why| why.to_string())
         });
@@ -96,7 +96,7 @@ async fn what_is_piped_in_waits_for_the_host() {
     let start = b"\x00\x00\x00\x06\x08\x03\x22\x02\x08\x0c";
     let mut host = host(&listener, start, b"").await;
     sleep(Duration::from_millis(50)).await;
-    host.says(Said::Welcome { id: 10 }).await;
+    host.says(ProtocolMessage::Welcome { id: 10 }).await;
     assert_eq!(piped.shows().await, format!("joined 10 at {addr}"));
     assert_eq!(host.hears().await, text(12, 10, "hello"));
     host.ends().await;

@@ -1,7 +1,7 @@
 //! The protobuf door under crowds and rubbish: honest peers are served throughout.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-use rumormill_doors::protobuf_peer::message::Said;
+use rumormill_doors::protobuf_peer::message::ProtocolMessage;
 use rumormill_doors::protobuf_peer::{MAX_NEW, MAX_PEERS};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ async fn a_thousand_idle_connections_do_not_shut_out_an_honest_one() {
     for n in 0..1_000i64 {
         let mut peer = Peer::dial(door.addr).await;
         if n % 2 == 0 {
-            peer.says(Said::Start { id: 1_000 + n }).await;
+            peer.says(ProtocolMessage::Start { id: 1_000 + n }).await;
         }
         idle.push(peer);
     }
@@ -56,10 +56,10 @@ impl Draw {
     fn frame(&mut self) -> Vec<u8> {
         let id = |draw: &mut Self| i64::try_from(draw.below(40)).unwrap() - 1;
         let said = match self.below(6) {
-            0 => Said::Start { id: 100 + id(self) },
-            1 => Said::Welcome { id: id(self) },
-            2 => Said::Join { id: 10_000 + id(self), via: id(self) },
-            3 => Said::Leave { id: 10_000 + id(self) },
+            0 => ProtocolMessage::Start { id: 100 + id(self) },
+            1 => ProtocolMessage::Welcome { id: id(self) },
+            2 => ProtocolMessage::Join { id: 10_000 + id(self), via: id(self) },
+            3 => ProtocolMessage::Leave { id: 10_000 + id(self) },
             _ => text(
                 id(self),
                 [10, 12, 77, 10_003][usize::try_from(self.below(4)).unwrap()],
@@ -81,7 +81,7 @@ async fn attack(addr: SocketAddr, seed: u64, end: Instant) {
     while Instant::now() < end {
         let Ok(mut stream) = TcpStream::connect(addr).await else { continue };
         let mut bytes = match draw.below(3) {
-            0 => Said::Start { id: i64::try_from(1_000 + draw.below(5_000)).unwrap() }.frame().unwrap(),
+            0 => ProtocolMessage::Start { id: i64::try_from(1_000 + draw.below(5_000)).unwrap() }.frame().unwrap(),
             _ => Vec::new(),
         };
         for _ in 0..draw.below(200) {
@@ -105,7 +105,8 @@ async fn torture() {
     while Instant::now() < end {
         if honest.is_none() {
             let mut peer = Peer::dial(door.addr).await;
-            let hello = [Said::Start { id: 12 }.frame().unwrap(), text(12, 10, "honest").frame().unwrap()].concat();
+            let hello =
+                [ProtocolMessage::Start { id: 12 }.frame().unwrap(), text(12, 10, "honest").frame().unwrap()].concat();
             again += 1;
             honest = peer.0.write_all(&hello).await.is_ok().then_some(peer);
         }

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use rumormill_doors::udp_mesh::console::{Options, console};
+use rumormill_doors::udp_mesh::console::{MeshConsoleOptions, console};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
@@ -25,7 +25,7 @@ impl Terminal {
         let (input, stdin) = tokio::io::duplex(1 << 16);
         let (stdout, output) = tokio::io::duplex(1 << 16);
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let options = Options { directory, name: name.into(), listen, broadcast: false };
+        let options = MeshConsoleOptions { directory, name: name.into(), listen, broadcast: false };
         let task = tokio::spawn(async move { console(options, BufReader::new(stdin), stdout).await.unwrap() });
         Self { input, output: BufReader::new(output), task }
     }

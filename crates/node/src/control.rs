@@ -4,7 +4,7 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use rumormill_doors::{Chat, Durable, LogPart, classroom};
+use rumormill_doors::{Chat, Durable, LogPart, ServiceError, classroom};
 use rumormill_gossip::Reject;
 use rumormill_wire::native::MessageKind;
 use tokio::net::TcpListener;
@@ -60,25 +60,22 @@ impl Desk {
         }
     }
 
-    async fn node(&self) -> Result<NodeHandle, String> {
+    async fn node(&self) -> Result<NodeHandle, ServiceError> {
         let mut node = self.node.clone();
-        let started = node.wait_for(Option::is_some).await.map_err(|_| "the node did not start".to_owned())?;
-        started.clone().ok_or_else(|| "the node did not start".to_owned())
+        let started = node.wait_for(Option::is_some).await.map_err(|_| ServiceError::NotStarted)?;
+        started.clone().ok_or(ServiceError::NotStarted)
     }
 }
 
 impl Chat for Desk {
-    async fn say(&self, text: String) -> Result<Durable, String> {
+    async fn say(&self, text: String) -> Result<Durable, ServiceError> {
         let node = self.node().await?;
         // Not by the second as at other doors: a session says all it has at once, and asks for the log then.
-        if let Err(over) = self.share.charge(text.len()) {
-            Counters::one(&self.counters.over_share);
-            return Err(over.to_string());
-        }
+        self.share.charge(text.len())?;
         let pending = node.submit(MessageKind::CHAT, "", text).await;
         let pending = pending.map_err(|error| match error {
-            SubmitError::Rejected(Reject::Invalid(reason)) => reason.to_string(),
-            other => other.to_string(),
+            SubmitError::Rejected(Reject::Invalid(reason)) => ServiceError::Invalid(reason.to_string()),
+            other => other.into(),
         })?;
         let this = self.clone();
         // Watched from now on: a client need not ask for the log, or be there, for it to be counted and said.
@@ -92,11 +89,11 @@ impl Chat for Desk {
         }))
     }
 
-    type Place = ChatPlace;
+    type Cursor = ChatPlace;
 
-    async fn chat_part(&self, from: ChatPlace) -> Result<LogPart<ChatPlace>, String> {
+    async fn chat_part(&self, from: ChatPlace) -> Result<LogPart<ChatPlace>, ServiceError> {
         let node = self.node().await?;
-        let (texts, next) = node.chat_part(from).await.map_err(|error| error.to_string())?;
+        let (texts, next) = node.chat_part(from).await.map_err(|error| ServiceError::Failed(error.to_string()))?;
         Ok(LogPart { texts, next })
     }
 

@@ -5,6 +5,7 @@
 
 use std::sync::Mutex;
 
+use rumormill_doors::ServiceError;
 use rumormill_gossip::cost;
 use rumormill_limits::{Clock, Rate};
 
@@ -36,6 +37,12 @@ pub(crate) struct Share {
 #[error("this door has brought its share of {per_day} bytes a day")]
 pub(crate) struct Over {
     per_day: u64,
+}
+
+impl From<Over> for ServiceError {
+    fn from(over: Over) -> Self {
+        Self::OverShare { per_day: over.per_day }
+    }
 }
 
 impl Share {

@@ -3,6 +3,7 @@
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
+use rumormill_doors::ServiceError;
 use rumormill_gossip::Reject;
 use rumormill_wire::{Clock, Origin, Seq};
 use tokio::sync::oneshot;
@@ -47,6 +48,22 @@ impl SubmitError {
     /// Whether the message is one that no node takes, or not this one.
     pub(crate) const fn is_asked_wrongly(&self) -> bool {
         matches!(self, Self::Rejected(Reject::Invalid(_)) | Self::TooLong { .. })
+    }
+}
+
+impl From<SubmitError> for ServiceError {
+    fn from(error: SubmitError) -> Self {
+        let said = error.to_string();
+        match error {
+            SubmitError::Rejected(Reject::Invalid(_)) | SubmitError::TooLong { .. } => Self::Invalid(said),
+            SubmitError::Rejected(Reject::Busy) => Self::Busy(said),
+            SubmitError::Rejected(Reject::StoreFull) => Self::StoreFull(said),
+            SubmitError::Rejected(Reject::Revoked) => Self::Revoked(said),
+            SubmitError::Rejected(Reject::Leaving) | SubmitError::Stopping => Self::Stopping,
+            SubmitError::Rejected(Reject::UnknownLink | Reject::TimeWentBack) | SubmitError::StoreFailed { .. } => {
+                Self::Failed(said)
+            }
+        }
     }
 }
 

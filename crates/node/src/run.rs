@@ -4,7 +4,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::process::ExitCode;
 
-use rumormill_doors::listen::{Share, listen};
+use rumormill_doors::listen::{PortSharing, listen};
 
 use crate::config::{NodeConfig, NodeOptions};
 use crate::logging;
@@ -81,7 +81,7 @@ async fn serve(config: NodeConfig, end_with_input: bool) -> Result<ExitCode, Sta
     let control = match config.control {
         Some(control) => {
             let addr = control.listen();
-            let bound = listen(addr, Share::No);
+            let bound = listen(addr, PortSharing::Exclusive);
             Some(bound.map_err(StartError::io("listen for control on", addr))?)
         }
         None => None,

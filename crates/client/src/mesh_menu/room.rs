@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rumormill_api::LogLine;
 use rumormill_doors::cut;
-use rumormill_doors::peer_line::table::{Form, Table};
+use rumormill_doors::peer_line::table::{AddressForm, PeerTable};
 use rumormill_wire::NodeId;
 use rumormill_wire::peer_line::is_exit;
 use rumormill_wire::peer_line::mesh::{MeshLine, ROOM, To};
@@ -26,7 +26,7 @@ pub(crate) struct Room {
     /// Who is there.
     pub(crate) present: Present,
     /// Whom it knows: the same table as over the plain format.
-    pub(crate) table: Table,
+    pub(crate) table: PeerTable,
     /// Of each chain, the last number that was taken: a log that is read again changes nothing. A member has few chains; the
     /// node holds it to that.
     taken: BTreeMap<(NodeId, u64), u64>,
@@ -36,7 +36,7 @@ pub(crate) struct Room {
 impl Room {
     /// Of a menu that is not open yet: what it takes is of before.
     pub(crate) fn new(own: SocketAddr, node: NodeId) -> Self {
-        let (present, table) = (Present::default(), Table::new(own));
+        let (present, table) = (Present::default(), PeerTable::new(own));
         Self { own, node, present, table, taken: BTreeMap::new(), open: false }
     }
 
@@ -102,7 +102,7 @@ impl Room {
         if is_exit(line.text) {
             return self.table.exit(line.from, line.from.ip());
         }
-        self.table.name(line.from, Form::Plain, line.from.ip(), self.own.ip(), true);
+        self.table.name(line.from, AddressForm::Plain, line.from.ip(), self.own.ip(), true);
         false
     }
 }

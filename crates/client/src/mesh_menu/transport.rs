@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rumormill_api::{Client, ClientError};
+use rumormill_doors::address::canonical;
 use rumormill_doors::peer_line::menu::{Sent, Transport};
 use rumormill_doors::{DoorError, cut};
 use rumormill_limits::file::Held;
@@ -90,10 +91,6 @@ impl MeshTransport {
             _ => format!("Online at {whom}: nobody"),
         }
     }
-}
-
-fn canonical(addr: SocketAddr) -> SocketAddr {
-    SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }
 
 impl Transport for MeshTransport {

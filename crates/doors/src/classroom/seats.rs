@@ -3,13 +3,14 @@
 //! While places are free, that costs nobody theirs. To get on is to give a whole command or to take a whole part of a reply: bytes alone
 //! are nothing, or a byte a minute were enough to stay for good. One for whom we do something keeps its place.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rumormill_limits::{Clock, Room, Slots, Timestamp};
 use tokio::sync::Notify;
 
 use crate::counters::Counters;
+use crate::lock::lock;
 
 /// Connections to a control port at once.
 pub const MAX_CLIENTS: usize = 64;
@@ -26,7 +27,7 @@ pub(super) struct Seat {
     lost: Arc<Notify>,
 }
 
-/// All places.
+/// All [`MAX_CLIENTS`] places, and who has them.
 #[derive(Debug)]
 pub(super) struct Seats {
     taken: Mutex<Slots<(), Rank, Arc<Notify>>>,
@@ -42,7 +43,7 @@ impl Seats {
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Slots<(), Rank, Arc<Notify>>) -> T) -> T {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = lock(&self.taken);
         let done = work(&mut taken);
         Counters::set(&self.counters.open, taken.len());
         done

@@ -11,14 +11,15 @@ use tracing::{debug, warn};
 
 use super::seats::Seat;
 use crate::counters::Counters;
-use crate::opening::{self, Form};
+use crate::opening::{self, OpeningKind};
+use crate::service_error::ServiceError;
 use crate::services::{Chat, Durable};
 
 /// Messages of one connection that are not yet durable: what a disk takes in one commit, twice over.
 pub(super) const MAX_PENDING: usize = 1_024;
 
 /// One client, from its first line until it goes.
-pub(super) struct Session<C> {
+pub(super) struct ControlSession<C> {
     stream: TcpStream,
     seat: Seat,
     chat: C,
@@ -27,11 +28,11 @@ pub(super) struct Session<C> {
     /// That a line was not UTF-8 stands in the log.
     has_warned: bool,
     /// Why a message was not taken, as it was said last.
-    refused: String,
+    refused: Option<ServiceError>,
     reply_deadline: Duration,
 }
 
-impl<C: Chat> Session<C> {
+impl<C: Chat> ControlSession<C> {
     /// A client that has a place.
     pub(super) fn new(
         stream: TcpStream,
@@ -40,7 +41,7 @@ impl<C: Chat> Session<C> {
         counters: Arc<Counters>,
         reply_deadline: Duration,
     ) -> Self {
-        let (pending, has_warned, refused) = (Vec::new(), false, String::new());
+        let (pending, has_warned, refused) = (Vec::new(), false, None);
         Self { stream, seat, chat, pending, counters, has_warned, refused, reply_deadline }
     }
 
@@ -110,10 +111,13 @@ impl<C: Chat> Session<C> {
                     }
                     Err(why) => {
                         Counters::one(&self.counters.dropped_in);
+                        if matches!(why, ServiceError::OverShare { .. }) {
+                            Counters::one(&self.counters.over_share);
+                        }
                         // Said once for each reason; further ones of this connection are only counted.
-                        if why != self.refused {
+                        if self.refused.as_ref() != Some(&why) {
                             warn!("control port: a message was not taken: {why}");
-                            self.refused = why;
+                            self.refused = Some(why);
                         }
                     }
                 }
@@ -148,7 +152,7 @@ impl<C: Chat> Session<C> {
 
     /// Writes the log part by part, each once the client has taken the one before.
     async fn reply(&mut self) -> std::io::Result<()> {
-        let (mut out, mut reply, mut from) = (Vec::new(), None, Some(C::Place::default()));
+        let (mut out, mut reply, mut from) = (Vec::new(), None, Some(C::Cursor::default()));
         while let Some(place) = from.take() {
             let part = match self.chat.chat_part(place).await {
                 Ok(part) => part,
@@ -209,11 +213,11 @@ fn made_room() -> std::io::Result<()> {
 
 /// What a first line looks like. A message may well speak of HTTP, but no request looks like a message: where that has its number,
 /// a request has a path. One whose text is not UTF-8 is still a message: it stores nothing, and the next may be well.
-fn form(line: &[u8]) -> Form {
+fn form(line: &[u8]) -> OpeningKind {
     match ProcessLine::parse(line) {
-        Ok(ProcessLine::Msg { .. }) => Form::Message,
-        Err(why) if why.reason == ClassroomFault::Utf8 => Form::Message,
-        Ok(_) => Form::Command,
-        Err(_) => Form::Unknown,
+        Ok(ProcessLine::Msg { .. }) => OpeningKind::Message,
+        Err(why) if why.reason == ClassroomFault::Utf8 => OpeningKind::Message,
+        Ok(_) => OpeningKind::Command,
+        Err(_) => OpeningKind::Unknown,
     }
 }

@@ -9,13 +9,14 @@ use rumormill_wire::classroom::MAX_LINE_LEN;
 
 use super::session::MAX_PENDING;
 use super::*;
+use crate::service_error::ServiceError;
 use crate::services::{Durable, LogPart};
 
 #[derive(Clone, Default)]
 struct Fake(Arc<Mutex<Vec<String>>>);
 
 impl Chat for Fake {
-    async fn say(&self, text: String) -> Result<Durable, String> {
+    async fn say(&self, text: String) -> Result<Durable, ServiceError> {
         let log = Arc::clone(&self.0);
         // It shows only once it is durable, and that takes a while.
         Ok(Box::pin(async move {
@@ -23,8 +24,8 @@ impl Chat for Fake {
             log.lock().unwrap().push(text);
         }))
     }
-    type Place = usize;
-    async fn chat_part(&self, from: usize) -> Result<LogPart<usize>, String> {
+    type Cursor = usize;
+    async fn chat_part(&self, from: usize) -> Result<LogPart<usize>, ServiceError> {
         let log = self.0.lock().unwrap();
         let texts = Arc::new(log.iter().skip(from).take(2).map(String::as_str).collect());
         let next = (from + 2 < log.len()).then_some(from + 2);
@@ -171,11 +172,11 @@ const PARTS: usize = 512;
 const PART: usize = 64 * 1_024;
 
 impl Chat for Long {
-    type Place = usize;
-    async fn say(&self, _: String) -> Result<Durable, String> {
-        Err("full".into())
+    type Cursor = usize;
+    async fn say(&self, _: String) -> Result<Durable, ServiceError> {
+        Err(ServiceError::StoreFull("full".into()))
     }
-    async fn chat_part(&self, from: usize) -> Result<LogPart<usize>, String> {
+    async fn chat_part(&self, from: usize) -> Result<LogPart<usize>, ServiceError> {
         self.0.fetch_add(1, Relaxed);
         Ok(LogPart {
             texts: Arc::new(["x".repeat(PART).as_str()].into_iter().collect()),

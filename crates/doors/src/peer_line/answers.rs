@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 use rumormill_limits::{Rate, Timestamp};
 use rumormill_wire::peer_line::{MAX_ANSWER_LEN, Online};
 
-use super::table::Table;
+use super::table::PeerTable;
+use crate::address::canonical;
 use crate::shares::{Share, Shares};
 
 /// How many times longer than the question an answer to a stranger may be.
@@ -34,11 +35,11 @@ impl Answers {
     }
 
     /// The answer to a question of so many bytes.
-    pub(super) fn answer(&mut self, now: Timestamp, table: &Table, from: SocketAddr, asked: usize) -> Vec<u8> {
+    pub(super) fn answer(&mut self, now: Timestamp, table: &PeerTable, from: SocketAddr, asked: usize) -> Vec<u8> {
         if self.version != table.version() {
             (self.version, self.addresses) = (table.version(), table.listed());
         }
-        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+        let from = canonical(from);
         // One that somebody else named is listed, but it has not said that it wants anything of us.
         let member = table.get(from).is_some_and(|peer| peer.dial);
         let answer = self.encode(if member { MAX_ANSWER_LEN } else { asked.saturating_mul(FACTOR) });
@@ -65,7 +66,7 @@ impl Answers {
 mod tests {
     use rumormill_wire::peer_line::WHO_IS_ONLINE;
 
-    use super::super::table::Form;
+    use super::super::table::AddressForm;
     use super::*;
 
     const ASKED: usize = WHO_IS_ONLINE.len();
@@ -76,20 +77,20 @@ mod tests {
     }
 
     /// A table with many addresses and these.
-    fn table(more: impl Iterator<Item = SocketAddr>) -> Table {
-        let mut table = Table::new(at("127.0.0.1:8080"));
+    fn table(more: impl Iterator<Item = SocketAddr>) -> PeerTable {
+        let mut table = PeerTable::new(at("127.0.0.1:8080"));
         for port in 10_000..10_100 {
             let addr = SocketAddr::from(([127, 0, 0, 1], port));
-            table.name(addr, Form::Plain, addr.ip(), addr.ip(), true);
+            table.name(addr, AddressForm::Plain, addr.ip(), addr.ip(), true);
         }
         for addr in more {
-            table.name(addr, Form::Plain, addr.ip(), addr.ip(), true);
+            table.name(addr, AddressForm::Plain, addr.ip(), addr.ip(), true);
         }
         table
     }
 
     /// Bytes that ten seconds of questions bring those in whose name they are asked, beyond what was sent in it.
-    fn flood(table: &Table, victims: &[SocketAddr]) -> u64 {
+    fn flood(table: &PeerTable, victims: &[SocketAddr]) -> u64 {
         let (mut answers, mut bytes) = (Answers::new(), 0);
         for now in (0..SECONDS * 1_000).step_by(5) {
             for victim in victims {
@@ -142,7 +143,7 @@ mod tests {
         let (mut table, mut answers) = (table(std::iter::empty()), Answers::new());
         let victim = at("192.0.2.1:53");
         let by = at("198.51.100.7:1").ip();
-        table.name(victim, Form::Plain, by, by, true);
+        table.name(victim, AddressForm::Plain, by, by, true);
         assert!(table.listed().contains(&victim));
         assert!(answers.answer(Timestamp::ZERO, &table, victim, ASKED).len() <= FACTOR * ASKED);
     }

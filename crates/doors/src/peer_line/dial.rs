@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::table::Form;
+use super::table::AddressForm;
 use super::twin::twin;
 use crate::cut;
 
@@ -22,6 +22,7 @@ pub(super) const CLOSE: Duration = Duration::from_millis(300);
 pub(super) const CONTACT_CLOSE: Duration = Duration::from_secs(10);
 /// For so long the fixed port may still belong to the connection before.
 const PORT_PATIENCE: Duration = Duration::from_millis(1_500);
+/// Between two tries to have the fixed port.
 const PORT_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes of an answer that are read, and thrown away.
 const MAX_ANSWER: usize = 65_536;
@@ -52,7 +53,7 @@ impl Dialler {
     ///
     /// # Errors
     /// The peer is not there, or too slow.
-    pub(super) async fn deliver(&self, addr: SocketAddr, form: Form, text: &str) -> io::Result<Delivered> {
+    pub(super) async fn deliver(&self, addr: SocketAddr, form: AddressForm, text: &str) -> io::Result<Delivered> {
         let write = |to| async move {
             timeout(DEADLINE, self.write(to, form, text)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
         };
@@ -63,7 +64,7 @@ impl Dialler {
         }
     }
 
-    async fn write(&self, addr: SocketAddr, form: Form, text: &str) -> io::Result<Delivered> {
+    async fn write(&self, addr: SocketAddr, form: AddressForm, text: &str) -> io::Result<Delivered> {
         let mut stream = self.connect(addr).await?;
         let _ = stream.set_nodelay(true);
         let (line, cut) = self.line(form, addr, stream.local_addr()?, text)?;
@@ -73,14 +74,14 @@ impl Dialler {
     }
 
     /// The message in the form that the peer wants, and whether it was cut. `local` is our end of the connection.
-    fn line(&self, form: Form, to: SocketAddr, local: SocketAddr, text: &str) -> io::Result<(Vec<u8>, bool)> {
+    fn line(&self, form: AddressForm, to: SocketAddr, local: SocketAddr, text: &str) -> io::Result<(Vec<u8>, bool)> {
         let own = if self.own.ip().is_unspecified() { local.ip().to_canonical() } else { self.own.ip() };
         let sender = match form {
-            Form::Plain => Sender::Plain(SocketAddr::new(own, self.own.port())),
-            Form::Bracketed => Sender::Bracketed(SocketAddr::new(to.ip().to_canonical(), self.own.port())),
+            AddressForm::Plain => Sender::Plain(SocketAddr::new(own, self.own.port())),
+            AddressForm::Bracketed => Sender::Bracketed(SocketAddr::new(to.ip().to_canonical(), self.own.port())),
         };
         // Whoever writes in brackets knows another word for leaving.
-        let text = if form == Form::Bracketed && is_exit(text) { QUIT } else { text };
+        let text = if form == AddressForm::Bracketed && is_exit(text) { QUIT } else { text };
         let text = cut::one_line(text);
         let mut out = Vec::new();
         let encode = |text: &str, out: &mut Vec<u8>| {
@@ -162,7 +163,7 @@ impl Delivered {
 mod tests {
     use super::*;
 
-    fn line(own: &str, form: Form, text: &str) -> (String, bool) {
+    fn line(own: &str, form: AddressForm, text: &str) -> (String, bool) {
         let dialler = Dialler { own: own.parse().unwrap(), team: "t".into(), source_port: None };
         let (to, local) = ("127.0.0.5:8103".parse().unwrap(), "127.0.0.9:55555".parse().unwrap());
         let (line, cut) = dialler.line(form, to, local, text).unwrap();
@@ -171,18 +172,18 @@ mod tests {
 
     #[test]
     fn the_address_is_where_we_listen_or_in_brackets_theirs() {
-        assert_eq!(line("127.0.0.1:8080", Form::Plain, "hi").0, "127.0.0.1:8080 t hi");
-        assert_eq!(line("0.0.0.0:8080", Form::Plain, "hi").0, "127.0.0.9:8080 t hi");
-        assert_eq!(line("127.0.0.1:8080", Form::Bracketed, "a\nb").0, "<127.0.0.5:8080> t a b");
-        assert_eq!(line("127.0.0.1:8080", Form::Bracketed, "exit").0, "<127.0.0.5:8080> t quit");
-        assert_eq!(line("127.0.0.1:8080", Form::Plain, "exit").0, "127.0.0.1:8080 t exit");
+        assert_eq!(line("127.0.0.1:8080", AddressForm::Plain, "hi").0, "127.0.0.1:8080 t hi");
+        assert_eq!(line("0.0.0.0:8080", AddressForm::Plain, "hi").0, "127.0.0.9:8080 t hi");
+        assert_eq!(line("127.0.0.1:8080", AddressForm::Bracketed, "a\nb").0, "<127.0.0.5:8080> t a b");
+        assert_eq!(line("127.0.0.1:8080", AddressForm::Bracketed, "exit").0, "<127.0.0.5:8080> t quit");
+        assert_eq!(line("127.0.0.1:8080", AddressForm::Plain, "exit").0, "127.0.0.1:8080 t exit");
     }
 
     #[test]
     fn a_message_fits_into_one_read() {
-        let (whole, cut) = line("127.0.0.1:8080", Form::Plain, &"é".repeat(502));
+        let (whole, cut) = line("127.0.0.1:8080", AddressForm::Plain, &"é".repeat(502));
         assert!(!cut && whole.len() == 17 + 1_004);
-        let (short, cut) = line("127.0.0.1:8080", Form::Plain, &"é".repeat(600));
+        let (short, cut) = line("127.0.0.1:8080", AddressForm::Plain, &"é".repeat(600));
         assert!(cut && short.len() <= READ_LEN && short.ends_with("é\u{2026}"));
     }
 }

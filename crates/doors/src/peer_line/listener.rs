@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tracing::debug;
 
 use crate::error::DoorError;
-use crate::listen::{Share, listen};
+use crate::listen::{PortSharing, listen};
 use crate::peer_line::config::KIND;
 
 /// What the system keeps of datagrams.
@@ -15,10 +15,10 @@ const DATAGRAM_BUFFER: usize = 1 << 20;
 /// How often a free port is looked for that both TCP and UDP have.
 const PORT_TRIES: usize = 16;
 
-/// Sockets that are bound.
+/// The door's two sockets, with one port.
 #[derive(Debug)]
 pub(super) struct Listener {
-    /// Where messages come in.
+    /// Where others connect with their messages.
     pub tcp: TcpListener,
     /// Where the question comes in; may be missing where another program has that port.
     pub udp: Option<UdpSocket>,
@@ -36,7 +36,8 @@ impl Listener {
         let mut tries = 0;
         loop {
             tries = usize::saturating_add(tries, 1);
-            let tcp = listen(addr, if share { Share::Port } else { Share::No }).map_err(failed)?;
+            let tcp =
+                listen(addr, if share { PortSharing::ReusePort } else { PortSharing::Exclusive }).map_err(failed)?;
             let local = tcp.local_addr().map_err(failed)?;
             match datagrams(local).await {
                 Ok(udp) => return Ok(Self { tcp, udp: Some(udp), local }),

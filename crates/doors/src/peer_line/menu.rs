@@ -24,6 +24,7 @@ pub use transport::{Arrived, MAX_ARRIVED, Open, Sent, Transport};
 /// A line that is typed, in bytes; what goes beyond is left out.
 const MAX_LINE_LEN: usize = 32_768;
 
+// What the legacy program says, to the letter.
 const NAME: &str = "Enter your name: ";
 const PORT: &str = "Enter your port number: ";
 const MENU: &str = "***** Menu *****\n1. Send message\n2. Query active peers\n3. Connect to active peers\n0. Quit\n";

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rumormill_limits::{Backoff, Timestamp, Turns};
 
-use super::table::Table;
+use super::table::PeerTable;
 use super::twin::same;
 use crate::port::Author;
 
@@ -31,33 +31,42 @@ pub(super) const HELD: Duration = Duration::from_millis(400);
 pub(super) const MAX_QUEUE: usize = 64;
 /// Messages that wait for all peers together: with many peers the queue of each is shorter.
 pub(super) const MAX_WAITING: usize = 8_192;
-/// Bytes of texts that wait for one peer, and for all together.
+/// Bytes of texts that wait for one peer: 8 KiB for each of its messages.
 pub(super) const MAX_QUEUE_BYTES: usize = 512 << 10;
+/// Bytes of texts that wait for all peers together: what 64 of them have that take nothing.
 pub(super) const MAX_WAITING_BYTES: usize = 32 << 20;
 /// How often the message at launch is tried.
 pub(super) const MAX_TRIES: u32 = 6;
 
 /// What waits for one peer.
-type Queue = Turns<Author, (u64, Arc<str>)>;
+type PeerQueue = Turns<Author, (u64, Arc<str>)>;
 
+/// A peer of the settings, who gets the message at launch.
 #[derive(Debug)]
 struct Contact {
     addr: SocketAddr,
+    /// Of [`MAX_TRIES`], those that were made.
     tries: u32,
     retry: Backoff,
     /// When the next try is due; `None` once it was reached or given up.
     due: Option<Timestamp>,
 }
 
+/// What has become of a message so far.
 #[derive(Debug, Default)]
-struct Message {
+struct DeliveryState {
+    /// Peers that it waits for, or is being written to.
     left: usize,
+    /// Whether anybody got it.
     reached: bool,
 }
 
+/// A connection that is being made.
 #[derive(Debug)]
 struct Busy {
+    /// The message that it is for; `None` for that at launch.
     message: Option<u64>,
+    /// To a peer that never answered, or did not the last time.
     doubtful: bool,
     since: Timestamp,
 }
@@ -65,12 +74,12 @@ struct Busy {
 /// What waits for each address, and which of them is dialled next.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    queues: BTreeMap<SocketAddr, Queue>,
+    queues: BTreeMap<SocketAddr, PeerQueue>,
     turn: VecDeque<SocketAddr>,
     busy: BTreeMap<SocketAddr, Busy>,
     contacts: Vec<Contact>,
     greeting: Arc<str>,
-    messages: BTreeMap<u64, Message>,
+    messages: BTreeMap<u64, DeliveryState>,
     waiting: usize,
     outputs: VecDeque<Output>,
 }
@@ -150,7 +159,7 @@ impl Outbox {
         id: u64,
         author: Author,
         (only, text): (Option<IpAddr>, &str),
-        table: &Table,
+        table: &PeerTable,
     ) -> Result<(), Reject> {
         if self.messages.contains_key(&id) {
             return Err(Reject::KnownMessage(id));
@@ -158,12 +167,12 @@ impl Outbox {
         let text = Arc::<str>::from(text);
         let peers = table.to_dial();
         let share = MAX_WAITING.checked_div(peers.len()).unwrap_or(MAX_QUEUE).clamp(1, MAX_QUEUE);
-        let (mut message, mut lost) = (Message::default(), Vec::new());
+        let (mut message, mut lost) = (DeliveryState::default(), Vec::new());
         for (addr, _) in peers {
             if only.is_some_and(|only| only.to_canonical() != addr.ip().to_canonical()) {
                 continue;
             }
-            let queue = self.queues.entry(addr).or_insert_with(|| Queue::new(MAX_QUEUE, MAX_QUEUE_BYTES));
+            let queue = self.queues.entry(addr).or_insert_with(|| PeerQueue::new(MAX_QUEUE, MAX_QUEUE_BYTES));
             if queue.is_empty() && !self.busy.contains_key(&addr) {
                 self.turn.push_back(addr);
             }
@@ -189,11 +198,11 @@ impl Outbox {
     fn make_room(&mut self) {
         loop {
             let many = self.waiting > MAX_WAITING;
-            if !many && self.queues.values().map(Queue::size).sum::<usize>() <= MAX_WAITING_BYTES {
+            if !many && self.queues.values().map(PeerQueue::size).sum::<usize>() <= MAX_WAITING_BYTES {
                 return;
             }
             let longest = self.queues.values_mut().max_by_key(|queue| if many { queue.len() } else { queue.size() });
-            let Some(lost) = longest.and_then(Queue::lose) else { return };
+            let Some(lost) = longest.and_then(PeerQueue::lose) else { return };
             self.waiting = self.waiting.saturating_sub(1);
             self.lost(vec![lost]);
         }

@@ -23,14 +23,14 @@ use crate::unsent::Unsent;
 pub(super) const GOODBYE: Duration = Duration::from_millis(900);
 
 /// Where to, the number of the connection, and whether its message was written.
-type Dialled = (SocketAddr, u64, bool);
+type DialOutcome = (SocketAddr, u64, bool);
 
-/// Everything that goes out.
-pub(super) struct Sender<S> {
+/// The driver of the [`Outbox`]: makes its connections, and tells it how they ended.
+pub(super) struct OutboxDriver<S> {
     shared: Shared<S>,
     dialler: Arc<Dialler>,
     outbox: Outbox,
-    dials: JoinSet<Dialled>,
+    dials: JoinSet<DialOutcome>,
     /// The connection to an address that is being made, by its number.
     current: BTreeMap<SocketAddr, (u64, AbortHandle)>,
     waiting: BTreeMap<u64, Done>,
@@ -38,7 +38,7 @@ pub(super) struct Sender<S> {
     begun: Instant,
 }
 
-impl<S: Sink> Sender<S> {
+impl<S: Sink> OutboxDriver<S> {
     /// Sends to those in the table.
     pub(super) fn new(shared: Shared<S>, dialler: Arc<Dialler>, outbox: Outbox) -> Self {
         let (dials, waiting, begun) = (JoinSet::new(), BTreeMap::new(), Instant::now());
@@ -104,7 +104,7 @@ impl<S: Sink> Sender<S> {
         self.drain(taken);
     }
 
-    fn dialled(&mut self, done: Option<Dialled>) {
+    fn dialled(&mut self, done: Option<DialOutcome>) {
         let Some((addr, number, delivered)) = done else { return };
         if self.current.get(&addr).is_none_or(|(current, _)| *current != number) {
             // It had given up its place.

@@ -28,17 +28,18 @@ const GRACE: Duration = Duration::from_millis(200);
 /// New connections of one address, loopback aside: 200 at once and 50 a second.
 const NEW: Rate = Rate::new(200, 50);
 
-struct Place {
+/// One of them.
+struct OpenConnection {
     ip: IpAddr,
     useful: Arc<Useful>,
     task: AbortHandle,
 }
 
 /// The connections that are open, and whose turn it is to make room.
-struct Places<S> {
+struct OpenConnections<S> {
     shared: Shared<S>,
     tasks: JoinSet<()>,
-    places: HashMap<Id, Place>,
+    places: HashMap<Id, OpenConnection>,
     turns: Turns,
     by_address: ByAddress,
 }
@@ -49,7 +50,7 @@ pub(super) async fn serve<S: Sink>(listener: TcpListener, shared: Shared<S>) {
     let counters = Arc::clone(&shared.counters);
     let taker = Taker::new(&listener, "peer-line", &counters);
     let (tasks, turns) = (JoinSet::new(), Turns::default());
-    let mut places = Places { shared, tasks, places: HashMap::new(), turns, by_address };
+    let mut places = OpenConnections { shared, tasks, places: HashMap::new(), turns, by_address };
     loop {
         tokio::select! {
             Some(ended) = places.tasks.join_next_with_id() => places.ended(ended),
@@ -58,7 +59,7 @@ pub(super) async fn serve<S: Sink>(listener: TcpListener, shared: Shared<S>) {
     }
 }
 
-impl<S: Sink> Places<S> {
+impl<S: Sink> OpenConnections<S> {
     async fn admit(&mut self, stream: TcpStream, ip: IpAddr) {
         let counters = Arc::clone(&self.shared.counters);
         if !ip.is_loopback() {
@@ -77,7 +78,7 @@ impl<S: Sink> Places<S> {
                 debug!(%ip, %why, "peer-line: a connection ended");
             }
         });
-        self.places.insert(task.id(), Place { ip, useful, task });
+        self.places.insert(task.id(), OpenConnection { ip, useful, task });
         Counters::one(&counters.opened);
         Counters::set(&counters.open, self.places.len());
         // Whoever was taken speaks, however many more there are.

@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use rumormill_wire::peer_line::{Line, QUIT, Sender, bare_port, is_exit, is_greeting, trim};
 
-use super::table::Form;
+use super::table::AddressForm;
+use crate::address::canonical;
 
 /// New addresses that one connection may bring into the table.
 pub(super) const MAX_NAMES: usize = 16;
@@ -13,7 +14,7 @@ pub(super) const RECEIVED: &str = "OK";
 
 /// A message that was heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Heard {
+pub(super) struct ReceivedMessage {
     /// Who says it, if it says.
     pub who: Option<Who>,
     /// What it says; without a sender, all of it as it came.
@@ -28,16 +29,17 @@ pub(super) struct Who {
     /// Where it listens, not where it speaks from.
     pub addr: SocketAddr,
     /// How it writes that.
-    pub form: Form,
+    pub form: AddressForm,
     /// Its name; may be empty.
     pub team: String,
 }
 
-/// The state of a connection.
+/// What one connection has said so far, by which its next message is understood.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct InboundSession {
     from: IpAddr,
     opening: Opening,
+    /// Of [`MAX_NAMES`], those that it brought.
     names: usize,
     /// Who spoke last here; who leaves, if the whole message is `exit`.
     last: Option<Who>,
@@ -48,7 +50,7 @@ pub(super) struct Session {
 enum Opening {
     /// Nothing was said yet.
     Silent,
-    /// A port.
+    /// A line that is a port; `CONNECT` may follow.
     Port(u16),
     /// A port and `CONNECT`: what has no sender comes from there.
     Known(u16),
@@ -56,7 +58,7 @@ enum Opening {
     Usual,
 }
 
-impl Session {
+impl InboundSession {
     /// A connection from an address.
     #[must_use]
     pub(super) fn new(from: IpAddr) -> Self {
@@ -94,7 +96,7 @@ impl Session {
     }
 
     /// Takes a message with what stands around it; gives what is to be shown.
-    pub(super) fn message(&mut self, bytes: &[u8]) -> Vec<Heard> {
+    pub(super) fn message(&mut self, bytes: &[u8]) -> Vec<ReceivedMessage> {
         let message = trim(bytes);
         if message.is_empty() {
             return Vec::new();
@@ -122,69 +124,72 @@ impl Session {
     }
 
     /// Nothing more comes: a number alone was a message after all.
-    pub(super) fn end(&mut self) -> Option<Heard> {
+    pub(super) fn end(&mut self) -> Option<ReceivedMessage> {
         let Opening::Port(port) = self.opening else { return None };
         self.opening = Opening::Usual;
-        Some(Heard { who: None, text: port.to_string(), exit: false })
+        Some(ReceivedMessage { who: None, text: port.to_string(), exit: false })
     }
 
-    fn heard(&mut self, text: &str) -> Heard {
+    fn heard(&mut self, text: &str) -> ReceivedMessage {
         match Line::parse(text.as_bytes()) {
             Ok(line) => {
                 let (addr, form) = match line.sender {
-                    Sender::Plain(addr) => (SocketAddr::new(addr.ip().to_canonical(), addr.port()), Form::Plain),
-                    Sender::Bracketed(addr) => (SocketAddr::new(self.from, addr.port()), Form::Bracketed),
+                    Sender::Plain(addr) => (canonical(addr), AddressForm::Plain),
+                    Sender::Bracketed(addr) => (SocketAddr::new(self.from, addr.port()), AddressForm::Bracketed),
                 };
                 let who = Who { addr, form, team: line.team.unwrap_or_default().to_owned() };
                 self.last = Some(who.clone());
-                Heard { who: Some(who), text: line.text.to_owned(), exit: line.is_exit() }
+                ReceivedMessage { who: Some(who), text: line.text.to_owned(), exit: line.is_exit() }
             }
             Err(_) => {
                 let Opening::Known(port) = self.opening else {
                     let who = self.last.clone().filter(|last| leaves(text, last.form));
-                    return Heard { exit: who.is_some(), who, text: text.to_owned() };
+                    return ReceivedMessage { exit: who.is_some(), who, text: text.to_owned() };
                 };
                 let addr = SocketAddr::new(self.from, port);
-                let who = Who { addr, form: Form::Plain, team: String::new() };
-                Heard { who: Some(who), text: text.to_owned(), exit: is_exit(text) }
+                let who = Who { addr, form: AddressForm::Plain, team: String::new() };
+                ReceivedMessage { who: Some(who), text: text.to_owned(), exit: is_exit(text) }
             }
         }
     }
 }
 
 /// Whether somebody who writes in this form leaves by a text.
-fn leaves(text: &str, form: Form) -> bool {
-    is_exit(text) || form == Form::Bracketed && text.eq_ignore_ascii_case(QUIT)
+fn leaves(text: &str, form: AddressForm) -> bool {
+    is_exit(text) || form == AddressForm::Bracketed && text.eq_ignore_ascii_case(QUIT)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn session() -> Session {
-        Session::new([127, 0, 0, 5].into())
+    fn session() -> InboundSession {
+        InboundSession::new([127, 0, 0, 5].into())
     }
 
-    fn one(session: &mut Session, message: &[u8]) -> Heard {
+    fn one(session: &mut InboundSession, message: &[u8]) -> ReceivedMessage {
         let mut heard = session.message(message);
         assert_eq!(heard.len(), 1, "{heard:?}");
         heard.remove(0)
     }
 
-    fn said(addr: &str, form: Form, team: &str, text: &str) -> Heard {
+    fn said(addr: &str, form: AddressForm, team: &str, text: &str) -> ReceivedMessage {
         let who = Who { addr: addr.parse().unwrap(), form, team: team.into() };
-        Heard { who: Some(who), text: text.into(), exit: false }
+        ReceivedMessage { who: Some(who), text: text.into(), exit: false }
     }
 
     #[test]
     fn lines_with_and_without_a_sender() {
         let mut session = session();
-        let plain = said("127.0.0.9:8080", Form::Plain, "t", "hi  there");
+        let plain = said("127.0.0.9:8080", AddressForm::Plain, "t", "hi  there");
         assert_eq!(one(&mut session, b" 127.0.0.9:8080 t hi  there\r\n\0\0"), plain);
         // The address in brackets is ours; the port is theirs.
-        assert_eq!(one(&mut session, b"<127.0.0.1:8103> m hi"), said("127.0.0.5:8103", Form::Bracketed, "m", "hi"));
+        assert_eq!(
+            one(&mut session, b"<127.0.0.1:8103> m hi"),
+            said("127.0.0.5:8103", AddressForm::Bracketed, "m", "hi")
+        );
         assert!(one(&mut session, b"<127.0.0.1:8103> m QUIT").exit && one(&mut session, b"127.0.0.1:1 m exit").exit);
-        let unknown = Heard { who: None, text: "10.103.45.601:8080 P1 hi".into(), exit: false };
+        let unknown = ReceivedMessage { who: None, text: "10.103.45.601:8080 P1 hi".into(), exit: false };
         assert_eq!(one(&mut session, b"10.103.45.601:8080 P1 hi\n"), unknown);
         assert!(session.message(b" \r\n\0").is_empty());
         assert_eq!(one(&mut session, b"127.0.0.9:8080 t gr\xc3").text, "gr\u{fffd}", "a character that was cut");
@@ -194,14 +199,14 @@ mod tests {
     #[test]
     fn an_exit_alone_is_of_whoever_spoke_last() {
         let mut session = session();
-        let nobody = Heard { who: None, text: "exit".into(), exit: false };
+        let nobody = ReceivedMessage { who: None, text: "exit".into(), exit: false };
         assert_eq!(one(&mut session, b"exit"), nobody);
         one(&mut session, b"127.0.0.9:8080 t hi");
         assert!(!one(&mut session, b"quit").exit && !one(&mut session, b"exit now").exit);
-        let left = Heard { exit: true, ..said("127.0.0.9:8080", Form::Plain, "t", "EXIT") };
+        let left = ReceivedMessage { exit: true, ..said("127.0.0.9:8080", AddressForm::Plain, "t", "EXIT") };
         assert_eq!(one(&mut session, b"EXIT\n"), left);
         one(&mut session, b"<127.0.0.1:8103> m hi");
-        let left = Heard { exit: true, ..said("127.0.0.5:8103", Form::Bracketed, "m", "quit") };
+        let left = ReceivedMessage { exit: true, ..said("127.0.0.5:8103", AddressForm::Bracketed, "m", "quit") };
         assert_eq!(one(&mut session, b"quit"), left);
     }
 
@@ -209,9 +214,9 @@ mod tests {
     fn one_program_opens_with_a_port() {
         let mut session = session();
         assert!(session.message(b"8103\n").is_empty() && session.is_opening() && !session.wants_answers());
-        assert_eq!(one(&mut session, b"CONNECT"), said("127.0.0.5:8103", Form::Plain, "", "CONNECT"));
+        assert_eq!(one(&mut session, b"CONNECT"), said("127.0.0.5:8103", AddressForm::Plain, "", "CONNECT"));
         assert!(session.wants_answers() && !session.is_opening());
-        assert_eq!(one(&mut session, b"hello"), said("127.0.0.5:8103", Form::Plain, "", "hello"));
+        assert_eq!(one(&mut session, b"hello"), said("127.0.0.5:8103", AddressForm::Plain, "", "hello"));
         assert!(one(&mut session, b"exit").exit && session.wants_answers());
     }
 

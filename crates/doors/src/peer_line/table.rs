@@ -12,8 +12,9 @@ use std::net::{IpAddr, SocketAddr};
 use rumormill_limits::Recent;
 
 use super::twin::{same, twin};
+use crate::address::prefix;
 
-/// Addresses in the table.
+/// Peers at most, those that are only listed among them.
 pub const MAX_PEERS: usize = 1_024;
 /// Addresses of one network (an IPv4 address, an IPv6 /64), loopback aside.
 pub const MAX_BY_NETWORK: usize = 64;
@@ -27,7 +28,7 @@ pub const MAX_FAILED: usize = 1_024;
 
 /// How a peer writes the address in its messages, and wants it written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Form {
+pub enum AddressForm {
     /// `ip:port`, the sender's.
     Plain,
     /// `<ip:port>`, the receiver's address with the sender's port.
@@ -36,10 +37,10 @@ pub enum Form {
 
 /// What is known of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer {
+pub struct PeerEntry {
     number: u64,
     /// How it wants its messages.
-    pub form: Form,
+    pub form: AddressForm,
     /// Whether it may be dialled.
     pub dial: bool,
     /// Whether it is among the connected peers, or only somebody whom we have written to.
@@ -67,9 +68,9 @@ pub enum Named {
 
 /// Whom we know: peers that spoke or were named, and who of them is dialled.
 #[derive(Debug)]
-pub struct Table {
+pub struct PeerTable {
     own: SocketAddr,
-    peers: BTreeMap<SocketAddr, Peer>,
+    peers: BTreeMap<SocketAddr, PeerEntry>,
     numbers: u64,
     version: u64,
     /// Those who write in brackets, whether they are there or not: the last that were heard.
@@ -84,14 +85,12 @@ fn speaks_for(from: IpAddr, addr: SocketAddr) -> bool {
     from == ip || from.is_loopback() && ip.is_loopback()
 }
 
+/// The network whose addresses share a part of the table.
 fn network(addr: SocketAddr) -> IpAddr {
-    match addr.ip().to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
-        v4 @ IpAddr::V4(_) => v4,
-    }
+    prefix(addr.ip())
 }
 
-impl Table {
+impl PeerTable {
     /// Nobody yet. `own` is where we listen.
     #[must_use]
     pub fn new(own: SocketAddr) -> Self {
@@ -100,7 +99,7 @@ impl Table {
 
     /// A message from `from`, received at our address `at`, names an address. `more` says whether its connection may add
     /// another one.
-    pub fn name(&mut self, addr: SocketAddr, form: Form, from: IpAddr, at: IpAddr, more: bool) -> Named {
+    pub fn name(&mut self, addr: SocketAddr, form: AddressForm, from: IpAddr, at: IpAddr, more: bool) -> Named {
         let own_ip = if self.own.ip().is_unspecified() { at } else { self.own.ip() };
         if addr.port() == self.own.port() && addr.ip().to_canonical() == own_ip.to_canonical() {
             return Named::Own;
@@ -124,7 +123,7 @@ impl Table {
             return Named::Full;
         }
         let failures = u8::from(self.failed.get(&addr) == Some(&true));
-        self.add(addr, Peer { form, dial, failures, heard: 1, named_by: Some(from), ..self.blank() });
+        self.add(addr, PeerEntry { form, dial, failures, heard: 1, named_by: Some(from), ..self.blank() });
         Named::Added
     }
 
@@ -137,12 +136,12 @@ impl Table {
         }
     }
 
-    fn blank(&self) -> Peer {
-        let (number, form) = (self.numbers, Form::Plain);
-        Peer { number, form, dial: true, listed: true, answered: false, failures: 0, heard: 0, named_by: None }
+    fn blank(&self) -> PeerEntry {
+        let (number, form) = (self.numbers, AddressForm::Plain);
+        PeerEntry { number, form, dial: true, listed: true, answered: false, failures: 0, heard: 0, named_by: None }
     }
 
-    fn add(&mut self, addr: SocketAddr, peer: Peer) {
+    fn add(&mut self, addr: SocketAddr, peer: PeerEntry) {
         self.peers.insert(addr, peer);
         self.numbers = self.numbers.saturating_add(1);
         self.version = self.version.saturating_add(1);
@@ -176,9 +175,9 @@ impl Table {
     }
 
     /// How somebody writes, which is how it wants to be written to, also when it comes again.
-    pub fn learn(&mut self, addr: SocketAddr, form: Form) {
+    pub fn learn(&mut self, addr: SocketAddr, form: AddressForm) {
         self.bracketed.retain(|other| !same(*other, addr));
-        if form == Form::Bracketed {
+        if form == AddressForm::Bracketed {
             self.bracketed.truncate(MAX_BRACKETED.saturating_sub(1));
             self.bracketed.push_front(addr);
         }
@@ -186,12 +185,12 @@ impl Table {
 
     /// In which form to write to somebody: plain, until it is known to write in brackets.
     #[must_use]
-    pub fn form(&self, addr: SocketAddr) -> Form {
+    pub fn form(&self, addr: SocketAddr) -> AddressForm {
         let bracketed = || self.bracketed.iter().any(|other| same(*other, addr));
         match self.get(addr) {
             Some(peer) => peer.form,
-            None if bracketed() => Form::Bracketed,
-            None => Form::Plain,
+            None if bracketed() => AddressForm::Bracketed,
+            None => AddressForm::Plain,
         }
     }
 
@@ -216,7 +215,7 @@ impl Table {
             }
         } else if self.make_room(addr) {
             let form = self.form(addr);
-            self.add(addr, Peer { form, listed, answered: true, ..self.blank() });
+            self.add(addr, PeerEntry { form, listed, answered: true, ..self.blank() });
         }
     }
 
@@ -232,15 +231,15 @@ impl Table {
         self.remove(addr)
     }
 
-    /// A peer.
+    /// What is known of the peer with this address.
     #[must_use]
-    pub fn get(&self, addr: SocketAddr) -> Option<&Peer> {
+    pub fn get(&self, addr: SocketAddr) -> Option<&PeerEntry> {
         self.peers.get(&self.entry(addr))
     }
 
     /// Those who may be dialled, in the order in which they came.
     #[must_use]
-    pub fn to_dial(&self) -> Vec<(SocketAddr, Form)> {
+    pub fn to_dial(&self) -> Vec<(SocketAddr, AddressForm)> {
         self.ordered(|peer| peer.dial).map(|(addr, peer)| (addr, peer.form)).collect()
     }
 
@@ -250,7 +249,7 @@ impl Table {
         self.ordered(|peer| peer.listed).map(|(addr, _)| addr).collect()
     }
 
-    fn ordered(&self, keep: impl Fn(&Peer) -> bool) -> impl Iterator<Item = (SocketAddr, Peer)> {
+    fn ordered(&self, keep: impl Fn(&PeerEntry) -> bool) -> impl Iterator<Item = (SocketAddr, PeerEntry)> {
         let mut all: Vec<_> = self.peers.iter().filter(|(_, peer)| keep(peer)).map(|(a, peer)| (*a, *peer)).collect();
         all.sort_by_key(|(_, peer)| peer.number);
         all.into_iter()
@@ -262,13 +261,13 @@ impl Table {
         self.version
     }
 
-    /// How many there are.
+    /// How many peers are in it, connected or not.
     #[must_use]
     pub fn len(&self) -> usize {
         self.peers.len()
     }
 
-    /// Whether nobody is there.
+    /// Whether nobody is in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.peers.is_empty()

@@ -10,12 +10,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, error::Elapsed, sleep, timeout};
 
-use super::session::{RECEIVED, Session};
+use super::session::{InboundSession, RECEIVED};
 use super::shared::{Shared, Sink};
 use super::turn::Turn;
 use super::useful::Useful;
 use crate::counters::Counters;
-use crate::opening::{self, Form};
+use crate::opening::{self, OpeningKind};
 
 /// A pause that ends a message.
 pub(super) const PAUSE: Duration = Duration::from_millis(300);
@@ -27,16 +27,17 @@ pub(super) const FIRST: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(900);
 /// An answer is taken within this time.
 const ANSWER: Duration = Duration::from_secs(2);
-/// One message in this time, and as many at once as come to [`LEAD`] together: the others wait in the sender's system.
+/// One message in this time, once [`LEAD`] is used up: the others wait in the sender's system.
 const PACE: Duration = Duration::from_millis(5);
+/// How far a connection may be ahead of [`PACE`]: 200 messages at once.
 const LEAD: Duration = Duration::from_secs(1);
 /// Bytes read at once.
 const CHUNK: usize = 4_096;
 
-/// A connection.
+/// A connection that was taken, from its first byte to its last.
 pub(super) struct Talk<S> {
     stream: TcpStream,
-    session: Session,
+    session: InboundSession,
     shared: Shared<S>,
     useful: Arc<Useful>,
     /// `None` once the others need not wait for this connection.
@@ -50,7 +51,7 @@ pub(super) struct Talk<S> {
 impl<S: Sink> Talk<S> {
     /// A connection that was taken.
     pub(super) fn new(stream: TcpStream, from: IpAddr, shared: Shared<S>, useful: Arc<Useful>, turn: Turn) -> Self {
-        let (session, turn, due) = (Session::new(from), Some(turn), Instant::now());
+        let (session, turn, due) = (InboundSession::new(from), Some(turn), Instant::now());
         Self { stream, session, shared, useful, turn, first: true, answered: false, due }
     }
 
@@ -152,7 +153,7 @@ impl<S: Sink> Talk<S> {
         Ok(())
     }
 
-    async fn hear(&mut self, heard: super::session::Heard) -> io::Result<()> {
+    async fn hear(&mut self, heard: super::session::ReceivedMessage) -> io::Result<()> {
         self.useful.now();
         let at = self.stream.local_addr().map_or(IpAddr::from([0, 0, 0, 0]), |addr| addr.ip());
         let taken = self.shared.hear(&mut self.session, heard, at).await;
@@ -178,9 +179,9 @@ impl<S: Sink> Talk<S> {
 }
 
 /// What a first message looks like. One with its sender's address may be of any character set, and cut anywhere.
-fn form(message: &[u8]) -> Form {
+fn form(message: &[u8]) -> OpeningKind {
     match Line::parse(String::from_utf8_lossy(message).as_bytes()) {
-        Ok(_) => Form::Message,
-        Err(_) => Form::Unknown,
+        Ok(_) => OpeningKind::Message,
+        Err(_) => OpeningKind::Unknown,
     }
 }

@@ -18,7 +18,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Our id, 1 to [`MAX_ID`].
     pub id: i64,
-    /// The host to join.
+    /// The host to join; with none we wait for others.
     pub join: Option<SocketAddr>,
     /// When to try again, 1 s to 1 h, if at all: a legacy host takes ten connections in its whole life.
     pub retry: Option<Duration>,
@@ -28,7 +28,7 @@ impl Config {
     /// Keys: `listen`, `id` (random if not given), `join`, `retry`.
     ///
     /// # Errors
-    /// A key is unknown or wrong.
+    /// Names the key and what is allowed.
     pub fn from_spec(spec: &Spec) -> Result<Self, SpecError> {
         spec.only(&["listen", "id", "join", "retry"], &[])?;
         let id = match spec.text("id") {

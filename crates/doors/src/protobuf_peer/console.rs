@@ -12,9 +12,9 @@ use tracing::level_filters::LevelFilter;
 
 use super::ProtobufPeer;
 use super::config::{Config, KIND, random_id};
-use super::hub::Sent;
 use super::message::MAX_TEXT_LEN;
 use super::net::{Calling, Net};
+use super::router::SendOutcome;
 use crate::cut;
 use crate::error::DoorError;
 use crate::port::{Incoming, port};
@@ -70,7 +70,7 @@ impl FromStr for LogLevel {
 
 /// What the person asks for.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct PeerConsoleOptions {
     /// Where to listen; loopback, unless `insecure_bind` is set.
     pub local: SocketAddr,
     /// The host to join. With none we are the first.
@@ -81,7 +81,7 @@ pub struct Options {
     pub insecure_bind: bool,
 }
 
-impl Options {
+impl PeerConsoleOptions {
     fn config(&self) -> Result<Config, DoorError> {
         let mut spec = Spec::new(KIND).insecure_bind(self.insecure_bind);
         spec.set("listen", &self.local.to_string())?;
@@ -98,7 +98,7 @@ impl Options {
 /// # Errors
 /// It cannot listen, or the host cannot be joined, or the output takes nothing more.
 pub async fn console(
-    options: Options,
+    options: PeerConsoleOptions,
     input: impl AsyncBufRead + Unpin,
     mut output: impl AsyncWrite + Unpin,
 ) -> Result<(), DoorError> {
@@ -107,7 +107,7 @@ pub async fn console(
     let (port, mut room) = port("peer", stopped);
     let net = Arc::new(Net::new(door.id(), Arc::clone(&port.counters), port.into_room.clone()));
     tell(&mut output, &[format!("id {}, listening on {}", door.id(), door.local_addr())]).await?;
-    let session = Session { net: Arc::clone(&net), peer: options.peer };
+    let session = ConsoleSession { net: Arc::clone(&net), peer: options.peer };
     let calling = net.calling.subscribe();
     let serving = door.serve_by(port, net);
     let talking = async {
@@ -118,12 +118,13 @@ pub async fn console(
     tokio::join!(serving, talking).1
 }
 
-struct Session {
+/// What the person at the terminal works with.
+struct ConsoleSession {
     net: Arc<Net>,
     peer: Option<SocketAddr>,
 }
 
-impl Session {
+impl ConsoleSession {
     async fn talk(
         &self,
         mut input: impl AsyncBufRead + Unpin,
@@ -200,10 +201,10 @@ impl Session {
             return vec![format!("not sent: more than {MAX_TEXT_LEN} bytes")];
         }
         match self.net.send(id, text.to_owned()) {
-            Ok(Sent::Out) => Vec::new(),
-            Ok(Sent::Stored) => vec![format!("{id} is not known; kept until it is")],
+            Ok(SendOutcome::Out) => Vec::new(),
+            Ok(SendOutcome::Stored) => vec![format!("{id} is not known; kept until it is")],
             Err(_) => vec![format!("not sent: {id} is our own id")],
-            Ok(Sent::Dropped) => vec![format!("not sent: too much waits for {id}")],
+            Ok(SendOutcome::Dropped) => vec![format!("not sent: too much waits for {id}")],
         }
     }
 

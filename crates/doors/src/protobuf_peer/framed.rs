@@ -8,10 +8,11 @@ use rumormill_wire::plain;
 use rumormill_wire::protobuf_peer::{PeerEncodeError, put_length};
 
 use super::generated::{self as cs2, PeerMessageType};
-use super::message::Said;
+use super::message::ProtocolMessage;
 
-/// The fields that hold other fields, or the text.
+/// The field of a peer message that holds a text's message (`generated.rs`).
 const MESSAGE: u32 = 2;
+/// The field of that one that holds the text itself.
 const TEXT: u32 = 3;
 
 /// A text without control characters: the legacy program prints it as it comes. All who are to have it share it.
@@ -26,7 +27,7 @@ impl Printable {
     }
 }
 
-/// A frame. Its bytes are those of [`Said::frame`].
+/// A frame to be written, its length first. Its bytes are those of [`ProtocolMessage::frame`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Framed {
     head: Box<[u8]>,
@@ -34,18 +35,18 @@ pub(super) struct Framed {
 }
 
 impl Framed {
-    /// One without a text.
+    /// That of a message without a text.
     ///
     /// # Errors
-    /// As [`Said::frame`].
-    pub(super) fn said(said: Said) -> Result<Self, PeerEncodeError> {
+    /// As [`ProtocolMessage::frame`].
+    pub(super) fn said(said: ProtocolMessage) -> Result<Self, PeerEncodeError> {
         Ok(Self { head: said.frame()?.into(), text: "".into() })
     }
 
-    /// A text.
+    /// That of a text, which it shares with others.
     ///
     /// # Errors
-    /// It does not fit.
+    /// It is longer than a frame may be.
     pub(super) fn text(from: i64, to: i64, text: &Printable) -> Result<Self, PeerEncodeError> {
         let text = Arc::clone(&text.0);
         let size = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
@@ -94,7 +95,7 @@ mod tests {
     #[test]
     fn the_longest_text_fits_and_one_byte_more_may_not() {
         let of = |len| Framed::text(-1, -1, &Printable::new(&"x".repeat(len)));
-        let said = |len| Said::Text { from: -1, to: -1, text: "x".repeat(len) }.frame();
+        let said = |len| ProtocolMessage::Text { from: -1, to: -1, text: "x".repeat(len) }.frame();
         assert_eq!(of(MAX_TEXT_LEN).unwrap().whole(), said(MAX_TEXT_LEN).unwrap());
         assert_eq!(of(MAX_TEXT_LEN + 1).unwrap_err(), said(MAX_TEXT_LEN + 1).unwrap_err());
     }
@@ -102,7 +103,10 @@ mod tests {
     #[test]
     fn no_text_moves_a_cursor_or_ends_a_line() {
         let frame = Framed::text(12, 11, &Printable::new("a\u{1b}[2J\r\nb\0\u{9b}c")).unwrap().whole();
-        assert_eq!(Said::decode(&frame[4..]).unwrap(), Said::Text { from: 12, to: 11, text: "a [2J  b  c".into() });
+        assert_eq!(
+            ProtocolMessage::decode(&frame[4..]).unwrap(),
+            ProtocolMessage::Text { from: 12, to: 11, text: "a [2J  b  c".into() }
+        );
     }
 
     proptest! {
@@ -110,7 +114,7 @@ mod tests {
         fn its_bytes_are_those_of_the_message_whatever_is_in_it(from: i64, to: i64, text in "\\PC{0,300}", written in 0_usize..400) {
             let text = plain(&text).into_owned();
             let framed = Framed::text(from, to, &Printable::new(&text)).unwrap();
-            let whole = Said::Text { from, to, text }.frame().unwrap();
+            let whole = ProtocolMessage::Text { from, to, text }.frame().unwrap();
             prop_assert_eq!((framed.whole(), framed.len()), (whole.clone(), whole.len()));
             let rest = framed.rest(written).concat();
             prop_assert_eq!(rest.as_slice(), whole.get(written..).unwrap_or_default());

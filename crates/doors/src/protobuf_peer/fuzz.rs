@@ -3,7 +3,7 @@
 
 use rumormill_wire::protobuf_peer::{PeerEncodeError, body, check_body};
 
-use super::message::{Said, Unreadable};
+use super::message::{ProtocolMessage, Unreadable};
 
 /// The body of the target.
 ///
@@ -18,7 +18,7 @@ pub fn bodies(bytes: &[u8]) -> Result<(), String> {
 }
 
 fn one(bytes: &[u8]) -> Result<(), String> {
-    let said = match Said::decode(bytes) {
+    let said = match ProtocolMessage::decode(bytes) {
         Ok(said) => said,
         Err(Unreadable::Read(why)) => return Err(format!("{bytes:02x?} has the form and does not read: {why}")),
         Err(_) => return Ok(()),
@@ -31,7 +31,7 @@ fn one(bytes: &[u8]) -> Result<(), String> {
     };
     let again = body(&frame).map_err(|why| format!("{said:?}: its own frame: {why}"))?;
     check_body(again).map_err(|why| format!("{said:?}: its own body: {why}"))?;
-    match Said::decode(again) {
+    match ProtocolMessage::decode(again) {
         Ok(back) if back == said => Ok(()),
         other => Err(format!("{said:?} came back as {other:?}")),
     }
@@ -70,8 +70,8 @@ mod tests {
 
         #[test]
         fn what_is_said_comes_back(from: i64, to: i64, text: String) {
-            let frame = Said::Text { from, to, text: text.clone() }.frame().unwrap();
-            prop_assert_eq!(Said::decode(&frame[4..]), Ok(Said::Text { from, to, text }));
+            let frame = ProtocolMessage::Text { from, to, text: text.clone() }.frame().unwrap();
+            prop_assert_eq!(ProtocolMessage::decode(&frame[4..]), Ok(ProtocolMessage::Text { from, to, text }));
             prop_assert_eq!(bodies(&frame[4..]), Ok(()));
         }
     }

@@ -1,4 +1,4 @@
-//! One connection as the hub sees it.
+//! One connection as the router sees it.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -15,7 +15,7 @@ use crate::port::Author;
 pub(super) const MAX_WAITING: usize = 1_024;
 /// What one peer that takes nothing costs in texts, in bytes of memory: those that wait and those that its writer has.
 pub(super) const MAX_TEXTS_COST: usize = 512 * 1_024;
-/// Of that, what waits.
+/// Of that, what the texts that wait cost.
 pub(super) const MAX_WAITING_COST: usize = MAX_TEXTS_COST - MAX_WRITTEN_COST;
 /// What its writer has at most: it takes frames up to a bound, and the last of them may be as long as there are.
 const MAX_WRITTEN_COST: usize = MAX_WRITTEN_BYTES + LENGTH_LEN + MAX_SENT_LEN + MAX_WRITTEN * PLACE;
@@ -40,7 +40,7 @@ pub(super) enum Source {
 
 /// A frame that waits, or is to be written.
 #[derive(Debug)]
-pub(super) struct Frame<T> {
+pub(super) struct QueuedFrame<T> {
     pub(super) bytes: Framed,
     /// Whether it is a message of ours.
     pub(super) ours: bool,
@@ -56,7 +56,7 @@ pub(super) enum Stage {
     New,
     /// We dialled and have not been answered.
     Calling,
-    /// It has an id.
+    /// It said who it is: a peer with this id.
     Peer(i64),
 }
 
@@ -83,7 +83,7 @@ pub(super) enum Why {
     Crowded,
 }
 
-/// A connection.
+/// A connection, and what waits to be written to it.
 #[derive(Debug)]
 pub(super) struct Link<T> {
     /// How far it has come.
@@ -103,8 +103,8 @@ pub(super) struct Link<T> {
     /// Whose share of the places it takes.
     pub owner: Owner,
     /// Who is there, in order. This goes before texts: it is short, and they would wait for it in vain.
-    first: VecDeque<Frame<T>>,
-    texts: Turns<Source, Box<Frame<T>>>,
+    first: VecDeque<QueuedFrame<T>>,
+    texts: Turns<Source, Box<QueuedFrame<T>>>,
     /// Frames that its writer has.
     writing: usize,
     /// Bytes of the frames that its writer has.
@@ -156,7 +156,7 @@ impl<T> Link<T> {
 
     /// A frame waits; what was lost for it.
     #[must_use]
-    pub(super) fn put(&mut self, frame: Frame<T>) -> Vec<Frame<T>> {
+    pub(super) fn put(&mut self, frame: QueuedFrame<T>) -> Vec<QueuedFrame<T>> {
         match frame.source {
             Some(source) => {
                 // Counted whole, also where others share the text: they may read, and this one not.
@@ -172,13 +172,13 @@ impl<T> Link<T> {
     }
 
     /// The next frame, if its writer takes one.
-    pub(super) fn next(&mut self) -> Option<Frame<T>> {
+    pub(super) fn next(&mut self) -> Option<QueuedFrame<T>> {
         let takes = self.writing < MAX_WRITTEN && self.bytes < MAX_WRITTEN_BYTES;
         takes.then(|| self.next_anyhow()).flatten()
     }
 
     /// The next frame, however many its writer has.
-    pub(super) fn next_anyhow(&mut self) -> Option<Frame<T>> {
+    pub(super) fn next_anyhow(&mut self) -> Option<QueuedFrame<T>> {
         let frame = self.first.pop_front().or_else(|| self.texts.pop().map(|text| *text))?;
         self.writing = self.writing.saturating_add(1);
         self.bytes = self.bytes.saturating_add(frame.bytes.len());

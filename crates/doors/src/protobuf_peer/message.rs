@@ -14,7 +14,7 @@ pub const MAX_TEXT_LEN: usize = MAX_SENT_LEN - AROUND_TEXT;
 
 /// What one peer says to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub enum ProtocolMessage {
     /// By whoever dialled: who it is.
     Start {
         /// The id that it wants, which may be taken.
@@ -27,7 +27,7 @@ pub enum Said {
     },
     /// By whoever was dialled: the id is taken.
     Refused,
-    /// Somebody can be reached.
+    /// Somebody can be reached by whoever says so.
     Join {
         /// The id that can be reached.
         id: i64,
@@ -39,7 +39,7 @@ pub enum Said {
         /// The id that has gone.
         id: i64,
     },
-    /// A text.
+    /// What one id says to another.
     Text {
         /// The id of its author, as claimed.
         from: i64,
@@ -64,7 +64,7 @@ pub enum Unreadable {
     Disagrees(i32),
 }
 
-impl Said {
+impl ProtocolMessage {
     /// Reads the body of a frame, without its length.
     ///
     /// # Errors
@@ -135,22 +135,22 @@ impl Said {
 mod tests {
     use super::*;
 
-    fn text(from: i64, to: i64, text: &str) -> Said {
-        Said::Text { from, to, text: text.into() }
+    fn text(from: i64, to: i64, text: &str) -> ProtocolMessage {
+        ProtocolMessage::Text { from, to, text: text.into() }
     }
 
     #[test]
     fn every_frame_is_as_the_older_program_sends_it_to_the_byte() {
         for (said, bytes) in [
-            (Said::Start { id: 12 }, &b"\x00\x00\x00\x06\x08\x03\x22\x02\x08\x0c"[..]),
-            (Said::Welcome { id: 10 }, b"\x00\x00\x00\x06\x08\x04\x2a\x02\x08\x0a"),
-            (Said::Refused, b"\x00\x00\x00\x06\x08\x04\x2a\x02\x10\x01"),
-            (Said::Join { id: 11, via: 10 }, b"\x00\x00\x00\x0a\x08\x02\x1a\x06\x12\x04\x08\x0b\x10\x0a"),
+            (ProtocolMessage::Start { id: 12 }, &b"\x00\x00\x00\x06\x08\x03\x22\x02\x08\x0c"[..]),
+            (ProtocolMessage::Welcome { id: 10 }, b"\x00\x00\x00\x06\x08\x04\x2a\x02\x08\x0a"),
+            (ProtocolMessage::Refused, b"\x00\x00\x00\x06\x08\x04\x2a\x02\x10\x01"),
+            (ProtocolMessage::Join { id: 11, via: 10 }, b"\x00\x00\x00\x0a\x08\x02\x1a\x06\x12\x04\x08\x0b\x10\x0a"),
             (text(12, 11, "via A"), b"\x00\x00\x00\x0f\x08\x01\x12\x0b\x08\x0c\x10\x0b\x1a\x05via A"),
-            (Said::Leave { id: 99 }, b"\x00\x00\x00\x0a\x08\x02\x1a\x06\x08\x01\x1a\x02\x08\x63"),
+            (ProtocolMessage::Leave { id: 99 }, b"\x00\x00\x00\x0a\x08\x02\x1a\x06\x08\x01\x1a\x02\x08\x63"),
         ] {
             assert_eq!(said.clone().frame().unwrap(), bytes, "{said:?}");
-            assert_eq!(Said::decode(&bytes[4..]).unwrap(), said);
+            assert_eq!(ProtocolMessage::decode(&bytes[4..]).unwrap(), said);
         }
     }
 
@@ -167,21 +167,24 @@ mod tests {
             (b"\x08\x02\x1a\x06\x08\x07\x1a\x02\x08\x63", 7),
             (b"\x08\x02\x1a\x00", 0),
         ] {
-            assert_eq!(Said::decode(body), Err(Unreadable::Disagrees(kind)), "{}", body.escape_ascii());
+            assert_eq!(ProtocolMessage::decode(body), Err(Unreadable::Disagrees(kind)), "{}", body.escape_ascii());
         }
     }
 
     #[test]
     fn what_another_proto3_writer_may_send_reads() {
         // Content before its type, a default that is written out, an unknown field, a number in a longer form.
-        assert_eq!(Said::decode(b"\x22\x02\x08\x0c\x08\x03"), Ok(Said::Start { id: 12 }));
+        assert_eq!(ProtocolMessage::decode(b"\x22\x02\x08\x0c\x08\x03"), Ok(ProtocolMessage::Start { id: 12 }));
         assert_eq!(
-            Said::decode(b"\x08\x02\x1a\x08\x08\x00\x12\x04\x08\x0b\x10\x0a"),
-            Ok(Said::Join { id: 11, via: 10 })
+            ProtocolMessage::decode(b"\x08\x02\x1a\x08\x08\x00\x12\x04\x08\x0b\x10\x0a"),
+            Ok(ProtocolMessage::Join { id: 11, via: 10 })
         );
-        assert_eq!(Said::decode(b"\x08\x83\x00\x22\x02\x08\x0c\x30\x01"), Ok(Said::Start { id: 12 }));
-        assert_eq!(Said::decode(b"\x08\x01\x12\x00"), Ok(text(0, 0, "")));
-        assert!(matches!(Said::decode(b"\x08\x01\x12\x02\x1a\x05"), Err(Unreadable::Form(_))));
+        assert_eq!(
+            ProtocolMessage::decode(b"\x08\x83\x00\x22\x02\x08\x0c\x30\x01"),
+            Ok(ProtocolMessage::Start { id: 12 })
+        );
+        assert_eq!(ProtocolMessage::decode(b"\x08\x01\x12\x00"), Ok(text(0, 0, "")));
+        assert!(matches!(ProtocolMessage::decode(b"\x08\x01\x12\x02\x1a\x05"), Err(Unreadable::Form(_))));
     }
 
     #[test]

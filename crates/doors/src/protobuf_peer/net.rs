@@ -1,10 +1,10 @@
-//! Sockets around the [`Hub`]: a task for each connection, which reads frames in whatever pieces they come and writes each
+//! Sockets around the [`Router`]: a task for each connection, which reads frames in whatever pieces they come and writes each
 //! in one go, as the legacy program reads one with one `recv`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rumormill_limits::{Rate, Timestamp};
@@ -12,12 +12,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
 
 use super::framed::Framed;
-use super::hub::{Hub, Input, Output, Reject, Sent};
 use super::link::{LinkId, Why};
 use super::message::MAX_TEXT_LEN;
+use super::router::{Input, Output, Reject, Router, SendOutcome};
 use super::store_and_forward::Waiting;
 use crate::counters::Counters;
 use crate::cut;
+use crate::lock::lock;
 use crate::port::{Done, Incoming, IntoRoom, Outgoing};
 use crate::unsent::Unsent;
 
@@ -44,16 +45,16 @@ pub(super) enum Calling {
 }
 
 /// Tells the room of a message once every frame that carries it was written or dropped.
-struct Receipt {
+struct DeliveryReport {
     done: Mutex<Option<Done>>,
     written: AtomicBool,
 }
 
-impl Drop for Receipt {
+impl Drop for DeliveryReport {
     fn drop(&mut self) {
         let written = self.written.load(Ordering::Relaxed);
         let result = if written { Ok(()) } else { Err(Unsent::Nobody("nobody outside could be given the message")) };
-        if let Some(done) = self.done.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(done) = lock(&self.done).take() {
             // The room may no longer want to know.
             let _ = done.send(result);
         }
@@ -63,10 +64,10 @@ impl Drop for Receipt {
 struct Outbound {
     frame: Framed,
     ours: bool,
-    receipt: Option<Arc<Receipt>>,
+    report: Option<Arc<DeliveryReport>>,
 }
 
-/// The hub's hold on a connection's task. Dropped whole, it ends the task at once.
+/// The router's hold on a connection's task. Dropped whole, it ends the task at once.
 struct Outlet {
     /// `None` once nothing more is to be sent: the task ends when all is written.
     frames: Option<mpsc::UnboundedSender<Outbound>>,
@@ -75,7 +76,7 @@ struct Outlet {
 }
 
 struct State {
-    hub: Hub<Arc<Receipt>>,
+    router: Router<Arc<DeliveryReport>>,
     outlets: BTreeMap<LinkId, Outlet>,
     next: LinkId,
 }
@@ -84,7 +85,7 @@ struct State {
 #[derive(Default)]
 struct Led {
     for_us: Option<Incoming>,
-    sent: Option<Sent>,
+    sent: Option<SendOutcome>,
     receivers: usize,
 }
 
@@ -106,7 +107,7 @@ pub(super) struct Net {
 impl Net {
     /// Nobody is there yet.
     pub(super) fn new(id: i64, counters: Arc<Counters>, into_room: IntoRoom) -> Self {
-        let state = State { hub: Hub::new(id, Arc::clone(&counters)), outlets: BTreeMap::new(), next: 0 };
+        let state = State { router: Router::new(id, Arc::clone(&counters)), outlets: BTreeMap::new(), next: 0 };
         Self {
             state: Mutex::new(state),
             counters,
@@ -120,31 +121,31 @@ impl Net {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
-    /// Feeds the hub and does what it says.
-    fn feed(&self, input: Input<'_, Arc<Receipt>>) -> Result<Led, Reject> {
+    /// Feeds the router and does what it says.
+    fn feed(&self, input: Input<'_, Arc<DeliveryReport>>) -> Result<Led, Reject> {
         self.feed_in(&mut self.state(), input)
     }
 
-    fn feed_in(&self, state: &mut State, input: Input<'_, Arc<Receipt>>) -> Result<Led, Reject> {
-        state.hub.handle(Timestamp::at(self.began.elapsed()), input)?;
+    fn feed_in(&self, state: &mut State, input: Input<'_, Arc<DeliveryReport>>) -> Result<Led, Reject> {
+        state.router.handle(Timestamp::at(self.began.elapsed()), input)?;
         let mut led = Led::default();
-        while let Some(output) = state.hub.poll_output() {
+        while let Some(output) = state.router.poll_output() {
             self.act(state, output, &mut led);
         }
-        let due = state.hub.next_timeout().and_then(|at| self.began.checked_add(at.since_zero()));
+        let due = state.router.next_timeout().and_then(|at| self.began.checked_add(at.since_zero()));
         self.due.send_if_modified(|before| std::mem::replace(before, due) != due);
         Ok(led)
     }
 
-    fn act(&self, state: &mut State, output: Output<Arc<Receipt>>, led: &mut Led) {
+    fn act(&self, state: &mut State, output: Output<Arc<DeliveryReport>>, led: &mut Led) {
         match output {
             Output::Send { link, frame, ours, ticket } => {
                 let outlet = state.outlets.get(&link).and_then(|outlet| outlet.frames.as_ref());
-                // The hub bounds what waits here. Where nobody takes it the connection has ended.
-                let _ = outlet.map(|frames| frames.send(Outbound { frame, ours, receipt: ticket }));
+                // The router bounds what waits here. Where nobody takes it the connection has ended.
+                let _ = outlet.map(|frames| frames.send(Outbound { frame, ours, report: ticket }));
             }
             Output::Forged { link, from } => self.forged(state, link, from),
             Output::Close { link, flush, why } => self.close(state, link, flush, &why),
@@ -170,7 +171,7 @@ impl Net {
     /// Whether the log has a line for what a link did.
     fn has_words(&self) -> bool {
         let now = Timestamp::at(self.began.elapsed());
-        self.words.lock().unwrap_or_else(PoisonError::into_inner).take(now)
+        lock(&self.words).take(now)
     }
 
     fn close(&self, state: &mut State, link: LinkId, flush: bool, why: &Why) {
@@ -192,7 +193,7 @@ impl Net {
 
     /// A message of the room, to everybody.
     pub(super) fn give(&self, outgoing: Outgoing) {
-        let receipt = Arc::new(Receipt { done: Mutex::new(outgoing.done), written: AtomicBool::new(false) });
+        let report = Arc::new(DeliveryReport { done: Mutex::new(outgoing.done), written: AtomicBool::new(false) });
         if outgoing.to.is_some() {
             // Peers have ids here, and no addresses.
             return Counters::one(&self.counters.dropped_out);
@@ -202,25 +203,25 @@ impl Net {
             Counters::one(&self.counters.cut);
             info!("protobuf-peer: a message of {} bytes was cut to {}", outgoing.line.len(), text.len());
         }
-        let led = self.feed(Input::Broadcast { author: outgoing.author, text: &text, ticket: Some(receipt) });
+        let led = self.feed(Input::Broadcast { author: outgoing.author, text: &text, ticket: Some(report) });
         if led.map_or(0, |led| led.receivers) == 0 {
             Counters::one(&self.counters.dropped_out);
         }
     }
 
     /// A message to one id, from the console.
-    pub(super) fn send(&self, to: i64, text: String) -> Result<Sent, Reject> {
-        Ok(self.feed(Input::Send { to, text })?.sent.unwrap_or(Sent::Dropped))
+    pub(super) fn send(&self, to: i64, text: String) -> Result<SendOutcome, Reject> {
+        Ok(self.feed(Input::Send { to, text })?.sent.unwrap_or(SendOutcome::Dropped))
     }
 
     /// Each known id with the peer that leads to it.
     pub(super) fn table(&self) -> Vec<(i64, i64)> {
-        self.state().hub.table()
+        self.state().router.table()
     }
 
     /// What waits for its receiver.
     pub(super) fn buffer(&self) -> Vec<Waiting> {
-        self.state().hub.buffer().cloned().collect()
+        self.state().router.buffer().cloned().collect()
     }
 
     /// The time of [`Net::due`] has come.

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use rumormill_limits::Timestamp;
 
-use crate::limits::prefix;
+use crate::address::prefix;
 
 /// Of the links of an address this part, those that came last, may have to make room; one at least.
 pub(super) const PART_THAT_GOES: usize = 4;
@@ -17,7 +17,9 @@ pub(super) const PART_THAT_GOES: usize = 4;
 /// Who shares places: all programs on this machine, an address of IPv4, or a /64 of IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Owner {
+    /// All programs of this machine.
     Here,
+    /// An address of IPv4, or the prefix of a /64.
     At(IpAddr),
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use rumormill_limits::Timestamp;
 
-/// Messages kept in all.
+/// Messages that are kept at most, for all ids.
 pub(super) const MAX_STORED: usize = 1_024;
-/// Bytes of their texts.
+/// Bytes of the texts of all of them.
 pub(super) const MAX_STORED_BYTES: usize = 2 * 1_024 * 1_024;
 /// Messages kept for one id.
 pub(super) const MAX_STORED_FOR_ID: usize = 64;
@@ -22,7 +22,7 @@ pub(super) const STORED_FOR: Duration = Duration::from_secs(60 * 60);
 pub(super) struct Waiting {
     /// The id that claims to have written it.
     pub from: i64,
-    /// For whom it is.
+    /// The id that it is for.
     pub to: i64,
     /// What it says, as it came.
     pub text: String,
@@ -32,7 +32,7 @@ pub(super) struct Waiting {
     pub since: Timestamp,
 }
 
-/// The messages, oldest first.
+/// All messages that wait, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct StoreAndForward {
     all: BTreeMap<u64, Waiting>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// How many there are.
+/// How many such clients there are now, for whoever waits until there is none.
 #[derive(Debug, Default)]
 pub(super) struct Doubts(watch::Sender<usize>);
 

@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::counters::Counters;
+use crate::lock::lock;
 
 /// Bytes of all that is given and not gone. Beyond that, what was given first comes back: rather twice than never.
 const MAX_GIVEN_BYTES: usize = 16 << 20;
@@ -57,7 +58,7 @@ impl<T> Given<T> {
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut Batches<'_, T>) -> R) -> R {
-        let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut batches = lock(&self.batches);
         let done = change(&mut batches);
         Counters::set(&self.counters.letters_given, batches.values().map(|batch| batch.letters).sum());
         done

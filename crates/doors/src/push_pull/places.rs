@@ -19,7 +19,7 @@ pub const MAX_BY_ADDRESS: usize = 16;
 
 /// A connection's place, as its task sees it.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ClientPlace {
     pub(super) number: u64,
     /// Somebody else had to go.
     pub(super) was_full: bool,
@@ -27,7 +27,7 @@ pub(super) struct Place {
     changed: Arc<Notify>,
 }
 
-impl Place {
+impl ClientPlace {
     /// Nobody takes the place of one that is being served.
     pub(super) fn served(&self, served: bool) {
         self.served.store(served, Ordering::Release);
@@ -37,34 +37,35 @@ impl Place {
     }
 }
 
-struct Seat {
+/// A connection that has a place, as the others see it.
+struct Occupant {
     addr: IpAddr,
     served: Arc<AtomicBool>,
     task: Option<AbortHandle>,
 }
 
-impl Seat {
+impl Occupant {
     fn is_idle(&self) -> bool {
         !self.served.load(Ordering::Acquire)
     }
 }
 
 /// All places, by number: the lowest has been there longest.
-pub(super) struct Places {
-    seats: BTreeMap<u64, Seat>,
+pub(super) struct ClientPlaces {
+    seats: BTreeMap<u64, Occupant>,
     next: u64,
     changed: Arc<Notify>,
     counters: Arc<Counters>,
 }
 
-impl Places {
+impl ClientPlaces {
     pub(super) fn new(counters: Arc<Counters>) -> Self {
         Self { seats: BTreeMap::new(), next: 0, changed: Arc::new(Notify::new()), counters }
     }
 
     /// Whether a newcomer could have no place, whoever it is: all are being served.
     pub(super) fn is_stuck(&self) -> bool {
-        self.seats.len() >= MAX_CLIENTS && !self.seats.values().any(Seat::is_idle)
+        self.seats.len() >= MAX_CLIENTS && !self.seats.values().any(Occupant::is_idle)
     }
 
     /// Until one is no longer being served.
@@ -79,7 +80,7 @@ impl Places {
     }
 
     /// A place for a newcomer, if need be that of another.
-    pub(super) fn take(&mut self, addr: IpAddr) -> Option<Place> {
+    pub(super) fn take(&mut self, addr: IpAddr) -> Option<ClientPlace> {
         let addr = addr.to_canonical();
         let share = if addr.is_loopback() { usize::MAX } else { MAX_BY_ADDRESS };
         // Of those who are idle the one that came first.
@@ -94,10 +95,10 @@ impl Places {
         }
         let (number, served) = (self.next, Arc::new(AtomicBool::new(false)));
         self.next = self.next.saturating_add(1);
-        self.seats.insert(number, Seat { addr, served: Arc::clone(&served), task: None });
+        self.seats.insert(number, Occupant { addr, served: Arc::clone(&served), task: None });
         Counters::one(&self.counters.opened);
         Counters::set(&self.counters.open, self.seats.len());
-        Some(Place { number, was_full, served, changed: Arc::clone(&self.changed) })
+        Some(ClientPlace { number, was_full, served, changed: Arc::clone(&self.changed) })
     }
 
     /// Whether a connection has its place still.
@@ -117,8 +118,8 @@ impl Places {
 mod tests {
     use super::*;
 
-    fn places() -> Places {
-        Places::new(Arc::new(Counters::default()))
+    fn places() -> ClientPlaces {
+        ClientPlaces::new(Arc::new(Counters::default()))
     }
 
     #[test]

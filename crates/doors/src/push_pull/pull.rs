@@ -12,9 +12,10 @@ use tracing::{debug, warn};
 
 use super::given::{Batch, BeingGiven};
 use super::items::{Items, MAX_ITEMS};
-use super::places::Place;
+use super::places::ClientPlace;
 use super::session::{MAX_PULLS, Server, end, ended, within};
 use crate::counters::Counters;
+use crate::service_error::ServiceError;
 use crate::services::Letters;
 
 /// The node finds or strikes off letters within this.
@@ -24,7 +25,7 @@ pub(super) const ASK_DEADLINE: Duration = Duration::from_secs(10);
 const SETTLES: Duration = Duration::from_millis(100);
 
 impl<L: Letters> Server<L> {
-    pub(super) async fn pull(&self, mut stream: TcpStream, place: &Place) -> std::io::Result<()> {
+    pub(super) async fn pull(&self, mut stream: TcpStream, place: &ClientPlace) -> std::io::Result<()> {
         let Ok(among) = self.pulls.try_acquire() else {
             Counters::one(&self.counters.refused_rate);
             return self.fail(stream, place, "too many PULLs at once").await;
@@ -32,10 +33,10 @@ impl<L: Letters> Server<L> {
         self.settle().await;
         // Outlives the holds of what it is about: the next PULL is to find those free.
         let mut doubt = None;
-        let letters = within(ASK_DEADLINE, "too slow", self.letters.waiting(MAX_ITEMS)).await;
+        let letters = within(ASK_DEADLINE, self.letters.waiting(MAX_ITEMS)).await;
         let items = match letters {
             Ok(letters) => Items::of(letters),
-            Err(why) => return self.fail(stream, place, &why).await,
+            Err(why) => return self.fail(stream, place, &why.to_string()).await,
         };
         let being_given = BeingGiven::new(items.ids.len(), &self.counters);
         let handed = self.hand_over(&mut stream, &items, &mut doubt).await;
@@ -96,20 +97,22 @@ impl<L: Letters> Server<L> {
         ended.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())).map(drop)
     }
 
-    async fn strike_off(&self, ids: Vec<u64>) -> Result<Option<L::Taken>, String> {
+    async fn strike_off(&self, ids: Vec<u64>) -> Result<Option<L::Taken>, ServiceError> {
         if ids.is_empty() {
             return Ok(None);
         }
-        let taken = within(ASK_DEADLINE, "too slow", self.letters.handed_over(ids)).await;
-        taken
-            .map(Some)
-            .inspect_err(|why| warn!(why, "push-pull: what was handed over cannot be struck off and is shown again"))
+        let taken = within(ASK_DEADLINE, self.letters.handed_over(ids)).await;
+        taken.map(Some).inspect_err(|why| {
+            let why = why.to_string();
+            warn!(why, "push-pull: what was handed over cannot be struck off and is shown again");
+        })
     }
 
     pub(super) async fn bring_back(&self, batches: Vec<Batch<L::Taken>>) {
         for Batch { taken, letters, .. } in batches {
             Counters::add(&self.counters.letters_back, letters);
-            if let Err(why) = within(ASK_DEADLINE, "too slow", self.letters.bring_back(taken)).await {
+            if let Err(why) = within(ASK_DEADLINE, self.letters.bring_back(taken)).await {
+                let why = why.to_string();
                 warn!(why, "push-pull: what a client left unread may not be shown again after a restart");
             }
         }
@@ -130,7 +133,7 @@ impl<L: Letters> Server<L> {
         drop(closing.wait_for(|closing| *closing).await);
     }
 
-    async fn fail(&self, mut stream: TcpStream, place: &Place, why: &str) -> std::io::Result<()> {
+    async fn fail(&self, mut stream: TcpStream, place: &ClientPlace, why: &str) -> std::io::Result<()> {
         debug!(why, "push-pull: a PULL failed");
         self.reply(&mut stream, Reply::Fail).await?;
         place.served(false);

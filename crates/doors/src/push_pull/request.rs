@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::counters::Counters;
-use crate::opening::{self, Form, Stranger};
+use crate::opening::{self, OpeningKind, Stranger};
 
 /// A whole request takes no longer.
 pub(super) const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
@@ -84,9 +84,9 @@ fn pause(bytes: &[u8], idle: Duration) -> Duration {
 /// It is not, and hears nothing.
 pub(super) fn check(bytes: &[u8]) -> Result<(), Stranger> {
     let form = match bytes {
-        push if push.starts_with(PUSH.as_bytes()) => Form::Message,
-        command if command.starts_with(b"PUSH") || command.starts_with(PULL.as_bytes()) => Form::Command,
-        _ => Form::Unknown,
+        push if push.starts_with(PUSH.as_bytes()) => OpeningKind::Message,
+        command if command.starts_with(b"PUSH") || command.starts_with(PULL.as_bytes()) => OpeningKind::Command,
+        _ => OpeningKind::Unknown,
     };
     opening::check(bytes, form)
 }

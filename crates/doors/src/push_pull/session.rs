@@ -14,9 +14,11 @@ use tracing::{debug, warn};
 use super::config::Config;
 use super::doubts::Doubts;
 use super::given::Given;
-use super::places::Place;
+use super::places::ClientPlace;
 use super::request::{Read, check, is_more, read};
 use crate::counters::Counters;
+use crate::lock::lock;
+use crate::service_error::ServiceError;
 use crate::services::Letters;
 
 /// A client that takes no byte for so long is dropped.
@@ -39,16 +41,16 @@ pub(super) struct Server<L: Letters> {
     pub(super) given: Given<L::Taken>,
     /// True once the door closes.
     pub(super) closing: watch::Sender<bool>,
-    said: Said,
+    said: LastFailure,
 }
 
 /// Why a PUSH failed, as it was said last: a client hears FAIL and no reason, so the log has it, once for each.
 #[derive(Default)]
-struct Said(std::sync::Mutex<String>);
+struct LastFailure(std::sync::Mutex<String>);
 
-impl Said {
+impl LastFailure {
     fn fail(&self, why: &str) {
-        let mut said = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut said = lock(&self.0);
         if *said == why {
             debug!(why, "push-pull: a PUSH failed");
         } else {
@@ -68,11 +70,11 @@ impl<L: Letters> Server<L> {
             counters,
             doubts: Doubts::default(),
             pulls: Semaphore::new(MAX_PULLS as usize),
-            said: Said::default(),
+            said: LastFailure::default(),
         }
     }
 
-    pub(super) async fn serve(&self, mut stream: TcpStream, place: &Place) -> std::io::Result<()> {
+    pub(super) async fn serve(&self, mut stream: TcpStream, place: &ClientPlace) -> std::io::Result<()> {
         stream.set_nodelay(true)?;
         let Read::Request(bytes) = read(&mut stream, self.config.idle, &self.counters).await? else { return Ok(()) };
         place.served(true);
@@ -108,14 +110,17 @@ impl<L: Letters> Server<L> {
     }
 
     async fn push(&self, destination: &str, contents: &str) -> Reply {
-        match within(PUSH_DEADLINE, "too slow", self.letters.push(destination, contents)).await {
+        match within(PUSH_DEADLINE, self.letters.push(destination, contents)).await {
             Ok(()) => {
                 Counters::one(&self.counters.messages_in);
                 Reply::Success
             }
             Err(why) => {
                 Counters::one(&self.counters.dropped_in);
-                self.said.fail(&why);
+                if matches!(why, ServiceError::OverShare { .. }) {
+                    Counters::one(&self.counters.over_share);
+                }
+                self.said.fail(&why.to_string());
                 Reply::Fail
             }
         }
@@ -167,11 +172,10 @@ pub(super) async fn ended(stream: &mut TcpStream) -> std::io::Result<Ended> {
     stream.take_error()?.map_or(Ok(Ended::Well), Err)
 }
 
-/// Waits no longer than `deadline`; then `late` is the error.
+/// Waits no longer than `deadline`; then it is [`ServiceError::TooSlow`].
 pub(super) async fn within<T>(
     deadline: Duration,
-    late: &str,
-    work: impl Future<Output = Result<T, String>> + Send,
-) -> Result<T, String> {
-    timeout(deadline, work).await.unwrap_or_else(|_| Err(late.to_owned()))
+    work: impl Future<Output = Result<T, ServiceError>> + Send,
+) -> Result<T, ServiceError> {
+    timeout(deadline, work).await.unwrap_or(Err(ServiceError::TooSlow))
 }

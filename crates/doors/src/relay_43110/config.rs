@@ -1,27 +1,31 @@
 //! Settings.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::address::canonical;
 use crate::spec::{Spec, SpecError};
 
 /// Where all of them listen: it stands in their source.
 pub const DEFAULT_PORT: u16 = 43_110;
 /// In the rhythm of which the legacy program moves its queues, as its source has it.
 const DEFAULT_PERIOD: Duration = Duration::from_secs(5);
+/// A dial that failed is tried again after one period, and at last after twelve: ten times a second at most, and after twelve minutes
+/// at the latest.
+const PERIODS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
 /// Between frames. Its reader takes one read for one frame: without a pause it garbles all of them.
 const DEFAULT_PAUSE: Duration = Duration::from_millis(20);
-
-/// An older node to dial; its address is its name, so one an address.
-pub type Peer = SocketAddr;
+/// With no pause at all it garbles frames; a minute is more than any machine keeps a program waiting.
+const PAUSES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
 
 /// Settings of which each was checked by itself and with the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Where peers connect, and from where they are dialled.
     pub listen: SocketAddr,
-    /// Who is dialled at the start.
-    pub dial: Vec<Peer>,
+    /// The older nodes that are dialled at the start, at most one for each address: a node's address is its name.
+    pub dial: Vec<SocketAddr>,
     /// The legacy program's rhythm, 100 ms to 60 s: a greeting may be so late, and a dial that failed is tried again after it.
     pub period: Duration,
     /// Between two frames to one peer, 1 ms to 60 s.
@@ -37,7 +41,7 @@ impl Config {
     pub fn from_spec(spec: &Spec) -> Result<Self, SpecError> {
         spec.only(&["listen", "period", "pause"], &["dial"])?;
         let listen = spec.listen(Some((Ipv4Addr::LOCALHOST, DEFAULT_PORT).into()))?;
-        let mut dial: Vec<Peer> = Vec::new();
+        let mut dial: Vec<SocketAddr> = Vec::new();
         for text in spec.texts("dial") {
             let peer = peer(text).map_err(|why| spec.error(why))?;
             if peer.is_ipv4() != listen.is_ipv4() {
@@ -49,16 +53,16 @@ impl Config {
             }
             dial.push(peer);
         }
-        let period = spec.time("period", DEFAULT_PERIOD, Duration::from_millis(100)..=Duration::from_secs(60))?;
-        let pause = spec.time("pause", DEFAULT_PAUSE, Duration::from_millis(1)..=Duration::from_secs(60))?;
+        let period = spec.time("period", DEFAULT_PERIOD, PERIODS)?;
+        let pause = spec.time("pause", DEFAULT_PAUSE, PAUSES)?;
         Ok(Self { listen, dial, period, pause })
     }
 }
 
-fn peer(text: &str) -> Result<Peer, String> {
+fn peer(text: &str) -> Result<SocketAddr, String> {
     let with_port = || text.parse::<SocketAddr>().ok();
     let found = text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)).or_else(with_port);
-    let good = found.map(|peer| SocketAddr::new(peer.ip().to_canonical(), peer.port()));
+    let good = found.map(canonical);
     good.filter(|peer| peer.port() != 0 && !peer.ip().is_unspecified() && !peer.ip().is_multicast()).ok_or_else(|| {
         let shown: String = text.chars().take(80).collect();
         format!("dial: `{shown}` is not allowed; give an address, like 127.0.0.2, or one with its port")

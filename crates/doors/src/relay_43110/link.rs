@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-use super::links::LinkId;
-use super::reader::{Heard, Reader};
+use super::links::RelayLinkId;
+use super::reader::{FrameReader, RelayMessage};
 use crate::counters::Counters;
 use crate::port::Incoming;
 use crate::port::IntoRoom;
@@ -29,46 +29,46 @@ const READ_LEN: usize = 4_096;
 /// That a link is useful is said no more often.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
-/// What a link tells.
+/// What a link's task tells the machine's driver.
 #[derive(Debug)]
-pub(super) enum Event {
+pub(super) enum LinkEvent {
     /// Something of this protocol came.
-    Heard(LinkId),
+    Heard(RelayLinkId),
     /// The write is done.
-    Written(LinkId),
+    Written(RelayLinkId),
     /// It is closed, by them or by us. Always the last.
-    Ended(LinkId, bool),
+    Ended(RelayLinkId, bool),
 }
 
-/// What a link may still bring.
-struct Share {
+/// How many messages a link may still bring without being read more slowly ([`MESSAGES`]).
+struct ReadBudget {
     left: Rate,
     clock: Clock,
 }
 
-/// What a link works with.
-pub(super) struct Link {
-    pub(super) id: LinkId,
+/// One link's task, and what it works with.
+pub(super) struct LinkTask {
+    pub(super) id: RelayLinkId,
     pub(super) ip: IpAddr,
-    pub(super) events: mpsc::Sender<Event>,
+    pub(super) events: mpsc::Sender<LinkEvent>,
     pub(super) into_room: IntoRoom,
     pub(super) counters: Arc<Counters>,
 }
 
-impl Link {
+impl LinkTask {
     pub(super) async fn run(self, stream: TcpStream, writes: mpsc::Receiver<Vec<u8>>) {
         let (reading, writing) = stream.into_split();
         let by_them = tokio::select! {
             by_them = self.read(reading) => by_them,
             by_them = self.write(writing, writes) => by_them,
         };
-        let _ = self.events.send(Event::Ended(self.id, by_them)).await;
+        let _ = self.events.send(LinkEvent::Ended(self.id, by_them)).await;
     }
 
     /// Until they close, or speak something else.
     async fn read(&self, mut stream: OwnedReadHalf) -> bool {
-        let mut share = Share { left: MESSAGES, clock: Clock::start() };
-        let (mut reader, mut useful_at, mut faults) = (Reader::default(), None, 0);
+        let mut share = ReadBudget { left: MESSAGES, clock: Clock::start() };
+        let (mut reader, mut useful_at, mut faults) = (FrameReader::default(), None, 0);
         let mut paused = false;
         loop {
             while let Some(heard) = match reader.next(paused) {
@@ -104,17 +104,17 @@ impl Link {
     }
 
     /// False if the node stops.
-    async fn take(&self, heard: Heard, useful_at: &mut Option<Instant>, share: &mut Share) -> bool {
+    async fn take(&self, heard: RelayMessage, useful_at: &mut Option<Instant>, share: &mut ReadBudget) -> bool {
         if useful_at.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
             *useful_at = Some(Instant::now());
-            if self.events.send(Event::Heard(self.id)).await.is_err() {
+            if self.events.send(LinkEvent::Heard(self.id)).await.is_err() {
                 return false;
             }
         }
         match heard {
             // Theirs shows it as a message; it is none.
-            Heard::Greeting => true,
-            Heard::Text(text) => {
+            RelayMessage::Greeting => true,
+            RelayMessage::Text(text) => {
                 while let Err(wait) = share.left.take_n(1, share.clock.now()) {
                     sleep(wait).await;
                 }
@@ -137,7 +137,7 @@ impl Link {
                     return false;
                 }
             }
-            if self.events.send(Event::Written(self.id)).await.is_err() {
+            if self.events.send(LinkEvent::Written(self.id)).await.is_err() {
                 return false;
             }
         }

@@ -12,19 +12,23 @@ pub const MAX_BY_ADDRESS: usize = 128;
 /// Links that we dialled, at once.
 pub(super) const MAX_DIALLED: usize = 128;
 
-pub(super) type LinkId = u64;
+/// A link's number. None is used twice, and a later link has a higher one.
+pub(super) type RelayLinkId = u64;
 
 /// A frame on its way. The ticket is told what became of the message whose last frame it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Frame<T> {
+pub(super) struct OutgoingFrame<T> {
     pub(super) bytes: Vec<u8>,
+    /// Whether no other frame of its message comes after it.
     pub(super) last: bool,
     pub(super) ticket: Option<T>,
 }
 
+/// A link as the machine knows it.
 #[derive(Debug)]
-pub(super) struct Link<T> {
+pub(super) struct LinkState<T> {
     pub(super) ip: IpAddr,
+    /// Whether we dialled; else the other side did.
     pub(super) dialled: bool,
     pub(super) opened: Timestamp,
     /// When the other side last said something that is of this protocol.
@@ -32,27 +36,28 @@ pub(super) struct Link<T> {
     /// A write that is not done.
     pub(super) busy: bool,
     /// What is written; a greeting is not kept.
-    pub(super) writing: Option<Frame<T>>,
+    pub(super) writing: Option<OutgoingFrame<T>>,
     /// Before this nothing is written: the reader takes one read for one frame.
     pub(super) free_at: Timestamp,
 }
 
+/// All links by number.
 #[derive(Debug)]
-pub(super) struct Links<T>(pub(super) BTreeMap<LinkId, Link<T>>);
+pub(super) struct Links<T>(pub(super) BTreeMap<RelayLinkId, LinkState<T>>);
 
 impl<T> Links<T> {
-    pub(super) fn add(&mut self, id: LinkId, ip: IpAddr, dialled: bool, now: Timestamp) {
-        let link = Link { ip, dialled, opened: now, useful: None, busy: false, writing: None, free_at: now };
+    pub(super) fn add(&mut self, id: RelayLinkId, ip: IpAddr, dialled: bool, now: Timestamp) {
+        let link = LinkState { ip, dialled, opened: now, useful: None, busy: false, writing: None, free_at: now };
         self.0.insert(id, link);
     }
 
-    fn of(&self, ip: IpAddr) -> impl Iterator<Item = (LinkId, &Link<T>)> {
+    fn of(&self, ip: IpAddr) -> impl Iterator<Item = (RelayLinkId, &LinkState<T>)> {
         self.0.iter().filter(move |(_, link)| link.ip == ip).map(|(id, link)| (*id, link))
     }
 
     /// By which link to write to an address: one that we dialled goes where the other program listens; of the others, the
     /// latest that said something. One that has said nothing is nobody yet.
-    pub(super) fn best(&self, ip: IpAddr) -> Option<LinkId> {
+    pub(super) fn best(&self, ip: IpAddr) -> Option<RelayLinkId> {
         let speaks = self.of(ip).filter(|(_, link)| link.dialled || link.useful.is_some());
         speaks.max_by_key(|(id, link)| (link.dialled, link.opened, *id)).map(|(id, _)| id)
     }
@@ -70,7 +75,7 @@ impl<T> Links<T> {
 
     /// Whether a newcomer from here needs the place of another, and whose: that of the one that has said nothing useful
     /// for longest, and first of all of one that never did.
-    pub(super) fn in_the_way(&self, ip: IpAddr) -> Option<LinkId> {
+    pub(super) fn in_the_way(&self, ip: IpAddr) -> Option<RelayLinkId> {
         let accepted = self.0.iter().filter(|(_, link)| !link.dialled);
         let all = accepted
             .map(|(id, link)| (*id, link.ip, Some((link.useful.is_some(), link.useful.unwrap_or(link.opened)))));

@@ -14,8 +14,8 @@ use rumormill_limits::Timestamp;
 
 use super::config::{Config, DEFAULT_PORT};
 use super::frames::greeting;
-use super::links::{LinkId, Links, MAX_DIALLED};
-use super::peer::{MAX_QUEUE, MAX_TRIES, Peer};
+use super::links::{Links, MAX_DIALLED, RelayLinkId};
+use super::peer::{LegacyNode, MAX_QUEUE, MAX_TRIES};
 use crate::unsent::Unsent;
 
 pub(super) use input::{Input, Output, Reject};
@@ -31,7 +31,7 @@ pub(super) struct Machine<T> {
     own: IpAddr,
     period: Duration,
     pause: Duration,
-    peers: BTreeMap<IpAddr, Peer<T>>,
+    peers: BTreeMap<IpAddr, LegacyNode<T>>,
     links: Links<T>,
     /// When to look at an address again; each at most once.
     timers: BTreeSet<(Timestamp, IpAddr)>,
@@ -43,7 +43,8 @@ pub(super) struct Machine<T> {
 
 impl<T> Machine<T> {
     pub(super) fn new(config: &Config) -> Self {
-        let peers = config.dial.iter().map(|peer| (peer.ip(), Peer::new(peer.port(), true, config.period))).collect();
+        let peers =
+            config.dial.iter().map(|peer| (peer.ip(), LegacyNode::new(peer.port(), true, config.period))).collect();
         Self {
             own: config.listen.ip().to_canonical(),
             period: config.period,
@@ -102,7 +103,7 @@ impl<T> Machine<T> {
         }
     }
 
-    fn accepted(&mut self, link: LinkId, ip: IpAddr, now: Timestamp) -> Result<(), Reject> {
+    fn accepted(&mut self, link: RelayLinkId, ip: IpAddr, now: Timestamp) -> Result<(), Reject> {
         if self.links.0.contains_key(&link) {
             return Err(Reject::KnownLink(link));
         }
@@ -114,11 +115,11 @@ impl<T> Machine<T> {
         Ok(())
     }
 
-    fn dialled(&mut self, link: LinkId, ip: IpAddr, now: Timestamp) -> Result<(), Reject> {
+    fn dialled(&mut self, link: RelayLinkId, ip: IpAddr, now: Timestamp) -> Result<(), Reject> {
         if self.links.0.contains_key(&link) {
             return Err(Reject::KnownLink(link));
         }
-        let peer = self.peers.entry(ip).or_insert_with(|| Peer::new(DEFAULT_PORT, false, self.period));
+        let peer = self.peers.entry(ip).or_insert_with(|| LegacyNode::new(DEFAULT_PORT, false, self.period));
         peer.dial_succeeded();
         self.outputs.extend(peer.probes.drain(..).map(|ticket| Output::Settled { ticket, result: Ok(()) }));
         self.links.add(link, ip, true, now);
@@ -140,7 +141,7 @@ impl<T> Machine<T> {
         Ok(())
     }
 
-    fn useful(&mut self, link: LinkId, now: Timestamp) -> Result<(), Reject> {
+    fn useful(&mut self, link: RelayLinkId, now: Timestamp) -> Result<(), Reject> {
         let state = self.links.0.get_mut(&link).ok_or(Reject::UnknownLink(link))?;
         state.useful = Some(now);
         let ip = state.ip;
@@ -148,7 +149,7 @@ impl<T> Machine<T> {
         Ok(())
     }
 
-    fn written(&mut self, link: LinkId, now: Timestamp) -> Result<(), Reject> {
+    fn written(&mut self, link: RelayLinkId, now: Timestamp) -> Result<(), Reject> {
         let state = self.links.0.get_mut(&link).ok_or(Reject::UnknownLink(link))?;
         (state.busy, state.free_at) = (false, now.after(self.pause));
         let (ip, frame) = (state.ip, state.writing.take());
@@ -167,12 +168,14 @@ impl<T> Machine<T> {
     }
 
     /// What was not written whole is written again by another link.
-    fn ended(&mut self, link: LinkId, by_them: bool, now: Timestamp) -> Result<(), Reject> {
+    fn ended(&mut self, link: RelayLinkId, by_them: bool, now: Timestamp) -> Result<(), Reject> {
         let link = self.links.0.remove(&link).ok_or(Reject::UnknownLink(link))?;
         self.dials = self.dials.saturating_sub(usize::from(link.dialled));
         // One of which nothing more was known may have been forgotten while its last frame was being written.
         let peer = match link.writing {
-            Some(_) => Some(self.peers.entry(link.ip).or_insert_with(|| Peer::new(DEFAULT_PORT, false, self.period))),
+            Some(_) => {
+                Some(self.peers.entry(link.ip).or_insert_with(|| LegacyNode::new(DEFAULT_PORT, false, self.period)))
+            }
             None => self.peers.get_mut(&link.ip),
         };
         let Some(peer) = peer else { return Ok(()) };
@@ -212,7 +215,7 @@ impl<T> Machine<T> {
         if let Some(why) = why {
             return self.refuse(0, Some(ticket), why);
         }
-        let peer = self.peers.entry(ip).or_insert_with(|| Peer::new(DEFAULT_PORT, false, self.period));
+        let peer = self.peers.entry(ip).or_insert_with(|| LegacyNode::new(DEFAULT_PORT, false, self.period));
         peer.probes.push(ticket);
         if !std::mem::replace(&mut peer.dialling, true) {
             self.dials = self.dials.saturating_add(1);

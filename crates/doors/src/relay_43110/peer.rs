@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rumormill_limits::{Backoff, Timestamp, Turns};
 
-use super::links::Frame;
+use super::links::OutgoingFrame;
 use crate::port::Author;
 
 /// Frames that wait for one address: what a person writes in an hour, in 2 MB at most. Beyond that, whose most are there loses
@@ -21,12 +21,12 @@ const MAX_BACKOFF: u32 = 12;
 /// What waits for one address: messages, each of one or more frames, whose authors take turns. A message that was begun is
 /// written to its end before the next.
 #[derive(Debug)]
-pub(super) struct Queue<T> {
-    begun: VecDeque<Frame<T>>,
-    turns: Turns<Author, Vec<Frame<T>>>,
+pub(super) struct FrameQueue<T> {
+    begun: VecDeque<OutgoingFrame<T>>,
+    turns: Turns<Author, Vec<OutgoingFrame<T>>>,
 }
 
-impl<T> Queue<T> {
+impl<T> FrameQueue<T> {
     pub(super) const fn new() -> Self {
         Self { begun: VecDeque::new(), turns: Turns::new(MAX_QUEUE, MAX_QUEUE) }
     }
@@ -41,17 +41,17 @@ impl<T> Queue<T> {
     }
 
     /// A message comes; the frames that are lost for it.
-    pub(super) fn push(&mut self, author: Author, message: Vec<Frame<T>>) -> Vec<Frame<T>> {
+    pub(super) fn push(&mut self, author: Author, message: Vec<OutgoingFrame<T>>) -> Vec<OutgoingFrame<T>> {
         let frames = message.len();
         self.turns.push(author, message, frames).into_iter().flatten().collect()
     }
 
     /// The oldest message of whose most are here.
-    pub(super) fn lose(&mut self) -> Option<Vec<Frame<T>>> {
+    pub(super) fn lose(&mut self) -> Option<Vec<OutgoingFrame<T>>> {
         self.turns.lose()
     }
 
-    pub(super) fn pop(&mut self) -> Option<Frame<T>> {
+    pub(super) fn pop(&mut self) -> Option<OutgoingFrame<T>> {
         if self.begun.is_empty() {
             self.begun.extend(self.turns.pop().unwrap_or_default());
         }
@@ -59,22 +59,24 @@ impl<T> Queue<T> {
     }
 
     /// This one was not written whole.
-    pub(super) fn put_back(&mut self, frame: Frame<T>) {
+    pub(super) fn put_back(&mut self, frame: OutgoingFrame<T>) {
         self.begun.push_front(frame);
     }
 
     /// All that waits, which waits no longer.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = Frame<T>> {
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = OutgoingFrame<T>> {
         self.begun.drain(..).chain(self.turns.drain().flatten())
     }
 }
 
+/// The program at one address: what waits for it, and whether it may be dialled.
 #[derive(Debug)]
-pub(super) struct Peer<T> {
+pub(super) struct LegacyNode<T> {
+    /// Where it is dialled.
     pub(super) port: u16,
     /// Named in the settings: it gets the room's lines, and is dialled for them.
     pub(super) configured: bool,
-    pub(super) queue: Queue<T>,
+    pub(super) queue: FrameQueue<T>,
     /// Since when something waits.
     pub(super) since: Timestamp,
     /// A dial is under way.
@@ -87,17 +89,18 @@ pub(super) struct Peer<T> {
     pub(super) tries: u32,
     /// Dials in vain, or links that did not last, one after the other.
     retry: Backoff,
+    /// No dial before this.
     pub(super) retry_at: Timestamp,
     /// When to look again.
     pub(super) wake: Option<Timestamp>,
 }
 
-impl<T> Peer<T> {
+impl<T> LegacyNode<T> {
     pub(super) fn new(port: u16, configured: bool, period: Duration) -> Self {
         Self {
             port,
             configured,
-            queue: Queue::new(),
+            queue: FrameQueue::new(),
             since: Timestamp::ZERO,
             dialling: false,
             probes: Vec::new(),
@@ -157,7 +160,7 @@ mod tests {
 
     #[test]
     fn each_dial_in_vain_is_followed_by_a_longer_wait() {
-        let mut peer = Peer::<()>::new(1, true, PERIOD);
+        let mut peer = LegacyNode::<()>::new(1, true, PERIOD);
         let waits: Vec<_> = (0..6)
             .map(|_| {
                 peer.dial_failed(true, Timestamp::ZERO);
@@ -171,7 +174,7 @@ mod tests {
 
     #[test]
     fn places_come_back_only_with_a_new_program() {
-        let mut peer = Peer::<()>::new(1, true, PERIOD);
+        let mut peer = LegacyNode::<()>::new(1, true, PERIOD);
         (0..3).for_each(|_| peer.dial_succeeded());
         assert_eq!(peer.places, 0);
         peer.link_ended(PERIOD / 2, true, PERIOD, Timestamp::at(PERIOD));

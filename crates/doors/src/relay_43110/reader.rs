@@ -2,17 +2,17 @@
 
 use rumormill_wire::push_pull::relay::{MESSAGE_CODE, Piece, RelayFrame, piece};
 
-use crate::opening::{self, Form};
+use crate::opening::{self, OpeningKind};
 
 /// Pieces between frames that are none, by one link.
 const MAX_FAULTS: u32 = 16;
 
 /// What was said by a link, without its frame.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(super) enum RelayMessage {
     /// It has dialled us and says so.
     Greeting,
-    /// A message.
+    /// What a message says; not empty.
     Text(String),
 }
 
@@ -22,7 +22,7 @@ pub(super) struct Garbage;
 
 /// The start of one link's stream that has not been read yet.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub(super) struct FrameReader {
     buffer: Vec<u8>,
     heard_any: bool,
     /// A message came in a frame: what comes without one now is no text.
@@ -30,19 +30,19 @@ pub(super) struct Reader {
     pub(super) faults: u32,
 }
 
-impl Reader {
+impl FrameReader {
     /// Where to put what comes in.
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
 
-    /// Whether something has begun.
+    /// Whether the beginning of something is here, and its end is not.
     pub(super) fn is_within(&self) -> bool {
         !self.buffer.is_empty()
     }
 
     /// The next that was said. `paused`: nothing more comes for now.
-    pub(super) fn next(&mut self, paused: bool) -> Result<Option<Heard>, Garbage> {
+    pub(super) fn next(&mut self, paused: bool) -> Result<Option<RelayMessage>, Garbage> {
         while let Some(piece) = piece(&self.buffer, paused).map_err(|_| Garbage)? {
             let (Piece::Frame(len) | Piece::Bare(len)) = piece;
             let bytes: Vec<u8> = self.buffer.drain(..len.min(self.buffer.len())).collect();
@@ -58,9 +58,9 @@ impl Reader {
         Ok(None)
     }
 
-    fn frame(&mut self, bytes: &[u8]) -> Option<Heard> {
+    fn frame(&mut self, bytes: &[u8]) -> Option<RelayMessage> {
         let text = match RelayFrame::decode(bytes) {
-            Ok(RelayFrame::Greeting(_)) => return Some(Heard::Greeting),
+            Ok(RelayFrame::Greeting(_)) => return Some(RelayMessage::Greeting),
             Ok(RelayFrame::Message(text)) => text.to_owned(),
             Ok(RelayFrame::Other { .. }) => {
                 self.faults = self.faults.saturating_add(1);
@@ -70,15 +70,15 @@ impl Reader {
             Err(_) => lossy(bytes)?,
         };
         self.framed = true;
-        (!text.is_empty()).then_some(Heard::Text(text))
+        (!text.is_empty()).then_some(RelayMessage::Text(text))
     }
 
     /// Only the first text may come without a frame; what stands between frames later is skipped.
-    fn bare(&mut self, bytes: &[u8]) -> Result<Option<Heard>, Garbage> {
+    fn bare(&mut self, bytes: &[u8]) -> Result<Option<RelayMessage>, Garbage> {
         let text = std::str::from_utf8(bytes).ok().map(|text| text.trim_end_matches(['\r', '\n']));
         match text {
-            Some(text) if !self.framed && opening::check(bytes, Form::Unknown).is_ok() => {
-                return Ok((!text.is_empty()).then(|| Heard::Text(text.to_owned())));
+            Some(text) if !self.framed && opening::check(bytes, OpeningKind::Unknown).is_ok() => {
+                return Ok((!text.is_empty()).then(|| RelayMessage::Text(text.to_owned())));
             }
             _ => self.faults = self.faults.saturating_add(1),
         }
@@ -98,10 +98,10 @@ mod tests {
     use super::*;
 
     fn texts(parts: &[&[u8]]) -> Result<Vec<String>, Garbage> {
-        let (mut reader, mut found) = (Reader::default(), Vec::new());
-        let mut take = |reader: &mut Reader, paused| -> Result<(), Garbage> {
+        let (mut reader, mut found) = (FrameReader::default(), Vec::new());
+        let mut take = |reader: &mut FrameReader, paused| -> Result<(), Garbage> {
             while let Some(heard) = reader.next(paused)? {
-                if let Heard::Text(text) = heard {
+                if let RelayMessage::Text(text) = heard {
                     found.push(text);
                 }
             }

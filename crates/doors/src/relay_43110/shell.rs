@@ -16,8 +16,8 @@ use tracing::{debug, info};
 
 use super::config::Config;
 use super::frames::{line, message};
-use super::link::{Event, Link};
-use super::links::LinkId;
+use super::link::{LinkEvent, LinkTask};
+use super::links::RelayLinkId;
 use super::machine::{Input, Machine, Output};
 use crate::counters::Counters;
 use crate::port::{Done, Outgoing, Port};
@@ -33,18 +33,19 @@ const FULL_PAUSE: Duration = Duration::from_millis(1);
 /// A peer whose machine is gone is noticed after about this.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-type Dialled = (IpAddr, std::io::Result<TcpStream>);
+/// Whom we dialled, and the connection, or why there is none.
+type ConnectResult = (IpAddr, std::io::Result<TcpStream>);
 
 struct Shell {
     listen: IpAddr,
     start: Instant,
     machine: Machine<Done>,
     port: Port,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<LinkEvent>,
     tasks: JoinSet<()>,
-    dials: JoinSet<Dialled>,
-    open: BTreeMap<LinkId, (mpsc::Sender<Vec<u8>>, AbortHandle)>,
-    next: LinkId,
+    dials: JoinSet<ConnectResult>,
+    open: BTreeMap<RelayLinkId, (mpsc::Sender<Vec<u8>>, AbortHandle)>,
+    next: RelayLinkId,
 }
 
 pub(super) async fn run(listener: TcpListener, config: &Config, port: Port) {
@@ -162,11 +163,11 @@ impl Shell {
         }
     }
 
-    fn event(&mut self, event: Event) {
+    fn event(&mut self, event: LinkEvent) {
         match event {
-            Event::Heard(link) => self.feed(Input::Useful { link }),
-            Event::Written(link) => self.feed(Input::Written { link }),
-            Event::Ended(link, by_them) => {
+            LinkEvent::Heard(link) => self.feed(Input::Useful { link }),
+            LinkEvent::Written(link) => self.feed(Input::Written { link }),
+            LinkEvent::Ended(link, by_them) => {
                 self.open.remove(&link);
                 self.feed(Input::Ended { link, by_them });
             }
@@ -198,7 +199,7 @@ impl Shell {
         }
     }
 
-    fn open(&mut self, stream: TcpStream, ip: IpAddr) -> LinkId {
+    fn open(&mut self, stream: TcpStream, ip: IpAddr) -> RelayLinkId {
         let id = self.next;
         self.next = self.next.saturating_add(1);
         let set = stream.set_nodelay(true);
@@ -208,7 +209,7 @@ impl Shell {
             debug!(%why, "43110");
         }
         let (into_room, counters) = (self.port.into_room.clone(), Arc::clone(&self.port.counters));
-        let link = Link { id, ip, events: self.events.clone(), into_room, counters };
+        let link = LinkTask { id, ip, events: self.events.clone(), into_room, counters };
         let (writes, to_write) = mpsc::channel(1);
         let task = self.tasks.spawn(link.run(stream, to_write));
         self.open.insert(id, (writes, task));
@@ -218,7 +219,7 @@ impl Shell {
 }
 
 /// From our own address, by which the other side knows us.
-async fn dial(from: IpAddr, to: SocketAddr) -> Dialled {
+async fn dial(from: IpAddr, to: SocketAddr) -> ConnectResult {
     let work = async {
         let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         if !from.is_unspecified() {

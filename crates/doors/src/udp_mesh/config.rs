@@ -1,6 +1,7 @@
 //! What can be set.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +17,18 @@ pub(super) const DIRECTORY_PORT: u16 = 3_000;
 pub(super) const MAX_MEMBERS: usize = 16_384;
 /// Members at most from one address, unless set: ten times as many as legacy peers have characters.
 const BY_ADDRESS: u64 = 1_024;
+/// As in the legacy programs, whose silence counts in heartbeats.
+pub(super) const DEFAULT_HEARTBEAT: Duration = Duration::from_millis(500);
+/// Every 10 ms are a hundred datagrams a second, which a directory takes of each member. More than a minute, and whoever comes back
+/// or is gone is seen only after that.
+const HEARTBEATS: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(60);
+/// Three heartbeats, as in the legacy server: one that is lost drops nobody.
+pub(super) const DEFAULT_REAP: Duration = Duration::from_millis(1_500);
+/// From the shortest heartbeat to ten of the longest. It should be some heartbeats of those who are members: one that is shorter
+/// drops them all.
+const REAPS: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(600);
+/// Each broadcast is a message to everyone, of which legacy peers take eighty a second; one an hour is hardly one.
+const BROADCASTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3_600);
 
 /// Settings of which each is in its range.
 #[derive(Debug, Clone)]
@@ -61,7 +74,7 @@ impl Config {
     /// Checks what was asked for, in the form of a directory or, with `join`, of a peer.
     ///
     /// # Errors
-    /// A key is unknown, missing or out of range.
+    /// Names the key and what is allowed.
     pub fn from_spec(spec: &Spec) -> Result<Self, SpecError> {
         let join = spec.host("join")?;
         let listen = match join {
@@ -80,8 +93,6 @@ impl Config {
             Some(join) => Role::Peer { join, name: name(spec)? },
             None => Role::Directory { character: character(spec)?, peer: peer(spec, listen)? },
         };
-        let heartbeat = ms(10)..=ms(60_000);
-        let reap = spec.time("reap", Duration::from_millis(1_500), ms(10)..=ms(600_000))?;
         let count = |key, default| {
             let most = u64::try_from(MAX_MEMBERS).unwrap_or(u64::MAX);
             Ok(usize::try_from(spec.number(key, default, 1..=most)?).unwrap_or(MAX_MEMBERS))
@@ -89,8 +100,8 @@ impl Config {
         Ok(Self {
             listen,
             role,
-            heartbeat: spec.time("heartbeat", Duration::from_millis(500), heartbeat)?,
-            reap,
+            heartbeat: spec.time("heartbeat", DEFAULT_HEARTBEAT, HEARTBEATS)?,
+            reap: spec.time("reap", DEFAULT_REAP, REAPS)?,
             broadcast: broadcast(spec)?,
             state: spec.text("state").map(PathBuf::from),
             members: count("members", u64::try_from(MAX_MEMBERS).unwrap_or(u64::MAX))?,
@@ -99,14 +110,10 @@ impl Config {
     }
 }
 
-const fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
-
 fn broadcast(spec: &Spec) -> Result<Option<Duration>, SpecError> {
     match spec.text("broadcast") {
         None | Some("off") => Ok(None),
-        Some(_) => spec.time("broadcast", Duration::ZERO, ms(100)..=ms(3_600_000)).map(Some),
+        Some(_) => spec.time("broadcast", Duration::ZERO, BROADCASTS).map(Some),
     }
 }
 

@@ -8,9 +8,9 @@ use rumormill_wire::Foreign;
 use rumormill_wire::udp_mesh::{NameChar, extended::is_name};
 use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 
-use super::config::{Config, DIRECTORY_PORT, KIND, Role};
+use super::config::{Config, DEFAULT_HEARTBEAT, DEFAULT_REAP, DIRECTORY_PORT, KIND, Role};
 use super::peer::{Input, Tell};
-use super::station::{Event, Station};
+use super::station::{Station, StationEvent};
 use crate::cut::shown as safe;
 use crate::error::DoorError;
 use crate::lines::Lines;
@@ -20,32 +20,33 @@ use crate::spec::SpecError;
 const MAX_LINE_LEN: usize = 65_536;
 /// What was typed last goes out for so long after the end.
 const LINGER: Duration = Duration::from_secs(1);
-/// What legacy peers do.
+/// Between two broadcasts, as legacy peers make them.
 const BROADCAST: Duration = Duration::from_secs(4);
 
+/// What can be typed: the answer to `help`, and to what is no command.
 const HELP: &str = "connect | disconnect | broadcast on|off | send TEXT | send NAME TEXT | peers | help | quit";
 
-/// Who to be, and where.
+/// What the person asks for: who to be in the mesh, and where.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct MeshConsoleOptions {
     /// Where the directory listens.
     pub directory: SocketAddr,
     /// One character, or up to 64 bytes: then the extended form is spoken, which only our own directories know.
     pub name: String,
-    /// The peer's own address.
+    /// Where the peer takes texts.
     pub listen: SocketAddr,
     /// Whether to broadcast every four seconds from the start, as legacy peers do.
     pub broadcast: bool,
 }
 
-impl Default for Options {
+impl Default for MeshConsoleOptions {
     fn default() -> Self {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         Self { directory: local(DIRECTORY_PORT), name: "Z".to_owned(), listen: local(3_005), broadcast: false }
     }
 }
 
-impl Options {
+impl MeshConsoleOptions {
     fn config(self) -> Result<Config, DoorError> {
         let one = self.name.chars().count() == 1;
         if !is_name(&self.name) || one && !self.name.chars().all(|c| NameChar::new(c).is_some()) {
@@ -55,8 +56,8 @@ impl Options {
         Ok(Config {
             listen: self.listen,
             role: Role::Peer { join: self.directory, name: self.name },
-            heartbeat: Duration::from_millis(500),
-            reap: Duration::from_millis(1_500),
+            heartbeat: DEFAULT_HEARTBEAT,
+            reap: DEFAULT_REAP,
             broadcast: self.broadcast.then_some(BROADCAST),
             state: None,
             members: 0,
@@ -70,7 +71,7 @@ impl Options {
 /// # Errors
 /// The name is none, the port cannot be bound, or the terminal is gone.
 pub async fn console(
-    options: Options,
+    options: MeshConsoleOptions,
     input: impl AsyncBufRead + Unpin,
     mut output: impl AsyncWrite + Unpin,
 ) -> Result<(), DoorError> {
@@ -84,7 +85,7 @@ pub async fn console(
     loop {
         let answer = tokio::select! {
             event = station.event() => {
-                asks &= !matches!(event, Event::Tell(_));
+                asks &= !matches!(event, StationEvent::Tell(_));
                 shown(&station, &event)
             }
             line = lines.next(), if !asks => {
@@ -127,13 +128,13 @@ fn directory(station: &Station) -> SocketAddr {
 }
 
 /// What an event looks like. Nothing from outside moves the cursor.
-fn shown(station: &Station, event: &Event) -> String {
+fn shown(station: &Station, event: &StationEvent) -> String {
     match event {
-        Event::Text { claimed, text, .. } => format!("{}: {}", Foreign::new(claimed).name(), safe(text)),
-        Event::Tell(Tell::Registered) => {
+        StationEvent::Text { claimed, text, .. } => format!("{}: {}", Foreign::new(claimed).name(), safe(text)),
+        StationEvent::Tell(Tell::Registered) => {
             format!("registered as {}; {} others are listed", name(station), station.peer().peers().len())
         }
-        Event::Tell(Tell::LeftOut) => {
+        StationEvent::Tell(Tell::LeftOut) => {
             format!(
                 "{} is in no directory: {} is taken there, or nobody listens on {}; BIRTH is sent again",
                 name(station),
@@ -141,8 +142,8 @@ fn shown(station: &Station, event: &Event) -> String {
                 directory(station)
             )
         }
-        Event::Tell(Tell::Refused(why)) => format!("not taken: {why}"),
-        Event::Tell(Tell::Lost) => "no longer in the directory; BIRTH is sent again".to_owned(),
+        StationEvent::Tell(Tell::Refused(why)) => format!("not taken: {why}"),
+        StationEvent::Tell(Tell::Lost) => "no longer in the directory; BIRTH is sent again".to_owned(),
     }
 }
 

@@ -46,24 +46,24 @@ pub(super) use newcomers::Admit;
 /// Legacy peers that are remembered after they were dropped in doubt, the latest.
 const MAX_DROPPED: usize = 1_024;
 
-/// Bounds and times.
+/// What a directory keeps at most, and how long it waits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// Members in all.
+    /// Members at most, in all.
     pub members: usize,
-    /// Members from one address.
+    /// Members at most from one address.
     pub by_address: usize,
     /// Between two looks for the silent.
     pub look: Duration,
-    /// How long a member may be silent.
+    /// How long a member may be silent before it is dropped.
     pub silence: Duration,
-    /// Where legacy peers expect everyone.
+    /// The address at which legacy peers look for everyone: they know each other by port alone.
     pub home: IpAddr,
     /// Bytes that the system keeps of what has come and is not read.
     pub queue: usize,
 }
 
-/// The directory.
+/// The members, who was told of them what, and who is not believed yet: the protocol without sockets and clocks.
 #[derive(Debug)]
 pub(super) struct Directory {
     limits: Limits,
@@ -169,7 +169,7 @@ impl Directory {
         taken
     }
 
-    /// Takes what happened.
+    /// Takes what happened; what is to be done about it comes from [`Directory::poll_output`].
     ///
     /// # Errors
     /// A datagram counts for nothing; it says why, and whether the sender is told.
@@ -251,7 +251,7 @@ impl Directory {
         self.members.is_empty()
     }
 
-    /// Grows with each change.
+    /// The version that members of the extended form name. It grows with each change of the list, over restarts too.
     #[must_use]
     pub(super) const fn version(&self) -> u64 {
         self.feed.version()

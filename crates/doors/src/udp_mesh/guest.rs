@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tracing::{info, warn};
 
 use super::peer::Tell;
-use super::station::{Event, Station};
+use super::station::{Station, StationEvent};
 use crate::port::{Datagrams, Incoming, Port};
 
 /// Serves until it is told to stop or the node drops its end.
@@ -15,11 +15,11 @@ pub(super) async fn run(mut station: Station, mut port: Port) {
     loop {
         tokio::select! {
             event = station.event() => match event {
-                Event::Text { claimed, text, from } => {
+                StationEvent::Text { claimed, text, from } => {
                     let member = station.peer().peers().contains_key(&from).then_some(from);
                     into_room.push(member, Incoming { claimed, text, from: Some(from.ip()) });
                 }
-                Event::Tell(tell) => say(&station, tell),
+                StationEvent::Tell(tell) => say(&station, tell),
             },
             () = into_room.has_room() => into_room.give(),
             outgoing = port.from_room.recv() => match outgoing {

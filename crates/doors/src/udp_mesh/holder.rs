@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+/// The list of UDP sockets of IPv4, as Linux has it (proc_net(5)).
 const SOCKETS: &str = "/proc/net/udp";
 /// Bytes of the list that are read: some 30,000 sockets.
 const MAX_LIST: u64 = 4 << 20;

@@ -15,7 +15,10 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// A new one.
+    /// A new key; nobody else has it.
+    ///
+    /// # Errors
+    /// None could be made.
     pub(super) fn generate() -> std::io::Result<Self> {
         let none = |_| std::io::Error::other("no key could be made");
         let pair = Ed25519KeyPair::generate().map_err(none)?;

@@ -21,7 +21,7 @@ use crate::port::Author;
 
 /// Between two datagrams to one receiver.
 pub(super) const GAP: Duration = Duration::from_micros(12_500);
-/// Datagrams that wait for one receiver.
+/// Datagrams that wait for one receiver: three seconds of them.
 pub(super) const MAX_QUEUE: usize = 256;
 /// Messages that wait for somebody. Beyond that, whose most are there loses his oldest.
 pub(super) const MAX_MESSAGES: usize = 512;
@@ -29,19 +29,23 @@ pub(super) const MAX_MESSAGES: usize = 512;
 const IN_FLIGHT: usize = 1;
 
 /// What waits for one receiver.
-type Queue = Turns<Author, (u64, Arc<[u8]>)>;
+type ReceiverQueue = Turns<Author, (u64, Arc<[u8]>)>;
 
+/// What goes to one receiver.
 #[derive(Debug)]
 struct Lane {
-    queue: Queue,
+    queue: ReceiverQueue,
     /// When the next may go.
     ready: Timestamp,
 }
 
+/// What has become of a message so far.
 #[derive(Debug)]
 struct Fate<D> {
     author: Author,
+    /// Datagrams that wait or are on their way.
     left: usize,
+    /// Datagrams that the system took.
     sent: usize,
     done: D,
 }
@@ -53,7 +57,7 @@ pub(super) struct Pacer<D> {
     /// Lanes with something in them, or still within their gap, by when they may go on.
     agenda: BTreeSet<(Timestamp, SocketAddr)>,
     messages: BTreeMap<u64, Fate<D>>,
-    /// Those of each author.
+    /// The messages of each author, by number: the lowest is the oldest.
     authors: BTreeMap<Author, BTreeSet<u64>>,
     next: u64,
     outputs: VecDeque<Output<D>>,
@@ -132,7 +136,8 @@ impl<D> Pacer<D> {
         let (author, oldest) = (*author, of_author.iter().take(1 + IN_FLIGHT).copied().collect::<Vec<_>>());
         for oldest in oldest {
             // In each queue it is the author's first, or is not there.
-            let is_there = |queue: &Queue| queue.first_of(&author).is_some_and(|(message, _)| *message == oldest);
+            let is_there =
+                |queue: &ReceiverQueue| queue.first_of(&author).is_some_and(|(message, _)| *message == oldest);
             let queues = self.lanes.values_mut().map(|lane| &mut lane.queue).filter(|queue| is_there(queue));
             let lost: Vec<_> = queues.filter_map(|queue| queue.take(&author)).map(|(message, _)| message).collect();
             self.lost(lost);
@@ -159,7 +164,7 @@ impl<D> Pacer<D> {
     fn lane(&mut self, now: Timestamp, to: SocketAddr) -> &mut Lane {
         self.lanes.entry(to).or_insert_with(|| {
             self.agenda.insert((now, to));
-            Lane { queue: Queue::new(MAX_QUEUE, usize::MAX), ready: now }
+            Lane { queue: ReceiverQueue::new(MAX_QUEUE, usize::MAX), ready: now }
         })
     }
 

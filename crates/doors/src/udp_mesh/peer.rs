@@ -1,7 +1,7 @@
 //! A peer of somebody else's directory: BIRTH until it is listed, then heartbeats, and what the directory says.
 //!
-//! A machine without IO or clock: [`Peer::handle`] takes what happened and the time; after each call [`Peer::poll_output`] is
-//! drained; [`Input::Timeout`] is due at [`Peer::next_timeout`].
+//! A machine without IO or clock: [`MeshPeer::handle`] takes what happened and the time; after each call [`MeshPeer::poll_output`] is
+//! drained; [`Input::Timeout`] is due at [`MeshPeer::next_timeout`].
 //!
 //! A directory says nothing as long as nothing changes, and a legacy one answers a BIRTH of whoever is listed with an error on
 //! its screen and a directory for everybody. So a listed peer sends heartbeats only, and asks again when the directory was
@@ -51,7 +51,7 @@ pub(super) struct Settings {
 
 /// A peer of one directory: when it asks, beats and speaks, and whom it believes.
 #[derive(Debug)]
-pub(super) struct Peer {
+pub(super) struct MeshPeer {
     settings: Settings,
     character: Option<NameChar>,
     wanted: bool,
@@ -71,7 +71,7 @@ pub(super) struct Peer {
     outputs: VecDeque<Output>,
 }
 
-impl Peer {
+impl MeshPeer {
     /// A peer that asks to be taken at once.
     #[must_use]
     pub(super) fn new(settings: Settings, now: Timestamp) -> Self {

@@ -20,7 +20,7 @@ pub(super) const SAVE_GAP: Duration = Duration::from_millis(500);
 const SOON: Duration = Duration::from_millis(50);
 /// The longest time between two tries where the file cannot be written.
 const MAX_RETRY: Duration = Duration::from_secs(60);
-/// Where nothing is wanted.
+/// When to look again while nothing is to be written.
 const LATER: Duration = Duration::from_secs(60);
 
 /// What the directory counts its changes by.

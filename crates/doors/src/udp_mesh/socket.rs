@@ -7,6 +7,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 
 use super::config::KIND;
+use crate::address::canonical;
 use crate::error::DoorError;
 
 /// Asked of the system for what arrives while we are busy; it may give less.
@@ -17,12 +18,13 @@ const MAX_BATCH: usize = 256;
 pub(super) const BUFFER_LEN: usize = 65_536;
 /// Ports above this are refused by the command line of the legacy peers, so ours are below.
 const LAST_PORT: u16 = 32_767;
-/// Where the search for a free port begins, and how many are tried.
+/// A free port is looked for from here to [`LAST_PORT`]. Linux gives out those above by itself, so few programs have one here.
 const FIRST_PORT: u16 = 20_000;
+/// Ports that are tried. If none of them is free the system chooses one, which legacy peers may refuse.
 const TRIES: u16 = 4_000;
 
 fn open(addr: SocketAddr) -> io::Result<UdpSocket> {
-    let addr = plain(addr);
+    let addr = canonical(addr);
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     // The system gives what it allows.
@@ -67,14 +69,9 @@ pub(super) async fn ready(socket: &UdpSocket) -> Result<(), DoorError> {
     socket.writable().await.map_err(DoorError::io(KIND, "write to", "a socket"))
 }
 
-/// The address as legacy peers know it: an IPv4 address in IPv6 clothes is an IPv4 address.
-pub(super) fn plain(addr: SocketAddr) -> SocketAddr {
-    SocketAddr::new(addr.ip().to_canonical(), addr.port())
-}
-
 /// An address of our own to be shown: not "any".
 pub(super) fn shown(addr: SocketAddr) -> SocketAddr {
-    match plain(addr).ip() {
+    match canonical(addr).ip() {
         ip if ip.is_unspecified() => SocketAddr::new(IpAddr::from([127, 0, 0, 1]), addr.port()),
         ip => SocketAddr::new(ip, addr.port()),
     }
@@ -89,7 +86,7 @@ pub(super) fn drain(
 ) -> Result<bool, io::Error> {
     for _ in 0..MAX_BATCH {
         match socket.try_recv_from(buffer) {
-            Ok((len, from)) => each(plain(from), buffer.get(..len).unwrap_or_default()),
+            Ok((len, from)) => each(canonical(from), buffer.get(..len).unwrap_or_default()),
             Err(why) if why.kind() == io::ErrorKind::WouldBlock => return Ok(true),
             Err(why) => return Err(why),
         }

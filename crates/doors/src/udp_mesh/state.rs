@@ -15,6 +15,7 @@ use rumormill_wire::udp_mesh::{NameChar, extended::is_name};
 use super::config::MAX_MEMBERS;
 use super::directory::{Own, Saved};
 
+/// The first line of such a file; a later form has a higher number.
 const HEAD: &str = "rumormill udp-mesh 1";
 /// A file of all members there may be is shorter.
 const MAX_FILE_LEN: u64 = 8 << 20;

@@ -17,7 +17,7 @@ use super::config::{Config, KIND, Role};
 use super::holder::Holder;
 use super::keys::{Keys, UNSIGNED};
 use super::paced::PacedSocket;
-use super::peer::{Input, Output, Peer, Settings, Tell};
+use super::peer::{Input, MeshPeer, Output, Settings, Tell};
 use super::socket::{BUFFER_LEN, addr_of, bind, breathe, ready};
 use super::texts::{Encoded, STRANGERS};
 use super::verifier::Verifier;
@@ -30,8 +30,8 @@ const MAX_EVENTS: usize = 1_024;
 
 /// What happened at a peer, for the door or the console.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Event {
-    /// A text came.
+pub(super) enum StationEvent {
+    /// A text came that may be shown, under the name that is claimed for it.
     Text { claimed: String, text: String, from: SocketAddr },
     /// From the directory, or about it.
     Tell(Tell),
@@ -40,7 +40,7 @@ pub(super) enum Event {
 /// A peer and its sockets.
 #[derive(Debug)]
 pub(super) struct Station {
-    peer: Peer,
+    peer: MeshPeer,
     keys: Keys,
     texts: PacedSocket,
     /// BIRTH and KEEPALIVE go out here, and refusals come back. Connected to the directory.
@@ -50,7 +50,7 @@ pub(super) struct Station {
     start: Instant,
     strangers: Rate,
     verifier: Verifier,
-    events: VecDeque<Event>,
+    events: VecDeque<StationEvent>,
     buffer: Vec<u8>,
     own: SocketAddr,
     pub(super) counters: Arc<Counters>,
@@ -78,7 +78,7 @@ impl Station {
             broadcast: config.broadcast,
         };
         Ok(Self {
-            peer: Peer::new(settings, Timestamp::ZERO),
+            peer: MeshPeer::new(settings, Timestamp::ZERO),
             keys,
             texts: PacedSocket::new(socket),
             speak,
@@ -97,7 +97,7 @@ impl Station {
         self.own
     }
 
-    pub(super) const fn peer(&self) -> &Peer {
+    pub(super) const fn peer(&self) -> &MeshPeer {
         &self.peer
     }
 
@@ -137,7 +137,7 @@ impl Station {
     }
 
     /// Waits until something happens. May be dropped at any point: nothing is lost.
-    pub(super) async fn event(&mut self) -> Event {
+    pub(super) async fn event(&mut self) -> StationEvent {
         loop {
             let now = self.now();
             self.feed(Input::Timeout);
@@ -165,7 +165,7 @@ impl Station {
         while let Some(output) = self.peer.poll_output() {
             let datagram = match (output, self.peer.character()) {
                 (Output::Tell(tell), _) => {
-                    self.note(Event::Tell(tell));
+                    self.note(StationEvent::Tell(tell));
                     continue;
                 }
                 (Output::Broadcast(text), _) => {
@@ -219,7 +219,7 @@ impl Station {
         self.drain();
     }
 
-    fn note(&mut self, event: Event) {
+    fn note(&mut self, event: StationEvent) {
         if self.events.len() < MAX_EVENTS {
             self.events.push_back(event);
         } else {

@@ -51,18 +51,20 @@ pub(super) fn count_fault(counters: &Counters, reason: UdpMeshFault) {
     Counters::one(if reason == UdpMeshFault::Port { &counters.refused_other } else { &counters.malformed });
 }
 
-/// A text that came.
-pub(super) struct Heard<'a> {
+/// A text that came as a datagram, not believed yet.
+pub(super) struct ReceivedText<'a> {
     pub(super) text: &'a str,
-    /// The time it was signed and the whole datagram.
+    /// The time it was signed, in microseconds since the Unix epoch, and the whole datagram; legacy peers sign nothing.
     pub(super) signed: Option<(u64, &'a [u8])>,
 }
 
-/// What is known of whom it came from.
-pub(super) struct Sender<'a> {
+/// What is known of the peer that a text came from, and what it may still send.
+pub(super) struct KnownSender<'a> {
     pub(super) name: String,
     pub(super) key: Option<[u8; 32]>,
+    /// What is left of [`TEXTS`].
     pub(super) said: &'a mut Rate,
+    /// The last time it signed: a text that is not later is one that was seen.
     pub(super) time: &'a mut u64,
 }
 
@@ -73,13 +75,13 @@ pub(super) struct Guard<'a> {
     pub(super) counters: &'a Counters,
 }
 
-impl Heard<'_> {
+impl ReceivedText<'_> {
     /// Under which name the text may go on; `None`, and it is counted, if it may not.
     pub(super) fn claimed(
         &self,
         now: Timestamp,
         from: SocketAddr,
-        sender: Option<Sender<'_>>,
+        sender: Option<KnownSender<'_>>,
         guard: &mut Guard<'_>,
     ) -> Option<String> {
         let Guard { strangers, verifier, counters } = guard;

@@ -1,7 +1,7 @@
 //! A protobuf door that serves, and peers whose bytes are written out by hand.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests, each of which uses its part")]
 
-use rumormill_doors::protobuf_peer::message::Said;
+use rumormill_doors::protobuf_peer::message::ProtocolMessage;
 use rumormill_doors::protobuf_peer::{Config, ProtobufPeer};
 use rumormill_doors::{Outgoing, RoomEnd, Spec, Unsent, port};
 use std::net::SocketAddr;
@@ -66,8 +66,8 @@ impl Peer {
     /// Dials and says who it is; takes the answer of the host 10.
     pub async fn joined(addr: SocketAddr, id: i64) -> Self {
         let mut peer = Self::dial(addr).await;
-        peer.says(Said::Start { id }).await;
-        assert_eq!(peer.hears().await, Said::Welcome { id: 10 });
+        peer.says(ProtocolMessage::Start { id }).await;
+        assert_eq!(peer.hears().await, ProtocolMessage::Welcome { id: 10 });
         peer
     }
 
@@ -75,7 +75,7 @@ impl Peer {
         self.0.write_all(bytes).await.unwrap();
     }
 
-    pub async fn says(&mut self, said: Said) {
+    pub async fn says(&mut self, said: ProtocolMessage) {
         self.send(&said.frame().unwrap()).await;
     }
 
@@ -85,14 +85,14 @@ impl Peer {
         assert_eq!(found, bytes);
     }
 
-    pub async fn try_hear(&mut self) -> Option<Said> {
+    pub async fn try_hear(&mut self) -> Option<ProtocolMessage> {
         let len = self.0.read_u32().await.ok()?;
         let mut body = vec![0; len as usize];
         self.0.read_exact(&mut body).await.ok()?;
-        Some(Said::decode(&body).unwrap())
+        Some(ProtocolMessage::decode(&body).unwrap())
     }
 
-    pub async fn hears(&mut self) -> Said {
+    pub async fn hears(&mut self) -> ProtocolMessage {
         timeout(SOON, self.try_hear()).await.expect("a frame in time").expect("a frame")
     }
 
@@ -103,8 +103,8 @@ impl Peer {
     }
 }
 
-pub fn text(from: i64, to: i64, text: &str) -> Said {
-    Said::Text { from, to, text: text.into() }
+pub fn text(from: i64, to: i64, text: &str) -> ProtocolMessage {
+    ProtocolMessage::Text { from, to, text: text.into() }
 }
 
 pub fn claimed(id: i64, text: &str) -> (String, String) {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rumormill_doors::push_pull::{Config, PushPull};
-use rumormill_doors::{Counters, Holds, Letter, Letters, RoomEnd, port};
+use rumormill_doors::{Counters, Holds, Letter, Letters, ReceiverError, RoomEnd, ServiceError, port};
 use tokio::sync::watch;
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -47,15 +47,15 @@ impl Pile {
 impl Letters for Pile {
     type Taken = Vec<Waiting>;
 
-    async fn push(&self, destination: &str, contents: &str) -> Result<(), String> {
+    async fn push(&self, destination: &str, contents: &str) -> Result<(), ServiceError> {
         if destination != "bob" {
-            return Err("nobody there".into());
+            return Err(ReceiverError::Unknown(destination.to_owned()).into());
         }
         self.put(destination, contents);
         Ok(())
     }
 
-    async fn waiting(&self, max: usize) -> Result<Vec<Letter>, String> {
+    async fn waiting(&self, max: usize) -> Result<Vec<Letter>, ServiceError> {
         tokio::task::yield_now().await;
         let pile = self.0.lock().unwrap();
         let free = pile.iter().filter_map(|letter| {
@@ -65,15 +65,15 @@ impl Letters for Pile {
         Ok(free.take(max).collect())
     }
 
-    async fn handed_over(&self, ids: Vec<u64>) -> Result<Vec<Waiting>, String> {
+    async fn handed_over(&self, ids: Vec<u64>) -> Result<Vec<Waiting>, ServiceError> {
         tokio::task::yield_now().await;
         if self.3.load(Ordering::Relaxed) {
-            return Err("no space left on device".into());
+            return Err(ServiceError::Failed("no space left on device".into()));
         }
         Ok(self.0.lock().unwrap().extract_if(.., |letter| ids.contains(&letter.id)).collect())
     }
 
-    async fn bring_back(&self, taken: Vec<Waiting>) -> Result<(), String> {
+    async fn bring_back(&self, taken: Vec<Waiting>) -> Result<(), ServiceError> {
         tokio::task::yield_now().await;
         let mut pile = self.0.lock().unwrap();
         pile.extend(taken);

@@ -34,8 +34,8 @@ impl Services for NodeServices {
     type Letters = DoorLetters;
     type Chat = Desk;
 
-    fn letters(&self, counters: &Arc<Counters>) -> Option<DoorLetters> {
-        Some(DoorLetters::new(self.letters.clone()?, Arc::clone(&self.share), Arc::clone(counters)))
+    fn letters(&self) -> Option<DoorLetters> {
+        Some(DoorLetters::new(self.letters.clone()?, Arc::clone(&self.share)))
     }
 
     fn chat(&self, counters: &Arc<Counters>) -> Desk {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
+use rumormill_doors::ReceiverError;
 use rumormill_wire::NodeId;
 
 use crate::handle::NodeHandle;
@@ -17,7 +18,10 @@ pub(crate) enum Destination {
 }
 
 /// Finds out where a letter goes: a node id, a member's name or an address.
-pub(crate) fn resolve(node: &NodeHandle, has_relay: bool, to: &str) -> Result<Destination, String> {
+///
+/// # Errors
+/// There is nobody, or nobody certain, by that id, name or address.
+pub(crate) fn resolve(node: &NodeHandle, has_relay: bool, to: &str) -> Result<Destination, ReceiverError> {
     let found = if let Ok(id) = to.parse::<NodeId>() {
         // An id goes before a name, so that nobody can be named like another's id.
         vec![id]
@@ -38,8 +42,8 @@ pub(crate) fn resolve(node: &NodeHandle, has_relay: bool, to: &str) -> Result<De
     let nodes: Vec<_> = found.into_iter().filter(|id| !revoked.revokes(id)).collect();
     match nodes.is_empty() {
         false => Ok(Destination::Nodes(nodes)),
-        true if was_known => Err(format!("the certificate of {to} is revoked")),
-        true => Err(format!("{to} is no node that this node knows of")),
+        true if was_known => Err(ReceiverError::Revoked(to.to_owned())),
+        true => Err(ReceiverError::Unknown(to.to_owned())),
     }
 }
 
@@ -62,13 +66,13 @@ fn configured(node: &NodeHandle, fits: impl Fn(SocketAddr) -> bool) -> Vec<Optio
 }
 
 /// The only one of these nodes.
-fn only(found: impl IntoIterator<Item = Option<NodeId>>, to: &str) -> Result<NodeId, String> {
+fn only(found: impl IntoIterator<Item = Option<NodeId>>, to: &str) -> Result<NodeId, ReceiverError> {
     let found: BTreeSet<Option<NodeId>> = found.into_iter().collect();
     let known: Vec<NodeId> = found.iter().copied().flatten().collect();
     match known[..] {
         [one] => Ok(one),
-        [] if found.is_empty() => Err(format!("no neighbour has the address {to}")),
-        [] => Err(format!("the neighbour at {to} has not been there since this node began: name it")),
-        _ => Err(format!("{} nodes have the address {to}: name one of them", known.len())),
+        [] if found.is_empty() => Err(ReceiverError::NoNeighbour(to.to_owned())),
+        [] => Err(ReceiverError::NotYetSeen(to.to_owned())),
+        _ => Err(ReceiverError::AmbiguousAddress { nodes: known.len(), address: to.to_owned() }),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rumormill_doors::{Counters, Letter, Letters};
+use rumormill_doors::{Letter, Letters, ReceiverError, ServiceError};
 use rumormill_wire::NodeId;
 use rumormill_wire::native::MessageKind;
 
@@ -19,25 +19,24 @@ use crate::handle::NodeHandle;
 pub(crate) struct DoorLetters {
     desk: LettersDesk,
     share: Arc<Share>,
-    counters: Arc<Counters>,
 }
 
 impl DoorLetters {
-    /// Of a door with this share and these counters.
-    pub(crate) const fn new(desk: LettersDesk, share: Arc<Share>, counters: Arc<Counters>) -> Self {
-        Self { desk, share, counters }
+    /// Of a door with this share.
+    pub(crate) const fn new(desk: LettersDesk, share: Arc<Share>) -> Self {
+        Self { desk, share }
     }
 }
 
 impl Letters for DoorLetters {
     type Taken = Vec<(u64, WaitingLetter)>;
 
-    async fn push(&self, destination: &str, contents: &str) -> Result<(), String> {
+    async fn push(&self, destination: &str, contents: &str) -> Result<(), ServiceError> {
         self.share.turn().await;
         let (desk, post) = (&self.desk, &self.desk.0);
         let (len, max) = (contents.len(), post.node.0.max_message);
         if len > max {
-            return Err(format!("the letter has {len} bytes; max-message allows {max}"));
+            return Err(ServiceError::Invalid(format!("the letter has {len} bytes; max-message allows {max}")));
         }
         let nodes = match resolve(&post.node, post.relay.is_some(), destination)? {
             Destination::Relay(to) => {
@@ -51,17 +50,13 @@ impl Letters for DoorLetters {
         };
         let (to, key) = desk.key_of(nodes, destination).await?;
         let body = post.seal.seal(&to, &key, contents)?;
-        if let Err(over) = self.share.charge(body.len()) {
-            Counters::one(&self.counters.over_share);
-            return Err(over.to_string());
-        }
+        self.share.charge(body.len())?;
         // Past the bound on what people say: a sealed letter is longer than what it says.
         let pending = post.node.0.driver.submit(MessageKind::SEALED, "", body.into()).await;
-        let durable = pending.map_err(|why| why.to_string())?.await;
-        durable.map(drop).map_err(|why| why.to_string())
+        Ok(pending?.await.map(drop)?)
     }
 
-    async fn waiting(&self, max: usize) -> Result<Vec<Letter>, String> {
+    async fn waiting(&self, max: usize) -> Result<Vec<Letter>, ServiceError> {
         let post = Arc::clone(&self.desk.0);
         let in_turn = move |inbox: &mut Inbox| {
             // Asked each time: what was brought back was not there when something was withdrawn.
@@ -77,7 +72,7 @@ impl Letters for DoorLetters {
         self.desk.with_inbox(in_turn).await
     }
 
-    async fn handed_over(&self, ids: Vec<u64>) -> Result<Vec<(u64, WaitingLetter)>, String> {
+    async fn handed_over(&self, ids: Vec<u64>) -> Result<Vec<(u64, WaitingLetter)>, ServiceError> {
         let post = Arc::clone(&self.desk.0);
         let handed = move |inbox: &mut Inbox| {
             let taken = inbox.hand_over(ids);
@@ -87,14 +82,14 @@ impl Letters for DoorLetters {
         self.desk.with_inbox(handed).await
     }
 
-    async fn bring_back(&self, taken: Vec<(u64, WaitingLetter)>) -> Result<(), String> {
+    async fn bring_back(&self, taken: Vec<(u64, WaitingLetter)>) -> Result<(), ServiceError> {
         self.desk.with_inbox(move |inbox| inbox.bring_back(taken)).await
     }
 }
 
 impl LettersDesk {
     /// The one of these nodes that takes letters, and its key.
-    async fn key_of(&self, nodes: Vec<NodeId>, destination: &str) -> Result<(NodeId, Vec<u8>), String> {
+    async fn key_of(&self, nodes: Vec<NodeId>, destination: &str) -> Result<(NodeId, Vec<u8>), ServiceError> {
         let me = self.0.node.node_id();
         if nodes.contains(&me) && nodes.len() == 1 {
             return Ok((me, self.0.seal.public().to_vec()));
@@ -109,10 +104,11 @@ impl LettersDesk {
             Ok(keys.collect::<Vec<_>>())
         };
         let mut known = self.with_inbox(known).await?;
+        let name = destination.to_owned();
         match (known.pop(), known.len()) {
             (Some(one), 0) => Ok(one),
-            (Some(_), more) => Err(format!("{} nodes are named {destination}: give a node id", more.saturating_add(1))),
-            (None, _) => Err(format!("{destination} has no open push-pull door that this node knows of")),
+            (Some(_), more) => Err(ReceiverError::AmbiguousName { nodes: more.saturating_add(1), name }.into()),
+            (None, _) => Err(ReceiverError::TakesNoLetters(name).into()),
         }
     }
 }

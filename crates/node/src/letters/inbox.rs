@@ -6,6 +6,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
+use rumormill_doors::ServiceError;
 use rumormill_wire::{Origin, Seq};
 
 use super::counting::Counting;
@@ -16,7 +17,6 @@ use super::shares::{Sender, Shares, Size, Whose};
 pub(crate) use super::waiting::{Came, FoundInLog, Relayed, WaitingLetter};
 use crate::clock::Wall;
 
-const FULL: &str = "as many letters as may wait, of this address or of all, wait already";
 /// Origins whose letters are read.
 pub(crate) const MAX_ORIGINS: usize = 65_536;
 
@@ -255,7 +255,7 @@ impl Inbox {
     }
 
     fn room_for(&self, whose: Whose, contents: &str) -> io::Result<()> {
-        let full = || io::Error::other(FULL);
+        let full = || io::Error::other(ServiceError::TooManyLetters);
         self.shares.has_room(&whose, Size::of(contents)).then_some(()).ok_or_else(full)
     }
 

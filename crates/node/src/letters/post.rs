@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use rumormill_doors::{Counters, Holds, Incoming, Outgoing};
+use rumormill_doors::{Counters, Holds, Incoming, Outgoing, ServiceError};
 use rumormill_wire::{NetworkId, NodeId};
 use tokio::sync::{Notify, mpsc};
 
@@ -117,7 +117,7 @@ impl LettersDesk {
     pub(super) async fn with_inbox<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Inbox) -> std::io::Result<T> + Send + 'static,
-    ) -> Result<T, String> {
+    ) -> Result<T, ServiceError> {
         let post = Arc::clone(&self.0);
         let work = move || {
             let mut inbox = lock(&post.inbox);
@@ -126,6 +126,8 @@ impl LettersDesk {
             done
         };
         let done = tokio::task::spawn_blocking(work).await;
-        done.map_err(|why| why.to_string())?.map_err(|why| why.to_string())
+        // What the inbox itself refuses says why; all else is of the disk, or of the task.
+        let of_inbox = |why: std::io::Error| why.downcast().unwrap_or_else(|why| ServiceError::Failed(why.to_string()));
+        done.map_err(|why| ServiceError::Failed(why.to_string()))?.map_err(of_inbox)
     }
 }

@@ -52,6 +52,7 @@ pub(crate) async fn run(desk: LettersDesk, coming: Coming) {
 
 async fn save(desk: &LettersDesk) {
     if let Err(why) = desk.with_inbox(super::inbox::Inbox::save).await {
+        let why = why.to_string();
         tracing::warn!(why, "how far letters were read cannot be kept; they are read again after a restart");
     }
 }
@@ -60,6 +61,7 @@ async fn save(desk: &LettersDesk) {
 async fn look(desk: &LettersDesk, went_well: bool) -> bool {
     let looked = desk.with_inbox(super::inbox::Inbox::look).await;
     if let (Err(why), true) = (&looked, went_well) {
+        let why = why.to_string();
         tracing::warn!(why, "the file of letters is gone, and cannot be written anew now");
     }
     looked.is_ok()

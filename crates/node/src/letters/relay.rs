@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use rumormill_doors::Outgoing;
+use rumormill_doors::{Outgoing, ReceiverError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -57,6 +57,7 @@ pub(crate) async fn run(desk: LettersDesk, door: mpsc::Sender<Outgoing>) {
                 Ok(()) => {
                     held.remove(&to);
                     if let Err(why) = desk.with_inbox(move |inbox| inbox.gone(vec![id])).await {
+                        let why = why.to_string();
                         tracing::warn!(%to, why, "that a letter has gone out cannot be kept; it will go out again");
                         held.insert(to, AddressState::Until(after(LONGEST_PAUSE), LONGEST_PAUSE));
                     }
@@ -102,15 +103,14 @@ async fn due(
 }
 
 /// Whether there is an older node at an address. One that nobody has heard of and that takes no dial is none.
-pub(crate) async fn reach(door: &Option<mpsc::Sender<Outgoing>>, to: IpAddr) -> Result<(), String> {
-    let closed = || "the door to older nodes is closed".to_owned();
-    let door = door.as_ref().ok_or_else(closed)?;
+pub(crate) async fn reach(door: &Option<mpsc::Sender<Outgoing>>, to: IpAddr) -> Result<(), ReceiverError> {
+    let door = door.as_ref().ok_or(ReceiverError::DoorClosed)?;
     let (done, told) = oneshot::channel();
     let (sender, text, line) = Default::default();
     door.send(Outgoing { author: None, sender, text, line, to: Some(to), done: Some(done) })
         .await
-        .map_err(|_| closed())?;
-    told.await.map_err(|_| closed())?.map_err(|why| why.to_string())
+        .map_err(|_| ReceiverError::DoorClosed)?;
+    told.await.map_err(|_| ReceiverError::DoorClosed)?.map_err(ReceiverError::from)
 }
 
 async fn send(sender: String, door: &mpsc::Sender<Outgoing>, letter: Relayed) -> Result<(), String> {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use rumormill_doors::ServiceError;
 use rumormill_wire::native::{KEY_ID_LEN, LetterKey, MAX_BODY_LEN, SealedLetter};
 use rumormill_wire::{NetworkId, NodeId};
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_CHACHA20_POLY1305;
@@ -78,11 +79,12 @@ impl Seal {
     }
 
     /// The body of a letter of ours.
-    pub(crate) fn seal(&self, to: &NodeId, key: &[u8], contents: &str) -> Result<Vec<u8>, String> {
-        let too_long = || format!("a letter has at most {MAX_CONTENTS} bytes, this one {}", contents.len());
+    pub(crate) fn seal(&self, to: &NodeId, key: &[u8], contents: &str) -> Result<Vec<u8>, ServiceError> {
+        let len = contents.len();
+        let too_long = || ServiceError::Invalid(format!("a letter has at most {MAX_CONTENTS} bytes, this one {len}"));
         let plain = pad(contents).ok_or_else(too_long)?;
         let key = HpkePublicKey(key.to_vec());
-        let failed = |why: &dyn std::fmt::Display| format!("the letter cannot be sealed: {why}");
+        let failed = |why: &dyn std::fmt::Display| ServiceError::Failed(format!("the letter cannot be sealed: {why}"));
         let (enc, ciphertext) = HPKE.seal(&self.info, &aad(&self.me, to), &plain, &key).map_err(|why| failed(&why))?;
         let mut body = Vec::new();
         let letter = SealedLetter { key_id: key_id(&key.0), enc: &enc.0, ciphertext: &ciphertext };
@@ -171,7 +173,7 @@ mod tests {
         assert_eq!(len(0), len(PAD - 2));
         assert_eq!(len(PAD - 1).unwrap() - len(0).unwrap(), PAD);
         assert!((MAX_BODY_LEN - PAD..=MAX_BODY_LEN).contains(&len(MAX_CONTENTS).unwrap()));
-        assert!(len(MAX_CONTENTS + 1).unwrap_err().contains("at most"));
+        assert!(len(MAX_CONTENTS + 1).unwrap_err().to_string().contains("at most"));
         assert!(seal.seal(&BOB, &[1, 2, 3], "x").is_err(), "no key");
         let mut plain = pad("hi").unwrap();
         assert_eq!(unpad(&plain), Some("hi"));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rumormill_wire::peer_line::{CONNECT, EXIT, Online, WHO_IS_ONLINE};
@@ -15,15 +15,16 @@ use super::transport::{Arrived, MAX_ARRIVED, Open, Sent, Transport};
 use crate::counters::Counters;
 use crate::cut;
 use crate::error::DoorError;
+use crate::lock::lock;
 use crate::peer_line::config::KIND;
 use crate::peer_line::dial::Dialler;
 use crate::peer_line::listener::Listener;
 use crate::peer_line::outbox::MAX_DIALS;
 use crate::peer_line::outgoing::GOODBYE;
 use crate::peer_line::server;
-use crate::peer_line::session::Heard;
+use crate::peer_line::session::ReceivedMessage;
 use crate::peer_line::shared::{Shared, Sink};
-use crate::peer_line::table::{Form, Table};
+use crate::peer_line::table::{AddressForm, PeerTable};
 use crate::spec::Spec;
 
 /// An answer that comes later than this is not shown.
@@ -56,7 +57,7 @@ impl Open for Plain {
         let (show, arrived) = mpsc::channel(MAX_ARRIVED);
         let asked = Arc::new(Mutex::new(BTreeMap::new()));
         let sink = Show { show, asked };
-        let shared = Shared::new(Arc::new(Mutex::new(Table::new(local))), Arc::new(Counters::default()), sink);
+        let shared = Shared::new(Arc::new(Mutex::new(PeerTable::new(local))), Arc::new(Counters::default()), sink);
         let mut serving = JoinSet::new();
         serving.spawn(server::serve(tcp, shared.clone()));
         let udp = udp.map(Arc::new);
@@ -77,7 +78,7 @@ struct Show {
 }
 
 impl Sink for Show {
-    async fn take(&self, heard: Heard, left: bool, _: IpAddr) -> bool {
+    async fn take(&self, heard: ReceivedMessage, left: bool, _: IpAddr) -> bool {
         let (start, text) = match &heard.who {
             None => (String::new(), heard.text.as_str()),
             Some(who) if who.team.is_empty() => (format!("{} ", who.addr), heard.text.as_str()),
@@ -93,7 +94,7 @@ impl Sink for Show {
     }
 
     fn answer(&self, from: SocketAddr, online: Online<'_>) {
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).remove(&from);
+        let asked = lock(&self.asked).remove(&from);
         if asked.is_none_or(|asked| asked.elapsed() > ANSWER) {
             return;
         }
@@ -112,7 +113,7 @@ pub struct PlainTransport {
     serving: JoinSet<()>,
 }
 
-async fn deliver(dialler: &Dialler, to: SocketAddr, form: Form, text: &str) -> Result<Sent, String> {
+async fn deliver(dialler: &Dialler, to: SocketAddr, form: AddressForm, text: &str) -> Result<Sent, String> {
     let delivered = dialler.deliver(to, form, text).await.map_err(|why| match why.kind() {
         std::io::ErrorKind::ConnectionRefused => "nobody listens there".to_owned(),
         std::io::ErrorKind::TimedOut => "no answer".to_owned(),
@@ -188,7 +189,7 @@ impl Transport for PlainTransport {
         }
         for addr in whom {
             {
-                let mut asked = self.shared.sink.asked.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut asked = lock(&self.shared.sink.asked);
                 asked.retain(|_, at| at.elapsed() <= ANSWER);
                 if asked.len() >= MAX_ASKED {
                     return Err("too many were asked just now".to_owned());

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use rumormill_limits::Timestamp;
 
-use super::super::table::{Peer, Table};
+use super::super::table::{PeerEntry, PeerTable};
 use super::super::twin::same;
 use super::input::Dial;
-use super::{Busy, Contact, MAX_DIALS, MAX_DOUBTFUL, Outbox, Queue};
+use super::{Busy, Contact, MAX_DIALS, MAX_DOUBTFUL, Outbox, PeerQueue};
 
-fn is_doubtful(peer: Option<&Peer>) -> bool {
+fn is_doubtful(peer: Option<&PeerEntry>) -> bool {
     peer.is_none_or(|peer| !peer.answered || peer.failures > 0)
 }
 
 impl Outbox {
     /// The next connection to make, if there is a place and somebody to connect to.
-    pub(super) fn dial(&mut self, table: &Table, now: Timestamp) -> Option<Dial> {
+    pub(super) fn dial(&mut self, table: &PeerTable, now: Timestamp) -> Option<Dial> {
         if self.busy.len() >= MAX_DIALS {
             return None;
         }
@@ -49,16 +49,16 @@ impl Outbox {
     }
 
     /// Takes what waits for the peer at this place of the turns.
-    fn take(&mut self, at: usize, peer: &Peer, doubtful: bool, now: Timestamp) -> Option<Dial> {
+    fn take(&mut self, at: usize, peer: &PeerEntry, doubtful: bool, now: Timestamp) -> Option<Dial> {
         let addr = self.turn.remove(at)?;
-        let (id, text) = self.queues.get_mut(&addr).and_then(Queue::pop)?;
+        let (id, text) = self.queues.get_mut(&addr).and_then(PeerQueue::pop)?;
         self.waiting = self.waiting.saturating_sub(1);
         let contact = self.is_contact(addr);
         self.busy.insert(addr, Busy { message: Some(id), doubtful, since: now });
         Some(Dial { addr, form: peer.form, text, contact, greeting: false })
     }
 
-    fn contact(&mut self, table: &Table, now: Timestamp) -> Option<Dial> {
+    fn contact(&mut self, table: &PeerTable, now: Timestamp) -> Option<Dial> {
         let busy = &self.busy;
         let due = |contact: &&mut Contact| {
             contact.due.is_some_and(|due| due <= now) && !busy.contains_key(&table.entry(contact.addr))

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::super::table::{Form, Table};
+use super::super::table::{AddressForm, PeerTable};
 use crate::port::Author;
 
 /// What happened, as the driver tells it.
@@ -19,12 +19,12 @@ pub(crate) enum Input<'a> {
         only: Option<IpAddr>,
         text: &'a str,
         /// Whom the message is for if it is for all, and in which form each takes it.
-        table: &'a Table,
+        table: &'a PeerTable,
     },
     /// Connections may be made.
     Ready {
         /// In which form whoever is dialled takes messages.
-        table: &'a Table,
+        table: &'a PeerTable,
     },
     /// A connection came to its end; `delivered` says whether the message was written.
     Dialled {
@@ -35,7 +35,7 @@ pub(crate) enum Input<'a> {
     /// The time of [`super::Outbox::next_timeout`] has come: a contact is to be tried again, or a place is wanted.
     Timeout {
         /// In which form whoever is dialled takes messages.
-        table: &'a Table,
+        table: &'a PeerTable,
     },
     /// Nothing that waits goes out any more, and no contact is tried again.
     Clear,
@@ -69,7 +69,7 @@ pub(crate) enum Output {
 pub(crate) struct Dial {
     pub addr: SocketAddr,
     /// How it wants its messages.
-    pub form: Form,
+    pub form: AddressForm,
     pub text: Arc<str>,
     /// Whether it is in our settings.
     pub contact: bool,

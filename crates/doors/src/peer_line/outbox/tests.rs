@@ -1,5 +1,5 @@
 use super::*;
-use crate::peer_line::table::{Form, MAX_FAILURES};
+use crate::peer_line::table::{AddressForm, MAX_FAILURES};
 use proptest::prelude::*;
 
 const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -10,10 +10,10 @@ fn at(port: u16) -> SocketAddr {
     SocketAddr::new(LOCAL, port)
 }
 
-fn table(ports: impl IntoIterator<Item = u16>) -> Table {
-    let mut table = Table::new(at(1));
+fn table(ports: impl IntoIterator<Item = u16>) -> PeerTable {
+    let mut table = PeerTable::new(at(1));
     for port in ports {
-        table.name(at(port), Form::Plain, LOCAL, LOCAL, true);
+        table.name(at(port), AddressForm::Plain, LOCAL, LOCAL, true);
     }
     table
 }
@@ -21,7 +21,7 @@ fn table(ports: impl IntoIterator<Item = u16>) -> Table {
 /// An outbox and its table, joined as the door joins them.
 struct Joined {
     outbox: Outbox,
-    table: Table,
+    table: PeerTable,
     next: u64,
     settled: Vec<(u64, bool)>,
     dropped: usize,
@@ -31,7 +31,7 @@ struct Joined {
 }
 
 impl Joined {
-    fn new(table: Table, contacts: &[SocketAddr]) -> Self {
+    fn new(table: PeerTable, contacts: &[SocketAddr]) -> Self {
         let outbox = Outbox::new(contacts, "connect", RETRY);
         Self { outbox, table, next: 0, settled: vec![], dropped: 0, gave_up: false, taken_out: false, aborted: vec![] }
     }
@@ -106,12 +106,12 @@ fn one_connection_to_a_peer_at_a_time_and_in_order() {
 #[test]
 fn a_message_to_nobody_and_to_one_address() {
     let mut joined = Joined::new(table([5]), &[]);
-    joined.table.name("10.0.0.1:7".parse().unwrap(), Form::Bracketed, [10, 0, 0, 1].into(), LOCAL, true);
+    joined.table.name("10.0.0.1:7".parse().unwrap(), AddressForm::Bracketed, [10, 0, 0, 1].into(), LOCAL, true);
     let id = joined.post(Some([10, 0, 0, 2].into()), "a");
     assert_eq!(joined.settled, [(id, false)]);
     joined.post(Some([10, 0, 0, 1].into()), "b");
     let dial = joined.dial(NOW).unwrap();
-    assert_eq!((dial.addr.port(), dial.form), (7, Form::Bracketed));
+    assert_eq!((dial.addr.port(), dial.form), (7, AddressForm::Bracketed));
     assert_eq!(joined.dial(NOW), None);
 }
 
@@ -137,7 +137,7 @@ fn who_takes_nothing_gives_up_its_place_where_others_wait() {
     assert_eq!(first.len(), MAX_DIALS);
     let held = NOW.after(HELD);
     assert_eq!(joined.outbox.next_timeout(), Some(held));
-    joined.table.name(at(400), Form::Plain, LOCAL, LOCAL, true);
+    joined.table.name(at(400), AddressForm::Plain, LOCAL, LOCAL, true);
     joined.post(None, "b");
     assert_eq!(joined.dials(NOW.after(HELD / 2)), [], "they have their time");
     let (mut now, mut reached) = (held, false);
@@ -165,9 +165,9 @@ fn a_newcomer_goes_before_those_that_took_nothing_and_came_again() {
     let mut joined = Joined::new(table(10..800), &[]);
     for port in 10..800 {
         (0..MAX_FAILURES).for_each(|n| assert_eq!(joined.table.failed(at(port)), n == MAX_FAILURES - 1));
-        joined.table.name(at(port), Form::Plain, LOCAL, LOCAL, true);
+        joined.table.name(at(port), AddressForm::Plain, LOCAL, LOCAL, true);
     }
-    joined.table.name(at(900), Form::Plain, LOCAL, LOCAL, true);
+    joined.table.name(at(900), AddressForm::Plain, LOCAL, LOCAL, true);
     joined.post(None, "a");
     let first = joined.dials(NOW).first().map(|dial| dial.addr);
     assert_eq!(first, Some(at(900)));
@@ -209,7 +209,7 @@ fn a_contact_is_tried_a_few_times_and_never_twice_at_once() {
 
     joined.outbox = Outbox::new(&[at(5)], "connect", RETRY);
     joined.dial(NOW).unwrap();
-    joined.table.name(at(5), Form::Bracketed, LOCAL, LOCAL, true);
+    joined.table.name(at(5), AddressForm::Bracketed, LOCAL, LOCAL, true);
     joined.post(None, "a");
     assert_eq!(joined.dial(NOW), None, "the first is still up");
     joined.dialled(at(5), true, NOW);
@@ -289,7 +289,7 @@ fn long_texts_that_wait_have_a_bound_in_bytes_for_a_peer_and_for_all() {
         let mut joined = Joined::new(table(5..5 + peers), &[]);
         for n in 0..2 * MAX_QUEUE {
             joined.post_by(None, None, &format!("{n}{long}"));
-            let sizes: Vec<_> = joined.outbox.queues.values().map(Queue::size).collect();
+            let sizes: Vec<_> = joined.outbox.queues.values().map(PeerQueue::size).collect();
             assert!(
                 sizes.iter().all(|size| *size <= MAX_QUEUE_BYTES) && sizes.iter().sum::<usize>() <= MAX_WAITING_BYTES
             );
@@ -312,7 +312,7 @@ proptest! {
         for (what, port, good) in steps {
             now = now.plus(300_000);
             match what {
-                0 => drop(joined.table.name(at(port), Form::Plain, LOCAL, LOCAL, true)),
+                0 => drop(joined.table.name(at(port), AddressForm::Plain, LOCAL, LOCAL, true)),
                 1 => drop(joined.table.exit(at(port), LOCAL)),
                 2 => drop(joined.post(None, "a")),
                 3 => {

@@ -11,12 +11,12 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn table() -> Table {
-    Table::new(addr("127.0.0.1:8080"))
+fn table() -> PeerTable {
+    PeerTable::new(addr("127.0.0.1:8080"))
 }
 
-fn name(table: &mut Table, text: &str, from: &str) -> Named {
-    table.name(addr(text), Form::Plain, ip(from), LOCAL, true)
+fn name(table: &mut PeerTable, text: &str, from: &str) -> Named {
+    table.name(addr(text), AddressForm::Plain, ip(from), LOCAL, true)
 }
 
 #[test]
@@ -56,19 +56,19 @@ fn one_peer_under_the_two_addresses_of_a_hosts_file_is_one_entry() {
     for (port, first, second) in [(9, "127.0.0.1", "127.0.1.1"), (7, "127.0.1.1", "127.0.0.1")] {
         let (first, second) = (SocketAddr::new(ip(first), port), SocketAddr::new(ip(second), port));
         table.reached(first, true);
-        assert_eq!(table.name(second, Form::Plain, LOCAL, LOCAL, true), Named::Known);
+        assert_eq!(table.name(second, AddressForm::Plain, LOCAL, LOCAL, true), Named::Known);
         table.reached(second, true);
         assert_eq!((table.listed(), table.to_dial().len()), (vec![first], 1));
         assert_eq!((table.entry(second), table.get(second).is_some()), (first, true));
         assert!(table.exit(second, LOCAL), "its own exit leaves nothing behind");
         assert!(table.is_empty());
-        table.name(second, Form::Plain, LOCAL, LOCAL, true);
-        table.name(first, Form::Plain, LOCAL, LOCAL, true);
+        table.name(second, AddressForm::Plain, LOCAL, LOCAL, true);
+        table.name(first, AddressForm::Plain, LOCAL, LOCAL, true);
         assert!(table.exit(first, LOCAL) && table.is_empty());
     }
     // Others are told apart by their addresses.
     for name in ["127.0.0.1:9", "127.0.0.2:9", "127.0.1.2:9", "127.0.1.1:8"] {
-        table.name(addr(name), Form::Plain, LOCAL, LOCAL, true);
+        table.name(addr(name), AddressForm::Plain, LOCAL, LOCAL, true);
     }
     assert_eq!(table.len(), 4);
     assert_eq!(name(&mut table, "127.0.1.1:8080", "127.0.0.1"), Named::Added, "we are not at that one");
@@ -78,23 +78,23 @@ fn one_peer_under_the_two_addresses_of_a_hosts_file_is_one_entry() {
 fn how_somebody_writes_is_remembered_when_it_has_left() {
     let mut table = table();
     let peer = addr("127.0.0.1:9");
-    assert_eq!(table.form(peer), Form::Plain);
-    table.name(peer, Form::Bracketed, LOCAL, LOCAL, true);
+    assert_eq!(table.form(peer), AddressForm::Plain);
+    table.name(peer, AddressForm::Bracketed, LOCAL, LOCAL, true);
     assert!(table.exit(peer, LOCAL));
-    assert_eq!((table.form(peer), table.form(addr("127.0.1.1:9"))), (Form::Bracketed, Form::Bracketed));
+    assert_eq!((table.form(peer), table.form(addr("127.0.1.1:9"))), (AddressForm::Bracketed, AddressForm::Bracketed));
     table.reached(peer, true);
-    assert_eq!(table.get(peer).unwrap().form, Form::Bracketed);
-    table.name(peer, Form::Plain, LOCAL, LOCAL, true);
+    assert_eq!(table.get(peer).unwrap().form, AddressForm::Bracketed);
+    table.name(peer, AddressForm::Plain, LOCAL, LOCAL, true);
     table.exit(peer, LOCAL);
-    assert_eq!(table.form(peer), Form::Plain, "another program has the port now");
+    assert_eq!(table.form(peer), AddressForm::Plain, "another program has the port now");
     for port in 1..1_000 {
-        table.learn(SocketAddr::new(LOCAL, port), Form::Bracketed);
+        table.learn(SocketAddr::new(LOCAL, port), AddressForm::Bracketed);
     }
     assert_eq!(table.bracketed.len(), MAX_BRACKETED);
-    assert_eq!(table.form(addr("127.0.0.1:999")), Form::Bracketed);
+    assert_eq!(table.form(addr("127.0.0.1:999")), AddressForm::Bracketed);
     // Nobody says how a third party writes.
-    table.name(addr("10.0.0.9:80"), Form::Bracketed, ip("10.0.0.5"), LOCAL, true);
-    assert_eq!(table.form(addr("10.0.0.9:81")), Form::Plain);
+    table.name(addr("10.0.0.9:80"), AddressForm::Bracketed, ip("10.0.0.5"), LOCAL, true);
+    assert_eq!(table.form(addr("10.0.0.9:81")), AddressForm::Plain);
 }
 
 #[test]
@@ -119,14 +119,14 @@ fn a_flood_of_names_displaces_nobody_who_answers() {
     name(&mut table, "127.0.0.1:9", "127.0.0.1");
     table.reached(honest, true);
     for _ in 0..2 {
-        table.name(chatty, Form::Plain, LOCAL, LOCAL, true);
+        table.name(chatty, AddressForm::Plain, LOCAL, LOCAL, true);
     }
     for n in 0..3 * u16::try_from(MAX_PEERS).unwrap() {
-        table.name(SocketAddr::new(LOCAL, 10_000 + n), Form::Plain, LOCAL, LOCAL, true);
+        table.name(SocketAddr::new(LOCAL, 10_000 + n), AddressForm::Plain, LOCAL, LOCAL, true);
     }
     assert_eq!(table.len(), MAX_PEERS);
     assert!(table.get(honest).is_some() && table.get(chatty).is_some());
-    assert_eq!(table.name(addr("127.0.0.1:11"), Form::Plain, LOCAL, LOCAL, false), Named::Full);
+    assert_eq!(table.name(addr("127.0.0.1:11"), AddressForm::Plain, LOCAL, LOCAL, false), Named::Full);
 }
 
 #[test]
@@ -134,13 +134,13 @@ fn one_network_does_not_fill_it() {
     let mut table = table();
     let from = ip("10.0.0.5");
     for port in 1..500 {
-        table.name(SocketAddr::new(from, port), Form::Plain, from, LOCAL, true);
+        table.name(SocketAddr::new(from, port), AddressForm::Plain, from, LOCAL, true);
     }
     assert_eq!(table.len(), MAX_BY_NETWORK);
     for port in 1..500 {
         table.reached(SocketAddr::new(from, port), true);
     }
-    assert_eq!(table.name(SocketAddr::new(from, 999), Form::Plain, from, LOCAL, true), Named::Full);
+    assert_eq!(table.name(SocketAddr::new(from, 999), AddressForm::Plain, from, LOCAL, true), Named::Full);
     assert_eq!(name(&mut table, "10.0.0.6:1", "10.0.0.6"), Named::Added);
 }
 
@@ -156,7 +156,7 @@ proptest! {
                 0 => table.reached(peer, from == 0),
                 1 => drop(table.failed(peer)),
                 2 => drop(table.exit(peer, ip(from))),
-                _ => drop(table.name(peer, Form::Plain, ip(from), LOCAL, true)),
+                _ => drop(table.name(peer, AddressForm::Plain, ip(from), LOCAL, true)),
             }
             prop_assert!(table.len() <= MAX_PEERS);
         }

@@ -16,9 +16,9 @@ use tokio::time::{sleep, timeout, timeout_at};
 use tracing::{debug, info};
 
 use super::super::framed::Framed;
-use super::super::hub::Input;
 use super::super::link::LinkId;
-use super::super::message::Said;
+use super::super::message::ProtocolMessage;
+use super::super::router::Input;
 use super::{FLUSH, Net, Outbound, Outlet};
 use crate::counters::Counters;
 
@@ -31,6 +31,7 @@ const FRAME_DEADLINE: Duration = Duration::from_secs(10);
 const FRAMES: Rate = Rate::new(1_500, 500);
 /// Connections that are read to their end only so that the refusal arrives.
 const MAX_LINGERING: usize = 32;
+/// Bytes read at once.
 const READ_SIZE: usize = 8 * 1_024;
 /// So that the longest frame goes into the socket at once.
 const SEND_BUFFER: usize = 512 * 1_024;
@@ -66,7 +67,7 @@ impl Net {
         if refused && timeout(FLUSH, writer).await.is_ok() {
             self.linger(&mut read).await;
         }
-        // The hub may have closed it before.
+        // The router may have closed it before.
         let _ = self.feed(Input::Closed { link });
         self.state().outlets.remove(&link);
         Ok(())
@@ -87,7 +88,7 @@ impl Net {
         (link, waiting)
     }
 
-    /// Whether the hub wants a link closed once all is written.
+    /// Whether the router wants a link closed once all is written.
     fn is_refused(&self, link: LinkId) -> bool {
         self.state().outlets.get(&link).is_some_and(|outlet| outlet.frames.is_none())
     }
@@ -153,12 +154,12 @@ impl Net {
 
     /// One frame; whether the link goes on.
     async fn frame(&self, link: LinkId, body: &[u8]) -> bool {
-        let said = match Said::decode(body) {
+        let said = match ProtocolMessage::decode(body) {
             Ok(said) => said,
             Err(why) => return self.unreadable(link, why.to_string()).is_err(),
         };
         let ours = self.feed(Input::Frame { link, said }).ok().and_then(|led| led.for_us);
-        let open = self.state().hub.is_open(link);
+        let open = self.state().router.is_open(link);
         match ours {
             Some(incoming) => open && self.into_room.send(incoming).await,
             None => open,
@@ -171,14 +172,14 @@ impl Net {
         mut write: OwnedWriteHalf,
         mut waiting: mpsc::UnboundedReceiver<Outbound>,
     ) -> io::Result<()> {
-        while let Some(Outbound { frame, ours, receipt }) = waiting.recv().await {
+        while let Some(Outbound { frame, ours, report }) = waiting.recv().await {
             timeout(WRITE_DEADLINE, write_frame(&mut write, &frame)).await.map_err(|_| io::ErrorKind::TimedOut)??;
             Counters::add(&self.counters.bytes_out, frame.len());
             if ours {
                 Counters::one(&self.counters.messages_out);
             }
-            if let Some(receipt) = receipt {
-                receipt.written.store(true, Ordering::Relaxed);
+            if let Some(report) = report {
+                report.written.store(true, Ordering::Relaxed);
             }
             let _ = self.feed(Input::Written { link, bytes: frame.len() });
         }

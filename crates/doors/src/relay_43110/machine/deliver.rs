@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use rumormill_limits::Timestamp;
 
 use super::super::config::DEFAULT_PORT;
-use super::super::links::{Frame, LinkId, MAX_DIALLED};
-use super::super::peer::{MAX_QUEUE, Peer};
+use super::super::links::{MAX_DIALLED, OutgoingFrame, RelayLinkId};
+use super::super::peer::{LegacyNode, MAX_QUEUE};
 use super::input::Output;
 use super::{MAX_PEERS, MAX_WAITING, Machine};
 use crate::port::Author;
@@ -41,12 +41,12 @@ impl<T> Machine<T> {
         if !self.peers.contains_key(&ip) && !self.has_room() {
             return self.refuse(more, ticket, Unsent::TooManyAddresses);
         }
-        let peer = self.peers.entry(ip).or_insert_with(|| Peer::new(DEFAULT_PORT, false, self.period));
+        let peer = self.peers.entry(ip).or_insert_with(|| LegacyNode::new(DEFAULT_PORT, false, self.period));
         if peer.queue.is_empty() {
             peer.since = now;
         }
         self.waiting = self.waiting.saturating_add(more);
-        let frames = frames.into_iter().map(|bytes| Frame { bytes, last: false, ticket: None });
+        let frames = frames.into_iter().map(|bytes| OutgoingFrame { bytes, last: false, ticket: None });
         let mut frames: Vec<_> = frames.collect();
         if let Some(last) = frames.last_mut() {
             (last.last, last.ticket) = (true, ticket);
@@ -105,7 +105,7 @@ impl<T> Machine<T> {
         }
     }
 
-    fn next_frame(&mut self, id: LinkId, ip: IpAddr, now: Timestamp) {
+    fn next_frame(&mut self, id: RelayLinkId, ip: IpAddr, now: Timestamp) {
         let (Some(link), Some(peer)) = (self.links.0.get(&id), self.peers.get_mut(&ip)) else { return };
         if link.busy {
             return;
@@ -130,7 +130,7 @@ impl<T> Machine<T> {
         peer.wake = at;
     }
 
-    pub(super) fn write(&mut self, id: LinkId, bytes: Vec<u8>, frame: Option<Frame<T>>) {
+    pub(super) fn write(&mut self, id: RelayLinkId, bytes: Vec<u8>, frame: Option<OutgoingFrame<T>>) {
         if let Some(link) = self.links.0.get_mut(&id) {
             (link.busy, link.writing) = (true, frame);
             self.outputs.push_back(Output::Write { link: id, bytes });
@@ -145,7 +145,7 @@ impl<T> Machine<T> {
     }
 
     /// These waited, and will not be sent.
-    fn lost(&mut self, lost: Vec<Frame<T>>, why: &Unsent) {
+    fn lost(&mut self, lost: Vec<OutgoingFrame<T>>, why: &Unsent) {
         self.waiting = self.waiting.saturating_sub(lost.len());
         self.outputs.extend(lost.iter().map(|_| Output::Dropped(1)));
         let tickets = lost.into_iter().filter_map(|frame| frame.ticket);
@@ -170,7 +170,7 @@ impl<T> Machine<T> {
     pub(super) fn forget(&mut self, ip: IpAddr) {
         // What is on its way may come back to the queue.
         let writes = || self.links.0.values().any(|link| link.ip == ip && link.writing.is_some());
-        if self.peers.get(&ip).is_some_and(Peer::is_plain) && !writes() {
+        if self.peers.get(&ip).is_some_and(LegacyNode::is_plain) && !writes() {
             self.peers.remove(&ip);
         }
     }

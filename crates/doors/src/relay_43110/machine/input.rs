@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::super::links::LinkId;
+use super::super::links::RelayLinkId;
 use crate::port::Author;
 use crate::unsent::Unsent;
 
@@ -12,17 +12,27 @@ pub(in super::super) enum Input<'a, T> {
     /// The door opens: everybody named in the settings is dialled, once.
     Start,
     /// Somebody has connected. The driver names the link, and no other ever so.
-    Accepted { link: LinkId, ip: IpAddr },
-    /// An [`Output::Dial`] came through.
-    Dialled { link: LinkId, ip: IpAddr },
-    /// An [`Output::Dial`] did not.
-    DialFailed { ip: IpAddr, nobody_listens: bool, why: &'a str },
+    Accepted { link: RelayLinkId, ip: IpAddr },
+    /// An [`Output::Dial`] came through, as this link.
+    Dialled { link: RelayLinkId, ip: IpAddr },
+    /// An [`Output::Dial`] came to nothing.
+    DialFailed {
+        ip: IpAddr,
+        /// The system there refused: no program has the port.
+        nobody_listens: bool,
+        /// What our system said.
+        why: &'a str,
+    },
     /// By this link came something of this protocol.
-    Useful { link: LinkId },
+    Useful { link: RelayLinkId },
     /// The [`Output::Write`] by this link is done.
-    Written { link: LinkId },
+    Written { link: RelayLinkId },
     /// A link is no more.
-    Ended { link: LinkId, by_them: bool },
+    Ended {
+        link: RelayLinkId,
+        /// Whether the other side closed it.
+        by_them: bool,
+    },
     /// A frame for everyone who is there or should be.
     Broadcast { author: Author, frame: &'a [u8] },
     /// Frames of one message for one address, which is dialled if need be.
@@ -41,9 +51,9 @@ pub(in super::super) enum Output<T> {
     /// Connect; then [`Input::Dialled`] or [`Input::DialFailed`].
     Dial { ip: IpAddr, port: u16 },
     /// Write all of it at once; then [`Input::Written`] or [`Input::Ended`].
-    Write { link: LinkId, bytes: Vec<u8> },
+    Write { link: RelayLinkId, bytes: Vec<u8> },
     /// Close it: its place is needed. Nothing more is told of it.
-    Close { link: LinkId },
+    Close { link: RelayLinkId },
     /// What became of a message or a probe.
     Settled { ticket: T, result: Result<(), Unsent> },
     /// So many frames will not be sent.
@@ -55,10 +65,13 @@ pub(in super::super) enum Output<T> {
 /// Why an input was not taken. Always the driver's fault; nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(in super::super) enum Reject {
+    /// The link was closed, or never was.
     #[error("link {0} is unknown or was closed")]
-    UnknownLink(LinkId),
+    UnknownLink(RelayLinkId),
+    /// The driver gave one number to two links.
     #[error("link {0} is there already")]
-    KnownLink(LinkId),
+    KnownLink(RelayLinkId),
+    /// No dial to this address was under way.
     #[error("{0} was not being dialled")]
     NotDialled(IpAddr),
 }

@@ -6,7 +6,7 @@ mod random;
 use super::super::config::Config;
 use super::super::peer::PLACES;
 use super::*;
-use driven::Driven;
+use driven::DrivenMachine;
 
 const PERIOD: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(20);
@@ -15,17 +15,17 @@ fn ip(last: u8) -> IpAddr {
     [127, 0, 0, last].into()
 }
 
-fn machine(dial: &[u8]) -> Driven {
+fn machine(dial: &[u8]) -> DrivenMachine {
     let dial = dial.iter().map(|last| (ip(*last), 43_110).into()).collect();
     let listen = (ip(1), 43_110).into();
-    Driven(Machine::new(&Config { listen, dial, period: PERIOD, pause: PAUSE }))
+    DrivenMachine(Machine::new(&Config { listen, dial, period: PERIOD, pause: PAUSE }))
 }
 
-fn outputs(machine: &mut Driven) -> Vec<Output<u32>> {
+fn outputs(machine: &mut DrivenMachine) -> Vec<Output<u32>> {
     std::iter::from_fn(|| machine.0.poll_output()).collect()
 }
 
-fn write(link: LinkId, text: &str) -> Output<u32> {
+fn write(link: RelayLinkId, text: &str) -> Output<u32> {
     Output::Write { link, bytes: text.into() }
 }
 
@@ -262,7 +262,7 @@ fn what_waits_is_bounded_and_a_door_that_closes_says_so() {
 }
 
 /// What is written by a link that takes all from now on.
-fn written_by(m: &mut Driven, link: LinkId) -> Vec<String> {
+fn written_by(m: &mut DrivenMachine, link: RelayLinkId) -> Vec<String> {
     let (mut now, mut texts) = (at(0), Vec::new());
     loop {
         now = now.after(PAUSE);

@@ -16,13 +16,15 @@ pub(super) const PATIENCE: u32 = 20;
 
 /// When somebody was heard, on three clocks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Heard {
+pub(super) struct LastHeard {
     at: Timestamp,
+    /// On that of [`Attention::listened`].
     listened: Timestamp,
+    /// On that of [`Attention::awake`].
     awake: Timestamp,
 }
 
-/// The three clocks.
+/// The three clocks that silence is measured by, and what has come since the socket was last seen empty.
 #[derive(Debug)]
 pub(super) struct Attention {
     /// No step counts for more.
@@ -84,8 +86,8 @@ impl Attention {
     }
 
     /// Somebody is heard now. What is read now was sent before the next moment with an empty socket.
-    pub(super) fn heard(&self, now: Timestamp) -> Heard {
-        Heard {
+    pub(super) fn heard(&self, now: Timestamp) -> LastHeard {
+        LastHeard {
             at: now,
             listened: self.listened.after(now.elapsed(self.empty).min(self.step)),
             awake: self.awake.after(now.elapsed(self.seen).min(self.step)),
@@ -93,12 +95,12 @@ impl Attention {
     }
 
     /// Whether whoever was heard then has been silent for longer than it may.
-    pub(super) fn is_silent(&self, heard: Heard, may: Duration) -> bool {
+    pub(super) fn is_silent(&self, heard: LastHeard, may: Duration) -> bool {
         self.listened.elapsed(heard.listened) > may || self.awake.elapsed(heard.awake) > may.saturating_mul(PATIENCE)
     }
 
     /// Whether something of it may have been lost since.
-    pub(super) fn is_in_doubt(&self, heard: Heard) -> bool {
+    pub(super) fn is_in_doubt(&self, heard: LastHeard) -> bool {
         self.doubt.is_some_and(|doubt| doubt > heard.at)
     }
 }

@@ -27,13 +27,16 @@ pub(super) const MAX_PART: usize = 32_768;
 /// Who has not said that it got what was sent so long ago gets it again.
 const REPEAT: Duration = Duration::from_secs(1);
 
+/// One step from a version of the directory to the next.
 #[derive(Debug, Clone)]
-enum Step {
+enum MembershipChange {
+    /// A member came: its character, where it takes datagrams, and its key and name.
     Came(Option<NameChar>, SocketAddr, Option<Own>),
+    /// The member that took datagrams there has gone.
     Went(SocketAddr),
 }
 
-impl Step {
+impl MembershipChange {
     fn change(&self) -> Change<'_> {
         match self {
             Self::Came(character, addr, own) => Change::Came(entry(*character, *addr, own.as_ref())),
@@ -65,7 +68,7 @@ pub(super) type Bytes = Arc<[u8]>;
 pub(super) struct Feed {
     version: u64,
     /// The last steps; the last of them leads to `version`.
-    journal: VecDeque<Step>,
+    journal: VecDeque<MembershipChange>,
     /// Legacy peers are to be told again.
     pub(super) legacy: bool,
     pub(super) due: Option<Timestamp>,
@@ -100,14 +103,17 @@ impl Feed {
     }
 
     pub(super) fn came(&mut self, member: &Member) {
-        self.step(Step::Came(member.character, member.addr, member.own.clone()), member.character.is_some());
+        self.step(
+            MembershipChange::Came(member.character, member.addr, member.own.clone()),
+            member.character.is_some(),
+        );
     }
 
     pub(super) fn went(&mut self, member: &Member) {
-        self.step(Step::Went(member.addr), member.character.is_some());
+        self.step(MembershipChange::Went(member.addr), member.character.is_some());
     }
 
-    fn step(&mut self, step: Step, legacy: bool) {
+    fn step(&mut self, step: MembershipChange, legacy: bool) {
         self.version = self.version.saturating_add(1);
         self.journal.push_back(step);
         if self.journal.len() > MAX_JOURNAL {
@@ -176,12 +182,12 @@ impl Feed {
         let behind = usize::try_from(self.version.saturating_sub(from)).unwrap_or(usize::MAX);
         let start = self.journal.len().saturating_sub(behind);
         let mut room = MAX_PART;
-        let fits = |step: &&Step| {
+        let fits = |step: &&MembershipChange| {
             let left = room.checked_sub(step.len());
             room = left.unwrap_or(0);
             left.is_some()
         };
-        let steps: Vec<_> = self.journal.range(start..).take_while(fits).map(Step::change).collect();
+        let steps: Vec<_> = self.journal.range(start..).take_while(fits).map(MembershipChange::change).collect();
         let (mut out, count) = (Vec::new(), u64::try_from(steps.len()).unwrap_or(u64::MAX));
         let encoded = encode_changes(from, steps, &mut out);
         debug_assert!(encoded.is_ok(), "{encoded:?}");

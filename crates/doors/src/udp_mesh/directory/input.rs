@@ -9,9 +9,9 @@ use rumormill_wire::udp_mesh::extended::{KEY_LEN, Refusal};
 /// A BIRTH of the extended form.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Claim<N> {
-    /// When it was signed.
+    /// When it was signed, in microseconds since the Unix epoch.
     pub time: u64,
-    /// By which key.
+    /// The Ed25519 key that it is signed by.
     pub key: [u8; KEY_LEN],
     /// Where the peer takes datagrams.
     pub addr: SocketAddr,
@@ -30,42 +30,42 @@ impl Claim<String> {
     }
 }
 
-/// What happened.
+/// What happened, as the driver tells it. `from` is where a datagram came from; whoever sends one can forge that.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Input<'a> {
     /// A datagram came, whatever it is.
     Traffic {
-        /// Its bytes.
+        /// Bytes of its payload.
         len: usize,
     },
     /// The socket was seen empty: all that had come is read.
     Empty,
-    /// A legacy BIRTH.
+    /// A legacy BIRTH: its sender wants to be listed.
     Birth {
         from: SocketAddr,
-        /// Under which character.
+        /// The character that it wants to be known by.
         character: NameChar,
-        /// Where it takes datagrams.
+        /// The port at which it takes datagrams.
         port: u16,
     },
     /// A BIRTH of the extended form (P-U2).
     Claim { from: SocketAddr, claim: Claim<&'a str> },
-    /// A legacy KEEPALIVE.
+    /// A legacy KEEPALIVE: its sender lives.
     KeepAlive {
         from: SocketAddr,
-        /// Under which character.
+        /// The character of whom it is said to come from.
         character: NameChar,
     },
     /// A KEEPALIVE of the extended form (P-U3).
     KeepAliveExtended {
         from: SocketAddr,
-        /// Which version of the directory it has.
+        /// The version of the directory that its sender has; 0 for none.
         version: u64,
     },
-    /// A LEAVE (P-U6).
+    /// A LEAVE (P-U6): its sender goes.
     Leave {
         from: SocketAddr,
-        /// When it was signed.
+        /// When it was signed, in microseconds since the Unix epoch.
         time: u64,
     },
     /// The answer to [`Output::Verify`], which comes before any other input; without it the datagram is forgotten.
@@ -93,12 +93,12 @@ pub(crate) enum Output {
         /// Where it takes datagrams.
         addr: SocketAddr,
     },
-    /// A member has gone.
+    /// A member has left, or was dropped for its silence.
     Gone {
         /// Where it took datagrams.
         addr: SocketAddr,
     },
-    /// Send it.
+    /// Send this datagram; the next comes after [`Input::Writable`].
     Datagram { to: SocketAddr, bytes: Arc<[u8]> },
 }
 

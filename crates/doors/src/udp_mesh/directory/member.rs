@@ -8,7 +8,7 @@ use rumormill_limits::{Rate, Timestamp};
 use rumormill_wire::udp_mesh::NameChar;
 use rumormill_wire::udp_mesh::extended::{Entry, Identity, KEY_LEN, encode_part};
 
-use super::attention::Heard;
+use super::attention::LastHeard;
 use super::receipt::Receipt;
 use crate::udp_mesh::texts::TEXTS;
 
@@ -18,31 +18,35 @@ const SPOKEN: Rate = Rate::new(256, 128);
 /// What a member of the extended form has more than a legacy peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Own {
-    /// It signs with this.
+    /// The Ed25519 key that it signs with.
     pub key: [u8; KEY_LEN],
+    /// One to 64 bytes, unlike every other member's.
     pub name: String,
 }
 
 /// A member's number. None is used twice.
 pub(super) type Id = u64;
 
-/// A member.
+/// What the directory knows of a member, and what it still has to send to it.
 #[derive(Debug)]
 pub(crate) struct Member {
     /// The character that legacy peers know it by.
     pub character: Option<NameChar>,
     /// Where it takes datagrams.
     pub addr: SocketAddr,
-    /// Legacy peers have none.
+    /// Its key and name; legacy peers have none.
     pub own: Option<Own>,
+    /// Where its BIRTH came from, and its heartbeats since.
     pub(super) birth: Option<SocketAddr>,
     /// Where and when the same BIRTH of a legacy peer came again: a double, or it was ended and started again.
     pub(super) again: Option<(SocketAddr, Timestamp)>,
-    pub(super) heard: Heard,
+    pub(super) heard: LastHeard,
+    /// What is left of [`SPOKEN`].
     pub(super) spoken: Rate,
     pub(super) receipt: Receipt,
     /// What it is sent until it is up to date was sent to it before.
     pub(super) again_sent: bool,
+    /// Whether it is the directory itself, which takes part.
     pub(super) ours: bool,
     /// The last time that was signed with its key, in a BIRTH; or in a text, which the owner of the directory keeps.
     pub(in crate::udp_mesh) time: u64,
@@ -68,15 +72,15 @@ pub(super) enum Has {
 /// What is known of a member after a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Saved {
-    /// Its character.
+    /// The character that legacy peers know it by.
     pub character: Option<NameChar>,
-    /// Its address.
+    /// Where it takes datagrams.
     pub addr: SocketAddr,
-    /// Its key and name.
+    /// Its key and name; legacy peers have none.
     pub own: Option<Own>,
     /// Where its BIRTH came from.
     pub birth: Option<SocketAddr>,
-    /// The last time it signed.
+    /// The last time it signed, in microseconds since the Unix epoch; 0 if never.
     pub time: u64,
 }
 
@@ -86,7 +90,7 @@ impl Member {
         addr: SocketAddr,
         own: Option<Own>,
         birth: Option<SocketAddr>,
-        heard: Heard,
+        heard: LastHeard,
     ) -> Self {
         Self {
             character,
@@ -109,7 +113,7 @@ impl Member {
 
     /// Whether a heartbeat of a legacy peer from there is this one's. Of two that gave the same BIRTH it is the first as long
     /// as that one beats; `wait` after the second it is the second if the first has not.
-    pub(super) fn beats(&mut self, now: Timestamp, heard: Heard, from: SocketAddr, wait: Duration) -> bool {
+    pub(super) fn beats(&mut self, now: Timestamp, heard: LastHeard, from: SocketAddr, wait: Duration) -> bool {
         let follows = self.again.is_some_and(|(again, at)| again == from && now >= at.after(wait));
         let is_theirs = self.own.is_none() && (self.birth.is_none_or(|birth| birth == from) || follows);
         if is_theirs {

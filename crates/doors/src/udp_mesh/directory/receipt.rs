@@ -15,10 +15,10 @@ const BIRTH_LEN: usize = 114;
 /// No more is saved up: three of the longest BIRTHs.
 const MAX_CREDIT: usize = FACTOR * (BIRTH_LEN + MAX_NAME_LEN);
 
-/// What one has shown.
+/// Whether a member has shown that it receives, and how much may be sent to it before.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Receipt {
-    /// The version of its page.
+    /// The version of its page; 0 if it has none.
     page: u64,
     shown: bool,
     /// Bytes that may go to it until it has shown that it receives.

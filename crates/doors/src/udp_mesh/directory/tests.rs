@@ -12,7 +12,7 @@ use rumormill_wire::udp_mesh::{Datagram, NameChar};
 
 use super::attention::PATIENCE;
 use super::*;
-use driven::{Driven, Verdict};
+use driven::{DrivenDirectory, Verdict};
 
 fn limits() -> Limits {
     let home = [127, 0, 0, 1].into();
@@ -34,11 +34,11 @@ fn character(c: char) -> NameChar {
     NameChar::new(c).unwrap()
 }
 
-fn directory() -> Driven {
-    Driven::new(limits(), 1)
+fn directory() -> DrivenDirectory {
+    DrivenDirectory::new(limits(), 1)
 }
 
-fn sent(directory: &mut Driven, now: Duration) -> Vec<(SocketAddr, Vec<u8>)> {
+fn sent(directory: &mut DrivenDirectory, now: Duration) -> Vec<(SocketAddr, Vec<u8>)> {
     directory.sent(now)
 }
 
@@ -140,7 +140,7 @@ fn after_a_restart_members_are_listed_until_they_fall_silent() {
     let mut saved = before.saved();
     // Of one we do not know where its BIRTH came from: the first heartbeat tells.
     saved[1].birth = None;
-    let mut after = Driven::new(limits(), before.version() + 1);
+    let mut after = DrivenDirectory::new(limits(), before.version() + 1);
     assert!(saved.into_iter().all(|member| after.restore(ms(0), member)));
     assert_eq!(sent(&mut after, ms(0)).len(), 2, "and they are told");
     assert!(!after.keepalive(ms(500), at(9_009), character('A')));
@@ -172,7 +172,7 @@ fn while_more_comes_than_can_be_heard_silence_proves_little() {
 #[test]
 fn members_are_bounded_by_address_and_in_all() {
     let few = Limits { members: 5, by_address: 3, ..limits() };
-    let mut directory = Driven::new(few, 1);
+    let mut directory = DrivenDirectory::new(few, 1);
     let from = |host: u8, port| SocketAddr::from(([127, 0, 0, host], port));
     let full = Verdict::Refused { why: Refusal::Full, tell: false };
     let characters: Vec<_> = NameChar::all().collect();

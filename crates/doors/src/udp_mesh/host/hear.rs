@@ -8,7 +8,7 @@ use rumormill_wire::udp_mesh::extended::{Extended, Refusal};
 
 use super::super::directory::{Admit, Claim, Directory, Input, Output, Reject};
 use super::super::socket::drain;
-use super::super::texts::{Guard, Heard, Sender, count_fault};
+use super::super::texts::{Guard, KnownSender, ReceivedText, count_fault};
 use super::super::verifier::Verifier;
 use super::Host;
 use crate::counters::Counters;
@@ -56,15 +56,15 @@ impl Host {
         let empty = drain(&texts.socket, buffer, |from, bytes| {
             Counters::add(&counters.bytes_in, bytes.len());
             let heard = match Datagram::parse(bytes) {
-                Ok(Datagram::Vanilla(text)) => Heard { text, signed: None },
+                Ok(Datagram::Vanilla(text)) => ReceivedText { text, signed: None },
                 Ok(Datagram::Extended(Extended::Text { time, text, .. })) => {
-                    Heard { text, signed: Some((time, bytes)) }
+                    ReceivedText { text, signed: Some((time, bytes)) }
                 }
                 Ok(_) => return Counters::one(&counters.refused_other),
                 Err(why) => return count_fault(counters, why.reason),
             };
             let signed = heard.signed.map(|(time, _)| time);
-            let sender = directory.speaker_at(now, from, signed).map(|member| Sender {
+            let sender = directory.speaker_at(now, from, signed).map(|member| KnownSender {
                 name: member.name(),
                 key: member.own.as_ref().map(|own| own.key),
                 said: &mut member.said,

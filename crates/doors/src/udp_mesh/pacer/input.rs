@@ -34,7 +34,7 @@ pub(crate) enum Input<D> {
     Writable,
     /// An [`Output::Datagram`] has gone out, or never will.
     Sent {
-        /// As of the datagram.
+        /// That of the datagram ([`Datagram::message`]).
         message: u64,
         /// Whether the system took it.
         sent: bool,
@@ -46,9 +46,9 @@ pub(crate) enum Input<D> {
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Output<D> {
-    /// Send it; then [`Input::Sent`].
+    /// Send this datagram; then [`Input::Sent`].
     Datagram(Datagram),
-    /// A message is through.
+    /// A message is through: each of its datagrams has gone out, or never will.
     Settled {
         /// As it was given with [`Input::Send`].
         done: D,

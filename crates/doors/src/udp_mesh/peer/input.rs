@@ -15,10 +15,10 @@ pub(crate) enum Input<'a> {
     Disconnect,
     /// Broadcasts are turned on or off.
     Broadcast {
-        /// Between two of them.
+        /// The time between two of them; `None` turns them off.
         every: Option<Duration>,
     },
-    /// A legacy DIRECTORY came.
+    /// A legacy DIRECTORY came, which lists everybody.
     Directory {
         from: SocketAddr,
         /// Names and ports, as they came; the form has no addresses.
@@ -34,7 +34,7 @@ pub(crate) enum Input<'a> {
     Unreachable,
     /// Another process has the directory's port than before.
     Restarted,
-    /// The time of [`super::Peer::next_timeout`] has come.
+    /// The time of [`super::MeshPeer::next_timeout`] has come.
     Timeout,
 }
 
@@ -53,14 +53,14 @@ pub(crate) enum Output {
     Tell(Tell),
 }
 
-/// What happened, for people.
+/// What a person, or the log, is told of a peer and its directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tell {
     /// The directory lists us.
     Registered,
     /// It did not within [`super::PATIENCE`].
     LeftOut,
-    /// It said why not.
+    /// It refused us, and said why (P-U8).
     Refused(Refusal),
     /// It listed us and does no more.
     Lost,

@@ -10,24 +10,26 @@ use rumormill_wire::udp_mesh::extended::{Change, Changes, Entry, KEY_LEN, Part};
 use crate::udp_mesh::config::MAX_MEMBERS;
 use crate::udp_mesh::texts::TEXTS;
 
-/// A peer.
+/// What the directory says of one peer, and what that peer has sent us since.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
     pub name: String,
     /// Its key; legacy peers have none.
     pub key: Option<[u8; KEY_LEN]>,
+    /// What is left of the texts that it may send ([`TEXTS`]).
     pub(in crate::udp_mesh) said: Rate,
-    /// The last time it signed a text.
+    /// The last time it signed a text, in microseconds since the Unix epoch; 0 if never.
     pub(in crate::udp_mesh) time: u64,
 }
 
-type Table = BTreeMap<SocketAddr, Known>;
+/// Peers by where they take datagrams.
+type KnownPeers = BTreeMap<SocketAddr, Known>;
 type Coming = (u64, u32, Vec<(SocketAddr, Known)>);
 
 /// The peers but ourselves, and which version of the directory that is.
 #[derive(Debug, Default)]
 pub(super) struct List {
-    peers: Table,
+    peers: KnownPeers,
     version: u64,
     own_key: Option<[u8; KEY_LEN]>,
     /// A whole directory on its way: its version, how many entries it has, and those that came.
@@ -41,7 +43,7 @@ fn known(entry: &Entry<'_>) -> Known {
 }
 
 impl List {
-    pub(super) const fn peers(&self) -> &Table {
+    pub(super) const fn peers(&self) -> &KnownPeers {
         &self.peers
     }
 
@@ -73,7 +75,7 @@ impl List {
     }
 
     /// What was counted of a peer that stays is kept.
-    fn replace(&mut self, mut table: Table) {
+    fn replace(&mut self, mut table: KnownPeers) {
         for (addr, peer) in &mut table {
             if let Some(before) = self.peers.get(addr) {
                 peer.said = before.said;
@@ -101,7 +103,7 @@ impl List {
             return false;
         }
         let Some((version, _, entries)) = self.coming.take() else { return false };
-        let mut table: Table = entries.into_iter().collect();
+        let mut table: KnownPeers = entries.into_iter().collect();
         self.own_key = table.remove(&own).and_then(|peer| peer.key);
         self.version = version;
         self.replace(table);

@@ -6,10 +6,10 @@ use rumormill_limits::Timestamp;
 use rumormill_wire::udp_mesh::Entries;
 use rumormill_wire::udp_mesh::extended::{Part, Refusal};
 
-use super::Peer;
+use super::MeshPeer;
 use super::input::{Output, Reject, Tell};
 
-impl Peer {
+impl MeshPeer {
     pub(super) fn check_sender(&self, from: SocketAddr) -> Result<(), Reject> {
         if from == self.settings.directory { Ok(()) } else { Err(Reject::Stranger(from)) }
     }

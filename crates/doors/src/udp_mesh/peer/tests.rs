@@ -16,8 +16,8 @@ fn settings(name: &str) -> Settings {
     Settings { name: name.into(), own: at(3_005), directory: at(3_000), key: [5; 32], heartbeat, broadcast }
 }
 
-fn legacy() -> Peer {
-    Peer::new(settings("Z"), time(0))
+fn legacy() -> MeshPeer {
+    MeshPeer::new(settings("Z"), time(0))
 }
 
 fn time(ms: u64) -> Timestamp {
@@ -25,7 +25,7 @@ fn time(ms: u64) -> Timestamp {
 }
 
 /// All that it does up to a time, with the time of each, in steps of 100 ms.
-fn run(peer: &mut Peer, from: u64, to: u64) -> Vec<(u64, Output)> {
+fn run(peer: &mut MeshPeer, from: u64, to: u64) -> Vec<(u64, Output)> {
     let mut outputs = Vec::new();
     for now in (from..to).step_by(100) {
         peer.handle(time(now), Input::Timeout).unwrap();
@@ -37,7 +37,7 @@ fn run(peer: &mut Peer, from: u64, to: u64) -> Vec<(u64, Output)> {
     outputs
 }
 
-fn hear(peer: &mut Peer, now: u64, from: SocketAddr, entries: &[(char, u16)]) {
+fn hear(peer: &mut MeshPeer, now: u64, from: SocketAddr, entries: &[(char, u16)]) {
     let mut bytes = Vec::new();
     let entries = entries.iter().map(|(name, port)| (NameChar::new(*name).unwrap(), *port));
     encode_directory(entries, &mut bytes).unwrap();
@@ -123,7 +123,7 @@ fn a_directory_may_speak_from_another_port_until_it_speaks_from_its_own() {
 
 #[test]
 fn the_counter_is_hexadecimal_and_grows_with_nobody_there() {
-    let mut peer = Peer::new(Settings { broadcast: Some(ms(4_000)), ..settings("Z") }, time(0));
+    let mut peer = MeshPeer::new(Settings { broadcast: Some(ms(4_000)), ..settings("Z") }, time(0));
     let texts = run(&mut peer, 0, 4_000 * 18).into_iter().filter_map(|(at, output)| match output {
         Output::Broadcast(text) => Some((at, text)),
         _ => None,
@@ -159,14 +159,14 @@ fn entry(port: u16, key: u8, name: &str) -> Entry<'_> {
     Entry { character: None, addr: at(port), identity: Some(Identity { key: [key; 32], name }) }
 }
 
-fn part(peer: &mut Peer, now: u64, version: u64, total: u32, offset: u32, entries: &[Entry<'_>]) {
+fn part(peer: &mut MeshPeer, now: u64, version: u64, total: u32, offset: u32, entries: &[Entry<'_>]) {
     let mut bytes = Vec::new();
     encode_part(version, total, offset, entries.iter().copied(), &mut bytes).unwrap();
     let Ok(Datagram::Extended(Extended::Part(part))) = Datagram::parse(&bytes) else { panic!("no part") };
     peer.handle(time(now), Input::Part { from: at(3_000), part: &part }).unwrap();
 }
 
-fn changes(peer: &mut Peer, now: u64, base: u64, changes: &[Change<'_>]) {
+fn changes(peer: &mut MeshPeer, now: u64, base: u64, changes: &[Change<'_>]) {
     let mut bytes = Vec::new();
     encode_changes(base, changes.iter().copied(), &mut bytes).unwrap();
     let Ok(Datagram::Extended(Extended::Changes(changes))) = Datagram::parse(&bytes) else { panic!("no changes") };
@@ -176,7 +176,7 @@ fn changes(peer: &mut Peer, now: u64, base: u64, changes: &[Change<'_>]) {
 #[test]
 fn the_extended_directory_comes_in_parts_and_then_as_changes() {
     // P-U4, P-U5
-    let mut peer = Peer::new(settings("anna"), time(0));
+    let mut peer = MeshPeer::new(settings("anna"), time(0));
     assert_eq!(run(&mut peer, 0, 100), [(0, Output::Birth)]);
     changes(&mut peer, 100, 0, &[Change::Came(entry(1, 1, "early"))]);
     part(&mut peer, 100, 7, 3, 1, &[entry(1, 1, "a")]);

@@ -7,8 +7,8 @@ use rumormill_wire::udp_mesh::extended::Extended;
 
 use super::super::peer::Input;
 use super::super::socket::drain;
-use super::super::texts::{Guard, Heard, Sender, count_fault};
-use super::{Event, MAX_EVENTS, Station};
+use super::super::texts::{Guard, KnownSender, ReceivedText, count_fault};
+use super::{MAX_EVENTS, Station, StationEvent};
 use crate::counters::Counters;
 
 impl Station {
@@ -42,14 +42,14 @@ impl Station {
                     return feed(Input::Changes { from, changes: &changes });
                 }
                 Ok(Datagram::Extended(Extended::Refused(why))) => return feed(Input::Refused { from, why }),
-                Ok(Datagram::Vanilla(text)) => Heard { text, signed: None },
+                Ok(Datagram::Vanilla(text)) => ReceivedText { text, signed: None },
                 Ok(Datagram::Extended(Extended::Text { time, text, .. })) => {
-                    Heard { text, signed: Some((time, bytes)) }
+                    ReceivedText { text, signed: Some((time, bytes)) }
                 }
                 Ok(_) => return Counters::one(&counters.refused_other),
                 Err(why) => return count_fault(counters, why.reason),
             };
-            let sender = peer.peer_at(from).map(|peer| Sender {
+            let sender = peer.peer_at(from).map(|peer| KnownSender {
                 name: peer.name.clone(),
                 key: peer.key,
                 said: &mut peer.said,
@@ -59,7 +59,7 @@ impl Station {
                 return;
             };
             if events.len() < MAX_EVENTS {
-                events.push_back(Event::Text { claimed, text: text.text.to_owned(), from });
+                events.push_back(StationEvent::Text { claimed, text: text.text.to_owned(), from });
             } else {
                 Counters::one(&counters.dropped_in);
             }

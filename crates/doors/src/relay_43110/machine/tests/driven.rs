@@ -4,35 +4,35 @@ use super::*;
 use crate::port::Author;
 
 /// A machine that is told things in few words. What it rejects is another test's matter.
-pub(super) struct Driven(pub(super) Machine<u32>);
+pub(super) struct DrivenMachine(pub(super) Machine<u32>);
 
-impl Driven {
+impl DrivenMachine {
     pub(super) fn feed(&mut self, now: Timestamp, input: Input<'_, u32>) {
         let _ = self.0.handle(now, input);
     }
     pub(super) fn start(&mut self) {
         self.feed(at(0), Input::Start);
     }
-    pub(super) fn accepted(&mut self, link: LinkId, ip: IpAddr, now: Timestamp) {
+    pub(super) fn accepted(&mut self, link: RelayLinkId, ip: IpAddr, now: Timestamp) {
         self.feed(now, Input::Accepted { link, ip });
     }
-    pub(super) fn dialled(&mut self, link: LinkId, ip: IpAddr, now: Timestamp) {
+    pub(super) fn dialled(&mut self, link: RelayLinkId, ip: IpAddr, now: Timestamp) {
         self.feed(now, Input::Dialled { link, ip });
     }
     pub(super) fn dial_failed(&mut self, ip: IpAddr, nobody_listens: bool, why: &str, now: Timestamp) {
         self.feed(now, Input::DialFailed { ip, nobody_listens, why });
     }
-    pub(super) fn useful(&mut self, link: LinkId, now: Timestamp) {
+    pub(super) fn useful(&mut self, link: RelayLinkId, now: Timestamp) {
         self.feed(now, Input::Useful { link });
     }
     /// True if that was the last of a message.
-    pub(super) fn written(&mut self, link: LinkId, now: Timestamp) -> bool {
+    pub(super) fn written(&mut self, link: RelayLinkId, now: Timestamp) -> bool {
         self.feed(now, Input::Written { link });
         let sent = self.0.outputs.iter().any(|output| *output == Output::Sent);
         self.0.outputs.retain(|output| *output != Output::Sent);
         sent
     }
-    pub(super) fn ended(&mut self, link: LinkId, by_them: bool, now: Timestamp) {
+    pub(super) fn ended(&mut self, link: RelayLinkId, by_them: bool, now: Timestamp) {
         self.feed(now, Input::Ended { link, by_them });
     }
     pub(super) fn broadcast_by(&mut self, author: Author, frame: &[u8], now: Timestamp) {

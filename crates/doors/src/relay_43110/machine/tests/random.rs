@@ -38,17 +38,17 @@ fn step() -> impl Strategy<Value = Step> {
 struct Seen {
     given: u32,
     done: BTreeMap<u32, Result<(), Unsent>>,
-    live: BTreeMap<LinkId, IpAddr>,
-    next: LinkId,
+    live: BTreeMap<RelayLinkId, IpAddr>,
+    next: RelayLinkId,
     /// When the last write by a link was done.
-    free: BTreeMap<LinkId, Timestamp>,
-    writing: BTreeSet<LinkId>,
+    free: BTreeMap<RelayLinkId, Timestamp>,
+    writing: BTreeSet<RelayLinkId>,
     /// Connections since nobody listened or a link that had lasted ended.
     used: BTreeMap<IpAddr, u32>,
-    since: BTreeMap<LinkId, Timestamp>,
+    since: BTreeMap<RelayLinkId, Timestamp>,
 }
 
-fn settle(m: &mut Driven, seen: &mut Seen, now: Timestamp, dials: u8, writes: bool) {
+fn settle(m: &mut DrivenMachine, seen: &mut Seen, now: Timestamp, dials: u8, writes: bool) {
     while let Some(output) = m.0.poll_output() {
         match output {
             Output::Dial { ip, .. } if dials == 0 => {

@@ -21,19 +21,19 @@ pub(super) enum Verdict {
 }
 
 /// A directory with somebody who checks signatures, and what it said.
-pub(super) struct Driven {
+pub(super) struct DrivenDirectory {
     pub(super) directory: Directory,
     pub(super) gone: Vec<SocketAddr>,
 }
 
-impl std::ops::Deref for Driven {
+impl std::ops::Deref for DrivenDirectory {
     type Target = Directory;
     fn deref(&self) -> &Directory {
         &self.directory
     }
 }
 
-impl Driven {
+impl DrivenDirectory {
     pub(super) fn new(limits: Limits, version: u64) -> Self {
         Self { directory: Directory::new(limits, version, &[7; 32]), gone: Vec::new() }
     }

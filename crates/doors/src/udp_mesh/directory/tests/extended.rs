@@ -40,7 +40,7 @@ fn a_claim_must_hold_and_names_are_unique() {
 fn who_left_has_a_last_word_for_a_moment_and_not_where_another_is_by_then() {
     // P-U7
     let mut directory = directory();
-    let speaker = |directory: &mut Driven, now: Duration, n, signed| {
+    let speaker = |directory: &mut DrivenDirectory, now: Duration, n, signed| {
         directory.directory.speaker_at(Timestamp::at(now), at(n), signed).map(|member| member.name())
     };
     for (n, name) in [(3_001, "anna"), (3_002, "bert")] {
@@ -134,7 +134,7 @@ proptest! {
     fn whatever_comes_it_stays_sound_and_everyone_ends_up_with_the_same_list(
         ops in proptest::collection::vec((0u8..7, 0u16..12, 0u16..12, 0u64..300), 1..250)
     ) {
-        let mut directory = Driven::new(Limits { members: 14, by_address: 10, ..limits() }, 1);
+        let mut directory = DrivenDirectory::new(Limits { members: 14, by_address: 10, ..limits() }, 1);
         let mut now = ms(0);
         let (mut readers, mut old): (BTreeMap<SocketAddr, Reader>, BTreeMap<SocketAddr, Vec<u8>>) = Default::default();
         let mut last: BTreeMap<SocketAddr, Duration> = BTreeMap::new();

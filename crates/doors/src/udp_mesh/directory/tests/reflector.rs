@@ -12,8 +12,8 @@ fn named(n: u16, name: &str) -> Claim<&str> {
 }
 
 /// Members of the extended form that have shown that they receive.
-fn with_members(count: u16) -> Driven {
-    let mut directory = Driven::new(Limits { members: 2_000, by_address: 2_000, ..limits() }, 1);
+fn with_members(count: u16) -> DrivenDirectory {
+    let mut directory = DrivenDirectory::new(Limits { members: 2_000, by_address: 2_000, ..limits() }, 1);
     for n in 0..count {
         let name = format!("member {n}");
         let now = ms(n.into());

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn pair() -> Driven {
+fn pair() -> DrivenDirectory {
     let mut directory = directory();
     directory.birth(ms(0), at(9_001), character('A'), 3_001);
     directory.birth(ms(0), at(9_002), character('B'), 3_002);
@@ -10,7 +10,7 @@ fn pair() -> Driven {
 }
 
 /// Time passes with a queue that may have been full at each look; nobody of the two is heard.
-fn drop_in_doubt(directory: &mut Driven) -> Duration {
+fn drop_in_doubt(directory: &mut DrivenDirectory) -> Duration {
     let dropped = (500..60_000).step_by(500).map(ms).find(|now| {
         directory.came(*now, TOO_MANY);
         directory.look(*now);
@@ -58,7 +58,7 @@ fn an_old_peer_that_was_dropped_in_doubt_comes_back_with_its_heartbeat() {
     assert_eq!(now, ms(1_500) * PATIENCE + ms(500));
     assert!(!directory.keepalive(now, at(9_009), character('A')), "only from where its BIRTH came");
     assert!(!directory.keepalive(now, at(9_001), character('B')), "and under its character");
-    let back = |directory: &mut Driven, now| {
+    let back = |directory: &mut DrivenDirectory, now| {
         directory.verdict(now, Input::KeepAlive { from: at(9_001), character: character('A') }, |_| true)
     };
     assert_eq!(back(&mut directory, now), Verdict::Taken);
@@ -76,7 +76,7 @@ fn an_old_peer_that_was_dropped_in_doubt_comes_back_with_its_heartbeat() {
 
 #[test]
 fn those_who_may_come_back_are_bounded() {
-    let mut directory = Driven::new(Limits { silence: ms(1), look: ms(1), ..limits() }, 1);
+    let mut directory = DrivenDirectory::new(Limits { silence: ms(1), look: ms(1), ..limits() }, 1);
     let mut now = ms(0);
     for n in 0..1_500_u16 {
         directory.birth(now, at(10_000 + n), character('A'), 3_001);

@@ -18,10 +18,10 @@ proptest! {
             bench.now = bench.now.plus(300_000);
             let did = match kind {
                 0 => bench.opened(link == 0).1,
-                1 | 2 => bench.hear(link, Said::Start { id }),
-                3 => bench.hear(link, Said::Welcome { id }),
-                4 | 5 => bench.hear(link, Said::Join { id, via: other }),
-                6 => bench.hear(link, Said::Leave { id }),
+                1 | 2 => bench.hear(link, ProtocolMessage::Start { id }),
+                3 => bench.hear(link, ProtocolMessage::Welcome { id }),
+                4 | 5 => bench.hear(link, ProtocolMessage::Join { id, via: other }),
+                6 => bench.hear(link, ProtocolMessage::Leave { id }),
                 7 | 8 => bench.hear(link, text(id, other, "t")),
                 9 => bench.end(link),
                 10 => bench.feed(Input::Timeout),
@@ -30,27 +30,27 @@ proptest! {
             for one in did {
                 if let Gave(link, said) = one {
                     match said {
-                        Said::Join { id, via } => {
+                        ProtocolMessage::Join { id, via } => {
                             prop_assert!(id > 0 && via == 10 && id != 10);
                             told.insert((link, id));
                         }
-                        Said::Leave { id } => prop_assert!(told.remove(&(link, id))),
-                        Said::Text { from, to, .. } => prop_assert!(from > 0 && to > 0 && to != 10),
+                        ProtocolMessage::Leave { id } => prop_assert!(told.remove(&(link, id))),
+                        ProtocolMessage::Text { from, to, .. } => prop_assert!(from > 0 && to > 0 && to != 10),
                         _ => {}
                     }
                 }
             }
-            prop_assert_eq!(bench.hub.table().len(), bench.hub.routes.len());
-            for (id, state) in &bench.hub.links {
-                let learned = bench.hub.routes.values().filter(|route| route.link == *id && !route.direct).count();
+            prop_assert_eq!(bench.router.table().len(), bench.router.routes.len());
+            for (id, state) in &bench.router.links {
+                let learned = bench.router.routes.values().filter(|route| route.link == *id && !route.direct).count();
                 prop_assert_eq!(learned, state.learned);
             }
-            let strangers = bench.hub.links.iter().filter(|(_, state)| !matches!(state.stage, Stage::Peer(_)));
+            let strangers = bench.router.links.iter().filter(|(_, state)| !matches!(state.stage, Stage::Peer(_)));
             let due: BTreeSet<_> = strangers.map(|(link, state)| (state.heard.after(HANDSHAKE), *link)).collect();
-            prop_assert_eq!(&due, &bench.hub.handshakes, "who has not said who it is has a deadline, and nobody else");
-            prop_assert!(bench.hub.buffer().count() <= MAX_STORED);
-            prop_assert!(bench.hub.stored.bytes() <= MAX_STORED_BYTES);
-            prop_assert!(bench.hub.buffer().all(|kept| kept.to > 0 && kept.to != 10));
+            prop_assert_eq!(&due, &bench.router.handshakes, "who has not said who it is has a deadline, and nobody else");
+            prop_assert!(bench.router.buffer().count() <= MAX_STORED);
+            prop_assert!(bench.router.stored.bytes() <= MAX_STORED_BYTES);
+            prop_assert!(bench.router.buffer().all(|kept| kept.to > 0 && kept.to != 10));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Who is there, by which link, and what goes where.
 //!
-//! A machine without IO or clock: [`Hub::handle`] takes what happened and the time; after each call [`Hub::poll_output`] is
-//! drained; [`Input::Timeout`] is due at [`Hub::next_timeout`].
+//! A machine without IO or clock: [`Router::handle`] takes what happened and the time; after each call [`Router::poll_output`] is
+//! drained; [`Input::Timeout`] is due at [`Router::next_timeout`].
 //!
 //! An id is known if it has a route: its own link, or the link of a peer that announced it. As host we answer a start, hand
 //! over what was stored for that id, tell it of each id we know and the direct peers of it, in this order. What others
@@ -19,14 +19,14 @@ use std::time::Duration;
 use rumormill_limits::Timestamp;
 
 use super::framed::{Framed, Printable};
-use super::link::{Frame, Link, LinkId, Source, Stage, Why};
-use super::message::Said;
+use super::link::{Link, LinkId, QueuedFrame, Source, Stage, Why};
+use super::message::ProtocolMessage;
 use super::places::{Owner, victim};
 use super::store_and_forward::{StoreAndForward, Waiting};
 use crate::counters::Counters;
 use crate::port::Author;
 
-pub(super) use input::{Input, Output, Reject, Sent};
+pub(super) use input::{Input, Output, Reject, SendOutcome};
 
 /// Connections that have not yet said who they are.
 pub const MAX_NEW: usize = 64;
@@ -34,24 +34,28 @@ pub const MAX_NEW: usize = 64;
 pub const MAX_PEERS: usize = 128;
 /// Ids that one peer may announce.
 pub(super) const MAX_LEARNED: usize = 256;
-/// Ids that are known.
+/// Ids that are known at most: [`MAX_PEERS`], and twice what one of them may announce.
 pub(super) const MAX_ROUTES: usize = 640;
 /// A connection says who it is, or is answered, within this time.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Newcomers that the others are told of: at once, and then one for each [`NEWS_EVERY_US`] microseconds. Who comes in a flood of
+/// Newcomers that the others are told of at once; then one for each [`NEWS_EVERY_US`]. Who comes in a flood of
 /// newcomers beyond that is known to us alone.
 const MAX_NEWS: u32 = 256;
+/// The time after which the others are told of one newcomer more, in microseconds: 33 a second.
 const NEWS_EVERY_US: u64 = 30_000;
 
+/// How an id is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Route {
+    /// The link that texts to it go by.
     link: LinkId,
+    /// Whether that is its own, and not that of a peer which announced it.
     direct: bool,
 }
 
 /// Links, ids and which of them lead to whom: the protocol without sockets and clocks.
 #[derive(Debug)]
-pub(super) struct Hub<T> {
+pub(super) struct Router<T> {
     id: i64,
     links: BTreeMap<LinkId, Link<T>>,
     routes: BTreeMap<i64, Route>,
@@ -64,8 +68,8 @@ pub(super) struct Hub<T> {
     outputs: VecDeque<Output<T>>,
 }
 
-impl<T: Clone> Hub<T> {
-    /// Nobody is there yet.
+impl<T: Clone> Router<T> {
+    /// With our own id; nobody else is there yet.
     #[must_use]
     pub(super) fn new(id: i64, counters: Arc<Counters>) -> Self {
         Self {
@@ -140,20 +144,20 @@ impl<T: Clone> Hub<T> {
         Counters::one(&self.counters.opened);
         self.count_open();
         if called {
-            self.send(link, Said::Start { id: self.id });
+            self.send(link, ProtocolMessage::Start { id: self.id });
         }
         Ok(())
     }
 
-    fn frame(&mut self, link: LinkId, said: Said, now: Timestamp) -> Result<(), Reject> {
+    fn frame(&mut self, link: LinkId, said: ProtocolMessage, now: Timestamp) -> Result<(), Reject> {
         let stage = self.links.get(&link).ok_or(Reject::UnknownLink(link))?.stage;
         match (stage, said) {
-            (Stage::New, Said::Start { id }) => self.start(link, id, now),
-            (Stage::Calling, Said::Welcome { id }) => self.welcome(link, id, now),
-            (Stage::Calling, Said::Refused) => self.close(link, Why::Refused),
-            (Stage::Peer(_), Said::Text { from, to, text }) => self.text(link, (from, to, text), now),
-            (Stage::Peer(peer), Said::Join { id, .. }) => self.join(link, peer, id),
-            (Stage::Peer(_), Said::Leave { id }) => self.leave(link, id),
+            (Stage::New, ProtocolMessage::Start { id }) => self.start(link, id, now),
+            (Stage::Calling, ProtocolMessage::Welcome { id }) => self.welcome(link, id, now),
+            (Stage::Calling, ProtocolMessage::Refused) => self.close(link, Why::Refused),
+            (Stage::Peer(_), ProtocolMessage::Text { from, to, text }) => self.text(link, (from, to, text), now),
+            (Stage::Peer(peer), ProtocolMessage::Join { id, .. }) => self.join(link, peer, id),
+            (Stage::Peer(_), ProtocolMessage::Leave { id }) => self.leave(link, id),
             _ => {
                 Counters::one(&self.counters.malformed);
                 self.close(link, Why::OutOfTurn);
@@ -223,8 +227,8 @@ impl<T: Clone> Hub<T> {
     }
 
     /// Says who is there, unless too much of that waits.
-    fn send(&mut self, link: LinkId, said: Said) -> bool {
-        self.put(link, Framed::said(said).ok(), |bytes| Frame { bytes, ours: false, ticket: None, source: None })
+    fn send(&mut self, link: LinkId, said: ProtocolMessage) -> bool {
+        self.put(link, Framed::said(said).ok(), |bytes| QueuedFrame { bytes, ours: false, ticket: None, source: None })
     }
 
     /// Sends a text. False if it, or another of the same source, was lost for it: too much waits, or it is too long.
@@ -239,10 +243,10 @@ impl<T: Clone> Hub<T> {
         let framed = Framed::text(from, to, text).ok();
         let put = framed.is_some() && self.links.contains_key(&link);
         Counters::add(&self.counters.dropped_out, usize::from(!put));
-        self.put(link, framed, |bytes| Frame { bytes, ours, ticket, source })
+        self.put(link, framed, |bytes| QueuedFrame { bytes, ours, ticket, source })
     }
 
-    fn put(&mut self, link: LinkId, framed: Option<Framed>, frame: impl FnOnce(Framed) -> Frame<T>) -> bool {
+    fn put(&mut self, link: LinkId, framed: Option<Framed>, frame: impl FnOnce(Framed) -> QueuedFrame<T>) -> bool {
         let Some((framed, state)) = framed.zip(self.links.get_mut(&link)) else { return false };
         let frame = frame(framed);
         let source = frame.source;
@@ -284,7 +288,7 @@ impl<T: Clone> Hub<T> {
         let Some(id) = gone.peer().filter(|_| !gone.called) else { return };
         let told = self.links.iter_mut().filter_map(|(other, state)| state.announced.remove(&id).then_some(*other));
         for other in told.collect::<Vec<_>>() {
-            self.send(other, Said::Leave { id });
+            self.send(other, ProtocolMessage::Leave { id });
         }
     }
 
@@ -293,7 +297,7 @@ impl<T: Clone> Hub<T> {
     }
 }
 
-fn write<T>(link: LinkId, Frame { bytes, ours, ticket, .. }: Frame<T>) -> Output<T> {
+fn write<T>(link: LinkId, QueuedFrame { bytes, ours, ticket, .. }: QueuedFrame<T>) -> Output<T> {
     Output::Send { link, frame: bytes, ours, ticket }
 }
 

@@ -1,10 +1,10 @@
-//! What the hub is told, and what it says.
+//! What the router is told, and what it says.
 
 use std::net::IpAddr;
 
 use super::super::framed::Framed;
 use super::super::link::{LinkId, Why};
-use super::super::message::Said;
+use super::super::message::ProtocolMessage;
 use crate::port::Author;
 
 /// What happened. `T` is by whom the sender of a message hears what became of it: it is dropped with the last frame.
@@ -19,7 +19,7 @@ pub(crate) enum Input<'a, T> {
         called: bool,
     },
     /// A frame came in by a link.
-    Frame { link: LinkId, said: Said },
+    Frame { link: LinkId, said: ProtocolMessage },
     /// What came in by a link is no frame of this protocol.
     Unreadable {
         link: LinkId,
@@ -28,7 +28,7 @@ pub(crate) enum Input<'a, T> {
     },
     /// A frame of so many bytes was written.
     Written { link: LinkId, bytes: usize },
-    /// A connection has ended.
+    /// A connection has ended, by the other side or by an error.
     Closed { link: LinkId },
     /// A text of ours to one id.
     Send { to: i64, text: String },
@@ -39,7 +39,7 @@ pub(crate) enum Input<'a, T> {
         text: &'a str,
         ticket: Option<T>,
     },
-    /// The time of [`super::Hub::next_timeout`] has come.
+    /// The time of [`super::Router::next_timeout`] has come.
     Timeout,
     /// The door closes: all that waits is written now.
     Finish,
@@ -63,7 +63,7 @@ pub(crate) enum Output<T> {
         /// The id that it wrote in the name of.
         from: i64,
     },
-    /// Close a link. The hub has forgotten it.
+    /// Close a link. The router has forgotten it.
     Close {
         link: LinkId,
         /// After what was sent before.
@@ -80,14 +80,14 @@ pub(crate) enum Output<T> {
         text: String,
     },
     /// What became of an [`Input::Send`].
-    Sent(Sent),
+    Sent(SendOutcome),
     /// An [`Input::Broadcast`] goes to so many ids.
     Receivers(usize),
 }
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sent {
+pub(crate) enum SendOutcome {
     /// It goes out by a link now.
     Out,
     /// It waits until its receiver is there.

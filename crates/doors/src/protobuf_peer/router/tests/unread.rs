@@ -9,13 +9,13 @@ fn one_who_reads_nothing_costs_a_bounded_queue() {
     let mut bench = Bench::new(10);
     let (a, _) = bench.peer(11);
     for _ in 0..2_000 {
-        bench.hub.handle(bench.now, Input::Send { to: 11, text: "x".repeat(2_000) }).unwrap();
+        bench.router.handle(bench.now, Input::Send { to: 11, text: "x".repeat(2_000) }).unwrap();
     }
     let frame = |output| if let Output::Send { frame, .. } = output { Some(frame.len()) } else { None };
-    let frames: Vec<_> = std::iter::from_fn(|| bench.hub.poll_output()).filter_map(frame).collect();
+    let frames: Vec<_> = std::iter::from_fn(|| bench.router.poll_output()).filter_map(frame).collect();
     let bytes: usize = frames.iter().sum();
     assert!(frames.len() <= MAX_WAITING && bytes <= MAX_TEXTS_COST, "{} frames of {bytes} bytes", frames.len());
-    assert!(bench.hub.is_open(a));
+    assert!(bench.router.is_open(a));
 }
 
 /// Bytes that are held, with what the writer was given, once `feed` has put more there than a peer that takes nothing may have.
@@ -26,10 +26,10 @@ fn held(bench: &mut Bench, mut feed: impl FnMut(&mut Bench)) -> i64 {
     let all = allocation_counter::measure(|| {
         feed(bench);
         given.extend(
-            std::iter::from_fn(|| bench.hub.poll_output()).filter(|output| matches!(output, Output::Send { .. })),
+            std::iter::from_fn(|| bench.router.poll_output()).filter(|output| matches!(output, Output::Send { .. })),
         );
         // What the queue of outputs keeps for the next is not the peer's.
-        bench.hub.outputs.shrink_to_fit();
+        bench.router.outputs.shrink_to_fit();
     });
     assert!(given.len() < most, "{}", given.len());
     all.bytes_current
@@ -47,12 +47,12 @@ fn one_who_takes_nothing_costs_no_more_memory_than_is_said_whatever_the_texts_an
                 for n in 0..texts {
                     let text = format!("{n}{}", "x".repeat(len));
                     let input = Input::Broadcast { author: node(n % authors), text: &text, ticket: None };
-                    bench.hub.handle(bench.now, input).unwrap();
+                    bench.router.handle(bench.now, input).unwrap();
                 }
             });
             let most = i64::try_from(MAX_TEXTS_COST).unwrap();
             assert!(cost <= most && cost > most / 8, "{len} bytes, {authors} authors: {cost}");
-            assert!(bench.hub.counters.dropped_out.load(std::sync::atomic::Ordering::Relaxed) > 0, "more was said");
+            assert!(bench.router.counters.dropped_out.load(std::sync::atomic::Ordering::Relaxed) > 0, "more was said");
         }
     }
 }
@@ -65,7 +65,7 @@ fn what_is_said_to_all_is_held_once_however_many_take_nothing() {
         held(&mut bench, |bench| {
             for n in 0..100 {
                 let text = format!("{n}{}", "x".repeat(32_000));
-                bench.hub.handle(bench.now, Input::Broadcast { author: None, text: &text, ticket: None }).unwrap();
+                bench.router.handle(bench.now, Input::Broadcast { author: None, text: &text, ticket: None }).unwrap();
             }
         })
     };
@@ -76,13 +76,15 @@ fn what_is_said_to_all_is_held_once_however_many_take_nothing() {
 
 /// The texts that have come out for a link, and how long their frames are.
 fn texts_out(bench: &mut Bench, to: LinkId) -> (Vec<String>, Vec<usize>) {
-    let sends = std::iter::from_fn(|| bench.hub.poll_output()).filter_map(|output| match output {
+    let sends = std::iter::from_fn(|| bench.router.poll_output()).filter_map(|output| match output {
         Output::Send { link, frame, .. } if link == to => {
-            Some((Said::decode(&frame.whole()[4..]).unwrap(), frame.len()))
+            Some((ProtocolMessage::decode(&frame.whole()[4..]).unwrap(), frame.len()))
         }
         _ => None,
     });
-    sends.filter_map(|(said, len)| if let Said::Text { text, .. } = said { Some((text, len)) } else { None }).unzip()
+    sends
+        .filter_map(|(said, len)| if let ProtocolMessage::Text { text, .. } = said { Some((text, len)) } else { None })
+        .unzip()
 }
 
 #[test]
@@ -93,21 +95,21 @@ fn a_burst_of_one_takes_nothing_of_what_another_says_to_a_peer_that_takes_nothin
     let (flooder, _) = bench.peer(12);
     // From the room, and from another peer of the door.
     let say = |bench: &mut Bench, author, text: &str| {
-        bench.hub.handle(bench.now, Input::Broadcast { author, text, ticket: None }).unwrap();
+        bench.router.handle(bench.now, Input::Broadcast { author, text, ticket: None }).unwrap();
     };
     for n in 0..20 {
         for _ in 0..1_000 {
             say(&mut bench, eve, "x");
             let said = text(12, 11, "y");
-            bench.hub.handle(bench.now, Input::Frame { link: flooder, said }).unwrap();
+            bench.router.handle(bench.now, Input::Frame { link: flooder, said }).unwrap();
         }
         say(&mut bench, honest, &format!("honest {n:02}"));
     }
-    bench.hub.handle(bench.now, Input::Closed { link: flooder }).unwrap();
+    bench.router.handle(bench.now, Input::Closed { link: flooder }).unwrap();
     let (mut read, mut written) = texts_out(&mut bench, slow);
     while !written.is_empty() {
         for bytes in std::mem::take(&mut written) {
-            bench.hub.handle(bench.now, Input::Written { link: slow, bytes }).unwrap();
+            bench.router.handle(bench.now, Input::Written { link: slow, bytes }).unwrap();
         }
         let (more, lens) = texts_out(&mut bench, slow);
         read.extend(more);
@@ -117,7 +119,10 @@ fn a_burst_of_one_takes_nothing_of_what_another_says_to_a_peer_that_takes_nothin
     let said: Vec<_> = read.iter().filter(|text| text.starts_with("honest")).cloned().collect();
     assert_eq!(said, (0..20).map(|n| format!("honest {n:02}")).collect::<Vec<_>>());
     assert!(read.iter().position(|text| text == "honest 19") < Some(100), "in turn");
-    assert!(bench.hub.counters.dropped_out.load(std::sync::atomic::Ordering::Relaxed) > 30_000, "the rest is counted");
+    assert!(
+        bench.router.counters.dropped_out.load(std::sync::atomic::Ordering::Relaxed) > 30_000,
+        "the rest is counted"
+    );
 }
 
 #[test]
@@ -125,10 +130,10 @@ fn a_door_that_closes_writes_what_waits() {
     let mut bench = Bench::new(10);
     let (link, _) = bench.peer(11);
     for n in 0..50 {
-        bench.hub.handle(bench.now, Input::Send { to: 11, text: n.to_string() }).unwrap();
+        bench.router.handle(bench.now, Input::Send { to: 11, text: n.to_string() }).unwrap();
     }
     let before = texts_out(&mut bench, link).0.len();
     assert!(before < 50);
-    bench.hub.handle(bench.now, Input::Finish).unwrap();
+    bench.router.handle(bench.now, Input::Finish).unwrap();
     assert_eq!(before + texts_out(&mut bench, link).0.len(), 50);
 }

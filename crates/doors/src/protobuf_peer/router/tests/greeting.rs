@@ -12,17 +12,17 @@ fn a_newcomer_gets_the_answer_then_what_was_kept_then_who_is_there_and_the_other
     assert_eq!(bench.hear(a, text(11, 12, "two")), []);
     let (b, did) = bench.peer(12);
     let expected = [
-        Gave(b, Said::Welcome { id: 10 }),
+        Gave(b, ProtocolMessage::Welcome { id: 10 }),
         Gave(b, text(11, 12, "one")),
         Gave(b, text(11, 12, "two")),
         Gave(b, join(11, 10)),
         Gave(a, join(12, 10)),
     ];
     assert_eq!(did, expected);
-    assert_eq!(bench.hub.table(), [(11, 11), (12, 12)]);
-    assert_eq!(bench.hub.buffer().count(), 0);
-    assert_eq!(bench.end(b), [Gave(a, Said::Leave { id: 12 })]);
-    assert_eq!(bench.hub.table(), [(11, 11)]);
+    assert_eq!(bench.router.table(), [(11, 11), (12, 12)]);
+    assert_eq!(bench.router.buffer().count(), 0);
+    assert_eq!(bench.end(b), [Gave(a, ProtocolMessage::Leave { id: 12 })]);
+    assert_eq!(bench.router.table(), [(11, 11)]);
 }
 
 #[test]
@@ -32,11 +32,11 @@ fn an_id_that_is_taken_or_none_is_refused_and_its_link_closed() {
     bench.hear(a, join(21, 11));
     for id in [11, 10, 21, 0, -1, i64::MIN] {
         let (link, did) = bench.peer(id);
-        assert_eq!(did, [Gave(link, Said::Refused), Closed(link, Why::Taken(id))]);
-        assert!(!bench.hub.is_open(link));
+        assert_eq!(did, [Gave(link, ProtocolMessage::Refused), Closed(link, Why::Taken(id))]);
+        assert!(!bench.router.is_open(link));
         assert_eq!(bench.end(link), [], "nobody was told of it");
     }
-    assert_eq!(bench.hub.table(), [(11, 11), (21, 11)]);
+    assert_eq!(bench.router.table(), [(11, 11), (21, 11)]);
 }
 
 #[test]
@@ -44,14 +44,14 @@ fn a_joiner_says_who_it_is_and_nothing_when_its_host_goes() {
     let mut bench = Bench::new(10);
     let (a, _) = bench.peer(11);
     let (host, did) = bench.opened(true);
-    assert_eq!(did, [Gave(host, Said::Start { id: 10 })]);
-    assert_eq!(bench.hear(host, Said::Welcome { id: 1 }), [Joined(1)]);
+    assert_eq!(did, [Gave(host, ProtocolMessage::Start { id: 10 })]);
+    assert_eq!(bench.hear(host, ProtocolMessage::Welcome { id: 1 }), [Joined(1)]);
     assert_eq!(bench.hear(host, join(2, 1)), []);
-    assert_eq!(bench.hub.table(), [(1, 1), (2, 1), (11, 11)]);
+    assert_eq!(bench.router.table(), [(1, 1), (2, 1), (11, 11)]);
     // What is behind the host is not announced to it, and it hears of who dials us.
     let (b, did) = bench.peer(12);
     let expected = [
-        Gave(b, Said::Welcome { id: 10 }),
+        Gave(b, ProtocolMessage::Welcome { id: 10 }),
         Gave(b, join(1, 10)),
         Gave(b, join(2, 10)),
         Gave(b, join(11, 10)),
@@ -62,31 +62,37 @@ fn a_joiner_says_who_it_is_and_nothing_when_its_host_goes() {
     assert!(expected.iter().all(|one| did.contains(one)), "{did:?}");
     assert_eq!(did[..4], expected[..4]);
     assert_eq!(bench.end(host), []);
-    assert_eq!(bench.hub.table(), [(11, 11), (12, 12)]);
+    assert_eq!(bench.router.table(), [(11, 11), (12, 12)]);
 }
 
 #[test]
 fn a_host_that_refuses_or_answers_nonsense_is_left() {
     for (said, why) in [
-        (Said::Refused, Why::Refused),
-        (Said::Welcome { id: 0 }, Why::Taken(0)),
-        (Said::Welcome { id: -5 }, Why::Taken(-5)),
-        (Said::Welcome { id: 10 }, Why::Taken(10)),
-        (Said::Welcome { id: 11 }, Why::Taken(11)),
-        (Said::Start { id: 4 }, Why::OutOfTurn),
+        (ProtocolMessage::Refused, Why::Refused),
+        (ProtocolMessage::Welcome { id: 0 }, Why::Taken(0)),
+        (ProtocolMessage::Welcome { id: -5 }, Why::Taken(-5)),
+        (ProtocolMessage::Welcome { id: 10 }, Why::Taken(10)),
+        (ProtocolMessage::Welcome { id: 11 }, Why::Taken(11)),
+        (ProtocolMessage::Start { id: 4 }, Why::OutOfTurn),
         (join(2, 1), Why::OutOfTurn),
     ] {
         let mut bench = Bench::new(10);
         bench.peer(11);
         let (host, _) = bench.opened(true);
         assert_eq!(bench.hear(host, said), [Closed(host, why)]);
-        assert_eq!(bench.hub.table(), [(11, 11)]);
+        assert_eq!(bench.router.table(), [(11, 11)]);
     }
 }
 
 #[test]
 fn frames_out_of_turn_close_the_link() {
-    for said in [Said::Welcome { id: 4 }, Said::Refused, text(1, 2, "x"), join(1, 2), Said::Leave { id: 1 }] {
+    for said in [
+        ProtocolMessage::Welcome { id: 4 },
+        ProtocolMessage::Refused,
+        text(1, 2, "x"),
+        join(1, 2),
+        ProtocolMessage::Leave { id: 1 },
+    ] {
         let mut bench = Bench::new(10);
         let (link, _) = bench.opened(false);
         assert_eq!(bench.hear(link, said), [Closed(link, Why::OutOfTurn)]);
@@ -94,7 +100,10 @@ fn frames_out_of_turn_close_the_link() {
     let mut bench = Bench::new(10);
     let (a, _) = bench.peer(11);
     let (b, _) = bench.peer(12);
-    assert_eq!(bench.hear(b, Said::Start { id: 13 }), [Gave(a, Said::Leave { id: 12 }), Closed(b, Why::OutOfTurn)]);
+    assert_eq!(
+        bench.hear(b, ProtocolMessage::Start { id: 13 }),
+        [Gave(a, ProtocolMessage::Leave { id: 12 }), Closed(b, Why::OutOfTurn)]
+    );
 }
 
 #[test]
@@ -102,11 +111,11 @@ fn nobody_hears_that_one_left_of_whom_he_was_not_told() {
     let mut bench = Bench::new(10);
     let (a, _) = bench.peer(11);
     let (b, _) = bench.peer(12);
-    assert_eq!(bench.end(a), [Gave(b, Said::Leave { id: 11 })]);
+    assert_eq!(bench.end(a), [Gave(b, ProtocolMessage::Leave { id: 11 })]);
     let (c, _) = bench.peer(13);
-    assert_eq!(bench.end(b), [Gave(c, Said::Leave { id: 12 })]);
+    assert_eq!(bench.end(b), [Gave(c, ProtocolMessage::Leave { id: 12 })]);
     let (host, _) = bench.opened(true);
-    bench.hear(host, Said::Welcome { id: 1 });
+    bench.hear(host, ProtocolMessage::Welcome { id: 1 });
     assert_eq!(bench.end(c), [], "the host came later and was never told of 13");
 }
 
@@ -118,12 +127,12 @@ fn what_waits_too_long_is_dropped_and_who_says_nothing_is_closed() {
     let (calling, _) = bench.opened(true);
     let (quiet, _) = bench.peer(11);
     bench.now = Timestamp::at(HANDSHAKE);
-    assert_eq!(bench.hub.next_timeout(), Some(bench.now));
+    assert_eq!(bench.router.next_timeout(), Some(bench.now));
     let did = bench.feed(Input::Timeout);
     assert_eq!(did, [Closed(new, Why::Silent), Closed(calling, Why::Silent)]);
-    assert!(bench.hub.is_open(quiet));
+    assert!(bench.router.is_open(quiet));
     bench.now = Timestamp::at(STORED_FOR);
-    assert_eq!(bench.hub.next_timeout(), Some(bench.now));
+    assert_eq!(bench.router.next_timeout(), Some(bench.now));
     bench.feed(Input::Timeout);
-    assert_eq!((bench.hub.buffer().count(), bench.hub.next_timeout()), (0, None));
+    assert_eq!((bench.router.buffer().count(), bench.router.next_timeout()), (0, None));
 }

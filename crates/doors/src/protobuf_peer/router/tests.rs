@@ -13,7 +13,7 @@ use Did::{Closed, Delivered, Joined, Sent as Gave, To, Told};
 const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 struct Bench {
-    hub: Hub<()>,
+    router: Router<()>,
     now: Timestamp,
     next: LinkId,
 }
@@ -21,31 +21,31 @@ struct Bench {
 /// What was done, with frames read back.
 #[derive(Debug, PartialEq)]
 enum Did {
-    Sent(LinkId, Said),
+    Sent(LinkId, ProtocolMessage),
     Closed(LinkId, Why),
     Joined(i64),
     Forged(LinkId, i64),
     Delivered(i64, String),
-    Told(Sent),
+    Told(SendOutcome),
     To(usize),
 }
 
 impl Bench {
     fn new(id: i64) -> Self {
-        Self { hub: Hub::new(id, Arc::default()), now: Timestamp::ZERO, next: 0 }
+        Self { router: Router::new(id, Arc::default()), now: Timestamp::ZERO, next: 0 }
     }
 
     /// Nothing that it rejects does anything.
     fn feed(&mut self, input: Input<'_, ()>) -> Vec<Did> {
-        let taken = self.hub.handle(self.now, input);
-        let outputs: Vec<_> = std::iter::from_fn(|| self.hub.poll_output()).collect();
+        let taken = self.router.handle(self.now, input);
+        let outputs: Vec<_> = std::iter::from_fn(|| self.router.poll_output()).collect();
         assert!(taken.is_ok() || outputs.is_empty(), "{taken:?}: {outputs:?}");
         let (mut outputs, mut did) = (VecDeque::from(outputs), Vec::new());
         while let Some(output) = outputs.pop_front() {
             if let Output::Send { link, frame, .. } = &output {
                 // All of it is written at once, and what waited for that too.
-                let _ = self.hub.handle(self.now, Input::Written { link: *link, bytes: frame.len() });
-                outputs.extend(std::iter::from_fn(|| self.hub.poll_output()));
+                let _ = self.router.handle(self.now, Input::Written { link: *link, bytes: frame.len() });
+                outputs.extend(std::iter::from_fn(|| self.router.poll_output()));
             }
             did.push(Self::did(output));
         }
@@ -54,7 +54,7 @@ impl Bench {
 
     fn did(output: Output<()>) -> Did {
         match output {
-            Output::Send { link, frame, .. } => Gave(link, Said::decode(&frame.whole()[4..]).unwrap()),
+            Output::Send { link, frame, .. } => Gave(link, ProtocolMessage::decode(&frame.whole()[4..]).unwrap()),
             Output::Close { link, why, .. } => Closed(link, why),
             Output::Joined(id) => Joined(id),
             Output::Forged { link, from } => Did::Forged(link, from),
@@ -74,7 +74,7 @@ impl Bench {
         (link, self.feed(Input::Opened { link, address, called }))
     }
 
-    fn hear(&mut self, link: LinkId, said: Said) -> Vec<Did> {
+    fn hear(&mut self, link: LinkId, said: ProtocolMessage) -> Vec<Did> {
         self.feed(Input::Frame { link, said })
     }
 
@@ -85,7 +85,7 @@ impl Bench {
     /// A peer dials in and says who it is.
     fn peer(&mut self, id: i64) -> (LinkId, Vec<Did>) {
         let (link, _) = self.opened(false);
-        let did = self.hear(link, Said::Start { id });
+        let did = self.hear(link, ProtocolMessage::Start { id });
         (link, did)
     }
 
@@ -94,10 +94,10 @@ impl Bench {
     }
 }
 
-fn text(from: i64, to: i64, text: &str) -> Said {
-    Said::Text { from, to, text: text.into() }
+fn text(from: i64, to: i64, text: &str) -> ProtocolMessage {
+    ProtocolMessage::Text { from, to, text: text.into() }
 }
 
-fn join(id: i64, via: i64) -> Said {
-    Said::Join { id, via }
+fn join(id: i64, via: i64) -> ProtocolMessage {
+    ProtocolMessage::Join { id, via }
 }

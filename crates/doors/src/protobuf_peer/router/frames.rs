@@ -1,20 +1,20 @@
-//! What the hub does about each thing that a peer may say.
+//! What the router does about each thing that a peer may say.
 
 use rumormill_limits::Timestamp;
 
 use super::super::framed::Printable;
 use super::super::link::{Link, LinkId, Source, Stage, Why};
-use super::super::message::{AROUND_TEXT, Said};
+use super::super::message::{AROUND_TEXT, ProtocolMessage};
 use super::super::store_and_forward::Waiting;
-use super::input::{Output, Sent};
-use super::{HANDSHAKE, Hub, MAX_LEARNED, MAX_PEERS, MAX_ROUTES, Route};
+use super::input::{Output, SendOutcome};
+use super::{HANDSHAKE, MAX_LEARNED, MAX_PEERS, MAX_ROUTES, Route, Router};
 use crate::counters::Counters;
 
-impl<T: Clone> Hub<T> {
+impl<T: Clone> Router<T> {
     pub(super) fn start(&mut self, link: LinkId, id: i64, now: Timestamp) {
         if id < 1 || id == self.id || self.routes.contains_key(&id) {
             Counters::one(&self.counters.refused_other);
-            self.send(link, Said::Refused);
+            self.send(link, ProtocolMessage::Refused);
             self.depart(link);
             self.outputs.push_back(Output::Close { link, flush: true, why: Why::Taken(id) });
             return;
@@ -25,7 +25,7 @@ impl<T: Clone> Hub<T> {
             self.crowd_out(owner, |link| peer(link) && !link.called);
         }
         self.settle(link, id, now);
-        self.send(link, Said::Welcome { id: self.id });
+        self.send(link, ProtocolMessage::Welcome { id: self.id });
         self.hand_over(id, link);
         let known: Vec<_> = self.routes.keys().copied().filter(|known| *known != id).collect();
         for known in known {
@@ -83,18 +83,18 @@ impl<T: Clone> Hub<T> {
         self.forward(Some(link), Waiting { from, to, text, source, since: now });
     }
 
-    pub(super) fn forward(&mut self, came: Option<LinkId>, message: Waiting) -> Sent {
+    pub(super) fn forward(&mut self, came: Option<LinkId>, message: Waiting) -> SendOutcome {
         let Waiting { from, to, text, .. } = &message;
         match self.routes.get(to).filter(|route| Some(route.link) != came).copied() {
             Some(route) => {
                 let text = Printable::new(text);
                 let whole = self.send_text(route.link, Source::Peer(message.source), (*from, *to, &text), None);
-                if whole { Sent::Out } else { Sent::Dropped }
+                if whole { SendOutcome::Out } else { SendOutcome::Dropped }
             }
             None => {
                 let gone = self.stored.put(message);
                 Counters::add(&self.counters.dropped_out, gone);
-                Sent::Stored
+                SendOutcome::Stored
             }
         }
     }
@@ -157,7 +157,7 @@ impl<T: Clone> Hub<T> {
         if state.announced.len() >= MAX_ROUTES {
             state.announced.retain(|id| self.routes.contains_key(id));
         }
-        if behind || !self.send(to, Said::Join { id, via: self.id }) {
+        if behind || !self.send(to, ProtocolMessage::Join { id, via: self.id }) {
             return;
         }
         if let Some(state) = self.links.get_mut(&to) {
