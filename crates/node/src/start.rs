@@ -11,11 +11,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
-use rumormill_gossip::{Ask, Dissemination, Engine, Evidence, Input};
+use rumormill_gossip::{Ask, Engine, Evidence, Input};
 use rumormill_peering::Peering;
 use rumormill_transport::endpoint::EndpointConfig;
 use rumormill_transport::{BadList, Endpoint, Listener, Trust, revocation};
-use rumormill_wire::native::Hello;
 use rumormill_wire::{Incarnation, NodeId, Origin};
 
 use crate::check::{Checker, evidence_of};
@@ -134,11 +133,7 @@ async fn start_with_all(
     let driver = make_driver(&config, &endpoint, recovery)?;
     reload::at_start(&driver, home.as_deref()).await;
     tokio::spawn(proofs::drop_useless(Arc::clone(&driver), useless));
-    let greeting = Greeting {
-        network: endpoint.network(),
-        features: if config.dissemination == Dissemination::Mongering { Hello::MONGERS } else { 0 },
-        name: config.name.clone(),
-    };
+    let greeting = Greeting { network: endpoint.network(), name: config.name.clone() };
     let linker = Linker { driver: Arc::clone(&driver), endpoint: endpoint.clone(), greeting };
     let known: Vec<_> = config.neighbours.iter().map(|neighbour| neighbour.addr.ip()).collect();
     endpoint.set_neighbours(known.iter().copied());

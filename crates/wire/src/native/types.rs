@@ -45,17 +45,12 @@ pub struct Hello<'a> {
     pub max: u16,
     /// The sender's network.
     pub network: NetworkId,
-    /// Hints; see [`Hello::MONGERS`].
+    /// Hints: no bit is defined. 0 is sent, and what comes is ignored.
     pub features: u32,
     /// The sender's name.
     pub name: Foreign<'a>,
     /// The sender's program and version.
     pub agent: Foreign<'a>,
-}
-
-impl Hello<'_> {
-    /// Feature bit: the sender spreads by mongering.
-    pub const MONGERS: u32 = 1;
 }
 
 /// BYE (P-F8).
