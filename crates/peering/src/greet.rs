@@ -1,8 +1,6 @@
 //! A connection greets: from its handshake to the first frame of its peer.
 
-use core::time::Duration;
-
-use rumormill_limits::{LinkId, Timestamp};
+use rumormill_limits::{BAN, LinkId, Timestamp};
 
 use crate::direction::Direction;
 use crate::greetings::Room;
@@ -13,9 +11,6 @@ use crate::neighbour::NeighbourId;
 use crate::peer::Peer;
 use crate::refusal::Refusal;
 use crate::state::Peering;
-
-/// For so long no link is taken with a member that broke the form of frames, before or after its HELLO.
-pub const BAN: Duration = Duration::from_secs(60);
 
 impl Peering {
     pub(crate) fn opened(

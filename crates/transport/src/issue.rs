@@ -9,6 +9,7 @@ use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose,
     PKCS_ED25519,
 };
+use rumormill_limits::DAY_S;
 use rumormill_wire::NodeId;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -24,11 +25,11 @@ use crate::way_out;
 
 /// How long a node certificate holds unless told otherwise: 398 days, the term of web certificates (CA/Browser Forum, 6.3.2). A key
 /// that nobody knows to be lost serves no longer.
-pub const NODE_VALIDITY: Duration = Duration::from_secs(398 * 86_400);
+pub const NODE_VALIDITY: Duration = Duration::from_secs(398 * DAY_S);
 
 /// An automatic certificate that has less than this left at a start is made anew: 30 days, so that a node which is started once a
 /// month never runs with one that ends.
-const RENEWED_BEFORE: Duration = Duration::from_secs(30 * 86_400);
+const RENEWED_BEFORE: Duration = Duration::from_secs(30 * DAY_S);
 
 /// Where an issued identity lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
