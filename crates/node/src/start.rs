@@ -31,7 +31,7 @@ use crate::recovery::Recovery;
 use crate::start_error::StartError;
 use crate::{descriptors, doors, keeper, proofs, reload, rounds};
 use credentials::IdentitySigner;
-use limits::{engine_config, gate_limits, link_limits, peering_config};
+use limits::{admission_limits, engine_config, link_limits, peering_config};
 
 pub use credentials::Credentials;
 
@@ -97,11 +97,17 @@ async fn start_with_all(
 ) -> Result<NodeHandle, StartError> {
     let Credentials { identity, trust, loopback_only, home, files } = credentials;
     let me = Origin { node: identity.node(), incarnation: Incarnation(0) };
-    let (mut gate, link) = (gate_limits(&config), link_limits(&config));
-    gate.descriptors = descriptors::prepare(&config);
-    let endpoint =
-        Endpoint::new(EndpointConfig { identity, trust, loopback_only, gate, link, post_quantum: config.post_quantum })
-            .map_err(|why| StartError::Tls(why.to_string()))?;
+    let (mut admission, link) = (admission_limits(&config), link_limits(&config));
+    admission.descriptors = descriptors::prepare(&config);
+    let endpoint = Endpoint::new(EndpointConfig {
+        identity,
+        trust,
+        loopback_only,
+        admission,
+        link,
+        post_quantum: config.post_quantum,
+    })
+    .map_err(|why| StartError::Tls(why.to_string()))?;
     // The address is taken first: if another node has it, nothing else is touched.
     let listener = match socket {
         Some(socket) => endpoint.listen(listening(socket).map_err(StartError::io("listen on", config.listen))?),

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rumormill_transport::admission::AdmissionLimits;
 use rumormill_transport::endpoint::{EndpointConfig, Opened};
-use rumormill_transport::gate::GateLimits;
 use rumormill_transport::link::LinkLimits;
 use rumormill_transport::{DialError, Endpoint, Expect, Identity, LocalCa, Trust};
 use rumormill_wire::native::{
@@ -31,8 +31,9 @@ pub struct Member {
 /// What dials and is dialled as this member of the CA's network, over loopback.
 pub fn endpoint(ca: &LocalCa, identity: Identity) -> Endpoint {
     let trust = Trust::from_ca(ca.certificate()).unwrap();
-    let (gate, link) = (GateLimits::default(), LinkLimits::default());
-    Endpoint::new(EndpointConfig { identity, trust, loopback_only: true, post_quantum: false, gate, link }).unwrap()
+    let (admission, link) = (AdmissionLimits::default(), LinkLimits::default());
+    Endpoint::new(EndpointConfig { identity, trust, loopback_only: true, post_quantum: false, admission, link })
+        .unwrap()
 }
 
 impl Member {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, SystemTime};
 
 use common::{DAY, Net, anywhere};
-use rumormill_transport::gate::GateLimits;
+use rumormill_transport::admission::AdmissionLimits;
 use rumormill_transport::link::LinkLimits;
 use rumormill_transport::revocation::{BadList, check_file};
 use rumormill_transport::{
@@ -333,7 +333,7 @@ async fn an_automatic_ca_serves_loopback_only() {
         identity: ca.open_or_issue("n").unwrap(),
         trust: Trust::from_ca(ca.certificate()).unwrap(),
         loopback_only: ca.is_automatic(),
-        gate: GateLimits::default(),
+        admission: AdmissionLimits::default(),
         link: LinkLimits::default(),
         post_quantum: false,
     })
