@@ -75,14 +75,14 @@ pub struct ChainHead {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// The file could not be used as it was; it was put aside and what could be read went to a new one.
-    #[error("{} was damaged ({reason}); it is kept as {}, and what could be read was saved", path.display(), aside.display())]
+    #[error("{} was damaged ({reason}); it is kept as {}, and what could be read was saved", path.display(), quarantine.display())]
     File {
         /// The file of the store.
         path: PathBuf,
         /// What SQLite or the check said.
         reason: String,
         /// Where the old file is now.
-        aside: PathBuf,
+        quarantine: PathBuf,
     },
     /// A chain was cut at its first bad bundle.
     #[error("the chain of {origin} is kept up to {}; the rest is fetched from neighbours", kept.0.saturating_sub(1))]

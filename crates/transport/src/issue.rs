@@ -64,19 +64,19 @@ fn node_of(key: &KeyPair) -> Option<NodeId> {
 }
 
 /// A revoked key gets another name before a new one takes its place: it may still be wanted, for letters or as evidence.
-fn keep_aside(path: &Path, node: &NodeId) -> Result<(), CaError> {
+fn quarantine_key(path: &Path, node: &NodeId) -> Result<(), CaError> {
     let id = node.to_string();
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(format!(".revoked-{}", id.get(..16).unwrap_or(&id)));
-    let aside = PathBuf::from(aside);
-    match std::fs::hard_link(path, &aside) {
+    let mut quarantine = path.as_os_str().to_owned();
+    quarantine.push(format!(".revoked-{}", id.get(..16).unwrap_or(&id)));
+    let quarantine = PathBuf::from(quarantine);
+    match std::fs::hard_link(path, &quarantine) {
         Ok(()) => Ok(()),
         // An earlier try may have come so far.
-        Err(why) if why.kind() == ErrorKind::AlreadyExists => match read_key(&aside) {
+        Err(why) if why.kind() == ErrorKind::AlreadyExists => match read_key(&quarantine) {
             Ok(Some(key)) if node_of(&key) == Some(*node) => Ok(()),
-            _ => Err(CaError::NotTheKey(aside)),
+            _ => Err(CaError::NotTheKey(quarantine)),
         },
-        Err(why) => Err(FileError::at("keep the revoked key as", &aside)(why).into()),
+        Err(why) => Err(FileError::at("keep the revoked key as", &quarantine)(why).into()),
     }
 }
 
@@ -167,7 +167,7 @@ impl LocalCa {
             self.note_end(&place, &node, valid.until_s, had_one)?;
         }
         if let Some(node) = revoked_key {
-            keep_aside(&issued.key, &node)?;
+            quarantine_key(&issued.key, &node)?;
         }
         let (key, pem) = (key.serialize_pem(), certificate.pem());
         let parts = [(Path::new("key.pem"), key.as_bytes()), (Path::new("cert.pem"), pem.as_bytes())];

@@ -110,7 +110,7 @@ impl LocalCa {
         list.take(Arc::new(part));
         // Whose entry goes must not get a certificate again; that is known before it goes.
         self.retire(&dropped)?;
-        self.put_aside(damaged)?;
+        self.quarantine_list(damaged)?;
         self.write_list(&list)?;
         Ok(Done { list, left_out, dropped, odd_date })
     }
