@@ -4,7 +4,7 @@ mod arg;
 mod certs;
 mod classroom;
 mod help;
-mod older;
+mod legacy;
 
 use clap::{Arg, ArgAction, Command};
 use rumormill_node::{NodeOptions, door_kinds};
@@ -13,7 +13,7 @@ use arg::{flag, socket, value};
 use certs::certs;
 use classroom::{process, proxy};
 use help::help;
-use older::older;
+use legacy::legacy;
 
 fn node() -> Command {
     let keys = NodeOptions::KEYS.iter().map(|key| {
@@ -103,7 +103,7 @@ pub(crate) fn command(chosen: Option<&'static str>) -> Command {
                      Examples:\n  rumormill demo\n  rumormill demo --json",
                 ),
         )
-        .subcommands(older())
+        .subcommands(legacy())
         .subcommand(proxy())
         .subcommand(process())
         .subcommand(
