@@ -47,9 +47,9 @@ pub enum Record {
     },
     /// A named value of the node's.
     Meta {
-        /// Its name, which the store gives no meaning.
+        /// The name of the value, which the store gives no meaning.
         key: String,
-        /// Its value, which replaces the one before.
+        /// The value, which replaces the one before of this name.
         value: Bytes,
     },
 }
@@ -107,7 +107,7 @@ pub struct Recovered {
     pub revocations: Vec<Bytes>,
     /// The node's named values, all of them.
     pub meta: Vec<(String, Bytes)>,
-    /// What was found broken.
+    /// What was found broken while it was opened, and what became of it; empty for a sound store.
     pub damage: Vec<Damage>,
     /// Whether it had been closed.
     pub clean: bool,

@@ -21,7 +21,7 @@ pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
-/// The member.
+/// A member of the network that sends what it likes.
 #[derive(Debug)]
 pub struct Member {
     /// Dials, and has its key.
@@ -70,7 +70,7 @@ impl Member {
         opened
     }
 
-    /// Its origin.
+    /// The origin under which it signs: its node id, and incarnation 7.
     pub fn origin(&self) -> Origin {
         Origin { node: self.endpoint.identity().node(), incarnation: Incarnation(7) }
     }

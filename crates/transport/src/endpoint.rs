@@ -144,7 +144,7 @@ impl Endpoint {
         act(&mut self.0.admission.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Who we are now.
+    /// The certificate and key that links are opened with from now on; a renewal changes them.
     #[must_use]
     pub fn identity(&self) -> Arc<Identity> {
         Arc::clone(&self.current().identity)
@@ -156,7 +156,7 @@ impl Endpoint {
         self.0.trust.network()
     }
 
-    /// Whose certificates are taken.
+    /// The CA or the pins by which certificates of others are judged.
     #[must_use]
     pub fn trust(&self) -> &Trust {
         &self.0.trust

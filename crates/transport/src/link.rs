@@ -120,9 +120,9 @@ impl AuthenticatedPeer {
 /// A link, fresh from its handshake.
 #[derive(Debug)]
 pub struct Opened {
-    /// What comes in, frame by frame.
+    /// The half that gives what the peer sends, frame by frame.
     pub reader: LinkReader,
-    /// What goes out, frame by frame.
+    /// The half that sends frames to the peer.
     pub writer: LinkWriter,
     /// Who is there, proven by the handshake.
     pub peer: AuthenticatedPeer,
