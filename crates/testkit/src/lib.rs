@@ -1,6 +1,5 @@
 //! The code that the end-to-end tests share, compiled once: networks of real nodes ([`nodes`]), users and programs of the
-//! legacy protocols ([`counterparts`]), hostile
-//! members, ports that no other test uses, and waiting with deadlines.
+//! legacy protocols ([`counterparts`]), hostile members, ports that no other test uses, and waiting with deadlines.
 //!
 //! For tests only: packages name it under `[dev-dependencies]`, and `tests/walls.rs` fails if a library uses it. The programs that
 //! it starts are those of `rumormill-client`, so tests that start any belong to that package: cargo then builds the programs first.

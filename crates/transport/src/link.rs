@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
@@ -238,7 +238,7 @@ impl LinkReader {
     fn may_go_on(&self) -> Result<(), LinkError> {
         let Some(Partial { bytes, missing, begun }) = &self.partial else { return Ok(()) };
         let length = u64::try_from(bytes.len().saturating_add(*missing)).unwrap_or(u64::MAX);
-        let ms = length.saturating_mul(1_000) / u64::from(self.slowest_bytes_per_s.get());
+        let ms = length.saturating_mul(1_000) / NonZeroU64::from(self.slowest_bytes_per_s);
         let time = self.idle.saturating_add(Duration::from_millis(ms));
         if begun.elapsed() < time { Ok(()) } else { Err(LinkError::Unended(time)) }
     }
