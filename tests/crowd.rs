@@ -9,8 +9,8 @@ use std::net::{IpAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rumormill_testkit::legacy::{LegacyUser, protobuf, relay};
 use rumormill_testkit::nodes::{Net, Node};
-use rumormill_testkit::olds::{Old, protobuf, relay};
 use rumormill_testkit::wait::until;
 
 const CROWD: usize = 1_000;
@@ -29,7 +29,7 @@ fn messages() -> usize {
 }
 
 /// From `send` at one node until the other shows it, and from somebody at another door until then; all but the slowest came within this.
-fn nearly_all(from: &Node, to: &Node, other: &mut Old, round: &str) -> [Duration; 2] {
+fn nearly_all(from: &Node, to: &Node, other: &mut LegacyUser, round: &str) -> [Duration; 2] {
     let (mut talk, mut follow) = (from.talk().unwrap(), to.follow().unwrap());
     let mut seen = |text: &str| while follow.line().unwrap()["text"] != text {};
     let mut times = [Vec::new(), Vec::new()];
@@ -58,7 +58,7 @@ fn crowd(ip: IpAddr, port: u16) -> (Vec<TcpStream>, Duration) {
 }
 
 /// All messages arrive beside a crowd at this door, and in the long form nearly as soon; `other` is who speaks at another.
-fn beside_a_crowd_at(door: &str, port: u16, other: (&str, fn(IpAddr) -> Old)) {
+fn beside_a_crowd_at(door: &str, port: u16, other: (&str, fn(IpAddr) -> LegacyUser)) {
     let net = Net::new();
     let mut a = net.node("a", &[]);
     let ip = a.addr.ip();
@@ -97,7 +97,7 @@ fn beside_a_crowd_at(door: &str, port: u16, other: (&str, fn(IpAddr) -> Old)) {
 
 #[test]
 fn at_each_door_a_thousand_connections_hold_nothing_else_up() {
-    const PROTOBUF: (&str, fn(IpAddr) -> Old) = ("protobuf-peer,listen=IP:5000,id=10", protobuf);
+    const PROTOBUF: (&str, fn(IpAddr) -> LegacyUser) = ("protobuf-peer,listen=IP:5000,id=10", protobuf);
     for (door, port) in [
         ("peer-line,listen=IP:8080,name=room", 8_080),
         ("push-pull,listen=IP:60085", 60_085),

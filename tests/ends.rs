@@ -122,7 +122,7 @@ fn a_reader_that_has_gone_is_no_failure_and_nothing_is_said() {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let done = run(command, &typed, writer);
-        // Consoles of the older worlds log to standard error; an error is none of it.
+        // Consoles of the legacy protocols log to standard error; an error is none of it.
         let said = said(&done);
         assert_eq!(done.status.code(), Some(0), "{words}: {said}");
         assert!(!said.contains("error") && !said.contains("roken pipe"), "{words}: {said}");

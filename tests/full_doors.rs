@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use rumormill_testkit::legacy::{menu, protobuf, relay, udp};
 use rumormill_testkit::nodes::{Net, Node, rumormill};
-use rumormill_testkit::olds::{menu, protobuf, relay, udp};
 use rumormill_testkit::wait::{PATIENCE, until};
 use serde_json::Value;
 
@@ -124,7 +124,7 @@ fn whoever_waits_at_a_door_when_the_store_fills_hears_why_and_nothing_is_lost_un
     let mut frank = frank(&net, &alice);
     until("linked", || frank.peers().len() == 1);
     let ip = frank.addr.ip();
-    let mut olds = [udp(ip), menu(ip), protobuf(ip), relay(ip)];
+    let mut users = [udp(ip), menu(ip), protobuf(ip), relay(ip)];
     let mut controls = [10_000, 10_001].map(|port| Control::new(SocketAddr::new(ip, port)));
     let (ended, mut said) = (AtomicBool::new(false), 0);
     let (fillers, pushed, shown) = thread::scope(|all| {
@@ -143,7 +143,7 @@ fn whoever_waits_at_a_door_when_the_store_fills_hears_why_and_nothing_is_lost_un
         let mut more = 5;
         while more > 0 {
             more -= usize::from(ended.load(Ordering::Relaxed));
-            for old in &mut olds {
+            for old in &mut users {
                 (old.say)(&format!("old {} {said}", old.name));
             }
             for control in &mut controls {
@@ -165,7 +165,7 @@ fn whoever_waits_at_a_door_when_the_store_fills_hears_why_and_nothing_is_lost_un
         counts(&frank, "classroom", "dropped_in") + counts(&frank, "control", "dropped_in") + kept("control ")
             == 2 * said
     });
-    for old in &olds {
+    for old in &users {
         let kept = kept(&format!("old {} ", old.name));
         assert!(kept > 0, "{}", old.name);
         until(&format!("{}: {kept} of {said} are kept, {}", old.door, doors(&frank)), || {

@@ -1,14 +1,14 @@
-//! Five older worlds in one room: a UDP peer, a menu chat peer, a protobuf peer, a 43110 node and a classroom process, each
+//! Five legacy protocols in one room: a UDP peer, a menu chat peer, a protobuf peer, a 43110 node and a classroom process, each
 //! at a node of its own; the nodes are linked in a line by TLS. What each says is seen by all the others, once and marked.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
 use std::time::Instant;
 
+use rumormill_testkit::legacy::{LegacyUser, classroom, menu, protobuf, relay, udp};
 use rumormill_testkit::nodes::{Net, Node};
-use rumormill_testkit::olds::{Old, classroom, menu, protobuf, relay, udp};
 use rumormill_testkit::wait::until;
 
-fn times(old: &Old, text: &str) -> usize {
+fn times(old: &LegacyUser, text: &str) -> usize {
     old.heard.lock().unwrap().iter().filter(|heard| heard.ends_with(text)).count()
 }
 
@@ -36,22 +36,22 @@ fn five_older_worlds_meet_in_one_room() {
         assert!(node.peers().iter().all(|peer| peer["tls_version"] == "TLSv1.3" || peer["tls_version"] == "1.3"));
     }
     let ip = |n: usize| nodes[n].addr.ip();
-    let mut olds = [udp(ip(0)), menu(ip(1)), protobuf(ip(2)), relay(ip(3)), classroom(ip(4))];
+    let mut users = [udp(ip(0)), menu(ip(1)), protobuf(ip(2)), relay(ip(3)), classroom(ip(4))];
     // Programs of the classroom split at white space: what came by a door is one word there.
-    let shown = |old: &str, from: &Old, text: &str| match (old, from.door) {
+    let shown = |old: &str, from: &LegacyUser, text: &str| match (old, from.door) {
         ("classroom", "") => text.to_owned(),
         ("classroom", _) => text.replace(' ', "_"),
         _ => text.to_owned(),
     };
     // Its first message makes the menu chat's peer known.
-    (olds[1].say)("hello");
+    (users[1].say)("hello");
     until("the first message is everywhere", || nodes.iter().all(|node| node.texts().iter().any(|t| t == "hello")));
-    for n in 0..olds.len() {
-        let text = format!("from {} to everyone", olds[n].name);
+    for n in 0..users.len() {
+        let text = format!("from {} to everyone", users[n].name);
         let began = Instant::now();
-        (olds[n].say)(&text);
-        for old in olds.iter().enumerate().filter(|(m, _)| *m != n).map(|(_, old)| old) {
-            let text = shown(old.name, &olds[n], &text);
+        (users[n].say)(&text);
+        for old in users.iter().enumerate().filter(|(m, _)| *m != n).map(|(_, old)| old) {
+            let text = shown(old.name, &users[n], &text);
             until(&format!("{} hears {text:?}, not {:?}", old.name, old.heard.lock().unwrap()), || {
                 times(old, &text) > 0
             });
@@ -59,18 +59,18 @@ fn five_older_worlds_meet_in_one_room() {
         println!("{text}: everywhere after {:?}", began.elapsed());
         let log = nodes[(n + 2) % 5].shown();
         let line = log.iter().find(|line| line["text"] == text.as_str()).unwrap();
-        if olds[n].door.is_empty() {
+        if users[n].door.is_empty() {
             assert_eq!((&line["kind"], &line["verified"]), (&"chat".into(), &true.into()));
         } else {
             assert_eq!((&line["kind"], &line["verified"]), (&"bridged".into(), &false.into()));
-            assert_eq!((&line["door"], &line["claimed"]), (&olds[n].door.into(), &olds[n].claimed.as_str().into()));
+            assert_eq!((&line["door"], &line["claimed"]), (&users[n].door.into(), &users[n].claimed.as_str().into()));
         }
     }
     // What follows arrives behind them, so nothing of theirs is still on its way.
     nodes[0].send("the end");
-    for old in &olds {
+    for old in &users {
         until("the end", || times(old, "the end") > 0);
-        for from in &olds {
+        for from in &users {
             let said = shown(old.name, from, &format!("from {} to everyone", from.name));
             let own = old.name == from.name && !from.door.is_empty();
             assert_eq!(times(old, &said), usize::from(!own), "{} hears {said:?}: {:?}", old.name, old.heard);

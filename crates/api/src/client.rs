@@ -41,7 +41,7 @@ impl Client {
         Self::connect_with(path, Patience::default()).await
     }
 
-    /// The same, with other times.
+    /// [`Client::connect`], with other times for how long is waited.
     ///
     /// # Errors
     /// As [`Client::connect`].
@@ -49,7 +49,7 @@ impl Client {
         Self::connect_to(path, Whose::Own, patience).await
     }
 
-    /// The same, and whose node may be asked.
+    /// [`Client::connect_with`], where the node may be another user's.
     ///
     /// # Errors
     /// As [`Client::connect`].
@@ -194,7 +194,7 @@ impl Client {
         }
     }
 
-    /// Who the node is.
+    /// Asks who the node is ([`Request::Info`]).
     ///
     /// # Errors
     /// The node went away.

@@ -44,7 +44,7 @@ pub enum ClientError {
         /// How long it was waited for.
         waited: Duration,
     },
-    /// The same, and what was asked for may have been done.
+    /// The node did not answer in time, and what was asked for may have been done.
     #[error(
         "the node at {} did not say within {} s that the message is durable; it may be written yet: look at the log before you \
          send it again",

@@ -48,10 +48,10 @@ pub struct PeerInfo {
 /// A configured neighbour without a link, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NeighbourInfo {
-    /// Its name, if one is expected.
+    /// The name that its certificate has to have; any member will do if `None`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub name: Option<String>,
-    /// Where it is dialled.
+    /// The address at which it is dialled.
     pub addr: SocketAddr,
     /// Tries without a link since there was one.
     pub tries: u64,

@@ -8,7 +8,7 @@ use crate::door::DoorInfo;
 use crate::line::LogLine;
 use crate::peer::{NeighbourInfo, PeerInfo};
 
-/// What the node answers.
+/// One line that a node answers a [`crate::Request`] with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
@@ -33,15 +33,15 @@ pub enum Reply {
     Doors(Vec<DoorInfo>),
     /// All counters and gauges, by name.
     Metrics(BTreeMap<String, u64>),
-    /// Who the node is.
+    /// The answer to [`crate::Request::Info`].
     Info(Info),
-    /// What it has of a node's chains.
+    /// The answer to [`crate::Request::Frontier`]: what it has of a node's chains.
     Frontier(Frontier),
     /// A part of its revocation list.
     RevocationPart(RevocationPart),
     /// The node has begun to end; the answer to [`crate::Request::Shutdown`].
     Stopping {},
-    /// It did not work.
+    /// What was asked for was not done, and why, for people: it may work later.
     Error(String),
     /// It was asked for wrongly, and nothing was done: it will not work the next time either.
     Wrong(String),
@@ -60,7 +60,7 @@ pub struct Sent {
     pub time: String,
 }
 
-/// Who a node is.
+/// Who a node is, where it listens, and how long its certificate and its revocation list count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Info {
     /// Name in the network.

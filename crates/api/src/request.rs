@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a client asks.
+/// One line that a client asks a node with; each has a [`crate::Reply`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "do", deny_unknown_fields)]
 pub enum Request {
@@ -40,7 +40,7 @@ pub enum Request {
     Doors,
     /// All counters and gauges.
     Metrics,
-    /// Who the node is.
+    /// Who the node is, where it listens and how long its certificate is valid.
     Info,
     /// What it has of a node's chains: what a revocation would cut at.
     Frontier {

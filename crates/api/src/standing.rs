@@ -4,6 +4,7 @@ use crate::time::date;
 
 /// So long before its end a certificate is warned of.
 pub const WARNED_BEFORE_S: u64 = 7 * DAY_S;
+/// How many seconds a day has.
 const DAY_S: u64 = 86_400;
 
 /// Where a certificate stands by our clock.

@@ -1,6 +1,9 @@
 //! Times as people read them.
 
 /// Microseconds since the Unix epoch as `2026-11-21T05:22:09.000001Z`. Days by Howard Hinnant's civil-from-days.
+///
+/// Any number has a text, since a message says what clock it likes: `time` ends with the year 9999, or changes its types for the whole program
+/// (`large-dates`).
 #[must_use]
 #[allow(
     clippy::arithmetic_side_effects,

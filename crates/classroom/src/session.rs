@@ -37,9 +37,9 @@ pub enum SessionError {
     NoPlace {
         /// What is wrong with `./.rumormill`.
         first: String,
-        /// The other place.
+        /// The directory of the same session in the state directory.
         fallback: PathBuf,
-        /// What is wrong with it.
+        /// Why that cannot be made or used.
         second: io::Error,
     },
     /// The working directory has no path.
@@ -135,9 +135,9 @@ pub enum StopError {
     /// The records of a session cannot be read, or a process of it does not end.
     #[error("the session in {}: {why}", session.display())]
     Session {
-        /// Its directory.
+        /// The directory of the session.
         session: PathBuf,
-        /// What went wrong.
+        /// Why its records cannot be read, or which process does not end.
         why: io::Error,
     },
 }
@@ -156,7 +156,8 @@ fn probe(dir: &Path) -> io::Result<()> {
     fs::remove_file(path)
 }
 
-/// A name for a working directory: the FNV-1a hash of its path (it needs to differ, not to be secret).
+/// A name for a working directory: the 64-bit FNV-1a hash of its path (it needs to differ, not to be secret). It stays this one, weaker than the
+/// BLAKE3 of all else: `stopall` has to find the directory in which processes of an earlier version recorded themselves.
 fn key_of(path: &Path) -> String {
     let hash = path
         .as_os_str()

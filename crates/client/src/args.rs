@@ -4,16 +4,18 @@ mod arg;
 mod certs;
 mod classroom;
 mod help;
-mod older;
+mod legacy;
+mod talk;
 
-use clap::{Arg, ArgAction, Command};
+use clap::{ArgAction, Command};
 use rumormill_node::{NodeOptions, door_kinds};
 
-use arg::{flag, socket, value};
+use arg::{flag, value};
 use certs::certs;
-use classroom::{process, proxy};
+use classroom::{process, proxy, stopall};
 use help::help;
-use older::older;
+use legacy::legacy;
+use talk::talk;
 
 fn node() -> Command {
     let keys = NodeOptions::KEYS.iter().map(|key| {
@@ -51,72 +53,26 @@ pub(crate) fn command(chosen: Option<&'static str>) -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(node())
-        .subcommand(
-            Command::new("send")
-                .about("Send a message through a running node; answers when it is durable")
-                .arg(Arg::new("text").required(true).value_name("TEXT").allow_hyphen_values(true))
-                .arg(value("room", "Which room [default: the common one]").default_value("").hide_default_value(true))
-                .arg(flag("json", "One JSON object"))
-                .args(socket())
-                .after_help(
-                    "Examples:\n  rumormill send --state alice.d 'Has anybody heard?'\n  \
-                     rumormill send --socket alice.d/node.sock --room news 'It is a rumor.'",
-                ),
-        )
-        .subcommand(
-            Command::new("log")
-                .about("Show the log of a running node")
-                .arg(flag("follow", "Go on with new messages as they come"))
-                .arg(flag("json", "One JSON object a message"))
-                .args(socket())
-                .after_help(
-                    "Examples:\n  rumormill log --state alice.d --follow\n  rumormill log --state alice.d --json",
-                ),
-        )
-        .subcommand(
-            Command::new("peers")
-                .about("Show the links of a running node: lag, in sync, TLS version and group; and why a neighbour has none")
-                .arg(flag("json", "One JSON array"))
-                .args(socket())
-                .after_help("Example: rumormill peers --state alice.d"),
-        )
-        .subcommand(
-            Command::new("doors")
-                .about("Show the open doors of a running node with their counters")
-                .arg(flag("json", "One JSON array"))
-                .args(socket())
-                .after_help("Example: rumormill doors --state alice.d"),
-        )
-        .subcommand(
-            Command::new("metrics")
-                .about("Show all counters of a running node as JSON")
-                .args(socket())
-                .after_help("Example: rumormill metrics --state alice.d"),
-        )
-        .subcommand(certs())
-        .subcommand(
-            Command::new("demo")
-                .about("Watch five nodes on this machine: links, messages, a crash, a return, one log everywhere")
-                .arg(flag("json", "One JSON object at the end, no progress"))
-                .after_help(
-                    "Needs nothing: certificates and logs are made in a temporary directory.\n\n\
-                     Examples:\n  rumormill demo\n  rumormill demo --json",
-                ),
-        )
-        .subcommands(older())
-        .subcommand(proxy())
-        .subcommand(process())
-        .subcommand(
-            Command::new("stopall")
-                .about("End the processes that were started in this directory")
-                .after_help("Example: stopall, where `process` was run"),
-        )
+        .subcommands(talk())
+        .subcommands([certs(), demo()])
+        .subcommands(legacy())
+        .subcommands([proxy(), process(), stopall()])
         .after_help(
             "Examples:\n  rumormill demo\n  rumormill node --name alice --state alice.d\n  \
              rumormill send --state alice.d 'hello'\n  rumormill log --state alice.d --follow\n\n\
              Exit codes: 0 done, 1 failed, 2 asked for wrongly.",
         );
     choose(root, chosen)
+}
+
+fn demo() -> Command {
+    Command::new("demo")
+        .about("Watch five nodes on this machine: links, messages, a crash, a return, one log everywhere")
+        .arg(flag("json", "One JSON object at the end, no progress"))
+        .after_help(
+            "Needs nothing: certificates and logs are made in a temporary directory.\n\n\
+             Examples:\n  rumormill demo\n  rumormill demo --json",
+        )
 }
 
 fn choose(root: Command, chosen: Option<&'static str>) -> Command {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ArgMatches;
+use rumormill_limits::DAY_S;
 use rumormill_transport::{CaError, LocalCa};
 
 use crate::output::{Failure, Out, count};
@@ -16,7 +17,7 @@ mod restore;
 mod revoke;
 mod shown;
 
-use asked::{DAY_S, failure, home, open, text};
+use asked::{failure, home, open, text};
 
 /// What to do where a revoked key lies.
 const NEW_KEY: &str = "give another --out, without a key; or --new-key: the node becomes another one with a new key, and the \

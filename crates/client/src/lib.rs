@@ -8,9 +8,9 @@ mod args;
 mod certs;
 mod console;
 mod demo;
+mod legacy;
 mod mesh_menu;
 mod node;
-mod older;
 mod output;
 mod proxy;
 mod runtime;
@@ -111,9 +111,9 @@ fn run(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
         Some(("log", m)) => talk::log(m, out),
         Some(("peers", m)) => talk::peers(m, out),
         Some(("doors", m)) => talk::doors(m, out),
-        Some(("udp-peer", m)) => older::udp_peer(m, out),
-        Some(("menu", m)) => older::menu(m, out),
-        Some(("peer", m)) => older::peer(m, out),
+        Some(("udp-peer", m)) => legacy::udp_peer(m, out),
+        Some(("menu", m)) => legacy::menu(m, out),
+        Some(("peer", m)) => legacy::peer(m, out),
         Some(("metrics", m)) => talk::metrics(m, out),
         _ => Err(Failure::usage("no such command", "run `rumormill --help`")),
     }

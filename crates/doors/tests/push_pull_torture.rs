@@ -1,9 +1,6 @@
 //! PUSH and PULL, against a crowd and against rubbish; and how small a gap between two items is safe.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "helpers of tests")]
 
-#[path = "../../../tests/counterparts/push_pull.rs"]
-#[allow(missing_docs)]
-mod old;
 mod push_pull_parts;
 
 use std::io::{Read, Write};
@@ -14,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use push_pull_parts::*;
 use rumormill_doors::push_pull::MAX_CLIENTS;
+use rumormill_testkit::counterparts::push_pull as legacy;
 
 #[test]
 fn a_thousand_idle_connections_keep_nobody_out() {
@@ -25,8 +23,8 @@ fn a_thousand_idle_connections_keep_nobody_out() {
         idle.push(stream);
     }
     let start = Instant::now();
-    assert_eq!(old::push(house.addr, "bob", "still here").unwrap(), "SUCCESS");
-    assert_eq!(old::pull(house.addr).unwrap(), ["IP: bob MSG:still here"]);
+    assert_eq!(legacy::push(house.addr, "bob", "still here").unwrap(), "SUCCESS");
+    assert_eq!(legacy::pull(house.addr).unwrap(), ["IP: bob MSG:still here"]);
     eprintln!("served beside 1,000 idle connections in {:?}", start.elapsed());
     assert!(house.counters.open.load(Ordering::Relaxed) <= u64::try_from(MAX_CLIENTS).unwrap());
     assert!(house.counters.refused_full.load(Ordering::Relaxed) > 800);
@@ -91,8 +89,8 @@ fn an_honest_client_is_served_while_others_send_rubbish_at_full_speed() {
     while start.elapsed() < long() {
         let asked = Instant::now();
         let text = format!("round {rounds}");
-        assert_eq!(old::push(house.addr, "bob", &text).unwrap(), "SUCCESS");
-        let got = all(&mut old::ask(house.addr, "PULL").unwrap());
+        assert_eq!(legacy::push(house.addr, "bob", &text).unwrap(), "SUCCESS");
+        let got = all(&mut legacy::ask(house.addr, "PULL").unwrap());
         assert_eq!(got, format!("SUCCESS 1IP: bob MSG:{text}"));
         slowest = slowest.max(asked.elapsed());
         rounds += 1;
@@ -126,7 +124,7 @@ fn how_small_a_gap_is_safe() {
             let mut wrong = 0;
             for _ in 0..pulls {
                 (0..per_pull).for_each(|n| house.letters.put("a", &n.to_string()));
-                match old::pull(house.addr) {
+                match legacy::pull(house.addr) {
                     Ok(got) => wrong += got.iter().filter(|item| item.matches("IP: ").count() != 1).count(),
                     Err(_) => wrong += per_pull,
                 }

@@ -1,9 +1,6 @@
 //! A client of PULL is given its letters, and what shows that it has read them: the end of its connection, and no write.
 #![allow(clippy::unwrap_used, missing_docs, reason = "helpers of tests")]
 
-#[path = "../../../tests/counterparts/push_pull.rs"]
-#[allow(missing_docs)]
-mod old;
 mod push_pull_parts;
 
 use std::io::{Read, Write};
@@ -13,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use push_pull_parts::*;
 use rumormill_doors::push_pull::{MAX_CLIENTS, MAX_ITEMS};
+use rumormill_testkit::counterparts::push_pull as legacy;
 
 /// Longer than a door can think it takes to read.
 const STANDS_STILL: Duration = Duration::from_secs(3);
@@ -26,14 +24,14 @@ fn with_letters(spec: &str, letters: usize) -> House {
 
 /// A client that has been given all, and reads nothing.
 fn still(house: &House, letters: u64) -> TcpStream {
-    let stream = old::ask(house.addr, "PULL").unwrap();
+    let stream = legacy::ask(house.addr, "PULL").unwrap();
     house.until_given(letters);
     stream
 }
 
 /// All texts that a PULL gives, as one.
 fn pull_all(house: &House) -> String {
-    all(&mut old::ask(house.addr, "PULL").unwrap())
+    all(&mut legacy::ask(house.addr, "PULL").unwrap())
 }
 
 #[test]
@@ -79,7 +77,7 @@ fn what_cannot_be_struck_off_does_not_seem_to_have_ended_and_comes_again() {
     let house = with_letters(",gap=1ms", 10);
     house.letters.3.store(true, Ordering::Relaxed);
     for _ in 0..2 {
-        let mut stream = old::ask(house.addr, "PULL").unwrap();
+        let mut stream = legacy::ask(house.addr, "PULL").unwrap();
         let mut all = Vec::new();
         let end = stream.read_to_end(&mut all);
         assert_eq!(end.map_err(|why| why.kind()), Err(std::io::ErrorKind::ConnectionReset), "{}", all.len());
@@ -93,7 +91,7 @@ fn what_cannot_be_struck_off_does_not_seem_to_have_ended_and_comes_again() {
 #[test]
 fn a_client_that_has_read_all_and_asks_for_more_has_read_it() {
     let house = with_letters(",gap=1ms,unread=60m", 10);
-    let mut stream = old::ask(house.addr, "PULL").unwrap();
+    let mut stream = legacy::ask(house.addr, "PULL").unwrap();
     assert!(all(&mut stream).starts_with("SUCCESS 20"));
     house.until_given(10);
     // A line end is still of the first request, and no word of the client.
@@ -138,7 +136,7 @@ fn what_is_given_when_the_door_closes_comes_back() {
 
 /// A client that has its count and reads no further; its letters are being given to it.
 fn begins(house: &House, count: &str) -> TcpStream {
-    let mut stream = old::ask(house.addr, "PULL").unwrap();
+    let mut stream = legacy::ask(house.addr, "PULL").unwrap();
     assert_eq!(reads_count(&mut stream), count);
     stream
 }
@@ -162,7 +160,7 @@ fn a_client_that_is_still_being_given_its_letters_keeps_nobody_waiting() {
     drop(still);
     // It is seen at once that it died, and not at the next write only.
     let end = Instant::now() + PATIENCE;
-    while reads_count(&mut old::ask(house.addr, "PULL").unwrap()) != "SUCCESS 20" {
+    while reads_count(&mut legacy::ask(house.addr, "PULL").unwrap()) != "SUCCESS 20" {
         assert!(Instant::now() < end, "all come back");
     }
 }

@@ -1,17 +1,14 @@
 //! The plain frames of TCP port 43110, against a node as it was and against sockets that do as they like.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs, reason = "helpers of tests")]
 
-#[path = "../../../tests/counterparts/relay_43110.rs"]
-#[allow(missing_docs)]
-mod old;
 mod relay_43110_parts;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
-use old::frame;
 use relay_43110_parts::*;
+use rumormill_testkit::counterparts::relay_43110::frame;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 /// Only pauses part what the legacy program reads, and on a busy machine it may read later than the next frame comes. So the

@@ -1,9 +1,6 @@
 //! The plain frames of TCP port 43110, against a crowd and against rubbish.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs, reason = "helpers of tests")]
 
-#[path = "../../../tests/counterparts/relay_43110.rs"]
-#[allow(missing_docs)]
-mod old;
 mod relay_43110_parts;
 
 use std::io::Write;
@@ -12,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use old::frame;
 use relay_43110_parts::*;
 use rumormill_doors::relay_43110::MAX_ACCEPTED;
+use rumormill_testkit::counterparts::relay_43110::frame;
 
 #[test]
 fn a_thousand_idle_connections_keep_nobody_out() {

@@ -33,7 +33,7 @@ impl Backoff {
         delay
     }
 
-    /// The same, spread over its upper half.
+    /// The next delay, at random from its upper half, so that those who failed together do not come back together.
     pub fn next(&mut self, rng: &mut impl Rng) -> Duration {
         self.step().mul_f64(rng.random_range(0.5..=1.0))
     }

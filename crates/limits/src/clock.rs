@@ -15,7 +15,7 @@ impl Clock {
         Self(Instant::now())
     }
 
-    /// What time it is.
+    /// The time since the clock was made.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         Timestamp::at(self.0.elapsed())

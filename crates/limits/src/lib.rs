@@ -1,6 +1,7 @@
 //! What the rooms share: one kind of time, one name of a link, one rate, one back-off, one table of slots that decides which holder
 //! makes room, one memory of recently used keys, one queue whose users take turns, one way to read times and sizes of settings
-//! ([`settings`]), and one way to write a file that a crash cannot tear. It is a leaf: any room except `wire` may use it.
+//! ([`settings`]), the numbers of rules that more than one room holds to, and one way to write a file that a crash cannot tear. It is a
+//! leaf: any room except `wire` may use it.
 //!
 //! Time and randomness are passed in. Modules with IO or a clock of their own ([`mod@file`], [`Clock`]) are behind the feature
 //! `shell`, and rooms without IO do not name them.
@@ -18,6 +19,7 @@ pub mod file;
 mod link_id;
 mod rate;
 mod recent;
+mod rules;
 pub mod settings;
 mod slots;
 mod time;
@@ -29,6 +31,7 @@ pub use clock::Clock;
 pub use link_id::LinkId;
 pub use rate::Rate;
 pub use recent::Recent;
+pub use rules::{BAN, DAY_S, MAX_INCARNATION_AHEAD_S};
 pub use slots::{Room, Slots, room};
 pub use time::Timestamp;
 pub use turns::Turns;

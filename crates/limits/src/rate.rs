@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::Timestamp;
+use crate::{DAY_S, Timestamp};
 
 /// A token bucket, kept as what is owed (the leaky bucket as a meter of ITU-T I.371, Annex A). It begins full.
 ///
@@ -33,7 +33,7 @@ impl Rate {
     /// So many at once, and so many a day after.
     #[must_use]
     pub const fn daily(burst: u64, per_day: u64) -> Self {
-        Self { burst, refill: per_day, period_us: 86_400_000_000, owed: 0, at: Timestamp::ZERO }
+        Self { burst, refill: per_day, period_us: DAY_S.saturating_mul(1_000_000), owed: 0, at: Timestamp::ZERO }
     }
 
     /// So many at once, and one after each such time, in microseconds.

@@ -24,7 +24,7 @@ impl<K, V, const MOST: usize> Recent<K, V, MOST> {
         Self { by_key: BTreeMap::new(), by_use: BTreeMap::new(), next: 0 }
     }
 
-    /// How many there are.
+    /// How many keys are remembered.
     #[must_use]
     pub fn len(&self) -> usize {
         self.by_key.len()

@@ -59,7 +59,7 @@ impl<K, R, V> Slots<K, R, V> {
         Self { slots: BTreeMap::new(), next: 0 }
     }
 
-    /// How many have one.
+    /// How many slots are taken.
     #[must_use]
     pub fn len(&self) -> usize {
         self.slots.len()

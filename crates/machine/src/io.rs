@@ -4,7 +4,7 @@ use rumormill_gossip::{self as gossip, Evidence};
 use rumormill_limits::LinkId;
 use rumormill_peering::{self as peering, NeighbourId, Peer};
 
-/// What happened.
+/// What the driver has seen, told in the order in which it was seen ([`crate::Machine::handle`]).
 #[derive(Debug)]
 pub enum Input<'a> {
     /// For gossip: from the store, a check, people, a neighbour. That a link came or went is not among it: link policy says so.
@@ -14,13 +14,13 @@ pub enum Input<'a> {
     /// A handshake has ended: there is a connection with this peer, under a name that no link had before. We dialled it if it is that of a
     /// `neighbour`.
     Opened {
-        /// Its name from now on.
+        /// Its name from now on, until its end is told.
         link: LinkId,
-        /// Who is there.
+        /// Who is there by its certificate, which the handshake has checked.
         peer: Peer,
         /// The certificate that it showed: once the link is up, its node is one whose messages are taken.
         evidence: Evidence,
-        /// Who was dialled.
+        /// Whose dial gave it; `None` if the peer has dialled.
         neighbour: Option<NeighbourId>,
     },
     /// It is [`crate::Machine::next_timeout`].

@@ -5,13 +5,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use rumormill_limits::MAX_INCARNATION_AHEAD_S;
 use rumormill_wire::Incarnation;
 
 use crate::clock::Wall;
 use crate::files::{private_dir, write_private};
-
-/// A number further ahead of the wall clock than this is taken for damage, in seconds: others would not believe it.
-const MAX_AHEAD_S: u64 = 86_400;
 
 /// The high-water file of one identity.
 #[derive(Debug)]
@@ -36,7 +34,8 @@ impl Incarnations {
             Err(error) => return Err(error),
         }
         let highest = text.trim().parse().unwrap_or(0);
-        let highest = if highest > wall.now_s().saturating_add(MAX_AHEAD_S) { 0 } else { highest };
+        // One that others would not believe is damage.
+        let highest = if highest > wall.now_s().saturating_add(MAX_INCARNATION_AHEAD_S) { 0 } else { highest };
         Ok(Self { path, highest, wall })
     }
 

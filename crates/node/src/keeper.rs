@@ -330,7 +330,7 @@ mod tests {
         let others = Mark { node: Some(NodeId([2; 32])), ..further };
         assert_eq!(judge(Some(Ok(others)), &stored(7, 3), ME), Verdict::OtherKey, "another's had");
         assert_eq!(judge(Some(Ok(others)), &stored(7, 2), ME), Verdict::Behind, "whoever's it was");
-        let damage = vec![Damage::File { path: "a".into(), reason: "b".into(), aside: "c".into() }];
+        let damage = vec![Damage::File { path: "a".into(), reason: "b".into(), quarantine: "c".into() }];
         assert_eq!(judge(Some(Ok(MARK)), &Stored { damage, ..Stored::default() }, ME), Verdict::Behind, "salvaged");
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use rumormill_peering::Known;
 use rumormill_transport::Endpoint;
-use rumormill_transport::gate::MAX_MEMBERS;
+use rumormill_transport::admission::MAX_MEMBERS;
 
 use crate::driver::Driver;
 use crate::logging;

@@ -4,7 +4,6 @@ mod lines;
 mod log;
 mod places;
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -17,6 +16,7 @@ use rumormill_api::{Frontier, Info, Reply, Request, RevocationPart, Sent, utc};
 use rumormill_doors::take::{Shortage, Untaken};
 use rumormill_limits::file::{create_dir, is_ours};
 use rumormill_wire::NodeId;
+use rumormill_wire::hex::Hex;
 use rumormill_wire::native::MessageKind;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::io::BufReader;
@@ -253,13 +253,7 @@ async fn answer(node: &NodeHandle, request: Request) -> Reply {
 
 fn revocation_part(node: &NodeHandle, place: u8) -> RevocationPart {
     let list = node.revocations();
-    let part = list.part(place).map(|part| {
-        let mut hex = String::with_capacity(part.bytes().len().saturating_mul(2));
-        for byte in part.bytes() {
-            let _ = write!(hex, "{byte:02x}");
-        }
-        hex
-    });
+    let part = list.part(place).map(|part| Hex(part.bytes()).to_string());
     RevocationPart { network: node.network().to_string(), list: list.number(), part }
 }
 
@@ -270,7 +264,7 @@ fn info(node: &NodeHandle) -> Info {
         node: node.node_id().to_string(),
         incarnation: node.me().incarnation.0,
         listen: node.local_addr().to_string(),
-        fingerprint: node.fingerprint().iter().map(|byte| format!("{byte:02x}")).collect(),
+        fingerprint: Hex(&node.fingerprint()).to_string(),
         certificate_not_before: from,
         certificate_not_after: until,
         revocations: list.number(),

@@ -10,10 +10,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use rumormill_gossip::Dissemination;
 use rumormill_transport::endpoint::EndpointConfig;
 use rumormill_transport::{Endpoint, Listener};
-use rumormill_wire::native::Hello;
 use rumormill_wire::{Incarnation, NodeId, Origin};
 
 use crate::clock::after;
@@ -26,7 +24,7 @@ use crate::linking::{Linker, accept, dial};
 use crate::recovery::Recovery;
 use crate::start_error::StartError;
 use crate::{descriptors, doors, keeper, proofs, reload, rounds};
-use limits::{gate_limits, link_limits};
+use limits::{admission_limits, link_limits};
 use make_driver::make_driver;
 
 pub use credentials::Credentials;
@@ -93,11 +91,17 @@ async fn start_with_all(
 ) -> Result<NodeHandle, StartError> {
     let Credentials { identity, trust, loopback_only, home, files } = credentials;
     let me = Origin { node: identity.node(), incarnation: Incarnation(0) };
-    let (mut gate, link) = (gate_limits(&config), link_limits(&config));
-    gate.descriptors = descriptors::prepare(&config);
-    let endpoint =
-        Endpoint::new(EndpointConfig { identity, trust, loopback_only, gate, link, post_quantum: config.post_quantum })
-            .map_err(|why| StartError::Tls(why.to_string()))?;
+    let (mut admission, link) = (admission_limits(&config), link_limits(&config));
+    admission.descriptors = descriptors::prepare(&config);
+    let endpoint = Endpoint::new(EndpointConfig {
+        identity,
+        trust,
+        loopback_only,
+        admission,
+        link,
+        post_quantum: config.post_quantum,
+    })
+    .map_err(|why| StartError::Tls(why.to_string()))?;
     // The address is taken first: if another node has it, nothing else is touched.
     let listener = match socket {
         Some(socket) => endpoint.listen(listening(socket).map_err(StartError::io("listen on", config.listen))?),
@@ -150,11 +154,7 @@ async fn open_letters(config: &NodeConfig, endpoint: &Endpoint, me: NodeId) -> R
 
 /// Begins to take and make links, and what goes on beside them by the clock.
 fn spawn_links(config: &NodeConfig, driver: &Arc<Driver>, endpoint: &Endpoint, listener: Listener) {
-    let greeting = Greeting {
-        network: endpoint.network(),
-        features: if config.dissemination == Dissemination::Mongering { Hello::MONGERS } else { 0 },
-        name: config.name.clone(),
-    };
+    let greeting = Greeting { network: endpoint.network(), name: config.name.clone() };
     let linker = Linker { driver: Arc::clone(driver), endpoint: endpoint.clone(), greeting };
     let known: Vec<_> = config.neighbours.iter().map(|neighbour| neighbour.addr.ip()).collect();
     endpoint.set_neighbours(known.iter().copied());

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use rumormill_api::Standing;
+use rumormill_limits::DAY_S;
 use rumormill_transport::Endpoint;
 use rumormill_wire::NodeId;
 use rumormill_wire::native::ByeCode;
@@ -12,7 +13,6 @@ use crate::clock::seconds;
 use crate::counters::Counters;
 use crate::driver::Driver;
 
-const DAY_S: u64 = 86_400;
 /// Nodes whose certificates were warned of, remembered for a day.
 const MAX_SAID: usize = 1_024;
 

@@ -7,7 +7,7 @@ use rumormill_wire::NodeId;
 
 use crate::direction::Direction;
 use crate::io::{Close, Output};
-use crate::link::{Link, Stage};
+use crate::link::{Link, LinkStage};
 use crate::places::Place;
 use crate::refusal::Refusal;
 use crate::rival::{Rival, rival};
@@ -28,7 +28,7 @@ impl Peering {
         let Some(new) = self.links.get_mut(&id) else { return };
         let node = new.peer.node;
         if self.told.iter().any(|(told, _)| *told == node) {
-            new.stage = Stage::Greeted;
+            new.stage = LinkStage::Greeted;
             return;
         }
         let rejoins = self.rejoining.contains(&node) || self.up().any(|(_, link)| link.peer.node == node);
@@ -61,7 +61,8 @@ impl Peering {
     /// The first link that is up with the peer of this one, by its key or its name, and which of the two stays.
     fn rival_of(&self, now: Timestamp, id: LinkId) -> Option<(LinkId, Rival)> {
         let new = &self.links.get(&id)?.peer;
-        let same = |link: &Link| link.stage == Stage::Up && (link.peer.node == new.node || link.peer.name == new.name);
+        let same =
+            |link: &Link| link.stage == LinkStage::Up && (link.peer.node == new.node || link.peer.name == new.name);
         let (other, old) = self.links.iter().find(|(_, link)| same(link))?;
         Some((*other, rival(self.me, old.peer.end(), old.since, new.end(), now)))
     }
@@ -84,7 +85,7 @@ impl Peering {
 
     fn test(&mut self, now: Timestamp, id: LinkId, older: LinkId) {
         if let Some(link) = self.links.get_mut(&id) {
-            link.stage = Stage::Testing { older, asked: now, until: now.after(RIVAL_PING) };
+            link.stage = LinkStage::Testing { older, asked: now, until: now.after(RIVAL_PING) };
             self.outputs.push_back(Output::SendPing { link: older });
         }
     }
@@ -92,7 +93,7 @@ impl Peering {
     fn bring_up(&mut self, id: LinkId) {
         let named = self.named();
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.stage = Stage::Up;
+        link.stage = LinkStage::Up;
         if let Some(seat) = link.seat.take() {
             self.greetings.leave(seat);
         }
@@ -104,8 +105,8 @@ impl Peering {
     /// Decides about links that wait for what an older one answers.
     pub(crate) fn settle(&mut self, now: Timestamp) {
         while let Some((id, older, answers)) = self.links.iter().find_map(|(id, link)| {
-            let Stage::Testing { older, asked, until } = link.stage else { return None };
-            match self.links.get(&older).filter(|older| older.stage == Stage::Up) {
+            let LinkStage::Testing { older, asked, until } = link.stage else { return None };
+            match self.links.get(&older).filter(|older| older.stage == LinkStage::Up) {
                 // Of two that the peer opened it chooses itself (P-F10), and may have seen them come up in the other order: it has that time for it,
                 // or each side would end the one that the other keeps.
                 Some(other) if now < until && both_of_peer(link, other) => None,
@@ -128,8 +129,8 @@ impl Peering {
         let held = self.links.iter().filter(|(_, link)| link.peer.node == node).map(|(id, link)| (*id, link.stage));
         for (id, stage) in held.collect::<Vec<_>>() {
             match stage {
-                Stage::Held => self.greet(now, id),
-                Stage::Greeted => self.admit(now, id, None),
+                LinkStage::Held => self.greet(now, id),
+                LinkStage::Greeted => self.admit(now, id, None),
                 _ => {}
             }
         }

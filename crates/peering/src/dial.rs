@@ -21,7 +21,7 @@ pub(crate) const SHOWN: Duration = Duration::from_secs(70);
 const BANNED: &str = "banned here for a while: it broke the protocol";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum DialStage {
     /// There is a link, whoever opened it, since then.
     Linked(Timestamp),
     /// It is being dialled, or the link of that is there. `again` is whether something was changed here since.
@@ -36,7 +36,7 @@ pub(crate) struct Dial {
     /// Who answered there last, and when.
     pub(crate) node: Option<NodeId>,
     pub(crate) met: Timestamp,
-    pub(crate) stage: Stage,
+    pub(crate) stage: DialStage,
     plan: Plan,
     /// Tries since the last link that lived.
     pub(crate) tries: u64,
@@ -53,7 +53,7 @@ pub(crate) struct Dial {
 impl Dial {
     pub(crate) fn new(neighbour: Neighbour) -> Self {
         let plan = Plan::new(neighbour.addr.ip(), neighbour.name.as_deref());
-        let stage = Stage::Waits { until: Timestamp::ZERO, alone: false };
+        let stage = DialStage::Waits { until: Timestamp::ZERO, alone: false };
         Self {
             neighbour,
             node: None,
@@ -70,7 +70,7 @@ impl Dial {
 
     /// It asked to be left alone for a time, or is banned here: it is not tried sooner.
     pub(crate) const fn is_left_alone(&self) -> bool {
-        matches!(self.stage, Stage::Waits { alone: true, .. })
+        matches!(self.stage, DialStage::Waits { alone: true, .. })
     }
 
     /// Whether whoever answered there last still stands for the address, as it does for so long.
@@ -80,13 +80,13 @@ impl Dial {
 
     /// Whether the end of a try is waited for.
     pub(crate) const fn is_dialled(&self) -> bool {
-        matches!(self.stage, Stage::Dialled { .. })
+        matches!(self.stage, DialStage::Dialled { .. })
     }
 
     /// When it is tried next, if that is known.
     pub(crate) const fn next(&self) -> Option<Timestamp> {
         match self.stage {
-            Stage::Waits { until, .. } => Some(until),
+            DialStage::Waits { until, .. } => Some(until),
             _ => None,
         }
     }
@@ -94,39 +94,39 @@ impl Dial {
     /// Whether it is to be dialled now, where `linked` is whether there is a link with it.
     pub(crate) fn is_due(&mut self, now: Timestamp, linked: bool) -> bool {
         match self.stage {
-            Stage::Linked(since) if !linked => {
+            DialStage::Linked(since) if !linked => {
                 if now.elapsed(since) >= LIVED {
                     self.worked();
                 }
                 true
             }
-            Stage::Waits { .. } if linked => {
-                self.stage = Stage::Linked(now);
+            DialStage::Waits { .. } if linked => {
+                self.stage = DialStage::Linked(now);
                 false
             }
-            Stage::Waits { until, .. } => now >= until,
+            DialStage::Waits { until, .. } => now >= until,
             _ => false,
         }
     }
 
     pub(crate) fn dial(&mut self) {
-        self.stage = Stage::Dialled { again: false };
+        self.stage = DialStage::Dialled { again: false };
     }
 
     /// It is banned here for so much longer, and not tried before.
     pub(crate) fn leave_alone(&mut self, now: Timestamp, left: Duration) {
         self.last = Some((Ended::refused(BANNED), now));
-        self.stage = Stage::Waits { until: now.after(left), alone: true };
+        self.stage = DialStage::Waits { until: now.after(left), alone: true };
     }
 
     /// Something was changed here.
     pub(crate) fn changed(&mut self, now: Timestamp) {
         match self.stage {
-            Stage::Waits { alone: false, .. } => {
+            DialStage::Waits { alone: false, .. } => {
                 self.plan.changed();
-                self.stage = Stage::Waits { until: now, alone: false };
+                self.stage = DialStage::Waits { until: now, alone: false };
             }
-            Stage::Dialled { .. } => self.stage = Stage::Dialled { again: true },
+            DialStage::Dialled { .. } => self.stage = DialStage::Dialled { again: true },
             _ => {}
         }
     }
@@ -154,9 +154,9 @@ impl Dial {
         self.tries = self.tries.saturating_add(1);
         self.ended = self.ended.saturating_add(u64::from(!ended.duplicate));
         let alone = !ended.retry_after().is_zero();
-        let again = matches!(self.stage, Stage::Dialled { again: true });
+        let again = matches!(self.stage, DialStage::Dialled { again: true });
         self.last = Some((ended, now));
-        self.stage = Stage::Waits { until: now.after(delay), alone };
+        self.stage = DialStage::Waits { until: now.after(delay), alone };
         if again {
             self.changed(now);
         }

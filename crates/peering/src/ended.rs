@@ -8,9 +8,9 @@ use rumormill_wire::native::{Bye, ByeCode};
 /// What a peer said with its BYE.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
-    /// Why, for programs.
+    /// The reason as a number of docs/protocol.md, P-F8; any number may come.
     pub code: ByeCode,
-    /// Why, in its own words.
+    /// The reason in the peer's own words: text that somebody else has chosen.
     pub reason: ForeignText,
     /// How long it wants to be left alone; zero says nothing.
     pub retry_after: Duration,

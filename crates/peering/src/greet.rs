@@ -1,21 +1,16 @@
 //! A connection greets: from its handshake to the first frame of its peer.
 
-use core::time::Duration;
-
-use rumormill_limits::{LinkId, Timestamp};
+use rumormill_limits::{BAN, LinkId, Timestamp};
 
 use crate::direction::Direction;
 use crate::greetings::Room;
 use crate::hello::{HelloError, judge};
 use crate::io::{Output, Reject};
-use crate::link::{Link, Stage};
+use crate::link::{Link, LinkStage};
 use crate::neighbour::NeighbourId;
 use crate::peer::Peer;
 use crate::refusal::Refusal;
 use crate::state::Peering;
-
-/// For so long no link is taken with a member that broke the form of frames, before or after its HELLO.
-pub const BAN: Duration = Duration::from_secs(60);
 
 impl Peering {
     pub(crate) fn opened(
@@ -34,7 +29,7 @@ impl Peering {
             (dial.node, dial.met) = (Some(peer.node), now);
         }
         let seat = (peer.direction == Direction::Inbound).then(|| self.take_seat(id, &peer));
-        self.links.insert(id, Link { peer, neighbour, stage: Stage::Held, seat, since: now, heard: now });
+        self.links.insert(id, Link { peer, neighbour, stage: LinkStage::Held, seat, since: now, heard: now });
         self.greet(now, id);
         Ok(())
     }
@@ -61,19 +56,19 @@ impl Peering {
         let Some(link) = self.links.get_mut(&id) else { return };
         let node = link.peer.node;
         if self.told.iter().any(|(told, _)| *told == node) {
-            link.stage = Stage::Held;
+            link.stage = LinkStage::Held;
         } else if let Some(left) = self.bans.remaining(&node, now) {
             // Not even our HELLO: what it says is not waited for.
             self.refuse(id, Refusal::Banned(left));
         } else {
-            link.stage = Stage::Greeting { until: now.after(self.hello_deadline) };
+            link.stage = LinkStage::Greeting { until: now.after(self.hello_deadline) };
             self.outputs.push_back(Output::SendHello { link: id });
         }
     }
 
     pub(crate) fn hello(&mut self, now: Timestamp, id: LinkId, frame: &[u8]) -> Result<(), Reject> {
         let link = self.links.get_mut(&id).ok_or(Reject::UnknownLink(id))?;
-        if !matches!(link.stage, Stage::Greeting { .. }) {
+        if !matches!(link.stage, LinkStage::Greeting { .. }) {
             return Err(Reject::NotGreeting(id));
         }
         (link.since, link.heard) = (now, now);
@@ -95,7 +90,7 @@ impl Peering {
 
     /// Lets those go who say nothing.
     pub(crate) fn end_silent_greetings(&mut self, now: Timestamp) {
-        let late = |link: &Link| matches!(link.stage, Stage::Greeting { until } if now >= until);
+        let late = |link: &Link| matches!(link.stage, LinkStage::Greeting { until } if now >= until);
         let late: Vec<_> = self.links.iter().filter(|(_, link)| late(link)).map(|(id, _)| *id).collect();
         for id in late {
             self.refuse(id, Refusal::NoHello(self.hello_deadline));
@@ -104,7 +99,7 @@ impl Peering {
 
     pub(crate) fn refuse(&mut self, id: LinkId, why: Refusal) {
         if let Some(link) = self.links.get_mut(&id) {
-            link.stage = Stage::Refused;
+            link.stage = LinkStage::Refused;
             self.outputs.push_back(Output::Refused { link: id, why });
         }
     }

@@ -8,24 +8,24 @@ use crate::ended::{Ended, Said};
 /// Why a first frame makes no link.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HelloError {
-    /// It is another frame.
+    /// A frame of another kind, in good form.
     #[error("its first frame is no HELLO")]
     NotHello,
-    /// It breaks the form of frames.
+    /// Bytes that are no frame: this bans the peer ([`rumormill_limits::BAN`]).
     #[error("its first frame breaks the form")]
     Broken,
     /// It names no version that we speak.
     #[error("it speaks versions {min} to {max}, we {VERSION}")]
     Version {
-        /// Its lowest version.
+        /// The lowest version that the peer speaks.
         min: u16,
-        /// Its highest version.
+        /// The highest version that the peer speaks.
         max: u16,
     },
     /// It names another network.
     #[error("it belongs to another network")]
     Network,
-    /// It is a BYE.
+    /// A BYE: the peer takes no link now.
     #[error("it said goodbye (code {})", .0.code.0)]
     Bye(Said),
 }
@@ -78,7 +78,7 @@ mod tests {
     fn a_hello_is_judged_by_network_and_version() {
         let network = NetworkId([7; 32]);
         let hello = |min, max, network| {
-            let hello = Hello { min, max, network, features: 0xffff_fffe, name: "b".into(), agent: "".into() };
+            let hello = Hello { min, max, network, features: u32::MAX, name: "b".into(), agent: "".into() };
             let mut out = Vec::new();
             Frame::Hello(hello).encode(&mut out).unwrap();
             out.split_off(4)

@@ -71,7 +71,6 @@ mod tests;
 
 pub use direction::Direction;
 pub use ended::{Ended, Said};
-pub use greet::BAN;
 pub use hello::HelloError;
 pub use io::{Close, Input, Output, Reject};
 pub use known::{KEPT, Known};

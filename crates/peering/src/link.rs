@@ -7,7 +7,7 @@ use crate::peer::Peer;
 
 /// How far a link has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum LinkStage {
     /// Its node was told all ([`crate::Input::ToldAll`]): its HELLO has to wait.
     Held,
     /// The first frame of the peer is waited for, until then.
@@ -34,7 +34,7 @@ pub(crate) struct Link {
     pub(crate) peer: Peer,
     /// Who was dialled for it.
     pub(crate) neighbour: Option<NeighbourId>,
-    pub(crate) stage: Stage,
+    pub(crate) stage: LinkStage,
     /// Its place among those that greet.
     pub(crate) seat: Option<u64>,
     /// When its HELLO came.
@@ -45,6 +45,6 @@ pub(crate) struct Link {
 impl Link {
     /// Whether it has one of the places of links that are up.
     pub(crate) const fn is_up(&self) -> bool {
-        matches!(self.stage, Stage::Up | Stage::Closing)
+        matches!(self.stage, LinkStage::Up | LinkStage::Closing)
     }
 }

@@ -6,7 +6,7 @@ use rumormill_limits::{LinkId, Timestamp};
 
 use crate::dial::Dial;
 use crate::io::{Close, Input, Output, Reject};
-use crate::link::{Link, Stage};
+use crate::link::{Link, LinkStage};
 use crate::silence::{Silence, silence};
 use crate::state::Peering;
 
@@ -35,7 +35,7 @@ impl Peering {
             Input::Closing { link } => {
                 let link = self.link(link)?;
                 if link.is_up() {
-                    link.stage = Stage::Closing;
+                    link.stage = LinkStage::Closing;
                 }
             }
             Input::LinkDown { link, replaced } => self.down(link, replaced)?,
@@ -63,7 +63,7 @@ impl Peering {
     #[must_use]
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let waits = self.links.values().filter_map(|link| match link.stage {
-            Stage::Greeting { until } | Stage::Testing { until, .. } => Some(until),
+            LinkStage::Greeting { until } | LinkStage::Testing { until, .. } => Some(until),
             _ => None,
         });
         let round = self.up().next().map(|_| self.round);

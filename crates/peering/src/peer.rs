@@ -9,11 +9,11 @@ use crate::rival::End;
 /// Who is at the other end: what its certificate says, and who opened the link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
-    /// Its key.
+    /// The node id: the key of its certificate.
     pub node: NodeId,
-    /// Its name in the network.
+    /// The name that the CA, or our pins, give that key.
     pub name: String,
-    /// Who opened the link.
+    /// Which side opened the connection.
     pub direction: Direction,
 }
 

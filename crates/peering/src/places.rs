@@ -11,7 +11,7 @@ use rumormill_wire::NodeId;
 pub(crate) struct Who<'a> {
     /// Its name in the network.
     pub(crate) name: &'a str,
-    /// Its key.
+    /// The node id: the key of that certificate.
     pub(crate) node: NodeId,
 }
 
@@ -22,7 +22,7 @@ pub(crate) struct Named(Vec<(Option<String>, Option<NodeId>)>);
 /// What place a link gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// There is one.
+    /// One that nobody has.
     Free,
     /// A named neighbour takes that of the youngest link with another.
     InPlaceOf(LinkId),

@@ -17,9 +17,9 @@ pub(crate) const DUPLICATE: Farewell = Farewell::new(ByeCode::DUPLICATE, "anothe
 /// What a BYE says (P-F8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Farewell {
-    /// Why, for programs.
+    /// The reason as a number of docs/protocol.md, P-F8.
     pub code: ByeCode,
-    /// Why, for people.
+    /// The reason in words, for the log of the peer.
     pub reason: &'static str,
     /// In seconds, how long the peer need not come back; 0 says nothing.
     pub retry_after_s: u16,

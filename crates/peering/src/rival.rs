@@ -12,9 +12,9 @@ const YOUNG_US: u64 = 2_000_000;
 /// The other end of a link, and who opened it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct End {
-    /// Who it is.
+    /// The node id at the other end.
     pub(crate) node: NodeId,
-    /// Who opened it.
+    /// Which side opened the link.
     pub(crate) direction: Direction,
 }
 

@@ -16,14 +16,14 @@ use crate::link::Link;
 use crate::neighbour::{Neighbour, NeighbourId};
 use crate::places::Named;
 
-/// What it is to go by.
+/// Settings of link policy: whom to link with, and how long to wait.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Our own key.
+    /// Our own node id: a link with it is refused.
     pub me: NodeId,
-    /// The network of which links are.
+    /// The network that a HELLO has to name.
     pub network: NetworkId,
-    /// Most links that are up at once.
+    /// Most links that are up at once, named neighbours included.
     pub max_links: usize,
     /// After so long a silence a neighbour is pinged.
     pub ping: Duration,

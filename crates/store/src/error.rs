@@ -21,13 +21,13 @@ pub enum StoreError {
         /// The newest known here.
         known: i64,
     },
-    /// It holds something else.
+    /// The file is a database, and not a store.
     #[error("{} is a database of another program; name another file", .0.display())]
     Foreign(PathBuf),
     /// The file system does not let us.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was being done.
+        /// The verb of what was being done to it, for people.
         action: &'static str,
         /// The file, or the directory, that it was done to.
         path: PathBuf,
@@ -61,7 +61,7 @@ pub enum StoreError {
     NotNext {
         /// The chain that the bundle is of.
         origin: Origin,
-        /// Where the bundle begins.
+        /// The number of the bundle's first message.
         first: Seq,
         /// The number that is wanted there.
         next: Seq,

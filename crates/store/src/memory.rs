@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rumormill_wire::{Clock, Digest, NodeId, Origin, Seq};
 
 use crate::error::StoreError;
-use crate::merge::{AHEAD, Each, Merge, Opened, Place, Source};
+use crate::merge::{AHEAD, Each, Merge, Place, PlacedBundle, Source};
 use crate::row::Facts;
 use crate::types::{BundleRow, ChainHead, Entry, OrderKey, Reader, Record, Recovered, Store, bound};
 use crate::writer::{ITSELF, weight};
@@ -158,9 +158,9 @@ impl Inner {
         u64::try_from(self.arrivals.len()).unwrap_or(u64::MAX)
     }
 
-    fn opened(&self, place: Place, at: (Origin, Seq)) -> Option<Opened> {
+    fn placed(&self, place: Place, at: (Origin, Seq)) -> Option<PlacedBundle> {
         let row = self.rows.get(&at)?;
-        Some(Opened { place, bytes: row.bundle.bytes.clone(), received_us: row.bundle.received_us })
+        Some(PlacedBundle { place, bytes: row.bundle.bytes.clone(), received_us: row.bundle.received_us })
     }
 }
 
@@ -177,35 +177,35 @@ impl Source for View<'_> {
         Ok(self.0.newest())
     }
 
-    fn again(&mut self, place: Place) -> Result<Opened, StoreError> {
+    fn again(&mut self, place: Place) -> Result<PlacedBundle, StoreError> {
         let at = self.0.places.get(&place);
-        at.and_then(|at| self.0.opened(place, *at)).ok_or(StoreError::Closed)
+        at.and_then(|at| self.0.placed(place, *at)).ok_or(StoreError::Closed)
     }
 
     fn late(&mut self, behind: u64, until: Place, clock: Clock, each: Each<'_>) -> Result<(), StoreError> {
         let inner = self.0;
         let late = inner.arrivals.iter().skip(usize::try_from(behind).unwrap_or(usize::MAX)).filter(|at| **at <= until);
-        let opened = |place: &Place| {
+        let placed = |place: &Place| {
             let at = inner.places.get(place)?;
             inner.rows.get(at).filter(|row| row.last_clock >= clock)?;
-            inner.opened(*place, *at)
+            inner.placed(*place, *at)
         };
-        late.filter_map(opened).try_for_each(each)
+        late.filter_map(placed).try_for_each(each)
     }
 
-    fn after(&mut self, place: Option<Place>) -> Result<Vec<Opened>, StoreError> {
+    fn after(&mut self, place: Option<Place>) -> Result<Vec<PlacedBundle>, StoreError> {
         use std::ops::Bound::{Excluded, Unbounded};
         let inner = self.0;
         let from = place.map_or(Unbounded, Excluded);
         let some = inner.places.range((from, Unbounded)).take(AHEAD);
-        Ok(some.filter_map(|(place, at)| inner.opened(*place, *at)).collect())
+        Ok(some.filter_map(|(place, at)| inner.placed(*place, *at)).collect())
     }
 
     fn spanning(&mut self, clock: Clock, each: Each<'_>) -> Result<(), StoreError> {
         let inner = self.0;
         let before = inner.places.range(..=(clock, u64::MAX));
         let ends_later = |at: &(Origin, Seq)| inner.rows.get(at).is_some_and(|row| row.last_clock >= clock);
-        let spans = before.filter(|(_, at)| ends_later(at)).filter_map(|(place, at)| inner.opened(*place, *at));
+        let spans = before.filter(|(_, at)| ends_later(at)).filter_map(|(place, at)| inner.placed(*place, *at));
         spans.into_iter().try_for_each(each)
     }
 }

@@ -20,7 +20,7 @@ pub(crate) type Place = (Clock, u64);
 
 /// A bundle on its way into the merge.
 #[derive(Debug)]
-pub(crate) struct Opened {
+pub(crate) struct PlacedBundle {
     pub place: Place,
     pub bytes: Bytes,
     pub received_us: u64,
@@ -31,9 +31,9 @@ pub(crate) trait Source {
     /// The row that came last; 0 if there is none.
     fn newest(&mut self) -> Result<u64, StoreError>;
     /// The next bundles by place, at least one if there is one.
-    fn after(&mut self, place: Option<Place>) -> Result<Vec<Opened>, StoreError>;
+    fn after(&mut self, place: Option<Place>) -> Result<Vec<PlacedBundle>, StoreError>;
     /// The bundle of a place that came once.
-    fn again(&mut self, place: Place) -> Result<Opened, StoreError>;
+    fn again(&mut self, place: Place) -> Result<PlacedBundle, StoreError>;
     /// Bundles that begin at this clock or before, and end at it or after, one at a time.
     fn spanning(&mut self, clock: Clock, each: Each<'_>) -> Result<(), StoreError>;
     /// Bundles that came after row `behind`, whose place is `until` or before it, and that end at `clock` or after.
@@ -41,7 +41,7 @@ pub(crate) trait Source {
 }
 
 /// Takes one bundle of many; an error ends the reading.
-pub(crate) type Each<'a> = &'a mut dyn FnMut(Opened) -> Result<(), StoreError>;
+pub(crate) type Each<'a> = &'a mut dyn FnMut(PlacedBundle) -> Result<(), StoreError>;
 
 /// Bytes of messages that a merge holds; while it holds less than half of them, a bundle is held whole.
 const MOST: usize = 16 << 20;
@@ -75,7 +75,7 @@ pub(crate) struct Merge {
     fetched: Option<Place>,
     /// The newest row when it was last looked.
     newest: u64,
-    ahead: VecDeque<Opened>,
+    ahead: VecDeque<PlacedBundle>,
     /// By the key of the next message.
     open: BTreeMap<OrderKey, Run>,
     /// Bytes of the messages in those.
@@ -136,7 +136,7 @@ impl Merge {
     fn start(source: &mut dyn Source, after: Option<OrderKey>) -> Result<Self, StoreError> {
         let mut merge = Self { last: after, newest: source.newest()?, ..Self::default() };
         if let Some(key) = after {
-            source.spanning(key.clock, &mut |opened| merge.open(&opened))?;
+            source.spanning(key.clock, &mut |bundle| merge.open(&bundle))?;
             merge.fetched = Some((key.clock, u64::MAX));
         }
         Ok(merge)
@@ -147,7 +147,7 @@ impl Merge {
         let newest = source.newest()?;
         if let (true, Some(fetched), Some(last)) = (newest > self.newest, self.fetched, self.last) {
             let before = self.newest;
-            source.late(before, fetched, last.clock, &mut |opened| self.open(&opened))?;
+            source.late(before, fetched, last.clock, &mut |bundle| self.open(&bundle))?;
         }
         self.newest = newest;
         Ok(())
@@ -164,28 +164,28 @@ impl Merge {
             if self.open.first_key_value().is_some_and(|(key, _)| key.clock < next.place.0) {
                 return Ok(());
             }
-            if let Some(opened) = self.ahead.pop_front() {
-                self.open(&opened)?;
+            if let Some(bundle) = self.ahead.pop_front() {
+                self.open(&bundle)?;
             }
         }
     }
 
-    fn open(&mut self, opened: &Opened) -> Result<(), StoreError> {
-        let run = self.read(opened, false)?;
+    fn open(&mut self, bundle: &PlacedBundle) -> Result<(), StoreError> {
+        let run = self.read(bundle, false)?;
         self.put(run);
         Ok(())
     }
 
     /// What follows of a bundle, as far as there is room; at its turn one message at least.
-    fn read(&mut self, opened: &Opened, turn: bool) -> Result<Run, StoreError> {
-        let view = BundleView::parse(&opened.bytes).map_err(|_| StoreError::NotABundle)?;
+    fn read(&mut self, bundle: &PlacedBundle, turn: bool) -> Result<Run, StoreError> {
+        let view = BundleView::parse(&bundle.bytes).map_err(|_| StoreError::NotABundle)?;
         let origin = view.header().origin;
         let most = match self.held {
             held if held < MOST / 2 => usize::MAX,
             held if held < MOST => PART,
             _ => 0,
         };
-        let (mut run, mut bytes) = (Run { place: opened.place, ..Run::default() }, 0_usize);
+        let (mut run, mut bytes) = (Run { place: bundle.place, ..Run::default() }, 0_usize);
         for message in view.messages() {
             let key = OrderKey { clock: message.clock, origin, seq: message.seq };
             if Some(key) <= self.last {
@@ -202,7 +202,7 @@ impl Merge {
                 kind: message.kind,
                 room: message.room.to_owned(),
                 body: message.body.to_vec(),
-                received_us: opened.received_us,
+                received_us: bundle.received_us,
             });
         }
         Ok(run)
@@ -222,24 +222,24 @@ mod tests {
         given: u64,
     }
 
-    fn bundle(n: u64) -> Opened {
+    fn bundle(n: u64) -> PlacedBundle {
         let origin = Origin { node: NodeId([1; 32]), incarnation: Incarnation(n) };
         let mut builder = BundleBuilder::new(origin, Seq::FIRST, Digest::ZERO);
         builder.push(Clock(n), MessageKind::CHAT, "", b"").unwrap();
-        Opened { place: (Clock(n), n), bytes: builder.seal(Signature([0; 64])).into(), received_us: 0 }
+        PlacedBundle { place: (Clock(n), n), bytes: builder.seal(Signature([0; 64])).into(), received_us: 0 }
     }
 
     impl Source for Long {
         fn newest(&mut self) -> Result<u64, StoreError> {
             Ok(self.all)
         }
-        fn after(&mut self, place: Option<Place>) -> Result<Vec<Opened>, StoreError> {
+        fn after(&mut self, place: Option<Place>) -> Result<Vec<PlacedBundle>, StoreError> {
             let from = place.map_or(0, |(clock, _)| clock.0) + 1;
             let some: Vec<_> = (from..=self.all).take(AHEAD).map(bundle).collect();
             self.given += u64::try_from(some.len()).unwrap();
             Ok(some)
         }
-        fn again(&mut self, place: Place) -> Result<Opened, StoreError> {
+        fn again(&mut self, place: Place) -> Result<PlacedBundle, StoreError> {
             Ok(bundle(place.0.0))
         }
         fn spanning(&mut self, clock: Clock, each: Each<'_>) -> Result<(), StoreError> {
@@ -294,24 +294,24 @@ mod tests {
 
     const MESSAGES: u64 = 20;
 
-    fn wide(n: u64) -> Opened {
+    fn wide(n: u64) -> PlacedBundle {
         let origin = Origin { node: NodeId([1; 32]), incarnation: Incarnation(n) };
         let mut builder = BundleBuilder::new(origin, Seq::FIRST, Digest::ZERO);
         for m in 0..MESSAGES {
             builder.push(Clock(m * 1_000 + n), MessageKind::CHAT, "", &[7; 3_000]).unwrap();
         }
-        Opened { place: (Clock(n), n), bytes: builder.seal(Signature([0; 64])).into(), received_us: 0 }
+        PlacedBundle { place: (Clock(n), n), bytes: builder.seal(Signature([0; 64])).into(), received_us: 0 }
     }
 
     impl Source for Wide {
         fn newest(&mut self) -> Result<u64, StoreError> {
             Ok(self.all)
         }
-        fn after(&mut self, place: Option<Place>) -> Result<Vec<Opened>, StoreError> {
+        fn after(&mut self, place: Option<Place>) -> Result<Vec<PlacedBundle>, StoreError> {
             let from = place.map_or(0, |(_, row)| row).saturating_add(1);
             Ok((from..=self.all).take(AHEAD).map(wide).collect())
         }
-        fn again(&mut self, place: Place) -> Result<Opened, StoreError> {
+        fn again(&mut self, place: Place) -> Result<PlacedBundle, StoreError> {
             self.again += 1;
             Ok(wide(place.1))
         }

@@ -47,9 +47,9 @@ pub enum Record {
     },
     /// A named value of the node's.
     Meta {
-        /// Its name, which the store gives no meaning.
+        /// The name of the value, which the store gives no meaning.
         key: String,
-        /// Its value, which replaces the one before.
+        /// The value, which replaces the one before of this name.
         value: Bytes,
     },
 }
@@ -75,14 +75,14 @@ pub struct ChainHead {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// The file could not be used as it was; it was put aside and what could be read went to a new one.
-    #[error("{} was damaged ({reason}); it is kept as {}, and what could be read was saved", path.display(), aside.display())]
+    #[error("{} was damaged ({reason}); it is kept as {}, and what could be read was saved", path.display(), quarantine.display())]
     File {
         /// The file of the store.
         path: PathBuf,
         /// What SQLite or the check said.
         reason: String,
         /// Where the old file is now.
-        aside: PathBuf,
+        quarantine: PathBuf,
     },
     /// A chain was cut at its first bad bundle.
     #[error("the chain of {origin} is kept up to {}; the rest is fetched from neighbours", kept.0.saturating_sub(1))]
@@ -107,7 +107,7 @@ pub struct Recovered {
     pub revocations: Vec<Bytes>,
     /// The node's named values, all of them.
     pub meta: Vec<(String, Bytes)>,
-    /// What was found broken.
+    /// What was found broken while it was opened, and what became of it; empty for a sound store.
     pub damage: Vec<Damage>,
     /// Whether it had been closed.
     pub clean: bool,

@@ -109,7 +109,7 @@ fn cut_short_anywhere() {
         let left = whole.open(dir.path(), |files| files[0].1.truncate(cut));
         assert!(left.bundles < all || cut + 4_096 > len, "cut at {cut} of {len}");
         assert!(
-            matches!(left.damage.first(), Some(Damage::File { aside, .. }) if aside.exists()),
+            matches!(left.damage.first(), Some(Damage::File { quarantine, .. }) if quarantine.exists()),
             "cut at {cut} of {len}"
         );
         best = best.max(left.bundles);

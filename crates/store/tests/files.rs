@@ -239,7 +239,11 @@ fn few_damaged_files_are_kept() {
         open(&path);
         fs::write(&path, b"this is no database, and it is long enough to be seen as none").unwrap();
         let found = open(&path).recover().unwrap();
-        assert!(matches!(&found.damage[..], [Damage::File { aside, .. }] if aside.exists()), "{:?}", found.damage);
+        assert!(
+            matches!(&found.damage[..], [Damage::File { quarantine, .. }] if quarantine.exists()),
+            "{:?}",
+            found.damage
+        );
         assert!(found.chains.is_empty());
     }
     assert_eq!(aside(dir.path()).len(), 3);
@@ -316,8 +320,8 @@ fn a_file_that_is_put_aside_is_as_it_was_found() {
         let path = dir.path().join(format!("{n}.db"));
         fs::write(&path, &bytes).unwrap();
         let found = open(&path).recover().unwrap();
-        let [Damage::File { aside, .. }, ..] = &found.damage[..] else { panic!("{:?}", found.damage) };
-        assert!(fs::read(aside).unwrap() == bytes, "file {n} was changed");
+        let [Damage::File { quarantine, .. }, ..] = &found.damage[..] else { panic!("{:?}", found.damage) };
+        assert!(fs::read(quarantine).unwrap() == bytes, "file {n} was changed");
     }
 }
 
@@ -349,7 +353,7 @@ fn a_log_that_was_written_over_is_said() {
         bytes[at] ^= 0x40;
         fs::write(&wal, bytes).unwrap();
         let found = open(&path).recover().unwrap();
-        assert!(matches!(&found.damage[..], [Damage::File { aside, .. }, ..] if aside.exists()), "byte {at}");
+        assert!(matches!(&found.damage[..], [Damage::File { quarantine, .. }, ..] if quarantine.exists()), "byte {at}");
         let mut store = open(&path);
         let shown = log(store.reader().unwrap().as_mut(), 9);
         let kept = (0..rows.len()).find(|n| shown == sorted(&rows[..*n])).expect("a beginning of all commits");

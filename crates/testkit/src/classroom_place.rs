@@ -118,7 +118,7 @@ impl Drop for Place {
     }
 }
 
-/// Which proxy.
+/// Whose proxy is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
     /// The program `rumormill-proxy`.
@@ -148,7 +148,7 @@ impl Proxy {
         line
     }
 
-    /// Its process id.
+    /// The process id of the proxy.
     pub fn id(&self) -> u32 {
         self.child.id()
     }

@@ -1,5 +1,4 @@
-//! A program of an older world as a process of its own, and what it prints. These are examples, so that they share nothing
-//! with what they speak to.
+//! A program of a legacy protocol ([`crate::counterparts`]) as a process of its own, and what it prints.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;

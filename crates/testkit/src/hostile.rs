@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rumormill_transport::admission::AdmissionLimits;
 use rumormill_transport::endpoint::{EndpointConfig, Opened};
-use rumormill_transport::gate::GateLimits;
 use rumormill_transport::link::LinkLimits;
 use rumormill_transport::{DialError, Endpoint, Expect, Identity, LocalCa, Trust};
 use rumormill_wire::native::{
@@ -21,7 +21,7 @@ pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
-/// The member.
+/// A member of the network that sends what it likes.
 #[derive(Debug)]
 pub struct Member {
     /// Dials, and has its key.
@@ -31,8 +31,9 @@ pub struct Member {
 /// What dials and is dialled as this member of the CA's network, over loopback.
 pub fn endpoint(ca: &LocalCa, identity: Identity) -> Endpoint {
     let trust = Trust::from_ca(ca.certificate()).unwrap();
-    let (gate, link) = (GateLimits::default(), LinkLimits::default());
-    Endpoint::new(EndpointConfig { identity, trust, loopback_only: true, post_quantum: false, gate, link }).unwrap()
+    let (admission, link) = (AdmissionLimits::default(), LinkLimits::default());
+    Endpoint::new(EndpointConfig { identity, trust, loopback_only: true, post_quantum: false, admission, link })
+        .unwrap()
 }
 
 impl Member {
@@ -69,7 +70,7 @@ impl Member {
         opened
     }
 
-    /// Its origin.
+    /// The origin under which it signs: its node id, and incarnation 7.
     pub fn origin(&self) -> Origin {
         Origin { node: self.endpoint.identity().node(), incarnation: Incarnation(7) }
     }

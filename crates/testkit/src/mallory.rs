@@ -22,12 +22,12 @@ use crate::wait::PATIENCE;
 /// How long it waits before it dials again after it was turned away.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// The member.
+/// A member that does harm in one of the [`crate::ways`], for as long as a test lets it.
 #[derive(Debug)]
 pub struct Mallory {
     member: Member,
     name: String,
-    /// Frames that left.
+    /// How many frames it has sent.
     pub sent: AtomicU64,
     /// The number that a neighbour said last that it wants of its first incarnation; 0 once that was heeded.
     pub wanted: Arc<AtomicU64>,

@@ -100,9 +100,9 @@ fn own_address() -> SocketAddr {
 /// A node: a process of its own, or one that was ended.
 #[derive(Debug)]
 pub struct Node {
-    /// Its name.
+    /// The name that its certificate has.
     pub name: String,
-    /// Where it listens.
+    /// The address on which it takes links.
     pub addr: SocketAddr,
     /// Its state directory.
     pub state: PathBuf,

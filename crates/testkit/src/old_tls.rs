@@ -15,7 +15,7 @@ use rustls::{
 };
 use rustls::{SignatureScheme, version::TLS13};
 
-/// What it shows.
+/// The certificate and key that a side shows.
 #[derive(Debug, Clone)]
 pub struct Certificate(Arc<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>);
 
@@ -36,7 +36,7 @@ fn alpn() -> Vec<Vec<u8>> {
     vec![b"rumormill/1".to_vec()]
 }
 
-/// It dials.
+/// A client that offers X25519 alone.
 pub fn client(Certificate(shown): &Certificate) -> ClientConnection {
     let config = ClientConfig::builder_with_provider(classical()).with_protocol_versions(&[&TLS13]).unwrap();
     let config = config.dangerous().with_custom_certificate_verifier(Arc::new(Anybody));
@@ -45,7 +45,7 @@ pub fn client(Certificate(shown): &Certificate) -> ClientConnection {
     ClientConnection::new(Arc::new(config), ServerName::try_from("node").unwrap()).unwrap()
 }
 
-/// It is dialled.
+/// A server that offers X25519 alone and asks for no certificate.
 pub fn server(Certificate(shown): &Certificate) -> ServerConnection {
     let config = ServerConfig::builder_with_provider(classical()).with_protocol_versions(&[&TLS13]).unwrap();
     let mut config = config.with_no_client_auth().with_single_cert(shown.0.clone(), shown.1.clone_key()).unwrap();

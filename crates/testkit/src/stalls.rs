@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// A sleeper that wakes so late has shown that the machine stalled.
 const LATE: Duration = Duration::from_millis(100);
-/// Rounds at most.
+/// How often a round is played, at most.
 const ROUNDS: usize = 6;
 
 /// Sleeps and looks how late it wakes.

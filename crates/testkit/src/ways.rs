@@ -13,7 +13,7 @@ use rumormill_wire::{Digest, HeadHash, Incarnation, NodeId, Origin, Seq};
 use crate::frames::{encoded, raw_frame};
 use crate::mallory::{Mallory, Signed, now_us};
 
-/// What it does.
+/// One way of doing harm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// Proofs about origins that nobody has heard of.

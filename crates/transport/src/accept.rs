@@ -1,4 +1,4 @@
-//! Accepting: connections come through the gate, shake hands beside each other, and come out as links.
+//! Accepting: connections pass admission control, shake hands beside each other, and come out as links.
 
 use std::io;
 use std::net::SocketAddr;
@@ -103,7 +103,7 @@ async fn accept_all(endpoint: Endpoint, socket: TcpListener, ready: mpsc::Sender
             info!(target: "rumormill::transport", peer = %addr, reason = %Refusal::Scope, "handshake refused");
             continue;
         }
-        if !endpoint.gate(|gate| gate.within_rate(addr.ip(), endpoint.0.clock.now())) {
+        if !endpoint.admission(|admission| admission.within_rate(addr.ip(), endpoint.0.clock.now())) {
             Metrics::add(&endpoint.0.metrics.over_rate, 1);
             continue;
         }
@@ -112,7 +112,7 @@ async fn accept_all(endpoint: Endpoint, socket: TcpListener, ready: mpsc::Sender
         let task = tokio::spawn({
             let (endpoint, ready) = (endpoint.clone(), ready.clone());
             async move {
-                let Ok(pass) = begun.await else { return };
+                let Ok(id) = begun.await else { return };
                 let deadline = endpoint.0.deadline;
                 let result = match timeout(deadline, handshake(&endpoint, tcp, addr)).await {
                     // It keeps its slot until it is taken, so that links which wait are bounded too.
@@ -120,16 +120,16 @@ async fn accept_all(endpoint: Endpoint, socket: TcpListener, ready: mpsc::Sender
                     Ok(Err(reason)) => Err(reason),
                     Err(_) => Err(Refusal::Timeout),
                 };
-                endpoint.gate(|gate| gate.leave(pass));
+                endpoint.admission(|admission| admission.leave(id));
                 if let Err(reason) = result {
                     endpoint.0.metrics.refuse(reason);
                     info!(target: "rumormill::transport", peer = %addr, %reason, "handshake refused");
                 }
             }
         });
-        let (pass, ended) = endpoint.gate(|gate| gate.enter(addr.ip(), task.abort_handle()));
+        let (id, ended) = endpoint.admission(|admission| admission.enter(addr.ip(), task.abort_handle()));
         Metrics::add(&endpoint.0.metrics.evicted, ended);
-        let _ = begin.send(pass);
+        let _ = begin.send(id);
     }
 }
 
@@ -160,7 +160,7 @@ async fn within_descriptors(endpoint: &Endpoint, tcp: TcpStream, said: &mut Opti
 
 /// Descriptors run short: the oldest handshake of the fullest prefix makes room. Says whether there was one.
 fn make_room(endpoint: &Endpoint, said: &mut Option<Instant>) -> bool {
-    let ended = endpoint.gate(|gate| gate.make_room(1));
+    let ended = endpoint.admission(|admission| admission.make_room(1));
     Metrics::add(&endpoint.0.metrics.descriptors_short, 1);
     Metrics::add(&endpoint.0.metrics.evicted, ended);
     if said.is_none_or(|at| at.elapsed() >= SHORT_SAID_EVERY) {

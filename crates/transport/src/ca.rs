@@ -21,6 +21,7 @@ use std::time::Duration;
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose,
 };
+use rumormill_limits::DAY_S;
 use rumormill_wire::NetworkId;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -33,7 +34,7 @@ use crate::pkcs8;
 use crate::way_out;
 
 /// How long a CA certificate holds: 20 years. When it ends the network ends, since nothing replaces the CA.
-const CA_VALIDITY: Duration = Duration::from_secs(20 * 366 * 86_400);
+const CA_VALIDITY: Duration = Duration::from_secs(20 * 366 * DAY_S);
 
 /// Where the local CA lives when nothing names it: `$RUMORMILL_HOME`, `$XDG_STATE_HOME/rumormill`,
 /// `~/.local/state/rumormill`.

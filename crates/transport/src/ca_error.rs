@@ -30,7 +30,7 @@ pub enum CaError {
     Content {
         /// The file that is not.
         path: PathBuf,
-        /// What it should be.
+        /// What the file was expected to hold.
         what: &'static str,
         /// What to do about it, in words for people.
         way: &'static str,
@@ -69,7 +69,7 @@ pub enum CaError {
     /// The list of this home is gone, or an old copy: nodes would not take what is made from it.
     #[error("{} has list {has}, but {sign}: it is lost, or an old copy", path.display())]
     ListLost {
-        /// Where it should be.
+        /// Where the list in force should lie.
         path: PathBuf,
         /// The number of the one there; 0 for none.
         has: u64,
@@ -79,9 +79,9 @@ pub enum CaError {
     /// What lies where the list of this home should be is none of this CA's.
     #[error("{}: {why}", path.display())]
     ListDamaged {
-        /// Where it lies, and stays.
+        /// The file of the list; it is not changed.
         path: PathBuf,
-        /// Why it is none.
+        /// Which rule of the list's form, or whose signature, it breaks.
         why: BadList,
     },
     /// The file that says whether the list of this home is the last says nothing.

@@ -12,7 +12,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::gate::{Gate, GateLimits};
+use crate::admission::{Admission, AdmissionLimits};
 use crate::identity::Identity;
 use crate::link::{LinkLimits, open};
 use crate::metrics::Metrics;
@@ -37,7 +37,7 @@ pub struct EndpointConfig {
     /// The certificates come from a CA that nobody asked for: it serves loopback only.
     pub loopback_only: bool,
     /// Bounds before TLS.
-    pub gate: GateLimits,
+    pub admission: AdmissionLimits,
     /// Bounds on a link.
     pub link: LinkLimits,
     /// Links without a post-quantum key exchange are refused.
@@ -93,8 +93,8 @@ pub(crate) struct Shared {
     credentials: RwLock<Arc<Credentials>>,
     revoked: InForce,
     post_quantum: bool,
-    gate: Mutex<Gate>,
-    /// The time of the gate.
+    admission: Mutex<Admission>,
+    /// The time of admission control.
     pub(crate) clock: Clock,
     pub(crate) deadline: Duration,
     pub(crate) descriptors: i32,
@@ -127,10 +127,10 @@ impl Endpoint {
             credentials: RwLock::new(Arc::new(credentials)),
             revoked,
             post_quantum,
-            gate: Mutex::new(Gate::new(config.gate)),
+            admission: Mutex::new(Admission::new(config.admission)),
             clock: Clock::start(),
-            deadline: config.gate.deadline,
-            descriptors: config.gate.descriptors,
+            deadline: config.admission.deadline,
+            descriptors: config.admission.descriptors,
             limits: Limits::new(config.link, Arc::clone(&metrics)),
             metrics,
         })))
@@ -140,11 +140,11 @@ impl Endpoint {
         Arc::clone(&self.0.credentials.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) fn gate<T>(&self, act: impl FnOnce(&mut Gate) -> T) -> T {
-        act(&mut self.0.gate.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn admission<T>(&self, act: impl FnOnce(&mut Admission) -> T) -> T {
+        act(&mut self.0.admission.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Who we are now.
+    /// The certificate and key that links are opened with from now on; a renewal changes them.
     #[must_use]
     pub fn identity(&self) -> Arc<Identity> {
         Arc::clone(&self.current().identity)
@@ -156,7 +156,7 @@ impl Endpoint {
         self.0.trust.network()
     }
 
-    /// Whose certificates are taken.
+    /// The CA or the pins by which certificates of others are judged.
     #[must_use]
     pub fn trust(&self) -> &Trust {
         &self.0.trust
@@ -171,7 +171,7 @@ impl Endpoint {
     /// Handshakes of others that are in flight now; those that we dialled are not counted.
     #[must_use]
     pub fn handshakes(&self) -> usize {
-        self.gate(|gate| gate.in_flight())
+        self.admission(|admission| admission.in_flight())
     }
 
     /// New handshakes use this certificate; open links live on.
@@ -198,18 +198,18 @@ impl Endpoint {
 
     /// The addresses of known members, which have handshake slots of their own.
     pub fn set_known_members(&self, members: impl IntoIterator<Item = IpAddr>) {
-        self.gate(|gate| gate.set_members(members));
+        self.admission(|admission| admission.set_members(members));
     }
 
     /// Those of them where neighbours are that the owner named: their handshakes make room last.
     pub fn set_neighbours(&self, neighbours: impl IntoIterator<Item = IpAddr>) {
-        self.gate(|gate| gate.set_neighbours(neighbours));
+        self.admission(|admission| admission.set_neighbours(neighbours));
     }
 
     /// How many addresses of known members have slots of their own.
     #[must_use]
     pub fn known_members(&self) -> usize {
-        self.gate(|gate| gate.known_members())
+        self.admission(|admission| admission.known_members())
     }
 
     pub(crate) fn check_scope(&self, addr: SocketAddr) -> Result<(), DialError> {

@@ -24,7 +24,7 @@ pub enum IdentityError {
     Content {
         /// The file that is not.
         path: PathBuf,
-        /// What it should be.
+        /// What the file was expected to hold.
         what: &'static str,
         /// What to do about it, in words for people.
         way: &'static str,

@@ -9,6 +9,7 @@ use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose,
     PKCS_ED25519,
 };
+use rumormill_limits::DAY_S;
 use rumormill_wire::NodeId;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -24,11 +25,11 @@ use crate::way_out;
 
 /// How long a node certificate holds unless told otherwise: 398 days, the term of web certificates (CA/Browser Forum, 6.3.2). A key
 /// that nobody knows to be lost serves no longer.
-pub const NODE_VALIDITY: Duration = Duration::from_secs(398 * 86_400);
+pub const NODE_VALIDITY: Duration = Duration::from_secs(398 * DAY_S);
 
 /// An automatic certificate that has less than this left at a start is made anew: 30 days, so that a node which is started once a
 /// month never runs with one that ends.
-const RENEWED_BEFORE: Duration = Duration::from_secs(30 * 86_400);
+const RENEWED_BEFORE: Duration = Duration::from_secs(30 * DAY_S);
 
 /// Where an issued identity lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,19 +64,19 @@ fn node_of(key: &KeyPair) -> Option<NodeId> {
 }
 
 /// A revoked key gets another name before a new one takes its place: it may still be wanted, for letters or as evidence.
-fn keep_aside(path: &Path, node: &NodeId) -> Result<(), CaError> {
+fn quarantine_key(path: &Path, node: &NodeId) -> Result<(), CaError> {
     let id = node.to_string();
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(format!(".revoked-{}", id.get(..16).unwrap_or(&id)));
-    let aside = PathBuf::from(aside);
-    match std::fs::hard_link(path, &aside) {
+    let mut quarantine = path.as_os_str().to_owned();
+    quarantine.push(format!(".revoked-{}", id.get(..16).unwrap_or(&id)));
+    let quarantine = PathBuf::from(quarantine);
+    match std::fs::hard_link(path, &quarantine) {
         Ok(()) => Ok(()),
         // An earlier try may have come so far.
-        Err(why) if why.kind() == ErrorKind::AlreadyExists => match read_key(&aside) {
+        Err(why) if why.kind() == ErrorKind::AlreadyExists => match read_key(&quarantine) {
             Ok(Some(key)) if node_of(&key) == Some(*node) => Ok(()),
-            _ => Err(CaError::NotTheKey(aside)),
+            _ => Err(CaError::NotTheKey(quarantine)),
         },
-        Err(why) => Err(FileError::at("keep the revoked key as", &aside)(why).into()),
+        Err(why) => Err(FileError::at("keep the revoked key as", &quarantine)(why).into()),
     }
 }
 
@@ -126,37 +127,10 @@ impl LocalCa {
             self.check_own(&issued.certificate, false)?;
             self.check_own(&issued.ca, true)?;
         }
-        // By a list that is lost nobody can say whose key is revoked.
-        let (revoked, retired) = (self.last_list()?, self.retired()?);
-        let lives = |key: &KeyPair| {
-            let node = key.public_key_raw().try_into().map(NodeId);
-            node.is_ok_and(|node| !revoked.revokes(&node) && !retired.contains(&node))
-        };
-        let there = read_key(&issued.key)?;
-        let revoked_key = there.as_ref().filter(|key| !lives(key)).and_then(node_of);
-        if let Some(node) = revoked_key.filter(|_| !anew) {
-            return Err(CaError::RevokedKey { path: issued.key, node });
-        }
-        let key = match there.filter(lives) {
-            Some(key) => key,
-            // One that lies here already is the name's, wherever it goes now.
-            None => match read_key(&place.join("key.pem"))?.filter(lives) {
-                Some(key) => key,
-                None => pkcs8::generate()?,
-            },
-        };
-        let key = pkcs8::as_version_1(&key)?;
+        let (key, revoked_key) = self.key_for(&issued, &place, anew)?;
         self.check_free(name, key.public_key_raw())?;
         self.check_unnamed(name, key.public_key_raw(), &issued.key)?;
-        let mut params = CertificateParams::new([format!("{name}{NAME_SUFFIX}")])?;
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        params.custom_extensions = vec![network_extension(&self.network())];
-        (params.not_before, params.not_after) = (valid.from, valid.until);
-        let issuer = Issuer::new(ca_params(&self.network()), self.key()?);
-        let certificate = params.signed_by(&key, &issuer)?;
+        let pem = self.signed(name, &key, valid)?;
         if let Ok(node) = key.public_key_raw().try_into().map(NodeId) {
             // One that was not noted may hold for longer than this.
             let had_one = match self.issued(name) {
@@ -166,21 +140,62 @@ impl LocalCa {
             self.note_end(&place, &node, valid.until_s, had_one)?;
         }
         if let Some(node) = revoked_key {
-            keep_aside(&issued.key, &node)?;
+            quarantine_key(&issued.key, &node)?;
         }
-        let (key, pem) = (key.serialize_pem(), certificate.pem());
-        let parts = [(Path::new("key.pem"), key.as_bytes()), (Path::new("cert.pem"), pem.as_bytes())];
-        if out.is_none() {
-            // The key first: a crash in between leaves one that is used the next time.
-            files::write_private_all(&place, &parts)?;
-        } else {
-            let ca = files::read(&self.certificate_path())?;
-            let [key, certificate] = parts;
-            files::write_private_all(&dir, &[key, certificate, (Path::new("ca.pem"), &ca)])?;
-            // What was issued stays known here by its certificate, so that a name can be revoked and is given once.
-            files::write_private(&place.join("cert.pem"), pem.as_bytes())?;
-        }
+        self.write(&place, out, &key.serialize_pem(), &pem)?;
         Ok(issued)
+    }
+
+    /// The key that gets a certificate: what lies there, what the name has here, or a new one; and the node of a revoked key that lies in its
+    /// place, which is an error unless a new one is wanted (`anew`).
+    fn key_for(&self, issued: &Issued, place: &Path, anew: bool) -> Result<(KeyPair, Option<NodeId>), CaError> {
+        // By a list that is lost nobody can say whose key is revoked.
+        let (revoked, retired) = (self.last_list()?, self.retired()?);
+        let lives = |key: &KeyPair| {
+            let node = key.public_key_raw().try_into().map(NodeId);
+            node.is_ok_and(|node| !revoked.revokes(&node) && !retired.contains(&node))
+        };
+        let there = read_key(&issued.key)?;
+        let revoked_key = there.as_ref().filter(|key| !lives(key)).and_then(node_of);
+        if let Some(node) = revoked_key.filter(|_| !anew) {
+            return Err(CaError::RevokedKey { path: issued.key.clone(), node });
+        }
+        let key = match there.filter(lives) {
+            Some(key) => key,
+            // One that lies here already is the name's, wherever it goes now.
+            None => match read_key(&place.join("key.pem"))?.filter(lives) {
+                Some(key) => key,
+                None => pkcs8::generate()?,
+            },
+        };
+        Ok((pkcs8::as_version_1(&key)?, revoked_key))
+    }
+
+    /// A certificate of the CA for a name and its key, in PEM.
+    fn signed(&self, name: &str, key: &KeyPair, valid: Validity) -> Result<String, CaError> {
+        let mut params = CertificateParams::new([format!("{name}{NAME_SUFFIX}")])?;
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.custom_extensions = vec![network_extension(&self.network())];
+        (params.not_before, params.not_after) = (valid.from, valid.until);
+        let issuer = Issuer::new(ca_params(&self.network()), self.key()?);
+        Ok(params.signed_by(key, &issuer)?.pem())
+    }
+
+    /// Writes what was issued: to the place of the name, or to a directory of the owner's with the CA's certificate.
+    fn write(&self, place: &Path, out: Option<&Path>, key: &str, pem: &str) -> Result<(), CaError> {
+        let key = (Path::new("key.pem"), key.as_bytes());
+        let certificate = (Path::new("cert.pem"), pem.as_bytes());
+        let Some(dir) = out else {
+            // The key first: a crash in between leaves one that is used the next time.
+            return Ok(files::write_private_all(place, &[key, certificate])?);
+        };
+        let ca = files::read(&self.certificate_path())?;
+        files::write_private_all(dir, &[key, certificate, (Path::new("ca.pem"), &ca)])?;
+        // What was issued stays known here by its certificate, so that a name can be revoked and is given once.
+        Ok(files::write_private(&place.join("cert.pem"), pem.as_bytes())?)
     }
 
     /// A directory that somebody names may hold other certificates, of a web server or another network: they are not replaced.

@@ -1,19 +1,19 @@
 //! Links between nodes: identity, trust, TLS 1.3 and nothing older, deadlines and limits.
 //!
-//! Before TLS a connection belongs to no member, and the [`gate`] bounds its cost. After TLS, a link has a
+//! Before TLS a connection belongs to no member, and [`admission`] control bounds its cost. After TLS, a link has a
 //! [`link::AuthenticatedPeer`], which only this crate can make.
 #![forbid(unsafe_code)]
 #![deny(unreachable_pub, unnameable_types, missing_debug_implementations)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod accept;
+pub mod admission;
 pub mod ca;
 mod ca_error;
 pub mod certificate;
 pub mod clock;
 pub mod endpoint;
 pub mod files;
-pub mod gate;
 pub mod identity;
 mod issue;
 pub mod link;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
@@ -120,9 +120,9 @@ impl AuthenticatedPeer {
 /// A link, fresh from its handshake.
 #[derive(Debug)]
 pub struct Opened {
-    /// What comes in, frame by frame.
+    /// The half that gives what the peer sends, frame by frame.
     pub reader: LinkReader,
-    /// What goes out, frame by frame.
+    /// The half that sends frames to the peer.
     pub writer: LinkWriter,
     /// Who is there, proven by the handshake.
     pub peer: AuthenticatedPeer,
@@ -238,8 +238,7 @@ impl LinkReader {
     fn may_go_on(&self) -> Result<(), LinkError> {
         let Some(Partial { bytes, missing, begun }) = &self.partial else { return Ok(()) };
         let length = u64::try_from(bytes.len().saturating_add(*missing)).unwrap_or(u64::MAX);
-        let slowest = u64::from(self.slowest_bytes_per_s.get());
-        let ms = length.saturating_mul(1_000).checked_div(slowest).unwrap_or(0);
+        let ms = length.saturating_mul(1_000) / NonZeroU64::from(self.slowest_bytes_per_s);
         let time = self.idle.saturating_add(Duration::from_millis(ms));
         if begun.elapsed() < time { Ok(()) } else { Err(LinkError::Unended(time)) }
     }

@@ -4,16 +4,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rumormill_limits::DAY_S;
 use rumormill_wire::NodeId;
 use rumormill_wire::native::{Revocations, Revoked};
 
 /// An entry without a cut stays so long after its certificate has ended: clocks differ (P-R5).
-pub const KEPT_AFTER_END: Duration = Duration::from_secs(30 * 86_400);
+pub const KEPT_AFTER_END: Duration = Duration::from_secs(30 * DAY_S);
 
 /// A list that is dated so many seconds later than the one before, a year: a clock may be ahead, then or now.
-const ODDLY_LATER_S: u64 = 366 * 86_400;
+const ODDLY_LATER_S: u64 = 366 * DAY_S;
 /// And one that is dated so many seconds earlier: a day, more than a wrong time zone makes.
-const ODDLY_EARLIER_S: u64 = 86_400;
+const ODDLY_EARLIER_S: u64 = DAY_S;
 
 /// A list whose date does not go well with that of the list before. One of the two clocks may have been wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

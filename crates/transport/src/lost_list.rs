@@ -18,8 +18,8 @@ use crate::way_out;
 /// A higher number than this is not believed unless the list itself has it: a list each millisecond would take 8,900 years to
 /// come so far, and after the highest there could be no other.
 const MAX_NUMBER: u64 = 1 << 48;
-/// What a damaged list is called that was put aside.
-const ASIDE: &str = "revoked.bin.damaged";
+/// The name that a damaged list gets before another takes its place.
+const QUARANTINE: &str = "revoked.bin.damaged";
 
 /// What a running node has in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub struct Restored {
     /// The file of the last number, if it was damaged: it says the number of this list now.
     pub number_mended: Option<PathBuf>,
     /// Where a damaged list of this home is kept.
-    pub aside: Option<PathBuf>,
+    pub quarantine: Option<PathBuf>,
 }
 
 /// The list of a home as it lies there.
@@ -96,14 +96,14 @@ impl LocalCa {
     }
 
     /// Keeps a damaged list before another takes its place: people may know more of it than we do.
-    pub(crate) fn put_aside(&self, damaged: bool) -> Result<Option<PathBuf>, CaError> {
+    pub(crate) fn quarantine_list(&self, damaged: bool) -> Result<Option<PathBuf>, CaError> {
         if !damaged {
             return Ok(None);
         }
-        let aside = self.home().join(ASIDE);
-        let kept = std::fs::rename(Self::revocations_path(self.home()), &aside);
-        kept.map_err(FileError::at("keep the damaged list as", &aside))?;
-        Ok(Some(aside))
+        let quarantine = self.home().join(QUARANTINE);
+        let kept = std::fs::rename(Self::revocations_path(self.home()), &quarantine);
+        kept.map_err(FileError::at("keep the damaged list as", &quarantine))?;
+        Ok(Some(quarantine))
     }
 
     /// The list of this home, if it is the last that was made here.
@@ -212,13 +212,13 @@ impl LocalCa {
         let otherwise = old.filter(|(node, said)| list.get(node) != Some(*said) && !retired.contains(node));
         let otherwise = otherwise.map(|(node, _)| *node).collect();
         let number_damaged = self.last_number(&list)?.is_none();
-        let mut aside = None;
+        let mut quarantine = None;
         // That there is a number at all says that there was a list: none is no last one.
         if !replaced.is_empty() || number_damaged && list.number() > 0 {
-            aside = self.put_aside(damaged)?;
+            quarantine = self.quarantine_list(damaged)?;
             self.write_list(&list)?;
         }
         let number_mended = (number_damaged && list.number() > 0).then(|| self.last_number_path());
-        Ok(Restored { list, parts: replaced.len(), otherwise, number_mended, aside })
+        Ok(Restored { list, parts: replaced.len(), otherwise, number_mended, quarantine })
     }
 }

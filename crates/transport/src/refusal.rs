@@ -45,7 +45,7 @@ pub enum Refusal {
     /// It does not offer the protocol `rumormill/1`.
     #[error("no common application protocol")]
     Alpn,
-    /// It was too slow.
+    /// Its handshake was not done within the deadline.
     #[error("handshake deadline passed")]
     Timeout,
     /// It sent more before its handshake was done than one takes.

@@ -26,7 +26,7 @@ pub use crate::list_dates::{KEPT_AFTER_END, OddDate};
 /// What still counts of a node: incarnation and last number.
 pub type Cut = BTreeMap<Incarnation, Seq>;
 
-/// What a revocation did.
+/// What came of a revocation: the new list, and what it could not say or says no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
     /// The list that is in force now.
@@ -110,7 +110,7 @@ impl LocalCa {
         list.take(Arc::new(part));
         // Whose entry goes must not get a certificate again; that is known before it goes.
         self.retire(&dropped)?;
-        self.put_aside(damaged)?;
+        self.quarantine_list(damaged)?;
         self.write_list(&list)?;
         Ok(Done { list, left_out, dropped, odd_date })
     }

@@ -38,7 +38,7 @@ pub enum TrustError {
     /// A line of the pin file.
     #[error("{}, line {line}: {what}", path.display())]
     Pin {
-        /// The pin file.
+        /// Where the pin file lies.
         path: PathBuf,
         /// The line, from 1.
         line: usize,

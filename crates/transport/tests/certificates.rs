@@ -11,7 +11,7 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, SystemTime};
 
 use common::{DAY, Net, anywhere};
-use rumormill_transport::gate::GateLimits;
+use rumormill_transport::admission::AdmissionLimits;
 use rumormill_transport::link::LinkLimits;
 use rumormill_transport::revocation::{BadList, check_file};
 use rumormill_transport::{
@@ -197,19 +197,19 @@ fn a_revoked_key_is_replaced_only_when_that_is_asked_for_and_is_kept() {
             );
         }
         assert_eq!(files(), before, "nothing was changed");
-        let aside = dir.join(format!("key.pem.revoked-{}", &node.to_string()[..16]));
-        fs::write(&aside, "somebody's own").unwrap();
+        let quarantine = dir.join(format!("key.pem.revoked-{}", &node.to_string()[..16]));
+        fs::write(&quarantine, "somebody's own").unwrap();
         let why = net.ca.issue_new_key(name, DAY, at).unwrap_err();
-        assert!(matches!(&why, CaError::NotTheKey(path) if *path == aside), "{why}");
+        assert!(matches!(&why, CaError::NotTheKey(path) if *path == quarantine), "{why}");
         assert_eq!(
-            (fs::read(&issued.key).unwrap(), fs::read(&aside).unwrap()),
+            (fs::read(&issued.key).unwrap(), fs::read(&quarantine).unwrap()),
             (key.clone(), b"somebody's own".to_vec())
         );
-        fs::remove_file(&aside).unwrap();
+        fs::remove_file(&quarantine).unwrap();
         let next = net.ca.issue_new_key(name, DAY, at).unwrap();
         assert_ne!(Identity::load(&next.certificate, &next.key).unwrap().node(), node);
-        assert_eq!(fs::read(&aside).unwrap(), key, "the old key is kept");
-        assert_eq!(fs::metadata(&aside).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read(&quarantine).unwrap(), key, "the old key is kept");
+        assert_eq!(fs::metadata(&quarantine).unwrap().permissions().mode() & 0o777, 0o600);
         // One that is not revoked stays, whatever is asked for.
         let kept = fs::read(&next.key).unwrap();
         net.ca.issue_new_key(name, DAY, at).unwrap();
@@ -333,7 +333,7 @@ async fn an_automatic_ca_serves_loopback_only() {
         identity: ca.open_or_issue("n").unwrap(),
         trust: Trust::from_ca(ca.certificate()).unwrap(),
         loopback_only: ca.is_automatic(),
-        gate: GateLimits::default(),
+        admission: AdmissionLimits::default(),
         link: LinkLimits::default(),
         post_quantum: false,
     })

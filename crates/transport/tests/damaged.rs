@@ -61,7 +61,7 @@ fn a_damaged_number_is_as_good_as_lost_and_is_mended_by_what_mends_a_lost_list()
         assert_eq!(fs::read(number(&net)).unwrap(), with);
         // The list is here and whole, and the node's is the same.
         let done = net.ca.restore(&parts(&list)).unwrap();
-        assert_eq!((done.parts, done.number_mended, done.aside), (0, Some(number(&net)), None));
+        assert_eq!((done.parts, done.number_mended, done.quarantine), (0, Some(number(&net)), None));
         assert_eq!(fs::read(number(&net)).unwrap(), b"2\n");
         net.ca.issue("n", DAY, None).unwrap();
         // It is lost too, and comes back from the node.
@@ -94,7 +94,7 @@ fn a_damaged_list_is_as_good_as_lost_and_is_put_aside_by_what_replaces_it() {
         assert_eq!(net.ca.restore(&[]).unwrap().parts, 0);
         assert_eq!(fs::read(&path).unwrap(), with, "nothing has come that could take its place");
         let done = net.ca.restore(&parts(&list)).unwrap();
-        assert_eq!((done.parts, fs::read(done.aside.unwrap()).unwrap()), (1, with.to_vec()));
+        assert_eq!((done.parts, fs::read(done.quarantine.unwrap()).unwrap()), (1, with.to_vec()));
         assert_eq!(net.ca.last_list().unwrap(), list);
         damage(&path, with);
         let done = net.ca.revoke_after(&ANEW, node(3), None).unwrap();

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use common::{Net, anywhere, count, soon, until};
-use rumormill_transport::gate::GateLimits;
+use rumormill_transport::admission::AdmissionLimits;
 use rumormill_transport::link::LinkLimits;
 use rumormill_transport::{Endpoint, Expect, Listener};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -77,8 +77,8 @@ async fn healthy(dialler: &Endpoint, source: IpAddr, listener: &mut Listener) ->
 async fn flood(rate: u32) {
     let connections = affordable();
     let net = Net::new();
-    let gate = GateLimits { deadline: DEADLINE, per_prefix: PER_PREFIX, rate, ..GateLimits::default() };
-    let bob = net.limited("bob", gate, LinkLimits::default());
+    let admission = AdmissionLimits { deadline: DEADLINE, per_prefix: PER_PREFIX, rate, ..AdmissionLimits::default() };
+    let bob = net.limited("bob", admission, LinkLimits::default());
     bob.set_known_members([MEMBER]);
     let mut listener = bob.bind(anywhere()).await.unwrap();
     let (alice, addr) = (net.endpoint("alice"), listener.local_addr());
@@ -124,7 +124,7 @@ async fn flood(rate: u32) {
 async fn a_flood_that_never_finishes_keeps_nobody_else_waiting() {
     let _alone = ALONE.lock().await;
     // With the usual rate most of it is closed unheard; without one, all of it goes through the table.
-    flood(GateLimits::default().rate).await;
+    flood(AdmissionLimits::default().rate).await;
     flood(1_000_000).await;
 }
 
@@ -141,7 +141,7 @@ async fn a_flood_from_a_members_own_address_leaves_it_a_way_in() {
         held.extend(stall(n, MEMBER, listener.local_addr()).await);
     }
     assert!(held.len() > connections * 9 / 10, "{} of {connections} connected", held.len());
-    assert!(bob.handshakes() <= GateLimits::default().per_member, "{}", bob.handshakes());
+    assert!(bob.handshakes() <= AdmissionLimits::default().per_member, "{}", bob.handshakes());
     let alice = net.endpoint("alice");
     for source in [MEMBER, somewhere(0), STRANGER] {
         let took = healthy(&alice, source, &mut listener).await;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use common::{DAY, Net, anywhere, count, issued_dir, link, raw_client, some_name, soon};
+use rumormill_transport::admission::AdmissionLimits;
 use rumormill_transport::endpoint::Opened;
-use rumormill_transport::gate::GateLimits;
 use rumormill_transport::link::LinkLimits;
 use rumormill_transport::{Endpoint, Expect, Identity, LinkError, TlsInfo};
 use rumormill_wire::native::{MAX_FRAME_LEN, kind};
@@ -202,7 +202,7 @@ async fn a_client_without_post_quantum_exchange_still_gets_a_link_and_it_is_said
 }
 
 fn limited(net: &Net, name: &str, link: LinkLimits) -> Endpoint {
-    net.limited(name, GateLimits::default(), link)
+    net.limited(name, AdmissionLimits::default(), link)
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use allocation_counter::AllocationInfo;
 use common::{Net, anywhere, issued_dir, raw_client, some_name};
-use rumormill_transport::gate::GateLimits;
+use rumormill_transport::admission::AdmissionLimits;
 use rumormill_transport::link::LinkLimits;
 use rumormill_transport::{Endpoint, Expect};
 use rumormill_wire::native::MAX_FRAME_LEN;
@@ -63,8 +63,8 @@ fn attackers(stall: Stall, to: SocketAddr, client: Arc<rustls::ClientConfig>) ->
 }
 
 fn good(net: &Net) -> Endpoint {
-    let gate = GateLimits { deadline: DEADLINE, per_prefix: 2 * CONNECTIONS, ..GateLimits::default() };
-    net.limited("good", gate, LinkLimits::default())
+    let admission = AdmissionLimits { deadline: DEADLINE, per_prefix: 2 * CONNECTIONS, ..AdmissionLimits::default() };
+    net.limited("good", admission, LinkLimits::default())
 }
 
 /// Runs until a condition holds, on this thread, and counts what it allocates.

@@ -10,7 +10,7 @@ use common::{
     DAY, Forged, Net, PATIENCE, anywhere, issued_dir, network, raw_client, refused_once, some_name, soon, tls_files,
 };
 use rcgen::{KeyPair, PKCS_ED25519};
-use rumormill_transport::gate::GateLimits;
+use rumormill_transport::admission::AdmissionLimits;
 use rumormill_transport::link::LinkLimits;
 use rumormill_transport::{DialError, Endpoint, Expect, Identity, Refusal, Revocations, Trust};
 use rumormill_wire::NodeId;
@@ -176,7 +176,7 @@ async fn who_is_not_in_the_pin_file_is_refused() {
         let lines: String = nodes.iter().map(|(node, name)| format!("{node} {name}\n")).collect();
         std::fs::write(&file, format!("# ours\n{}\n{lines}", net.ca.network())).unwrap();
         let trust = Trust::pinned(&file).unwrap();
-        common::endpoint(net.identity("good"), trust, GateLimits::default(), LinkLimits::default())
+        common::endpoint(net.identity("good"), trust, AdmissionLimits::default(), LinkLimits::default())
     };
     let (good, bob) = (net.identity("good").node(), net.identity("bob").node());
     let peer = net.endpoint("peer");
@@ -387,14 +387,14 @@ async fn plain_text_is_refused_without_waiting_for_more_of_it() {
 #[tokio::test]
 async fn silence_ends_at_the_deadline_on_both_sides() {
     let net = Net::new();
-    let gate = GateLimits { deadline: std::time::Duration::from_millis(100), ..GateLimits::default() };
-    let good = net.limited("good", gate, LinkLimits::default());
+    let admission = AdmissionLimits { deadline: std::time::Duration::from_millis(100), ..AdmissionLimits::default() };
+    let good = net.limited("good", admission, LinkLimits::default());
     let listener = good.bind(anywhere()).await.unwrap();
     let mut silent = TcpStream::connect(listener.local_addr()).await.unwrap();
     assert_eq!(soon("the end", silent.read(&mut [0])).await.unwrap_or(0), 0);
     refused_once(&good, "timeout").await;
     let deaf = TcpListener::bind(anywhere()).await.unwrap();
-    let good = net.limited("good", gate, LinkLimits::default());
+    let good = net.limited("good", admission, LinkLimits::default());
     is_refused(soon("the dial", good.dial(deaf.local_addr().unwrap(), Expect::Any)).await, Refusal::Timeout);
     refused_once(&good, "timeout").await;
 }
@@ -405,8 +405,8 @@ async fn a_handshake_that_never_ends_is_cut_long_before_its_deadline() {
     // One record of 15,000 bytes that announces a hello as long, and never comes to its end.
     let mut hello = vec![0x16, 0x03, 0x01, 0x3a, 0x9c, 0x01, 0x00, 0x3a, 0x98, 0x03, 0x03];
     hello.resize(12 * 1024, 0x5a);
-    let gate = GateLimits { deadline: 2 * PATIENCE, ..GateLimits::default() };
-    let good = net.limited("good", gate, LinkLimits::default());
+    let admission = AdmissionLimits { deadline: 2 * PATIENCE, ..AdmissionLimits::default() };
+    let good = net.limited("good", admission, LinkLimits::default());
     let listener = good.bind(anywhere()).await.unwrap();
     let mut tcp = TcpStream::connect(listener.local_addr()).await.unwrap();
     let _ = tcp.write_all(&hello).await;
@@ -418,8 +418,8 @@ async fn a_handshake_that_never_ends_is_cut_long_before_its_deadline() {
 #[tokio::test]
 async fn links_that_nobody_takes_are_bounded() {
     let net = Net::new();
-    let gate = GateLimits { per_prefix: 4, ..GateLimits::default() };
-    let good = net.limited("good", gate, LinkLimits::default());
+    let admission = AdmissionLimits { per_prefix: 4, ..AdmissionLimits::default() };
+    let good = net.limited("good", admission, LinkLimits::default());
     let listener = good.bind(anywhere()).await.unwrap();
     let peer = net.endpoint("peer");
     let mut held = Vec::new();

@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{Net, anywhere, issued_dir, link, raw_client, refused_once, some_name, soon, tls_files};
-use rumormill_transport::gate::GateLimits;
+use rumormill_transport::admission::AdmissionLimits;
 use rumormill_transport::link::LinkLimits;
 use rumormill_transport::{CertificateInfo, DialError, Endpoint, EndpointConfig, Expect, Refusal};
 use rustls::crypto::{CryptoProvider, aws_lc_rs as lc};
@@ -100,7 +100,7 @@ fn required(net: &Net, name: &str) -> Endpoint {
         identity: net.identity(name),
         trust: net.trust(),
         loopback_only: false,
-        gate: GateLimits::default(),
+        admission: AdmissionLimits::default(),
         link: LinkLimits::default(),
         post_quantum: true,
     })

@@ -26,7 +26,7 @@ const LONG_RUN: &str = match core::str::from_utf8(&[b' '; MAX_BLANKS + 1]) {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Foreign<'a>(&'a str);
 
-/// The same, owned.
+/// A [`Foreign`] text that owns its bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ForeignText(String);
 

@@ -5,6 +5,8 @@
 
 use core::fmt;
 
+use crate::hex::{self, Hex};
+
 /// Why a text is not an identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected} hexadecimal digits, found {found} characters or another sign among them")]
@@ -15,24 +17,14 @@ pub struct ParseIdError {
     pub found: usize,
 }
 
-fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|b| write!(f, "{b:02x}"))
-}
-
-fn nibble(c: u8) -> Option<u8> {
-    char::from(c).to_digit(16).and_then(|d| u8::try_from(d).ok())
-}
-
 fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], ParseIdError> {
     let err = ParseIdError { expected: N.saturating_mul(2), found: text.chars().count() };
     if text.len() != err.expected {
         return Err(err);
     }
     let mut out = [0u8; N];
-    for (slot, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        let [hi, lo] = pair else { return Err(err) };
-        let (hi, lo) = (nibble(*hi).ok_or(err)?, nibble(*lo).ok_or(err)?);
-        *slot = (hi << 4) | lo;
+    for (slot, pair) in out.iter_mut().zip(text.as_bytes().as_chunks::<2>().0) {
+        *slot = hex::byte(pair).ok_or(err)?;
     }
     Ok(out)
 }
@@ -52,13 +44,11 @@ macro_rules! bytes_id {
             pub const fn as_bytes(&self) -> &[u8; $n] { &self.0 }
         }
         impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { write_hex(&self.0, f) }
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { Hex(&self.0).fmt(f) }
         }
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}(", stringify!($name))?;
-                write_hex(self.0.get(..4).unwrap_or(&self.0), f)?;
-                write!(f, "..)")
+                write!(f, "{}({}..)", stringify!($name), Hex(self.0.get(..4).unwrap_or(&self.0)))
             }
         }
         impl core::str::FromStr for $name {

@@ -16,6 +16,7 @@ pub mod classroom;
 pub mod foreign;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
+pub mod hex;
 pub mod ids;
 pub mod native;
 mod parse;

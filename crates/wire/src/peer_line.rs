@@ -32,7 +32,7 @@ pub const EXIT: &str = "exit";
 pub const QUIT: &str = "quit";
 /// A text that only says that its sender is there.
 pub const CONNECT: &str = "connect";
-/// The same in other programs.
+/// What other programs send instead of [`CONNECT`].
 pub const HANDSHAKE: &str = "handshake";
 /// The question, in a datagram.
 pub const WHO_IS_ONLINE: &str = "Who is online?";

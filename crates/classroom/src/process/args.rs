@@ -17,7 +17,7 @@ pub struct ProcessArgs {
     pub id: u16,
     /// How many there are.
     pub n: u16,
-    /// Its control port.
+    /// The port on which it takes the commands of a proxy.
     pub port: u16,
     /// Its port for neighbours is this plus its id.
     pub root: u16,

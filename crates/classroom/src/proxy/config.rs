@@ -7,7 +7,7 @@ use rumormill_wire::classroom::ClassroomError;
 use super::launch::Launch;
 use super::process::ProcessError;
 
-/// Processes at once.
+/// How many processes of a proxy run at once, at most.
 pub const MAX_PROCESSES: usize = 1_000;
 /// How long is waited for a log to show what was said before: links come up and processes start while others have the cores.
 pub const SHOWN: Duration = Duration::from_secs(10);
@@ -34,13 +34,13 @@ pub enum LineError {
     /// It does not parse, or is too long.
     #[error("{0}; nothing was sent")]
     Form(#[from] ClassroomError),
-    /// No such process.
+    /// A line is for a process that was not started, or has ended.
     #[error("process {0} is not running; start it with `{0} start`")]
     NotRunning(u32),
-    /// It runs already.
+    /// `start` names a process that has not ended.
     #[error("process {0} runs already; end it with `{0} crash`")]
     Running(u32),
-    /// Too many.
+    /// `start` would make more than [`MAX_PROCESSES`].
     #[error("there are {MAX_PROCESSES} processes already; end one with `crash`")]
     TooMany,
     /// A log was printed that lacks something.
@@ -49,11 +49,11 @@ pub enum LineError {
          first; ask again"
     )]
     Incomplete {
-        /// Which process.
+        /// The process whose log it is.
         id: u32,
-        /// How many messages.
+        /// How many messages it lacks.
         count: usize,
-        /// The line of the first.
+        /// The line of input, from 1, that said the first of them.
         first: u64,
         /// How long it was waited for.
         within: Duration,
@@ -63,19 +63,19 @@ pub enum LineError {
         "process {id} has crashed; {count} of the messages said to it did not come to process {beside} within {within:?}"
     )]
     LastWords {
-        /// Which process.
+        /// The process that crashed.
         id: u32,
-        /// How many messages.
+        /// How many messages said to it are lacking there.
         count: usize,
-        /// Who lacks them.
+        /// The process whose log lacks them.
         beside: u32,
         /// How long they were waited for.
         within: Duration,
     },
-    /// A process.
+    /// A process cannot be started, does not answer or does not end.
     #[error("process {id}: {why}")]
     Process {
-        /// Which.
+        /// The process, by its number in the line.
         id: u32,
         /// What is wrong with it.
         why: ProcessError,

@@ -26,9 +26,9 @@ impl Said {
     }
 }
 
-/// A process, started once.
+/// What is expected of a process that was started once.
 #[derive(Debug, Default)]
-struct Process {
+struct Expectation {
     running: bool,
     /// Which messages it is to show.
     has: Runs,
@@ -50,7 +50,7 @@ pub(crate) struct Missing {
 pub(crate) struct Expected {
     said: Vec<Said>,
     bytes: usize,
-    processes: BTreeMap<u32, Process>,
+    processes: BTreeMap<u32, Expectation>,
     /// Told once as missing at a process: not waited for again.
     given_up: BTreeSet<(u32, usize)>,
 }

@@ -3,7 +3,7 @@
 use rumormill_wire::classroom::{ClassroomError, ClassroomFault, MAX_LINE_LEN, line_len};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// Read at once.
+/// How many bytes are read at once.
 const READ: usize = 16 * 1_024;
 
 pub(crate) struct Lines<R> {

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 pub(crate) struct Patience {
     /// Until its port is free: those of a session that just ended may not yet have gone.
     pub taken: Duration,
-    /// Until it listens.
+    /// Until it listens, from when it was started.
     pub start: Duration,
     /// Until it takes a line, until it answers, and until it ends when told to crash.
     pub reply: Duration,
@@ -60,7 +60,7 @@ pub enum ProcessError {
     /// No port is free.
     #[error("no free port: {0}")]
     NoPort(io::Error),
-    /// Its connection broke.
+    /// The connection to its control port broke, for a reason of the system's.
     #[error("connection lost ({0}); if it has ended, start it again")]
     Lost(io::Error),
     /// It takes no line or gives no answer.

@@ -21,9 +21,9 @@ const LOOK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_mil
 /// `stopall` may take so long.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(15);
 
-/// Why the processes did not end as they should.
+/// Why the program `stopall` did not end the processes.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StopError {
+pub(crate) enum StopallError {
     #[error("stopall cannot be run: {0}; give its path with --stopall")]
     Run(std::io::Error),
     #[error("stopall ended with {0}")]
@@ -227,13 +227,13 @@ impl Session {
     }
 
     /// Runs `stopall`, then makes sure that every child has ended and was waited for.
-    pub(crate) async fn end(mut self) -> Result<(), StopError> {
+    pub(crate) async fn end(mut self) -> Result<(), StopallError> {
         let mut stopall = self.config.stopall.command(&[]);
         let stopped = match timeout(STOP_DEADLINE, stopall.status()).await {
-            Err(_) => Err(StopError::Slow),
-            Ok(Err(why)) => Err(StopError::Run(why)),
+            Err(_) => Err(StopallError::Slow),
+            Ok(Err(why)) => Err(StopallError::Run(why)),
             Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(StopError::Failed(status)),
+            Ok(Ok(status)) => Err(StopallError::Failed(status)),
         };
         for process in self.processes.values_mut() {
             process.kill().await;

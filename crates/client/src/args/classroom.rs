@@ -1,4 +1,4 @@
-//! `process` and `rumormill-proxy`.
+//! `process`, `rumormill-proxy` and `stopall`.
 
 use clap::{Arg, Command, value_parser};
 
@@ -31,4 +31,10 @@ pub(super) fn proxy() -> Command {
         .arg(value("process", "Program that `start` runs [default: ./process, else this one]").value_name("PATH"))
         .arg(value("stopall", "Program that `exit` runs [default: ./stopall, else this one]").value_name("PATH"))
         .after_help("Example:\n  printf '0 start 1 10004\\n0 msg 1 hello\\n0 get chatLog\\nexit\\n' | rumormill-proxy")
+}
+
+pub(super) fn stopall() -> Command {
+    Command::new("stopall")
+        .about("End the processes that were started in this directory")
+        .after_help("Example: stopall, where `process` was run")
 }

@@ -7,8 +7,6 @@ use rumormill_transport::{CaError, LocalCa, default_home};
 
 use crate::output::Failure;
 
-pub(super) const DAY_S: u64 = 86_400;
-
 pub(super) fn home(matches: &ArgMatches) -> Result<PathBuf, Failure> {
     match matches.get_one::<String>("home") {
         Some(home) => Ok(PathBuf::from(home)),

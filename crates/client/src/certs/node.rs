@@ -7,8 +7,8 @@ use rumormill_api::{Client, ClientError, Frontier, Patience, RevocationPart, Who
 use rumormill_limits::file::owner_of_dir;
 use rumormill_transport::LocalCa;
 use rumormill_transport::lost_list::AtNode;
-use rumormill_wire::NodeId;
 use rumormill_wire::native::place_of;
+use rumormill_wire::{NodeId, hex};
 
 use crate::output::Failure;
 use crate::talk::socket;
@@ -86,11 +86,8 @@ fn check_network(ca: &LocalCa, path: &Path, network: &str, ways: &str) -> Result
 }
 
 fn bytes(part: &RevocationPart) -> Result<Option<Vec<u8>>, Failure> {
-    let Some(hex) = &part.part else { return Ok(None) };
-    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
-    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let bytes: Option<Vec<_>> = pairs.iter().map(byte).collect();
-    match bytes.filter(|_| rest.is_empty()) {
+    let Some(digits) = &part.part else { return Ok(None) };
+    match hex::bytes_of(digits) {
         Some(bytes) => Ok(Some(bytes)),
         None => {
             Err(Failure::failed("what the node says is no part of a list; nothing was changed", "ask another node"))

@@ -32,8 +32,8 @@ pub(super) fn restore(out: &mut Out, matches: &ArgMatches) -> Result<ExitCode, F
             "this home said something else of {node}, which no node took: revoke it again if it is to go"
         ));
     }
-    if let Some(aside) = &done.aside {
-        out.shown(format_args!("the damaged list is kept as {}", aside.display()));
+    if let Some(quarantine) = &done.quarantine {
+        out.shown(format_args!("the damaged list is kept as {}", quarantine.display()));
     }
     if let Some(file) = &done.number_mended {
         out.shown(format_args!(

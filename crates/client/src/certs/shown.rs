@@ -7,12 +7,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ArgMatches;
 use rumormill_api::{Foreign, Standing, date, foreign};
+use rumormill_limits::DAY_S;
 use rumormill_transport::certificate::is_name;
 use rumormill_transport::revoke::Cut;
 use rumormill_transport::{CaError, CertificateInfo, LocalCa, Revocations};
 use serde_json::{Value, json};
 
-use super::asked::{DAY_S, failure, home, open};
+use super::asked::{failure, home, open};
 use super::read::read_certificate;
 use crate::output::{Failure, Out, count};
 

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use super::old;
 use rumormill_doors::relay_43110::{Config, Relay};
 use rumormill_doors::{Counters, Incoming, Outgoing, RoomEnd, Unsent, port};
+use rumormill_testkit::counterparts::relay_43110 as legacy;
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::sync::{oneshot, watch};
 
@@ -93,10 +93,10 @@ pub fn count(counter: &AtomicU64) -> u64 {
 }
 
 /// A legacy node whose queues move every `ms`.
-pub fn old_node(at: IpAddr, ms: u64, peers_port: u16) -> (old::Node, Receiver<String>, u16) {
+pub fn old_node(at: IpAddr, ms: u64, peers_port: u16) -> (legacy::Node, Receiver<String>, u16) {
     let listener = TcpListener::bind((at, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (node, shown) = old::Node::start(listener, Duration::from_millis(ms), peers_port);
+    let (node, shown) = legacy::Node::start(listener, Duration::from_millis(ms), peers_port);
     (node, shown, port)
 }
 

@@ -2,18 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use rumormill_limits::{DAY_S, MAX_INCARNATION_AHEAD_S};
 use rumormill_wire::native::StatusEntry;
 use rumormill_wire::{NodeId, Origin, Seq};
 
 use crate::io::Ask;
 
-/// A claimed incarnation later than this after our wall clock is not believed, in seconds.
-const MAX_INCARNATION_AHEAD_S: u64 = 86_400;
-
 /// Own incarnations of a day after which a neighbour's bare word moves us no more: others take 32 of one author a day (P-G1), and a
 /// neighbour that lies at each start is not to use them up (P-S11).
 const MAX_BELIEVED: usize = 16;
-const DAY_S: u64 = 86_400;
 
 /// Before its first append a node asks its neighbours what they have of its own chain, and waits for all of them or for its
 /// time (P-S11).

@@ -1,5 +1,6 @@
 //! Links: their beginnings and ends, and what goes out on them.
 
+use rumormill_limits::BAN;
 use rumormill_wire::NodeId;
 use rumormill_wire::native::{ByeCode, Frame};
 
@@ -13,8 +14,7 @@ use crate::revocation;
 use crate::spread;
 use crate::stats::bump;
 
-/// A peer that sends what no honest node sends is not taken again for so long.
-const BAN_US: u64 = 60_000_000;
+const BAN_US: u64 = BAN.as_secs().saturating_mul(1_000_000);
 
 impl Neighbours {
     pub(crate) fn link_up(&mut self, replica: &Replica, id: LinkId, peer: NodeId, named: bool) {

@@ -85,7 +85,7 @@ impl Default for Limits {
             bytes_per_s: 256 << 20,
             // As many neighbours as may be configured. One that takes nothing costs an outbox of 4 MiB before it is given up.
             links: 64,
-            // As in `GateLimits::default()` of the transport, which says why.
+            // As in `AdmissionLimits::default()` of the transport, which says why.
             handshakes: 512,
             handshakes_per_prefix: 64,
             handshake_deadline: Duration::from_secs(5),

@@ -1,7 +1,7 @@
 //! What a neighbour does wrong below the frames that the engine sees.
 
-use rumormill_gossip::LinkId;
-use rumormill_peering::{BAN, Input};
+use rumormill_limits::{BAN, LinkId};
+use rumormill_peering::Input;
 use rumormill_wire::native::ByeCode;
 
 use super::state::Driver;

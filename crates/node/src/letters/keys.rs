@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rumormill_limits::MAX_INCARNATION_AHEAD_S;
 use rumormill_wire::NodeId;
 
 use super::counting::Counting;
@@ -13,8 +14,6 @@ use crate::view::MAX_AHEAD_US;
 pub(crate) const MAX_KEYS: usize = 16_384;
 /// Keys of one member whose time has not come; those that come first are kept.
 const MAX_AHEAD: usize = 4;
-/// An incarnation later than this after our wall clock was begun under a wrong one, in seconds.
-const MAX_INCARNATION_AHEAD_S: u64 = 86_400;
 
 /// All keys that are known.
 #[derive(Debug, Default)]

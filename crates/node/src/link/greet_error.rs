@@ -1,6 +1,7 @@
 //! Why a link ended before it was one.
 
-use rumormill_peering::{BAN, Ended, Farewell, HelloError, Refusal, whole_seconds};
+use rumormill_limits::BAN;
+use rumormill_peering::{Ended, Farewell, HelloError, Refusal, whole_seconds};
 use rumormill_transport::LinkError;
 use rumormill_wire::native::ByeCode;
 

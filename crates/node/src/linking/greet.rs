@@ -14,7 +14,6 @@ const AGENT: &str = concat!("rumormill/", env!("CARGO_PKG_VERSION"));
 #[derive(Debug, Clone)]
 pub(crate) struct Greeting {
     pub(crate) network: NetworkId,
-    pub(crate) features: u32,
     pub(crate) name: String,
 }
 
@@ -28,7 +27,7 @@ pub(crate) async fn exchange(
         min: VERSION,
         max: VERSION,
         network: greeting.network,
-        features: greeting.features,
+        features: 0,
         name: Foreign::new(&greeting.name),
         agent: Foreign::new(AGENT),
     };

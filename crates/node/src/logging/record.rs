@@ -4,7 +4,7 @@
 use std::fmt::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 
-use rumormill_transport::gate::prefix;
+use rumormill_transport::admission::prefix;
 use rumormill_wire::Foreign;
 use rumormill_wire::foreign::{MAX_SHOWN, json};
 use tracing::field::{Field, Visit};

@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(incarnation(&stored(true, false, cut(ME.node)), ME, Durability::Full), None);
         let other = incarnation(&stored(true, false, cut(NodeId([2; 32]))), ME, Durability::Full);
         assert_eq!(other, Some(Incarnation(77)), "another's chain is fetched again and harms not ours");
-        let file = Damage::File { path: "a".into(), reason: "b".into(), aside: "c".into() };
+        let file = Damage::File { path: "a".into(), reason: "b".into(), quarantine: "c".into() };
         assert_eq!(incarnation(&stored(true, false, vec![file]), ME, Durability::Full), None);
         assert_eq!(incarnation(&Stored::default(), ME, Durability::Full), None, "a new store");
     }

@@ -4,19 +4,19 @@ use std::num::NonZeroU32;
 
 use rumormill_gossip::EngineConfig;
 use rumormill_peering as peering;
-use rumormill_transport::gate::GateLimits;
+use rumormill_transport::admission::AdmissionLimits;
 use rumormill_transport::link::LinkLimits;
 use rumormill_wire::{NetworkId, NodeId};
 
 use crate::clock::micros;
 use crate::config::NodeConfig;
 
-pub(super) fn gate_limits(config: &NodeConfig) -> GateLimits {
-    GateLimits {
+pub(super) fn admission_limits(config: &NodeConfig) -> AdmissionLimits {
+    AdmissionLimits {
         in_flight: config.limits.handshakes,
         per_prefix: config.limits.handshakes_per_prefix,
         deadline: config.limits.handshake_deadline,
-        ..GateLimits::default()
+        ..AdmissionLimits::default()
     }
 }
 

@@ -16,7 +16,7 @@ use crate::types::Recovered;
 /// After so many bytes a long check says how far it is.
 const REPORT_BYTES: u64 = 1 << 30;
 
-/// What was found.
+/// What a check has read from the file: all that a node begins with, and where each chain goes on.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) recovered: Recovered,

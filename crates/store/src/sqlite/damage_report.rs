@@ -21,8 +21,8 @@ pub(super) fn keep(db: &Connection, damage: &[Damage]) -> Result<(), StoreError>
     let mut out = Vec::new();
     for found in damage {
         let entry = match found {
-            Damage::File { path, reason, aside } => {
-                let text = format!("{}\0{}\0{reason}", path.display(), aside.display());
+            Damage::File { path, reason, quarantine } => {
+                let text = format!("{}\0{}\0{reason}", path.display(), quarantine.display());
                 [&[FILE], text.as_bytes()].concat()
             }
             Damage::Chain { origin, kept } => [&[CUT], &origin_to_sql(origin)[..], &kept.0.to_be_bytes()].concat(),
@@ -60,8 +60,8 @@ fn parse(entry: &[u8]) -> Option<Damage> {
         }
         (&FILE, text) => {
             let mut parts = std::str::from_utf8(text).ok()?.splitn(3, '\0');
-            let (path, aside, reason) = (Path::new(parts.next()?), Path::new(parts.next()?), parts.next()?);
-            Some(Damage::File { path: path.into(), reason: reason.to_owned(), aside: aside.into() })
+            let (path, quarantine, reason) = (Path::new(parts.next()?), Path::new(parts.next()?), parts.next()?);
+            Some(Damage::File { path: path.into(), reason: reason.to_owned(), quarantine: quarantine.into() })
         }
         _ => None,
     }
@@ -79,7 +79,7 @@ mod tests {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch(TABLES).unwrap();
         assert_eq!(read(&db).unwrap(), []);
-        let file = Damage::File { path: "/a/ü".into(), reason: "torn\nin two".into(), aside: "/a/b".into() };
+        let file = Damage::File { path: "/a/ü".into(), reason: "torn\nin two".into(), quarantine: "/a/b".into() };
         let all = [file, Damage::Chain { origin: Origin::MAX, kept: Seq(u64::MAX) }];
         keep(&db, &all).unwrap();
         assert_eq!(read(&db).unwrap(), all);

@@ -60,12 +60,15 @@ pub(super) fn open(path: &Path, durability: Durability) -> Result<Opened, StoreE
 
 /// What SQLite would pass over in silence: a file of no length, a log that was written over.
 fn look_at_files(path: &Path) -> Result<Option<Damage>, StoreError> {
-    let damage =
-        |path: &Path, reason: &str, aside| Damage::File { path: path.to_owned(), reason: reason.into(), aside };
+    let damage = |path: &Path, reason: &str, quarantine| Damage::File {
+        path: path.to_owned(),
+        reason: reason.into(),
+        quarantine,
+    };
     if std::fs::metadata(path).is_ok_and(|file| file.len() == 0) {
-        let aside = quarantine::name(path);
-        quarantine::put(path, &aside)?;
-        return Ok(Some(damage(path, "it is empty", aside)));
+        let quarantine = quarantine::name(path);
+        quarantine::put(path, &quarantine)?;
+        return Ok(Some(damage(path, "it is empty", quarantine)));
     }
     let log = beside(path, "-wal");
     let fault = wal::fault(&log).map_err(|source| StoreError::Io { action: "read", path: log.clone(), source })?;

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use super::names::beside;
 use crate::error::StoreError;
 
-/// Damaged files kept aside; the oldest is removed for a new one.
-const ASIDE: usize = 3;
+/// How many damaged files are kept; the oldest is removed for a new one.
+const MOST: usize = 3;
 /// What stands between the store's name and the time.
 const MARKER: &str = ".damaged-";
 /// What SQLite keeps beside a file.
@@ -21,17 +21,17 @@ pub(super) fn name(path: &Path) -> PathBuf {
 }
 
 /// Moves a store out of the way, with what is beside it.
-pub(super) fn put(path: &Path, aside: &Path) -> Result<(), StoreError> {
+pub(super) fn put(path: &Path, quarantine: &Path) -> Result<(), StoreError> {
     let io = |source| StoreError::Io { action: "put aside", path: path.to_owned(), source };
-    std::fs::rename(path, aside).map_err(io)?;
-    put_extras(path, aside).map_err(io)?;
+    std::fs::rename(path, quarantine).map_err(io)?;
+    put_extras(path, quarantine).map_err(io)?;
     forget_oldest(path).map_err(io)
 }
 
 /// Moves away what is beside a store: it must never meet another file under the same name.
-fn put_extras(path: &Path, aside: &Path) -> std::io::Result<()> {
+fn put_extras(path: &Path, quarantine: &Path) -> std::io::Result<()> {
     for extra in EXTRAS {
-        match std::fs::rename(beside(path, extra), beside(aside, extra)) {
+        match std::fs::rename(beside(path, extra), beside(quarantine, extra)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
@@ -47,11 +47,11 @@ pub(super) fn put_stray_extras(path: &Path) -> Result<(), StoreError> {
 
 /// Keeps a copy of a log that SQLite will cut at its first bad frame.
 pub(super) fn copy_log(path: &Path, log: &Path) -> Result<PathBuf, StoreError> {
-    let aside = name(path);
+    let quarantine = name(path);
     let io = |source| StoreError::Io { action: "copy", path: log.to_owned(), source };
-    std::fs::copy(log, &aside).map_err(io)?;
+    std::fs::copy(log, &quarantine).map_err(io)?;
     forget_oldest(path).map_err(io)?;
-    Ok(aside)
+    Ok(quarantine)
 }
 
 fn forget_oldest(path: &Path) -> std::io::Result<()> {
@@ -65,7 +65,7 @@ fn forget_oldest(path: &Path) -> std::io::Result<()> {
         stamps.extend(stamp);
     }
     stamps.sort_unstable();
-    for stamp in stamps.iter().take(stamps.len().saturating_sub(ASIDE)) {
+    for stamp in stamps.iter().take(stamps.len().saturating_sub(MOST)) {
         let old = beside(path, &format!("{MARKER}{stamp}"));
         std::fs::remove_file(&old)?;
         for extra in EXTRAS {

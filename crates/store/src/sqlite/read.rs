@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::damage::{damaged, is_damage};
 use super::tables::{blob, clock_of_sql, clock_to_sql, origin_of_sql, origin_to_sql, seq_to_sql};
 use crate::error::StoreError;
-use crate::merge::{AHEAD, Each, Merge, Opened, Place, Source};
+use crate::merge::{AHEAD, Each, Merge, Place, PlacedBundle, Source};
 use crate::row::Facts;
 use crate::types::{BundleRow, Entry, OrderKey, Reader};
 
@@ -108,14 +108,16 @@ fn page(db: &Connection, merge: &mut Merge, after: Option<OrderKey>, max: usize)
 struct Rows<'a>(&'a Connection);
 
 impl Rows<'_> {
-    fn opened(&self, row: &Row<'_>) -> Result<Opened, StoreError> {
+    fn placed(&self, row: &Row<'_>) -> Result<PlacedBundle, StoreError> {
         let (clock, id) = (clock_of_sql(row.get(0)?), row.get::<_, i64>(1)?);
         let (received_us, data) = (row.get::<_, i64>(2)?.cast_unsigned(), blob(row, 4)?);
         let facts = Facts::sealed(data, received_us, blob(row, 3)?).filter(|facts| facts.first_clock == clock);
         match facts {
-            Some(_) => {
-                Ok(Opened { place: (clock, id.cast_unsigned()), bytes: Bytes::copy_from_slice(data), received_us })
-            }
+            Some(_) => Ok(PlacedBundle {
+                place: (clock, id.cast_unsigned()),
+                bytes: Bytes::copy_from_slice(data),
+                received_us,
+            }),
             None => Err(self.damaged(id)),
         }
     }
@@ -135,7 +137,7 @@ impl Rows<'_> {
         let mut statement = self.0.prepare_cached(sql)?;
         let mut rows = statement.query(params)?;
         while let Some(row) = rows.next()? {
-            each(self.opened(row)?)?;
+            each(self.placed(row)?)?;
         }
         Ok(())
     }
@@ -151,20 +153,20 @@ impl Source for Rows<'_> {
         Ok(statement.query_row([], |row| row.get::<_, i64>(0))?.cast_unsigned())
     }
 
-    fn after(&mut self, place: Option<Place>) -> Result<Vec<Opened>, StoreError> {
+    fn after(&mut self, place: Option<Place>) -> Result<Vec<PlacedBundle>, StoreError> {
         let (clock, id) = place.map_or((i64::MIN, -1), |(clock, id)| (clock_to_sql(clock), row_id(id)));
         let mut out = Vec::new();
-        self.query(AFTER, params![clock, id, i64::try_from(AHEAD).unwrap_or(1)], &mut |opened| {
-            out.push(opened);
+        self.query(AFTER, params![clock, id, i64::try_from(AHEAD).unwrap_or(1)], &mut |bundle| {
+            out.push(bundle);
             Ok(())
         })?;
         Ok(out)
     }
 
-    fn again(&mut self, place: Place) -> Result<Opened, StoreError> {
+    fn again(&mut self, place: Place) -> Result<PlacedBundle, StoreError> {
         let mut found = None;
-        self.query(AGAIN, [row_id(place.1)], &mut |opened| {
-            found = Some(opened);
+        self.query(AGAIN, [row_id(place.1)], &mut |bundle| {
+            found = Some(bundle);
             Ok(())
         })?;
         found.ok_or_else(|| damaged("a bundle is not there any more"))

@@ -38,7 +38,7 @@ pub(super) fn salvage(path: &Path, reason: &str) -> Result<(), StoreError> {
     for extra in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(beside(&beside_it, extra));
     }
-    let aside = quarantine::name(path);
+    let quarantine = quarantine::name(path);
     let mut new = connect(&beside_it, Durability::Normal)?;
     checkpoint(&new)?;
     let (old, first_page) = open_old(path, &new, &beside_it);
@@ -52,7 +52,7 @@ pub(super) fn salvage(path: &Path, reason: &str) -> Result<(), StoreError> {
         cut = copy_chains(old, &change, most_rows(path))?;
     }
     let mut damage = damage_report::read(&change)?;
-    damage.push(Damage::File { path: path.to_owned(), reason: reason.to_owned(), aside: aside.clone() });
+    damage.push(Damage::File { path: path.to_owned(), reason: reason.to_owned(), quarantine: quarantine.clone() });
     damage.append(&mut cut);
     damage_report::keep(&change, &damage)?;
     change.commit()?;
@@ -62,7 +62,7 @@ pub(super) fn salvage(path: &Path, reason: &str) -> Result<(), StoreError> {
     }
     new.close().map_err(|(_, why)| why)?;
     OpenOptions::new().write(true).open(&beside_it).and_then(|file| file.sync_all()).map_err(io)?;
-    quarantine::put(path, &aside)?;
+    quarantine::put(path, &quarantine)?;
     finish(path)
 }
 

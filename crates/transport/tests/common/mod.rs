@@ -11,9 +11,9 @@ use std::time::{Duration, Instant, SystemTime};
 use rcgen::{
     CertificateParams, CustomExtension, DistinguishedName, DnType, Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519,
 };
+use rumormill_transport::admission::AdmissionLimits;
 use rumormill_transport::certificate::{NAME_SUFFIX, NETWORK_OID};
 use rumormill_transport::endpoint::Opened;
-use rumormill_transport::gate::GateLimits;
 use rumormill_transport::link::LinkLimits;
 use rumormill_transport::{Endpoint, EndpointConfig, Identity, Listener, LocalCa, Trust};
 use rumormill_wire::native::ALPN;
@@ -98,21 +98,22 @@ impl Net {
 
     /// An endpoint of the node `name` with the usual limits.
     pub fn endpoint(&self, name: &str) -> Endpoint {
-        self.limited(name, GateLimits::default(), LinkLimits::default())
+        self.limited(name, AdmissionLimits::default(), LinkLimits::default())
     }
 
-    pub fn limited(&self, name: &str, gate: GateLimits, link: LinkLimits) -> Endpoint {
-        endpoint(self.identity(name), self.trust(), gate, link)
+    pub fn limited(&self, name: &str, admission: AdmissionLimits, link: LinkLimits) -> Endpoint {
+        endpoint(self.identity(name), self.trust(), admission, link)
     }
 
     /// An endpoint that trusts this network, with any identity.
     pub fn intruder(&self, identity: Identity) -> Endpoint {
-        endpoint(identity, self.trust(), GateLimits::default(), LinkLimits::default())
+        endpoint(identity, self.trust(), AdmissionLimits::default(), LinkLimits::default())
     }
 }
 
-pub fn endpoint(identity: Identity, trust: Trust, gate: GateLimits, link: LinkLimits) -> Endpoint {
-    Endpoint::new(EndpointConfig { identity, trust, loopback_only: false, gate, link, post_quantum: false }).unwrap()
+pub fn endpoint(identity: Identity, trust: Trust, admission: AdmissionLimits, link: LinkLimits) -> Endpoint {
+    Endpoint::new(EndpointConfig { identity, trust, loopback_only: false, admission, link, post_quantum: false })
+        .unwrap()
 }
 
 pub fn network(id: &[u8; 32]) -> CustomExtension {

@@ -136,7 +136,7 @@ fn lengthy_frames() -> Seeds {
         min: 1,
         max: 2,
         network: NetworkId([2; 32]),
-        features: Hello::MONGERS,
+        features: 1,
         name: "anna".into(),
         agent: "rumormill/0.1.0".into(),
     };

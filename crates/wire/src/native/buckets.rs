@@ -3,7 +3,7 @@
 use super::error::WireFault;
 use super::prim::{Parse, fault};
 
-/// How many there are.
+/// How many parts the frontier has: one for each first byte of a node id.
 pub const BUCKET_COUNT: usize = 256;
 const WIRE_LEN: usize = BUCKET_COUNT * 16;
 

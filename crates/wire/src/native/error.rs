@@ -8,7 +8,7 @@ use crate::parse::Reason;
 pub struct WireError {
     /// Where the value begins that breaks the rule, counted from the start of what was parsed.
     pub offset: usize,
-    /// Which rule, and how.
+    /// The rule that it breaks, which its text names by number.
     pub reason: WireFault,
 }
 

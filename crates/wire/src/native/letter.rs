@@ -22,18 +22,18 @@ pub const KEY_ID_LEN: usize = 8;
 /// The body of kind 6 (P-L2): letters to its author are sealed to this key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LetterKey<'a> {
-    /// How (P-L4).
+    /// Which algorithms seal a letter to it: 1 is the suite of P-L4, others are carried.
     pub suite: u16,
-    /// The public key, 1 to 256 bytes; what they mean says the suite.
+    /// The public key, 1 to 256 bytes in the form of its suite.
     pub key: &'a [u8],
 }
 
 /// The body of kind 5 (P-L3). Who it is for, only the one with the key can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealedLetter<'a> {
-    /// Which key (P-L4).
+    /// The first bytes of the digest of the receiver's public key (P-L4).
     pub key_id: [u8; KEY_ID_LEN],
-    /// What the receiver needs to find the secret.
+    /// The encapsulated key, 0 to 255 bytes: from it and the private key the receiver has the secret.
     pub enc: &'a [u8],
     /// The sealed letter, to the end of the body; P-L5 says what is inside.
     pub ciphertext: &'a [u8],

@@ -179,12 +179,12 @@ impl Revocations {
         Some(Seq(last.saturating_add(1)))
     }
 
-    /// Who is out, in order.
+    /// The nodes that are revoked, in order of their ids.
     pub fn nodes(&self) -> impl Iterator<Item = (&NodeId, &Revoked)> {
         self.parts.values().flat_map(|part| &part.nodes)
     }
 
-    /// How many are out.
+    /// How many nodes are revoked.
     #[must_use]
     pub fn len(&self) -> usize {
         self.parts.values().map(|part| part.nodes.len()).sum()

@@ -85,7 +85,7 @@ enum Repr<'a> {
 }
 
 impl<'a> StatusEntries<'a> {
-    /// How many there are.
+    /// How many entries the list has.
     #[must_use]
     pub const fn len(&self) -> usize {
         match self.0 {

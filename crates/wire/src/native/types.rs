@@ -20,7 +20,7 @@ pub enum Frame<'a> {
     Member(Member<'a>),
     /// A bundle.
     Rumor(Rumor<'a>),
-    /// What the sender has.
+    /// How far the sender's chains go: those of all origins, or of some.
     Status(Status<'a>),
     /// The fingerprints of 256 parts of the frontier, by the first byte of the node id (P-S3).
     Buckets(Buckets<'a>),
@@ -45,7 +45,7 @@ pub struct Hello<'a> {
     pub max: u16,
     /// The sender's network.
     pub network: NetworkId,
-    /// Hints; see [`Hello::MONGERS`].
+    /// Hints: no bit is defined. 0 is sent, and what comes is ignored.
     pub features: u32,
     /// The sender's name.
     pub name: Foreign<'a>,
@@ -53,15 +53,10 @@ pub struct Hello<'a> {
     pub agent: Foreign<'a>,
 }
 
-impl Hello<'_> {
-    /// Feature bit: the sender spreads by mongering.
-    pub const MONGERS: u32 = 1;
-}
-
 /// BYE (P-F8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bye<'a> {
-    /// Why the link ends, for programs.
+    /// Why the link ends, as a number of P-F8.
     pub code: ByeCode,
     /// Seconds to wait before the next try; 0 says nothing.
     pub retry_after_s: u16,

@@ -18,7 +18,7 @@ pub const MAX_TEAM_LEN: usize = 32;
 /// A text, in bytes.
 pub const MAX_TEXT_LEN: usize = 4_096;
 
-/// For whom it is.
+/// For whom a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum To {
     /// Everybody, written `*`.

@@ -23,7 +23,7 @@ pub struct Entry<'a> {
 /// What a peer of ours has more than an old one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity<'a> {
-    /// It signs with this.
+    /// The public key whose signatures are this peer's.
     pub key: [u8; KEY_LEN],
     /// What it is called: 1 to 64 bytes without control characters.
     pub name: &'a str,

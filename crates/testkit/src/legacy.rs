@@ -1,4 +1,4 @@
-//! People of the older worlds, each with its own bytes.
+//! Users of the legacy protocols, each with the bytes of its own program.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,13 +12,13 @@ use crate::wait::until;
 /// What one of them has heard.
 pub type Heard = Arc<Mutex<Vec<String>>>;
 
-/// Somebody of an older world.
-pub struct Old {
-    /// Which world.
+/// Somebody who uses a legacy protocol.
+pub struct LegacyUser {
+    /// The protocol, as tests name it.
     pub name: &'static str,
     /// What it has heard.
     pub heard: Heard,
-    /// Says a text.
+    /// Says a text to all.
     pub say: Box<dyn FnMut(&str)>,
     /// How the room shows who it is.
     pub claimed: String,
@@ -26,9 +26,9 @@ pub struct Old {
     pub door: &'static str,
 }
 
-impl fmt::Debug for Old {
+impl fmt::Debug for LegacyUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Old").field("name", &self.name).field("heard", &self.heard).finish_non_exhaustive()
+        f.debug_struct("LegacyUser").field("name", &self.name).field("heard", &self.heard).finish_non_exhaustive()
     }
 }
 
@@ -37,7 +37,7 @@ fn keep(heard: &Heard, text: &[u8]) {
 }
 
 /// A UDP peer at the directory on port 3000.
-pub fn udp(ip: IpAddr) -> Old {
+pub fn udp(ip: IpAddr) -> LegacyUser {
     let own = UdpSocket::bind((ip, 3_001)).unwrap();
     let aside = UdpSocket::bind((ip, 0)).unwrap();
     let (heard, others) = (Heard::default(), Arc::new(Mutex::new(Vec::<u16>::new())));
@@ -71,11 +71,11 @@ pub fn udp(ip: IpAddr) -> Old {
             own.send_to(&datagram, (ip, *port)).unwrap();
         }
     };
-    Old { name: "udp", heard, say: Box::new(say), claimed: "A".into(), door: "udp-mesh" }
+    LegacyUser { name: "udp", heard, say: Box::new(say), claimed: "A".into(), door: "udp-mesh" }
 }
 
 /// A peer of the menu chat, at the door on port 8080.
-pub fn menu(ip: IpAddr) -> Old {
+pub fn menu(ip: IpAddr) -> LegacyUser {
     let listener = TcpListener::bind((ip, 9_090)).unwrap();
     let heard = Heard::default();
     let texts = Arc::clone(&heard);
@@ -90,7 +90,7 @@ pub fn menu(ip: IpAddr) -> Old {
         let mut stream = TcpStream::connect((ip, 8_080)).unwrap();
         write!(stream, "{ip}:9090 blockchain {text}").unwrap();
     };
-    Old { name: "menu", heard, say: Box::new(say), claimed: format!("blockchain {ip}:9090"), door: "peer-line" }
+    LegacyUser { name: "menu", heard, say: Box::new(say), claimed: format!("blockchain {ip}:9090"), door: "peer-line" }
 }
 
 fn varint(bytes: &[u8]) -> (usize, &[u8]) {
@@ -100,7 +100,7 @@ fn varint(bytes: &[u8]) -> (usize, &[u8]) {
 }
 
 /// The protobuf peer 12, at host 10 on port 5000.
-pub fn protobuf(ip: IpAddr) -> Old {
+pub fn protobuf(ip: IpAddr) -> LegacyUser {
     let mut stream = TcpStream::connect((ip, 5_000)).unwrap();
     stream.write_all(&[0, 0, 0, 6, 8, 3, 0x22, 2, 8, 12]).unwrap();
     let (heard, mut reader) = (Heard::default(), stream.try_clone().unwrap());
@@ -129,11 +129,11 @@ pub fn protobuf(ip: IpAddr) -> Old {
         let body = [&[8, 1, 0x12, len + 6], &message[..]].concat();
         stream.write_all(&[&[0, 0, 0, len + 10], &body[..]].concat()).unwrap();
     };
-    Old { name: "protobuf", heard, say: Box::new(say), claimed: "12".into(), door: "protobuf-peer" }
+    LegacyUser { name: "protobuf", heard, say: Box::new(say), claimed: "12".into(), door: "protobuf-peer" }
 }
 
 /// A node at port 43110.
-pub fn relay(ip: IpAddr) -> Old {
+pub fn relay(ip: IpAddr) -> LegacyUser {
     let mut stream = TcpStream::connect((ip, 43_110)).unwrap();
     let from = stream.local_addr().unwrap().ip();
     let greeting = format!("0001|{ip}");
@@ -156,11 +156,11 @@ pub fn relay(ip: IpAddr) -> Old {
         let frame = format!("0002|{text}");
         stream.write_all(format!("{}|{frame}", frame.len()).as_bytes()).unwrap();
     };
-    Old { name: "relay", heard, say: Box::new(say), claimed: from.to_string(), door: "relay-43110" }
+    LegacyUser { name: "relay", heard, say: Box::new(say), claimed: from.to_string(), door: "relay-43110" }
 }
 
 /// Somebody at the control port 10000.
-pub fn classroom(ip: IpAddr) -> Old {
+pub fn classroom(ip: IpAddr) -> LegacyUser {
     let addr = SocketAddr::from((ip, 10_000));
     let heard = Heard::default();
     let texts = Arc::clone(&heard);
@@ -176,5 +176,5 @@ pub fn classroom(ip: IpAddr) -> Old {
     });
     let mut stream = TcpStream::connect(addr).unwrap();
     let say = move |text: &str| stream.write_all(format!("msg 1 {text}\n").as_bytes()).unwrap();
-    Old { name: "classroom", heard, say: Box::new(say), claimed: String::new(), door: "" }
+    LegacyUser { name: "classroom", heard, say: Box::new(say), claimed: String::new(), door: "" }
 }

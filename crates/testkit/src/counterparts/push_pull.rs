@@ -80,7 +80,11 @@ fn run(addr: SocketAddr, words: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-fn main() -> Result<(), String> {
+/// The program, by the words of its command line and its standard input.
+///
+/// # Errors
+/// A word that it does not know, or a socket that it cannot have.
+pub fn main() -> Result<(), String> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let (addr, words) = words.split_first().ok_or("an address")?;
     let addr = addr.parse().map_err(|_| "an address")?;

@@ -1,4 +1,4 @@
-//! Before TLS: what connections from anywhere may cost.
+//! Admission control before TLS: what connections from anywhere may cost.
 //!
 //! An address belongs to a prefix (/24, /48); the address of a known member is a class of its own. A class may have only so
 //! many handshakes in flight, and when it has, its oldest makes room: a handshake that goes on takes milliseconds, one that
@@ -23,7 +23,7 @@ pub const MAX_MEMBERS: usize = 1_024;
 
 /// Bounds before TLS.
 #[derive(Debug, Clone, Copy)]
-pub struct GateLimits {
+pub struct AdmissionLimits {
     /// Handshakes in flight, all together. Known members may always have half of it, strangers the other half; what one side
     /// leaves the other may use.
     pub in_flight: usize,
@@ -41,7 +41,7 @@ pub struct GateLimits {
     pub descriptors: i32,
 }
 
-impl Default for GateLimits {
+impl Default for AdmissionLimits {
     fn default() -> Self {
         Self {
             // One that stalls holds 20 KiB at most (SECURITY.md): 10 MiB for all.
@@ -91,8 +91,8 @@ impl Class {
 
 /// The table of handshakes in flight.
 #[derive(Debug)]
-pub struct Gate {
-    limits: GateLimits,
+pub struct Admission {
+    limits: AdmissionLimits,
     members: BTreeSet<IpAddr>,
     neighbours: BTreeSet<IpAddr>,
     rates: Recent<Class, Rate, MAX_RATES>,
@@ -101,12 +101,12 @@ pub struct Gate {
 
 /// Names a handshake that was let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pass(u64);
+pub struct HandshakeId(u64);
 
-impl Gate {
+impl Admission {
     /// No handshake is in flight and no address is known.
     #[must_use]
-    pub const fn new(limits: GateLimits) -> Self {
+    pub const fn new(limits: AdmissionLimits) -> Self {
         Self {
             limits,
             members: BTreeSet::new(),
@@ -153,7 +153,7 @@ impl Gate {
     }
 
     /// Lets a handshake in. Says how many older ones were ended to make room.
-    pub fn enter(&mut self, addr: IpAddr, task: AbortHandle) -> (Pass, usize) {
+    pub fn enter(&mut self, addr: IpAddr, task: AbortHandle) -> (HandshakeId, usize) {
         let class = self.class(addr);
         let member = class.is_member();
         let most = if member { self.limits.per_member } else { self.limits.per_prefix };
@@ -169,7 +169,7 @@ impl Gate {
             let Some(oldest) = self.of_fullest(of_members).or_else(|| self.of_fullest(!of_members)) else { break };
             ended = self.end(oldest).saturating_add(ended);
         }
-        (Pass(self.flying.add(class, (), task)), ended)
+        (HandshakeId(self.flying.add(class, (), task)), ended)
     }
 
     fn members_flying(&self) -> usize {
@@ -206,8 +206,8 @@ impl Gate {
     }
 
     /// A handshake has ended, one way or the other.
-    pub fn leave(&mut self, pass: Pass) {
-        self.flying.remove(pass.0);
+    pub fn leave(&mut self, id: HandshakeId) {
+        self.flying.remove(id.0);
     }
 
     /// Handshakes in flight, of all classes.
@@ -231,17 +231,22 @@ mod tests {
 
     #[tokio::test]
     async fn the_oldest_of_a_full_prefix_makes_room_and_members_are_apart() {
-        let mut gate = Gate::new(GateLimits { per_prefix: 2, per_member: 1, in_flight: 4, ..GateLimits::default() });
-        gate.set_members([ip("10.0.0.9")]);
+        let mut admission = Admission::new(AdmissionLimits {
+            per_prefix: 2,
+            per_member: 1,
+            in_flight: 4,
+            ..AdmissionLimits::default()
+        });
+        admission.set_members([ip("10.0.0.9")]);
         let stall = || tokio::spawn(std::future::pending::<()>());
         let tasks: Vec<_> = (0..3).map(|_| stall()).collect();
         let member = stall();
-        gate.enter(ip("10.0.0.9"), member.abort_handle());
+        admission.enter(ip("10.0.0.9"), member.abort_handle());
         for (n, task) in tasks.iter().enumerate() {
-            let (_, ended) = gate.enter(ip("10.0.0.1"), task.abort_handle());
+            let (_, ended) = admission.enter(ip("10.0.0.1"), task.abort_handle());
             assert_eq!(ended, usize::from(n == 2));
         }
-        assert_eq!(gate.in_flight(), 3);
+        assert_eq!(admission.in_flight(), 3);
         for (n, task) in tasks.into_iter().enumerate() {
             if n == 0 {
                 assert!(task.await.unwrap_err().is_cancelled(), "the oldest made room");
@@ -254,23 +259,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_flood_from_many_prefixes_costs_the_fullest_and_never_a_member() {
-        let limits = GateLimits { per_prefix: 8, per_member: 8, in_flight: 15, ..GateLimits::default() };
-        let mut gate = Gate::new(limits);
-        gate.set_members([ip("10.0.0.9")]);
+        let limits = AdmissionLimits { per_prefix: 8, per_member: 8, in_flight: 15, ..AdmissionLimits::default() };
+        let mut admission = Admission::new(limits);
+        admission.set_members([ip("10.0.0.9")]);
         let stall = || tokio::spawn(std::future::pending::<()>());
         // The member has the fullest class of all, and the healthy stranger came last among equals.
         let members: Vec<_> = (0..5).map(|_| stall()).collect();
         for task in &members {
-            assert_eq!(gate.enter(ip("10.0.0.9"), task.abort_handle()).1, 0);
+            assert_eq!(admission.enter(ip("10.0.0.9"), task.abort_handle()).1, 0);
         }
         let flood: Vec<_> = (0..10).map(|_| stall()).collect();
         for (n, task) in (0_u8..).zip(&flood) {
-            assert_eq!(gate.enter(IpAddr::from([10, 1, n, 1]), task.abort_handle()).1, 0, "there is room for ten");
+            assert_eq!(admission.enter(IpAddr::from([10, 1, n, 1]), task.abort_handle()).1, 0, "there is room for ten");
         }
         let healthy = stall();
-        assert_eq!(gate.enter(ip("10.2.0.1"), healthy.abort_handle()).1, 1);
+        assert_eq!(admission.enter(ip("10.2.0.1"), healthy.abort_handle()).1, 1);
         let next = stall();
-        assert_eq!(gate.enter(ip("10.3.0.1"), next.abort_handle()).1, 1);
+        assert_eq!(admission.enter(ip("10.3.0.1"), next.abort_handle()).1, 1);
         for (n, task) in flood.into_iter().enumerate() {
             if n < 2 {
                 assert!(task.await.unwrap_err().is_cancelled(), "the oldest of equals makes room");
@@ -279,83 +284,87 @@ mod tests {
             }
         }
         assert!(!healthy.is_finished() && !next.is_finished() && members.iter().all(|task| !task.is_finished()));
-        assert_eq!(gate.in_flight(), 15);
+        assert_eq!(admission.in_flight(), 15);
     }
 
     #[tokio::test]
     async fn all_handshakes_have_one_bound_and_each_side_keeps_its_half() {
-        let mut gate = Gate::new(GateLimits { in_flight: 40, ..GateLimits::default() });
+        let mut admission = Admission::new(AdmissionLimits { in_flight: 40, ..AdmissionLimits::default() });
         let known: Vec<_> = (0..20).map(|n| IpAddr::from([10, 9, 0, n])).collect();
-        gate.set_members(known.iter().copied());
+        admission.set_members(known.iter().copied());
         let stall = || tokio::spawn(std::future::pending::<()>()).abort_handle();
         // Twenty addresses that are known could have 320 of their own.
         for n in 0..320 {
-            gate.enter(known[n % 20], stall());
-            assert!(gate.in_flight() <= 40, "{}", gate.in_flight());
+            admission.enter(known[n % 20], stall());
+            assert!(admission.in_flight() <= 40, "{}", admission.in_flight());
         }
-        assert_eq!(gate.members_flying(), 40, "what strangers leave they may use");
+        assert_eq!(admission.members_flying(), 40, "what strangers leave they may use");
         for n in 0..100 {
-            gate.enter(IpAddr::from([10, 1, n, 1]), stall());
-            assert!(gate.in_flight() <= 40 && gate.members_flying() >= 20);
+            admission.enter(IpAddr::from([10, 1, n, 1]), stall());
+            assert!(admission.in_flight() <= 40 && admission.members_flying() >= 20);
         }
-        assert_eq!(gate.members_flying(), 20, "a stranger gets in, and members keep their half");
-        gate.enter(known[0], stall());
-        assert_eq!((gate.members_flying(), gate.in_flight()), (20, 40), "a member over that half costs a member");
-        assert_eq!(gate.make_room(25), 25);
-        assert_eq!((gate.members_flying(), gate.in_flight()), (15, 15), "strangers go first");
-        assert_eq!((gate.make_room(25), gate.in_flight()), (15, 0));
+        assert_eq!(admission.members_flying(), 20, "a stranger gets in, and members keep their half");
+        admission.enter(known[0], stall());
+        assert_eq!(
+            (admission.members_flying(), admission.in_flight()),
+            (20, 40),
+            "a member over that half costs a member"
+        );
+        assert_eq!(admission.make_room(25), 25);
+        assert_eq!((admission.members_flying(), admission.in_flight()), (15, 15), "strangers go first");
+        assert_eq!((admission.make_room(25), admission.in_flight()), (15, 0));
     }
 
     #[tokio::test]
     async fn a_named_neighbours_handshake_makes_room_after_all_other_members() {
-        let mut gate = Gate::new(GateLimits { in_flight: 8, ..GateLimits::default() });
+        let mut admission = Admission::new(AdmissionLimits { in_flight: 8, ..AdmissionLimits::default() });
         let known: Vec<_> = (0..40).map(|n| IpAddr::from([10, 9, 0, n])).collect();
-        gate.set_members(known.iter().copied());
-        gate.set_neighbours([known[0]]);
+        admission.set_members(known.iter().copied());
+        admission.set_neighbours([known[0]]);
         let stall = || tokio::spawn(std::future::pending::<()>()).abort_handle();
         let named = tokio::spawn(std::future::pending::<()>());
-        gate.enter(known[0], named.abort_handle());
+        admission.enter(known[0], named.abort_handle());
         for (n, member) in (1..).zip(&known[1..]) {
-            gate.enter(*member, stall());
-            gate.enter(IpAddr::from([10, 1, n, 1]), stall());
+            admission.enter(*member, stall());
+            admission.enter(IpAddr::from([10, 1, n, 1]), stall());
         }
         tokio::task::yield_now().await;
         assert!(!named.is_finished(), "others came from 39 addresses after it");
-        assert_eq!((gate.in_flight(), gate.members_flying()), (8, 4));
+        assert_eq!((admission.in_flight(), admission.members_flying()), (8, 4));
         // Whoever shares its address takes no more than a quarter at others' cost.
         for _ in 0..16 {
-            gate.enter(known[0], stall());
+            admission.enter(known[0], stall());
         }
         for member in known.iter().skip(1).cycle().take(80) {
-            gate.enter(*member, stall());
+            admission.enter(*member, stall());
         }
-        let neighbours = gate.flying.count(|class| gate.is_neighbour(class));
-        assert!(neighbours <= 2 && gate.members_flying() == 4, "{neighbours}");
+        let neighbours = admission.flying.count(|class| admission.is_neighbour(class));
+        assert!(neighbours <= 2 && admission.members_flying() == 4, "{neighbours}");
     }
 
     #[test]
     fn a_prefix_has_a_rate_and_a_member_in_it_one_of_its_own() {
-        let mut gate = Gate::new(GateLimits { rate: 10, ..GateLimits::default() });
-        gate.set_members([ip("10.0.0.9")]);
+        let mut admission = Admission::new(AdmissionLimits { rate: 10, ..AdmissionLimits::default() });
+        admission.set_members([ip("10.0.0.9")]);
         let now = Timestamp(77);
-        assert_eq!((0..100).filter(|_| gate.within_rate(ip("10.0.0.1"), now)).count(), 40);
-        assert!(!gate.within_rate(ip("10.0.0.77"), now), "the same /24");
-        assert!(gate.within_rate(ip("10.0.1.1"), now), "another /24");
-        assert_eq!((0..1_000).filter(|_| gate.within_rate(ip("10.0.0.9"), now)).count(), 400);
-        assert!(gate.within_rate(ip("10.0.0.1"), now.after(Duration::from_secs(1))));
+        assert_eq!((0..100).filter(|_| admission.within_rate(ip("10.0.0.1"), now)).count(), 40);
+        assert!(!admission.within_rate(ip("10.0.0.77"), now), "the same /24");
+        assert!(admission.within_rate(ip("10.0.1.1"), now), "another /24");
+        assert_eq!((0..1_000).filter(|_| admission.within_rate(ip("10.0.0.9"), now)).count(), 400);
+        assert!(admission.within_rate(ip("10.0.0.1"), now.after(Duration::from_secs(1))));
     }
 
     #[test]
     fn rates_and_members_are_bounded() {
-        let mut gate = Gate::new(GateLimits::default());
+        let mut admission = Admission::new(AdmissionLimits::default());
         let addr = |n: usize| IpAddr::from(u32::try_from(n << 8).unwrap().to_be_bytes());
         for n in 0..2 * MAX_RATES {
-            assert!(gate.within_rate(addr(n), Timestamp(u64::try_from(n).unwrap() * 1_000)));
+            assert!(admission.within_rate(addr(n), Timestamp(u64::try_from(n).unwrap() * 1_000)));
         }
-        assert_eq!(gate.rates.len(), MAX_RATES);
-        assert!(gate.rates.get(&Class::Prefix(addr(2 * MAX_RATES - 1))).is_some(), "the newest is there");
-        gate.set_members((0..2 * MAX_MEMBERS).map(addr));
-        assert_eq!(gate.members.len(), MAX_MEMBERS);
+        assert_eq!(admission.rates.len(), MAX_RATES);
+        assert!(admission.rates.get(&Class::Prefix(addr(2 * MAX_RATES - 1))).is_some(), "the newest is there");
+        admission.set_members((0..2 * MAX_MEMBERS).map(addr));
+        assert_eq!(admission.members.len(), MAX_MEMBERS);
     }
 
     proptest! {
@@ -366,45 +375,45 @@ mod tests {
         fn every_bound_holds_and_the_newest_is_always_in(steps in vec((any::<bool>(), 0_u8..6, 0_u8..4), 1..200)) {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             let _inside = runtime.enter();
-            let limits = GateLimits { in_flight: 6, per_prefix: 3, per_member: 2, ..GateLimits::default() };
-            let mut gate = Gate::new(limits);
-            gate.set_members([ip("10.0.0.9"), ip("10.0.1.9")]);
-            let mut passes = Vec::new();
-            let of = |gate: &Gate, class: Class| -> Vec<u64> {
-                gate.flying.iter().filter(|(_, other, _)| **other == class).map(|(number, ..)| number).collect()
+            let limits = AdmissionLimits { in_flight: 6, per_prefix: 3, per_member: 2, ..AdmissionLimits::default() };
+            let mut admission = Admission::new(limits);
+            admission.set_members([ip("10.0.0.9"), ip("10.0.1.9")]);
+            let mut flying = Vec::new();
+            let of = |admission: &Admission, class: Class| -> Vec<u64> {
+                admission.flying.iter().filter(|(_, other, _)| **other == class).map(|(number, ..)| number).collect()
             };
             for (enters, net, host) in steps {
-                if enters || passes.is_empty() {
+                if enters || flying.is_empty() {
                     let host = if host == 0 { 9 } else { host };
                     let addr = IpAddr::from([10, 0, net, host]);
-                    let class = gate.class(addr);
-                    let before = of(&gate, class);
+                    let class = admission.class(addr);
+                    let before = of(&admission, class);
                     let full = before.len() >= if class.is_member() { 2 } else { 3 };
-                    let sides = |gate: &Gate| {
-                        let (members, all) = (gate.members_flying(), gate.in_flight());
+                    let sides = |admission: &Admission| {
+                        let (members, all) = (admission.members_flying(), admission.in_flight());
                         if class.is_member() { (members, all - members) } else { (all - members, members) }
                     };
-                    let (_, other_before) = sides(&gate);
-                    let (pass, ended) = gate.enter(addr, runtime.spawn(std::future::pending::<()>()).abort_handle());
-                    let mine = of(&gate, class);
-                    prop_assert_eq!(mine.last(), Some(&pass.0));
+                    let (_, other_before) = sides(&admission);
+                    let (id, ended) = admission.enter(addr, runtime.spawn(std::future::pending::<()>()).abort_handle());
+                    let mine = of(&admission, class);
+                    prop_assert_eq!(mine.last(), Some(&id.0));
                     prop_assert!(ended <= 2);
-                    let (mine_now, other_now) = sides(&gate);
+                    let (mine_now, other_now) = sides(&admission);
                     let kept = other_before.min(limits.in_flight / 2);
                     prop_assert!(other_now >= kept, "{} of {} others are left, {} of mine", other_now, other_before, mine_now);
                     if full {
                         prop_assert!(ended >= 1 && !mine.contains(&before[0]));
                     }
-                    passes.push(pass);
+                    flying.push(id);
                 } else {
-                    let pass: Pass = passes.swap_remove(usize::from(host) % passes.len());
-                    gate.leave(pass);
+                    let id: HandshakeId = flying.swap_remove(usize::from(host) % flying.len());
+                    admission.leave(id);
                 }
-                for (_, class, _) in gate.flying.iter() {
+                for (_, class, _) in admission.flying.iter() {
                     let most = if class.is_member() { 2 } else { 3 };
-                    prop_assert!(of(&gate, *class).len() <= most, "{:?}", class);
+                    prop_assert!(of(&admission, *class).len() <= most, "{:?}", class);
                 }
-                prop_assert!(gate.in_flight() <= limits.in_flight);
+                prop_assert!(admission.in_flight() <= limits.in_flight);
             }
         }
     }

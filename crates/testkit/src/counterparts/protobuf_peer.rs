@@ -257,7 +257,8 @@ fn join(world: &Arc<Mutex<World>>, host: &str) {
     }
 }
 
-fn main() {
+/// The program, by the words of its command line and its standard input.
+pub fn main() {
     let (mut addresses, mut id) = (Vec::new(), 1);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {

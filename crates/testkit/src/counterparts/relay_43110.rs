@@ -32,7 +32,7 @@ pub fn frame(code: &str, payload: &str) -> String {
     format!("{}|{code}|{payload}", code.len() + 1 + payload.len())
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     links: BTreeMap<IpAddr, TcpStream>,
     taken: usize,
@@ -40,7 +40,7 @@ struct State {
 }
 
 /// The old node.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Node {
     state: Arc<Mutex<State>>,
     shown: Sender<String>,
@@ -167,7 +167,11 @@ fn shown(ip: IpAddr, read: &str) -> String {
     }
 }
 
-fn main() -> Result<(), String> {
+/// The program, by the words of its command line and its standard input.
+///
+/// # Errors
+/// A word that it does not know, or a socket that it cannot have.
+pub fn main() -> Result<(), String> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let listen: SocketAddr =
         words.first().and_then(|w| w.parse().ok()).ok_or("LISTEN is needed, like 127.0.0.2:43110")?;

@@ -237,7 +237,8 @@ fn peer(name: char, port: u16, server: u16, quiet: bool) {
     }
 }
 
-fn main() {
+/// The program, by the words of its command line and its standard input.
+pub fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let port = |at: usize| args.get(at).and_then(|port| port.parse::<u16>().ok());
     match (args.first().map(String::as_str), args.get(1)) {

@@ -1,4 +1,4 @@
-//! The programs of the older worlds.
+//! The programs of the legacy protocols.
 
 use clap::{Arg, Command, value_parser};
 use rumormill_doors::protobuf_peer::console::LogLevel;
@@ -15,8 +15,8 @@ pub(super) fn listen_ip() -> Arg {
         .value_parser(value_parser!(std::net::IpAddr))
 }
 
-/// Programs of the older worlds; none needs a node, the menu can use one.
-pub(super) fn older() -> [Command; 3] {
+/// Programs of the legacy protocols; none needs a node, the menu can use one.
+pub(super) fn legacy() -> [Command; 3] {
     let addr = || value_parser!(std::net::SocketAddr);
     let udp_peer = Command::new("udp-peer")
         .about("Be a peer of a UDP mesh: its directory, heartbeats and texts")

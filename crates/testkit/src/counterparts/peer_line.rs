@@ -121,7 +121,11 @@ impl Program {
     }
 }
 
-fn main() -> std::io::Result<()> {
+/// The program, by the words of its command line and its standard input.
+///
+/// # Errors
+/// A word that it does not know, or a socket that it cannot have.
+pub fn main() -> std::io::Result<()> {
     let mut args = std::env::args().skip(1);
     let (Some(own), Some(team)) = (args.next(), args.next()) else {
         let usage = "usage: peer_line_counterpart IP:PORT TEAM [plain|bracket|opener] [once|end|line]";

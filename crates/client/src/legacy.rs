@@ -1,4 +1,4 @@
-//! `rumormill udp-peer`, `menu` and `peer`: programs of the older worlds, each useful alone.
+//! `rumormill udp-peer`, `menu` and `peer`: programs of the legacy protocols, each useful alone.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
