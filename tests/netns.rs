@@ -78,12 +78,17 @@ impl Hosts {
 
     /// Each has a certificate, and its node runs.
     fn start(&mut self) {
+        self.start_with("");
+    }
+
+    /// The same with settings of its own.
+    fn start_with(&mut self, more: &str) {
         let root = self.dir.path().to_owned();
         must(&format!("{RUMORMILL} certs init --home {}/ca", root.display()));
         for (n, name) in NAMES.iter().enumerate() {
             must(&format!("{RUMORMILL} certs issue {name} --home {0}/ca --out {0}/{name}", root.display()));
             let place = root.join(name);
-            fs::write(place.join("node.toml"), settings(n, &place)).unwrap();
+            fs::write(place.join("node.toml"), settings(n, &place) + more).unwrap();
             let log = fs::File::create(root.join(format!("{name}.log"))).unwrap();
             let mut command = Command::new("ip");
             command.args(["netns", "exec", &self.host(n), RUMORMILL, "node", "--config"]);
@@ -187,5 +192,21 @@ fn behind_a_narrow_line_no_link_is_lost_and_a_word_comes_before_what_was_poured(
     }
     let poured = hosts.log(2).matches("\"poured ").count();
     assert!(poured < 40, "the line is not narrow: all {poured} are there");
+    assert_eq!(ends(&hosts), before, "{:?}", hosts.logs());
+}
+
+/// A bundle of 30 kB takes four seconds and more, since both neighbours bring it: much longer than a neighbour may be silent here.
+#[test]
+#[ignore = "needs root and the ip and tc commands (Debian: iproute2)"]
+fn a_bundle_that_takes_longer_than_a_neighbour_may_be_silent_ends_no_link() {
+    let mut hosts = Hosts::build();
+    hosts.start_with("ping = \"400ms\"\n");
+    let ends = |hosts: &Hosts| hosts.logs().iter().map(|log| log.matches("link down").count()).sum::<usize>();
+    let before = ends(&hosts);
+    hosts.narrow(2, "131072bit");
+    for n in 0..3 {
+        hosts.send(0, &format!("long {n} {}", "x".repeat(30_000)));
+    }
+    hosts.until("all of it", || hosts.log(2).matches("\"long ").count() == 3);
     assert_eq!(ends(&hosts), before, "{:?}", hosts.logs());
 }

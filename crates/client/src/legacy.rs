@@ -54,6 +54,9 @@ pub(crate) fn udp_peer(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, 
 pub(crate) fn menu(matches: &ArgMatches, out: &mut Out) -> Result<ExitCode, Failure> {
     if matches.contains_id("socket") || matches.contains_id("state") {
         let (socket, ip) = (talk::socket(matches)?, matches.get_one::<IpAddr>("listen").copied());
+        if let Some(ip) = ip.filter(|ip| !MeshMenu::may_have(*ip)) {
+            return Err(Failure::usage(format!("no menu can have the address {ip}"), crate::mesh_menu::NEXT_ADDRESS));
+        }
         return run(out, async |console| {
             let menu = MeshMenu::find(socket, ip).await?;
             menu::menu_over(menu, BufReader::new(stdin()), console).await

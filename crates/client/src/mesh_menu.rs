@@ -37,7 +37,15 @@ pub(crate) struct MeshMenu {
     ip: IpAddr,
 }
 
+/// What to do about an address that no menu can have.
+pub(crate) const NEXT_ADDRESS: &str = "give the address of one machine with --listen";
+
 impl MeshMenu {
+    /// Whether a menu can have this address: that of one machine.
+    pub(crate) fn may_have(ip: IpAddr) -> bool {
+        is_menu(SocketAddr::new(ip.to_canonical(), 1))
+    }
+
     /// Finds the node. The address of the menu is the one that its node listens on, or `ip`.
     ///
     /// # Errors
@@ -49,8 +57,8 @@ impl MeshMenu {
             return Err(broken(ClientError::Answer));
         };
         let ip = ip.unwrap_or_else(|| reachable(listen.ip())).to_canonical();
-        if !is_menu(SocketAddr::new(ip, 1)) {
-            let next = "give the address of one machine with --listen".to_owned();
+        if !Self::may_have(ip) {
+            let next = NEXT_ADDRESS.to_owned();
             return Err(DoorError::Carrier { reason: format!("no menu can have the address {ip}"), next });
         }
         Ok(Self { socket, client, node, ip })

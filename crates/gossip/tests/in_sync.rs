@@ -319,6 +319,27 @@ fn a_neighbour_that_hears_all_and_says_that_it_has_nothing_is_not_in_sync() {
     }
 }
 
+/// A word waits for five seconds since the link takes nothing, and is handed on then: it is no younger for that.
+#[test]
+fn what_waited_for_a_link_is_no_younger_when_the_link_takes_it() {
+    for mode in BOTH {
+        let mut world = World::new(1, 1, config(mode));
+        let link = world.stranger(0, 50);
+        has_the_same(&mut world, link, 0);
+        world.run_for(SECOND);
+        world.give(0, Input::Window { link, bytes: 0 });
+        world.say(0, "a word");
+        world.run_for(5 * SECOND);
+        assert_eq!((stats(&world, 0, link).lag, stats(&world, 0, link).in_sync), (1, false), "{mode:?}");
+        world.give(0, Input::Window { link, bytes: 64 * 1024 });
+        assert_eq!(world.nodes[0].engine.stats().rumors_sent, 1, "{mode:?}: it is handed on");
+        world.run_for(SECOND / 10);
+        assert_eq!((stats(&world, 0, link).lag, stats(&world, 0, link).in_sync), (1, false), "{mode:?}");
+        has_the_same(&mut world, link, 1);
+        assert!(stats(&world, 0, link).in_sync, "{mode:?}");
+    }
+}
+
 /// It answers each question, and never with what differs: other fingerprints each time, or the parts of nothing.
 #[test]
 fn a_member_that_says_at_each_comparison_that_it_differs_and_not_how_is_not_in_sync() {

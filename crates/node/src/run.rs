@@ -41,7 +41,10 @@ pub fn run_node(config: NodeConfig, end_with_input: bool) -> ExitCode {
 /// Runs a program to its end in threads as a node needs them.
 #[must_use]
 pub fn in_threads(program: impl Future<Output = ExitCode>) -> ExitCode {
-    let threads = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("rumormill").build();
+    // Two at least: one may be blocked in the file system while the other hears signals.
+    let workers = std::thread::available_parallelism().map_or(2, std::num::NonZeroUsize::get).max(2);
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let threads = builder.worker_threads(workers).enable_all().thread_name("rumormill").build();
     let threads = match threads {
         Ok(threads) => threads,
         Err(error) => return fail(&format!("cannot start threads: {error}"), NO_THREADS),
@@ -73,6 +76,7 @@ pub fn not_started(error: &StartError) -> ExitCode {
 
 async fn serve(config: NodeConfig, end_with_input: bool) -> Result<ExitCode, StartError> {
     check(&config)?;
+    config.socket_path().map_or(Ok(()), |path| Server::check(&path)).map_err(StartError::Socket)?;
     crate::descriptors::enough_for(&config)?;
     let mut signals = Signals::hear();
     if end_with_input {
@@ -91,8 +95,10 @@ async fn serve(config: NodeConfig, end_with_input: bool) -> Result<ExitCode, Sta
         crate::files::state_dir(state).map_err(StartError::io("use the directory", state.display()))?;
     }
     let socket = config.socket_path().map(|path| Server::bind(&path)).transpose().map_err(StartError::Socket)?;
+    // In a task of its own: whatever it waits for in the file system holds up no signal.
+    let starting = tokio::spawn(start(config));
     let node = tokio::select! {
-        node = start(config) => node?,
+        node = starting => node.map_err(|why| StartError::io("run", "a task")(std::io::Error::other(why)))??,
         () = signals.waited_for_in_vain() => return Ok(fail("the node did not start within 5 s of the signal", START_NEXT)),
     };
     if let Some(socket) = socket {

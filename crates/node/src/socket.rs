@@ -58,10 +58,7 @@ impl Server {
     /// # Errors
     /// The path is too long or taken, or the file system refuses.
     pub fn bind(path: &Path) -> Result<Self, SocketError> {
-        let len = path.as_os_str().as_bytes().len();
-        if len >= MAX_PATH {
-            return Err(SocketError::TooLong { path: path.to_owned(), len });
-        }
+        Self::check(path)?;
         let io = |action| {
             let path = path.to_owned();
             move |source| SocketError::Io { action, path, source }
@@ -82,6 +79,15 @@ impl Server {
         }
         let facts = fs::symlink_metadata(path).map_err(io("look at"))?;
         Ok(Self { listener, path: path.to_owned(), file: (facts.dev(), facts.ino()), times: Times::default() })
+    }
+
+    /// Sees that a socket can have this path. Makes nothing.
+    ///
+    /// # Errors
+    /// It is too long.
+    pub fn check(path: &Path) -> Result<(), SocketError> {
+        let len = path.as_os_str().as_bytes().len();
+        if len >= MAX_PATH { Err(SocketError::TooLong { path: path.to_owned(), len }) } else { Ok(()) }
     }
 
     /// The path of the socket, for clients.

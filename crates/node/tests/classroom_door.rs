@@ -49,6 +49,19 @@ async fn a_control_port_takes_whole_sessions_and_no_more_than_its_share_of_a_day
     assert!(node.chat_log().await.unwrap().len() == 4_001 + taken);
 }
 
+/// A program that hears what a door sends out and says it here would have it go round for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_this_network_sent_out_does_not_come_in_by_a_control_port() {
+    let net = Net::new();
+    let (node, door) = node(&net).await;
+    let network = node.network();
+    let mark: String = network.as_bytes().iter().take(2).map(|byte| format!("{byte:02x}")).collect();
+    let texts = [format!("bob@{mark}: hello"), format!("12:01 <x> bob@{mark}:hello"), "bob@zzzz: hello".to_owned()];
+    let log = log_after(door, texts.into_iter()).await;
+    assert_eq!(log, "bob@zzzz: hello");
+    assert_eq!((node.doors()[0].counters["echoes"], node.doors()[0].counters["dropped_in"]), (2, 0));
+}
+
 /// The log part by part; with how many parts it has.
 async fn in_parts(node: &NodeHandle) -> (String, usize) {
     let (mut from, mut line, mut parts) = (Some(ChatPlace::default()), Vec::new(), 0);

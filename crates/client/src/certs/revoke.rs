@@ -100,7 +100,7 @@ fn say(out: &mut Out, ca: &LocalCa, node: &NodeId, done: &Done, not_told: usize)
     }
     if cut.is_none() {
         // Its name may be another key's by then.
-        out.line(format_args!("to cut it later: rumormill certs revoke {node} --state STATE, of a running node; `log` marks what it signs until then"));
+        out.line(format_args!("to cut it later: rumormill certs revoke {node} --home {} --state STATE, of a running node; `log` marks what it signs until then", ca.home().display()));
     }
     if let Some(odd) = done.odd_date {
         out.line(odd_date(odd, done.list.issued()));

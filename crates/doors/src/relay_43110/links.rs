@@ -74,11 +74,12 @@ impl<T> Links<T> {
     }
 
     /// Whether a newcomer from here needs the place of another, and whose: that of the one that has said nothing useful
-    /// for longest, and first of all of one that never did.
-    pub(super) fn in_the_way(&self, ip: IpAddr) -> Option<RelayLinkId> {
+    /// for longest, and first of all of one that never did. Those from addresses that people named go last: the other program takes
+    /// few connections in its life.
+    pub(super) fn in_the_way(&self, ip: IpAddr, named: impl Fn(&IpAddr) -> bool) -> Option<RelayLinkId> {
         let accepted = self.0.iter().filter(|(_, link)| !link.dialled);
-        let all = accepted
-            .map(|(id, link)| (*id, link.ip, Some((link.useful.is_some(), link.useful.unwrap_or(link.opened)))));
+        let worth = |link: &LinkState<T>| (named(&link.ip), link.useful.is_some(), link.useful.unwrap_or(link.opened));
+        let all = accepted.map(|(id, link)| (*id, link.ip, Some(worth(link))));
         match room(all, &ip, MAX_BY_ADDRESS, MAX_ACCEPTED) {
             Room::InPlaceOf(id) => Some(id),
             Room::Free | Room::None => None,
@@ -115,15 +116,15 @@ mod tests {
     fn who_never_said_anything_makes_room_first_and_then_who_did_so_longest_ago() {
         let mut links = Links::<()>(BTreeMap::new());
         for id in 0..u64::try_from(MAX_BY_ADDRESS).unwrap() {
-            assert_eq!(links.in_the_way(ip(2)), None);
+            assert_eq!(links.in_the_way(ip(2), |_| false), None);
             links.add(id, ip(2), false, s(id));
         }
         links.0.get_mut(&0).unwrap().useful = Some(s(1));
-        assert_eq!(links.in_the_way(ip(2)), Some(1));
-        assert_eq!(links.in_the_way(ip(3)), None);
+        assert_eq!(links.in_the_way(ip(2), |_| false), Some(1));
+        assert_eq!(links.in_the_way(ip(3), |_| false), None);
         links.0.values_mut().for_each(|link| link.useful = Some(link.opened.plus(1_000_000)));
         links.0.get_mut(&0).unwrap().useful = Some(s(900));
-        assert_eq!(links.in_the_way(ip(2)), Some(1));
+        assert_eq!(links.in_the_way(ip(2), |_| false), Some(1));
     }
 
     #[test]
@@ -132,6 +133,8 @@ mod tests {
         for id in 0..u64::try_from(MAX_ACCEPTED).unwrap() {
             links.add(id, IpAddr::from(u32::try_from(id).unwrap().to_be_bytes()), false, s(1));
         }
-        assert_eq!(links.in_the_way(ip(9)), Some(0));
+        assert_eq!(links.in_the_way(ip(9), |_| false), Some(0));
+        let first = IpAddr::from(0_u32.to_be_bytes());
+        assert_eq!(links.in_the_way(ip(9), |ip| *ip == first), Some(1), "not one that people named");
     }
 }

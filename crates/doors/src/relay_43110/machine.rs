@@ -107,7 +107,8 @@ impl<T> Machine<T> {
         if self.links.0.contains_key(&link) {
             return Err(Reject::KnownLink(link));
         }
-        if let Some(gone) = self.links.in_the_way(ip) {
+        let named = |ip: &IpAddr| self.peers.get(ip).is_some_and(|peer| peer.configured);
+        if let Some(gone) = self.links.in_the_way(ip, named) {
             self.outputs.push_back(Output::Close { link: gone });
             self.ended(gone, false, now)?;
         }

@@ -103,10 +103,17 @@ impl Config {
             heartbeat: spec.time("heartbeat", DEFAULT_HEARTBEAT, HEARTBEATS)?,
             reap: spec.time("reap", DEFAULT_REAP, REAPS)?,
             broadcast: broadcast(spec)?,
-            state: spec.text("state").map(PathBuf::from),
+            state: state(spec)?,
             members: count("members", u64::try_from(MAX_MEMBERS).unwrap_or(u64::MAX))?,
             by_address: count("per_address", BY_ADDRESS)?,
         })
+    }
+}
+
+fn state(spec: &Spec) -> Result<Option<PathBuf>, SpecError> {
+    match spec.text("state") {
+        Some("") => Err(spec.bad("state", "", "a file")),
+        named => Ok(named.map(PathBuf::from)),
     }
 }
 
