@@ -170,9 +170,10 @@ mod tests {
     #[test]
     fn one_that_begins_with_much_is_not_before_one_that_says_little() {
         let mut turns = Turns::default();
-        (1..100).for_each(|n| turns.wake_for(author(n), 64_000));
-        turns.wake_for(author(0), 60);
-        assert_eq!(give(&mut turns, |_| true, |who| if who == author(0) { 60 } else { 64_000 }), author(0));
+        (0..100).for_each(|n| turns.wake_for(author(n), 64_000));
+        let talker = author(100);
+        turns.wake_for(talker, 60);
+        assert_eq!(give(&mut turns, |_| true, |who| if who == talker { 60 } else { 64_000 }), talker);
     }
 
     #[test]
