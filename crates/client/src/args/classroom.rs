@@ -7,9 +7,9 @@ use super::arg::value;
 pub(super) fn process() -> Command {
     Command::new("process")
         .about("Run a classroom process: listens on the control port and links with its neighbours id-1 and id+1")
-        .arg(Arg::new("id").required(true).value_name("ID").value_parser(value_parser!(u16).range(1..)))
+        .arg(Arg::new("id").required(true).value_name("ID").value_parser(value_parser!(u16)))
         .arg(Arg::new("n").required(true).value_name("N").value_parser(value_parser!(u16)))
-        .arg(Arg::new("port").required(true).value_name("PORT").value_parser(value_parser!(u16)))
+        .arg(Arg::new("port").required(true).value_name("PORT").value_parser(value_parser!(u16).range(1..)))
         .arg(
             value("root", "Port of process 0 for its neighbours, 20000 to 29999")
                 .value_parser(value_parser!(u16).range(20_000..=29_999))
