@@ -189,6 +189,6 @@ fn what_is_asked_for_wrongly_is_refused_before_the_first_question() {
     let net = Net::new();
     let node = net.start("alice", &[]);
     let output = run(&["--socket", &node.socket().display().to_string(), "--listen", "0.0.0.0"], "");
-    refused(&output, 1, &["0.0.0.0", "--listen"]);
+    refused(&output, 2, &["0.0.0.0", "--listen"]);
     assert!(output.stdout.is_empty());
 }

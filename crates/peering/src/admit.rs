@@ -5,7 +5,6 @@ use core::time::Duration;
 use rumormill_limits::{LinkId, Timestamp};
 use rumormill_wire::NodeId;
 
-use crate::direction::Direction;
 use crate::io::{Close, Output};
 use crate::link::{Link, LinkStage};
 use crate::places::Place;
@@ -16,11 +15,6 @@ use crate::state::Peering;
 /// How long the link that is there already has to answer a PING when another with the same peer comes: some round trips, and short
 /// enough for the new one to wait.
 const RIVAL_PING: Duration = Duration::from_secs(1);
-
-/// Whether the peer opened both.
-fn both_of_peer(new: &Link, old: &Link) -> bool {
-    new.peer.direction == Direction::Inbound && old.peer.direction == Direction::Inbound
-}
 
 impl Peering {
     /// Decides whether a link comes up that has said its HELLO. `older` names one that did not answer a PING.
@@ -107,9 +101,6 @@ impl Peering {
         while let Some((id, older, answers)) = self.links.iter().find_map(|(id, link)| {
             let LinkStage::Testing { older, asked, until } = link.stage else { return None };
             match self.links.get(&older).filter(|older| older.stage == LinkStage::Up) {
-                // Of two that the peer opened it chooses itself (P-F10), and may have seen them come up in the other order: it has that time for it,
-                // or each side would end the one that the other keeps.
-                Some(other) if now < until && both_of_peer(link, other) => None,
                 Some(other) if other.heard > asked => Some((*id, older, true)),
                 Some(_) if now < until => None,
                 _ => Some((*id, older, false)),

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::state::Driver;
 use crate::clock::after;
-use crate::link::{Fate, Link};
+use crate::link::Link;
 use crate::lock;
 
 /// How long a link that is up may take to take the last words: one that does not read delays nobody for longer.
@@ -65,17 +65,9 @@ impl Driver {
                 // Whoever comes has its time.
                 words_by = after(LAST_WORDS);
             } else if late == 0 || now >= words_by {
-                self.drop_openings();
                 return LastWords { durable, late, settled };
             }
             sleep(PAUSE).await;
-        }
-    }
-
-    /// Links that are not up end without a word, as they do with the process: a peer that had one in reserve would take it for ours.
-    fn drop_openings(&self) {
-        for opening in &lock(&self.state).openings {
-            opening.fate.send_replace(Fate::Dropped);
         }
     }
 

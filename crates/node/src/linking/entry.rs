@@ -44,30 +44,28 @@ impl Entry {
 
     /// Waits until the link is up.
     pub(crate) async fn is_up(&mut self) -> Result<(), GreetError> {
-        self.until(|fate| matches!(fate, Fate::Up | Fate::Refused(_) | Fate::Dropped)).await
+        self.until(|fate| matches!(fate, Fate::Up | Fate::Refused(_))).await
     }
 
     async fn until(&mut self, decided: impl FnMut(&Fate) -> bool) -> Result<(), GreetError> {
         match self.fate.wait_for(decided).await.as_deref() {
             Ok(Fate::Refused(why)) => Err(why.clone().into()),
-            Ok(Fate::Dropped) => Err(GreetError::Ended),
             Ok(_) => Ok(()),
             // Only the end of the node takes that away.
             Err(_) => Err(GreetError::Ended),
         }
     }
 
-    /// Resolves when it is refused, or dropped.
+    /// Resolves when it is refused.
     pub(crate) fn refused(&self) -> impl Future<Output = GreetError> + use<> {
         let mut fate = self.fate.clone();
         async move {
-            let why = match fate.wait_for(|fate| matches!(fate, Fate::Refused(_) | Fate::Dropped)).await.as_deref() {
-                Ok(Fate::Refused(why)) => Some(why.clone().into()),
-                Ok(Fate::Dropped) => Some(GreetError::Ended),
+            let why = match fate.wait_for(|fate| matches!(fate, Fate::Refused(_))).await.as_deref() {
+                Ok(Fate::Refused(why)) => Some(why.clone()),
                 _ => None,
             };
             match why {
-                Some(why) => why,
+                Some(why) => why.into(),
                 // It is up.
                 None => std::future::pending().await,
             }

@@ -57,8 +57,7 @@ fn a_second_link_takes_the_place_of_one_that_does_not_answer() {
     let (new, outputs) = shell.greet(1);
     assert_eq!(outputs[1..], [Output::SendPing { link: old }]);
     shell.now = shell.now.plus(1);
-    shell.feed(Input::Heard { link: old, at: shell.now });
-    assert_eq!(refused(&shell.pass(SECOND)), Some(&Refusal::Duplicate));
+    assert_eq!(refused(&shell.feed(Input::Heard { link: old, at: shell.now })), Some(&Refusal::Duplicate));
     shell.down(new);
     let (new, _) = shell.greet(1);
     let outputs = shell.pass(SECOND);
@@ -66,18 +65,6 @@ fn a_second_link_takes_the_place_of_one_that_does_not_answer() {
     assert_eq!(outputs, [close, Output::Down { link: old }, Output::Up { link: new, named: false }]);
     let (third, _) = shell.greet(1);
     assert!(is_up(&shell.down(new), third), "at once where the old one has ended");
-}
-
-/// A peer that opened two links sees them come up in its own order, and ends the later one. If we ended the one that was later here, none
-/// would be left.
-#[test]
-fn of_two_links_that_the_peer_opened_it_chooses_itself() {
-    let mut shell = Shell::new(4, &[], 1);
-    let (first_here, _) = shell.greet(1);
-    let (first_there, _) = shell.greet(1);
-    shell.now = shell.now.plus(1);
-    assert_eq!(shell.feed(Input::Heard { link: first_here, at: shell.now }), [], "it answers, and may end either");
-    assert!(is_up(&shell.down(first_here), first_there));
 }
 
 #[test]
