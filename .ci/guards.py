@@ -114,7 +114,7 @@ GUARDS = [
      ["-p", "rumormill-transport", "--test", "links"], "a_silent_peer_and_one_that_never_ends_its_frame_lose_the_link"),
     ("slow links: for the link policy, too", "crates/node/src/link/state.rs",
      "silent.map_or(frame, |silent| frame.max(now.before(silent)))", "silent.map_or(frame, |silent| frame.max(now.before(silent).min(frame)))",
-     ["-p", "rumormill-client", "--test", "netns", "--", "--ignored"], "a_bundle_that_takes_longer_than_a_neighbour_may_be_silent_ends_no_link"),
+     ["-p", "rumormill-client", "--test", "netns", "--", "--ignored"], "a_bundle_that_takes_longer_than_a_neighbour_may_be_silent_is_a_sign_of_life"),
     ("in sync: who says that it differs and not how", "crates/gossip/src/reconcile/mod.rs",
      "            self.links.owes_list(link, now);\n        }\n        if evades", "        }\n        if evades",
      IN_SYNC, "a_member_that_says_at_each_comparison_that_it_differs_and_not_how_is_not_in_sync"),
